@@ -1,0 +1,1 @@
+"""The reference domain: products, bookings, invoices, payments, documents."""

@@ -1,0 +1,11 @@
+"""The Celery app. Messages are doorbells: JSON, ids only, no results, no ETA."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
+
+app = Celery("daybook")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,1 @@
+"""Settings: `base` holds all of it, the others only override."""

@@ -1,0 +1,1 @@
+"""Streams, positions and the in-process bus: what happened. Imports no other app."""

@@ -1,0 +1,76 @@
+"""The current context: set once at each edge, read by every record, passed by nobody.
+
+Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope. Work
+that nobody sent (a timer, a shell) acts as the system under a correlation of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+
+from events.domain.context import EventContext
+from events.domain.principal import SYSTEM, Principal
+from events.ids import new_id
+
+_current: ContextVar[EventContext | None] = ContextVar("daybook_event_context", default=None)
+
+
+def current() -> EventContext:
+    """Return the context in force, or a fresh one of the system."""
+    return _current.get() or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
+
+
+@contextmanager
+def acting(
+    principal: Principal, *, correlation_id: str | None = None, causation_id: str | None = None
+) -> Iterator[EventContext]:
+    """Act as `principal` within the block."""
+    context = EventContext(
+        principal=principal,
+        correlation_id=correlation_id or f"cor_{new_id().hex}",
+        causation_id=causation_id,
+    )
+    with _entered(context):
+        yield context
+
+
+@contextmanager
+def caused_by(causation_id: str) -> Iterator[EventContext]:
+    """Keep who acts and the story, but name `causation_id` as the cause within the block."""
+    context = replace(current(), causation_id=causation_id)
+    with _entered(context):
+        yield context
+
+
+def as_headers() -> dict[str, str]:
+    """Return the current context as message headers (strings only)."""
+    context = current()
+    headers = {
+        "daybook_principal": str(context.principal),
+        "daybook_correlation": context.correlation_id,
+    }
+    if context.causation_id:
+        headers["daybook_causation"] = context.causation_id
+    return headers
+
+
+@contextmanager
+def from_headers(headers: Mapping[str, str]) -> Iterator[EventContext]:
+    """Restore within the block what `as_headers` wrote; the system acts if there is nothing."""
+    principal = headers.get("daybook_principal")
+    with acting(
+        Principal.parse(principal) if principal else SYSTEM,
+        correlation_id=headers.get("daybook_correlation"),
+        causation_id=headers.get("daybook_causation"),
+    ) as context:
+        yield context
+
+
+@contextmanager
+def _entered(context: EventContext) -> Iterator[None]:
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,44 @@
+"""The anticipated ways to say no. Anything else that is raised is a bug.
+
+Subclasses own their message and their hint: callers pass facts, never text.
+"""
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """An anticipated failure, with a stable code for programs and a hint for people.
+
+    `facts` are JSON-able. `pointer` is the JSON pointer of the offending part of the
+    input, where there is one.
+    """
+
+    code: ClassVar[str]
+    hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, pointer: str | None = None, **facts: Any) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+        self.facts = facts
+
+
+class Rejected(DomainError):
+    """The command makes no sense in the current state; repeating it will not help."""
+
+
+class NotFound(DomainError):
+    """There is no such thing, or not for this principal."""
+
+
+class Forbidden(DomainError):
+    """The principal is known, and may not."""
+
+
+class Conflict(DomainError):
+    """Someone else got there first; reload and decide again."""
+
+
+class Unavailable(DomainError):
+    """A passing fault of something we depend on. The only family that is worth a retry."""
+
+    retry_after_seconds: ClassVar[int] = 1

@@ -1,0 +1,13 @@
+"""UUIDv7 (RFC 9562 §5.7): ids that sort by the time of their making."""
+
+from uuid import UUID
+
+_VERSION = 0x7 << 76
+_VARIANT = 0b10 << 62
+
+
+def uuid7(*, unix_ms: int, random_bits: int) -> UUID:
+    """Build a UUIDv7 from milliseconds since 1970 and 74 random bits."""
+    rand_a = (random_bits >> 62) & 0xFFF
+    rand_b = random_bits & ((1 << 62) - 1)
+    return UUID(int=(unix_ms << 80) | _VERSION | (rand_a << 64) | _VARIANT | rand_b)

@@ -1,0 +1,17 @@
+"""Make ids. Application-side, so that a caller knows its id before the row exists."""
+
+import secrets
+import time
+from uuid import UUID
+
+from events.domain.ids import uuid7
+
+
+def new_id() -> UUID:
+    """Return a fresh UUIDv7."""
+    return uuid7(unix_ms=time.time_ns() // 1_000_000, random_bits=secrets.randbits(74))
+
+
+def new_event_id() -> str:
+    """Return a fresh `evt_…` id."""
+    return f"evt_{new_id().hex}"

@@ -1,0 +1,1 @@
+"""Who did it, by what authority, and can it be undone."""

@@ -1,0 +1,1 @@
+"""The durable to-do list: what must still happen."""
