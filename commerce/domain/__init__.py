@@ -1,1 +1,1 @@
-"""Pure rules: no Django, no I/O, no clock, no randomness."""
+"""Pure rules of the trade: no Django, no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The booking aggregate: state, messages, `decide`, `evolve` and its stored form."""

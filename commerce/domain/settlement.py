@@ -1,0 +1,58 @@
+"""What a payment provider's report means for an invoice (Voyant §2.14, §5.10)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the provider said about one reference. What it left out is None."""
+
+    external_id: str | None = None
+    external_number: str | None = None
+    external_url: str | None = None
+    status: str | None = None
+    paid_amount_cents: int | None = None
+    unpaid_amount_cents: int | None = None
+    currency: str | None = None
+    synced_at: datetime | None = None
+    settled_at: datetime | None = None
+    reference_number: str | None = None
+    capture_id: str | None = None
+
+
+def newly_applied_cents(*, total_cents: int, paid_cents: int, reported_cents: int) -> int:
+    """Return how much of what was reported the invoice does not know yet.
+
+    Reported twice, or by two providers, the same money counts once: after it was applied
+    the difference is nothing.
+    """
+    capped = min(total_cents, max(0, reported_cents))
+    outstanding = max(0, total_cents - paid_cents)
+    return min(outstanding, max(0, capped - paid_cents))
+
+
+def reference_of(report: Report, *, requested: str, stored: tuple[str, str], number: str) -> str:
+    """Return under which reference the money is booked: the first that anybody gave.
+
+    `stored` are the number and the id that the reference row already had.
+    """
+    candidates = (
+        requested,
+        report.reference_number,
+        report.external_number,
+        report.external_id,
+        *stored,
+        number,
+    )
+    return next(candidate for candidate in candidates if candidate)
+
+
+def window_closes_at(captured_at: datetime, *, window: timedelta) -> datetime:
+    """Return until when the provider can simply take the capture back."""
+    return captured_at + window
+
+
+def is_inside_window(at: datetime, *, closes_at: datetime) -> bool:
+    """Say whether `at` is early enough; the closing moment itself is too late."""
+    return at < closes_at
