@@ -2,9 +2,7 @@
 
 import os
 
-os.environ.setdefault(
-    "SECRET_KEY", "for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz"
-)
+os.environ.setdefault("SECRET_KEY", "for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz")
 
 from config.settings.base import *  # noqa: F403
 
