@@ -1,0 +1,64 @@
+"""Django's admin as one more room of the console: same log-in, same look, links both ways."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from console.navigation import navigation
+
+ROOMS = {
+    "commerce": "What is true now: products, bookings, invoices, payments.",
+    "work": "What must still happen: work rows, attempts, schedules, workers.",
+    "webhooks": "Who is told about it: subscriptions and their deliveries.",
+    "events": "What happened: the log, its streams, snapshots and payloads. Never changed.",
+    "ledger": "Who may do what: API keys and capabilities.",
+    "auth": "Users, and groups with their permissions.",
+    "guardian": "Permissions on single objects.",
+}
+"""The apps in reading order, with one line each. Others come after them, by name."""
+
+
+class DaybookAdminSite(AdminSite):
+    site_title = "Daybook admin"
+    site_header = "Daybook admin"
+    index_title = "Tables"
+    site_url = None  # The header links to the console by its name.
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Send visitors to the one log-in page.
+
+        :raises PermissionDenied: if they are logged in already, as somebody without staff rights.
+        """
+        if request.user.is_authenticated:
+            raise PermissionDenied("Your account may not open the admin; it needs the staff flag.")
+        return redirect_to_login(request.GET.get("next", "/admin/"), settings.LOGIN_URL)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the way back into the console."""
+        places = [
+            entry
+            for group in navigation(request)["navigation"]
+            for entry in group.entries
+            if entry.icon != "admin"
+        ]
+        return {**super().each_context(request), "console_entries": places}
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return the rooms in reading order, each with its one line."""
+        rooms = super().get_app_list(request, app_label)
+        order = list(ROOMS)
+        for room in rooms:
+            room["means"] = ROOMS.get(room["app_label"], "")
+        return sorted(
+            rooms,
+            key=lambda room: (
+                order.index(room["app_label"]) if room["app_label"] in ROOMS else len(order),
+                room["name"],
+            ),
+        )

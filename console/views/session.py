@@ -1,0 +1,32 @@
+"""Log in and out. One pair of pages for the console and for Django's admin."""
+
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest
+
+
+class _LogInForm(AuthenticationForm):
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        # The same words whether the name or the password is wrong: they tell a guesser nothing.
+        "invalid_login": "That name and password do not belong together. Check both and try again.",
+    }
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        if self.errors:
+            for field in self.fields.values():
+                field.widget.attrs["aria-invalid"] = "true"
+
+
+class LogIn(LoginView):
+    """Ask for name and password, then go where the visitor wanted to go."""
+
+    template_name = "console/login.html"
+    authentication_form = _LogInForm
+
+
+class LogOut(LogoutView):
+    """End the session. POST only, so that no link elsewhere can do it."""

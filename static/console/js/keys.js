@@ -1,0 +1,61 @@
+// The keyboard: ? help, / search, j k rows, o open, g then a letter to go somewhere.
+// Enter is the browser's own: rows are links or summaries and have the focus.
+
+import { isTyping } from "./times.js";
+
+const PLACES = { h: "/", e: "/events", j: "/jobs", b: "/bookings", i: "/invoices", d: "/doctor" };
+const GO_WITHIN_MS = 1200;
+
+/** Listen for the keys of the help dialog. */
+export function startKeys(root) {
+  const dialog = root.querySelector("[data-help-dialog]");
+  const help = () => dialog && !dialog.open && dialog.showModal();
+  root.querySelector("[data-help]")?.addEventListener("click", help);
+  let goSince = 0;
+
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
+    if (isTyping(event)) return;
+    if (performance.now() - goSince < GO_WITHIN_MS && PLACES[event.key]) {
+      location.assign(PLACES[event.key]);
+      event.preventDefault();
+      return;
+    }
+    goSince = event.key === "g" ? performance.now() : 0;
+    if (act(event.key, { root, help })) event.preventDefault();
+  });
+}
+
+function act(key, { root, help }) {
+  switch (key) {
+    case "?": help(); return true;
+    case "/": return focusOn(root.querySelector("[data-search]"));
+    case "j": return focusOn(neighbour(root, +1));
+    case "k": return focusOn(neighbour(root, -1));
+    case "o": return open(root);
+    default: return false;
+  }
+}
+
+function neighbour(root, step) {
+  const rows = [...root.querySelectorAll("[data-row]")].filter((row) => row.offsetParent);
+  const here = rows.findIndex((row) => row === document.activeElement
+    || row.closest("li, tr")?.contains(document.activeElement));
+  if (here < 0) return step > 0 ? rows[0] : rows.at(-1);
+  return rows[here + step];
+}
+
+function focusOn(element) {
+  if (!element) return false;
+  element.focus();
+  if (element.matches("[data-search]")) element.select?.();
+  element.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function open(root) {
+  const entry = document.activeElement?.closest?.("li, tr");
+  const link = entry?.querySelector("[data-open]");
+  if (link) link.click();
+  return Boolean(link);
+}
