@@ -7,6 +7,7 @@ issued and overdue → void, as long as no money and no credit note hangs on it.
 from datetime import date
 from enum import StrEnum
 
+from commerce.domain.money import BASIS_POINTS
 from events.domain.errors import Conflict, Rejected
 
 
@@ -161,3 +162,8 @@ def is_overdue(*, status: str, due_date: date | None, today: date) -> bool:
     """Say whether the day on which it was due is over."""
     waiting = status in {InvoiceStatus.ISSUED, InvoiceStatus.PARTIALLY_PAID}
     return waiting and due_date is not None and due_date < today
+
+
+def line_tax_cents(amount_cents: int, tax_bp: int) -> int:
+    """Return the tax on a line, rounded half up to a whole minor unit."""
+    return (amount_cents * tax_bp + BASIS_POINTS // 2) // BASIS_POINTS

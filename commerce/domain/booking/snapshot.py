@@ -65,6 +65,7 @@ _TIMES = (
 
 
 def item_json(item: Item) -> JSON:
+    """Return an item as it is kept."""
     return {
         "itemId": item.id,
         "productId": item.product_id,
@@ -78,6 +79,7 @@ def item_json(item: Item) -> JSON:
 
 
 def read_item(raw: JSON) -> Item:
+    """Read what `item_json` wrote."""
     return Item(
         id=raw["itemId"],
         product_id=raw["productId"],
@@ -91,18 +93,22 @@ def read_item(raw: JSON) -> Item:
 
 
 def time_json(moment: datetime) -> str:
+    """Return a moment in UTC, RFC 3339."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def maybe_time_json(moment: datetime | None) -> str | None:
+    """Return a moment in UTC, or nothing."""
     return None if moment is None else time_json(moment)
 
 
 def read_time(text: str) -> datetime:
+    """Read what `time_json` wrote."""
     return datetime.fromisoformat(text)
 
 
 def read_maybe_time(text: str | None) -> datetime | None:
+    """Read what `maybe_time_json` wrote."""
     return None if text is None else read_time(text)
 
 

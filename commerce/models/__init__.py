@@ -1,0 +1,73 @@
+"""The tables of the trade, one module per noun."""
+
+from commerce.models.bookings import (
+    Allocation,
+    Booking,
+    BookingContact,
+    BookingItem,
+    ItemStatus,
+    Traveller,
+    TravellerCategory,
+    TravellerPersonal,
+)
+from commerce.models.invoices import (
+    ExternalRef,
+    Invoice,
+    InvoiceLine,
+    NumberSeries,
+    Rendition,
+    RenditionFormat,
+    RenditionStatus,
+    SeriesScope,
+)
+from commerce.models.outbound import Delivery, DeliveryStatus, ExternalContent
+from commerce.models.payments import (
+    Capture,
+    CreditNote,
+    Payment,
+    PaymentMethod,
+    PaymentStatus,
+    Refund,
+)
+from commerce.models.policies import (
+    CancellationPolicy,
+    CancellationPolicyVersion,
+    CancellationRule,
+    PolicyVersionStatus,
+)
+from commerce.models.products import Product, ProductStatus, Slot
+
+__all__ = [
+    "Allocation",
+    "Booking",
+    "BookingContact",
+    "BookingItem",
+    "CancellationPolicy",
+    "CancellationPolicyVersion",
+    "CancellationRule",
+    "Capture",
+    "CreditNote",
+    "Delivery",
+    "DeliveryStatus",
+    "ExternalContent",
+    "ExternalRef",
+    "Invoice",
+    "InvoiceLine",
+    "ItemStatus",
+    "NumberSeries",
+    "Payment",
+    "PaymentMethod",
+    "PaymentStatus",
+    "PolicyVersionStatus",
+    "Product",
+    "ProductStatus",
+    "Refund",
+    "Rendition",
+    "RenditionFormat",
+    "RenditionStatus",
+    "SeriesScope",
+    "Slot",
+    "Traveller",
+    "TravellerCategory",
+    "TravellerPersonal",
+]
