@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""The one door: `python3 manage.py up`, `pytest`, `demo`, `doctor`."""
+"""The one door: `python3 manage.py up`, `pytest`, `demo`, `doctor`, and Django's own commands.
 
-import os
+This file must be readable by any Python 3, so that an old one can say that it is too old.
+"""
+
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
-    from django.core.management import execute_from_command_line
+    if sys.version_info < (3, 11):
+        sys.exit("Daybook needs Python 3.11 or newer; this is " + sys.version)
 
-    execute_from_command_line(sys.argv)
+    from config import door
+
+    sys.exit(door.main(sys.argv))

@@ -68,23 +68,55 @@ TEMPLATES = [
 ]
 
 # One transaction per public service, opened by the service: never by the request.
+DATABASE_URL = env.secret("DATABASE_URL")
+# The role that owns the tables and migrates. The product itself runs with fewer rights.
+DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL", DATABASE_URL)
+# Under ASGI every request has a thread of its own, so without a pool each one connects anew;
+# and nothing pooled survives a fork, so Celery's workers keep one connection instead.
+DATABASE_POOL = env.flag("DATABASE_POOL", default=False)
+DATABASE_POOL_OPTIONS = {
+    "min_size": 1,
+    "max_size": env.integer("DATABASE_POOL_SIZE", 20),
+    "timeout": 5,
+}
 DATABASES = {
-    "default": {
-        **env.database(env.secret("DATABASE_URL")),
-        "ATOMIC_REQUESTS": False,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    "default": env.database(
+        DATABASE_URL,
+        pool=DATABASE_POOL_OPTIONS if DATABASE_POOL else None,
+        session={
+            "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 30_000),
+            "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", 5_000),
+            "idle_in_transaction_session_timeout": env.integer("DATABASE_IDLE_TIMEOUT_MS", 10_000),
+        },
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret("REDIS_URL")
-CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL", REDIS_URL)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL]},
     }
 }
+
+# A message is a doorbell: JSON, ids only, no result, no ETA; losing it costs latency, nothing else.
+CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL", env.as_broker(REDIS_URL))
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A request must not hang because the broker does: kombu's own retry would wait for minutes.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = env.broker_options(CELERY_BROKER_URL)
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TASK_DEFAULT_QUEUE = "daybook"
+CELERY_TIMEZONE = "UTC"
 
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",

@@ -60,18 +60,48 @@ def secret(name: str, default: str | None = None) -> str:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}.") from error
 
 
-def database(url: str) -> dict[str, object]:
-    """Turn postgresql://user:password@host:port/name?host=/socket/dir into Django's shape."""
+def database(
+    url: str, *, session: dict[str, int] | None = None, pool: dict[str, int] | None = None
+) -> dict[str, object]:
+    """Turn postgresql://user:password@host:port/name?host=/socket/dir into Django's shape.
+
+    `session` are PostgreSQL parameters for every connection; the URL's own options go last.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("Daybook needs PostgreSQL: DATABASE_URL=postgresql://…")
-    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    options: dict[str, object] = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+    host = options.pop("host", parts.hostname or "")
+    parameters = [f"-c {name}={value}" for name, value in (session or {}).items()]
+    options["options"] = " ".join([*parameters, str(options.get("options", ""))]).strip()
+    if pool:
+        options["pool"] = pool
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", parts.hostname or ""),
+        "HOST": host,
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
+        "ATOMIC_REQUESTS": False,
+        "CONN_HEALTH_CHECKS": True,
+        # Django's pool does not go with connections that are kept as well.
+        "CONN_MAX_AGE": 0 if pool else 600,
     }
+
+
+def as_broker(redis_url: str) -> str:
+    """Turn the URL of Valkey into the form that Celery knows."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    number = parse_qs(parts.query).get("db", ["0"])[-1]
+    return f"redis+socket://{parts.path}?virtual_host={number}"
+
+
+def broker_options(broker_url: str) -> dict[str, object]:
+    """Return time limits that a broker's transport understands; RabbitMQ's has its own."""
+    if urlsplit(broker_url).scheme.startswith(("redis", "valkey")):
+        return {"socket_connect_timeout": 1, "socket_timeout": 3}
+    return {}

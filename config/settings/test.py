@@ -2,6 +2,9 @@
 
 import os
 
+# The plugin config.testing.servers names real servers; mypy only wants to read the settings.
+os.environ.setdefault("DATABASE_URL", "postgresql:///not-started")
+os.environ.setdefault("REDIS_URL", "unix:///not-started")
 os.environ.setdefault("SECRET_KEY", "for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz")
 
 from config.settings.base import *  # noqa: F403

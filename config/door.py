@@ -1,0 +1,79 @@
+"""What `manage.py` does with its arguments. Nothing is imported before it is installed."""
+
+import os
+
+from config import bootstrap
+from config.embedded import attach
+from config.embedded.binaries import ServersUnavailable
+from config.embedded.state import State, StateBusy
+
+BEFORE_DJANGO = """\
+Before Django's own commands come two of Daybook:
+
+    up      [--port N] [--state DIR] [--check] [--no-demo-data] [--open-engine] [--workers N]
+            PostgreSQL, Valkey, web, worker, sequencer and sweeper, with one command
+    pytest  [arguments of pytest]
+            the tests, on servers of their own
+
+Every other command talks to what runs on DAYBOOK_STATE (default .daybook), or
+starts its database for as long as the command takes.
+"""
+
+# These look at the code only.
+_WITHOUT_SERVERS = frozenset(
+    {"check", "collectstatic", "compilemessages", "makemessages", "version", "--version"}
+)
+_NOWHERE = {
+    "DATABASE_URL": "postgresql:///not-started",
+    "REDIS_URL": "unix:///not-started",
+    "SECRET_KEY": "of-a-command-that-signs-nothing-0123456789-abcdefghijklmnop",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    command = argv[1] if len(argv) > 1 else "help"
+    profile = bootstrap.CHECKING if command == "pytest" else bootstrap.RUNNING
+    try:
+        bootstrap.enter(bootstrap.ensure(profile), argv)
+        return _run(command, argv)
+    except (bootstrap.CannotInstall, ServersUnavailable, StateBusy) as error:
+        return attach.complain(error)
+
+
+def _run(command: str, argv: list[str]) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
+    match command:
+        case "pytest":
+            import pytest  # noqa: PLC0415 - as above.
+
+            os.environ.pop("DJANGO_SETTINGS_MODULE")
+            return int(pytest.main(argv[2:]))
+        case "help" | "--help" | "-h" if len(argv) <= 2:  # noqa: PLR2004
+            print(BEFORE_DJANGO)
+            return _run_django([argv[0], "help", *argv[2:]], servers=False)
+        case _:
+            return _run_django(argv, servers=command not in {*_WITHOUT_SERVERS, "help"})
+
+
+def _run_django(argv: list[str], *, servers: bool) -> int:
+    from django.core.management import (  # noqa: PLC0415 - as above.
+        call_command,
+        execute_from_command_line,
+    )
+
+    def first_run() -> None:
+        import django  # noqa: PLC0415 - as above.
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+
+    if not servers:
+        os.environ.update(
+            {name: value for name, value in _NOWHERE.items() if name not in os.environ}
+        )
+        execute_from_command_line(argv)
+        return 0
+    with attach.attached(State.chosen(), first_run=first_run):
+        execute_from_command_line(argv)
+    return 0

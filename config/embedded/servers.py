@@ -1,0 +1,101 @@
+"""Both embedded servers together, and the environment that points at them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.embedded.postgres import OWNER, RUNTIME, SUPERUSER, Postgres
+from config.embedded.process import Account, server_account
+from config.embedded.state import State
+from config.embedded.valkey import Valkey
+
+
+@dataclass(slots=True, kw_only=True)
+class Servers:
+    """What this process runs, for it has not been given servers by the environment."""
+
+    state: State
+    sockets: Path
+    postgres: Postgres | None
+    valkey: Valkey | None
+    _creating: int | None = None
+
+    @classmethod
+    def wanted(cls, state: State, *, careless: bool = False) -> "Servers":
+        """Return the servers that the environment does not name."""
+        account = server_account()
+        sockets = _socket_folder(account)
+        logs = state.logs
+        postgres = Postgres(
+            folder=state.folder,
+            sockets=sockets,
+            log=logs / "postgres.log",
+            account=account,
+            careless=careless,
+        )
+        return cls(
+            state=state,
+            sockets=sockets,
+            postgres=None if os.environ.get("DATABASE_URL") else postgres,
+            valkey=None
+            if os.environ.get("REDIS_URL")
+            else Valkey(sockets=sockets, log=logs / "valkey.log"),
+        )
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether the database is being made in this very start."""
+        return self.postgres is not None and self.postgres.is_new
+
+    def begin(self) -> None:
+        """Start what takes time; the caller may import Django meanwhile.
+
+        :raises ServersUnavailable: if a server cannot run here.
+        """
+        if self.valkey:
+            self.valkey.start()
+        if self.postgres:
+            self.postgres.find()
+            self._creating = self.postgres.begin_creating()
+            if not self._creating:
+                self.postgres.start()
+
+    def finish(self) -> None:
+        """Wait until both answer.
+
+        :raises ServersUnavailable: if one does not.
+        """
+        if self.postgres:
+            self.postgres.finish_creating(self._creating)
+            self.postgres.wait_until_ready()
+            self.postgres.create_roles()
+        if self.valkey:
+            self.valkey.wait_until_ready()
+
+    def environment(self, *, superuser: bool = False) -> Mapping[str, str]:
+        """Return the variables that point the settings at these servers."""
+        found = {}
+        if self.postgres:
+            found["DATABASE_URL"] = self.postgres.url(SUPERUSER if superuser else RUNTIME)
+            found["DATABASE_OWNER_URL"] = self.postgres.url(SUPERUSER if superuser else OWNER)
+        if self.valkey:
+            found["REDIS_URL"] = self.valkey.url
+        return found
+
+    def stop(self) -> None:
+        """Stop both, and leave nothing behind but the data."""
+        if self.valkey:
+            self.valkey.stop()
+        if self.postgres:
+            self.postgres.stop()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def _socket_folder(account: Account) -> Path:
+    # /tmp, and not where TMPDIR points: the path of a unix socket holds 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="daybook-", dir="/tmp"))
+    os.chown(folder, account.uid, account.gid)
+    return folder

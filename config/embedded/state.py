@@ -1,0 +1,142 @@
+"""The state folder of an installation: its secrets, its data, and who is using it now."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What runs on a state folder at this moment, as written there for others to find."""
+
+    pid: int
+    environment: dict[str, str]
+    url: str | None = None
+    api_key: str | None = None
+    control: str | None = None
+    sockets: str = ""
+    parts: dict[str, int] = field(default_factory=dict)
+
+
+class StateBusy(Exception):
+    """Another process owns the servers of this state folder."""
+
+    def __init__(self, state: "State", instance: Instance | None) -> None:
+        super().__init__(
+            f"Daybook already runs on {state.folder}"
+            + (f" at {instance.url}" if instance and instance.url else "")
+            + (f" (process {instance.pid})" if instance else "")
+            + ". Stop it first, or use another --state."
+        )
+
+
+class State:
+    """One folder, private to its user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    @classmethod
+    def chosen(cls, folder: str | None = None) -> Self:
+        """Return the folder asked for, or the one named by DAYBOOK_STATE, or `.daybook`."""
+        default = Path(__file__).resolve().parents[2] / ".daybook"
+        return cls(Path(folder or os.environ.get("DAYBOOK_STATE") or default))
+
+    def prepare(self) -> None:
+        """Make the folder."""
+        # Root's PostgreSQL is `nobody`, who must get through to the data, and only to that.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        self.folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    def secret(self, name: str, *, length: int = 48) -> str:
+        """Return a secret that was made up once for this installation."""
+        known = self.secrets()
+        if name not in known:
+            self.keep_secret(name, secrets.token_urlsafe(length))
+        return self.secrets()[name]
+
+    def secrets(self) -> dict[str, str]:
+        """Return everything kept by `keep_secret`."""
+        try:
+            kept: dict[str, str] = json.loads(self._secrets.read_text())
+        except FileNotFoundError:
+            return {}
+        return kept
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Keep a secret, readable by this user only."""
+        _write_private(self._secrets, json.dumps({**self.secrets(), name: value}, indent=1))
+
+    @property
+    def _secrets(self) -> Path:
+        return self.folder / "secrets.json"
+
+    def own(self) -> IO[str] | None:
+        """Try to become the one process that runs servers here; the lock goes with the file."""
+        handle = (self.folder / "owner.lock").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            return None
+        self.withdraw()  # What a killed owner announced is not true any more.
+        return handle
+
+    @contextmanager
+    def in_use(self) -> Iterator[IO[str]]:
+        """Hold on to whatever runs here, so that it is not stopped under our feet."""
+        with (self.folder / "users.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield handle
+
+    def wait_for_users(self, handle: IO[str]) -> None:
+        """Wait until nobody but the holder of `handle` uses the servers."""
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def announce(self, instance: Instance) -> None:
+        """Let other commands find what runs here."""
+        _write_private(self._instance, json.dumps(asdict(instance), indent=1))
+
+    def withdraw(self) -> None:
+        """Say that nothing runs here any more."""
+        self._instance.unlink(missing_ok=True)
+
+    def announced(self) -> Instance | None:
+        """Return what its owner announced, whether it still lives or not."""
+        try:
+            found: dict[str, Any] = json.loads(self._instance.read_text())
+        except FileNotFoundError:
+            return None
+        return Instance(**found)
+
+    def running(self) -> Instance | None:
+        """Return what runs here now."""
+        if not self.folder.exists():
+            return None
+        if lock := self.own():
+            lock.close()
+            return None
+        return self.announced()
+
+    @property
+    def _instance(self) -> Path:
+        return self.folder / "instance.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+    draft.replace(path)

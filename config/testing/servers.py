@@ -1,0 +1,66 @@
+"""A pytest plugin: start PostgreSQL and Valkey before pytest-django reads the settings.
+
+Loaded by `-p` in pyproject.toml, because a conftest is read too late. Does nothing when
+DATABASE_URL and REDIS_URL name servers already, as they do in the workers of xdist.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.embedded import attach
+from config.embedded.binaries import ServersUnavailable
+from config.embedded.servers import Servers
+from config.embedded.state import State
+
+pytest_plugins = ["config.testing.fixtures"]
+
+VALKEY_DATABASES = 16
+
+_started: list[Servers] = []
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests() -> Iterator[None]:
+    """Start what the environment does not name."""
+    _take_own_valkey_database()
+    if attach.is_embedded():
+        try:
+            _start()
+        except ServersUnavailable as error:
+            raise pytest.UsageError(str(error)) from error
+    yield
+
+
+def pytest_unconfigure() -> None:
+    """Stop what was started here."""
+    for servers in _started:
+        servers.stop()
+        shutil.rmtree(servers.state.folder, ignore_errors=True)
+    _started.clear()
+
+
+def _start() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="daybook-tests-"))
+    folder.chmod(0o711)  # Root's servers are `nobody`, who must get through to the data.
+    state = State(folder)
+    state.prepare()
+    servers = Servers.wanted(state, careless=True)
+    _started.append(servers)
+    servers.begin()
+    servers.finish()
+    # The superuser: only he may empty append-only tables between transactional tests.
+    os.environ.update(servers.environment(superuser=True))
+
+
+def _take_own_valkey_database() -> None:
+    """Give each worker of xdist a database of its own behind the one Valkey."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    url = os.environ.get("REDIS_URL", "")
+    if worker.startswith("gw") and url.endswith("db=0"):
+        number = (int(worker[2:]) + 1) % VALKEY_DATABASES
+        os.environ["REDIS_URL"] = f"{url.removesuffix('0')}{number}"
