@@ -6,19 +6,41 @@ that nobody sent (a timer, a shell) acts as the system under a correlation of it
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import replace
 
 from events.domain.context import EventContext
+from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal
 from events.ids import new_id
 
-_current: ContextVar[EventContext | None] = ContextVar("daybook_event_context", default=None)
+_Held = EventContext | Envelope | None
+_current: ContextVar[_Held] = ContextVar("daybook_event_context", default=None)
 
 
 def current() -> EventContext:
     """Return the context in force, or a fresh one of the system."""
-    return _current.get() or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
+    held = _current.get()
+    if isinstance(held, Envelope):
+        return EventContext(
+            principal=held.principal,
+            correlation_id=held.correlation_id,
+            causation_id=held.event_id,
+        )
+    return held or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
+
+
+def enter(envelope: Envelope) -> Token[_Held]:
+    """Go on in the story of `envelope`, as its consequence, until `leave`.
+
+    For the bus, which does it for every event: the context is made only when asked for.
+    """
+    return _current.set(envelope)
+
+
+def leave(token: Token[_Held]) -> None:
+    """Go back to the context before `enter`."""
+    _current.reset(token)
 
 
 @contextmanager

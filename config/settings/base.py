@@ -155,3 +155,7 @@ WHITENOISE_USE_FINDERS = True  # No collecting step: a clean clone serves its ow
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+
+# Whether an undeclared event or wrong data raises, or is logged and recorded all the same.
+EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
+BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)

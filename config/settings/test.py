@@ -10,3 +10,4 @@ os.environ.setdefault("SECRET_KEY", "for-tests-only-0123456789-abcdefghijklmnopq
 from config.settings.base import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EVENTS_STRICT = True

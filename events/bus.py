@@ -1,0 +1,165 @@
+"""The in-process bus: how the rest of the process hears that something happened.
+
+What it is not: a queue, a stream, a retry mechanism or a guarantee. Handlers run one after
+the other in the emitting process, after the commit and never after a rollback. An error is
+logged with the id of the event and harms nobody; a process that dies takes its handlers
+with it. Whoever must not miss an event follows the feed, or is promoted to a work row by
+`before_commit`.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, overload
+
+from django.conf import settings
+from django.db import transaction
+
+from events import context
+from events.domain.envelope import Envelope
+from events.domain.patterns import matches
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Envelope], object]
+H = TypeVar("H", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One handler of one pattern."""
+
+    pattern: str
+    handler: Handler
+    label: str
+
+    def unsubscribe(self) -> None:
+        """Hear no more. Harmless when repeated."""
+        for registry in (_subscriptions, _hooks):
+            if self in registry:
+                registry.remove(self)
+        _forget_routes()
+
+
+_subscriptions: list[Subscription] = []
+_hooks: list[Subscription] = []
+# By event name, in order of subscription. Names are code, so there are few.
+_routes: dict[str, tuple[Subscription, ...]] = {}
+_hook_routes: dict[str, tuple[Subscription, ...]] = {}
+
+
+@overload
+def subscribe(pattern: str, handler: Handler, *, label: str | None = None) -> Subscription: ...
+@overload
+def subscribe(
+    pattern: str, handler: None = None, *, label: str | None = None
+) -> Callable[[H], H]: ...
+def subscribe(
+    pattern: str, handler: Handler | None = None, *, label: str | None = None
+) -> Subscription | Callable[[H], H]:
+    """Call `handler` after the commit of every event that `pattern` matches.
+
+    `pattern` is a name, a prefix (`invoice.*`) or `*`. The same handler on the same pattern
+    is one subscription. Without `handler` this is a decorator.
+    """
+    if handler is not None:
+        return _add(_subscriptions, pattern, handler, label)
+
+    def register(decorated: H) -> H:
+        _add(_subscriptions, pattern, decorated, label)
+        return decorated
+
+    return register
+
+
+def before_commit(pattern: str, hook: Handler) -> Subscription:
+    """Call `hook` inside the emitting transaction, whose rollback its error causes.
+
+    Only for inserting rows that must exist if and only if the event does.
+    """
+    return _add(_hooks, pattern, hook, None)
+
+
+def publish(envelope: Envelope) -> None:
+    """Run the hooks now and the handlers after commit. For the recorder and the executor."""
+    for hook in hooks_of(envelope.name):
+        hook.handler(envelope)
+    if not _handlers_of(envelope.name):
+        return
+
+    # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.
+    def after_commit() -> None:
+        deliver(envelope)
+
+    transaction.on_commit(after_commit, robust=True)
+
+
+def deliver(envelope: Envelope) -> None:
+    """Call every handler of `envelope` now, one after the other."""
+    subscriptions = _routes.get(envelope.name)
+    if subscriptions is None:
+        subscriptions = _handlers_of(envelope.name)
+    if not subscriptions:
+        return
+    slow = settings.BUS_SLOW_HANDLER_MS / 1000
+    token = context.enter(envelope)
+    started = time.perf_counter()
+    for subscription in subscriptions:
+        try:
+            subscription.handler(envelope)
+        except Exception:
+            logger.exception("A handler of the bus failed.", extra=_facts(subscription, envelope))
+        ended = time.perf_counter()
+        if ended - started > slow:
+            _warn_slow(subscription, envelope, ended - started)
+        started = ended
+    context.leave(token)
+
+
+def hooks_of(name: str) -> tuple[Subscription, ...]:
+    """Return what must run inside the transaction of an event called `name`."""
+    if name not in _hook_routes:
+        _hook_routes[name] = _matching(_hooks, name)
+    return _hook_routes[name]
+
+
+def _handlers_of(name: str) -> tuple[Subscription, ...]:
+    if name not in _routes:
+        _routes[name] = _matching(_subscriptions, name)
+    return _routes[name]
+
+
+def _matching(registry: list[Subscription], name: str) -> tuple[Subscription, ...]:
+    return tuple(each for each in registry if matches(each.pattern, name))
+
+
+def _add(
+    registry: list[Subscription], pattern: str, handler: Handler, label: str | None
+) -> Subscription:
+    for known in registry:
+        if known.pattern == pattern and known.handler == handler:
+            return known
+    name = label or f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler))}"
+    subscription = Subscription(pattern, handler, name)
+    registry.append(subscription)
+    _forget_routes()
+    return subscription
+
+
+def _forget_routes() -> None:
+    _routes.clear()
+    _hook_routes.clear()
+
+
+def _facts(subscription: Subscription, envelope: Envelope) -> dict[str, object]:
+    return {
+        "event_id": envelope.event_id,
+        "event": envelope.name,
+        "subscriber": subscription.label,
+    }
+
+
+def _warn_slow(subscription: Subscription, envelope: Envelope, seconds: float) -> None:
+    facts = {**_facts(subscription, envelope), "duration_ms": round(seconds * 1000)}
+    logger.warning("A handler of the bus is slow; the emitter waited for it.", extra=facts)

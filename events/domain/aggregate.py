@@ -1,0 +1,83 @@
+"""An aggregate: a state that is what its events say, and the rules that make events.
+
+`decide` may refuse; `evolve` may not, the past is the past. Neither asks for the time, an
+id or the database: these come in with the command. Everything else here serves the record.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, Generic, TypeVar
+
+from events.domain.canonical import JSON
+from events.domain.envelope import Envelope, Stream
+
+S = TypeVar("S")
+"""The frozen state."""
+C = TypeVar("C")
+"""The closed union of commands."""
+E = TypeVar("E")
+"""The closed union of events."""
+
+Callback = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection(Generic[S]):
+    """What a `project` function gets, inside the transaction of the append.
+
+    It writes list rows that follow from `after` (or from `envelopes`) alone, so that one
+    call with the whole history, on a rebuild, leaves the same rows as one call per commit.
+    """
+
+    stream: Stream
+    before: S
+    after: S
+    envelopes: tuple[Envelope, ...]
+    is_rebuild: bool = False
+    callbacks: list[Callback] = field(default_factory=list)
+
+    def on_success(self, callback: Callback) -> None:
+        """Run `callback` once, after commit, however often the decision is retried.
+
+        A rebuild tells nobody anything: the past was announced when it happened.
+        """
+        if not self.is_rebuild:
+            self.callbacks.append(callback)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate(Generic[S, C, E]):
+    """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
+    and drop the list rows of one stream; they are needed when there is a `project`."""
+
+    kind: str
+    initial: Callable[[Stream], S]
+    decide: Callable[[S, C], Sequence[E]]
+    evolve: Callable[[S, E], S]
+    encode: Callable[[E], tuple[str, dict[str, Any]]]
+    decode: Callable[[str, int, dict[str, Any]], E]
+    dump: Callable[[S], JSON]
+    load: Callable[[JSON], S]
+    project: Callable[[Projection[S]], None] | None = None
+    rows: Callable[[Stream], JSON] | None = None
+    clear: Callable[[Stream], None] | None = None
+    snapshot_every: int = 100
+
+    def __post_init__(self) -> None:
+        assert self.snapshot_every >= 1, "snapshot_every counts events, from 1"
+        listed = (self.project, self.rows, self.clear)
+        assert all(listed) or not any(listed), "project, rows and clear come together"
+
+    def fold(self, state: S, events: Iterable[E]) -> S:
+        """Return `state` as it is after `events`."""
+        return reduce(self.evolve, events, state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Generic[S]):
+    """What came of a command: the state after it and what was recorded, perhaps nothing."""
+
+    state: S
+    sequence: int
+    envelopes: tuple[Envelope, ...]

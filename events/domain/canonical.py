@@ -1,0 +1,50 @@
+"""Canonical JSON (RFC 8785): equal values have equal bytes, so that bytes can be compared."""
+
+import hashlib
+from typing import Any
+
+import rfc8785
+
+JSON = Any
+"""What `json.loads` returns. Python's types cannot say it without recursion."""
+
+
+def canonical(value: JSON) -> bytes:
+    """Return the canonical bytes of `value`.
+
+    :raises ValueError: if `value` has no canonical form (NaN, integers beyond 2**53 - 1).
+    """
+    return rfc8785.dumps(value)
+
+
+def fingerprint(value: JSON) -> str:
+    """Return the SHA-256 of the canonical bytes, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def first_difference(left: JSON, right: JSON, pointer: str = "") -> str | None:
+    """Return the JSON pointer of the first place where the two differ, None when equal."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return _first_in_objects(left, right, pointer)
+    if isinstance(left, list) and isinstance(right, list):
+        return _first_in_lists(left, right, pointer)
+    return None if canonical(left) == canonical(right) else pointer or "/"
+
+
+def _first_in_objects(left: dict[str, JSON], right: dict[str, JSON], pointer: str) -> str | None:
+    for key in sorted(left.keys() | right.keys()):
+        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        if key not in left or key not in right:
+            return here
+        if found := first_difference(left[key], right[key], here):
+            return found
+    return None
+
+
+def _first_in_lists(left: list[JSON], right: list[JSON], pointer: str) -> str | None:
+    for index, (a, b) in enumerate(zip(left, right, strict=False)):
+        if found := first_difference(a, b, f"{pointer}/{index}"):
+            return found
+    if len(left) != len(right):
+        return f"{pointer}/{min(len(left), len(right))}"
+    return None

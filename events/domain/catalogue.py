@@ -1,0 +1,119 @@
+"""What a declared event type is, and what it asks of a name and of data."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema
+
+from events.domain.envelope import Category
+from events.domain.errors import Rejected
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)+$|^[a-z][a-z0-9]*(_[a-z0-9]+)+$"
+"""`invoice.settled`, `catalog.booking-session.created`; and `flow_started` for a journal."""
+NAME_CHARS_MAX = 120
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+class EventNameMalformed(Rejected):
+    code = "event_name_malformed"
+    hint = "Say resource.past_tense in lower case: invoice.settled."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} is no event name.", name=name)
+
+
+class EventNotDeclared(Rejected):
+    code = "event_not_declared"
+    hint = "Declare it in the catalogue.py of the app that emits it."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No event called {name} is declared.", name=name)
+
+
+class EventDataInvalid(Rejected):
+    code = "event_data_invalid"
+    hint = "docs/events.md shows the schema of every event."
+
+    def __init__(self, name: str, pointer: str, why: str) -> None:
+        super().__init__(f"{name}{pointer}: {why}", pointer=pointer, name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """One line of the catalogue.
+
+    `external`: may leave the house by webhook, projected to the schema's properties
+    without those `redacted`. `stream`: the kind of stream in which it is recorded.
+    """
+
+    name: str
+    version: int = 1
+    category: Category
+    meaning: str
+    schema: dict[str, Any]
+    stream: str | None = None
+    external: bool = False
+    redacted: tuple[str, ...] = ()
+    is_valid: Callable[[Any], bool] = field(compare=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def external_properties(self) -> tuple[str, ...]:
+        """The top-level properties that may leave the house."""
+        properties = self.schema.get("properties", {})
+        return tuple(name for name in properties if name not in self.redacted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamKind:
+    """A family of streams: the first element of the path, and the capability to read it.
+
+    `object_resolver` turns a stream into the object on which a permission may be held.
+    """
+
+    kind: str
+    meaning: str
+    read: str
+    object_resolver: Callable[[tuple[str, ...]], Any] | None = None
+
+
+def event_type(**facts: Any) -> EventType:
+    """Make an event type, its schema checked and compiled.
+
+    :raises EventNameMalformed: if the name is no event name.
+    :raises jsonschema.SchemaError: if the schema is not JSON Schema 2020-12.
+    """
+    if not is_name(facts["name"]):
+        raise EventNameMalformed(facts["name"])
+    return EventType(**facts, is_valid=_compiled(facts["schema"]))
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` has the form of an event name."""
+    return len(text) <= NAME_CHARS_MAX and _NAME.match(text) is not None and text[-1] != "\n"
+
+
+def first_error(type_: EventType, data: Any) -> EventDataInvalid | None:
+    """Return what is wrong with `data`, None when it satisfies the schema."""
+    if type_.is_valid(data):
+        return None
+    errors = jsonschema.Draft202012Validator(type_.schema).iter_errors(data)
+    error = min(errors, key=lambda found: [str(part) for part in found.absolute_path])
+    pointer = "".join(f"/{part}" for part in error.absolute_path)
+    return EventDataInvalid(type_.name, pointer, error.message)
+
+
+def _compiled(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+
+    def is_valid(data: Any) -> bool:
+        return bool(validator.is_valid(data))
+
+    return is_valid

@@ -1,0 +1,165 @@
+"""Wake-ups over Valkey pub/sub: the log has something new, the feed has moved.
+
+A bell is a hint. Losing every one of them changes latency only: whoever waits for a bell
+also looks by itself. Nothing here raises because Valkey is away.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import redis
+import redis.asyncio
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from events import conf, wire
+
+logger = logging.getLogger(__name__)
+
+RING_SECONDS_MAX = 0.05
+SILENCE_SECONDS = 1.0
+"""How long nobody tries to ring after a failure: a dead Valkey must not slow down writers."""
+
+
+def ring() -> None:
+    """After the commit, tell the sequencer that there is something to sequence."""
+    db = wire.connection()
+    for entry in db.run_on_commit:
+        # Registered already, and by nobody whose savepoint may still be rolled back.
+        if entry[1] is _ring_after_commit and entry[0] <= set(db.savepoint_ids):
+            return
+    transaction.on_commit(_ring_after_commit, robust=True)
+
+
+def announce(position: int) -> None:
+    """Tell the readers of the feed that it has moved to `position`."""
+    _bell.strike(_channel("moved"), str(position))
+
+
+class Waiter:
+    """Waits for `ring()`. With Valkey away it just waits."""
+
+    def __init__(self) -> None:
+        self._pubsub: redis.client.PubSub | None = None
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Return at the next ring, or after `timeout_seconds`."""
+        ends = time.monotonic() + timeout_seconds
+        try:
+            self._wait_for_message(ends)
+        except (RedisError, OSError):
+            self.close()
+            time.sleep(max(0.0, min(timeout_seconds, ends - time.monotonic())))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._pubsub is not None:
+            self._pubsub.close()
+            self._pubsub = None
+
+    def _wait_for_message(self, ends: float) -> None:
+        pubsub = self._subscribed()
+        while (left := ends - time.monotonic()) > 0:
+            message = pubsub.get_message(timeout=left)
+            if message and message["type"] == "message":
+                self._drain(pubsub)
+                return
+
+    def _drain(self, pubsub: redis.client.PubSub) -> None:
+        # A hundred rings while we worked are one reason to look.
+        while pubsub.get_message(timeout=0):
+            pass
+
+    def _subscribed(self) -> redis.client.PubSub:
+        if self._pubsub is None:
+            client = redis.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
+            self._pubsub = client.pubsub()
+            self._pubsub.subscribe(_channel("committed"))
+        return self._pubsub
+
+
+async def listen(*, poll_seconds: float = 1.0) -> AsyncIterator[int | None]:
+    """Yield the position of every move of the feed, and None whenever it is time to look.
+
+    The first item comes at once. Never ends and never raises because Valkey is away: it
+    then yields None every `poll_seconds`.
+    """
+    yield None
+    while True:
+        try:
+            async for position in _moves(poll_seconds):
+                yield position
+        except (RedisError, OSError):
+            logger.warning("The doorbell is away; the feed is polled.")
+            await asyncio.sleep(poll_seconds)
+            yield None
+
+
+async def _moves(poll_seconds: float) -> AsyncIterator[int | None]:
+    client = redis.asyncio.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
+    async with client, client.pubsub() as pubsub:
+        await pubsub.subscribe(_channel("moved"))
+        # Whatever moved before the subscription stood was not heard.
+        yield None
+        while True:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=poll_seconds)
+            yield int(message["data"]) if message else None
+
+
+def _channel(what: str) -> str:
+    # Pub/sub knows no database numbers: installations on one Valkey differ by this.
+    return f"daybook:{wire.connection().settings_dict['NAME']}:{what}"
+
+
+def _ring_after_commit() -> None:
+    _bell.strike(_channel("committed"), "")
+
+
+class _Bell:
+    """One connection per process on which nobody waits for replies.
+
+    A PUBLISH that waits for its answer costs a commit a third of its time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: redis.connection.ConnectionInterface | None = None
+        self._pid = 0
+        self._silent_until = 0.0
+
+    def strike(self, channel: str, text: str) -> None:
+        with self._lock:
+            if time.monotonic() < self._silent_until:
+                return
+            try:
+                self._connected().send_command("PUBLISH", channel, text)
+            except (RedisError, OSError):
+                self._fall_silent()
+
+    def _connected(self) -> redis.connection.ConnectionInterface:
+        # A forked child must not write into its parent's socket.
+        if self._connection is None or self._pid != os.getpid():
+            pool = redis.ConnectionPool.from_url(
+                conf.valkey_url(),
+                socket_timeout=RING_SECONDS_MAX,
+                socket_connect_timeout=RING_SECONDS_MAX,
+            )
+            connection = pool.make_connection()
+            connection.connect()
+            connection.send_command("CLIENT", "REPLY", "OFF")
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection
+
+    def _fall_silent(self) -> None:
+        self._silent_until = time.monotonic() + SILENCE_SECONDS
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._connection = None
+        logger.warning("The doorbell is away; the sequencer looks by itself.")
+
+
+_bell = _Bell()

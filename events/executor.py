@@ -1,0 +1,258 @@
+"""Run a command: load the state, decide, append and project together, tell after commit.
+
+A decision may be made several times, when somebody else wrote the stream meanwhile; its
+effects happen once, after the commit of the attempt that won. So `decide` must not act.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from django.db import Error, transaction
+
+from events import bus, doorbell, recorder, snapshots, states, store, wire
+from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
+from events.domain.draft import Draft, Provenance
+from events.domain.envelope import Category, Envelope, Source, Stream
+from events.domain.errors import DomainError, Unavailable
+from events.domain.streams import key_of
+from events.recorder import NoTransaction
+from events.snapshots import Snapshot
+from events.states import Reached
+from events.store import StreamMoved
+
+logger = logging.getLogger(__name__)
+
+S = TypeVar("S")
+C = TypeVar("C")
+E = TypeVar("E")
+
+ATTEMPTS_MAX = 8
+JITTER_SECONDS = 0.005
+JITTER_SECONDS_MAX = 0.25
+
+_SERIALIZATION_FAILURE, _DEADLOCK_DETECTED = "40001", "40P01"
+
+
+class StreamBusy(Unavailable):
+    code = "stream_busy"
+    hint = "Others write the same things right now; try again."
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(f"Stream {key_of(stream)} is busy.", stream=list(stream))
+
+
+_aggregates: dict[str, Aggregate[Any, Any, Any]] = {}
+
+
+def register(aggregate: Aggregate[S, C, E]) -> Aggregate[S, C, E]:
+    """Let rebuild, verify and the doctor know `aggregate`, and return it."""
+    known = _aggregates.setdefault(aggregate.kind, aggregate)
+    assert known is aggregate, f"there is an aggregate of kind {aggregate.kind} already"
+    return aggregate
+
+
+def registered() -> list[Aggregate[Any, Any, Any]]:
+    """Return every registered aggregate, by kind."""
+    return [_aggregates[kind] for kind in sorted(_aggregates)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run(Generic[S, C, E]):
+    """One command on its way."""
+
+    aggregate: Aggregate[S, C, E]
+    stream: Stream
+    command: C
+    on_success: tuple[Callback, ...]
+    provenance: Provenance
+
+
+def execute(
+    aggregate: Aggregate[S, C, E],
+    stream: Stream,
+    command: C,
+    *,
+    on_success: Iterable[Callback] = (),
+    source: Source = Source.SERVICE,
+    at: datetime | None = None,
+) -> Outcome[S]:
+    """Run `command` in a transaction of its own, deciding again when the stream has moved.
+
+    :raises DomainError: whatever the decision refuses with, on the latest state.
+    :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
+    """
+    run = _run(aggregate, stream, command, on_success, source, at)
+    known = states.cached(aggregate, stream)
+    # Without rivals one round trip does it all; with rivals, queue first and decide once.
+    attempt = _queued if known and known.is_contended else _optimistic
+    for number in range(ATTEMPTS_MAX):
+        try:
+            return attempt(run)
+        except (StreamMoved, Error) as error:
+            if not _is_conflict(error):
+                raise
+            lost = error
+        states.mark_contended(aggregate, stream)
+        attempt = _queued
+        if not isinstance(lost, StreamMoved):
+            time.sleep(_jitter_seconds(number))
+    raise StreamBusy(stream) from lost
+
+
+def execute_in_transaction(
+    aggregate: Aggregate[S, C, E],
+    stream: Stream,
+    command: C,
+    *,
+    on_success: Iterable[Callback] = (),
+    source: Source = Source.SERVICE,
+    at: datetime | None = None,
+) -> Outcome[S]:
+    """Run `command` in the caller's transaction. Nothing is retried: that is the caller's.
+
+    :raises NoTransaction: if there is none.
+    :raises DomainError: whatever the decision refuses with.
+    """
+    if not wire.connection().in_atomic_block:
+        raise NoTransaction(type(command).__name__)
+    return _under_lock(_run(aggregate, stream, command, on_success, source, at))
+
+
+def _run(
+    aggregate: Aggregate[S, C, E],
+    stream: Stream,
+    command: C,
+    on_success: Iterable[Callback],
+    source: Source,
+    at: datetime | None,
+) -> _Run[S, C, E]:
+    return _Run(
+        aggregate=aggregate,
+        stream=stream,
+        command=command,
+        on_success=tuple(on_success),
+        provenance=recorder.provenance_now(source, at),
+    )
+
+
+def _optimistic(run: _Run[S, C, E]) -> Outcome[S]:
+    reached, events = _decided(run)
+    drafts = _drafts(run, events)
+    with _unit(run, drafts):
+        return _committed(run, reached, events, drafts)
+
+
+def _queued(run: _Run[S, C, E]) -> Outcome[S]:
+    with transaction.atomic(durable=True):
+        return _under_lock(run)
+
+
+def _under_lock(run: _Run[S, C, E]) -> Outcome[S]:
+    store.lock([run.stream])
+    reached = states.fresh(run.aggregate, run.stream)
+    events = run.aggregate.decide(reached.state, run.command)
+    return _committed(run, reached, events, _drafts(run, events))
+
+
+def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
+    """Decide on what this process knows. Only a yes counts then: `append` will check it."""
+    if known := states.cached(run.aggregate, run.stream):
+        try:
+            events = run.aggregate.decide(known.state, run.command)
+        except DomainError:
+            events = ()
+        if events:
+            return known, events
+    reached = states.fresh(run.aggregate, run.stream)
+    return reached, run.aggregate.decide(reached.state, run.command)
+
+
+def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
+    """Return the transaction of the append; none when the append is all there is to it."""
+    is_alone = run.aggregate.project is None and not wire.connection().in_atomic_block
+    if is_alone and not any(bus.hooks_of(draft.name) for draft in drafts):
+        # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
+        return nullcontext()
+    return transaction.atomic(durable=True)
+
+
+def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
+    encoded = map(run.aggregate.encode, events)
+    return [recorder.draft(name, data, default=Category.DOMAIN) for name, data in encoded]
+
+
+def _committed(
+    run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
+) -> Outcome[S]:
+    if not drafts:
+        _after_commit(run.on_success)
+        return Outcome(state=before.state, sequence=before.sequence, envelopes=())
+    envelopes = store.append(run.stream, drafts, run.provenance, expected=before.sequence)
+    after = Reached(
+        state=run.aggregate.fold(before.state, events),
+        sequence=before.sequence + len(drafts),
+        event_id=drafts[-1].event_id,
+        is_contended=before.is_contended,
+    )
+    callbacks = _projected(run, before, after, envelopes)
+    _keep(run, before, after)
+    doorbell.ring()
+    for envelope in envelopes:
+        bus.publish(envelope)
+    _after_commit((*run.on_success, *callbacks))
+    return Outcome(state=after.state, sequence=after.sequence, envelopes=tuple(envelopes))
+
+
+def _projected(
+    run: _Run[S, C, E], before: Reached[S], after: Reached[S], envelopes: Sequence[Envelope]
+) -> list[Callback]:
+    if run.aggregate.project is None:
+        return []
+    projection = Projection(
+        stream=run.stream, before=before.state, after=after.state, envelopes=tuple(envelopes)
+    )
+    run.aggregate.project(projection)
+    return projection.callbacks
+
+
+def _keep(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> None:
+    aggregate, stream, every = run.aggregate, run.stream, run.aggregate.snapshot_every
+
+    def remember() -> None:
+        states.remember(aggregate, stream, after)
+        if before.sequence // every < after.sequence // every:
+            dumped = aggregate.dump(after.state)
+            snapshots.save(aggregate, stream, Snapshot(after.sequence, after.event_id, dumped))
+
+    transaction.on_commit(remember, robust=True)
+
+
+def _after_commit(callbacks: Iterable[Callback]) -> None:
+    for callback in callbacks:
+        transaction.on_commit(_plain(callback), robust=True)
+
+
+def _plain(callback: Callback) -> Callable[[], None]:
+    # A def: a failing functools.partial defeats robust=True on Django 5.2.
+    def call() -> None:
+        callback()
+
+    return call
+
+
+def _is_conflict(error: Exception) -> bool:
+    if isinstance(error, StreamMoved):
+        return True
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in {_SERIALIZATION_FAILURE, _DEADLOCK_DETECTED}
+
+
+def _jitter_seconds(attempt: int) -> float:
+    ceiling = min(JITTER_SECONDS * 2**attempt, JITTER_SECONDS_MAX)
+    return random.uniform(0, ceiling)  # noqa: S311

@@ -1,0 +1,121 @@
+"""The invariants of the log, for the doctor (reliability brief §2.2)."""
+
+from typing import Any
+
+from django.db import connection
+
+from events import append_only, executor, rebuilding, store
+from events.doctor import VIOLATIONS_SHOWN_MAX, check
+
+VERIFIED_STREAMS_MAX = 200
+LAG_SECONDS_MAX = 2
+
+
+def _rows(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+@check("I2", "every stream is gapless from 1")
+def streams_are_gapless() -> list[str]:
+    found = _rows(
+        "SELECT stream, min(sequence), max(sequence), count(*) FROM events_event GROUP BY stream "
+        "HAVING min(sequence) <> 1 OR max(sequence) <> count(*) LIMIT %s",
+        [VIOLATIONS_SHOWN_MAX],
+    )
+    return [f"{row[0]} has {row[3]} events from {row[1]} to {row[2]}" for row in found]
+
+
+@check("I3", "the record only grows: triggers in place, no right to change it")
+def append_only_tables_are_guarded() -> list[str]:
+    return [*_unguarded_tables(), *_excessive_rights()]
+
+
+@check("I4", "list rows and snapshots say what the log says (latest streams)")
+def projections_equal_replay() -> list[str]:
+    found: list[str] = []
+    for aggregate in executor.registered():
+        streams = store.latest_streams((aggregate.kind,), limit=VERIFIED_STREAMS_MAX)
+        found += rebuilding.verify(aggregate, streams)
+    return found
+
+
+@check("I10", "positions are dense, every event has one place or waits for one")
+def every_event_has_its_place() -> list[str]:
+    found: list[str] = []
+    [(count, lowest, highest)] = _rows(
+        "SELECT count(*), min(position), max(position) FROM events_position"
+    )
+    if count and (lowest, highest) != (1, count):
+        found.append(f"{count} positions lie between {lowest} and {highest}")
+    for sentence, sql in _MISPLACED.items():
+        [(events,)] = _rows(sql)
+        if events:
+            found.append(f"{events} {sentence}")
+    return found
+
+
+@check("sequencer-lag", f"no committed event waits more than {LAG_SECONDS_MAX} s for its position")
+def sequencer_keeps_up() -> list[str]:
+    [(waiting, seconds)] = _rows(
+        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) "
+        "FROM events_unsequenced u JOIN events_event e ON e.id = u.event"
+    )
+    if seconds <= LAG_SECONDS_MAX:
+        return []
+    return [f"{waiting} events wait, the oldest for {seconds:.1f} s: is the sequencer running?"]
+
+
+_MISPLACED = {
+    "events have neither a position nor a place in the queue": (
+        "SELECT count(*) FROM events_event e "
+        "WHERE NOT EXISTS (SELECT FROM events_position p WHERE p.event = e.id) "
+        "AND NOT EXISTS (SELECT FROM events_unsequenced u WHERE u.event = e.id)"
+    ),
+    "events have a position and wait for one too": (
+        "SELECT count(*) FROM events_position p JOIN events_unsequenced u USING (event)"
+    ),
+    "positions point at no event": (
+        "SELECT count(*) FROM events_position p "
+        "WHERE NOT EXISTS (SELECT FROM events_event e WHERE e.id = p.event)"
+    ),
+    "positions run against the order of their stream": (
+        "SELECT count(*) FROM (SELECT position, lag(position) OVER "
+        "(PARTITION BY stream ORDER BY sequence) AS before FROM events_position p "
+        "JOIN events_event e ON e.id = p.event) s WHERE before > position"
+    ),
+}
+
+
+def _unguarded_tables() -> list[str]:
+    wanted = {
+        (table, trigger)
+        for table in append_only.tables()
+        for trigger in (append_only.TRIGGER_ROWS, append_only.TRIGGER_TABLE)
+    }
+    # O fires for ordinary sessions, A for all: the other two modes do not guard.
+    enabled = _rows(
+        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "WHERE t.tgenabled IN ('O', 'A') AND c.relnamespace = current_schema()::regnamespace"
+    )
+    return [
+        f"{table} lacks its trigger {trigger}" for table, trigger in sorted(wanted - {*enabled})
+    ]
+
+
+def _excessive_rights() -> list[str]:
+    """Return what the current role may do to the record; its owner is not asked.
+
+    The owner migrates. That the processes do not run as the owner is `check --deploy`'s.
+    """
+    found = _rows(
+        "SELECT c.relname, privilege FROM pg_class c, "
+        "unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS privilege "
+        "WHERE c.relname = ANY (%s) AND c.relnamespace = current_schema()::regnamespace "
+        "AND NOT pg_has_role(c.relowner, 'USAGE') "
+        "AND has_table_privilege(c.oid, privilege) ORDER BY 1, 2",
+        [sorted(append_only.tables())],
+    )
+    return [f"this role may {privilege} {table}" for table, privilege in found]

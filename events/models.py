@@ -1,0 +1,147 @@
+"""Tables of the log. Rows are written once; only `Unsequenced` and `Snapshot` ever shrink."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from events import append_only
+from events.domain.catalogue import NAME_CHARS_MAX, NAME_PATTERN
+from events.domain.envelope import Category, Source
+from events.domain.streams import KEY_CHARS_MAX
+
+ID_CHARS_MAX = 255
+
+
+@append_only.model
+class Payload(models.Model):
+    """The text of a large event, once, under its SHA-256."""
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    body = models.TextField()
+
+    class Meta:
+        db_table = "events_payload"
+
+    def __str__(self) -> str:
+        return self.hash
+
+
+@append_only.model
+class StoredEvent(models.Model):
+    """One fact in one stream. `data` is text, because jsonb rewrites what it is given."""
+
+    id = models.BigAutoField(primary_key=True)
+    stream = models.CharField(max_length=KEY_CHARS_MAX, db_collation="C")
+    sequence = models.IntegerField()
+    event_id = models.CharField(max_length=ID_CHARS_MAX, db_collation="C")
+    name = models.CharField(max_length=NAME_CHARS_MAX)
+    version = models.SmallIntegerField()
+    category = models.CharField(max_length=8)
+    source = models.CharField(max_length=10)
+    principal = models.CharField(max_length=ID_CHARS_MAX)
+    correlation_id = models.CharField(max_length=ID_CHARS_MAX, db_collation="C")
+    causation_id = models.CharField(max_length=ID_CHARS_MAX, null=True)  # noqa: DJ001
+    data = models.TextField(null=True)  # noqa: DJ001
+    payload = models.ForeignKey(
+        Payload, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    emitted_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "events_event"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "sequence"], name="events_one_event_per_sequence"
+            ),
+            models.UniqueConstraint(fields=["event_id"], name="events_one_event_per_id"),
+            models.CheckConstraint(
+                condition=Q(sequence__gte=1), name="events_sequence_starts_at_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(version__gte=1), name="events_version_starts_at_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(name__regex=NAME_PATTERN), name="events_name_is_an_event_name"
+            ),
+            models.CheckConstraint(
+                condition=Q(category__in=[category.value for category in Category]),
+                name="events_category_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(source__in=[source.value for source in Source]),
+                name="events_source_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(data__isnull=False, payload__isnull=True)
+                | Q(data__isnull=True, payload__isnull=False),
+                name="events_data_is_inline_or_by_hash",
+            ),
+        ]
+        indexes = [models.Index(fields=["correlation_id"], name="events_by_correlation")]
+
+    def __str__(self) -> str:
+        return f"{self.stream}@{self.sequence} {self.name}"
+
+
+class Unsequenced(models.Model):
+    """A committed event that still waits for its position: the sequencer's to-do list."""
+
+    # Without constraint: a foreign key check would lock, and so rewrite, a row of the log.
+    event = models.OneToOneField(
+        StoredEvent,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        db_column="event",
+        db_constraint=False,
+        related_name="unsequenced",
+    )
+
+    class Meta:
+        db_table = "events_unsequenced"
+        verbose_name_plural = "unsequenced"
+
+    def __str__(self) -> str:
+        return f"event {self.pk}"
+
+
+@append_only.model
+class Position(models.Model):
+    """The place of an event among all events: dense, given after commit."""
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(
+        StoredEvent,
+        on_delete=models.PROTECT,
+        db_column="event",
+        db_constraint=False,
+        related_name="place",
+    )
+
+    class Meta:
+        db_table = "events_position"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(position__gte=1), name="events_position_starts_at_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+
+class Snapshot(models.Model):
+    """A state once reached, so as not to fold from the beginning. May be dropped any time."""
+
+    stream = models.CharField(max_length=KEY_CHARS_MAX, db_collation="C", primary_key=True)
+    sequence = models.IntegerField()
+    event_id = models.CharField(max_length=ID_CHARS_MAX, db_collation="C")
+    code = models.CharField(max_length=64)
+    state = models.TextField()
+    taken_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "events_snapshot"
+
+    def __str__(self) -> str:
+        return f"{self.stream}@{self.sequence}"

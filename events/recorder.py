@@ -1,0 +1,139 @@
+"""Say that something happened: recorded with the change itself, told after its commit."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.utils import timezone
+
+from events import bus, catalogue, context, doorbell, store, wire
+from events.domain import payload
+from events.domain.draft import Draft, Provenance, sealed
+from events.domain.envelope import Category, Envelope, Source, Stream
+from events.domain.errors import Conflict, Rejected
+from events.ids import new_event_id
+
+logger = logging.getLogger(__name__)
+
+
+class NoTransaction(AssertionError):
+    """`emit` was called outside a transaction: a bug of the caller."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"emit({name!r}) belongs into the transaction of the change it reports. "
+            "For a fact without a transaction there is emit_now."
+        )
+
+
+class DomainEventWithoutStream(Rejected):
+    code = "domain_event_without_stream"
+    hint = "A domain event is recorded: name the stream of its subject."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is a domain event and names no stream.", name=name)
+
+
+class EventIdTaken(Conflict):
+    code = "event_id_taken"
+    hint = "A deterministic event id names one fact of one stream."
+
+    def __init__(self, event_id: str, recorded: Envelope) -> None:
+        super().__init__(
+            f"{event_id} is the id of another event, {recorded.name}.",
+            event_id=event_id,
+            name=recorded.name,
+        )
+
+
+def emit(
+    name: str,
+    data: dict[str, Any],
+    *,
+    stream: Stream | None = None,
+    source: Source = Source.SERVICE,
+    event_id: str | None = None,
+    at: datetime | None = None,
+) -> Envelope:
+    """Record a fact in the surrounding transaction and tell the bus after its commit.
+
+    An `event_id` of the caller's own says the fact once: when the log has it already,
+    nothing is recorded or told, and the recorded envelope is returned.
+
+    :raises NoTransaction: if there is no transaction.
+    :raises DomainEventWithoutStream: if it is a domain event and `stream` is missing.
+    :raises EventIdTaken: if `event_id` belongs to a fact of another name or stream.
+    :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
+    :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
+    """
+    if not _in_transaction():
+        raise NoTransaction(name)
+    default = Category.DOMAIN if stream else Category.INTERNAL
+    drafted = draft(name, data, event_id=event_id, default=default)
+    provenance = provenance_now(source, at)
+    if stream is None:
+        return _announced(_unrecorded(drafted, provenance))
+    recorded = store.append(stream, [drafted], provenance, once=event_id is not None)
+    if not recorded:
+        return _said_before(drafted, stream)
+    doorbell.ring()
+    return _announced(recorded[0])
+
+
+def emit_now(
+    name: str, data: dict[str, Any], *, source: Source = Source.SERVICE, at: datetime | None = None
+) -> Envelope:
+    """Tell the bus at once about a fact that no transaction stands for; record nothing.
+
+    :raises DomainEventWithoutStream: if it is a domain event, which must be recorded.
+    :raises EventNotDeclared, EventDataInvalid, EventDataNotJson: as for `emit`.
+    """
+    drafted = draft(name, data, default=Category.INTERNAL)
+    envelope = _unrecorded(drafted, provenance_now(source, at))
+    bus.deliver(envelope)
+    return envelope
+
+
+def draft(
+    name: str, data: dict[str, Any], *, default: Category, event_id: str | None = None
+) -> Draft:
+    """Check an event against the catalogue and the limits, and write it down as text.
+
+    :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
+    :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
+    """
+    text = payload.text_of(name, data)
+    plain = orjson.loads(text)
+    type_ = catalogue.checked(name, plain, default=default)
+    return Draft(event_id or new_event_id(), type_.name, type_.version, type_.category, plain, text)
+
+
+def provenance_now(source: Source, at: datetime | None = None) -> Provenance:
+    """Return who acts, in which story, and when."""
+    return Provenance(context=context.current(), source=source, emitted_at=at or timezone.now())
+
+
+def _announced(envelope: Envelope) -> Envelope:
+    bus.publish(envelope)
+    return envelope
+
+
+def _unrecorded(drafted: Draft, provenance: Provenance) -> Envelope:
+    if drafted.category is Category.DOMAIN:
+        raise DomainEventWithoutStream(drafted.name)
+    return sealed(drafted, provenance)
+
+
+def _said_before(drafted: Draft, stream: Stream) -> Envelope:
+    recorded = store.find(drafted.event_id)
+    assert recorded is not None, "events_append saw it in this very transaction"
+    if (recorded.stream, recorded.name) != (stream, drafted.name):
+        raise EventIdTaken(drafted.event_id, recorded)
+    return recorded
+
+
+def _in_transaction() -> bool:
+    # The transaction that a test case wraps around everything is not the caller's own.
+    blocks = wire.connection().atomic_blocks
+    return any(not getattr(block, "_from_testcase", False) for block in blocks)

@@ -1,0 +1,80 @@
+"""Read the log. Readers of everything page by position and miss nothing; readers of one
+stream page by sequence."""
+
+from collections.abc import Sequence
+
+from events import store, wire
+from events.domain.envelope import Envelope, Stream
+from events.domain.patterns import checked
+from events.domain.streams import key_range
+
+FEED_EVENTS_MAX = 1_000
+
+_FEED = (
+    f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_position p "
+    "JOIN events_event e ON e.id = p.event "
+    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
+    "WHERE p.position > %s"
+)
+
+
+def feed(
+    *,
+    after: int,
+    limit: int = 100,
+    streams: Sequence[Stream] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Envelope]:
+    """Return the next events after position `after`, in order, at most `limit` of them.
+
+    `streams` are prefixes of stream paths, `names` event names or patterns (`invoice.*`);
+    None means any, an empty list none.
+
+    :raises StreamMalformed, StreamTooLong: if a prefix names no stream.
+    :raises PatternMalformed: if a name can match no event.
+    """
+    if (streams is not None and not streams) or (names is not None and not names):
+        return []
+    conditions, params = _stream_conditions(streams or [])
+    more, more_params = _name_conditions(names or [])
+    sql = _FEED + conditions + more + " ORDER BY p.position LIMIT %s"
+    wanted = [after, *params, *more_params, min(limit, FEED_EVENTS_MAX)]
+    rows = wire.run(sql, wanted, binary=True).fetchall()
+    return [store.envelope_of(row, position=row[-1]) for row in rows]
+
+
+def stream_events(stream: Stream, *, after: int = 0, limit: int | None = None) -> list[Envelope]:
+    """Return the events of `stream` in order, those after sequence `after`."""
+    return list(store.load(stream, after=after, limit=limit))
+
+
+def event(event_id: str) -> Envelope | None:
+    """Return the recorded event with that id, None when there is none."""
+    return store.find(event_id)
+
+
+def head_position() -> int:
+    """Return the position of the latest sequenced event, 0 when there is none."""
+    row = wire.run("SELECT coalesce(max(position), 0) FROM events_position").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _stream_conditions(streams: Sequence[Stream]) -> tuple[str, list[object]]:
+    if not streams:
+        return "", []
+    params = [bound for stream in streams for bound in key_range(stream)]
+    ranges = " OR ".join(["(e.stream >= %s AND e.stream < %s)"] * len(streams))
+    return f" AND ({ranges})", [*params]
+
+
+def _name_conditions(names: Sequence[str]) -> tuple[str, list[object]]:
+    patterns = [checked(name) for name in names]
+    if not patterns or "*" in patterns:
+        return "", []
+    prefixes = [pattern[:-1] for pattern in patterns if pattern.endswith(".*")]
+    exact = [pattern for pattern in patterns if not pattern.endswith(".*")]
+    return (
+        " AND (e.name = ANY (%s::text[]) OR e.name ^@ ANY (%s::text[]))",
+        [exact, prefixes],
+    )

@@ -1,0 +1,67 @@
+"""Snapshots: states once reached, so that a load folds only the tail. A cache, never truth.
+
+A snapshot counts only for the code that took it: its tag is a hash of the source in which
+the aggregate's functions are written, so a changed `evolve` never meets an old state.
+"""
+
+import hashlib
+import inspect
+import sys
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+
+from events import wire
+from events.domain.aggregate import Aggregate
+from events.domain.canonical import JSON, canonical
+from events.domain.envelope import Stream
+from events.domain.streams import key_of
+
+S = TypeVar("S")
+
+_SAVE = """
+INSERT INTO events_snapshot (stream, sequence, event_id, code, state)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (stream) DO UPDATE
+SET sequence = excluded.sequence, event_id = excluded.event_id, code = excluded.code,
+    state = excluded.state, taken_at = excluded.taken_at
+WHERE events_snapshot.sequence < excluded.sequence OR events_snapshot.code <> excluded.code
+"""
+_LOAD = "SELECT sequence, event_id, state FROM events_snapshot WHERE stream = %s AND code = %s"
+
+
+class Snapshot(NamedTuple):
+    """The dumped state after the event `event_id`, which is number `sequence`."""
+
+    sequence: int
+    event_id: str
+    state: JSON
+
+
+def save(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Snapshot) -> None:
+    """Keep `at` for `stream` unless a later one of the same code is there."""
+    state = canonical(at.state).decode()
+    wire.run(_SAVE, [key_of(stream), at.sequence, at.event_id, code_of(aggregate), state])
+
+
+def load(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Snapshot | None:
+    """Return the snapshot of `stream` by today's code, None when there is none."""
+    row = wire.run(_LOAD, [key_of(stream), code_of(aggregate)]).fetchone()
+    return Snapshot(row[0], row[1], orjson.loads(row[2])) if row else None
+
+
+def drop(stream: Stream) -> None:
+    """Forget the snapshot of `stream`."""
+    wire.run("DELETE FROM events_snapshot WHERE stream = %s", [key_of(stream)])
+
+
+@lru_cache(maxsize=256)
+def code_of(aggregate: Aggregate[Any, Any, Any]) -> str:
+    """Return the tag of the code that makes states of `aggregate`."""
+    functions = (
+        aggregate.initial, aggregate.evolve, aggregate.decode, aggregate.dump, aggregate.load,
+    )  # fmt: skip
+    modules = sorted({function.__module__ for function in functions})
+    sources = [inspect.getsource(sys.modules[module]) for module in modules]
+    return hashlib.sha256("\0".join([*modules, *sources]).encode()).hexdigest()

@@ -1,0 +1,146 @@
+"""The state of a stream: what its events say, reached by the shortest safe way.
+
+In-process cache, then snapshot, then the log. A cached state is a shortcut twice checked:
+here by the id of its last event, and by `append`, which refuses when the stream has moved.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from events import snapshots, store, wire
+from events.domain.aggregate import Aggregate
+from events.domain.envelope import Stream
+from events.snapshots import Snapshot
+
+S = TypeVar("S")
+
+CACHED_STREAMS_MAX = 1_024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached(Generic[S]):
+    """A state, and the event after which it holds; sequence 0 is the beginning.
+
+    `is_contended`: others write this stream too, so it pays to queue before deciding.
+    """
+
+    state: S
+    sequence: int
+    event_id: str
+    is_contended: bool = False
+
+
+class _Cache:
+    """The least recently used go first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states: OrderedDict[Stream, tuple[Aggregate[Any, Any, Any], Reached[Any]]]
+        self._states = OrderedDict()
+
+    def get(self, aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+        with self._lock:
+            held = self._states.get(stream)
+            if held is None or held[0] is not aggregate:
+                return None
+            self._states.move_to_end(stream)
+            return held[1]
+
+    def put(self, aggregate: Aggregate[S, Any, Any], stream: Stream, at: Reached[S]) -> None:
+        with self._lock:
+            self._states[stream] = (aggregate, at)
+            self._states.move_to_end(stream)
+            if len(self._states) > CACHED_STREAMS_MAX:
+                self._states.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._states.clear()
+
+
+_cache = _Cache()
+
+
+def cached(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+    """Return the state last seen by this process, which may be behind."""
+    return _cache.get(aggregate, stream)
+
+
+def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S]:
+    """Return the state of `stream` as this transaction sees it."""
+    known = _cache.get(aggregate, stream)
+    base = known or _from_snapshot(aggregate, stream)
+    reached = base and _followed(aggregate, stream, base)
+    if reached is None:
+        # Nothing known, or what is known is of another past: the database was restored.
+        reached = replayed(aggregate, store.history(stream), stream)
+    if reached.sequence and not wire.connection().in_atomic_block:
+        _cache.put(aggregate, stream, reached)
+    return reached
+
+
+def remember(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Reached[S]) -> None:
+    """Take note of a committed state."""
+    _cache.put(aggregate, stream, at)
+
+
+def mark_contended(aggregate: Aggregate[S, Any, Any], stream: Stream) -> None:
+    """Take note that somebody else writes this stream."""
+    if known := _cache.get(aggregate, stream):
+        _cache.put(aggregate, stream, replace(known, is_contended=True))
+
+
+def forget_all() -> None:
+    """Empty the cache. For tests, and for whoever restored a database under a process."""
+    _cache.clear()
+
+
+def replayed(
+    aggregate: Aggregate[S, Any, Any],
+    history: Iterator[store.Recorded],
+    stream: Stream,
+    *,
+    base: Reached[S] | None = None,
+) -> Reached[S]:
+    """Fold `history` onto `base`, or onto the beginning."""
+    start = base or Reached(state=aggregate.initial(stream), sequence=0, event_id="")
+    state, sequence, event_id = start.state, start.sequence, start.event_id
+    decode: Callable[..., Any] = aggregate.decode
+    evolve = aggregate.evolve
+    for sequence, event_id, name, version, text in history:  # noqa: B007
+        state = evolve(state, decode(name, version, orjson.loads(text)))
+    return Reached(state=state, sequence=sequence, event_id=event_id)
+
+
+def _from_snapshot(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+    snapshot = snapshots.load(aggregate, stream)
+    return snapshot and _reached(aggregate, snapshot)
+
+
+def _reached(aggregate: Aggregate[S, Any, Any], snapshot: Snapshot) -> Reached[S]:
+    return Reached(
+        state=aggregate.load(snapshot.state),
+        sequence=snapshot.sequence,
+        event_id=snapshot.event_id,
+    )
+
+
+def _followed(
+    aggregate: Aggregate[S, Any, Any], stream: Stream, base: Reached[S]
+) -> Reached[S] | None:
+    """Fold what came after `base`; None when `base` is not of this stream's past."""
+    history = store.history(stream, since=base.sequence)
+    head = next(history, None)
+    if head is None or (head.sequence, head.event_id) != (base.sequence, base.event_id):
+        return None
+    following = next(history, None)
+    if following is None:
+        return replace(base, is_contended=False)
+    reached = replayed(aggregate, chain([following], history), stream, base=base)
+    return replace(reached, is_contended=base.is_contended)

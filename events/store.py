@@ -1,0 +1,213 @@
+"""Append to a stream, read a stream. Nothing else touches the tables of the log.
+
+Writers of one stream queue up on an advisory lock that `events_append` takes and the end
+of the transaction releases; UNIQUE (stream, sequence) stands behind it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import DatabaseError
+
+from events import payloads, wire
+from events.domain.draft import Draft, Provenance, sealed
+from events.domain.envelope import Category, Envelope, Source, Stream
+from events.domain.errors import Conflict
+from events.domain.principal import Principal
+from events.domain.streams import key_of, key_range, stream_of
+
+STREAM_MOVED = "DB001"
+"""SQLSTATE of our own, raised by `events_append`."""
+CHUNK_EVENTS = 10_000
+
+_APPEND = (
+    "SELECT events_append(%s, %s::int, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], "
+    "%s::int[], %s::text[], %s::text[], %s::text[])"
+)
+
+ENVELOPE_COLUMNS = (
+    "e.stream, e.sequence, e.event_id, e.name, e.version, e.category, e.source, e.principal, "
+    "e.correlation_id, e.causation_id, coalesce(e.data, l.body), e.emitted_at"
+)
+ENVELOPE_TABLES = "events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id"
+
+# Index events_one_event_per_sequence.
+_LOAD = (
+    f"SELECT {ENVELOPE_COLUMNS} FROM {ENVELOPE_TABLES} "
+    "WHERE e.stream = %s AND e.sequence > %s ORDER BY e.sequence LIMIT %s"
+)
+_HISTORY = (
+    "SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body) "
+    f"FROM {ENVELOPE_TABLES} "
+    "WHERE e.stream = %s AND e.sequence >= %s ORDER BY e.sequence LIMIT %s"
+)
+# Index events_one_event_per_sequence, one descent per stream: DISTINCT would read them whole.
+_STREAMS = """
+WITH RECURSIVE s AS (
+  (SELECT stream FROM events_event WHERE stream > %s AND stream < %s ORDER BY stream LIMIT 1)
+  UNION ALL
+  SELECT (
+    SELECT stream FROM events_event e WHERE e.stream > s.stream AND e.stream < %s
+    ORDER BY stream LIMIT 1
+  ) FROM s WHERE s.stream IS NOT NULL
+)
+SELECT stream FROM s WHERE stream IS NOT NULL LIMIT %s
+"""
+# Primary key, backwards.
+_LATEST_STREAMS = """
+SELECT DISTINCT stream FROM (
+  SELECT stream FROM events_event WHERE stream >= %s AND stream < %s ORDER BY id DESC LIMIT %s
+) latest
+"""
+_BY_EVENT_ID = f"SELECT {ENVELOPE_COLUMNS} FROM {ENVELOPE_TABLES} WHERE e.event_id = %s"
+
+
+class StreamMoved(Conflict):
+    code = "stream_moved"
+    hint = "Reload and decide again."
+
+    def __init__(self, stream: Stream, expected: int, actual: int) -> None:
+        super().__init__(
+            f"Stream {key_of(stream)} is at {actual}, not at {expected}.",
+            stream=list(stream),
+            expected=expected,
+            actual=actual,
+        )
+
+
+class Recorded(NamedTuple):
+    """An event as a fold needs it: no envelope, because there may be a hundred thousand."""
+
+    sequence: int
+    event_id: str
+    name: str
+    version: int
+    text: str
+
+
+def append(
+    stream: Stream,
+    drafts: Sequence[Draft],
+    provenance: Provenance,
+    *,
+    expected: int | None = None,
+    once: bool = False,
+) -> list[Envelope]:
+    """Write `drafts` at the end of `stream`, all or none, and return their envelopes.
+
+    With `once`, nothing is written and nothing returned if one of the event ids is in the
+    log already.
+
+    :raises StreamMoved: if the stream is not at `expected`.
+    """
+    inline, hashes = payloads.split(drafts)
+    context = provenance.context
+    params: list[object] = [
+        key_of(stream),
+        expected,
+        once,
+        provenance.source.value,
+        str(context.principal),
+        context.correlation_id,
+        context.causation_id,
+        provenance.emitted_at,
+        [draft.event_id for draft in drafts],
+        [draft.name for draft in drafts],
+        [draft.version for draft in drafts],
+        [draft.category.value for draft in drafts],
+        inline,
+        hashes,
+    ]
+    head = _appended(stream, expected, params)
+    if head is None:
+        return []
+    first = head - len(drafts) + 1
+    return [
+        sealed(draft, provenance, stream=stream, sequence=first + index)
+        for index, draft in enumerate(drafts)
+    ]
+
+
+def lock(streams: Iterable[Stream]) -> None:
+    """Queue for `streams` until the end of the transaction, in the order of their keys.
+
+    Take it before any row lock; `append` takes the lock of its stream by itself.
+    """
+    wire.run("SELECT events_lock(%s::text[])", [sorted(key_of(stream) for stream in streams)])
+
+
+def load(stream: Stream, *, after: int = 0, limit: int | None = None) -> Iterator[Envelope]:
+    """Yield the events of `stream` in order, those after sequence `after`."""
+    key = key_of(stream)
+    while limit is None or limit > 0:
+        wanted = CHUNK_EVENTS if limit is None else min(limit, CHUNK_EVENTS)
+        rows = wire.run(_LOAD, [key, after, wanted], binary=True).fetchall()
+        yield from map(envelope_of, rows)
+        if len(rows) < wanted:
+            return
+        after = rows[-1][1]
+        limit = None if limit is None else limit - wanted
+
+
+def history(stream: Stream, *, since: int = 1) -> Iterator[Recorded]:
+    """Yield the events of `stream` in order from sequence `since` on, as a fold needs them."""
+    key = key_of(stream)
+    while True:
+        rows = wire.run(_HISTORY, [key, since, CHUNK_EVENTS], binary=True).fetchall()
+        yield from map(Recorded._make, rows)
+        if len(rows) < CHUNK_EVENTS:
+            return
+        since = rows[-1][0] + 1
+
+
+def find(event_id: str) -> Envelope | None:
+    """Return the recorded event with that id, None when there is none."""
+    row = wire.run(_BY_EVENT_ID, [event_id], binary=True).fetchone()
+    return envelope_of(row) if row else None
+
+
+def streams(prefix: Stream, *, after: Stream | None = None, limit: int) -> list[Stream]:
+    """Return the next streams under `prefix`, in the order of their keys."""
+    low, high = key_range(prefix)
+    start = key_of(after) if after else low[:-1]
+    rows = wire.run(_STREAMS, [start, high, high, limit]).fetchall()
+    return [stream_of(row[0]) for row in rows]
+
+
+def latest_streams(prefix: Stream, *, limit: int) -> list[Stream]:
+    """Return the streams of the latest `limit` events under `prefix`."""
+    rows = wire.run(_LATEST_STREAMS, [*key_range(prefix), limit]).fetchall()
+    return sorted(stream_of(row[0]) for row in rows)
+
+
+def envelope_of(row: Sequence[Any], *, position: int | None = None) -> Envelope:
+    """Make an envelope of a row of `ENVELOPE_COLUMNS`."""
+    return Envelope(
+        stream=stream_of(row[0]),
+        sequence=row[1],
+        event_id=row[2],
+        name=row[3],
+        version=row[4],
+        category=Category(row[5]),
+        source=Source(row[6]),
+        principal=Principal.parse(row[7]),
+        correlation_id=row[8],
+        causation_id=row[9],
+        data=orjson.loads(row[10]),
+        emitted_at=row[11],
+        position=position,
+    )
+
+
+def _appended(stream: Stream, expected: int | None, params: list[object]) -> int | None:
+    try:
+        row = wire.run(_APPEND, params).fetchone()
+    except DatabaseError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if diagnosis is None or diagnosis.sqlstate != STREAM_MOVED or expected is None:
+            raise
+        raise StreamMoved(stream, expected, int(diagnosis.message_detail)) from error
+    assert row is not None
+    head: int | None = row[0]
+    return head

@@ -1,0 +1,45 @@
+"""The short way to PostgreSQL for the few statements that run all the time.
+
+Prepared, bound by the server, in the transaction of Django's own connection, and shown in
+its query log like any other statement: `assertNumQueries` counts them.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Row = tuple[Any, ...]
+
+
+def connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection, without the detour through the proxy."""
+    return connections["default"]
+
+
+def run(
+    sql: LiteralString, params: Sequence[object] = (), *, binary: bool = False
+) -> psycopg.Cursor[Row]:
+    """Run one statement, and return the cursor with its rows.
+
+    :raises django.db.Error: in the flavour that fits, its cause being psycopg's.
+    """
+    db = connection()
+    db.ensure_connection()
+    if db.needs_rollback:
+        db.validate_no_broken_transaction()
+    raw: psycopg.Connection[Row] = db.connection
+    if raw.prepare_threshold is None:
+        # Django turns it off for old poolers; its own cursors never prepare anyway.
+        raw.prepare_threshold = 5
+    started = time.monotonic()
+    with db.wrap_database_errors:
+        cursor = psycopg.Cursor(raw)
+        cursor.execute(sql, params, prepare=True, binary=binary)
+    if db.queries_logged:
+        duration = f"{time.monotonic() - started:.3f}"
+        db.queries_log.append({"sql": sql, "time": duration})
+    return cursor
