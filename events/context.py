@@ -57,6 +57,14 @@ def acting(
         yield context
 
 
+def become(principal: Principal) -> None:
+    """Go on as `principal` until the surrounding `acting` block ends.
+
+    For the one edge at which the credential is read later than the context is made.
+    """
+    _current.set(replace(current(), principal=principal))
+
+
 @contextmanager
 def caused_by(causation_id: str) -> Iterator[EventContext]:
     """Keep who acts and the story, but name `causation_id` as the cause within the block."""

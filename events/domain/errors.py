@@ -22,6 +22,18 @@ class DomainError(Exception):
         self.facts = facts
 
 
+class Malformed(DomainError):
+    """The input cannot be read at all; only the caller can mend it."""
+
+
+class Unauthenticated(DomainError):
+    """The credential is missing, wrong, or no longer good."""
+
+
+class TooLarge(DomainError):
+    """The input is larger than we are willing to read."""
+
+
 class Rejected(DomainError):
     """The command makes no sense in the current state; repeating it will not help."""
 
@@ -36,6 +48,14 @@ class Forbidden(DomainError):
 
 class Conflict(DomainError):
     """Someone else got there first; reload and decide again."""
+
+
+class PreconditionFailed(DomainError):
+    """The thing is no longer as the caller last saw it."""
+
+
+class PreconditionRequired(DomainError):
+    """The caller must say which version of the thing it means."""
 
 
 class Unavailable(DomainError):

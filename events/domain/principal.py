@@ -10,6 +10,7 @@ class PrincipalKind(StrEnum):
     AGENT = "agent"
     WORKFLOW = "workflow"
     SYSTEM = "system"
+    ANONYMOUS = "anonymous"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,6 @@ class Principal:
 
 SYSTEM = Principal(kind=PrincipalKind.SYSTEM, id="daybook")
 """Daybook itself: timers, sweepers, migrations."""
+
+ANONYMOUS = Principal(kind=PrincipalKind.ANONYMOUS, id="anonymous")
+"""Somebody who showed no credential. May read what is public, and change nothing."""
