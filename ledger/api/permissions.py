@@ -1,0 +1,112 @@
+"""What every API view goes through before it is entered. Views only declare.
+
+`capabilities`: `PUBLIC`, or action (or lower-case method) → capability id.
+`object_level = True`: the view filters with `authority.visible` or checks each object, so
+it may be entered by who holds the capability on single objects only.
+`idempotency_required`: the actions that are refused without an Idempotency-Key.
+`idempotency_secret`: the actions whose response must never be stored.
+`answer_again(request, reference)`: the response, made anew, when it was lost.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger import authority, idempotency
+from ledger.authority import AUTHENTICATED, PUBLIC, Holder
+
+if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
+    from rest_framework.views import APIView
+
+
+class HoldsCapability(BasePermission):
+    """The default permission: the caller holds what the view declares for this action."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if getattr(view, "capabilities", None) == PUBLIC:
+            return True
+        capability = capability_of(view, request)
+        holder = authority.holder_of(request)
+        if holder.user is None or capability is None:
+            return False
+        if capability == AUTHENTICATED:
+            return True
+        if getattr(view, "object_level", False):
+            return holder.holds_somewhere(capability)
+        return holder.holds(capability)
+
+    def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
+        capability = capability_of(view, request)
+        if capability in {None, AUTHENTICATED}:
+            return True
+        assert capability is not None
+        return authority.holds(request, capability, obj)
+
+
+class HonoursIdempotencyKey(BasePermission):
+    """Not a question of rights: the last gate before a request may have an effect."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if request.method in SAFE_METHODS:
+            return True
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            if _action(view, request) in getattr(view, "idempotency_required", ()):
+                raise idempotency.IdempotencyKeyRequired
+            return True
+        lost = idempotency.current_exchange().begin(_describe(key.strip(), request, view))
+        if lost is not None:
+            raise idempotency.Replayed(_answered_again(view, request, lost))
+        return True
+
+
+def capability_of(view: "APIView", request: Request) -> str | None:
+    """Return what `view` declares for this request.
+
+    :raises MethodNotAllowed: if the view does not know the method.
+    """
+    if request.method not in view.allowed_methods:
+        raise MethodNotAllowed(request.method or "")
+    declared: dict[str, str] = getattr(view, "capabilities", {})
+    return declared.get(_action(view, request))
+
+
+def _action(view: "APIView", request: Request) -> str:
+    method = (request.method or "").lower()
+    return getattr(view, "action", None) or ("get" if method == "head" else method)
+
+
+def _describe(key: str, request: Request, view: "APIView") -> idempotency.Request:
+    if not 0 < len(key) <= idempotency.KEY_CHARS_MAX or not (key.isascii() and key.isprintable()):
+        raise idempotency.IdempotencyKeyMalformed
+    route = request.resolver_match.route if request.resolver_match else request.path
+    return idempotency.Request(
+        scope=f"{_caller(authority.holder_of(request))} {request.method} {route}"[:300],
+        key=key,
+        fingerprint=idempotency.fingerprint(
+            method=request.method or "",
+            path=request.path,
+            query={name: request.query_params.getlist(name) for name in request.query_params},
+            body=request.data,
+        ),
+        keeps_response=_action(view, request) not in getattr(view, "idempotency_secret", ()),
+    )
+
+
+def _caller(holder: Holder) -> str:
+    # Not the key's own name: a retry may come after the key was rotated.
+    return f"api_key:{holder.key.lineage}" if holder.key is not None else str(holder.principal)
+
+
+def _answered_again(view: Any, request: Request, reference: str) -> Response:
+    if not hasattr(view, "answer_again"):
+        raise idempotency.ResponseLost(reference)
+    try:
+        response: Response = view.answer_again(request, reference)
+    except Http404 as error:
+        raise idempotency.ResponseLost(reference) from error
+    return response

@@ -1,0 +1,259 @@
+"""Who asks, and what they may. Answers come from the credential, never from a body.
+
+A `Holder` is a credential that was checked, with what it grants. One lives as long as a
+request; a socket keeps one and has it checked again (`revalidated`).
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, wraps
+from importlib import import_module
+from typing import Any, Final, TypeVar, cast
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseBase
+from guardian.shortcuts import get_objects_for_user
+from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
+
+from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
+from ledger import capabilities, credentials
+from ledger.credentials import CredentialRefused
+from ledger.domain.capability import CapabilityMissing, covers
+from ledger.models import ApiKey
+
+PUBLIC: Final = "public"
+"""`capabilities = PUBLIC` on a view: anybody may, without a credential."""
+
+AUTHENTICATED: Final = "authenticated"
+"""`capabilities = {"get": AUTHENTICATED}`: any credential will do; the view checks the rest."""
+
+_M = TypeVar("_M", bound=models.Model)
+_View = Callable[..., HttpResponseBase]
+
+
+class Holder:
+    """A checked credential and what it grants. Build it with `holder_of`."""
+
+    def __init__(
+        self, user: User | None, *, key: ApiKey | None = None, session_key: str | None = None
+    ) -> None:
+        self.user = user
+        self.key = key
+        self.session_key = session_key
+
+    def __repr__(self) -> str:
+        return f"<Holder {self.principal}>"
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who acts."""
+        if self.user is None:
+            return ANONYMOUS
+        if self.key is not None:
+            return self.key.principal
+        return Principal(kind=PrincipalKind.USER, id=str(self.user.pk))
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """All that is held over every object: what the user may, within the key's scopes."""
+        if self.user is None:
+            return frozenset()
+        permissions = self.user.get_all_permissions()
+        return frozenset(
+            capability.id
+            for capability in capabilities.every()
+            if f"ledger.{capability.id}" in permissions and self.has_in_scope(capability.id)
+        )
+
+    def has_in_scope(self, capability_id: str) -> bool:
+        """Say whether the credential reaches that far, whatever its user may."""
+        return self.key is None or covers(self.key.scopes, capability_id)
+
+    def holds(self, capability_id: str, obj: models.Model | None = None) -> bool:
+        """Say whether the capability is held over everything, or over `obj`."""
+        capability = capabilities.get(capability_id)
+        if capability_id in self.capabilities:
+            return True
+        if obj is None or capability.object_permission is None or self.user is None:
+            return False
+        return self.has_in_scope(capability_id) and self.user.has_perm(
+            capability.object_permission, obj
+        )
+
+    def holds_somewhere(self, capability_id: str) -> bool:
+        """Say whether the capability is held over everything, or over any one object."""
+        if self.holds(capability_id):
+            return True
+        permission = capabilities.get(capability_id).object_permission
+        if permission is None or self.user is None or not self.user.is_active:
+            return False
+        return self.has_in_scope(capability_id) and _is_granted_on_any(self.user, permission)
+
+    def demand(self, capability_id: str, obj: models.Model | None = None) -> None:
+        """Go on only if the capability is held.
+
+        :raises CapabilityMissing: if it is not.
+        """
+        if not self.holds(capability_id, obj):
+            raise CapabilityMissing(capability_id)
+
+    def revalidated(self) -> "Holder":
+        """Check the credential again and return a fresh holder, for who keeps one.
+
+        :raises CredentialRefused: if the key or session ended, or the user may not log in.
+        """
+        if self.user is None:
+            return self
+        if self.key is not None:
+            return Holder._of_key(
+                ApiKey.objects.live().select_related("owner").filter(pk=self.key.pk).first()
+            )
+        if self.session_key is not None:
+            return Holder._of_session(self.session_key)
+        return Holder._of_user(self.user)
+
+    @classmethod
+    def _of_key(cls, key: ApiKey | None) -> "Holder":
+        if key is None:
+            raise CredentialRefused
+        return cls(key.owner, key=key)
+
+    @classmethod
+    def _of_user(cls, user: User) -> "Holder":
+        fresh = User.objects.filter(pk=user.pk, is_active=True).first()
+        if fresh is None:
+            raise CredentialRefused
+        return cls(fresh)
+
+    @classmethod
+    def _of_session(cls, session_key: str) -> "Holder":
+        # get_user compares the session with the password, so that changing it ends sessions.
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+        user = get_user(request)
+        if not isinstance(user, User):
+            raise CredentialRefused
+        return cls(user, session_key=session_key)
+
+
+NOBODY: Final = Holder(None)
+
+
+def holder_of(source: Any) -> Holder:
+    """Return the holder behind a request (Django or DRF), a WebSocket scope or a user."""
+    if isinstance(source, Holder):
+        return source
+    if isinstance(source, User | AnonymousUser):
+        return Holder(source if isinstance(source, User) else None)
+    if isinstance(source, Mapping):
+        return source["holder"] if "holder" in source else _of_scope(source)
+    # A DRF request hands unknown attributes on to the request it wraps; vars() does not.
+    kept: Holder | None = vars(source).get("daybook_holder")
+    if kept is None:
+        kept = source.daybook_holder = _of_request(source)
+    return kept
+
+
+def bearer(authorization: str) -> Holder:
+    """Return the holder of the API key in an `Authorization` header.
+
+    :raises CredentialRefused: if there is no live key in it.
+    """
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise CredentialRefused
+    key = credentials.key_for(text.strip())
+    return Holder(key.owner, key=key)
+
+
+def principal_of(source: Any) -> Principal:
+    """Return who acts in a request, scope or user."""
+    return holder_of(source).principal
+
+
+def holds(source: Any, capability_id: str, obj: models.Model | None = None) -> bool:
+    """Say whether whoever asks holds the capability, over everything or over `obj`."""
+    return holder_of(source).holds(capability_id, obj)
+
+
+def visible(queryset: models.QuerySet[_M], source: Any, capability_id: str) -> models.QuerySet[_M]:
+    """Keep the rows over which the capability is held. No query per row."""
+    holder = holder_of(source)
+    if holder.holds(capability_id):
+        return queryset
+    permission = capabilities.get(capability_id).object_permission
+    if permission is None or holder.user is None or not holder.user.is_active:
+        return queryset.none()
+    if not holder.has_in_scope(capability_id):
+        return queryset.none()
+    # Global Django permissions are for the admin; over the API only capabilities count.
+    return get_objects_for_user(
+        holder.user, permission, klass=queryset, with_superuser=False, accept_global_perms=False
+    )
+
+
+def requires(capability_id: str) -> Callable[[_View], _View]:
+    """Guard a plain Django view: log in first, then 403 without the capability."""
+    capabilities.get(capability_id)
+
+    def guard(view: _View) -> _View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            holder = holder_of(request)
+            if holder.user is None:
+                return redirect_to_login(request.get_full_path())
+            if not holder.holds(capability_id):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        guarded.capabilities = {"*": capability_id}  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+def public(view: _View) -> _View:
+    """Declare that a plain Django view is for everybody."""
+    view.capabilities = PUBLIC  # type: ignore[attr-defined]
+    return view
+
+
+def _of_request(request: Any) -> Holder:
+    user = request.user
+    if not isinstance(user, User):
+        # SimpleLazyObject passes isinstance for the class it wraps; AnonymousUser does not.
+        return NOBODY
+    key = getattr(request, "auth", None)
+    if isinstance(key, ApiKey):
+        return Holder(user, key=key)
+    return Holder(user, session_key=request.session.session_key)
+
+
+def _of_scope(scope: Mapping[str, Any]) -> Holder:
+    user = scope.get("user")
+    if not isinstance(user, User):
+        return NOBODY
+    session = scope.get("session")
+    return Holder(user, session_key=session.session_key if session is not None else None)
+
+
+def _is_granted_on_any(user: User, permission: str) -> bool:
+    app_label, codename = permission.split(".")
+    model = (
+        Permission.objects.select_related("content_type")
+        .get(content_type__app_label=app_label, codename=codename)
+        .content_type.model_class()
+    )
+    assert model is not None, f"{permission} belongs to no model"
+    of = Q(permission__codename=codename, permission__content_type__app_label=app_label)
+    grants_to_user: Any = get_user_obj_perms_model(cast("Any", model))
+    grants_to_group: Any = get_group_obj_perms_model(cast("Any", model))
+    return bool(
+        grants_to_user.objects.filter(of, user=user).exists()
+        or grants_to_group.objects.filter(of, group__user=user).exists()
+    )

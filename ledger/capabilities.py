@@ -1,0 +1,99 @@
+"""The registry of capabilities: what anybody can be allowed to do in this product.
+
+Every app declares its own in `<app>/capabilities.py`; `events` lies below this room, so
+what can be done to the log is declared here. Each becomes a Django permission
+(`ledger.<id>`), to be given to users and groups in the admin.
+"""
+
+from ledger.domain.capability import Capability, Risk, covers, is_well_formed
+
+_DECLARED: dict[str, Capability] = {}
+
+
+class CapabilityNotDeclared(LookupError):
+    """Code names a capability that no app has declared. A bug, not a refusal."""
+
+
+def declare(
+    id: str,  # noqa: A002 - it is the capability's id, at every call site.
+    *,
+    meaning: str,
+    resource: str,
+    action: str,
+    risk: Risk | str = Risk.LOW,
+    object_permission: str | None = None,
+) -> Capability:
+    """Declare a capability, once."""
+    capability = Capability(
+        id=id,
+        meaning=meaning,
+        resource=resource,
+        action=action,
+        risk=Risk(risk),
+        object_permission=object_permission,
+    )
+    assert _DECLARED.get(id, capability) == capability, f"{id} is declared twice"
+    _DECLARED[id] = capability
+    return capability
+
+
+def get(capability_id: str) -> Capability:
+    """Return a declared capability.
+
+    :raises CapabilityNotDeclared: if no app declares it.
+    """
+    try:
+        return _DECLARED[capability_id]
+    except KeyError as error:
+        raise CapabilityNotDeclared(capability_id) from error
+
+
+def every() -> list[Capability]:
+    """Return all of them, by id."""
+    return [_DECLARED[id_] for id_ in sorted(_DECLARED)]
+
+
+def is_scope(scope: str) -> bool:
+    """Say whether `scope` names or includes a declared capability."""
+    return is_well_formed(scope) and any(covers([scope], id_) for id_ in _DECLARED)
+
+
+declare(
+    "event.read",
+    meaning="Read every event in the log, whatever it is about.",
+    resource="event",
+    action="read",
+)
+declare(
+    "api_key.read",
+    meaning="See one's own API keys (never their secrets).",
+    resource="api_key",
+    action="read",
+)
+declare(
+    "api_key.issue",
+    meaning="Make and rotate API keys that act in one's own name.",
+    resource="api_key",
+    action="issue",
+    risk="critical",
+)
+declare(
+    "api_key.revoke",
+    meaning="End one's own API keys at once.",
+    resource="api_key",
+    action="revoke",
+    risk="high",
+)
+declare(
+    "api_key.administer",
+    meaning="See and end the API keys of everybody.",
+    resource="api_key",
+    action="administer",
+    risk="critical",
+)
+declare(
+    "system.health",
+    meaning="See the details of the health checks.",
+    resource="system",
+    action="health",
+)

@@ -1,0 +1,67 @@
+"""From what a caller shows to the key it belongs to. The only place that sees secrets."""
+
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from events.domain.errors import Unauthenticated
+from ledger.domain import api_key as written
+from ledger.domain.api_key import SECRET_BYTES, WrittenKey
+from ledger.models import ApiKey
+
+# One write per key and minute, however many requests it makes.
+LAST_USED_RESOLUTION: Final = timedelta(minutes=1)
+
+_PREFIX_BYTES = 8
+
+
+class CredentialRefused(Unauthenticated):
+    """One answer for every reason: who guesses must not learn which part was right."""
+
+    code = "credential_refused"
+    hint = "Send a live API key as `Authorization: Bearer daybook_…`, or log in."
+
+    def __init__(self) -> None:
+        super().__init__("The credential is unknown, expired or revoked.")
+
+
+def new_key() -> WrittenKey:
+    """Make up a key that nobody has."""
+    prefix = written.prefix_from(secrets.token_bytes(_PREFIX_BYTES))
+    return written.write(prefix=prefix, random_bytes=secrets.token_bytes(SECRET_BYTES))
+
+
+def digest(text: str, *, pepper: str | bytes | None = None) -> str:
+    """Return what is stored of a key."""
+    return salted_hmac("daybook.api_key", text, secret=pepper, algorithm="sha256").hexdigest()
+
+
+def key_for(text: str) -> ApiKey:
+    """Return the live key that is written like this, its owner loaded.
+
+    :raises CredentialRefused: if there is none, or not any more.
+    """
+    parts = written.read(text)
+    if parts is None:
+        raise CredentialRefused
+    key = ApiKey.objects.live().select_related("owner").filter(prefix=parts.prefix).first()
+    if key is None or not _matches(text, key.digest):
+        raise CredentialRefused
+    _note_use(key)
+    return key
+
+
+def _matches(text: str, stored: str) -> bool:
+    # SECRET_KEY_FALLBACKS keep keys good while the secret key is rotated.
+    peppers = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(constant_time_compare(digest(text, pepper=pepper), stored) for pepper in peppers)
+
+
+def _note_use(key: ApiKey) -> None:
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at >= LAST_USED_RESOLUTION:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

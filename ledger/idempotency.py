@@ -1,0 +1,274 @@
+"""Do it once, however often it is asked: the `Idempotency-Key` of the API.
+
+Rule: the row that says "done" is inserted in the transaction that does it. Everything
+else here (the lock while a request is under way, the stored response) may be lost without
+anything being done twice.
+
+An edge opens `exchange()`, announces the request with `begin`, and hands the response to
+`Exchange.keep`. A service opens `transaction()`, and needs to know nothing of this.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+import rfc8785
+from django.db import connection
+from django.db import transaction as db_transaction
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from events import context
+from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
+from events.domain.principal import PrincipalKind
+from ledger.models import IdempotencyKey
+
+KEY_CHARS_MAX: Final = 255
+KEPT_FOR: Final = timedelta(hours=24)
+
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+
+
+class IdempotencyKeyRequired(Malformed):
+    code = "idempotency_key_required"
+    hint = "Send a fresh Idempotency-Key (a UUID will do) and repeat it on every retry."
+
+    def __init__(self) -> None:
+        super().__init__("This request needs an Idempotency-Key header.")
+
+
+class IdempotencyKeyMalformed(Malformed):
+    code = "idempotency_key_malformed"
+    hint = "Use a UUID."
+
+    def __init__(self) -> None:
+        super().__init__(f"An Idempotency-Key is 1 to {KEY_CHARS_MAX} visible ASCII characters.")
+
+
+class IdempotencyKeyReused(Rejected):
+    code = "idempotency_key_reused"
+    hint = "Every new request needs a new key; only a retry of the same one repeats it."
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key belongs to a request that said something else.")
+
+
+class RequestInProgress(Conflict):
+    code = "request_in_progress"
+    hint = "Wait as long as Retry-After says and repeat the request."
+    retry_after_seconds: ClassVar[int] = 1
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still under way.")
+
+
+class ResponseLost(Conflict):
+    code = "idempotency_response_lost"
+    hint = "Do not repeat it; read what it made."
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            "The request was carried out, but its response was lost.", reference=reference
+        )
+
+
+class AnonymousMayNotWrite(Unauthenticated):
+    code = "anonymous_may_not_write"
+    hint = "Send an API key or log in."
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is named who could answer for this change.")
+
+
+class Replayed(Exception):
+    """Control flow, not an error: the request was answered before, like this."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__("answered before")
+        response["Idempotency-Replayed"] = "true"
+        self.response = response
+
+
+@dataclass(kw_only=True)
+class Request:
+    """What makes a repeated request the same one."""
+
+    scope: str
+    key: str
+    fingerprint: str
+    keeps_response: bool = True
+
+    @property
+    def lock_id(self) -> int:
+        """Return the 64 bits under which PostgreSQL knows that it is under way."""
+        name = f"{self.scope}\0{self.key}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+
+
+@dataclass
+class Unit:
+    """The open transaction of a service."""
+
+    reference: str = ""
+
+    def refer(self, reference: str) -> None:
+        """Note what the request made, in case its response is lost."""
+        self.reference = reference
+
+
+@dataclass
+class Exchange:
+    """One request on its way to its response."""
+
+    request: Request | None = None
+    row_id: int | None = None
+    _locked: list[int] = field(default_factory=list)
+
+    def begin(self, request: Request) -> str | None:
+        """Take `request` up. Return its reference if only its response was lost.
+
+        :raises RequestInProgress: if another process is at it.
+        :raises IdempotencyKeyReused: if the key belongs to another request.
+        :raises Replayed: with the response, if it was answered before.
+        """
+        self._lock(request.lock_id)
+        self.request = request
+        row = IdempotencyKey.objects.filter(
+            scope=request.scope, key=request.key, expires_at__gt=timezone.now()
+        ).first()
+        if row is None:
+            return None
+        if row.fingerprint != request.fingerprint:
+            raise IdempotencyKeyReused
+        if row.response_status is not None:
+            raise Replayed(_response_from(row))
+        self.row_id = row.pk
+        return row.reference
+
+    def keep(self, response: HttpResponseBase) -> None:
+        """Store the response of a request that had an effect."""
+        if self.row_id is None or self.request is None or not self.request.keeps_response:
+            return
+        if not 200 <= response.status_code < 300 or not isinstance(response, HttpResponse):  # noqa: PLR2004
+            return
+        headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+        IdempotencyKey.objects.filter(pk=self.row_id).update(
+            response_status=response.status_code,
+            response_headers=headers,
+            response_body=response.content,
+        )
+
+    def end(self) -> None:
+        """Let others have the key. A process that dies lets go of it too."""
+        while self._locked:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [self._locked.pop()])
+
+    def _lock(self, lock_id: int) -> None:
+        # A lock of the session, not of the transaction: it spans the whole request, and
+        # PostgreSQL gives it back the moment that this process is gone.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock_id])
+            (taken,) = cursor.fetchone()
+        if not taken:
+            raise RequestInProgress
+        self._locked.append(lock_id)
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("daybook_idempotent_exchange", default=None)
+
+
+@contextmanager
+def exchange() -> Iterator[Exchange]:
+    """Make room for an idempotent request within the block. The caller ends it."""
+    opened = Exchange()
+    token = _exchange.set(opened)
+    try:
+        yield opened
+    finally:
+        _exchange.reset(token)
+
+
+def current_exchange() -> Exchange:
+    """Return the exchange in force, or one that nobody will look at."""
+    return _exchange.get() or Exchange()
+
+
+@contextmanager
+def transaction() -> Iterator[Unit]:
+    """Open the durable transaction of a public service.
+
+    :raises AnonymousMayNotWrite: if no credential stands behind it.
+    :raises RequestInProgress: if the same request was carried out meanwhile.
+    """
+    if context.current().principal.kind is PrincipalKind.ANONYMOUS:
+        raise AnonymousMayNotWrite
+    opened = current_exchange()
+    unit = Unit()
+    row_id = None
+    with db_transaction.atomic(durable=True):
+        yield unit
+        # Once per request: what a second service does in it belongs to the same answer.
+        if opened.request is not None and opened.row_id is None:
+            row_id = _insert(opened.request, unit.reference)
+    if row_id is not None:
+        opened.row_id = row_id
+
+
+def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> str:
+    """Return what two requests have in common when they say the same."""
+    said = [method, path, sorted((key, str(value)) for key, value in query.items()), body]
+    return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
+
+
+def prune() -> int:
+    """Forget the keys whose day is over; return how many."""
+    forgotten, _ = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).delete()
+    return forgotten
+
+
+# Relies on ledger_idempotency_key_is_used_once. An expired row makes way; a live one
+# can only be there if the lock was lost with its connection: then the other was first.
+_INSERT = """
+INSERT INTO ledger_idempotencykey
+       (scope, key, fingerprint, reference, response_headers, created_at, expires_at)
+VALUES (%(scope)s, %(key)s, %(fingerprint)s, %(reference)s, '{}', now(),
+        now() + make_interval(secs => %(kept_seconds)s))
+ON CONFLICT (scope, key) DO UPDATE
+   SET fingerprint = EXCLUDED.fingerprint, reference = EXCLUDED.reference,
+       response_status = NULL, response_headers = '{}', response_body = NULL,
+       created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+ WHERE ledger_idempotencykey.expires_at <= now()
+RETURNING id
+"""
+
+
+def _insert(request: Request, reference: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "scope": request.scope,
+                "key": request.key,
+                "fingerprint": request.fingerprint,
+                "reference": reference,
+                "kept_seconds": KEPT_FOR.total_seconds(),
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise RequestInProgress
+    return int(row[0])
+
+
+def _response_from(row: IdempotencyKey) -> HttpResponse:
+    assert row.response_status is not None
+    assert row.response_body is not None
+    return HttpResponse(
+        bytes(row.response_body), status=row.response_status, headers=row.response_headers
+    )

@@ -1,0 +1,205 @@
+"""Issue, rotate and revoke API keys. Each public function is one durable transaction.
+
+A key is shown once, to whoever issued or rotated it. No function here logs or records it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
+from ledger import capabilities, credentials, idempotency
+from ledger.authority import Holder
+from ledger.domain.api_key import WrittenKey
+from ledger.domain.capability import ScopeUnknown, is_within
+from ledger.models import API_KEY_LIFETIME_MAX, ApiKey
+
+API_KEY_OVERLAP_DEFAULT: Final = timedelta(hours=24)
+API_KEY_OVERLAP_MAX: Final = timedelta(days=7)
+
+
+class ApiKeyExpiryOutOfRange(Rejected):
+    code = "api_key_expiry_out_of_range"
+    hint = "Choose a time from now on and within a year; rotate the key before it ends."
+
+    def __init__(self, expires_at: datetime) -> None:
+        super().__init__(
+            "An API key must end in the future, and within a year.",
+            pointer="/expires_at",
+            expires_at=expires_at.isoformat(),
+        )
+
+
+class ApiKeyOverlapOutOfRange(Rejected):
+    code = "api_key_overlap_out_of_range"
+    hint = "Say 0 to end the old key at once."
+
+    def __init__(self, overlap: timedelta) -> None:
+        super().__init__(
+            "The old key may stay good for seven days at most.",
+            pointer="/overlap_seconds",
+            overlap_seconds=int(overlap.total_seconds()),
+        )
+
+
+class ScopesTooWide(Forbidden):
+    code = "scopes_too_wide"
+    hint = "Log in, or use a key whose scopes include those you ask for."
+
+    def __init__(self, scopes: Sequence[str]) -> None:
+        super().__init__(
+            "A key cannot give away more than it has.", pointer="/scopes", scopes=list(scopes)
+        )
+
+
+class ApiKeyNotFound(NotFound):
+    code = "api_key_not_found"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(f"There is no API key {key_id}.", id=str(key_id))
+
+
+class ApiKeyOfSomebodyElse(Forbidden):
+    code = "api_key_of_somebody_else"
+    hint = "Revoke it; its owner can issue another."
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__("Only its owner can rotate an API key.", id=str(key_id))
+
+
+class ApiKeyEnded(Conflict):
+    code = "api_key_ended"
+    hint = "Issue a new key."
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(
+            f"API key {key_id} is revoked, expired or already rotated.", id=str(key_id)
+        )
+
+
+def issue_api_key(
+    *,
+    name: str,
+    owner: User,
+    scopes: Sequence[str],
+    expires_at: datetime,
+    issuer: Holder | None = None,
+) -> tuple[ApiKey, WrittenKey]:
+    """Make a key that acts as `owner` within `scopes`; show it now or never.
+
+    `issuer` is who asked; None is Daybook itself.
+
+    :raises ScopeUnknown: if a scope includes no capability.
+    :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises ApiKeyExpiryOutOfRange: if it ends in the past or after more than a year.
+    """
+    _check_scopes(scopes, issuer)
+    _check_expiry(expires_at)
+    with idempotency.transaction() as unit:
+        key, secret = _insert(name=name, owner=owner, scopes=scopes, expires_at=expires_at)
+        unit.refer(str(key.pk))
+    return key, secret
+
+
+def rotate_api_key(
+    *, key_id: UUID, overlap: timedelta = API_KEY_OVERLAP_DEFAULT, issuer: Holder
+) -> tuple[ApiKey, WrittenKey]:
+    """Make the successor of a key; the old one stays good for `overlap` at most.
+
+    :raises ApiKeyNotFound: if there is none with this id.
+    :raises ApiKeyOfSomebodyElse: if the issuer is not its owner.
+    :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises ApiKeyEnded: if it is not live, or has a successor.
+    :raises ApiKeyOverlapOutOfRange: if the overlap is negative or above seven days.
+    """
+    if not timedelta(0) <= overlap <= API_KEY_OVERLAP_MAX:
+        raise ApiKeyOverlapOutOfRange(overlap)
+    with idempotency.transaction() as unit:
+        old = _locked(key_id)
+        _check_rotation(old, issuer)
+        new, secret = _insert(
+            name=old.name,
+            owner=old.owner,
+            scopes=old.scopes,
+            expires_at=timezone.now() + (old.expires_at - old.created_at),
+            lineage=old.lineage,
+        )
+        old.successor = new
+        old.expires_at = min(old.expires_at, timezone.now() + overlap)
+        old.save(update_fields=["successor", "expires_at"])
+        unit.refer(str(new.pk))
+    return new, secret
+
+
+def revoke_api_key(*, key_id: UUID) -> ApiKey:
+    """End a key at once. Doing it again changes nothing.
+
+    :raises ApiKeyNotFound: if there is none with this id.
+    """
+    with idempotency.transaction() as unit:
+        key = _locked(key_id)
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+        unit.refer(str(key.pk))
+    return key
+
+
+def _check_scopes(scopes: Sequence[str], issuer: Holder | None) -> None:
+    for scope in scopes:
+        if not capabilities.is_scope(scope):
+            raise ScopeUnknown(scope)
+    if issuer is not None and issuer.key is not None and not is_within(scopes, issuer.key.scopes):
+        raise ScopesTooWide(scopes)
+
+
+def _check_expiry(expires_at: datetime) -> None:
+    now = timezone.now()
+    if not now < expires_at <= now + API_KEY_LIFETIME_MAX:
+        raise ApiKeyExpiryOutOfRange(expires_at)
+
+
+def _check_rotation(old: ApiKey, issuer: Holder) -> None:
+    if issuer.user != old.owner:
+        # Its successor would act in the owner's name, and its secret be in other hands.
+        raise ApiKeyOfSomebodyElse(old.pk)
+    if issuer.key is not None and not is_within(old.scopes, issuer.key.scopes):
+        raise ScopesTooWide(old.scopes)
+    if old.revoked_at or old.successor_id or old.expires_at <= timezone.now():
+        raise ApiKeyEnded(old.pk)
+
+
+def _locked(key_id: UUID) -> ApiKey:
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=key_id)
+    found = key.first()
+    if found is None:
+        raise ApiKeyNotFound(key_id)
+    return found
+
+
+def _insert(
+    *,
+    name: str,
+    owner: User,
+    scopes: Sequence[str],
+    expires_at: datetime,
+    lineage: UUID | None = None,
+) -> tuple[ApiKey, WrittenKey]:
+    secret = credentials.new_key()
+    key = ApiKey(
+        prefix=secret.prefix,
+        digest=credentials.digest(secret.text),
+        name=name,
+        owner=owner,
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+        created_at=timezone.now(),
+    )
+    if lineage is not None:
+        key.lineage = lineage
+    key.save(force_insert=True)
+    return key, secret
