@@ -3,11 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path
 
+# No address ends in a slash. One line per room.
+API = [
+    path("", include("ledger.api.urls")),
+]
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include(API)),
     path("", include("console.urls")),
 ]
 
-handler400 = "console.views.refusals.bad_request"
-handler403 = "console.views.refusals.forbidden"
-handler404 = "console.views.refusals.not_found"
+# Problem documents under /api/, the console's pages everywhere else.
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.page_not_found"
+handler500 = "config.problems.server_error"

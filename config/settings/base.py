@@ -36,6 +36,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "config.static_files.StaticFiles",
     "csp.middleware.CSPMiddleware",
@@ -43,6 +44,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.ActingPrincipal",
+    "config.middleware.ResponseHeaders",
+    "config.middleware.IdempotentExchange",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -93,6 +97,14 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret("REDIS_URL")
+# What is counted per minute. Nothing in it is missed when it is lost.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "daybook",
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -152,8 +164,38 @@ STATIC_ROOT = env.text("STATIC_ROOT", "") or None  # Only for those who serve th
 STATICFILES_DIRS = [ROOT / "static"]
 WHITENOISE_USE_FINDERS = True  # No collecting step: a clean clone serves its own files.
 
+# Grants are the business of `ledger.authority`; an anonymous caller never has any.
+ANONYMOUS_USER_NAME = None
+
+# Requests a minute; a caller is a key, a user, or the address of who is neither.
+API_REQUESTS_PER_MINUTE = {
+    "api_key": env.integer("API_REQUESTS_PER_MINUTE_API_KEY", 6000),
+    "user": env.integer("API_REQUESTS_PER_MINUTE_USER", 3000),
+    "anonymous": env.integer("API_REQUESTS_PER_MINUTE_ANONYMOUS", 600),
+}
+API_BODY_BYTES_MAX = env.integer("API_BODY_BYTES_MAX", 1024 * 1024)
+PROBLEM_DOCS_URL = "/docs/errors.md"
+
 REST_FRAMEWORK = {
+    # The first one writes the challenge of a 401.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "ledger.api.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "ledger.api.permissions.HoldsCapability",
+        "ledger.api.permissions.HonoursIdempotencyKey",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["ledger.api.throttling.CallerThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["config.strict_json.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilters"],
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.problem_response",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.

@@ -1,0 +1,160 @@
+"""What surrounds every request: its id, in whose name it acts, and its one effect.
+
+Each works in both worlds; under ASGI nothing here costs a change of thread but the two
+places that ask the database.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+
+from events import context
+from events.domain.principal import ANONYMOUS, Principal
+from events.ids import new_id
+from ledger import authority, idempotency
+from ledger.idempotency import Exchange
+
+logger = logging.getLogger(__name__)
+
+# What a caller may call its request; anything else is replaced, not refused.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,100}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_NO_TRACE = "0" * 32
+
+
+class _Middleware:
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        self.answer: Callable[[HttpRequest], HttpResponseBase] = get_response
+        self.answer_later: Callable[[HttpRequest], Awaitable[HttpResponseBase]] = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._later(request) if self._is_async else self._now(request)
+
+    def _now(self, request: HttpRequest) -> HttpResponseBase:
+        raise NotImplementedError
+
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+        raise NotImplementedError
+
+
+class RequestId(_Middleware):
+    """Give the request an id, or accept the caller's, and return it. Outermost of ours."""
+
+    def _now(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = _identify(request)
+        return _signed(self.answer(request), request_id)
+
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = _identify(request)
+        return _signed(await self.answer_later(request), request_id)
+
+
+class ActingPrincipal(_Middleware):
+    """Put who acts, and the story it belongs to, into `events.context`.
+
+    A session names its user here; an API key takes over when DRF has read it.
+    """
+
+    def _now(self, request: HttpRequest) -> HttpResponseBase:
+        with _acting(request, authority.principal_of(request)):
+            return self.answer(request)
+
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+        has_cookies = bool(request.COOKIES)  # Without a cookie nobody is logged in.
+        ask = sync_to_async(authority.principal_of)
+        with _acting(request, await ask(request) if has_cookies else ANONYMOUS):
+            return await self.answer_later(request)
+
+
+class IdempotentExchange(_Middleware):
+    """Keep the response of a request that carried an Idempotency-Key and had an effect."""
+
+    def _now(self, request: HttpRequest) -> HttpResponseBase:
+        if "Idempotency-Key" not in request.headers:
+            return self.answer(request)
+        with idempotency.exchange() as exchange:
+            try:
+                return _kept(exchange, self.answer(request))
+            finally:
+                _ended(exchange)
+
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+        if "Idempotency-Key" not in request.headers:
+            return await self.answer_later(request)
+        with idempotency.exchange() as exchange:
+            try:
+                return await sync_to_async(_kept)(exchange, await self.answer_later(request))
+            finally:
+                # The same thread as the view, so the same connection, which has the lock.
+                await sync_to_async(_ended)(exchange)
+
+
+class ResponseHeaders(_Middleware):
+    """RateLimit headers on what was counted, 304 on what the caller has already."""
+
+    def _now(self, request: HttpRequest) -> HttpResponseBase:
+        return _finished(request, self.answer(request))
+
+    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+        return _finished(request, await self.answer_later(request))
+
+
+def _identify(request: HttpRequest) -> str:
+    offered = request.headers.get("X-Request-ID", "")
+    request_id = offered if _REQUEST_ID.fullmatch(offered) else f"req_{new_id().hex}"
+    request.request_id = request_id  # type: ignore[attr-defined]
+    return request_id
+
+
+def _signed(response: HttpResponseBase, request_id: str) -> HttpResponseBase:
+    response["X-Request-ID"] = request_id
+    return response
+
+
+@contextmanager
+def _acting(request: HttpRequest, principal: Principal) -> Iterator[None]:
+    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    story = f"cor_{trace[1]}" if trace and trace[1] != _NO_TRACE else None
+    request_id: str = request.request_id  # type: ignore[attr-defined]
+    with context.acting(principal, correlation_id=story, causation_id=request_id):
+        yield
+
+
+def _kept(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:
+    try:
+        exchange.keep(response)
+    except DatabaseError:
+        # It is done and on record; a retry will be answered from the reference.
+        logger.warning("The response of an idempotent request was not kept.", exc_info=True)
+    return response
+
+
+def _ended(exchange: Exchange) -> None:
+    try:
+        exchange.end()
+    except DatabaseError:
+        logger.warning("The connection is gone, and with it the lock.", exc_info=True)
+
+
+def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if rate := getattr(request, "daybook_rate", None):
+        limit, remaining, resets_in = rate
+        response["RateLimit-Policy"] = f'"caller";q={limit};w=60'
+        response["RateLimit"] = f'"caller";r={remaining};t={resets_in}'
+    if response.status_code == 200 and response.has_header("ETag"):  # noqa: PLR2004
+        assert isinstance(response, HttpResponse)
+        return get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[return-value]
+    return response

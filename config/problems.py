@@ -1,0 +1,256 @@
+"""The one place where refusals become HTTP answers: RFC 9457, application/problem+json."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from console.views import refusals
+from events.domain import errors
+from events.domain.errors import DomainError
+from ledger.idempotency import Replayed
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUS_OF: Final[dict[type[DomainError], HTTPStatus]] = {
+    errors.Malformed: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+# What the framework refuses before any of our code is asked: code → (status, meaning, hint).
+FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
+    "invalid": (
+        HTTPStatus.BAD_REQUEST,
+        "Parts of the request are not as they should be; `errors` names each.",
+        "Compare the request with the schema at /api/schema/.",
+    ),
+    "malformed": (HTTPStatus.BAD_REQUEST, "The request cannot be read.", ""),
+    "not_authenticated": (
+        HTTPStatus.UNAUTHORIZED,
+        "A credential is needed.",
+        "Send an API key as `Authorization: Bearer daybook_…`, or log in.",
+    ),
+    "credential_refused": (
+        HTTPStatus.UNAUTHORIZED,
+        "The credential is unknown, expired or revoked.",
+        "Send a live API key as `Authorization: Bearer daybook_…`, or log in.",
+    ),
+    "permission_denied": (
+        HTTPStatus.FORBIDDEN,
+        "The caller is known, and may not.",
+        "Ask an administrator for the permission, or use a key that has it in its scopes.",
+    ),
+    "not_found": (HTTPStatus.NOT_FOUND, "There is no such thing, or not for this caller.", ""),
+    "method_not_allowed": (
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "The address exists, the method does not.",
+        "The Allow header lists the methods.",
+    ),
+    "not_acceptable": (
+        HTTPStatus.NOT_ACCEPTABLE,
+        "The answer cannot be given in a form that the Accept header allows.",
+        "Accept application/json.",
+    ),
+    "unsupported_media_type": (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is of a type that is not read here.",
+        "Send application/json.",
+    ),
+    "body_too_large": (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The body is larger than we are willing to read.",
+        "Send less at once.",
+    ),
+    "throttled": (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests in this minute.",
+        "Wait as long as Retry-After says.",
+    ),
+    "internal_error": (
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something is wrong on our side.",
+        "Report it with its request_id; repeat it with the same Idempotency-Key.",
+    ),
+    "database_unavailable": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer just now.",
+        "Repeat the request, with the same Idempotency-Key, after Retry-After.",
+    ),
+}
+
+_DATABASE_RETRY_SECONDS = 2
+
+
+def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
+    """Answer what DRF caught in a view; None for a bug, which Django logs and answers."""
+    request = context["request"]
+    if isinstance(exc, Replayed):
+        return exc.response
+    if isinstance(exc, DomainError):
+        return _drf(*_of_domain_error(request, exc))
+    if isinstance(exc, OperationalError | InterfaceError):
+        return _drf(*_of_database_outage(request))
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    elif isinstance(exc, RequestDataTooBig):
+        return _drf(_body(request, "body_too_large"), {})
+    if isinstance(exc, exceptions.APIException):
+        return _drf(*_of_api_exception(request, exc))
+    return None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler400: malformed hosts, headers, forms."""
+    if not _is_api(request):
+        return refusals.bad_request(request, exception)
+    code = "body_too_large" if isinstance(exception, RequestDataTooBig) else "malformed"
+    return _plain(_body(request, code))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler403."""
+    if not _is_api(request):
+        return refusals.forbidden(request, exception)
+    return _plain(_body(request, "permission_denied"))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler404: an address that nobody has."""
+    if not _is_api(request):
+        return refusals.not_found(request, exception)
+    return _plain(_body(request, "not_found"))
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Django's handler500: a bug, or a database that went away outside a view."""
+    is_outage = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    if not _is_api(request) and not is_outage:
+        return defaults.server_error(request)
+    if is_outage:
+        body, headers = _of_database_outage(request)
+        return _plain(body, headers)
+    return _plain(_body(request, "internal_error"))
+
+
+def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], dict[str, str]]:
+    status = next(STATUS_OF[family] for family in type(exc).__mro__ if family in STATUS_OF)
+    body = _document(request, status=status, code=exc.code, detail=str(exc), hint=exc.hint)
+    if exc.pointer is not None:
+        body["errors"] = [{"detail": str(exc), "code": exc.code, "pointer": exc.pointer}]
+    if exc.facts:
+        body["facts"] = exc.facts
+    headers = {}
+    wait = getattr(exc, "retry_after_seconds", None)
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="daybook"'
+    return body, headers
+
+
+def _of_database_outage(request: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    return _body(request, "database_unavailable"), {"Retry-After": str(_DATABASE_RETRY_SECONDS)}
+
+
+def _of_api_exception(
+    request: Any, exc: exceptions.APIException
+) -> tuple[dict[str, Any], dict[str, str]]:
+    headers = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    if isinstance(exc, exceptions.ValidationError):
+        body = _body(request, "invalid")
+        # A safe method has no body: what is wrong is in its query.
+        place = "parameter" if request.method in SAFE_METHODS else "pointer"
+        body["errors"] = list(_flattened(exc.get_full_details(), place))
+        return body, headers
+    code = exc.get_codes()
+    code = _FRAMEWORK_CODE_OF.get(code, code) if isinstance(code, str) else "malformed"
+    return _body(request, code, status=exc.status_code, detail=str(exc.detail)), headers
+
+
+# DRF's words → ours, where they differ.
+_FRAMEWORK_CODE_OF = {"parse_error": "malformed", "authentication_failed": "credential_refused"}
+
+
+def _flattened(detail: Any, place: str, path: str = "") -> Iterator[dict[str, str]]:
+    """Turn DRF's nested errors into a flat list, each with the place it is about."""
+    if isinstance(detail, Mapping) and "message" in detail and "code" in detail:
+        where = path if place == "pointer" else path.removeprefix("/").split("/")[0]
+        yield {"detail": str(detail["message"]), "code": str(detail["code"]), place: where}
+    elif isinstance(detail, Mapping):
+        for key, value in detail.items():
+            is_whole = key == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _flattened(value, place, path if is_whole else f"{path}/{_escaped(key)}")
+    else:
+        for index, value in enumerate(detail):
+            # A list of messages belongs to the field; a list of objects to its items.
+            is_item = not (isinstance(value, Mapping) and "message" in value)
+            yield from _flattened(value, place, f"{path}/{index}" if is_item else path)
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")  # RFC 6901 §3
+
+
+def _body(
+    request: Any, code: str, *, status: int | None = None, detail: str | None = None
+) -> dict[str, Any]:
+    known = FRAMEWORK_PROBLEMS.get(code)
+    if known is None:  # An APIException that a library raises with a code of its own.
+        known = (HTTPStatus(status or HTTPStatus.BAD_REQUEST), "", "")
+    default_status, meaning, hint = known
+    return _document(
+        request, status=status or default_status, code=code, detail=detail or meaning, hint=hint
+    )
+
+
+def _document(request: Any, *, status: int, code: str, detail: str, hint: str) -> dict[str, Any]:
+    body = {
+        "type": f"{settings.PROBLEM_DOCS_URL}#{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": int(status),
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "hint": hint,
+        "request_id": getattr(request, "request_id", None),
+    }
+    return {key: value for key, value in body.items() if value not in {None, ""}}
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _drf(body: dict[str, Any], headers: dict[str, str]) -> Response:
+    return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def _plain(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
+    response = JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE)
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response
