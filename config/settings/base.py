@@ -105,6 +105,8 @@ CACHES = {
         "KEY_PREFIX": "daybook",
     }
 }
+# Networks that outgoing HTTP (webhooks, HTTP steps) may reach beside the public internet.
+HTTP_ALLOW = env.listing("DAYBOOK_HTTP_ALLOW")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",

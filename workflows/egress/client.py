@@ -1,0 +1,271 @@
+"""Make one HTTP call to an address that somebody else chose.
+
+No proxies from the environment, no cookies, no credentials but those the caller passes,
+redirects only where the caller wants them and each checked like the first address.
+"""
+
+import os
+import re
+import ssl
+import time
+import zlib
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cache
+from urllib.parse import urljoin
+
+import httpcore2
+
+from workflows.egress import network, urls
+from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
+from workflows.egress.urls import Target
+
+BODY_BYTES_MAX = 1 << 20
+DEADLINE_SECONDS = 15.0
+HEADERS_MAX = 100
+HEADER_BYTES_MAX = 32 << 10
+REDIRECTS_MAX = 3
+# Headers, chunk sizes and a badly compressed body need room beside the body itself.
+_WIRE_BYTES_OVERHEAD = 256 << 10
+_PIECE_BYTES = 64 << 10
+_CONNECTIONS_MAX = 100
+_KEEP_ALIVE_SECONDS = 5.0
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS_THAT_KEEP_THE_BODY = frozenset({307, 308})
+
+_pools: dict[bool, httpcore2.ConnectionPool] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What to send, and how much patience to have.
+
+    `https_only` bars plain http to public hosts; networks that the operator allowed may
+    do without TLS. `truncate` reads the first `body_bytes_max` bytes of an answer and
+    drops the rest, instead of refusing it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    deadline_seconds: float = DEADLINE_SECONDS
+    body_bytes_max: int = BODY_BYTES_MAX
+    truncate: bool = False
+    redirects_max: int = 0
+    https_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. Header names are lower case; a repeated one is joined by commas."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_truncated: bool
+    url: str
+    duration_ms: int
+
+
+def send(call: Call) -> Answer:
+    """Make `call` and return the answer, whatever its status.
+
+    :raises EgressRefused: if the address, a redirect or a header is not acceptable.
+    :raises EgressTimedOut: if the exchange does not end within its deadline.
+    :raises EgressFailed: if the network, TLS or the peer's HTTP is broken.
+    :raises AnswerTooLarge: if the answer exceeds its limits.
+    """
+    started = time.monotonic()
+    target = urls.parse(call.url)
+    _check_headers(call)
+    budget = network.Budget(
+        host=target.host,
+        seconds=call.deadline_seconds,
+        wire_bytes=2 * call.body_bytes_max + _WIRE_BYTES_OVERHEAD,
+    )
+    with network.within(budget):
+        answer = _follow(call, target)
+    return replace(answer, duration_ms=round((time.monotonic() - started) * 1000))
+
+
+def vet(url: str, *, https_only: bool) -> None:
+    """Say now whether `url` would be refused when it is called.
+
+    A later call checks again: names may change their addresses.
+
+    :raises EgressRefused: if it would.
+    :raises EgressFailed: if its name does not resolve.
+    """
+    target = urls.parse(url)
+    budget = network.Budget(host=target.host, seconds=network.CONNECT_SECONDS, wire_bytes=0)
+    with network.within(budget):
+        network.checked_addresses(
+            target.host, target.port, public=_may_be_public(target, https_only=https_only)
+        )
+
+
+def forget_connections() -> None:
+    """Start afresh, as after a change of the trusted certificates."""
+    while _pools:
+        _pools.popitem()[1].close()
+    _tls.cache_clear()
+
+
+def _follow(call: Call, target: Target) -> Answer:
+    redirects_max = min(call.redirects_max, REDIRECTS_MAX)
+    for _ in range(redirects_max + 1):
+        answer = _exchange(call, target)
+        location = answer.headers.get("location")
+        if not (redirects_max and location and _is_followed(call, answer.status)):
+            return answer
+        next_target = urls.parse(urljoin(str(target), location))
+        if target.scheme == "https" and next_target.scheme == "http":
+            raise EgressRefused("it redirects from https to http", host=target.host)
+        if next_target.origin != target.origin:
+            call = _without_secrets(call)
+        target = next_target
+    raise EgressRefused(f"it redirects more than {redirects_max} times", host=target.host)
+
+
+def _is_followed(call: Call, status: int) -> bool:
+    # Other redirects would turn a POST into a GET: the caller sees them as the answer.
+    is_safe = call.method in {"GET", "HEAD"}
+    return status in (_REDIRECTS if is_safe else _REDIRECTS_THAT_KEEP_THE_BODY)
+
+
+def _without_secrets(call: Call) -> Call:
+    kept = {name: value for name, value in call.headers.items() if name.lower() not in _SECRET}
+    return replace(call, headers=kept)
+
+
+def _exchange(call: Call, target: Target) -> Answer:
+    pool = _pool(public=_may_be_public(target, https_only=call.https_only))
+    try:
+        with pool.stream(
+            call.method,
+            httpcore2.URL(
+                scheme=target.scheme.encode(),
+                host=target.host.encode(),
+                port=target.port,
+                target=target.path.encode(),
+            ),
+            headers={"accept-encoding": "gzip", **_lower(call.headers)},
+            content=call.body,
+            extensions={"timeout": {"pool": call.deadline_seconds}},
+        ) as response:
+            headers = _headers_of(response, target)
+            body, is_truncated = _body_of(response, headers, call, target)
+    except httpcore2.TimeoutException as error:
+        raise EgressFailed("all connections are in use", host=target.host) from error
+    except (httpcore2.ProtocolError, httpcore2.NetworkError, zlib.error) as error:
+        raise EgressFailed("its HTTP is broken", host=target.host) from error
+    return Answer(
+        status=response.status,
+        headers=headers,
+        body=body,
+        is_truncated=is_truncated,
+        url=str(target),
+        duration_ms=0,
+    )
+
+
+def _headers_of(response: httpcore2.Response, target: Target) -> dict[str, str]:
+    size = sum(len(name) + len(value) for name, value in response.headers)
+    if size > HEADER_BYTES_MAX or len(response.headers) > HEADERS_MAX:
+        raise AnswerTooLarge(host=target.host, what="header", limit=HEADER_BYTES_MAX)
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _body_of(
+    response: httpcore2.Response, headers: Mapping[str, str], call: Call, target: Target
+) -> tuple[bytes, bool]:
+    body = bytearray()
+    # Closing before the end drops the connection instead of reading on.
+    with closing(_decoded(response, headers.get("content-encoding", ""), target)) as pieces:
+        for piece in pieces:
+            body += piece
+            if len(body) <= call.body_bytes_max:
+                continue
+            if not call.truncate:
+                raise AnswerTooLarge(host=target.host, what="body", limit=call.body_bytes_max)
+            return bytes(body[: call.body_bytes_max]), True
+    return bytes(body), False
+
+
+def _decoded(
+    response: httpcore2.Response, encoding: str, target: Target
+) -> Generator[bytes, None, None]:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return _raw(response)
+        case "gzip" | "x-gzip":
+            return _inflated(response, zlib.decompressobj(zlib.MAX_WBITS | 16))
+        case "deflate":
+            return _inflated(response, zlib.decompressobj())
+    raise EgressFailed("it answers in an encoding that nobody asked for", host=target.host)
+
+
+def _raw(response: httpcore2.Response) -> Generator[bytes, None, None]:
+    yield from response.iter_stream()
+
+
+def _inflated(
+    response: httpcore2.Response, inflater: "zlib._Decompress"
+) -> Generator[bytes, None, None]:
+    # In bounded pieces, so that a bomb is noticed before it has gone off.
+    for chunk in response.iter_stream():
+        piece = inflater.decompress(chunk, _PIECE_BYTES)
+        while piece:
+            yield piece
+            piece = inflater.decompress(inflater.unconsumed_tail, _PIECE_BYTES)
+
+
+def _may_be_public(target: Target, *, https_only: bool) -> bool:
+    return target.scheme == "https" or not https_only
+
+
+def _check_headers(call: Call) -> None:
+    if not _TOKEN.fullmatch(call.method):
+        raise EgressRefused("the method is not one of HTTP")
+    for name, value in call.headers.items():
+        if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise EgressRefused("a header has characters that HTTP does not carry")
+        if name.lower() in _OURS:
+            raise EgressRefused(f"the header {name.lower()} is not the caller's to set")
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str | bytes, str | bytes]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _pool(*, public: bool) -> httpcore2.ConnectionPool:
+    # One pool per rule: a connection that one rule opened must not serve the other.
+    if public not in _pools:
+        made = httpcore2.ConnectionPool(
+            ssl_context=_tls(),
+            max_connections=_CONNECTIONS_MAX,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
+            network_backend=network.GuardedBackend(public=public),
+        )
+        return _pools.setdefault(public, made)
+    return _pools[public]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
+
+
+# A forked worker must not talk on the sockets of its parent.
+os.register_at_fork(after_in_child=_pools.clear)
