@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='booking',
-            index=models.Index(condition=models.Q(('status__in', ['on_hold', 'awaiting_payment'])), fields=['hold_expires_at'], name='commerce_holds_by_end'),
+            index=models.Index(condition=models.Q(('status__in', ['awaiting_payment', 'on_hold'])), fields=['hold_expires_at'], name='commerce_holds_by_end'),
         ),
         migrations.AddConstraint(
             model_name='booking',
@@ -340,7 +340,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['on_hold', 'awaiting_payment']), ('hold_expires_at__isnull', False)), models.Q(models.Q(('status__in', ['on_hold', 'awaiting_payment']), _negated=True), models.Q(('hold_expires_at__isnull', False), _negated=True)), _connector='OR'), name='commerce_booking_hold_has_an_end'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['awaiting_payment', 'on_hold']), ('hold_expires_at__isnull', False)), models.Q(models.Q(('status__in', ['awaiting_payment', 'on_hold']), _negated=True), models.Q(('hold_expires_at__isnull', False), _negated=True)), _connector='OR'), name='commerce_booking_hold_has_an_end'),
         ),
         migrations.AddConstraint(
             model_name='booking',

@@ -11,7 +11,7 @@ from commerce.models import constraints
 from commerce.models.products import Product, Slot
 from events.ids import new_id
 
-_HOLDING = Q(status__in=[status.value for status in HOLDING])
+_HOLDING = Q(status__in=sorted(status.value for status in HOLDING))
 
 
 class ItemStatus(StrEnum):
