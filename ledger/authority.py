@@ -20,6 +20,9 @@ from django.http import HttpRequest, HttpResponseBase
 from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
+from events import catalogue
+from events.domain.catalogue import StreamKind
+from events.domain.envelope import Stream
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
 from ledger import capabilities, credentials
 from ledger.credentials import CredentialRefused
@@ -45,6 +48,7 @@ class Holder:
         self.user = user
         self.key = key
         self.session_key = session_key
+        self._streams: dict[Stream, bool] = {}
 
     def __repr__(self) -> str:
         return f"<Holder {self.principal}>"
@@ -94,6 +98,17 @@ class Holder:
             return False
         return self.has_in_scope(capability_id) and _is_granted_on_any(self.user, permission)
 
+    def reads_stream(self, stream: Stream) -> bool:
+        """Say whether the stream may be read. Asked of the database once per stream."""
+        kind = catalogue.stream_kind(stream[0])
+        if kind is None:
+            return False
+        if self.holds(kind.read):
+            return True
+        if stream not in self._streams:
+            self._streams[stream] = self._may_read_as_object(kind, stream)
+        return self._streams[stream]
+
     def demand(self, capability_id: str, obj: models.Model | None = None) -> None:
         """Go on only if the capability is held.
 
@@ -116,6 +131,12 @@ class Holder:
         if self.session_key is not None:
             return Holder._of_session(self.session_key)
         return Holder._of_user(self.user)
+
+    def _may_read_as_object(self, kind: StreamKind, stream: Stream) -> bool:
+        if kind.object_resolver is None or not self.has_in_scope(kind.read):
+            return False
+        obj = kind.object_resolver(stream)
+        return obj is not None and self.holds(kind.read, obj)
 
     @classmethod
     def _of_key(cls, key: ApiKey | None) -> "Holder":
@@ -195,6 +216,17 @@ def visible(queryset: models.QuerySet[_M], source: Any, capability_id: str) -> m
     return get_objects_for_user(
         holder.user, permission, klass=queryset, with_superuser=False, accept_global_perms=False
     )
+
+
+def may_read_stream(source: Any, stream: Stream) -> bool:
+    """Say whether whoever asks may read this stream; nobody reads an undeclared kind."""
+    return holder_of(source).reads_stream(stream)
+
+
+def readable_kinds(source: Any) -> frozenset[str]:
+    """Return the kinds of stream of which whoever asks may read every one."""
+    holder = holder_of(source)
+    return frozenset(kind.kind for kind in catalogue.all_streams() if holder.holds(kind.read))
 
 
 def requires(capability_id: str) -> Callable[[_View], _View]:

@@ -60,7 +60,7 @@ def is_scope(scope: str) -> bool:
 
 declare(
     "event.read",
-    meaning="Read every event in the log, whatever it is about.",
+    meaning="Follow the log: of every stream, as far as its own capability allows.",
     resource="event",
     action="read",
 )

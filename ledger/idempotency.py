@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
-import rfc8785
 from django.db import connection
 from django.db import transaction as db_transaction
 from django.http import HttpResponse
@@ -24,6 +23,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from events import context
+from events.domain import canonical
 from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
 from ledger.models import IdempotencyKey
@@ -222,8 +222,7 @@ def transaction() -> Iterator[Unit]:
 
 def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> str:
     """Return what two requests have in common when they say the same."""
-    said = [method, path, sorted((key, str(value)) for key, value in query.items()), body]
-    return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
+    return canonical.fingerprint([method, path, dict(query), body])
 
 
 def prune() -> int:

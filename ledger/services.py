@@ -4,13 +4,14 @@ A key is shown once, to whoever issued or rotated it. No function here logs or r
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from ledger import capabilities, credentials, idempotency
 from ledger.authority import Holder
@@ -101,6 +102,7 @@ def issue_api_key(
     _check_expiry(expires_at)
     with idempotency.transaction() as unit:
         key, secret = _insert(name=name, owner=owner, scopes=scopes, expires_at=expires_at)
+        _emit_issued(key)
         unit.refer(str(key.pk))
     return key, secret
 
@@ -131,6 +133,8 @@ def rotate_api_key(
         old.successor = new
         old.expires_at = min(old.expires_at, timezone.now() + overlap)
         old.save(update_fields=["successor", "expires_at"])
+        _emit_issued(new)
+        _emit("api_key.rotated", old, successorId=str(new.pk), endsAt=_rfc3339(old.expires_at))
         unit.refer(str(new.pk))
     return new, secret
 
@@ -145,6 +149,7 @@ def revoke_api_key(*, key_id: UUID) -> ApiKey:
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
+            _emit("api_key.revoked", key)
         unit.refer(str(key.pk))
     return key
 
@@ -171,6 +176,20 @@ def _check_rotation(old: ApiKey, issuer: Holder) -> None:
         raise ScopesTooWide(old.scopes)
     if old.revoked_at or old.successor_id or old.expires_at <= timezone.now():
         raise ApiKeyEnded(old.pk)
+
+
+def _emit_issued(key: ApiKey) -> None:
+    facts = {"owner": key.owner.get_username(), "scopes": key.scopes}
+    _emit("api_key.issued", key, **facts, expiresAt=_rfc3339(key.expires_at))
+
+
+def _emit(name: str, key: ApiKey, **facts: Any) -> None:
+    data = {"keyId": str(key.pk), "prefix": key.prefix, "name": key.name, **facts}
+    recorder.emit(name, data, stream=("api_key", str(key.pk)))
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _locked(key_id: UUID) -> ApiKey:
