@@ -119,17 +119,9 @@ def _with_uv(profile: Profile, venv: Path) -> Iterator[list[str]]:
     if not _python(venv).exists():
         # The running interpreter by its path: uv would otherwise trip over pyenv's shims.
         yield ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)]
-    python = str(_python(venv))
-    yield [
-        "uv",
-        "pip",
-        "sync",
-        "--quiet",
-        "--python",
-        python,
-        "--require-hashes",
-        str(profile.lock),
-    ]
+    # Compiled once here, or else at every start where bytecode is not written.
+    sync = ["uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
+    yield [*sync, "--python", str(_python(venv)), str(profile.lock)]
 
 
 def _with_pip(profile: Profile, venv: Path) -> Iterator[list[str]]:

@@ -44,8 +44,12 @@ def main(argv: list[str]) -> int:
 def _run(command: str, argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
     match command:
+        case "up":
+            from config import up
+
+            return up.main(argv[2:])
         case "pytest":
-            import pytest  # noqa: PLC0415 - as above.
+            import pytest
 
             os.environ.pop("DJANGO_SETTINGS_MODULE")
             return int(pytest.main(argv[2:]))
@@ -57,13 +61,13 @@ def _run(command: str, argv: list[str]) -> int:
 
 
 def _run_django(argv: list[str], *, servers: bool) -> int:
-    from django.core.management import (  # noqa: PLC0415 - as above.
+    from django.core.management import (
         call_command,
         execute_from_command_line,
     )
 
     def first_run() -> None:
-        import django  # noqa: PLC0415 - as above.
+        import django
 
         django.setup()
         call_command("migrate", verbosity=0)

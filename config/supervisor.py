@@ -71,13 +71,12 @@ class Supervisor:
         *,
         logs: Path,
         say: Callable[[str], object],
-        changed: Callable[[], object] = lambda: None,
     ) -> None:
         self.children = {part.name: Child(part) for part in parts}
         self.is_stopping = False
         self._logs = logs
         self._say = say
-        self._changed = changed
+        self._changed: Callable[[], object] = lambda: None
         self._selector = selectors.DefaultSelector()
         self._let_go: list[Callable[[], object]] = []
         self._wake_up, self._alarm = socket.socketpair()
@@ -98,6 +97,10 @@ class Supervisor:
     def not_for_children(self, let_go: Callable[[], object]) -> None:
         """Have `let_go` called in every child: an inherited lock or socket would live on."""
         self._let_go.append(let_go)
+
+    def on_change(self, changed: Callable[[], object]) -> None:
+        """Call `changed` whenever a part begins or ends."""
+        self._changed = changed
 
     def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a part that does not run."""
@@ -193,13 +196,13 @@ class Supervisor:
 
     def _live(self, child: Child, ready: socket.socket) -> None:
         """Be the child."""
-        os.environ.update(child.environment or {})
         for let_go in (self._selector.close, self._alarm.close, self._wake_up.close, *self._let_go):
             let_go()
 
         def say_ready() -> None:
             ready.send(b"!")
 
+        os.environ.update(child.environment or {})
         child.part.run(say_ready)
 
     def _hear(self, child: Child) -> None:

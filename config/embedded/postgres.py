@@ -9,9 +9,10 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from config.embedded import binaries, process
 from config.embedded.binaries import ServersUnavailable
@@ -46,7 +47,6 @@ class Postgres:
     log: Path
     account: Account
     careless: bool = False
-    extra: Sequence[str] = ()
     programs: Path = Path()
     data: Path = Path()
     is_new: bool = False
@@ -93,16 +93,17 @@ class Postgres:
 
     def start(self) -> int:
         """Start the server and return its pid; use `wait_until_ready` next."""
-        command = [self.programs / "postgres", "-D", self.data, "-k", self.sockets]
-        for setting in (*_SETTINGS, *(_CARELESS if self.careless else ()), *self.extra):
-            command += ["-c", setting]
         self.pid = process.spawn(
-            lambda: process.execute(command),
-            log=self.log,
-            account=self.account,
-            death_signal=signal.SIGINT,
+            self.execute, log=self.log, account=self.account, death_signal=signal.SIGINT
         )
         return self.pid
+
+    def execute(self) -> NoReturn:
+        """Become the server."""
+        command: list[object] = [self.programs / "postgres", "-D", self.data, "-k", self.sockets]
+        for setting in (*_SETTINGS, *(_CARELESS if self.careless else ())):
+            command += ["-c", setting]
+        process.execute(command)
 
     def wait_until_ready(self) -> None:
         """Return when the server takes connections.
@@ -115,7 +116,7 @@ class Postgres:
         for _ in _until(START_SECONDS_MAX):
             if self.pid is None or process.has_ended(self.pid):
                 self.start()
-            if self._answers():
+            if self.answers():
                 return
         raise ServersUnavailable(f"PostgreSQL does not start; {self.log} says why.")
 
@@ -147,7 +148,8 @@ class Postgres:
             ).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
         import psycopg  # noqa: PLC0415 - as above.
 
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.embedded import binaries
 from config.embedded.postgres import OWNER, RUNTIME, SUPERUSER, Postgres
 from config.embedded.process import Account, server_account
 from config.embedded.state import State
@@ -25,7 +26,10 @@ class Servers:
 
     @classmethod
     def wanted(cls, state: State, *, careless: bool = False) -> "Servers":
-        """Return the servers that the environment does not name."""
+        """Return the servers that the environment does not name.
+
+        `careless` ones are faster and lose their data with the machine's power.
+        """
         account = server_account()
         sockets = _socket_folder(account)
         logs = state.logs
@@ -56,6 +60,7 @@ class Servers:
         :raises ServersUnavailable: if a server cannot run here.
         """
         if self.valkey:
+            binaries.valkey()
             self.valkey.start()
         if self.postgres:
             self.postgres.find()

@@ -20,7 +20,6 @@ class Instance:
     url: str | None = None
     api_key: str | None = None
     control: str | None = None
-    sockets: str = ""
     parts: dict[str, int] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from config.embedded import binaries, process
 from config.embedded.binaries import ServersUnavailable
@@ -29,18 +30,19 @@ class Valkey:
         return f"unix://{self.socket}?db=0"
 
     def start(self) -> int:
-        """Start the server and return its pid; use `wait_until_ready` next.
+        """Start the server and return its pid; use `wait_until_ready` next."""
+        self.pid = process.spawn(self.execute, log=self.log, death_signal=signal.SIGTERM)
+        return self.pid
+
+    def execute(self) -> NoReturn:
+        """Become the server.
 
         :raises ServersUnavailable: if there is no such program.
         """
         self.socket.unlink(missing_ok=True)
-        command = [binaries.valkey(), "--port", "0", "--unixsocket", self.socket]
+        command: list[object] = [binaries.valkey(), "--port", "0", "--unixsocket", self.socket]
         command += ["--unixsocketperm", "700", "--save", "", "--appendonly", "no"]
-        command += ["--dir", self.sockets]
-        self.pid = process.spawn(
-            lambda: process.execute(command), log=self.log, death_signal=signal.SIGTERM
-        )
-        return self.pid
+        process.execute([*command, "--dir", self.sockets])
 
     def wait_until_ready(self) -> None:
         """Return when the server answers.
@@ -49,7 +51,7 @@ class Valkey:
         """
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
-            if self._answers():
+            if self.answers():
                 return
             time.sleep(0.01)
         raise ServersUnavailable(f"Valkey does not start; {self.log} says why.")
@@ -64,7 +66,8 @@ class Valkey:
             process.wait(self.pid, seconds=1)
         self.pid = None
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it answers."""
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             try:

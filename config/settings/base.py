@@ -15,6 +15,22 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
+# Encrypted unless somebody says otherwise, as `up` does: it serves its own machine only.
+HTTPS = env.flag("HTTPS", default=True)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 3600
+# Only behind a proxy that sets the header itself: anybody else could pretend to be encrypted.
+if env.flag("TRUST_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
 INSTALLED_APPS = [
     "console.admin_config.ConsoleAdminConfig",
     "django.contrib.auth",
@@ -33,6 +49,7 @@ INSTALLED_APPS = [
     "workflows.webhooks",
     "commerce",
     "console",
+    "config.apps.PlatformConfig",
 ]
 
 MIDDLEWARE = [
@@ -103,6 +120,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "daybook",
+        "OPTIONS": {"socket_timeout": 1},
     }
 }
 # Networks that outgoing HTTP (webhooks, HTTP steps) may reach beside the public internet.
@@ -135,6 +153,19 @@ CELERY_TIMEZONE = "UTC"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
+]
+# Memory-hard, and in the standard library; the others are for passwords made elsewhere.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -203,3 +234,19 @@ REST_FRAMEWORK = {
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.
 EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
 BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
+
+# The engine of flows without a key, for who tries it out on this machine.
+OPEN_ENGINE = env.flag("OPEN_ENGINE", default=False)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "config.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        # Its own handlers would print everything twice, or mail it.
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+    },
+}

@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("DATABASE_URL", "postgresql:///not-started")
 os.environ.setdefault("REDIS_URL", "unix:///not-started")
 os.environ.setdefault("SECRET_KEY", "for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz")
+os.environ.setdefault("HTTPS", "false")  # Django's test client speaks plainly.
 
 from config.settings.base import *  # noqa: F403
 

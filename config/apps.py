@@ -1,0 +1,13 @@
+"""The composition root as an app: it brings Celery and the commands that concern everything."""
+
+from django.apps import AppConfig
+
+
+class PlatformConfig(AppConfig):
+    """Makes the Celery app known, so that every `shared_task` belongs to it."""
+
+    name = "config"
+    label = "platform"
+
+    def ready(self) -> None:
+        from config import celery  # noqa: F401, PLC0415 - reads the settings, which are ready now.

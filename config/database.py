@@ -1,0 +1,12 @@
+"""The connection pool that ASGI needs and nobody else."""
+
+from django.conf import settings
+from django.db import connections
+
+
+def use_pool() -> None:
+    """Take connections from a pool from now on, in this process."""
+    connections.close_all()
+    database = connections.settings["default"]
+    database["CONN_MAX_AGE"] = 0
+    database["OPTIONS"]["pool"] = settings.DATABASE_POOL_OPTIONS

@@ -1,0 +1,62 @@
+"""What a new installation starts with: tables, people who can log in, a key, an example."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command, get_commands
+from django.utils import timezone
+
+from config.embedded.state import State
+from ledger import services
+
+ADMIN = "admin"
+# Who may do what; the example's people, so that the difference can be seen.
+DEMO_PEOPLE = {"operator": "Operators", "viewer": "Viewers"}
+API_KEY = "API_KEY"
+PASSWORD = "DEMO_PASSWORD"  # noqa: S105 - the name under which it is kept.
+API_KEY_DAYS = 365
+
+
+def prepare(state: State, *, demo: bool) -> None:
+    """Migrate, and make what is missing of people, key and example data."""
+    call_command("migrate", verbosity=0, interactive=False)
+    admin = _person(ADMIN, state, is_superuser=True, is_staff=True)
+    if API_KEY not in state.secrets():
+        _, written = services.issue_api_key(
+            name="Made by `up`",
+            owner=admin,
+            scopes=["*"],
+            expires_at=timezone.now() + timedelta(days=API_KEY_DAYS),
+        )
+        state.keep_secret(API_KEY, written.text)
+    if demo:
+        _demo(state)
+
+
+def _demo(state: State) -> None:
+    for username, group_name in DEMO_PEOPLE.items():
+        person = _person(username, state, is_staff=True)
+        group, is_new = Group.objects.get_or_create(name=group_name)
+        if is_new:
+            group.permissions.set(_permissions(group_name))
+        person.groups.add(group)
+    if "seed_demo" in get_commands():
+        call_command("seed_demo", verbosity=0)
+
+
+def _person(username: str, state: State, *, is_staff: bool, is_superuser: bool = False) -> User:
+    person, is_new = User.objects.get_or_create(
+        username=username, defaults={"is_staff": is_staff, "is_superuser": is_superuser}
+    )
+    if is_new:
+        person.set_password(state.secret(PASSWORD, length=9))
+        person.save(update_fields=["password"])
+    return person
+
+
+def _permissions(group_name: str) -> list[Permission]:
+    # Capabilities are Django permissions whose codename is `noun.verb`.
+    capabilities = Permission.objects.filter(codename__contains=".")
+    if group_name == "Viewers":
+        return list(capabilities.filter(codename__endswith=".read"))
+    return list(capabilities.exclude(codename__startswith="api_key."))

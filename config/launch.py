@@ -1,0 +1,211 @@
+"""How `up` brings everything up, in the order that takes the least time.
+
+The servers start while Django is imported; a child migrates while the rest is imported;
+and the parts are forked from what is imported by then, which has opened nothing yet.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO
+
+from config import control
+from config.embedded import process
+from config.embedded.servers import Servers
+from config.embedded.state import Instance, State
+from config.supervisor import Part, Supervisor
+
+HOST = "127.0.0.1"
+READY_SECONDS_MAX = 60
+PREPARE_SECONDS_MAX = 600
+# Data that may be lost with the machine's power, for tests.
+CARELESS = "DAYBOOK_CARELESS"
+
+
+class CannotStart(Exception):
+    """Daybook does not come up. The message is for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line of `up`."""
+
+    port: int
+    state: str | None
+    check: bool
+    demo_data: bool
+    open_engine: bool
+    workers: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Launch:
+    """One run of `up`, from the first server to the last."""
+
+    options: Options
+    state: State
+    listener: socket.socket
+    lock: IO[str]
+    servers: Servers = field(init=False)
+    environment: dict[str, str] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.listener.getsockname()[1]}"
+
+    def run(self, started_at: float) -> int:
+        """Bring everything up, keep it up, and bring it down.
+
+        :raises CannotStart: if it does not come up.
+        """
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.servers = Servers.wanted(self.state, careless=bool(os.environ.get(CARELESS)))
+        try:
+            self._prepare()
+            return self._supervise(started_at)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        finally:
+            self.servers.stop()
+
+    def _prepare(self) -> None:
+        self.servers.begin()
+        self._set_environment()
+
+        import django
+
+        django.setup()
+        self.servers.finish()
+        preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
+
+        from config import parts
+
+        parts.import_product()
+        gc.collect()
+        gc.freeze()  # What is never collected is never written to, and so stays shared.
+        if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
+            raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
+
+    def _set_environment(self) -> None:
+        self.environment = {
+            **self.servers.environment(),
+            "SECRET_KEY": os.environ.get("SECRET_KEY") or self.state.secret("SECRET_KEY"),
+            "DAYBOOK_STATE": str(self.state.folder),
+        }
+        # Served to this machine only, so without encryption.
+        os.environ.setdefault("HTTPS", "false")
+        os.environ.update(self.environment)
+        if self.options.open_engine:
+            os.environ["OPEN_ENGINE"] = "true"
+
+    def _first_run(self) -> None:
+        from config import first_run
+
+        first_run.prepare(self.state, demo=self.options.demo_data)
+
+    def _supervise(self, started_at: float) -> int:
+        supervisor = self._supervisor()
+        try:
+            for name, child in supervisor.children.items():
+                if not child.part.is_server:
+                    supervisor.start(name)
+            supervisor.wait_until_ready(seconds=READY_SECONDS_MAX)
+            return self._serve(supervisor, time.monotonic() - started_at)
+        finally:
+            self.state.withdraw()
+            supervisor.stop()
+
+    def _supervisor(self) -> Supervisor:
+        from config import parts
+
+        product = parts.product(
+            self.listener, folder=self.state.folder, workers=self.options.workers
+        )
+        supervisor = Supervisor([*self._server_parts(), *product], logs=self.state.logs, say=_say)
+        self._hand_over_servers(supervisor)
+        supervisor.not_for_children(self.lock.close)
+        supervisor.on_change(lambda: self._announce(supervisor))
+        control.serve(supervisor, self.servers.sockets / "control.sock")
+        return supervisor
+
+    def _server_parts(self) -> list[Part]:
+        found = []
+        if postgres := self.servers.postgres:
+            found.append(
+                Part(
+                    name="postgres",
+                    run=_ignoring_ready(postgres.execute),
+                    probe=postgres.answers,
+                    account=postgres.account,
+                    stop_signal=signal.SIGINT,
+                    death_signal=signal.SIGINT,
+                    last_signal=signal.SIGQUIT,
+                    is_server=True,
+                )
+            )
+        if valkey := self.servers.valkey:
+            run = _ignoring_ready(valkey.execute)
+            found.append(Part(name="valkey", run=run, probe=valkey.answers, is_server=True))
+        return found
+
+    def _hand_over_servers(self, supervisor: Supervisor) -> None:
+        for name, server in (("postgres", self.servers.postgres), ("valkey", self.servers.valkey)):
+            if server and server.pid:
+                supervisor.adopt(name, server.pid)
+                server.pid = None
+
+    def _announce(self, supervisor: Supervisor) -> None:
+        pids = {name: child.pid for name, child in supervisor.children.items() if child.pid}
+        self.state.announce(
+            Instance(
+                pid=os.getpid(),
+                environment=self.environment,
+                url=self.url,
+                api_key=self.state.secrets()["API_KEY"],
+                control=str(self.servers.sockets / "control.sock"),
+                parts=pids,
+            )
+        )
+
+    def _serve(self, supervisor: Supervisor, cold_start_s: float) -> int:
+        _say(self._summary())
+        _say(f"ready {json.dumps(self._ready())}")
+        supervisor.run()
+        return 0
+
+    def _ready(self) -> dict[str, str]:
+        api_key = self.state.secrets()["API_KEY"]
+        return {"url": self.url, "api_key": api_key, "state": str(self.state.folder)}
+
+    def _summary(self) -> str:
+        secrets = self.state.secrets()
+        people = "admin, operator, viewer" if self.options.demo_data else "admin"
+        return f"""
+Daybook is up.
+
+  Console   {self.url}/
+  Admin     {self.url}/admin/
+  API       {self.url}/api/v1/
+  WebSocket {self.url.replace("http", "ws", 1)}/ws/events
+  Log in    {people}; password {secrets["DEMO_PASSWORD"]}
+  API key   {secrets["API_KEY"]}
+  State     {self.state.folder} (logs in {self.state.logs})
+
+Ctrl-C stops it.
+"""
+
+    def _tail(self, part: str, lines: int = 20) -> str:
+        return "\n".join((self.state.logs / f"{part}.log").read_text().splitlines()[-lines:])
+
+
+def _ignoring_ready(execute: Callable[[], object]) -> Callable[[Callable[[], None]], object]:
+    return lambda _ready: execute()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

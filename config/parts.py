@@ -1,0 +1,99 @@
+"""What each process of the product does. Called in a child that was forked with Django ready.
+
+In production the same is started by the usual commands: `uvicorn config.asgi:application`,
+`celery -A config worker`, `manage.py sequencer`, `manage.py sweep`.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from django.core.management import call_command
+
+from config.embedded import process
+from config.supervisor import Part
+from events import failpoints
+
+WEB_GRACE_SECONDS = 3
+POOL_CHILDREN = 2
+
+Ready = Callable[[], None]
+
+
+def product(listener: socket.socket, *, folder: Path, workers: int) -> list[Part]:
+    """Return the parts that are Daybook itself."""
+    names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
+    return [
+        _part("web", lambda ready: _web(listener, ready)),
+        *(_part(name, partial(_worker, name, folder)) for name in names),
+        _part("sequencer", lambda ready: _command("sequencer", ready)),
+        _part("sweeper", lambda ready: _command("sweep", ready)),
+    ]
+
+
+def _part(name: str, run: Callable[[Ready], object]) -> Part:
+    def live(ready: Ready) -> None:
+        # Imported before the fork, so it has read an environment that was not this part's.
+        failpoints.arm(os.environ.get("FAILPOINTS", ""))
+        run(ready)
+
+    return Part(name=name, run=live)
+
+
+def import_product() -> None:
+    """Import what the parts need while there is one process to do it, not five."""
+
+    import config.asgi
+    import config.urls  # noqa: F401
+
+
+def _web(listener: socket.socket, ready: Ready) -> None:
+    import uvicorn
+
+    from config import database
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    database.use_pool()
+    settings = uvicorn.Config(
+        "config.asgi:application",
+        http="httptools",
+        # The other one is built on a part of `websockets` that is going away.
+        ws="websockets-sansio",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=WEB_GRACE_SECONDS,
+    )
+    Server(settings).run(sockets=[listener])
+
+
+def _worker(name: str, folder: Path, ready: Ready) -> None:
+    from celery import signals
+
+    from config.celery import app
+
+    signals.worker_ready.connect(lambda **_: ready(), weak=False)
+    signals.beat_embedded_init.connect(_die_with_worker, weak=False)
+    arguments = ["worker", "--hostname", f"{name}@{os.getpid()}", "--loglevel", "INFO"]
+    arguments += ["--concurrency", str(POOL_CHILDREN)]
+    # Of no use to processes that learn from the database what there is to do.
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    if name == "worker":
+        arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
+    app.worker_main(arguments)
+
+
+def _die_with_worker(**_: object) -> None:
+    # Celery asks this of the kernel for its pool, but not for the beat beside it.
+    process.die_with_parent(signal.SIGKILL)
+
+
+def _command(name: str, ready: Ready) -> None:
+    ready()
+    call_command(name)
