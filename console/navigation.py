@@ -1,21 +1,36 @@
 """The way through the console: only what the visitor may open, in rooms."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ledger import authority
+
+Opens = Callable[[HttpRequest], bool]
+
+
+def _to_everybody(request: HttpRequest) -> bool:
+    return True
+
+
+def _to_staff(request: HttpRequest) -> bool:
+    return bool(request.user.is_staff)
+
+
+def _to_readers_of_streams(request: HttpRequest) -> bool:
+    return bool(authority.readable_kinds(request))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A page in the navigation. Without a capability, being logged in is enough."""
+    """A page in the navigation, and to whom it is open. The page itself checks again."""
 
     label: str
     view: str
     icon: str
-    capability: str | None = None
-    staff_only: bool = False
+    opens: Opens = _to_everybody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +48,15 @@ class Group:
 
 
 ROOMS: dict[str, list[Place]] = {
-    "Overview": [Place(label="Home", view="console:home", icon="home")],
-    "House": [Place(label="Admin", view="admin:index", icon="admin", staff_only=True)],
+    "Overview": [
+        Place(label="Home", view="console:home", icon="home"),
+    ],
+    "Record": [
+        Place(label="Events", view="console:events", icon="events", opens=_to_readers_of_streams),
+    ],
+    "House": [
+        Place(label="Admin", view="admin:index", icon="admin", opens=_to_staff),
+    ],
 }
 
 
@@ -51,7 +73,7 @@ def navigation(request: HttpRequest) -> dict[str, list[Group]]:
 
 def _entries(request: HttpRequest, places: list[Place]) -> Iterator[Entry]:
     for place in places:
-        if not _may_open(request, place):
+        if not place.opens(request):
             continue
         url = reverse(place.view)
         yield Entry(
@@ -60,9 +82,3 @@ def _entries(request: HttpRequest, places: list[Place]) -> Iterator[Entry]:
             icon=place.icon,
             is_current=request.path == url or (url != "/" and request.path.startswith(f"{url}/")),
         )
-
-
-def _may_open(request: HttpRequest, place: Place) -> bool:
-    if place.staff_only:
-        return request.user.is_staff
-    return True

@@ -4,7 +4,10 @@ from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+
+from ledger import authority
 
 
 class _LogInForm(AuthenticationForm):
@@ -30,3 +33,14 @@ class LogIn(LoginView):
 
 class LogOut(LogoutView):
     """End the session. POST only, so that no link elsewhere can do it."""
+
+
+log_in = authority.public(LogIn.as_view())
+log_out = authority.public(LogOut.as_view())
+
+
+@authority.public
+@never_cache
+def state(request: HttpRequest) -> HttpResponse:
+    """Tell an open page whether its session lives: 204, or 401."""
+    return HttpResponse(status=204 if request.user.is_authenticated else 401)

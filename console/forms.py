@@ -1,0 +1,153 @@
+"""What visitors may ask for. Every filter is checked here, and only here."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from console import addresses
+from events.domain.envelope import Category, Stream
+from events.domain.errors import DomainError
+from events.domain.patterns import checked
+from events.domain.streams import key_of
+
+POSITION_MAX = 2**53 - 1
+REASON_CHARS_MAX = 500
+NAMES_MAX = 50
+
+_AGO = re.compile(r"(?P<count>\d{1,6})\s*(?P<unit>[smhd])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class MomentField(forms.CharField):
+    """A point in time: `15m`, `2h`, `7d` ago, or a date and time (UTC unless it says else)."""
+
+    def clean(self, value: Any) -> datetime | None:
+        """Return the moment.
+
+        :raises ValidationError: if it is neither.
+        """
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return _moment(text)
+        except (ValueError, OverflowError) as error:
+            raise ValidationError(
+                "Say how long ago (15m, 2h, 7d) or a time such as 2026-01-31T18:00Z."
+            ) from error
+
+
+def _moment(text: str) -> datetime:
+    if match := _AGO.fullmatch(text):
+        return timezone.now() - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
+    moment = parse_datetime(text)
+    if moment is None:
+        raise ValueError(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class StreamField(forms.CharField):
+    """A stream or the beginning of one: `invoice` or `invoice/7`."""
+
+    def clean(self, value: Any) -> Stream | None:
+        """Return the path.
+
+        :raises ValidationError: if it names no stream.
+        """
+        stream = addresses.stream_at(super().clean(value))
+        if not stream:
+            return None
+        try:
+            key_of(stream)
+        except DomainError as error:
+            raise ValidationError("No stream has that name. Try invoice, or invoice/7.") from error
+        return stream
+
+
+class NamesField(forms.CharField):
+    """Event names or patterns, with commas between them."""
+
+    def clean(self, value: Any) -> list[str]:
+        """Return them.
+
+        :raises ValidationError: if one of them can match no event, or there are too many.
+        """
+        names = [name.strip() for name in super().clean(value).split(",") if name.strip()]
+        if len(names) > NAMES_MAX:
+            raise ValidationError(f"Up to {NAMES_MAX} types.")
+        try:
+            return [checked(name) for name in names]
+        except DomainError as error:
+            raise ValidationError("Say a type such as invoice.settled, or invoice.*") from error
+
+
+class _Filters(forms.Form):
+    """A form that is read from the query string and shows the errors beside the fields."""
+
+    error_css_class = "invalid"
+    search: ClassVar[str]
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, label_suffix="")
+        self.fields[self.search].widget.attrs["data-search"] = True
+        for name in self.errors:
+            if name in self.fields:
+                self.fields[name].widget.attrs["aria-invalid"] = "true"
+
+
+class EventFilters(_Filters):
+    search = "type"
+
+    type = NamesField(
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(
+            attrs={"placeholder": "invoice.settled, booking.*", "list": "event-types"}
+        ),
+    )
+    stream = StreamField(
+        required=False,
+        max_length=512,
+        widget=forms.TextInput(attrs={"placeholder": "invoice/7", "list": "stream-kinds"}),
+    )
+    category = forms.TypedChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in Category)],
+        coerce=Category,
+        empty_value=None,
+    )
+    since = MomentField(
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "15m, 24h, a date", "list": "moments"}),
+    )
+    until = MomentField(
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "now", "list": "moments"}),
+    )
+    before = forms.IntegerField(
+        required=False, min_value=1, max_value=POSITION_MAX, widget=forms.HiddenInput
+    )
+
+
+class PageForm(forms.Form):
+    """Where a page begins."""
+
+    before = forms.IntegerField(required=False, min_value=1, max_value=POSITION_MAX)
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does what they do: it goes on record beside their name."""
+
+    reason = forms.CharField(
+        max_length=REASON_CHARS_MAX,
+        strip=True,
+        error_messages={"required": "Say why; it is kept with the record."},
+    )

@@ -1,0 +1,184 @@
+"""Questions that people ask of the log: the newest first, one story, how much and how late.
+
+Programs that must miss nothing use `selectors.feed` instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from events import selectors, store, wire
+from events.domain.envelope import Category, Envelope, Stream
+from events.domain.patterns import checked
+from events.domain.streams import key_of, key_range
+
+PAGE_EVENTS_MAX = 500
+STORY_EVENTS_MAX = 500
+
+# A transaction that was long under way gets its positions long after its recorded_at.
+_LATE_COMMITS = timedelta(minutes=10)
+
+_SEQUENCED = (
+    f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_position p "
+    "JOIN events_event e ON e.id = p.event "
+    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
+)
+_RECORDED = (
+    f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_event e "
+    "LEFT JOIN events_position p ON p.event = e.id "
+    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which part of the log is looked at. Empty parts do not restrict.
+
+    `streams` are prefixes, `names` names or patterns (`invoice.*`). `since` and `until`
+    bound the time of recording, `before` the position.
+    """
+
+    streams: Sequence[Stream] | None = None
+    names: Sequence[str] = ()
+    category: Category | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far the sequencer is behind: events without a position, and the age of the first."""
+
+    events: int
+    seconds: float
+
+
+def latest(window: Window, *, limit: int = 50) -> list[Envelope]:
+    """Return the newest sequenced events of `window`, newest first.
+
+    :raises StreamMalformed, StreamTooLong: if a prefix names no stream.
+    :raises PatternMalformed: if a name can match no event.
+    """
+    if window.streams is not None and not window.streams:
+        return []
+    clauses = _Clauses()
+    clauses.streams(window.streams or ())
+    clauses.names(window.names)
+    if window.category is not None:
+        clauses.add("e.category = %s", window.category.value)
+    if window.before is not None:
+        clauses.add("p.position < %s", window.before)
+    clauses.times(window.since, window.until)
+    sql = _SEQUENCED + clauses.where() + " ORDER BY p.position DESC LIMIT %s"
+    rows = wire.run(sql, [*clauses.params, min(limit, PAGE_EVENTS_MAX)], binary=True).fetchall()
+    return [store.envelope_of(row, position=row[-1]) for row in rows]
+
+
+def one(event_id: str) -> Envelope | None:
+    """Return the event with that id, with its position if it has one already."""
+    # Index events_one_event_per_id.
+    rows = wire.run(_RECORDED + "WHERE e.event_id = %s", [event_id], binary=True).fetchall()
+    return store.envelope_of(rows[0], position=rows[0][-1]) if rows else None
+
+
+def story(correlation_id: str) -> list[Envelope]:
+    """Return what was recorded in one story, in order of recording: at most STORY_EVENTS_MAX."""
+    # Index events_by_correlation.
+    sql = _RECORDED + "WHERE e.correlation_id = %s ORDER BY e.id LIMIT %s"
+    rows = wire.run(sql, [correlation_id, STORY_EVENTS_MAX], binary=True).fetchall()
+    return [store.envelope_of(row, position=row[-1]) for row in rows]
+
+
+def head_sequence(stream: Stream) -> int:
+    """Return the sequence of the last event of exactly `stream`, 0 when there is none."""
+    sql = "SELECT coalesce(max(sequence), 0) FROM events_event WHERE stream = %s"
+    return int(_scalar(sql, [key_of(stream)]))
+
+
+def per_minute(*, now: datetime, minutes: int = 60) -> list[int]:
+    """Return how many events were recorded in each of the last `minutes`, the oldest first."""
+    start = now - timedelta(minutes=minutes)
+    sql = (
+        "SELECT floor(extract(epoch FROM e.recorded_at - %s) / 60)::int AS minute, count(*) "
+        "FROM events_position p JOIN events_event e ON e.id = p.event "
+        "WHERE p.position >= %s AND e.recorded_at >= %s AND e.recorded_at < %s GROUP BY minute"
+    )
+    params = [start, position_at(start - _LATE_COMMITS), start, now]
+    counts: dict[int, int] = dict(wire.run(sql, params).fetchall())
+    return [counts.get(minute, 0) for minute in range(minutes)]
+
+
+def lag(*, now: datetime) -> Lag:
+    """Return how far the sequencer is behind."""
+    sql = (
+        "SELECT count(*), min(e.recorded_at) FROM events_unsequenced u "
+        "JOIN events_event e ON e.id = u.event"
+    )
+    [(count, oldest)] = wire.run(sql).fetchall()
+    return Lag(events=count, seconds=(now - oldest).total_seconds() if oldest else 0.0)
+
+
+def position_at(moment: datetime) -> int:
+    """Return the first position recorded at or after `moment`, or the one after the last.
+
+    Positions are dense and nearly in the order of recording: bisecting them needs no index
+    on time. "Nearly" is up to the duration of a transaction, so callers leave some room.
+    """
+    low, high = 1, selectors.head_position() + 1
+    sql = (
+        "SELECT e.recorded_at FROM events_position p JOIN events_event e ON e.id = p.event "
+        "WHERE p.position = %s"
+    )
+    while low < high:
+        middle = (low + high) // 2
+        if _scalar(sql, [middle]) < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+class _Clauses:
+    """The conditions of one query, with their parameters in step."""
+
+    def __init__(self) -> None:
+        self._conditions: list[LiteralString] = []
+        self.params: list[object] = []
+
+    def add(self, condition: LiteralString, *params: object) -> None:
+        self._conditions.append(condition)
+        self.params.extend(params)
+
+    def streams(self, prefixes: Sequence[Stream]) -> None:
+        if prefixes:
+            bounds = [bound for prefix in prefixes for bound in key_range(prefix)]
+            ranges = " OR ".join(["(e.stream >= %s AND e.stream < %s)"] * len(prefixes))
+            self.add(f"({ranges})", *bounds)
+
+    def names(self, patterns: Sequence[str]) -> None:
+        known = [checked(pattern) for pattern in patterns]
+        if known and "*" not in known:
+            self.add(
+                "(e.name = ANY (%s::text[]) OR e.name ^@ ANY (%s::text[]))",
+                [name for name in known if not name.endswith(".*")],
+                [name[:-1] for name in known if name.endswith(".*")],
+            )
+
+    def times(self, since: datetime | None, until: datetime | None) -> None:
+        if since is not None:
+            self.add("p.position >= %s", position_at(since - _LATE_COMMITS))
+            self.add("e.recorded_at >= %s", since)
+        if until is not None:
+            self.add("p.position < %s", position_at(until + _LATE_COMMITS))
+            self.add("e.recorded_at < %s", until)
+
+    def where(self) -> LiteralString:
+        return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""
+
+
+def _scalar(sql: LiteralString, params: Sequence[object]) -> Any:
+    row = wire.run(sql, params).fetchone()
+    assert row is not None
+    return row[0]

@@ -1,0 +1,54 @@
+"""Text of any origin, made safe for the eye."""
+
+import json
+from urllib.parse import unquote
+
+import pytest
+
+from console import addresses, text
+
+
+class TestVisible:
+    @pytest.mark.parametrize(
+        ("hostile", "shown"),
+        [
+            ("pay \u202eelpmaxe", "pay \\u202eelpmaxe"),
+            ("zero\u200bwidth", "zero\\u200bwidth"),
+            ("\x1b[31mred", "\\u001b[31mred"),
+            ("line\nline", "line\\u000aline"),
+            ("\U000e0041 tag", "\\udb40\\udc41 tag"),
+        ],
+    )
+    def test_shows_what_hides_itself(self, hostile: str, shown: str) -> None:
+        assert text.visible(hostile) == shown
+
+    @pytest.mark.parametrize("plain", ["Grüße, 東京 — 12 €", "שלום", "a\u00a0b"])
+    def test_leaves_every_script_alone(self, plain: str) -> None:
+        assert text.visible(plain) == plain
+
+
+class TestPretty:
+    def test_remains_the_same_json(self) -> None:
+        value = {"a": ["\u202e</script>", 1.5, None, "\ud800", "\U000e0041\x7f"], "b\u200b": {}}
+
+        assert json.loads(text.pretty(value)) == value
+
+    def test_hides_nothing(self) -> None:
+        assert "\u202e" not in text.pretty({"\u202e": "\u202e"})
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "stream",
+        [
+            ("invoice", "7"),
+            ("flow", "a/b"),
+            ("odd", "..", "."),
+            ("odd", "~2", "~", "%2F", "a b", "é?#"),
+        ],
+    )
+    def test_lead_back_to_the_stream(self, stream: tuple[str, ...]) -> None:
+        path = addresses.path_of(stream)
+
+        assert addresses.stream_at(unquote(path)) == stream
+        assert not {".", ".."} & set(path.split("/"))
