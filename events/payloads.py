@@ -16,17 +16,32 @@ _INSERT = (
 )
 
 
+_BODY = "SELECT body FROM events_payload WHERE hash = %s"
+
+
 def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
     """Return the texts to store inline and the hashes of the others, which are put aside."""
-    inline: list[str | None] = [draft.text for draft in drafts]
-    hashes: list[str | None] = [None] * len(drafts)
+    inline, hashes = set_aside([draft.text for draft in drafts])
+    for draft, digest in zip(drafts, hashes, strict=True):
+        if digest and (size := len(draft.text.encode())) > WARN_BYTES:
+            facts = {"event_id": draft.event_id, "event": draft.name, "bytes": size}
+            logger.warning("An event is very large.", extra=facts)
+    return inline, hashes
+
+
+def set_aside(texts: Sequence[str | None]) -> tuple[list[str | None], list[str | None]]:
+    """Return the texts to keep where they are wanted, and the hashes of the large ones.
+
+    Those are kept here from now on, once however often they come.
+    """
+    inline: list[str | None] = list(texts)
+    hashes: list[str | None] = [None] * len(texts)
     large: dict[str, str] = {}
-    for index, draft in enumerate(drafts):
-        # A character has up to four bytes: most texts need no encoding to be found short.
-        if len(draft.text) * 4 <= INLINE_BYTES_MAX or _size(draft) <= INLINE_BYTES_MAX:
+    for index, text in enumerate(texts):
+        if text is None or not _is_large(text):
             continue
-        digest = hashlib.sha256(draft.text.encode()).hexdigest()
-        large[digest] = draft.text
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        large[digest] = text
         inline[index], hashes[index] = None, digest
     if large:
         # In the order of their hashes, so that two writers never wait for each other in turn.
@@ -35,9 +50,14 @@ def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
     return inline, hashes
 
 
-def _size(draft: Draft) -> int:
-    size = len(draft.text.encode())
-    if size > WARN_BYTES:
-        facts = {"event_id": draft.event_id, "event": draft.name, "bytes": size}
-        logger.warning("An event is very large.", extra=facts)
-    return size
+def body(digest: str) -> str:
+    """Return the text with that hash. There must be one: it was written with what refers to it."""
+    row = wire.run(_BODY, [digest]).fetchone()
+    assert row is not None, f"there is no payload {digest}"
+    text: str = row[0]
+    return text
+
+
+def _is_large(text: str) -> bool:
+    # A character has up to four bytes: most texts need no encoding to be found short.
+    return len(text) * 4 > INLINE_BYTES_MAX and len(text.encode()) > INLINE_BYTES_MAX

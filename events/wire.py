@@ -5,7 +5,7 @@ its query log like any other statement: `assertNumQueries` counts them.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -21,7 +21,10 @@ def connection() -> BaseDatabaseWrapper:
 
 
 def run(
-    sql: LiteralString, params: Sequence[object] = (), *, binary: bool = False
+    sql: LiteralString,
+    params: Sequence[object] | Mapping[str, object] = (),
+    *,
+    binary: bool = False,
 ) -> psycopg.Cursor[Row]:
     """Run one statement, and return the cursor with its rows.
 
