@@ -1,0 +1,108 @@
+"""What a worker holds while it works, and the ways in which a handler may end early."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from events.domain.errors import Conflict
+from workflows.work.domain.life import Budget
+
+
+def token_of(work_id: UUID) -> str:
+    """Return the idempotency token of a piece of work: the same in every attempt, for ever."""
+    return f"wrk_{work_id.hex}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRef:
+    """A piece of work by name. `is_new` is false if its idempotency key was there before."""
+
+    id: UUID
+    kind: str
+    is_new: bool = True
+
+    @property
+    def token(self) -> str:
+        return token_of(self.id)
+
+
+class ClaimLost(Conflict):
+    """The lease ran out and the work went on without us. Nothing of ours may be kept."""
+
+    code = "claim_lost"
+    hint = "Another attempt has taken over; this one changed nothing."
+
+    def __init__(self, work_id: UUID, fence: int) -> None:
+        super().__init__(
+            f"Fence {fence} of work {work_id} is not the current one.",
+            work_id=str(work_id),
+            fence=fence,
+        )
+
+
+class CancelRequested(ClaimLost):
+    """Somebody asked for this work to stop, and it has not completed before."""
+
+    code = "work_cancel_requested"
+    hint = "Stop; the work will be on record as cancelled."
+
+
+class PermanentFailure(Exception):
+    """Raised by a handler that knows that trying again cannot help: dead letter at once."""
+
+
+class Snooze(Exception):
+    """Raised by a handler that wants to be asked again later. Costs no budget."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"Ask again in {after_s} s.")
+        self.after_s = after_s
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is learned about a claim while its handler runs. Flags only go up."""
+
+    cancel_requested: bool = False
+    lost: bool = False
+    settled: bool = False
+    """Completed by the handler itself, in a transaction that has committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One attempt at a piece of work, under a lease that the worker keeps alive.
+
+    Give `token` to whatever is called outside, as its idempotency key. A handler that
+    runs long calls `check()` between its steps.
+    """
+
+    id: UUID
+    kind: str
+    subject: str
+    input: Any
+    token: str
+    fence: int
+    attempt: int
+    lease_until: datetime
+    claimed_at: datetime
+    worker: str
+    budget: Budget
+    principal: str
+    correlation_id: str
+    causation_id: str | None
+    watch: Watch = field(default_factory=Watch, compare=False, repr=False)
+
+    def check(self) -> None:
+        """Do nothing while the claim is good.
+
+        :raises CancelRequested: if somebody asked for this work to stop.
+        :raises ClaimLost: if another attempt has taken over.
+        """
+        if self.watch.settled:
+            return
+        if self.watch.cancel_requested:
+            raise CancelRequested(self.id, self.fence)
+        if self.watch.lost:
+            raise ClaimLost(self.id, self.fence)
