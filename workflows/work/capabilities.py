@@ -1,0 +1,45 @@
+"""What can be allowed in this room."""
+
+from ledger import capabilities
+
+capabilities.declare(
+    "job.read", meaning="See jobs, their attempts and results.", resource="job", action="read"
+)
+capabilities.declare(
+    "job.enqueue",
+    meaning="Enqueue jobs of the kinds that are public.",
+    resource="job",
+    action="enqueue",
+    risk="medium",
+)
+capabilities.declare(
+    "job.retry",
+    meaning="Take dead letters up again.",
+    resource="job",
+    action="retry",
+    risk="medium",
+)
+capabilities.declare(
+    "job.cancel",
+    meaning="Cancel waiting jobs; ask running ones to stop.",
+    resource="job",
+    action="cancel",
+    risk="medium",
+)
+capabilities.declare(
+    "job.discard",
+    meaning="Put dead letters away for good.",
+    resource="job",
+    action="discard",
+    risk="high",
+)
+capabilities.declare(
+    "schedule.read", meaning="See schedules and their slots.", resource="schedule", action="read"
+)
+capabilities.declare(
+    "schedule.manage",
+    meaning="Declare schedules, switch them on and off.",
+    resource="schedule",
+    action="manage",
+    risk="high",
+)

@@ -1,0 +1,60 @@
+"""The settings of this room, typed. Override any with `WORK_<NAME>` in the settings."""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    lease_s: float = 15
+    """A worker that is silent for so long has lost its work."""
+    patience_s: float = 3
+    """How long a bell may go unanswered before the sweeper rings again (doubling each time)."""
+    patience_max_s: float = 60
+    tick_s: float = 0.5
+    """The longest pause of the sweeper: no timer is later than this and one pass."""
+    dispatch_max: int = 300
+    """Bells per pass: a herd after downtime is let through in bounded batches."""
+    batch_max: int = 100
+    """Light rows under one claim."""
+    go_on_max: int = 50
+    """Rows a worker takes on its own after it was rung once."""
+    go_on_s: float = 5
+    stale_after_s: float = 60
+    """A worker that has not polled for so long is shown as stale."""
+    missed_after_s: float = 60
+    """A schedule's slot that is later than this was missed."""
+    beat_s: float = 5
+    """How often beat sweeps, as the backup of the sweeper."""
+    checkup_s: float = 300
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ImproperlyConfigured(f"WORK_{field.name.upper()} must be above zero.")
+
+
+@lru_cache(maxsize=1)
+def current() -> WorkSettings:
+    """Return the settings in force.
+
+    :raises ImproperlyConfigured: if a value makes no sense.
+    """
+    given = {
+        field.name: getattr(settings, f"WORK_{field.name.upper()}")
+        for field in fields(WorkSettings)
+        if hasattr(settings, f"WORK_{field.name.upper()}")
+    }
+    return WorkSettings(**given)
+
+
+def _forget(*, setting: str, **_signal: object) -> None:
+    if setting.startswith("WORK_"):
+        current.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="work.conf")

@@ -1,0 +1,59 @@
+"""Inputs and results: JSON as text in the row, by content hash when they are large."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from events import payloads
+from events.domain import canonical
+from events.domain.errors import Rejected
+
+# Refuses NaN and Infinity, which are no JSON and which orjson would turn into null.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+
+
+class NotJson(Rejected):
+    code = "job_input_not_json"
+    hint = "Objects, lists, texts, finite numbers, true, false and null."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"That is no JSON: {reason}.", pointer="/input")
+
+
+def dump(value: Any) -> str:
+    """Return `value` as JSON text.
+
+    :raises NotJson: if JSON cannot hold it.
+    """
+    try:
+        text = _encode(value)
+        if not text.isascii():
+            text.encode()  # A lone surrogate has no UTF-8, and PostgreSQL takes nothing else.
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJson(str(error)) from error
+    return text
+
+
+def fingerprint(value: Any) -> str:
+    """Return what is equal for equal values, whatever the order of their keys.
+
+    :raises NotJson: if `value` has no canonical form.
+    """
+    try:
+        return canonical.fingerprint(value)
+    except ValueError as error:
+        raise NotJson(str(error)) from error
+
+
+def set_aside(texts: Sequence[str | None]) -> tuple[list[str | None], list[str | None]]:
+    """Return the texts to keep in the row, and the hashes of the large ones, now kept apart."""
+    return payloads.set_aside(texts)
+
+
+def load(text: str | None, hash_: str | None) -> Any:
+    """Return the value of a document, wherever it is kept; None if there is none."""
+    if text is None and hash_ is not None:
+        text = payloads.body(hash_)
+    return None if text is None else orjson.loads(text)

@@ -1,0 +1,104 @@
+"""Ring for a worker after commit. A lost bell costs time, never work: the sweeper rings again.
+
+Note [A dead broker]: ringing never raises and hardly holds up the caller. The broker gets
+half a second; when it does not answer, this process stays silent for a while.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import kombu.pools
+from celery import current_app
+from django.db import transaction
+from kombu import Connection
+
+from events import context
+from workflows.work import conf
+from workflows.work.registry import WorkKind
+
+logger = logging.getLogger(__name__)
+
+TASK = "work.run"
+DEFAULT_QUEUE = "default"
+"""The kinds' word for Celery's own default queue."""
+BELLS_PER_COMMIT_MAX = 20
+"""Who enqueues more rings for the first; workers go on with the next by themselves."""
+SILENCE_S = 5.0
+_PATIENCE_S = 0.5
+
+_silent_until = 0.0
+
+
+def ring_after_commit(kind: WorkKind, ids: Sequence[UUID]) -> None:
+    """Ring for `ids` once the surrounding transaction has committed."""
+    if not ids:
+        return
+    headers = context.as_headers()
+
+    # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.
+    def call() -> None:
+        ring(kind.queue, ids[: BELLS_PER_COMMIT_MAX * size], size=size, headers=headers)
+
+    size = conf.current().batch_max if kind.light else 1
+    transaction.on_commit(call, robust=True)
+
+
+def ring(
+    queue: str, ids: Sequence[UUID], *, size: int = 1, headers: dict[str, str] | None = None
+) -> bool:
+    """Send a bell for every `size` of `ids`, now. Return whether the broker took them all."""
+    global _silent_until  # noqa: PLW0603 (one breaker per process)
+    if time.monotonic() < _silent_until:
+        return False
+    try:
+        _send(queue, list(_chunks(ids, size)), headers or context.as_headers())
+    except Exception:
+        # An edge: whatever a broker can do to us, the work is on record.
+        _silent_until = time.monotonic() + SILENCE_S
+        logger.warning("The broker does not take bells.", extra={"queue": queue}, exc_info=True)
+        return False
+    return True
+
+
+def listen_again() -> None:
+    """Forget that the broker was silent."""
+    global _silent_until  # noqa: PLW0603 (one breaker per process)
+    _silent_until = 0.0
+
+
+def _send(queue: str, bells: Sequence[Sequence[UUID]], headers: dict[str, str]) -> None:
+    options: dict[str, Any] = {} if queue == DEFAULT_QUEUE else {"queue": queue}
+    with kombu.pools.producers[_connection()].acquire(block=True, timeout=_PATIENCE_S) as producer:
+        for ids in bells:
+            current_app.send_task(
+                TASK,
+                kwargs={"ids": [str(id_) for id_ in ids]},
+                headers=headers,
+                producer=producer,
+                retry=False,
+                ignore_result=True,
+                **options,
+            )
+
+
+def _connection() -> Connection:
+    # A name for the pool, not a socket: the pool opens and keeps the sockets. It is not
+    # Celery's own pool, because consumers must be able to wait longer than half a second.
+    return current_app.connection_for_write(
+        connect_timeout=_PATIENCE_S,
+        transport_options={
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
+            "socket_timeout": _PATIENCE_S,
+            "socket_connect_timeout": _PATIENCE_S,
+        },
+    )
+
+
+def _chunks(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

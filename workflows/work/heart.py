@@ -1,0 +1,172 @@
+"""Keep the leases of this process alive while its handlers run, and end what takes too long.
+
+One thread per process for all its claims, started with the first of them. It renews at a
+third of the lease, so that one lost beat loses nothing.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import connection
+
+from workflows.work import conf, leases
+from workflows.work.domain.claim import Claim
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GRACE_S = 1.0
+"""How long a handler that was interrupted has to get out before it is given up."""
+
+
+class AttemptTimedOut(Exception):
+    """Raised in a handler that has used up the time of its kind."""
+
+    def __init__(self) -> None:
+        super().__init__("The attempt took longer than its kind may.")
+
+
+@contextmanager
+def keeping(claims: Sequence[Claim]) -> Iterator[None]:
+    """Keep the leases of `claims` alive within the block."""
+    _heart.hold(claims)
+    try:
+        yield
+    finally:
+        _heart.release(claims)
+
+
+@contextmanager
+def limited(claim: Claim, seconds: float, give_up: Callable[[Claim], None]) -> Iterator[None]:
+    """Raise AttemptTimedOut within the block after `seconds`.
+
+    Only the main thread can be interrupted. Elsewhere, and when the handler does not let
+    itself be interrupted, `give_up(claim)` is called from another thread, once.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    _heart.limit(claim, seconds + (GRACE_S if is_main else 0), give_up)
+    try:
+        if is_main:
+            with _alarm(seconds):
+                yield
+        else:
+            yield
+    finally:
+        _heart.lift(claim)
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _ring(_signal: int, _frame: FrameType | None) -> None:
+    raise AttemptTimedOut
+
+
+class _Heart:
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._claims: dict[UUID, Claim] = {}
+        self._limits: dict[UUID, tuple[float, Callable[[Claim], None]]] = {}
+        self._thread: threading.Thread | None = None
+        self._is_connected = False
+
+    def hold(self, claims: Sequence[Claim]) -> None:
+        with self._changed:
+            self._claims.update((claim.id, claim) for claim in claims)
+            if self._thread is None:
+                self._is_connected = False
+                self._thread = threading.Thread(target=self._live, name="work-heart", daemon=True)
+                self._thread.start()
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        with self._changed:
+            for claim in claims:
+                self._claims.pop(claim.id, None)
+            if not self._claims and self._is_connected:
+                self._changed.notify()
+
+    def limit(self, claim: Claim, seconds: float, give_up: Callable[[Claim], None]) -> None:
+        with self._changed:
+            self._limits[claim.id] = (time.monotonic() + seconds, give_up)
+            if seconds < _interval_s():
+                self._changed.notify()
+
+    def lift(self, claim: Claim) -> None:
+        with self._changed:
+            self._limits.pop(claim.id, None)
+
+    def _live(self) -> None:
+        beat_at = time.monotonic() + _interval_s()
+        try:
+            while self._wait(beat_at):
+                for claim, give_up in self._overdue():
+                    _dare(give_up, claim)
+                if time.monotonic() >= beat_at:
+                    _dare(leases.heartbeat, self._held())
+                    beat_at = time.monotonic() + _interval_s()
+        finally:
+            connection.close()
+
+    def _wait(self, beat_at: float) -> bool:
+        """Sleep until something is to be done; return whether there is anything to live for."""
+        with self._changed:
+            until = min([beat_at, *(limit for limit, _ in self._limits.values())])
+            self._changed.wait(max(0.0, until - time.monotonic()))
+            is_due = time.monotonic() >= until
+            if not self._claims and (self._is_connected or is_due):
+                self._thread = None
+                return False
+            self._is_connected |= is_due
+            return True
+
+    def _held(self) -> list[Claim]:
+        with self._changed:
+            return list(self._claims.values())
+
+    def _overdue(self) -> list[tuple[Claim, Callable[[Claim], None]]]:
+        now = time.monotonic()
+        with self._changed:
+            over = [id_ for id_, (limit, _) in self._limits.items() if limit <= now]
+            limits = {id_: self._limits.pop(id_) for id_ in over}
+            return [(self._claims.pop(id_), limits[id_][1]) for id_ in over if id_ in self._claims]
+
+
+def _dare(act: Callable[[T], None], value: T) -> None:
+    try:
+        act(value)
+    except Exception:
+        # An edge. Nothing is lost: what is not renewed expires, and is then found.
+        logger.exception("The heart missed a beat.")
+        connection.close()
+
+
+def _interval_s() -> float:
+    return conf.current().lease_s / 3
+
+
+_heart = _Heart()
+
+
+def _start_over() -> None:
+    global _heart  # noqa: PLW0603 (a forked child has the claims of its parent, but no thread)
+    _heart = _Heart()
+
+
+os.register_at_fork(after_in_child=_start_over)

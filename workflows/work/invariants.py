@@ -1,0 +1,100 @@
+"""The invariants of work, for the doctor (reliability brief §2.2)."""
+
+from events.doctor import VIOLATIONS_SHOWN_MAX, check
+from workflows.work import statements
+
+OVERDUE_LEASE_S = 10
+BACKLOG_S = 60
+
+
+@check("I6", "every piece of work has at most one end, and done work exactly one success")
+def work_ends_once() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('work %%s is %%s and has %%s successes', w.id, w.status, count(a.id))
+          FROM work w LEFT JOIN work_attempt a ON a.work_id = w.id AND a.outcome = 'done'
+         WHERE w.attempt > 0
+         GROUP BY w.id HAVING count(a.id) <> (w.status = 'done')::int LIMIT %(limit)s
+        """
+    )
+
+
+@check("I7", "attempts and fences only go up, and none is missing from the journal")
+def attempts_increase() -> list[str]:
+    disordered = _sentences(
+        """
+        SELECT format('work %%s: attempt %%s has fence %%s after fence %%s',
+                      work_id, attempt, fence, before)
+          FROM (SELECT work_id, attempt, fence, lag(fence) OVER (
+                       PARTITION BY work_id ORDER BY attempt) AS before
+                  FROM work_attempt WHERE outcome <> 'stale') AS journal
+         WHERE fence <= before LIMIT %(limit)s
+        """
+    )
+    missing = _sentences(
+        """
+        SELECT format('work %%s is %%s, at attempt %%s, with %%s in the journal',
+                      w.id, w.status, w.attempt, count(a.id))
+          FROM work w LEFT JOIN work_attempt a ON a.work_id = w.id AND a.outcome <> 'stale'
+         GROUP BY w.id HAVING count(a.id) <> w.attempt - (w.status = 'leased')::int
+         LIMIT %(limit)s
+        """
+    )
+    return disordered + missing
+
+
+@check("I8", "work was completed with the fence of its last claim")
+def fences_hold() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('work %%s was completed with fence %%s, its last is %%s',
+                      w.id, a.fence, w.fence)
+          FROM work w JOIN work_attempt a ON a.work_id = w.id AND a.outcome = 'done'
+         WHERE w.fence <> a.fence OR w.attempt <> a.attempt LIMIT %(limit)s
+        """
+    )
+
+
+@check("I11-work", "whatever waits has a due time, whatever runs has a lease")
+def work_has_a_wake_up() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('work %%s is %%s and nothing will wake it', id, status) FROM work
+         WHERE (status IN ('ready', 'scheduled', 'retry') AND due_at IS NULL)
+            OR (status = 'leased' AND (lease_until IS NULL OR leased_by = '')) LIMIT %(limit)s
+        """
+    )
+
+
+@check("work-leases", f"no lease is more than {OVERDUE_LEASE_S} s overdue: a sweeper is at work")
+def leases_are_swept() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('work %%s of %%s: the lease of %%s ran out at %%s',
+                      id, kind, leased_by, lease_until)
+          FROM work WHERE status = 'leased'
+           AND lease_until < statement_timestamp() - make_interval(secs => %(overdue_s)s)
+         LIMIT %(limit)s
+        """
+    )
+
+
+@check("work-backlog", f"no due work has waited for more than {BACKLOG_S} s")
+def work_is_done_in_time() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('%%s pieces of %%s wait, the oldest since %%s', count(*), kind, min(due_at))
+          FROM work WHERE status IN ('ready', 'scheduled', 'retry')
+           AND due_at < statement_timestamp() - make_interval(secs => %(backlog_s)s)
+         GROUP BY kind LIMIT %(limit)s
+        """
+    )
+
+
+def _sentences(sql: str) -> list[str]:
+    limits = {
+        "limit": VIOLATIONS_SHOWN_MAX,
+        "overdue_s": OVERDUE_LEASE_S,
+        "backlog_s": BACKLOG_S,
+    }
+    return [sentence for (sentence,) in statements.run(sql, limits)]

@@ -1,0 +1,202 @@
+"""Hold work for a while: claim, keep alive, say how it ended. For runners and sweepers.
+
+Claims and heartbeats commit at once, so that everybody sees them; an end that announces
+something is one transaction with its announcement.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from events import recorder
+from events.domain.envelope import Source
+from workflows.work import conf, documents, statements
+from workflows.work.domain import ends
+from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
+from workflows.work.domain.ends import End, Trouble
+from workflows.work.domain.life import LETTERS, Budget, State
+
+
+def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
+    """Take those of `ids` that wait, are due, and are of `kinds`; the others are not ours."""
+    params = {"ids": list(ids), "kinds": list(kinds), "worker": worker, "lease_s": _lease_s()}
+    return [_claim(row) for row in statements.run(statements.CLAIM, params)]
+
+
+def claim_next(*, worker: str, kinds: Sequence[str], limit: int = 1) -> list[Claim]:
+    """Take up to `limit` due pieces of `kinds`, the most urgent first."""
+    params = {"kinds": list(kinds), "limit": limit, "worker": worker, "lease_s": _lease_s()}
+    return [_claim(row) for row in statements.run(statements.CLAIM_NEXT, params)]
+
+
+def defer_unknown(ids: Iterable[UUID], *, kinds: Sequence[str], delay_s: float) -> list[str]:
+    """Put off those of `ids` that are not of `kinds`: a newer release may know them.
+
+    Return their kinds.
+    """
+    params = {"ids": list(ids), "kinds": list(kinds), "delay_s": delay_s}
+    return [kind for _, kind in statements.run(statements.DEFER_UNKNOWN, params)]
+
+
+def heartbeat(claims: Sequence[Claim]) -> None:
+    """Renew the leases of `claims`, and note on each whether it is lost or to be stopped."""
+    params = {
+        "ids": [one.id for one in claims],
+        "fences": [one.fence for one in claims],
+        "lease_s": _lease_s(),
+    }
+    alive: dict[UUID, bool] = dict(statements.run(statements.HEARTBEAT, params))
+    for one in claims:
+        one.watch.lost = one.id not in alive and not one.watch.settled
+        one.watch.cancel_requested = alive.get(one.id, False)
+
+
+def complete_many(finished: Sequence[tuple[Claim, str | None]]) -> set[UUID]:
+    """Complete with one statement those whose claim is good, and return their ids."""
+    inline, hashes = documents.set_aside([text for _, text in finished])
+    params = {
+        "ids": [one.id for one, _ in finished],
+        "fences": [one.fence for one, _ in finished],
+        "results": inline,
+        "result_hashes": hashes,
+    }
+    return {id_ for (id_,) in statements.run(statements.COMPLETE, params)}
+
+
+def why_lost(claim: Claim) -> ClaimLost:
+    """Return the reason why `claim` could not be completed."""
+    heartbeat([claim])
+    if claim.watch.cancel_requested:
+        return CancelRequested(claim.id, claim.fence)
+    return ClaimLost(claim.id, claim.fence)
+
+
+def end(claim: Claim, how: End) -> State:
+    """Record how `claim` ended without success, and return what that made of the work.
+
+    :raises ClaimLost: if another attempt has taken over; then the end is recorded as stale.
+    """
+    with transaction.atomic():
+        states = _end_many([(claim.id, claim.fence, how)])
+        if claim.id in states:
+            if states[claim.id] in LETTERS:
+                _announce_letter(claim.id, claim.kind, claim.subject, claim.attempt, how)
+            return states[claim.id]
+    record_stale(claim, how.trouble)
+    raise ClaimLost(claim.id, claim.fence)
+
+
+def record_stale(claim: Claim, trouble: Trouble = ends.NO_TROUBLE) -> None:
+    """Put on record that `claim` came too late, and change nothing."""
+    params = {
+        "id": claim.id,
+        "attempt": claim.attempt,
+        "fence": claim.fence,
+        "worker": claim.worker,
+        "claimed_at": claim.claimed_at,
+        "error_class": trouble.error_class,
+        "error": trouble.error,
+        "stack": trouble.stack,
+    }
+    statements.run(statements.RECORD_STALE, params)
+
+
+def expire(*, limit: int) -> dict[UUID, State]:
+    """Take work away from workers that fell silent, and return what became of it."""
+    with transaction.atomic():
+        lost = [_Lost(*row) for row in statements.run(statements.EXPIRED, {"limit": limit})]
+        if not lost:
+            return {}
+        how = {
+            one.id: ends.crashed(one.budget, cancel_requested=one.cancel_requested) for one in lost
+        }
+        states = _end_many([(one.id, one.fence, how[one.id]) for one in lost])
+        for one in lost:
+            if states[one.id] in LETTERS:
+                _announce_letter(one.id, one.kind, one.subject, one.attempt, how[one.id])
+        return states
+
+
+class _Lost(NamedTuple):
+    id: UUID
+    kind: str
+    subject: str
+    fence: int
+    attempt: int
+    worker: str
+    failures: int
+    max_attempts: int
+    crashes: int
+    crash_budget: int
+    cancel_requested: bool
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(
+            failures=self.failures,
+            failures_max=self.max_attempts,
+            crashes=self.crashes,
+            crashes_max=self.crash_budget,
+        )
+
+
+def _end_many(ended: Sequence[tuple[UUID, int, End]]) -> dict[UUID, State]:
+    hows = [how for _, _, how in ended]
+    params = {
+        "ids": [id_ for id_, _, _ in ended],
+        "fences": [fence for _, fence, _ in ended],
+        "statuses": [how.state.value for how in hows],
+        "outcomes": [how.outcome.value for how in hows],
+        "failed": [how.failed for how in hows],
+        "taken_away": [how.taken_away for how in hows],
+        "delays_s": [float(how.delay_s) for how in hows],
+        "error_classes": [how.trouble.error_class for how in hows],
+        "errors": [how.trouble.error for how in hows],
+        "stacks": [how.trouble.stack for how in hows],
+    }
+    return {id_: State(status) for id_, status in statements.run(statements.END, params)}
+
+
+def _announce_letter(id_: UUID, kind: str, subject: str, attempts: int, how: End) -> None:
+    data = {
+        "jobId": str(id_),
+        "kind": kind,
+        "subject": subject,
+        "attempts": attempts,
+        "outcome": how.outcome.value,
+        "errorClass": how.trouble.error_class,
+        "error": how.trouble.error,
+    }
+    recorder.emit("job.dead_lettered", data, stream=("job", str(id_)), source=Source.WORKFLOW)
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    (id_, kind, subject, text, hash_, fence, attempt, lease_until, claimed_at, worker) = row[:10]
+    (failures, max_attempts, crashes, crash_budget, principal, correlation, causation) = row[10:]
+    return Claim(
+        id=id_,
+        kind=kind,
+        subject=subject,
+        input=documents.load(text, hash_),
+        token=token_of(id_),
+        fence=fence,
+        attempt=attempt,
+        lease_until=lease_until,
+        claimed_at=claimed_at,
+        worker=worker,
+        budget=Budget(
+            failures=failures,
+            failures_max=max_attempts,
+            crashes=crashes,
+            crashes_max=crash_budget,
+        ),
+        principal=principal,
+        correlation_id=correlation,
+        causation_id=causation,
+    )
+
+
+def _lease_s() -> float:
+    return conf.current().lease_s

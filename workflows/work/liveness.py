@@ -1,0 +1,37 @@
+"""Who takes work. A process is alive if it has polled lately, not if it says so."""
+
+import os
+import socket
+import time
+
+from workflows.work import statements
+
+SAY_SO_EVERY_S = 5.0
+FORGET_AFTER_S = 86_400
+
+_last_said: dict[str, float] = {}
+
+
+def name(role: str) -> str:
+    """Return what this process is called in leases and on screens."""
+    return f"{role}@{socket.gethostname()}/{os.getpid()}"
+
+
+def polled(worker: str, *, role: str) -> None:
+    """Note that `worker` has just asked for work. Written at most every few seconds."""
+    now = time.monotonic()
+    if now - _last_said.get(worker, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
+        return
+    _last_said[worker] = now
+    statements.run(statements.WORKER_POLLED, {"name": worker, "role": role})
+
+
+def stopped(worker: str) -> None:
+    """Note that `worker` went home in an orderly way."""
+    _last_said.pop(worker, None)
+    statements.run(statements.WORKER_STOPPED, {"name": worker})
+
+
+def forget_the_dead() -> None:
+    """Drop the rows of workers that nobody has seen for a day."""
+    statements.run(statements.WORKERS_FORGOTTEN, {"after_s": FORGET_AFTER_S})

@@ -1,0 +1,42 @@
+"""`manage.py sweep`: find what nobody is looking after; with --execute, do it."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from workflows.work import liveness, sweeper
+
+
+class Command(BaseCommand):
+    help = (
+        "Ring for due work whose bell was lost, take work away from dead workers, fire schedules."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="make one pass and stop")
+        parser.add_argument(
+            "--execute", action="store_true", help="do the due work here, without any broker"
+        )
+
+    def handle(self, *_args: Any, once: bool, execute: bool, **_options: Any) -> None:
+        if once:
+            self._sweep_once(execute=execute)
+        else:
+            _sweep_until_told(execute=execute)
+
+    def _sweep_once(self, *, execute: bool) -> None:
+        worker = liveness.name("sweeper")
+        swept = sweeper.sweep(worker=worker, execute=execute)
+        liveness.stopped(worker)
+        self.stdout.write(
+            f"fired {swept.fired}, expired {swept.expired}, rung {swept.rung}, done {swept.done}"
+        )
+
+
+def _sweep_until_told(*, execute: bool) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    sweeper.run_forever(stop, execute=execute)

@@ -1,0 +1,273 @@
+"""Put work on the list, complete it, decide what becomes of it. One statement each.
+
+Note [Whose transaction]: everything here belongs to the transaction of the caller and
+refuses to run outside one: the work and the reason for it are committed together or not at
+all. What a runner does between (claim, heartbeat, end) is in `leases`, and commits at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from events import context, recorder
+from events.domain.errors import Conflict, NotFound, Rejected
+from events.ids import new_id
+from workflows.work import documents, doorbell, leases, registry, statements
+from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.life import NotPossible, State, Trigger
+from workflows.work.registry import JSON, WorkKind
+
+KEY_CHARS_MAX = 255
+SUBJECT_CHARS_MAX = 200
+
+
+class OutsideTransaction(AssertionError):
+    """A bug: whoever writes to the list does it in the transaction that is the reason."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"queue.{what} belongs into the transaction that is the reason for it.")
+
+
+class JobKeyConflict(Conflict):
+    code = "job_key_conflict"
+    hint = "Use another key for another input, or the same input for the same job."
+
+    def __init__(self, kind: str, key: str, work_id: UUID) -> None:
+        super().__init__(
+            f"The key {key!r} of {kind} is taken by a job with another input.",
+            pointer="/idempotency_key",
+            kind=kind,
+            key=key,
+            job_id=str(work_id),
+        )
+
+
+class KeyInvalid(Rejected):
+    code = "job_key_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"An idempotency key has 1 to {KEY_CHARS_MAX} characters and no blank ends.",
+            pointer="/idempotency_key",
+        )
+
+
+class WorkNotFound(NotFound):
+    code = "job_not_found"
+
+    def __init__(self, work_id: UUID) -> None:
+        super().__init__(f"There is no job {work_id}.", job_id=str(work_id))
+
+
+class ReasonMissing(Rejected):
+    code = "reason_missing"
+    hint = "Say in a few words why; it is kept."
+
+    def __init__(self) -> None:
+        super().__init__("This needs a reason.", pointer="/reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One piece of work to enqueue, in `enqueue_many`."""
+
+    input: JSON
+    subject: str = ""
+    idempotency_key: str | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+def enqueue(
+    kind: str,
+    *,
+    subject: str,
+    input: JSON,  # noqa: A002 (the word of the contract)
+    due_at: datetime | None = None,
+    delay: timedelta = timedelta(),
+    priority: int = 0,
+    idempotency_key: str | None = None,
+    max_attempts: int | None = None,
+) -> WorkRef:
+    """Put one piece of work on the list, in the caller's transaction.
+
+    With a key that is there already the first work is returned, as it is.
+
+    :raises KindUnknown: if there is no such kind.
+    :raises InputInvalid: if the kind does not take this input.
+    :raises JobKeyConflict: if the key is there with another input.
+    :raises OutsideTransaction: if there is no transaction; that is a bug.
+    """
+    [ref] = enqueue_many(
+        kind,
+        [Item(input=input, subject=subject, idempotency_key=idempotency_key)],
+        due_at=due_at,
+        delay=delay,
+        priority=priority,
+        max_attempts=max_attempts,
+    )
+    return ref
+
+
+def enqueue_many(
+    kind: str,
+    items: Sequence[Item],
+    *,
+    due_at: datetime | None = None,
+    delay: timedelta = timedelta(),
+    priority: int = 0,
+    max_attempts: int | None = None,
+) -> list[WorkRef]:
+    """Put many pieces of one kind on the list with one statement. Raises as `enqueue` does."""
+    _in_transaction("enqueue")
+    what = registry.get(kind)
+    for item in items:
+        what.validate(item.input)
+        _check_key(item.idempotency_key)
+    return insert(
+        what, items, due_at=due_at, delay=delay, priority=priority, max_attempts=max_attempts
+    )
+
+
+def insert(
+    kind: WorkKind,
+    items: Sequence[Item],
+    *,
+    due_at: datetime | None = None,
+    delay: timedelta = timedelta(),
+    priority: int = 0,
+    max_attempts: int | None = None,
+) -> list[WorkRef]:
+    """Do what `enqueue_many` does, for inputs that need no validation."""
+    texts = [documents.dump(item.input) for item in items]
+    inputs, hashes = documents.set_aside(texts)
+    prints = [documents.fingerprint(item.input) if item.idempotency_key else None for item in items]
+    who = context.current()
+    rows = statements.run(
+        statements.INSERT,
+        {
+            "kind": kind.name,
+            "queue": kind.queue,
+            "ids": [item.id for item in items],
+            "subjects": [item.subject for item in items],
+            "inputs": inputs,
+            "input_hashes": hashes,
+            "keys": [item.idempotency_key for item in items],
+            "fingerprints": prints,
+            "due_at": due_at,
+            "delay_s": delay.total_seconds(),
+            "priority": priority,
+            "max_attempts": max_attempts or kind.retry.max_attempts,
+            "crash_budget": kind.crash_budget,
+            "principal": str(who.principal),
+            "correlation_id": who.correlation_id,
+            "causation_id": who.causation_id,
+        },
+    )
+    ready = [id_ for id_, status in rows if status == State.READY]
+    doorbell.ring_after_commit(kind, ready)
+    new = {id_ for id_, _ in rows}
+    return [
+        WorkRef(id=item.id, kind=kind.name) if item.id in new else _first(kind, item, print_)
+        for item, print_ in zip(items, prints, strict=True)
+    ]
+
+
+def _check_key(key: str | None) -> None:
+    # An empty key that everybody shares once made one piece of work run for a month (DBOS).
+    if key is not None and not (0 < len(key.strip()) == len(key) <= KEY_CHARS_MAX):
+        raise KeyInvalid
+
+
+def _first(kind: WorkKind, item: Item, fingerprint: str | None) -> WorkRef:
+    params = {"kind": kind.name, "key": item.idempotency_key}
+    [(id_, known)] = statements.run(statements.FIND_BY_KEY, params)
+    if known != fingerprint:
+        assert item.idempotency_key is not None
+        raise JobKeyConflict(kind.name, item.idempotency_key, id_)
+    return WorkRef(id=id_, kind=kind.name, is_new=False)
+
+
+def complete(claim: Claim, result: JSON = None) -> None:
+    """Complete `claim` in the caller's transaction, together with what it brought about.
+
+    :raises CancelRequested: if it was cancelled meanwhile.
+    :raises ClaimLost: if another attempt has taken over. Either way the caller's
+        transaction must not commit: let the exception pass.
+    :raises OutsideTransaction: if there is no transaction; that is a bug.
+    """
+    _in_transaction("complete")
+    text = None if result is None else documents.dump(result)
+    if not leases.complete_many([(claim, text)]):
+        raise leases.why_lost(claim)
+
+    def settle() -> None:
+        claim.watch.settled = True
+
+    transaction.on_commit(settle, robust=True)
+
+
+def cancel(work_id: UUID, *, reason: str) -> State:
+    """Cancel waiting work at once; ask running work to stop. Return the state it is in now.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is over.
+    """
+    return _decided(Trigger.CANCEL, statements.CANCEL, work_id, reason)
+
+
+def re_drive(work_id: UUID, *, reason: str = "") -> State:
+    """Take a dead letter up again, with a new budget and the same token and history.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is no dead letter.
+    """
+    return _decided(Trigger.RE_DRIVE, statements.RE_DRIVE, work_id, reason)
+
+
+def discard(work_id: UUID, *, reason: str) -> State:
+    """Put a dead letter away for good.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is no dead letter.
+    :raises ReasonMissing: if nobody will know why.
+    """
+    if not reason.strip():
+        raise ReasonMissing
+    return _decided(Trigger.DISCARD, statements.DISCARD, work_id, reason)
+
+
+_DECIDED = {
+    Trigger.CANCEL: "job.cancelled",
+    Trigger.RE_DRIVE: "job.retried",
+    Trigger.DISCARD: "job.discarded",
+}
+
+
+def _decided(trigger: Trigger, sql: str, work_id: UUID, reason: str) -> State:
+    _in_transaction(trigger)
+    rows = statements.run(sql, {"id": work_id, "reason": reason})
+    if not rows:
+        raise _refusal(trigger, work_id)
+    [(kind, subject, status)] = rows
+    data = {"jobId": str(work_id), "kind": kind, "subject": subject, "reason": reason}
+    if trigger is Trigger.CANCEL:
+        data["isRunning"] = status == State.LEASED
+    recorder.emit(_DECIDED[trigger], data, stream=("job", str(work_id)))
+    if status == State.READY:
+        doorbell.ring_after_commit(registry.get(kind), [work_id])
+    return State(status)
+
+
+def _refusal(trigger: Trigger, work_id: UUID) -> WorkNotFound | NotPossible:
+    rows = statements.run(statements.STATE_OF, {"id": work_id})
+    if not rows:
+        return WorkNotFound(work_id)
+    return NotPossible(str(work_id), trigger, State(rows[0][0]))
+
+
+def _in_transaction(what: str) -> None:
+    if not connection.in_atomic_block:
+        raise OutsideTransaction(what)

@@ -1,0 +1,156 @@
+"""The kinds of work this process can do. Each app declares its own in jobs.py."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
+from workflows.work.domain.claim import Claim, PermanentFailure
+from workflows.work.domain.retry import RetryPolicy
+
+logger = logging.getLogger(__name__)
+
+JSON = Any
+Handler = Callable[[Claim], JSON]
+
+_PERMANENT: tuple[type[Exception], ...] = (PermanentFailure, Rejected, NotFound, Forbidden)
+"""What says of itself that repeating will not help."""
+
+CRASH_BUDGET = 3
+
+
+class KindUnknown(Rejected):
+    code = "job_kind_unknown"
+    hint = "The kinds that may be enqueued are listed in docs/jobs.md."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no kind of work called {name!r}.", pointer="/name", name=name)
+
+
+class InputInvalid(Rejected):
+    code = "job_input_invalid"
+    hint = "Correct the input; the schema of this kind says what it takes."
+
+    def __init__(self, kind: str, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(
+            f"The input of {kind} is not valid: {problems[0][1]}.",
+            pointer=problems[0][0],
+            kind=kind,
+            errors=[{"pointer": pointer, "detail": detail} for pointer, detail in problems],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkKind:
+    """How one kind of work is done, and what happens when it goes wrong.
+
+    `light` work is quick and cheap to repeat: many rows share one claim and one
+    completion. `permanent` are the errors that go to the dead letters at once.
+    """
+
+    name: str
+    handler: Handler
+    input_schema: dict[str, Any] | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout_s: float = 60
+    permanent: tuple[type[Exception], ...] = ()
+    light: bool = False
+    queue: str = "default"
+    crash_budget: int = CRASH_BUDGET
+    public: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.timeout_s > 0, "an attempt takes some time"
+        assert self.crash_budget >= 1, "one crash at least is tolerated"
+        if self.input_schema is not None:
+            Draft202012Validator.check_schema(self.input_schema)
+
+    def is_permanent(self, error: BaseException) -> bool:
+        """Tell whether trying again after `error` is pointless."""
+        return isinstance(error, _PERMANENT + self.permanent)
+
+    def validate(self, value: JSON) -> None:
+        """Do nothing if `value` is an input that this kind takes.
+
+        :raises InputInvalid: with a JSON pointer for each problem.
+        """
+        if self.input_schema is None:
+            return
+        found = Draft202012Validator(self.input_schema).iter_errors(value)
+        problems = sorted((_pointer(error), error.message) for error in found)
+        if problems:
+            raise InputInvalid(self.name, problems)
+
+
+class KindTaken(DomainError):
+    code: ClassVar[str] = "job_kind_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Two handlers want to be {name!r}.", name=name)
+
+
+_kinds: dict[str, WorkKind] = {}
+
+
+def register(kind: WorkKind) -> None:
+    """Make `kind` known to this process.
+
+    :raises KindTaken: if another handler has that name.
+    """
+    known = _kinds.get(kind.name)
+    if known is not None and known.handler is not kind.handler:
+        raise KindTaken(kind.name)
+    _kinds[kind.name] = kind
+
+
+def job(name: str, **options: Any) -> Callable[[Handler], Handler]:
+    """Register the decorated `handler(claim)` as the way to do work called `name`.
+
+    Options are the fields of WorkKind. The handler runs outside any transaction, at
+    least once; what it returns is the result.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        register(WorkKind(name=name, handler=handler, **options))
+        return handler
+
+    return decorate
+
+
+def get(name: str) -> WorkKind:
+    """Return the kind called `name`.
+
+    :raises KindUnknown: if this process has none.
+    """
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise KindUnknown(name) from None
+
+
+def all_kinds() -> list[WorkKind]:
+    """Return every kind, by name."""
+    return [_kinds[name] for name in sorted(_kinds)]
+
+
+def names(*, queue: str | None = None) -> list[str]:
+    """Return the names of the kinds that this process can do, of one queue or of all."""
+    return [kind.name for kind in all_kinds() if queue is None or kind.queue == queue]
+
+
+def forget(name: str) -> None:
+    """Take a kind away again. For tests and for nothing else."""
+    _kinds.pop(name, None)
+
+
+def _pointer(error: ValidationError) -> str:
+    path = "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
+    return f"/input{path}"
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")

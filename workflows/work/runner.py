@@ -1,0 +1,215 @@
+"""Do claimed work: one handler call between two short transactions, never within one.
+
+The life of one attempt: claim (committed) → handler, outside any transaction, with the
+context of whoever asked for the work → completion, with the fence of the claim. Whatever
+dies in between is found by its lease.
+"""
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from events import context, failpoints
+from events.domain.principal import Principal
+from events.failpoints import failpoint
+from workflows.work import conf, documents, heart, leases, liveness, registry
+from workflows.work.domain import ends, redaction
+from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, Snooze
+from workflows.work.domain.ends import End, Outcome, Trouble
+from workflows.work.heart import AttemptTimedOut
+from workflows.work.registry import WorkKind
+
+logger = logging.getLogger(__name__)
+
+CLAIMED = failpoints.declare("step.claimed")
+BEFORE_CALL = failpoints.declare("step.before_call")
+AFTER_CALL = failpoints.declare("step.after_call")
+AFTER_COMMIT = failpoints.declare("step.after_commit")
+
+UNKNOWN_KIND_DELAY_S = 10.0
+
+_luck = random.SystemRandom()
+
+
+def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int:
+    """Do those of `ids` that are still to do, then go on with what else is due.
+
+    Return how many pieces were done. A bell that rang twice finds nothing, and does none.
+    """
+    liveness.polled(worker, role="celery")
+    settings = conf.current()
+    until = time.monotonic() + settings.go_on_s
+    done = take(ids, worker=worker)
+    while done < settings.go_on_max and time.monotonic() < until:
+        more = work_off(worker=worker, kinds=registry.names(queue=queue))
+        if not more:
+            break
+        done += more
+    return done
+
+
+def take(ids: Sequence[UUID], *, worker: str) -> int:
+    """Do those of `ids` that are still to do, and put off those that are beyond us."""
+    kinds = registry.names()
+    claims = leases.claim(ids, worker=worker, kinds=kinds)
+    if not claims:
+        _defer_unknown(ids, kinds)
+    return run(claims)
+
+
+def work_off(*, worker: str, kinds: Sequence[str]) -> int:
+    """Do the next due piece of `kinds`, or the next batch of light ones. Return how many."""
+    light = [name for name in kinds if registry.get(name).light]
+    heavy = [name for name in kinds if not registry.get(name).light]
+    claims: list[Claim] = []
+    if heavy:
+        claims = leases.claim_next(worker=worker, kinds=heavy)
+    if light and not claims:
+        limit = conf.current().batch_max
+        claims = leases.claim_next(worker=worker, kinds=light, limit=limit)
+    return run(claims)
+
+
+def run(claims: Sequence[Claim]) -> int:
+    """Do `claims`, one after the other, and complete those of light kinds together."""
+    if not claims:
+        return 0
+    failpoint(CLAIMED)
+    finished: list[Finished] = []
+    with heart.keeping(claims):
+        for claim in claims:
+            kind = registry.get(claim.kind)
+            finished += _attempt(kind, claim)
+            if not kind.light:
+                _complete(finished)
+                finished = []
+        _complete(finished)
+    return len(claims)
+
+
+Finished = tuple[Claim, str | None]
+"""A claim whose handler has returned, and the result as JSON text."""
+
+
+def _attempt(kind: WorkKind, claim: Claim) -> list[Finished]:
+    """Call the handler. Return what is to be completed: nothing, if it ended otherwise."""
+    try:
+        with _acting_for(claim), heart.limited(claim, kind.timeout_s, _give_up):
+            failpoint(BEFORE_CALL)
+            result = kind.handler(claim)
+            failpoint(AFTER_CALL)
+        text = None if result is None else documents.dump(result)
+    except Exception as error:  # noqa: BLE001 (an edge: a handler may raise whatever it likes)
+        _record(kind, claim, error)
+        return []
+    return [] if claim.watch.settled else [(claim, text)]
+
+
+@contextmanager
+def _acting_for(claim: Claim) -> Iterator[None]:
+    with context.acting(
+        Principal.parse(claim.principal),
+        correlation_id=claim.correlation_id,
+        causation_id=claim.causation_id,
+    ):
+        yield
+
+
+def _complete(finished: Sequence[Finished]) -> None:
+    if not finished:
+        return
+    with _survived("completion"):
+        done = leases.complete_many(finished)
+        failpoint(AFTER_COMMIT)
+        for claim, _ in finished:
+            if claim.id not in done:
+                _end(claim, leases.why_lost(claim))
+
+
+def _record(kind: WorkKind, claim: Claim, error: Exception) -> None:
+    if claim.watch.settled:
+        # Its work is committed; what came after it (a listener, a clean-up) is only logged.
+        logger.error("A handler failed after completion.", extra=_ids(claim), exc_info=error)
+        return
+    with _survived("end"):
+        _end(claim, error, kind)
+
+
+def _end(claim: Claim, error: Exception, kind: WorkKind | None = None) -> None:
+    try:
+        match error:
+            case CancelRequested():
+                leases.end(claim, ends.cancelled())
+            case ClaimLost():
+                leases.record_stale(claim, _trouble(error))
+            case Snooze(after_s=after_s):
+                leases.end(claim, ends.snoozed(after_s))
+            case _:
+                assert kind is not None, "only a handler raises anything else"
+                leases.end(claim, _failed(kind, claim, error))
+    except ClaimLost:
+        logger.warning("A stale attempt changed nothing.", extra=_ids(claim))
+
+
+def _failed(kind: WorkKind, claim: Claim, error: Exception) -> End:
+    trouble = _trouble(error)
+    # No traceback: it is in the journal of attempts, without its secrets.
+    facts = {**_ids(claim), "error_class": trouble.error_class, "error": trouble.error}
+    logger.warning("An attempt failed.", extra=facts)
+    is_overdue = isinstance(error, AttemptTimedOut)
+    return ends.failed(
+        claim.budget,
+        kind.retry,
+        trouble=trouble,
+        luck=_luck.random(),
+        permanent=kind.is_permanent(error),
+        outcome=Outcome.TIMED_OUT if is_overdue else Outcome.FAILED,
+    )
+
+
+def _give_up(claim: Claim) -> None:
+    """End an attempt that does not come back. Called from the heart's thread."""
+    claim.watch.lost = True
+    _end(claim, AttemptTimedOut(), registry.get(claim.kind))
+
+
+def _trouble(error: Exception) -> Trouble:
+    return Trouble(
+        error_class=type(error).__qualname__[:200],
+        error=redaction.short_error(str(error)),
+        stack=redaction.short_stack("".join(traceback.format_exception(error))),
+    )
+
+
+@contextmanager
+def _survived(what: str) -> Iterator[None]:
+    """Let the worker live when PostgreSQL is away: the lease will run out, and be found."""
+    connection.close_if_unusable_or_obsolete()
+    try:
+        yield
+    except DatabaseError:
+        logger.exception("The %s of an attempt could not be recorded.", what)
+        connection.close()
+
+
+def _defer_unknown(ids: Sequence[UUID], kinds: Sequence[str]) -> None:
+    # Jitter, so that the workers of an old release do not all come back at once.
+    delay_s = UNKNOWN_KIND_DELAY_S * (0.5 + _luck.random())
+    for kind in leases.defer_unknown(ids, kinds=kinds, delay_s=delay_s):
+        logger.warning("Work of an unknown kind was put off.", extra={"kind": kind})
+
+
+def _ids(claim: Claim) -> dict[str, object]:
+    return {
+        "work_id": str(claim.id),
+        "kind": claim.kind,
+        "attempt": claim.attempt,
+        "fence": claim.fence,
+        "worker": claim.worker,
+    }

@@ -1,0 +1,155 @@
+"""The JobRunner: enqueue, schedule, cancel, retry, discard. One durable transaction each.
+
+Whoever has a transaction of its own, and wants the work to be part of it, calls `queue`.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from events import context
+from events.domain.errors import NotFound
+from ledger import idempotency
+from workflows.work import documents, queue, registry, schedules, statements
+from workflows.work.domain.claim import WorkRef
+from workflows.work.domain.life import State
+from workflows.work.domain.timing import Missed, Overlap, Rule, cadence_s
+from workflows.work.models import Schedule
+from workflows.work.registry import JSON
+
+
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no schedule {name!r}.", name=name)
+
+
+def enqueue(
+    name: str,
+    input: JSON,  # noqa: A002 (the word of the contract)
+    *,
+    delay: timedelta | float | None = None,
+    due_at: datetime | None = None,
+    max_attempts: int | None = None,
+    idempotency_key: str | None = None,
+    priority: int = 0,
+    subject: str = "",
+) -> WorkRef:
+    """Have the job `name` done, from `due_at` on or after `delay` (seconds or timedelta).
+
+    The same key with the same input returns the first job, whatever has become of it.
+
+    :raises KindUnknown: if there is no such kind.
+    :raises InputInvalid: if the kind does not take this input.
+    :raises JobKeyConflict: if the key belongs to a job with another input.
+    """
+    wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay or 0)
+    with idempotency.transaction() as unit:
+        ref = queue.enqueue(
+            name,
+            subject=subject,
+            input=input,
+            due_at=due_at,
+            delay=wait,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            max_attempts=max_attempts,
+        )
+        unit.refer(str(ref.id))
+    return ref
+
+
+def cancel(work_id: UUID, *, reason: str = "") -> State:
+    """Cancel waiting work at once; ask running work to stop.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is over.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(work_id))
+        return queue.cancel(work_id, reason=reason)
+
+
+def retry(work_id: UUID, *, reason: str = "") -> State:
+    """Take a dead letter up again, with a new budget and the same token and history.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is no dead letter.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(work_id))
+        return queue.re_drive(work_id, reason=reason)
+
+
+def discard(work_id: UUID, *, reason: str) -> State:
+    """Put a dead letter away for good.
+
+    :raises WorkNotFound: if there is no such work.
+    :raises NotPossible: if it is no dead letter.
+    :raises ReasonMissing: if nobody will know why.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(work_id))
+        return queue.discard(work_id, reason=reason)
+
+
+def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
+    job: str,
+    *,
+    name: str | None = None,
+    cron: str = "",
+    every: str | float | timedelta | None = None,
+    at: datetime | None = None,
+    tz: str = "UTC",
+    input: JSON = None,  # noqa: A002 (the word of the contract)
+    missed: Missed | str = Missed.SKIP,
+    overlap: Overlap | str = Overlap.SKIP,
+    enabled: bool = True,
+) -> Schedule:
+    """Declare that `job` is wanted by a rule: exactly one of `cron`, `every` and `at`.
+
+    Declaring a name (the job's own by default) again changes its schedule; the same rule
+    keeps its rhythm and its next slot.
+
+    :raises KindUnknown: if there is no such kind.
+    :raises InputInvalid: if the kind does not take this input.
+    :raises ScheduleInvalid: if the rule, the zone or a policy makes no sense.
+    """
+    kind = registry.get(job)
+    value = {} if input is None else input
+    kind.validate(value)
+    with idempotency.transaction() as unit:
+        [(now,)] = statements.run(statements.NOW)
+        rule = Rule(
+            cron=" ".join(cron.split()),
+            every_s=None if every is None else cadence_s(every),
+            at=at,
+            tz=tz,
+            anchor_at=now,
+        )
+        policies = schedules.policies(missed=missed, overlap=overlap)
+        unit.refer(name or job)
+        return schedules.declare(
+            name or job,
+            rule,
+            now=now,
+            kind=job,
+            input=documents.dump(value),
+            enabled=enabled,
+            principal=str(context.current().principal),
+            **policies,
+        )
+
+
+def set_schedule_enabled(name: str, *, enabled: bool) -> Schedule:
+    """Switch a schedule on, from its next slot on, or off.
+
+    :raises ScheduleNotFound: if there is none of that name.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(name)
+        found = Schedule.objects.select_for_update().filter(name=name).first()
+        if found is None:
+            raise ScheduleNotFound(name)
+        [(now,)] = statements.run(statements.NOW)
+        return schedules.switch(found, enabled=enabled, now=now)

@@ -1,0 +1,277 @@
+"""The SQL that carries the design. Nothing else writes to `work` and `work_attempt`.
+
+Every change of state is one conditional UPDATE that names the states it starts from
+(domain/life.py). The clock is always the database's: `statement_timestamp()`, because it
+stands still within a statement, so that indexes can be used.
+"""
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+from events import wire
+from events.wire import Row
+from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
+
+
+def _in(states: frozenset[State]) -> str:
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
+
+
+_WAITING = _in(WAITING)
+_LETTERS = _in(LETTERS)
+
+# The arbiter is the partial unique index work_happens_once_per_kind_and_key.
+INSERT = """
+INSERT INTO work (id, kind, queue, subject, input, input_hash, status, due_at, priority,
+                  attempt, fence, failures, max_attempts, crashes, crash_budget, leased_by,
+                  rung_at, rings, reason, last_error_class, last_error, idempotency_key,
+                  fingerprint, principal, correlation_id, causation_id)
+SELECT given.id, %(kind)s, %(queue)s, given.subject, given.input, given.input_hash,
+       CASE WHEN due.at > statement_timestamp() THEN 'scheduled' ELSE 'ready' END, due.at,
+       %(priority)s, 0, 0, 0, %(max_attempts)s, 0, %(crash_budget)s, '',
+       CASE WHEN due.at > statement_timestamp() THEN NULL ELSE statement_timestamp() END,
+       0, '', '', '', given.idempotency_key, given.fingerprint,
+       %(principal)s, %(correlation_id)s, %(causation_id)s
+  FROM unnest(%(ids)s::uuid[], %(subjects)s::text[], %(inputs)s::text[],
+              %(input_hashes)s::text[], %(keys)s::text[], %(fingerprints)s::text[])
+       WITH ORDINALITY
+       AS given (id, subject, input, input_hash, idempotency_key, fingerprint, place),
+       LATERAL (SELECT COALESCE(%(due_at)s::timestamptz, statement_timestamp())
+                       + make_interval(secs => %(delay_s)s) AS at) AS due
+ ORDER BY given.place
+ON CONFLICT (kind, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING id, status
+"""
+
+FIND_BY_KEY = "SELECT id, fingerprint FROM work WHERE kind = %(kind)s AND idempotency_key = %(key)s"
+
+NOW = "SELECT statement_timestamp()"
+
+STATE_OF = "SELECT status FROM work WHERE id = %(id)s"
+
+_TAKE = """
+   SET status = 'leased', attempt = attempt + 1, fence = fence + 1, leased_by = %(worker)s,
+       claimed_at = statement_timestamp(),
+       lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+"""
+_TAKEN = """
+RETURNING work.id, work.kind, work.subject, work.input, work.input_hash, work.fence,
+          work.attempt, work.lease_until, work.claimed_at, work.leased_by, work.failures,
+          work.max_attempts, work.crashes, work.crash_budget, work.principal,
+          work.correlation_id, work.causation_id
+"""
+
+# One row lock. Whoever comes second waits, sees the new state, and gets nothing.
+CLAIM = f"""
+UPDATE work {_TAKE}
+ WHERE id = ANY(%(ids)s) AND status IN {_WAITING} AND due_at <= statement_timestamp()
+   AND kind = ANY(%(kinds)s)
+{_TAKEN}
+"""
+
+# Walks the partial index work_due of each kind; SKIP LOCKED keeps workers out of each
+# other's way, so that each gets rows of its own.
+CLAIM_NEXT = f"""
+WITH due AS (
+    SELECT one.id FROM unnest(%(kinds)s::text[]) AS wanted (kind), LATERAL (
+        SELECT id, priority, due_at FROM work
+         WHERE kind = wanted.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
+         ORDER BY priority DESC, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS one
+     ORDER BY one.priority DESC, one.due_at LIMIT %(limit)s)
+UPDATE work {_TAKE} FROM due WHERE work.id = due.id
+{_TAKEN}
+"""
+
+DEFER_UNKNOWN = f"""
+UPDATE work SET due_at = statement_timestamp() + make_interval(secs => %(delay_s)s),
+       status = 'scheduled', rung_at = NULL, rings = 0
+ WHERE id = ANY(%(ids)s) AND status IN {_WAITING} AND due_at <= statement_timestamp()
+   AND NOT kind = ANY(%(kinds)s)
+RETURNING id, kind
+"""
+
+HEARTBEAT = """
+UPDATE work SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+  FROM unnest(%(ids)s::uuid[], %(fences)s::int[]) AS mine (id, fence)
+ WHERE work.id = mine.id AND work.fence = mine.fence AND status = 'leased'
+RETURNING work.id, work.cancel_requested_at IS NOT NULL
+"""
+
+_JOURNAL = (
+    "INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome, "
+    "error_class, error, stack)"
+)
+
+# Completion counts only with the fence of the last claim, and never after a cancellation.
+COMPLETE = f"""
+WITH done AS (
+    UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp(),
+           result = mine.result, result_hash = mine.result_hash
+      FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(results)s::text[],
+                  %(result_hashes)s::text[]) AS mine (id, fence, result, result_hash)
+     WHERE work.id = mine.id AND work.fence = mine.fence AND status = 'leased'
+       AND cancel_requested_at IS NULL
+    RETURNING work.id, attempt, work.fence, leased_by, claimed_at, finished_at)
+{_JOURNAL}
+SELECT id, attempt, fence, leased_by, claimed_at, finished_at, 'done', '', '', '' FROM done
+RETURNING work_id
+"""
+
+# Whoever was asked to stop is cancelled, however it ended. Read from the row that is being
+# updated, not from a subquery: after a wait for its lock only that row is read again.
+_AFTER = "CASE WHEN work.cancel_requested_at IS NULL THEN mine.status ELSE 'cancelled' END"
+
+# Every end but success. The fence moves when a lease is taken away from a worker that may
+# still be alive.
+END = f"""
+WITH ended AS (
+    UPDATE work SET lease_until = NULL, rung_at = NULL, rings = 0, status = {_AFTER},
+           fence = work.fence + mine.taken_away::int,
+           failures = failures + mine.failed::int, crashes = crashes + mine.taken_away::int,
+           due_at = CASE WHEN {_AFTER} IN {_in(OPEN)}
+                         THEN statement_timestamp() + make_interval(secs => mine.delay_s)
+                         ELSE due_at END,
+           finished_at = CASE WHEN {_AFTER} IN {_in(OPEN)} THEN NULL
+                              ELSE statement_timestamp() END,
+           last_error_class = CASE WHEN mine.error_class = '' THEN last_error_class
+                                   ELSE mine.error_class END,
+           last_error = CASE WHEN mine.error_class = '' THEN last_error ELSE mine.error END
+      FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(statuses)s::text[],
+                  %(outcomes)s::text[], %(failed)s::bool[], %(taken_away)s::bool[],
+                  %(delays_s)s::float8[], %(error_classes)s::text[], %(errors)s::text[],
+                  %(stacks)s::text[])
+           AS mine (id, fence, status, outcome, failed, taken_away, delay_s, error_class,
+                    error, stack)
+     WHERE work.id = mine.id AND work.fence = mine.fence AND work.status = 'leased'
+    RETURNING work.id, work.status, work.attempt, mine.fence, leased_by, claimed_at,
+              mine.outcome, mine.error_class, mine.error, mine.stack),
+journal AS (
+    {_JOURNAL}
+    SELECT id, attempt, fence, leased_by, claimed_at, statement_timestamp(),
+           CASE WHEN status = 'cancelled' AND outcome <> 'crashed' THEN 'cancelled'
+                ELSE outcome END,
+           error_class, error, stack FROM ended)
+SELECT id, status FROM ended
+"""
+
+# The holder of an old fence is heard, and changes nothing.
+RECORD_STALE = f"""
+{_JOURNAL}
+VALUES (%(id)s, %(attempt)s, %(fence)s, %(worker)s, %(claimed_at)s, statement_timestamp(),
+        'stale', %(error_class)s, %(error)s, %(stack)s)
+"""
+
+# Walks the partial index work_leases.
+EXPIRED = """
+SELECT id, kind, subject, fence, attempt, leased_by, failures, max_attempts, crashes,
+       crash_budget, cancel_requested_at IS NOT NULL
+  FROM work WHERE status = 'leased' AND lease_until < statement_timestamp()
+ ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+# Waiting work stops at once; running work is asked, and told by its heartbeat.
+CANCEL = f"""
+UPDATE work SET cancel_requested_at = COALESCE(cancel_requested_at, statement_timestamp()),
+       reason = %(reason)s,
+       status = CASE WHEN status = 'leased' THEN 'leased' ELSE 'cancelled' END,
+       finished_at = CASE WHEN status = 'leased' THEN NULL ELSE statement_timestamp() END
+ WHERE id = %(id)s AND status IN {_in(OPEN)}
+RETURNING kind, subject, status
+"""
+
+RE_DRIVE = f"""
+UPDATE work SET status = 'ready', failures = 0, crashes = 0, due_at = statement_timestamp(),
+       rung_at = statement_timestamp(), rings = 0, finished_at = NULL, reason = %(reason)s
+ WHERE id = %(id)s AND status IN {_LETTERS}
+RETURNING kind, subject, status
+"""
+
+DISCARD = f"""
+UPDATE work SET status = 'discarded', finished_at = statement_timestamp(), reason = %(reason)s
+ WHERE id = %(id)s AND status IN {_LETTERS}
+RETURNING kind, subject, status
+"""
+
+# Fair: the kinds take turns, and within a kind its subjects do. Each kind's share of the
+# index work_due is bounded, so that a herd costs no more than one pass.
+DISPATCH = f"""
+WITH RECURSIVE kinds (kind) AS (
+    (SELECT kind FROM work WHERE status IN {_WAITING} ORDER BY kind LIMIT 1)
+    UNION ALL
+    SELECT (SELECT kind FROM work WHERE status IN {_WAITING} AND kind > kinds.kind
+             ORDER BY kind LIMIT 1)
+      FROM kinds WHERE kinds.kind IS NOT NULL),
+unanswered AS (
+    SELECT one.* FROM kinds, LATERAL (
+        SELECT id, kind, subject, priority, due_at FROM work
+         WHERE kind = kinds.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
+           AND (rung_at IS NULL OR rung_at < statement_timestamp() - make_interval(
+                secs => LEAST(%(patience_s)s * 2.0 ^ LEAST(rings, 20), %(patience_max_s)s)))
+         ORDER BY priority DESC, due_at LIMIT %(limit)s * 4) AS one),
+turns AS (
+    SELECT *, row_number() OVER (PARTITION BY kind, subject ORDER BY priority DESC, due_at)
+           AS turn_of_subject FROM unanswered),
+queue AS (
+    SELECT id, priority, due_at, row_number() OVER (
+           PARTITION BY kind ORDER BY priority DESC, turn_of_subject, due_at) AS turn_of_kind
+      FROM turns),
+picked AS (
+    SELECT work.id, queue.priority, queue.turn_of_kind, queue.due_at
+      FROM work JOIN queue USING (id)
+     WHERE work.id IN (SELECT id FROM queue ORDER BY priority DESC, turn_of_kind, due_at
+                        LIMIT %(limit)s)
+       FOR UPDATE OF work SKIP LOCKED),
+rung AS (
+    UPDATE work SET rung_at = statement_timestamp(), rings = LEAST(rings + 1, 1000)
+      FROM picked WHERE work.id = picked.id
+       AND work.status IN {_WAITING}
+       AND (work.rung_at IS NULL OR work.rung_at < statement_timestamp() - make_interval(
+            secs => LEAST(%(patience_s)s * 2.0 ^ LEAST(work.rings, 20), %(patience_max_s)s)))
+    RETURNING work.id, work.queue, work.kind, picked.priority, picked.turn_of_kind,
+              picked.due_at)
+SELECT id, queue, kind FROM rung ORDER BY priority DESC, turn_of_kind, due_at
+"""
+
+# Walks the partial index work_timers.
+NEXT_TIMER = """
+SELECT EXTRACT(EPOCH FROM MIN(due_at) - statement_timestamp())::float8
+  FROM work WHERE status IN ('retry', 'scheduled') AND due_at > statement_timestamp()
+"""
+
+# Walks the partial index work_schedules_by_next_slot. Slots of kinds that this process does
+# not know are left to one that does.
+SCHEDULES_DUE = """
+SELECT name FROM work_schedule
+ WHERE enabled AND next_at <= statement_timestamp() AND kind = ANY(%(kinds)s)
+ ORDER BY next_at LIMIT %(limit)s
+"""
+
+SCHEDULES_WITH_QUEUED_SLOTS = """
+SELECT DISTINCT schedule_id FROM work_slot JOIN work_schedule ON name = schedule_id
+ WHERE fate = 'queued' AND enabled AND kind = ANY(%(kinds)s) LIMIT %(limit)s
+"""
+
+RECORD_SLOT = """
+INSERT INTO work_slot (schedule_id, slot_at, fate, stands_for, work_id)
+VALUES (%(schedule)s, %(slot_at)s, %(fate)s, %(stands_for)s, %(work_id)s)
+ON CONFLICT (schedule_id, slot_at) DO NOTHING
+RETURNING id
+"""
+
+WORKER_POLLED = """
+INSERT INTO work_worker (name, role, started_at, seen_at)
+VALUES (%(name)s, %(role)s, statement_timestamp(), statement_timestamp())
+ON CONFLICT (name) DO UPDATE SET seen_at = statement_timestamp(), stopped_at = NULL
+"""
+
+WORKER_STOPPED = "UPDATE work_worker SET stopped_at = statement_timestamp() WHERE name = %(name)s"
+
+WORKERS_FORGOTTEN = """
+DELETE FROM work_worker WHERE seen_at < statement_timestamp() - make_interval(secs => %(after_s)s)
+"""
+
+
+def run(sql: LiteralString, params: Mapping[str, object] | None = None) -> list[Row]:
+    """Run one statement of this module and return its rows."""
+    cursor = wire.run(sql, params or {})
+    return cursor.fetchall() if cursor.description else []

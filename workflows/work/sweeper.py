@@ -1,0 +1,130 @@
+"""Find what nobody is looking after: due rows whose bell was lost, leases that ran out, slots.
+
+Acts on no event and trusts no message: it looks at the tables, at its own pace, in bounded
+passes. Two sweepers at once share the work, because each row is locked by one of them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from events import failpoints
+from workflows.work import conf, doorbell, leases, liveness, registry, runner, schedules, statements
+from workflows.work.registry import KindUnknown
+
+logger = logging.getLogger(__name__)
+
+AFTER_CLAIM = failpoints.declare("sweeper.after_claim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one pass found."""
+
+    fired: int = 0
+    expired: int = 0
+    rung: int = 0
+    done: int = 0
+    is_full: bool = False
+    """There was more than one pass may take."""
+
+
+def never() -> bool:
+    """Say that nobody wants to stop."""
+    return False
+
+
+def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool] = never) -> Swept:
+    """Make one pass. With `execute` do the due work here instead of ringing for a worker."""
+    settings = conf.current()
+    liveness.polled(worker, role="sweeper")
+    fired = schedules.fire_due(limit=settings.dispatch_max)
+    expired = leases.expire(limit=settings.dispatch_max)
+    due = _dispatch(patience_s=0 if execute else settings.patience_s)
+    failpoints.failpoint(AFTER_CLAIM)
+    done = _do(due, worker, is_stopping) if execute else 0
+    if not execute:
+        _ring(due)
+    return Swept(
+        fired=fired,
+        expired=len(expired),
+        rung=0 if execute else len(due),
+        done=done,
+        is_full=len(due) >= settings.dispatch_max,
+    )
+
+
+def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
+    """Sweep until `stop` is set, whatever happens to PostgreSQL and to the broker."""
+    worker = liveness.name("sweeper")
+    while not stop.is_set():
+        stop.wait(_one_pass(worker, stop, execute=execute))
+    try:
+        liveness.stopped(worker)
+    except DatabaseError:
+        logger.warning("PostgreSQL is away; this sweeper will be shown as stale.")
+
+
+def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
+    """Make one pass and return how long to rest."""
+    try:
+        swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
+        return 0 if swept.is_full else _rest_s()
+    except DatabaseError:
+        logger.exception("PostgreSQL does not answer; sweeping again soon.")
+        connection.close()
+    except Exception:
+        # An edge: one bad row must not end the only thing that finds lost work.
+        logger.exception("A pass of the sweeper failed.")
+    return conf.current().tick_s
+
+
+def _rest_s() -> float:
+    [(next_due_s,)] = statements.run(statements.NEXT_TIMER)
+    tick_s = conf.current().tick_s
+    return tick_s if next_due_s is None else min(tick_s, max(0.0, next_due_s))
+
+
+Due = tuple[UUID, str, str]
+"""Id, queue, kind."""
+
+
+def _dispatch(*, patience_s: float) -> list[Due]:
+    settings = conf.current()
+    params = {
+        "patience_s": patience_s,
+        "patience_max_s": settings.patience_max_s,
+        "limit": settings.dispatch_max,
+    }
+    return [(id_, queue, kind) for id_, queue, kind in statements.run(statements.DISPATCH, params)]
+
+
+def _ring(due: Sequence[Due]) -> None:
+    # Neighbours of one kind share bells; sorting them all would undo the turns they take.
+    for (queue, kind), group in groupby(due, key=itemgetter(1, 2)):
+        ids = [id_ for id_, _, _ in group]
+        doorbell.ring(queue, ids, size=_bell_size(kind))
+
+
+def _do(due: Sequence[Due], worker: str, is_stopping: Callable[[], bool]) -> int:
+    done = 0
+    for (_, kind), group in groupby(due, key=itemgetter(1, 2)):
+        ids = [id_ for id_, _, _ in group]
+        for start in range(0, len(ids), _bell_size(kind)):
+            if is_stopping():
+                return done
+            done += runner.take(ids[start : start + _bell_size(kind)], worker=worker)
+    return done
+
+
+def _bell_size(kind: str) -> int:
+    try:
+        return conf.current().batch_max if registry.get(kind).light else 1
+    except KindUnknown:
+        return 1
