@@ -183,8 +183,13 @@ def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager
 
 
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
-    encoded = map(run.aggregate.encode, events)
-    return [recorder.draft(name, data, default=Category.DOMAIN) for name, data in encoded]
+    identify = run.aggregate.identify
+    drafts = []
+    for event in events:
+        name, data = run.aggregate.encode(event)
+        event_id = identify(event) if identify else None
+        drafts.append(recorder.draft(name, data, default=Category.DOMAIN, event_id=event_id))
+    return drafts
 
 
 def _committed(

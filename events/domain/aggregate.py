@@ -49,7 +49,8 @@ class Projection(Generic[S]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
-    and drop the list rows of one stream; they are needed when there is a `project`."""
+    and drop the list rows of one stream; they are needed when there is a `project`.
+    `identify` gives an event an id of its own: None leaves it to the recorder."""
 
     kind: str
     initial: Callable[[Stream], S]
@@ -62,6 +63,7 @@ class Aggregate(Generic[S, C, E]):
     project: Callable[[Projection[S]], None] | None = None
     rows: Callable[[Stream], JSON] | None = None
     clear: Callable[[Stream], None] | None = None
+    identify: Callable[[E], str | None] | None = None
     snapshot_every: int = 100
 
     def __post_init__(self) -> None:
