@@ -241,8 +241,18 @@ OPEN_ENGINE = env.flag("OPEN_ENGINE", default=False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "ids": {"()": "config.logs.WithIds"},
+        "secrets": {"()": "config.logs.WithoutSecrets"},
+    },
     "formatters": {"line": {"()": "config.logs.LineFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["ids", "secrets"],
+            "formatter": "line",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         # Its own handlers would print everything twice, or mail it.
