@@ -192,6 +192,14 @@ def bearer(authorization: str) -> Holder:
     return Holder(key.owner, key=key)
 
 
+def session(session_key: str) -> Holder:
+    """Return the holder who logged in with a session.
+
+    :raises CredentialRefused: if it has ended, or its user may not log in.
+    """
+    return Holder._of_session(session_key)  # noqa: SLF001 - one class, one module.
+
+
 def principal_of(source: Any) -> Principal:
     """Return who acts in a request, scope or user."""
     return holder_of(source).principal
