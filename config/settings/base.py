@@ -235,6 +235,14 @@ REST_FRAMEWORK = {
 EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
 BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
 
+# What a live client may ask, and how long we wait for it: events/fanout/limits.py.
+EVENTS_LIVE = {
+    "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000),
+    "subscriptions": env.integer("LIVE_SUBSCRIPTIONS", 100),
+    "heartbeat_s": env.integer("LIVE_HEARTBEAT_S", 5),
+    "recheck_s": env.integer("LIVE_RECHECK_S", 30),
+}
+
 # The engine of flows without a key, for who tries it out on this machine.
 OPEN_ENGINE = env.flag("OPEN_ENGINE", default=False)
 
