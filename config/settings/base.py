@@ -149,6 +149,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_DEFAULT_QUEUE = "daybook"
 CELERY_TIMEZONE = "UTC"
+# Beat is the backup of the sweeper, and asks the doctor. A bell nobody heard in time is stale.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
+}
 
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
