@@ -51,31 +51,25 @@ class Life:
             crashes=self.crashes,
             crashes_max=self.crashes_max,
         )
-        match trigger:
-            case Trigger.CLAIM:
-                self.attempt, self.fence = self.attempt + 1, self.fence + 1
-                return State.LEASED
-            case Trigger.FAIL:
-                self.failures += 1
-                end = ends.failed(
-                    budget, self.policy, trouble=ends.NO_TROUBLE, luck=luck, permanent=permanent
-                )
-                assert 0 <= end.delay_s <= self.policy.cap_s * (1 + self.policy.jitter) + 1e-6
-                return end.state
-            case Trigger.EXPIRE:
-                self.crashes, self.fence = self.crashes + 1, self.fence + 1
-                return ends.crashed(budget, cancel_requested=False).state
-            case Trigger.SNOOZE:
-                return ends.snoozed(luck).state
-            case Trigger.CANCEL:
-                return State.LEASED if self.state is State.LEASED else State.CANCELLED
-            case Trigger.RE_DRIVE:
-                self.failures = self.crashes = 0
-                return State.READY
-            case Trigger.DISCARD:
-                return State.DISCARDED
-            case _:
-                return State.DONE
+        if trigger is Trigger.FAIL:
+            return self._fail(budget, luck=luck, permanent=permanent)
+        if trigger is Trigger.EXPIRE:
+            self.crashes, self.fence = self.crashes + 1, self.fence + 1
+            return ends.crashed(budget, cancel_requested=False).state
+        if trigger is Trigger.CLAIM:
+            self.attempt, self.fence = self.attempt + 1, self.fence + 1
+        elif trigger is Trigger.RE_DRIVE:
+            self.failures = self.crashes = 0
+        [after] = TRANSITIONS[self.state, trigger] - {State.LEASED} or {State.LEASED}
+        return after
+
+    def _fail(self, budget: Budget, *, luck: float, permanent: bool) -> State:
+        self.failures += 1
+        end = ends.failed(
+            budget, self.policy, trouble=ends.NO_TROUBLE, luck=luck, permanent=permanent
+        )
+        assert 0 <= end.delay_s <= self.policy.cap_s * (1 + self.policy.jitter) + 1e-6
+        return end.state
 
 
 @given(

@@ -22,8 +22,8 @@ def budget(*, failures: int = 0, crashes: int = 0) -> Budget:
 
 class TestTheTable:
     def test_has_a_state_for_every_row_to_be_in(self) -> None:
-        assert WAITING | {State.LEASED} | FINISHED == frozenset(State)
-        assert OPEN & FINISHED == frozenset()
+        assert {*WAITING, State.LEASED, *FINISHED} == set(State)
+        assert not OPEN & FINISHED
 
     def test_leaves_every_open_state_by_some_trigger(self) -> None:
         assert {state for state, _ in TRANSITIONS} >= OPEN
