@@ -273,3 +273,12 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
     },
 }
+
+# Where the trade's peers are; `up` serves all three. Empty: there is none.
+COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
+COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
+COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
+# Keys of personal data, 32 bytes each in base64: the first seals, all of them open.
+COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
+# Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
+COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
