@@ -6,7 +6,6 @@ from django.urls import include, path
 # No address ends in a slash. One line per room.
 API = [
     path("", include("ledger.api.urls")),
-    path("", include("workflows.work.api.urls")),
 ]
 
 urlpatterns = [
