@@ -101,7 +101,7 @@ class TestLoads:
             | st.booleans()
             | st.integers(-(2**53) + 1, 2**53 - 1)
             | st.floats(allow_nan=False, allow_infinity=False)
-            | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))),
+            | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
             lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner),
         )
     )
