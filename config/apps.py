@@ -10,5 +10,4 @@ class PlatformConfig(AppConfig):
     label = "platform"
 
     def ready(self) -> None:
-        # Reads the settings, which are ready now; importing registers the checks.
-        from config import celery, checks  # noqa: F401, PLC0415
+        from config import celery  # noqa: F401, PLC0415 - reads the settings, which are ready now.

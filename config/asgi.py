@@ -1,17 +1,9 @@
-"""The ASGI entry point: HTTP, WebSockets, and the end of the process."""
+"""The ASGI entry point: HTTP and WebSocket."""
 
 import os
 
-from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
-http = get_asgi_application()
-
-# Not before the line above has set Django up.
-from config import sockets  # noqa: E402
-
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": sockets.router, "lifespan": sockets.lifespan}
-)
+application = get_asgi_application()

@@ -1,5 +1,17 @@
+"""Webhooks out: external events, sent to who asked for them."""
+
 from django.apps import AppConfig
 
 
 class WebhooksConfig(AppConfig):
     name = "workflows.webhooks"
+
+    def ready(self) -> None:
+        # Importing registers: events, capabilities, work, the hook on the bus, invariants.
+        from workflows.webhooks import (  # noqa: PLC0415
+            capabilities,  # noqa: F401
+            catalogue,  # noqa: F401
+            doctor,  # noqa: F401
+            jobs,  # noqa: F401
+            subscribers,  # noqa: F401
+        )

@@ -43,36 +43,35 @@ ROSTER = {
     RosterChange.ADDED: "booking.traveller.added",
     RosterChange.AMENDED: "booking.traveller.amended",
     RosterChange.REMOVED: "booking.traveller.removed",
-    RosterChange.ERASED: "booking.traveller.erased",
 }
 
 
-def encode(event: Event) -> tuple[str, JSON]:
+def encode(booking_id: str, event: Event) -> tuple[str, JSON]:
     """Return the name and the data under which `event` is kept."""
     name, data = _encode(event)
     return name, {
-        "bookingId": event.booking_id,
+        "bookingId": booking_id,
         "revision": event.revision,
         "occurredAt": time_json(event.at),
         **data,
     }
 
 
-def event_id(event: Event) -> str:
+def event_id(booking_id: str, event: Event) -> str:
     """Return the id that this very fact has, however often it is told (Voyant, Appendix A)."""
     match event:
         case BookingCreated():
-            return f"evt_booking_created_{event.booking_id}"
+            return f"evt_booking_created_{booking_id}"
         case DocumentsSent(delivery_id=delivery_id):
             return f"evt_delivery_sent_{delivery_id}"
         case BookingRefunded(refund_id=refund_id):
             return f"evt_booking_refunded_{refund_id}"
         case _:
-            what = encode(event)[0].removeprefix("booking.").replace(".", "_")
-            return f"evt_booking_{what}_{event.booking_id}_{event.revision}"
+            what = encode(booking_id, event)[0].removeprefix("booking.").replace(".", "_")
+            return f"evt_booking_{what}_{booking_id}_{event.revision}"
 
 
-def decode(name: str, version: int, data: JSON) -> Event:
+def decode(name: str, data: JSON) -> Event:
     """Read what `encode` wrote.
 
     :raises KeyError: if no booking event has that name.
@@ -198,7 +197,6 @@ def _refunded(event: BookingRefunded) -> JSON:
 
 def _read_created(data: JSON) -> Event:
     return BookingCreated(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         currency=data["currency"],
@@ -214,7 +212,6 @@ def _read_created(data: JSON) -> Event:
 def _read_advanced_to(to: Status) -> Callable[[JSON], Event]:
     def read(data: JSON) -> Event:
         return BookingAdvanced(
-            booking_id=data["bookingId"],
             revision=data["revision"],
             number=data["bookingNumber"],
             previous=Status(data["previousStatus"]),
@@ -230,7 +227,6 @@ def _read_advanced_to(to: Status) -> Callable[[JSON], Event]:
 
 def _read_cancelled(data: JSON) -> Event:
     return BookingCancelled(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),
@@ -244,7 +240,6 @@ def _read_cancelled(data: JSON) -> Event:
 
 def _read_expired(data: JSON) -> Event:
     return BookingExpired(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),
@@ -256,7 +251,6 @@ def _read_expired(data: JSON) -> Event:
 
 def _read_overridden(data: JSON) -> Event:
     return StatusOverridden(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["fromStatus"]),
@@ -270,7 +264,6 @@ def _read_overridden(data: JSON) -> Event:
 
 def _read_amended(data: JSON) -> Event:
     return BookingAmended(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         external_ref=data["externalRef"],
@@ -283,7 +276,6 @@ def _read_amended(data: JSON) -> Event:
 def _read_roster(change: RosterChange) -> Callable[[JSON], Event]:
     def read(data: JSON) -> Event:
         return RosterChanged(
-            booking_id=data["bookingId"],
             revision=data["revision"],
             traveller_id=data["travelerId"],
             change=change,
@@ -297,7 +289,6 @@ def _read_roster(change: RosterChange) -> Callable[[JSON], Event]:
 
 def _read_documents_sent(data: JSON) -> Event:
     return DocumentsSent(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         delivery_id=data["deliveryId"],
@@ -310,7 +301,6 @@ def _read_documents_sent(data: JSON) -> Event:
 
 def _read_refunded(data: JSON) -> Event:
     return BookingRefunded(
-        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),

@@ -12,8 +12,6 @@ class RosterChange(StrEnum):
     ADDED = "added"
     AMENDED = "amended"
     REMOVED = "removed"
-    ERASED = "erased"
-    """Their personal data was forgotten; that somebody travelled was not."""
 
 
 # Commands
@@ -69,6 +67,7 @@ class OverrideStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendBooking:
+    expected_revision: int
     external_ref: str
     notifications_suppressed: bool
     actor: str
@@ -122,7 +121,6 @@ Command = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingCreated:
-    booking_id: str
     revision: int
     number: str
     currency: str
@@ -136,7 +134,6 @@ class BookingCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingAdvanced:
-    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -149,7 +146,6 @@ class BookingAdvanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingCancelled:
-    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -162,7 +158,6 @@ class BookingCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingExpired:
-    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -173,7 +168,6 @@ class BookingExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOverridden:
-    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -186,7 +180,6 @@ class StatusOverridden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingAmended:
-    booking_id: str
     revision: int
     number: str
     external_ref: str
@@ -197,7 +190,6 @@ class BookingAmended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RosterChanged:
-    booking_id: str
     revision: int
     traveller_id: str
     change: RosterChange
@@ -208,7 +200,6 @@ class RosterChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentsSent:
-    booking_id: str
     revision: int
     number: str
     delivery_id: str
@@ -220,7 +211,6 @@ class DocumentsSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingRefunded:
-    booking_id: str
     revision: int
     number: str
     previous: Status

@@ -19,8 +19,7 @@ class Command(BaseCommand):
         for aggregate in executor.registered():
             if kind in {None, aggregate.kind}:
                 found = list(rebuilding.verify(aggregate))
-                for difference in found:
-                    self.stdout.write(difference)
+                self.stdout.writelines(found)
                 self.stdout.write(f"{aggregate.kind}: {len(found)} differences")
                 differences += len(found)
         if differences:

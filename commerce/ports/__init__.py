@@ -1,1 +1,0 @@
-"""Other people's systems: what we ask of them, and how we ask over HTTP."""

@@ -1,0 +1,93 @@
+"""The admin shows everything and changes nothing but through services."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.integration.ledger.conftest import grant
+from tests.integration.workflows.webhooks.conftest import happens, subscribed, work_off
+from tests.peers import Receiver
+from workflows.webhooks.models import Attempt, Delivery, Purpose, Standing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGES = ["subscription", "delivery", "attempt", "endpoint"]
+
+
+def staff(*capability_ids: str) -> Client:
+    user = User.objects.create_user("operator", password="operator-1", is_staff=True)
+    grant(user, *capability_ids)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def act(client: Client, page: str, action: str, pk: object) -> None:
+    client.post(
+        f"/admin/webhooks/{page}/", {"action": action, "_selected_action": [str(pk)]}, follow=True
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_can_be_looked_at_and_not_changed(peer: Receiver, page: str) -> None:
+    subscription, secret = subscribed(peer.url)
+    happens()
+    work_off()
+    client = staff("webhook.read")
+    rows = {
+        "subscription": subscription.pk,
+        "delivery": Delivery.objects.get().pk,
+        "attempt": Attempt.objects.get().pk,
+    }
+
+    assert client.get(f"/admin/webhooks/{page}/").status_code == 200
+    assert client.get(f"/admin/webhooks/{page}/add/").status_code == 403
+    if page in rows:
+        shown = client.get(f"/admin/webhooks/{page}/{rows[page]}/change/")
+        assert shown.status_code == 200
+        assert secret not in shown.text
+        assert 'name="_save"' not in shown.text
+        assert client.post(f"/admin/webhooks/{page}/{rows[page]}/delete/").status_code == 403
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_shown_without_the_capability(page: str) -> None:
+    assert staff().get(f"/admin/webhooks/{page}/").status_code == 403
+
+
+def test_subscriptions_are_switched_through_the_services(peer: Receiver) -> None:
+    subscription, _ = subscribed(peer.url)
+    client = staff("webhook.read", "webhook.manage")
+
+    act(client, "subscription", "disable", subscription.pk)
+    subscription.refresh_from_db()
+    assert subscription.standing == Standing.PAUSED
+
+    act(client, "subscription", "send_test", subscription.pk)
+    assert not Delivery.objects.exists()
+
+    act(client, "subscription", "enable", subscription.pk)
+    act(client, "subscription", "send_test", subscription.pk)
+    subscription.refresh_from_db()
+    assert subscription.standing == Standing.ACTIVE
+    assert Delivery.objects.get().purpose == Purpose.TEST
+
+
+def test_deliveries_are_replayed_by_who_may(peer: Receiver) -> None:
+    subscribed(peer.url)
+    happens()
+    client = staff("webhook.read", "webhook.replay")
+
+    act(client, "delivery", "replay", Delivery.objects.get().pk)
+
+    assert set(Delivery.objects.values_list("purpose", flat=True)) == {"event", "replay"}
+
+
+def test_actions_are_not_offered_to_who_may_only_read(peer: Receiver) -> None:
+    subscription, _ = subscribed(peer.url)
+    client = staff("webhook.read")
+
+    act(client, "subscription", "disable", subscription.pk)
+
+    subscription.refresh_from_db()
+    assert subscription.standing == Standing.ACTIVE

@@ -1,0 +1,283 @@
+"""Webhooks over HTTP, as an integrator uses them."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.test import APIClient
+
+from tests.integration.ledger.conftest import client_with, grant, issue
+from tests.integration.workflows.webhooks.conftest import happens, work_off
+from tests.peers import Receiver
+from workflows.webhooks.models import Delivery, Secret, Standing, Subscription
+
+SUBSCRIPTIONS = "/api/v1/webhooks/subscriptions"
+DELIVERIES = "/api/v1/webhooks/deliveries"
+CAPABILITIES = ("webhook.read", "webhook.manage", "webhook.replay")
+
+As = Callable[..., APIClient]
+
+
+@pytest.fixture
+def key_with(db: None) -> As:
+    """Return a client whose key's owner holds some capabilities."""
+
+    def make(*capability_ids: str) -> APIClient:
+        owner = User.objects.create_user(f"owner-{uuid4().hex}")
+        return client_with(issue(grant(owner, *capability_ids), ["*"])[0])
+
+    return make
+
+
+@pytest.fixture
+def api(key_with: As) -> APIClient:
+    return key_with(*CAPABILITIES)
+
+
+def wanted(peer: Receiver, **changes: object) -> dict[str, object]:
+    return {"url": peer.url, "events": ["parcel.sent"], **changes}
+
+
+def created(api: APIClient, peer: Receiver) -> str:
+    response = api.post(SUBSCRIPTIONS, wanted(peer), format="json")
+    assert response.status_code == 201, response.json()
+    return str(response.json()["id"])
+
+
+class TestSubscriptions:
+    def test_are_created_with_a_secret_that_is_shown_once(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        response = api.post(SUBSCRIPTIONS, wanted(peer, description="CRM"), format="json")
+
+        made = response.json()
+        assert response.status_code == 201
+        assert response["Cache-Control"] == "no-store"
+        assert response["Location"] == f"{SUBSCRIPTIONS}/{made['id']}"
+        assert made["secret"].startswith("whsec_")
+        assert (made["active"], made["standing"]) == (True, "active")
+        assert made["created_by"].startswith("api_key:")
+        shown = api.get(response["Location"]).json()
+        assert shown == {key: value for key, value in made.items() if key != "secret"}
+
+    def test_keep_their_secret_sealed_at_rest(self, api: APIClient, peer: Receiver) -> None:
+        secret = api.post(SUBSCRIPTIONS, wanted(peer), format="json").json()["secret"]
+
+        assert secret.removeprefix("whsec_") not in Secret.objects.get().sealed
+
+    def test_are_created_once_per_idempotency_key_and_hide_the_secret_the_second_time(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        first, second = (
+            api.post(
+                SUBSCRIPTIONS, wanted(peer), format="json", headers={"idempotency-key": "k-1"}
+            ).json()
+            for _ in range(2)
+        )
+
+        assert Subscription.objects.count() == 1
+        assert second == {**first, "secret": None}
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "code", "pointer"),
+        [
+            ({"url": "ftp://example.com/"}, 422, "webhook_url_refused", "/url"),
+            ({"url": "http://169.254.169.254/"}, 422, "webhook_url_refused", "/url"),
+            ({"url": "https://10.0.0.1/"}, 422, "webhook_url_refused", "/url"),
+            ({"url": "https://u:p@127.0.0.1/"}, 422, "webhook_url_refused", "/url"),
+            ({"url": "http://93.184.216.34/"}, 422, "webhook_url_refused", "/url"),
+            ({"events": ["parcel.weighed"]}, 422, "webhook_event_not_external", "/events"),
+            ({"events": ["parcel.unheard-of"]}, 422, "event_not_declared", None),
+            ({"events": []}, 400, "invalid", "/events"),
+            ({"events": ["parcel.sent"] * 101}, 400, "invalid", "/events"),
+        ],
+    )
+    def test_are_refused_when_they_cannot_work(
+        self,
+        api: APIClient,
+        peer: Receiver,
+        changes: dict[str, object],
+        status: int,
+        code: str,
+        pointer: str | None,
+    ) -> None:
+        response = api.post(SUBSCRIPTIONS, wanted(peer, **changes), format="json")
+
+        problem = response.json()
+        assert response.status_code == status, problem
+        if status == 422:
+            assert problem["code"] == code
+        if pointer:
+            assert problem["errors"][0]["pointer"] == pointer
+        assert not Subscription.objects.exists()
+
+    def test_ignore_fields_that_are_not_asked_for(self, api: APIClient, peer: Receiver) -> None:
+        odd = {"standing": "deleted", "created_by": "user:1", "id": str(uuid4()), "secret": "s"}
+
+        response = api.post(SUBSCRIPTIONS, wanted(peer, **odd), format="json")
+
+        assert response.status_code == 201
+        subscription = Subscription.objects.get()
+        assert str(subscription.pk) != odd["id"]
+        assert subscription.standing == Standing.ACTIVE
+        assert subscription.created_by.startswith("api_key:")
+
+    def test_are_changed_switched_and_deleted(self, api: APIClient, peer: Receiver) -> None:
+        url = f"{SUBSCRIPTIONS}/{created(api, peer)}"
+
+        changed = api.patch(url, {"events": ["parcel.lost", "parcel.sent"]}, format="json").json()
+        paused = api.post(f"{url}/disable").json()
+        resumed = api.post(f"{url}/enable").json()
+        ended = api.delete(url)
+
+        assert changed["events"] == ["parcel.lost", "parcel.sent"]
+        assert (paused["active"], paused["standing"]) == (False, "paused")
+        assert resumed["active"] is True
+        assert ended.status_code == 204
+        assert api.get(url).status_code == 404
+        assert not Secret.objects.exists()
+
+    def test_get_another_secret(self, api: APIClient, peer: Receiver) -> None:
+        url = f"{SUBSCRIPTIONS}/{created(api, peer)}"
+
+        response = api.post(f"{url}/rotate-secret")
+
+        assert response.status_code == 201
+        assert response.json()["secret"].startswith("whsec_")
+        assert Secret.objects.filter(retires_at=None).count() == 1
+        assert Secret.objects.count() == 2
+
+    def test_list_what_may_be_subscribed_to(self, api: APIClient) -> None:
+        events = {each["name"]: each for each in api.get(f"{SUBSCRIPTIONS}/events").json()}
+
+        assert "parcel.weighed" not in events
+        assert events["parcel.sent"]["redacted"] == ["reference"]
+
+    def test_are_asked_in_a_constant_number_of_statements(
+        self,
+        api: APIClient,
+        peer: Receiver,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        for _ in range(5):
+            created(api, peer)
+
+        with django_assert_max_num_queries(8):
+            assert len(api.get(SUBSCRIPTIONS).json()["results"]) == 5
+
+
+class TestCapabilities:
+    @pytest.mark.parametrize(
+        ("method", "path", "needed"),
+        [
+            ("get", SUBSCRIPTIONS, "webhook.read"),
+            ("get", f"{SUBSCRIPTIONS}/{{id}}", "webhook.read"),
+            ("get", f"{SUBSCRIPTIONS}/events", "webhook.read"),
+            ("get", DELIVERIES, "webhook.read"),
+            ("post", SUBSCRIPTIONS, "webhook.manage"),
+            ("patch", f"{SUBSCRIPTIONS}/{{id}}", "webhook.manage"),
+            ("post", f"{SUBSCRIPTIONS}/{{id}}/disable", "webhook.manage"),
+            ("post", f"{SUBSCRIPTIONS}/{{id}}/rotate-secret", "webhook.manage"),
+            ("post", f"{SUBSCRIPTIONS}/{{id}}/test", "webhook.manage"),
+            ("delete", f"{SUBSCRIPTIONS}/{{id}}", "webhook.manage"),
+            ("post", f"{DELIVERIES}/{{id}}/replay", "webhook.replay"),
+        ],
+    )
+    def test_are_demanded_one_by_one(
+        self, key_with: As, peer: Receiver, method: str, path: str, needed: str
+    ) -> None:
+        others = [each for each in CAPABILITIES if each != needed]
+        subscription = created(key_with(*CAPABILITIES), peer)
+        before = list(Subscription.objects.values())
+
+        response = getattr(key_with(*others), method)(path.format(id=subscription))
+
+        assert response.status_code == 403
+        assert list(Subscription.objects.values()) == before
+        assert not Delivery.objects.exists()
+
+    def test_are_nothing_without_a_credential(self, peer: Receiver) -> None:
+        assert APIClient().get(SUBSCRIPTIONS).status_code == 401
+        assert APIClient().post(SUBSCRIPTIONS, wanted(peer), format="json").status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDeliveries:
+    def test_tell_what_was_sent_and_how_it_was_received(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        subscription = created(api, peer)
+        peer.replies = [(500, {}, b"oops")]
+        happens()
+        work_off()
+
+        [listed] = api.get(f"{DELIVERIES}?subscription={subscription}&status=pending").json()[
+            "results"
+        ]
+        detail = api.get(f"{DELIVERIES}/{listed['id']}").json()
+
+        assert (listed["attempts_made"], listed["error_class"]) == (1, "5xx")
+        assert listed["next_attempt_at"] is not None
+        assert "payload" not in listed
+        assert detail["payload"]["data"]["parcelId"] == "p1"
+        [attempt] = detail["attempts"]
+        assert (attempt["response_status"], attempt["response_excerpt"]) == (500, "oops")
+
+    def test_are_replayed(self, api: APIClient, peer: Receiver) -> None:
+        created(api, peer)
+        happens()
+        work_off()
+        original = Delivery.objects.get()
+
+        response = api.post(f"{DELIVERIES}/{original.pk}/replay")
+        work_off()
+
+        assert response.status_code == 202
+        assert response.json()["replay_of_id"] == str(original.pk)
+        assert api.get(response["Location"]).json()["status"] == "delivered"
+        assert len(peer.received) == 2
+
+    def test_are_replayed_once_per_idempotency_key(self, api: APIClient, peer: Receiver) -> None:
+        created(api, peer)
+        happens()
+        url = f"{DELIVERIES}/{Delivery.objects.get().pk}/replay"
+
+        answers = [api.post(url, headers={"idempotency-key": "again-1"}) for _ in range(2)]
+
+        assert answers[0].json() == answers[1].json()
+        assert answers[1]["Idempotency-Replayed"] == "true"
+        assert Delivery.objects.count() == 2
+
+    def test_include_test_messages(self, api: APIClient, peer: Receiver) -> None:
+        subscription = created(api, peer)
+
+        response = api.post(
+            f"{SUBSCRIPTIONS}/{subscription}/test", {"event": "parcel.lost"}, format="json"
+        )
+        work_off()
+
+        assert response.status_code == 202
+        assert response.json()["purpose"] == "test"
+        assert peer.received[0].headers["webhook-id"].startswith("test_")
+
+    @pytest.mark.parametrize("query", ["status=odd", "purpose=odd", "subscription=odd", "odd=1"])
+    def test_refuse_filters_that_make_no_sense(self, api: APIClient, query: str) -> None:
+        assert api.get(f"{DELIVERIES}?{query}").status_code == 400
+
+    @pytest.mark.parametrize("odd", ["0", "a", "%00", "..", "9223372036854775808"])
+    def test_are_not_found_by_odd_ids(self, api: APIClient, odd: str) -> None:
+        assert api.get(f"{DELIVERIES}/{odd}").status_code == 404
+
+    def test_of_a_private_address_say_so(
+        self, api: APIClient, peer: Receiver, settings: Settings
+    ) -> None:
+        created(api, peer)
+        settings.HTTP_ALLOW = []
+        happens()
+        work_off()
+
+        [listed] = api.get(DELIVERIES).json()["results"]
+
+        assert (listed["status"], listed["error_class"]) == ("failed", "refused")

@@ -1,0 +1,62 @@
+"""The invariants of this room are healthy on a used system, and notice what breaks them."""
+
+import pytest
+
+from events import doctor
+from tests.integration.workflows.webhooks.conftest import (
+    happens,
+    let_time_pass,
+    subscribed,
+    work_off,
+)
+from tests.peers import Receiver
+from workflows.webhooks.models import Delivery, Secret, Subscription
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def violations(id_: str) -> tuple[str, ...]:
+    [check] = [each for each in doctor.checks() if each.id == id_]
+    return doctor.examine(check).violations
+
+
+def test_a_used_system_is_healthy(peer: Receiver) -> None:
+    subscribed(peer.url)
+    peer.replies = [(500, {}, b""), (204, {}, b"")]
+    happens()
+    happens()
+    work_off()
+    let_time_pass()
+    work_off()
+
+    for id_ in ("I11-webhooks", "webhooks-log", "webhooks-secrets"):
+        assert violations(id_) == ()
+
+
+def test_a_message_that_nobody_will_send_is_found(peer: Receiver) -> None:
+    subscribed(peer.url)
+    happens()
+    delivery = Delivery.objects.get()
+    Work.objects.filter(pk=delivery.pk).delete()
+
+    assert violations("I11-webhooks") == (f"delivery {delivery.pk} waits for nobody",)
+
+
+def test_an_attempt_that_is_not_in_the_log_is_found(peer: Receiver) -> None:
+    subscribed(peer.url)
+    happens()
+    Delivery.objects.update(attempts_made=2)
+    delivery = Delivery.objects.get()
+
+    assert violations("webhooks-log") == (f"delivery {delivery.pk} counts 2 attempts, its log 0",)
+
+
+def test_a_subscription_that_cannot_sign_is_found(peer: Receiver) -> None:
+    subscribed(peer.url)
+    Secret.objects.all().delete()
+    subscription = Subscription.objects.get()
+
+    assert violations("webhooks-secrets") == (
+        f"subscription {subscription.pk} has no current secret",
+    )

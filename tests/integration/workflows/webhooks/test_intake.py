@@ -1,0 +1,116 @@
+"""An external event and its deliveries are committed together, or neither is."""
+
+import json
+
+import pytest
+from django.db import connection, transaction
+from pytest_django import DjangoAssertNumQueries
+
+from tests.integration.workflows.webhooks.conftest import happens, subscribed, the_delivery
+from tests.peers import Receiver
+from workflows.webhooks import services
+from workflows.webhooks.models import Delivery, DeliveryStatus
+from workflows.work import queue
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestTakeIn:
+    def test_writes_one_delivery_and_one_piece_of_work_per_subscription(
+        self, peer: Receiver
+    ) -> None:
+        first, _ = subscribed(peer.url)
+        second, _ = subscribed(peer.url, "parcel.sent", "parcel.lost")
+        subscribed(peer.url, "parcel.lost")
+
+        envelope = happens()
+
+        deliveries = Delivery.objects.order_by("subscription__created_at")
+        assert [each.subscription_id for each in deliveries] == [first.pk, second.pk]
+        assert {each.event_id for each in deliveries} == {envelope.event_id}
+        assert set(Work.objects.values_list("id", flat=True)) == {each.pk for each in deliveries}
+        assert peer.received == []
+
+    def test_carries_what_the_contract_names(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+
+        envelope = happens()
+
+        assert json.loads(the_delivery().body) == {
+            "name": "parcel.sent",
+            "data": {"parcelId": "p1", "weightGrams": 500, "reference": "[REDACTED]"},
+            "metadata": {
+                "eventId": envelope.event_id,
+                "version": 1,
+                "correlationId": envelope.correlation_id,
+            },
+            "emittedAt": envelope.as_json()["emittedAt"],
+        }
+
+    def test_leaves_nothing_behind_when_the_event_is_rolled_back(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+
+        with transaction.atomic():
+            happens()
+            transaction.set_rollback(True)
+
+        assert not Delivery.objects.exists()
+        assert not Work.objects.exists()
+
+    def test_passes_over_events_that_are_not_for_export(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+
+        happens("parcel.weighed")
+
+        assert not Delivery.objects.exists()
+
+    def test_asks_who_listens_anew_each_time(self, peer: Receiver) -> None:
+        happens(parcel="before anybody listened")
+        subscription, _ = subscribed(peer.url)
+        happens(parcel="heard")
+        services.disable_subscription(subscription_id=subscription.pk)
+        happens(parcel="while paused")
+        services.enable_subscription(subscription_id=subscription.pk)
+        services.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
+        happens(parcel="deselected")
+        services.delete_subscription(subscription_id=subscription.pk)
+        happens("parcel.lost", parcel="after the end")
+
+        assert json.loads(the_delivery().body)["data"]["parcelId"] == "heard"
+
+    def test_costs_one_statement_when_nobody_listens(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        def statements(name: str) -> int:
+            with connection.execute_wrapper(counter):
+                counter.count = 0
+                happens(name)
+            return counter.count
+
+        counter = Counter()
+        happens()  # What is set up once is set up.
+
+        assert statements("parcel.sent") == statements("parcel.weighed") + 1
+
+
+class Counter:
+    count = 0
+
+    def __call__(self, execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+        self.count += 1
+        return execute(sql, params, many, context)
+
+
+class TestDrop:
+    def test_ends_the_delivery_whose_job_is_cancelled(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+        happens()
+        delivery = the_delivery()
+
+        with transaction.atomic():
+            queue.cancel(delivery.pk, reason="not wanted")
+
+        delivery.refresh_from_db()
+        assert delivery.status == DeliveryStatus.ABANDONED
+        assert delivery.finished_at is not None

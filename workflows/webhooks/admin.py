@@ -1,0 +1,136 @@
+"""Webhooks in the admin: everything can be looked at, and changed through services only."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from events.domain.errors import DomainError
+from ledger import authority
+from workflows.webhooks import services
+from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
+
+M = TypeVar("M", bound=Model)
+
+
+class LookOnly(admin.ModelAdmin[M]):
+    """May be read by who may read webhooks; nothing is added, changed or deleted here."""
+
+    actions: Any = None
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return authority.holds(request, "webhook.read")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, "webhook.read")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def do(self, request: HttpRequest, rows: QuerySet[M], service: Callable[[M], object]) -> None:
+        """Call `service` for each row, and say what came of it."""
+        for row in rows:
+            try:
+                service(row)
+            except DomainError as refusal:
+                self.message_user(request, str(refusal), messages.WARNING)
+            else:
+                self.message_user(request, f"Done: {row}.")
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(LookOnly[Subscription]):
+    list_display = ["url", "standing", "events", "failing_since", "created_by", "created_at"]
+    list_filter = ["standing"]
+    search_fields = ["url", "description"]
+    ordering = ["-created_at"]
+    actions = ["enable", "disable", "send_test"]
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may change subscriptions."""
+        return authority.holds(request, "webhook.manage")
+
+    @admin.action(description="Send messages again", permissions=["manage"])
+    def enable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
+        def service(row: Subscription) -> object:
+            return services.enable_subscription(subscription_id=row.pk)
+
+        self.do(request, rows, service)
+
+    @admin.action(description="Send no messages", permissions=["manage"])
+    def disable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
+        def service(row: Subscription) -> object:
+            return services.disable_subscription(subscription_id=row.pk)
+
+        self.do(request, rows, service)
+
+    @admin.action(description="Send a test message", permissions=["manage"])
+    def send_test(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
+        def service(row: Subscription) -> object:
+            return services.send_test(subscription_id=row.pk)
+
+        self.do(request, rows, service)
+
+
+class AttemptInline(admin.TabularInline[Attempt, Delivery]):
+    model = Attempt
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fields = ["number", "started_at", "duration_ms", "response_status", "error_class", "error"]
+    ordering = ["number"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return authority.holds(request, "webhook.read")
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LookOnly[Delivery]):
+    list_display = ["event_name", "subscription", "status", "attempts_made", "error", "created_at"]
+    list_filter = ["status", "purpose", "event_name"]
+    list_select_related = ["subscription"]
+    search_fields = ["event_id", "message_id"]
+    ordering = ["-created_at", "-id"]
+    show_full_result_count = False
+    inlines = [AttemptInline]
+    actions = ["replay"]
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may send past messages again."""
+        return authority.holds(request, "webhook.replay")
+
+    @admin.action(description="Send again", permissions=["replay"])
+    def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        def service(row: Delivery) -> object:
+            return services.replay_delivery(delivery_id=row.pk)
+
+        self.do(request, rows, service)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LookOnly[Attempt]):
+    list_display = ["delivery", "number", "started_at", "response_status", "error_class", "error"]
+    list_filter = ["error_class", "response_status"]
+    list_select_related = ["delivery"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(LookOnly[Endpoint]):
+    list_display = ["origin", "failures", "open_until"]
+    ordering = ["origin"]

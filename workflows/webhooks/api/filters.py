@@ -1,0 +1,17 @@
+"""How deliveries are narrowed down."""
+
+import django_filters
+
+from workflows.webhooks.models import Delivery, DeliveryStatus, Purpose
+
+
+class DeliveryFilter(django_filters.FilterSet):
+    subscription = django_filters.UUIDFilter(field_name="subscription_id")
+    status = django_filters.ChoiceFilter(choices=DeliveryStatus.choices)
+    purpose = django_filters.ChoiceFilter(choices=Purpose.choices)
+    event = django_filters.CharFilter(field_name="event_name")
+    event_id = django_filters.CharFilter()
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []

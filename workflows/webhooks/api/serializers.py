@@ -1,0 +1,142 @@
+"""The shapes of subscriptions and deliveries on the wire."""
+
+import json
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from workflows.egress.urls import URL_CHARACTERS_MAX
+from workflows.webhooks.models import EVENT_NAMES_MAX, Attempt, Delivery, Subscription
+
+
+def _events(**options: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=120),
+        min_length=1,
+        max_length=EVENT_NAMES_MAX,
+        help_text="Names from GET /api/v1/webhooks/subscriptions/events.",
+        **options,
+    )
+
+
+class SubscriptionIn(serializers.Serializer[Any]):
+    url = serializers.CharField(max_length=URL_CHARACTERS_MAX)
+    events = _events()
+    description = serializers.CharField(max_length=500, default="", allow_blank=True)
+
+
+class SubscriptionChange(serializers.Serializer[Any]):
+    url = serializers.CharField(max_length=URL_CHARACTERS_MAX, required=False)
+    events = _events(required=False)
+    description = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class SubscriptionOut(serializers.ModelSerializer[Subscription]):
+    active = serializers.SerializerMethodField(help_text="Whether messages are sent.")
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "id",
+            "url",
+            "events",
+            "description",
+            "active",
+            "standing",
+            "failing_since",
+            "created_by",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    def get_active(self, subscription: Subscription) -> bool:
+        return subscription.is_active
+
+
+class NewSubscriptionOut(SubscriptionOut):
+    secret = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="The signing secret, this once. Null when the request is repeated.",
+    )
+
+    class Meta(SubscriptionOut.Meta):
+        fields = [*SubscriptionOut.Meta.fields, "secret"]
+        read_only_fields = fields
+
+
+class TestMessageIn(serializers.Serializer[Any]):
+    event = serializers.CharField(
+        max_length=120, required=False, help_text="The first one subscribed to by default."
+    )
+
+
+class ExternalEventOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    meaning = serializers.CharField()
+    schema = serializers.JSONField(help_text="The contract: what is not named here is not sent.")
+    redacted = serializers.ListField(child=serializers.CharField())
+
+
+class DeliveryOut(serializers.ModelSerializer[Delivery]):
+    job_id = serializers.UUIDField(
+        source="id", read_only=True, help_text="The job that sends it: GET /api/v1/jobs/{id}."
+    )
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "id",
+            "subscription_id",
+            "purpose",
+            "replay_of_id",
+            "event_id",
+            "event_name",
+            "event_version",
+            "message_id",
+            "status",
+            "attempts_made",
+            "next_attempt_at",
+            "error_class",
+            "error",
+            "job_id",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class AttemptOut(serializers.ModelSerializer[Attempt]):
+    class Meta:
+        model = Attempt
+        fields = [
+            "number",
+            "started_at",
+            "duration_ms",
+            "url",
+            "request_headers",
+            "body_hash",
+            "request_excerpt",
+            "response_status",
+            "response_headers",
+            "response_excerpt",
+            "error_class",
+            "error",
+        ]
+        read_only_fields = fields
+
+
+class DeliveryDetailOut(DeliveryOut):
+    payload = serializers.SerializerMethodField()
+    attempts = AttemptOut(many=True, read_only=True)
+
+    class Meta(DeliveryOut.Meta):
+        fields = [*DeliveryOut.Meta.fields, "body_hash", "payload", "attempts"]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_payload(self, delivery: Delivery) -> Any:
+        return json.loads(delivery.body)

@@ -1,0 +1,174 @@
+"""Webhooks over HTTP. One call down for each action."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from workflows.webhooks import selectors, services
+from workflows.webhooks.api.filters import DeliveryFilter
+from workflows.webhooks.api.serializers import (
+    DeliveryDetailOut,
+    DeliveryOut,
+    ExternalEventOut,
+    NewSubscriptionOut,
+    SubscriptionChange,
+    SubscriptionIn,
+    SubscriptionOut,
+    TestMessageIn,
+)
+from workflows.webhooks.models import Attempt, Delivery, Subscription
+
+_BASE = "/api/v1/webhooks"
+
+
+class SubscriptionViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Subscription]
+):
+    """Who is sent which events."""
+
+    capabilities = {
+        "list": "webhook.read",
+        "retrieve": "webhook.read",
+        "events": "webhook.read",
+        "create": "webhook.manage",
+        "partial_update": "webhook.manage",
+        "destroy": "webhook.manage",
+        "enable": "webhook.manage",
+        "disable": "webhook.manage",
+        "rotate_secret": "webhook.manage",
+        "test": "webhook.manage",
+    }
+    # A stored response would keep the secret for a day.
+    idempotency_secret = ("create", "rotate_secret")
+    queryset = Subscription.objects.none()
+    serializer_class = SubscriptionOut
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Subscription]:
+        return selectors.subscriptions()
+
+    @extend_schema(request=SubscriptionIn, responses={201: NewSubscriptionOut})
+    def create(self, request: Request) -> Response:
+        """Subscribe. The signing secret is in this response and nowhere else."""
+        asked = _valid(SubscriptionIn, request)
+        subscription, secret = services.create_subscription(**asked)
+        return _shown_once(subscription, secret)
+
+    @extend_schema(request=SubscriptionChange, responses=SubscriptionOut)
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Change the URL, the events or the description."""
+        changes = _valid(SubscriptionChange, request)
+        return _shown(services.update_subscription(subscription_id=pk, **changes))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Send no more, and forget the secrets. Past deliveries stay on record."""
+        services.delete_subscription(subscription_id=pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=SubscriptionOut)
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, pk: UUID) -> Response:
+        """Send messages again, from the next event on."""
+        return _shown(services.enable_subscription(subscription_id=pk))
+
+    @extend_schema(request=None, responses=SubscriptionOut)
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, pk: UUID) -> Response:
+        """Send no messages until it is enabled again."""
+        return _shown(services.disable_subscription(subscription_id=pk))
+
+    @extend_schema(request=None, responses={201: NewSubscriptionOut})
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, pk: UUID) -> Response:
+        """Make a new signing secret; for a day the old one signs along."""
+        return _shown_once(*services.rotate_secret(subscription_id=pk))
+
+    @extend_schema(request=TestMessageIn, responses={202: DeliveryOut})
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: UUID) -> Response:
+        """Send an example message, once."""
+        return _on_its_way(services.send_test(subscription_id=pk, **_valid(TestMessageIn, request)))
+
+    @extend_schema(responses=ExternalEventOut(many=True), filters=False)
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def events(self, request: Request) -> Response:
+        """List the events that may be subscribed to, with what they carry."""
+        return Response(ExternalEventOut(selectors.external_types(), many=True).data)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request: what it made, without the secret."""
+        if self.action == "test":
+            return _on_its_way(selectors.delivery(UUID(reference)))
+        return _shown_once(selectors.subscription(UUID(reference)), None)
+
+
+class DeliveryViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
+):
+    """What was sent, and how it was received."""
+
+    capabilities = {
+        "list": "webhook.read",
+        "retrieve": "webhook.read",
+        "replay": "webhook.replay",
+    }
+    queryset = Delivery.objects.none()
+    serializer_class = DeliveryOut
+    filterset_class = DeliveryFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        if self.action != "retrieve":
+            return selectors.deliveries()
+        in_order = Prefetch("attempts", Attempt.objects.order_by("number"))
+        return Delivery.objects.prefetch_related(in_order)
+
+    def get_serializer_class(self) -> type[DeliveryOut]:
+        return DeliveryDetailOut if self.action == "retrieve" else DeliveryOut
+
+    @extend_schema(request=None, responses={202: DeliveryOut})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: UUID) -> Response:
+        """Send it again, as the contract of its event reads today."""
+        return _on_its_way(services.replay_delivery(delivery_id=pk))
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request with what it made."""
+        return _on_its_way(selectors.delivery(UUID(reference)))
+
+
+def _valid(form: type[Any], request: Request) -> dict[str, Any]:
+    asked = form(data=request.data)
+    asked.is_valid(raise_exception=True)
+    data: dict[str, Any] = asked.validated_data
+    return data
+
+
+def _shown(subscription: Subscription) -> Response:
+    return Response(SubscriptionOut(subscription).data)
+
+
+def _shown_once(subscription: Subscription, secret: str | None) -> Response:
+    return Response(
+        {**SubscriptionOut(subscription).data, "secret": secret},
+        status=status.HTTP_201_CREATED,
+        headers={
+            "Location": f"{_BASE}/subscriptions/{subscription.pk}",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def _on_its_way(delivery: Delivery) -> Response:
+    return Response(
+        DeliveryOut(delivery).data,
+        status=status.HTTP_202_ACCEPTED,
+        headers={"Location": f"{_BASE}/deliveries/{delivery.pk}"},
+    )

@@ -1,0 +1,24 @@
+"""What can be allowed to people and keys about webhooks."""
+
+from ledger.capabilities import declare
+
+declare(
+    "webhook.read",
+    meaning="See subscriptions and deliveries (never their secrets).",
+    resource="webhook",
+    action="read",
+)
+declare(
+    "webhook.manage",
+    meaning="Make, change, test and delete subscriptions: send data out of the house.",
+    resource="webhook",
+    action="manage",
+    risk="high",
+)
+declare(
+    "webhook.replay",
+    meaning="Send a past message again.",
+    resource="webhook",
+    action="replay",
+    risk="medium",
+)

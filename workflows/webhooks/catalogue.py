@@ -1,0 +1,52 @@
+"""What is on record about webhooks themselves. None of it is ever sent by webhook."""
+
+from typing import Any
+
+from events.catalogue import declare, declare_stream
+from events.domain.envelope import Category
+
+STREAM = "webhook"
+
+_ID = {"type": "string"}
+_TEXT = {"type": "string"}
+
+
+def _note(name: str, meaning: str, **properties: dict[str, Any]) -> None:
+    declare(
+        name,
+        category=Category.INTERNAL,
+        meaning=meaning,
+        stream=STREAM,
+        schema={
+            "type": "object",
+            "properties": {"subscriptionId": _ID, **properties},
+            "required": ["subscriptionId", *properties],
+            "additionalProperties": False,
+        },
+    )
+
+
+_EVENTS = {"type": "array", "items": _TEXT}
+
+declare_stream(STREAM, meaning="One webhook subscription.", read="webhook.read")
+
+_note("webhook.subscription.created", "Somebody wants to hear.", url=_TEXT, events=_EVENTS)
+_note("webhook.subscription.updated", "A subscription was changed.", url=_TEXT, events=_EVENTS)
+_note("webhook.subscription.deleted", "A subscription ended, and its secrets with it.")
+_note("webhook.subscription.enabled", "Messages are sent again.")
+_note(
+    "webhook.subscription.disabled",
+    "No messages are sent any more: paused by an operator, gone (410), or failing.",
+    reason={"enum": ["paused", "gone", "failing"]},
+)
+_note("webhook.secret.rotated", "A new signing secret is in force; the old one retires.")
+_note(
+    "webhook.delivery.failed",
+    "A message was given up.",
+    deliveryId=_ID,
+    eventId=_ID,
+    eventName=_TEXT,
+    errorClass=_TEXT,
+    error=_TEXT,
+    attempts={"type": "integer"},
+)

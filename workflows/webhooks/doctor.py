@@ -1,0 +1,51 @@
+"""What must be true of webhooks on a healthy system."""
+
+from django.db import connection
+
+from events import doctor
+
+# A delivery and its work have the same id. Relies on webhooks_pending.
+_ORPHANS = """
+SELECT d.id FROM webhooks_delivery d
+ WHERE d.status = 'pending' AND NOT EXISTS (
+       SELECT FROM work w WHERE w.id = d.id
+          AND w.status IN ('ready', 'scheduled', 'leased', 'retry', 'dead', 'poisoned'))
+ ORDER BY d.id
+"""
+
+_MISCOUNTED = """
+SELECT d.id, d.attempts_made, count(a.id) FROM webhooks_delivery d
+  LEFT JOIN webhooks_attempt a ON a.delivery_id = d.id
+ GROUP BY d.id HAVING d.attempts_made <> count(a.id) ORDER BY d.id
+"""
+
+_UNSIGNED = """
+SELECT s.id FROM webhooks_subscription s
+ WHERE s.standing <> 'deleted' AND NOT EXISTS (
+       SELECT FROM webhooks_secret k WHERE k.subscription_id = s.id AND k.retires_at IS NULL)
+ ORDER BY s.id
+"""
+
+
+@doctor.check("I11-webhooks", "every message that waits has work that will send it")
+def every_pending_delivery_has_work() -> list[str]:
+    return [f"delivery {id_} waits for nobody" for (id_,) in _rows(_ORPHANS)]
+
+
+@doctor.check("webhooks-log", "every attempt is in the delivery log")
+def every_attempt_is_logged() -> list[str]:
+    return [
+        f"delivery {id_} counts {counted} attempts, its log {logged}"
+        for id_, counted, logged in _rows(_MISCOUNTED)
+    ]
+
+
+@doctor.check("webhooks-secrets", "every subscription has a current signing secret")
+def every_subscription_can_sign() -> list[str]:
+    return [f"subscription {id_} has no current secret" for (id_,) in _rows(_UNSIGNED)]
+
+
+def _rows(sql: str) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())

@@ -1,0 +1,98 @@
+"""Write down, together with an event, to whom it must be sent.
+
+Runs inside the emitting transaction: the event and its deliveries are committed together
+or not at all, and nothing is sent from here. Who listens is asked of the database each
+time an external event is emitted (one indexed read, 0.2 ms): a copy in memory would send
+to who has left and miss who has come, in every other process.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.utils import timezone
+
+from events import catalogue
+from events.domain.catalogue import EventNotDeclared, EventType
+from events.domain.envelope import Envelope
+from events.ids import new_id
+from workflows.webhooks.domain import projection
+from workflows.webhooks.domain.signature import message_id
+from workflows.webhooks.models import Delivery, DeliveryStatus, Purpose, Subscription
+from workflows.work import queue
+
+KIND = "webhook.deliver"
+
+logger = logging.getLogger(__name__)
+
+
+def take_in(envelope: Envelope) -> None:
+    """Put one delivery and its work on the list for everybody who listens to this event."""
+    event = _external(envelope.name)
+    if event is None:
+        return
+    listeners = list(Subscription.objects.listening_to(envelope.name).values_list("pk", flat=True))
+    if listeners:
+        body = projection.message(envelope, event)
+        write([drafted(envelope, body, id_, Purpose.EVENT) for id_ in listeners])
+
+
+def drafted(
+    envelope: Envelope,
+    body: bytes,
+    subscription_id: UUID,
+    purpose: Purpose,
+    *,
+    replay_of: UUID | None = None,
+) -> Delivery:
+    """Return the delivery of `body` to a subscription, not yet written."""
+    return Delivery(
+        id=new_id(),
+        subscription_id=subscription_id,
+        purpose=purpose,
+        replay_of_id=replay_of,
+        event_id=envelope.event_id,
+        event_name=envelope.name,
+        event_version=envelope.version,
+        message_id=message_id(envelope.event_id, subscription_id),
+        body=body.decode(),
+        body_hash=hashlib.sha256(body).hexdigest(),
+    )
+
+
+def write(deliveries: Sequence[Delivery]) -> None:
+    """Insert `deliveries` and the work of making them, in the caller's transaction.
+
+    A delivery and its work have the same id.
+    """
+    Delivery.objects.bulk_create(deliveries)
+    queue.enqueue_many(
+        KIND,
+        [
+            queue.Item(
+                id=delivery.pk,
+                input={"delivery_id": str(delivery.pk)},
+                subject=f"webhook/{delivery.subscription_id}",
+            )
+            for delivery in deliveries
+        ],
+    )
+
+
+def drop(delivery_id: UUID) -> None:
+    """Note, in the transaction that takes its work off the list, that nobody will send it."""
+    Delivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
+        status=DeliveryStatus.ABANDONED, finished_at=timezone.now(), next_attempt_at=None
+    )
+
+
+def _external(name: str) -> EventType | None:
+    try:
+        event = catalogue.get(name)
+    except EventNotDeclared:
+        return None
+    if event.external and not projection.is_external(event):
+        logger.error("An external event has no contract; it is not sent.", extra={"event": name})
+        return None
+    return event if event.external else None

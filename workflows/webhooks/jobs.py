@@ -1,0 +1,21 @@
+"""The work of this room. One call down."""
+
+from typing import Any
+
+from workflows.webhooks import delivery
+from workflows.webhooks.intake import KIND
+from workflows.work.domain.claim import Claim
+from workflows.work.registry import job
+
+_INPUT = {
+    "type": "object",
+    "properties": {"delivery_id": {"type": "string", "format": "uuid"}},
+    "required": ["delivery_id"],
+    "additionalProperties": False,
+}
+
+
+@job(KIND, input_schema=_INPUT, timeout_s=60)
+def deliver(claim: Claim) -> dict[str, Any]:
+    """Send one message to one subscription."""
+    return delivery.attempt(claim)

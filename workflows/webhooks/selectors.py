@@ -1,0 +1,85 @@
+"""Questions about subscriptions and deliveries."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from events import catalogue
+from events.domain.catalogue import EventType
+from events.domain.errors import NotFound
+from workflows.webhooks import vault
+from workflows.webhooks.domain import projection
+from workflows.webhooks.models import (
+    Delivery,
+    Secret,
+    Standing,
+    Subscription,
+    SubscriptionQuerySet,
+)
+
+
+class SubscriptionNotFound(NotFound):
+    code = "webhook_subscription_not_found"
+
+    def __init__(self, subscription_id: UUID) -> None:
+        super().__init__(f"There is no subscription {subscription_id}.", id=str(subscription_id))
+
+
+class DeliveryNotFound(NotFound):
+    code = "webhook_delivery_not_found"
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(f"There is no delivery {delivery_id}.", id=str(delivery_id))
+
+
+def subscriptions() -> SubscriptionQuerySet:
+    """Return those that were not deleted."""
+    return Subscription.objects.kept()
+
+
+def subscription(subscription_id: UUID) -> Subscription:
+    """Return one that was not deleted.
+
+    :raises SubscriptionNotFound: if there is none.
+    """
+    found = subscriptions().filter(pk=subscription_id).first()
+    if found is None:
+        raise SubscriptionNotFound(subscription_id)
+    return found
+
+
+def in_alarm() -> SubscriptionQuerySet:
+    """Return those that nobody paused and that get nothing all the same."""
+    return Subscription.objects.filter(standing__in=[Standing.GONE, Standing.FAILING])
+
+
+def live_secrets(subscription_id: UUID) -> list[str]:
+    """Return what messages are signed with now, the current secret first.
+
+    :raises SecretUnreadable: if SECRET_KEY is another one than they were sealed with.
+    """
+    live = Q(retires_at=None) | Q(retires_at__gt=Now())
+    rows = Secret.objects.filter(live, subscription=subscription_id).order_by("-created_at", "-id")
+    return [vault.unseal(sealed) for sealed in rows.values_list("sealed", flat=True)]
+
+
+def deliveries() -> QuerySet[Delivery]:
+    """Return all of them, without their bodies."""
+    return Delivery.objects.defer("body")
+
+
+def delivery(delivery_id: UUID) -> Delivery:
+    """Return one of them.
+
+    :raises DeliveryNotFound: if there is none.
+    """
+    found = deliveries().filter(pk=delivery_id).first()
+    if found is None:
+        raise DeliveryNotFound(delivery_id)
+    return found
+
+
+def external_types() -> list[EventType]:
+    """Return the events that may be subscribed to."""
+    return [each for each in catalogue.all_types() if projection.is_external(each)]

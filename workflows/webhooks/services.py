@@ -1,0 +1,311 @@
+"""Who listens, under which secret, and what is sent again. One durable transaction each.
+
+A secret is shown once, to who made or rotated it. No function here logs or records one.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from events import catalogue as event_catalogue
+from events import context, recorder
+from events import selectors as log
+from events.domain.envelope import Category, Envelope, Source
+from events.domain.errors import Conflict, Rejected
+from events.ids import new_event_id
+from ledger import idempotency
+from workflows.egress import client
+from workflows.egress.refusals import EgressFailed, EgressRefused
+from workflows.webhooks import catalogue, intake, selectors, vault
+from workflows.webhooks.domain import projection
+from workflows.webhooks.domain.sample import sample
+from workflows.webhooks.models import (
+    EVENT_NAMES_MAX,
+    Delivery,
+    Purpose,
+    Secret,
+    Standing,
+    Subscription,
+)
+
+SECRET_OVERLAP = timedelta(hours=24)
+TEST_EVENT_PREFIX = "test_"
+
+
+class UrlRefused(Rejected):
+    code = "webhook_url_refused"
+    hint = "Use an https URL of a public host."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This URL cannot be called: {reason}.", pointer="/url", reason=reason)
+
+
+class EventNamesMissing(Rejected):
+    code = "webhook_event_names_missing"
+
+    def __init__(self) -> None:
+        super().__init__(f"Name 1 to {EVENT_NAMES_MAX} events.", pointer="/events")
+
+
+class SubscriptionInactive(Conflict):
+    code = "webhook_subscription_inactive"
+    hint = "Enable it first."
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__(
+            f"Subscription {subscription.pk} is {subscription.standing}.",
+            id=str(subscription.pk),
+            standing=subscription.standing,
+        )
+
+
+class EventNoLongerSelected(Conflict):
+    code = "webhook_event_no_longer_selected"
+    hint = "Add the event to the subscription first."
+
+    def __init__(self, delivery: Delivery) -> None:
+        super().__init__(
+            f"The subscription does not want {delivery.event_name} any more.",
+            event=delivery.event_name,
+        )
+
+
+class NothingToReplay(Conflict):
+    code = "webhook_nothing_to_replay"
+    hint = "Test messages are not repeated; send another test."
+
+    def __init__(self, delivery: Delivery) -> None:
+        super().__init__(
+            f"Delivery {delivery.pk} is of no event in the log.", event_id=delivery.event_id
+        )
+
+
+def create_subscription(
+    *, url: str, events: Sequence[str], description: str = ""
+) -> tuple[Subscription, str]:
+    """Let somebody listen, from the next event on. Returns the signing secret, once.
+
+    :raises UrlRefused: if the URL is not one that we would call.
+    :raises EventNamesMissing: if no events are named, or too many.
+    :raises EventNotDeclared, NotForExport: if one of them is not for export.
+    """
+    _check_url(url)
+    names = _checked_names(events)
+    with idempotency.transaction() as unit:
+        subscription = Subscription.objects.create(
+            url=url,
+            events=names,
+            description=description,
+            created_by=str(context.current().principal),
+        )
+        secret = _new_secret(subscription)
+        _record(subscription, "subscription.created", url=url, events=names)
+        unit.refer(str(subscription.pk))
+    subscription.refresh_from_db()
+    return subscription, secret
+
+
+def update_subscription(
+    *,
+    subscription_id: UUID,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    description: str | None = None,
+) -> Subscription:
+    """Change what is given. Messages on their way go to the new URL.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    :raises UrlRefused, EventNamesMissing, EventNotDeclared, NotForExport: as for a new one.
+    """
+    if url is not None:
+        _check_url(url)
+    names = None if events is None else _checked_names(events)
+    with idempotency.transaction():
+        subscription = _locked(subscription_id)
+        subscription.url = subscription.url if url is None else url
+        subscription.events = subscription.events if names is None else names
+        if description is not None:
+            subscription.description = description
+        _save(subscription)
+        _record(
+            subscription,
+            "subscription.updated",
+            url=subscription.url,
+            events=subscription.events,
+        )
+    return subscription
+
+
+def delete_subscription(*, subscription_id: UUID) -> None:
+    """Send no more, and forget the secrets. What was sent stays on record.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    """
+    with idempotency.transaction():
+        subscription = _locked(subscription_id)
+        subscription.standing = Standing.DELETED
+        _save(subscription)
+        _secrets(subscription).delete()
+        _record(subscription, "subscription.deleted")
+
+
+def enable_subscription(*, subscription_id: UUID) -> Subscription:
+    """Send messages again, from the next event on. Nothing happens if they are sent already.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    """
+    with idempotency.transaction():
+        subscription = _locked(subscription_id)
+        if subscription.standing != Standing.ACTIVE:
+            subscription.standing = Standing.ACTIVE
+            subscription.failing_since = None
+            _save(subscription)
+            _record(subscription, "subscription.enabled")
+    return subscription
+
+
+def disable_subscription(*, subscription_id: UUID) -> Subscription:
+    """Send no messages until it is enabled again. Nothing happens if none are sent.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    """
+    with idempotency.transaction():
+        subscription = _locked(subscription_id)
+        if subscription.standing == Standing.ACTIVE:
+            subscription.standing = Standing.PAUSED
+            _save(subscription)
+            _record(subscription, "subscription.disabled", reason=Standing.PAUSED.value)
+    return subscription
+
+
+def rotate_secret(*, subscription_id: UUID) -> tuple[Subscription, str]:
+    """Sign with a new secret, and for a day with the old one too. Returns it, once.
+
+    A rotation during a rotation ends the oldest secret at once: two are live at most.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    """
+    with idempotency.transaction() as unit:
+        subscription = _locked(subscription_id)
+        _secrets(subscription).exclude(retires_at=None).delete()
+        _secrets(subscription).update(retires_at=timezone.now() + SECRET_OVERLAP)
+        secret = _new_secret(subscription)
+        _record(subscription, "secret.rotated")
+        unit.refer(str(subscription.pk))
+    return subscription, secret
+
+
+def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
+    """Send an example of `event`, or of the first one that is subscribed to. Once.
+
+    :raises SubscriptionNotFound: if there is no such subscription.
+    :raises SubscriptionInactive: if it is switched off.
+    :raises EventNotDeclared, NotForExport: if there is no example of that event.
+    """
+    with idempotency.transaction() as unit:
+        subscription = _active(subscription_id)
+        type_ = event_catalogue.get(event or subscription.events[0])
+        happened = context.current()
+        example = Envelope(
+            name=type_.name,
+            data=sample(type_.schema),
+            category=Category.DOMAIN,
+            source=Source.SERVICE,
+            event_id=TEST_EVENT_PREFIX + new_event_id(),
+            principal=happened.principal,
+            correlation_id=happened.correlation_id,
+            emitted_at=timezone.now(),
+            version=type_.version,
+        )
+        body = projection.message(example, type_)
+        delivery = intake.drafted(example, body, subscription.pk, Purpose.TEST)
+        intake.write([delivery])
+        unit.refer(str(delivery.pk))
+    delivery.refresh_from_db()
+    return delivery
+
+
+def replay_delivery(*, delivery_id: UUID) -> Delivery:
+    """Send a past message again, as the contract of its event reads today.
+
+    It carries the id of the first one, so a receiver that had it can tell.
+
+    :raises DeliveryNotFound: if there is no such delivery.
+    :raises SubscriptionInactive: if the subscription is switched off.
+    :raises EventNoLongerSelected: if the subscription has dropped the event.
+    :raises NothingToReplay: if the event is not in the log.
+    :raises NotForExport: if the event may no longer leave the house.
+    """
+    with idempotency.transaction() as unit:
+        original = selectors.delivery(delivery_id)
+        subscription = _active(original.subscription_id)
+        if original.event_name not in subscription.events:
+            raise EventNoLongerSelected(original)
+        envelope = log.event(original.event_id)
+        if envelope is None:
+            raise NothingToReplay(original)
+        body = projection.message(envelope, event_catalogue.get(envelope.name))
+        delivery = intake.drafted(
+            envelope, body, subscription.pk, Purpose.REPLAY, replay_of=original.pk
+        )
+        intake.write([delivery])
+        unit.refer(str(delivery.pk))
+    delivery.refresh_from_db()
+    return delivery
+
+
+def _check_url(url: str) -> None:
+    try:
+        client.vet(url, https_only=True)
+    except (EgressRefused, EgressFailed) as problem:
+        raise UrlRefused(problem.facts["reason"]) from problem
+
+
+def _checked_names(events: Sequence[str]) -> list[str]:
+    names = sorted(set(events))
+    if not 1 <= len(names) <= EVENT_NAMES_MAX:
+        raise EventNamesMissing
+    for name in names:
+        if not projection.is_external(event_catalogue.get(name)):
+            raise projection.NotForExport(name)
+    return names
+
+
+def _locked(subscription_id: UUID) -> Subscription:
+    found = selectors.subscriptions().select_for_update().filter(pk=subscription_id).first()
+    if found is None:
+        raise selectors.SubscriptionNotFound(subscription_id)
+    return found
+
+
+def _active(subscription_id: UUID) -> Subscription:
+    subscription = selectors.subscription(subscription_id)
+    if not subscription.is_active:
+        raise SubscriptionInactive(subscription)
+    return subscription
+
+
+def _save(subscription: Subscription) -> None:
+    subscription.updated_at = timezone.now()
+    subscription.save()
+
+
+def _secrets(subscription: Subscription) -> QuerySet[Secret]:
+    return Secret.objects.filter(subscription=subscription)
+
+
+def _new_secret(subscription: Subscription) -> str:
+    secret = vault.new_secret()
+    Secret.objects.create(subscription=subscription, sealed=vault.seal(secret))
+    return secret
+
+
+def _record(subscription: Subscription, what: str, **data: object) -> None:
+    recorder.emit(
+        f"webhook.{what}",
+        {"subscriptionId": str(subscription.pk), **data},
+        stream=(catalogue.STREAM, str(subscription.pk)),
+    )
