@@ -1,5 +1,21 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CommerceConfig(AppConfig):
     name = "commerce"
+
+    def ready(self) -> None:
+        # Importing registers: events, capabilities, the aggregate, jobs, listeners, checks.
+        from commerce import (  # noqa: F401, PLC0415
+            capabilities,
+            catalogue,
+            checks,
+            invariants,
+            jobs,
+            projections,
+            subscribers,
+            timetable,
+        )
+
+        post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")

@@ -10,4 +10,5 @@ class PlatformConfig(AppConfig):
     label = "platform"
 
     def ready(self) -> None:
-        from config import celery  # noqa: F401, PLC0415 - reads the settings, which are ready now.
+        # Reads the settings, which are ready now; importing registers the checks.
+        from config import celery, checks  # noqa: F401, PLC0415

@@ -1,9 +1,17 @@
-"""The ASGI entry point: HTTP and WebSocket."""
+"""The ASGI entry point: HTTP, WebSockets, and the end of the process."""
 
 import os
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
-application = get_asgi_application()
+http = get_asgi_application()
+
+# Not before the line above has set Django up.
+from config import sockets  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": sockets.router, "lifespan": sockets.lifespan}
+)

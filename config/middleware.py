@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
+from config import logs
 from events import context
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
@@ -54,12 +55,12 @@ class RequestId(_Middleware):
     """Give the request an id, or accept the caller's, and return it. Outermost of ours."""
 
     def _now(self, request: HttpRequest) -> HttpResponseBase:
-        request_id = _identify(request)
-        return _signed(self.answer(request), request_id)
+        with _identified(request) as request_id:
+            return _signed(self.answer(request), request_id)
 
     async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        request_id = _identify(request)
-        return _signed(await self.answer_later(request), request_id)
+        with _identified(request) as request_id:
+            return _signed(await self.answer_later(request), request_id)
 
 
 class ActingPrincipal(_Middleware):
@@ -112,11 +113,16 @@ class ResponseHeaders(_Middleware):
         return _finished(request, await self.answer_later(request))
 
 
-def _identify(request: HttpRequest) -> str:
+@contextmanager
+def _identified(request: HttpRequest) -> Iterator[str]:
     offered = request.headers.get("X-Request-ID", "")
     request_id = offered if _REQUEST_ID.fullmatch(offered) else f"req_{new_id().hex}"
     request.request_id = request_id  # type: ignore[attr-defined]
-    return request_id
+    token = logs.request_id.set(request_id)
+    try:
+        yield request_id
+    finally:
+        logs.request_id.reset(token)
 
 
 def _signed(response: HttpResponseBase, request_id: str) -> HttpResponseBase:

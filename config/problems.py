@@ -119,6 +119,11 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse
     return None
 
 
+def status_of(error: type[DomainError]) -> HTTPStatus:
+    """Return the status with which an error of this class is answered."""
+    return next(STATUS_OF[family] for family in error.__mro__ if family in STATUS_OF)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler400: malformed hosts, headers, forms."""
     if not _is_api(request):
@@ -153,7 +158,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], dict[str, str]]:
-    status = next(STATUS_OF[family] for family in type(exc).__mro__ if family in STATUS_OF)
+    status = status_of(type(exc))
     body = _document(request, status=status, code=exc.code, detail=str(exc), hint=exc.hint)
     if exc.pointer is not None:
         body["errors"] = [{"detail": str(exc), "code": exc.code, "pointer": exc.pointer}]

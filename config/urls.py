@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import documents, health, openapi
+
 # No address ends in a slash. One line per room.
 API = [
     path("", include("ledger.api.urls")),
@@ -12,6 +14,10 @@ API = [
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(API)),
+    path("api/schema/", openapi.SchemaView.as_view(), name="schema"),
+    path("docs/<slug:name>.md", documents.show, name="document"),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.ReadyView.as_view(), name="readyz"),
     path("", include("console.urls")),
 ]
 

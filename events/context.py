@@ -43,6 +43,11 @@ def leave(token: Token[_Held]) -> None:
     _current.reset(token)
 
 
+def in_force() -> EventContext | None:
+    """Return the context that an edge has set, None when there is none."""
+    return None if _current.get() is None else current()
+
+
 @contextmanager
 def acting(
     principal: Principal, *, correlation_id: str | None = None, causation_id: str | None = None

@@ -9,7 +9,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from typing import Literal
 
 import redis
 import redis.asyncio
@@ -41,9 +42,10 @@ def announce(position: int) -> None:
 
 
 class Waiter:
-    """Waits for `ring()`. With Valkey away it just waits."""
+    """Waits for `ring()`, or for `announce()` when made for "moved". Without Valkey it waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: Literal["committed", "moved"] = "committed") -> None:
+        self._what = what
         self._pubsub: redis.client.PubSub | None = None
 
     def wait(self, timeout_seconds: float) -> None:
@@ -78,11 +80,11 @@ class Waiter:
         if self._pubsub is None:
             client = redis.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
             self._pubsub = client.pubsub()
-            self._pubsub.subscribe(_channel("committed"))
+            self._pubsub.subscribe(_channel(self._what))
         return self._pubsub
 
 
-async def listen(*, poll_seconds: float = 1.0) -> AsyncIterator[int | None]:
+async def listen(*, poll_seconds: float = 1.0) -> AsyncGenerator[int | None]:
     """Yield the position of every move of the feed, and None whenever it is time to look.
 
     The first item comes at once. Never ends and never raises because Valkey is away: it
@@ -99,14 +101,15 @@ async def listen(*, poll_seconds: float = 1.0) -> AsyncIterator[int | None]:
             yield None
 
 
-async def _moves(poll_seconds: float) -> AsyncIterator[int | None]:
+async def _moves(poll_seconds: float) -> AsyncGenerator[int | None]:
     client = redis.asyncio.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
     async with client, client.pubsub() as pubsub:
         await pubsub.subscribe(_channel("moved"))
-        # Whatever moved before the subscription stood was not heard.
+        await pubsub.get_message(timeout=poll_seconds)
+        # Whatever moved before the subscription was confirmed was not heard.
         yield None
         while True:
-            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=poll_seconds)
+            message = await pubsub.get_message(timeout=poll_seconds)
             yield int(message["data"]) if message else None
 
 

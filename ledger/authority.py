@@ -192,6 +192,14 @@ def bearer(authorization: str) -> Holder:
     return Holder(key.owner, key=key)
 
 
+def session(session_key: str) -> Holder:
+    """Return the holder who logged in with a session.
+
+    :raises CredentialRefused: if it has ended, or its user may not log in.
+    """
+    return Holder._of_session(session_key)  # noqa: SLF001 - one class, one module.
+
+
 def principal_of(source: Any) -> Principal:
     """Return who acts in a request, scope or user."""
     return holder_of(source).principal
@@ -230,8 +238,12 @@ def readable_kinds(source: Any) -> frozenset[str]:
 
 
 def requires(capability_id: str) -> Callable[[_View], _View]:
-    """Guard a plain Django view: log in first, then 403 without the capability."""
-    capabilities.get(capability_id)
+    """Guard a plain Django view: log in first, then 403 without the capability.
+
+    `AUTHENTICATED` asks for a log-in only.
+    """
+    if capability_id != AUTHENTICATED:
+        capabilities.get(capability_id)  # A bug shows when the process starts.
 
     def guard(view: _View) -> _View:
         @wraps(view)
@@ -239,7 +251,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
             holder = holder_of(request)
             if holder.user is None:
                 return redirect_to_login(request.get_full_path())
-            if not holder.holds(capability_id):
+            if capability_id != AUTHENTICATED and not holder.holds(capability_id):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 

@@ -112,3 +112,29 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key}"
+
+
+class SocketTicket(models.Model):
+    """Opens one WebSocket, within a minute, under the credential of whoever asked for it."""
+
+    # SHA-256: the ticket itself is random enough to need no pepper.
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, related_name="+")
+    # A session is checked again as long as the socket lives, so it must be known.
+    session_key = models.CharField(max_length=40, blank=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="ledger_ticket_is_stored_hashed"
+            ),
+            models.CheckConstraint(
+                condition=Q(key=None) | Q(session_key=""), name="ledger_ticket_has_one_credential"
+            ),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="ledger_ticket_expiry")]
+
+    def __str__(self) -> str:
+        return f"ticket of {self.user}"

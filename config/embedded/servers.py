@@ -31,7 +31,7 @@ class Servers:
         `careless` ones are faster and lose their data with the machine's power.
         """
         account = server_account()
-        sockets = _socket_folder(account)
+        sockets = _socket_folder(state, account)
         logs = state.logs
         postgres = Postgres(
             folder=state.folder,
@@ -97,10 +97,15 @@ class Servers:
         if self.postgres:
             self.postgres.stop()
         shutil.rmtree(self.sockets, ignore_errors=True)
+        (self.state.folder / "sockets").unlink(missing_ok=True)
 
 
-def _socket_folder(account: Account) -> Path:
+def _socket_folder(state: State, account: Account) -> Path:
+    pointer = state.folder / "sockets"
+    if pointer.exists():
+        shutil.rmtree(pointer.read_text(), ignore_errors=True)  # Its owner was killed.
     # /tmp, and not where TMPDIR points: the path of a unix socket holds 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="daybook-", dir="/tmp"))
+    pointer.write_text(str(folder))
     os.chown(folder, account.uid, account.gid)
     return folder

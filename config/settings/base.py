@@ -149,6 +149,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_DEFAULT_QUEUE = "daybook"
 CELERY_TIMEZONE = "UTC"
+# Beat is the backup of the sweeper, and asks the doctor. A bell nobody heard in time is stale.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
+}
 
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
@@ -225,15 +230,35 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilters"],
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.OperationSchema",
     "EXCEPTION_HANDLER": "config.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Daybook",
+    "DESCRIPTION": "What happened, what must still happen, and who answers for it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.add_problems",
+    ],
 }
 
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.
 EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
 BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
+
+# What a live client may ask, and how long we wait for it: events/fanout/limits.py.
+EVENTS_LIVE = {
+    "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000),
+    "subscriptions": env.integer("LIVE_SUBSCRIPTIONS", 100),
+    "heartbeat_s": env.integer("LIVE_HEARTBEAT_S", 5),
+    "recheck_s": env.integer("LIVE_RECHECK_S", 30),
+}
 
 # The engine of flows without a key, for who tries it out on this machine.
 OPEN_ENGINE = env.flag("OPEN_ENGINE", default=False)
@@ -241,8 +266,18 @@ OPEN_ENGINE = env.flag("OPEN_ENGINE", default=False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "ids": {"()": "config.logs.WithIds"},
+        "secrets": {"()": "config.logs.WithoutSecrets"},
+    },
     "formatters": {"line": {"()": "config.logs.LineFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["ids", "secrets"],
+            "formatter": "line",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         # Its own handlers would print everything twice, or mail it.
@@ -250,3 +285,12 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
     },
 }
+
+# Where the trade's peers are; `up` serves all three. Empty: there is none.
+COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
+COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
+COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
+# Keys of personal data, 32 bytes each in base64: the first seals, all of them open.
+COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
+# Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
+COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)

@@ -1,11 +1,13 @@
 """The start: the state of the house in a few figures."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from ledger import authority
+from ledger.authority import AUTHENTICATED
 
-@login_required
+
+@authority.requires(AUTHENTICATED)
 def show(request: HttpRequest) -> HttpResponse:
     """Show the figures."""
     return render(request, "console/home.html")

@@ -9,6 +9,7 @@ import jsonschema
 
 from events.domain.envelope import Category
 from events.domain.errors import Rejected
+from events.domain.schema import NotCompilable, compiled
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)+$|^[a-z][a-z0-9]*(_[a-z0-9]+)+$"
 """`invoice.settled`, `catalog.booking-session.created`; and `flow_started` for a journal."""
@@ -111,9 +112,8 @@ def first_error(type_: EventType, data: Any) -> EventDataInvalid | None:
 
 def _compiled(schema: dict[str, Any]) -> Callable[[Any], bool]:
     jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-
-    def is_valid(data: Any) -> bool:
-        return bool(validator.is_valid(data))
-
-    return is_valid
+    try:
+        return compiled(schema)
+    except NotCompilable:
+        is_valid: Callable[[Any], bool] = jsonschema.Draft202012Validator(schema).is_valid
+        return is_valid

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
+from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.domain.retry import RetryPolicy
 
@@ -86,7 +86,7 @@ class WorkKind:
             raise InputInvalid(self.name, problems)
 
 
-class KindTaken(DomainError):
+class KindTaken(Conflict):
     code: ClassVar[str] = "job_kind_taken"
 
     def __init__(self, name: str) -> None:

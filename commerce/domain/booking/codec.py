@@ -43,35 +43,36 @@ ROSTER = {
     RosterChange.ADDED: "booking.traveller.added",
     RosterChange.AMENDED: "booking.traveller.amended",
     RosterChange.REMOVED: "booking.traveller.removed",
+    RosterChange.ERASED: "booking.traveller.erased",
 }
 
 
-def encode(booking_id: str, event: Event) -> tuple[str, JSON]:
+def encode(event: Event) -> tuple[str, JSON]:
     """Return the name and the data under which `event` is kept."""
     name, data = _encode(event)
     return name, {
-        "bookingId": booking_id,
+        "bookingId": event.booking_id,
         "revision": event.revision,
         "occurredAt": time_json(event.at),
         **data,
     }
 
 
-def event_id(booking_id: str, event: Event) -> str:
+def event_id(event: Event) -> str:
     """Return the id that this very fact has, however often it is told (Voyant, Appendix A)."""
     match event:
         case BookingCreated():
-            return f"evt_booking_created_{booking_id}"
+            return f"evt_booking_created_{event.booking_id}"
         case DocumentsSent(delivery_id=delivery_id):
             return f"evt_delivery_sent_{delivery_id}"
         case BookingRefunded(refund_id=refund_id):
             return f"evt_booking_refunded_{refund_id}"
         case _:
-            what = encode(booking_id, event)[0].removeprefix("booking.").replace(".", "_")
-            return f"evt_booking_{what}_{booking_id}_{event.revision}"
+            what = encode(event)[0].removeprefix("booking.").replace(".", "_")
+            return f"evt_booking_{what}_{event.booking_id}_{event.revision}"
 
 
-def decode(name: str, data: JSON) -> Event:
+def decode(name: str, version: int, data: JSON) -> Event:
     """Read what `encode` wrote.
 
     :raises KeyError: if no booking event has that name.
@@ -197,6 +198,7 @@ def _refunded(event: BookingRefunded) -> JSON:
 
 def _read_created(data: JSON) -> Event:
     return BookingCreated(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         currency=data["currency"],
@@ -212,6 +214,7 @@ def _read_created(data: JSON) -> Event:
 def _read_advanced_to(to: Status) -> Callable[[JSON], Event]:
     def read(data: JSON) -> Event:
         return BookingAdvanced(
+            booking_id=data["bookingId"],
             revision=data["revision"],
             number=data["bookingNumber"],
             previous=Status(data["previousStatus"]),
@@ -227,6 +230,7 @@ def _read_advanced_to(to: Status) -> Callable[[JSON], Event]:
 
 def _read_cancelled(data: JSON) -> Event:
     return BookingCancelled(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),
@@ -240,6 +244,7 @@ def _read_cancelled(data: JSON) -> Event:
 
 def _read_expired(data: JSON) -> Event:
     return BookingExpired(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),
@@ -251,6 +256,7 @@ def _read_expired(data: JSON) -> Event:
 
 def _read_overridden(data: JSON) -> Event:
     return StatusOverridden(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["fromStatus"]),
@@ -264,6 +270,7 @@ def _read_overridden(data: JSON) -> Event:
 
 def _read_amended(data: JSON) -> Event:
     return BookingAmended(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         external_ref=data["externalRef"],
@@ -276,6 +283,7 @@ def _read_amended(data: JSON) -> Event:
 def _read_roster(change: RosterChange) -> Callable[[JSON], Event]:
     def read(data: JSON) -> Event:
         return RosterChanged(
+            booking_id=data["bookingId"],
             revision=data["revision"],
             traveller_id=data["travelerId"],
             change=change,
@@ -289,6 +297,7 @@ def _read_roster(change: RosterChange) -> Callable[[JSON], Event]:
 
 def _read_documents_sent(data: JSON) -> Event:
     return DocumentsSent(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         delivery_id=data["deliveryId"],
@@ -301,6 +310,7 @@ def _read_documents_sent(data: JSON) -> Event:
 
 def _read_refunded(data: JSON) -> Event:
     return BookingRefunded(
+        booking_id=data["bookingId"],
         revision=data["revision"],
         number=data["bookingNumber"],
         previous=Status(data["previousStatus"]),

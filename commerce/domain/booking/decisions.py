@@ -29,7 +29,6 @@ from commerce.domain.booking.messages import (
 from commerce.domain.booking.refusals import (
     BookingEmpty,
     BookingExists,
-    BookingMoved,
     BookingNotFound,
     HoldNeedsAnEnd,
     HoldNotOver,
@@ -67,6 +66,7 @@ def _create(booking: Booking, command: CreateBooking) -> Event:
     if not command.items or command.pax < 1:
         raise BookingEmpty
     return BookingCreated(
+        booking_id=booking.id,
         revision=1,
         number=command.number,
         currency=command.currency,
@@ -107,6 +107,7 @@ def _answer(  # noqa: PLR0911 - one branch per command is the point
             return _change_roster(booking, command, revision)
         case NoteDocumentsSent():
             return DocumentsSent(
+                booking_id=booking.id,
                 revision=revision,
                 number=booking.number,
                 delivery_id=command.delivery_id,
@@ -117,6 +118,7 @@ def _answer(  # noqa: PLR0911 - one branch per command is the point
             )
         case NoteRefund():
             return BookingRefunded(
+                booking_id=booking.id,
                 revision=revision,
                 number=booking.number,
                 previous=booking.status,
@@ -136,6 +138,7 @@ def _advance(booking: Booking, command: Advance, revision: int) -> Event:
     if booking.status is Status.AWAITING_PAYMENT and command.outstanding_cents > 0:
         raise PaymentOutstanding(booking.id, outstanding_cents=command.outstanding_cents)
     return BookingAdvanced(
+        booking_id=booking.id,
         revision=revision,
         number=booking.number,
         previous=booking.status,
@@ -150,6 +153,7 @@ def _advance(booking: Booking, command: Advance, revision: int) -> Event:
 def _cancel(booking: Booking, command: CancelBooking, revision: int) -> Event:
     _check_transition(booking, Status.CANCELLED)
     return BookingCancelled(
+        booking_id=booking.id,
         revision=revision,
         number=booking.number,
         previous=booking.status,
@@ -170,6 +174,7 @@ def _expire(booking: Booking, command: ExpireBooking, revision: int) -> Event:
     if command.cause == SWEEP and until is not None and until > command.at:
         raise HoldNotOver(booking.id, until=until.isoformat())
     return BookingExpired(
+        booking_id=booking.id,
         revision=revision,
         number=booking.number,
         previous=booking.status,
@@ -193,6 +198,7 @@ def _override(booking: Booking, command: OverrideStatus, revision: int) -> Event
     if command.to in HOLDING and not _ends_later(command):
         raise HoldNeedsAnEnd(booking.id)
     return StatusOverridden(
+        booking_id=booking.id,
         revision=revision,
         number=booking.number,
         previous=booking.status,
@@ -205,9 +211,8 @@ def _override(booking: Booking, command: OverrideStatus, revision: int) -> Event
 
 
 def _amend(booking: Booking, command: AmendBooking, revision: int) -> Event:
-    if command.expected_revision != booking.revision:
-        raise BookingMoved(booking.id, expected=command.expected_revision, actual=booking.revision)
     return BookingAmended(
+        booking_id=booking.id,
         revision=revision,
         number=booking.number,
         external_ref=command.external_ref,
@@ -221,11 +226,13 @@ def _change_roster(booking: Booking, command: ChangeRoster, revision: int) -> Ev
     is_known = command.traveller_id in booking.travellers
     if command.change is not RosterChange.ADDED and not is_known:
         raise TravellerNotOnBooking(booking.id, command.traveller_id)
-    if booking.status in TERMINAL:
+    # The right to be forgotten does not end with the journey.
+    if booking.status in TERMINAL and command.change is not RosterChange.ERASED:
         raise RosterClosed(booking.id, status=booking.status)
     if command.change is RosterChange.ADDED and len(booking.travellers) >= booking.pax:
         raise RosterFull(booking.id, pax=booking.pax)
     return RosterChanged(
+        booking_id=booking.id,
         revision=revision,
         traveller_id=command.traveller_id,
         change=command.change,

@@ -108,7 +108,7 @@ def _roster_changed(booking: Booking, event: RosterChanged) -> Booking:
         case RosterChange.REMOVED:
             left = tuple(one for one in booking.travellers if one != event.traveller_id)
             return replace(booking, travellers=left)
-        case RosterChange.AMENDED:
+        case RosterChange.AMENDED | RosterChange.ERASED:
             return booking
         case _:
             assert_never(event.change)

@@ -12,6 +12,8 @@ class RosterChange(StrEnum):
     ADDED = "added"
     AMENDED = "amended"
     REMOVED = "removed"
+    ERASED = "erased"
+    """Their personal data was forgotten; that somebody travelled was not."""
 
 
 # Commands
@@ -67,7 +69,6 @@ class OverrideStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendBooking:
-    expected_revision: int
     external_ref: str
     notifications_suppressed: bool
     actor: str
@@ -121,6 +122,7 @@ Command = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingCreated:
+    booking_id: str
     revision: int
     number: str
     currency: str
@@ -134,6 +136,7 @@ class BookingCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingAdvanced:
+    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -146,6 +149,7 @@ class BookingAdvanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingCancelled:
+    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -158,6 +162,7 @@ class BookingCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingExpired:
+    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -168,6 +173,7 @@ class BookingExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOverridden:
+    booking_id: str
     revision: int
     number: str
     previous: Status
@@ -180,6 +186,7 @@ class StatusOverridden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingAmended:
+    booking_id: str
     revision: int
     number: str
     external_ref: str
@@ -190,6 +197,7 @@ class BookingAmended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RosterChanged:
+    booking_id: str
     revision: int
     traveller_id: str
     change: RosterChange
@@ -200,6 +208,7 @@ class RosterChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentsSent:
+    booking_id: str
     revision: int
     number: str
     delivery_id: str
@@ -211,6 +220,7 @@ class DocumentsSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingRefunded:
+    booking_id: str
     revision: int
     number: str
     previous: Status

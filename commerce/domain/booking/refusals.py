@@ -18,19 +18,6 @@ class BookingExists(Conflict):
         super().__init__(f"Booking {booking_id} was made already.", booking_id=booking_id)
 
 
-class BookingMoved(Conflict):
-    code = "booking_moved"
-    hint = "Read the booking again and decide again."
-
-    def __init__(self, booking_id: str, *, expected: int, actual: int) -> None:
-        super().__init__(
-            f"Booking {booking_id} is at revision {actual}, not {expected}.",
-            booking_id=booking_id,
-            expected=expected,
-            actual=actual,
-        )
-
-
 class BookingEmpty(Rejected):
     code = "booking_empty"
 

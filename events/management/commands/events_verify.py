@@ -19,7 +19,8 @@ class Command(BaseCommand):
         for aggregate in executor.registered():
             if kind in {None, aggregate.kind}:
                 found = list(rebuilding.verify(aggregate))
-                self.stdout.writelines(found)
+                for difference in found:
+                    self.stdout.write(difference)
                 self.stdout.write(f"{aggregate.kind}: {len(found)} differences")
                 differences += len(found)
         if differences:

@@ -1,0 +1,66 @@
+"""What can be allowed in the trade. Over single bookings and invoices it can be granted too."""
+
+from ledger.capabilities import declare
+
+_VIEW_BOOKING = "commerce.view_booking"
+_CHANGE_BOOKING = "commerce.change_booking"
+_VIEW_INVOICE = "commerce.view_invoice"
+_CHANGE_INVOICE = "commerce.change_invoice"
+
+
+def _declare(id_: str, meaning: str, *, risk: str = "low", on: str | None = None) -> None:
+    resource, action = id_.split(".")
+    declare(id_, meaning=meaning, resource=resource, action=action, risk=risk, object_permission=on)
+
+
+_declare("product.read", "See products and their departures.")
+_declare("product.create", "Add products.", risk="medium")
+_declare("product.update", "Change products, their prices and their status.", risk="medium")
+_declare("product.delete", "Delete products that were never sold.", risk="high")
+_declare("slot.create", "Add departures.", risk="medium")
+_declare("slot.update", "Change the capacity of departures.", risk="medium")
+
+_declare("policy.read", "See cancellation policies.")
+_declare("policy.create", "Draft cancellation policies and new versions of them.", risk="medium")
+_declare("policy.publish", "Publish a version of a cancellation policy.", risk="high")
+
+_declare("booking.read", "See bookings.", on=_VIEW_BOOKING)
+_declare("booking.create", "Make bookings.", risk="medium")
+_declare("booking.update", "Change what is noted on a booking.", on=_CHANGE_BOOKING)
+_declare("booking.hold", "Keep seats for a booking.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.await_payment", "Ask for payment of a booking.", on=_CHANGE_BOOKING)
+_declare("booking.confirm", "Confirm bookings.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.start", "Note that a journey has begun.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.complete", "Note that a journey is over.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.cancel", "Cancel bookings.", risk="high", on=_CHANGE_BOOKING)
+_declare(
+    "booking.expire", "Give up the held seats of a booking.", risk="medium", on=_CHANGE_BOOKING
+)
+_declare("booking.override", "Correct the status of a booking by hand.", risk="high")
+_declare(
+    "booking.send_documents", "Send documents to the customer.", risk="high", on=_CHANGE_BOOKING
+)
+
+_declare("traveller.read", "See who travels, with personal data masked.", on=_VIEW_BOOKING)
+_declare("traveller.write", "Name, change and remove travellers.", on=_CHANGE_BOOKING)
+_declare("traveller.read_personal", "See personal data of travellers and customers.", risk="high")
+_declare("traveller.erase", "Erase the personal data of a traveller for good.", risk="critical")
+
+_declare("invoice.read", "See invoices.", on=_VIEW_INVOICE)
+_declare("invoice.create", "Draft invoices, and discard drafts.", risk="medium")
+_declare("invoice.issue", "Issue invoices.", risk="high", on=_CHANGE_INVOICE)
+_declare("invoice.void", "Void unpaid invoices.", risk="critical", on=_CHANGE_INVOICE)
+_declare("invoice.generate_document", "Make documents of invoices.", on=_CHANGE_INVOICE)
+_declare("invoice.read_document", "Open documents of invoices.", risk="medium", on=_VIEW_INVOICE)
+_declare("invoice.request_payment", "Ask a provider to collect an invoice.", on=_CHANGE_INVOICE)
+_declare("invoice.poll_settlement", "Ask providers what was paid.", on=_CHANGE_INVOICE)
+
+_declare("payment.read", "See payments.")
+_declare("payment.record", "Record payments, and how they ended.", risk="high")
+_declare("credit_note.read", "See credit notes.")
+_declare("credit_note.issue", "Issue credit notes.", risk="critical")
+_declare("refund.read", "See refunds.")
+_declare("refund.request", "Ask for money to be given back.", risk="critical")
+_declare("refund.settle", "Note how a refund ended.", risk="critical")
+_declare("delivery.read", "See what was sent to customers, with addresses masked.")
+_declare("content.read", "See the copies of products in content systems.")

@@ -1,0 +1,35 @@
+"""The settings of this room. Values come from `COMMERCE_<NAME>` in the Django settings."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+
+def payment_url() -> str:
+    """Where the payment provider is; empty when there is none."""
+    return str(settings.COMMERCE_PAYMENT_URL)
+
+
+def mail_url() -> str:
+    """Where mail is handed over; empty when nowhere."""
+    return str(settings.COMMERCE_MAIL_URL)
+
+
+def cms_url() -> str:
+    """Where the content systems are; empty when there is none."""
+    return str(settings.COMMERCE_CMS_URL)
+
+
+def data_keys() -> list[str]:
+    """The keys of personal data, the one in use first; none means one made of SECRET_KEY."""
+    return list(settings.COMMERCE_DATA_KEYS)
+
+
+PROVIDER_TIMEOUT_S = 10.0
+CMS_TIMEOUT_S = 1.0
+"""A hanging content system delays the request that changed a product by this much."""
+
+HOLD = timedelta(minutes=30)
+INVOICE_DUE = timedelta(days=14)
+SETTLEMENT_WINDOW = timedelta(days=3)
+"""For how long the demo provider takes a capture back."""

@@ -1,0 +1,90 @@
+"""Turn an invoice into a document. Reads, writes nothing."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from commerce.domain.booking.snapshot import maybe_time_json
+from commerce.domain.money import Money
+from commerce.models import Invoice, InvoiceLine, RenditionFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A document, made but not kept yet."""
+
+    content: bytes
+    content_type: str
+
+    @property
+    def content_hash(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+Generator = Callable[[Invoice, RenditionFormat], Artifact]
+
+
+def generate(invoice: Invoice, format_: RenditionFormat) -> Artifact:
+    """Return the document of `invoice` in a format."""
+    match format_:
+        case RenditionFormat.HTML:
+            return _html(invoice)
+        case RenditionFormat.JSON:
+            return _json(invoice)
+
+
+def _html(invoice: Invoice) -> Artifact:
+    def money(cents: int) -> str:
+        return str(Money(cents, invoice.currency))
+
+    context = {
+        "invoice": invoice,
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": line.quantity,
+                "unit": money(line.unit_amount_cents),
+                "tax": money(line.tax_cents),
+                "amount": money(line.amount_cents),
+            }
+            for line in _lines(invoice)
+        ],
+        "total": money(invoice.total_cents),
+        "paid": money(invoice.paid_cents),
+        "due": money(invoice.balance_due_cents),
+    }
+    text = render_to_string("commerce/documents/invoice.html", context)
+    return Artifact(content=text.encode(), content_type="text/html; charset=utf-8")
+
+
+def _json(invoice: Invoice) -> Artifact:
+    document: dict[str, Any] = {
+        "number": invoice.number,
+        "booking": invoice.booking.number,
+        "issued_at": maybe_time_json(invoice.issued_at),
+        "due_date": invoice.due_date.isoformat() if invoice.due_date else None,
+        "currency": invoice.currency,
+        "lines": [
+            {
+                "description": line.description,
+                "quantity": line.quantity,
+                "unit_amount_cents": line.unit_amount_cents,
+                "tax_cents": line.tax_cents,
+                "amount_cents": line.amount_cents,
+            }
+            for line in _lines(invoice)
+        ],
+        "total_cents": invoice.total_cents,
+        "paid_cents": invoice.paid_cents,
+        "balance_due_cents": invoice.balance_due_cents,
+    }
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return Artifact(content=text.encode(), content_type="application/json")
+
+
+def _lines(invoice: Invoice) -> list[InvoiceLine]:
+    return list(invoice.lines.order_by("position"))

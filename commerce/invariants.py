@@ -1,0 +1,127 @@
+"""The invariants of the trade, for the doctor. That booking rows equal replay is I4."""
+
+from typing import Any
+
+from django.db import connection
+
+from events.doctor import VIOLATIONS_SHOWN_MAX, check
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT {VIOLATIONS_SHOWN_MAX}")
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+@check("commerce-invoices", "what is paid and what is due make the total of every invoice")
+def invoices_add_up() -> list[str]:
+    found = _rows(
+        "SELECT id, total_cents, paid_cents, balance_due_cents FROM commerce_invoice "
+        "WHERE status <> 'void' AND total_cents <> paid_cents + balance_due_cents"
+    )
+    return [f"invoice {row[0]}: {row[2]} paid and {row[3]} due of {row[1]}" for row in found]
+
+
+@check("commerce-lines", "the lines of every invoice make its total")
+def lines_add_up() -> list[str]:
+    found = _rows(
+        "SELECT i.id, i.total_cents, coalesce(sum(l.amount_cents + l.tax_cents), 0) AS lines "
+        "FROM commerce_invoice i LEFT JOIN commerce_invoiceline l ON l.invoice_id = i.id "
+        "GROUP BY i.id HAVING i.total_cents <> coalesce(sum(l.amount_cents + l.tax_cents), 0)"
+    )
+    return [f"invoice {row[0]}: lines of {row[2]}, a total of {row[1]}" for row in found]
+
+
+@check("commerce-payments", "the completed payments of every invoice make what is paid on it")
+def payments_add_up() -> list[str]:
+    found = _rows(
+        "SELECT i.id, i.paid_cents, coalesce(sum(p.amount_cents), 0) AS completed "
+        "FROM commerce_invoice i "
+        "LEFT JOIN commerce_payment p ON p.invoice_id = i.id AND p.status = 'completed' "
+        "GROUP BY i.id HAVING i.paid_cents <> coalesce(sum(p.amount_cents), 0)"
+    )
+    return [f"invoice {row[0]}: {row[1]} paid, payments of {row[2]}" for row in found]
+
+
+@check("commerce-seats", "every departure has the seats left that nobody holds")
+def seats_add_up() -> list[str]:
+    found = _rows(
+        "SELECT s.id, s.capacity, s.remaining, coalesce(sum(a.quantity), 0) AS taken "
+        "FROM commerce_slot s LEFT JOIN commerce_allocation a ON a.slot_id = s.id "
+        "AND a.status IN ('held', 'confirmed', 'fulfilled') WHERE s.capacity IS NOT NULL "
+        "GROUP BY s.id HAVING s.remaining <> s.capacity - coalesce(sum(a.quantity), 0)"
+    )
+    return [f"departure {row[0]}: {row[2]} of {row[1]} left, {row[3]} taken" for row in found]
+
+
+@check("commerce-allocations", "seats are taken exactly by the bookings whose status takes them")
+def seats_follow_bookings() -> list[str]:
+    found = _rows(
+        "SELECT b.number, b.status, i.id FROM commerce_booking b "
+        "JOIN commerce_bookingitem i ON i.booking_id = b.id "
+        "LEFT JOIN commerce_allocation a ON a.item_id = i.id "
+        "AND a.status IN ('held', 'confirmed', 'fulfilled') "
+        "WHERE (a.id IS NOT NULL) <> (b.status IN "
+        "('on_hold', 'awaiting_payment', 'confirmed', 'in_progress', 'completed'))"
+    )
+    return [f"booking {row[0]} is {row[1]}, and item {row[2]} disagrees" for row in found]
+
+
+@check("commerce-refunds", "pending and settled refunds never exceed their payment")
+def refunds_are_covered() -> list[str]:
+    found = _rows(
+        "SELECT p.id, p.amount_cents, sum(r.amount_cents) FROM commerce_payment p "
+        "JOIN commerce_refund r ON r.payment_id = p.id AND r.status <> 'failed' "
+        "GROUP BY p.id HAVING sum(r.amount_cents) > p.amount_cents"
+    )
+    return [f"payment {row[0]} of {row[1]}: refunds of {row[2]}" for row in found]
+
+
+@check("commerce-credit-notes", "credit notes never exceed their invoice, nor refunds their note")
+def credit_notes_are_covered() -> list[str]:
+    over_invoice = _rows(
+        "SELECT i.id, i.total_cents, sum(n.amount_cents) FROM commerce_invoice i "
+        "JOIN commerce_creditnote n ON n.invoice_id = i.id "
+        "GROUP BY i.id HAVING sum(n.amount_cents) > i.total_cents"
+    )
+    over_note = _rows(
+        "SELECT n.id, n.amount_cents, sum(r.amount_cents) FROM commerce_creditnote n "
+        "JOIN commerce_refund r ON r.credit_note_id = n.id AND r.status <> 'failed' "
+        "GROUP BY n.id HAVING sum(r.amount_cents) > n.amount_cents"
+    )
+    return [
+        *(f"invoice {row[0]} of {row[1]}: credit notes of {row[2]}" for row in over_invoice),
+        *(f"credit note {row[0]} of {row[1]}: refunds of {row[2]}" for row in over_note),
+    ]
+
+
+@check("I11-deliveries", "every delivery that waits has work that will send it")
+def waiting_deliveries_have_work() -> list[str]:
+    found = _rows(
+        "SELECT d.id, d.work_id FROM commerce_delivery d WHERE d.status = 'pending' "
+        "AND NOT EXISTS (SELECT FROM work w WHERE w.id = d.work_id "
+        "AND w.status IN ('scheduled', 'ready', 'retry', 'leased'))"
+    )
+    return [f"delivery {row[0]} waits for work {row[1]}, which is not to come" for row in found]
+
+
+@check("I11-reversals", "every reversal that waits has work, or a dead letter that somebody reads")
+def waiting_reversals_have_work() -> list[str]:
+    found = _rows(
+        "SELECT r.id FROM commerce_refund r "
+        "WHERE r.status = 'pending' AND r.method = 'processor_reversal' "
+        "AND NOT EXISTS (SELECT FROM work w WHERE w.subject = 'refund/' || r.id "
+        "AND w.status NOT IN ('done', 'cancelled', 'discarded'))"
+    )
+    return [f"refund {row[0]} waits for a reversal that is not to come" for row in found]
+
+
+@check("I11-holds", "every hold has an end, and the sweep keeps up with them")
+def holds_end() -> list[str]:
+    found = _rows(
+        "SELECT number, hold_expires_at FROM commerce_booking "
+        "WHERE status IN ('on_hold', 'awaiting_payment') "
+        "AND hold_expires_at < clock_timestamp() - interval '10 minutes'"
+    )
+    return [f"booking {row[0]} should have expired at {row[1]:%Y-%m-%d %H:%M}" for row in found]

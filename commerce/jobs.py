@@ -1,0 +1,109 @@
+"""The trade's kinds of work: each one call down. Handlers run outside any transaction."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce import selectors, timetable
+from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
+from commerce.services import bookings, deliveries, invoices, refunds, settlement
+from commerce.services.invoices import InvoiceNotDue
+from events import bus
+from events.domain.envelope import Envelope
+from workflows.work.domain.claim import Claim
+from workflows.work.domain.retry import RetryPolicy
+from workflows.work.registry import job
+
+SWEEP_MAX = 500
+"""Of one kind per pass; the next pass goes on."""
+
+_PROVIDER = RetryPolicy(max_attempts=8, base_s=2, factor=2, cap_s=900, jitter=0.2)
+_NOTHING = {"type": "object", "maxProperties": 0}
+
+
+def _naming(key: str) -> dict[str, Any]:
+    id_ = {"type": "string", "format": "uuid"}
+    return {"type": "object", "properties": {key: id_}, "required": [key]}
+
+
+@job(deliveries.SEND_DOCUMENTS, input_schema=_naming("deliveryId"), retry=_PROVIDER)
+def send_documents(claim: Claim) -> dict[str, Any]:
+    """Hand the documents of a booking to the mail service."""
+    return deliveries.deliver(claim=claim)
+
+
+@job(settlement.REQUEST_PAYMENT, input_schema=_naming("invoiceId"), retry=_PROVIDER)
+def request_payment(claim: Claim) -> dict[str, Any]:
+    """Ask a provider to collect an invoice."""
+    return settlement.request_payment(claim=claim)
+
+
+@job(settlement.POLL_SETTLEMENT, input_schema=_naming("invoiceId"), retry=_PROVIDER)
+def poll_settlement(claim: Claim) -> dict[str, Any]:
+    """Ask the providers of an invoice what was paid."""
+    invoice_id = UUID(claim.input["invoiceId"])
+    return settlement.poll_invoice_settlement(invoice_id=invoice_id)
+
+
+@job(refunds.REVERSE_PAYMENT, input_schema=_naming("refundId"), retry=_PROVIDER)
+def reverse_payment(claim: Claim) -> dict[str, Any]:
+    """Have a provider take a capture back."""
+    return refunds.reverse_at_provider(claim=claim)
+
+
+@job(timetable.EXPIRE_HOLDS, input_schema=_NOTHING)
+def expire_holds(claim: Claim) -> dict[str, int]:
+    """Give up the seats of every booking whose hold is over."""
+    expired = 0
+    for booking in selectors.holds_that_ended(timezone.now())[:SWEEP_MAX]:
+        claim.check()
+        try:
+            bookings.expire_if_over(booking_id=booking.pk)
+        except (HoldNotOver, InvalidTransition):
+            continue  # Prolonged, confirmed or cancelled since the list was read.
+        expired += 1
+    return {"expired": expired}
+
+
+@job(timetable.MARK_OVERDUE, input_schema=_NOTHING)
+def mark_overdue(claim: Claim) -> dict[str, int]:
+    """Mark every invoice that should have been paid by yesterday."""
+    marked = 0
+    for invoice in selectors.invoices_past_due(timezone.now().date())[:SWEEP_MAX]:
+        claim.check()
+        try:
+            invoices.mark_overdue(invoice_id=invoice.pk)
+        except InvoiceNotDue:
+            continue  # Paid or voided since the list was read.
+        marked += 1
+    return {"marked": marked}
+
+
+@job(timetable.POLL_OPEN, input_schema=_NOTHING, timeout_s=300)
+def poll_open_settlements(claim: Claim) -> dict[str, int]:
+    """Ask the providers about every invoice that is owed and known to one."""
+    polled = 0
+    for invoice in selectors.invoices_to_poll()[:SWEEP_MAX]:
+        claim.check()
+        settlement.poll_invoice_settlement(invoice_id=invoice.pk)
+        polled += 1
+    return {"polled": polled}
+
+
+def _note_given_up(envelope: Envelope) -> None:
+    """Let a delivery know, in the same transaction, that nobody will send it."""
+    if envelope.data["kind"] == deliveries.SEND_DOCUMENTS:
+        deliveries.note_failed(work_id=UUID(envelope.data["jobId"]), error=envelope.data["error"])
+
+
+def _note_cancelled(envelope: Envelope) -> None:
+    """Let a delivery know, in the same transaction, that nobody is to send it."""
+    if envelope.data["kind"] == deliveries.SEND_DOCUMENTS:
+        deliveries.note_cancelled(work_id=UUID(envelope.data["jobId"]))
+
+
+# A reversal that gave up is not noted: as long as the provider has not said no, the money may
+# have gone back, so its refund stays pending and holds the amount until somebody re-drives it.
+bus.before_commit("job.dead_lettered", _note_given_up)
+bus.before_commit("job.cancelled", _note_cancelled)

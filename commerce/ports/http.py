@@ -1,0 +1,78 @@
+"""One way to call a peer: with a timeout, and with an error that says whether to try again."""
+
+from typing import Any
+
+import httpx2
+
+from events.domain.errors import Rejected, Unavailable
+
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_TRY_AGAIN = frozenset({408, 425, 429})
+
+
+class PeerUnavailable(Unavailable):
+    code = "peer_unavailable"
+    hint = "It is tried again; nothing was lost."
+
+    def __init__(self, peer: str, why: str) -> None:
+        super().__init__(f"The {peer} does not answer: {why}.", peer=peer, why=why)
+
+
+class PeerRefused(Rejected):
+    code = "peer_refused"
+
+    def __init__(self, peer: str, *, status: int, answer: str) -> None:
+        super().__init__(
+            f"The {peer} refused with {status}: {answer}", peer=peer, status=status, answer=answer
+        )
+
+
+class PeerMissing(Rejected):
+    code = "peer_missing"
+    hint = "Set its address in the environment."
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(f"No {peer} is configured.", peer=peer)
+
+
+def call(
+    peer: str,
+    method: str,
+    base_url: str,
+    path: str,
+    *,
+    timeout_s: float,
+    body: Any = None,
+    idempotency_key: str = "",
+) -> Any:
+    """Call `peer` and return what it answered.
+
+    :raises PeerMissing: if it has no address.
+    :raises PeerRefused: if it says that the request is wrong: repeating will not help.
+    :raises PeerUnavailable: if it cannot be reached, takes too long or is in trouble.
+    """
+    if not base_url:
+        raise PeerMissing(peer)
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    try:
+        # A timeout of the whole call and not only of its parts needs no more than this: peers
+        # are ours or trusted; whoever is not is called through the guarded egress of webhooks.
+        response = httpx2.request(
+            method, f"{base_url}{path}", json=body, headers=headers, timeout=timeout_s
+        )
+    except httpx2.HTTPError as error:
+        raise PeerUnavailable(peer, type(error).__name__) from error
+    if response.status_code >= _SERVER_ERROR or response.status_code in _TRY_AGAIN:
+        raise PeerUnavailable(peer, f"status {response.status_code}")
+    if response.status_code >= _CLIENT_ERROR:
+        raise PeerRefused(peer, status=response.status_code, answer=response.text[:200])
+    return _answer(peer, response)
+
+
+def _answer(peer: str, response: httpx2.Response) -> Any:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError as error:
+        raise PeerUnavailable(peer, "its answer is not JSON") from error

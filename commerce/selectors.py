@@ -1,0 +1,93 @@
+"""Questions about the trade that more than one caller asks."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from commerce.domain.booking.state import HOLDING as SEATS_HELD
+from commerce.domain.booking.state import TAKING
+from commerce.domain.invoices import InvoiceStatus
+from commerce.domain.refunds import HOLDING as REFUND_HOLDS
+from commerce.models import (
+    Allocation,
+    Booking,
+    CreditNote,
+    ExternalRef,
+    Invoice,
+    Payment,
+    PaymentStatus,
+    Refund,
+    Rendition,
+    RenditionStatus,
+)
+
+_WAITING = (InvoiceStatus.ISSUED.value, InvoiceStatus.PARTIALLY_PAID.value)
+_OPEN = (*_WAITING, InvoiceStatus.OVERDUE.value)
+
+
+def paid_cents(invoice_id: UUID) -> int:
+    """Return what completed payments of an invoice add up to."""
+    return _sum(Payment.objects.filter(invoice=invoice_id, status=PaymentStatus.COMPLETED))
+
+
+def credited_cents(invoice_id: UUID) -> int:
+    """Return what the credit notes of an invoice add up to."""
+    return _sum(CreditNote.objects.filter(invoice=invoice_id))
+
+
+def refund_held_cents(*, payment_id: UUID | None = None, credit_note_id: UUID | None = None) -> int:
+    """Return what pending and settled refunds of a payment, or of a credit note, add up to."""
+    held = Refund.objects.filter(status__in=REFUND_HOLDS)
+    if payment_id is not None:
+        return _sum(held.filter(payment=payment_id))
+    return _sum(held.filter(credit_note=credit_note_id))
+
+
+def outstanding_cents(booking: Booking) -> int:
+    """Return how much of the price of a booking has not been paid on any of its invoices."""
+    paid = booking.invoices.exclude(status=InvoiceStatus.VOID).aggregate(sum=Sum("paid_cents"))
+    return max(0, booking.sell_amount_cents - (paid["sum"] or 0))
+
+
+def seats_taken(slot_id: UUID) -> int:
+    """Return how many seats of a departure are held, confirmed or travelled."""
+    taking = Allocation.objects.filter(slot=slot_id, status__in=TAKING)
+    return taking.aggregate(sum=Sum("quantity"))["sum"] or 0
+
+
+def holds_that_ended(at: datetime) -> QuerySet[Booking]:
+    """Return the bookings whose seats were kept until `at` or earlier, the oldest first."""
+    holding = Booking.objects.filter(status__in=SEATS_HELD, hold_expires_at__lte=at)
+    return holding.order_by("hold_expires_at")
+
+
+def invoices_past_due(today: date) -> QuerySet[Invoice]:
+    """Return the invoices that should have been paid before `today`."""
+    return Invoice.objects.filter(status__in=_WAITING, due_date__lt=today).order_by("due_date")
+
+
+def invoices_to_poll() -> QuerySet[Invoice]:
+    """Return the invoices that are owed and that a provider knows."""
+    known = ExternalRef.objects.filter(invoice__status__in=_OPEN).values("invoice")
+    return Invoice.objects.filter(pk__in=known).order_by("pk")
+
+
+def sendable_documents(booking_id: UUID) -> QuerySet[Rendition]:
+    """Return the current documents of the invoices of a booking that a customer may get."""
+    return (
+        Rendition.objects.filter(invoice__booking=booking_id, status=RenditionStatus.READY)
+        .exclude(invoice__status__in=[InvoiceStatus.DRAFT, InvoiceStatus.VOID])
+        .select_related("invoice")
+        .order_by("invoice__issued_at", "format")
+    )
+
+
+def has_sendable_invoices(booking_id: UUID) -> bool:
+    """Say whether there is anything that documents could be made of."""
+    wanted = ~Q(status__in=[InvoiceStatus.DRAFT, InvoiceStatus.VOID])
+    return Invoice.objects.filter(wanted, booking=booking_id).exists()
+
+
+def _sum(rows: QuerySet[Payment] | QuerySet[CreditNote] | QuerySet[Refund]) -> int:
+    return rows.aggregate(sum=Sum("amount_cents"))["sum"] or 0

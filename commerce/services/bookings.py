@@ -1,0 +1,347 @@
+"""Bookings: the aggregate decides, and what follows from it happens in the same transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce import conf, projections, selectors, vault
+from commerce.domain import money
+from commerce.domain.booking.decisions import REQUEST, SWEEP
+from commerce.domain.booking.messages import (
+    Advance,
+    AmendBooking,
+    CancelBooking,
+    Command,
+    CreateBooking,
+    ExpireBooking,
+    OverrideStatus,
+)
+from commerce.domain.booking.refusals import BookingNotFound
+from commerce.domain.booking.state import Booking as State
+from commerce.domain.booking.state import Item, Status
+from commerce.domain.money import Money
+from commerce.models import (
+    Booking,
+    BookingContact,
+    BookingItem,
+    ItemStatus,
+    Product,
+    ProductStatus,
+    SeriesScope,
+    Slot,
+)
+from commerce.services import numbers, policies, seats
+from commerce.services.slots import SlotNotFound
+from events import context, executor, store
+from events.domain.aggregate import Outcome
+from events.domain.errors import Rejected
+from events.ids import new_id
+from ledger import idempotency, preconditions
+
+
+class ProductNotForSale(Rejected):
+    code = "product_not_for_sale"
+
+    def __init__(self, product: Product) -> None:
+        super().__init__(
+            f"Product {product.pk} is {product.status}.",
+            product_id=str(product.pk),
+            status=product.status,
+        )
+
+
+class SlotIsOver(Rejected):
+    code = "slot_is_over"
+
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(f"Departure {slot.pk} has left.", slot_id=str(slot.pk))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """So many seats of a departure."""
+
+    slot_id: UUID
+    quantity: int
+
+
+def create_booking(
+    *,
+    wanted: Sequence[Wanted],
+    pax: int,
+    contact: dict[str, Any],
+    external_ref: str = "",
+    notifications_suppressed: bool = False,
+) -> Booking:
+    """Make a booking as a draft, at the prices and on the terms of this moment.
+
+    :raises BookingEmpty: if nothing is wanted.
+    :raises SlotNotFound, SlotIsOver: if a departure is unknown or has left.
+    :raises ProductNotForSale: if its product is not active.
+    :raises CurrenciesMixed: if the products are priced in several currencies.
+    """
+    now = timezone.now()
+    booking_id = str(new_id())
+    with idempotency.transaction() as unit:
+        unit.refer(booking_id)
+        items, currency = _price(wanted, now)
+        command = CreateBooking(
+            number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
+            currency=currency,
+            pax=pax,
+            items=items,
+            external_ref=external_ref,
+            notifications_suppressed=notifications_suppressed,
+            actor=_actor(),
+            at=now,
+        )
+        state = _execute(booking_id, command).state
+        _insert_items(state)
+        sealed = vault.seal(contact, of=booking_id)
+        BookingContact.objects.create(booking_id=booking_id, sealed=sealed)
+        return _row(booking_id)
+
+
+def hold_booking(
+    *, booking_id: UUID, until: datetime | None = None, expected_version: int | None = None
+) -> Booking:
+    """Keep seats until `until` (by default for conf.HOLD).
+
+    :raises InvalidTransition, HoldNeedsAnEnd: as the aggregate says.
+    :raises SlotSoldOut: if there are not enough seats.
+    """
+    command = _advance(Status.ON_HOLD, until=until or timezone.now() + conf.HOLD)
+    return _change(booking_id, command, expected_version, source="booking")
+
+
+def await_payment(
+    *, booking_id: UUID, until: datetime | None = None, expected_version: int | None = None
+) -> Booking:
+    """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
+    command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
+    return _change(booking_id, command, expected_version, source="booking")
+
+
+def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+    """Confirm, and take the seats for good.
+
+    :raises InvalidTransition: if it cannot be confirmed from where it is.
+    :raises PaymentOutstanding: if it awaits a payment that has not come in.
+    :raises SlotSoldOut: if there are not enough seats.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(booking_id))
+        # Locked before the sum is read, so that it is true when the decision falls.
+        lock_booking(booking_id)
+        outstanding = selectors.outstanding_cents(_row(booking_id))
+        command = _advance(Status.CONFIRMED, outstanding_cents=outstanding)
+        return _changed(booking_id, command, expected_version, source="booking")
+
+
+def start_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+    """Note that the journey has begun.
+
+    :raises InvalidTransition: if it is not confirmed.
+    """
+    command = _advance(Status.IN_PROGRESS)
+    return _change(booking_id, command, expected_version, source="booking")
+
+
+def complete_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+    """Note that the journey is over.
+
+    :raises InvalidTransition: if it is not in progress.
+    """
+    command = _advance(Status.COMPLETED)
+    return _change(booking_id, command, expected_version, source="booking")
+
+
+def cancel_booking(
+    *, booking_id: UUID, reason: str, expected_version: int | None = None
+) -> Booking:
+    """Cancel, give the seats back, and record what the agreed terms give back.
+
+    :raises InvalidTransition: if it is over already.
+    """
+    command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
+    return _change(booking_id, command, expected_version, source="cancel")
+
+
+def expire_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+    """Give up the seats that are kept, on request.
+
+    :raises InvalidTransition: if none are kept.
+    """
+    command = ExpireBooking(cause=REQUEST, actor=_actor(), at=timezone.now())
+    return _change(booking_id, command, expected_version, source="expire")
+
+
+def expire_if_over(*, booking_id: UUID) -> Booking:
+    """Give up the seats because their time is over. For the sweep.
+
+    :raises HoldNotOver: if the hold was prolonged meanwhile.
+    :raises InvalidTransition: if none are kept any more.
+    """
+    command = ExpireBooking(cause=SWEEP, actor=_actor(), at=timezone.now())
+    return _change(booking_id, command, None, source="expire")
+
+
+def override_status(
+    *,
+    booking_id: UUID,
+    to: Status,
+    reason: str,
+    until: datetime | None = None,
+    expected_version: int | None = None,
+) -> Booking:
+    """Correct the status by hand; seats follow.
+
+    :raises ReasonMissing: if nobody says why.
+    :raises OverrideNotNeeded: if the ordinary way leads there.
+    :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
+    :raises SlotSoldOut: if seats are needed again and gone.
+    """
+    command = OverrideStatus(
+        to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
+    )
+    return _change(booking_id, command, expected_version, source="modify")
+
+
+def amend_booking(
+    *,
+    booking_id: UUID,
+    expected_version: int | None,
+    external_ref: str | None = None,
+    notifications_suppressed: bool | None = None,
+) -> Booking:
+    """Change what is noted on a booking; what is None stays.
+
+    :raises VersionMoved: if it changed since `expected_version`.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(booking_id))
+        lock_booking(booking_id)
+        row = _row(booking_id)
+        is_silent = notifications_suppressed
+        command = AmendBooking(
+            external_ref=row.external_ref if external_ref is None else external_ref,
+            notifications_suppressed=row.notifications_suppressed
+            if is_silent is None
+            else is_silent,
+            actor=_actor(),
+            at=timezone.now(),
+        )
+        return _changed(booking_id, command, expected_version, source="modify")
+
+
+def lock_booking(booking_id: object) -> None:
+    """Queue for a booking until the end of this transaction: the first lock of all."""
+    store.lock([projections.stream_of(booking_id)])
+
+
+def contact_of(booking_id: UUID) -> dict[str, Any]:
+    """Return how to reach whoever booked, in clear. The caller has checked the capability."""
+    row = BookingContact.objects.filter(booking=booking_id).first()
+    return vault.unseal(row.sealed, of=str(booking_id)) if row else {}
+
+
+def _change(
+    booking_id: UUID, command: Command, expected_version: int | None, *, source: str
+) -> Booking:
+    with idempotency.transaction() as unit:
+        unit.refer(str(booking_id))
+        return _changed(booking_id, command, expected_version, source=source)
+
+
+def _changed(
+    booking_id: UUID, command: Command, expected_version: int | None, *, source: str
+) -> Booking:
+    lock_booking(booking_id)
+    # Compared first: who acts on an old picture shall learn that, not what is wrong today.
+    preconditions.check_version(expected_version, _row(booking_id).revision)
+    state = _execute(str(booking_id), command).state
+    seats.follow(state, source=source)
+    return _row(booking_id)
+
+
+def _execute(booking_id: str, command: Command) -> Outcome[State]:
+    stream = projections.stream_of(booking_id)
+    return executor.execute_in_transaction(projections.BOOKING, stream, command)
+
+
+def _advance(to: Status, *, until: datetime | None = None, outstanding_cents: int = 0) -> Advance:
+    return Advance(
+        to=to,
+        actor=_actor(),
+        at=timezone.now(),
+        hold_expires_at=until,
+        outstanding_cents=outstanding_cents,
+    )
+
+
+def _actor() -> str:
+    return str(context.current().principal)
+
+
+def _row(booking_id: UUID | str) -> Booking:
+    row = Booking.objects.filter(pk=booking_id).first()
+    if row is None:
+        raise BookingNotFound(str(booking_id))
+    return row
+
+
+def _price(wanted: Sequence[Wanted], now: datetime) -> tuple[tuple[Item, ...], str]:
+    slot_ids = [one.slot_id for one in wanted]
+    related = Slot.objects.select_related("product__cancellation_policy")
+    slots = related.in_bulk(slot_ids)
+    items = tuple(_item(slots.get(one.slot_id), one, now) for one in wanted)
+    if not items:
+        return items, ""
+    currency = slots[slot_ids[0]].product.currency
+    prices = (
+        Money(item.amount_cents, slots[one.slot_id].product.currency)
+        for item, one in zip(items, wanted, strict=True)
+    )
+    money.total(prices, currency=currency)
+    return items, currency
+
+
+def _item(slot: Slot | None, one: Wanted, now: datetime) -> Item:
+    if slot is None:
+        raise SlotNotFound(one.slot_id)
+    if slot.product.status != ProductStatus.ACTIVE:
+        raise ProductNotForSale(slot.product)
+    if slot.starts_at <= now:
+        raise SlotIsOver(slot)
+    return Item(
+        id=str(new_id()),
+        product_id=str(slot.product_id),
+        slot_id=str(slot.pk),
+        title=slot.product.name,
+        quantity=one.quantity,
+        unit_amount_cents=slot.product.sell_amount_cents,
+        service_date=slot.starts_at.date(),
+        terms=policies.terms_of(slot.product.cancellation_policy),
+    )
+
+
+def _insert_items(state: State) -> None:
+    BookingItem.objects.bulk_create(
+        BookingItem(
+            id=item.id,
+            booking_id=state.id,
+            product_id=item.product_id,
+            slot_id=item.slot_id,
+            title=item.title,
+            quantity=item.quantity,
+            unit_amount_cents=item.unit_amount_cents,
+            service_date=item.service_date,
+            status=ItemStatus.OPEN,
+            terms=item.terms.as_json() if item.terms else None,
+        )
+        for item in state.items
+    )

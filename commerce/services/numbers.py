@@ -1,0 +1,48 @@
+"""Hand out document numbers: no gap and no number twice, because the series row is locked."""
+
+from datetime import date
+
+from commerce.domain import numbering
+from commerce.domain.numbering import Reset
+from commerce.models import NumberSeries, SeriesScope
+from events.domain.errors import Conflict
+
+_DEFAULTS = {
+    SeriesScope.BOOKING: ("BK", Reset.MONTHLY),
+    SeriesScope.INVOICE: ("INV", Reset.ANNUAL),
+    SeriesScope.CREDIT_NOTE: ("CN", Reset.ANNUAL),
+}
+
+
+class NoActiveSeries(Conflict):
+    code = "no_active_series_for_scope"
+    hint = "Activate a number series in the admin."
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"No number series for {scope} is active.", scope=scope)
+
+
+def next_number(scope: SeriesScope, *, day: date) -> str:
+    """Return the next number of the active series, which stays locked until commit.
+
+    :raises NoActiveSeries: if somebody switched the series off.
+    :raises SeriesExhausted: if the series has no number left.
+    """
+    series = _locked(scope)
+    period = numbering.period_of(Reset(series.reset), day)
+    sequence = series.last_sequence + 1 if series.period == period else 1
+    number = numbering.format_number(series.prefix, period, sequence)
+    NumberSeries.objects.filter(pk=series.pk).update(period=period, last_sequence=sequence)
+    return number
+
+
+def _locked(scope: SeriesScope) -> NumberSeries:
+    if not NumberSeries.objects.filter(scope=scope).exists():
+        prefix, reset = _DEFAULTS[scope]
+        NumberSeries.objects.bulk_create(
+            [NumberSeries(scope=scope, prefix=prefix, reset=reset)], ignore_conflicts=True
+        )
+    series = NumberSeries.objects.select_for_update().filter(scope=scope, is_active=True).first()
+    if series is None:
+        raise NoActiveSeries(scope)
+    return series

@@ -1,0 +1,208 @@
+"""Payments: booked under the lock of their invoice, so that nobody pays the same cent twice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce import conf
+from commerce.domain import invoices as rules
+from commerce.domain import settlement
+from commerce.domain.booking.snapshot import time_json
+from commerce.domain.invoices import InvoiceStatus
+from commerce.domain.money import CurrenciesMixed
+from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
+from commerce.services import invoices
+from events import context, recorder
+from events.domain.errors import NotFound, Rejected
+from ledger import idempotency
+
+
+class PaymentNotFound(NotFound):
+    code = "payment_not_found"
+
+    def __init__(self, payment_id: UUID) -> None:
+        super().__init__(f"There is no payment {payment_id}.", payment_id=str(payment_id))
+
+
+class PaymentNotPending(Rejected):
+    code = "payment_not_pending"
+
+    def __init__(self, payment: Payment) -> None:
+        super().__init__(
+            f"Payment {payment.pk} is {payment.status}; that is final.",
+            payment_id=str(payment.pk),
+            status=payment.status,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """What a provider says about the money that it took."""
+
+    provider: str
+    provider_ref: str
+    at: datetime
+
+
+def record_payment(
+    *,
+    invoice_id: UUID,
+    amount_cents: int,
+    currency: str,
+    method: PaymentMethod,
+    reference: str = "",
+    paid_at: datetime | None = None,
+    is_pending: bool = False,
+) -> Payment:
+    """Book money on an invoice, or announce it: pending money changes nothing yet.
+
+    :raises InvoiceNotFound: if there is no such invoice.
+    :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it.
+    :raises CurrenciesMixed: if it is in another currency than the invoice.
+    """
+    with idempotency.transaction() as unit:
+        invoice = invoices.locked(invoice_id)
+        _check(invoice, amount_cents=amount_cents, currency=currency)
+        payment = _insert(
+            invoice,
+            amount_cents=amount_cents,
+            method=method,
+            reference=reference,
+            paid_at=None if is_pending else paid_at or timezone.now(),
+        )
+        unit.refer(str(payment.pk))
+        if not is_pending:
+            _apply(invoice, payment)
+    return payment
+
+
+def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Payment:
+    """Note that announced money has come.
+
+    :raises PaymentNotFound: if there is no such payment.
+    :raises PaymentNotPending: if it ended before.
+    :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it any more.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(payment_id))
+        invoice, payment = _locked_pending(payment_id)
+        _check(invoice, amount_cents=payment.amount_cents, currency=payment.currency)
+        payment.status = PaymentStatus.COMPLETED
+        payment.paid_at = paid_at or timezone.now()
+        payment.save()
+        _apply(invoice, payment)
+    return payment
+
+
+def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
+    """Note that announced money will not come.
+
+    :raises PaymentNotFound: if there is no such payment.
+    :raises PaymentNotPending: if it ended before.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(payment_id))
+        _, payment = _locked_pending(payment_id)
+        payment.status = PaymentStatus.FAILED
+        payment.failure_reason = reason
+        payment.save()
+    return payment
+
+
+def book_captured(
+    invoice: Invoice, *, amount_cents: int, reference: str, paid_at: datetime, captured: Captured
+) -> Payment:
+    """Book what a provider captured on a locked invoice, in the caller's transaction."""
+    payment = _insert(
+        invoice,
+        amount_cents=amount_cents,
+        method=PaymentMethod.CREDIT_CARD,
+        reference=reference,
+        paid_at=paid_at,
+        provider=captured.provider,
+    )
+    Capture.objects.create(
+        payment=payment,
+        provider=captured.provider,
+        provider_ref=captured.provider_ref,
+        amount_cents=amount_cents,
+        captured_at=captured.at,
+        window_closes_at=settlement.window_closes_at(captured.at, window=conf.SETTLEMENT_WINDOW),
+    )
+    _apply(invoice, payment)
+    return payment
+
+
+def _check(invoice: Invoice, *, amount_cents: int, currency: str) -> None:
+    if currency != invoice.currency:
+        raise CurrenciesMixed(invoice.currency, currency)
+    rules.check_can_pay(
+        invoice_id=str(invoice.pk),
+        status=invoice.status,
+        due_cents=invoice.balance_due_cents,
+        amount_cents=amount_cents,
+    )
+
+
+def _insert(
+    invoice: Invoice,
+    *,
+    amount_cents: int,
+    method: PaymentMethod,
+    reference: str,
+    paid_at: datetime | None,
+    provider: str = "",
+) -> Payment:
+    return Payment.objects.create(
+        invoice=invoice,
+        status=PaymentStatus.PENDING if paid_at is None else PaymentStatus.COMPLETED,
+        method=method,
+        amount_cents=amount_cents,
+        currency=invoice.currency,
+        reference=reference,
+        provider=provider,
+        paid_at=paid_at,
+        recorded_by=str(context.current().principal),
+    )
+
+
+def _locked_pending(payment_id: UUID) -> tuple[Invoice, Payment]:
+    # The invoice first, then the payment: the order of locks.
+    invoice_id = Payment.objects.filter(pk=payment_id).values_list("invoice_id", flat=True).first()
+    if invoice_id is None:
+        raise PaymentNotFound(payment_id)
+    invoice = invoices.locked(invoice_id)
+    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    if payment.status != PaymentStatus.PENDING:
+        raise PaymentNotPending(payment)
+    return invoice, payment
+
+
+def _apply(invoice: Invoice, payment: Payment) -> None:
+    assert payment.paid_at is not None, "only completed payments are applied"
+    invoice.paid_cents += payment.amount_cents
+    invoice.balance_due_cents = invoice.total_cents - invoice.paid_cents
+    invoice.status = rules.status_when_paid(
+        status=InvoiceStatus(invoice.status),
+        total_cents=invoice.total_cents,
+        paid_cents=invoice.paid_cents,
+    )
+    invoices.store(invoice)
+    recorder.emit(
+        "invoice.payment.recorded",
+        {
+            **invoices.identity(invoice),
+            "paymentId": str(payment.pk),
+            "amountCents": payment.amount_cents,
+            "currency": payment.currency,
+            "paymentMethod": payment.method,
+            "status": payment.status,
+            "referenceNumber": payment.reference,
+            "paymentDate": time_json(payment.paid_at),
+            "occurredAt": time_json(payment.paid_at),
+        },
+        stream=invoices.stream_of(invoice),
+        event_id=f"evt_payment_recorded_{payment.pk}",
+    )

@@ -1,0 +1,134 @@
+"""Products: each change is the row first, then the fact, in one transaction."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from commerce.domain.money import Money
+from commerce.models import Product
+from commerce.models.products import ProductStatus
+from events import recorder
+from events.domain.errors import Conflict, NotFound, Rejected
+from ledger import idempotency, preconditions
+
+CHANGEABLE = frozenset(
+    {
+        "name",
+        "description",
+        "status",
+        "sell_amount_cents",
+        "cost_amount_cents",
+        "supplier",
+        "duration_minutes",
+        "tags",
+        "cancellation_policy_id",
+    }
+)
+
+
+class ProductNotFound(NotFound):
+    code = "product_not_found"
+
+    def __init__(self, product_id: UUID) -> None:
+        super().__init__(f"There is no product {product_id}.", product_id=str(product_id))
+
+
+class ProductInUse(Conflict):
+    code = "product_in_use"
+    hint = "Archive it instead: what was sold stays on record."
+
+    def __init__(self, product_id: UUID) -> None:
+        super().__init__(
+            f"Product {product_id} has departures or bookings.", product_id=str(product_id)
+        )
+
+
+class FieldNotChangeable(Rejected):
+    code = "field_not_changeable"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} of a product cannot change.", pointer=f"/{name}", name=name)
+
+
+def create_product(
+    *, name: str, currency: str, sell_amount_cents: int, status: str = "draft", **details: Any
+) -> Product:
+    """Add a product.
+
+    :raises CurrencyUnknown: if `currency` is not an ISO 4217 code.
+    :raises AmountOutOfRange: if the price is beyond what Daybook counts.
+    """
+    price = Money(sell_amount_cents, currency)
+    with idempotency.transaction() as unit:
+        product = Product.objects.create(
+            name=name,
+            currency=price.currency,
+            sell_amount_cents=price.amount_cents,
+            status=ProductStatus(status),
+            **details,
+        )
+        unit.refer(str(product.pk))
+        _tell("created", product)
+    return product
+
+
+def update_product(
+    *, product_id: UUID, expected_version: int | None = None, **changes: Any
+) -> Product:
+    """Change a product. The currency stays: prices that were agreed are in it.
+
+    :raises ProductNotFound: if there is no such product.
+    :raises FieldNotChangeable: if one of `changes` is not in CHANGEABLE.
+    :raises VersionMoved: if it changed since `expected_version`.
+    """
+    for name in changes.keys() - CHANGEABLE:
+        raise FieldNotChangeable(name)
+    with idempotency.transaction() as unit:
+        unit.refer(str(product_id))
+        product = _locked(product_id)
+        preconditions.check_version(expected_version, product.revision)
+        for name, value in changes.items():
+            setattr(product, name, value)
+        product.revision += 1
+        product.updated_at = timezone.now()
+        product.save()
+        _tell("updated", product)
+    return product
+
+
+def delete_product(*, product_id: UUID, expected_version: int | None = None) -> None:
+    """Delete a product that was never offered.
+
+    :raises ProductNotFound: if there is no such product.
+    :raises ProductInUse: if it has departures or bookings.
+    :raises VersionMoved: if it changed since `expected_version`.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(product_id))
+        product = _locked(product_id)
+        preconditions.check_version(expected_version, product.revision)
+        product.revision += 1
+        try:
+            Product.objects.filter(pk=product_id).delete()
+        except ProtectedError as error:
+            raise ProductInUse(product_id) from error
+        _tell("deleted", product)
+
+
+def _locked(product_id: UUID) -> Product:
+    product = Product.objects.select_for_update().filter(pk=product_id).first()
+    if product is None:
+        raise ProductNotFound(product_id)
+    return product
+
+
+def _tell(what: str, product: Product) -> None:
+    id_ = str(product.pk)
+    recorder.emit(
+        f"product.{what}",
+        {"id": id_},
+        stream=("product", id_),
+        event_id=f"evt_product_{what}_{id_}_{product.revision}",
+    )

@@ -1,0 +1,353 @@
+"""Credit notes, and the money leg of a refund. Amounts are held under the lock of the payment."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce import projections, selectors
+from commerce.domain import invoices as invoice_rules
+from commerce.domain import refunds as rules
+from commerce.domain import settlement
+from commerce.domain.booking.messages import NoteRefund
+from commerce.domain.booking.snapshot import time_json
+from commerce.domain.money import CurrenciesMixed
+from commerce.domain.refunds import (
+    NothingToReverse,
+    RefundMethod,
+    RefundStatus,
+    SettlementWindowClosed,
+)
+from commerce.models import Capture, CreditNote, Payment, PaymentStatus, Refund, SeriesScope
+from commerce.ports.http import PeerRefused
+from commerce.ports.payment import PROVIDERS
+from commerce.services import bookings, invoices, numbers
+from commerce.services.payments import PaymentNotFound
+from events import context, executor, recorder
+from events.domain.errors import NotFound, Rejected
+from ledger import idempotency
+from workflows.work import queue
+from workflows.work.domain.claim import Claim
+
+REVERSE_PAYMENT = "commerce.reverse_payment"
+
+
+class CreditNoteNotFound(NotFound):
+    code = "credit_note_not_found"
+
+    def __init__(self, credit_note_id: UUID) -> None:
+        super().__init__(
+            f"There is no credit note {credit_note_id}.", credit_note_id=str(credit_note_id)
+        )
+
+
+class RefundNotFound(NotFound):
+    code = "refund_not_found"
+
+    def __init__(self, refund_id: UUID) -> None:
+        super().__init__(f"There is no refund {refund_id}.", refund_id=str(refund_id))
+
+
+class CreditNoteOfAnotherInvoice(Rejected):
+    code = "credit_note_of_another_invoice"
+
+    def __init__(self, credit_note_id: UUID) -> None:
+        super().__init__(
+            f"Credit note {credit_note_id} belongs to another invoice than the payment.",
+            pointer="/credit_note_id",
+            credit_note_id=str(credit_note_id),
+        )
+
+
+class PaymentNotRefundable(Rejected):
+    code = "payment_not_refundable"
+
+    def __init__(self, payment: Payment) -> None:
+        super().__init__(
+            f"Payment {payment.pk} is {payment.status}; there is nothing to give back.",
+            payment_id=str(payment.pk),
+            status=payment.status,
+        )
+
+
+class ProviderEndsIt(Rejected):
+    code = "provider_ends_refund"
+    hint = "Its job is on the list of jobs."
+
+    def __init__(self, refund_id: UUID) -> None:
+        super().__init__(
+            f"Refund {refund_id} is at the provider, who says how it ends.",
+            refund_id=str(refund_id),
+        )
+
+
+def issue_credit_note(
+    *, invoice_id: UUID, amount_cents: int, currency: str, reason: str
+) -> CreditNote:
+    """Adjust an issued invoice. What is paid and due on the invoice itself stays.
+
+    :raises InvoiceNotFound: if there is no such invoice.
+    :raises InvoiceNotCreditable: if it is a draft or void.
+    :raises InvoiceOvercredited: if the credit notes would exceed the invoice.
+    :raises CurrenciesMixed: if it is in another currency than the invoice.
+    """
+    now = timezone.now()
+    with idempotency.transaction() as unit:
+        invoice = invoices.locked(invoice_id)
+        if currency != invoice.currency:
+            raise CurrenciesMixed(invoice.currency, currency)
+        invoice_rules.check_can_credit(invoice_id=str(invoice_id), status=invoice.status)
+        rules.check_credit(
+            invoice_id=str(invoice_id),
+            total_cents=invoice.total_cents,
+            credited_cents=selectors.credited_cents(invoice_id),
+            amount_cents=amount_cents,
+        )
+        note = CreditNote.objects.create(
+            invoice=invoice,
+            number=numbers.next_number(SeriesScope.CREDIT_NOTE, day=now.date()),
+            amount_cents=amount_cents,
+            currency=currency,
+            reason=reason,
+            issued_by=str(context.current().principal),
+            issued_at=now,
+        )
+        unit.refer(str(note.pk))
+        recorder.emit(
+            "credit_note.issued",
+            {
+                "creditNoteId": str(note.pk),
+                "creditNoteNumber": note.number,
+                "invoiceId": str(invoice_id),
+                "bookingId": str(invoice.booking_id),
+                "amountCents": amount_cents,
+                "currency": currency,
+                "reason": reason,
+            },
+            stream=("credit_note", str(note.pk)),
+            event_id=f"evt_credit_note_issued_{note.pk}",
+        )
+    return note
+
+
+def request_refund(
+    *,
+    payment_id: UUID,
+    amount_cents: int,
+    method: RefundMethod,
+    reason: str,
+    credit_note_id: UUID | None = None,
+) -> Refund:
+    """Hold an amount against a payment until it has gone back or not.
+
+    A reversal at the provider is a job; every other way is ended by whoever did it.
+
+    :raises PaymentNotFound, CreditNoteNotFound: if there is no such thing.
+    :raises PaymentNotRefundable: if the payment never came in.
+    :raises CreditNoteOfAnotherInvoice: if the two do not belong together.
+    :raises RefundExceedsPayment, RefundExceedsCreditNote: if it is more than is left.
+    :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
+    """
+    with idempotency.transaction() as unit:
+        payment = _locked_payment(payment_id)
+        note = _locked_note(credit_note_id, payment)
+        _check_amount(payment, note, amount_cents)
+        if method is RefundMethod.PROCESSOR_REVERSAL:
+            _check_reversible(payment)
+        refund = Refund.objects.create(
+            payment=payment,
+            credit_note=note,
+            method=method,
+            status=RefundStatus.PENDING,
+            amount_cents=amount_cents,
+            currency=payment.currency,
+            reason=reason,
+            requested_by=str(context.current().principal),
+        )
+        unit.refer(str(refund.pk))
+        _tell("requested", refund, reason=reason)
+        if method is RefundMethod.PROCESSOR_REVERSAL:
+            queue.enqueue(
+                REVERSE_PAYMENT, subject=f"refund/{refund.pk}", input={"refundId": str(refund.pk)}
+            )
+    return refund
+
+
+def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
+    """Note that the money has gone back by other means than the provider.
+
+    :raises RefundNotFound: if there is no such refund.
+    :raises ProviderEndsIt: if it is a reversal at the provider.
+    :raises RefundAlreadyEnded: if it is settled or failed.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(refund_id))
+        refund = _locked_refund(refund_id)
+        _check_by_hand(refund)
+        return _settle(refund, provider_ref)
+
+
+def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
+    """Note that the money has not gone back, by other means than the provider; free the amount.
+
+    :raises RefundNotFound: if there is no such refund.
+    :raises ProviderEndsIt: if it is a reversal at the provider.
+    :raises RefundAlreadyEnded: if it is settled or failed.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(refund_id))
+        refund = _locked_refund(refund_id)
+        _check_by_hand(refund)
+        return _fail(refund, reason)
+
+
+def reverse_at_provider(*, claim: Claim) -> dict[str, Any]:
+    """Have the provider take a capture back. The job of a processor reversal.
+
+    As long as the provider has not answered clearly the refund stays pending and holds.
+
+    :raises PeerUnavailable: if the provider is in trouble: worth another try.
+    """
+    refund = Refund.objects.select_related("payment__capture").get(pk=claim.input["refundId"])
+    if refund.status != RefundStatus.PENDING:
+        return {"refundId": str(refund.pk), "status": refund.status}
+    capture = refund.payment.capture
+    provider = PROVIDERS[capture.provider]
+    try:
+        reference = provider.refund(
+            capture.provider_ref, amount_cents=refund.amount_cents, key=claim.token
+        )
+    except PeerRefused as refused:
+        return _end_reversal(refund.pk, claim, refusal=str(refused))
+    return _end_reversal(refund.pk, claim, reference=reference)
+
+
+def _end_reversal(
+    refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
+) -> dict[str, Any]:
+    with idempotency.transaction():
+        refund = _locked_refund(refund_id)
+        refund = _fail(refund, refusal) if refusal else _settle(refund, reference)
+        result = {"refundId": str(refund.pk), "status": refund.status}
+        queue.complete(claim, result)
+    return result
+
+
+def _locked_payment(payment_id: UUID) -> Payment:
+    payment = (
+        Payment.objects.select_for_update(of=("self",))
+        .select_related("invoice")
+        .filter(pk=payment_id)
+        .first()
+    )
+    if payment is None:
+        raise PaymentNotFound(payment_id)
+    if payment.status != PaymentStatus.COMPLETED:
+        raise PaymentNotRefundable(payment)
+    return payment
+
+
+def _locked_note(credit_note_id: UUID | None, payment: Payment) -> CreditNote | None:
+    if credit_note_id is None:
+        return None
+    note = CreditNote.objects.select_for_update().filter(pk=credit_note_id).first()
+    if note is None:
+        raise CreditNoteNotFound(credit_note_id)
+    if note.invoice_id != payment.invoice_id:
+        raise CreditNoteOfAnotherInvoice(credit_note_id)
+    return note
+
+
+def _check_amount(payment: Payment, note: CreditNote | None, amount_cents: int) -> None:
+    rules.check_refund_of_payment(
+        payment_id=str(payment.pk),
+        paid_cents=payment.amount_cents,
+        held_cents=selectors.refund_held_cents(payment_id=payment.pk),
+        amount_cents=amount_cents,
+    )
+    if note is not None:
+        rules.check_refund_of_credit_note(
+            credit_note_id=str(note.pk),
+            credited_cents=note.amount_cents,
+            held_cents=selectors.refund_held_cents(credit_note_id=note.pk),
+            amount_cents=amount_cents,
+        )
+
+
+def _check_reversible(payment: Payment) -> None:
+    capture = Capture.objects.filter(payment=payment).first()
+    if capture is None or capture.provider not in PROVIDERS:
+        raise NothingToReverse(str(payment.pk))
+    if not settlement.is_inside_window(timezone.now(), closes_at=capture.window_closes_at):
+        raise SettlementWindowClosed(str(payment.pk), closed_at=time_json(capture.window_closes_at))
+
+
+def _locked_refund(refund_id: UUID) -> Refund:
+    booking_id = (
+        Refund.objects.filter(pk=refund_id)
+        .values_list("payment__invoice__booking_id", flat=True)
+        .first()
+    )
+    if booking_id is None:
+        raise RefundNotFound(refund_id)
+    bookings.lock_booking(booking_id)
+    return (
+        Refund.objects.select_for_update(of=("self",))
+        .select_related("payment__invoice")
+        .get(pk=refund_id)
+    )
+
+
+def _check_by_hand(refund: Refund) -> None:
+    if refund.method == RefundMethod.PROCESSOR_REVERSAL:
+        raise ProviderEndsIt(refund.pk)
+
+
+def _settle(refund: Refund, provider_ref: str) -> Refund:
+    rules.check_can_end(str(refund.pk), RefundStatus(refund.status))
+    refund.status = RefundStatus.SETTLED
+    refund.provider_ref = provider_ref
+    refund.ended_at = timezone.now()
+    refund.save()
+    _tell("settled", refund, providerRef=provider_ref)
+    executor.execute_in_transaction(
+        projections.BOOKING,
+        projections.stream_of(refund.payment.invoice.booking_id),
+        NoteRefund(
+            refund_id=str(refund.pk),
+            amount_cents=refund.amount_cents,
+            reason=refund.reason,
+            at=refund.ended_at,
+        ),
+    )
+    return refund
+
+
+def _fail(refund: Refund, reason: str) -> Refund:
+    rules.check_can_end(str(refund.pk), RefundStatus(refund.status))
+    refund.status = RefundStatus.FAILED
+    refund.failure_reason = reason
+    refund.ended_at = timezone.now()
+    refund.save()
+    _tell("failed", refund, failureReason=reason)
+    return refund
+
+
+def _tell(what: str, refund: Refund, **more: str) -> None:
+    payment = refund.payment
+    recorder.emit(
+        f"refund.{what}",
+        {
+            "refundId": str(refund.pk),
+            "paymentId": str(payment.pk),
+            "creditNoteId": str(refund.credit_note_id) if refund.credit_note_id else None,
+            "invoiceId": str(payment.invoice_id),
+            "bookingId": str(payment.invoice.booking_id),
+            "method": refund.method,
+            "amountCents": refund.amount_cents,
+            "currency": refund.currency,
+            **more,
+        },
+        stream=("refund", str(refund.pk)),
+        event_id=f"evt_refund_{what}_{refund.pk}",
+    )

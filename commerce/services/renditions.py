@@ -1,0 +1,135 @@
+"""Documents of invoices: the rendition row first, then the internal facts about it."""
+
+import logging
+from uuid import UUID
+
+from commerce import documents
+from commerce.documents import Artifact, Generator
+from commerce.domain.invoices import InvoiceStatus
+from commerce.models import Invoice, Rendition, RenditionFormat, RenditionStatus
+from commerce.services import invoices
+from events import recorder
+from events.domain.errors import NotFound, Rejected
+from events.ids import new_id
+from ledger import idempotency
+
+logger = logging.getLogger(__name__)
+
+_WITHOUT_DOCUMENT = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.VOID})
+
+
+class RenditionNotFound(NotFound):
+    code = "document_not_found"
+
+    def __init__(self, rendition_id: UUID) -> None:
+        super().__init__(f"There is no document {rendition_id}.", document_id=str(rendition_id))
+
+
+class InvoiceHasNoDocument(Rejected):
+    code = "invoice_has_no_document"
+
+    def __init__(self, invoice_id: UUID, status: str) -> None:
+        super().__init__(
+            f"Invoice {invoice_id} is {status}; documents are made of what is owed or paid.",
+            invoice_id=str(invoice_id),
+            status=status,
+        )
+
+
+class GeneratorFailed(Rejected):
+    code = "generator_failed"
+
+    def __init__(self, invoice_id: UUID, why: str) -> None:
+        super().__init__(
+            f"The document of invoice {invoice_id} could not be made: {why}",
+            invoice_id=str(invoice_id),
+            why=why,
+        )
+
+
+def generate_invoice_document(
+    *,
+    invoice_id: UUID,
+    format_: RenditionFormat = RenditionFormat.HTML,
+    generator: Generator = documents.generate,
+) -> Rendition:
+    """Make a document of an invoice; the one before in that format becomes stale.
+
+    :raises InvoiceNotFound: if there is no such invoice.
+    :raises InvoiceHasNoDocument: if it is a draft or void.
+    :raises GeneratorFailed: if it cannot be made; nothing is kept and nothing told.
+    """
+    invoice = Invoice.objects.select_related("booking").filter(pk=invoice_id).first()
+    if invoice is None:
+        raise invoices.InvoiceNotFound(invoice_id)
+    _check(invoice)
+    artifact = _generated(generator, invoice, format_)
+    with idempotency.transaction() as unit:
+        invoice = invoices.locked(invoice_id)
+        _check(invoice)
+        rendition, is_again = _bind(invoice, format_, artifact)
+        unit.refer(str(rendition.pk))
+        _tell(invoice, rendition, is_again=is_again)
+    return rendition
+
+
+def _check(invoice: Invoice) -> None:
+    if invoice.status in _WITHOUT_DOCUMENT:
+        raise InvoiceHasNoDocument(invoice.pk, invoice.status)
+
+
+def _generated(generator: Generator, invoice: Invoice, format_: RenditionFormat) -> Artifact:
+    # Outside any transaction: a generator may be slow, and may be somebody else's.
+    try:
+        return generator(invoice, format_)
+    except Exception as error:
+        logger.exception("A document could not be made.", extra={"invoice_id": str(invoice.pk)})
+        raise GeneratorFailed(invoice.pk, type(error).__name__) from error
+
+
+def _bind(invoice: Invoice, format_: RenditionFormat, artifact: Artifact) -> tuple[Rendition, bool]:
+    current = Rendition.objects.filter(
+        invoice=invoice, format=format_, status=RenditionStatus.READY
+    )
+    is_again = current.update(status=RenditionStatus.STALE) > 0
+    id_ = new_id()
+    rendition = Rendition.objects.create(
+        pk=id_,
+        invoice=invoice,
+        format=format_,
+        status=RenditionStatus.READY,
+        storage_key=f"invoices/{invoice.pk}/{id_}.{format_.value}",
+        content_type=artifact.content_type,
+        content_hash=artifact.content_hash,
+        byte_size=len(artifact.content),
+        content=artifact.content,
+    )
+    return rendition, is_again
+
+
+def _tell(invoice: Invoice, rendition: Rendition, *, is_again: bool) -> None:
+    about = {
+        "invoiceId": str(invoice.pk),
+        "invoiceStatus": invoice.status,
+        "invoiceType": invoices.INVOICE_TYPE,
+        "renditionId": str(rendition.pk),
+        "format": rendition.format,
+    }
+    recorder.emit(
+        "invoice.rendered",
+        {
+            **about,
+            "storageKey": rendition.storage_key,
+            "contentType": rendition.content_type,
+            "byteSize": rendition.byte_size,
+            "contentHash": rendition.content_hash,
+        },
+        stream=invoices.stream_of(invoice),
+        event_id=f"evt_rendition_ready_{rendition.pk}",
+    )
+    recorder.emit(
+        "invoice.document.generated",
+        {**about, "renderedBodyFormat": rendition.format, "regenerated": is_again},
+        stream=invoices.stream_of(invoice),
+        event_id=f"evt_document_generated_{rendition.pk}",
+    )

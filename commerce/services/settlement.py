@@ -1,0 +1,258 @@
+"""Settlement: ask the providers what was paid, and book what the invoice does not know yet.
+
+The provider is called outside any transaction. The difference is worked out under the lock
+of the invoice, so that polls at the same time, or two providers that report the same money,
+book it once.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce.domain import settlement as rules
+from commerce.domain.booking.snapshot import maybe_time_json
+from commerce.domain.invoices import PAYABLE, InvoiceNotPayable
+from commerce.domain.money import CurrenciesMixed
+from commerce.domain.settlement import Report
+from commerce.models import ExternalRef, Invoice, Payment
+from commerce.ports.payment import PROVIDERS
+from commerce.services import invoices, payments
+from commerce.services.payments import Captured
+from events import recorder
+from events.domain.errors import DomainError, Rejected
+from ledger import idempotency
+from workflows.work import queue
+from workflows.work.domain.claim import Claim, WorkRef
+
+logger = logging.getLogger(__name__)
+
+NO_POLLER = "No settlement poller configured"
+REQUEST_PAYMENT = "commerce.request_payment"
+POLL_SETTLEMENT = "commerce.poll_settlement"
+
+
+class ProviderUnknown(Rejected):
+    code = "provider_unknown"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"There is no payment provider {provider!r}.",
+            pointer="/provider",
+            provider=provider,
+            known=sorted(PROVIDERS),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What came of one reference: the payment that was booked, if any, or why not."""
+
+    ref: ExternalRef
+    payment: Payment | None = None
+    newly_applied_cents: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape of a poll's result (Voyant §2.14.6)."""
+        ref = self.ref
+        return {
+            "provider": ref.provider,
+            "externalRefId": str(ref.pk),
+            "externalId": ref.external_id,
+            "externalNumber": ref.external_number,
+            "externalUrl": ref.external_url,
+            "status": ref.status,
+            "paidAmountCents": ref.paid_amount_cents,
+            "unpaidAmountCents": ref.unpaid_amount_cents,
+            "syncedAt": maybe_time_json(ref.synced_at),
+            "settledAt": maybe_time_json(ref.settled_at),
+            "createdPaymentId": str(self.payment.pk) if self.payment else None,
+            "newlyAppliedAmountCents": self.newly_applied_cents,
+            "syncError": ref.sync_error or None,
+        }
+
+
+def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
+    """Have a provider collect what is due on an invoice, as a job.
+
+    :raises ProviderUnknown: if there is no such provider.
+    :raises InvoiceNotFound: if there is no such invoice.
+    :raises InvoiceNotPayable: if nothing is due on it.
+    """
+    if provider not in PROVIDERS:
+        raise ProviderUnknown(provider)
+    with idempotency.transaction() as unit:
+        invoice = invoices.locked(invoice_id)
+        if invoice.status not in PAYABLE:
+            raise InvoiceNotPayable(str(invoice_id), invoice.status)
+        work = queue.enqueue(
+            REQUEST_PAYMENT,
+            subject=f"invoice/{invoice_id}",
+            input={"invoiceId": str(invoice_id), "provider": provider},
+            # Asked twice, the provider is asked once: it would collect twice otherwise.
+            idempotency_key=f"request-payment:{invoice_id}:{provider}",
+        )
+        unit.refer(str(work.id))
+    return work
+
+
+def request_payment(*, claim: Claim) -> dict[str, Any]:
+    """Ask the provider for the money. The job behind `ask_for_payment`.
+
+    :raises InvoiceNotPayable: if it was paid or voided meanwhile.
+    :raises PeerUnavailable, PeerRefused, PeerMissing: as the provider says.
+    """
+    provider = claim.input["provider"]
+    invoice = Invoice.objects.get(pk=claim.input["invoiceId"])
+    if invoice.status not in PAYABLE:
+        raise InvoiceNotPayable(str(invoice.pk), invoice.status)
+    report = PROVIDERS[provider].request(
+        amount_cents=invoice.balance_due_cents,
+        currency=invoice.currency,
+        reference=invoice.number or "",
+        key=claim.token,
+    )
+    with idempotency.transaction():
+        invoices.locked(invoice.pk)
+        ref, _ = ExternalRef.objects.update_or_create(
+            invoice=invoice, provider=provider, defaults=_known(report)
+        )
+        result = {"externalId": ref.external_id, "externalUrl": ref.external_url}
+        queue.complete(claim, result)
+    return result
+
+
+def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
+    """Have the providers of an invoice asked what was paid, as a job.
+
+    :raises InvoiceNotFound: if there is no such invoice.
+    """
+    with idempotency.transaction() as unit:
+        invoices.locked(invoice_id)
+        work = queue.enqueue(
+            POLL_SETTLEMENT,
+            subject=f"invoice/{invoice_id}",
+            input={"invoiceId": str(invoice_id)},
+        )
+        unit.refer(str(work.id))
+    return work
+
+
+def poll_invoice_settlement(
+    *, invoice_id: UUID, provider: str | None = None, reference: str = ""
+) -> dict[str, Any]:
+    """Ask every provider that knows an invoice, and book what is new. One fails, others go on.
+
+    :raises InvoiceNotFound: if there is no such invoice.
+    """
+    refs = ExternalRef.objects.filter(invoice=invoice_id).order_by("created_at")
+    if provider is not None:
+        refs = refs.filter(provider=provider)
+    results = [_poll_one(ref, reference) for ref in refs]
+    invoice = Invoice.objects.filter(pk=invoice_id).first()
+    if invoice is None:
+        raise invoices.InvoiceNotFound(invoice_id)
+    return {
+        "invoiceId": str(invoice_id),
+        "invoiceStatus": invoice.status,
+        "paidCents": invoice.paid_cents,
+        "balanceDueCents": invoice.balance_due_cents,
+        "results": [result.as_json() for result in results],
+    }
+
+
+def _poll_one(ref: ExternalRef, reference: str) -> Applied:
+    poller = PROVIDERS.get(ref.provider)
+    if poller is None:
+        return _note_error(ref, NO_POLLER)
+    try:
+        report = poller.poll(ref.external_id)
+        return _apply_report(ref, report, reference)
+    except DomainError as error:
+        return _note_error(ref, str(error))
+    except Exception as error:
+        # The one edge of this room: a provider that answers nonsense is not our bug.
+        logger.exception("A settlement report could not be used.", extra={"ref": str(ref.pk)})
+        return _note_error(ref, f"{type(error).__name__}: {error}")
+
+
+def _apply_report(ref: ExternalRef, report: Report, requested: str) -> Applied:
+    with idempotency.transaction():
+        invoice = invoices.locked(ref.invoice_id)
+        stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
+        reference = rules.reference_of(
+            report,
+            requested=requested,
+            stored=(stored.external_number, stored.external_id),
+            number=invoice.number or "",
+        )
+        for name, value in _known(report).items():
+            setattr(stored, name, value)
+        stored.sync_error = ""
+        stored.save()
+        return _book(invoice, stored, report, reference)
+
+
+def _book(invoice: Invoice, ref: ExternalRef, report: Report, reference: str) -> Applied:
+    if report.currency is not None and report.currency != invoice.currency:
+        raise CurrenciesMixed(invoice.currency, report.currency)
+    newly = rules.newly_applied_cents(
+        total_cents=invoice.total_cents,
+        paid_cents=invoice.paid_cents,
+        reported_cents=report.paid_amount_cents or 0,
+    )
+    if newly == 0:
+        return Applied(ref=ref)
+    if invoice.status not in PAYABLE:
+        raise InvoiceNotPayable(str(invoice.pk), invoice.status)
+    at = _settled_at(report)
+    captured = Captured(
+        provider=ref.provider, provider_ref=report.capture_id or ref.external_id, at=at
+    )
+    payment = payments.book_captured(
+        invoice, amount_cents=newly, reference=reference, paid_at=at, captured=captured
+    )
+    recorder.emit(
+        "invoice.settled",
+        {
+            "invoiceId": str(invoice.pk),
+            "paymentId": str(payment.pk),
+            "provider": ref.provider,
+            "newlyAppliedAmountCents": newly,
+            "paidCents": invoice.paid_cents,
+            "balanceDueCents": invoice.balance_due_cents,
+        },
+        stream=invoices.stream_of(invoice),
+        event_id=f"evt_invoice_settled_{payment.pk}",
+    )
+    return Applied(ref=ref, payment=payment, newly_applied_cents=newly)
+
+
+def _note_error(ref: ExternalRef, error: str) -> Applied:
+    with idempotency.transaction():
+        stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
+        stored.sync_error = error[:1000]
+        stored.save(update_fields=["sync_error"])
+    return Applied(ref=stored)
+
+
+def _known(report: Report) -> dict[str, Any]:
+    """Return the columns that the report says something about: what it left out stays."""
+    said = {
+        "external_id": report.external_id,
+        "external_number": report.external_number,
+        "external_url": report.external_url,
+        "status": report.status,
+        "paid_amount_cents": report.paid_amount_cents,
+        "unpaid_amount_cents": report.unpaid_amount_cents,
+        "settled_at": report.settled_at,
+        "synced_at": report.synced_at or timezone.now(),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _settled_at(report: Report) -> datetime:
+    return report.settled_at or report.synced_at or timezone.now()

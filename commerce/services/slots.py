@@ -1,0 +1,178 @@
+"""Departures and their seats. Seats are counted under the lock of the departure's row."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from commerce.domain.booking.snapshot import time_json
+from commerce.models import Product, Slot
+from commerce.selectors import seats_taken
+from commerce.services.products import ProductNotFound
+from events import recorder
+from events.domain.errors import Conflict, NotFound, Rejected
+from ledger import idempotency, preconditions
+
+
+class SlotNotFound(NotFound):
+    code = "slot_not_found"
+
+    def __init__(self, slot_id: UUID) -> None:
+        super().__init__(f"There is no departure {slot_id}.", slot_id=str(slot_id))
+
+
+class SlotExists(Conflict):
+    code = "slot_exists"
+
+    def __init__(self, product_id: UUID, starts_at: datetime) -> None:
+        super().__init__(
+            f"Product {product_id} departs at {time_json(starts_at)} already.",
+            product_id=str(product_id),
+            starts_at=time_json(starts_at),
+        )
+
+
+class SlotSoldOut(Conflict):
+    code = "slot_sold_out"
+    hint = "Choose another departure or fewer seats."
+
+    def __init__(self, slot: Slot, *, wanted: int) -> None:
+        super().__init__(
+            f"Departure {slot.pk} has {slot.remaining} seats left, not {wanted}.",
+            slot_id=str(slot.pk),
+            remaining=slot.remaining,
+            wanted=wanted,
+        )
+
+
+class CapacityBelowTaken(Rejected):
+    code = "capacity_below_taken"
+
+    def __init__(self, slot_id: UUID, *, capacity: int, taken: int) -> None:
+        super().__init__(
+            f"{taken} seats of departure {slot_id} are taken: {capacity} is too few.",
+            pointer="/capacity",
+            slot_id=str(slot_id),
+            capacity=capacity,
+            taken=taken,
+        )
+
+
+class SlotEndsTooEarly(Rejected):
+    code = "slot_ends_too_early"
+
+    def __init__(self) -> None:
+        super().__init__("A departure ends after it starts.", pointer="/ends_at")
+
+
+def create_slot(
+    *,
+    product_id: UUID,
+    starts_at: datetime,
+    ends_at: datetime | None = None,
+    capacity: int | None = None,
+) -> Slot:
+    """Add a departure; without a capacity it takes any number.
+
+    :raises ProductNotFound: if there is no such product.
+    :raises SlotExists: if the product departs at that moment already.
+    :raises SlotEndsTooEarly: if it would end before it starts.
+    """
+    if ends_at is not None and ends_at <= starts_at:
+        raise SlotEndsTooEarly
+    with idempotency.transaction() as unit:
+        # Locked, so that the product cannot be deleted under its new departure.
+        if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
+            raise ProductNotFound(product_id)
+        slot = _insert(
+            Slot(
+                product_id=product_id,
+                starts_at=starts_at,
+                ends_at=ends_at,
+                unlimited=capacity is None,
+                capacity=capacity,
+                remaining=capacity,
+            )
+        )
+        unit.refer(str(slot.pk))
+        _tell(slot, source="manual")
+    return slot
+
+
+def change_capacity(
+    *, slot_id: UUID, capacity: int | None, expected_version: int | None = None
+) -> Slot:
+    """Give a departure more or fewer seats, or (None) any number.
+
+    :raises SlotNotFound: if there is no such departure.
+    :raises CapacityBelowTaken: if more seats are taken than that.
+    :raises VersionMoved: if it changed since `expected_version`.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(slot_id))
+        slot = _locked([slot_id])[slot_id]
+        preconditions.check_version(expected_version, slot.revision)
+        taken = seats_taken(slot_id)
+        if capacity is not None and capacity < taken:
+            raise CapacityBelowTaken(slot_id, capacity=capacity, taken=taken)
+        slot.unlimited = capacity is None
+        slot.capacity = capacity
+        slot.remaining = None if capacity is None else capacity - taken
+        _store(slot, source="manual")
+    return slot
+
+
+def move_seats(changes: Mapping[UUID, int], *, source: str) -> None:
+    """Take (above zero) or give back (below) seats of several departures, in this transaction.
+
+    :raises SlotSoldOut: if one of them has not enough left.
+    """
+    slots = _locked(changes)
+    for slot_id in sorted(changes):
+        slot, wanted = slots[slot_id], changes[slot_id]
+        if slot.remaining is not None:
+            if wanted > slot.remaining:
+                raise SlotSoldOut(slot, wanted=wanted)
+            slot.remaining -= wanted
+        _store(slot, source=source)
+
+
+def _locked(slot_ids: Mapping[UUID, int] | list[UUID]) -> dict[UUID, Slot]:
+    # In the order of their ids: two bookings of the same departures must not wait in a circle.
+    rows = Slot.objects.select_for_update().filter(pk__in=list(slot_ids)).order_by("pk")
+    slots = {slot.pk: slot for slot in rows}
+    for slot_id in slot_ids:
+        if slot_id not in slots:
+            raise SlotNotFound(slot_id)
+    return slots
+
+
+def _insert(slot: Slot) -> Slot:
+    try:
+        with transaction.atomic():
+            slot.save(force_insert=True)
+    except IntegrityError as error:
+        raise SlotExists(slot.product_id, slot.starts_at) from error
+    return slot
+
+
+def _store(slot: Slot, *, source: str) -> None:
+    slot.revision += 1
+    slot.save(update_fields=["unlimited", "capacity", "remaining", "revision"])
+    _tell(slot, source=source)
+
+
+def _tell(slot: Slot, *, source: str) -> None:
+    recorder.emit(
+        "availability.slot.changed",
+        {
+            "slotId": str(slot.pk),
+            "productId": str(slot.product_id),
+            "startsAt": time_json(slot.starts_at),
+            "remainingPax": slot.remaining,
+            "unlimited": slot.unlimited,
+            "source": source,
+        },
+        stream=("slot", str(slot.pk)),
+    )

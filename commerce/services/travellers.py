@@ -1,0 +1,170 @@
+"""Who travels. Values are sealed in a table of their own; events name fields, never values."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from commerce import projections, vault
+from commerce.domain.booking.messages import ChangeRoster, RosterChange
+from commerce.models import Traveller, TravellerPersonal
+from commerce.services import bookings
+from events import context, executor
+from events.domain.errors import Conflict
+from events.ids import new_id
+from ledger import idempotency, preconditions
+
+PERSONAL_FIELDS = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "date_of_birth",
+    "document_number",
+    "special_requests",
+)
+
+
+class PrimaryTravellerTaken(Conflict):
+    code = "primary_traveller_taken"
+    hint = "Make the other one not primary first."
+
+    def __init__(self, booking_id: UUID) -> None:
+        super().__init__(
+            f"Booking {booking_id} has a primary traveller.",
+            pointer="/is_primary",
+            booking_id=str(booking_id),
+        )
+
+
+class TravellerForgotten(Conflict):
+    code = "traveller_forgotten"
+
+    def __init__(self, traveller_id: UUID) -> None:
+        super().__init__(
+            f"The personal data of traveller {traveller_id} was erased for good.",
+            traveller_id=str(traveller_id),
+        )
+
+
+def add_traveller(
+    *, booking_id: UUID, category: str, personal: dict[str, Any], is_primary: bool = False
+) -> Traveller:
+    """Name a traveller.
+
+    :raises BookingNotFound, RosterFull, RosterClosed: as the aggregate says.
+    :raises PrimaryTravellerTaken: if the booking has a primary traveller.
+    """
+    traveller_id = new_id()
+    with idempotency.transaction() as unit:
+        unit.refer(str(traveller_id))
+        _change_roster(booking_id, traveller_id, RosterChange.ADDED, tuple(sorted(personal)))
+        _check_primary(booking_id, traveller_id, is_primary=is_primary)
+        traveller = Traveller.objects.create(
+            pk=traveller_id, booking_id=booking_id, category=category, is_primary=is_primary
+        )
+        sealed = vault.seal(personal, of=str(traveller_id))
+        TravellerPersonal.objects.create(traveller=traveller, sealed=sealed)
+    return traveller
+
+
+def amend_traveller(
+    *,
+    booking_id: UUID,
+    traveller_id: UUID,
+    expected_version: int | None = None,
+    category: str | None = None,
+    is_primary: bool | None = None,
+    personal: dict[str, Any] | None = None,
+) -> Traveller:
+    """Change a traveller; what is None, or not in `personal`, stays.
+
+    :raises TravellerNotOnBooking, RosterClosed: as the aggregate says.
+    :raises PrimaryTravellerTaken: if the booking has another primary traveller.
+    :raises VersionMoved: if it changed since `expected_version`.
+    """
+    changes = {"category": category, "is_primary": is_primary}
+    fields = [name for name, value in changes.items() if value is not None]
+    with idempotency.transaction() as unit:
+        unit.refer(str(traveller_id))
+        _change_roster(
+            booking_id,
+            traveller_id,
+            RosterChange.AMENDED,
+            tuple(sorted({*fields, *(personal or {})})),
+        )
+        traveller = Traveller.objects.select_for_update().get(pk=traveller_id)
+        preconditions.check_version(expected_version, traveller.revision)
+        _check_primary(booking_id, traveller_id, is_primary=bool(is_primary))
+        for name in fields:
+            setattr(traveller, name, changes[name])
+        traveller.revision += 1
+        traveller.save()
+        if personal:
+            _reseal(traveller_id, personal)
+    return traveller
+
+
+def remove_traveller(*, booking_id: UUID, traveller_id: UUID) -> None:
+    """Take a traveller off a booking, with all that is known about them.
+
+    :raises TravellerNotOnBooking, RosterClosed: as the aggregate says.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(traveller_id))
+        _change_roster(booking_id, traveller_id, RosterChange.REMOVED)
+        Traveller.objects.filter(pk=traveller_id).delete()
+
+
+def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> Traveller:
+    """Forget the personal data of a traveller for good; that somebody travelled stays.
+
+    :raises TravellerNotOnBooking: if they are not on this booking.
+    """
+    with idempotency.transaction() as unit:
+        unit.refer(str(traveller_id))
+        _change_roster(booking_id, traveller_id, RosterChange.ERASED, PERSONAL_FIELDS)
+        TravellerPersonal.objects.filter(pk=traveller_id).delete()
+        traveller = Traveller.objects.select_for_update().get(pk=traveller_id)
+        traveller.revision += 1
+        traveller.save()
+    return traveller
+
+
+def personal_of(traveller_id: UUID) -> dict[str, Any]:
+    """Return personal data in clear. The caller has checked the capability, or masks them."""
+    row = TravellerPersonal.objects.filter(pk=traveller_id).first()
+    return vault.unseal(row.sealed, of=str(traveller_id)) if row else {}
+
+
+def _change_roster(
+    booking_id: UUID, traveller_id: UUID, change: RosterChange, fields: tuple[str, ...] = ()
+) -> None:
+    bookings.lock_booking(booking_id)
+    executor.execute_in_transaction(
+        projections.BOOKING,
+        projections.stream_of(booking_id),
+        ChangeRoster(
+            traveller_id=str(traveller_id),
+            change=change,
+            fields=fields,
+            actor=str(context.current().principal),
+            at=timezone.now(),
+        ),
+    )
+
+
+def _check_primary(booking_id: UUID, traveller_id: UUID, *, is_primary: bool) -> None:
+    others = Traveller.objects.filter(booking=booking_id, is_primary=True).exclude(pk=traveller_id)
+    if is_primary and others.exists():
+        raise PrimaryTravellerTaken(booking_id)
+
+
+def _reseal(traveller_id: UUID, personal: dict[str, Any]) -> None:
+    known = TravellerPersonal.objects.select_for_update().filter(pk=traveller_id).first()
+    # An erased person is not brought back by a correction of one field.
+    if known is None:
+        raise TravellerForgotten(traveller_id)
+    merged = {**vault.unseal(known.sealed, of=str(traveller_id)), **personal}
+    known.sealed = vault.seal(merged, of=str(traveller_id))
+    known.save()

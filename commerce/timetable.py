@@ -1,0 +1,24 @@
+"""When the trade's regular work is due. Laid down by `migrate`, and then the operator's."""
+
+from django.conf import settings
+
+from workflows.work import services
+from workflows.work.models import Schedule
+
+EXPIRE_HOLDS = "commerce.expire_holds"
+POLL_OPEN = "commerce.poll_open_settlements"
+MARK_OVERDUE = "commerce.mark_overdue"
+
+EVERY = {EXPIRE_HOLDS: "30s", POLL_OPEN: "1m", MARK_OVERDUE: "1h"}
+
+
+def lay_down(*, plan: object = None, **_signal: object) -> None:
+    """Declare the schedules that are missing; those that are there stay as they were set.
+
+    Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
+    """
+    if plan is None or not settings.COMMERCE_TIMETABLE:
+        return
+    known = set(Schedule.objects.filter(name__in=EVERY).values_list("name", flat=True))
+    for kind in EVERY.keys() - known:
+        services.schedule(kind, every=EVERY[kind])

@@ -1,0 +1,43 @@
+"""Who acts, and in which story, travels with every Celery message as headers."""
+
+from contextlib import ExitStack
+from typing import Any, Final
+
+from celery.signals import before_task_publish, task_postrun, task_prerun
+
+from config import logs
+from events import context
+
+_HEADERS: Final = ("daybook_principal", "daybook_correlation", "daybook_causation")
+
+_entered: dict[str, ExitStack] = {}
+
+
+def connect() -> None:
+    """Wire it up; twice does no harm."""
+    before_task_publish.connect(_send, weak=False, dispatch_uid="daybook.context.send")
+    task_prerun.connect(_enter, weak=False, dispatch_uid="daybook.context.enter")
+    task_postrun.connect(_leave, weak=False, dispatch_uid="daybook.context.leave")
+
+
+def _send(headers: dict[str, Any] | None = None, **_signal: Any) -> None:
+    if headers is not None:
+        headers.update(context.as_headers())
+
+
+def _enter(task_id: str, task: Any, **_signal: Any) -> None:
+    stack = _entered[task_id] = ExitStack()
+    token = logs.request_id.set(f"task:{task_id}")
+    stack.callback(logs.request_id.reset, token)
+    if task.request.is_eager:
+        return  # Nothing was sent: the task runs in the caller's own context.
+    sent = {name: task.request.get(name) for name in _HEADERS}
+    stack.enter_context(
+        context.from_headers({name: text for name, text in sent.items() if text is not None})
+    )
+
+
+def _leave(task_id: str, **_signal: Any) -> None:
+    stack = _entered.pop(task_id, None)
+    if stack is not None:
+        stack.close()

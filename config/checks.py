@@ -1,0 +1,31 @@
+"""What `check --deploy` and the doctor say about the platform."""
+
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
+
+from config import roles
+from events import doctor
+
+
+@register(Tags.security, deploy=True)
+def check_roles(**_: Any) -> list[CheckMessage]:
+    """Check that the product does not own the tables that it may only add to."""
+    if roles.runtime_role():
+        return []
+    return [
+        checks.Warning(
+            "The product runs as the role that owns its tables, and could switch off what"
+            " keeps them append-only.",
+            hint="Set DATABASE_OWNER_URL to the owner, and DATABASE_URL to a role without rights"
+            " of its own; `manage.py migrate` grants what it needs.",
+            id="platform.W001",
+        )
+    ]
+
+
+@doctor.check("R1", "the product's role may add to append-only tables and not change them")
+def inspect_rights() -> list[str]:
+    # Without a role of its own there is nothing to compare: `check --deploy` warns of that.
+    return roles.excess_rights() if roles.runtime_role() else []

@@ -1,0 +1,142 @@
+"""/livez: the process answers. /readyz: it can do its work.
+
+Without the database, or on a schema that is not ours, nothing can be done: not ready.
+Without broker, sequencer or workers what is recorded waits, and is caught up with later:
+degraded, but ready. Details are for those who may see them.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from kombu import Connection
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from events import invariants
+from ledger import authority
+from ledger.authority import PUBLIC
+from workflows.work.models import Worker
+
+WORKER_SILENCE_MAX: Final = timedelta(seconds=30)
+_BROKER_TIMEOUT_SECONDS: Final = 1
+
+Probe = Callable[[], str]
+
+
+class NotWell(Exception):
+    """What a probe found wrong, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    name: str
+    is_essential: bool
+    probe: Probe
+
+
+@authority.public
+def livez(_request: HttpRequest) -> HttpResponse:
+    """Answer. That is all."""
+    return HttpResponse("alive\n", content_type="text/plain")
+
+
+@extend_schema(exclude=True)
+class ReadyView(APIView):
+    """200 `ready` or `degraded`, 503 `not_ready`."""
+
+    capabilities = PUBLIC
+    throttle_classes = []
+
+    def get(self, request: Request) -> Response:
+        found = [_examined(part) for part in PARTS]
+        is_ready = all(part["ok"] or not part["essential"] for part in found)
+        is_well = all(part["ok"] for part in found)
+        body: dict[str, Any] = {
+            "status": "ready" if is_well else "degraded" if is_ready else "not_ready"
+        }
+        # Who may see the details is in the database, too.
+        if is_ready and authority.holds(request, "system.health"):
+            body["parts"] = found
+        return Response(
+            body, status=200 if is_ready else 503, headers={"Cache-Control": "no-store"}
+        )
+
+
+def _examined(part: Part) -> dict[str, Any]:
+    started = time.monotonic()
+    try:
+        says, is_ok = part.probe(), True
+    except NotWell as trouble:
+        says, is_ok = str(trouble), False
+    except DatabaseError as error:
+        says, is_ok = type(error).__name__, False
+    return {
+        "name": part.name,
+        "essential": part.is_essential,
+        "ok": is_ok,
+        "says": says,
+        "ms": round((time.monotonic() - started) * 1000),
+    }
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "answers"
+
+
+@functools.cache
+def _migrations() -> str:
+    # Cached once it is so: a schema does not lose migrations, and asking takes long. A
+    # failure raises, and is asked again.
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if missing:
+        raise NotWell(f"{missing} are not applied; run manage.py migrate")
+    return "applied"
+
+
+def _broker() -> str:
+    broker = Connection(settings.CELERY_BROKER_URL, connect_timeout=_BROKER_TIMEOUT_SECONDS)
+    try:
+        with broker:
+            broker.ensure_connection(max_retries=1, timeout=_BROKER_TIMEOUT_SECONDS)
+    except Exception as error:
+        raise NotWell(f"does not answer ({type(error).__name__})") from error
+    return "answers"
+
+
+def _sequencer() -> str:
+    if late := invariants.sequencer_keeps_up():
+        raise NotWell("; ".join(late))
+    return "keeps up"
+
+
+def _workers() -> str:
+    seen = Worker.objects.filter(
+        stopped_at=None, seen_at__gt=timezone.now() - WORKER_SILENCE_MAX
+    ).count()
+    if not seen:
+        raise NotWell("nobody takes work")
+    return f"{seen} take work"
+
+
+PARTS: Final = (
+    Part(name="database", is_essential=True, probe=_database),
+    Part(name="migrations", is_essential=True, probe=_migrations),
+    Part(name="broker", is_essential=False, probe=_broker),
+    Part(name="sequencer", is_essential=False, probe=_sequencer),
+    Part(name="workers", is_essential=False, probe=_workers),
+)

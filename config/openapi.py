@@ -1,0 +1,172 @@
+"""The description of the API (OpenAPI 3.1), as far as views cannot say it themselves."""
+
+import functools
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.problems import MEDIA_TYPE
+from ledger.authority import AUTHENTICATED, PUBLIC
+from ledger.domain.api_key import SCANNER_PATTERN
+from ledger.idempotency import KEY_CHARS_MAX
+
+_METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
+
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "Why the request was refused (RFC 9457). docs/errors.md lists the codes.",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "description": "Stable; for programs."},
+        "hint": {"type": "string", "description": "What to do about it."},
+        "request_id": {"type": "string"},
+        "facts": {"type": "object", "additionalProperties": True},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail", "code"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                    "pointer": {"type": "string", "description": "JSON pointer into the body."},
+                    "parameter": {"type": "string", "description": "Name in the query."},
+                },
+            },
+        },
+    },
+}
+
+_MEANING: Final = {
+    "400": "The request is malformed, or parts of it are not as they should be.",
+    "401": "No credential, or none that is good.",
+    "403": "The caller lacks the capability.",
+    "404": "There is no such thing, or not for this caller.",
+    "409": "Somebody was first, or the same request is under way.",
+    "412": "The thing has changed since the caller read it.",
+    "413": "The body is too large.",
+    "415": "The body is of a type that is not read here.",
+    "422": "It makes no sense in the current state; repeating it will not help.",
+    "428": "Say in If-Match which version is meant.",
+    "429": "Too many requests; Retry-After says when.",
+    "503": "Something we depend on is away; Retry-After says when.",
+}
+_WITH_CREDENTIAL: Final = ("401", "403")
+_WITH_PATH: Final = ("404",)
+_WITH_EFFECT: Final = ("409", "412", "413", "415", "422", "428")
+_ALWAYS: Final = ("400", "429", "503")
+
+
+class OperationSchema(AutoSchema):
+    """Says of every operation which capability it needs and whether it can be repeated."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        schemes: list[dict[str, Any]] = super().get_auth()
+        return [{}] if self._declared() == PUBLIC else schemes
+
+    def get_extensions(self) -> dict[str, Any]:
+        declared = self._declared()
+        needs = declared.get(self._action()) if isinstance(declared, dict) else None
+        return {} if needs in {None, AUTHENTICATED} else {"x-capability": needs}
+
+    def get_override_parameters(self) -> list[Any]:
+        if self.method in SAFE_METHODS:
+            return []
+        return [
+            OpenApiParameter(
+                "Idempotency-Key",
+                {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
+                OpenApiParameter.HEADER,
+                required=self._action() in getattr(self.view, "idempotency_required", ()),
+                description="The same on every retry; the response is then the same, too.",
+            )
+        ]
+
+    def _declared(self) -> Any:
+        return getattr(self.view, "capabilities", {})
+
+    def _action(self) -> str:
+        return getattr(self.view, "action", None) or self.method.lower()
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "ledger.api.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": f"/{SCANNER_PATTERN}/",
+            "description": "An API key. See docs/api.md.",
+        }
+
+
+class SchemaView(APIView):
+    """This description, in YAML or JSON."""
+
+    capabilities = PUBLIC
+    renderer_classes = [OpenApiYamlRenderer, OpenApiJsonRenderer]
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        return Response(description())
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """Return the description; the addresses do not change while the process lives."""
+    described: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return described
+
+
+def add_problems(
+    result: dict[str, Any],
+    generator: Any,
+    request: Any,
+    public: bool,  # noqa: FBT001
+) -> dict[str, Any]:
+    """Postprocessing hook: what every operation may answer besides its success."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["responses"] = {f"Problem{status}": _response(status) for status in _MEANING}
+    for path, operations in result["paths"].items():
+        for method in _METHODS & operations.keys():
+            _add_to(operations[method], method=method, has_parameter="{" in path)
+    return result
+
+
+def _add_to(operation: dict[str, Any], *, method: str, has_parameter: bool) -> None:
+    statuses = [*_ALWAYS]
+    if operation.get("security") != [{}]:
+        statuses += _WITH_CREDENTIAL
+    if has_parameter:
+        statuses += _WITH_PATH
+    if method != "get":
+        statuses += _WITH_EFFECT
+    for status in statuses:
+        operation["responses"].setdefault(
+            status, {"$ref": f"#/components/responses/Problem{status}"}
+        )
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _response(status: str) -> dict[str, Any]:
+    headers = {"X-Request-ID": {"schema": {"type": "string"}}}
+    if status in {"429", "503"}:
+        headers["Retry-After"] = {"schema": {"type": "integer"}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": _MEANING[status], "headers": headers, "content": content}

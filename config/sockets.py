@@ -1,0 +1,31 @@
+"""Every WebSocket address of the product, one line per room."""
+
+from channels.routing import URLRouter
+from django.urls import path, re_path
+
+from events.consumers import EventsConsumer
+from events.fanout import feed
+from events.fanout.conversation import Message, Receive, Send
+
+
+async def nothing_here(scope: Message, receive: Receive, send: Send) -> None:
+    """Turn away who asks for an address that nobody has."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
+    """Let the sockets go before the process ends. The reader starts with the first of them."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await feed.current().stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+router = URLRouter(
+    [
+        path("ws/events", EventsConsumer.as_asgi()),
+        re_path("", nothing_here),  # type: ignore[arg-type]  # An ASGI application, as Channels has it.
+    ]
+)

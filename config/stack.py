@@ -1,0 +1,190 @@
+"""A whole Daybook of one's own: `up` in another process, with handles to hurt it.
+
+For `demo` and for the tests on real processes. Everything is as a user would have it,
+except that the data may be lost with the machine's power.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import psycopg
+
+from config import control
+from config.embedded.state import Instance, State
+from config.launch import CARELESS
+
+ROOT = Path(__file__).resolve().parents[1]
+READY_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 15
+# What would make it use the servers or the settings of whoever starts it.
+_NOT_INHERITED = (
+    "CELERY_BROKER_URL",
+    "DATABASE_OWNER_URL",
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "REDIS_URL",
+    "SECRET_KEY",
+)
+
+
+class StackFailed(Exception):
+    """It did not come up, or not down. The message is what it said last."""
+
+
+@dataclass(slots=True)
+class Stack:
+    """A running `up`."""
+
+    process: subprocess.Popen[bytes]
+    state: State
+
+    @classmethod
+    def start(
+        cls,
+        state: State,
+        *arguments: str,
+        workers: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start one on `state`, and return when it is ready.
+
+        :raises StackFailed: if it does not come up.
+        """
+        state.prepare()
+        command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", "0"]
+        command += ["--state", str(state.folder), "--workers", str(workers), *arguments]
+        with (state.logs / "up.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                stdout=log,
+                stderr=log,
+                env=_environment(environment or {}),
+                start_new_session=True,
+            )
+        stack = cls(process, state)
+        stack._wait_until_ready()
+        return stack
+
+    @property
+    def instance(self) -> Instance:
+        """What it says about itself: address, key, environment, pids."""
+        found = self.state.announced()
+        if found is None:
+            raise StackFailed(f"Nothing runs on {self.state.folder}.\n{self.log('up')}")
+        return found
+
+    @property
+    def url(self) -> str:
+        """Where the web process answers."""
+        return self.instance.url or ""
+
+    @property
+    def api_key(self) -> str:
+        """A key that may do everything."""
+        return self.instance.api_key or ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs in its environment to work on this Daybook."""
+        return {**_environment({}), **self.instance.environment}
+
+    def client(self, **options: Any) -> httpx2.Client:
+        """Return an HTTP client that speaks with the key."""
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=10, **options)
+
+    def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Ask its database, as the owner of the tables."""
+        url = self.instance.environment["DATABASE_OWNER_URL"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command on it."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        return subprocess.run(  # noqa: S603
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def pid(self, part: str) -> int:
+        """Return the process of a part: web, worker, sequencer, sweeper, postgres, valkey."""
+        return int(self.status()[part]["pid"])
+
+    def status(self) -> dict[str, Any]:
+        """Return pid, readiness and number of deaths of every part."""
+        return self._ask(do="status")
+
+    def kill(self, part: str) -> None:
+        """Kill a part with all its children, -9; the supervisor starts it again by itself."""
+        os.killpg(self.pid(part), signal.SIGKILL)
+
+    def hold(self, part: str, by: str = "SIGKILL") -> None:
+        """End a part by a signal, and keep it down until `resume`."""
+        self._ask(do="hold", part=part, by=by)
+
+    def resume(self, part: str, **environment: str) -> None:
+        """Start a part that was held, with more in its environment; return when it is ready."""
+        self._ask(do="start", part=part, environment=environment)
+
+    def restart(self, part: str, **environment: str) -> None:
+        """Kill a part and start it with more in its environment, `FAILPOINTS` for one."""
+        self.hold(part)
+        self.resume(part, **environment)
+
+    def log(self, part: str) -> str:
+        """Return what a part has written."""
+        return (self.state.logs / f"{part}.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C would.
+
+        :raises StackFailed: if it does not end in time.
+        """
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired as error:
+            self.process.kill()
+            self.process.wait()
+            raise StackFailed(f"It did not stop.\n{self.log('up')}") from error
+
+    def _ask(self, **request: object) -> dict[str, Any]:
+        return control.ask(self.instance.control or "", **request)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while "\nready {" not in self.log("up"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                self.process.wait()
+                raise StackFailed(self.log("up"))
+            time.sleep(0.02)
+
+
+@contextmanager
+def temporary_state() -> Iterator[State]:
+    """Make a state folder for as long as the block takes."""
+    # Not pytest's tmp_path: root's PostgreSQL is `nobody`, who cannot get through to there.
+    folder = Path(tempfile.mkdtemp(prefix="daybook-state-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        yield State(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    return {**kept, CARELESS: "1", "EVENTS_STRICT": "true", **more}

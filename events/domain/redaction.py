@@ -1,0 +1,37 @@
+"""Take secrets out of text on its way to where people read it: logs, errors, traces.
+
+A last net, by the look of things. It is no licence to write a secret down.
+"""
+
+import re
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+
+_PATTERNS: Final = (
+    # PEM blocks, whole or cut off.
+    re.compile(r"-----BEGIN [A-Z ]+-----(?:(?!-----END).)*(?:-----END [A-Z ]+-----)?", re.DOTALL),
+    re.compile(r"daybook_[0-9a-z]{12}_[0-9A-Za-z]+"),
+    re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
+    re.compile(r"\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"),
+    re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+)
+_AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[0-9A-Za-z._~+/=-]{6,}")
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
+# password=…, "secret": "…", api-key: …; in prose, JSON, a query string or a Python repr.
+_NAMED = re.compile(
+    r"""(?ix)
+    ( [\w-]* (?: passw(?:or)?d | passphrase | secret | api[_-]?key | token | sessionid ) [\w-]*
+      ["']? \s* [:=] \s* )
+    ( "[^"]*" | '[^']*' | [^\s"',;&})\]]+ )
+    """
+)
+
+
+def redact(text: str) -> str:
+    """Return `text` without anything that looks like a secret."""
+    for pattern in _PATTERNS:
+        text = pattern.sub(REDACTED, text)
+    text = _AUTHORIZATION.sub(rf"\1 {REDACTED}", text)
+    text = _URL_PASSWORD.sub(rf"\1:{REDACTED}", text)
+    return _NAMED.sub(rf"\1{REDACTED}", text)

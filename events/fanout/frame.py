@@ -1,0 +1,33 @@
+"""One event on its way to many sockets, written once per protocol."""
+
+from events.domain.envelope import Envelope, Stream
+from events.domain.framing import FrameParts, Framing
+
+
+class Frame:
+    """Reads like the envelope, but only has what delivery needs at hand."""
+
+    __slots__ = ("_envelope", "_parts", "name", "position", "sequence", "stream")
+
+    position: int
+    sequence: int
+    stream: Stream
+
+    def __init__(self, envelope: Envelope) -> None:
+        assert envelope.position is not None, "the feed holds sequenced events only"
+        assert envelope.sequence is not None
+        assert envelope.stream is not None
+        self.name = envelope.name
+        self.position = envelope.position
+        self.sequence = envelope.sequence
+        self.stream = envelope.stream
+        self._envelope = envelope
+        self._parts: dict[Framing, FrameParts | None] = {}
+
+    def text(self, framing: Framing, quoted_sub_id: str) -> str | None:
+        """Return the whole frame for a subscription, or None if the protocol has no such event."""
+        try:
+            parts = self._parts[framing]
+        except KeyError:
+            parts = self._parts[framing] = framing.event(self._envelope)
+        return None if parts is None else f"{parts[0]}{quoted_sub_id}{parts[1]}"

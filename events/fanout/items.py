@@ -1,0 +1,27 @@
+"""What the aggregates of a subscription are, at the moment it begins."""
+
+from collections.abc import Iterable, Iterator
+
+from events import executor, states
+from events.domain.envelope import Stream
+from events.domain.framing import StateItem
+
+
+def of(streams: Iterable[Stream]) -> list[StateItem]:
+    """Return a state for each of `streams` that names an aggregate.
+
+    One that has not happened yet is left out. What is only a prefix, or keeps no state of
+    this kind, has null for its state, and sequence 0: no event is in it.
+    """
+    return [item for stream in streams for item in _item(stream)]
+
+
+def _item(stream: Stream) -> Iterator[StateItem]:
+    aggregate = next((one for one in executor.registered() if stream[:1] == (one.kind,)), None)
+    if aggregate is None:
+        yield StateItem(stream=stream, data=None, sequence=0)
+        return
+    reached = states.fresh(aggregate, stream)
+    if reached.sequence:
+        data = aggregate.dump(reached.state)
+        yield StateItem(stream=stream, data=data, sequence=reached.sequence + 1)

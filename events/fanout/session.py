@@ -1,0 +1,248 @@
+"""One client of the feed: its subscriptions, and the queue before its socket.
+
+The feed offers frames and never waits; the session writes them in order, as fast as its
+own client reads. See Note [From the past to the present].
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from events.domain.envelope import Stream
+from events.domain.framing import Framing, StateItem
+from events.domain.subscription import (
+    AfterInFuture,
+    BadMessage,
+    Subscribe,
+    TooManySubscriptions,
+    Unsubscribe,
+)
+from events.fanout import ending, items, reads
+from events.fanout.audience import Audience
+from events.fanout.ending import Ending
+from events.fanout.feed import Feed
+from events.fanout.frame import Frame
+from events.fanout.subscriptions import Subscription
+
+logger = logging.getLogger(__name__)
+
+# Sends to a socket with room never yield: after so many the others get a turn.
+_TURN_FRAMES = 64
+
+Item = tuple[Frame, Subscription] | str
+"""What waits to be sent: a frame for a subscription, or a word about the conversation."""
+
+
+class Session:
+    """A conversation in one protocol. `send` writes one text frame."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        framing: Framing,
+        audience: Audience,
+        send: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.audience = audience
+        self._feed = feed
+        self._framing = framing
+        self._limits = feed.limits
+        self._send = send
+        self._queue: deque[Item] = deque()
+        self._subscriptions: dict[str, Subscription] = {}
+        self._behind: dict[Subscription, asyncio.Task[None] | None] = {}
+        self._in_hand: Item | None = None
+        self._sending_since: float | None = None
+        self._asleep: asyncio.Future[None] | None = None
+        self._has_room = asyncio.Event()
+        self._ending: Ending | None = None
+        self._writer: asyncio.Task[Any] | None = None
+
+    async def run(self) -> Ending:
+        """Write to the client until the conversation is ended, and say how."""
+        self._writer = asyncio.current_task()
+        while self._ending is None:
+            await self._write_queue()
+            await self._sleep_until_there_is_something()
+        return self._ending
+
+    def close(self) -> None:
+        """Want nothing more."""
+        for sub_id in list(self._subscriptions):
+            self._drop(sub_id)
+
+    async def hear(self, raw: str) -> None:
+        """Act on a message of the client. What is wrong with it is answered, not raised."""
+        try:
+            match self._framing.parse(raw):
+                case Subscribe() as wish:
+                    await self._subscribe(wish)
+                case Unsubscribe(sub_id=sub_id):
+                    self._drop(sub_id)
+                    self._say(self._framing.unsubscribed(sub_id=sub_id))
+        except BadMessage as error:
+            self.complain(error)
+
+    def complain(self, error: BadMessage) -> None:
+        """Tell the client what was wrong; nothing else changes."""
+        self._say(self._framing.error(error))
+
+    def offer(self, frame: Frame, subscription: Subscription) -> None:
+        """Queue a frame, unless the client has had it. Never waits."""
+        if frame.position <= subscription.cursor:
+            return
+        if subscription.floors and frame.sequence < subscription.floors.get(frame.stream, 0):
+            return
+        self._put((frame, subscription))
+
+    def beat(self, now: float) -> None:
+        """Say how far the log is. A client that takes nothing is ended, in the end for good."""
+        stuck_s = now - self._sending_since if self._sending_since is not None else 0.0
+        if self._ending is None and stuck_s <= self._limits.send_timeout_s:
+            after = self._caught_up_to()
+            self._say(self._framing.heartbeat(position=self._feed.position, after=after))
+        elif self._ending is None:
+            self._lag()
+        elif stuck_s > 2 * self._limits.send_timeout_s and self._writer is not None:
+            # Not even room for a good-bye: the socket is dropped as it is.
+            self._writer.cancel()
+
+    def end(self, why: Ending) -> None:
+        """End the conversation once what is being sent is sent. The first reason counts."""
+        if self._ending is None:
+            self._ending = why
+            self._queue.clear()
+            self._wake()
+            # Not now: the feed may be in the middle of its list of subscriptions.
+            asyncio.get_running_loop().call_soon(self.close)
+
+    async def _subscribe(self, wish: Subscribe) -> None:
+        self._check_room_for(wish.sub_id)
+        position, cursor = self._feed.position, await self._start_of(wish)
+        self._drop(wish.sub_id)
+        subscription = Subscription(self, wish, cursor=cursor)
+        self._subscriptions[wish.sub_id] = subscription
+        self._behind[subscription] = None
+        found = await self._items(wish)
+        subscription.floors = {item.stream: item.sequence for item in found or ()}
+        self._say(self._framing.subscribed(sub_id=wish.sub_id, items=found, position=position))
+        self._behind[subscription] = task = asyncio.create_task(self._catch_up(subscription))
+        task.add_done_callback(self._notice_failure)
+
+    def _check_room_for(self, sub_id: str) -> None:
+        limit = self._limits.subscriptions
+        if sub_id not in self._subscriptions and len(self._subscriptions) >= limit:
+            raise TooManySubscriptions(sub_id, limit=limit)
+
+    async def _start_of(self, wish: Subscribe) -> int:
+        if wish.after is None:
+            return self._feed.position
+        if wish.after > self._feed.position:
+            # The client may have read further than this process has, but not beyond the log.
+            head = await self._feed.head()
+            if wish.after > head:
+                raise AfterInFuture(wish.sub_id, after=wish.after, head=head)
+        return wish.after
+
+    async def _items(self, wish: Subscribe) -> list[StateItem] | None:
+        if not wish.include_state:
+            return None
+        readable = [stream for stream in wish.aggregates if await self._may_read(stream)]
+        return await reads.patiently(items.of, readable)
+
+    async def _catch_up(self, subscription: Subscription) -> None:
+        while subscription.cursor < self._feed.position:
+            await self._room_for_a_page()
+            page = await self._feed.after(
+                subscription.cursor, wish=subscription.wish, limit=self._limits.page_frames
+            )
+            for frame in page.frames:
+                self.offer(frame, subscription)
+            subscription.cursor = page.reached
+        # No await since the comparison: see Note [From the past to the present].
+        del self._behind[subscription]
+        self._feed.join(subscription)
+
+    async def _room_for_a_page(self) -> None:
+        while len(self._queue) > self._limits.queue_frames // 2:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    def _drop(self, sub_id: str) -> None:
+        subscription = self._subscriptions.pop(sub_id, None)
+        if subscription is not None:
+            self._feed.leave(subscription)
+            if task := self._behind.pop(subscription, None):
+                task.cancel()
+
+    def _notice_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            # A bug. A subscription that stays behind would look like a quiet one.
+            logger.error("A catch-up broke.", exc_info=task.exception())
+            self.end(ending.failed())
+
+    def _say(self, word: str | None) -> None:
+        if word is not None:
+            self._put(word)
+
+    def _put(self, item: Item) -> None:
+        if self._ending is not None:
+            return
+        if len(self._queue) >= self._limits.queue_frames:
+            self._lag()
+            return
+        self._queue.append(item)
+        self._wake()
+
+    def _lag(self) -> None:
+        after = self._resume_point()
+        self.end(ending.lagging(after, self._framing.lagging(after=after)))
+
+    def _caught_up_to(self) -> int:
+        """Return the position up to which everything is in the queue, or was."""
+        return min((late.cursor for late in self._behind), default=self._feed.position)
+
+    def _resume_point(self) -> int:
+        """Return the position up to which everything was sent."""
+        owed = [item for item in (self._in_hand, *self._queue) if isinstance(item, tuple)]
+        return min([self._caught_up_to(), *(frame.position - 1 for frame, _ in owed)])
+
+    async def _write_queue(self) -> None:
+        queue, turn, loop = self._queue, 0, asyncio.get_running_loop()
+        while queue:
+            self._in_hand = item = queue.popleft()
+            text = item if isinstance(item, str) else await self._text_of(*item)
+            if text is not None:
+                self._sending_since = loop.time()
+                await self._send(text)
+                self._sending_since = None
+            if self._behind and len(queue) <= self._limits.queue_frames // 2:
+                self._has_room.set()
+            turn += 1
+            if turn % _TURN_FRAMES == 0:
+                await asyncio.sleep(0)
+        self._in_hand = None
+
+    async def _text_of(self, frame: Frame, subscription: Subscription) -> str | None:
+        if await self._may_read(frame.stream):
+            return frame.text(self._framing, subscription.quoted)
+        return None
+
+    async def _may_read(self, stream: Stream) -> bool:
+        verdict = self.audience.verdict(stream)
+        return await self.audience.ask(stream) if verdict is None else verdict
+
+    async def _sleep_until_there_is_something(self) -> None:
+        if not self._queue and self._ending is None:
+            self._asleep = asyncio.get_running_loop().create_future()
+            await self._asleep
+
+    def _wake(self) -> None:
+        # Once per batch: nobody sleeps any more when the second frame comes.
+        if self._asleep is not None:
+            if not self._asleep.done():
+                self._asleep.set_result(None)
+            self._asleep = None

@@ -1,0 +1,58 @@
+"""Subscriptions in force, and a way to find those that want an event without asking each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from events.domain import framing
+from events.domain.envelope import Stream
+from events.domain.subscription import Subscribe
+
+if TYPE_CHECKING:
+    from events.fanout.session import Session
+
+
+class Subscription:
+    """A wish of one session. Frames up to `cursor` were dealt with before it joined the feed.
+
+    `floors`: where the state that the client was given ends; older events are in it.
+    """
+
+    __slots__ = ("cursor", "floors", "quoted", "session", "wish")
+
+    def __init__(self, session: Session, wish: Subscribe, *, cursor: int) -> None:
+        self.session = session
+        self.wish = wish
+        self.cursor = cursor
+        self.quoted = framing.text(wish.sub_id)
+        self.floors: dict[Stream, int] = {}
+
+
+class Index:
+    """Live subscriptions by prefix.
+
+    The prefixes of a wish are minimal, so an event meets each subscription once at most.
+    """
+
+    def __init__(self) -> None:
+        # Dicts for their order: who subscribed first is served first.
+        self._by_prefix: dict[Stream, dict[Subscription, None]] = {}
+
+    def add(self, subscription: Subscription) -> None:
+        for prefix in subscription.wish.prefixes or ((),):
+            self._by_prefix.setdefault(prefix, {})[subscription] = None
+
+    def discard(self, subscription: Subscription) -> None:
+        for prefix in subscription.wish.prefixes or ((),):
+            found = self._by_prefix.get(prefix, {})
+            found.pop(subscription, None)
+            if not found:
+                self._by_prefix.pop(prefix, None)
+
+    def matching(self, stream: Stream, name: str) -> Iterator[Subscription]:
+        """Yield what wants an event `name` of `stream`, in as many look-ups as it is deep."""
+        for depth in range(len(stream) + 1):
+            for subscription in self._by_prefix.get(stream[:depth], ()):
+                if subscription.wish.wants_name(name):
+                    yield subscription

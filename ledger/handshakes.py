@@ -1,0 +1,85 @@
+"""Who opens a WebSocket: by session cookie, API key or ticket.
+
+A browser sends its cookies along whichever page opens the socket, and no rule of CORS
+stops it. So a handshake with a session cookie must come from a page of our own.
+"""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.utils.http import is_same_domain
+
+from events.domain.errors import Forbidden
+from ledger import authority, tickets
+from ledger.authority import Holder
+from ledger.credentials import CredentialRefused
+
+_HTTP_SCHEME_OF = {"ws": "http", "wss": "https"}
+
+
+class OriginRefused(Forbidden):
+    code = "origin_refused"
+    hint = "Open the socket from a page of this site, or list yours in CSRF_TRUSTED_ORIGINS."
+
+    def __init__(self) -> None:
+        super().__init__("A page of another site may not use this session.")
+
+
+def holder_of(scope: Mapping[str, Any]) -> Holder:
+    """Return who opens the socket. Uses up the ticket, if there is one.
+
+    :raises OriginRefused: if there is a session cookie, and the page is not ours.
+    :raises CredentialRefused: if there is no credential, or it is not good.
+    """
+    request = _request_of(scope)
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if session_key is not None:
+        _check_origin(request)
+    ticket = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("ticket")
+    if ticket is not None:
+        return tickets.redeem_ticket(text=ticket[-1])
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        return authority.bearer(authorization)
+    if session_key is None:
+        raise CredentialRefused
+    return authority.session(session_key)
+
+
+def _request_of(scope: Mapping[str, Any]) -> ASGIRequest:
+    # Django's own reading of hosts, cookies and proxies, so that both doors agree.
+    as_http = {
+        **scope,
+        "type": "http",
+        "method": "GET",
+        "scheme": _HTTP_SCHEME_OF.get(scope.get("scheme", "ws"), "http"),
+    }
+    return ASGIRequest(as_http, BytesIO())
+
+
+def _check_origin(request: ASGIRequest) -> None:
+    try:
+        ours = f"{'https' if request.is_secure() else 'http'}://{request.get_host()}"
+    except DisallowedHost as error:
+        raise OriginRefused from error
+    origin = request.headers.get("Origin", "")
+    trusted = {ours, *settings.CSRF_TRUSTED_ORIGINS}
+    if origin not in trusted and not any(_is_under(origin, pattern) for pattern in trusted):
+        raise OriginRefused
+
+
+def _is_under(origin: str, pattern: str) -> bool:
+    """Whether `origin` is meant by a pattern such as https://*.example.com."""
+    scheme, star, domain = pattern.partition("://*")
+    if not star:
+        return False
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme == scheme and is_same_domain(parts.netloc, domain)

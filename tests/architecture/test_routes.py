@@ -1,0 +1,107 @@
+"""Every address says who may use it, and the documents about the API are true."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.sites import AdminSite
+from django.core.management import call_command
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from config import api_documents
+from config.problems import FRAMEWORK_PROBLEMS, status_of
+from ledger import capabilities
+from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey
+from ledger.authority import AUTHENTICATED, PUBLIC
+
+View = Callable[..., Any]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, View]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            if pattern.app_name != "admin":  # The admin site asks has_permission everywhere.
+                yield from routes(pattern.url_patterns, prefix + str(pattern.pattern))
+        elif isinstance(pattern, URLPattern):
+            yield prefix + str(pattern.pattern), pattern.callback
+
+
+ROUTES = dict(routes(get_resolver().url_patterns))
+
+
+def entries(view: View) -> set[str]:
+    """The actions of a DRF view: of a view set, what the router made of its methods."""
+    actions: dict[str, str] | None = getattr(view, "actions", None)
+    if actions is not None:
+        return set(actions.values()) - {"http_method_not_allowed"}
+    return {name for name in METHODS if hasattr(cls(view), name)}
+
+
+def cls(view: View) -> Any:
+    return getattr(view, "cls", None)
+
+
+def complaints(view: View) -> list[str]:
+    declared = getattr(cls(view) or view, "capabilities", None)
+    if declared == PUBLIC:
+        return []
+    if not isinstance(declared, dict) or not declared:
+        return ["declares no capability"]
+    known = {capability.id for capability in capabilities.every()} | {AUTHENTICATED}
+    found = [f"{id_} is not declared" for id_ in set(declared.values()) - known]
+    if cls(view) is not None:
+        found += [f"{entry} has no capability" for entry in entries(view) - set(declared)]
+        for gate in (HoldsCapability, HonoursIdempotencyKey):
+            if gate not in cls(view).permission_classes:
+                found.append(f"{gate.__name__} is not asked")
+    return found
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_every_address_declares_a_capability_or_is_public(route: str) -> None:
+    assert complaints(ROUTES[route]) == []
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.startswith("api/v1/")], ids=str)
+def test_no_address_of_the_api_ends_in_a_slash(route: str) -> None:
+    assert not route.endswith("/")
+
+
+def test_the_walk_finds_an_address_that_declares_nothing() -> None:
+    def view(request: object) -> None: ...
+
+    class Bare:
+        permission_classes = [HoldsCapability]
+
+        def post(self) -> None: ...
+
+    def drf(request: object) -> None: ...
+
+    drf.cls = Bare  # type: ignore[attr-defined]
+    assert complaints(view) == ["declares no capability"]
+    assert complaints(drf) == ["declares no capability"]
+    Bare.capabilities = {"get": "booking.fly"}  # type: ignore[attr-defined]
+    assert complaints(drf) == [
+        "booking.fly is not declared",
+        "post has no capability",
+        "HonoursIdempotencyKey is not asked",
+    ]
+
+
+def test_the_admin_is_the_one_that_asks_for_itself() -> None:
+    admins = [r for r in get_resolver().url_patterns if getattr(r, "app_name", "") == "admin"]
+
+    assert len(admins) == 1
+    assert AdminSite.has_permission is not None
+
+
+def test_the_documents_about_the_api_are_not_stale() -> None:
+    call_command("api_docs", check=True)
+
+
+def test_a_code_means_the_same_wherever_it_is_said() -> None:
+    said = {(error.code, status_of(error)) for error in api_documents.domain_errors()}
+    said |= {(code, status) for code, (status, _, _) in FRAMEWORK_PROBLEMS.items()}
+
+    assert len({code for code, _ in said}) == len(said)

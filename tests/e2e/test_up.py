@@ -1,0 +1,207 @@
+"""One command brings up everything, and takes everything down again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from config.stack import Stack, StackFailed, temporary_state
+
+pytestmark = pytest.mark.e2e
+
+PARTS = {"postgres", "valkey", "web", "worker", "sequencer", "sweeper"}
+
+
+def processes_of(stack: Stack) -> set[int]:
+    """Return the supervisor and everything below it."""
+    found, unseen = set(), [stack.process.pid]
+    while unseen:
+        pid = unseen.pop()
+        found.add(pid)
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            unseen += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def survivors(pids: set[int], *, seconds: float) -> set[int]:
+    """Return which of `pids` are still alive after so long."""
+    deadline = time.monotonic() + seconds
+    while (alive := {pid for pid in pids if _runs(pid)}) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(what: Callable[[], object], *, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+class TestReadyLine:
+    def test_tells_what_a_client_needs(self, stack: Stack) -> None:
+        (line,) = (line for line in stack.log("up").splitlines() if line.startswith("ready "))
+
+        assert json.loads(line.removeprefix("ready ")) == {
+            "url": stack.url,
+            "api_key": stack.api_key,
+            "state": str(stack.state.folder),
+        }
+
+    def test_comes_when_every_part_runs(self, stack: Stack) -> None:
+        assert {name for name, part in stack.status().items() if part["ready"]} >= PARTS
+
+    def test_names_a_web_process_that_lets_the_key_in(self, stack: Stack) -> None:
+        with stack.client() as client:
+            assert client.get("/login/").status_code == 200
+            assert client.get("/api/v1/api-keys").status_code == 200
+
+    def test_keeps_the_secrets_to_the_user(self, stack: Stack) -> None:
+        for name in ("secrets.json", "instance.json"):
+            assert (stack.state.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+class TestRuntimeRole:
+    def test_may_only_add_to_append_only_tables(self, stack: Stack) -> None:
+        url = stack.environment["DATABASE_URL"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in (
+                "UPDATE events_event SET name = 'x.y'",
+                "DELETE FROM events_event",
+                "TRUNCATE events_event CASCADE",
+                "ALTER TABLE events_event DISABLE TRIGGER ALL",
+                "SET session_replication_role = replica",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
+
+    def test_may_change_what_is_not_append_only(self, stack: Stack) -> None:
+        with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
+            connection.execute("UPDATE auth_user SET first_name = ''")
+
+
+class TestSupervisor:
+    @pytest.mark.parametrize("part", ["web", "worker", "sequencer", "sweeper", "valkey"])
+    def test_starts_a_killed_part_again_and_says_so(self, stack: Stack, part: str) -> None:
+        killed = stack.pid(part)
+
+        stack.kill(part)
+
+        wait_for(lambda: (s := stack.status()[part])["ready"] and s["pid"] != killed)
+        assert f"{part} (process {killed}) ended by SIGKILL" in stack.log("up")
+
+    def test_brings_postgres_back_after_a_crash(self, stack: Stack) -> None:
+        killed = stack.pid("postgres")
+
+        os.kill(killed, signal.SIGKILL)
+
+        wait_for(lambda: (s := stack.status()["postgres"])["ready"] and s["pid"] != killed)
+        assert stack.sql("SELECT 1") == [(1,)]
+
+    def test_leaves_a_held_part_down_until_it_is_resumed(self, stack: Stack) -> None:
+        stack.hold("sequencer")
+        assert stack.status()["sequencer"]["pid"] is None
+
+        stack.resume("sequencer")
+        assert stack.status()["sequencer"]["ready"]
+
+
+class TestStop:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_by_signal_takes_ten_seconds_at_most_and_leaves_nothing(
+        self, start_stack: Callable[..., Stack], number: signal.Signals
+    ) -> None:
+        stack = start_stack()
+        everything = processes_of(stack)
+        sockets = Path(stack.instance.control or "").parent
+
+        stack.process.send_signal(number)
+
+        assert stack.process.wait(10) == 0
+        assert survivors(everything, seconds=0) == set()
+        assert not sockets.exists()
+        assert stack.state.running() is None
+
+    def test_by_kill_leaves_nothing_and_the_next_start_works(
+        self, start_stack: Callable[..., Stack]
+    ) -> None:
+        stack = start_stack()
+        everything = processes_of(stack)
+        assert len(everything) > len(PARTS)
+
+        stack.process.kill()
+        stack.process.wait()
+
+        assert survivors(everything, seconds=5) == set()
+        left = Path((stack.state.folder / "sockets").read_text())
+        again = Stack.start(stack.state, "--no-demo-data")
+        assert again.sql("SELECT count(*) FROM auth_user WHERE username = 'admin'") == [(1,)]
+        again.stop()
+        assert not left.exists()
+
+
+class TestTwoAtOnce:
+    def test_run_beside_each_other_on_different_states(
+        self, stack: Stack, start_stack: Callable[..., Stack]
+    ) -> None:
+        other = start_stack()
+
+        assert other.url != stack.url
+        with stack.client() as ours, other.client() as theirs:
+            assert ours.get("/api/v1/api-keys").status_code == 200
+            assert theirs.get("/api/v1/api-keys").status_code == 200
+            theirs.headers.update(ours.headers)
+            assert theirs.get("/api/v1/api-keys").status_code == 401
+
+    def test_are_refused_on_one_state(self, stack: Stack) -> None:
+        with pytest.raises(StackFailed, match=f"already runs on {stack.state.folder}"):
+            _start_beside(stack)
+
+    def test_are_refused_on_one_port(self, stack: Stack) -> None:
+        port = stack.url.rpartition(":")[2]
+
+        with temporary_state() as state, pytest.raises(StackFailed) as failed:
+            Stack.start(state, "--port", port)
+
+        assert f"Port {port} of 127.0.0.1 cannot be had" in str(failed.value)
+        assert "--port 0" in str(failed.value)
+
+
+def _start_beside(stack: Stack) -> None:
+    # With a log of its own: the one of the running instance is not ours to write.
+    command = [*stack.process.args[:5], "--state", str(stack.state.folder)]  # type: ignore[index]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1
+    raise StackFailed(done.stderr)
+
+
+class TestOtherCommands:
+    def test_talk_to_the_instance_that_runs_on_the_state(self, stack: Stack) -> None:
+        code = "from django.conf import settings; print(settings.DATABASE_URL)"
+        environment = {**stack.environment, "DAYBOOK_STATE": str(stack.state.folder)}
+        for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY"):
+            del environment[name]
+
+        stack_url = stack.environment["DATABASE_URL"]
+        done = subprocess.run(  # noqa: S603
+            [*stack.process.args[:2], "shell", "--no-imports", "-c", code],  # type: ignore[index]
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+
+        assert done.stdout.strip() == stack_url, done.stderr

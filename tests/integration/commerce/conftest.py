@@ -1,0 +1,93 @@
+"""A small business to test with: one product, one departure, one policy, everybody's acts."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from commerce.domain.cancellation import RefundType, Rule
+from commerce.models import Booking, CancellationPolicyVersion, Invoice, Product, Slot
+from commerce.services import bookings, invoices, policies, products, slots
+from commerce.services.bookings import Wanted
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+
+CLERK = Principal(kind=PrincipalKind.USER, id="7")
+CONTACT = {"name": "Ada Lovelace", "email": "ada@example.com", "phone": "+44 20 7946 0141"}
+TIERS = (
+    Rule(days_before=30, refund_bp=10_000, refund_type=RefundType.CASH),
+    Rule(days_before=15, refund_bp=5_000, refund_type=RefundType.CASH),
+    Rule(days_before=7, refund_bp=2_500, refund_type=RefundType.CREDIT),
+    Rule(days_before=0),
+)
+
+MakeBooking = Callable[..., Booking]
+MakeInvoice = Callable[..., Invoice]
+
+
+@pytest.fixture(autouse=True)
+def _a_clerk_acts() -> Iterator[None]:
+    with context.acting(CLERK, correlation_id="cor_test"):
+        yield
+
+
+@pytest.fixture
+def policy(transactional_db: None) -> CancellationPolicyVersion:
+    version = policies.create_policy(name="Tiers", currency="EUR", rules=TIERS)
+    return policies.publish_version(policy_id=version.policy_id, version_id=version.pk)
+
+
+@pytest.fixture
+def product(policy: CancellationPolicyVersion) -> Product:
+    return products.create_product(
+        name="Harbour cruise",
+        currency="EUR",
+        sell_amount_cents=12_000,
+        cost_amount_cents=7_000,
+        status="active",
+        cancellation_policy_id=policy.policy_id,
+    )
+
+
+@pytest.fixture
+def slot(product: Product) -> Slot:
+    return slots.create_slot(
+        product_id=product.pk, starts_at=timezone.now() + timedelta(days=20), capacity=10
+    )
+
+
+@pytest.fixture
+def make_booking(slot: Slot) -> MakeBooking:
+    def make(**facts: Any) -> Booking:
+        quantity = facts.pop("quantity", 2)
+        facts.setdefault("wanted", [Wanted(slot_id=slot.pk, quantity=quantity)])
+        facts.setdefault("pax", quantity)
+        facts.setdefault("contact", CONTACT)
+        return bookings.create_booking(**facts)
+
+    return make
+
+
+@pytest.fixture
+def booking(make_booking: MakeBooking) -> Booking:
+    return make_booking()
+
+
+@pytest.fixture
+def confirmed(booking: Booking) -> Booking:
+    return bookings.confirm_booking(booking_id=booking.pk)
+
+
+@pytest.fixture
+def draft(booking: Booking) -> Invoice:
+    return invoices.create_invoice(booking_id=booking.pk)
+
+
+@pytest.fixture
+def invoice(draft: Invoice) -> Invoice:
+    return invoices.issue_invoice(invoice_id=draft.pk)
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,53 @@
+"""The tally is declared for these tests only: docs/events.md shall not know it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+import pytest
+from django.db import connection
+
+from events import catalogue, executor
+from tests import tally
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _a_catalogue_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_types", dict(catalogue._types))
+    monkeypatch.setattr(catalogue, "_streams", dict(catalogue._streams))
+    monkeypatch.setattr(catalogue, "_clashes", [])
+    monkeypatch.setattr(executor, "_aggregates", dict(executor._aggregates))
+    tally.declare()
+
+
+@pytest.fixture
+def tally_table(transactional_db: None) -> Iterator[None]:
+    """The table of list rows that `tally.LISTED` projects to."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {tally.TABLE} (tally text PRIMARY KEY, total int)")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {tally.TABLE}")
+
+
+@pytest.fixture
+def at_once() -> Callable[[int, Callable[[int], T]], list[T]]:
+    """Call a function from many threads at the same instant."""
+
+    def run(count: int, call: Callable[[int], T]) -> list[T]:
+        together = Barrier(count)
+
+        def one(number: int) -> T:
+            together.wait()
+            try:
+                return call(number)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(one, range(count)))
+
+    return run

@@ -1,0 +1,134 @@
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from events import doctor, invariants, recorder, sequencer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _five_events() -> None:
+    with transaction.atomic():
+        for number in range(5):
+            recorder.emit("tally.added", {"number": number}, stream=("tally", "t1"))
+    sequencer.sequence_once()
+    with transaction.atomic():
+        recorder.emit("tally.added", {"number": 5}, stream=("tally", "t1"))
+
+
+def tamper(sql: str) -> None:
+    """Do what triggers and grants refuse to everybody but a superuser."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(sql)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+@pytest.mark.parametrize(
+    ("sql", "inspect", "violations"),
+    [
+        (
+            "DELETE FROM events_event WHERE sequence = 2",
+            invariants.streams_are_gapless,
+            ["tally/t1/ has 5 events from 1 to 6"],
+        ),
+        (
+            "DELETE FROM events_position WHERE position = 2",
+            invariants.every_event_has_its_place,
+            [
+                "4 positions lie between 1 and 5",
+                "1 events have neither a position nor a place in the queue",
+            ],
+        ),
+        (
+            "DELETE FROM events_unsequenced",
+            invariants.every_event_has_its_place,
+            ["1 events have neither a position nor a place in the queue"],
+        ),
+        (
+            "INSERT INTO events_unsequenced SELECT event FROM events_position LIMIT 1",
+            invariants.every_event_has_its_place,
+            ["1 events have a position and wait for one too"],
+        ),
+        (
+            "INSERT INTO events_position VALUES (6, -1)",
+            invariants.every_event_has_its_place,
+            ["1 positions point at no event"],
+        ),
+        (
+            """UPDATE events_position SET event = -event;
+            UPDATE events_position SET event =
+              (SELECT id FROM events_event WHERE sequence = 6 - position)""",
+            invariants.every_event_has_its_place,
+            ["4 positions run against the order of their stream"],
+        ),
+        (
+            "UPDATE events_event SET recorded_at = now() - interval '1 minute'",
+            invariants.sequencer_keeps_up,
+            ["1 events wait, the oldest for 60.0 s: is the sequencer running?"],
+        ),
+    ],
+)
+def test_finds_what_was_tampered_with(
+    sql: str, inspect: Callable[[], list[str]], violations: list[str]
+) -> None:
+    assert inspect() == []
+
+    tamper(sql)
+
+    assert inspect() == violations
+
+
+class TestTheCommand:
+    @pytest.fixture(autouse=True)
+    def _checks_of_their_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "_checks", {})
+
+        @doctor.check("I10", "ten is ten")
+        def ten() -> list[str]:
+            return []
+
+        @doctor.check("I2", "two is two")
+        def two() -> list[str]:
+            return [f"two is {number}" for number in range(25)]
+
+        @doctor.check("tea", "there is tea")
+        def tea() -> list[str]:
+            raise ZeroDivisionError("no kettle")
+
+    def run(self, *args: str) -> str:
+        output = StringIO()
+        with pytest.raises(SystemExit) as exit_:
+            call_command("doctor", *args, stdout=output, no_color=True)
+        assert exit_.value.code == 1
+        return output.getvalue()
+
+    def test_prints_a_line_per_check_and_what_it_found(self) -> None:
+        lines = self.run().splitlines()
+
+        assert lines[:2] == ["FAIL I2: two is two", "       two is 0"]
+        assert lines[21:] == [
+            "       and 5 more",
+            "ok   I10: ten is ten",
+            "FAIL tea: there is tea",
+            "       could not be checked: ZeroDivisionError: no kettle",
+        ]
+
+    def test_prints_json_for_programs(self) -> None:
+        findings: list[dict[str, Any]] = json.loads(self.run("--json"))
+
+        assert [each["id"] for each in findings] == ["I2", "I10", "tea"]
+        assert [each["count"] for each in findings] == [25, 0, 1]
+
+    def test_ends_well_when_all_is_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for id_ in ("I2", "tea"):
+            monkeypatch.delitem(doctor._checks, id_)
+
+        call_command("doctor", stdout=StringIO())

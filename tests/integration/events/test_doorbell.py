@@ -1,0 +1,111 @@
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from events import doorbell, recorder
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOWHERE = "unix:///nowhere/valkey.sock"
+
+
+@pytest.fixture
+def rings(settings: Settings) -> Iterator[redis.client.PubSub]:
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(f"daybook:{connection.settings_dict['NAME']}:committed")
+        pubsub.get_message(timeout=5)
+        yield pubsub
+
+
+@pytest.fixture(autouse=True)
+def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorbell, "_bell", doorbell._Bell())
+
+
+def heard(rings: redis.client.PubSub) -> int:
+    count, patience = 0, 5.0
+    while rings.get_message(timeout=patience):
+        count, patience = count + 1, 0.1
+    return count
+
+
+def emit(times: int) -> None:
+    with transaction.atomic():
+        for number in range(times):
+            recorder.emit("tally.added", {"number": number}, stream=("tally", "t1"))
+
+
+class TestRing:
+    def test_rings_once_per_transaction(self, rings: redis.client.PubSub) -> None:
+        emit(3)
+
+        assert heard(rings) == 1
+
+    def test_rings_again_for_what_a_rolled_back_savepoint_took_along(
+        self, rings: redis.client.PubSub
+    ) -> None:
+        with transaction.atomic():
+            with transaction.atomic():
+                doorbell.ring()
+                transaction.set_rollback(True)
+            doorbell.ring()
+
+        assert heard(rings) == 1
+
+    def test_costs_a_commit_neither_its_success_nor_its_time_when_valkey_is_away(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.REDIS_URL = NOWHERE
+        emit(1)
+
+        started = time.monotonic()
+        for _ in range(20):
+            doorbell.announce(1)
+
+        assert time.monotonic() - started < doorbell.RING_SECONDS_MAX
+        assert len(caplog.records) == 1
+
+
+class TestWaiter:
+    def test_returns_at_the_ring(self) -> None:
+        waiter = doorbell.Waiter("moved")
+        waiter.wait(0.01)
+        doorbell.announce(7)
+
+        started = time.monotonic()
+        waiter.wait(10)
+
+        assert time.monotonic() - started < 5
+        waiter.close()
+
+    def test_just_waits_when_valkey_is_away(self, settings: Settings) -> None:
+        settings.REDIS_URL = NOWHERE
+        started = time.monotonic()
+
+        doorbell.Waiter().wait(0.05)
+
+        assert 0.05 <= time.monotonic() - started < 5
+
+
+class TestListen:
+    async def test_yields_positions_as_they_are_announced(self) -> None:
+        moves = doorbell.listen(poll_seconds=10)
+        assert [await anext(moves), await anext(moves)] == [None, None]
+
+        await asyncio.to_thread(doorbell.announce, 7)
+
+        assert await anext(moves) == 7
+        await moves.aclose()
+
+    async def test_is_a_clock_when_valkey_is_away(self, settings: Settings) -> None:
+        settings.REDIS_URL = NOWHERE
+        moves = doorbell.listen(poll_seconds=0.01)
+
+        assert [await anext(moves) for _ in range(3)] == [None, None, None]
+        await moves.aclose()

@@ -1,0 +1,311 @@
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from pytest_django import DjangoAssertNumQueries
+
+from events import bus, executor, invariants, recorder, selectors, snapshots, states, store, wire
+from events.domain.aggregate import Projection
+from events.domain.envelope import Category, Envelope, Source
+from events.executor import StreamBusy, execute, execute_in_transaction
+from events.models import Snapshot, StoredEvent
+from events.store import StreamMoved
+from tests import tally
+from tests.tally import LISTED, TALLY, Add, Close, Tally, TallyIsClosed
+
+STREAM = ("tally", "t1")
+
+AtOnce = Callable[[int, Callable[[int], Any]], list[Any]]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def somebody_else_adds(number: int) -> None:
+    """Write the stream behind the back of this process's cache."""
+    drafts = [recorder.draft("tally.added", {"number": number}, default=Category.DOMAIN)]
+    store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE))
+
+
+class TestExecute:
+    def test_records_what_was_decided_and_returns_the_state(self) -> None:
+        heard: list[Envelope] = []
+        bus.subscribe("*", heard.append)
+
+        outcome = execute(TALLY, STREAM, Add(number=2, times=2))
+
+        assert outcome.state == Tally(total=4, latest=(2, 2))
+        assert outcome.sequence == 2
+        assert heard == list(outcome.envelopes) == selectors.stream_events(STREAM)
+
+    def test_is_one_statement_when_the_state_is_known_and_nothing_is_projected(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        execute(TALLY, STREAM, Add(number=1))
+
+        with django_assert_num_queries(1):
+            execute(TALLY, STREAM, Add(number=1, times=3))
+
+    def test_refuses_and_leaves_nothing(self) -> None:
+        execute(TALLY, STREAM, Close())
+
+        with pytest.raises(TallyIsClosed):
+            execute(TALLY, STREAM, Add(number=1))
+
+        assert [each.name for each in selectors.stream_events(STREAM)] == ["tally.closed"]
+
+    def test_does_nothing_when_there_is_nothing_to_do(self) -> None:
+        execute(TALLY, STREAM, Close())
+        called: list[int] = []
+
+        outcome = execute(TALLY, STREAM, Close(), on_success=[lambda: called.append(1)])
+
+        assert (outcome.sequence, outcome.envelopes, called) == (1, (), [1])
+
+    def test_decides_again_on_the_latest_state_when_the_stream_has_moved(self) -> None:
+        execute(TALLY, STREAM, Add(number=1))
+        somebody_else_adds(10)
+
+        outcome = execute(TALLY, STREAM, Add(number=100))
+
+        assert outcome.state == Tally(total=111, latest=(1, 10, 100))
+        assert outcome.sequence == 3
+
+    def test_refuses_on_the_latest_state_only(self) -> None:
+        execute(TALLY, STREAM, Add(number=1))
+        drafts = [recorder.draft("tally.closed", {}, default=Category.DOMAIN)]
+        store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE))
+
+        with pytest.raises(TallyIsClosed):
+            execute(TALLY, STREAM, Add(number=1))
+
+    def test_a_refusal_on_a_stale_state_is_no_refusal(self) -> None:
+        """The cache says closed; the log, restored to an earlier day, says open."""
+        execute(TALLY, STREAM, Add(number=1))
+        open_state = states.cached(TALLY, STREAM)
+        assert open_state
+        execute(TALLY, STREAM, Close())
+        closed = states.cached(TALLY, STREAM)
+        assert closed
+        with transaction.atomic():
+            wire.run("SET LOCAL session_replication_role = replica")
+            wire.run("DELETE FROM events_event WHERE sequence = 2")
+
+        outcome = execute(TALLY, STREAM, Add(number=1))
+
+        assert outcome.state == Tally(total=2, latest=(1, 1))
+
+    def test_runs_callbacks_once_after_commit_however_often_it_decides(self) -> None:
+        execute(TALLY, STREAM, Add(number=1))
+        somebody_else_adds(10)
+        decisions: list[int] = []
+        called: list[str] = []
+
+        def decide(state: Tally, command: tally.Command) -> Any:
+            decisions.append(state.total)
+            return tally.decide(state, command)
+
+        def note(text: str) -> None:
+            assert not wire.connection().in_atomic_block
+            called.append(text)
+
+        thoughtful = tally.aggregate(decide=decide)
+        states.remember(thoughtful, STREAM, states.fresh(TALLY, STREAM))
+        somebody_else_adds(20)
+        execute(thoughtful, STREAM, Add(number=5), on_success=[partial(note, "given")])
+
+        assert decisions == [11, 31]
+        assert called == ["given"]
+
+    def test_a_failing_callback_harms_neither_the_caller_nor_the_next(self) -> None:
+        called: list[str] = []
+
+        def fail(_: str) -> None:
+            raise ZeroDivisionError
+
+        execute(
+            TALLY,
+            STREAM,
+            Add(number=1),
+            on_success=[partial(fail, "first"), partial(called.append, "second")],
+        )
+
+        assert called == ["second"]
+        assert len(selectors.stream_events(STREAM)) == 1
+
+    def test_refuses_to_be_nested_in_a_transaction(self) -> None:
+        with (
+            pytest.raises(RuntimeError, match="durable"),
+            transaction.atomic(),
+        ):
+            execute(TALLY, STREAM, Add(number=1))
+
+        assert not StoredEvent.objects.exists()
+
+    def test_gives_up_after_a_bounded_number_of_lost_races(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempts: list[int] = []
+
+        def deadlock(*_: Any, **__: Any) -> None:
+            attempts.append(1)
+            wire.run("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$")
+
+        monkeypatch.setattr(executor, "JITTER_SECONDS", 0)
+        bus.before_commit("tally.added", deadlock)
+
+        with pytest.raises(StreamBusy):
+            execute(TALLY, STREAM, Add(number=1))
+
+        assert len(attempts) == executor.ATTEMPTS_MAX
+        assert not StoredEvent.objects.exists()
+
+    def test_retries_a_serialization_failure_and_no_other_error(self) -> None:
+        codes = iter(["40001", "22012"])
+
+        def fail(_: Envelope) -> None:
+            code = next(codes)
+            wire.run(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$")
+
+        bus.before_commit("tally.added", fail)
+
+        with pytest.raises(DatabaseError):
+            execute(TALLY, STREAM, Add(number=1))
+
+        assert next(codes, None) is None
+
+    def test_many_writers_of_one_stream_all_succeed_and_leave_no_gap(self, at_once: AtOnce) -> None:
+        called: list[int] = []
+
+        def add(number: int) -> None:
+            for _ in range(4):
+                command = Add(number=1, times=2)
+                execute(TALLY, STREAM, command, on_success=[partial(called.append, number)])
+
+        at_once(16, add)
+
+        assert states.fresh(TALLY, STREAM).state.total == 128
+        assert invariants.streams_are_gapless() == []
+        assert len(called) == 64
+
+
+@pytest.mark.usefixtures("tally_table")
+class TestProjection:
+    def test_writes_list_rows_with_the_events_or_not_at_all(self) -> None:
+        execute(LISTED, STREAM, Add(number=3))
+        failing = tally.aggregate(project=_project_and_fail, rows=tally.rows, clear=tally.clear)
+
+        with pytest.raises(ZeroDivisionError):
+            execute(failing, STREAM, Add(number=4))
+
+        assert tally.rows(STREAM) == [["t1", 3]]
+        assert len(selectors.stream_events(STREAM)) == 1
+
+    def test_sees_the_change_and_may_ask_to_be_called_after_commit(self) -> None:
+        seen: list[Projection[Tally]] = []
+        called: list[bool] = []
+
+        def project(projection: Projection[Tally]) -> None:
+            seen.append(projection)
+            projection.on_success(lambda: called.append(wire.connection().in_atomic_block))
+
+        listed = tally.aggregate(project=project, rows=tally.rows, clear=tally.clear)
+        outcome = execute(listed, STREAM, Add(number=3, times=2))
+
+        [projection] = seen
+        assert (projection.before.total, projection.after.total) == (0, 6)
+        assert projection.envelopes == outcome.envelopes
+        assert called == [False]
+
+    def test_writers_at_the_same_instant_leave_the_rows_a_replay_leaves(
+        self, at_once: AtOnce
+    ) -> None:
+        executor.register(LISTED)
+
+        at_once(8, lambda number: execute(LISTED, STREAM, Add(number=number + 1)))
+
+        assert tally.rows(STREAM) == [["t1", 36]]
+        assert invariants.projections_equal_replay() == []
+
+
+class TestExecuteInTransaction:
+    def test_shares_the_fate_of_the_transaction_of_its_caller(self) -> None:
+        called: list[int] = []
+
+        with transaction.atomic():
+            execute_in_transaction(
+                TALLY, STREAM, Add(number=1), on_success=[lambda: called.append(1)]
+            )
+            second = execute_in_transaction(TALLY, STREAM, Add(number=2))
+            transaction.set_rollback(True)
+
+        assert second.state.total == 3
+        assert called == []
+        assert selectors.stream_events(STREAM) == []
+        assert execute(TALLY, STREAM, Add(number=5)).state.total == 5
+
+    def test_refuses_without_a_transaction(self) -> None:
+        with pytest.raises(recorder.NoTransaction):
+            execute_in_transaction(TALLY, STREAM, Add(number=1))
+
+
+class TestSnapshots:
+    def test_are_taken_every_so_many_events_and_spare_the_replay(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(6):
+            execute(TALLY, STREAM, Add(number=1, times=2))
+        states.forget_all()
+        replayed: list[int] = []
+        history = store.history
+
+        def counted(*args: Any, **options: Any) -> Any:
+            for each in history(*args, **options):
+                replayed.append(each.sequence)
+                yield each
+
+        monkeypatch.setattr(store, "history", counted)
+
+        assert states.fresh(TALLY, STREAM).state.total == 12
+        assert replayed == [10, 11, 12]
+        assert Snapshot.objects.get().sequence == 10
+
+    def test_of_other_code_do_not_count(self) -> None:
+        execute(TALLY, STREAM, Add(number=1, times=5))
+        Snapshot.objects.update(code="of yesterday", state='{"total": 99}')
+        states.forget_all()
+
+        assert states.fresh(TALLY, STREAM).state.total == 5
+
+    def test_of_another_past_do_not_count(self) -> None:
+        other = '{"total": 99, "latest": [], "is_closed": false}'
+        execute(TALLY, STREAM, Add(number=1, times=5))
+        Snapshot.objects.update(event_id="evt_of_another_past", state=other)
+        states.forget_all()
+
+        assert states.fresh(TALLY, STREAM).state.total == 5
+
+    def test_may_be_dropped_at_any_time(self) -> None:
+        execute(TALLY, STREAM, Add(number=1, times=5))
+        snapshots.drop(STREAM)
+        states.forget_all()
+
+        assert execute(TALLY, STREAM, Add(number=1)).state.total == 6
+
+
+class TestStreamMoved:
+    def test_says_where_the_stream_is(self) -> None:
+        somebody_else_adds(1)
+        drafts = [recorder.draft("tally.closed", {}, default=Category.DOMAIN)]
+
+        with pytest.raises(StreamMoved) as refusal:
+            store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE), expected=7)
+
+        assert str(refusal.value) == "Stream tally/t1/ is at 1, not at 7."
+        assert refusal.value.facts == {"stream": ["tally", "t1"], "expected": 7, "actual": 1}
+
+
+def _project_and_fail(projection: Projection[Tally]) -> None:
+    tally.project(projection)
+    raise ZeroDivisionError

@@ -1,0 +1,227 @@
+"""Readers by position miss nothing, whatever writers and sequencers do."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+
+from events import doorbell, invariants, recorder, selectors, sequencer
+from events.domain.envelope import Envelope
+from events.models import Position, StoredEvent, Unsequenced
+
+WRITERS = 16
+COMMITS = 15
+
+AtOnce = Callable[[int, Callable[[int], None]], list[None]]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def emit(number: int, *, tally: str = "t1") -> Envelope:
+    with transaction.atomic():
+        return recorder.emit("tally.added", {"number": number}, stream=("tally", tally))
+
+
+def read_by_position(after: int) -> tuple[list[str], int]:
+    page = selectors.feed(after=after, limit=50)
+    return [each.event_id for each in page], page[-1].position or 0 if page else after
+
+
+def read_by_id(after: int) -> tuple[list[str], int]:
+    page = list(StoredEvent.objects.filter(id__gt=after).order_by("id")[:50])
+    return [each.event_id for each in page], page[-1].id if page else after
+
+
+class TestSequenceOnce:
+    def test_gives_committed_events_dense_positions_in_order(self) -> None:
+        emitted = [emit(number) for number in range(3)]
+
+        assert sequencer.sequence_once() == 3
+
+        feed = selectors.feed(after=0)
+        assert [each.event_id for each in feed] == [each.event_id for each in emitted]
+        assert [each.position for each in feed] == [1, 2, 3]
+        assert selectors.head_position() == 3
+        assert not Unsequenced.objects.exists()
+
+    def test_goes_on_where_it_stopped(self) -> None:
+        for number in range(3):
+            emit(number)
+
+        assert [sequencer.sequence_once(limit=2) for _ in range(3)] == [2, 1, 0]
+        assert [each.position for each in selectors.feed(after=0)] == [1, 2, 3]
+
+    def test_leaves_the_work_to_a_sequencer_that_is_at_it(self) -> None:
+        emit(1)
+        held, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(2, 0)")
+                held.set()
+                done.wait(10)
+            connection.close()
+
+        other = threading.Thread(target=hold)
+        other.start()
+        assert held.wait(10)
+        assert sequencer.sequence_once() == 0
+        done.set()
+        other.join()
+        assert sequencer.sequence_once() == 1
+
+    def test_an_event_that_commits_late_is_placed_after_those_already_read(self) -> None:
+        drawn, go = threading.Event(), threading.Event()
+
+        def commit_late() -> None:
+            with transaction.atomic():
+                recorder.emit("tally.added", {"number": 1}, stream=("tally", "late"))
+                drawn.set()
+                go.wait(10)
+            connection.close()
+
+        late = threading.Thread(target=commit_late)
+        late.start()
+        assert drawn.wait(10)
+        emit(2, tally="early")
+        sequencer.sequence_once()
+        ids, seen = read_by_position(0)
+        go.set()
+        late.join()
+        sequencer.sequence_once()
+
+        first, second = StoredEvent.objects.order_by("id")
+        assert ids == [second.event_id]
+        assert read_by_position(seen) == ([first.event_id], 2)
+
+
+class TestReadersUnderLoad:
+    """Sixteen writers commit while one reader follows."""
+
+    def follow(
+        self,
+        at_once: AtOnce,
+        read: Callable[[int], tuple[list[str], int]],
+    ) -> list[str]:
+        seen: list[str] = []
+        finished = threading.Barrier(WRITERS + 1)
+
+        def write(writer: int) -> None:
+            for number in range(COMMITS):
+                with transaction.atomic():
+                    tally = f"t{(writer + number) % 5}"
+                    recorder.emit("tally.added", {"number": number}, stream=("tally", tally))
+                    with connection.cursor() as cursor:  # Some commits take longer.
+                        cursor.execute("SELECT pg_sleep(%s)", [0.001 * (writer % 4)])
+
+        def party(number: int) -> None:
+            if number == WRITERS:
+                self.read_until_done(seen, read, finished)
+            else:
+                write(number)
+                finished.wait()
+
+        at_once(WRITERS + 1, party)
+        return seen
+
+    def read_until_done(
+        self,
+        seen: list[str],
+        read: Callable[[int], tuple[list[str], int]],
+        finished: threading.Barrier,
+    ) -> None:
+        after = 0
+        while True:
+            is_last_round = finished.n_waiting == WRITERS
+            sequencer.sequence_once()
+            page, after = read(after)
+            seen += page
+            if is_last_round and not page:
+                finished.wait()
+                return
+
+    def test_a_reader_by_position_misses_nothing(self, at_once: AtOnce) -> None:
+        seen = self.follow(at_once, read_by_position)
+
+        assert len(seen) == len(set(seen)) == WRITERS * COMMITS
+        assert invariants.every_event_has_its_place() == []
+        assert invariants.streams_are_gapless() == []
+
+    def test_negative_control_a_reader_by_id_misses_events(self, at_once: AtOnce) -> None:
+        seen = self.follow(at_once, read_by_id)
+
+        assert len(set(seen)) < WRITERS * COMMITS
+
+
+class TestTheProcess:
+    """`manage.py sequencer`, a real one."""
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        name = connection.settings_dict["NAME"]
+        url = os.environ["DATABASE_URL"]
+        head, _, options = url.partition("?")
+        database = f"{head.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "sequencer"],
+            env={**os.environ, "DATABASE_URL": database, **environment},
+            start_new_session=True,
+        )
+
+    def wait_for_head(self, position: int) -> None:
+        waiter = doorbell.Waiter("moved")
+        for _ in range(200):
+            if selectors.head_position() >= position:
+                waiter.close()
+                return
+            waiter.wait(0.1)
+        raise AssertionError(f"the feed stands at {selectors.head_position()}")
+
+    def test_follows_commits_and_stops_at_once(self) -> None:
+        process = self.start()
+        try:
+            for number in range(5):
+                emit(number)
+            self.wait_for_head(5)
+        finally:
+            process.terminate()
+
+        assert process.wait(timeout=5) == 0
+
+    def test_killed_before_its_commit_it_leaves_everything_to_the_next(self) -> None:
+        for number in range(30):
+            emit(number, tally=f"t{number % 3}")
+
+        killed = self.start(FAILPOINTS="sequencer.before_commit:kill")
+        assert killed.wait(timeout=30) == -signal.SIGKILL
+        assert not Position.objects.exists()
+
+        killed = self.start(FAILPOINTS="sequencer.after_commit:kill")
+        assert killed.wait(timeout=30) == -signal.SIGKILL
+        emit(30)
+        sequencer.sequence_once()
+
+        assert [each.position for each in selectors.feed(after=0)] == list(range(1, 32))
+        assert invariants.every_event_has_its_place() == []
+
+    def test_comes_back_when_its_connection_is_cut(self) -> None:
+        process = self.start()
+        try:
+            emit(1)
+            self.wait_for_head(1)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                assert cursor.rowcount >= 1
+            emit(2)
+            self.wait_for_head(2)
+        finally:
+            process.terminate()
+
+        assert process.wait(timeout=5) == 0

@@ -1,0 +1,71 @@
+"""A room of the tests' own: streams, events and an aggregate that the product does not have.
+
+Declared in the test process and in the servers that tests start (`tests.trips_asgi`).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from events import catalogue, executor
+from events.domain.aggregate import Aggregate
+from events.domain.envelope import Stream
+from ledger import capabilities
+
+READ = "trip.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    legs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegTravelled:
+    to: str
+
+
+def _owner_of(stream: Stream) -> User | None:
+    return User.objects.filter(username=stream[1]).first() if len(stream) > 1 else None
+
+
+def _data(**properties: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": type_} for name, type_ in properties.items()},
+    }
+
+
+TRIP: Aggregate[Trip, str, LegTravelled] = Aggregate(
+    kind="trip",
+    initial=lambda _stream: Trip(),
+    decide=lambda _trip, to: [LegTravelled(to=to)],
+    evolve=lambda trip, _event: replace(trip, legs=trip.legs + 1),
+    encode=lambda event: ("trip.leg-travelled", {"to": event.to}),
+    decode=lambda _name, _version, data: LegTravelled(to=data["to"]),
+    dump=lambda trip: {"legs": trip.legs},
+    load=lambda dumped: Trip(legs=dumped["legs"]),
+)
+
+
+def declare() -> None:
+    """Make the room known to this process, as apps do when they are ready."""
+    capabilities.declare(
+        READ,
+        meaning="Read trips.",
+        resource="trip",
+        action="read",
+        object_permission="auth.view_user",
+    )
+    for kind in ("trip", "note"):
+        catalogue.declare_stream(kind, meaning="A test's.", read=READ, object_resolver=_owner_of)
+    for name in ("trip.leg-travelled", "note.written", "note.torn"):
+        catalogue.declare(
+            name,
+            category="domain",
+            stream=name.partition(".")[0],
+            meaning="A test did something.",
+            schema=_data(to="string", text="string", number="integer"),
+        )
+    executor.register(TRIP)

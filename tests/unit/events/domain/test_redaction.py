@@ -1,0 +1,44 @@
+import pytest
+
+from events.domain.redaction import redact
+
+CANARY = "c4n4ryDoNotPrint"
+
+SECRETS = {
+    "a bearer token": f"Authorization: Bearer {CANARY}.abc",
+    "basic credentials": f"authorization: basic {CANARY}==",
+    "an API key of ours": f"key daybook_0a1b2c3d4e5f_{CANARY}",
+    "a webhook secret": f"whsec_{CANARY}/+=",
+    "a PEM block": f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----",
+    "a PEM block cut off": f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}",
+    "a password in a URL": f"postgresql://owner:{CANARY}@db/daybook",
+    "a password in a form": f"username=alice&password={CANARY}&next=/",
+    "a password in JSON": f'{{"password": "{CANARY} with spaces"}}',
+    "a password in a Python repr": f"{{'new_password1': '{CANARY}'}}",
+    "a secret in prose": f"client_secret: {CANARY}",
+    "a token": f"access_token={CANARY}",
+    "a JSON web token": f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
+    "a session cookie": f"Cookie: sessionid={CANARY}; theme=dark",
+}
+
+
+class TestRedact:
+    @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS.keys())
+    def test_takes_out(self, text: str) -> None:
+        assert CANARY not in redact(text)
+        assert "[redacted]" in redact(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "invoice 7 settled in 12 ms",
+            "GET /api/v1/bookings?status=paid 200",
+            "the bearer of bad news",
+            "https://example.org/a?b=c",
+        ],
+    )
+    def test_leaves_ordinary_text_alone(self, text: str) -> None:
+        assert redact(text) == text
+
+    def test_keeps_what_is_around_a_secret(self) -> None:
+        assert redact("user=alice password=x next=/") == "user=alice password=[redacted] next=/"
