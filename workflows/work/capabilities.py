@@ -34,9 +34,6 @@ capabilities.declare(
     risk="high",
 )
 capabilities.declare(
-    "schedule.read", meaning="See schedules and their slots.", resource="schedule", action="read"
-)
-capabilities.declare(
     "schedule.manage",
     meaning="Declare schedules, switch them on and off.",
     resource="schedule",

@@ -14,7 +14,7 @@ from workflows.work.domain.claim import WorkRef
 from workflows.work.domain.life import State
 from workflows.work.domain.timing import Missed, Overlap, Rule, cadence_s
 from workflows.work.models import Schedule
-from workflows.work.registry import JSON
+from workflows.work.registry import JSON, KindUnknown, WorkKind
 
 
 class ScheduleNotFound(NotFound):
@@ -24,7 +24,7 @@ class ScheduleNotFound(NotFound):
         super().__init__(f"There is no schedule {name!r}.", name=name)
 
 
-def enqueue(
+def enqueue(  # noqa: PLR0913 (one argument per property of a job)
     name: str,
     input: JSON,  # noqa: A002 (the word of the contract)
     *,
@@ -34,15 +34,17 @@ def enqueue(
     idempotency_key: str | None = None,
     priority: int = 0,
     subject: str = "",
+    only_public: bool = False,
 ) -> WorkRef:
     """Have the job `name` done, from `due_at` on or after `delay` (seconds or timedelta).
 
     The same key with the same input returns the first job, whatever has become of it.
 
-    :raises KindUnknown: if there is no such kind.
+    :raises KindUnknown: if there is no such kind, or it is not public and that is asked for.
     :raises InputInvalid: if the kind does not take this input.
     :raises JobKeyConflict: if the key belongs to a job with another input.
     """
+    _allow(name, only_public=only_public)
     wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay or 0)
     with idempotency.transaction() as unit:
         ref = queue.enqueue(
@@ -105,6 +107,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     missed: Missed | str = Missed.SKIP,
     overlap: Overlap | str = Overlap.SKIP,
     enabled: bool = True,
+    only_public: bool = False,
 ) -> Schedule:
     """Declare that `job` is wanted by a rule: exactly one of `cron`, `every` and `at`.
 
@@ -115,7 +118,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     :raises InputInvalid: if the kind does not take this input.
     :raises ScheduleInvalid: if the rule, the zone or a policy makes no sense.
     """
-    kind = registry.get(job)
+    kind = _allow(job, only_public=only_public)
     value = {} if input is None else input
     kind.validate(value)
     with idempotency.transaction() as unit:
@@ -153,3 +156,11 @@ def set_schedule_enabled(name: str, *, enabled: bool) -> Schedule:
             raise ScheduleNotFound(name)
         [(now,)] = statements.run(statements.NOW)
         return schedules.switch(found, enabled=enabled, now=now)
+
+
+def _allow(name: str, *, only_public: bool) -> WorkKind:
+    kind = registry.get(name)
+    if only_public and not kind.public:
+        # What an integrator may not ask for is, to him, not there.
+        raise KindUnknown(name)
+    return kind

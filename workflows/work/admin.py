@@ -1,0 +1,149 @@
+"""Work in the admin: to be looked at, and to be decided on through the services."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from events.domain.errors import DomainError
+from ledger import authority
+from workflows.work import services
+from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Rows are written by the product, never by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class AttemptInline(admin.TabularInline[Attempt, Work]):
+    model = Attempt
+    readonly_fields = [
+        "attempt",
+        "fence",
+        "worker",
+        "started_at",
+        "ended_at",
+        "outcome",
+        "error_class",
+        "error",
+    ]
+    extra = 0
+    can_delete = False
+    ordering = ["id"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Work | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Work | None = None) -> bool:
+        return False
+
+
+@admin.register(Work)
+class WorkAdmin(ReadOnlyAdmin):
+    list_display = ["id", "kind", "subject", "status", "attempt", "due_at", "last_error_class"]
+    list_filter = ["status", "kind"]
+    search_fields = ["=id", "subject", "correlation_id"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    inlines = [AttemptInline]
+    actions = ["retry", "cancel", "discard"]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may take dead letters up again."""
+        return authority.holds(request, "job.retry")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may cancel."""
+        return authority.holds(request, "job.cancel")
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may put dead letters away."""
+        return authority.holds(request, "job.discard")
+
+    @admin.action(description="Retry dead letters", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        self._each(request, queryset, lambda id_: services.retry(id_, reason="from the admin"))
+
+    @admin.action(description="Cancel", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        self._each(request, queryset, lambda id_: services.cancel(id_, reason="from the admin"))
+
+    @admin.action(description="Discard dead letters", permissions=["discard"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        self._each(request, queryset, lambda id_: services.discard(id_, reason="from the admin"))
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Work], decide: Callable[[UUID], object]
+    ) -> None:
+        done = 0
+        for id_ in queryset.values_list("pk", flat=True):
+            try:
+                decide(id_)
+                done += 1
+            except DomainError as refusal:
+                messages.warning(request, f"{refusal} {refusal.hint}")
+        if done:
+            messages.success(request, f"Done for {done}.")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    list_display = ["work", "attempt", "outcome", "worker", "started_at", "ended_at", "error_class"]
+    list_filter = ["outcome"]
+    list_select_related = ["work"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "cron", "every_s", "at", "tz", "enabled", "next_at"]
+    list_filter = ["enabled"]
+    ordering = ["name"]
+    actions = ["enable", "disable"]
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may change schedules."""
+        return authority.holds(request, "schedule.manage")
+
+    @admin.action(description="Switch on", permissions=["manage"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        for name in queryset.values_list("pk", flat=True):
+            services.set_schedule_enabled(name, enabled=True)
+
+    @admin.action(description="Switch off", permissions=["manage"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        for name in queryset.values_list("pk", flat=True):
+            services.set_schedule_enabled(name, enabled=False)
+
+
+@admin.register(Slot)
+class SlotAdmin(ReadOnlyAdmin):
+    list_display = ["schedule", "slot_at", "fate", "stands_for", "work"]
+    list_filter = ["fate", "schedule"]
+    ordering = ["-id"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = ["name", "role", "started_at", "seen_at", "stopped_at"]
+    ordering = ["-seen_at"]
+
+
+@admin.register(Checkup)
+class CheckupAdmin(ReadOnlyAdmin):
+    list_display = ["checked_at", "is_healthy", "duration_ms"]
+    list_filter = ["is_healthy"]
+    ordering = ["-id"]

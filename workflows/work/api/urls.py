@@ -1,0 +1,11 @@
+"""The addresses of work, under /api/v1/."""
+
+from rest_framework.routers import SimpleRouter
+
+from workflows.work.api.views import JobViewSet, ScheduleViewSet
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("jobs", JobViewSet, basename="job")
+router.register("job-schedules", ScheduleViewSet, basename="job-schedule")
+
+urlpatterns = router.urls

@@ -1,0 +1,153 @@
+"""Jobs and schedules over HTTP. One call down for each action."""
+
+from typing import Any
+from uuid import UUID
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from workflows.work import selectors, services
+from workflows.work.api.serializers import (
+    DiscardIn,
+    JobDetailOut,
+    JobIn,
+    JobOut,
+    ReasonIn,
+    ScheduleIn,
+    ScheduleOut,
+)
+from workflows.work.domain.life import State
+from workflows.work.models import Schedule, Work, WorkQuerySet
+
+
+class _States(filters.BaseInFilter, filters.ChoiceFilter):
+    """One state or several, separated by commas."""
+
+
+class JobFilters(filters.FilterSet):
+    status = _States(choices=[(state.value, state.value) for state in State])
+    name = filters.CharFilter(field_name="kind")
+    subject = filters.CharFilter()
+    correlation_id = filters.CharFilter()
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Work
+        fields: list[str] = []
+
+
+class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Work]):
+    """What must still happen, what happened, and what gave up."""
+
+    capabilities = {
+        "list": "job.read",
+        "retrieve": "job.read",
+        "create": "job.enqueue",
+        "retry": "job.retry",
+        "cancel": "job.cancel",
+        "discard": "job.discard",
+    }
+    queryset = Work.objects.none()
+    filterset_class = JobFilters
+    # Ids are UUIDv7: their order is that of creation, and the primary key has it ready.
+    cursor_ordering = ("-id",)
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> WorkQuerySet:
+        return selectors.jobs() if self.action == "list" else selectors.jobs_with_attempts()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Work]]:
+        return JobOut if self.action == "list" else JobDetailOut
+
+    @extend_schema(request=JobIn, responses={201: JobDetailOut, 200: JobDetailOut})
+    def create(self, request: Request) -> Response:
+        """Enqueue a job. With an idempotency key that is known, answer with that job (200)."""
+        asked = _valid(JobIn, request)
+        ref = services.enqueue(
+            asked.pop("name"), asked.pop("input"), delay=asked.pop("delay_s"),
+            only_public=True, **asked,
+        )  # fmt: skip
+        made = status.HTTP_201_CREATED if ref.is_new else status.HTTP_200_OK
+        return self._answer(ref.id, status=made)
+
+    @extend_schema(request=ReasonIn, responses=JobDetailOut)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: UUID) -> Response:
+        """Take a dead letter up again, with a new budget and the same token and history."""
+        services.retry(pk, **_valid(ReasonIn, request))
+        return self._answer(pk)
+
+    @extend_schema(request=ReasonIn, responses=JobDetailOut)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Cancel a waiting job at once; ask a running one to stop."""
+        services.cancel(pk, **_valid(ReasonIn, request))
+        return self._answer(pk)
+
+    @extend_schema(request=DiscardIn, responses=JobDetailOut)
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, pk: UUID) -> Response:
+        """Put a dead letter away for good."""
+        services.discard(pk, **_valid(DiscardIn, request))
+        return self._answer(pk)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return self._answer(UUID(reference))
+
+    def _answer(self, pk: UUID, *, status: int = status.HTTP_200_OK) -> Response:
+        job = selectors.jobs_with_attempts().get(pk=pk)
+        headers = {"Location": f"/api/v1/jobs/{pk}"}
+        return Response(JobDetailOut(job).data, status=status, headers=headers)
+
+
+class ScheduleViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Schedule]
+):
+    """When jobs are wanted again and again."""
+
+    capabilities = {
+        "list": "job.read",
+        "retrieve": "job.read",
+        "update": "schedule.manage",
+        "enable": "schedule.manage",
+        "disable": "schedule.manage",
+    }
+    queryset = Schedule.objects.all()
+    serializer_class = ScheduleOut
+    cursor_ordering = ("name",)
+
+    @extend_schema(request=ScheduleIn, responses=ScheduleOut)
+    def update(self, request: Request, pk: str) -> Response:
+        """Declare the schedule of that name. An unchanged rule keeps its next slot."""
+        asked = _valid(ScheduleIn, request)
+        made = services.schedule(asked.pop("job"), name=pk, only_public=True, **asked)
+        return Response(ScheduleOut(made).data)
+
+    @extend_schema(request=None, responses=ScheduleOut)
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, pk: str) -> Response:
+        """Switch a schedule on, from its next slot on."""
+        return Response(ScheduleOut(services.set_schedule_enabled(pk, enabled=True)).data)
+
+    @extend_schema(request=None, responses=ScheduleOut)
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, pk: str) -> Response:
+        """Switch a schedule off."""
+        return Response(ScheduleOut(services.set_schedule_enabled(pk, enabled=False)).data)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return Response(ScheduleOut(Schedule.objects.get(pk=reference)).data)
+
+
+def _valid(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
+    asked = shape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)

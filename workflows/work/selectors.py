@@ -1,0 +1,109 @@
+"""What is asked about work, for screens and integrations."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Prefetch, Q
+
+from workflows.work import conf, documents
+from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
+from workflows.work.models import (
+    Attempt,
+    Checkup,
+    Schedule,
+    StatementNow,
+    Work,
+    Worker,
+    WorkQuerySet,
+)
+from workflows.work.registry import JSON
+
+ATTEMPTS_SHOWN_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """How much there is to do, and who does it."""
+
+    by_state: dict[State, int]
+    overdue: int
+    oldest_due_at: datetime | None
+    workers_alive: int
+    workers_stale: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    name: str
+    role: str
+    started_at: datetime
+    seen_at: datetime
+    stopped_at: datetime | None
+    is_stale: bool
+
+
+def jobs() -> WorkQuerySet:
+    """Every piece of work, newest first when ordered by `-id`."""
+    return Work.objects.all()
+
+
+def jobs_with_attempts() -> WorkQuerySet:
+    """Every piece of work with its attempts, oldest first."""
+    return Work.objects.prefetch_related(Prefetch("attempts", Attempt.objects.order_by("id")))
+
+
+def input_of(work: Work) -> JSON:
+    """The input, wherever it is kept."""
+    return documents.load(work.input, work.input_hash)
+
+
+def result_of(work: Work) -> JSON:
+    """The result, wherever it is kept; None while there is none."""
+    return documents.load(work.result, work.result_hash)
+
+
+def overview() -> Overview:
+    """Counts for a dashboard. Finished work that went well is not counted: it only grows."""
+    unfinished = Work.objects.filter(status__in=[state.value for state in OPEN | LETTERS])
+    rows = unfinished.values_list("status").annotate(Count("id"))
+    states = {State(status): count for status, count in rows}
+    waiting = Work.objects.filter(
+        status__in=[state.value for state in WAITING], due_at__lte=StatementNow()
+    )
+    known = workers()
+    return Overview(
+        by_state={state: states.get(state, 0) for state in sorted(OPEN | LETTERS)},
+        overdue=waiting.count(),
+        oldest_due_at=waiting.order_by("due_at").values_list("due_at", flat=True).first(),
+        workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),
+        workers_stale=sum(worker.is_stale for worker in known),
+    )
+
+
+def workers() -> list[WorkerState]:
+    """Every worker that was seen lately; stale is who neither polled nor said goodbye."""
+    stale_before = StatementNow() - timedelta(seconds=conf.current().stale_after_s)
+    rows = Worker.objects.annotate(
+        is_silent=Q(seen_at__lt=stale_before) & Q(stopped_at__isnull=True)
+    )
+    return [
+        WorkerState(
+            name=row.name,
+            role=row.role,
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            stopped_at=row.stopped_at,
+            is_stale=row.is_silent,
+        )
+        for row in rows.order_by("name")
+    ]
+
+
+def schedules() -> "list[Schedule]":
+    """Every schedule, by name."""
+    return list(Schedule.objects.order_by("name"))
+
+
+def latest_checkup() -> Checkup | None:
+    """What the doctor found last, None if it was never here."""
+    return Checkup.objects.order_by("-id").first()
