@@ -1,0 +1,1 @@
+"""Goal-driven flows: declare what you want, replay how you got it."""

@@ -1,0 +1,25 @@
+"""How long to wait before the next try (Argyll spec §7.1), without its overflow (defect 18)."""
+
+from datetime import timedelta
+
+from workflows.flows.domain.step import WorkConfig
+
+_EXPONENT_MAX = 62
+
+
+def delay(work: WorkConfig, retry_count: int) -> timedelta:
+    """Return the wait after `retry_count` earlier retries, capped at `max_backoff`."""
+    base, cap = work.init_backoff_ms, work.max_backoff_ms
+    match work.backoff_type:
+        case "linear":
+            wanted = base * (retry_count + 1)
+        case "exponential":
+            wanted = base << min(retry_count, _EXPONENT_MAX)
+        case _:
+            wanted = base
+    return timedelta(milliseconds=min(wanted, cap))
+
+
+def may_retry(work: WorkConfig, retry_count: int) -> bool:
+    """Tell whether another try is allowed; a negative maximum allows any number."""
+    return work.max_retries < 0 or retry_count < work.max_retries

@@ -1,0 +1,129 @@
+"""What can be asked of a flow. The time and all answers of the world come in a `World`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.flows.domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFlow:
+    """`inherited` are outputs of completed steps that a fork keeps, by step."""
+
+    plan: Plan
+    init: Mapping[str, list[Any]]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inherited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfWork:
+    step_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginAttempt(_OfWork):
+    """The wait before a retry is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SucceedWork(_OfWork):
+    outputs: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailWork(_OfWork):
+    """It failed for good."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompleteWork(_OfWork):
+    """It did not work out this time; trying again may help."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginCompensation(_OfWork):
+    """The wait before a compensation is tried again is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SucceedCompensation(_OfWork):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailCompensation(_OfWork):
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompleteCompensation(_OfWork):
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continue:
+    """Look again: a deadline has passed, a worker is healthy again, or a crash was survived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseFlow:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeFlow:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelFlow:
+    reason: str
+    compensates: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipStep:
+    step_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForceStep:
+    """An operator says that the step is done and what it gave."""
+
+    step_id: str
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryNow(_OfWork):
+    """Do not wait any longer for the next try."""
+
+
+FlowCommand = (
+    StartFlow
+    | BeginAttempt
+    | SucceedWork
+    | FailWork
+    | NotCompleteWork
+    | BeginCompensation
+    | SucceedCompensation
+    | FailCompensation
+    | NotCompleteCompensation
+    | Continue
+    | PauseFlow
+    | ResumeFlow
+    | CancelFlow
+    | SkipStep
+    | ForceStep
+    | RetryNow
+)

@@ -1,0 +1,243 @@
+"""Commands to events: which rule of `decision` answers which command."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from events.domain.errors import Rejected
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain import history as happened
+from workflows.flows.domain.decision import Decision
+from workflows.flows.domain.errors import InputsMissing
+from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
+from workflows.flows.domain.world import World
+
+PARENT_KEYS = frozenset({"parent_flow_id", "parent_step_id", "parent_work_item_token"})
+
+
+class FlowSettled(Rejected):
+    code = "flow_settled"
+    hint = "Its outcome stands; fork it to try again with other inputs."
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(f"flow {flow.id} is {flow.status}", flow_id=flow.id, status=flow.status)
+
+
+class StepSettled(Rejected):
+    code = "step_settled"
+    hint = "Fork the flow from this step to run it again."
+
+    def __init__(self, flow: Flow, step_id: str) -> None:
+        super().__init__(
+            f"step {step_id} of flow {flow.id} is not pending or active",
+            flow_id=flow.id,
+            step_id=step_id,
+        )
+
+
+class NothingToRetry(Rejected):
+    code = "nothing_to_retry"
+    hint = "Only work that waits for its next try can be tried at once."
+
+    def __init__(self, flow: Flow, step_id: str) -> None:
+        super().__init__(
+            f"step {step_id} of flow {flow.id} waits for no retry",
+            flow_id=flow.id,
+            step_id=step_id,
+        )
+
+
+class ParentIncomplete(Rejected):
+    code = "partial_parent"
+    hint = "Give all three parent_* keys, or none."
+
+    def __init__(self) -> None:
+        super().__init__("partial parent metadata", pointer="/metadata")
+
+
+def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Sequence[happened.FlowEvent]:
+    """Return the events that `command` causes in `flow`; none if it changes nothing.
+
+    Results are recorded whatever the state: only what is not a result can be refused.
+
+    :raises Rejected: if an operator asks for what the state does not allow.
+    """
+    decision = Decision(flow, world)
+    _HANDLERS[type(command)](decision, command)
+    decision.settle()
+    return decision.events
+
+
+def _start(decision: Decision, command: asked.StartFlow) -> None:
+    parents = PARENT_KEYS & command.metadata.keys()
+    if parents and parents != PARENT_KEYS:
+        raise ParentIncomplete
+    missing = tuple(name for name in command.plan.required if not command.init.get(name))
+    if missing:
+        raise InputsMissing(missing)
+    decision.begin(
+        happened.FlowStarted(
+            at=decision.world.at,
+            plan=command.plan,
+            init={name: list(values) for name, values in command.init.items() if values},
+            labels=command.labels,
+            metadata=command.metadata,
+            options=command.options,
+        ),
+        inherited=command.inherited,
+    )
+
+
+def _begin_attempt(decision: Decision, command: asked.BeginAttempt) -> None:
+    flow, at = decision.flow, decision.world.at
+    item = decision.item(command.step_id, command.token)
+    is_due = (
+        item is not None
+        and item.status == WorkStatus.PENDING
+        and item.next_retry_at is not None
+        and item.next_retry_at <= at
+    )
+    if item is None or not is_due or flow.is_terminal or flow.is_paused:
+        return
+    execution = flow.executions[command.step_id]
+    limit = max(decision.work_config(command.step_id).parallelism, 1)
+    if execution.status == StepStatus.ACTIVE and execution.count(WorkStatus.ACTIVE) < limit:
+        decision.start_item(flow.step(command.step_id), item)
+
+
+_ACCEPTS_RESULT = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.NOT_COMPLETED})
+
+
+def _awaits_result(decision: Decision, command: Any) -> bool:
+    """Tell whether a result can still count: the first one wins, later ones change nothing."""
+    item = decision.item(command.step_id, command.token)
+    is_open = item is not None and item.status in _ACCEPTS_RESULT
+    return is_open and not decision.flow.is_over
+
+
+def _succeed_work(decision: Decision, command: asked.SucceedWork) -> None:
+    if _awaits_result(decision, command):
+        step = decision.flow.step(command.step_id)
+        decision.succeed_item(step, command.token, command.outputs)
+
+
+def _fail_work(decision: Decision, command: asked.FailWork) -> None:
+    if _awaits_result(decision, command):
+        decision.fail_item(decision.flow.step(command.step_id), command.token, command.error)
+
+
+def _not_complete_work(decision: Decision, command: asked.NotCompleteWork) -> None:
+    item = decision.item(command.step_id, command.token)
+    if item is not None and item.status == WorkStatus.ACTIVE and not decision.flow.is_over:
+        step = decision.flow.step(command.step_id)
+        decision.retry_or_fail_item(step, item, command.error)
+
+
+def _is_compensating(decision: Decision, command: Any) -> bool:
+    item = decision.item(command.step_id, command.token)
+    return item is not None and item.status == WorkStatus.COMPENSATING
+
+
+def _begin_compensation(decision: Decision, command: asked.BeginCompensation) -> None:
+    item = decision.item(command.step_id, command.token)
+    if item is None or not _is_compensating(decision, command) or item.next_retry_at is None:
+        return
+    if item.next_retry_at <= decision.world.at:
+        decision.raise_event(
+            happened.CompStarted(at=decision.world.at, step_id=command.step_id, token=command.token)
+        )
+
+
+def _succeed_compensation(decision: Decision, command: asked.SucceedCompensation) -> None:
+    if _is_compensating(decision, command):
+        decision.raise_event(
+            happened.CompSucceeded(
+                at=decision.world.at, step_id=command.step_id, token=command.token
+            )
+        )
+
+
+def _fail_compensation(decision: Decision, command: asked.FailCompensation) -> None:
+    if _is_compensating(decision, command):
+        decision.fail_compensation(command.step_id, command.token, command.error)
+
+
+def _not_complete_compensation(decision: Decision, command: asked.NotCompleteCompensation) -> None:
+    item = decision.item(command.step_id, command.token)
+    if item is not None and _is_compensating(decision, command):
+        decision.retry_or_fail_compensation(command.step_id, item, command.error)
+
+
+def _continue(_decision: Decision, _command: asked.Continue) -> None:
+    """Nothing of its own: settling does it."""
+
+
+def _pause(decision: Decision, command: asked.PauseFlow) -> None:
+    _demand_active(decision.flow)
+    if not decision.flow.is_paused:
+        decision.raise_event(happened.FlowPaused(at=decision.world.at, reason=command.reason))
+
+
+def _resume(decision: Decision, _command: asked.ResumeFlow) -> None:
+    _demand_active(decision.flow)
+    if decision.flow.is_paused:
+        decision.raise_event(happened.FlowResumed(at=decision.world.at))
+
+
+def _cancel(decision: Decision, command: asked.CancelFlow) -> None:
+    _demand_active(decision.flow)
+    decision.raise_event(
+        happened.FlowCancelled(
+            at=decision.world.at, reason=command.reason, compensates=command.compensates
+        )
+    )
+    decision.fail_flow(f"flow cancelled: {command.reason}")
+
+
+def _skip(decision: Decision, command: asked.SkipStep) -> None:
+    _demand_open_step(decision.flow, command.step_id)
+    decision.skip_step(command.step_id, command.reason)
+
+
+def _force(decision: Decision, command: asked.ForceStep) -> None:
+    _demand_open_step(decision.flow, command.step_id)
+    decision.complete_step_with(decision.flow.step(command.step_id), command.outputs)
+
+
+def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
+    _demand_active(decision.flow)
+    item = decision.item(command.step_id, command.token)
+    if item is None or item.status != WorkStatus.PENDING or item.next_retry_at is None:
+        raise NothingToRetry(decision.flow, command.step_id)
+    decision.start_item(decision.flow.step(command.step_id), item)
+
+
+def _demand_active(flow: Flow) -> None:
+    if flow.is_terminal:
+        raise FlowSettled(flow)
+
+
+def _demand_open_step(flow: Flow, step_id: str) -> None:
+    _demand_active(flow)
+    execution = flow.executions.get(step_id)
+    if execution is None or execution.status.is_terminal:
+        raise StepSettled(flow, step_id)
+
+
+_HANDLERS: dict[type, Callable[[Decision, Any], None]] = {
+    asked.StartFlow: _start,
+    asked.BeginAttempt: _begin_attempt,
+    asked.SucceedWork: _succeed_work,
+    asked.FailWork: _fail_work,
+    asked.NotCompleteWork: _not_complete_work,
+    asked.BeginCompensation: _begin_compensation,
+    asked.SucceedCompensation: _succeed_compensation,
+    asked.FailCompensation: _fail_compensation,
+    asked.NotCompleteCompensation: _not_complete_compensation,
+    asked.Continue: _continue,
+    asked.PauseFlow: _pause,
+    asked.ResumeFlow: _resume,
+    asked.CancelFlow: _cancel,
+    asked.SkipStep: _skip,
+    asked.ForceStep: _force,
+    asked.RetryNow: _retry_now,
+}

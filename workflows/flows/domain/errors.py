@@ -1,0 +1,87 @@
+"""How flows say no. The texts that Argyll's clients see are theirs (spec §1.5, §2)."""
+
+from events.domain.errors import Conflict, NotFound, Rejected
+
+
+class MalformedRequest(Rejected):
+    """The body is not JSON of the expected types."""
+
+    code = "malformed_request"
+    hint = "Compare the body with the schema at /api/schema/."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"invalid JSON request: {reason}")
+
+
+class StepInvalid(Rejected):
+    """A step definition breaks one of the rules of spec §1.5."""
+
+    code = "step_invalid"
+    hint = "Correct the definition; nothing was registered."
+
+    def __init__(self, reason: str, *, pointer: str | None = None) -> None:
+        super().__init__(reason, pointer=pointer)
+
+
+class StepUnknown(NotFound):
+    code = "step_not_found"
+    hint = "List the registered steps to see what there is."
+
+    def __init__(self, step_id: str) -> None:
+        super().__init__(f"step not found: {step_id}", step_id=step_id)
+
+
+class StepExists(Conflict):
+    code = "step_exists"
+    hint = "Update the step instead, or register the new definition under another id."
+
+    def __init__(self, step_id: str) -> None:
+        super().__init__(f"step exists: {step_id}", step_id=step_id)
+
+
+class GoalsUnknown(NotFound):
+    """Some goal is not in the catalog. The message shows all goals, as the original does."""
+
+    code = "goals_not_found"
+    hint = "Every goal must be the id of a registered step."
+
+    def __init__(self, goals: tuple[str, ...]) -> None:
+        super().__init__(f"step not found: [{' '.join(goals)}]", goals=list(goals))
+
+
+class PlanCircular(Rejected):
+    code = "plan_circular"
+    hint = "A flow step must not reach itself through the goals of its child flows."
+
+    def __init__(self, step_id: str) -> None:
+        super().__init__(f"circular dependency detected: step {step_id}", step_id=step_id)
+
+
+class FlowInvalid(Rejected):
+    """A request to start a flow breaks a limit or lacks something (spec §2.7)."""
+
+    code = "flow_invalid"
+    hint = "Nothing was started."
+
+
+class InputsMissing(FlowInvalid):
+    code = "inputs_missing"
+    hint = "Supply the named attributes in init; a plan preview lists them beforehand."
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"required inputs not provided: [{' '.join(names)}]", names=list(names))
+
+
+class FlowExists(Conflict):
+    code = "flow_exists"
+    hint = "Repeat the original goals and init to get the same answer, or choose another id."
+
+    def __init__(self, flow_id: str) -> None:
+        super().__init__(f"flow exists with different plan or init: {flow_id}", flow_id=flow_id)
+
+
+class FlowUnknown(NotFound):
+    code = "flow_not_found"
+
+    def __init__(self, flow_id: str) -> None:
+        super().__init__(f"flow not found: {flow_id}", flow_id=flow_id)

@@ -1,0 +1,181 @@
+"""The state of a flow: the fold of its events (Argyll spec §4.4).
+
+Items of a step are kept in a persistent map, so that applying one event to a step with
+ten thousand items costs a few nodes, not a copy.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from rpds import HashTrieMap
+
+from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.step import Step
+
+
+class FlowStatus(StrEnum):
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class StepStatus(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in {StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.FAILED}
+
+
+class WorkStatus(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    NOT_COMPLETED = "not_completed"
+    COMPENSATING = "compensating"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One value of an attribute; `step` gave it, or init if there is none."""
+
+    value: Any
+    set_at: datetime
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """One invocation of a step. `token` never changes, however often it is tried."""
+
+    token: str
+    inputs: Mapping[str, Any]
+    status: WorkStatus = WorkStatus.PENDING
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    next_retry_at: datetime | None = None
+    outputs: Mapping[str, Any] | None = None
+    error: str = ""
+    retry_count: int = 0
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether it was never started: it waits for a place, not for a retry."""
+        return self.status == WorkStatus.PENDING and self.retry_count == 0
+
+
+Items: TypeAlias = "HashTrieMap[str, WorkItem]"
+_NO_ITEMS: Items = HashTrieMap()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One step within the flow. `order` is the order of its items, `tally` counts them."""
+
+    status: StepStatus = StepStatus.PENDING
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    inputs: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Any] | None = None
+    items: Items = _NO_ITEMS
+    order: tuple[str, ...] = ()
+    tally: Mapping[WorkStatus, int] = field(default_factory=dict)
+    cursor: int = 0
+    error: str = ""
+    unsatisfied: tuple[str, ...] = ()
+    duration_ms: int = 0
+
+    def count(self, *statuses: WorkStatus) -> int:
+        """Return how many items have one of these statuses."""
+        return sum(self.tally.get(status, 0) for status in statuses)
+
+    def in_order(self) -> Iterator[WorkItem]:
+        """Yield the items in the order of the inputs."""
+        return (self.items[token] for token in self.order)
+
+    def with_items(self, items: Mapping[str, Mapping[str, Any]]) -> "Execution":
+        """Return this with fresh pending items, in the order given."""
+        fresh: dict[str, WorkItem] = {
+            token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()
+        }
+        return replace(
+            self,
+            items=HashTrieMap(fresh),
+            order=tuple(fresh),
+            tally={WorkStatus.PENDING: len(fresh)},
+            cursor=0,
+        )
+
+    def with_item(self, item: WorkItem) -> "Execution":
+        """Return this with one item replaced and the tally moved along."""
+        before = self.items[item.token].status
+        tally = dict(self.tally)
+        tally[before] -= 1
+        tally[item.status] = tally.get(item.status, 0) + 1
+        items = self.items.insert(item.token, item)
+        # Everything before the cursor was started: the search for the next is never repeated.
+        cursor = self.cursor
+        while cursor < len(self.order) and not items[self.order[cursor]].is_fresh:
+            cursor += 1
+        return replace(self, items=items, tally=tally, cursor=cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """All that is known of one run. Times that never came are None (zero to old clients)."""
+
+    id: str
+    plan: Plan
+    status: FlowStatus = FlowStatus.ACTIVE
+    attributes: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    executions: Mapping[str, Execution] = field(default_factory=dict)
+    completed_steps: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    init: Mapping[str, list[Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    completed_at: datetime | None = None
+    deactivated_at: datetime | None = None
+    last_updated: datetime | None = None
+    error: str = ""
+    is_paused: bool = False
+    compensates: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether the outcome is known."""
+        return self.status != FlowStatus.ACTIVE
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing of this flow can have an effect any more."""
+        return self.deactivated_at is not None
+
+    def step(self, step_id: str) -> Step:
+        return self.plan.steps[step_id]
+
+    def values(self, name: str) -> tuple[Value, ...]:
+        return self.attributes.get(name, ())
+
+    def providers(self, name: str) -> tuple[str, ...]:
+        """Return the planned providers of an attribute; none if nobody in the plan gives it."""
+        edges = self.plan.attributes.get(name)
+        return edges.providers if edges else ()
+
+    def pending_steps(self) -> Iterator[str]:
+        return (
+            step_id
+            for step_id, execution in self.executions.items()
+            if execution.status == StepStatus.PENDING
+        )

@@ -1,0 +1,242 @@
+"""When the inputs of a step are settled, and what they are then (Argyll spec §1.3, §6.3 to §6.5)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from workflows.flows.domain.flow import Flow, StepStatus, Value
+from workflows.flows.domain.gates import Gate, ScriptFailed, StepGate, gate_of, step_gate
+from workflows.flows.domain.step import Attribute, Collect, Role, Step
+from workflows.flows.domain.world import ABSENT, Absent, Languages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """What the providers of an attribute have done so far. Nobody provides: all is done."""
+
+    has_providers: bool
+    is_terminal: bool
+    all_succeeded: bool
+    last_ended_at: datetime | None
+
+
+def supply_of(flow: Flow, name: str) -> Supply:
+    """Return how far the planned providers of an attribute are."""
+    providers = flow.providers(name)
+    executions = [flow.executions[step_id] for step_id in providers]
+    gave = {value.step for value in flow.values(name)}
+    ended = [one.completed_at for one in executions if one.completed_at is not None]
+    return Supply(
+        has_providers=bool(providers),
+        is_terminal=all(one.status.is_terminal for one in executions),
+        all_succeeded=all(
+            one.status == StepStatus.COMPLETED and step_id in gave
+            for step_id, one in zip(providers, executions, strict=True)
+        ),
+        last_ended_at=max(ended, default=None),
+    )
+
+
+def candidates(flow: Flow, name: str, spec: Attribute, languages: Languages) -> tuple[Value, ...]:
+    """Return the values of an attribute that this input accepts.
+
+    :raises ScriptFailed: if its match script does not give an answer.
+    """
+    values = flow.values(name)
+    match = spec.match
+    if match is None:
+        return values
+    return tuple(value for value in values if languages.matches(match, value.value))
+
+
+def gate(flow: Flow, step: Step, languages: Languages) -> tuple[StepGate, dict[str, Gate]]:
+    """Judge the gates of a step by the values there are now.
+
+    :raises ScriptFailed: if a match script does not give an answer.
+    """
+    gates: dict[str, Gate] = {}
+    for name, spec in step.gates():
+        supply = supply_of(flow, name)
+        accepted = candidates(flow, name, spec, languages)
+        verdicts = [value in accepted for value in flow.values(name)]
+        gates[name] = gate_of(
+            spec.collect_mode,
+            verdicts,
+            is_terminal=supply.is_terminal,
+            all_succeeded=supply.all_succeeded,
+        )
+    return step_gate(gates.values()), gates
+
+
+def gate_or_unknown(flow: Flow, step: Step, languages: Languages) -> StepGate:
+    """Judge the gates; a script that fails leaves the question open."""
+    try:
+        return gate(flow, step, languages)[0]
+    except ScriptFailed:
+        return StepGate.UNKNOWN
+
+
+def is_fulfilled(collect: Collect, values: Sequence[Value], supply: Supply) -> bool:
+    """Tell whether an input has all that its collect mode waits for."""
+    match collect:
+        case Collect.FIRST:
+            return bool(values)
+        case Collect.LAST | Collect.SOME:
+            return bool(values) and supply.is_terminal
+        case Collect.ALL:
+            return bool(values) and supply.is_terminal and supply.all_succeeded
+        case Collect.NONE:
+            return not values and supply.is_terminal
+
+
+def fulfilled_at(
+    collect: Collect, values: Sequence[Value], supply: Supply, *, since: datetime
+) -> datetime:
+    """Return when a fulfilled input became so."""
+    match collect:
+        case Collect.FIRST:
+            return values[0].set_at
+        case Collect.LAST:
+            return values[-1].set_at
+        case Collect.ALL | Collect.SOME:
+            return max(value.set_at for value in values)
+        case Collect.NONE:
+            return supply.last_ended_at or since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether a pending step can be started: now, at a known time, or not for now.
+
+    With `anchor` the optional inputs are settled; `wake_at` is when waiting for one ends.
+    """
+
+    anchor: datetime | None = None
+    wake_at: datetime | None = None
+
+
+def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) -> Readiness:
+    """Tell whether the required inputs are there and the optional ones decided.
+
+    :raises ScriptFailed: if a match script does not give an answer.
+    """
+    assert flow.created_at is not None
+    anchor = flow.created_at
+    for name, spec in step.required():
+        values, supply = candidates(flow, name, spec, languages), supply_of(flow, name)
+        if not is_fulfilled(spec.collect_mode, values, supply):
+            return Readiness()
+        ready_at = fulfilled_at(spec.collect_mode, values, supply, since=flow.created_at)
+        anchor = max(anchor, ready_at)
+    waits = [
+        until
+        for name, spec in step.inputs()
+        if not spec.is_required
+        and (until := _undecided_until(flow, name, spec, anchor=anchor, now=now))
+    ]
+    return Readiness(wake_at=min(waits)) if waits else Readiness(anchor=anchor)
+
+
+def _undecided_until(
+    flow: Flow, name: str, spec: Attribute, *, anchor: datetime, now: datetime
+) -> datetime | None:
+    """Return until when an optional input may still wait for its value, if it does."""
+    supply = supply_of(flow, name)
+    cutoff = anchor + timedelta(milliseconds=spec.deadline_ms)
+    is_decided = (
+        is_fulfilled(spec.collect_mode, flow.values(name), supply)
+        or not supply.has_providers
+        or supply.is_terminal
+        or spec.deadline_ms <= 0
+        or now >= cutoff
+    )
+    return None if is_decided else cutoff
+
+
+def resolve(flow: Flow, step: Step, languages: Languages, *, anchor: datetime) -> dict[str, Any]:
+    """Return the inputs of a step that is ready, under the names the step knows them by.
+
+    :raises ScriptFailed: if a match script does not give an answer.
+    """
+    inputs: dict[str, Any] = {}
+    for name, spec in step.attributes.items():
+        if spec is None:
+            continue
+        if spec.role == Role.CONST:
+            inputs[name] = _literal(spec.value)
+        elif spec.is_input:
+            value = _settled(flow, name, spec, languages, anchor=anchor)
+            if not isinstance(value, Absent):
+                inputs[spec.inner_name(name)] = _mapped(name, spec, value, languages)
+    return inputs
+
+
+def resolve_available(flow: Flow, step: Step, languages: Languages) -> dict[str, Any]:
+    """Return what inputs there are of a step that will not run, for its record."""
+    assert flow.created_at is not None
+    inputs: dict[str, Any] = {}
+    for name, spec in step.attributes.items():
+        if spec is None or not spec.is_input:
+            continue
+        try:
+            values = candidates(flow, name, spec, languages)
+        except ScriptFailed:
+            continue
+        value = _by_mode(spec.collect_mode, values)
+        if not isinstance(value, Absent):
+            inputs[spec.inner_name(name)] = _mapped(name, spec, value, languages)
+    return inputs
+
+
+def _settled(
+    flow: Flow, name: str, spec: Attribute, languages: Languages, *, anchor: datetime
+) -> Any:
+    values = candidates(flow, name, spec, languages)
+    if not spec.is_required:
+        values = _in_time(flow, name, spec, values, anchor=anchor)
+    value = _by_mode(spec.collect_mode, values)
+    if isinstance(value, Absent) and spec.default:
+        return _literal(spec.default)
+    return value
+
+
+def _in_time(
+    flow: Flow, name: str, spec: Attribute, values: tuple[Value, ...], *, anchor: datetime
+) -> tuple[Value, ...]:
+    """Drop what came after the deadline. First and all count only when whole and in time."""
+    cutoff = anchor + timedelta(milliseconds=spec.deadline_ms)
+    kept = tuple(value for value in values if value.set_at <= cutoff)
+    if spec.collect_mode == Collect.ALL:
+        is_whole = is_fulfilled(Collect.ALL, values, supply_of(flow, name))
+        return kept if is_whole and len(kept) == len(values) else ()
+    return kept
+
+
+def _by_mode(collect: Collect, values: Sequence[Value]) -> Any:
+    if not values or collect == Collect.NONE:
+        return ABSENT
+    match collect:
+        case Collect.FIRST:
+            return values[0].value
+        case Collect.LAST:
+            return values[-1].value
+        case _:
+            return [value.value for value in values]
+
+
+def _mapped(name: str, spec: Attribute, value: Any, languages: Languages) -> Any:
+    if spec.mapping is None or spec.mapping.script is None:
+        return value
+    try:
+        return languages.map_input(spec.mapping.script, spec.inner_name(name), value)
+    except ScriptFailed:
+        return value  # As in Argyll: a mapping that finds nothing leaves the value as it is.
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

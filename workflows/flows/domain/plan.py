@@ -1,0 +1,89 @@
+"""The plan of a flow: computed once, kept with the flow, never looked up again (spec §5.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.flows.domain.step import Step
+from workflows.flows.domain.step_json import step_from_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """Who provides and who consumes one attribute, within the plan."""
+
+    providers: tuple[str, ...] = ()
+    consumers: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        # The original shows a missing side as null, and its clients look for that.
+        return {
+            "providers": list(self.providers) or None,
+            "consumers": list(self.consumers) or None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded:
+    """Steps that were looked at and left out, each with the attributes that are the reason."""
+
+    satisfied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        groups = {"satisfied": self.satisfied, "blocked": self.blocked, "missing": self.missing}
+        return {
+            name: {step: list(attributes) for step, attributes in group.items()}
+            for name, group in groups.items()
+            if group
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`required` are the attributes that init must supply; `children` the plans of flow steps."""
+
+    goals: tuple[str, ...]
+    steps: Mapping[str, Step]
+    attributes: Mapping[str, Edges]
+    required: tuple[str, ...] = ()
+    excluded: Excluded = field(default_factory=Excluded)
+    children: Mapping[str, "Plan"] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        children = {step: child.as_json() for step, child in self.children.items()}
+        return {
+            "excluded": self.excluded.as_json(),
+            "steps": {step_id: step.as_json() for step_id, step in self.steps.items()},
+            **({"children": children} if children else {}),
+            "attributes": {name: edges.as_json() for name, edges in self.attributes.items()},
+            "goals": list(self.goals),
+            "required": list(self.required) or None,
+        }
+
+
+def plan_from_json(document: Mapping[str, Any]) -> Plan:
+    """Read a plan back from a `flow_started` event."""
+    excluded = document.get("excluded") or {}
+    return Plan(
+        goals=tuple(document["goals"]),
+        steps={key: step_from_json(step) for key, step in document["steps"].items()},
+        attributes={
+            name: Edges(
+                providers=tuple(edges.get("providers") or ()),
+                consumers=tuple(edges.get("consumers") or ()),
+            )
+            for name, edges in document["attributes"].items()
+        },
+        required=tuple(document.get("required") or ()),
+        excluded=Excluded(
+            **{
+                group: {step: tuple(names) for step, names in members.items()}
+                for group, members in excluded.items()
+            }
+        ),
+        children={
+            step: plan_from_json(child) for step, child in (document.get("children") or {}).items()
+        },
+    )

@@ -1,0 +1,119 @@
+"""What types a request body must have, refused in the words that Argyll's clients know.
+
+Argyll's server decodes JSON into typed structs and shows its decoder's own message
+(spec §2.1). Unknown members are ignored and null stands for absent, as there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.flows.domain.errors import MalformedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A JSON string, number or boolean; `go_type` is how the original calls it."""
+
+    kind: str
+    go_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """No type is demanded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    item: "Shape"
+    go_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    item: "Shape"
+    go_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    name: str
+    fields: Mapping[str, "Shape"]
+
+
+Shape = Scalar | Anything | ListOf | MapOf | Struct
+
+ANYTHING = Anything()
+TEXT = Scalar("string", "string")
+INTEGER = Scalar("number", "int")
+INTEGER_64 = Scalar("number", "int64")
+FLAG = Scalar("bool", "bool")
+
+
+def check(document: Any, shape: Struct) -> dict[str, Any]:
+    """Return `document` if it has this shape.
+
+    :raises MalformedRequest: with the message of the original's JSON decoder.
+    """
+    _check(document, shape, struct=None, path=())
+    return document or {}
+
+
+def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...]) -> None:
+    if value is None or isinstance(shape, Anything):
+        return
+    kind = _kind_of(value)
+    if kind != _expected_kind(shape):
+        raise _mismatch(kind, _go_type(shape), struct, path)
+    match shape:
+        case Scalar(kind="number", go_type=go_type) if not float(value).is_integer():
+            raise _mismatch(f"number {value}", go_type, struct, path)
+        case ListOf(item=item):
+            for element in value:
+                _check(element, item, struct=struct, path=path)
+        case MapOf(item=item):
+            for key, element in value.items():
+                _check(element, item, struct=struct, path=(*path, key))
+        case Struct(name=name, fields=fields):
+            for key in value.keys() & fields.keys():
+                _check(value[key], fields[key], struct=name, path=(*path, key))
+
+
+def _expected_kind(shape: Scalar | ListOf | MapOf | Struct) -> str:
+    match shape:
+        case Scalar(kind=kind):
+            return kind
+        case ListOf():
+            return "array"
+        case MapOf() | Struct():
+            return "object"
+
+
+def _go_type(shape: Scalar | ListOf | MapOf | Struct) -> str:
+    return f"api.{shape.name}" if isinstance(shape, Struct) else shape.go_type
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _mismatch(
+    kind: str, go_type: str, struct: str | None, path: tuple[str, ...]
+) -> MalformedRequest:
+    if struct is None:
+        return MalformedRequest(f"json: cannot unmarshal {kind} into Go value of type {go_type}")
+    field = ".".join((struct, *path))
+    return MalformedRequest(
+        f"json: cannot unmarshal {kind} into Go struct field {field} of type {go_type}"
+    )

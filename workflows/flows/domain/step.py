@@ -1,0 +1,252 @@
+"""A step: what it takes, what it gives, how its work is done (Argyll spec §1.3).
+
+Beyond Argyll: the types `python`, `approval` and `wait`, and the declared `effect` of an
+HTTP step. JSON members that are empty are left out, as the original does; `attributes`
+is always there, and empty rather than null, because its own SDK crashes on null.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class StepType(StrEnum):
+    SYNC = "sync"
+    ASYNC = "async"
+    SCRIPT = "script"
+    FLOW = "flow"
+    PYTHON = "python"
+    APPROVAL = "approval"
+    WAIT = "wait"
+
+
+HTTP_TYPES = frozenset({StepType.SYNC, StepType.ASYNC})
+
+
+class Role(StrEnum):
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    CONST = "const"
+    META = "meta"
+    OUTPUT = "output"
+
+
+INPUT_ROLES = frozenset({Role.REQUIRED, Role.OPTIONAL})
+"""The roles that take part in planning as consumers."""
+
+
+class Collect(StrEnum):
+    """How several values of one attribute become one input."""
+
+    FIRST = "first"
+    LAST = "last"
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+
+
+class Effect(StrEnum):
+    """What a repeated call of an HTTP step would do, declared by its author."""
+
+    IDEMPOTENT = "idempotent"
+    VERIFY = "verify"
+    AT_MOST_ONCE = "at_most_once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    language: str
+    text: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"language": self.language, "script": self.text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename:
+    """Another name inside the step, a script over the value, or both."""
+
+    name: str = ""
+    script: Script | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return _filled(name=self.name, script=self.script and self.script.as_json())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One declared input or output. `config_keys` are the role objects that came with it."""
+
+    role: str
+    type: str = ""
+    config_keys: frozenset[str] = frozenset()
+    collect: str = ""
+    for_each: bool = False
+    match: Script | None = None
+    mapping: Rename | None = None
+    default: str = ""
+    deadline_ms: int = 0
+    value: str = ""
+    key: str = ""
+
+    @property
+    def is_input(self) -> bool:
+        return self.role in INPUT_ROLES
+
+    @property
+    def is_required(self) -> bool:
+        return self.role == Role.REQUIRED
+
+    @property
+    def is_output(self) -> bool:
+        return self.role == Role.OUTPUT
+
+    @property
+    def collect_mode(self) -> Collect:
+        return Collect(self.collect or Collect.FIRST)
+
+    def inner_name(self, outer: str) -> str:
+        """Return the name by which the step itself knows this attribute."""
+        return (self.mapping.name if self.mapping else "") or outer
+
+    def as_json(self) -> dict[str, Any]:
+        config = _filled(
+            collect=self.collect,
+            for_each=self.for_each,
+            match=self.match and self.match.as_json(),
+            mapping=self.mapping and self.mapping.as_json(),
+            default=self.default,
+            deadline=self.deadline_ms,
+            value=self.value,
+            key=self.key,
+        )
+        present = {key: config for key in self.config_keys if config or key == self.role}
+        return {"role": self.role, **_filled(type=self.type), **present}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """How to call an HTTP step. Times in milliseconds; 0 takes the engine's default."""
+
+    endpoint: str
+    method: str = ""
+    compensate: str = ""
+    health_check: str = ""
+    timeout_ms: int = 0
+    effect: str = ""
+    verify: str = ""
+    callback_timeout_ms: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "endpoint": self.endpoint,
+            "timeout": self.timeout_ms,
+            **_filled(
+                method=self.method,
+                compensate=self.compensate,
+                health_check=self.health_check,
+                effect=self.effect,
+                verify=self.verify,
+                callback_timeout=self.callback_timeout_ms,
+            ),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkConfig:
+    """Retries (of the first attempt; negative is without end), backoff in ms, parallelism."""
+
+    max_retries: int = 0
+    init_backoff_ms: int = 0
+    max_backoff_ms: int = 0
+    backoff_type: str = ""
+    parallelism: int = 0
+
+    def merged(self, defaults: "WorkConfig") -> "WorkConfig":
+        """Return this with its zero and empty members taken from `defaults` (spec §1.3)."""
+        return WorkConfig(
+            max_retries=self.max_retries or defaults.max_retries,
+            init_backoff_ms=self.init_backoff_ms or defaults.init_backoff_ms,
+            max_backoff_ms=self.max_backoff_ms or defaults.max_backoff_ms,
+            backoff_type=self.backoff_type or defaults.backoff_type,
+            parallelism=self.parallelism,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return _filled(
+            max_retries=self.max_retries,
+            init_backoff=self.init_backoff_ms,
+            max_backoff=self.max_backoff_ms,
+            backoff_type=self.backoff_type,
+            parallelism=self.parallelism,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A registered unit of work. `settings` holds the object named after a type of ours."""
+
+    id: str
+    name: str
+    type: str
+    attributes: Mapping[str, Attribute | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    predicate: Script | None = None
+    work_config: WorkConfig | None = None
+    http: Http | None = None
+    script: Script | None = None
+    flow_goals: tuple[str, ...] | None = None
+    settings: Mapping[str, Any] | None = None
+    memoizable: bool = False
+
+    def inputs(self) -> Iterator[tuple[str, Attribute]]:
+        """Yield the required and optional attributes in declared order."""
+        return ((name, spec) for name, spec in self._specs() if spec.is_input)
+
+    def required(self) -> Iterator[tuple[str, Attribute]]:
+        return ((name, spec) for name, spec in self._specs() if spec.is_required)
+
+    def outputs(self) -> Iterator[tuple[str, Attribute]]:
+        return ((name, spec) for name, spec in self._specs() if spec.is_output)
+
+    def gates(self) -> Iterator[tuple[str, Attribute]]:
+        """Yield the required attributes that let the step run only for some values."""
+        return ((name, spec) for name, spec in self.required() if spec.match is not None)
+
+    def parameters(self) -> tuple[str, ...]:
+        """Return the sorted inner names that the step's scripts see (spec §9.1)."""
+        names = {
+            spec.inner_name(name) if spec.is_input else name
+            for name, spec in self._specs()
+            if not spec.is_output
+        }
+        return tuple(sorted(names))
+
+    def _specs(self) -> Iterator[tuple[str, Attribute]]:
+        return ((name, spec) for name, spec in self.attributes.items() if spec is not None)
+
+    def as_json(self) -> dict[str, Any]:
+        attributes = {name: spec and spec.as_json() for name, spec in self.attributes.items()}
+        work = self.work_config.as_json() if self.work_config else None
+        extension = {self.type: self.settings} if self.settings is not None else {}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "attributes": attributes,
+            **_filled(
+                labels=dict(self.labels),
+                predicate=self.predicate and self.predicate.as_json(),
+                work_config=work,
+                http=self.http and self.http.as_json(),
+                script=self.script and self.script.as_json(),
+                memoizable=self.memoizable,
+            ),
+            **({"flow": {"goals": list(self.flow_goals)}} if self.flow_goals is not None else {}),
+            **extension,
+        }
+
+
+def _filled(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}

@@ -1,0 +1,68 @@
+"""A flow as Argyll's clients see it (spec §4.4): lists, maps and the zero time included."""
+
+from typing import Any
+
+from workflows.flows.domain.flow import Execution, Flow, Value, WorkItem
+from workflows.flows.domain.times import written
+
+
+def flow_as_json(flow: Flow) -> dict[str, Any]:
+    """Return the FlowState of the wire."""
+    return {
+        "id": flow.id,
+        "status": flow.status.value,
+        "plan": flow.plan.as_json(),
+        "attributes": {
+            name: [_value(one) for one in values] for name, values in flow.attributes.items()
+        },
+        "executions": {step: _execution(one) for step, one in flow.executions.items()},
+        "created_at": written(flow.created_at),
+        "completed_at": written(flow.completed_at),
+        "deactivated_at": written(flow.deactivated_at),
+        "last_updated": written(flow.last_updated),
+        **_filled(
+            metadata=dict(flow.metadata),
+            labels=dict(flow.labels),
+            error=flow.error,
+            paused=flow.is_paused,
+        ),
+    }
+
+
+def _value(value: Value) -> dict[str, Any]:
+    return {
+        "set_at": written(value.set_at),
+        "value": value.value,
+        **({"step": value.step} if value.step is not None else {}),
+    }
+
+
+def _execution(execution: Execution) -> dict[str, Any]:
+    return {
+        "status": execution.status.value,
+        "started_at": written(execution.started_at),
+        "completed_at": written(execution.completed_at),
+        "inputs": execution.inputs,
+        **_filled(
+            outputs=execution.outputs,
+            work_items={item.token: _work_item(item) for item in execution.in_order()},
+            error=execution.error,
+            unsatisfied=list(execution.unsatisfied),
+            duration=execution.duration_ms,
+        ),
+    }
+
+
+def _work_item(item: WorkItem) -> dict[str, Any]:
+    return {
+        "status": item.status.value,
+        "started_at": written(item.started_at),
+        "completed_at": written(item.completed_at),
+        "next_retry_at": written(item.next_retry_at),
+        "inputs": item.inputs,
+        **_filled(outputs=item.outputs, error=item.error, retry_count=item.retry_count),
+    }
+
+
+def _filled(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}

@@ -1,0 +1,138 @@
+"""From the inputs of a step to its work items, and from their results to its outputs."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
+from typing import Any
+
+from workflows.flows.domain.errors import FlowInvalid
+from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.world import ABSENT, Absent, Languages
+
+WORK_ITEMS_MAX = 10_000
+
+
+class TooManyItems(FlowInvalid):
+    code = "too_many_work_items"
+    hint = "Split the input, or let a sub-flow take a part of it each."
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"too many work items: {count} (max {WORK_ITEMS_MAX})",
+            count=count,
+            count_max=WORK_ITEMS_MAX,
+        )
+
+
+def expand(step: Step, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the inputs of each work item alone: one per combination of for_each values.
+
+    Names are looked up as the step knows them, so a renamed input expands too (defect 5).
+    A for_each input that is not an array is passed whole.
+
+    :raises TooManyItems: if there would be more than 10,000.
+    """
+    lists: dict[str, list[Any]] = {}
+    for name, spec in sorted(step.inputs()):
+        value = inputs.get(spec.inner_name(name))
+        if spec.for_each and isinstance(value, list):
+            lists[spec.inner_name(name)] = value
+    count = 1
+    for values in lists.values():
+        count *= len(values)
+    if count > WORK_ITEMS_MAX:
+        raise TooManyItems(count)
+    return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
+
+
+def item_inputs(execution: Execution, item: WorkItem) -> dict[str, Any]:
+    """Return all inputs of one item: those of the step, overlaid with its own."""
+    return {**(execution.inputs or {}), **item.inputs}
+
+
+def invocation_inputs(flow: Flow, step: Step, item: WorkItem, **extra: str) -> dict[str, Any]:
+    """Return what the item is called with: its inputs and the declared meta values."""
+    known = {
+        **flow.metadata,
+        "flow_id": flow.id,
+        "step_id": step.id,
+        "receipt_token": item.token,
+        **extra,
+    }
+    metas = {
+        name: known[spec.key]
+        for name, spec in step.attributes.items()
+        if spec is not None and spec.role == "meta" and spec.key in known
+    }
+    return {**item_inputs(flow.executions[step.id], item), **metas}
+
+
+def child_outputs(values: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """Return what a finished child flow gives its flow step.
+
+    :raises ScriptFailed: if a declared output, renamed from one of the child's, is not there.
+    """
+    for name, spec in step.outputs():
+        inner = spec.inner_name(name)
+        if spec.mapping is not None and spec.mapping.name and inner not in values:
+            raise ScriptFailed(f"flow output missing: {inner}")
+    return dict(values)
+
+
+def step_outputs(step: Step, execution: Execution, languages: Languages) -> dict[str, Any]:
+    """Return the declared outputs of a step whose items have all succeeded, in input order."""
+    raw = _raw_outputs(step, execution)
+    found = {name: _mapped(step, name, raw, languages) for name, _ in step.outputs()}
+    return {name: value for name, value in found.items() if not isinstance(value, Absent)}
+
+
+def _raw_outputs(step: Step, execution: Execution) -> dict[str, Any]:
+    if not execution.order:
+        # An empty for_each has nothing to do and is done (defect 4).
+        return {spec.inner_name(name): [] for name, spec in step.outputs()}
+    done = [item for item in execution.in_order() if item.status == WorkStatus.SUCCEEDED]
+    if len(execution.order) == 1:
+        return dict(done[0].outputs or {}) if done else {}
+    return _aggregated(step, done)
+
+
+def _aggregated(step: Step, items: Sequence[WorkItem]) -> dict[str, Any]:
+    """Return per output the list of `{for_each names: their values, output: value}`."""
+    outer_of = {spec.inner_name(name): name for name, spec in step.inputs() if spec.for_each}
+    lists: dict[str, Any] = {}
+    for _, inner in _inner_outputs(step):
+        lists[inner] = [
+            {**{outer_of[key]: value for key, value in item.inputs.items()}, inner: outputs[inner]}
+            for item in items
+            if inner in (outputs := item.outputs or {})
+        ]
+    return lists
+
+
+def _inner_outputs(step: Step) -> list[tuple[str, str]]:
+    return [(name, spec.inner_name(name)) for name, spec in step.outputs()]
+
+
+def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages) -> Any:
+    spec = step.attributes[name]
+    assert spec is not None
+    if spec.mapping is not None and spec.mapping.script is not None:
+        try:
+            return languages.map_output(spec.mapping.script, raw)
+        except ScriptFailed:
+            return ABSENT
+    return raw.get(spec.inner_name(name), ABSENT)
+
+
+def can_be_compensated(step: Step) -> bool:
+    """Tell whether a step has somewhere to send its compensation (defect 3)."""
+    return bool(step.http and step.http.compensate) or (
+        step.type == StepType.PYTHON and bool((step.settings or {}).get("compensate"))
+    )
+
+
+def next_pending(execution: Execution, count: int) -> list[WorkItem]:
+    """Return up to `count` items that were never started, in input order."""
+    waiting = (execution.items[token] for token in islice(execution.order, execution.cursor, None))
+    return list(islice((item for item in waiting if item.is_fresh), count))

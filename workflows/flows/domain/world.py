@@ -1,0 +1,66 @@
+"""What a decision may ask of the world while it decides: ports, all read-only.
+
+Deciding stays a function of state, command and these answers. The time and the secret
+from which tokens are made come with the command; nobody here looks at a clock.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from workflows.flows.domain.step import Script, Step, WorkConfig
+
+
+class Absent:
+    """The mapping found nothing: not the same as finding null."""
+
+
+ABSENT = Absent()
+
+
+class Languages(Protocol):
+    """The script languages. Every method raises `gates.ScriptFailed` with the reason."""
+
+    def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a step's script and return its outputs."""
+
+    def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
+        """Tell whether a predicate is true of these inputs."""
+
+    def matches(self, script: Script, value: Any) -> bool:
+        """Tell whether a match script accepts one value."""
+
+    def map_input(self, script: Script, name: str, value: Any) -> Any:
+        """Return the value as the step wants it."""
+
+    def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
+        """Return what the script makes of the raw outputs, or ABSENT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """`at` is now; `secret` makes this decision's tokens and is never recorded.
+
+    `is_healthy(step)` says whether a worker may run it, `remembered(step, inputs)` what a
+    memoizable step once answered, `inline_max` how many scripts one decision may run.
+    """
+
+    at: datetime
+    secret: bytes
+    languages: Languages
+    defaults: WorkConfig
+    is_healthy: Callable[[Step], bool] = lambda _step: True
+    remembered: Callable[[Step, Mapping[str, Any]], Mapping[str, Any] | None] = (
+        lambda _step, _inputs: None
+    )
+    inline_max: int = 200
+
+    def token(self, flow_id: str, step_id: str, index: int) -> str:
+        """Make the unguessable token of one work item, in the form of a UUID (version 4)."""
+        message = f"{flow_id}\0{step_id}\0{index}".encode()
+        digest = hmac.new(self.secret, message, hashlib.sha256).digest()
+        return str(UUID(bytes=digest[:16], version=4))
