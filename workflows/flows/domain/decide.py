@@ -167,8 +167,8 @@ def _not_complete_compensation(decision: Decision, command: asked.NotCompleteCom
         decision.retry_or_fail_compensation(command.step_id, item, command.error)
 
 
-def _continue(_decision: Decision, _command: asked.Continue) -> None:
-    """Nothing of its own: settling does it."""
+def _continue(decision: Decision, _command: asked.Continue) -> None:
+    decision.is_second_look = True  # The rest is what settling does anyway.
 
 
 def _pause(decision: Decision, command: asked.PauseFlow) -> None:

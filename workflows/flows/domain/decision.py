@@ -34,8 +34,10 @@ class Decision:
         self.flow = flow
         self.world = world
         self.events: list[happened.FlowEvent] = []
+        self.is_second_look = False
         self._inline_left = world.inline_max
         self._is_starting = False
+        self._deferred: set[str] = set()
 
     def raise_event(self, event: happened.FlowEvent) -> None:
         self.flow = evolve(self.flow, event)
@@ -333,13 +335,19 @@ class Decision:
             if execution.status != StepStatus.ACTIVE or not waiting:
                 return
             if not self.world.is_healthy(step):
-                self.raise_event(happened.DispatchDeferred(at=self.world.at, step_id=step.id))
+                self._defer(step)
                 return
             for item in waiting:
                 if step.type == StepType.SCRIPT and self._inline_left <= 0:
                     return  # The rest goes on in a transaction of its own.
                 if self.flow.executions[step.id].status == StepStatus.ACTIVE:
                     self.start_item(step, item)
+
+    def _defer(self, step: Step) -> None:
+        """Say once per step that nobody can run it; looking again and again adds nothing."""
+        if step.id not in self._deferred and not self.is_second_look:
+            self._deferred.add(step.id)
+            self.raise_event(happened.DispatchDeferred(at=self.world.at, step_id=step.id))
 
     def _conclude(self) -> bool:
         """Raise the outcome once it is certain."""

@@ -1,0 +1,484 @@
+"""What a flow does, told as stories. Numbers are the defects of Argyll's §13 we must not have."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.flow_bench import (
+    NOON,
+    OUTPUT,
+    FlowBench,
+    optional,
+    requires,
+    script,
+    step,
+)
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.decide import FlowSettled, NothingToRetry, StepSettled
+from workflows.flows.domain.errors import InputsMissing
+from workflows.flows.domain.flow import FlowStatus, StepStatus, WorkStatus
+from workflows.flows.domain.work_items import TooManyItems
+
+UNDO = {"endpoint": "http://peer", "compensate": "http://peer/undo"}
+NO_RETRY = {"max_retries": 1, "init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
+
+
+def each(parallelism: int = 1, **extra: object) -> FlowBench:
+    """Return a bench whose step `work` runs once per element of `list`, and can be undone."""
+    return FlowBench(
+        step(
+            "work",
+            http=UNDO,
+            attributes={"list": requires(for_each=True), "done": OUTPUT},
+            work_config={"parallelism": parallelism},
+            **extra,
+        )
+    )
+
+
+class TestHappyPath:
+    def test_hands_over_from_step_to_step_in_one_decision(self) -> None:
+        bench = FlowBench(
+            step("one", attributes={"a": OUTPUT}),
+            step("two", attributes={"a": requires(), "b": OUTPUT}),
+        )
+        bench.start("two")
+
+        raised = bench.succeed("one", a=1)
+
+        assert raised == [
+            "work_succeeded",
+            "attribute_set",
+            "step_completed",
+            "step_started",
+            "work_started",
+        ]
+        assert bench.succeed("two", b=2)[-2:] == ["flow_completed", "flow_deactivated"]
+        assert bench.events[-2].result == {"b": 2}  # type: ignore[union-attr]
+
+    def test_runs_a_flow_of_scripts_in_one_decision(self) -> None:
+        bench = FlowBench(
+            script("double", "{'twice': v['n'] * 2}", attributes={"n": requires(), "twice": OUTPUT})
+        )
+
+        bench.start("double", n=21)
+
+        assert bench.flow.is_over
+        assert bench.execution("double").outputs == {"twice": 42}
+
+    def test_demands_what_the_plan_requires(self) -> None:
+        bench = FlowBench(step("one", attributes={"a": requires()}))
+
+        with pytest.raises(InputsMissing, match=r"required inputs not provided: \[a\]"):
+            bench.start("one")
+
+    def test_completes_at_once_when_init_holds_the_result(self) -> None:  # 15
+        bench = FlowBench(step("one", attributes={"a": OUTPUT}))
+
+        bench.start("one", a="known")
+
+        assert bench.names() == ["flow_started", "flow_completed", "flow_deactivated"]
+        assert bench.events[1].result == {"a": "known"}  # type: ignore[union-attr]
+
+
+class TestWorkItems:
+    def test_an_empty_list_completes_the_step(self) -> None:  # 4
+        bench = each()
+
+        bench.start("work", list=[])
+
+        assert bench.flow.status == FlowStatus.COMPLETED
+        assert bench.execution("work").outputs == {"done": []}
+
+    def test_a_renamed_list_is_expanded(self) -> None:  # 5
+        bench = FlowBench(
+            step(
+                "work",
+                attributes={"list": requires(for_each=True, mapping={"name": "item"})},
+                work_config={"parallelism": 9},
+            )
+        )
+
+        bench.start("work", list=["x", "y"])
+
+        assert [item.inputs for item in bench.execution("work").in_order()] == [
+            {"item": "x"},
+            {"item": "y"},
+        ]
+
+    def test_results_come_in_the_order_of_the_inputs(self) -> None:  # 28
+        bench = each(parallelism=3)
+        bench.start("work", list=["x", "y", "z"])
+
+        for index in (2, 0, 1):
+            bench.succeed("work", index, done=index)
+
+        assert bench.execution("work").outputs == {
+            "done": [
+                {"list": "x", "done": 0},
+                {"list": "y", "done": 1},
+                {"list": "z", "done": 2},
+            ]
+        }
+
+    def test_no_more_than_parallelism_run_at_once(self) -> None:
+        bench = each(parallelism=2)
+
+        bench.start("work", list=[1, 2, 3, 4])
+        assert len(bench.tokens("work", WorkStatus.ACTIVE)) == 2
+
+        bench.succeed("work", 0)
+        assert len(bench.tokens("work", WorkStatus.ACTIVE)) == 2
+        assert len(bench.tokens("work", WorkStatus.PENDING)) == 1
+
+    def test_an_item_whose_predicate_is_false_is_done_without_outputs(self) -> None:  # 16
+        predicate = {"language": "lua", "script": "v['list'] != 2"}
+        bench = each(parallelism=3, predicate=predicate)
+        bench.start("work", list=[1, 2, 3])
+
+        bench.succeed("work", 0, done="a")
+        bench.succeed("work", 2, done="c")
+
+        assert bench.execution("work").outputs == {
+            "done": [{"list": 1, "done": "a"}, {"list": 3, "done": "c"}]
+        }
+
+    def test_too_many_items_refuse_the_start(self) -> None:
+        with pytest.raises(TooManyItems, match=r"too many work items: 10001 \(max 10000\)"):
+            each().start("work", list=list(range(10_001)))
+
+    def test_too_many_items_later_fail_the_step_not_its_predecessor(self) -> None:  # 30
+        bench = FlowBench(
+            step("make", attributes={"list": OUTPUT}),
+            step("work", attributes={"list": requires(for_each=True)}),
+        )
+        bench.start("work")
+
+        bench.succeed("make", list=list(range(10_001)))
+
+        assert bench.status("make") == StepStatus.COMPLETED
+        assert bench.execution("work").error == "too many work items: 10001 (max 10000)"
+
+
+class TestFailure:
+    def test_waiting_siblings_do_not_hold_up_the_end(self) -> None:  # 6
+        bench = each()
+        bench.start("work", list=[1, 2, 3])
+
+        bench.fail("work", 0)
+
+        assert bench.flow.is_over
+        assert bench.flow.error == "step work failed: boom"
+
+    def test_a_waiting_retry_does_not_hold_up_the_end(self) -> None:  # 7
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.not_complete("work", 0)
+
+        bench.fail("work", 1)
+
+        assert bench.flow.is_over
+
+    def test_a_late_success_is_recorded_and_undone(self) -> None:  # 8
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.fail("work", 0)
+        assert not bench.flow.is_over
+
+        raised = bench.succeed("work", 1, done="late")
+
+        assert raised == ["work_succeeded", "comp_started"]
+        token = bench.token("work", 1)
+        assert bench.do(asked.SucceedCompensation(step_id="work", token=token)) == [
+            "comp_succeeded",
+            "flow_deactivated",
+        ]
+
+    def test_a_failed_provider_beside_a_successful_one_does_no_harm(self) -> None:  # 9
+        bench = FlowBench(
+            step("slow", attributes={"a": OUTPUT}),
+            step("fast", attributes={"a": OUTPUT}),
+            step("goal", attributes={"a": requires()}),
+        )
+        bench.start("goal")
+        bench.succeed("fast", a=1)
+        bench.succeed("goal")
+
+        bench.fail("slow")
+
+        assert bench.flow.status == FlowStatus.COMPLETED
+
+    @pytest.mark.parametrize("mode", ["first", "last", "some", "all"])
+    def test_a_provider_that_did_not_give_the_value_leaves_nobody_waiting(
+        self, mode: str
+    ) -> None:  # 10, 11
+        bench = FlowBench(
+            step("make", attributes={"a": OUTPUT}),
+            step("goal", attributes={"a": requires(collect=mode)}),
+        )
+        bench.start("goal")
+
+        bench.succeed("make")
+
+        assert bench.execution("goal").error == "required input no longer available"
+        assert bench.flow.status == FlowStatus.FAILED
+
+    def test_nothing_collected_is_lost_once_there_is_something(self) -> None:  # 10
+        bench = FlowBench(
+            step("make", attributes={"a": OUTPUT}),
+            step("goal", attributes={"a": requires(collect="none")}),
+        )
+        bench.start("goal")
+
+        bench.succeed("make", a=1)
+
+        assert bench.flow.status == FlowStatus.FAILED
+
+    def test_the_first_failure_is_the_reason(self) -> None:  # 32
+        bench = FlowBench(
+            step("make", attributes={"a": OUTPUT}), step("goal", attributes={"a": requires()})
+        )
+        bench.start("goal")
+
+        bench.fail("make", error="no stock")
+
+        assert bench.flow.error == "step make failed: no stock"
+
+    def test_the_outcome_and_the_end_are_said_once(self) -> None:  # 13, 14
+        gate = requires(match={"language": "lua", "script": "v == 'post'"})
+        bench = FlowBench(
+            step("route", attributes={"by": OUTPUT}), step("send", attributes={"by": gate})
+        )
+        bench.start("send")
+
+        bench.succeed("route", by="fax")
+
+        assert bench.names()[-3:] == ["step_skipped", "flow_failed", "flow_deactivated"]
+        assert bench.count("flow_failed") == bench.count("flow_deactivated") == 1
+
+    def test_one_pruned_goal_of_two_completes(self) -> None:  # 12
+        def gated(value: str) -> dict[str, object]:
+            match = {"language": "lua", "script": f"v == '{value}'"}
+            return {"by": requires(match=match)}
+
+        bench = FlowBench(
+            step("post", attributes=gated("post")), step("mail", attributes=gated("mail"))
+        )
+        bench.start("post", "mail", by="mail")
+
+        bench.succeed("mail")
+
+        assert bench.flow.status == FlowStatus.COMPLETED
+        assert bench.status("post") == StepStatus.SKIPPED
+
+    @pytest.mark.parametrize("goals", [["no", "other"], ["other", "no"]])
+    def test_a_skipped_goal_is_settled_in_any_order(self, goals: list[str]) -> None:  # 12
+        predicate = {"language": "lua", "script": "False"}
+        bench = FlowBench(step("no", predicate=predicate), step("other"))
+        bench.start(*goals)
+        assert bench.flow.status == FlowStatus.ACTIVE
+
+        bench.succeed("other")
+
+        assert bench.flow.status == FlowStatus.COMPLETED
+
+
+class TestRetry:
+    def test_keeps_the_token_and_backs_off(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        token = bench.token("work")
+
+        assert bench.not_complete("work") == ["work_not_completed", "work_retry_scheduled"]
+        item = bench.execution("work").items[token]
+        assert item.next_retry_at == NOON + timedelta(seconds=1)
+
+        again = asked.BeginAttempt(step_id="work", token=token)
+        assert bench.do(again) == []
+        bench.after(seconds=1)
+        assert bench.do(again) == ["work_started"]
+
+        assert bench.not_complete("work") == [
+            "work_not_completed",
+            "work_failed",
+            "step_failed",
+            "flow_failed",
+            "flow_deactivated",
+        ]
+
+    def test_the_first_result_wins(self) -> None:
+        bench = FlowBench(step("work", attributes={"a": OUTPUT}))
+        bench.start("work")
+        bench.succeed("work", a=1)
+
+        assert bench.succeed("work", a=2) == []
+        assert bench.fail("work") == []
+        assert bench.execution("work").outputs == {"a": 1}
+
+    def test_a_result_that_comes_while_a_retry_waits_counts(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        bench.not_complete("work")
+
+        assert bench.succeed("work")[-1] == "flow_deactivated"
+
+    def test_an_operator_can_have_it_at_once(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        now = asked.RetryNow(step_id="work", token=bench.token("work"))
+        with pytest.raises(NothingToRetry):
+            bench.do(now)
+
+        bench.not_complete("work")
+
+        assert bench.do(now) == ["work_started"]
+
+
+class TestDispatch:
+    def test_is_put_off_once_while_no_worker_is_healthy(self) -> None:  # 17
+        bench = FlowBench(step("work"))
+        bench.is_healthy = lambda _step: False
+
+        bench.start("work")
+        assert bench.names() == ["flow_started", "step_started", "dispatch_deferred"]
+
+        bench.is_healthy = lambda _step: True
+        assert bench.do(asked.Continue()) == ["work_started"]
+
+    def test_takes_from_memory_what_was_done_before(self) -> None:
+        bench = FlowBench(step("work", memoizable=True, attributes={"a": OUTPUT}))
+        bench.remembered = lambda _step, _inputs: {"a": "as before"}
+
+        bench.start("work")
+
+        assert "work_started" not in bench.names()
+        assert bench.execution("work").outputs == {"a": "as before"}
+
+
+class TestOptionalInputs:
+    def deadline_bench(self, deadline_ms: int) -> FlowBench:
+        return FlowBench(
+            step("slow", attributes={"a": OUTPUT}),
+            step("goal", attributes={"a": optional(default='"D"', deadline=deadline_ms)}),
+        )
+
+    def test_start_with_the_default_when_the_deadline_has_passed(self) -> None:
+        bench = self.deadline_bench(100)
+        bench.start("goal")
+        assert bench.status("goal") == StepStatus.PENDING
+
+        bench.after(milliseconds=100)
+        bench.do(asked.Continue())
+
+        assert bench.execution("goal").inputs == {"a": "D"}
+
+    def test_take_the_value_that_comes_in_time(self) -> None:
+        bench = self.deadline_bench(2000)
+        bench.start("goal")
+        bench.after(milliseconds=540)
+
+        bench.succeed("slow", a="real")
+
+        assert bench.execution("goal").inputs == {"a": "real"}
+
+    def test_do_not_wait_without_a_deadline(self) -> None:
+        bench = self.deadline_bench(0)
+
+        bench.start("goal")
+
+        assert bench.execution("goal").inputs == {"a": "D"}
+
+
+class TestCompensation:
+    def test_undoes_what_succeeded_when_a_sibling_fails(self) -> None:
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0, done="x")
+
+        assert bench.fail("work", 1) == [
+            "work_failed",
+            "step_failed",
+            "comp_started",
+            "flow_failed",
+        ]
+
+    def test_is_not_attempted_without_an_address(self) -> None:  # 3
+        bench = FlowBench(
+            step(
+                "work",
+                attributes={"list": requires(for_each=True)},
+                work_config={"parallelism": 2},
+            )
+        )
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0)
+
+        assert bench.fail("work", 1)[-1] == "flow_deactivated"
+
+    def test_goes_back_through_the_steps_if_the_flow_wants_it(self) -> None:
+        bench = FlowBench(
+            step("seats", http=UNDO, attributes={"held": OUTPUT}),
+            step("card", http=UNDO, attributes={"held": requires(), "paid": OUTPUT}),
+            step("ticket", attributes={"paid": requires()}),
+        )
+        bench.start("ticket", options={"compensate": True})
+        bench.succeed("seats", held=1)
+        bench.succeed("card", paid=1)
+
+        bench.fail("ticket")
+
+        undone = [e.step_id for e in bench.events if type(e).__name__ == "CompStarted"]  # type: ignore[union-attr]
+        assert undone == ["card"]
+        card = asked.SucceedCompensation(step_id="card", token=bench.token("card"))
+        assert bench.do(card) == ["comp_succeeded", "comp_started"]
+        seats = asked.SucceedCompensation(step_id="seats", token=bench.token("seats"))
+        assert bench.do(seats) == ["comp_succeeded", "flow_deactivated"]
+
+    def test_failing_for_good_is_visible_and_ends(self) -> None:
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0)
+        bench.fail("work", 1)
+
+        gone = asked.FailCompensation(step_id="work", token=bench.token("work"), error="410")
+
+        assert bench.do(gone) == ["comp_failed", "flow_deactivated"]
+        assert bench.do(gone) == []
+
+
+class TestOperators:
+    def test_nothing_starts_while_paused_but_results_count(self) -> None:
+        bench = FlowBench(
+            step("one", attributes={"a": OUTPUT}), step("two", attributes={"a": requires()})
+        )
+        bench.start("two")
+        bench.do(asked.PauseFlow(reason="look first"))
+
+        bench.succeed("one", a=1)
+        assert bench.status("two") == StepStatus.PENDING
+
+        assert bench.do(asked.ResumeFlow()) == ["flow_resumed", "step_started", "work_started"]
+
+    def test_cancelling_ends_the_flow_when_what_is_under_way_has_ended(self) -> None:
+        bench = FlowBench(step("work"))
+        bench.start("work")
+
+        assert bench.do(asked.CancelFlow(reason="changed my mind")) == [
+            "flow_cancelled",
+            "flow_failed",
+        ]
+        assert bench.succeed("work") == ["work_succeeded", "step_completed", "flow_deactivated"]
+        with pytest.raises(FlowSettled):
+            bench.do(asked.CancelFlow(reason="again"))
+
+    def test_a_forced_step_hands_over(self) -> None:
+        bench = FlowBench(
+            step("one", attributes={"a": OUTPUT}), step("two", attributes={"a": requires()})
+        )
+        bench.start("two")
+
+        bench.do(asked.ForceStep(step_id="one", outputs={"a": "by phone"}))
+
+        assert bench.execution("two").inputs == {"a": "by phone"}
+        with pytest.raises(StepSettled):
+            bench.do(asked.SkipStep(step_id="one", reason="too late"))

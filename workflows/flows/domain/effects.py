@@ -1,0 +1,122 @@
+"""What must be done in the world because of what was decided. Pure: it only names it.
+
+Every effect becomes one row of the to-do list, in the transaction of the events.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from workflows.flows.domain import history as happened
+from workflows.flows.domain import inputs as given
+from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import StepType
+from workflows.flows.domain.world import World
+
+DEFERRED_FOR = timedelta(seconds=1)
+"""How long a step that no healthy worker can run is left alone (Argyll §6.8, defect 17)."""
+
+
+class EffectKind(StrEnum):
+    INVOKE = "invoke"
+    """Call the step for one item (again)."""
+    COMPENSATE = "compensate"
+    """Call the compensation of one item (again)."""
+    LOOK = "look"
+    """Decide again: a deadline passes, or more can start."""
+    TIME_OUT = "time_out"
+    """End the flow if it is still active."""
+    TELL_PARENT = "tell_parent"
+    """Give the outcome of a child flow to the work item that waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """`due_at` may lie in the future. `step_id` and `token` are there for one item's work."""
+
+    kind: EffectKind
+    due_at: datetime
+    step_id: str = ""
+    token: str = ""
+
+
+def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> list[Effect]:
+    """Return what follows from `events`, after which the flow is `flow`."""
+    return [*_of_events(flow, events), *_of_state(flow, world)]
+
+
+def _of_events(flow: Flow, events: Sequence[happened.FlowEvent]) -> Iterator[Effect]:
+    for event in events:
+        match event:
+            case happened.WorkStarted(step_id=step_id, token=token, at=at):
+                if _is_active(flow, step_id, token):
+                    yield _item_effect(EffectKind.INVOKE, step_id, token, at)
+            case happened.WorkRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
+                yield _item_effect(EffectKind.INVOKE, step_id, token, due_at)
+            case happened.CompStarted(step_id=step_id, token=token, at=at):
+                yield _item_effect(EffectKind.COMPENSATE, step_id, token, at)
+            case happened.CompRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
+                yield _item_effect(EffectKind.COMPENSATE, step_id, token, due_at)
+            case happened.FlowStarted(options=options, at=at):
+                if options.get("timeout_ms"):
+                    due_at = at + timedelta(milliseconds=options["timeout_ms"])
+                    yield Effect(kind=EffectKind.TIME_OUT, due_at=due_at)
+            case happened.FlowDeactivated(at=at):
+                if "parent_flow_id" in flow.metadata:
+                    yield Effect(kind=EffectKind.TELL_PARENT, due_at=at)
+
+
+def _item_effect(kind: EffectKind, step_id: str, token: str, due_at: datetime) -> Effect:
+    return Effect(kind=kind, due_at=due_at, step_id=step_id, token=token)
+
+
+def _is_active(flow: Flow, step_id: str, token: str) -> bool:
+    """Tell whether an item is still under way: a script that ran in place is not."""
+    return flow.executions[step_id].items[token].status == WorkStatus.ACTIVE
+
+
+def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
+    if flow.is_terminal or flow.is_paused:
+        return
+    if _has_scripts_left(flow):
+        yield Effect(kind=EffectKind.LOOK, due_at=world.at)
+    if _waits_for_health(flow, world):
+        yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
+    deadline = next_deadline(flow, world)
+    if deadline is not None:
+        yield Effect(kind=EffectKind.LOOK, due_at=deadline)
+
+
+def _waits_for_health(flow: Flow, world: World) -> bool:
+    """Tell whether an item could start but for the health of its step."""
+    return any(
+        execution.status == StepStatus.ACTIVE
+        and execution.cursor < len(execution.order)
+        and not world.is_healthy(flow.step(step_id))
+        for step_id, execution in flow.executions.items()
+    )
+
+
+def _has_scripts_left(flow: Flow) -> bool:
+    """Tell whether a decision stopped at its limit of scripts run in place."""
+    return any(
+        execution.status == StepStatus.ACTIVE
+        and flow.step(step_id).type == StepType.SCRIPT
+        and execution.cursor < len(execution.order)
+        for step_id, execution in flow.executions.items()
+    )
+
+
+def next_deadline(flow: Flow, world: World) -> datetime | None:
+    """Return when a pending step next stops to wait for an optional input, if one does."""
+    waits = []
+    for step_id in flow.pending_steps():
+        try:
+            ready = given.readiness(flow, flow.step(step_id), world.languages, now=world.at)
+        except ScriptFailed:
+            continue
+        if ready.wake_at is not None:
+            waits.append(ready.wake_at)
+    return min(waits, default=None)
