@@ -11,6 +11,8 @@ from typing import Any
 
 from workflows.flows.domain.errors import StepExists, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Attribute, Step
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.times import read, written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,3 +173,42 @@ def _reaches(start: str, following: Any) -> bool:
             seen.add(step_id)
             pending.extend(following(step_id))
     return False
+
+
+NAMES: dict[type, str] = {
+    StepRegistered: "step_registered",
+    StepUpdated: "step_updated",
+    StepUnregistered: "step_unregistered",
+}
+
+
+def encode(event: CatalogEvent) -> tuple[str, dict[str, Any]]:
+    """Return the stored name and data of an event (spec §4.2)."""
+    if isinstance(event, StepUnregistered):
+        return NAMES[StepUnregistered], {"step_id": event.step_id}
+    return NAMES[type(event)], {"step": event.step.as_json()}
+
+
+def decode(name: str, data: Mapping[str, Any], at: datetime) -> CatalogEvent:
+    """Return the event that was stored."""
+    if name == NAMES[StepUnregistered]:
+        return StepUnregistered(step_id=data["step_id"], at=at)
+    kind = StepRegistered if name == NAMES[StepRegistered] else StepUpdated
+    return kind(step=step_from_json(data["step"]), at=at)
+
+
+def catalog_as_json(catalog: Catalog) -> dict[str, Any]:
+    """Return the CatalogState of the wire (spec §2.4)."""
+    return {
+        "last_updated": written(catalog.last_updated),
+        "steps": {step_id: step.as_json() for step_id, step in catalog.steps.items()},
+        "attributes": catalog.graph(),
+    }
+
+
+def catalog_from_json(document: Mapping[str, Any]) -> Catalog:
+    """Return the catalog that `catalog_as_json` wrote."""
+    return Catalog(
+        steps={key: step_from_json(step) for key, step in document["steps"].items()},
+        last_updated=read(document["last_updated"]),
+    )

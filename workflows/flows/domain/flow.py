@@ -4,6 +4,7 @@ Items of a step are kept in a persistent map, so that applying one event to a st
 ten thousand items costs a few nodes, not a copy.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -105,15 +106,22 @@ class Execution:
 
     def with_items(self, items: Mapping[str, Mapping[str, Any]]) -> "Execution":
         """Return this with fresh pending items, in the order given."""
-        fresh: dict[str, WorkItem] = {
-            token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()
-        }
+        return self.with_known_items(
+            {token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()}
+        )
+
+    def with_known_items(self, items: Mapping[str, WorkItem]) -> "Execution":
+        """Return this with these items, in the order given."""
+        order = tuple(items)
+        fresh_from = next(
+            (index for index, token in enumerate(order) if items[token].is_fresh), len(order)
+        )
         return replace(
             self,
-            items=HashTrieMap(fresh),
-            order=tuple(fresh),
-            tally={WorkStatus.PENDING: len(fresh)},
-            cursor=0,
+            items=HashTrieMap(items),
+            order=order,
+            tally=dict(Counter(item.status for item in items.values())),
+            cursor=fresh_from,
         )
 
     def with_item(self, item: WorkItem) -> "Execution":

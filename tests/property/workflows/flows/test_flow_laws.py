@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.flow_bench import OUTPUT, FlowBench, optional, requires, step
-from workflows.flows.domain import codec, history
+from workflows.flows.domain import codec, history, snapshot
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.evolution import evolve
-from workflows.flows.domain.flow import Flow, FlowStatus, WorkStatus
-from workflows.flows.domain.plan import Plan
-from workflows.flows.domain.view import flow_as_json
+from workflows.flows.domain.flow import FlowStatus, WorkStatus
 
 NAMES = ["a", "b", "c", "d", "e"]
 COLLECT = st.sampled_from(["first", "last", "some", "all", "none"])
@@ -94,7 +92,7 @@ def commands_for(
         ][choice]
     gives = [name for name, _ in bench.flow.step(step_id).outputs()]
     value = data.draw(st.sampled_from([1, [1, 2], []]))
-    outputs = {name: value for name in gives} if data.draw(st.integers(0, 5)) else {}
+    outputs = dict.fromkeys(gives, value) if data.draw(st.integers(0, 5)) else {}
     done = asked.SucceedWork(**at, outputs=outputs)
     return [
         [done],
@@ -131,7 +129,7 @@ def started(steps: list[dict[str, Any]], data: st.DataObject) -> FlowBench | Non
     bench = FlowBench(*steps)
     ids = [definition["id"] for definition in steps]
     goals = data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=2, unique=True))
-    init = {name: 1 for name in data.draw(st.lists(st.sampled_from(NAMES), unique=True))}
+    init = dict.fromkeys(data.draw(st.lists(st.sampled_from(NAMES), unique=True)), 1)
     options = {"compensate": data.draw(st.booleans())}
     try:
         bench.start(*goals, options=options, **init)
@@ -142,14 +140,23 @@ def started(steps: list[dict[str, Any]], data: st.DataObject) -> FlowBench | Non
 
 def assert_state_is_what_the_events_say(bench: FlowBench, data: st.DataObject) -> None:
     """Fold the stored form of the events, through real JSON and from any cut."""
-    nothing = Flow(id=bench.flow.id, plan=Plan(goals=(), steps={}, attributes={}))
+    nothing = snapshot.not_started(bench.flow.id)
     state = nothing
     for event in bench.events:
         name, stored = codec.encode(bench.flow.id, event)
         again = codec.decode(name, json.loads(json.dumps(stored)), event.at)
         assert again is not None
         state = evolve(state, again)
-    assert flow_as_json(state) == flow_as_json(bench.flow)
+    assert snapshot.dump(state) == snapshot.dump(bench.flow)
+
+    cut = data.draw(st.integers(0, len(bench.events)))
+    earlier = nothing
+    for event in bench.events[:cut]:
+        earlier = evolve(earlier, event)
+    resumed = snapshot.load(json.loads(json.dumps(snapshot.dump(earlier))))
+    for event in bench.events[cut:]:
+        resumed = evolve(resumed, event)
+    assert snapshot.dump(resumed) == snapshot.dump(bench.flow)
 
 
 def assert_each_item_ended_once(bench: FlowBench) -> None:
