@@ -59,7 +59,9 @@ def _rebuild_one(aggregate: Aggregate[S, Any, Any], stream: Stream) -> None:
         return
     envelopes = tuple(store.load(stream))
     before = aggregate.initial(stream)
-    events = (aggregate.decode(each.name, each.version, each.data) for each in envelopes)
+    events = (
+        aggregate.read(each.name, each.version, each.data, each.emitted_at) for each in envelopes
+    )
     after = aggregate.fold(before, events)
     aggregate.clear(stream)
     aggregate.project(

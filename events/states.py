@@ -111,10 +111,10 @@ def replayed(
     """Fold `history` onto `base`, or onto the beginning."""
     start = base or Reached(state=aggregate.initial(stream), sequence=0, event_id="")
     state, sequence, event_id = start.state, start.sequence, start.event_id
-    decode: Callable[..., Any] = aggregate.decode
+    read: Callable[..., Any] = aggregate.read
     evolve = aggregate.evolve
-    for sequence, event_id, name, version, text in history:  # noqa: B007
-        state = evolve(state, decode(name, version, orjson.loads(text)))
+    for sequence, event_id, name, version, text, at in history:  # noqa: B007
+        state = evolve(state, read(name, version, orjson.loads(text), at))
     return Reached(state=state, sequence=sequence, event_id=event_id)
 
 

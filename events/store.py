@@ -5,6 +5,7 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,8 +39,8 @@ _LOAD = (
     "WHERE e.stream = %s AND e.sequence > %s ORDER BY e.sequence LIMIT %s"
 )
 _HISTORY = (
-    "SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body) "
-    f"FROM {ENVELOPE_TABLES} "
+    "SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body), "
+    f"e.emitted_at FROM {ENVELOPE_TABLES} "
     "WHERE e.stream = %s AND e.sequence >= %s ORDER BY e.sequence LIMIT %s"
 )
 # Index events_one_event_per_sequence, one descent per stream: DISTINCT would read them whole.
@@ -84,6 +85,7 @@ class Recorded(NamedTuple):
     name: str
     version: int
     text: str
+    at: datetime
 
 
 def append(

@@ -6,6 +6,7 @@ id or the database: these come in with the command. Everything else here serves 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
 from typing import Any, Generic, TypeVar
 
@@ -50,7 +51,8 @@ class Projection(Generic[S]):
 class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
     and drop the list rows of one stream; they are needed when there is a `project`.
-    `identify` gives an event an id of its own: None leaves it to the recorder."""
+    `identify` gives an event an id of its own: None leaves it to the recorder. `dated` gives
+    an event its time, which the log keeps beside the data, to aggregates that look at it."""
 
     kind: str
     initial: Callable[[Stream], S]
@@ -64,12 +66,18 @@ class Aggregate(Generic[S, C, E]):
     rows: Callable[[Stream], JSON] | None = None
     clear: Callable[[Stream], None] | None = None
     identify: Callable[[E], str | None] | None = None
+    dated: Callable[[E, datetime], E] | None = None
     snapshot_every: int = 100
 
     def __post_init__(self) -> None:
         assert self.snapshot_every >= 1, "snapshot_every counts events, from 1"
         listed = (self.project, self.rows, self.clear)
         assert all(listed) or not any(listed), "project, rows and clear come together"
+
+    def read(self, name: str, version: int, data: dict[str, Any], at: datetime) -> E:
+        """Return the event that was stored."""
+        event = self.decode(name, version, data)
+        return self.dated(event, at) if self.dated else event
 
     def fold(self, state: S, events: Iterable[E]) -> S:
         """Return `state` as it is after `events`."""
