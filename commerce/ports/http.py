@@ -1,5 +1,7 @@
 """One way to call a peer: with a timeout, and with an error that says whether to try again."""
 
+import os
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -55,9 +57,9 @@ def call(
         raise PeerMissing(peer)
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     try:
-        # A timeout of the whole call and not only of its parts needs no more than this: peers
-        # are ours or trusted; whoever is not is called through the guarded egress of webhooks.
-        response = httpx2.request(
+        # Peers are named by the operator. Addresses that anybody may enter are called through
+        # the guarded egress of webhooks instead.
+        response = _client(os.getpid()).request(
             method, f"{base_url}{path}", json=body, headers=headers, timeout=timeout_s
         )
     except httpx2.HTTPError as error:
@@ -67,6 +69,12 @@ def call(
     if response.status_code >= _CLIENT_ERROR:
         raise PeerRefused(peer, status=response.status_code, answer=response.text[:200])
     return _answer(peer, response)
+
+
+@cache
+def _client(_process: int) -> httpx2.Client:
+    """Return the client of this process: its connections must not be shared after a fork."""
+    return httpx2.Client(follow_redirects=False, trust_env=False)
 
 
 def _answer(peer: str, response: httpx2.Response) -> Any:

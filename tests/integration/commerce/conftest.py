@@ -1,7 +1,8 @@
 """A small business to test with: one product, one departure, one policy, everybody's acts."""
 
+import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from django.utils import timezone
 
 from commerce.domain.cancellation import RefundType, Rule
 from commerce.models import Booking, CancellationPolicyVersion, Invoice, Product, Slot
+from commerce.ports import http
 from commerce.services import bookings, invoices, policies, products, slots
 from commerce.services.bookings import Wanted
 from events import context
 from events.domain.principal import Principal, PrincipalKind
+from tests.integration.commerce.peers import Peers, configured, served
 
 CLERK = Principal(kind=PrincipalKind.USER, id="7")
 CONTACT = {"name": "Ada Lovelace", "email": "ada@example.com", "phone": "+44 20 7946 0141"}
@@ -31,6 +34,20 @@ MakeInvoice = Callable[..., Invoice]
 def _a_clerk_acts() -> Iterator[None]:
     with context.acting(CLERK, correlation_id="cor_test"):
         yield
+
+
+@pytest.fixture(scope="session")
+def _served_peers() -> Iterator[Peers]:
+    with served() as peers:
+        yield peers
+    http._client(os.getpid()).close()
+
+
+@pytest.fixture
+def peers(_served_peers: Peers) -> Iterator[Peers]:
+    """Other people's systems, as good as new."""
+    with configured(_served_peers):
+        yield _served_peers
 
 
 @pytest.fixture
@@ -88,6 +105,3 @@ def draft(booking: Booking) -> Invoice:
 @pytest.fixture
 def invoice(draft: Invoice) -> Invoice:
     return invoices.issue_invoice(invoice_id=draft.pk)
-
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,31 @@
+"""A mail service that keeps what it was to send, once per Idempotency-Key."""
+
+from typing import Any
+
+from examples.demo_peers.peer import NOT_FOUND, Answer, Call, Peer
+
+
+class Mail(Peer):
+    """POST /messages, GET /messages."""
+
+    name = "mail"
+
+    def reset(self) -> None:
+        super().reset()
+        self._messages: list[dict[str, Any]] = []
+
+    def handle(self, call: Call) -> Answer:
+        match call.method, call.path:
+            case "POST", ("messages",):
+                if "@" not in str(call.body.get("to", "")):
+                    return Answer(422, {"error": "no address"})
+                message = {**call.body, "id": f"msg_{len(self._messages) + 1}", "key": call.key}
+                self._messages.append(message)
+                return Answer(202, {"id": message["id"]})
+            case "GET", ("messages",):
+                return Answer(200, self._messages)
+            case _:
+                return NOT_FOUND
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "messages": self._messages}

@@ -1,0 +1,54 @@
+"""The demo peers, served from a thread of the test process."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.test import override_settings
+
+from examples.demo_peers import server
+from examples.demo_peers.peer import Answer, Call, Peer
+
+
+class Peers:
+    """Handles to what other people's systems have seen, and to their moods."""
+
+    def __init__(self, base_url: str, peers: list[Peer]) -> None:
+        self.settings = server.environment(base_url)
+        self.payment, self.mail, self.cms = peers
+
+    def reset(self) -> None:
+        for peer in (self.payment, self.mail, self.cms):
+            self.tell(peer, reset=True)
+
+    def tell(self, peer: Peer, **orders: Any) -> None:
+        """Give a peer orders, as its `/control` would."""
+        answer: Answer = peer.answer(Call("POST", ("control",), orders, ""))
+        assert answer.status == 200
+
+    def seen(self, peer: Peer) -> dict[str, Any]:
+        seen: dict[str, Any] = peer.answer(Call("GET", ("control",), None, "")).body
+        return seen
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.seen(self.mail)["messages"]
+        return found
+
+
+@contextmanager
+def served() -> Iterator[Peers]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    peers = server.all_peers()
+    thread = threading.Thread(target=server.serve, args=(listener, peers), daemon=True)
+    thread.start()
+    yield Peers(f"http://127.0.0.1:{listener.getsockname()[1]}", peers)
+
+
+@contextmanager
+def configured(peers: Peers) -> Iterator[Peers]:
+    with override_settings(**peers.settings):
+        peers.reset()
+        yield peers
