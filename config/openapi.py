@@ -6,6 +6,7 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import SAFE_METHODS
@@ -15,6 +16,7 @@ from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
 from ledger.authority import AUTHENTICATED, PUBLIC
+from ledger.bodies import Body
 from ledger.domain.api_key import SCANNER_PATTERN
 from ledger.idempotency import KEY_CHARS_MAX
 
@@ -94,6 +96,12 @@ class OperationSchema(AutoSchema):
                 description="The same on every retry; the response is then the same, too.",
             )
         ]
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if isinstance(force_instance(serializer), Body):
+            schema["additionalProperties"] = False
+        return schema
 
     def _declared(self) -> Any:
         return getattr(self.view, "capabilities", {})

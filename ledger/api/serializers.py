@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from ledger.bodies import Body
 from ledger.models import ApiKey
 
 _DAYS_DEFAULT = 90
@@ -16,7 +17,7 @@ def _default_expiry() -> Any:
     return timezone.now() + timedelta(days=_DAYS_DEFAULT)
 
 
-class ApiKeyIn(serializers.Serializer[Any]):
+class ApiKeyIn(Body):
     """Whose key it is, is not asked: it is the caller's."""
 
     name = serializers.CharField(max_length=100)
@@ -28,7 +29,7 @@ class ApiKeyIn(serializers.Serializer[Any]):
     )
 
 
-class ApiKeyRotationIn(serializers.Serializer[Any]):
+class ApiKeyRotationIn(Body):
     overlap_seconds = serializers.IntegerField(
         default=24 * 3600,
         min_value=0,
