@@ -109,7 +109,7 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
         read_only_fields = fields
 
 
-class AttemptOut(serializers.ModelSerializer[Attempt]):
+class DeliveryAttemptOut(serializers.ModelSerializer[Attempt]):
     class Meta:
         model = Attempt
         fields = [
@@ -131,7 +131,7 @@ class AttemptOut(serializers.ModelSerializer[Attempt]):
 
 class DeliveryDetailOut(DeliveryOut):
     payload = serializers.SerializerMethodField()
-    attempts = AttemptOut(many=True, read_only=True)
+    attempts = DeliveryAttemptOut(many=True, read_only=True)
 
     class Meta(DeliveryOut.Meta):
         fields = [*DeliveryOut.Meta.fields, "body_hash", "payload", "attempts"]
