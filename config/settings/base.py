@@ -242,10 +242,8 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.openapi.add_problems",
-    ],
+    # Enums stay where they are used: as components they would need a name from every room.
+    "POSTPROCESSING_HOOKS": ["config.openapi.add_problems"],
 }
 
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.
