@@ -7,6 +7,7 @@ from config import documents, health, openapi
 
 # No address ends in a slash. One line per room.
 API = [
+    path("", include("events.api.urls")),
     path("", include("ledger.api.urls")),
     path("", include("workflows.work.api.urls")),
     path("", include("workflows.webhooks.api.urls")),

@@ -103,11 +103,15 @@ class Holder:
         kind = catalogue.stream_kind(stream[0])
         if kind is None:
             return False
-        if self.holds(kind.read):
+        if self.reads_kind(kind):
             return True
         if stream not in self._streams:
             self._streams[stream] = self._may_read_as_object(kind, stream)
         return self._streams[stream]
+
+    def reads_kind(self, kind: StreamKind) -> bool:
+        """Say whether every stream of this kind may be read."""
+        return self.holds("event.read") or self.holds(kind.read)
 
     def demand(self, capability_id: str, obj: models.Model | None = None) -> None:
         """Go on only if the capability is held.
@@ -234,7 +238,7 @@ def may_read_stream(source: Any, stream: Stream) -> bool:
 def readable_kinds(source: Any) -> frozenset[str]:
     """Return the kinds of stream of which whoever asks may read every one."""
     holder = holder_of(source)
-    return frozenset(kind.kind for kind in catalogue.all_streams() if holder.holds(kind.read))
+    return frozenset(kind.kind for kind in catalogue.all_streams() if holder.reads_kind(kind))
 
 
 def requires(capability_id: str) -> Callable[[_View], _View]:

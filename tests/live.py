@@ -107,10 +107,17 @@ class Client:
         """
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            frame: Frame = json.loads(self.connection.recv(deadline - time.monotonic()))
+            frame = self._next_frame(deadline - time.monotonic())
             self.heard.append(frame)
             if wanted(frame):
                 return frame
+
+    def _next_frame(self, timeout_s: float) -> Frame:
+        try:
+            frame: Frame = json.loads(self.connection.recv(timeout_s))
+        except TimeoutError as error:
+            raise TimeoutError(f"Not heard. The last was: {self.heard[-5:]}") from error
+        return frame
 
     def hear_type(self, type_: str) -> Frame:
         return self.hear(lambda frame: frame["type"] == type_)
@@ -151,7 +158,8 @@ def visiting(
         f"{server.url}{query}",
         additional_headers={**sent, **(headers or {})},
         open_timeout=PATIENCE_S,
-        **options,
+        # Who pauses reading never gets to the close frame either.
+        **{"max_queue": None, "close_timeout": 1, **options},
     ) as connection_:
         yield Client(connection_)
 

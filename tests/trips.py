@@ -30,10 +30,16 @@ def _owner_of(stream: Stream) -> User | None:
     return User.objects.filter(username=stream[1]).first() if len(stream) > 1 else None
 
 
-def _data(**properties: str) -> dict[str, Any]:
+def schema() -> dict[str, Any]:
+    """Return the schema of every event of this room."""
     return {
         "type": "object",
-        "properties": {name: {"type": type_} for name, type_ in properties.items()},
+        "properties": {
+            "to": {"type": "string"},
+            "text": {"type": "string"},
+            "number": {"type": "integer"},
+        },
+        "additionalProperties": False,
     }
 
 
@@ -66,6 +72,6 @@ def declare() -> None:
             category="domain",
             stream=name.partition(".")[0],
             meaning="A test did something.",
-            schema=_data(to="string", text="string", number="integer"),
+            schema=schema(),
         )
     executor.register(TRIP)

@@ -47,7 +47,12 @@ class Steady:
 
     async def close(self) -> None:
         """Give the connection back. Reading again opens another."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _disconnect)
+
+
+def _disconnect() -> None:
+    # A def: `connection.close` would already be bound to the connection of the wrong thread.
+    connection.close()
 
 
 def _afresh_after_failure(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -150,7 +150,8 @@ class Session:
     async def _items(self, wish: Subscribe) -> list[StateItem] | None:
         if not wish.include_state:
             return None
-        readable = [stream for stream in wish.aggregates if await self._may_read(stream)]
+        # The empty path is everything: a prefix of which there is no state to hide.
+        readable = [one for one in wish.aggregates if not one or await self._may_read(one)]
         return await reads.patiently(items.of, readable)
 
     async def _catch_up(self, subscription: Subscription) -> None:

@@ -1,8 +1,10 @@
 """The log filled by real commits, and kept for a whole module: positions only grow."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,9 +12,11 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from ledger import grants, services
+from events import catalogue, executor
+from events.domain.envelope import Stream
+from ledger import capabilities, grants, services
 from tests import trips
-from tests.live import Server
+from tests.live import Server, sequence
 
 _numbers = count(1)
 
@@ -20,11 +24,24 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which every commit of this module stays until its end."""
-    with django_db_blocker.unblock():
-        trips.declare()
+    with django_db_blocker.unblock(), _trips_declared():
         grants.provision()
         yield
         call_command("flush", interactive=False, verbosity=0)
+
+
+@contextmanager
+def _trips_declared() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (catalogue, "_types"),
+            (catalogue, "_streams"),
+            (executor, "_aggregates"),
+            (capabilities, "_DECLARED"),
+        ):
+            patch.setattr(module, name, dict(getattr(module, name)))
+        trips.declare()
+        yield
 
 
 @pytest.fixture
@@ -34,9 +51,24 @@ def _django_db_helper(committed: None) -> None:
 
 @pytest.fixture(scope="module")
 def server(committed: None) -> Iterator[Server]:
-    server = Server(limits={"heartbeat_s": 0.3, "poll_s": 0.3, "recheck_s": 60})
+    """A server that looks often, with queues too short for whoever dawdles."""
+    server = Server(
+        limits={"heartbeat_s": 0.2, "poll_s": 0.2, "recheck_s": 0.2, "queue_frames": 40}
+    )
     yield server
     server.stop()
+
+
+@pytest.fixture
+def secret(committed: None) -> str:
+    """A key that may read every trip and note."""
+    return make_key(make_user(trips.READ))[0]
+
+
+@pytest.fixture
+def stream() -> Stream:
+    """A stream of notes that nobody else writes."""
+    return ("note", f"n{next(_numbers)}")
 
 
 def make_user(*capability_ids: str) -> User:
@@ -46,15 +78,10 @@ def make_user(*capability_ids: str) -> User:
     return user
 
 
-def make_key(user: User, *, scopes: tuple[str, ...] = ("*",)) -> tuple[str, str]:
+def make_key(user: User) -> tuple[str, UUID]:
     """Return the secret and the id of a new key."""
     key, secret = services.issue_api_key(
-        name="a key", owner=user, scopes=scopes, expires_at=timezone.now() + timedelta(days=1)
+        name="a key", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
     )
-    return secret.text, str(key.pk)
-
-
-@pytest.fixture
-def secret(committed: None) -> str:
-    """A key that may read every trip and note."""
-    return make_key(make_user(trips.READ))[0]
+    sequence()  # That a key was issued is an event too.
+    return secret.text, key.pk

@@ -1,0 +1,1 @@
+"""The log over HTTP: pages by position, streams, the catalogue, and tickets for sockets."""

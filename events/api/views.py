@@ -1,0 +1,174 @@
+"""The log over HTTP. Whoever has a credential may ask; what may not be seen is left out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from events import catalogue, explore, selectors
+from events.api.serializers import (
+    EnvelopeOut,
+    EventTypesOut,
+    FeedIn,
+    FeedOut,
+    PageIn,
+    QueryIn,
+    SocketTicketOut,
+    StreamPrefix,
+)
+from events.domain.envelope import Envelope
+from ledger import authority, tickets
+from ledger.authority import AUTHENTICATED
+
+
+class Events(APIView):
+    """The feed."""
+
+    capabilities = {"get": AUTHENTICATED}
+
+    @extend_schema(parameters=[FeedIn], responses=FeedOut)
+    def get(self, request: Request) -> Response:
+        """Read the log by position, oldest first. It misses nothing, whoever writes meanwhile.
+
+        A page leaves out what the caller may not see, so it may be short, or empty: ask on
+        from `next_after` until it equals `head`.
+        """
+        asked = _asked(FeedIn, request)
+        after, limit = asked["after"], asked["limit"]
+        # Before the page is read: all up to here is committed, so a page that is not full
+        # has seen all of it.
+        head = selectors.head_position()
+        if after > head:
+            raise _beyond_the_end(head)
+        page = selectors.feed(
+            after=after,
+            limit=limit,
+            streams=list(asked["stream"]) or None,
+            names=list(asked["type"]) or None,
+        )
+        last = page[-1].position if page else after
+        assert last is not None
+        reached = last if len(page) == limit else max(last, head)
+        return _page(request, page, next_after=reached, head=max(reached, head))
+
+
+class StreamEvents(APIView):
+    """One stream."""
+
+    capabilities = {"get": AUTHENTICATED}
+
+    @extend_schema(
+        parameters=[PageIn, OpenApiParameter("stream", str, OpenApiParameter.PATH)],
+        responses=FeedOut,
+    )
+    def get(self, request: Request, stream: str) -> Response:
+        """Read one stream by sequence, oldest first: `after`, `next_after` and `head` are
+        sequences here."""
+        asked = _asked(PageIn, request)
+        try:
+            wanted: Any = StreamPrefix().run_validation(stream)
+        except serializers.ValidationError as error:
+            raise Http404 from error
+        if not authority.may_read_stream(request, wanted):
+            raise Http404
+        head = explore.head_sequence(wanted)
+        if not head:
+            raise Http404
+        after = asked["after"]
+        if after > head:
+            raise _beyond_the_end(head)
+        page = selectors.stream_events(wanted, after=after, limit=asked["limit"])
+        reached = page[-1].sequence if page else after
+        assert reached is not None
+        return _page(request, page, next_after=reached, head=max(reached, head))
+
+
+class Event(APIView):
+    """One event."""
+
+    capabilities = {"get": AUTHENTICATED}
+
+    @extend_schema(responses=EnvelopeOut)
+    def get(self, request: Request, event_id: str) -> Response:
+        """Read one event."""
+        _asked(QueryIn, request)
+        found = explore.one(event_id) if "\0" not in event_id else None
+        if found is None or not _visible(request, [found]):
+            raise Http404
+        return _answer(found.as_json())
+
+
+class EventTypes(APIView):
+    """The catalogue."""
+
+    capabilities = {"get": AUTHENTICATED}
+
+    @extend_schema(responses=EventTypesOut)
+    def get(self, request: Request) -> Response:
+        """List every kind of event there is: what it means, and the schema of its data."""
+        _asked(QueryIn, request)
+        return _answer({"results": [_described(one) for one in catalogue.all_types()]})
+
+
+class SocketTickets(APIView):
+    """Tickets for WebSockets."""
+
+    capabilities = {"post": AUTHENTICATED}
+    # A stored response would keep the ticket for a day.
+    idempotency_secret = ("post",)
+
+    @extend_schema(request=None, responses={201: SocketTicketOut})
+    def post(self, request: Request) -> Response:
+        """Make a ticket that opens one WebSocket within a minute, under this credential.
+
+        For browsers, which cannot send an API key with a WebSocket handshake.
+        """
+        ticket, expires_at = tickets.issue_ticket(holder=authority.holder_of(request))
+        body = SocketTicketOut({"ticket": ticket, "expires_at": expires_at}).data
+        return _answer(body, status_code=status.HTTP_201_CREATED)
+
+
+def _asked(serializer: type[QueryIn], request: Request) -> dict[str, Any]:
+    query = serializer(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    asked: dict[str, Any] = query.validated_data
+    return asked
+
+
+def _beyond_the_end(head: int) -> serializers.ValidationError:
+    return serializers.ValidationError(
+        {"after": [f"It ends at {head}. Is this from another installation?"]},
+        code="after_in_future",
+    )
+
+
+def _visible(request: Request, page: Iterable[Envelope]) -> list[Envelope]:
+    # Recorded events have a stream; those without are never in the log.
+    return [one for one in page if authority.may_read_stream(request, one.stream or ("",))]
+
+
+def _page(request: Request, page: Iterable[Envelope], *, next_after: int, head: int) -> Response:
+    results = [one.as_json() for one in _visible(request, page)]
+    return _answer({"results": results, "next_after": next_after, "head": head})
+
+
+def _answer(body: Any, *, status_code: int = status.HTTP_200_OK) -> Response:
+    return Response(body, status=status_code, headers={"Cache-Control": "no-store"})
+
+
+def _described(type_: Any) -> dict[str, Any]:
+    return {
+        "name": type_.name,
+        "version": type_.version,
+        "category": type_.category.value,
+        "meaning": type_.meaning,
+        "stream": type_.stream,
+        "external": type_.external,
+        "redacted": list(type_.redacted),
+        "schema": type_.schema,
+    }
