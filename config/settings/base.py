@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # Encrypted unless somebody says otherwise, as `up` does: it serves its own machine only.

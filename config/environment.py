@@ -1,0 +1,161 @@
+"""docs/settings.md: every environment variable the product reads, for people.
+
+What a variable is called, of what kind it is and what it defaults to are read from the
+source, so they cannot be wrong; what it means is said here. A test holds the two together.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("config", "console", "commerce", "workflows", "ledger", "events")
+
+# Read by the code, and set by nobody who runs the product.
+INTERNAL = frozenset({"DJANGO_SETTINGS_MODULE"})
+
+MEANINGS = {
+    "Servers": {
+        "DATABASE_URL": (
+            "PostgreSQL 15 or later: `postgresql://user:password@host:port/name`, a socket's "
+            "folder as `?host=`. With `REDIS_URL` set too, nothing is embedded."
+        ),
+        "DATABASE_OWNER_URL": (
+            "The role that owns the tables and migrates. The role of `DATABASE_URL` should be "
+            "another one, which cannot change what is append-only."
+        ),
+        "DATABASE_POOL": "Share connections between requests; for processes that serve ASGI.",
+        "DATABASE_POOL_SIZE": "Connections in that pool.",
+        "DATABASE_STATEMENT_TIMEOUT_MS": "No statement takes longer.",
+        "DATABASE_LOCK_TIMEOUT_MS": "No statement waits longer for a lock.",
+        "DATABASE_IDLE_TIMEOUT_MS": "No transaction stays idle longer.",
+        "REDIS_URL": "Valkey or Redis, the doorbell. May be lost at any time without harm.",
+        "CELERY_BROKER_URL": "Another broker for Celery, such as RabbitMQ.",
+        "PG_BINDIR": "Where the programs of an embedded PostgreSQL are, if not in its wheel.",
+        "DAYBOOK_STATE": "The folder of the embedded servers; as `--state`.",
+        "DAYBOOK_CARELESS": "Let the embedded servers lose data with the power. For tests.",
+    },
+    "Security": {
+        "SECRET_KEY": (
+            "Signs sessions and seals secrets at rest. `up` makes one and keeps it in its state."
+        ),
+        "SECRET_KEY_FALLBACKS": "Former keys, while what they signed and sealed is still about.",
+        "DEBUG": "Show errors to whoever meets them. Never in production.",
+        "ALLOWED_HOSTS": "Names under which the product is served.",
+        "HTTPS": "Whether it is served encrypted: redirects, HSTS, secure cookies.",
+        "TRUST_FORWARDED_PROTO": (
+            "Believe `X-Forwarded-Proto`. Only behind a proxy that sets it itself."
+        ),
+        "CSRF_TRUSTED_ORIGINS": "Other origins whose forms may be posted here.",
+        "DAYBOOK_HTTP_ALLOW": (
+            "Networks (CIDR) that webhooks and HTTP steps may reach beside the public internet, "
+            "on any port and without TLS."
+        ),
+        "OPEN_ENGINE": "Serve `/engine` without a key; as `--open-engine`.",
+    },
+    "Limits": {
+        "API_BODY_BYTES_MAX": "The largest body of a request to the API.",
+        "API_REQUESTS_PER_MINUTE_API_KEY": "Requests a minute for each API key.",
+        "API_REQUESTS_PER_MINUTE_USER": "Requests a minute for each user.",
+        "API_REQUESTS_PER_MINUTE_ANONYMOUS": "Requests a minute for each address.",
+    },
+    "Running": {
+        "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",
+        "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
+        "EVENTS_STRICT": "Refuse events that are not as declared, instead of logging that.",
+        "BUS_SLOW_HANDLER_MS": "Warn of handlers of the bus that take longer.",
+        "FAILPOINTS": "Die, stop or fail at named points. For fault tests.",
+    },
+}
+
+_HEAD = """# Settings
+
+Made by `manage.py settings_docs` from the source; do not edit. All of it is read from the
+environment when a process starts; a value that makes no sense stops it. A *secret* may also
+be given as the name of a file that holds it, in the variable with `_FILE` at its end.
+"""
+
+_PEEKED = "as it is"
+_KINDS = {
+    "text": "text",
+    "flag": "true or false",
+    "integer": "whole number",
+    "listing": "comma-separated",
+    "secret": "secret",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One place in the source where a variable is read."""
+
+    name: str
+    kind: str
+    default: str
+
+
+def readings() -> dict[str, Reading]:
+    """Return every variable that the product reads, by name."""
+    sources = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    product = [path for path in sources if not {"testing", "test.py"} & set(path.parts)]
+    places = [each for path in product for each in _in(ast.parse(path.read_text()))]
+    # What the settings say counts: others may peek at a variable before they are read.
+    places.sort(key=lambda each: each.kind != _PEEKED)
+    found = {each.name: each for each in places}
+    return {name: found[name] for name in sorted(found.keys() - INTERNAL)}
+
+
+def markdown() -> str:
+    """Return the text of docs/settings.md."""
+    known = readings()
+    sections = [_HEAD]
+    for title, meanings in MEANINGS.items():
+        sections.append(f"\n## {title}\n\n| variable | kind | default | meaning |\n")
+        sections.append("| --- | --- | --- | --- |\n")
+        sections += [_line(known[name], meaning) for name, meaning in meanings.items()]
+    return "".join(sections)
+
+
+def _line(reading: Reading, meaning: str) -> str:
+    default = f"`{reading.default}`" if reading.default else ""
+    return f"| `{reading.name}` | {reading.kind} | {default} | {meaning} |\n"
+
+
+def _in(tree: ast.Module) -> Iterator[Reading]:
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = _name(node.args[0], constants)
+        if name is None:
+            continue
+        called = ast.unparse(node.func)
+        if called == "os.environ.get":
+            yield Reading(name=name, kind=_PEEKED, default="")
+        elif called.startswith("env.") and called.removeprefix("env.") in _KINDS:
+            kind = _KINDS[called.removeprefix("env.")]
+            yield Reading(name=name, kind=kind, default=_default(node))
+
+
+def _name(node: ast.expr, constants: Mapping[str, object]) -> str | None:
+    value: object = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(node, ast.Name):
+        value = constants.get(node.id)
+    return value if isinstance(value, str) and value.isupper() else None
+
+
+def _default(call: ast.Call) -> str:
+    given = [*call.args[1:], *(each.value for each in call.keywords if each.arg == "default")]
+    if not given:
+        return ""
+    value = given[0]
+    if isinstance(value, ast.Constant):
+        return str(value.value).lower() if isinstance(value.value, bool) else str(value.value)
+    return ast.unparse(value)

@@ -1,0 +1,115 @@
+"""What is declared is documented, unique, used, and enforced by the database."""
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+from django.core.management import call_command, get_commands, load_command_class
+from django.db import connection
+
+from config import environment
+from events import append_only, catalogue, documentation
+from events.domain.errors import DomainError
+from tests.architecture.source import APPS, ROOT, calls, name_of, product_files
+
+OWN = {*APPS, "workflows"}
+
+
+class TestEvents:
+    def test_are_documented(self) -> None:
+        assert (ROOT / "docs/events.md").read_text() == documentation.markdown(), (
+            "run manage.py events_docs"
+        )
+
+    @pytest.mark.parametrize("path", product_files(), ids=name_of)
+    def test_are_declared_before_they_are_emitted(self, path: object) -> None:
+        declared = {each.name for each in catalogue.all_types()}
+        for call in calls(path):  # type: ignore[arg-type]
+            if ast.unparse(call.func) not in {"recorder.emit", "recorder.emit_now", "emit"}:
+                continue
+            name = call.args[0]
+            if isinstance(name, ast.Constant):
+                assert name.value in declared
+
+    def test_are_declared_once(self) -> None:
+        assert catalogue.clashes() == []
+
+    def test_that_leave_the_house_have_a_contract(self) -> None:
+        for each in catalogue.all_types():
+            if each.external:
+                assert each.schema.get("properties"), f"{each.name} names no properties"
+
+
+class TestSettings:
+    def test_are_documented(self) -> None:
+        assert (ROOT / "docs/settings.md").read_text() == environment.markdown(), (
+            "run manage.py settings_docs"
+        )
+
+    def test_that_are_read_have_a_meaning_and_the_other_way_round(self) -> None:
+        explained = Counter(name for group in environment.MEANINGS.values() for name in group)
+
+        assert set(explained) == set(environment.readings())
+        assert set(explained.values()) == {1}
+
+
+class TestErrors:
+    def test_have_codes_that_are_theirs_alone(self) -> None:
+        codes = Counter(
+            each.__dict__["code"] for each in _descendants(DomainError) if "code" in each.__dict__
+        )
+
+        assert [code for code, count in codes.items() if count > 1] == []
+        assert [code for code in codes if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", code)] == []
+
+    def test_can_all_be_told_apart_by_programs(self) -> None:
+        for each in _descendants(DomainError):
+            if not each.__subclasses__() and each.__module__ != DomainError.__module__:
+                assert getattr(each, "code", None), f"{each.__qualname__} has no code"
+
+
+class TestCommands:
+    def test_say_what_they_do(self) -> None:
+        for name, app in get_commands().items():
+            if str(app).split(".")[0] in OWN:
+                command = load_command_class(str(app), name)
+                assert command.help, f"manage.py {name} has no help"
+
+    @pytest.mark.parametrize("command", ["events_docs", "settings_docs"])
+    def test_that_write_documents_find_them_fresh(self, command: str) -> None:
+        assert call_command(command, check=True) is None
+
+
+@pytest.mark.django_db
+class TestAppendOnlyTables:
+    def test_have_both_triggers(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+                "WHERE NOT t.tgisinternal AND t.tgenabled = 'O'"
+            )
+            found = set(cursor.fetchall())
+
+        wanted = {
+            (table, trigger)
+            for table in append_only.tables()
+            for trigger in (append_only.TRIGGER_ROWS, append_only.TRIGGER_TABLE)
+        }
+        assert wanted - found == set()
+
+    def test_include_all_that_a_migration_made_so(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+                "WHERE t.tgname = %s",
+                [append_only.TRIGGER_ROWS],
+            )
+            found = {table for (table,) in cursor.fetchall()}
+
+        assert found == append_only.tables()
+
+
+def _descendants(of: type) -> set[type]:
+    children: set[type] = set(of.__subclasses__())
+    return children.union(*(_descendants(child) for child in children))

@@ -1,0 +1,146 @@
+"""House rules that no off-the-shelf linter knows. Cheap, exact, and with a reason each."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import (
+    APPS,
+    Function,
+    calls,
+    domain_files,
+    files_of_tests,
+    functions,
+    layers,
+    name_of,
+    product_files,
+    service_files,
+    tree_of,
+)
+
+LINES_PER_FILE_MAX = 400
+LINES_PER_FUNCTION_MAX = 50
+
+# `enqueue(name, input, …)`: its signatures are the published ones of a job runner.
+JOB_RUNNER = "workflows/work/services.py"
+# Whoever lays the layers out anew, or wires Django together, stands outside of them.
+WITHOUT_A_LAYER = {"apps", "migrations"}
+# The composition root and the console have one layer each, with all that is in them.
+WITH_ONE_LAYER = {"config", "console"}
+
+
+@pytest.mark.parametrize("path", product_files() + files_of_tests(), ids=name_of)
+def test_files_and_functions_fit_a_reader(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_PER_FILE_MAX
+    for function in functions(path):
+        assert function.end_lineno is not None
+        length = function.end_lineno - function.lineno + 1
+        assert length <= LINES_PER_FUNCTION_MAX, f"{function.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", domain_files(), ids=name_of)
+def test_the_domain_never_asks_for_the_time_or_an_id(path: Path) -> None:
+    # import-linter keeps `time`, `random` and `secrets` out; these hide inside allowed modules.
+    asked = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+
+    assert not asked & {"now", "today", "utcnow", "uuid1", "uuid4"}
+
+
+@pytest.mark.parametrize("path", service_files(), ids=name_of)
+def test_public_services_take_keywords_only_and_say_what_they_do(path: Path) -> None:
+    public = [
+        node
+        for node in tree_of(path).body
+        if isinstance(node, Function) and not node.name.startswith("_")
+    ]
+
+    for function in public:
+        if name_of(path) != JOB_RUNNER:
+            assert not function.args.args, f"{function.name} takes positional arguments"
+        assert ast.get_docstring(function), f"{function.name} has no docstring"
+
+
+@pytest.mark.parametrize("app", sorted(APPS.keys() - WITH_ONE_LAYER))
+def test_every_module_has_a_place_in_the_layers(app: str) -> None:
+    modules = {
+        path.stem
+        for path in APPS[app].iterdir()
+        if not path.name.startswith("_") and (path.suffix == ".py" or path.is_dir())
+    }
+
+    placed = {module for module in modules if f"{app}.{module}" in layers()}
+
+    assert modules - placed <= WITHOUT_A_LAYER
+
+
+def test_every_module_in_the_layers_that_must_exist_does() -> None:
+    for module in layers():
+        app = max((name for name in APPS if module.startswith(name)), key=len)
+        assert module == app or module.startswith(f"{app}."), f"{module} belongs to no app"
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name_of)
+def test_callbacks_after_commit_are_robust_defs(path: Path) -> None:
+    # A raising callback skips the later ones; a partial defeats robust=True on Django 5.2.
+    for call in calls(path):
+        if not ast.unparse(call.func).endswith("on_commit") or not call.args:
+            continue
+        where = f"{name_of(path)}:{call.lineno}"
+        callback = ast.unparse(call.args[0])
+        assert "partial(" not in callback, f"{where} passes a partial to on_commit"
+        assert not callback.startswith("lambda"), f"{where} passes a lambda: it has no name"
+        robust = [each.value for each in call.keywords if each.arg == "robust"]
+        assert robust, f"{where} is not robust"
+        assert ast.unparse(robust[0]) == "True", f"{where} is not robust"
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name_of)
+def test_no_transaction_is_opened_by_a_public_service_that_could_be_nested(path: Path) -> None:
+    # Durable: nobody may wrap a service in a larger transaction and roll its work back later.
+    if path not in service_files():
+        return
+    for call in calls(path):
+        if ast.unparse(call.func) == "transaction.atomic":
+            assert "durable=True" in ast.unparse(call), f"{name_of(path)}:{call.lineno}"
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name_of)
+def test_nothing_is_left_to_do_without_an_issue(path: Path) -> None:
+    assert not re.findall(r"\b(TODO|FIXME|XXX|HACK)\b(?! \(#\d+\))", path.read_text())
+
+
+@pytest.mark.parametrize("path", files_of_tests(), ids=name_of)
+def test_every_test_can_fail(path: Path) -> None:
+    for function in functions(path):
+        if function.name.startswith("test_"):
+            assert _expects(function), f"{function.name} asserts nothing"
+
+
+def _expects(function: Function) -> bool:
+    if _asserts(function):
+        return True
+    named = {ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+    return any(_is_expectation(name.rsplit(".", 1)[-1]) for name in named)
+
+
+def _asserts(function: Function) -> bool:
+    return any(isinstance(node, ast.Assert) for node in ast.walk(function))
+
+
+def _is_expectation(name: str) -> bool:
+    return name in {"raises", "warns", "fail", "verify"} | _helpers_that_assert() or (
+        name.startswith(("assert", "django_assert"))
+    )
+
+
+@cache
+def _helpers_that_assert() -> set[str]:
+    return {
+        function.name
+        for path in files_of_tests()
+        for function in functions(path)
+        if not function.name.startswith("test_") and _asserts(function)
+    }
