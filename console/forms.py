@@ -15,6 +15,8 @@ from events.domain.envelope import Category, Stream
 from events.domain.errors import DomainError
 from events.domain.patterns import checked
 from events.domain.streams import key_of
+from workflows.work.domain.life import State
+from workflows.work.models import WorkQuerySet
 
 POSITION_MAX = 2**53 - 1
 REASON_CHARS_MAX = 500
@@ -100,6 +102,11 @@ class _Filters(forms.Form):
             if name in self.fields:
                 self.fields[name].widget.attrs["aria-invalid"] = "true"
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether any filter is set."""
+        return any(self.data.get(name) for name in self.fields)
+
 
 class EventFilters(_Filters):
     search = "type"
@@ -135,6 +142,37 @@ class EventFilters(_Filters):
     before = forms.IntegerField(
         required=False, min_value=1, max_value=POSITION_MAX, widget=forms.HiddenInput
     )
+
+
+class JobFilters(_Filters):
+    search = "kind"
+
+    kind = forms.CharField(
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(
+            attrs={"placeholder": "commerce.send_documents", "list": "job-kinds"}
+        ),
+    )
+    subject = forms.CharField(
+        required=False,
+        max_length=200,
+        label="About",
+        widget=forms.TextInput(attrs={"placeholder": "exactly as in the list"}),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in State)],
+        widget=forms.HiddenInput,
+    )
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def narrowed(self, jobs: WorkQuerySet) -> WorkQuerySet:
+        """Return those of `jobs` that fit."""
+        asked = self.cleaned_data
+        fits = {field: asked[field] for field in ("kind", "subject", "status") if asked[field]}
+        jobs = jobs.filter(**fits)
+        return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
 
 
 class PageForm(forms.Form):

@@ -19,6 +19,13 @@ def _to_staff(request: HttpRequest) -> bool:
     return bool(request.user.is_staff)
 
 
+def _to_holders_of(capability_id: str) -> Opens:
+    def opens(request: HttpRequest) -> bool:
+        return authority.holder_of(request).holds_somewhere(capability_id)
+
+    return opens
+
+
 def _to_readers_of_streams(request: HttpRequest) -> bool:
     return bool(authority.readable_kinds(request))
 
@@ -53,6 +60,7 @@ ROOMS: dict[str, list[Place]] = {
     ],
     "Record": [
         Place(label="Events", view="console:events", icon="events", opens=_to_readers_of_streams),
+        Place(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
     ],
     "House": [
         Place(label="Admin", view="admin:index", icon="admin", opens=_to_staff),

@@ -15,11 +15,16 @@ def visible(text: str) -> str:
     return "".join(_escape(char) if _deceives(char) else char for char in text)
 
 
+def visible_lines(text: str) -> str:
+    """Do the same for a text of several lines, and leave the ends of its lines alone."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
 def pretty(value: Any) -> str:
     """Write `value` as indented JSON, still JSON when read back."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     # Inside JSON strings the escapes mean the characters; line ends are our own.
-    return "\n".join(visible(line) for line in text.split("\n"))
+    return visible_lines(text)
 
 
 def _deceives(char: str) -> bool:

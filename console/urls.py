@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import events, home, session
+from console.views import events, home, jobs, session
 
 app_name = "console"
 urlpatterns = [
@@ -13,4 +13,9 @@ urlpatterns = [
     path("events", events.listing, name="events"),
     path("events/streams/<path:path>", events.stream, name="stream"),
     path("events/<path:event_id>", events.detail, name="event"),
+    path("jobs", jobs.listing, name="jobs"),
+    path("jobs/<uuid:job_id>", jobs.detail, name="job"),
+    path("jobs/<uuid:job_id>/retry", jobs.retry, name="job-retry"),
+    path("jobs/<uuid:job_id>/cancel", jobs.cancel, name="job-cancel"),
+    path("jobs/<uuid:job_id>/discard", jobs.discard, name="job-discard"),
 ]

@@ -1,7 +1,8 @@
 """What templates say: times, states, streams, money and JSON. All of it is escaped as usual."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -9,25 +10,26 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console import addresses, text
+from workflows.work.models import Attempt
 
 register = template.Library()
 
 _TONES = {
-    "ok": {"succeeded", "done", "confirmed", "completed", "paid", "settled", "delivered", "sent"},
-    "run": {
-        "ready",
-        "running",
-        "leased",
-        "in_progress",
-        "issued",
-        "awaiting_payment",
-        "processing",
-    },
-    "wait": {"scheduled", "retry", "waiting", "pending", "draft", "on_hold", "partially_paid"},
-    "bad": {"failed", "overdue", "bounced", "unreachable"},
-    "dead": {"dead", "poisoned"},
+    "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"},
+    "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment"},
+    "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"},
+    "bad": {"failed", "timed_out", "overdue"},
+    "dead": {"dead", "poisoned", "crashed"},
+}
+_JOB_STATES = {
+    "": "all",
+    "leased": "running",
+    "retry": "to retry",
+    "dead": "dead letter",
 }
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_SHOWN = 8
 CENTS = 100
 MINUTE_S = 60
 
@@ -51,6 +53,12 @@ def visible(value: Any) -> str:
 
 
 @register.filter
+def visible_lines(value: Any) -> str:
+    """Do the same for a text of several lines."""
+    return text.visible_lines(str(value))
+
+
+@register.filter
 def pretty_json(value: Any) -> str:
     """Write `value` as indented JSON."""
     return text.pretty(value)
@@ -66,6 +74,12 @@ def stream_url(stream: Sequence[str] | None) -> str:
 def stream_name(stream: Sequence[str] | None) -> str:
     """Return a stream as people write it."""
     return text.visible("/".join(stream or ()))
+
+
+@register.filter
+def stream_short(stream: Sequence[str] | None) -> str:
+    """Return a stream with its UUIDs cut down to their ends, which differ."""
+    return text.visible("/".join(map(_short, stream or ())))
 
 
 @register.filter
@@ -90,11 +104,19 @@ def when(at: datetime | None, otherwise: str = "") -> SafeString | str:
 
 
 @register.filter
-def took(duration: timedelta | None) -> str:
-    """Write a duration as 84 ms, 2.5 s or 3 min."""
-    if duration is None:
-        return ""
-    seconds = duration.total_seconds()
+def took(attempt: Attempt) -> str:
+    """Say how long an attempt took: 84 ms, 2.5 s or 3 min."""
+    seconds = (attempt.ended_at - attempt.started_at).total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < MINUTE_S else f"{seconds / MINUTE_S:.0f} min"
+
+
+@register.filter
+def job_state(state: str) -> str:
+    """Say the state of a job in the words of the people who watch it."""
+    return _JOB_STATES.get(str(state), words(state))
+
+
+def _short(element: str) -> str:
+    return f"…{element[-UUID_SHOWN:]}" if _UUID.fullmatch(element) else element

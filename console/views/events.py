@@ -14,7 +14,7 @@ from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import authority
 
-_SUBJECTS = {"booking": "/bookings/", "invoice": "/invoices/"}
+_SUBJECTS = {"booking": "/bookings/", "invoice": "/invoices/", "job": "/jobs/"}
 
 
 @signed_in

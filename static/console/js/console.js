@@ -10,6 +10,14 @@ startClock(document);
 startKeys(document);
 for (const block of document.querySelectorAll("[data-json]")) enhanceJson(block);
 
+// Where details cannot be unfolded by a style sheet, unfold what a wide screen has room for.
+if (!CSS.supports("selector(details::details-content)")) {
+  for (const [folded, width] of [[".menu", "60rem"], [".fold", "46rem"]]) {
+    if (!matchMedia(`(min-width: ${width})`).matches) continue;
+    for (const details of document.querySelectorAll(folded)) details.open = true;
+  }
+}
+
 // A filter form sends only what is set, so that its link says only what matters.
 for (const form of document.querySelectorAll("form[data-filters]")) {
   form.addEventListener("submit", () => {

@@ -8,19 +8,13 @@ import { isTyping, showTime } from "./times.js";
 
 const ROWS_MAX = 500;
 const ANNOUNCE_MS = 4000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const SAYS = {
   connecting: () => "Connecting…",
   open: () => "Live",
   waiting: ({ seconds }) => `Connection lost; trying again in ${seconds} s. Nothing will be missed.`,
   ended: () => "Not live: your session or your permission has ended.",
 };
-
-for (const section of document.querySelectorAll("[data-feed]")) start(section);
-
-function start(section) {
-  const feed = new LiveFeed(section);
-  feed.resume(Number(section.dataset.after));
-}
 
 class LiveFeed {
   #section;
@@ -116,7 +110,8 @@ class LiveFeed {
     const eventId = frame.metadata.eventId;
     put("position", String(frame.position));
     put("name", frame.type);
-    put("stream", frame.id.join("/"));
+    put("stream", frame.id.map(short).join("/"));
+    row.querySelector("[data-of=stream]").title = visible(frame.id.join("/"));
     const json = row.querySelector("[data-of=json]");
     json.textContent = JSON.stringify(frame.data);
     const category = row.querySelector("[data-of=category]");
@@ -187,9 +182,18 @@ function link(row, name, href) {
   for (const anchor of row.querySelectorAll(`[data-of="${name}"]`)) anchor.href = href;
 }
 
+// As the template tag stream_short does it.
+function short(element) {
+  return UUID.test(element) ? `…${element.slice(-8)}` : element;
+}
+
 // As console/addresses.py writes them: "/" would split an element, "." and ".." would be resolved.
 function segment(element) {
   let text = element.replaceAll("~", "~0").replaceAll("/", "~1");
   if (text === "." || text === "..") text = text.replaceAll(".", "~2");
   return encodeURIComponent(text);
+}
+
+for (const section of document.querySelectorAll("[data-feed][data-live]")) {
+  new LiveFeed(section).resume(Number(section.dataset.after));
 }

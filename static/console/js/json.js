@@ -76,11 +76,11 @@ function frame(block, text) {
   const copy = document.createElement("button");
   copy.type = "button";
   copy.className = "button plain";
-  copy.textContent = "Copy JSON";
+  copy.textContent = "Copy";
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text);
     copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy JSON"; }, 2000);
+    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
   });
   tools.append(copy);
   block.replaceWith(holder);

@@ -1,0 +1,217 @@
+"""What must still happen: the list, one job with its attempts, and what may be done to it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from console import story
+from console.access import may_see
+from console.forms import JobFilters, ReasonForm
+from console.views.events import pages
+from console.waiting import why
+from events import explore
+from events.domain.errors import DomainError
+from ledger import authority
+from workflows.work import registry, selectors, services
+from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
+from workflows.work.models import Work
+
+ROWS = 50
+_COUNTED = (State.READY, State.SCHEDULED, State.RETRY, State.LEASED, State.DEAD, State.POISONED)
+_UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
+_SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A state as a filter. Finished work is not counted: it only grows."""
+
+    state: str
+    url: str
+    count: int | None
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that may be done to a job, with what will come of it."""
+
+    name: str
+    label: str
+    trigger: Trigger
+    act: Callable[..., State]
+    consequence: str
+    done: str
+    is_danger: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An action on one job, as a form."""
+
+    name: str
+    label: str
+    consequence: str
+    url: str
+    is_danger: bool
+    form: ReasonForm
+
+
+_ACTIONS = (
+    Action(
+        name="retry",
+        label="Retry",
+        trigger=Trigger.RE_DRIVE,
+        act=services.retry,
+        consequence=(
+            "It is taken up again at once, with a new budget of attempts. Its token stays the "
+            "same, so whoever already saw it can tell that this is not a second order."
+        ),
+        done="Taken up again.",
+    ),
+    Action(
+        name="cancel",
+        label="Cancel",
+        trigger=Trigger.CANCEL,
+        act=services.cancel,
+        consequence=(
+            "Waiting work will not be done. Running work is asked to stop; what it has done "
+            "so far stays done."
+        ),
+        done="Cancelled; if it was running, its worker was asked to stop.",
+        is_danger=True,
+    ),
+    Action(
+        name="discard",
+        label="Discard",
+        trigger=Trigger.DISCARD,
+        act=services.discard,
+        consequence="It is put away for good and cannot be retried. The record of it stays.",
+        done="Put away for good.",
+        is_danger=True,
+    ),
+)
+
+
+@authority.requires("job.read")
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the newest jobs that fit the filters, with the number in each state."""
+    form = JobFilters(request.GET)
+    context: dict[str, Any] = {
+        "form": form,
+        "tabs": list(_tabs(request.GET)),
+        "kinds": registry.names(),
+        "shows_error": _SHOWS_ERROR,
+    }
+    if not form.is_valid():
+        return render(request, "console/jobs/list.html", context, status=400)
+    found = list(form.narrowed(selectors.jobs()).order_by("-id")[: ROWS + 1])
+    oldest = found[ROWS - 1].id if len(found) > ROWS else None
+    context |= {"jobs": found[:ROWS], **pages(request.GET, oldest)}
+    return render(request, "console/jobs/list.html", context)
+
+
+@authority.requires("job.read")
+def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Show one job: why it waits, its attempts, its input and result."""
+    return _page(request, _job(job_id))
+
+
+def _action(action: Action, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _page(request, _job(job_id), refused={action.name: form}, status=400)
+    try:
+        action.act(job_id, reason=form.cleaned_data["reason"])
+    except DomainError as refusal:
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
+    else:
+        messages.success(request, action.done)
+    return redirect("console:job", job_id)
+
+
+retry, cancel, discard = (
+    authority.requires(f"job.{each.name}")(require_POST(partial(_action, each)))
+    for each in _ACTIONS
+)
+
+
+def _page(
+    request: HttpRequest,
+    job: Work,
+    *,
+    refused: dict[str, ReasonForm] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    workers = selectors.workers()
+    is_anybody_working = any(not each.is_stale and not each.stopped_at for each in workers)
+    seen = [event for event in explore.story(job.correlation_id) if may_see(request, event)]
+    context = {
+        "job": job,
+        "why": why(job, now=timezone.now(), is_anybody_working=is_anybody_working),
+        "is_open": State(job.status) in OPEN,
+        "attempts": list(job.attempts.all()),
+        "input": selectors.input_of(job),
+        "has_result": job.result is not None or job.result_hash is not None,
+        "result": selectors.result_of(job),
+        "story": story.lines(seen),
+        "actions": list(_offers(request, job, refused or {})),
+        "shows_error": _SHOWS_ERROR,
+    }
+    return render(request, "console/jobs/detail.html", context, status=status)
+
+
+def _job(job_id: UUID) -> Work:
+    job = selectors.jobs_with_attempts().filter(id=job_id).first()
+    if job is None:
+        raise Http404
+    return job
+
+
+def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> Iterator[Offer]:
+    for action in _ACTIONS:
+        if State(job.status) not in states_that_allow(action.trigger) or job.cancel_requested_at:
+            continue
+        if not authority.holds(request, f"job.{action.name}"):
+            continue
+        yield Offer(
+            name=action.name,
+            label=action.label,
+            consequence=action.consequence,
+            url=reverse(f"console:job-{action.name}", args=[job.id]),
+            is_danger=action.is_danger,
+            form=refused.get(action.name) or ReasonForm(),
+        )
+
+
+def _tabs(query: QueryDict) -> Iterator[Tab]:
+    counts = selectors.overview().by_state
+    current = query.get("status", "")
+    yield Tab(state="", url=_tab_url(query, ""), count=None, is_current=not current)
+    for state in _COUNTED + _UNCOUNTED:
+        yield Tab(
+            state=state.value,
+            url=_tab_url(query, state.value),
+            count=counts.get(state) if state in _COUNTED else None,
+            is_current=current == state.value,
+        )
+
+
+def _tab_url(query: QueryDict, state: str) -> str:
+    changed = query.copy()
+    changed.pop("before", None)
+    changed.pop("status", None)
+    if state:
+        changed["status"] = state
+    return (
+        f"{reverse('console:jobs')}?{changed.urlencode()}" if changed else reverse("console:jobs")
+    )

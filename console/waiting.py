@@ -1,0 +1,113 @@
+"""Why a piece of work is where it is, in one sentence: waiting for what, until when, then what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflows.work.domain.life import State
+from workflows.work.models import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """`says`, a moment if there is one that matters, and what comes `after` it."""
+
+    tone: str
+    says: str
+    at: datetime | None = None
+    after: str = ""
+
+
+def why(job: Work, *, now: datetime, is_anybody_working: bool) -> Why:
+    """Say why `job` is not done, or how it ended."""
+    state = State(job.status)
+    match state:
+        case State.READY | State.SCHEDULED | State.RETRY:
+            if job.due_at > now:
+                return _not_due(job, state)
+            return _due(job, is_anybody_working=is_anybody_working)
+        case State.LEASED:
+            return _leased(job, now)
+        case State.DEAD | State.POISONED:
+            return _letter(job, state)
+        case State.DONE | State.CANCELLED | State.DISCARDED:
+            return _finished(job, state)
+
+
+def _not_due(job: Work, state: State) -> Why:
+    if state is not State.RETRY:
+        return Why(tone="wait", says="Waiting for its time,", at=job.due_at, after=".")
+    failed = f"failed with {job.last_error_class}" if job.last_error_class else "did not end well"
+    return Why(
+        tone="wait",
+        says=f"Attempt {job.attempt} {failed}. {_tries(job)} The next one starts",
+        at=job.due_at,
+        after=", by itself.",
+    )
+
+
+def _due(job: Work, *, is_anybody_working: bool) -> Why:
+    if is_anybody_working:
+        return Why(
+            tone="run", says="Due since", at=job.due_at, after="; waiting for a free worker."
+        )
+    return Why(
+        tone="bad",
+        says="Due since",
+        at=job.due_at,
+        after=", but no worker is alive. Start one, or run manage.py sweep --execute.",
+    )
+
+
+def _leased(job: Work, now: datetime) -> Why:
+    worker = job.leased_by or "A worker"
+    if job.cancel_requested_at:
+        return Why(
+            tone="wait",
+            says=f"{worker} was asked to stop",
+            at=job.cancel_requested_at,
+            after="; the job ends when the worker obeys, or when its lease runs out.",
+        )
+    if job.lease_until and job.lease_until < now:
+        return Why(
+            tone="bad",
+            says=f"{worker} took it and has gone silent. Its lease ran out",
+            at=job.lease_until,
+            after="; the sweeper will give it to another.",
+        )
+    return Why(
+        tone="run",
+        says=f"{worker} is at it, in attempt {job.attempt}. It must be heard of again",
+        at=job.lease_until,
+        after=", or another worker takes over.",
+    )
+
+
+def _letter(job: Work, state: State) -> Why:
+    if state is State.POISONED:
+        says = f"Gave up: {job.crashes} workers died while they had it. It stopped"
+    else:
+        says = f"Gave up after {_count(job.failures, 'failed attempt')}. It stopped"
+    return Why(
+        tone="dead",
+        says=says,
+        at=job.finished_at,
+        after=", and waits for you: retry it once the cause is gone, or discard it.",
+    )
+
+
+def _finished(job: Work, state: State) -> Why:
+    if state is State.DONE:
+        attempts = _count(job.attempt, "attempt")
+        return Why(tone="ok", says=f"Done after {attempts},", at=job.finished_at, after=".")
+    verb = "Cancelled" if state is State.CANCELLED else "Read and discarded"
+    because = f": {job.reason}" if job.reason else "."
+    return Why(tone="mute", says=verb, at=job.finished_at, after=because)
+
+
+def _tries(job: Work) -> str:
+    left = job.max_attempts - job.failures
+    return f"{_count(left, 'try', 'tries')} left."
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
