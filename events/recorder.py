@@ -67,7 +67,7 @@ def emit(
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
     """
-    if not _in_transaction():
+    if not wire.in_transaction():
         raise NoTransaction(name)
     default = Category.DOMAIN if stream else Category.INTERNAL
     drafted = draft(name, data, event_id=event_id, default=default)
@@ -131,9 +131,3 @@ def _said_before(drafted: Draft, stream: Stream) -> Envelope:
     if (recorded.stream, recorded.name) != (stream, drafted.name):
         raise EventIdTaken(drafted.event_id, recorded)
     return recorded
-
-
-def _in_transaction() -> bool:
-    # The transaction that a test case wraps around everything is not the caller's own.
-    blocks = wire.connection().atomic_blocks
-    return any(not getattr(block, "_from_testcase", False) for block in blocks)

@@ -20,6 +20,12 @@ def connection() -> BaseDatabaseWrapper:
     return connections["default"]
 
 
+def in_transaction() -> bool:
+    """Say whether the caller has a transaction: the one around a test case is not its own."""
+    blocks = connection().atomic_blocks
+    return any(not getattr(block, "_from_testcase", False) for block in blocks)
+
+
 def run(
     sql: LiteralString,
     params: Sequence[object] | Mapping[str, object] = (),

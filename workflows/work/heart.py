@@ -164,9 +164,10 @@ def _interval_s() -> float:
 _heart = _Heart()
 
 
-def _start_over() -> None:
-    global _heart  # noqa: PLW0603 (a forked child has the claims of its parent, but no thread)
+def start_over() -> None:
+    """Forget every claim. A forked child has those of its parent, but not its thread."""
+    global _heart  # noqa: PLW0603 (one heart per process)
     _heart = _Heart()
 
 
-os.register_at_fork(after_in_child=_start_over)
+os.register_at_fork(after_in_child=start_over)

@@ -35,3 +35,8 @@ def stopped(worker: str) -> None:
 def forget_the_dead() -> None:
     """Drop the rows of workers that nobody has seen for a day."""
     statements.run(statements.WORKERS_FORGOTTEN, {"after_s": FORGET_AFTER_S})
+
+
+def forget_what_was_said() -> None:
+    """Let every worker say again that it has polled. For tests and for nothing else."""
+    _last_said.clear()

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from events import context, recorder
+from events import context, recorder, wire
 from events.domain.errors import Conflict, NotFound, Rejected
 from events.ids import new_id
 from workflows.work import documents, doorbell, leases, registry, statements
@@ -269,5 +269,5 @@ def _refusal(trigger: Trigger, work_id: UUID) -> WorkNotFound | NotPossible:
 
 
 def _in_transaction(what: str) -> None:
-    if not connection.in_atomic_block:
+    if not wire.in_transaction():
         raise OutsideTransaction(what)

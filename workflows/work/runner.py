@@ -190,7 +190,9 @@ def _trouble(error: Exception) -> Trouble:
 @contextmanager
 def _survived(what: str) -> Iterator[None]:
     """Let the worker live when PostgreSQL is away: the lease will run out, and be found."""
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        # The handler may have seen PostgreSQL go away.
+        connection.close_if_unusable_or_obsolete()
     try:
         yield
     except DatabaseError:

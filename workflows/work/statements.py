@@ -61,11 +61,14 @@ RETURNING work.id, work.kind, work.subject, work.input, work.input_hash, work.fe
           work.correlation_id, work.causation_id
 """
 
-# One row lock. Whoever comes second waits, sees the new state, and gets nothing.
+# One row lock each. Whoever finds it taken leaves the row to the other: nobody waits here,
+# so no two claims of the same rows in another order can wait for each other.
 CLAIM = f"""
 UPDATE work {_TAKE}
- WHERE id = ANY(%(ids)s) AND status IN {_WAITING} AND due_at <= statement_timestamp()
-   AND kind = ANY(%(kinds)s)
+ WHERE id IN (SELECT id FROM work
+               WHERE id = ANY(%(ids)s) AND status IN {_WAITING} AND kind = ANY(%(kinds)s)
+                 AND due_at <= statement_timestamp()
+                 FOR NO KEY UPDATE SKIP LOCKED)
 {_TAKEN}
 """
 
@@ -76,7 +79,8 @@ WITH due AS (
     SELECT one.id FROM unnest(%(kinds)s::text[]) AS wanted (kind), LATERAL (
         SELECT id, priority, due_at FROM work
          WHERE kind = wanted.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
-         ORDER BY priority DESC, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS one
+         ORDER BY priority DESC, due_at LIMIT %(limit)s
+           FOR NO KEY UPDATE SKIP LOCKED) AS one
      ORDER BY one.priority DESC, one.due_at LIMIT %(limit)s)
 UPDATE work {_TAKE} FROM due WHERE work.id = due.id
 {_TAKEN}
@@ -90,11 +94,18 @@ UPDATE work SET due_at = statement_timestamp() + make_interval(secs => %(delay_s
 RETURNING id, kind
 """
 
+# Does not wait either: what is locked now is being completed, cancelled or taken away, and
+# its next beat comes in time.
 HEARTBEAT = """
-UPDATE work SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-  FROM unnest(%(ids)s::uuid[], %(fences)s::int[]) AS mine (id, fence)
- WHERE work.id = mine.id AND work.fence = mine.fence AND status = 'leased'
-RETURNING work.id, work.cancel_requested_at IS NOT NULL
+WITH mine AS (SELECT * FROM unnest(%(ids)s::uuid[], %(fences)s::int[]) AS mine (id, fence)),
+held AS (
+    SELECT work.id FROM work JOIN mine USING (id, fence) WHERE status = 'leased'
+       FOR NO KEY UPDATE OF work SKIP LOCKED),
+renewed AS (
+    UPDATE work SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+      FROM held WHERE work.id = held.id)
+SELECT work.id, cancel_requested_at IS NOT NULL
+  FROM work JOIN mine USING (id, fence) WHERE status = 'leased'
 """
 
 _JOURNAL = (
@@ -154,11 +165,14 @@ journal AS (
 SELECT id, status FROM ended
 """
 
-# The holder of an old fence is heard, and changes nothing.
+# The holder of an old fence is heard, and changes nothing. Nothing is recorded if it was this
+# very fence that completed the work: then the answer to its COMMIT was lost, not the commit.
 RECORD_STALE = f"""
 {_JOURNAL}
-VALUES (%(id)s, %(attempt)s, %(fence)s, %(worker)s, %(claimed_at)s, statement_timestamp(),
-        'stale', %(error_class)s, %(error)s, %(stack)s)
+SELECT %(id)s, %(attempt)s, %(fence)s, %(worker)s, %(claimed_at)s, statement_timestamp(),
+       'stale', %(error_class)s, %(error)s, %(stack)s
+ WHERE NOT EXISTS (SELECT FROM work
+                    WHERE id = %(id)s AND fence = %(fence)s AND status = 'done')
 """
 
 # Walks the partial index work_leases.
@@ -166,7 +180,7 @@ EXPIRED = """
 SELECT id, kind, subject, fence, attempt, leased_by, failures, max_attempts, crashes,
        crash_budget, cancel_requested_at IS NOT NULL
   FROM work WHERE status = 'leased' AND lease_until < statement_timestamp()
- ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+ ORDER BY lease_until LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
 # Waiting work stops at once; running work is asked, and told by its heartbeat.
@@ -220,7 +234,7 @@ picked AS (
       FROM work JOIN queue USING (id)
      WHERE work.id IN (SELECT id FROM queue ORDER BY priority DESC, turn_of_kind, due_at
                         LIMIT %(limit)s)
-       FOR UPDATE OF work SKIP LOCKED),
+       FOR NO KEY UPDATE OF work SKIP LOCKED),
 rung AS (
     UPDATE work SET rung_at = statement_timestamp(), rings = LEAST(rings + 1, 1000)
       FROM picked WHERE work.id = picked.id

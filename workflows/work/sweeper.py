@@ -75,7 +75,7 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     """Make one pass and return how long to rest."""
     try:
         swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
-        return 0 if swept.is_full else _rest_s()
+        return 0 if swept.is_full else rest_s()
     except DatabaseError:
         logger.exception("PostgreSQL does not answer; sweeping again soon.")
         connection.close()
@@ -85,7 +85,7 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     return conf.current().tick_s
 
 
-def _rest_s() -> float:
+def rest_s() -> float:
     [(next_due_s,)] = statements.run(statements.NEXT_TIMER)
     tick_s = conf.current().tick_s
     return tick_s if next_due_s is None else min(tick_s, max(0.0, next_due_s))

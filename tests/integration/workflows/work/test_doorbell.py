@@ -1,0 +1,116 @@
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import transaction
+
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from tests.integration.workflows.work.conftest import Enqueue, broken_broker, row
+from workflows.work import doorbell, queue
+from workflows.work.queue import Item
+
+
+@pytest.fixture
+def bells() -> Iterator[Any]:
+    """The messages that wait in Valkey, oldest first."""
+    valkey = redis.Redis.from_url(settings.REDIS_URL)
+    valkey.delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+
+    def waiting() -> list[dict[str, Any]]:
+        raw = valkey.lrange(settings.CELERY_TASK_DEFAULT_QUEUE, 0, -1)
+        return [json.loads(message) for message in reversed(raw)]
+
+    yield waiting
+    valkey.delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+    valkey.close()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBells:
+    def test_carry_ids_and_nothing_else(self, enqueue: Enqueue, bells: Any) -> None:
+        who = Principal(kind=PrincipalKind.USER, id="7")
+        with context.acting(who, correlation_id="cor_1", causation_id="evt_1"):
+            ref = enqueue("lab.light", {"secret": "c4n4ry"})
+
+        [bell] = bells()
+        assert "c4n4ry" not in json.dumps(bell)
+        assert bell["headers"]["task"] == "work.run"
+        assert bell["headers"]["daybook_principal"] == "user:7"
+        assert bell["headers"]["daybook_correlation"] == "cor_1"
+        assert bell["headers"]["daybook_causation"] == "evt_1"
+        assert bell["headers"]["eta"] is None
+        assert str(ref.id) in _body(bell)
+
+    def test_ring_only_after_commit(self, enqueue: Enqueue, bells: Any) -> None:
+        with transaction.atomic():
+            enqueue()
+            assert bells() == []
+            transaction.set_rollback(True)
+
+        assert bells() == []
+
+    def test_are_shared_by_light_work(self, bells: Any) -> None:
+        with transaction.atomic():
+            queue.enqueue_many("lab.light", [Item(input={}) for _ in range(150)])
+
+        assert len(bells()) == 2
+
+    def test_are_few_for_a_flood(self, bells: Any) -> None:
+        with transaction.atomic():
+            queue.enqueue_many("lab.echo", [Item(input={"n": n}) for n in range(50)])
+
+        assert len(bells()) == doorbell.BELLS_PER_COMMIT_MAX
+
+    def test_do_not_ring_for_what_is_due_later(self, enqueue: Enqueue, bells: Any) -> None:
+        from datetime import timedelta  # noqa: PLC0415
+
+        enqueue(delay=timedelta(seconds=30))
+
+        assert bells() == []
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """A broker that takes the connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestADeadBroker:
+    def test_costs_the_caller_less_than_a_second(self, enqueue: Enqueue) -> None:
+        with broken_broker("redis://127.0.0.1:1/0"):
+            started = time.monotonic()
+            ref = enqueue()
+            assert time.monotonic() - started < 1
+
+        assert row(ref).status == "ready"
+
+    def test_that_swallows_everything_does_not_either(
+        self, enqueue: Enqueue, black_hole: str
+    ) -> None:
+        with broken_broker(black_hole):
+            started = time.monotonic()
+            refs = [enqueue() for _ in range(5)]
+            assert time.monotonic() - started < 1.5
+
+        assert [row(ref).status for ref in refs] == ["ready"] * 5
+
+    def test_is_heard_of_once_and_then_left_alone(self, caplog: pytest.LogCaptureFixture) -> None:
+        with broken_broker("redis://127.0.0.1:1/0"):
+            assert doorbell.ring("default", [Item(input=1).id]) is False
+            assert doorbell.ring("default", [Item(input=1).id]) is False
+
+        assert [record.message for record in caplog.records] == ["The broker does not take bells."]
+
+
+def _body(bell: dict[str, Any]) -> str:
+    import base64  # noqa: PLC0415
+
+    return base64.b64decode(bell["body"]).decode()
