@@ -18,6 +18,7 @@ from config import control
 from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
+from config.peers import Peers
 from config.supervisor import Part, Supervisor
 
 HOST = "127.0.0.1"
@@ -52,6 +53,8 @@ class Launch:
     listener: socket.socket
     lock: IO[str]
     servers: Servers = field(init=False)
+    peers: Peers | None = field(init=False)
+    peers_pid: int | None = field(init=False, default=None)
     environment: dict[str, str] = field(init=False)
 
     @property
@@ -81,6 +84,9 @@ class Launch:
 
         django.setup()
         self.servers.finish()
+        if self.peers is not None:
+            # Before the first run, whose example products are copied to content systems.
+            self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
         preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
 
         from config import parts
@@ -92,8 +98,10 @@ class Launch:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
 
     def _set_environment(self) -> None:
+        self.peers = Peers.wanted(HOST)
         self.environment = {
             **self.servers.environment(),
+            **(self.peers.environment if self.peers else {}),
             "SECRET_KEY": os.environ.get("SECRET_KEY") or self.state.secret("SECRET_KEY"),
             "DAYBOOK_STATE": str(self.state.folder),
         }
@@ -151,6 +159,8 @@ class Launch:
         if valkey := self.servers.valkey:
             run = _ignoring_ready(valkey.execute)
             found.append(Part(name="valkey", run=run, probe=valkey.answers, is_server=True))
+        if self.peers is not None:
+            found.append(self.peers.part)
         return found
 
     def _hand_over_servers(self, supervisor: Supervisor) -> None:
@@ -158,6 +168,8 @@ class Launch:
             if server and server.pid:
                 supervisor.adopt(name, server.pid)
                 server.pid = None
+        if self.peers_pid is not None:
+            supervisor.adopt("peers", self.peers_pid)
 
     def _announce(self, supervisor: Supervisor) -> None:
         pids = {name: child.pid for name, child in supervisor.children.items() if child.pid}
