@@ -10,5 +10,5 @@ class PlatformConfig(AppConfig):
     label = "platform"
 
     def ready(self) -> None:
-        # Reads the settings, which are ready now; importing registers the checks.
-        from config import celery, checks  # noqa: F401, PLC0415
+        # Reads the settings, which are ready now; importing registers checks and jobs.
+        from config import celery, checks, jobs  # noqa: F401, PLC0415

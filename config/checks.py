@@ -1,4 +1,4 @@
-"""What `check --deploy` and the doctor say about the platform."""
+"""What `check --deploy` says about the platform."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 
 from config import roles
-from events import doctor
 
 
 @register(Tags.security, deploy=True)
@@ -23,9 +22,3 @@ def check_roles(**_: Any) -> list[CheckMessage]:
             id="platform.W001",
         )
     ]
-
-
-@doctor.check("R1", "the product's role may add to append-only tables and not change them")
-def inspect_rights() -> list[str]:
-    # Without a role of its own there is nothing to compare: `check --deploy` warns of that.
-    return roles.excess_rights() if roles.runtime_role() else []

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -185,9 +186,27 @@ class Launch:
         )
 
     def _serve(self, supervisor: Supervisor, cold_start_s: float) -> int:
+        if self.options.check:
+            return self._try_out(cold_start_s)
         _say(self._summary())
         _say(f"ready {json.dumps(self._ready())}")
         supervisor.run()
+        return 0
+
+    def _try_out(self, cold_start_s: float) -> int:
+        from config import trial
+
+        try:
+            figures = trial.run(url=self.url, api_key=self.state.secrets()["API_KEY"])
+        except trial.TrialFailed as error:
+            print(f"{error}\nThe logs are in {self.state.logs}.", file=sys.stderr)
+            return 1
+        said = {
+            "cold_start_s": round(cold_start_s, 2),
+            "round_trip_ms": figures.median_ms,
+            "first_round_trip_ms": figures.first_ms,
+        }
+        _say(json.dumps(said))
         return 0
 
     def _ready(self) -> dict[str, str]:

@@ -55,18 +55,3 @@ def grant(role: str) -> None:
                     table=sql.Identifier(table), role=sql.Identifier(role)
                 )
             )
-
-
-def excess_rights() -> list[str]:
-    """Say what the connected role may do to append-only tables and should not."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        if cursor.fetchone() == (True,):
-            return ["the product runs as a superuser, whom no grant binds"]
-        cursor.execute(
-            "SELECT format('%%s may %%s %%s', current_user, right_, table_)"
-            " FROM unnest(%s::text[]) AS table_, unnest(%s::text[]) AS right_"
-            " WHERE has_table_privilege(quote_ident(table_), right_)",
-            [sorted(append_only.tables()), ["UPDATE", "DELETE", "TRUNCATE"]],
-        )
-        return [row[0] for row in cursor.fetchall()]

@@ -1,6 +1,7 @@
 """Where the server programs are: the wheel's, Debian's, or whatever is on the PATH."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -66,7 +67,7 @@ def valkey() -> Path:
 def major_version(folder: Path, account: Account) -> int:
     """Return 18 for PostgreSQL 18.6."""
     said = _as_account([str(folder / "postgres"), "--version"], account).stdout
-    return int(said.split()[2].split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+    return int(re.findall(r"\d+", said)[0])
 
 
 def may_enter(folder: Path, account: Account) -> bool:

@@ -1,0 +1,40 @@
+"""The one job of the platform: what `up --check` sends round the whole chain."""
+
+from typing import Any
+
+from django.db import transaction
+
+from events import catalogue, recorder
+from workflows.work import queue
+from workflows.work.domain.claim import Claim
+from workflows.work.registry import job
+
+CHECK = "instance.check"
+CHECKED = "instance.checked"
+STREAM = ("instance", "check")
+
+_NONCE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"nonce": {"type": "string", "maxLength": 64}},
+    "required": ["nonce"],
+    "additionalProperties": False,
+}
+
+catalogue.declare_stream(
+    "instance", meaning="Trials of the whole chain by whoever runs it.", read="job.read"
+)
+catalogue.declare(
+    CHECKED,
+    category="internal",
+    meaning="A worker did the job of a trial: HTTP, commit, worker and feed are in order.",
+    stream="instance",
+    schema=_NONCE,
+)
+
+
+@job(CHECK, input_schema=_NONCE, public=True, timeout_s=10)
+def check_instance(claim: Claim) -> None:
+    """Put on record that the job arrived."""
+    with transaction.atomic(durable=True):
+        recorder.emit(CHECKED, claim.input, stream=STREAM, event_id=f"checked:{claim.token}")
+        queue.complete(claim)

@@ -1,0 +1,74 @@
+"""One trip round the whole chain: HTTP, commit, worker, log, feed, WebSocket."""
+
+import json
+import secrets
+import time
+from dataclasses import dataclass
+
+import httpx2
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+TRIPS = 5
+ANSWER_SECONDS_MAX = 20
+# As in config.jobs, which only a process with settings may import.
+CHECK = "instance.check"
+CHECKED = "instance.checked"
+
+
+class TrialFailed(Exception):
+    """The chain is broken. The message says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How long the trips took."""
+
+    first_ms: float
+    median_ms: float
+
+
+def run(*, url: str, api_key: str) -> Figures:
+    """Make some trips and return the figures.
+
+    :raises TrialFailed: if one does not come back.
+    """
+    headers = {"Authorization": f"Bearer {api_key}"}
+    address = f"{url.replace('http', 'ws', 1)}/ws/events"
+    try:
+        with (
+            connect(address, additional_headers=headers, proxy=None) as socket,
+            httpx2.Client(base_url=url, headers=headers, trust_env=False) as client,
+        ):
+            _subscribe(socket)
+            trips = [_trip(client, socket) for _ in range(TRIPS)]
+    except (httpx2.HTTPError, WebSocketException, OSError) as error:
+        raise TrialFailed(f"The trip ended early: {type(error).__name__}: {error}") from error
+    return Figures(first_ms=trips[0], median_ms=sorted(trips)[TRIPS // 2])
+
+
+def _subscribe(socket: ClientConnection) -> None:
+    message = {"type": "subscribe", "sub_id": "trial", "event_types": [CHECKED]}
+    socket.send(json.dumps(message))
+    _await(socket, "subscribed", "")
+
+
+def _trip(client: httpx2.Client, socket: ClientConnection) -> float:
+    nonce = secrets.token_hex(8)
+    started_at = time.monotonic()
+    answer = client.post("/api/v1/jobs", json={"name": CHECK, "input": {"nonce": nonce}})
+    if answer.is_error:
+        raise TrialFailed(f"The job was refused: {answer.status_code} {answer.text}")
+    _await(socket, CHECKED, nonce)
+    return round((time.monotonic() - started_at) * 1000, 1)
+
+
+def _await(socket: ClientConnection, type_: str, nonce: str) -> None:
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    try:
+        while True:
+            frame = json.loads(socket.recv(timeout=deadline - time.monotonic()))
+            if frame["type"] == type_ and nonce in ("", (frame.get("data") or {}).get("nonce")):
+                return
+    except TimeoutError as error:
+        raise TrialFailed(f"No {type_!r} came within {ANSWER_SECONDS_MAX} s.") from error

@@ -1,0 +1,72 @@
+"""The state folder: its secrets, its owner, and what runs on it."""
+
+from pathlib import Path
+
+import pytest
+
+from config.embedded.state import Instance, State, StateBusy
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    state = State(tmp_path / "state")
+    state.prepare()
+    return state
+
+
+class TestChosen:
+    def test_is_the_argument_before_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DAYBOOK_STATE", "/from/environment")
+
+        assert State.chosen("/from/argument").folder == Path("/from/argument")
+        assert State.chosen().folder == Path("/from/environment")
+
+    def test_is_in_the_project_by_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DAYBOOK_STATE", raising=False)
+
+        assert State.chosen().folder == Path(__file__).parents[4] / ".daybook"
+
+
+class TestSecrets:
+    def test_are_made_once(self, state: State) -> None:
+        first = state.secret("SECRET_KEY")
+
+        assert len(first) >= 50
+        assert State(state.folder).secret("SECRET_KEY") == first
+
+    def test_are_for_the_user_alone(self, state: State) -> None:
+        state.secret("SECRET_KEY")
+
+        assert (state.folder / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+class TestOwner:
+    def test_is_one_at_a_time(self, state: State) -> None:
+        with state.own() as lock:  # type: ignore[union-attr]
+            assert lock
+            assert State(state.folder).own() is None
+        again = State(state.folder).own()
+        assert again
+        again.close()
+
+    def test_is_found_by_what_it_announced(self, state: State) -> None:
+        instance = Instance(pid=1, environment={"A": "b"}, url="http://127.0.0.1:8000")
+        with state.own():  # type: ignore[union-attr]
+            state.announce(instance)
+
+            assert State(state.folder).running() == instance
+
+    def test_is_not_found_once_it_is_dead(self, state: State) -> None:
+        with state.own():  # type: ignore[union-attr]
+            state.announce(Instance(pid=1, environment={}))
+
+        assert state.running() is None
+        assert state.announced() is None
+
+    def test_is_named_to_who_comes_second(self, state: State) -> None:
+        instance = Instance(pid=77, environment={}, url="http://127.0.0.1:8000")
+
+        assert str(StateBusy(state, instance)) == (
+            f"Daybook already runs on {state.folder} at http://127.0.0.1:8000 (process 77). "
+            "Stop it first, or use another --state."
+        )

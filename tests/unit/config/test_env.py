@@ -1,0 +1,85 @@
+"""What the environment may say, and what the settings make of it."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.settings import env
+
+
+class TestDatabase:
+    def test_reads_a_server_behind_tcp(self) -> None:
+        found = env.database("postgresql://me:p%40ss@db.example:5433/books?sslmode=require")
+
+        assert found["HOST"] == "db.example"
+        assert found["PORT"] == "5433"
+        assert found["USER"] == "me"
+        assert found["PASSWORD"] == "p@ss"
+        assert found["NAME"] == "books"
+        assert found["OPTIONS"] == {"sslmode": "require", "options": ""}
+
+    def test_reads_a_socket_folder(self) -> None:
+        found = env.database("postgresql://daybook@/daybook?host=/run/sockets")
+
+        assert found["HOST"] == "/run/sockets"
+
+    def test_adds_limits_and_lets_the_url_go_last(self) -> None:
+        found = env.database(
+            "postgresql:///d?options=-c%20statement_timeout=1", session={"statement_timeout": 9}
+        )
+
+        assert found["OPTIONS"] == {"options": "-c statement_timeout=9 -c statement_timeout=1"}
+
+    def test_keeps_connections_or_pools_them_but_not_both(self) -> None:
+        assert env.database("postgresql:///d")["CONN_MAX_AGE"] == 600
+        assert env.database("postgresql:///d", pool={"max_size": 4})["CONN_MAX_AGE"] == 0
+
+    def test_refuses_anything_but_postgresql(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="needs PostgreSQL"):
+            env.database("sqlite:///books.db")
+
+
+class TestBroker:
+    @pytest.mark.parametrize(
+        ("given", "broker"),
+        [
+            ("unix:///tmp/v.sock?db=3", "redis+socket:///tmp/v.sock?virtual_host=3"),
+            ("unix:///tmp/v.sock", "redis+socket:///tmp/v.sock?virtual_host=0"),
+            ("redis://cache:6379/1", "redis://cache:6379/1"),
+        ],
+    )
+    def test_is_valkey_in_celerys_words(self, given: str, broker: str) -> None:
+        assert env.as_broker(given) == broker
+
+    def test_has_time_limits_that_its_transport_knows(self) -> None:
+        assert env.broker_options("redis+socket:///tmp/v.sock")["socket_connect_timeout"] == 1
+        assert env.broker_options("amqp://rabbit//") == {}
+
+
+class TestReaders:
+    def test_refuse_what_is_neither_true_nor_false(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DEBUG", "maybe")
+
+        with pytest.raises(ImproperlyConfigured, match="'maybe'; say true or false"):
+            env.flag("DEBUG", default=False)
+
+    def test_refuse_what_is_not_a_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_POOL_SIZE", "many")
+
+        with pytest.raises(ImproperlyConfigured, match="'many'; it must be a whole number"):
+            env.integer("DATABASE_POOL_SIZE", 20)
+
+    def test_read_a_secret_from_a_file(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "key").write_text("from the file\n")
+        monkeypatch.setenv("SECRET_KEY_FILE", str(tmp_path / "key"))
+
+        assert env.secret("SECRET_KEY") == "from the file"
+
+    def test_say_which_file_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SECRET_KEY_FILE", "/nowhere/key")
+
+        with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE cannot be read"):
+            env.secret("SECRET_KEY")

@@ -1,0 +1,44 @@
+"""The command line of `up`, and the port it takes first."""
+
+import pytest
+
+from config import up
+from config.launch import CannotStart, Options
+
+
+class TestParse:
+    def test_has_defaults_for_everything(self) -> None:
+        assert up.parse([]) == Options(
+            port=8000, state=None, check=False, demo_data=True, open_engine=False, workers=1
+        )
+
+    def test_reads_every_option(self) -> None:
+        said = ["--port", "0", "--state", "/s", "--check", "--workers", "2"]
+        said += ["--no-demo-data", "--open-engine"]
+
+        assert up.parse(said) == Options(
+            port=0, state="/s", check=True, demo_data=False, open_engine=True, workers=2
+        )
+
+    def test_refuses_what_it_does_not_know(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            up.parse(["--prot", "1"])
+
+        assert "--prot" in capsys.readouterr().err
+
+
+class TestListen:
+    def test_picks_a_free_port(self) -> None:
+        with up.listen(0) as listener:
+            assert listener.getsockname()[1] > 0
+
+    @pytest.mark.parametrize("port", [-1, 70_000])
+    def test_refuses_what_is_no_port(self, port: int) -> None:
+        with pytest.raises(CannotStart, match=f"Port {port} of 127.0.0.1 cannot be had"):
+            up.listen(port)
+
+    def test_refuses_a_port_that_is_taken(self) -> None:
+        with up.listen(0) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(CannotStart, match="Say --port 0 for any free one"):
+                up.listen(port)
