@@ -69,7 +69,7 @@ class Stack:
                 command,
                 stdout=log,
                 stderr=log,
-                env=_environment(environment or {}),
+                env=without_servers(environment or {}),
                 start_new_session=True,
             )
         stack = cls(process, state)
@@ -97,7 +97,7 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         """What a command needs in its environment to work on this Daybook."""
-        return {**_environment({}), **self.instance.environment}
+        return {**without_servers({}), **self.instance.environment}
 
     def client(self, **options: Any) -> httpx2.Client:
         """Return an HTTP client that speaks with the key."""
@@ -185,6 +185,7 @@ def temporary_state() -> Iterator[State]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def without_servers(more: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment without what names servers, and with `more`."""
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     return {**kept, CARELESS: "1", "EVENTS_STRICT": "true", **more}

@@ -28,7 +28,7 @@ class Figures:
     median_ms: float
 
 
-def run(*, url: str, api_key: str) -> Figures:
+def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MAX) -> Figures:
     """Make some trips and return the figures.
 
     :raises TrialFailed: if one does not come back.
@@ -40,35 +40,40 @@ def run(*, url: str, api_key: str) -> Figures:
             connect(address, additional_headers=headers, proxy=None) as socket,
             httpx2.Client(base_url=url, headers=headers, trust_env=False) as client,
         ):
-            _subscribe(socket)
-            trips = [_trip(client, socket) for _ in range(TRIPS)]
+            line = _Line(socket, answer_seconds_max)
+            line.subscribe()
+            trips = [_trip(client, line) for _ in range(TRIPS)]
     except (httpx2.HTTPError, WebSocketException, OSError) as error:
         raise TrialFailed(f"The trip ended early: {type(error).__name__}: {error}") from error
     return Figures(first_ms=trips[0], median_ms=sorted(trips)[TRIPS // 2])
 
 
-def _subscribe(socket: ClientConnection) -> None:
-    message = {"type": "subscribe", "sub_id": "trial", "event_types": [CHECKED]}
-    socket.send(json.dumps(message))
-    _await(socket, "subscribed", "")
+@dataclass(frozen=True, slots=True)
+class _Line:
+    socket: ClientConnection
+    patience_s: float
+
+    def subscribe(self) -> None:
+        message = {"type": "subscribe", "sub_id": "trial", "event_types": [CHECKED]}
+        self.socket.send(json.dumps(message))
+        self.wait_for("subscribed")
+
+    def wait_for(self, type_: str, nonce: str | None = None) -> None:
+        deadline = time.monotonic() + self.patience_s
+        try:
+            while True:
+                frame = json.loads(self.socket.recv(timeout=deadline - time.monotonic()))
+                if frame["type"] == type_ and (nonce is None or frame["data"]["nonce"] == nonce):
+                    return
+        except TimeoutError as error:
+            raise TrialFailed(f"No {type_!r} came within {self.patience_s} s.") from error
 
 
-def _trip(client: httpx2.Client, socket: ClientConnection) -> float:
+def _trip(client: httpx2.Client, line: _Line) -> float:
     nonce = secrets.token_hex(8)
     started_at = time.monotonic()
     answer = client.post("/api/v1/jobs", json={"name": CHECK, "input": {"nonce": nonce}})
     if answer.is_error:
         raise TrialFailed(f"The job was refused: {answer.status_code} {answer.text}")
-    _await(socket, CHECKED, nonce)
+    line.wait_for(CHECKED, nonce)
     return round((time.monotonic() - started_at) * 1000, 1)
-
-
-def _await(socket: ClientConnection, type_: str, nonce: str) -> None:
-    deadline = time.monotonic() + ANSWER_SECONDS_MAX
-    try:
-        while True:
-            frame = json.loads(socket.recv(timeout=deadline - time.monotonic()))
-            if frame["type"] == type_ and nonce in ("", (frame.get("data") or {}).get("nonce")):
-                return
-    except TimeoutError as error:
-        raise TrialFailed(f"No {type_!r} came within {ANSWER_SECONDS_MAX} s.") from error

@@ -282,6 +282,8 @@ LOGGING = {
         # Its own handlers would print everything twice, or mail it.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # A line per request that we make is told by whoever makes it.
+        "httpx2": {"level": "WARNING"},
     },
 }
 

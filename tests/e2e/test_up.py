@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.stack import Stack, StackFailed, temporary_state
+from config import bootstrap, trial
+from config.stack import Stack, StackFailed, temporary_state, without_servers
 
 pytestmark = pytest.mark.e2e
 
@@ -167,8 +169,10 @@ class TestTwoAtOnce:
             assert theirs.get("/api/v1/api-keys").status_code == 401
 
     def test_are_refused_on_one_state(self, stack: Stack) -> None:
-        with pytest.raises(StackFailed, match=f"already runs on {stack.state.folder}"):
-            _start_beside(stack)
+        done = _up("--port", "0", "--state", str(stack.state.folder))
+
+        assert done.returncode == 1
+        assert f"already runs on {stack.state.folder} at {stack.url}" in done.stderr
 
     def test_are_refused_on_one_port(self, stack: Stack) -> None:
         port = stack.url.rpartition(":")[2]
@@ -180,28 +184,66 @@ class TestTwoAtOnce:
         assert "--port 0" in str(failed.value)
 
 
-def _start_beside(stack: Stack) -> None:
-    # With a log of its own: the one of the running instance is not ours to write.
-    command = [*stack.process.args[:5], "--state", str(stack.state.folder)]  # type: ignore[index]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 1
-    raise StackFailed(done.stderr)
+def _up(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return _manage("up", *arguments)
+
+
+def _manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603
+        [sys.executable, str(bootstrap.ROOT / "manage.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=without_servers(environment),
+    )
+
+
+class TestCheck:
+    def test_makes_a_trip_round_the_whole_chain_and_prints_figures(self) -> None:
+        with temporary_state() as state:
+            done = _up("--check", "--no-demo-data", "--port", "0", "--state", str(state.folder))
+
+        figures = json.loads(done.stdout.strip().splitlines()[-1])
+        assert done.returncode == 0, done.stderr
+        assert set(figures) == {"cold_start_s", "round_trip_ms", "first_round_trip_ms"}
+        assert 0 < figures["round_trip_ms"] < 5_000
+
+    def test_fails_with_a_reason_when_no_worker_answers(self, stack: Stack) -> None:
+        for part in ("worker", "sweeper"):
+            stack.hold(part)
+        try:
+            with pytest.raises(trial.TrialFailed, match=r"No 'instance\.checked' came within 1 s"):
+                trial.run(url=stack.url, api_key=stack.api_key, answer_seconds_max=1)
+        finally:
+            for part in ("worker", "sweeper"):
+                stack.resume(part)
+
+    def test_fails_with_a_reason_when_the_key_is_refused(self, stack: Stack) -> None:
+        with pytest.raises(trial.TrialFailed, match="401"):
+            trial.run(url=stack.url, api_key="daybook_nobody")
 
 
 class TestOtherCommands:
+    CODE = "from django.conf import settings; print(settings.DATABASE_URL)"
+
     def test_talk_to_the_instance_that_runs_on_the_state(self, stack: Stack) -> None:
-        code = "from django.conf import settings; print(settings.DATABASE_URL)"
-        environment = {**stack.environment, "DAYBOOK_STATE": str(stack.state.folder)}
-        for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY"):
-            del environment[name]
+        state = str(stack.state.folder)
 
-        stack_url = stack.environment["DATABASE_URL"]
-        done = subprocess.run(  # noqa: S603
-            [*stack.process.args[:2], "shell", "--no-imports", "-c", code],  # type: ignore[index]
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-        )
+        done = _manage("shell", "--no-imports", "-c", self.CODE, DAYBOOK_STATE=state)
 
-        assert done.stdout.strip() == stack_url, done.stderr
+        assert done.stdout.strip() == stack.environment["DATABASE_URL"], done.stderr
+
+    def test_start_the_database_for_as_long_as_they_need_it(self) -> None:
+        with temporary_state() as state:
+            done = _manage("doctor", DAYBOOK_STATE=str(state.folder))
+
+            assert done.returncode == 0, done.stderr
+            assert state.running() is None
+            assert not (state.folder / "sockets").exists()
+
+    def test_need_no_servers_to_look_at_the_code(self) -> None:
+        with temporary_state() as state:
+            done = _manage("check", DAYBOOK_STATE=str(state.folder))
+
+            assert done.returncode == 0, done.stderr
+            assert not list(state.folder.iterdir())
