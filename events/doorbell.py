@@ -22,6 +22,11 @@ from events import conf, wire
 logger = logging.getLogger(__name__)
 
 RING_SECONDS_MAX = 0.05
+CONFIRM_SECONDS_MAX = 1.0
+RING_INTERVAL_SECONDS = 0.002
+"""A ring so soon after another is left out: who heard the first looks again after
+`LINGER_SECONDS` without being asked."""
+LINGER_SECONDS = 0.005
 SILENCE_SECONDS = 1.0
 """How long nobody tries to ring after a failure: a dead Valkey must not slow down writers."""
 
@@ -38,7 +43,7 @@ def ring() -> None:
 
 def announce(position: int) -> None:
     """Tell the readers of the feed that it has moved to `position`."""
-    _bell.strike(_channel("moved"), str(position))
+    _moved.strike(_channel("moved"), str(position))
 
 
 class Waiter:
@@ -81,6 +86,7 @@ class Waiter:
             client = redis.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
             self._pubsub = client.pubsub()
             self._pubsub.subscribe(_channel(self._what))
+            self._pubsub.get_message(timeout=CONFIRM_SECONDS_MAX)
         return self._pubsub
 
 
@@ -119,7 +125,7 @@ def _channel(what: str) -> str:
 
 
 def _ring_after_commit() -> None:
-    _bell.strike(_channel("committed"), "")
+    _committed.strike(_channel("committed"), "")
 
 
 class _Bell:
@@ -128,7 +134,8 @@ class _Bell:
     A PUBLISH that waits for its answer costs a commit a third of its time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, interval_seconds: float = 0) -> None:
+        self._interval_seconds = interval_seconds
         self._lock = threading.Lock()
         self._connection: redis.connection.ConnectionInterface | None = None
         self._pid = 0
@@ -136,8 +143,10 @@ class _Bell:
 
     def strike(self, channel: str, text: str) -> None:
         with self._lock:
-            if time.monotonic() < self._silent_until:
+            now = time.monotonic()
+            if now < self._silent_until:
                 return
+            self._silent_until = now + self._interval_seconds
             try:
                 self._connected().send_command("PUBLISH", channel, text)
             except (RedisError, OSError):
@@ -165,4 +174,5 @@ class _Bell:
         logger.warning("The doorbell is away; the sequencer looks by itself.")
 
 
-_bell = _Bell()
+_committed = _Bell(interval_seconds=RING_INTERVAL_SECONDS)
+_moved = _Bell()

@@ -22,10 +22,7 @@ STREAM_MOVED = "DB001"
 """SQLSTATE of our own, raised by `events_append`."""
 CHUNK_EVENTS = 10_000
 
-_APPEND = (
-    "SELECT events_append(%s, %s::int, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], "
-    "%s::int[], %s::text[], %s::text[], %s::text[])"
-)
+_APPEND = "SELECT events_append(%s, %s::int, %s, %s, %s, %s, %s, %s, %s::json)"
 
 ENVELOPE_COLUMNS = (
     "e.stream, e.sequence, e.event_id, e.name, e.version, e.category, e.source, e.principal, "
@@ -103,7 +100,6 @@ def append(
 
     :raises StreamMoved: if the stream is not at `expected`.
     """
-    inline, hashes = payloads.split(drafts)
     context = provenance.context
     params: list[object] = [
         key_of(stream),
@@ -114,12 +110,7 @@ def append(
         context.correlation_id,
         context.causation_id,
         provenance.emitted_at,
-        [draft.event_id for draft in drafts],
-        [draft.name for draft in drafts],
-        [draft.version for draft in drafts],
-        [draft.category.value for draft in drafts],
-        inline,
-        hashes,
+        _as_json(drafts),
     ]
     head = _appended(stream, expected, params)
     if head is None:
@@ -200,6 +191,23 @@ def envelope_of(row: Sequence[Any], *, position: int | None = None) -> Envelope:
         emitted_at=row[11],
         position=position,
     )
+
+
+def _as_json(drafts: Sequence[Draft]) -> str:
+    inline, hashes = payloads.split(drafts)
+    records = [
+        {
+            "nth": index + 1,
+            "event_id": draft.event_id,
+            "name": draft.name,
+            "version": draft.version,
+            "category": draft.category.value,
+            "data": inline[index],
+            "payload": hashes[index],
+        }
+        for index, draft in enumerate(drafts)
+    ]
+    return orjson.dumps(records).decode()
 
 
 def _appended(stream: Stream, expected: int | None, params: list[object]) -> int | None:

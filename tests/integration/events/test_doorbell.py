@@ -25,7 +25,9 @@ def rings(settings: Settings) -> Iterator[redis.client.PubSub]:
 
 @pytest.fixture(autouse=True)
 def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "_bell", doorbell._Bell())
+    monkeypatch.setattr(doorbell, "_moved", doorbell._Bell())
+    bell = doorbell._Bell(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
+    monkeypatch.setattr(doorbell, "_committed", bell)
 
 
 def heard(rings: redis.client.PubSub) -> int:
@@ -44,6 +46,16 @@ def emit(times: int) -> None:
 class TestRing:
     def test_rings_once_per_transaction(self, rings: redis.client.PubSub) -> None:
         emit(3)
+
+        assert heard(rings) == 1
+
+    def test_leaves_out_a_ring_that_follows_another_closely(
+        self, rings: redis.client.PubSub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(doorbell._committed, "_interval_seconds", 60)
+
+        emit(1)
+        emit(1)
 
         assert heard(rings) == 1
 
@@ -66,7 +78,7 @@ class TestRing:
 
         started = time.monotonic()
         for _ in range(20):
-            doorbell.announce(1)
+            doorbell.ring()
 
         assert time.monotonic() - started < doorbell.RING_SECONDS_MAX
         assert len(caplog.records) == 1

@@ -192,6 +192,28 @@ class TestTheProcess:
 
         assert process.wait(timeout=5) == 0
 
+    def test_looks_again_unasked_for_those_who_left_out_their_ring(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sequencer, "POLL_SECONDS", 60)
+        monkeypatch.setattr(doorbell._committed, "_interval_seconds", 60)
+        stop, rounds = threading.Event(), iter([1, 2, 3])
+        once = sequencer.sequence_once
+
+        def sequence_once() -> int:
+            count = once()
+            if next(rounds) == 1:
+                emit(2)  # Its ring is left out: emit(1) rang just now.
+            elif count:
+                stop.set()
+            return count
+
+        monkeypatch.setattr(sequencer, "sequence_once", sequence_once)
+        emit(1)
+        sequencer.run_forever(stop)
+
+        assert selectors.head_position() == 2
+
     def test_killed_before_its_commit_it_leaves_everything_to_the_next(self) -> None:
         for number in range(30):
             emit(number, tally=f"t{number % 3}")
