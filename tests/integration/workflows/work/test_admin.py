@@ -1,0 +1,85 @@
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from tests.integration.workflows.work.conftest import Enqueue, row
+from workflows.work import checkups, models, runner
+from workflows.work.domain.claim import WorkRef
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [
+    models.Work,
+    models.Attempt,
+    models.Schedule,
+    models.Slot,
+    models.Worker,
+    models.Checkup,
+]
+
+
+@pytest.fixture
+def chief() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("chief", password="a-long-password-x"))
+    return client
+
+
+@pytest.fixture
+def letter(enqueue: Enqueue) -> WorkRef:
+    ref = enqueue("lab.fails", {"how": "permanent"})
+    runner.take([ref.id], worker="w")
+    return ref
+
+
+def act(client: Client, action: str, ref: WorkRef) -> Any:
+    url = reverse("admin:work_work_changelist")
+    return client.post(url, {"action": action, "_selected_action": [str(ref.id)]}, follow=True)
+
+
+class TestAdmin:
+    @pytest.mark.parametrize("model", MODELS)
+    def test_lists_every_table(self, chief: Client, model: Any, letter: WorkRef) -> None:
+        checkups.check_up()
+        meta = model._meta
+        assert chief.get(reverse(f"admin:work_{meta.model_name}_changelist")).status_code == 200
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_changes_nothing_by_hand(self, rf: Any, model: Any) -> None:
+        request = rf.get("/")
+        request.user = User.objects.create_superuser("root", password="a-long-password-x")
+        page = admin.site.get_model_admin(model)
+
+        assert not page.has_add_permission(request)
+        assert not page.has_change_permission(request)
+        assert not page.has_delete_permission(request)
+
+    def test_shows_the_attempts_of_one(self, chief: Client, letter: WorkRef) -> None:
+        page = chief.get(reverse("admin:work_work_change", args=[letter.id]))
+
+        assert page.status_code == 200
+        assert b"PermanentFailure" in page.content
+
+    def test_takes_letters_up_through_the_service(self, chief: Client, letter: WorkRef) -> None:
+        assert act(chief, "retry", letter).status_code == 200
+
+        assert (row(letter).status, row(letter).reason) == ("ready", "from the admin")
+
+    def test_says_why_not(self, chief: Client, enqueue: Enqueue) -> None:
+        ref = enqueue()
+        page = act(chief, "discard", ref)
+
+        assert b"discard is possible while dead or poisoned" in page.content
+        assert row(ref).status == "ready"
+
+    def test_offers_nothing_to_who_may_not(self, letter: WorkRef) -> None:
+        client = Client()
+        user = User.objects.create_user("reader", password="a-long-password-x", is_staff=True)
+        client.force_login(user)
+
+        assert act(client, "retry", letter).status_code == 403
+        assert row(letter).status == "dead"

@@ -1,0 +1,156 @@
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from events import doctor
+from tests.integration.workflows.work.conftest import Enqueue, let_time_pass, row, take
+from workflows.work import checkups, leases, selectors
+from workflows.work.domain.claim import WorkRef
+from workflows.work.models import Attempt, Work
+
+pytestmark = pytest.mark.django_db
+
+CHECKS = ["I6", "I7", "I8", "I11-work", "work-leases", "work-backlog"]
+
+
+def ill() -> list[str]:
+    known = {check.id: check for check in doctor.checks()}
+    return [id_ for id_ in CHECKS if known[id_].inspect()]
+
+
+@pytest.fixture
+def done(enqueue: Enqueue) -> WorkRef:
+    ref = enqueue()
+    leases.complete_many([(take(ref), None)])
+    return ref
+
+
+def _second_success(ref: WorkRef) -> None:
+    [first] = row(ref).attempts.all()
+    first.pk, first.attempt, first.fence = None, 2, 2
+    first.save(force_insert=True)
+    Work.objects.filter(pk=ref.id).update(attempt=2, fence=2)
+
+
+def _fence_that_goes_back(ref: WorkRef) -> None:
+    now = timezone.now()
+    Work.objects.filter(pk=ref.id).update(attempt=2, fence=2)
+    Attempt.objects.create(
+        work_id=ref.id, attempt=2, fence=0, worker="w", started_at=now, ended_at=now,
+        outcome="failed",
+    )  # fmt: skip
+
+
+def _attempt_off_the_record(ref: WorkRef) -> None:
+    Work.objects.filter(pk=ref.id).update(attempt=2, fence=2, status="ready", finished_at=None)
+
+
+def _foreign_fence(ref: WorkRef) -> None:
+    Work.objects.filter(pk=ref.id).update(fence=9)
+
+
+class TestChecks:
+    def test_are_green_after_honest_work(self, done: WorkRef, enqueue: Enqueue) -> None:
+        take(enqueue())
+        enqueue()
+
+        assert ill() == []
+
+    @pytest.mark.parametrize(
+        ("spoil", "expected"),
+        [
+            (_second_success, ["I6", "I8"]),
+            (_fence_that_goes_back, ["I7", "I8"]),
+            (_attempt_off_the_record, ["I6", "I7", "I8"]),
+            (_foreign_fence, ["I8"]),
+        ],
+    )
+    def test_see_what_is_wrong(
+        self, done: WorkRef, spoil: Callable[[WorkRef], None], expected: list[str]
+    ) -> None:
+        spoil(done)
+
+        assert ill() == expected
+
+    def test_see_a_lease_that_nobody_sweeps(self, enqueue: Enqueue) -> None:
+        ref = enqueue()
+        take(ref, "dead")
+        let_time_pass(ref, seconds=26)
+
+        [sentence] = next(c for c in doctor.checks() if c.id == "work-leases").inspect()
+        assert sentence.startswith(f"work {ref.id} of lab.echo: the lease of dead ran out at ")
+
+    def test_see_work_that_nobody_does(self, enqueue: Enqueue) -> None:
+        let_time_pass(enqueue(), seconds=61)
+
+        assert ill() == ["work-backlog"]
+
+    def test_see_work_that_nothing_will_wake(self, enqueue: Enqueue) -> None:
+        ref = enqueue()
+        take(ref)
+        Work.objects.filter(pk=ref.id).update(leased_by="")
+
+        assert ill() == ["I11-work"]
+
+
+class TestCheckup:
+    def test_keeps_what_the_doctor_found(self, enqueue: Enqueue) -> None:
+        let_time_pass(enqueue(), seconds=61)
+
+        checkups.check_up()
+
+        checkup = selectors.latest_checkup()
+        assert checkup is not None
+        assert not checkup.is_healthy
+        assert checkup.findings["work-backlog"]["count"] == 1
+        assert checkup.findings["I6"]["count"] == 0
+
+
+class TestTheJournal:
+    def test_only_grows(self, done: WorkRef) -> None:
+        for sql in ("UPDATE work_attempt SET outcome = 'failed'", "DELETE FROM work_attempt"):
+            with pytest.raises(Exception, match="work_attempt is append-only"):
+                _run_alone(sql)
+
+    def test_holds_one_end_for_each_attempt(self, done: WorkRef) -> None:
+        [first] = row(done).attempts.all()
+        first.pk = None
+        with pytest.raises(Exception, match="work_attempt_ends_once"):
+            _run_alone(
+                "INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at,"
+                " outcome, error_class, error, stack) SELECT work_id, attempt, fence, worker,"
+                " started_at, ended_at, 'failed', '', '', '' FROM work_attempt"
+            )
+
+
+class TestTheTable:
+    @pytest.mark.parametrize(
+        ("change", "constraint"),
+        [
+            ("status = 'asleep'", "work_state_is_known"),
+            ("status = 'leased'", "work_is_leased_exactly_while_it_has_a_lease"),
+            ("lease_until = now()", "work_is_leased_exactly_while_it_has_a_lease"),
+            ("status = 'done'", "work_is_finished_exactly_when_it_has_an_end"),
+            ("failures = 9, attempt = 20, fence = 20", "work_keeps_to_its_budgets"),
+            ("failures = 1", "work_counts_every_attempt_and_fence"),
+            ("status = 'poisoned', finished_at = now()", "work_is_poisoned_only_by_crashes"),
+            ("status = 'dead', finished_at = now()", "work_is_dead_only_by_errors"),
+            ("cancel_requested_at = now()", "work_asked_to_stop_goes_nowhere_else"),
+            ("result = '1'", "work_has_a_result_only_when_done"),
+            ("status = 'discarded', finished_at = now()", "work_is_discarded_for_a_reason"),
+            ("input_hash = 'x'", "work_input_is_here_or_by_hash"),
+            ("idempotency_key = 'k'", "work_key_has_a_fingerprint"),
+        ],
+    )
+    def test_says_the_rules_again(self, enqueue: Enqueue, change: str, constraint: str) -> None:
+        enqueue()
+
+        with pytest.raises(Exception, match=constraint):
+            _run_alone(f"UPDATE work SET {change}")
+
+
+def _run_alone(sql: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)

@@ -1,0 +1,239 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from tests.integration.ledger.conftest import client_with, grant, issue
+from tests.integration.workflows.work.conftest import Enqueue, row
+from workflows.work import runner
+from workflows.work.domain.claim import WorkRef
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db
+
+JOBS = "/api/v1/jobs"
+SCHEDULES = "/api/v1/job-schedules"
+EVERYTHING = (
+    "job.read",
+    "job.enqueue",
+    "job.retry",
+    "job.cancel",
+    "job.discard",
+    "schedule.manage",
+)
+
+
+@pytest.fixture
+def operator() -> APIClient:
+    user = User.objects.create_user("operator")
+    grant(user, *EVERYTHING)
+    return client_with(issue(user, ["*"])[0])
+
+
+@pytest.fixture
+def nobody() -> APIClient:
+    return client_with(issue(User.objects.create_user("nobody"), ["*"])[0])
+
+
+@pytest.fixture
+def letter(enqueue: Enqueue) -> WorkRef:
+    ref = enqueue("lab.fails", {"how": "permanent"})
+    runner.take([ref.id], worker="w")
+    return ref
+
+
+class TestCreate:
+    def test_enqueues_a_public_kind(self, operator: APIClient) -> None:
+        answer = operator.post(
+            JOBS, {"name": "lab.echo", "input": {"n": 1}, "priority": 3}, format="json"
+        )
+
+        assert answer.status_code == 201, answer.content
+        made = answer.json()
+        assert answer["Location"] == f"/api/v1/jobs/{made['id']}"
+        assert (made["name"], made["input"], made["status"]) == ("lab.echo", {"n": 1}, "ready")
+        assert made["principal"].startswith("api_key:")
+
+    def test_waits_as_long_as_it_is_told(self, operator: APIClient) -> None:
+        body = {"name": "lab.echo", "input": {"n": 1}, "delay_s": 60}
+
+        assert operator.post(JOBS, body, format="json").json()["status"] == "scheduled"
+
+    def test_hides_what_is_not_public(self, operator: APIClient) -> None:
+        answer = operator.post(JOBS, {"name": "lab.effect", "input": {}}, format="json")
+
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "job_kind_unknown"
+        assert not Work.objects.exists()
+
+    def test_points_at_what_is_wrong(self, operator: APIClient) -> None:
+        answer = operator.post(JOBS, {"name": "lab.echo", "input": {"n": "x"}}, format="json")
+
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/input/n"
+
+    def test_of_a_known_key_answers_with_the_first(self, operator: APIClient) -> None:
+        body = {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": "k"}
+        first = operator.post(JOBS, body, format="json")
+        again = operator.post(JOBS, body, format="json")
+        other = operator.post(JOBS, {**body, "input": {"n": 2}}, format="json")
+
+        assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+        assert again.json()["id"] == first.json()["id"]
+        assert other.json()["code"] == "job_key_conflict"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"name": "lab.echo", "input": {"n": 1}, "delay_s": -1},
+            {"name": "lab.echo", "input": {"n": 1}, "delay_s": 1e300},
+            {"name": "lab.echo", "input": {"n": 1}, "priority": 10**9},
+            {"name": "lab.echo", "input": {"n": 1}, "max_attempts": 0},
+            {"name": "lab.echo", "input": {"n": 1}, "due_at": "tomorrow"},
+            {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": ""},
+            {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": " k"},
+            {"name": "\u0000", "input": {"n": 1}},
+            {"name": "lab.echo", "input": {"n": 1}, "subject": "s" * 201},
+        ],
+    )
+    def test_refuses_nonsense(self, operator: APIClient, body: dict[str, Any]) -> None:
+        answer = operator.post(JOBS, body, format="json")
+
+        assert answer.status_code in {400, 422}, answer.content
+        assert answer["Content-Type"] == "application/problem+json"
+        assert not Work.objects.exists()
+
+
+class TestList:
+    def test_filters_and_pages(self, operator: APIClient, enqueue: Enqueue) -> None:
+        refs = [enqueue() for _ in range(3)]
+        enqueue("lab.light", {})
+
+        page = operator.get(JOBS, {"name": "lab.echo", "status": "ready,retry", "page_size": 2})
+        assert page.status_code == 200, page.content
+        following = operator.get(page.json()["next"])
+
+        listed = [job["id"] for job in page.json()["results"] + following.json()["results"]]
+        assert listed == [str(ref.id) for ref in reversed(refs)]
+        assert following.json()["next"] is None
+
+    def test_refuses_an_unknown_status(self, operator: APIClient) -> None:
+        assert operator.get(JOBS, {"status": "asleep"}).status_code == 400
+
+    def test_takes_one_query_for_the_page(
+        self, operator: APIClient, enqueue: Enqueue, django_assert_max_num_queries: Any
+    ) -> None:
+        for _ in range(5):
+            enqueue()
+        operator.get(JOBS)
+
+        with django_assert_max_num_queries(8):
+            operator.get(JOBS)
+
+
+class TestDetail:
+    def test_shows_the_attempts(self, operator: APIClient, letter: WorkRef) -> None:
+        job = operator.get(f"{JOBS}/{letter.id}").json()
+
+        assert (job["status"], job["last_error"]) == ("dead", "never")
+        [attempt] = job["attempts"]
+        assert (attempt["attempt"], attempt["outcome"]) == (1, "failed")
+
+    @pytest.mark.parametrize("id_", [str(uuid4()), "1", "a b"])
+    def test_knows_no_other(self, operator: APIClient, id_: str) -> None:
+        assert operator.get(f"{JOBS}/{id_}").status_code == 404
+
+
+class TestDecisions:
+    def test_take_a_dead_letter_up(self, operator: APIClient, letter: WorkRef) -> None:
+        answer = operator.post(f"{JOBS}/{letter.id}/retry", {"reason": "fixed"}, format="json")
+
+        assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+
+    def test_put_a_dead_letter_away_for_a_reason(
+        self, operator: APIClient, letter: WorkRef
+    ) -> None:
+        url = f"{JOBS}/{letter.id}/discard"
+        assert operator.post(url, {}, format="json").status_code == 400
+        assert row(letter).status == "dead"
+
+        answer = operator.post(url, {"reason": "known"}, format="json")
+
+        assert (answer.json()["status"], answer.json()["reason"]) == ("discarded", "known")
+
+    def test_cancel(self, operator: APIClient, enqueue: Enqueue) -> None:
+        ref = enqueue()
+
+        answer = operator.post(f"{JOBS}/{ref.id}/cancel", {}, format="json")
+        again = operator.post(f"{JOBS}/{ref.id}/cancel", {}, format="json")
+
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        assert (again.status_code, again.json()["code"]) == (422, "work_not_in_that_state")
+
+
+class TestAuthority:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("get", JOBS),
+            ("get", f"{JOBS}/{uuid4()}"),
+            ("post", JOBS),
+            ("post", f"{JOBS}/{uuid4()}/retry"),
+            ("post", f"{JOBS}/{uuid4()}/cancel"),
+            ("post", f"{JOBS}/{uuid4()}/discard"),
+            ("get", SCHEDULES),
+            ("get", f"{SCHEDULES}/x"),
+            ("put", f"{SCHEDULES}/x"),
+            ("post", f"{SCHEDULES}/x/enable"),
+            ("post", f"{SCHEDULES}/x/disable"),
+        ],
+    )
+    def test_is_asked_for_everywhere(self, nobody: APIClient, method: str, path: str) -> None:
+        assert getattr(nobody, method)(path, {}, format="json").status_code == 403
+        assert getattr(APIClient(), method)(path, {}, format="json").status_code == 401
+
+
+class TestSchedules:
+    BODY: dict[str, Any] = {"job": "lab.echo", "cron": "0 9 * * 1-5", "tz": "Europe/Berlin"}
+
+    def test_are_declared_under_a_name(self, operator: APIClient) -> None:
+        url = f"{SCHEDULES}/every.morning"
+        answer = operator.put(url, {**self.BODY, "input": {"n": 1}}, format="json")
+
+        assert answer.status_code == 200, answer.content
+        assert (answer.json()["name"], answer.json()["job"]) == ("every.morning", "lab.echo")
+        assert operator.get(url).json() == answer.json()
+        assert [one["name"] for one in operator.get(SCHEDULES).json()["results"]] == [
+            "every.morning"
+        ]
+
+    def test_are_switched(self, operator: APIClient) -> None:
+        url = f"{SCHEDULES}/s"
+        operator.put(url, {**self.BODY, "input": {"n": 1}}, format="json")
+
+        assert operator.post(f"{url}/disable").json()["enabled"] is False
+        assert operator.post(f"{url}/enable").json()["enabled"] is True
+        assert operator.post(f"{SCHEDULES}/other/enable").status_code == 404
+
+    @pytest.mark.parametrize(
+        ("change", "pointer"),
+        [
+            ({"cron": "61 * * * *"}, "/cron"),
+            ({"tz": "Mars/Base"}, "/tz"),
+            ({"every": "1h"}, "/cron"),
+            ({"cron": "", "every": "0s"}, "/every"),
+            ({"input": {}}, "/input"),
+            ({"missed": "perhaps"}, "/missed"),
+        ],
+    )
+    def test_point_at_what_is_wrong(
+        self, operator: APIClient, change: dict[str, Any], pointer: str
+    ) -> None:
+        body = {**self.BODY, "input": {"n": 1}, **change}
+        answer = operator.put(f"{SCHEDULES}/s", body, format="json")
+
+        assert answer.status_code in {400, 422}, answer.content
+        assert answer.json()["errors"][0]["pointer"] == pointer
