@@ -60,6 +60,22 @@ MEANINGS = {
         "API_REQUESTS_PER_MINUTE_USER": "Requests a minute for each user.",
         "API_REQUESTS_PER_MINUTE_ANONYMOUS": "Requests a minute for each address.",
     },
+    "Live clients": {
+        "LIVE_QUEUE_FRAMES": "Frames that may wait for a slow socket before it is closed.",
+        "LIVE_SUBSCRIPTIONS": "Subscriptions on one socket.",
+        "LIVE_HEARTBEAT_S": "How often a socket hears of the head of the log.",
+        "LIVE_RECHECK_S": "How often the rights of an open socket are looked at again.",
+    },
+    "The trade": {
+        "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",
+        "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
+        "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
+        "COMMERCE_DATA_KEYS": (
+            "Keys of personal data, 32 bytes each in base64, separated by blanks: the first "
+            "seals, all of them open."
+        ),
+        "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
+    },
     "Running": {
         "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",

@@ -31,7 +31,7 @@ class Events(APIView):
 
     capabilities = {"get": AUTHENTICATED}
 
-    @extend_schema(parameters=[FeedIn], responses=FeedOut)
+    @extend_schema(operation_id="events_list", parameters=[FeedIn], responses=FeedOut)
     def get(self, request: Request) -> Response:
         """Read the log by position, oldest first. It misses nothing, whoever writes meanwhile.
 

@@ -92,7 +92,7 @@ class TestRuntimeRole:
 
     def test_may_change_what_is_not_append_only(self, stack: Stack) -> None:
         with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
-            connection.execute("UPDATE auth_user SET first_name = ''")
+            assert connection.execute("UPDATE auth_user SET first_name = ''").rowcount > 0
 
 
 class TestSupervisor:

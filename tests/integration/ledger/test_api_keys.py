@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -383,21 +383,3 @@ class TestAdmin:
         last = selectors.stream_events(("api_key", key_id))[-1]
         root = User.objects.get(username="root")
         assert (last.name, str(last.principal)) == ("api_key.revoked", f"user:{root.pk}")
-
-
-class TestTable:
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"digest": "not hashed"},
-            {"scopes": []},
-            {"expires_at": timezone.now() + timedelta(days=400)},
-            {"prefix": "UPPER-CASE!!"},
-        ],
-        ids=lambda change: next(iter(change)),
-    )
-    def test_refuses_what_no_service_would_write(self, alice: User, change: dict[str, Any]) -> None:
-        issue(alice, ["*"])
-
-        with pytest.raises(IntegrityError):
-            ApiKey.objects.update(**change)

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger.bodies import Body
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.models import EVENT_NAMES_MAX, Attempt, Delivery, Subscription
 
@@ -20,13 +21,13 @@ def _events(**options: Any) -> serializers.ListField:
     )
 
 
-class SubscriptionIn(serializers.Serializer[Any]):
+class SubscriptionIn(Body):
     url = serializers.CharField(max_length=URL_CHARACTERS_MAX)
     events = _events()
     description = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
-class SubscriptionChange(serializers.Serializer[Any]):
+class SubscriptionChange(Body):
     url = serializers.CharField(max_length=URL_CHARACTERS_MAX, required=False)
     events = _events(required=False)
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
@@ -67,7 +68,7 @@ class NewSubscriptionOut(SubscriptionOut):
         read_only_fields = fields
 
 
-class TestMessageIn(serializers.Serializer[Any]):
+class TestMessageIn(Body):
     event = serializers.CharField(
         max_length=120, required=False, help_text="The first one subscribed to by default."
     )
