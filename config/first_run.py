@@ -1,5 +1,6 @@
 """What a new installation starts with: tables, people who can log in, a key, an example."""
 
+import secrets
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, Permission, User
@@ -49,9 +50,13 @@ def _person(username: str, state: State, *, is_staff: bool, is_superuser: bool =
         username=username, defaults={"is_staff": is_staff, "is_superuser": is_superuser}
     )
     if is_new:
-        person.set_password(state.secret(PASSWORD, length=9))
+        person.set_password(state.secret(PASSWORD, _password))
         person.save(update_fields=["password"])
     return person
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(9)
 
 
 def _permissions(group_name: str) -> list[Permission]:

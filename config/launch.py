@@ -103,7 +103,7 @@ class Launch:
         self.environment = {
             **self.servers.environment(),
             **(self.peers.environment if self.peers else {}),
-            "SECRET_KEY": os.environ.get("SECRET_KEY") or self.state.secret("SECRET_KEY"),
+            **self.state.environment(),
             "DAYBOOK_STATE": str(self.state.folder),
         }
         # Served to this machine only, so without encryption.

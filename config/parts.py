@@ -5,13 +5,14 @@ In production the same is started by the usual commands: `uvicorn config.asgi:ap
 """
 
 import os
-import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from django.core.management import call_command
+from django.utils.module_loading import autodiscover_modules
 
 from config.embedded import process
 from config.supervisor import Part
@@ -21,6 +22,18 @@ WEB_GRACE_SECONDS = 3
 POOL_CHILDREN = 2
 
 Ready = Callable[[], None]
+
+_NEEDED = (
+    "celery.apps.worker",
+    "celery.beat",
+    "celery.bin.worker",
+    "celery.concurrency.prefork",
+    "celery.worker.strategy",
+    "config.asgi",
+    "config.urls",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
+)
 
 
 def product(listener: socket.socket, *, folder: Path, workers: int) -> list[Part]:
@@ -45,9 +58,9 @@ def _part(name: str, run: Callable[[Ready], object]) -> Part:
 
 def import_product() -> None:
     """Import what the parts need while there is one process to do it, not five."""
-
-    import config.asgi
-    import config.urls  # noqa: F401
+    for module in _NEEDED:
+        import_module(module)
+    autodiscover_modules("admin", "tasks")
 
 
 def _web(listener: socket.socket, ready: Ready) -> None:
@@ -79,7 +92,7 @@ def _worker(name: str, folder: Path, ready: Ready) -> None:
     from config.celery import app
 
     signals.worker_ready.connect(lambda **_: ready(), weak=False)
-    signals.beat_embedded_init.connect(_die_with_worker, weak=False)
+    process.take_forks_along()
     arguments = ["worker", "--hostname", f"{name}@{os.getpid()}", "--loglevel", "INFO"]
     arguments += ["--concurrency", str(POOL_CHILDREN)]
     # Of no use to processes that learn from the database what there is to do.
@@ -87,11 +100,6 @@ def _worker(name: str, folder: Path, ready: Ready) -> None:
     if name == "worker":
         arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
     app.worker_main(arguments)
-
-
-def _die_with_worker(**_: object) -> None:
-    # Celery asks this of the kernel for its pool, but not for the beat beside it.
-    process.die_with_parent(signal.SIGKILL)
 
 
 def _command(name: str, ready: Ready) -> None:

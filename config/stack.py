@@ -30,6 +30,7 @@ STOP_SECONDS_MAX = 15
 # What would make it use the servers or the settings of whoever starts it.
 _NOT_INHERITED = (
     "CELERY_BROKER_URL",
+    "COMMERCE_DATA_KEYS",
     "DATABASE_OWNER_URL",
     "DATABASE_URL",
     "DJANGO_SETTINGS_MODULE",

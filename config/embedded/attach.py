@@ -60,8 +60,8 @@ def _with_own_servers(
     try:
         servers.begin()
         servers.finish()
-        environment = {**servers.environment(), "SECRET_KEY": state.secret("SECRET_KEY")}
-        os.environ.update({**environment, **_given("SECRET_KEY")})
+        environment = {**servers.environment(), **state.environment()}
+        os.environ.update(environment)
         if servers.is_new:
             first_run()
         state.announce(Instance(pid=os.getpid(), environment=environment))

@@ -119,6 +119,24 @@ def die_with_parent(death_signal: signal.Signals, *, parent: int | None = None) 
         os._exit(1)  # The parent died before we asked.
 
 
+def take_forks_along() -> None:
+    """Let everything that this process forks die with it, from the first moment.
+
+    Celery asks the same for its pool, but a child that has not come so far when its parent is
+    killed lives on; and it does not ask for the beat beside it.
+    """
+    parent = 0
+
+    def remember() -> None:
+        nonlocal parent
+        parent = os.getpid()
+
+    os.register_at_fork(
+        before=remember,
+        after_in_child=lambda: die_with_parent(signal.SIGKILL, parent=parent),
+    )
+
+
 def execute(command: Sequence[object], environment: Mapping[str, str] | None = None) -> NoReturn:
     """Become `command`. For use as (part of) the `run` of `spawn`."""
     arguments = [str(word) for word in command]

@@ -1,10 +1,11 @@
 """The state folder of an installation: its secrets, its data, and who is using it now."""
 
+import base64
 import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -58,11 +59,17 @@ class State:
     def logs(self) -> Path:
         return self.folder / "logs"
 
-    def secret(self, name: str, *, length: int = 48) -> str:
-        """Return a secret that was made up once for this installation."""
-        known = self.secrets()
-        if name not in known:
-            self.keep_secret(name, secrets.token_urlsafe(length))
+    def environment(self) -> dict[str, str]:
+        """Return the keys of this installation, as the settings want them."""
+        made = {"SECRET_KEY": _signing_key, "COMMERCE_DATA_KEYS": _sealing_key}
+        return {
+            name: os.environ.get(name) or self.secret(name, make) for name, make in made.items()
+        }
+
+    def secret(self, name: str, make: Callable[[], str]) -> str:
+        """Return the secret that `make` made once for this installation."""
+        if name not in self.secrets():
+            self.keep_secret(name, make())
         return self.secrets()[name]
 
     def secrets(self) -> dict[str, str]:
@@ -131,6 +138,14 @@ class State:
     @property
     def _instance(self) -> Path:
         return self.folder / "instance.json"
+
+
+def _signing_key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def _sealing_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _write_private(path: Path, text: str) -> None:

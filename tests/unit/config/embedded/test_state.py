@@ -1,5 +1,6 @@
 """The state folder: its secrets, its owner, and what runs on it."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,25 @@ class TestChosen:
 
 
 class TestSecrets:
-    def test_are_made_once(self, state: State) -> None:
-        first = state.secret("SECRET_KEY")
+    def test_are_made_once(self, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SECRET_KEY", raising=False)
 
-        assert len(first) >= 50
-        assert State(state.folder).secret("SECRET_KEY") == first
+        first = state.environment()
+
+        assert len(first["SECRET_KEY"]) >= 50
+        assert len(base64.b64decode(first["COMMERCE_DATA_KEYS"])) == 32
+        assert State(state.folder).environment() == first
+
+    def test_are_not_made_when_they_are_given(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SECRET_KEY", "given")
+
+        assert state.environment()["SECRET_KEY"] == "given"
+        assert "SECRET_KEY" not in state.secrets()
 
     def test_are_for_the_user_alone(self, state: State) -> None:
-        state.secret("SECRET_KEY")
+        state.environment()
 
         assert (state.folder / "secrets.json").stat().st_mode & 0o777 == 0o600
 
