@@ -28,7 +28,9 @@ class WithIds(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         current = context.in_force()
-        record.request_id = request_id.get()
+        # Django says what it answered when our middleware is through with the request.
+        served = getattr(record, "request", None)
+        record.request_id = getattr(served, "request_id", None) or request_id.get()
         record.correlation_id = current.correlation_id if current else "-"
         record.principal = str(current.principal) if current else "-"
         return True

@@ -26,7 +26,11 @@ from events import context
 from events.domain import canonical
 from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
+from events.failpoints import declare, failpoint
 from ledger.models import IdempotencyKey
+
+BEFORE_COMMIT: Final = declare("service.before_commit")
+AFTER_COMMIT: Final = declare("service.after_commit")
 
 KEY_CHARS_MAX: Final = 255
 KEPT_FOR: Final = timedelta(hours=24)
@@ -216,6 +220,8 @@ def transaction() -> Iterator[Unit]:
         # Once per request: what a second service does in it belongs to the same answer.
         if opened.request is not None and opened.row_id is None:
             row_id = _insert(opened.request, unit.reference)
+        failpoint(BEFORE_COMMIT)
+    failpoint(AFTER_COMMIT)
     if row_id is not None:
         opened.row_id = row_id
 

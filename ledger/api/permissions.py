@@ -67,9 +67,10 @@ class HonoursIdempotencyKey(BasePermission):
 def capability_of(view: "APIView", request: Request) -> str | None:
     """Return what `view` declares for this request.
 
-    :raises MethodNotAllowed: if the view does not know the method.
+    :raises MethodNotAllowed: if the view does not know the method. Nobody is asked to
+        describe itself: /api/schema/ does.
     """
-    if request.method not in view.allowed_methods:
+    if request.method not in view.allowed_methods or request.method == "OPTIONS":
         raise MethodNotAllowed(request.method or "")
     declared: dict[str, str] = getattr(view, "capabilities", {})
     return declared.get(_action(view, request))
