@@ -72,7 +72,8 @@ def _action(text: str) -> Callable[[], None]:
         case "stop":
             return lambda: os.kill(os.getpid(), signal.SIGSTOP)
         case "sleep":
-            return lambda: time.sleep(float(argument))
+            seconds = float(argument)
+            return lambda: time.sleep(seconds)
         case "raise":
             return _raise
         case _:

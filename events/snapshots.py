@@ -14,7 +14,7 @@ import orjson
 
 from events import wire
 from events.domain.aggregate import Aggregate
-from events.domain.canonical import JSON, canonical
+from events.domain.canonical import JSON
 from events.domain.envelope import Stream
 from events.domain.streams import key_of
 
@@ -41,7 +41,8 @@ class Snapshot(NamedTuple):
 
 def save(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Snapshot) -> None:
     """Keep `at` for `stream` unless a later one of the same code is there."""
-    state = canonical(at.state).decode()
+    # Not canonical, which would turn 1.0 into 1.
+    state = orjson.dumps(at.state).decode()
     wire.run(_SAVE, [key_of(stream), at.sequence, at.event_id, code_of(aggregate), state])
 
 

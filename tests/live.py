@@ -76,7 +76,7 @@ class Server:
         command = [sys.executable, "-m", "uvicorn", "tests.trips_asgi:application"]
         command += ["--fd", str(self._socket.fileno()), "--ws", "websockets-sansio"]
         command += ["--log-level", "warning", "--timeout-graceful-shutdown", "3"]
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             [*command, *self._arguments],
             cwd=ROOT,
             env=self._environment,

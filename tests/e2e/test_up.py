@@ -189,7 +189,7 @@ def _up(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, str(bootstrap.ROOT / "manage.py"), *arguments],
         capture_output=True,
         text=True,

@@ -1,0 +1,95 @@
+"""Data, canonical form and compiled schemas: over any JSON."""
+
+import json
+from typing import Any
+
+import jsonschema
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.domain.canonical import canonical, first_difference
+from events.domain.payload import INTEGER_MAX, text_of
+from events.domain.schema import compiled
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+leaves = (
+    st.none() | st.booleans() | st.integers(-INTEGER_MAX, INTEGER_MAX)
+    | st.floats(allow_nan=False, allow_infinity=False) | texts
+)  # fmt: skip
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+objects = st.dictionaries(texts, values, max_size=4)
+
+names = st.sampled_from(["a", "b", "c"])
+small = st.integers(0, 3)
+json_types = st.sampled_from(["string", "integer", "number", "boolean", "null", "object", "array"])
+
+
+def schemas() -> st.SearchStrategy[Any]:
+    def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return st.fixed_dictionaries(
+            {},
+            optional={
+                "type": json_types | st.lists(json_types, min_size=1, max_size=3, unique=True),
+                "properties": st.dictionaries(names, inner, max_size=3),
+                "required": st.lists(names, max_size=2, unique=True),
+                "additionalProperties": inner,
+                "items": inner,
+                "anyOf": st.lists(inner, min_size=1, max_size=2),
+                "enum": st.lists(st.sampled_from(["", "a", None]), min_size=1, unique=True),
+                "const": st.sampled_from(["a", None]),
+                "pattern": st.sampled_from(["^a", "b$"]),
+                "minimum": small, "maximum": small, "minLength": small, "maxLength": small,
+                "minItems": small, "maxItems": small,
+                "description": st.just("words"), "x-words": st.just(1),
+            },
+        )  # fmt: skip
+
+    return st.recursive(st.booleans() | keywords(st.just({})), keywords, max_leaves=4)
+
+
+near_values = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 2.0, 2.5, 4, "", "a", "ab", "abcd"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(objects)
+def test_stored_text_says_what_was_emitted(data: dict[str, Any]) -> None:
+    read = json.loads(text_of("tea.made", data))
+
+    assert first_difference(read, data) is None
+
+
+@given(values, values)
+def test_two_values_differ_somewhere_exactly_if_their_canonical_bytes_do(
+    left: Any, right: Any
+) -> None:
+    assert (first_difference(left, right) is None) == (canonical(left) == canonical(right))
+
+
+def is_canonical(value: Any) -> bool:
+    """Whether its canonical form is in the domain of that form: 2.0**53 becomes 2**53."""
+    try:
+        canonical(orjson.loads(canonical(value)))
+    except ValueError:
+        return False
+    return True
+
+
+@given(values.filter(is_canonical))
+def test_canonical_bytes_survive_a_trip_through_json(value: Any) -> None:
+    assert canonical(orjson.loads(canonical(value))) == canonical(value)
+
+
+@settings(max_examples=300)
+@given(schemas(), near_values)
+def test_a_compiled_schema_says_what_jsonschema_says(schema: Any, value: Any) -> None:
+    expected = jsonschema.Draft202012Validator(schema).is_valid(value)
+
+    assert compiled(schema)(value) == expected
