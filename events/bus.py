@@ -33,6 +33,11 @@ class Subscription:
     pattern: str
     handler: Handler
     label: str
+    only: Callable[[str], bool] | None = None
+
+    def is_for(self, name: str) -> bool:
+        """Whether events called `name` are meant."""
+        return matches(self.pattern, name) and (self.only is None or self.only(name))
 
     def unsubscribe(self) -> None:
         """Hear no more. Harmless when repeated."""
@@ -73,12 +78,15 @@ def subscribe(
     return register
 
 
-def before_commit(pattern: str, hook: Handler) -> Subscription:
+def before_commit(
+    pattern: str, hook: Handler, *, only: Callable[[str], bool] | None = None
+) -> Subscription:
     """Call `hook` inside the emitting transaction, whose rollback its error causes.
 
-    Only for inserting rows that must exist if and only if the event does.
+    Only for inserting rows that must exist if and only if the event does. `only` is asked
+    once per event name: an event that no hook is for can be appended in one round trip.
     """
-    return _add(_hooks, pattern, hook, None)
+    return _add(_hooks, pattern, hook, None, only)
 
 
 def publish(envelope: Envelope) -> None:
@@ -131,17 +139,21 @@ def _handlers_of(name: str) -> tuple[Subscription, ...]:
 
 
 def _matching(registry: list[Subscription], name: str) -> tuple[Subscription, ...]:
-    return tuple(each for each in registry if matches(each.pattern, name))
+    return tuple(each for each in registry if each.is_for(name))
 
 
 def _add(
-    registry: list[Subscription], pattern: str, handler: Handler, label: str | None
+    registry: list[Subscription],
+    pattern: str,
+    handler: Handler,
+    label: str | None,
+    only: Callable[[str], bool] | None = None,
 ) -> Subscription:
     for known in registry:
         if known.pattern == pattern and known.handler == handler:
             return known
     name = label or f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler))}"
-    subscription = Subscription(pattern, handler, name)
+    subscription = Subscription(pattern, handler, name, only)
     registry.append(subscription)
     _forget_routes()
     return subscription

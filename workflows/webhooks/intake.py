@@ -27,6 +27,14 @@ KIND = "webhook.deliver"
 logger = logging.getLogger(__name__)
 
 
+def concerns(name: str) -> bool:
+    """Whether an event called `name` may leave the house."""
+    try:
+        return catalogue.get(name).external
+    except EventNotDeclared:
+        return False
+
+
 def take_in(envelope: Envelope) -> None:
     """Put one delivery and its work on the list for everybody who listens to this event."""
     event = _external(envelope.name)

@@ -16,6 +16,6 @@ def _drop(envelope: Envelope) -> None:
         intake.drop(UUID(envelope.data["jobId"]))
 
 
-bus.before_commit("*", _take_in)
+bus.before_commit("*", _take_in, only=intake.concerns)
 bus.before_commit("job.cancelled", _drop)
 bus.before_commit("job.discarded", _drop)

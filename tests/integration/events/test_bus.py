@@ -69,6 +69,23 @@ class TestSubscribe:
         assert len(heard) == 1
 
 
+class TestBeforeCommit:
+    def test_asks_once_per_name_whether_an_event_is_meant(self) -> None:
+        heard: list[str] = []
+        asked: list[str] = []
+
+        def only(name: str) -> bool:
+            asked.append(name)
+            return name == "tally.added"
+
+        bus.before_commit("*", lambda envelope: heard.append(envelope.name), only=only)
+        for name in ("tally.added", "tally.closed", "tally.added"):
+            emit(name)
+
+        assert heard == ["tally.added", "tally.added"]
+        assert asked == ["tally.added", "tally.closed"]
+
+
 class TestHandlers:
     def test_run_in_order_and_one_that_fails_harms_nobody(
         self, caplog: pytest.LogCaptureFixture

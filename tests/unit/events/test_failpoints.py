@@ -52,7 +52,7 @@ def test_refuses_a_name_that_nobody_declared(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("action", ["explode", "sleep=soon", ""])
 def test_refuses_an_action_that_is_none(action: str) -> None:
-    with pytest.raises(ValueError, match="action|float"):
+    with pytest.raises(ValueError, match=r"action|float"):
         failpoints._parse(f"tests.here:{action}")
 
 

@@ -10,7 +10,7 @@ def test_equal_values_have_equal_bytes() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), 2**53])
 def test_refuses_what_has_no_canonical_form(value: object) -> None:
-    with pytest.raises(ValueError, match="domain"):
+    with pytest.raises(ValueError, match=r"representable|domain"):
         canonical(value)
 
 
