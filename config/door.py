@@ -1,6 +1,7 @@
 """What `manage.py` does with its arguments. Nothing is imported before it is installed."""
 
 import os
+import sys
 
 from config import bootstrap
 from config.embedded import attach
@@ -8,17 +9,20 @@ from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy
 
 BEFORE_DJANGO = """\
-Before Django's own commands come two of Daybook:
+Before Django's own commands come three of Daybook:
 
     up      [--port N] [--state DIR] [--check] [--no-demo-data] [--open-engine] [--workers N]
             PostgreSQL, Valkey, web, worker, sequencer and sweeper, with one command
     pytest  [arguments of pytest]
             the tests, on servers of their own
+    interpreter
+            print which Python has what the tests and checks need
 
 Every other command talks to what runs on DAYBOOK_STATE (default .daybook), or
 starts its database for as long as the command takes.
 """
 
+_CHECKING = frozenset({"pytest", "interpreter"})
 # These look at the code only.
 _WITHOUT_SERVERS = frozenset(
     {"check", "collectstatic", "compilemessages", "makemessages", "version", "--version"}
@@ -33,7 +37,7 @@ _NOWHERE = {
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     command = argv[1] if len(argv) > 1 else "help"
-    profile = bootstrap.CHECKING if command == "pytest" else bootstrap.RUNNING
+    profile = bootstrap.CHECKING if command in _CHECKING else bootstrap.RUNNING
     try:
         bootstrap.enter(bootstrap.ensure(profile), argv)
         return _run(command, argv)
@@ -53,6 +57,9 @@ def _run(command: str, argv: list[str]) -> int:
 
             os.environ.pop("DJANGO_SETTINGS_MODULE")
             return int(pytest.main(argv[2:]))
+        case "interpreter":
+            print(sys.executable)
+            return 0
         case "help" | "--help" | "-h" if len(argv) <= 2:  # noqa: PLR2004
             print(BEFORE_DJANGO)
             return _run_django([argv[0], "help", *argv[2:]], servers=False)
