@@ -53,7 +53,7 @@ def _django_db_helper(committed: None) -> None:
 def server(committed: None) -> Iterator[Server]:
     """A server that looks often, with queues too short for whoever dawdles."""
     server = Server(
-        limits={"heartbeat_s": 0.2, "poll_s": 0.2, "recheck_s": 0.2, "queue_frames": 40}
+        limits={"heartbeat_s": 0.2, "poll_s": 0.2, "recheck_s": 600, "queue_frames": 40}
     )
     yield server
     server.stop()
