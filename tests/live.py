@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from events import recorder, sequencer
 from events.domain.envelope import Envelope, Stream
 
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 """How long anything may take before a test gives up on it."""
 
 ROOT = Path(__file__).parents[1]
@@ -44,12 +44,8 @@ class Server:
         self._socket.listen(256)
         self.port: int = self._socket.getsockname()[1]
         self._environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": database_url_of_the_tests(),
-            "REDIS_URL": settings.REDIS_URL,
+            **(environment or environment_of_the_tests()),
             "TEST_EVENTS_LIVE": json.dumps(limits or {}),
-            **(environment or {}),
         }
         self._arguments = arguments
         self.process = self._started()
@@ -84,10 +80,17 @@ class Server:
         )
 
 
-def database_url_of_the_tests() -> str:
-    """Return the address of the database that the tests use."""
+def environment_of_the_tests() -> dict[str, str]:
+    """Return what points a process at the database and the Valkey that the tests use."""
     parts = urlsplit(os.environ["DATABASE_URL"])
-    return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        "DATABASE_URL": database,
+        "DATABASE_OWNER_URL": database,
+        "REDIS_URL": settings.REDIS_URL,
+    }
 
 
 class Client:
