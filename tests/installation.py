@@ -60,7 +60,7 @@ class Installation:
     def start(self, *arguments: str, has_pipes: bool = False) -> "subprocess.Popen[str]":
         """Start a Python process of the product, perhaps one to talk with."""
         pipe = subprocess.PIPE if has_pipes else None
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
@@ -70,7 +70,7 @@ class Installation:
         )
 
     def _run(self, *arguments: str) -> str:
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
