@@ -95,7 +95,7 @@ def writes(claim: Claim) -> None:
         raise RuntimeError("after commit")
 
 
-@job("lab.effect", retry=RetryPolicy(max_attempts=5, base_s=0, jitter=0), crash_budget=3)
+@job("lab.effect", retry=RetryPolicy(max_attempts=5, base_s=0, jitter=0), crash_budget=2)
 def effect(claim: Claim) -> str:
     """Calls an outside world that keeps a log: one line per call, with the token."""
     line = json.dumps({"token": claim.token, "attempt": claim.attempt, "fence": claim.fence})

@@ -15,7 +15,6 @@ from celery import current_app
 from django.db import transaction
 from kombu import Connection
 
-from events import context
 from workflows.work import conf
 from workflows.work.registry import WorkKind
 
@@ -36,25 +35,25 @@ def ring_after_commit(kind: WorkKind, ids: Sequence[UUID]) -> None:
     """Ring for `ids` once the surrounding transaction has committed."""
     if not ids:
         return
-    headers = context.as_headers()
 
     # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.
     def call() -> None:
-        ring(kind.queue, ids[: BELLS_PER_COMMIT_MAX * size], size=size, headers=headers)
+        ring(kind.queue, ids[: BELLS_PER_COMMIT_MAX * size], size=size)
 
     size = conf.current().batch_max if kind.light else 1
     transaction.on_commit(call, robust=True)
 
 
-def ring(
-    queue: str, ids: Sequence[UUID], *, size: int = 1, headers: dict[str, str] | None = None
-) -> bool:
-    """Send a bell for every `size` of `ids`, now. Return whether the broker took them all."""
+def ring(queue: str, ids: Sequence[UUID], *, size: int = 1) -> bool:
+    """Send a bell for every `size` of `ids`, now. Return whether the broker took them all.
+
+    The context in force goes along as headers (config.celery_context).
+    """
     global _silent_until  # noqa: PLW0603 (one breaker per process)
     if time.monotonic() < _silent_until:
         return False
     try:
-        _send(queue, list(_chunks(ids, size)), headers or context.as_headers())
+        _send(queue, list(_chunks(ids, size)))
     except Exception:
         # An edge: whatever a broker can do to us, the work is on record.
         _silent_until = time.monotonic() + SILENCE_S
@@ -69,14 +68,13 @@ def listen_again() -> None:
     _silent_until = 0.0
 
 
-def _send(queue: str, bells: Sequence[Sequence[UUID]], headers: dict[str, str]) -> None:
+def _send(queue: str, bells: Sequence[Sequence[UUID]]) -> None:
     options: dict[str, Any] = {} if queue == DEFAULT_QUEUE else {"queue": queue}
     with kombu.pools.producers[_connection()].acquire(block=True, timeout=_PATIENCE_S) as producer:
         for ids in bells:
             current_app.send_task(
                 TASK,
                 kwargs={"ids": [str(id_) for id_ in ids]},
-                headers=headers,
                 producer=producer,
                 retry=False,
                 ignore_result=True,

@@ -63,7 +63,7 @@ class WorkNotFound(NotFound):
 
 
 class ReasonMissing(Rejected):
-    code = "reason_missing"
+    code = "job_reason_missing"
     hint = "Say in a few words why; it is kept."
 
     def __init__(self) -> None:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from events import context
 from workflows.work import checkups, runner, sweeper
 from workflows.work.doorbell import DEFAULT_QUEUE, TASK
 
@@ -14,8 +13,7 @@ from workflows.work.doorbell import DEFAULT_QUEUE, TASK
 @shared_task(name=TASK, bind=True, ignore_result=True)
 def run(self: "Task[..., Any]", /, *, ids: list[str], **_newer_arguments: Any) -> None:
     """Do the work that was rung for, if it is still to do. Repeats and delays do no harm."""
-    with context.from_headers(_headers(self)):
-        runner.answer([UUID(id_) for id_ in ids], worker=_worker(self), queue=_queue(self))
+    runner.answer([UUID(id_) for id_ in ids], worker=_worker(self), queue=_queue(self))
 
 
 @shared_task(name="work.sweep", bind=True, ignore_result=True)
@@ -38,8 +36,3 @@ def _queue(task: "Task[..., Any]") -> str:
     name = (task.request.delivery_info or {}).get("routing_key")
     is_default = name in {None, task.app.conf.task_default_queue}
     return DEFAULT_QUEUE if is_default else str(name)
-
-
-def _headers(task: "Task[..., Any]") -> dict[str, str]:
-    headers = task.request.headers or {}
-    return {name: value for name, value in headers.items() if isinstance(value, str)}

@@ -112,7 +112,7 @@ class TestList:
         refs = [enqueue() for _ in range(3)]
         enqueue("lab.light", {})
 
-        page = operator.get(JOBS, {"name": "lab.echo", "status": "ready,retry", "page_size": 2})
+        page = operator.get(f"{JOBS}?name=lab.echo&status=ready,retry&page_size=2")
         assert page.status_code == 200, page.content
         following = operator.get(page.json()["next"])
 

@@ -1,0 +1,153 @@
+"""Real workers and sweepers, to be killed, stopped and cut off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from events import doctor
+from workflows.work import doorbell, liveness, queue
+from workflows.work.domain.claim import WorkRef
+from workflows.work.models import Work
+
+ROOT = Path(__file__).resolve().parents[3]
+LEASE_S = 0.8
+INVARIANTS = {"I6", "I7", "I8", "I11-work"}
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.chaos)
+
+
+@pytest.fixture(autouse=True)
+def _a_quiet_start(transactional_db: None) -> Iterator[None]:
+    doorbell.listen_again()
+    liveness.forget_what_was_said()
+    forget_all_messages()
+    yield
+    forget_all_messages()
+
+
+@pytest.fixture(autouse=True)
+def _short_leases(settings: Any) -> None:
+    settings.WORK_LEASE_S, settings.WORK_PATIENCE_S, settings.WORK_TICK_S = LEASE_S, 0.5, 0.1
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a real process in a group of its own; it does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / f"process-{len(started)}.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 (ours)
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env=_environment() | environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _environment() -> dict[str, str]:
+    database = connection.settings_dict
+    host = database["OPTIONS"].get("host") or database["HOST"]
+    url = f"postgresql://{database['USER']}@/{database['NAME']}?host={host}"
+    return os.environ | {
+        "DATABASE_URL": url,
+        "REDIS_URL": settings.REDIS_URL,
+        "DJANGO_SETTINGS_MODULE": "tests.settings_lab",
+        "LAB_LEASE_S": str(LEASE_S),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+@pytest.fixture
+def worker(start: Start) -> Start:
+    """A Celery worker that knows the kinds of the lab."""
+    flags = "--without-gossip --without-mingle --without-heartbeat --loglevel INFO"
+
+    def begin(**environment: str) -> subprocess.Popen[bytes]:
+        arguments = ["worker", "--pool", "solo", "--include", "tests.worklab", *flags.split()]
+        return start("celery", "--app", "config.celery", *arguments, **environment)
+
+    return begin
+
+
+@pytest.fixture
+def sweeper(start: Start) -> Start:
+    """`manage.py sweep`, which knows the kinds of the lab."""
+
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        return start("tests.chaos.work.manage_lab", "sweep", *arguments, **environment)
+
+    return begin
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the outside world wrote down about the calls it got."""
+    return tmp_path / "calls.jsonl"
+
+
+def calls(log: Path) -> list[tuple[str, int]]:
+    """Token and attempt of every call that reached the outside world."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(call["token"], call["attempt"]) for call in map(json.loads, lines)]
+
+
+def enqueue(kind: str, value: Any, **options: Any) -> WorkRef:
+    with transaction.atomic():
+        return queue.enqueue(kind, subject="s", input=value, **options)
+
+
+def row(ref: WorkRef) -> Work:
+    return Work.objects.get(pk=ref.id)
+
+
+def journal(ref: WorkRef) -> list[tuple[int, str]]:
+    return list(row(ref).attempts.order_by("id").values_list("attempt", "outcome"))
+
+
+def eventually(what: Callable[[], Any], *, within_s: float = 12) -> float:
+    """Wait until `what()` is true; return how long it took."""
+    started = time.monotonic()
+    while not what():
+        assert time.monotonic() - started < within_s, "it did not come to that"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def healthy() -> bool:
+    findings = [doctor.examine(check) for check in doctor.checks() if check.id in INVARIANTS]
+    assert [finding.violations for finding in findings if not finding.is_healthy] == []
+    return True
+
+
+def forget_all_messages() -> None:
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        valkey.flushdb()
