@@ -55,7 +55,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def begin(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         with (tmp_path / f"process-{len(started)}.log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 (ours)
+            process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=ROOT,
                 env=_environment() | environment,
