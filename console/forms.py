@@ -1,11 +1,13 @@
 """What visitors may ask for. Every filter is checked here, and only here."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -98,9 +100,12 @@ class _Filters(forms.Form):
     def __init__(self, query: QueryDict) -> None:
         super().__init__(query, label_suffix="")
         self.fields[self.search].widget.attrs["data-search"] = True
-        for name in self.errors:
-            if name in self.fields:
-                self.fields[name].widget.attrs["aria-invalid"] = "true"
+
+    def full_clean(self) -> None:
+        """Check everything, and mark what is wrong."""
+        super().full_clean()
+        for name in self.fields.keys() & self.errors.keys():
+            self.fields[name].widget.attrs["aria-invalid"] = "true"
 
     @property
     def has_asked(self) -> bool:
@@ -173,6 +178,33 @@ class JobFilters(_Filters):
         fits = {field: asked[field] for field in ("kind", "subject", "status") if asked[field]}
         jobs = jobs.filter(**fits)
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
+
+
+class TradeFilters(_Filters):
+    """Filters of the lists of the trade, by what people know of a thing: its number."""
+
+    search = "number"
+
+    number = forms.CharField(
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "or the end of it"}),
+    )
+    status = forms.ChoiceField(required=False, widget=forms.HiddenInput)
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, query: QueryDict, *, states: Sequence[str]) -> None:
+        super().__init__(query)
+        self.fields["status"].choices = [("", "Any"), *((state, state) for state in states)]  # type: ignore[attr-defined]
+
+    def narrowed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those of `rows` that fit."""
+        asked = self.cleaned_data
+        if asked["number"]:
+            rows = rows.filter(number__iendswith=asked["number"].strip())
+        if asked["status"]:
+            rows = rows.filter(status=asked["status"])
+        return rows.filter(id__lt=asked["before"]) if asked["before"] else rows
 
 
 class PageForm(forms.Form):

@@ -62,7 +62,27 @@ ROOMS: dict[str, list[Place]] = {
         Place(label="Events", view="console:events", icon="events", opens=_to_readers_of_streams),
         Place(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
     ],
+    "Trade": [
+        Place(
+            label="Bookings",
+            view="console:bookings",
+            icon="bookings",
+            opens=_to_holders_of("booking.read"),
+        ),
+        Place(
+            label="Invoices",
+            view="console:invoices",
+            icon="invoices",
+            opens=_to_holders_of("invoice.read"),
+        ),
+    ],
     "House": [
+        Place(
+            label="Doctor",
+            view="console:doctor",
+            icon="doctor",
+            opens=_to_holders_of("system.health"),
+        ),
         Place(label="Admin", view="admin:index", icon="admin", opens=_to_staff),
     ],
 }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import events, home, jobs, session
+from console.views import doctor, events, home, jobs, session, trade
 
 app_name = "console"
 urlpatterns = [
@@ -18,4 +18,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/retry", jobs.retry, name="job-retry"),
     path("jobs/<uuid:job_id>/cancel", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/discard", jobs.discard, name="job-discard"),
+    path("bookings", trade.bookings, name="bookings"),
+    path("bookings/<uuid:booking_id>", trade.booking, name="booking"),
+    path("invoices", trade.invoices, name="invoices"),
+    path("invoices/<uuid:invoice_id>", trade.invoice, name="invoice"),
+    path("doctor", doctor.show, name="doctor"),
+    path("figures", home.figures, name="figures"),
 ]

@@ -83,6 +83,12 @@ def stream_short(stream: Sequence[str] | None) -> str:
 
 
 @register.filter
+def minus(number: int, less: int) -> int:
+    """Subtract."""
+    return number - less
+
+
+@register.filter
 def money(cents: int | None, currency: str) -> str:
     """Write minor units as `1,234.50 EUR`."""
     if cents is None:

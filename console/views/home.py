@@ -1,13 +1,37 @@
-"""The start: the state of the house in a few figures."""
+"""The start: the state of the house in a few figures, kept up to date."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 
-from ledger import authority
-from ledger.authority import AUTHENTICATED
+from console import overview
+from console.access import signed_in
 
 
-@authority.requires(AUTHENTICATED)
+@signed_in
 def show(request: HttpRequest) -> HttpResponse:
     """Show the figures."""
-    return render(request, "console/home.html")
+    context = {
+        "figures": overview.figures(request),
+        "states": overview.states(request),
+        "pulse": overview.pulse(request),
+        "bars_height": overview.BARS_HEIGHT,
+        "minutes": overview.MINUTES,
+    }
+    return render(request, "console/home.html", context)
+
+
+@never_cache
+@signed_in
+def figures(request: HttpRequest) -> JsonResponse:
+    """Return the figures that the page shows, for it to show them again."""
+    shown = {
+        each.key: {"value": each.value, "note": each.note, "tone": each.tone}
+        for each in overview.figures(request)
+    }
+    states = {
+        f"{each.key}.{state}": count
+        for each in overview.states(request)
+        for state, count in each.counts
+    }
+    return JsonResponse({"figures": shown, "states": states})

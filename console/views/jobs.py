@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from console import story
 from console.access import may_see
 from console.forms import JobFilters, ReasonForm
+from console.overview import UNFINISHED
 from console.views.events import pages
 from console.waiting import why
 from events import explore
@@ -26,7 +27,6 @@ from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
 from workflows.work.models import Work
 
 ROWS = 50
-_COUNTED = (State.READY, State.SCHEDULED, State.RETRY, State.LEASED, State.DEAD, State.POISONED)
 _UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
 _SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
 
@@ -197,11 +197,11 @@ def _tabs(query: QueryDict) -> Iterator[Tab]:
     counts = selectors.overview().by_state
     current = query.get("status", "")
     yield Tab(state="", url=_tab_url(query, ""), count=None, is_current=not current)
-    for state in _COUNTED + _UNCOUNTED:
+    for state in UNFINISHED + _UNCOUNTED:
         yield Tab(
             state=state.value,
             url=_tab_url(query, state.value),
-            count=counts.get(state) if state in _COUNTED else None,
+            count=counts.get(state) if state in UNFINISHED else None,
             is_current=current == state.value,
         )
 

@@ -11,9 +11,9 @@ async function refresh() {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (response.redirected || !response.ok) return isLoggedIn();
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (stateOf(fresh) !== stateOf(document)) {
+  if (stateOf(fresh) !== stateOf(document) && document.querySelector(".actions-row")) {
     location.reload(); // What may be done with it has changed as well.
-    return false;
+    return true;
   }
   replaceParts(fresh);
   return true;

@@ -33,10 +33,10 @@ def visitor() -> Visitor:
 
 @pytest.fixture
 def tell(monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Record an event of a made-up family: `tale` is for readers of events, `secret` is not."""
+    """Record an event of a made-up family: `tale` is for readers of jobs, `secret` is not."""
     monkeypatch.setattr(catalogue, "_types", dict(catalogue._types))
     monkeypatch.setattr(catalogue, "_streams", dict(catalogue._streams))
-    catalogue.declare_stream("tale", meaning="One tale.", read="event.read")
+    catalogue.declare_stream("tale", meaning="One tale.", read="job.read")
     catalogue.declare_stream("secret", meaning="One secret.", read="api_key.administer")
     for name, category in (
         ("tale.begun", Category.DOMAIN),

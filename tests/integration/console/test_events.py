@@ -45,20 +45,30 @@ class TestListing:
         tell("tale.begun")
         tell("secret.kept", ("secret", "1"))
 
-        assert rows_of(page_of(visitor("event.read"), "/events")) == ["tale.begun"]
+        assert rows_of(page_of(visitor("job.read"), "/events")) == ["tale.begun"]
 
     def test_refuses_to_look_into_a_stream_by_its_name(self, visitor: Visitor, tell: Tell) -> None:
         tell("secret.kept", ("secret", "1"))
-        client = visitor("event.read")
+        client = visitor("job.read")
 
         page_of(client, "/events?stream=secret/1", status=403)
         page_of(client, "/events/streams/secret/1", status=404)
+
+    def test_shows_everything_to_readers_of_the_whole_log(
+        self, visitor: Visitor, tell: Tell
+    ) -> None:
+        tell("tale.begun")
+        tell("secret.kept", ("secret", "1"))
+
+        shown = rows_of(page_of(visitor("event.read"), "/events"))
+
+        assert shown == ["secret.kept", "tale.begun"]
 
     def test_keeps_to_the_filters_of_its_address(self, visitor: Visitor, tell: Tell) -> None:
         tell("tale.begun", ("tale", "1"))
         tell("tale.begun", ("tale", "2"))
         tell("tale.noted", ("tale", "2"))
-        client = visitor("event.read")
+        client = visitor("job.read")
 
         def shown(query: str) -> list[str]:
             return rows_of(page_of(client, f"/events?{query}"))
@@ -72,7 +82,7 @@ class TestListing:
     def test_tells_the_live_part_what_the_address_says(self, visitor: Visitor, tell: Tell) -> None:
         tell("tale.begun", ("tale", "2"))
 
-        page = page_of(visitor("event.read"), "/events?stream=tale/2&type=tale.*")
+        page = page_of(visitor("job.read"), "/events?stream=tale/2&type=tale.*")
 
         feed = dict(re.findall(r'data-(after|streams|names)="([^"]*)"', page))
         assert json.loads(html.unescape(feed["streams"])) == [["tale", "2"]]
@@ -98,7 +108,7 @@ class TestListing:
     def test_marks_filters_that_cannot_be_used(
         self, visitor: Visitor, tell: Tell, query: str, says: str
     ) -> None:
-        page = page_of(visitor("event.read"), f"/events?{query}", status=400)
+        page = page_of(visitor("job.read"), f"/events?{query}", status=400)
 
         assert says in page
         assert 'aria-invalid="true"' in page
@@ -107,12 +117,12 @@ class TestListing:
     def test_refuses_positions_that_cannot_be(
         self, visitor: Visitor, tell: Tell, before: str
     ) -> None:
-        page_of(visitor("event.read"), f"/events?before={before}", status=400)
+        page_of(visitor("job.read"), f"/events?before={before}", status=400)
 
     def test_goes_back_page_by_page_without_loss(self, visitor: Visitor, tell: Tell) -> None:
         for number in range(60):
             tell("tale.begun", ("tale", str(number)))
-        client = visitor("event.read")
+        client = visitor("job.read")
 
         first = page_of(client, "/events?type=tale.begun")
         older = re.search(r'href="(\?[^"]*before=[^"]*)" rel="next"', first)
@@ -133,7 +143,7 @@ class TestDetail:
             effect = tell("tale.ended")
             tell("secret.kept", ("secret", "1"))
 
-        page = page_of(visitor("event.read"), f"/events/{quote(cause.event_id)}")
+        page = page_of(visitor("job.read"), f"/events/{quote(cause.event_id)}")
 
         assert f'class="depth-1"><a data-row href="/events/{effect.event_id}"' in re.sub(
             r">\s+<", "><", page
@@ -143,7 +153,7 @@ class TestDetail:
 
     def test_hides_that_an_event_exists(self, visitor: Visitor, tell: Tell) -> None:
         secret = tell("secret.kept", ("secret", "1"))
-        client = visitor("event.read")
+        client = visitor("job.read")
 
         hidden = page_of(client, f"/events/{secret.event_id}", status=404)
         unknown = page_of(client, "/events/evt_unknown", status=404)
@@ -153,7 +163,7 @@ class TestDetail:
 
     def test_never_lets_a_payload_become_markup(self, visitor: Visitor, tell: Tell) -> None:
         event = tell("tale.begun", text=HOSTILE, **{HOSTILE: 1})
-        client = visitor("event.read")
+        client = visitor("job.read")
 
         for address in ("/events", f"/events/{event.event_id}", "/events/streams/tale/1"):
             page = page_of(client, address)
@@ -164,7 +174,7 @@ class TestDetail:
     def test_shows_what_would_turn_the_line_around(self, visitor: Visitor, tell: Tell) -> None:
         event = tell("tale.begun", ("tale", OVERRIDE), text=OVERRIDE)
 
-        page = page_of(visitor("event.read"), f"/events/{event.event_id}")
+        page = page_of(visitor("job.read"), f"/events/{event.event_id}")
 
         assert "\u202e" not in page
         assert "pay 10 \\u202e000 1 yap" in html.unescape(page)
@@ -172,7 +182,7 @@ class TestDetail:
     def test_holds_a_long_text(self, visitor: Visitor, tell: Tell) -> None:
         event = tell("tale.begun", text="x" * 500_000)
 
-        assert "x" * 500_000 in page_of(visitor("event.read"), f"/events/{event.event_id}")
+        assert "x" * 500_000 in page_of(visitor("job.read"), f"/events/{event.event_id}")
 
 
 class TestStream:
@@ -181,7 +191,7 @@ class TestStream:
         tell("tale.begun", stream)
         tell("tale.begun", ("tale", "other"))
 
-        page = page_of(visitor("event.read"), f"/events/streams/{addresses.path_of(stream)}")
+        page = page_of(visitor("job.read"), f"/events/streams/{addresses.path_of(stream)}")
 
         assert rows_of(page) == ["tale.begun"]
         assert "1 event so far" in page

@@ -1,0 +1,131 @@
+"""Bookings and invoices: what is true now, and beside it how it came to be, live."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+
+from commerce.domain.booking.state import Status
+from commerce.domain.invoices import InvoiceStatus
+from commerce.models import Booking, Invoice
+from console.access import demand, signed_in
+from console.feeds import Feed, feed
+from console.forms import TradeFilters
+from console.views.events import pages
+from events.domain.envelope import Stream
+from events.explore import Window
+from ledger import authority
+
+ROWS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A status as a filter, with how many there are that the visitor may see."""
+
+    state: str
+    url: str
+    count: int | None
+    is_current: bool
+
+
+@signed_in
+def bookings(request: HttpRequest) -> HttpResponse:
+    """Show the newest bookings that fit the filters."""
+    demand(request, "booking.read")
+    rows = authority.visible(Booking.objects.all(), request, "booking.read")
+    context = {"kind": "booking", "states": list(Status)}
+    return _listing(request, rows, context, template="console/bookings/list.html")
+
+
+@signed_in
+def invoices(request: HttpRequest) -> HttpResponse:
+    """Show the newest invoices that fit the filters."""
+    demand(request, "invoice.read")
+    rows = authority.visible(Invoice.objects.select_related("booking"), request, "invoice.read")
+    context = {"kind": "invoice", "states": list(InvoiceStatus)}
+    return _listing(request, rows, context, template="console/invoices/list.html")
+
+
+@signed_in
+def booking(request: HttpRequest, booking_id: UUID) -> HttpResponse:
+    """Show one booking, and everything that happened to it and its invoices."""
+    found = _one(Booking.objects.all(), request, "booking.read", booking_id)
+    own = list(authority.visible(found.invoices.order_by("id"), request, "invoice.read"))
+    streams = [("booking", str(found.id)), *(("invoice", str(each.id)) for each in own)]
+    context = {
+        "booking": found,
+        "items": found.items.order_by("id"),
+        "invoices": own,
+        "deliveries": _if_held(request, "delivery.read", found.deliveries.order_by("id")),
+        "feed": _feed(request, streams, "Events of this booking"),
+    }
+    return render(request, "console/bookings/detail.html", context)
+
+
+@signed_in
+def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """Show one invoice, its payments, and everything that happened to it."""
+    found = _one(Invoice.objects.select_related("booking"), request, "invoice.read", invoice_id)
+    context = {
+        "invoice": found,
+        "lines": found.lines.order_by("position"),
+        "payments": _if_held(request, "payment.read", found.payments.order_by("id")),
+        "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
+        "documents": found.renditions.defer("content").order_by("id"),
+        "providers": found.external_refs.order_by("id"),
+        "may_see_booking": authority.holds(request, "booking.read", found.booking),
+        "feed": _feed(request, [("invoice", str(found.id))], "Events of this invoice"),
+    }
+    return render(request, "console/invoices/detail.html", context)
+
+
+def _listing(
+    request: HttpRequest, rows: QuerySet[Any], context: dict[str, Any], *, template: str
+) -> HttpResponse:
+    form = TradeFilters(request.GET, states=context["states"])
+    context |= {"form": form, "tabs": list(_tabs(request.GET, rows, context["states"]))}
+    if not form.is_valid():
+        return render(request, template, context, status=400)
+    found = list(form.narrowed(rows).order_by("-id")[: ROWS + 1])
+    oldest = found[ROWS - 1].pk if len(found) > ROWS else None
+    context |= {"rows": found[:ROWS], **pages(request.GET, oldest)}
+    return render(request, template, context)
+
+
+def _tabs(query: QueryDict, rows: QuerySet[Any], states: Sequence[str]) -> Iterator[Tab]:
+    counts = dict(rows.order_by().values_list("status").annotate(Count("pk")))
+    current = query.get("status", "")
+    yield Tab(state="", url="?", count=sum(counts.values()), is_current=not current)
+    for state in states:
+        yield Tab(
+            state=state,
+            url=f"?status={state}",
+            count=counts.get(state, 0),
+            is_current=current == state,
+        )
+
+
+def _one(rows: QuerySet[Any], request: HttpRequest, capability: str, id_: UUID) -> Any:
+    found = authority.visible(rows, request, capability).filter(pk=id_).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _if_held(request: HttpRequest, capability: str, rows: QuerySet[Any]) -> list[Model] | None:
+    return list(rows) if authority.holds(request, capability) else None
+
+
+def _feed(request: HttpRequest, streams: Sequence[Stream], label: str) -> Feed:
+    readable = [each for each in streams if authority.may_read_stream(request, each)]
+    if not readable:
+        raise PermissionDenied("Your account may see this, but not what happened to it.")
+    return feed(
+        Window(streams=readable), label=label, empty_template="console/events/_none_in_stream.html"
+    )

@@ -1,0 +1,76 @@
+"""The state of the house, as far as the visitor may know it, and the doctor's page."""
+
+import pytest
+from django.test import Client
+
+from tests.integration.console.conftest import Tell, Visitor
+from workflows.work import liveness
+from workflows.work.models import Checkup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EVERYTHING = ("event.read", "job.read", "booking.read", "invoice.read", "system.health")
+
+
+class TestHome:
+    def test_shows_each_figure_to_those_who_may_know_it(self, visitor: Visitor, tell: Tell) -> None:
+        tell("tale.begun")
+        liveness.polled("worker@test/1", role="celery")
+
+        figures = visitor(*EVERYTHING).get("/figures").json()["figures"]
+
+        assert figures["rate"]["value"] == "1"
+        assert figures["lag"] == {
+            "value": "caught up",
+            "note": "every event has its position",
+            "tone": "ok",
+        }
+        assert figures["workers"]["value"] == "1"
+        assert figures["letters"]["note"] == "nothing waits for you"
+        assert figures["doctor"]["value"] == "not asked"
+
+    def test_keeps_every_figure_from_those_who_may_not(self, visitor: Visitor) -> None:
+        client = visitor("booking.read")
+
+        found = client.get("/figures").json()
+
+        assert found["figures"] == {}
+        assert {key.split(".")[0] for key in found["states"]} == {"booking"}
+
+    def test_says_what_to_do_to_those_who_may_see_nothing(self, visitor: Visitor) -> None:
+        page = visitor().get("/").content.decode()
+
+        assert "You may log in, and nothing else yet" in page
+        assert 'href="/events"' not in page
+        assert 'href="/admin/"' not in page
+
+    def test_page_and_figures_agree(self, visitor: Visitor, tell: Tell) -> None:
+        tell("tale.begun")
+        client = visitor(*EVERYTHING)
+
+        page = client.get("/").content.decode()
+
+        for key in client.get("/figures").json()["figures"]:
+            assert f'data-figure="{key}"' in page
+
+    def test_tells_an_open_page_when_its_session_has_ended(
+        self, client: Client, visitor: Visitor
+    ) -> None:
+        assert visitor().get("/session").status_code == 204
+        assert client.get("/session").status_code == 401
+
+
+class TestDoctor:
+    def test_is_for_those_who_may_know_of_its_health(self, visitor: Visitor) -> None:
+        assert visitor("job.read").get("/doctor").status_code == 403
+
+    def test_looks_when_it_is_asked_and_keeps_what_it_finds(self, visitor: Visitor) -> None:
+        client = visitor("system.health")
+        before = client.get("/doctor").content.decode()
+
+        after = client.post("/doctor", follow=True).content.decode()
+
+        assert "It has not looked yet" in before
+        assert "The doctor looked again" in after
+        assert "every stream is gapless from 1" in after
+        assert Checkup.objects.count() == 1

@@ -1,0 +1,125 @@
+"""Bookings and invoices: every object is checked, and shows what happened to it."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from commerce.models import Booking, Invoice
+from commerce.services import bookings, invoices, products, slots
+from commerce.services.bookings import Wanted
+from events import sequencer
+from tests.integration.console.conftest import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOSTILE = "Harbour </script><script>alert(1)</script> \u202ecruise"
+
+
+@pytest.fixture
+def booking() -> Booking:
+    product = products.create_product(
+        name=HOSTILE, currency="EUR", sell_amount_cents=12_000, status="active"
+    )
+    slot = slots.create_slot(
+        product_id=product.pk, starts_at=timezone.now() + timedelta(days=20), capacity=10
+    )
+    made = bookings.create_booking(
+        wanted=[Wanted(slot_id=slot.pk, quantity=2)],
+        pax=2,
+        contact={"name": "Ada Lovelace", "email": "ada@example.com"},
+    )
+    bookings.hold_booking(booking_id=made.pk)
+    return made
+
+
+@pytest.fixture
+def invoice(booking: Booking) -> Invoice:
+    made = invoices.create_invoice(booking_id=booking.pk)
+    invoices.issue_invoice(invoice_id=made.pk)
+    while sequencer.sequence_once():
+        pass
+    made.refresh_from_db()
+    return made
+
+
+def page_of(client: Client, address: str, *, status: int = 200) -> str:
+    response = client.get(address)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def rows_of(page: str) -> list[str]:
+    listed, _, _ = page.partition("<template")
+    return re.findall(r'data-of="name">([^<]+)<', listed)
+
+
+class TestLists:
+    @pytest.mark.parametrize("address", ["/bookings", "/invoices"])
+    def test_are_for_those_who_may_see_one(self, visitor: Visitor, address: str) -> None:
+        assert "asks for the permission" in page_of(visitor("event.read"), address, status=403)
+
+    def test_show_what_the_visitor_may_see(self, visitor: Visitor, invoice: Invoice) -> None:
+        client = visitor("booking.read", "invoice.read")
+
+        assert invoice.booking.number in page_of(client, "/bookings")
+        assert str(invoice.number) in page_of(client, "/invoices?status=issued")
+        assert str(invoice.number) not in page_of(client, "/invoices?status=paid")
+        assert str(invoice.number) in page_of(client, f"/invoices?number={invoice.number[-3:]}")  # type: ignore[index]
+        page_of(client, "/bookings?status=flown", status=400)
+
+    def test_show_a_single_thing_to_who_may_see_only_that(
+        self, visitor: Visitor, booking: Booking
+    ) -> None:
+        client = visitor(name="eve")
+        page_of(client, f"/bookings/{booking.pk}", status=404)
+
+        assign_perm("commerce.view_booking", User.objects.get(username="eve"), booking)
+
+        assert booking.number in page_of(client, "/bookings")
+        page_of(client, f"/bookings/{booking.pk}")
+        page_of(client, "/invoices", status=403)
+
+
+class TestBooking:
+    def test_shows_its_facts_and_the_events_of_its_invoices(
+        self, visitor: Visitor, invoice: Invoice
+    ) -> None:
+        page = page_of(visitor("booking.read", "invoice.read"), f"/bookings/{invoice.booking_id}")
+
+        assert rows_of(page) == ["invoice.issued", "booking.held", "booking.created"]
+        assert "240.00 EUR" in page
+        assert "&quot;invoice&quot;" in page.split("data-streams=")[1].split("data-names")[0]
+
+    def test_hides_invoices_and_deliveries_from_who_may_not_see_them(
+        self, visitor: Visitor, invoice: Invoice
+    ) -> None:
+        page = page_of(visitor("booking.read"), f"/bookings/{invoice.booking_id}")
+
+        assert rows_of(page) == ["booking.held", "booking.created"]
+        assert str(invoice.number) not in page
+        assert "Sent to the customer" not in page
+
+    def test_never_lets_a_title_become_markup(self, visitor: Visitor, booking: Booking) -> None:
+        page = page_of(visitor("booking.read"), f"/bookings/{booking.pk}")
+
+        assert "<script>alert" not in page
+        assert "\u202e" not in page
+
+    def test_does_not_know_what_is_not_there(self, visitor: Visitor) -> None:
+        page_of(visitor("booking.read"), f"/bookings/{uuid4()}", status=404)
+
+
+class TestInvoice:
+    def test_shows_what_is_owed_and_what_happened(self, visitor: Visitor, invoice: Invoice) -> None:
+        page = page_of(visitor("invoice.read"), f"/invoices/{invoice.pk}")
+
+        assert f"Invoice {invoice.number}" in page
+        assert "invoice.issued" in rows_of(page)
+        assert "240.00 EUR" in page
+        assert f"/bookings/{invoice.booking_id}" not in page
