@@ -79,9 +79,7 @@ class GadgetFilter(django_filters.FilterSet):
     at_least = django_filters.NumberFilter(field_name="id", lookup_expr="gte")
 
 
-class GadgetViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]
-):
+class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
     capabilities = {
         "list": "gadget.read",
         "retrieve": "gadget.read",
@@ -110,6 +108,12 @@ class GadgetViewSet(
         return Response(
             GadgetOut(gadget).data, status=201, headers={"Location": f"/gadgets/{gadget.pk}"}
         )
+
+    def retrieve(self, request: Request, pk: int) -> Response:
+        gadget = self.get_object()
+        response = Response(GadgetOut(gadget).data)
+        preconditions.tagged(response, len(gadget.name))
+        return response
 
     @action(detail=False, methods=["post"])
     def pay(self, request: Request) -> Response:
@@ -143,7 +147,9 @@ class ForgetfulViewSet(viewsets.GenericViewSet[Group]):
     capabilities = {"create": "gadget.create"}
 
     def create(self, request: Request) -> Response:
-        make_gadget(name=str(request.data.get("name")))
+        asked = GadgetIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        make_gadget(name=asked.validated_data["name"])
         for call in after:
             call()
         return Response({"made": True})

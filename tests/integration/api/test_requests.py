@@ -1,0 +1,233 @@
+"""What surrounds a request: its id, its story, who acts, how often it may come."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.contrib.auth.models import Group, User
+from django.db import connections
+from django.test import AsyncClient, Client
+from rest_framework.test import APIClient
+
+from config import middleware
+from events import context
+from events.domain.context import EventContext
+from events.domain.principal import ANONYMOUS
+from tests.integration.api import sample
+from tests.integration.ledger.conftest import client_with, issue
+
+URL = "/api/v1/gadgets"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.fixture
+def seen(client: APIClient) -> list[EventContext]:
+    """The context in which the service acted."""
+    contexts: list[EventContext] = []
+    sample.inside.append(lambda: contexts.append(context.current()))
+    return contexts
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("offered", ["7", "a-b_c.d:e/f=g+h", "x" * 100])
+    def test_of_the_caller_is_kept(self, client: APIClient, offered: str) -> None:
+        answer = client.get(URL, headers={"X-Request-ID": offered})
+
+        assert answer["X-Request-ID"] == offered
+
+    @pytest.mark.parametrize("offered", ["", "a b", "x" * 101, "a\r\nSet-Cookie: b", "ü", "<b>"])
+    def test_that_is_none_is_replaced(self, client: APIClient, offered: str) -> None:
+        answer = client.get(URL, headers={"X-Request-ID": offered})
+
+        assert re.fullmatch(r"req_[0-9a-f]{32}", answer["X-Request-ID"])
+
+    def test_is_on_pages_too(self, client: APIClient) -> None:
+        assert client.get("/login/")["X-Request-ID"].startswith("req_")
+
+
+class TestContext:
+    def test_names_the_key_that_acts(
+        self, client: APIClient, seen: list[EventContext], secret: str
+    ) -> None:
+        answer = client.post(URL, {"name": "bolt"})
+
+        [acted] = seen
+        assert str(acted.principal) == f"api_key:{secret.split('_')[1]}"
+        assert acted.causation_id == answer["X-Request-ID"]
+        assert acted.correlation_id.startswith("cor_")
+
+    def test_names_the_user_of_a_session(self, alice: User, seen: list[EventContext]) -> None:
+        browser = Client()
+        browser.force_login(alice)
+        browser.post(URL, {"name": "bolt"}, content_type="application/json")
+
+        assert [str(acted.principal) for acted in seen] == [f"user:{alice.pk}"]
+
+    def test_names_the_key_also_when_a_session_came_along(
+        self, alice: User, seen: list[EventContext], client: APIClient, secret: str
+    ) -> None:
+        client.force_login(alice)
+        client.post(URL, {"name": "bolt"})
+
+        assert [acted.principal.kind for acted in seen] == ["api_key"]
+
+    def test_takes_the_story_from_the_trace(
+        self, client: APIClient, seen: list[EventContext]
+    ) -> None:
+        client.post(
+            URL, {"name": "bolt"}, headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+        )
+
+        assert seen[0].correlation_id == f"cor_{TRACE}"
+
+    @pytest.mark.parametrize(
+        "trace",
+        ["", "x", f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-{TRACE.upper()}-b7ad6b7169203331-01"],
+    )
+    def test_makes_up_a_story_when_the_trace_is_none(
+        self, client: APIClient, seen: list[EventContext], trace: str
+    ) -> None:
+        client.post(URL, {"name": "bolt"}, headers={"traceparent": trace})
+
+        assert seen[0].correlation_id != f"cor_{TRACE}"
+        assert re.fullmatch(r"cor_[0-9a-f]{32}", seen[0].correlation_id)
+
+    def test_is_gone_after_the_request(self, client: APIClient) -> None:
+        client.post(URL, {"name": "bolt"})
+
+        assert context.in_force() is None
+
+
+@pytest.mark.django_db(transaction=True)
+class TestUnderAsgi:
+    @pytest.fixture(autouse=True)
+    async def _views_leave_no_connection(self) -> AsyncIterator[None]:
+        yield
+        await sync_to_async(connections.close_all)()
+
+    async def test_a_request_acts_and_is_repeated_as_under_wsgi(
+        self, secret: str, seen: list[EventContext]
+    ) -> None:
+        headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "k"}
+
+        def post() -> Any:
+            return AsyncClient().post(
+                URL, {"name": "bolt"}, content_type="application/json", headers=headers
+            )
+
+        first, again = await post(), await post()
+
+        assert first.status_code == 201
+        assert again.content == first.content
+        assert again["Idempotency-Replayed"] == "true"
+        assert str(seen[0].principal) == f"api_key:{secret.split('_')[1]}"
+        assert context.in_force() is None
+
+    async def test_a_session_acts_in_its_users_name(
+        self, alice: User, seen: list[EventContext]
+    ) -> None:
+        browser = AsyncClient()
+        await browser.aforce_login(alice)
+
+        await browser.post(URL, {"name": "bolt"}, content_type="application/json")
+
+        assert [str(acted.principal) for acted in seen] == [f"user:{alice.pk}"]
+
+    @pytest.mark.parametrize(
+        "layer",
+        [
+            middleware.RequestId,
+            middleware.ActingPrincipal,
+            middleware.IdempotentExchange,
+            middleware.ResponseHeaders,
+        ],
+    )
+    def test_no_layer_forces_a_change_of_thread(self, layer: Any) -> None:
+        async def answer(request: object) -> None: ...
+
+        assert iscoroutinefunction(layer(answer))
+        assert not iscoroutinefunction(layer(lambda request: None))
+
+
+class TestConditionalRead:
+    def test_of_what_the_caller_has_is_304(self, client: APIClient) -> None:
+        gadget = Group.objects.create(name="bolt")
+        address = f"{URL}/{gadget.pk}"
+
+        first = client.get(address)
+        again = client.get(address, headers={"If-None-Match": '"4"'})
+        other = client.get(address, headers={"If-None-Match": '"3"'})
+
+        assert first["ETag"] == '"4"'
+        assert (again.status_code, again.content) == (304, b"")
+        assert other.status_code == 200
+
+
+class TestThrottle:
+    @pytest.fixture(autouse=True)
+    def _two_a_minute(self, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = {"api_key": 2, "user": 2, "anonymous": 1}
+        # A count of its own for each test; clearing the cache would clear the broker's database.
+        fresh = {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}
+        settings.CACHES = {"default": fresh}
+
+    def test_counts_and_says_so(self, client: APIClient) -> None:
+        answer = client.get(URL)
+
+        assert answer["RateLimit-Policy"] == '"caller";q=2;w=60'
+        assert re.fullmatch(r'"caller";r=1;t=\d+', answer["RateLimit"])
+
+    def test_refuses_the_third(self, client: APIClient) -> None:
+        for _ in range(2):
+            assert client.get(URL).status_code == 200
+
+        answer = client.get(URL)
+
+        assert answer.status_code == 429
+        assert answer.json()["code"] == "throttled"
+        assert 1 <= int(answer["Retry-After"]) <= 60
+        assert answer["RateLimit"].startswith('"caller";r=0;')
+
+    def test_counts_each_caller_apart(self, client: APIClient, alice: User) -> None:
+        for _ in range(3):
+            client.get(URL)
+
+        assert client_with(issue(alice, ["*"])[0]).get(URL).status_code == 200
+
+    def test_counts_strangers_by_address(self, client: APIClient) -> None:
+        answers = [APIClient().post("/api/v1/open", {}, REMOTE_ADDR="192.0.2.1") for _ in range(2)]
+        other = APIClient().post("/api/v1/open", {}, REMOTE_ADDR="192.0.2.2")
+
+        assert [answer.status_code for answer in answers] == [401, 429]
+        assert other.status_code == 401
+
+    def test_lets_everybody_through_when_the_cache_is_away(
+        self, client: APIClient, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": "unix:///nowhere/valkey.sock",
+            }
+        }
+
+        answers = [client.get(URL) for _ in range(3)]
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert "the cache does not answer" in caplog.text
+
+
+class TestAnonymous:
+    def test_acts_as_nobody(self, client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        acted: list[Any] = []
+
+        def note(*, name: str) -> None:
+            acted.append(context.current().principal)
+
+        monkeypatch.setattr(sample, "make_gadget", note)
+        APIClient().post("/api/v1/open", {})
+
+        assert acted == [ANONYMOUS]
