@@ -6,7 +6,12 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -129,7 +134,13 @@ class SchemaView(APIView):
     """This description, in YAML or JSON."""
 
     capabilities = PUBLIC
-    renderer_classes = [OpenApiYamlRenderer, OpenApiJsonRenderer]
+    # In this order the plain media types come before the registered ones.
+    renderer_classes = [
+        OpenApiYamlRenderer2,
+        OpenApiJsonRenderer2,
+        OpenApiYamlRenderer,
+        OpenApiJsonRenderer,
+    ]
     schema = None
 
     def get(self, request: Request) -> Response:

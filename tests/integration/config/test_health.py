@@ -1,0 +1,116 @@
+"""/livez and /readyz: who may know how much, and what makes a process not ready."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+
+from config import health
+from tests.integration.ledger.conftest import client_with, grant, issue
+from workflows.work.models import Worker
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Say how each part is: `parts(broker=NotWell("away"))`; the others are well."""
+
+    def arrange(**troubles: Exception) -> None:
+        def probe(name: str) -> health.Probe:
+            def answer() -> str:
+                if name in troubles:
+                    raise troubles[name]
+                return "well"
+
+            return answer
+
+        arranged = [
+            health.Part(name=part.name, is_essential=part.is_essential, probe=probe(part.name))
+            for part in health.PARTS
+        ]
+        monkeypatch.setattr(health, "PARTS", arranged)
+
+    return arrange
+
+
+class TestLivez:
+    def test_answers_without_asking_anybody(self) -> None:
+        answer = Client().get("/livez")  # No database is allowed in this test.
+
+        assert (answer.status_code, answer.content) == (200, b"alive\n")
+
+
+class TestReadyz:
+    @pytest.mark.parametrize(
+        ("trouble", "status", "says"),
+        [
+            ({}, 200, "ready"),
+            ({"broker": health.NotWell("away")}, 200, "degraded"),
+            ({"sequencer": health.NotWell("lags")}, 200, "degraded"),
+            ({"workers": health.NotWell("none")}, 200, "degraded"),
+            ({"migrations": health.NotWell("2 missing")}, 503, "not_ready"),
+            ({"database": OperationalError("password=hunter2")}, 503, "not_ready"),
+        ],
+    )
+    def test_tells_a_stranger_whether_and_no_more(
+        self, db: None, parts: Any, trouble: dict[str, Exception], status: int, says: str
+    ) -> None:
+        parts(**trouble)
+
+        answer = Client().get("/readyz")
+
+        assert (answer.status_code, answer.json()) == (status, {"status": says})
+        assert answer["Cache-Control"] == "no-store"
+
+    def test_tells_who_may_know_what_is_wrong(self, db: None, parts: Any) -> None:
+        alice = grant(User.objects.create_user("alice"), "system.health")
+        parts(broker=health.NotWell("does not answer"))
+
+        body = client_with(issue(alice, ["system.health"])[0]).get("/readyz").json()
+
+        found = {part["name"]: (part["ok"], part["says"]) for part in body["parts"]}
+        assert found["broker"] == (False, "does not answer")
+        assert found["database"] == (True, "well")
+
+    def test_asks_the_real_parts(self, db: None) -> None:
+        alice = grant(User.objects.create_user("alice"), "system.health")
+        client = client_with(issue(alice, ["*"])[0])
+
+        without = {part["name"]: part for part in client.get("/readyz").json()["parts"]}
+        now = timezone.now()
+        Worker.objects.create(name="w", role="celery", started_at=now, seen_at=now)
+        with_one = {part["name"]: part for part in client.get("/readyz").json()["parts"]}
+
+        assert without["database"]["says"] == "answers"
+        assert without["migrations"]["says"] == "applied"
+        assert without["broker"]["ok"] is True
+        assert without["workers"]["says"] == "nobody takes work"
+        assert with_one["workers"]["says"] == "1 take work"
+
+    def test_knows_a_broker_that_is_away(self, settings: Any) -> None:
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+
+        with pytest.raises(health.NotWell):
+            health._broker()
+
+
+class TestDocuments:
+    @pytest.mark.parametrize("name", ["errors", "events"])
+    def test_to_which_answers_point_can_be_opened(self, name: str) -> None:
+        answer = Client().get(f"/docs/{name}.md")
+
+        assert answer.status_code == 200
+        assert answer["Content-Type"] == "text/markdown; charset=utf-8"
+
+    @pytest.mark.parametrize("name", ["secrets", "openapi", "architecture-x"])
+    def test_are_no_others(self, name: str, db: None) -> None:
+        assert Client().get(f"/docs/{name}.md").status_code == 404
+
+    @pytest.mark.parametrize("accept", ["application/json", "application/yaml", "*/*"])
+    def test_the_description_of_the_api_is_public(self, accept: str, db: None) -> None:
+        answer = Client().get("/api/schema/", headers={"Accept": accept})
+
+        assert answer.status_code == 200
+        assert "3.1.0" in answer.content.decode()[:60]

@@ -1,0 +1,95 @@
+"""Log lines: followed by their ids, one line each, without secrets."""
+
+import io
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from config import logs
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+
+ALICE = Principal(kind=PrincipalKind.USER, id="7")
+CANARY = "c4n4ryDoNotPrint"
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What the handler of the settings writes."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.addFilter(logs.WithIds())
+    handler.addFilter(logs.WithoutSecrets())
+    handler.setFormatter(logs.LineFormatter())
+    logger = logging.getLogger("daybook.test")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.stream
+    logger.removeHandler(handler)
+
+
+LOGGER = logging.getLogger("daybook.test")
+
+
+class TestIds:
+    def test_are_those_of_the_request_and_its_story(self, lines: io.StringIO) -> None:
+        token = logs.request_id.set("req_1")
+        with context.acting(ALICE, correlation_id="cor_1"):
+            LOGGER.info("Hello.")
+        logs.request_id.reset(token)
+
+        assert "INFO daybook.test [req_1 cor_1 user:7] Hello.\n" in lines.getvalue()
+
+    def test_are_dashes_when_nothing_is_served(self, lines: io.StringIO) -> None:
+        LOGGER.info("Hello.")
+
+        assert "[- - -] Hello." in lines.getvalue()
+
+    def test_are_known_to_what_django_says_after_the_request(self, lines: io.StringIO) -> None:
+        LOGGER.info("Not Found: /x", extra={"request": SimpleNamespace(request_id="req_2")})
+
+        assert "[req_2 - -] Not Found: /x\n" in lines.getvalue()
+
+
+class TestSecrets:
+    def test_are_taken_out_of_every_part_of_a_line(self, lines: io.StringIO) -> None:
+        try:
+            int(f"postgres://u:{CANARY}@h/x")
+        except ValueError:
+            LOGGER.exception(
+                f"Bearer {CANARY} %s",  # noqa: G004 - a message may have one anywhere.
+                f"whsec_{CANARY}",
+                extra={"password": CANARY, "headers": {"Authorization": f"Bearer {CANARY}"}},
+                stack_info=True,
+            )
+
+        assert CANARY not in lines.getvalue()
+        assert "ValueError" in lines.getvalue()
+
+    def test_are_taken_out_of_a_line_with_wrong_arguments(self, lines: io.StringIO) -> None:
+        wrong = "%d %d"
+        LOGGER.info(wrong, f"Bearer {CANARY}")
+
+        assert CANARY not in lines.getvalue()
+        assert "%d %d" in lines.getvalue()
+
+
+class TestLines:
+    @pytest.mark.parametrize(
+        ("text", "written"),
+        [
+            ("a\nb", "a\\nb"),
+            ("a\r\n2026 INFO forged", "a\\r\\n2026 INFO forged"),
+            ("\x1b[31mred", "\\x1b[31mred"),
+            ("\u202etxt.exe", "\\u202etxt.exe"),
+            ("Zürich", "Zürich"),
+        ],
+    )
+    def test_cannot_be_forged(self, lines: io.StringIO, text: str, written: str) -> None:
+        LOGGER.info(text)
+        LOGGER.info("Hello.", extra={"name_of_it": text})
+
+        first, second = lines.getvalue().splitlines()
+        assert first.endswith(f"] {written}")
+        assert second.endswith(f"] Hello. name_of_it={written}")
