@@ -200,7 +200,7 @@ def override_status(
 ) -> Booking:
     """Correct the status by hand; seats follow.
 
-    :raises ReasonMissing: if nobody says why.
+    :raises OverrideReasonMissing: if nobody says why.
     :raises OverrideNotNeeded: if the ordinary way leads there.
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
     :raises SlotSoldOut: if seats are needed again and gone.

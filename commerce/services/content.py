@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from commerce import conf
 from commerce.models import ExternalContent, Product
 from commerce.ports.cms import SYSTEMS
 
@@ -18,9 +19,13 @@ logger = logging.getLogger(__name__)
 def mirror_product(*, system: str, product_id: UUID) -> None:
     """Put the present state of a product into a content system, or take it away if it is gone.
 
+    Where no content system is configured, nothing happens.
+
     What goes wrong there is noted and logged, never raised: the product is as it should be,
     its copy lags, and `ExternalContent` shows it.
     """
+    if not conf.cms_url():
+        return
     try:
         product = Product.objects.filter(pk=product_id).first()
         if product is None:

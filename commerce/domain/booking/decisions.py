@@ -34,8 +34,8 @@ from commerce.domain.booking.refusals import (
     HoldNotOver,
     InvalidTransition,
     OverrideNotNeeded,
+    OverrideReasonMissing,
     PaymentOutstanding,
-    ReasonMissing,
     RosterClosed,
     RosterFull,
     TravellerNotOnBooking,
@@ -186,7 +186,7 @@ def _expire(booking: Booking, command: ExpireBooking, revision: int) -> Event:
 
 def _override(booking: Booking, command: OverrideStatus, revision: int) -> Event:
     if not command.reason.strip():
-        raise ReasonMissing(booking.id)
+        raise OverrideReasonMissing(booking.id)
     if command.to is booking.status:
         raise InvalidTransition(
             booking.id, status=booking.status, to=command.to, allowed=_allowed(booking)

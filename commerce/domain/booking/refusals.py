@@ -85,8 +85,8 @@ class OverrideNotNeeded(Rejected):
         )
 
 
-class ReasonMissing(Rejected):
-    code = "reason_missing"
+class OverrideReasonMissing(Rejected):
+    code = "override_reason_missing"
 
     def __init__(self, booking_id: str) -> None:
         super().__init__(

@@ -1,0 +1,1 @@
+"""The trade over HTTP, under /api/v1/."""

@@ -1,0 +1,44 @@
+"""What the views of this room have in common: read the body, answer with version and place."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from ledger.preconditions import etag
+from workflows.work.domain.claim import WorkRef
+
+
+def valid(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
+    """Return the body of a request.
+
+    :raises ValidationError: if it is not of that shape; the answer is a 400.
+    """
+    asked = shape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+def shown(body: BaseSerializer[Any], *, version: int | None = None) -> Response:
+    """Answer with something that is there."""
+    headers = {} if version is None else {"ETag": etag(version)}
+    return Response(body.data, headers=headers)
+
+
+def made(body: BaseSerializer[Any], *, at: str, version: int | None = None) -> Response:
+    """Answer with something new, and say where it is."""
+    response = shown(body, version=version)
+    response.status_code = status.HTTP_201_CREATED
+    response["Location"] = f"/api/v1/{at}"
+    return response
+
+
+def under_way(work: WorkRef) -> Response:
+    """Answer that a job will do it, and say which."""
+    return Response(
+        {"job_id": str(work.id), "kind": work.kind},
+        status=status.HTTP_202_ACCEPTED,
+        headers={"Location": f"/api/v1/jobs/{work.id}"},
+    )

@@ -1,0 +1,117 @@
+"""What lists can be asked for. Whatever else is asked is a 400."""
+
+from django_filters import rest_framework as filters
+
+from commerce.domain.booking.state import Status
+from commerce.domain.invoices import InvoiceStatus
+from commerce.domain.refunds import RefundMethod, RefundStatus
+from commerce.models import (
+    Booking,
+    CreditNote,
+    Delivery,
+    DeliveryStatus,
+    ExternalContent,
+    Invoice,
+    Payment,
+    PaymentStatus,
+    Product,
+    ProductStatus,
+    Refund,
+    Slot,
+)
+from commerce.models.constraints import choices
+
+
+class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
+    """One value or several, separated by commas."""
+
+
+class ProductFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(ProductStatus))
+    currency = filters.CharFilter()
+
+    class Meta:
+        model = Product
+        fields: list[str] = []
+
+
+class SlotFilters(filters.FilterSet):
+    product_id = filters.UUIDFilter()
+    starts_after = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
+    starts_before = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lt")
+
+    class Meta:
+        model = Slot
+        fields: list[str] = []
+
+
+class BookingFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(Status))
+    number = filters.CharFilter()
+    external_ref = filters.CharFilter()
+    service_after = filters.DateFilter(field_name="service_date", lookup_expr="gte")
+    service_before = filters.DateFilter(field_name="service_date", lookup_expr="lt")
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Booking
+        fields: list[str] = []
+
+
+class InvoiceFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(InvoiceStatus))
+    booking_id = filters.UUIDFilter()
+    number = filters.CharFilter()
+    due_before = filters.DateFilter(field_name="due_date", lookup_expr="lt")
+
+    class Meta:
+        model = Invoice
+        fields: list[str] = []
+
+
+class PaymentFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(PaymentStatus))
+    invoice_id = filters.UUIDFilter()
+    provider = filters.CharFilter()
+
+    class Meta:
+        model = Payment
+        fields: list[str] = []
+
+
+class CreditNoteFilters(filters.FilterSet):
+    invoice_id = filters.UUIDFilter()
+
+    class Meta:
+        model = CreditNote
+        fields: list[str] = []
+
+
+class RefundFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(RefundStatus))
+    method = OneOrMore(choices=choices(RefundMethod))
+    payment_id = filters.UUIDFilter()
+
+    class Meta:
+        model = Refund
+        fields: list[str] = []
+
+
+class DeliveryFilters(filters.FilterSet):
+    status = OneOrMore(choices=choices(DeliveryStatus))
+    booking_id = filters.UUIDFilter()
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+
+class ContentFilters(filters.FilterSet):
+    product_id = filters.UUIDFilter()
+    system = filters.CharFilter()
+    is_failing = filters.BooleanFilter(field_name="failed_at", lookup_expr="isnull", exclude=True)
+
+    class Meta:
+        model = ExternalContent
+        fields: list[str] = []

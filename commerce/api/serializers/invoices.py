@@ -1,0 +1,297 @@
+"""Invoices, payments and money back."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from commerce.api.serializers.bookings import REASON_CHARS_MAX
+from commerce.api.serializers.fields import (
+    BasisPointsField,
+    CentsField,
+    CurrencyField,
+    PositiveCentsField,
+    QuantityField,
+)
+from commerce.domain.refunds import RefundMethod
+from commerce.models import (
+    Capture,
+    CreditNote,
+    ExternalContent,
+    ExternalRef,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    PaymentMethod,
+    Refund,
+    Rendition,
+    RenditionFormat,
+)
+from commerce.models.constraints import choices
+from commerce.services.invoices import Line
+from ledger.bodies import Body
+
+LINES_MAX = 200
+
+
+class LineIn(Body):
+    description = serializers.CharField(max_length=300)
+    quantity = QuantityField()
+    unit_amount_cents = CentsField()
+    tax_bp = BasisPointsField(default=0)
+
+
+class InvoiceIn(Body):
+    booking_id = serializers.UUIDField()
+    lines = serializers.ListField(
+        child=LineIn(),
+        required=False,
+        min_length=1,
+        max_length=LINES_MAX,
+        help_text="Absent: a line per item of the booking.",
+    )
+    tax_bp = BasisPointsField(default=0, help_text="The tax on lines made of the booking.")
+    due_date = serializers.DateField(required=False, help_text="In 14 days, if it is left out.")
+
+    def validate_lines(self, lines: list[dict[str, Any]]) -> list[Line]:
+        return [Line(**line) for line in lines]
+
+
+class DocumentIn(Body):
+    format = serializers.ChoiceField(
+        choices=choices(RenditionFormat), default=RenditionFormat.HTML.value
+    )
+
+
+class ProviderIn(Body):
+    provider = serializers.CharField(max_length=40, default="demo")
+
+
+class PaymentIn(Body):
+    amount_cents = PositiveCentsField()
+    currency = CurrencyField()
+    method = serializers.ChoiceField(choices=choices(PaymentMethod))
+    reference = serializers.CharField(max_length=200, allow_blank=True, default="")
+    paid_at = serializers.DateTimeField(allow_null=True, default=None)
+    is_pending = serializers.BooleanField(
+        default=False, help_text="It was announced, and changes nothing until it is completed."
+    )
+
+    def validate_method(self, value: str) -> PaymentMethod:
+        return PaymentMethod(value)
+
+
+class PaidAtIn(Body):
+    paid_at = serializers.DateTimeField(allow_null=True, default=None)
+
+
+class FailureIn(Body):
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+
+class CreditNoteIn(Body):
+    invoice_id = serializers.UUIDField()
+    amount_cents = PositiveCentsField()
+    currency = CurrencyField()
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+
+class RefundIn(Body):
+    payment_id = serializers.UUIDField()
+    credit_note_id = serializers.UUIDField(allow_null=True, default=None)
+    amount_cents = PositiveCentsField()
+    method = serializers.ChoiceField(choices=choices(RefundMethod))
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+    def validate_method(self, value: str) -> RefundMethod:
+        return RefundMethod(value)
+
+
+class SettledIn(Body):
+    provider_ref = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+
+class JobRefOut(serializers.Serializer[Any]):
+    job_id = serializers.UUIDField()
+    kind = serializers.CharField()
+
+
+class LineOut(serializers.ModelSerializer[InvoiceLine]):
+    class Meta:
+        model = InvoiceLine
+        fields = [
+            "position",
+            "description",
+            "quantity",
+            "unit_amount_cents",
+            "tax_bp",
+            "amount_cents",
+            "tax_cents",
+        ]
+        read_only_fields = fields
+
+
+class ExternalRefOut(serializers.ModelSerializer[ExternalRef]):
+    class Meta:
+        model = ExternalRef
+        fields = [
+            "id",
+            "provider",
+            "external_id",
+            "external_number",
+            "external_url",
+            "status",
+            "paid_amount_cents",
+            "unpaid_amount_cents",
+            "synced_at",
+            "settled_at",
+            "sync_error",
+        ]
+        read_only_fields = fields
+
+
+class InvoiceOut(serializers.ModelSerializer[Invoice]):
+    booking_id = serializers.UUIDField(read_only=True)
+
+    class Meta:
+        model = Invoice
+        fields = [
+            "id",
+            "booking_id",
+            "number",
+            "status",
+            "revision",
+            "currency",
+            "subtotal_cents",
+            "tax_cents",
+            "total_cents",
+            "paid_cents",
+            "balance_due_cents",
+            "due_date",
+            "created_at",
+            "issued_at",
+            "voided_at",
+            "void_reason",
+        ]
+        read_only_fields = fields
+
+
+class InvoiceDetailOut(InvoiceOut):
+    lines = LineOut(many=True, read_only=True)
+    external_refs = ExternalRefOut(many=True, read_only=True)
+
+    class Meta(InvoiceOut.Meta):
+        fields = [*InvoiceOut.Meta.fields, "lines", "external_refs"]
+        read_only_fields = fields
+
+
+class DocumentOut(serializers.ModelSerializer[Rendition]):
+    invoice_id = serializers.UUIDField(read_only=True)
+    url = serializers.SerializerMethodField(help_text="Where its content is.")
+
+    class Meta:
+        model = Rendition
+        fields = [
+            "id",
+            "invoice_id",
+            "format",
+            "status",
+            "storage_key",
+            "content_type",
+            "content_hash",
+            "byte_size",
+            "url",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+    def get_url(self, rendition: Rendition) -> str:
+        return f"/api/v1/documents/{rendition.pk}/content"
+
+
+class CaptureOut(serializers.ModelSerializer[Capture]):
+    class Meta:
+        model = Capture
+        fields = ["provider", "provider_ref", "amount_cents", "captured_at", "window_closes_at"]
+        read_only_fields = fields
+
+
+class PaymentOut(serializers.ModelSerializer[Payment]):
+    invoice_id = serializers.UUIDField(read_only=True)
+    capture = CaptureOut(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Payment
+        fields = [
+            "id",
+            "invoice_id",
+            "status",
+            "method",
+            "amount_cents",
+            "currency",
+            "reference",
+            "provider",
+            "failure_reason",
+            "paid_at",
+            "recorded_by",
+            "created_at",
+            "capture",
+        ]
+        read_only_fields = fields
+
+
+class CreditNoteOut(serializers.ModelSerializer[CreditNote]):
+    invoice_id = serializers.UUIDField(read_only=True)
+
+    class Meta:
+        model = CreditNote
+        fields = [
+            "id",
+            "invoice_id",
+            "number",
+            "amount_cents",
+            "currency",
+            "reason",
+            "issued_by",
+            "issued_at",
+        ]
+        read_only_fields = fields
+
+
+class RefundOut(serializers.ModelSerializer[Refund]):
+    payment_id = serializers.UUIDField(read_only=True)
+    credit_note_id = serializers.UUIDField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Refund
+        fields = [
+            "id",
+            "payment_id",
+            "credit_note_id",
+            "method",
+            "status",
+            "amount_cents",
+            "currency",
+            "reason",
+            "provider_ref",
+            "failure_reason",
+            "requested_by",
+            "created_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
+
+
+class ExternalContentOut(serializers.ModelSerializer[ExternalContent]):
+    class Meta:
+        model = ExternalContent
+        fields = [
+            "id",
+            "product_id",
+            "system",
+            "external_id",
+            "checksum",
+            "synced_at",
+            "failed_at",
+            "last_error",
+        ]
+        read_only_fields = fields

@@ -1,0 +1,1 @@
+"""Forms in, one call down, shapes out. Views hold no rule of the trade."""

@@ -1,0 +1,311 @@
+"""Invoices, their documents, payments and money back, over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from commerce.api.answers import made, shown, under_way, valid
+from commerce.api.filters import CreditNoteFilters, InvoiceFilters, PaymentFilters, RefundFilters
+from commerce.api.serializers.bookings import WithReasonIn
+from commerce.api.serializers.invoices import (
+    CreditNoteIn,
+    CreditNoteOut,
+    DocumentIn,
+    DocumentOut,
+    FailureIn,
+    InvoiceDetailOut,
+    InvoiceIn,
+    InvoiceOut,
+    JobRefOut,
+    PaidAtIn,
+    PaymentIn,
+    PaymentOut,
+    ProviderIn,
+    RefundIn,
+    RefundOut,
+    SettledIn,
+)
+from commerce.models import CreditNote, Invoice, Payment, Refund, Rendition, RenditionFormat
+from commerce.services import invoices, payments, refunds, renditions, settlement
+from ledger import authority
+from ledger.preconditions import expected_version
+from workflows.work.domain.claim import WorkRef
+from workflows.work.models import Work
+
+
+class InvoiceViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Invoice]
+):
+    """Invoices: drafted from a booking, issued, paid, voided."""
+
+    capabilities = {
+        "list": "invoice.read",
+        "retrieve": "invoice.read",
+        "create": "invoice.create",
+        "destroy": "invoice.create",
+        "issue": "invoice.issue",
+        "void": "invoice.void",
+        "documents": "invoice.read",
+        "generate_document": "invoice.generate_document",
+        "record_payment": "payment.record",
+        "request_payment": "invoice.request_payment",
+        "poll_settlement": "invoice.poll_settlement",
+    }
+    object_level = True
+    queryset = Invoice.objects.none()
+    filterset_class = InvoiceFilters
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Invoice]:
+        rows = Invoice.objects.all()
+        if self.action != "list":
+            rows = rows.prefetch_related("lines", "external_refs")
+        if authority.holds(self.request, self.capabilities[self.action]):
+            return rows
+        return authority.visible(rows, self.request, "invoice.read")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Invoice]]:
+        return InvoiceOut if self.action == "list" else InvoiceDetailOut
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Show an invoice; its ETag is what a change must match."""
+        return _invoice(self.get_object())
+
+    @extend_schema(request=InvoiceIn, responses={201: InvoiceDetailOut})
+    def create(self, request: Request) -> Response:
+        """Draft an invoice for a booking."""
+        asked = valid(InvoiceIn, request)
+        authority.holder_of(request).demand("invoice.create")
+        invoice = invoices.create_invoice(**asked)
+        body = InvoiceDetailOut(invoice)
+        return made(body, at=f"invoices/{invoice.pk}", version=invoice.revision)
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Discard a draft."""
+        self.get_object()
+        invoices.discard_draft(invoice_id=pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=InvoiceDetailOut)
+    @action(detail=True, methods=["post"])
+    def issue(self, request: Request, pk: UUID) -> Response:
+        """Give a draft its number; from here on it is owed."""
+        return self._step(invoices.issue_invoice)
+
+    @extend_schema(request=WithReasonIn, responses=InvoiceDetailOut)
+    @action(detail=True, methods=["post"])
+    def void(self, request: Request, pk: UUID) -> Response:
+        """Take an invoice back on which nothing was paid or credited."""
+        return self._step(invoices.void_invoice, **valid(WithReasonIn, request))
+
+    @extend_schema(responses=DocumentOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def documents(self, request: Request, pk: UUID) -> Response:
+        """List the documents of an invoice, the newest first."""
+        invoice = self.get_object()
+        rows = invoice.renditions.defer("content").order_by("-created_at", "-pk")
+        return Response(DocumentOut(rows, many=True).data)
+
+    @extend_schema(request=DocumentIn, responses={201: DocumentOut})
+    @documents.mapping.post
+    def generate_document(self, request: Request, pk: UUID) -> Response:
+        """Make a document; the one before in that format becomes stale."""
+        format_ = RenditionFormat(valid(DocumentIn, request)["format"])
+        self.get_object()
+        rendition = renditions.generate_invoice_document(invoice_id=pk, format_=format_)
+        return made(DocumentOut(rendition), at=f"documents/{rendition.pk}/content")
+
+    @extend_schema(request=PaymentIn, responses={201: PaymentOut})
+    @action(detail=True, methods=["post"], url_path="payments")
+    def record_payment(self, request: Request, pk: UUID) -> Response:
+        """Book money on an invoice, or announce it."""
+        asked = valid(PaymentIn, request)
+        self.get_object()
+        payment = payments.record_payment(invoice_id=pk, **asked)
+        return made(PaymentOut(payment), at=f"payments/{payment.pk}")
+
+    @extend_schema(request=ProviderIn, responses={202: JobRefOut})
+    @action(detail=True, methods=["post"], url_path="request-payment")
+    def request_payment(self, request: Request, pk: UUID) -> Response:
+        """Have a provider collect what is due, as a job."""
+        asked = valid(ProviderIn, request)
+        self.get_object()
+        return under_way(settlement.ask_for_payment(invoice_id=pk, **asked))
+
+    @extend_schema(request=None, responses={202: JobRefOut})
+    @action(detail=True, methods=["post"], url_path="poll-settlement")
+    def poll_settlement(self, request: Request, pk: UUID) -> Response:
+        """Have the providers of an invoice asked what was paid, as a job."""
+        self.get_object()
+        return under_way(settlement.ask_for_poll(invoice_id=pk))
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        match self.action:
+            case "destroy":
+                return Response(status=status.HTTP_204_NO_CONTENT)
+            case "generate_document":
+                return shown(DocumentOut(get_object_or_404(Rendition, pk=reference)))
+            case "record_payment":
+                return shown(PaymentOut(get_object_or_404(Payment, pk=reference)))
+            case "request_payment" | "poll_settlement":
+                work = get_object_or_404(Work, pk=reference)
+                return under_way(WorkRef(id=work.pk, kind=work.kind))
+            case _:
+                return _invoice(get_object_or_404(Invoice, pk=reference))
+
+    def _step(self, service: Any, **asked: Any) -> Response:
+        invoice = self.get_object()
+        version = expected_version(self.request, required=False)
+        return _invoice(service(invoice_id=invoice.pk, expected_version=version, **asked))
+
+
+class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
+    """The content of documents. Private: each request is checked, nothing is cached."""
+
+    capabilities = {"content": "invoice.read_document"}
+    object_level = True
+    queryset = Rendition.objects.none()
+    lookup_value_converter = "uuid"
+
+    @extend_schema(responses={(200, "text/html"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def content(self, request: Request, pk: UUID) -> HttpResponse:
+        """Download a document."""
+        rows = Rendition.objects.select_related("invoice")
+        rendition = get_object_or_404(rows, pk=pk)
+        visible = authority.visible(
+            Invoice.objects.filter(pk=rendition.invoice_id), request, "invoice.read_document"
+        )
+        get_object_or_404(visible)
+        return _download(rendition)
+
+
+class PaymentViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
+):
+    """Money that came in, or was announced."""
+
+    capabilities = {
+        "list": "payment.read",
+        "retrieve": "payment.read",
+        "complete": "payment.record",
+        "fail": "payment.record",
+    }
+    queryset = Payment.objects.select_related("capture")
+    serializer_class = PaymentOut
+    filterset_class = PaymentFilters
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=PaidAtIn, responses=PaymentOut)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: UUID) -> Response:
+        """Note that announced money has come."""
+        asked = valid(PaidAtIn, request)
+        return shown(PaymentOut(payments.complete_payment(payment_id=pk, **asked)))
+
+    @extend_schema(request=FailureIn, responses=PaymentOut)
+    @action(detail=True, methods=["post"])
+    def fail(self, request: Request, pk: UUID) -> Response:
+        """Note that announced money will not come."""
+        asked = valid(FailureIn, request)
+        return shown(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return shown(PaymentOut(get_object_or_404(Payment, pk=reference)))
+
+
+class CreditNoteViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[CreditNote]
+):
+    """Adjustments of invoices that were issued."""
+
+    capabilities = {
+        "list": "credit_note.read",
+        "retrieve": "credit_note.read",
+        "create": "credit_note.issue",
+    }
+    queryset = CreditNote.objects.all()
+    serializer_class = CreditNoteOut
+    filterset_class = CreditNoteFilters
+    cursor_ordering = ("-issued_at", "-id")
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=CreditNoteIn, responses={201: CreditNoteOut})
+    def create(self, request: Request) -> Response:
+        """Issue a credit note."""
+        note = refunds.issue_credit_note(**valid(CreditNoteIn, request))
+        return made(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return shown(CreditNoteOut(get_object_or_404(CreditNote, pk=reference)))
+
+
+class RefundViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Refund]
+):
+    """Money that goes back."""
+
+    capabilities = {
+        "list": "refund.read",
+        "retrieve": "refund.read",
+        "create": "refund.request",
+        "settle": "refund.settle",
+        "fail": "refund.settle",
+    }
+    queryset = Refund.objects.all()
+    serializer_class = RefundOut
+    filterset_class = RefundFilters
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=RefundIn, responses={201: RefundOut})
+    def create(self, request: Request) -> Response:
+        """Hold an amount against a payment until it has gone back, or not."""
+        refund = refunds.request_refund(**valid(RefundIn, request))
+        return made(RefundOut(refund), at=f"refunds/{refund.pk}")
+
+    @extend_schema(request=SettledIn, responses=RefundOut)
+    @action(detail=True, methods=["post"])
+    def settle(self, request: Request, pk: UUID) -> Response:
+        """Note that the money has gone back."""
+        asked = valid(SettledIn, request)
+        return shown(RefundOut(refunds.settle_refund(refund_id=pk, **asked)))
+
+    @extend_schema(request=FailureIn, responses=RefundOut)
+    @action(detail=True, methods=["post"])
+    def fail(self, request: Request, pk: UUID) -> Response:
+        """Note that the money has not gone back."""
+        asked = valid(FailureIn, request)
+        return shown(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return shown(RefundOut(get_object_or_404(Refund, pk=reference)))
+
+
+def _invoice(invoice: Invoice) -> Response:
+    return shown(InvoiceDetailOut(invoice), version=invoice.revision)
+
+
+def _download(rendition: Rendition) -> HttpResponse:
+    response = HttpResponse(bytes(rendition.content), content_type=rendition.content_type)
+    name = rendition.storage_key.rpartition("/")[2]
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    # Should it be opened here after all, nothing in it runs.
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
