@@ -1,0 +1,184 @@
+"""A small business to look at: made through the services, so every fact of it is on record."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from commerce.domain.booking.state import Status
+from commerce.domain.cancellation import RefundType, Rule
+from commerce.domain.refunds import RefundMethod
+from commerce.models import (
+    Booking,
+    CancellationPolicy,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Product,
+    RenditionFormat,
+    Slot,
+)
+from commerce.services import (
+    bookings,
+    invoices,
+    payments,
+    policies,
+    products,
+    refunds,
+    renditions,
+    slots,
+    travellers,
+)
+from commerce.services.bookings import Wanted
+
+POLICY = "Flexible"
+TIERS = (
+    Rule(days_before=30, refund_bp=10_000, refund_type=RefundType.CASH, label="Full refund"),
+    Rule(days_before=15, refund_bp=5_000, refund_type=RefundType.CASH, label="Half"),
+    Rule(days_before=7, refund_bp=2_500, refund_type=RefundType.CREDIT, label="Travel credit"),
+    Rule(days_before=0, label="No refund"),
+)
+PRODUCTS: tuple[dict[str, Any], ...] = (
+    {"name": "Harbour cruise", "sell_amount_cents": 4_900, "duration_minutes": 90},
+    {"name": "Old town walk", "sell_amount_cents": 2_500, "duration_minutes": 120},
+    {"name": "Island day trip", "sell_amount_cents": 18_500, "duration_minutes": 540},
+)
+DEPARTURES_IN_DAYS = (5, 20, 45)
+CAPACITY = 12
+PEOPLE = (
+    ("Ada", "Lovelace"),
+    ("Grace", "Hopper"),
+    ("Alan", "Turing"),
+    ("Hedy", "Lamarr"),
+    ("Mary", "Somerville"),
+    ("Emmy", "Noether"),
+)
+
+
+def plant() -> list[str]:
+    """Make what is missing of the example, and return what was made. Harmless when repeated."""
+    made = [*_products(_policy())]
+    departures = list(Slot.objects.filter(product__name="Harbour cruise").order_by("starts_at"))
+    for number, (reference, act) in enumerate(_BOOKINGS.items()):
+        if not Booking.objects.filter(external_ref=reference).exists():
+            act(_booking(reference, PEOPLE[number], departures[number % len(departures)]))
+            made.append(reference)
+    return made
+
+
+def _policy() -> CancellationPolicy:
+    known = CancellationPolicy.objects.filter(name=POLICY).first()
+    if known is not None:
+        return known
+    version = policies.create_policy(name=POLICY, currency="EUR", rules=TIERS)
+    policies.publish_version(policy_id=version.policy_id, version_id=version.pk)
+    return version.policy
+
+
+def _products(policy: CancellationPolicy) -> list[str]:
+    missing = [
+        facts for facts in PRODUCTS if not Product.objects.filter(name=facts["name"]).exists()
+    ]
+    for facts in missing:
+        product = products.create_product(
+            currency="EUR", status="active", cancellation_policy_id=policy.pk, **facts
+        )
+        for days in DEPARTURES_IN_DAYS:
+            slots.create_slot(product_id=product.pk, starts_at=_in(days), capacity=CAPACITY)
+    return [facts["name"] for facts in missing]
+
+
+def _in(days: int) -> datetime:
+    day: date = timezone.now().date() + timedelta(days=days)
+    return datetime.combine(day, time(9), tzinfo=timezone.get_current_timezone())
+
+
+def _booking(reference: str, person: tuple[str, str], slot: Slot) -> Booking:
+    first, last = person
+    email = f"{first.lower()}@example.com"
+    booking = bookings.create_booking(
+        wanted=[Wanted(slot_id=slot.pk, quantity=2)],
+        pax=2,
+        contact={"name": f"{first} {last}", "email": email, "phone": "+44 20 7946 0141"},
+        external_ref=reference,
+    )
+    travellers.add_traveller(
+        booking_id=booking.pk,
+        category="adult",
+        is_primary=True,
+        personal={"first_name": first, "last_name": last, "email": email},
+    )
+    return booking
+
+
+def _invoice(booking: Booking) -> Invoice:
+    draft = invoices.create_invoice(booking_id=booking.pk, tax_bp=1_900)
+    return invoices.issue_invoice(invoice_id=draft.pk)
+
+
+def _paid(booking: Booking) -> Payment:
+    invoice = _invoice(booking)
+    payment = payments.record_payment(
+        invoice_id=invoice.pk,
+        amount_cents=invoice.total_cents,
+        currency=invoice.currency,
+        method=PaymentMethod.BANK_TRANSFER,
+        reference=invoice.number or "",
+    )
+    renditions.generate_invoice_document(invoice_id=invoice.pk, format_=RenditionFormat.HTML)
+    bookings.confirm_booking(booking_id=booking.pk)
+    return payment
+
+
+def _stay_draft(booking: Booking) -> None:
+    invoices.create_invoice(booking_id=booking.pk, tax_bp=1_900)
+
+
+def _hold(booking: Booking) -> None:
+    bookings.hold_booking(booking_id=booking.pk, until=timezone.now() + timedelta(days=2))
+
+
+def _await_payment(booking: Booking) -> None:
+    until = timezone.now() + timedelta(days=2)
+    bookings.await_payment(booking_id=booking.pk, until=until)
+    _invoice(booking)
+
+
+def _confirm(booking: Booking) -> None:
+    _paid(booking)
+
+
+def _travel(booking: Booking) -> None:
+    _paid(booking)
+    bookings.start_booking(booking_id=booking.pk)
+
+
+def _cancel(booking: Booking) -> None:
+    payment = _paid(booking)
+    cancelled = bookings.cancel_booking(booking_id=booking.pk, reason="The customer fell ill.")
+    assert cancelled.status == Status.CANCELLED
+    amount = cancelled.entitlement["amountCents"] if cancelled.entitlement else 0
+    note = refunds.issue_credit_note(
+        invoice_id=payment.invoice_id,
+        amount_cents=amount,
+        currency=payment.currency,
+        reason="Cancelled on agreed terms.",
+    )
+    refunds.request_refund(
+        payment_id=payment.pk,
+        amount_cents=amount,
+        method=RefundMethod.BANK_TRANSFER,
+        reason=note.reason,
+        credit_note_id=note.pk,
+    )
+
+
+_BOOKINGS = {
+    "EXAMPLE-1": _stay_draft,
+    "EXAMPLE-2": _hold,
+    "EXAMPLE-3": _await_payment,
+    "EXAMPLE-4": _confirm,
+    "EXAMPLE-5": _cancel,
+    "EXAMPLE-6": _travel,
+}
+"""By reference, which is how a second planting knows them. The fifth leaves in 20 days."""
