@@ -1,6 +1,6 @@
 """PostgreSQL of our own: one data folder, one unix socket, no TCP.
 
-Rules learnt the hard way are in docs/adr/0020-embedded-servers-are-child-processes.md.
+Rules learnt the hard way are in docs/adr/0011-embedded-servers-are-children-on-a-socket.md.
 """
 
 import os
