@@ -185,7 +185,7 @@ def _procrastinate() -> list[list[Side]]:
     return [_sides("peer", "procrastinate", put=put, one_by_one=drain, batches=None, fill=fill)]
 
 
-def _pgqueuer() -> list[list[Side]]:
+def _pgqueuer() -> list[list[Side]]:  # noqa: PLR0915 (one peer, told in one place)
     asyncpg = peers.optional("asyncpg")
     if asyncpg is None or peers.optional("pgqueuer") is None:
         return []

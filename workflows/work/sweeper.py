@@ -8,8 +8,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -106,21 +104,33 @@ def _dispatch(*, patience_s: float) -> list[Due]:
 
 
 def _ring(due: Sequence[Due]) -> None:
-    # Neighbours of one kind share bells; sorting them all would undo the turns they take.
-    for (queue, kind), group in groupby(due, key=itemgetter(1, 2)):
-        ids = [id_ for id_, _, _ in group]
-        doorbell.ring(queue, ids, size=_bell_size(kind))
+    for queue, ids in _bells(due):
+        doorbell.ring(queue, ids, size=len(ids))
 
 
 def _do(due: Sequence[Due], worker: str, is_stopping: Callable[[], bool]) -> int:
     done = 0
-    for (_, kind), group in groupby(due, key=itemgetter(1, 2)):
-        ids = [id_ for id_, _, _ in group]
-        for start in range(0, len(ids), _bell_size(kind)):
-            if is_stopping():
-                return done
-            done += runner.take(ids[start : start + _bell_size(kind)], worker=worker)
+    for _, ids in _bells(due):
+        if is_stopping():
+            break
+        done += runner.take(ids, worker=worker)
     return done
+
+
+def _bells(due: Sequence[Due]) -> list[tuple[str, list[UUID]]]:
+    """Return what is to be rung or done together, with its queue, in the order of `due`.
+
+    Light work joins the first of its kind that has room, so that kinds that take turns
+    still fill their batches.
+    """
+    bells: list[tuple[str, list[UUID]]] = []
+    latest: dict[str, list[UUID]] = {}
+    for id_, queue, kind in due:
+        if len(latest.get(kind, ())) in {0, _bell_size(kind)}:
+            latest[kind] = []
+            bells.append((queue, latest[kind]))
+        latest[kind].append(id_)
+    return bells
 
 
 def _bell_size(kind: str) -> int:

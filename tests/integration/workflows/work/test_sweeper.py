@@ -168,6 +168,18 @@ class TestExecute:
 
         assert [row(ref).status for ref in refs] == ["done"] * 3
 
+    def test_fills_batches_of_light_work_although_kinds_take_turns(
+        self, enqueue: Enqueue, django_assert_num_queries: Any
+    ) -> None:
+        for _ in range(10):
+            enqueue("lab.light", {})
+            enqueue("lab.echo")
+        sweep()
+
+        # Two for schedules, one for leases in a savepoint, one to pick; two for each batch.
+        with django_assert_num_queries(6 + 2 * (1 + 10)):
+            assert sweep(execute=True).done == 20
+
     def test_stops_between_two_pieces(self, enqueue: Enqueue) -> None:
         enqueue()
         enqueue()
