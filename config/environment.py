@@ -54,6 +54,16 @@ MEANINGS = {
         ),
         "OPEN_ENGINE": "Serve `/engine` without a key; as `--open-engine`.",
     },
+    "Flows": {
+        "DAYBOOK_RETRY_MAX": "How often a step is tried again, if it does not say so itself.",
+        "DAYBOOK_RETRY_INITIAL_BACKOFF": "Milliseconds before the first retry of a step.",
+        "DAYBOOK_RETRY_MAX_BACKOFF": "Milliseconds between retries of a step, at most.",
+        "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
+        "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take, if it does not say so itself.",
+        "DAYBOOK_WEBHOOK_BASE_URL": "Where steps that call back find this installation.",
+        "DAYBOOK_HEALTH_INTERVAL": "Seconds between two looks at the health of steps.",
+        "DAYBOOK_NODE": "The name of this installation in the health of steps.",
+    },
     "Limits": {
         "API_BODY_BYTES_MAX": "The largest body of a request to the API.",
         "API_REQUESTS_PER_MINUTE_API_KEY": "Requests a minute for each API key.",

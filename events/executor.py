@@ -154,7 +154,8 @@ def _queued(run: _Run[S, C, E]) -> Outcome[S]:
 
 
 def _under_lock(run: _Run[S, C, E]) -> Outcome[S]:
-    reached = states.fresh(run.aggregate, run.stream, queued=True)
+    store.lock([run.stream])
+    reached = states.fresh(run.aggregate, run.stream)
     events = run.aggregate.decide(reached.state, run.command)
     return _committed(run, reached, events, _drafts(run, events))
 

@@ -6,7 +6,7 @@ here by the id of its last event, and by `append`, which refuses when the stream
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -72,17 +72,14 @@ def cached(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | No
     return _cache.get(aggregate, stream)
 
 
-def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = False) -> Reached[S]:
-    """Return the state of `stream` as this transaction sees it.
-
-    When `queued`, hold the lock of the stream from then on.
-    """
+def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S]:
+    """Return the state of `stream` as this transaction sees it."""
     known = _cache.get(aggregate, stream)
     base = known or _from_snapshot(aggregate, stream)
-    reached = base and _followed(aggregate, stream, base, queued=queued)
+    reached = base and _followed(aggregate, stream, base)
     if reached is None:
         # Nothing known, or what is known is of another past: the database was restored.
-        reached = replayed(aggregate, store.history(stream, queued=queued), stream)
+        reached = replayed(aggregate, store.history(stream), stream)
     if reached.sequence and not wire.connection().in_atomic_block:
         _cache.put(aggregate, stream, reached)
     return reached
@@ -114,11 +111,10 @@ def replayed(
     """Fold `history` onto `base`, or onto the beginning."""
     start = base or Reached(state=aggregate.initial(stream), sequence=0, event_id="")
     state, sequence, event_id = start.state, start.sequence, start.event_id
-    decode, dated, evolve = aggregate.decode, aggregate.dated, aggregate.evolve
-    # aggregate.read and fold, written out: half of a long replay would be their calls.
+    read: Callable[..., Any] = aggregate.read
+    evolve = aggregate.evolve
     for sequence, event_id, name, version, text, at in history:  # noqa: B007
-        event = decode(name, version, orjson.loads(text))
-        state = evolve(state, dated(event, at) if dated else event)
+        state = evolve(state, read(name, version, orjson.loads(text), at))
     return Reached(state=state, sequence=sequence, event_id=event_id)
 
 
@@ -136,12 +132,12 @@ def _reached(aggregate: Aggregate[S, Any, Any], snapshot: Snapshot) -> Reached[S
 
 
 def _followed(
-    aggregate: Aggregate[S, Any, Any], stream: Stream, base: Reached[S], *, queued: bool
+    aggregate: Aggregate[S, Any, Any], stream: Stream, base: Reached[S]
 ) -> Reached[S] | None:
     """Fold what came after `base`; None when `base` is not of this stream's past."""
-    history = store.history(stream, since=base.sequence, queued=queued)
+    history = store.history(stream, since=base.sequence)
     head = next(history, None)
-    if head is None or head[:2] != (base.sequence, base.event_id):
+    if head is None or (head.sequence, head.event_id) != (base.sequence, base.event_id):
         return None
     following = next(history, None)
     if following is None:

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "ledger",
     "workflows.work",
     "workflows.webhooks",
+    "workflows.flows",
     "commerce",
     "console",
     "config.apps.PlatformConfig",
@@ -295,3 +296,13 @@ COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
 COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
 # Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
+
+# Flows. Times in milliseconds; what a step does not say for itself comes from here.
+FLOWS_RETRY_MAX = env.integer("DAYBOOK_RETRY_MAX", 10)
+FLOWS_RETRY_INITIAL_BACKOFF_MS = env.integer("DAYBOOK_RETRY_INITIAL_BACKOFF", 1_000)
+FLOWS_RETRY_MAX_BACKOFF_MS = env.integer("DAYBOOK_RETRY_MAX_BACKOFF", 60_000)
+FLOWS_RETRY_BACKOFF_TYPE = env.text("DAYBOOK_RETRY_BACKOFF_TYPE", "exponential")
+FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000)
+FLOWS_WEBHOOK_BASE_URL = env.text("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
+FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30)
+FLOWS_NODE = env.text("DAYBOOK_NODE", "daybook-1")

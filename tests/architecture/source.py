@@ -11,6 +11,7 @@ APPS = {
     "config": ROOT / "config",
     "console": ROOT / "console",
     "commerce": ROOT / "commerce",
+    "workflows.flows": ROOT / "workflows/flows",
     "workflows.webhooks": ROOT / "workflows/webhooks",
     "workflows.work": ROOT / "workflows/work",
     "workflows.egress": ROOT / "workflows/egress",

@@ -262,7 +262,7 @@ class TestSnapshots:
 
         def counted(*args: Any, **options: Any) -> Any:
             for each in history(*args, **options):
-                replayed.append(each[0])
+                replayed.append(each.sequence)
                 yield each
 
         monkeypatch.setattr(store, "history", counted)

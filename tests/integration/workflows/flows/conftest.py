@@ -1,0 +1,75 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db.models import F
+from pytest_django import Settings
+
+from events import states
+from tests.support.step_server import StepServer, step_server
+from workflows.egress import client
+from workflows.flows import engine
+from workflows.flows.domain.flow import Flow
+from workflows.work import runner
+from workflows.work.models import Work
+
+FLOW_KINDS = [
+    "flow.invoke",
+    "flow.compensate",
+    "flow.look",
+    "flow.time_out",
+    "flow.tell_parent",
+    "flow.callback_timeout",
+    "flow.waited",
+]
+
+
+@pytest.fixture
+def peer(settings: Settings) -> Iterator[StepServer]:
+    """A step server that the engine may reach."""
+    settings.HTTP_ALLOW = ["127.0.0.0/8"]
+    with step_server() as server:
+        yield server
+    client.forget_connections()
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests() -> Iterator[None]:
+    states.forget_all()
+    yield
+    states.forget_all()
+
+
+def work_off(limit: int = 500) -> None:
+    """Do what is due, and what becomes due by it, in this process."""
+    for _ in range(limit):
+        if not runner.work_off(worker="test", kinds=FLOW_KINDS):
+            return
+    raise AssertionError("the work does not end")
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """The clock of this process, which `later` moves on."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
+        _clocks.append(traveller)
+        yield traveller
+        _clocks.clear()
+
+
+_clocks: list[time_machine.Traveller] = []
+
+
+def later(seconds: float) -> None:
+    """Let time pass: for this process, and for the rows, which PostgreSQL's clock measures."""
+    by = timedelta(seconds=seconds)
+    _clocks[0].shift(by)
+    Work.objects.exclude(status__in=["done", "cancelled"]).update(due_at=F("due_at") - by)
+    Work.objects.filter(status="scheduled").update(status="ready")
+
+
+def flow(flow_id: str) -> Flow:
+    found = engine.flow(flow_id)
+    assert found is not None
+    return found

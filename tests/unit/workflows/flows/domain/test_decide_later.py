@@ -1,0 +1,234 @@
+"""What a flow does when things go on: retries, deadlines, undoing, operators."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.flow_bench import (
+    NOON,
+    OUTPUT,
+    FlowBench,
+    optional,
+    requires,
+    step,
+)
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.decide import FlowSettled, NothingToRetry, StepSettled
+from workflows.flows.domain.flow import StepStatus
+
+UNDO = {"endpoint": "http://peer", "compensate": "http://peer/undo"}
+NO_RETRY = {"max_retries": 1, "init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
+
+
+def each(parallelism: int = 1, **extra: object) -> FlowBench:
+    """Return a bench whose step `work` runs once per element of `list`, and can be undone."""
+    return FlowBench(
+        step(
+            "work",
+            http=UNDO,
+            attributes={"list": requires(for_each=True), "done": OUTPUT},
+            work_config={"parallelism": parallelism},
+            **extra,
+        )
+    )
+
+
+class TestRetry:
+    def test_keeps_the_token_and_backs_off(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        token = bench.token("work")
+
+        assert bench.not_complete("work") == ["work_not_completed", "work_retry_scheduled"]
+        item = bench.execution("work").items[token]
+        assert item.next_retry_at == NOON + timedelta(seconds=1)
+
+        again = asked.BeginAttempt(step_id="work", token=token)
+        assert bench.do(again) == []
+        bench.after(seconds=1)
+        assert bench.do(again) == ["work_started"]
+
+        assert bench.not_complete("work") == [
+            "work_not_completed",
+            "work_failed",
+            "step_failed",
+            "flow_failed",
+            "flow_deactivated",
+        ]
+
+    def test_the_first_result_wins(self) -> None:
+        bench = FlowBench(step("work", attributes={"a": OUTPUT}))
+        bench.start("work")
+        bench.succeed("work", a=1)
+
+        assert bench.succeed("work", a=2) == []
+        assert bench.fail("work") == []
+        assert bench.execution("work").outputs == {"a": 1}
+
+    def test_a_result_that_comes_while_a_retry_waits_counts(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        bench.not_complete("work")
+
+        assert bench.succeed("work")[-1] == "flow_deactivated"
+
+    def test_an_operator_can_have_it_at_once(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY))
+        bench.start("work")
+        now = asked.RetryNow(step_id="work", token=bench.token("work"))
+        with pytest.raises(NothingToRetry):
+            bench.do(now)
+
+        bench.not_complete("work")
+
+        assert bench.do(now) == ["work_started"]
+
+
+class TestDispatch:
+    def test_is_put_off_once_while_no_worker_is_healthy(self) -> None:  # 17
+        bench = FlowBench(step("work"))
+        bench.is_healthy = lambda _step: False
+
+        bench.start("work")
+        assert bench.names() == ["flow_started", "step_started", "dispatch_deferred"]
+
+        bench.is_healthy = lambda _step: True
+        assert bench.do(asked.Continue()) == ["work_started"]
+
+    def test_takes_from_memory_what_was_done_before(self) -> None:
+        bench = FlowBench(step("work", memoizable=True, attributes={"a": OUTPUT}))
+        bench.remembered = lambda _step, _inputs: {"a": "as before"}
+
+        bench.start("work")
+
+        assert "work_started" not in bench.names()
+        assert bench.execution("work").outputs == {"a": "as before"}
+
+
+class TestOptionalInputs:
+    def deadline_bench(self, deadline_ms: int) -> FlowBench:
+        return FlowBench(
+            step("slow", attributes={"a": OUTPUT}),
+            step("goal", attributes={"a": optional(default='"D"', deadline=deadline_ms)}),
+        )
+
+    def test_start_with_the_default_when_the_deadline_has_passed(self) -> None:
+        bench = self.deadline_bench(100)
+        bench.start("goal")
+        assert bench.status("goal") == StepStatus.PENDING
+
+        bench.after(milliseconds=100)
+        bench.do(asked.Continue())
+
+        assert bench.execution("goal").inputs == {"a": "D"}
+
+    def test_take_the_value_that_comes_in_time(self) -> None:
+        bench = self.deadline_bench(2000)
+        bench.start("goal")
+        bench.after(milliseconds=540)
+
+        bench.succeed("slow", a="real")
+
+        assert bench.execution("goal").inputs == {"a": "real"}
+
+    def test_do_not_wait_without_a_deadline(self) -> None:
+        bench = self.deadline_bench(0)
+
+        bench.start("goal")
+
+        assert bench.execution("goal").inputs == {"a": "D"}
+
+
+class TestCompensation:
+    def test_undoes_what_succeeded_when_a_sibling_fails(self) -> None:
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0, done="x")
+
+        assert bench.fail("work", 1) == [
+            "work_failed",
+            "step_failed",
+            "comp_started",
+            "flow_failed",
+        ]
+
+    def test_is_not_attempted_without_an_address(self) -> None:  # 3
+        bench = FlowBench(
+            step(
+                "work",
+                attributes={"list": requires(for_each=True)},
+                work_config={"parallelism": 2},
+            )
+        )
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0)
+
+        assert bench.fail("work", 1)[-1] == "flow_deactivated"
+
+    def test_goes_back_through_the_steps_if_the_flow_wants_it(self) -> None:
+        bench = FlowBench(
+            step("seats", http=UNDO, attributes={"held": OUTPUT}),
+            step("card", http=UNDO, attributes={"held": requires(), "paid": OUTPUT}),
+            step("ticket", attributes={"paid": requires()}),
+        )
+        bench.start("ticket", options={"compensate": True})
+        bench.succeed("seats", held=1)
+        bench.succeed("card", paid=1)
+
+        bench.fail("ticket")
+
+        undone = [e.step_id for e in bench.events if type(e).__name__ == "CompStarted"]  # type: ignore[union-attr]
+        assert undone == ["card"]
+        card = asked.SucceedCompensation(step_id="card", token=bench.token("card"))
+        assert bench.do(card) == ["comp_succeeded", "comp_started"]
+        seats = asked.SucceedCompensation(step_id="seats", token=bench.token("seats"))
+        assert bench.do(seats) == ["comp_succeeded", "flow_deactivated"]
+
+    def test_failing_for_good_is_visible_and_ends(self) -> None:
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.succeed("work", 0)
+        bench.fail("work", 1)
+
+        gone = asked.FailCompensation(step_id="work", token=bench.token("work"), error="410")
+
+        assert bench.do(gone) == ["comp_failed", "flow_deactivated"]
+        assert bench.do(gone) == []
+
+
+class TestOperators:
+    def test_nothing_starts_while_paused_but_results_count(self) -> None:
+        bench = FlowBench(
+            step("one", attributes={"a": OUTPUT}), step("two", attributes={"a": requires()})
+        )
+        bench.start("two")
+        bench.do(asked.PauseFlow(reason="look first"))
+
+        bench.succeed("one", a=1)
+        assert bench.status("two") == StepStatus.PENDING
+
+        assert bench.do(asked.ResumeFlow()) == ["flow_resumed", "step_started", "work_started"]
+
+    def test_cancelling_ends_the_flow_when_what_is_under_way_has_ended(self) -> None:
+        bench = FlowBench(step("work"))
+        bench.start("work")
+
+        assert bench.do(asked.CancelFlow(reason="changed my mind")) == [
+            "flow_cancelled",
+            "flow_failed",
+        ]
+        assert bench.succeed("work") == ["work_succeeded", "step_completed", "flow_deactivated"]
+        with pytest.raises(FlowSettled):
+            bench.do(asked.CancelFlow(reason="again"))
+
+    def test_a_forced_step_hands_over(self) -> None:
+        bench = FlowBench(
+            step("one", attributes={"a": OUTPUT}), step("two", attributes={"a": requires()})
+        )
+        bench.start("two")
+
+        bench.do(asked.ForceStep(step_id="one", outputs={"a": "by phone"}))
+
+        assert bench.execution("two").inputs == {"a": "by phone"}
+        with pytest.raises(StepSettled):
+            bench.do(asked.SkipStep(step_id="one", reason="too late"))

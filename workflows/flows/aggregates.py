@@ -1,0 +1,153 @@
+"""The three aggregates of flows, as the log's executor runs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from events import executor
+from events.domain.aggregate import Aggregate, Projection
+from events.domain.envelope import Stream
+from workflows.flows.domain import catalog as catalogs
+from workflows.flows.domain import cluster as clusters
+from workflows.flows.domain import codec, snapshot
+from workflows.flows.domain.catalog import Catalog, CatalogCommand, CatalogEvent
+from workflows.flows.domain.cluster import Cluster, ReportHealth, StepHealthChanged
+from workflows.flows.domain.commands import FlowCommand
+from workflows.flows.domain.decide import decide
+from workflows.flows.domain.evolution import evolve
+from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.history import FlowEvent
+from workflows.flows.domain.world import World
+from workflows.flows.models import FlowSummary
+
+CATALOG_STREAM: Stream = ("catalog",)
+CLUSTER_STREAM: Stream = ("cluster",)
+
+_UNDATED = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A command to a flow, with the answers of the world that deciding may need."""
+
+    command: FlowCommand
+    world: World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An event of a flow together with the flow's id, which its stored form repeats."""
+
+    flow_id: str
+    event: FlowEvent | None
+
+
+def stream_of(flow_id: str) -> Stream:
+    return ("flow", flow_id)
+
+
+def _decide(flow: Flow, request: Request) -> Sequence[Stored]:
+    events = decide(flow, request.command, request.world)
+    return [Stored(flow_id=flow.id, event=event) for event in events]
+
+
+def _evolve(flow: Flow, stored: Stored) -> Flow:
+    # The older log has events that say nothing about a flow's state.
+    return flow if stored.event is None else evolve(flow, stored.event)
+
+
+def _encode(stored: Stored) -> tuple[str, dict[str, Any]]:
+    assert stored.event is not None, "what says nothing is never raised"
+    return codec.encode(stored.flow_id, stored.event)
+
+
+def _decode(name: str, _version: int, data: dict[str, Any]) -> Stored:
+    return Stored(flow_id=data.get("flow_id", ""), event=codec.decode(name, data, _UNDATED))
+
+
+def _dated(stored: Stored, at: datetime) -> Stored:
+    return stored if stored.event is None else replace(stored, event=replace(stored.event, at=at))
+
+
+def _project(projection: Projection[Flow]) -> None:
+    flow = projection.after
+    if flow.created_at is None:
+        return
+    values = _row(flow)
+    is_new = projection.before.created_at is None
+    if is_new:
+        FlowSummary.objects.create(flow_id=flow.id, **values)
+    elif values != _row(projection.before):
+        FlowSummary.objects.filter(flow_id=flow.id).update(**values)
+
+
+def _row(flow: Flow) -> dict[str, Any]:
+    is_over = flow.deactivated_at is not None
+    return {
+        "status": flow.status.value if is_over else "active",
+        "status_at": flow.deactivated_at or flow.created_at,
+        "outcome": flow.status.value,
+        "error": flow.error,
+        "goals": list(flow.plan.goals),
+        "labels": dict(flow.labels),
+        "parent_flow_id": flow.metadata.get("parent_flow_id", ""),
+        "forked_from": flow.options.get("forked_from", ""),
+        "concurrency_key": flow.options.get("concurrency_key", ""),
+        "is_paused": flow.is_paused,
+        "started_at": flow.created_at,
+    }
+
+
+def _rows(stream: Stream) -> list[dict[str, Any]]:
+    return [dict(row) for row in FlowSummary.objects.filter(flow_id=stream[1]).values()]
+
+
+def _clear(stream: Stream) -> None:
+    FlowSummary.objects.filter(flow_id=stream[1]).delete()
+
+
+FLOWS: Aggregate[Flow, Request, Stored] = executor.register(
+    Aggregate(
+        kind="flow",
+        initial=lambda stream: snapshot.not_started(stream[1]),
+        decide=_decide,
+        evolve=_evolve,
+        encode=_encode,
+        decode=_decode,
+        dump=snapshot.dump,
+        load=snapshot.load,
+        project=_project,
+        rows=_rows,
+        clear=_clear,
+        dated=_dated,
+    )
+)
+
+CATALOG: Aggregate[Catalog, CatalogCommand, CatalogEvent] = executor.register(
+    Aggregate(
+        kind="catalog",
+        initial=lambda _stream: Catalog(),
+        decide=catalogs.decide,
+        evolve=catalogs.evolve,
+        encode=catalogs.encode,
+        decode=lambda name, _version, data: catalogs.decode(name, data, _UNDATED),
+        dump=catalogs.catalog_as_json,
+        load=catalogs.catalog_from_json,
+        dated=lambda event, at: replace(event, at=at),
+    )
+)
+
+CLUSTER: Aggregate[Cluster, ReportHealth, StepHealthChanged] = executor.register(
+    Aggregate(
+        kind="cluster",
+        initial=lambda _stream: Cluster(),
+        decide=clusters.decide,
+        evolve=clusters.evolve,
+        encode=clusters.encode,
+        decode=lambda _name, _version, data: clusters.decode(data, _UNDATED),
+        dump=clusters.cluster_as_json,
+        load=clusters.cluster_from_json,
+        dated=lambda event, at: replace(event, at=at),
+    )
+)

@@ -1,0 +1,55 @@
+"""Steps that are Python functions of this installation, registered by name.
+
+Deployed code, not tenant input: whoever can register one can run anything.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+ENTRY_POINTS = "daybook.steps"
+
+StepFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+_registered: dict[str, StepFunction] = {}
+
+
+class TryAgain(Exception):
+    """Raised by a step function whose work did not work out this time."""
+
+
+class CallableUnknown(LookupError):
+    """This worker has no function of that name; another one may."""
+
+
+def step_function(name: str) -> Callable[[StepFunction], StepFunction]:
+    """Register the decorated `function(inputs) -> outputs` for python steps."""
+
+    def register(function: StepFunction) -> StepFunction:
+        known = _registered.setdefault(name, function)
+        assert known is function, f"two step functions are called {name}"
+        return function
+
+    return register
+
+
+def get(name: str) -> StepFunction:
+    """Return the function called `name`, from the registry or an installed package.
+
+    :raises CallableUnknown: if there is none.
+    """
+    found = _registered.get(name) or _from_packages().get(name)
+    if found is None:
+        raise CallableUnknown(name)
+    return found
+
+
+def names() -> list[str]:
+    """Return every name that this process knows."""
+    return sorted({*_registered, *_from_packages()})
+
+
+@lru_cache(maxsize=1)
+def _from_packages() -> dict[str, StepFunction]:
+    return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}

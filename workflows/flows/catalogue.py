@@ -1,0 +1,105 @@
+"""The events of flows, with Argyll's names and payloads (spec §4.1, §4.2), and ours."""
+
+from typing import Any
+
+from events import catalogue
+from events.domain.envelope import Category
+
+_TEXT = {"type": "string"}
+_OBJECT = {"type": "object"}
+_MAYBE_OBJECT = {"type": ["object", "null"]}
+_ANY: dict[str, Any] = {}
+_FLOW = {"flow_id": _TEXT}
+_STEP = {**_FLOW, "step_id": _TEXT}
+_WORK = {**_STEP, "token": _TEXT}
+_RETRY = {**_WORK, "next_retry_at": _TEXT, "error": _TEXT, "retry_count": {"type": "integer"}}
+_WHY = {"inputs": _MAYBE_OBJECT, "unsatisfied": {"type": "array", "items": _TEXT}}
+
+
+def _declare(
+    name: str,
+    meaning: str,
+    required: dict[str, Any],
+    optional: dict[str, Any] | None = None,
+    *,
+    stream: str = "flow",
+    category: Category = Category.INTERNAL,
+) -> None:
+    catalogue.declare(
+        name,
+        category=category,
+        meaning=meaning,
+        stream=stream,
+        schema={
+            "type": "object",
+            "properties": {**required, **(optional or {})},
+            "required": sorted(required),
+        },
+    )
+
+
+catalogue.declare_stream("flow", meaning="One flow, from its plan to its end.", read="flow.read")
+catalogue.declare_stream("catalog", meaning="The registered steps.", read="step.read")
+catalogue.declare_stream("cluster", meaning="The health of steps.", read="step.read")
+
+_declare("step_registered", "A step joined the catalog.", {"step": _OBJECT}, stream="catalog")
+_declare("step_updated", "A step has a new definition.", {"step": _OBJECT}, stream="catalog")
+_declare("step_unregistered", "A step left the catalog.", {"step_id": _TEXT}, stream="catalog")
+_declare(
+    "step_health_changed",
+    "A step became (un)healthy on a node.",
+    {"node_id": _TEXT, "step_id": _TEXT, "status": _TEXT},
+    {"error": _TEXT},
+    stream="cluster",
+)
+_declare(
+    "flow_started",
+    "A flow began, with its whole plan.",
+    {**_FLOW, "plan": _OBJECT, "init": _OBJECT},
+    {"metadata": _OBJECT, "labels": _OBJECT, "options": _OBJECT},
+    category=Category.DOMAIN,
+)
+_declare(
+    "flow_completed",
+    "Every goal is settled.",
+    {**_FLOW, "result": _OBJECT},
+    category=Category.DOMAIN,
+)
+_declare(
+    "flow_failed",
+    "A goal cannot be reached any more.",
+    {**_FLOW, "error": _TEXT},
+    category=Category.DOMAIN,
+)
+_declare("flow_deactivated", "Nothing of the flow can act any more.", {**_FLOW, "status": _TEXT})
+_declare("flow_paused", "Nothing new starts.", {**_FLOW, "reason": _TEXT})
+_declare("flow_resumed", "The flow goes on.", _FLOW)
+_declare(
+    "flow_cancelled",
+    "Somebody, or its timeout, ended the flow.",
+    {**_FLOW, "reason": _TEXT, "compensates": {"type": "boolean"}},
+)
+_declare(
+    "step_started",
+    "A step has all its inputs.",
+    {**_STEP, "inputs": _OBJECT, "work_items": _OBJECT},
+)
+_declare(
+    "step_completed",
+    "A step is done.",
+    {**_STEP, "outputs": _OBJECT},
+    {"duration": {"type": "integer"}},
+)
+_declare("step_failed", "A step failed for good.", {**_STEP, "error": _TEXT}, _WHY)
+_declare("step_skipped", "A step will not run.", {**_STEP, "reason": _TEXT}, _WHY)
+_declare("attribute_set", "An attribute got a value.", {**_STEP, "key": _TEXT, "value": _ANY})
+_declare("work_started", "One item is being worked on.", {**_WORK, "inputs": _OBJECT})
+_declare("work_succeeded", "One item is done.", {**_WORK, "outputs": _MAYBE_OBJECT})
+_declare("work_failed", "One item failed for good.", {**_WORK, "error": _TEXT})
+_declare("work_not_completed", "One item did not work out this time.", {**_WORK, "error": _TEXT})
+_declare("work_retry_scheduled", "One item is tried again later.", _RETRY)
+_declare("dispatch_deferred", "No healthy worker for a step; later again.", _STEP)
+_declare("comp_started", "One item is being undone.", _WORK)
+_declare("comp_succeeded", "One item is undone.", _WORK)
+_declare("comp_failed", "One item could not be undone.", {**_WORK, "error": _TEXT})
+_declare("comp_retry_scheduled", "Undoing one item is tried again later.", _RETRY)

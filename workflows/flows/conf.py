@@ -1,0 +1,57 @@
+"""The settings of this room, typed. Each comes from a DAYBOOK_* variable (spec §8.6)."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from workflows.flows.domain.step import WorkConfig
+from workflows.flows.domain.validation import BACKOFF_TYPES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSettings:
+    """Times in milliseconds. `node` names this installation in the health of steps."""
+
+    retry: WorkConfig
+    step_timeout_ms: int
+    webhook_base_url: str
+    health_interval_s: int
+    node: str
+
+
+@lru_cache(maxsize=1)
+def current() -> FlowSettings:
+    """Return the settings in force.
+
+    :raises ImproperlyConfigured: if a value makes no sense.
+    """
+    retry = WorkConfig(
+        max_retries=settings.FLOWS_RETRY_MAX,
+        init_backoff_ms=settings.FLOWS_RETRY_INITIAL_BACKOFF_MS,
+        max_backoff_ms=settings.FLOWS_RETRY_MAX_BACKOFF_MS,
+        backoff_type=settings.FLOWS_RETRY_BACKOFF_TYPE,
+    )
+    if not 0 < retry.init_backoff_ms <= retry.max_backoff_ms:
+        raise ImproperlyConfigured(
+            "DAYBOOK_RETRY_MAX_BACKOFF must be at least DAYBOOK_RETRY_INITIAL_BACKOFF, above 0."
+        )
+    if retry.backoff_type not in BACKOFF_TYPES - {""}:
+        raise ImproperlyConfigured("DAYBOOK_RETRY_BACKOFF_TYPE: fixed, linear or exponential.")
+    return FlowSettings(
+        retry=retry,
+        step_timeout_ms=settings.FLOWS_STEP_TIMEOUT_MS,
+        webhook_base_url=settings.FLOWS_WEBHOOK_BASE_URL.rstrip("/"),
+        health_interval_s=settings.FLOWS_HEALTH_INTERVAL_S,
+        node=settings.FLOWS_NODE,
+    )
+
+
+def _forget(*, setting: str, **_signal: object) -> None:
+    if setting.startswith("FLOWS_"):
+        current.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="flows.conf")

@@ -1,0 +1,262 @@
+"""What happens to the steps and items of a flow within one decision (Argyll spec §6, §7).
+
+Every event that is raised is applied at once to the working copy, so that every rule
+looks at the state as it will be.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflows.flows.domain import history as happened
+from workflows.flows.domain import inputs as given
+from workflows.flows.domain import work_items
+from workflows.flows.domain.backoff import delay, may_retry
+from workflows.flows.domain.evolution import evolve
+from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
+from workflows.flows.domain.gates import ScriptFailed, StepGate
+from workflows.flows.domain.step import Step, StepType, WorkConfig
+from workflows.flows.domain.world import World
+
+GATED_OUT = "required match did not match"
+NOT_TRUE = "predicate returned false"
+
+
+class StepDecisions:
+    """The working copy of one decision. `events` is what came of it."""
+
+    def __init__(self, flow: Flow, world: World) -> None:
+        self.flow = flow
+        self.world = world
+        self.events: list[happened.FlowEvent] = []
+        self.is_second_look = False
+        self.inline_left = world.inline_max
+        self._is_starting = False
+        self.deferred: set[str] = set()
+
+    def raise_event(self, event: happened.FlowEvent) -> None:
+        self.flow = evolve(self.flow, event)
+        self.events.append(event)
+
+    def begin(
+        self, started: happened.FlowStarted, *, inherited: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Start the flow; steps that a fork inherits are done with their earlier outputs."""
+        self._is_starting = True
+        self.raise_event(started)
+        for step_id, outputs in inherited.items():
+            self.complete_step_with(self.flow.step(step_id), outputs)
+
+    # --- one item ---------------------------------------------------------------------
+
+    def item(self, step_id: str, token: str) -> WorkItem | None:
+        execution = self.flow.executions.get(step_id)
+        return execution.items.get(token) if execution else None
+
+    def work_config(self, step_id: str) -> WorkConfig:
+        step = self.flow.step(step_id)
+        return (step.work_config or WorkConfig()).merged(self.world.defaults)
+
+    def start_item(self, step: Step, item: WorkItem) -> None:
+        """Start one item: from memory, in place, or by handing it to a worker."""
+        at = self.world.at
+        inputs = work_items.item_inputs(self.flow.executions[step.id], item)
+        if step.predicate is not None and item.inputs and not self._holds(step, inputs):
+            if self.flow.executions[step.id].status == StepStatus.ACTIVE:
+                # The predicate of one item is false: it is done, and gave nothing (defect 16).
+                self.succeed_item(step, item.token, None)
+            return
+        remembered = self.world.remembered(step, inputs) if step.memoizable else None
+        if remembered is not None:
+            self.succeed_item(step, item.token, remembered)
+            return
+        self.raise_event(
+            happened.WorkStarted(at=at, step_id=step.id, token=item.token, inputs=inputs)
+        )
+        if step.type == StepType.SCRIPT:
+            self._run_in_place(step, item)
+
+    def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
+        assert step.predicate is not None
+        try:
+            return self.world.languages.holds(step.predicate, inputs)
+        except ScriptFailed as broken:
+            self.fail_step(step.id, f"predicate evaluation failed\n{broken}", inputs)
+            return False
+
+    def _run_in_place(self, step: Step, item: WorkItem) -> None:
+        assert step.script is not None
+        self.inline_left -= 1
+        known = work_items.invocation_inputs(self.flow, step, item)
+        try:
+            outputs = self.world.languages.execute(step.script, known)
+        except ScriptFailed as broken:
+            self.fail_item(step, item.token, str(broken))
+        else:
+            self.succeed_item(step, item.token, outputs)
+
+    def succeed_item(self, step: Step, token: str, outputs: Mapping[str, Any] | None) -> None:
+        at = self.world.at
+        self.raise_event(
+            happened.WorkSucceeded(at=at, step_id=step.id, token=token, outputs=outputs)
+        )
+        execution = self.flow.executions[step.id]
+        if execution.status == StepStatus.ACTIVE:
+            if execution.count(WorkStatus.SUCCEEDED) == len(execution.order):
+                self.complete_step(step)
+        elif execution.status != StepStatus.COMPLETED:
+            # Its step is settled otherwise already: what came too late is undone (defect 8).
+            self._start_compensation(step, token)
+
+    def fail_item(self, step: Step, token: str, error: str) -> None:
+        at = self.world.at
+        error = error or "work item failed"
+        self.raise_event(happened.WorkFailed(at=at, step_id=step.id, token=token, error=error))
+        execution = self.flow.executions[step.id]
+        if execution.status == StepStatus.ACTIVE:
+            self.fail_step(step.id, error, execution.inputs)
+
+    def retry_or_fail_item(self, step: Step, item: WorkItem, error: str) -> None:
+        at = self.world.at
+        work = self.work_config(step.id)
+        self.raise_event(
+            happened.WorkNotCompleted(at=at, step_id=step.id, token=item.token, error=error)
+        )
+        is_wanted = self.flow.executions[step.id].status == StepStatus.ACTIVE
+        if is_wanted and not self.flow.is_terminal and may_retry(work, item.retry_count):
+            self.raise_event(
+                happened.WorkRetryScheduled(
+                    at=at,
+                    step_id=step.id,
+                    token=item.token,
+                    retry_count=item.retry_count + 1,
+                    next_retry_at=at + delay(work, item.retry_count),
+                    error=error,
+                )
+            )
+        else:
+            self.fail_item(step, item.token, error)
+
+    # --- one step ---------------------------------------------------------------------
+
+    def prepare_step(self, step: Step) -> bool:
+        """Start a pending step if it is ready, skip it if it must not run; tell if either."""
+        languages, at = self.world.languages, self.world.at
+        try:
+            gate, gates = given.gate(self.flow, step, languages)
+            if gate == StepGate.CLOSED:
+                closed = [name for name in sorted(gates) if gates[name].value == "unmatched"]
+                self.skip_step(
+                    step.id,
+                    GATED_OUT,
+                    given.resolve_available(self.flow, step, languages),
+                    tuple(closed),
+                )
+                return True
+            ready = given.readiness(self.flow, step, languages, now=at)
+            if ready.anchor is None:
+                return False
+            inputs = given.resolve(self.flow, step, languages, anchor=ready.anchor)
+        except ScriptFailed as broken:
+            self.fail_step(step.id, f"match evaluation failed\n{broken}", None)
+            return True
+        if step.predicate is not None and not self._holds(step, inputs):
+            if self.flow.executions[step.id].status == StepStatus.PENDING:
+                self.skip_step(step.id, NOT_TRUE, inputs)
+            return True
+        self._start_step(step, inputs)
+        return True
+
+    def _start_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+        try:
+            parts = work_items.expand(step, inputs)
+        except work_items.TooManyItems as refusal:
+            if self._is_starting:
+                raise
+            self.fail_step(step.id, str(refusal), inputs)
+            return
+        items = {
+            self.world.token(self.flow.id, step.id, index): part for index, part in enumerate(parts)
+        }
+        self.raise_event(
+            happened.StepStarted(at=self.world.at, step_id=step.id, inputs=inputs, work_items=items)
+        )
+        if not items:
+            self.complete_step(step)
+
+    def complete_step(self, step: Step) -> None:
+        execution = self.flow.executions[step.id]
+        self.complete_step_with(
+            step, work_items.step_outputs(step, execution, self.world.languages)
+        )
+
+    def complete_step_with(self, step: Step, outputs: Mapping[str, Any]) -> None:
+        at = self.world.at
+        for key, value in outputs.items():
+            self.raise_event(happened.AttributeSet(at=at, step_id=step.id, key=key, value=value))
+        started_at = self.flow.executions[step.id].started_at or at
+        self.raise_event(
+            happened.StepCompleted(
+                at=at,
+                step_id=step.id,
+                outputs=outputs,
+                duration_ms=int((at - started_at).total_seconds() * 1000),
+            )
+        )
+
+    def skip_step(
+        self,
+        step_id: str,
+        reason: str,
+        inputs: Mapping[str, Any] | None = None,
+        unsatisfied: tuple[str, ...] = (),
+    ) -> None:
+        self.raise_event(
+            happened.StepSkipped(
+                at=self.world.at,
+                step_id=step_id,
+                reason=reason,
+                inputs=inputs,
+                unsatisfied=unsatisfied,
+            )
+        )
+
+    def fail_step(self, step_id: str, error: str, inputs: Mapping[str, Any] | None) -> None:
+        self.raise_event(
+            happened.StepFailed(at=self.world.at, step_id=step_id, error=error, inputs=inputs)
+        )
+        self.compensate_step(self.flow.step(step_id))
+
+    def compensate_step(self, step: Step) -> None:
+        """Start to undo every item of a step that has succeeded."""
+        for item in list(self.flow.executions[step.id].in_order()):
+            if item.status == WorkStatus.SUCCEEDED:
+                self._start_compensation(step, item.token)
+
+    def _start_compensation(self, step: Step, token: str) -> None:
+        item = self.item(step.id, token)
+        # What was answered from memory was never done, so there is nothing to undo.
+        if item is None or item.started_at is None or not work_items.can_be_compensated(step):
+            return
+        self.raise_event(happened.CompStarted(at=self.world.at, step_id=step.id, token=token))
+
+    def fail_compensation(self, step_id: str, token: str, error: str) -> None:
+        self.raise_event(
+            happened.CompFailed(at=self.world.at, step_id=step_id, token=token, error=error)
+        )
+
+    def retry_or_fail_compensation(self, step_id: str, item: WorkItem, error: str) -> None:
+        at = self.world.at
+        work = self.work_config(step_id)
+        if not may_retry(work, item.retry_count):
+            self.fail_compensation(step_id, item.token, error)
+            return
+        self.raise_event(
+            happened.CompRetryScheduled(
+                at=at,
+                step_id=step_id,
+                token=item.token,
+                retry_count=item.retry_count + 1,
+                next_retry_at=at + delay(work, item.retry_count),
+                error=error,
+            )
+        )

@@ -1,0 +1,194 @@
+"""Call the world for one item of a step: HTTP out, an answer in, nothing recorded here.
+
+Classification as in Argyll (spec §2.10, §2.12): 2xx is success, anything below 500 is
+final, 5xx and the network may be tried again. All four Argyll headers are sent, also on
+compensation (defects 1 and 2), and the token also as Idempotency-Key.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from workflows.egress import client
+from workflows.egress.client import Answer, Call
+from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
+from workflows.flows import conf
+from workflows.flows.domain.flow import Flow, WorkItem
+from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.work_items import invocation_inputs, item_inputs
+
+USER_AGENT = "Argyll-Engine/0.1"
+_PATH_SAFE = "$&+=:@"
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It worked; `outputs` are what it gave, None if nothing."""
+
+    outputs: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It failed, and would again."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotCompleted:
+    """It did not work out this time."""
+
+    error: str
+
+
+Result = Done | Failed | NotCompleted
+
+
+class ArgumentMissing(Exception):
+    """A placeholder of the URL has no value."""
+
+
+def call_step(flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Invoke an HTTP step for one item and say how it went."""
+    assert step.http is not None, "only HTTP steps are called"
+    inputs = item_inputs(flow.executions[step.id], item)
+    extra = {"webhook_url": webhook_url(flow, step, item)} if step.type == StepType.ASYNC else {}
+    body = invocation_inputs(flow, step, item, **extra)
+    method = step.http.method or "POST"
+    try:
+        url = filled(step.http.endpoint, inputs)
+    except ArgumentMissing as missing:
+        return Failed(str(missing))
+    return _exchange(flow, step, item, method=method, url=url, body=body)
+
+
+def verify_step(flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Ask the peer whether an earlier call took effect, before it is repeated.
+
+    404 means that it did not; a 2xx body is its answer.
+    """
+    assert step.http is not None, "only HTTP steps are verified"
+    try:
+        url = filled(step.http.verify, item_inputs(flow.executions[step.id], item))
+    except ArgumentMissing as missing:
+        return Failed(str(missing))
+    return _exchange(flow, step, item, method="GET", url=url, body=None)
+
+
+def call_compensation(flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Invoke the compensation of one item: its inputs and raw outputs in the body."""
+    assert step.http is not None, "only HTTP steps are compensated over HTTP"
+    inputs = item_inputs(flow.executions[step.id], item)
+    outputs = dict(item.outputs or {})
+    try:
+        url = filled(step.http.compensate, {**inputs, **outputs})
+    except ArgumentMissing as missing:
+        return Failed(str(missing))
+    body = {"input": inputs, "output": outputs}
+    return _exchange(flow, step, item, method="POST", url=url, body=body)
+
+
+def webhook_url(flow: Flow, step: Step, item: WorkItem) -> str:
+    """Return where an asynchronous step delivers its result."""
+    base = conf.current().webhook_base_url
+    return f"{base}/webhook/{quote(flow.id, safe=':')}/{quote(step.id)}/{item.token}"
+
+
+def filled(template: str, values: Mapping[str, Any]) -> str:
+    """Return the URL with every `{name}` replaced by its path-escaped value.
+
+    :raises ArgumentMissing: if a value is not there.
+    """
+    parts = template.split("{")
+    url = parts[0]
+    for part in parts[1:]:
+        name, _, rest = part.partition("}")
+        if name not in values:
+            raise ArgumentMissing(f"missing endpoint argument: {name}")
+        value = values[name]
+        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        url += quote(text, safe=_PATH_SAFE) + rest
+    return url
+
+
+def _exchange(
+    flow: Flow, step: Step, item: WorkItem, *, method: str, url: str, body: Any
+) -> Result:
+    has_body = method != "GET"
+    timeout_ms = (step.http.timeout_ms if step.http else 0) or conf.current().step_timeout_ms
+    call = Call(
+        method=method,
+        url=url,
+        headers=_headers(flow, step, item, has_body=has_body),
+        body=json.dumps(body, separators=(",", ":")).encode() if has_body else b"",
+        deadline_seconds=max(timeout_ms, 1) / 1000,
+        redirects_max=client.REDIRECTS_MAX,
+    )
+    try:
+        answer = client.send(call)
+    except (EgressRefused, AnswerTooLarge) as refusal:
+        return Failed(str(refusal))
+    except EgressFailed as trouble:
+        reason = "context deadline exceeded" if trouble.error_class == "timeout" else str(trouble)
+        return NotCompleted(f'work not completed\n{method.title()} "{url}": {reason}')
+    return _classified(answer)
+
+
+def _headers(flow: Flow, step: Step, item: WorkItem, *, has_body: bool) -> dict[str, str]:
+    headers = {
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        "Argyll-Flow-ID": flow.id,
+        "Argyll-Step-ID": step.id,
+        "Argyll-Receipt-Token": item.token,
+        "Idempotency-Key": item.token,
+    }
+    if step.type == StepType.ASYNC:
+        headers["Argyll-Webhook-URL"] = webhook_url(flow, step, item)
+    if has_body:
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+def _classified(answer: Answer) -> Result:
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return _outputs(answer.body)
+    detail = problem_detail(answer.headers.get("content-type", ""), answer.body)
+    error = f"step returned HTTP error: status {answer.status}"
+    error += f": {detail}" if detail else ""
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return NotCompleted(f"work not completed\n{error}")
+    return Failed(error)
+
+
+def _outputs(body: bytes) -> Result:
+    if not body.strip():
+        return Done(None)
+    try:
+        outputs = json.loads(body)
+    except ValueError as broken:
+        return Failed(f"invalid output JSON: {broken}")
+    if outputs is None or isinstance(outputs, dict):
+        return Done(outputs)
+    kind = "array" if isinstance(outputs, list) else type(outputs).__name__
+    return Failed(f"invalid output JSON: json: cannot unmarshal {kind} into an object of outputs")
+
+
+def problem_detail(content_type: str, body: bytes) -> str:
+    """Return what a problem document says: its detail, else its title, else its status."""
+    if content_type.partition(";")[0].strip().lower() != PROBLEM_JSON:
+        return ""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return ""
+    if not isinstance(problem, dict) or not problem.keys() & {"type", "title", "detail"}:
+        return ""
+    status = problem.get("status")
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+    return str(problem.get("detail") or problem.get("title") or phrase)

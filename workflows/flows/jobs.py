@@ -1,0 +1,302 @@
+"""The kinds of work that flows put on the to-do list. Each handler may run more than once.
+
+A handler looks at the flow first: if the item is no longer what the row was made for, the
+row has nothing to do. The call to the world happens outside any transaction; its result
+and the completion of the row are one commit.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from workflows.flows import callables, engine, invocation, memory, services, waiting
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain import ids
+from workflows.flows.domain.errors import FlowInvalid
+from workflows.flows.domain.flow import Flow, FlowStatus, WorkItem, WorkStatus
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Effect, Step, StepType
+from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
+from workflows.flows.invocation import Done, Failed, NotCompleted, Result
+from workflows.flows.models import AwaitedCallback
+from workflows.work import queue
+from workflows.work.domain.claim import Claim, Snooze
+from workflows.work.domain.retry import RetryPolicy
+from workflows.work.registry import job
+
+_TEXT = {"type": "string"}
+_OF_FLOW = {"type": "object", "properties": {"flow_id": _TEXT}, "required": ["flow_id"]}
+_OF_ITEM = {
+    "type": "object",
+    "properties": {"flow_id": _TEXT, "step_id": _TEXT, "token": _TEXT},
+    "required": ["flow_id", "step_id", "token"],
+}
+
+# Retries of a step are the flow's own, with events. These are for our own trouble alone
+# (the database went away), and must outlast any: a flow must never wait for nobody.
+_OURS = RetryPolicy(max_attempts=1_000, base_s=1, factor=2, cap_s=30, jitter=0.2)
+_CRASHES_MAX = 1_000
+_CALL_TIMEOUT_S = 3_600
+_NO_ROOM_S = 0.25
+
+
+@job(
+    "flow.invoke",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    timeout_s=_CALL_TIMEOUT_S,
+    crash_budget=_CRASHES_MAX,
+)
+def invoke(claim: Claim) -> None:
+    """Do one work item of a step, or find out that it is done already."""
+    flow, step, item = _item(claim)
+    if item.status == WorkStatus.PENDING and item.retry_count:
+        flow, item = _begun(claim, flow, step, item)
+    if item.status == WorkStatus.ACTIVE:
+        _invoked(claim, flow, step, item)
+
+
+def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, WorkItem]:
+    """Start the next attempt of an item whose wait is over."""
+    command = asked.BeginAttempt(step_id=step.id, token=item.token)
+    with transaction.atomic(durable=True):
+        # The row that the new attempt makes is this one.
+        outcome = engine.handle_in_transaction(flow.id, command, but_not=item.token)
+    after = outcome.state
+    current = after.executions[step.id].items[item.token]
+    may_still_start = not after.is_terminal and not after.is_paused
+    if current.status == WorkStatus.PENDING and current.retry_count and may_still_start:
+        raise Snooze(_NO_ROOM_S)
+    return after, current
+
+
+def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
+    match step.type:
+        case StepType.SYNC | StepType.ASYNC:
+            result = _called(claim, flow, step, item)
+            if step.type == StepType.ASYNC and isinstance(result, Done):
+                _await_callback(claim, flow, step, item)
+            else:
+                _settle(claim, flow, step, item, result)
+        case StepType.PYTHON:
+            _settle(claim, flow, step, item, _run_function(flow, step, item))
+        case StepType.FLOW:
+            _start_child(claim, flow, step, item)
+        case StepType.WAIT:
+            waiting.begin(claim=claim, flow=flow, step=step, item=item)
+
+
+def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Call an HTTP step as its declared effect allows when an earlier call may have worked."""
+    assert step.http is not None, "only HTTP steps are called"
+    is_repeat = claim.attempt > 1 or item.retry_count > 0
+    if is_repeat and step.http.effect == Effect.AT_MOST_ONCE:
+        return Failed("outcome unknown: the step may take effect at most once")
+    if is_repeat and step.http.effect == Effect.VERIFY:
+        known = invocation.verify_step(flow, step, item)
+        if not isinstance(known, Failed):
+            return known
+    return invocation.call_step(flow, step, item)
+
+
+def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:
+    try:
+        function = callables.get(str((step.settings or {}).get("callable")))
+    except callables.CallableUnknown as unknown:
+        raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
+    try:
+        outputs = function(invocation_inputs(flow, step, item))
+    except callables.TryAgain as trouble:
+        return NotCompleted(f"work not completed\n{trouble}")
+    except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
+        return Failed(f"{type(error).__name__}: {error}")
+    return Done(dict(outputs) if outputs is not None else None)
+
+
+_CALLABLE_ELSEWHERE_S = 5.0
+
+
+def _settle(claim: Claim, flow: Flow, step: Step, item: WorkItem, result: Result) -> None:
+    """Record how a call went, together with the completion of its row."""
+    with transaction.atomic(durable=True):
+        engine.handle_in_transaction(flow.id, _command_for(step, item, result))
+        if step.memoizable and isinstance(result, Done):
+            memory.remember(step, item_inputs(flow.executions[step.id], item), result.outputs)
+        queue.complete(claim)
+
+
+def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:
+    match result:
+        case Done(outputs=outputs):
+            return asked.SucceedWork(step_id=step.id, token=item.token, outputs=outputs)
+        case Failed(error=error):
+            return asked.FailWork(step_id=step.id, token=item.token, error=error)
+        case NotCompleted(error=error):
+            return asked.NotCompleteWork(step_id=step.id, token=item.token, error=error)
+
+
+def _await_callback(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
+    """Leave the item active for its webhook; with a timeout, note when to stop waiting."""
+    assert step.http is not None, "only HTTP steps call back"
+    with transaction.atomic(durable=True):
+        if step.http.callback_timeout_ms:
+            queue.enqueue(
+                "flow.callback_timeout",
+                subject=claim.subject,
+                input=claim.input,
+                due_at=timezone.now() + timedelta(milliseconds=step.http.callback_timeout_ms),
+                idempotency_key=f"{claim.id}:{item.retry_count}",
+            )
+        AwaitedCallback.objects.update_or_create(
+            token=item.token,
+            defaults={"flow_id": flow.id, "step_id": step.id, "since": timezone.now()},
+        )
+        queue.complete(claim)
+
+
+@job("flow.callback_timeout", input_schema=_OF_ITEM, retry=_OURS, crash_budget=_CRASHES_MAX)
+def callback_timeout(claim: Claim) -> None:
+    """Stop waiting for a callback: the attempt did not work out."""
+    flow, step, item = _item(claim)
+    if item.status == WorkStatus.ACTIVE:
+        late = NotCompleted("work not completed\nno callback in time")
+        _settle(claim, flow, step, item, late)
+
+
+def _start_child(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
+    """Start the child of a flow step; if it is over already, take its outcome (defect 27)."""
+    child_id = ids.child_flow_id(parent=flow.id, step=step.id, token=item.token)
+    child = engine.flow(child_id)
+    if child is not None:
+        if child.is_over:
+            _settle(claim, flow, step, item, _outcome_of(child, step))
+        return
+    try:
+        with transaction.atomic(durable=True):
+            services.start_child(
+                flow_id=child_id,
+                plan=flow.plan.children[step.id],
+                init=invocation_inputs(flow, step, item),
+                parent=flow,
+                parent_step_id=step.id,
+                parent_work_item_token=item.token,
+            )
+            queue.complete(claim)
+    except FlowInvalid as refusal:
+        _settle(claim, flow, step, item, Failed(str(refusal)))
+
+
+def _outcome_of(child: Flow, step: Step) -> Result:
+    if child.status == FlowStatus.FAILED:
+        return Failed(child.error or "child flow failed")
+    first = {name: values[0].value for name, values in child.attributes.items() if values}
+    try:
+        return Done(child_outputs(first, step))
+    except ScriptFailed as lacking:
+        return Failed(str(lacking))
+
+
+@job("flow.tell_parent", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+def tell_parent(claim: Claim) -> None:
+    """Give the outcome of a child flow to the work item that waits for it."""
+    child = engine.flow(claim.input["flow_id"])
+    assert child is not None, "only a flow that was can tell"
+    parent = engine.flow(str(child.metadata["parent_flow_id"]))
+    if parent is None:
+        return
+    step = parent.step(str(child.metadata["parent_step_id"]))
+    token = str(child.metadata["parent_work_item_token"])
+    _settle(claim, parent, step, parent.executions[step.id].items[token], _outcome_of(child, step))
+
+
+@job(
+    "flow.compensate",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    timeout_s=_CALL_TIMEOUT_S,
+    crash_budget=_CRASHES_MAX,
+)
+def compensate(claim: Claim) -> None:
+    """Undo one item, with its token, until the peer says that it is undone."""
+    flow, step, item = _item(claim)
+    if item.status == WorkStatus.COMPENSATING and item.next_retry_at is not None:
+        begin = asked.BeginCompensation(step_id=step.id, token=item.token)
+        with transaction.atomic(durable=True):
+            outcome = engine.handle_in_transaction(flow.id, begin, but_not=item.token)
+        flow = outcome.state
+        item = flow.executions[step.id].items[item.token]
+    if item.status != WorkStatus.COMPENSATING or item.next_retry_at is not None:
+        return
+    result = _undone(flow, step, item)
+    with transaction.atomic(durable=True):
+        engine.handle_in_transaction(flow.id, _compensation_command(step, item, result))
+        queue.complete(claim)
+
+
+def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
+    if step.type != StepType.PYTHON:
+        return invocation.call_compensation(flow, step, item)
+    try:
+        function = callables.get(str((step.settings or {}).get("compensate")))
+    except callables.CallableUnknown as unknown:
+        raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
+    body: dict[str, Any] = {
+        "input": item_inputs(flow.executions[step.id], item),
+        "output": dict(item.outputs or {}),
+    }
+    try:
+        function(body)
+    except callables.TryAgain as trouble:
+        return NotCompleted(f"work not completed\n{trouble}")
+    except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
+        return Failed(f"{type(error).__name__}: {error}")
+    return Done(None)
+
+
+def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:
+    match result:
+        case Done():
+            return asked.SucceedCompensation(step_id=step.id, token=item.token)
+        case Failed(error=error):
+            return asked.FailCompensation(step_id=step.id, token=item.token, error=error)
+        case NotCompleted(error=error):
+            return asked.NotCompleteCompensation(step_id=step.id, token=item.token, error=error)
+
+
+@job("flow.look", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+def look(claim: Claim) -> None:
+    """Let a flow decide again: time has passed, or there is more to start."""
+    with transaction.atomic(durable=True):
+        engine.handle_in_transaction(claim.input["flow_id"], asked.Continue())
+        queue.complete(claim)
+
+
+@job("flow.time_out", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+def time_out(claim: Claim) -> None:
+    """End a flow whose time is up, if it is still active."""
+    flow_id = claim.input["flow_id"]
+    with transaction.atomic(durable=True):
+        flow = engine.flow(flow_id)
+        if flow is not None and not flow.is_terminal:
+            compensates = bool(flow.options.get("compensate"))
+            command = asked.CancelFlow(reason="timed out", compensates=compensates)
+            engine.handle_in_transaction(flow_id, command)
+        queue.complete(claim)
+
+
+@job("flow.waited", input_schema=_OF_ITEM, retry=_OURS, crash_budget=_CRASHES_MAX)
+def waited(claim: Claim) -> None:
+    """A wait step is over: its time has come, or its event."""
+    flow, step, item = _item(claim)
+    if item.status == WorkStatus.ACTIVE:
+        _settle(claim, flow, step, item, Done(dict(claim.input.get("outputs") or {})))
+        waiting.forget(token=item.token)
+
+
+def _item(claim: Claim) -> tuple[Flow, Step, WorkItem]:
+    flow = engine.flow(claim.input["flow_id"])
+    assert flow is not None, "a row of work is made with its flow"
+    step = flow.step(claim.input["step_id"])
+    return flow, step, flow.executions[step.id].items[claim.input["token"]]

@@ -1,0 +1,97 @@
+"""The script languages: one port, four tongues (Argyll spec §9.1).
+
+| place | sees | gives |
+| --- | --- | --- |
+| step script | its inputs by name | an object is the outputs, anything else is `result` |
+| predicate | its inputs by name (jpath: as one document) | truth, as the language has it |
+| match | `value` (jpath: as the document) | likewise |
+| input mapping | the value under the input's inner name | the value; see `_sole` for objects |
+| output mapping | the raw outputs by name (jpath: as the document) | likewise |
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import ale, cel, jpath, lua
+
+_EVALUATE: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
+    "ale": ale.evaluate,
+    "lua": lua.evaluate,
+    "cel": cel.evaluate,
+}
+_HOLDS: dict[str, Callable[[str, Mapping[str, Any]], bool]] = {
+    "ale": ale.holds,
+    "lua": lua.holds,
+    "cel": lambda source, arguments: cel.evaluate(source, arguments) is True,
+    "jpath": lambda source, arguments: bool(jpath.find(source, dict(arguments))),
+}
+
+
+def compile_script(script: Script, parameters: tuple[str, ...]) -> None:
+    """Check that a script compiles for these parameters.
+
+    :raises ScriptBroken: with its language's own message, if it does not.
+    """
+    match script.language:
+        case "ale":
+            ale.check(script.text, parameters)
+        case "lua":
+            lua.check(script.text, parameters)
+        case "cel":
+            cel.check(script.text)
+        case "jpath":
+            jpath.check(script.text)
+        case _:
+            raise ScriptBroken(f"invalid script language: {script.language}")
+
+
+class _Languages:
+    """The port of the domain, in all languages."""
+
+    def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        found = _evaluated(script, inputs)
+        return found if isinstance(found, dict) else {"result": found}
+
+    def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
+        return bool(_known(_HOLDS, script)(script.text, inputs))
+
+    def matches(self, script: Script, value: Any) -> bool:
+        if script.language == "jpath":
+            return bool(jpath.find(script.text, value))
+        return bool(_known(_HOLDS, script)(script.text, {"value": value}))
+
+    def map_input(self, script: Script, name: str, value: Any) -> Any:
+        if script.language == "jpath":
+            return jpath.value(script.text, value)
+        return _sole(_evaluated(script, {name: value}))
+
+    def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
+        if script.language == "jpath":
+            return jpath.value(script.text, dict(outputs))
+        return _sole(_evaluated(script, outputs))
+
+
+def _evaluated(script: Script, arguments: Mapping[str, Any]) -> Any:
+    return _known(_EVALUATE, script)(script.text, arguments)
+
+
+def _known(table: Mapping[str, Callable[..., Any]], script: Script) -> Callable[..., Any]:
+    try:
+        return table[script.language]
+    except KeyError:
+        raise ScriptFailed(f"invalid script language: {script.language}") from None
+
+
+def _sole(found: Any) -> Any:
+    """Return what a mapping means: the member `value`, the only member, or all of it."""
+    if isinstance(found, dict) and "value" in found:
+        return found["value"]
+    if isinstance(found, dict) and len(found) == 1:
+        return next(iter(found.values()))
+    return found
+
+
+LANGUAGES = _Languages()

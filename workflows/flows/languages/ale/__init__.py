@@ -1,0 +1,57 @@
+"""The pure subset of Ale, a Lisp (Argyll spec §9.3): no I/O, no clock, bounded work."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages.ale import special as _special_forms  # noqa: F401 (registers them)
+from workflows.flows.languages.ale.compiler import Program, compile_program
+from workflows.flows.languages.ale.library import is_true
+from workflows.flows.languages.ale.values import AleError, from_json, to_json
+
+_PROGRAMS_MAX = 4096
+
+
+def check(source: str, parameters: Sequence[str]) -> None:
+    """Compile and forget.
+
+    :raises ScriptBroken: with the reason, if it does not compile.
+    """
+    try:
+        _compiled(source, tuple(parameters))
+    except AleError as error:
+        raise ScriptBroken(str(error)) from error
+
+
+def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the value of a program as JSON.
+
+    :raises ScriptFailed: if it fails.
+    """
+    return _run(source, arguments, to_json)
+
+
+def holds(source: str, arguments: Mapping[str, Any]) -> bool:
+    """Tell whether the value of a program is true: anything but false is.
+
+    :raises ScriptFailed: if it fails.
+    """
+    return bool(_run(source, arguments, is_true))
+
+
+def _run(source: str, arguments: Mapping[str, Any], finish: Any) -> Any:
+    values = {name: from_json(value) for name, value in arguments.items()}
+    try:
+        return finish(_compiled(source, tuple(sorted(arguments))).run(values))
+    except AleError as error:
+        raise ScriptFailed(f"ale execution error\n{error}") from error
+    except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
+        # A function of the library got what it cannot work with: the script's fault.
+        raise ScriptFailed(f"ale execution error\n{error}") from error
+
+
+@lru_cache(maxsize=_PROGRAMS_MAX)
+def _compiled(source: str, parameters: tuple[str, ...]) -> Program:
+    return compile_program(source, parameters)

@@ -1,0 +1,176 @@
+"""Forms to closures. Names are resolved while compiling, so a typing error is found then.
+
+Every call costs a step and a level; a program that takes too many is stopped.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.flows.languages.ale.library import LIBRARY, call
+from workflows.flows.languages.ale.reader import Object, Set, Vector, read
+from workflows.flows.languages.ale.values import (
+    NULL,
+    AleError,
+    List,
+    Pair,
+    Symbol,
+)
+
+STEPS_MAX = 200_000
+LEVELS_MAX = 80
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run may still spend."""
+
+    steps: int = STEPS_MAX
+    levels: int = LEVELS_MAX
+
+    def spend(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise AleError(f"too much work: more than {STEPS_MAX} calls")
+
+
+@dataclass(slots=True)
+class Env:
+    """The values of the names of one scope."""
+
+    run: Run
+    values: dict[str, Any]
+    outer: "Env | None" = None
+
+    def find(self, name: str) -> Any:
+        env: Env | None = self
+        while env is not None:
+            if name in env.values:
+                return env.values[name]
+            env = env.outer
+        return LIBRARY[name]
+
+    def inner(self, values: dict[str, Any]) -> "Env":
+        return Env(self.run, values, self)
+
+
+Code = Callable[[Env], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names that code may use where it stands."""
+
+    names: frozenset[str] = field(default_factory=frozenset)
+
+    def plus(self, *names: str) -> "Scope":
+        return Scope(self.names | set(names))
+
+    def knows(self, name: str) -> bool:
+        return name in self.names or name in LIBRARY
+
+
+SpecialForm = Callable[[Sequence[Any], Scope], Code]
+SPECIAL: dict[str, SpecialForm] = {}
+"""Forms that do not evaluate all their parts. `special` puts them here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled program with these parameters."""
+
+    code: Code
+
+    def run(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the value of the last form.
+
+        :raises AleError: if the program fails, or takes more than it may.
+        """
+        try:
+            return self.code(Env(Run(), dict(arguments)))
+        except RecursionError as error:
+            raise AleError("nested too deep") from error
+
+
+def compile_program(source: str, parameters: Sequence[str]) -> Program:
+    """Compile `source` for these parameters.
+
+    :raises AleError: if it is no program, or uses a name that nobody declared.
+    """
+    # Columns are counted as in the original, which wraps the program in a lambda.
+    forms = read(source, column=len(f"(lambda ({' '.join(parameters)}) "))
+    if not forms:
+        raise AleError("script empty")
+    return Program(compile_body(forms, Scope(frozenset(parameters))))
+
+
+def compile_body(forms: Sequence[Any], scope: Scope) -> Code:
+    """Compile forms in a row; a definition is known to the following ones."""
+    codes: list[Code] = []
+    for form in forms:
+        defined = _defined_name(form)
+        if defined:
+            scope = scope.plus(defined)
+        codes.append(compile_form(form, scope))
+    if len(codes) == 1:
+        return codes[0]
+
+    def run(env: Env) -> Any:
+        result: Any = NULL
+        for code in codes:
+            result = code(env)
+        return result
+
+    return run
+
+
+def _defined_name(form: Any) -> str | None:
+    if isinstance(form, List) and len(form) > 1 and form[0] == Symbol("define"):
+        target = form[1]
+        return str(target[0]) if isinstance(target, List) else str(target)
+    return None
+
+
+def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch per form)
+    match form:
+        case Symbol():
+            return _name(form, scope)
+        case Vector(items=items):
+            codes = [compile_form(item, scope) for item in items]
+            return lambda env: tuple(code(env) for code in codes)
+        case Set(items=items):
+            codes = [compile_form(item, scope) for item in items]
+            return lambda env: frozenset(code(env) for code in codes)
+        case Object(pairs=pairs):
+            made = [(compile_form(key, scope), compile_form(value, scope)) for key, value in pairs]
+            return lambda env: {key(env): value(env) for key, value in made}
+        case Pair():
+            left, right = compile_form(form[0], scope), compile_form(form[1], scope)
+            return lambda env: Pair((left(env), right(env)))
+        case List() if form:
+            return _form(form, scope)
+        case _:
+            return lambda _env: form
+
+
+def _name(name: Symbol, scope: Scope) -> Code:
+    text = str(name)
+    if not scope.knows(text):
+        raise AleError(f"name not declared in namespace: {text}")
+    return lambda env: env.find(text)
+
+
+def _form(form: List, scope: Scope) -> Code:
+    head = form[0]
+    if isinstance(head, Symbol) and str(head) not in scope.names:
+        special = SPECIAL.get(str(head))
+        if special is not None:
+            return special(form[1:], scope)
+    function = compile_form(head, scope)
+    arguments = [compile_form(argument, scope) for argument in form[1:]]
+
+    def run(env: Env) -> Any:
+        env.run.spend()
+        return call(function(env), *(argument(env) for argument in arguments))
+
+    return run

@@ -1,0 +1,165 @@
+"""The child process in which Lua runs: JSON lines in, JSON lines out, nothing else.
+
+Started with `python -I`, with limits on memory and processor time; it imports no code of
+the product. Every script gets a fresh Lua, so nothing leaks from one to the next.
+"""
+
+import json
+import math
+import re
+import resource
+import sys
+from typing import Any
+
+from lupa.lua52 import LuaError, LuaMemoryError, LuaRuntime, LuaSyntaxError
+
+MEMORY_BYTES_MAX = 512 << 20
+LUA_BYTES_MAX = 64 << 20
+CPU_SECONDS_MAX = 3_600
+DEPTH_MAX = 64
+_HUGE = sys.float_info.max
+
+_FORBIDDEN = [
+    "io",
+    "os",
+    "debug",
+    "package",
+    "require",
+    "dofile",
+    "loadfile",
+    "load",
+    "loadstring",
+    "print",
+    "module",
+    "coroutine",
+    "python",
+    "jit",
+    "newproxy",
+]
+_NO_PATTERNS = ["match", "gmatch", "gsub", "dump"]
+_NIL_CALL = re.compile(r"attempt to call (?:\w+ '[^']*' )?\(?a nil value\)?")
+
+
+class Unusable(Exception):
+    pass
+
+
+def runtime() -> Any:
+    lua = LuaRuntime(
+        unpack_returned_tuples=False,
+        register_eval=False,
+        register_builtins=False,
+        attribute_filter=_refuse,
+        max_memory=LUA_BYTES_MAX,
+    )
+    names = lua.globals()
+    for name in _FORBIDDEN:
+        names[name] = None
+    for name in _NO_PATTERNS:
+        names.string[name] = None
+    # `find` without patterns, as in the original.
+    lua.execute(
+        "local find = string.find; string.find = function(s, t, i) return find(s, t, i, true) end"
+    )
+    return lua
+
+
+def _refuse(*_: Any) -> None:
+    raise AttributeError("no access to Python")
+
+
+def chunk(parameters: list[str], source: str) -> tuple[str, bytes]:
+    """Return the program and the name that errors show, as the original has them."""
+    head = f"local {', '.join(parameters)} = select(1, ...)" if parameters else ""
+    return f"{head}\n{source}", f'=[string "{head}"]'.encode()
+
+
+def compiled(lua: Any, parameters: list[str], source: str) -> Any:
+    program, name = chunk(parameters, source)
+    return lua.compile(program, name=name)
+
+
+def to_lua(lua: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        members = {key: to_lua(lua, item) for key, item in value.items() if item is not None}
+        return lua.table_from(members)
+    if isinstance(value, list):
+        return lua.table_from([to_lua(lua, item) for item in value])
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def to_json(value: Any, depth: int = 0) -> Any:
+    if depth > DEPTH_MAX:
+        raise Unusable("result nested too deep")
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, int | float):
+        return number(float(value))
+    if hasattr(value, "items"):
+        return table(value, depth)
+    raise Unusable(f"result has a {type(value).__name__}")
+
+
+def number(value: float) -> Any:
+    if math.isnan(value):
+        raise Unusable("result is not a number")
+    if math.isinf(value):
+        return math.copysign(_HUGE, value)
+    return int(value) if value.is_integer() else value
+
+
+def table(value: Any, depth: int) -> Any:
+    keys = list(value.keys())
+    if keys and all(isinstance(key, int | float) for key in keys):
+        size = max(int(key) for key in keys)
+        if size <= 2 * len(keys) and all(float(key).is_integer() and key >= 1 for key in keys):
+            return [to_json(value[index], depth + 1) for index in range(1, size + 1)]
+    return {key_text(key): to_json(item, depth + 1) for key, item in value.items()}
+
+
+def key_text(key: Any) -> str:
+    plain = to_json(key)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    lua = runtime()
+    parameters = request["parameters"]
+    try:
+        function = compiled(lua, parameters, request["source"])
+        if request["mode"] == "check":
+            return {}
+        given = request["arguments"]
+        found = function(*(to_lua(lua, given.get(name)) for name in parameters))
+        first = found[0] if isinstance(found, tuple) else found
+        if request["mode"] == "holds":
+            return {"value": first is not None and first is not False}
+        return {"value": to_json(first)}
+    except LuaSyntaxError:
+        return {"broken": "syntax error"}
+    except LuaMemoryError:
+        return {"failed": f"out of memory: more than {LUA_BYTES_MAX >> 20} MiB"}
+    except (LuaError, Unusable, AttributeError, TypeError) as error:
+        return {"failed": told(error)}
+
+
+def told(error: Exception) -> str:
+    """Return an error in the original's words."""
+    text = str(error).split("\nstack traceback")[0]
+    return "runtime error: " + _NIL_CALL.sub("attempt to call a nil value", text)
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for line in sys.stdin.buffer:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

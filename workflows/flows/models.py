@@ -1,0 +1,120 @@
+"""Tables beside the log: the list of flows, receipts, memory, and who waits for an event.
+
+The list row is a projection of the stream and may be dropped and rebuilt.
+"""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+
+
+class FlowSummary(models.Model):
+    """One flow in the list. `status` changes only when the flow is deactivated (§4.6)."""
+
+    flow_id = models.CharField(max_length=1024, primary_key=True)
+    status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in FlowStatus])
+    status_at = models.DateTimeField()
+    outcome = models.CharField(max_length=10)
+    error = models.TextField(blank=True)
+    goals = models.JSONField(default=list)
+    labels = models.JSONField(default=dict)
+    parent_flow_id = models.CharField(max_length=1024, blank=True)
+    forked_from = models.CharField(max_length=1024, blank=True)
+    concurrency_key = models.CharField(max_length=200, blank=True)
+    is_paused = models.BooleanField(default=False)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in FlowStatus]),
+                name="flows_status_is_one_of_three",
+            ),
+            models.UniqueConstraint(
+                fields=["concurrency_key"],
+                condition=Q(status="active") & ~Q(concurrency_key=""),
+                name="flows_one_active_flow_per_concurrency_key",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "-status_at", "flow_id"], name="flows_by_status"),
+            models.Index(fields=["-started_at", "flow_id"], name="flows_by_start"),
+            models.Index(fields=["parent_flow_id"], name="flows_by_parent"),
+            GinIndex(fields=["labels"], name="flows_by_label"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} ({self.status})"
+
+
+class Receipt(models.Model):
+    """A callback that came in, whatever became of it. Written once, never changed."""
+
+    class Verdict(models.TextChoices):
+        FIRST = "first"
+        DUPLICATE = "duplicate"
+        CONFLICT = "conflict"
+        LATE = "late"
+
+    flow_id = models.CharField(max_length=1024)
+    step_id = models.CharField(max_length=FLOW_ID_BYTES_MAX)
+    token_hash = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    body_hash = models.CharField(max_length=64)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["token_hash"],
+                condition=Q(verdict="first"),
+                name="flows_the_first_callback_wins",
+            )
+        ]
+        indexes = [models.Index(fields=["flow_id", "received_at"], name="flows_receipts")]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id}/{self.step_id} {self.verdict}"
+
+
+class AwaitedCallback(models.Model):
+    """An item whose step was called and will call back. Gone once it has, or failed."""
+
+    flow_id = models.CharField(max_length=1024, db_index=True)
+    step_id = models.CharField(max_length=FLOW_ID_BYTES_MAX)
+    token = models.UUIDField(primary_key=True)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.flow_id}/{self.step_id} awaits its callback"
+
+
+class Remembered(models.Model):
+    """What a memoizable step once answered to these inputs. First writer wins."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    outputs = models.TextField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class AwaitedEvent(models.Model):
+    """A wait step that ends with an event of this name."""
+
+    flow_id = models.CharField(max_length=1024)
+    step_id = models.CharField(max_length=FLOW_ID_BYTES_MAX)
+    token = models.UUIDField(primary_key=True)
+    event_name = models.CharField(max_length=200)
+    language = models.CharField(max_length=10, blank=True)
+    filter = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["event_name"], name="flows_by_awaited_event")]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id}/{self.step_id} waits for {self.event_name}"

@@ -1,0 +1,92 @@
+"""Callbacks of asynchronous steps: first wins, equal ones are welcome, all are on record.
+
+A token is 122 bits made with a secret that is never stored; it is good for one item of
+one step of one flow, and for one result (Argyll spec §2.11).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from events.domain.errors import Rejected
+from workflows.flows import engine, memory
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.flow import Flow, WorkStatus
+from workflows.flows.domain.work_items import item_inputs
+from workflows.flows.models import AwaitedCallback, Receipt
+
+Verdict = Receipt.Verdict
+
+_OPEN = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.NOT_COMPLETED})
+
+
+class CallbackUnknown(Rejected):
+    """Nobody waits for this: the message says which part is unknown, as the original does."""
+
+    code = "callback_unknown"
+    hint = "Use the webhook URL that came with the call, unchanged."
+
+
+def receive(
+    *,
+    flow_id: str,
+    step_id: str,
+    token: str,
+    outcome: asked.SucceedWork | asked.FailWork,
+    raw: bytes,
+) -> Receipt.Verdict:
+    """Record a callback and, if it is the first one in time, its result.
+
+    :raises CallbackUnknown: if the flow, step or token is not one that waits for callbacks.
+    """
+    with transaction.atomic(durable=True):
+        flow = _waiting(flow_id, step_id, token)
+        receipt = _receipt(flow, step_id, token, raw)
+        if receipt.verdict == Verdict.FIRST:
+            engine.handle_in_transaction(flow_id, outcome)
+            _remember(flow, outcome)
+            AwaitedCallback.objects.filter(token=token).delete()
+        receipt.save(force_insert=True)
+    return Verdict(receipt.verdict)
+
+
+def _waiting(flow_id: str, step_id: str, token: str) -> Flow:
+    flow = engine.flow(flow_id)
+    if flow is None:
+        raise CallbackUnknown("Flow not found", flow_id=flow_id)
+    execution = flow.executions.get(step_id)
+    if execution is None:
+        raise CallbackUnknown("Step execution not found", flow_id=flow_id, step_id=step_id)
+    if token not in execution.items:
+        raise CallbackUnknown("Work item not found for token", flow_id=flow_id, step_id=step_id)
+    return flow
+
+
+def _receipt(flow: Flow, step_id: str, token: str, raw: bytes) -> Receipt:
+    token_hash = hashlib.sha256(token.encode()).hexdigest()
+    body_hash = hashlib.sha256(raw).hexdigest()
+    first = Receipt.objects.filter(token_hash=token_hash, verdict=Verdict.FIRST).first()
+    is_open = flow.executions[step_id].items[token].status in _OPEN and not flow.is_over
+    if first is not None:
+        verdict = Verdict.DUPLICATE if first.body_hash == body_hash else Verdict.CONFLICT
+    else:
+        verdict = Verdict.FIRST if is_open else Verdict.LATE
+    return Receipt(
+        flow_id=flow.id,
+        step_id=step_id,
+        token_hash=token_hash,
+        verdict=verdict,
+        body_hash=body_hash,
+        received_at=timezone.now(),
+    )
+
+
+def _remember(flow: Flow, outcome: asked.SucceedWork | asked.FailWork) -> None:
+    step = flow.step(outcome.step_id)
+    if step.memoizable and isinstance(outcome, asked.SucceedWork):
+        execution = flow.executions[step.id]
+        inputs: Mapping[str, Any] = item_inputs(execution, execution.items[outcome.token])
+        memory.remember(step, inputs, outcome.outputs)
