@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-NAME = "daybook_bench"
+NAME = f"daybook_bench_{os.getpid()}"
 
 
 @contextmanager

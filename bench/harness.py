@@ -27,6 +27,8 @@ class Side:
     role: str
     run: Callable[[], Measured]
     lower_is_better: bool = False
+    # Called once, after the last round.
+    close: Callable[[], object] = lambda: None
 
 
 @dataclass(kw_only=True)
@@ -51,9 +53,13 @@ def compare(sides: Sequence[Side], *, rounds: int) -> list[Result]:
         for s in sides
     ]
     pairs = list(zip(sides, results, strict=True))
-    for number in range(rounds):
-        for side, result in pairs if number % 2 == 0 else reversed(pairs):
-            _note(result, side.run())
+    try:
+        for number in range(rounds):
+            for side, result in pairs if number % 2 == 0 else reversed(pairs):
+                _note(result, side.run())
+    finally:
+        for side in sides:
+            side.close()
     return results
 
 

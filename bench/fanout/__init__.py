@@ -1,0 +1,1 @@
+"""Fan-out to many sockets: the servers, the publishers, and the crowd that listens."""

@@ -1,0 +1,50 @@
+"""Fan-out: deliveries per second of a burst, and the time from publishing to arrival.
+
+Daybook's side goes the whole way: commit, sequencer, doorbell, read of the log, frame.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from bench.fanout.stage import Stage
+from bench.harness import Side
+
+CROWDS = (100, 1_000)
+_ROLES = {"daybook": "daybook", "channels": "peer", "floor": "floor"}
+_NAMES = {
+    "daybook": "commit -> /ws/events",
+    "channels": "channels-redis group_send",
+    "floor": "one Redis subscription, bare ASGI loop",
+}
+
+
+def sides(_options: argparse.Namespace) -> Sequence[Side]:
+    secret = _secret()
+    return [_side(name, size, secret) for size in CROWDS for name in _NAMES]
+
+
+def _side(name: str, size: int, secret: str) -> Side:
+    stage = Stage(name, size, secret=secret)
+    return Side(
+        group=f"deliveries/s to {size:,} clients",
+        name=_NAMES[name],
+        role=_ROLES[name],
+        run=stage.run,
+        close=stage.stop,
+    )
+
+
+def _secret() -> str:
+    from datetime import timedelta
+
+    from django.contrib.auth.models import Permission, User
+    from django.utils import timezone
+
+    from ledger import services
+
+    user = User.objects.create_user("bench")
+    user.user_permissions.add(Permission.objects.get(codename="event.read"))
+    _, secret = services.issue_api_key(
+        name="bench", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
+    )
+    return secret.text
