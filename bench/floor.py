@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS floor (
   id bigserial, stream uuid NOT NULL, version bigint NOT NULL, type text NOT NULL,
   at timestamptz NOT NULL DEFAULT now(), payload jsonb NOT NULL, PRIMARY KEY (stream, version)
 );
-CREATE UNIQUE INDEX IF NOT EXISTS floor_id ON floor (id)
+CREATE UNIQUE INDEX IF NOT EXISTS floor_id ON floor (id);
 """
 PAYLOAD = orjson.dumps(DATA).decode()
 
@@ -24,14 +24,21 @@ _MANY = (
 )
 
 
+def connect() -> psycopg.Connection:
+    """Return a connection as the floor uses it, its table there."""
+    connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=1)
+    with connection.transaction():
+        # IF NOT EXISTS is no protection against another who makes it at the same time.
+        connection.execute("SELECT pg_advisory_xact_lock(9, 0)")
+        connection.execute(DDL)
+    return connection
+
+
 class Floor:
     """One connection, autocommit, prepared: a thousand streams in turn."""
 
     def __init__(self) -> None:
-        self.connection = psycopg.connect(
-            os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=1
-        )
-        self.connection.execute(DDL)
+        self.connection = connect()
         self._streams = [uuid4() for _ in range(1000)]
         self._versions = [0] * 1000
         self._turn = 0

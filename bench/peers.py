@@ -49,17 +49,17 @@ def eventsourcing_application(**settings: str) -> tuple[Any, Any] | None:
 
 
 class EventSourcing:
-    """A thousand aggregates of `eventsourcing`, saved in turn."""
+    """Aggregates of `eventsourcing`, saved in turn."""
 
-    def __init__(self, application: Any, flow: Any) -> None:
+    def __init__(self, application: Any, flow: Any, *, count: int = 1000) -> None:
         self._application = application
-        self._flows = [flow() for _ in range(1000)]
+        self._flows = [flow() for _ in range(count)]
         for each in self._flows:
             application.save(each)
         self._turn = 0
 
     def append(self, count: int) -> None:
-        self._turn = (self._turn + 1) % 1000
+        self._turn = (self._turn + 1) % len(self._flows)
         flow = self._flows[self._turn]
         for _ in range(count):
             flow.step(**DATA)

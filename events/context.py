@@ -4,9 +4,10 @@ Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope.
 that nobody sent (a timer, a shell) acts as the system under a correlation of its own.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import replace
 
 from events.domain.context import EventContext
@@ -14,38 +15,36 @@ from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal
 from events.ids import new_id
 
-_Held = EventContext | Envelope | None
-_current: ContextVar[_Held] = ContextVar("daybook_event_context", default=None)
+_current: ContextVar[EventContext | None] = ContextVar("daybook_event_context", default=None)
+
+
+class _Telling(threading.local):
+    """The event whose handlers this thread is calling right now.
+
+    A context variable would cost the bus twice what its handlers cost; handlers are plain
+    functions that run to their end in one thread, so a thread-local is as good.
+    """
+
+    envelope: Envelope | None = None
+
+
+telling = _Telling()
 
 
 def current() -> EventContext:
     """Return the context in force, or a fresh one of the system."""
-    held = _current.get()
-    if isinstance(held, Envelope):
-        return EventContext(
-            principal=held.principal,
-            correlation_id=held.correlation_id,
-            causation_id=held.event_id,
-        )
-    return held or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
-
-
-def enter(envelope: Envelope) -> Token[_Held]:
-    """Go on in the story of `envelope`, as its consequence, until `leave`.
-
-    For the bus, which does it for every event: the context is made only when asked for.
-    """
-    return _current.set(envelope)
-
-
-def leave(token: Token[_Held]) -> None:
-    """Go back to the context before `enter`."""
-    _current.reset(token)
+    return in_force() or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
 
 
 def in_force() -> EventContext | None:
-    """Return the context that an edge has set, None when there is none."""
-    return None if _current.get() is None else current()
+    """Return the context that an edge, or the event being told, has set; None if neither."""
+    if (heard := telling.envelope) is not None:
+        return EventContext(
+            principal=heard.principal,
+            correlation_id=heard.correlation_id,
+            causation_id=heard.event_id,
+        )
+    return _current.get()
 
 
 @contextmanager
@@ -104,8 +103,10 @@ def from_headers(headers: Mapping[str, str]) -> Iterator[EventContext]:
 
 @contextmanager
 def _entered(context: EventContext) -> Iterator[None]:
-    token = _current.set(context)
+    token, heard = _current.set(context), telling.envelope
+    telling.envelope = None
     try:
         yield
     finally:
+        telling.envelope = heard
         _current.reset(token)

@@ -154,8 +154,7 @@ def _queued(run: _Run[S, C, E]) -> Outcome[S]:
 
 
 def _under_lock(run: _Run[S, C, E]) -> Outcome[S]:
-    store.lock([run.stream])
-    reached = states.fresh(run.aggregate, run.stream)
+    reached = states.fresh(run.aggregate, run.stream, queued=True)
     events = run.aggregate.decide(reached.state, run.command)
     return _committed(run, reached, events, _drafts(run, events))
 

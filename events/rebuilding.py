@@ -72,7 +72,7 @@ def _rebuild_one(aggregate: Aggregate[S, Any, Any], stream: Stream) -> None:
 def _state_differs(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Iterator[str]:
     snapshot = snapshots.load(aggregate, stream)
     until = snapshot.sequence if snapshot else None
-    history = (each for each in store.history(stream) if until is None or each.sequence <= until)
+    history = (each for each in store.history(stream) if until is None or each[0] <= until)
     replayed = states.replayed(aggregate, history, stream)
     dumped = as_read_back(aggregate.dump(replayed.state))
     again = as_read_back(aggregate.dump(aggregate.load(dumped)))

@@ -6,7 +6,7 @@ here by the id of its last event, and by `append`, which refuses when the stream
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -72,14 +72,17 @@ def cached(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | No
     return _cache.get(aggregate, stream)
 
 
-def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S]:
-    """Return the state of `stream` as this transaction sees it."""
+def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = False) -> Reached[S]:
+    """Return the state of `stream` as this transaction sees it.
+
+    When `queued`, hold the lock of the stream from then on.
+    """
     known = _cache.get(aggregate, stream)
     base = known or _from_snapshot(aggregate, stream)
-    reached = base and _followed(aggregate, stream, base)
+    reached = base and _followed(aggregate, stream, base, queued=queued)
     if reached is None:
         # Nothing known, or what is known is of another past: the database was restored.
-        reached = replayed(aggregate, store.history(stream), stream)
+        reached = replayed(aggregate, store.history(stream, queued=queued), stream)
     if reached.sequence and not wire.connection().in_atomic_block:
         _cache.put(aggregate, stream, reached)
     return reached
@@ -111,10 +114,11 @@ def replayed(
     """Fold `history` onto `base`, or onto the beginning."""
     start = base or Reached(state=aggregate.initial(stream), sequence=0, event_id="")
     state, sequence, event_id = start.state, start.sequence, start.event_id
-    read: Callable[..., Any] = aggregate.read
-    evolve = aggregate.evolve
+    decode, dated, evolve = aggregate.decode, aggregate.dated, aggregate.evolve
+    # aggregate.read and fold, written out: half of a long replay would be their calls.
     for sequence, event_id, name, version, text, at in history:  # noqa: B007
-        state = evolve(state, read(name, version, orjson.loads(text), at))
+        event = decode(name, version, orjson.loads(text))
+        state = evolve(state, dated(event, at) if dated else event)
     return Reached(state=state, sequence=sequence, event_id=event_id)
 
 
@@ -132,12 +136,12 @@ def _reached(aggregate: Aggregate[S, Any, Any], snapshot: Snapshot) -> Reached[S
 
 
 def _followed(
-    aggregate: Aggregate[S, Any, Any], stream: Stream, base: Reached[S]
+    aggregate: Aggregate[S, Any, Any], stream: Stream, base: Reached[S], *, queued: bool
 ) -> Reached[S] | None:
     """Fold what came after `base`; None when `base` is not of this stream's past."""
-    history = store.history(stream, since=base.sequence)
+    history = store.history(stream, since=base.sequence, queued=queued)
     head = next(history, None)
-    if head is None or (head.sequence, head.event_id) != (base.sequence, base.event_id):
+    if head is None or head[:2] != (base.sequence, base.event_id):
         return None
     following = next(history, None)
     if following is None:

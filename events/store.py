@@ -6,7 +6,7 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.db import DatabaseError
@@ -40,6 +40,7 @@ _HISTORY = (
     f"e.emitted_at FROM {ENVELOPE_TABLES} "
     "WHERE e.stream = %s AND e.sequence >= %s ORDER BY e.sequence LIMIT %s"
 )
+_LOCKED_HISTORY = "SELECT * FROM events_locked_history(%s, %s::int, %s::int)"
 # Index events_one_event_per_sequence, one descent per stream: DISTINCT would read them whole.
 _STREAMS = """
 WITH RECURSIVE s AS (
@@ -74,15 +75,9 @@ class StreamMoved(Conflict):
         )
 
 
-class Recorded(NamedTuple):
-    """An event as a fold needs it: no envelope, because there may be a hundred thousand."""
-
-    sequence: int
-    event_id: str
-    name: str
-    version: int
-    text: str
-    at: datetime
+Recorded = tuple[int, str, str, int, str, datetime]
+"""An event as a fold needs it, there may be a hundred thousand: sequence, event id, name,
+version, text of the data, time of emission."""
 
 
 def append(
@@ -143,15 +138,19 @@ def load(stream: Stream, *, after: int = 0, limit: int | None = None) -> Iterato
         limit = None if limit is None else limit - wanted
 
 
-def history(stream: Stream, *, since: int = 1) -> Iterator[Recorded]:
-    """Yield the events of `stream` in order from sequence `since` on, as a fold needs them."""
+def history(stream: Stream, *, since: int = 1, queued: bool = False) -> Iterator[Recorded]:
+    """Yield the events of `stream` in order from sequence `since` on, as a fold needs them.
+
+    When `queued`, take the lock of the stream first, in the same round trip.
+    """
     key = key_of(stream)
+    sql = _LOCKED_HISTORY if queued else _HISTORY
     while True:
-        rows = wire.run(_HISTORY, [key, since, CHUNK_EVENTS], binary=True).fetchall()
-        yield from map(Recorded._make, rows)
+        rows = wire.run(sql, [key, since, CHUNK_EVENTS], binary=True).fetchall()
+        yield from rows
         if len(rows) < CHUNK_EVENTS:
             return
-        since = rows[-1][0] + 1
+        sql, since = _HISTORY, rows[-1][0] + 1
 
 
 def find(event_id: str) -> Envelope | None:

@@ -1,6 +1,6 @@
 """PostgreSQL of our own: one data folder, one unix socket, no TCP.
 
-Rules learnt the hard way are in docs/adr/0020-embedded-servers-are-child-processes.md.
+Rules learnt the hard way are in docs/adr/0011-embedded-servers-are-children-on-a-socket.md.
 """
 
 import os
@@ -179,9 +179,19 @@ def _reachable(data: Path, account: Account) -> Path:
         return data
     pointer = data.with_name(f"{data.name}.elsewhere")
     if not pointer.exists():
-        place = binaries.shared_place() / f"{data.name}-{secrets.token_hex(8)}"
-        pointer.write_text(str(place))
+        place = binaries.shared_place()
+        _remove_abandoned(place)
+        stand_in = place / f"{data.name}-{secrets.token_hex(8)}"
+        stand_in.with_suffix(".of").write_text(str(pointer))
+        pointer.write_text(str(stand_in))
     return Path(pointer.read_text())
+
+
+def _remove_abandoned(place: Path) -> None:
+    for origin in place.glob("*.of"):
+        if not Path(origin.read_text()).exists():
+            shutil.rmtree(origin.with_suffix(""), ignore_errors=True)
+            origin.unlink(missing_ok=True)
 
 
 def _until(seconds: float) -> Iterator[None]:

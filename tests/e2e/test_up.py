@@ -122,21 +122,6 @@ class TestSupervisor:
 
 
 class TestStop:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_by_signal_takes_ten_seconds_at_most_and_leaves_nothing(
-        self, start_stack: Callable[..., Stack], number: signal.Signals
-    ) -> None:
-        stack = start_stack()
-        everything = processes_of(stack)
-        sockets = Path(stack.instance.control or "").parent
-
-        stack.process.send_signal(number)
-
-        assert stack.process.wait(10) == 0
-        assert survivors(everything, seconds=0) == set()
-        assert not sockets.exists()
-        assert stack.state.running() is None
-
     def test_by_kill_leaves_nothing_and_the_next_start_works(
         self, start_stack: Callable[..., Stack]
     ) -> None:
@@ -151,8 +136,21 @@ class TestStop:
         left = Path((stack.state.folder / "sockets").read_text())
         again = Stack.start(stack.state, "--no-demo-data")
         assert again.sql("SELECT count(*) FROM auth_user WHERE username = 'admin'") == [(1,)]
-        again.stop()
         assert not left.exists()
+        assert_stops_by(signal.SIGINT, again)
+
+
+def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
+    """Assert that a signal ends everything within ten seconds, and leaves nothing."""
+    everything = processes_of(stack)
+    sockets = Path(stack.instance.control or "").parent
+
+    stack.process.send_signal(number)
+
+    assert stack.process.wait(10) == 0
+    assert survivors(everything, seconds=0) == set()
+    assert not sockets.exists()
+    assert stack.state.running() is None
 
 
 class TestTwoAtOnce:
@@ -167,6 +165,8 @@ class TestTwoAtOnce:
             assert theirs.get("/api/v1/api-keys").status_code == 200
             theirs.headers.update(ours.headers)
             assert theirs.get("/api/v1/api-keys").status_code == 401
+        assert_stops_by(signal.SIGTERM, other)
+        assert stack.status()["web"]["ready"]
 
     def test_are_refused_on_one_state(self, stack: Stack) -> None:
         done = _up("--port", "0", "--state", str(stack.state.folder))
@@ -221,6 +221,37 @@ class TestCheck:
     def test_fails_with_a_reason_when_the_key_is_refused(self, stack: Stack) -> None:
         with pytest.raises(trial.TrialFailed, match="401"):
             trial.run(url=stack.url, api_key="daybook_nobody")
+
+
+class TestWeb:
+    def test_takes_connections_from_a_pool(self, stack: Stack) -> None:
+        with stack.client() as client:
+            client.get("/api/v1/api-keys")
+            before = backends_born(stack)
+            for _ in range(30):
+                assert client.get("/api/v1/api-keys").status_code == 200
+
+        # A thread per request, and yet not a connection per request.
+        assert backends_born(stack) - before < 10
+
+
+def backends_born(stack: Stack) -> int:
+    [(sessions,)] = stack.sql(
+        "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
+    )
+    return int(sessions)
+
+
+class TestPrivateFolder:
+    def test_is_no_hindrance_and_stays_private(self) -> None:
+        with temporary_state() as outside:
+            outside.folder.chmod(0o700)
+            state = outside.folder / "state"
+
+            done = _up("--check", "--no-demo-data", "--port", "0", "--state", str(state))
+
+            assert done.returncode == 0, done.stderr
+            assert outside.folder.stat().st_mode & 0o777 == 0o700
 
 
 class TestOtherCommands:

@@ -1,4 +1,5 @@
 import logging
+import time
 from typing import Never
 
 import pytest
@@ -112,8 +113,9 @@ class TestHandlers:
     def test_that_are_slow_are_named_in_a_warning(
         self, caplog: pytest.LogCaptureFixture, settings: Settings
     ) -> None:
-        settings.BUS_SLOW_HANDLER_MS = -1
-        bus.subscribe("tally.*", lambda _: None, label="dreamer")
+        settings.BUS_SLOW_HANDLER_MS = 2
+        bus.subscribe("tally.*", lambda _: None, label="quick")
+        bus.subscribe("tally.*", lambda _: time.sleep(0.003), label="dreamer")
 
         emit()
 
@@ -135,3 +137,18 @@ class TestHandlers:
         assert (look.principal, look.correlation_id) == (ALICE, "cor_1")
         assert look.causation_id == heard.event_id
         assert context.current().causation_id is None
+
+    def test_may_act_for_somebody_else(self) -> None:
+        told: list[Envelope] = []
+
+        def answer(envelope: Envelope) -> None:
+            if envelope.name == "tally.added":
+                with context.acting(ALICE):
+                    told.append(recorder.emit_now("tally.looked_at", {}))
+                told.append(recorder.emit_now("tally.looked_at", {}))
+
+        bus.subscribe("tally.*", answer)
+        heard = emit()
+
+        assert [each.causation_id for each in told] == [None, heard.event_id]
+        assert told[0].principal == ALICE

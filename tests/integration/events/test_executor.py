@@ -262,7 +262,7 @@ class TestSnapshots:
 
         def counted(*args: Any, **options: Any) -> Any:
             for each in history(*args, **options):
-                replayed.append(each.sequence)
+                replayed.append(each[0])
                 yield each
 
         monkeypatch.setattr(store, "history", counted)

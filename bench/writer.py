@@ -1,0 +1,53 @@
+"""One writer process: `python -m bench.writer daybook|floor|peer SECONDS`, prints events/s.
+
+Waits for a line on stdin before it starts, so that all writers start together.
+"""
+
+import sys
+from collections.abc import Callable
+from itertools import count
+from uuid import uuid4
+
+import django
+
+from bench import harness, peers
+
+STREAMS = 100
+
+
+def _daybook() -> Callable[[], object]:
+    django.setup()
+
+    from bench import journal
+    from events.executor import execute
+
+    journal.declare()
+    aggregate, turn = journal.journal(), count()
+    streams = [("bench", uuid4().hex) for _ in range(STREAMS)]
+    return lambda: execute(aggregate, streams[next(turn) % STREAMS], 1)
+
+
+def _floor() -> Callable[[], object]:
+    from bench.floor import Floor
+
+    floor = Floor()
+    return lambda: floor.append(1)
+
+
+def _peer() -> Callable[[], object]:
+    application, flow = peers.eventsourcing_application() or sys.exit("no eventsourcing")
+    saved = peers.EventSourcing(application, flow, count=STREAMS)
+    return lambda: saved.append(1)
+
+
+def main() -> None:
+    role, seconds = sys.argv[1], float(sys.argv[2])
+    append = {"daybook": _daybook, "floor": _floor, "peer": _peer}[role]()
+    append()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(harness.repeat(append, seconds=seconds).value, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Bookings, travellers and deliveries in the admin. Sealed data is never shown here."""
+
+from django.contrib import admin
+
+from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
+from commerce.models import (
+    Allocation,
+    Booking,
+    BookingContact,
+    BookingItem,
+    Delivery,
+    Invoice,
+    Traveller,
+    TravellerPersonal,
+)
+from commerce.services import bookings
+
+
+class ItemInline(LookOnlyInline):
+    reads = "booking.read"
+    model = BookingItem
+    fields = ["title", "quantity", "unit_amount_cents", "service_date", "status"]
+    readonly_fields = ["title", "quantity", "unit_amount_cents", "service_date", "status"]
+
+
+class TravellerInline(LookOnlyInline):
+    reads = "traveller.read"
+    model = Traveller
+
+
+class InvoiceInline(LookOnlyInline):
+    reads = "invoice.read"
+    model = Invoice
+    fields = ["number", "status", "total_cents", "balance_due_cents", "due_date"]
+    readonly_fields = ["number", "status", "total_cents", "balance_due_cents", "due_date"]
+
+
+@admin.register(Booking)
+class BookingAdmin(LookOnly):
+    reads = "booking.read"
+    list_display = [
+        "number",
+        "status",
+        "service_date",
+        "pax",
+        "sell_amount_cents",
+        "currency",
+        "external_ref",
+        "created_at",
+    ]
+    list_filter = ["status", "service_date"]
+    search_fields = ["number", "external_ref", "=id"]
+    ordering = ["-created_at"]
+    inlines = [ItemInline, TravellerInline, InvoiceInline]
+    actions = ["confirm", "start", "complete", "cancel", "expire"]
+    confirm = acting(
+        "booking.confirm", "Confirm", lambda row: bookings.confirm_booking(booking_id=row.pk)
+    )
+    start = acting("booking.start", "Start", lambda row: bookings.start_booking(booking_id=row.pk))
+    complete = acting(
+        "booking.complete", "Complete", lambda row: bookings.complete_booking(booking_id=row.pk)
+    )
+    cancel = acting(
+        "booking.cancel",
+        "Cancel",
+        lambda row: bookings.cancel_booking(booking_id=row.pk, reason=BY_HAND),
+    )
+    expire = acting(
+        "booking.expire",
+        "Give up held seats",
+        lambda row: bookings.expire_booking(booking_id=row.pk),
+    )
+
+
+@admin.register(BookingItem)
+class ItemAdmin(LookOnly):
+    reads = "booking.read"
+    list_display = ["booking", "title", "quantity", "unit_amount_cents", "service_date", "status"]
+    list_select_related = ["booking"]
+    ordering = ["-id"]
+
+
+@admin.register(Allocation)
+class AllocationAdmin(LookOnly):
+    reads = "booking.read"
+    list_display = ["booking", "slot", "quantity", "status", "changed_at"]
+    list_filter = ["status"]
+    list_select_related = ["booking", "slot__product"]
+    ordering = ["-changed_at"]
+
+
+@admin.register(Traveller)
+class TravellerAdmin(LookOnly):
+    reads = "traveller.read"
+    list_display = ["id", "booking", "category", "is_primary", "created_at"]
+    list_select_related = ["booking"]
+    ordering = ["-created_at"]
+
+
+@admin.register(TravellerPersonal)
+class TravellerPersonalAdmin(LookOnly):
+    """That there is personal data. What it is, the API shows to who may see it."""
+
+    reads = "traveller.read"
+    list_display = ["traveller"]
+    exclude = ["sealed"]
+    ordering = ["-traveller"]
+
+
+@admin.register(BookingContact)
+class ContactAdmin(LookOnly):
+    """That there is a contact. Who it is, the API shows to who may see it."""
+
+    reads = "traveller.read"
+    list_display = ["booking"]
+    exclude = ["sealed"]
+    ordering = ["-booking"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LookOnly):
+    reads = "delivery.read"
+    list_display = ["booking", "channel", "recipient_masked", "status", "created_at", "sent_at"]
+    list_filter = ["status", "channel"]
+    list_select_related = ["booking"]
+    exclude = ["recipient_sealed"]
+    ordering = ["-created_at"]

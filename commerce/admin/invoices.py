@@ -1,0 +1,178 @@
+"""Invoices, payments and money back in the admin."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
+from commerce.models import (
+    Capture,
+    CreditNote,
+    ExternalRef,
+    Invoice,
+    InvoiceLine,
+    NumberSeries,
+    Payment,
+    Refund,
+    Rendition,
+)
+from commerce.services import invoices, payments, refunds, renditions, settlement
+
+
+class LineInline(LookOnlyInline):
+    reads = "invoice.read"
+    model = InvoiceLine
+    ordering = ["position"]
+
+
+class PaymentInline(LookOnlyInline):
+    reads = "payment.read"
+    model = Payment
+    fields = ["status", "method", "amount_cents", "reference", "paid_at"]
+    readonly_fields = ["status", "method", "amount_cents", "reference", "paid_at"]
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(LookOnly):
+    reads = "invoice.read"
+    list_display = [
+        "__str__",
+        "booking",
+        "status",
+        "total_cents",
+        "paid_cents",
+        "balance_due_cents",
+        "currency",
+        "due_date",
+    ]
+    list_filter = ["status", "due_date"]
+    search_fields = ["number", "booking__number", "=id"]
+    list_select_related = ["booking"]
+    ordering = ["-created_at"]
+    inlines = [LineInline, PaymentInline]
+    actions = ["issue", "void", "generate_document", "poll"]
+    issue = acting("invoice.issue", "Issue", lambda row: invoices.issue_invoice(invoice_id=row.pk))
+    void = acting(
+        "invoice.void",
+        "Void",
+        lambda row: invoices.void_invoice(invoice_id=row.pk, reason=BY_HAND),
+    )
+    generate_document = acting(
+        "invoice.generate_document",
+        "Make the document",
+        lambda row: renditions.generate_invoice_document(invoice_id=row.pk),
+    )
+    poll = acting(
+        "invoice.poll_settlement",
+        "Ask the providers what was paid",
+        lambda row: settlement.ask_for_poll(invoice_id=row.pk),
+    )
+
+
+@admin.register(InvoiceLine)
+class LineAdmin(LookOnly):
+    reads = "invoice.read"
+    list_display = ["invoice", "position", "description", "quantity", "amount_cents", "tax_cents"]
+    list_select_related = ["invoice"]
+    ordering = ["-invoice", "position"]
+
+
+@admin.register(Rendition)
+class RenditionAdmin(LookOnly):
+    reads = "invoice.read"
+    list_display = ["storage_key", "format", "status", "byte_size", "created_at"]
+    list_filter = ["status", "format"]
+    exclude = ["content"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rendition]:
+        return Rendition.objects.defer("content")
+
+
+@admin.register(ExternalRef)
+class ExternalRefAdmin(LookOnly):
+    reads = "invoice.read"
+    list_display = ["invoice", "provider", "external_id", "status", "synced_at", "sync_error"]
+    list_filter = ["provider"]
+    list_select_related = ["invoice"]
+    ordering = ["-created_at"]
+
+
+@admin.register(Payment)
+class PaymentAdmin(LookOnly):
+    reads = "payment.read"
+    list_display = [
+        "invoice",
+        "status",
+        "method",
+        "amount_cents",
+        "currency",
+        "reference",
+        "paid_at",
+    ]
+    list_filter = ["status", "method"]
+    search_fields = ["reference", "=id"]
+    list_select_related = ["invoice"]
+    ordering = ["-created_at"]
+    actions = ["complete", "fail"]
+    complete = acting(
+        "payment.record", "It has come", lambda row: payments.complete_payment(payment_id=row.pk)
+    )
+    fail = acting(
+        "payment.record",
+        "It will not come",
+        lambda row: payments.fail_payment(payment_id=row.pk, reason=BY_HAND),
+    )
+
+
+@admin.register(Capture)
+class CaptureAdmin(LookOnly):
+    reads = "payment.read"
+    list_display = ["payment", "provider", "provider_ref", "captured_at", "window_closes_at"]
+    list_select_related = ["payment__invoice"]
+    ordering = ["-captured_at"]
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(LookOnly):
+    reads = "credit_note.read"
+    list_display = ["number", "invoice", "amount_cents", "currency", "reason", "issued_at"]
+    list_select_related = ["invoice"]
+    ordering = ["-issued_at"]
+
+
+@admin.register(Refund)
+class RefundAdmin(LookOnly):
+    reads = "refund.read"
+    list_display = ["payment", "method", "status", "amount_cents", "currency", "created_at"]
+    list_filter = ["status", "method"]
+    list_select_related = ["payment__invoice"]
+    ordering = ["-created_at"]
+    actions = ["settle", "fail"]
+    settle = acting(
+        "refund.settle", "It has gone back", lambda row: refunds.settle_refund(refund_id=row.pk)
+    )
+    fail = acting(
+        "refund.settle",
+        "It has not gone back",
+        lambda row: refunds.fail_refund(refund_id=row.pk, reason=BY_HAND),
+    )
+
+
+@admin.register(NumberSeries)
+class NumberSeriesAdmin(admin.ModelAdmin[NumberSeries]):
+    """The one table here that people write: which series there are and which is in use."""
+
+    list_display = ["scope", "prefix", "reset", "period", "last_sequence", "is_active"]
+    ordering = ["scope", "prefix"]
+    fields = ["scope", "prefix", "reset", "is_active", "period", "last_sequence"]
+    _COUNTED: ClassVar[tuple[str, ...]] = ("period", "last_sequence")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Of a series that has given out numbers, only whether it goes on can change.
+        return self._COUNTED if obj is None else ("scope", "prefix", "reset", *self._COUNTED)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,86 @@
+"""What all pages of the trade have in common: look, and act only through the services."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from events.domain.errors import DomainError
+from ledger import authority
+
+BY_HAND = "From the admin."
+
+
+class LookOnly(admin.ModelAdmin[Any]):
+    """Rows that the services write. `reads` is the capability that opens the page."""
+
+    reads: ClassVar[str]
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer the actions whose capability is held."""
+        offered: dict[str, Any] = {**super().get_actions(request)}
+        return {name: each for name, each in offered.items() if _may(request, each[0])}
+
+
+def _may(request: HttpRequest, action: Any) -> bool:
+    needs: str | None = getattr(action, "needs", None)
+    return needs is None or authority.holds(request, needs)
+
+
+class LookOnlyInline(admin.TabularInline[Any, Any]):
+    """Rows of another table on a page; `reads` is the capability that shows them."""
+
+    reads: ClassVar[str]
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def acting(
+    needs: str, description: str, act: Callable[[Any], object]
+) -> Callable[[Any, HttpRequest, QuerySet[Any]], None]:
+    """Make an admin action that does `act` to each chosen row, and says what was refused."""
+
+    @admin.action(description=description)
+    def action(self: Any, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        authority.holder_of(request).demand(needs)
+        done = 0
+        for row in rows:
+            try:
+                act(row)
+            except DomainError as refusal:
+                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
+            else:
+                done += 1
+        if done:
+            messages.success(request, f"Done for {done}.")
+
+    action.needs = needs  # type: ignore[attr-defined]
+    return action
