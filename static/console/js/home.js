@@ -1,11 +1,11 @@
 // The figures of the start page, read again while the page is looked at.
 
-import { isLoggedIn, showEnded } from "./session.js";
+import { PATIENCE_MS, isLoggedIn, showEnded } from "./session.js";
 
 const EVERY_MS = 4000;
 
 async function refresh() {
-  const response = await fetch("/figures", { headers: { Accept: "application/json" } });
+  const response = await fetch("/figures", { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (response.redirected || !response.ok) return isLoggedIn();
   const { figures, states } = await response.json();
   for (const [key, figure] of Object.entries(figures)) showFigure(key, figure);

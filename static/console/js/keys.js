@@ -11,7 +11,7 @@ export function startKeys(root) {
   const dialog = root.querySelector("[data-help-dialog]");
   const help = () => dialog && !dialog.open && dialog.showModal();
   root.querySelector("[data-help]")?.addEventListener("click", help);
-  let goSince = 0;
+  let goSince = -Infinity;
 
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
@@ -21,7 +21,7 @@ export function startKeys(root) {
       event.preventDefault();
       return;
     }
-    goSince = event.key === "g" ? performance.now() : 0;
+    goSince = event.key === "g" ? performance.now() : -Infinity;
     if (act(event.key, { root, help })) event.preventDefault();
   });
 }

@@ -1,14 +1,14 @@
 // A page that watches something unfinished: its [data-refresh] parts are read again from the
 // server, which writes them, until the page leaves or the session ends.
 
-import { isLoggedIn, showEnded } from "./session.js";
+import { PATIENCE_MS, isLoggedIn, showEnded } from "./session.js";
 import { showTime } from "./times.js";
 
 const EVERY_MS = 3000;
 
 async function refresh() {
   if (document.hidden || document.querySelector(".action[open]")) return true;
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const response = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (response.redirected || !response.ok) return isLoggedIn();
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   if (stateOf(fresh) !== stateOf(document) && document.querySelector(".actions-row")) {

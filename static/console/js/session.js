@@ -1,8 +1,11 @@
 // What to do when the session has ended while a page was open: say so, and offer the way back.
 
+/** How long a page waits for the server before it tries again. */
+export const PATIENCE_MS = 10_000;
+
 /** Ask the server whether this browser still has a session. Rejects when it cannot be reached. */
 export async function isLoggedIn() {
-  const response = await fetch("/session", { headers: { Accept: "application/json" } });
+  const response = await fetch("/session", { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (response.status === 401) return false;
   if (!response.ok) throw new Error(`/session answered ${response.status}`);
   return true;

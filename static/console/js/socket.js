@@ -133,12 +133,12 @@ export class EventSocket {
     clearTimeout(this.#stable);
   }
 
-  async #closed(socket, event) {
+  #closed(socket, event) {
     if (socket !== this.#socket) return;
     this.#socket = null;
     this.#calm();
-    if (ENDED_CODES.has(event.code) || !(await this.#isStillWelcome())) {
-      this.#onState("ended");
+    if (ENDED_CODES.has(event.code)) {
+      this.#end();
       return;
     }
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failures);
@@ -146,14 +146,19 @@ export class EventSocket {
     const wait = ceiling / 2 + Math.random() * (ceiling / 2);
     this.#onState("waiting", { seconds: Math.ceil(wait / 1000) });
     this.#retry = setTimeout(() => this.#connect(), wait);
+    this.#askWhetherWelcome();
   }
 
-  async #isStillWelcome() {
-    try {
-      return await this.#isWelcome();
-    } catch {
-      return true; // The server is away; that says nothing of the session.
-    }
+  async #askWhetherWelcome() {
+    // A refused handshake does not tell the page why. The server may also be away: no verdict.
+    const isWelcome = await this.#isWelcome().catch(() => true);
+    if (!isWelcome) this.#end();
+  }
+
+  #end() {
+    this.#subscriptions.clear();
+    this.close();
+    this.#onState("ended");
   }
 
   #hurry() {

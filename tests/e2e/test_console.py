@@ -1,0 +1,365 @@
+"""The console in a real browser, on a real Daybook."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from config.stack import Stack
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
+
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 380, "height": 800}
+PATIENCE_MS = 15_000
+HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=2>\u202e"
+
+PAGES = ["/", "/events", "/jobs", "/bookings", "/invoices", "/doctor", "/admin/", "/login/"]
+
+
+@dataclass
+class Visit:
+    """A tab of a browser, and what its console complained of."""
+
+    page: Any
+    stack: Stack
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> None:
+        self.page.goto(self.stack.url + address)
+
+    def log_in(self) -> None:
+        self.open("/login/")
+        self.page.get_by_label("Username").fill("admin")
+        self.page.get_by_label("Password").fill(self.stack.state.secrets()["DEMO_PASSWORD"])
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(self.stack.url + "/")
+
+    def is_live(self) -> None:
+        expect(self.page.locator("[data-of=feed-live]")).to_have_text("Live", timeout=PATIENCE_MS)
+
+    def rows(self) -> list[str]:
+        """The positions shown, from the top."""
+        found: list[str] = self.page.locator("[data-feed-list] .folio").all_inner_texts()
+        return found
+
+
+Browse = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as engine:
+        running = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def browse(browser: Any, stack: Stack) -> Browse:
+    """Return a context manager that opens a tab, and at its end wants no complaints."""
+
+    @contextmanager
+    def visit(*, size: dict[str, int] = WIDE, **options: Any) -> Iterator[Visit]:
+        context = browser.new_context(viewport=size, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        tab = Visit(context.new_page(), stack)
+        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.page.on("console", lambda said: _note(tab, said))
+        yield tab
+        complaints = list(tab.complaints)
+        context.close()
+        assert complaints == []
+
+    return visit
+
+
+def _note(tab: Visit, said: Any) -> None:
+    # Violations of the content security policy arrive here as well.
+    if said.type in {"error", "warning"}:
+        tab.complaints.append(said.text)
+
+
+def issue_key(stack: Stack, name: str = "Till") -> dict[str, Any]:
+    """Have something recorded."""
+    with stack.client() as client:
+        answer = client.post("/api/v1/api-keys", json={"name": name, "scopes": ["job.read"]})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def revoke_key(stack: Stack, key_id: str) -> None:
+    with stack.client() as client:
+        assert client.post(f"/api/v1/api-keys/{key_id}/revoke").is_success
+
+
+def dead_letter(stack: Stack) -> str:
+    """Have a job give up: its delivery does not exist, and it has one try."""
+    code = (
+        "from uuid import uuid4; from commerce.services import deliveries;"
+        "from workflows.work import services;"
+        "ref = services.enqueue("
+        "deliveries.SEND_DOCUMENTS, {'deliveryId': str(uuid4())}, max_attempts=1);"
+        "print('job', ref.id)"
+    )
+    said = stack.manage("shell", "-v0", "-c", code)
+    found = re.search(r"^job (\S+)$", said.stdout, re.MULTILINE)
+    assert found, said.stderr
+    wait_for(lambda: _status(stack, found[1]) == "dead")
+    return found[1]
+
+
+@contextmanager
+def web_held(stack: Stack) -> Iterator[None]:
+    """Kill the web process, and let it be dead within the block."""
+    stack.hold("web")
+    try:
+        yield
+    finally:
+        stack.resume("web")
+
+
+def _status(stack: Stack, job_id: str) -> str:
+    return str(stack.sql("SELECT status FROM work WHERE id = %s", job_id)[0][0])
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+class TestSession:
+    def test_leads_in_and_out(self, browse: Browse) -> None:
+        with browse() as tab:
+            tab.log_in()
+            expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
+
+            tab.page.get_by_role("button", name="Log out").click()
+
+            tab.page.wait_for_url(re.compile("/login/"))
+            tab.open("/events")
+            tab.page.wait_for_url(re.compile(r"/login/\?next=/events"))
+
+    def test_says_when_it_has_ended_under_an_open_page(self, browse: Browse) -> None:
+        with browse() as tab:
+            tab.log_in()
+
+            tab.page.context.clear_cookies()
+
+            expect(tab.page.get_by_role("alert")).to_contain_text("Your session has ended.")
+            link = tab.page.get_by_role("link", name="Log in again")
+            assert link.get_attribute("href") == "/login/?next=%2F"
+            # The browser itself notes the 401 by which the page found out.
+            assert all("401" in complaint for complaint in tab.complaints)
+            tab.complaints.clear()
+
+
+class TestLiveEvents:
+    def test_arrive_by_themselves(self, browse: Browse, stack: Stack) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events?type=api_key.issued")
+            tab.is_live()
+            before = tab.rows()
+
+            made = issue_key(stack)
+
+            first = tab.page.locator("[data-feed-list] > li").first
+            expect(first.locator("[data-of=stream]")).to_have_attribute(
+                "title", f"api_key/{made['id']}"
+            )
+            assert tab.rows()[1:] == before[: len(tab.rows()) - 1]
+
+    def test_wait_while_paused_and_none_is_lost(self, browse: Browse, stack: Stack) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events?type=api_key.issued")
+            tab.is_live()
+            before = tab.rows()
+
+            tab.page.keyboard.press("p")
+            for _ in range(3):
+                issue_key(stack)
+            arrivals = tab.page.locator("[data-of=feed-arrivals]")
+            expect(arrivals).to_have_text("3 new events: resume and show them")
+            assert tab.rows() == before
+            arrivals.click()
+
+            expect(tab.page.locator("[data-feed-list] > li")).to_have_count(
+                min(len(before) + 3, 500)
+            )
+            shown = [int(row) for row in tab.rows()]
+            assert shown == sorted(set(shown), reverse=True)
+            tab.is_live()
+
+    def test_go_on_after_the_server_was_killed(self, browse: Browse, stack: Stack) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events?type=api_key.issued")
+            tab.is_live()
+            before = len(tab.rows())
+
+            with web_held(stack):
+                said = tab.page.locator("[data-of=feed-live]")
+                expect(said).to_contain_text("Connection lost", timeout=PATIENCE_MS)
+            issue_key(stack)
+
+            expect(tab.page.locator("[data-feed-list] > li")).to_have_count(before + 1)
+            tab.is_live()
+            assert all(
+                "ERR_CONNECTION_REFUSED" in complaint or "WebSocket" in complaint
+                for complaint in tab.complaints
+            )
+            tab.complaints.clear()
+
+    def test_keep_to_the_filters_of_the_address(self, browse: Browse, stack: Stack) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events")
+            tab.page.get_by_label("Type").fill("api_key.revoked")
+            tab.page.get_by_role("button", name="Show").click()
+            tab.page.wait_for_url(re.compile(r"/events\?type=api_key\.revoked$"))
+            tab.is_live()
+
+            made = issue_key(stack)
+            revoke_key(stack, made["id"])
+
+            first = tab.page.locator("[data-feed-list] > li").first
+            expect(first.locator("[data-of=stream]")).to_have_attribute(
+                "title", f"api_key/{made['id']}"
+            )
+            names = set(tab.page.locator("[data-feed-list] [data-of=name]").all_inner_texts())
+            assert names == {"api_key.revoked"}
+
+    def test_never_run_what_they_carry(self, browse: Browse, stack: Stack) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events?type=api_key.issued")
+            tab.is_live()
+
+            issue_key(stack, HOSTILE[:100])
+            entry = tab.page.locator("[data-feed-list] > li").first
+            expect(entry.locator("summary").first).to_be_visible()
+            entry.locator("summary").first.click()
+
+            expect(entry.locator(".json")).to_contain_text("</script><script>window.hurt=1")
+            expect(entry.locator(".json")).to_contain_text("\\u202e")
+            assert tab.page.evaluate("window.hurt") is None
+
+
+class TestJobs:
+    def test_a_dead_letter_is_taken_up_again_with_a_reason(
+        self, browse: Browse, stack: Stack
+    ) -> None:
+        job_id = dead_letter(stack)
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/jobs?status=dead")
+            tab.page.locator(f'a[href="/jobs/{job_id}"]').click()
+            expect(tab.page.locator(".why")).to_contain_text("Gave up after 1 failed attempt.")
+
+            tab.page.locator("summary", has_text="Retry").click()
+            tab.page.get_by_label("Reason").first.fill("The delivery is there now")
+            tab.page.get_by_role("button", name="Retry").click()
+
+            expect(tab.page.get_by_role("status")).to_contain_text("Taken up again.")
+            expect(tab.page.locator("tr", has_text="failed")).to_have_count(2)
+
+
+class TestFrame:
+    def test_remembers_the_theme_and_shares_it_with_the_admin(self, browse: Browse) -> None:
+        with browse(color_scheme="light") as tab:
+            tab.log_in()
+            light = _background(tab)
+
+            for _ in range(2):  # auto, light, dark
+                tab.page.locator("[data-theme-toggle]").click()
+            dark = _background(tab)
+            tab.page.reload()
+
+            assert dark != light
+            assert _background(tab) == dark
+            tab.open("/admin/")
+            assert tab.page.locator("html").get_attribute("data-theme") == "dark"
+            assert _background(tab, "body") == dark
+
+    def test_follows_the_system_by_default(self, browse: Browse) -> None:
+        with browse(color_scheme="light") as light, browse(color_scheme="dark") as dark:
+            for tab in (light, dark):
+                tab.open("/login/")
+
+            assert _background(light) != _background(dark)
+
+    def test_can_be_used_by_keyboard(self, browse: Browse, stack: Stack) -> None:
+        issue_key(stack)
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/events")
+            tab.is_live()
+
+            tab.page.keyboard.press("?")
+            expect(tab.page.get_by_role("dialog")).to_be_visible()
+            tab.page.keyboard.press("Escape")
+            tab.page.keyboard.press("/")
+            expect(tab.page.get_by_label("Type")).to_be_focused()
+            tab.page.keyboard.press("Escape")
+            tab.page.keyboard.press("j")
+            tab.page.keyboard.press("Enter")
+            expect(tab.page.locator("[data-feed-list] details").first).to_have_attribute("open", "")
+            tab.page.keyboard.press("o")
+
+            tab.page.wait_for_url(re.compile("/events/evt_"))
+            tab.page.keyboard.press("g")
+            tab.page.keyboard.press("j")
+            tab.page.wait_for_url(re.compile("/jobs$"))
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+    def test_has_no_complaints_and_never_scrolls_sideways(
+        self, browse: Browse, stack: Stack, size: dict[str, int], scheme: str
+    ) -> None:
+        issue_key(stack, "W" * 100)
+        job_id = dead_letter(stack)
+        with browse(size=size, color_scheme=scheme) as tab:
+            tab.log_in()
+            for address in [*PAGES, f"/jobs/{job_id}", f"/events/streams/job/{job_id}"]:
+                tab.open(address)
+                widths = "[document.documentElement.scrollWidth, innerWidth]"
+                content, window = tab.page.evaluate(widths)
+                assert content <= window, address
+            tab.open("/events")
+            tab.is_live()
+
+    def test_can_be_read_without_scripts(self, browse: Browse, stack: Stack) -> None:
+        issue_key(stack)
+        with browse(java_script_enabled=False, size=NARROW) as tab:
+            tab.log_in()
+            tab.page.locator("summary", has_text="Menu").click()
+            tab.page.get_by_role("link", name="Events", exact=True).click()
+
+            entry = tab.page.locator("[data-feed-list] > li").first
+            entry.locator("summary").click()
+
+            expect(entry.locator(".json")).to_contain_text('"keyId"')
+            expect(tab.page.locator("[data-of=feed-pause]")).to_be_hidden()
+
+
+def _background(tab: Visit, selector: str = "html") -> str:
+    colour: str = tab.page.locator(selector).evaluate("e => getComputedStyle(e).backgroundColor")
+    return colour
