@@ -9,10 +9,12 @@ from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy
 
 BEFORE_DJANGO = """\
-Before Django's own commands come three of Daybook:
+Before Django's own commands come those of Daybook:
 
     up      [--port N] [--state DIR] [--check] [--no-demo-data] [--open-engine] [--workers N]
             PostgreSQL, Valkey, web, worker, sequencer and sweeper, with one command
+    demo    [story]
+            a story told on what runs, or on a Daybook started for it; 0 if all was true
     pytest  [arguments of pytest]
             the tests, on servers of their own
     interpreter
@@ -52,6 +54,10 @@ def _run(command: str, argv: list[str]) -> int:
             from config import up
 
             return up.main(argv[2:])
+        case "demo":
+            from config import demo
+
+            return demo.main(argv[2:])
         case "pytest":
             import pytest
 

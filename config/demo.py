@@ -1,0 +1,93 @@
+"""`manage.py demo [story]`: tell a story on what runs, or on a Daybook of its own."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx2
+from websockets.exceptions import WebSocketException
+
+from config import control
+from config.embedded.state import Instance, State
+from config.stack import Stack, StackFailed
+from examples.demo_peers import server
+from examples.stories import DEFAULT, STORIES
+from examples.stories.world import NotAsExpected, World, opened
+
+_IN_EARNEST = {"DAYBOOK_CARELESS": ""}
+"""What a demonstration leaves behind may be kept."""
+_PEERS = server.environment("").keys()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Tell one story and return the exit code: 0 if all was as it says."""
+    story = STORIES[_parse(arguments)]
+    print(story.summary, flush=True)
+    try:
+        with _running(State.chosen()) as instance, _world(instance) as world:
+            story.tell(world)
+    except (NotAsExpected, StackFailed) as failure:
+        print(f"\nNot as expected. {failure}", file=sys.stderr)
+        return 1
+    except (httpx2.HTTPError, WebSocketException, control.ControlRefused, OSError) as failure:
+        print(f"\nThe story broke off: {type(failure).__name__}: {failure}", file=sys.stderr)
+        return 1
+    print("\nEverything was as it should be.")
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> str:
+    listed = "; ".join(f"{name}: {story.summary}" for name, story in STORIES.items())
+    parser = argparse.ArgumentParser(
+        prog="manage.py demo", description=__doc__, epilog=f"Stories: {listed}"
+    )
+    parser.add_argument("story", nargs="?", default=DEFAULT, choices=sorted(STORIES))
+    return str(parser.parse_args(arguments).story)
+
+
+@contextmanager
+def _running(state: State) -> Iterator[Instance]:
+    instance = state.running()
+    if instance is not None and instance.url:
+        print(f"On {instance.url}, which runs already.", flush=True)
+        yield instance
+        return
+    print(f"Nothing runs on {state.folder}: starting it for the story.", flush=True)
+    stack = Stack.start(state, workers=2, environment=_IN_EARNEST)
+    try:
+        yield stack.instance
+    finally:
+        stack.stop()
+
+
+@contextmanager
+def _world(instance: Instance) -> Iterator[World]:
+    assert instance.url is not None
+    assert instance.control is not None
+    with opened(
+        url=instance.url,
+        api_key=instance.api_key or "",
+        peers=_peers(instance),
+        kill=lambda part: _kill(instance.control or "", part),
+        say=_say,
+    ) as world:
+        yield world
+
+
+def _peers(instance: Instance) -> dict[str, str]:
+    known = {name: url for name, url in instance.environment.items() if name in _PEERS}
+    if missing := sorted(_PEERS - known.keys()):
+        raise StackFailed(f"A story needs the demo peers, but {', '.join(missing)} was given.")
+    return known
+
+
+def _kill(control_path: str, part: str) -> None:
+    pid = int(control.ask(control_path, do="status")[part]["pid"])
+    os.killpg(pid, signal.SIGKILL)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

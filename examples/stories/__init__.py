@@ -1,0 +1,22 @@
+"""Stories that `manage.py demo` tells: each drives a running Daybook from outside, over HTTP and
+WebSocket, as an integrator would, and ends at the first thing that is not as it should be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from examples.stories import booking
+from examples.stories.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    summary: str
+    tell: Callable[[World], None]
+
+
+STORIES = {
+    "booking": Story("A booking is made, paid and sent, while things go wrong.", booking.tell),
+}
+"""By name. A new story is a module beside this one and a line here."""
+
+DEFAULT = "booking"

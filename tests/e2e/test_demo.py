@@ -1,0 +1,36 @@
+"""What a newcomer types second."""
+
+import pytest
+
+from config import demo
+from config.stack import Stack
+from examples.stories import STORIES, Story
+from examples.stories.world import World
+
+pytestmark = pytest.mark.e2e
+
+
+class TestDemo:
+    def test_tells_the_story_of_a_booking_on_what_runs(self, stack: Stack) -> None:
+        told = stack.manage("demo")
+
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert f"On {stack.url}, which runs already." in told.stdout
+        assert "polled twice, booked once" in told.stdout
+        assert "both attempts used one token, so one message went out" in told.stdout
+        assert "Everything was as it should be." in told.stdout
+
+    def test_fails_when_something_is_not_as_it_says(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def lie(world: World) -> None:
+            world.expect("the number of products", len(world.api.get("products")["results"]), -1)
+
+        monkeypatch.setitem(STORIES, "lie", Story("Not true.", lie))
+        monkeypatch.setenv("DAYBOOK_STATE", str(stack.state.folder))
+
+        assert demo.main(["lie"]) == 1
+        assert "the number of products" in capsys.readouterr().err
+
+    def test_knows_no_story_of_that_name(self, stack: Stack) -> None:
+        assert stack.manage("demo", "cinderella").returncode == 2
