@@ -17,7 +17,7 @@ from config.stack import Stack, StackFailed, temporary_state, without_servers
 
 pytestmark = pytest.mark.e2e
 
-PARTS = {"postgres", "valkey", "web", "worker", "sequencer", "sweeper"}
+PARTS = {"postgres", "valkey", "web", "worker", "sequencer", "sweeper", "peers"}
 
 
 def processes_of(stack: Stack) -> set[int]:
