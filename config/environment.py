@@ -89,6 +89,8 @@ MEANINGS = {
     "Running": {
         "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
+        "WORK_LEASE_S": "A worker that is silent for so many seconds has lost its work.",
+        "WORK_PATIENCE_S": "How many seconds a bell may go unanswered before it is rung again.",
         "EVENTS_STRICT": "Refuse events that are not as declared, instead of logging that.",
         "BUS_SLOW_HANDLER_MS": "Warn of handlers of the bus that take longer.",
         "FAILPOINTS": "Die, stop or fail at named points. For fault tests.",
@@ -107,6 +109,7 @@ _KINDS = {
     "text": "text",
     "flag": "true or false",
     "integer": "whole number",
+    "number": "number",
     "listing": "comma-separated",
     "secret": "secret",
 }

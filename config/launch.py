@@ -108,6 +108,8 @@ class Launch:
         }
         # Served to this machine only, so without encryption.
         os.environ.setdefault("HTTPS", "false")
+        # Who tries it out has receivers on this machine, and so has the engine itself.
+        os.environ.setdefault("DAYBOOK_HTTP_ALLOW", "127.0.0.0/8,::1/128")
         os.environ.update(self.environment)
         if self.options.open_engine:
             os.environ["OPEN_ENGINE"] = "true"

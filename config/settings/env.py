@@ -44,6 +44,17 @@ def integer(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number.") from error
 
 
+def number(name: str, default: float) -> float:
+    """Read a number, with decimals or without."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        return float(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a number.") from error
+
+
 def listing(name: str, default: str = "") -> list[str]:
     """Read a comma-separated list; blanks are dropped."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]

@@ -9,9 +9,9 @@ from django.core.management import get_commands, load_command_class
 from django.db import connection
 
 from config import environment
-from events import append_only, catalogue
+from events import append_only, catalogue, failpoints
 from events.domain.errors import DomainError
-from tests.architecture.source import APPS, calls, name_of, product_files
+from tests.architecture.source import APPS, ROOT, calls, name_of, product_files
 
 OWN = {*APPS, "workflows"}
 
@@ -62,6 +62,17 @@ class TestCommands:
             if str(app).split(".")[0] in OWN:
                 command = load_command_class(str(app), name)
                 assert command.help, f"manage.py {name} has no help"
+
+
+class TestFailpoints:
+    def test_are_each_used_by_a_test(self) -> None:
+        tests = "".join(
+            path.read_text()
+            for path in (ROOT / "tests").rglob("*.py")
+            if "architecture" not in path.parts
+        )
+
+        assert [name for name in sorted(failpoints.names()) if name not in tests] == []
 
 
 @pytest.mark.django_db

@@ -15,6 +15,7 @@ from celery import current_app
 from django.db import transaction
 from kombu import Connection
 
+from events.failpoints import declare, failpoint
 from workflows.work import conf
 from workflows.work.registry import WorkKind
 
@@ -28,6 +29,9 @@ BELLS_PER_COMMIT_MAX = 20
 SILENCE_S = 5.0
 _PATIENCE_S = 0.5
 
+BEFORE_BELL = declare("work.before_bell")
+"""Committed, and nobody has been told."""
+
 _silent_until = 0.0
 
 
@@ -38,6 +42,7 @@ def ring_after_commit(kind: WorkKind, ids: Sequence[UUID]) -> None:
 
     # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.
     def call() -> None:
+        failpoint(BEFORE_BELL)
         ring(kind.queue, ids[: BELLS_PER_COMMIT_MAX * size], size=size)
 
     size = conf.current().batch_max if kind.light else 1

@@ -73,7 +73,11 @@ class TestTask:
         assert request_id.startswith("task:")
 
     def test_leaves_twice_without_harm(self) -> None:
+        before = context.current().principal
+
         celery_context._leave(task_id="never entered")
+
+        assert context.current().principal == before
 
     def test_reads_what_celery_makes_of_headers(self) -> None:
         assert Context({"daybook_principal": "user:7"}).get("daybook_principal") == "user:7"

@@ -70,6 +70,15 @@ class TestReaders:
         with pytest.raises(ImproperlyConfigured, match="'many'; it must be a whole number"):
             env.integer("DATABASE_POOL_SIZE", 20)
 
+    def test_read_numbers_with_decimals(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WORK_LEASE_S", "0.5")
+        monkeypatch.setenv("WORK_PATIENCE_S", "a while")
+
+        assert env.number("WORK_LEASE_S", 15) == 0.5
+        assert env.number("WORK_ABSENT_S", 3) == 3
+        with pytest.raises(ImproperlyConfigured, match="'a while'; it must be a number"):
+            env.number("WORK_PATIENCE_S", 3)
+
     def test_read_a_secret_from_a_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:

@@ -16,10 +16,15 @@ def arm(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_does_nothing_unless_armed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = failpoints.HITS[HERE]
+
     arm(monkeypatch, "")
     failpoint(HERE)
+    assert failpoints.HITS[HERE] == before  # Unarmed it does not even count.
+
     arm(monkeypatch, "tests.elsewhere:raise")
     failpoint(HERE)
+    assert failpoints.HITS[HERE] == before + 1
 
 
 def test_does_what_the_environment_says_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
