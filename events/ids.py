@@ -4,7 +4,7 @@ import secrets
 import time
 from uuid import UUID
 
-from events.domain.ids import uuid7
+from events.domain.ids import uuid7, uuid7_as_integer
 
 
 def new_id() -> UUID:
@@ -14,4 +14,5 @@ def new_id() -> UUID:
 
 def new_event_id() -> str:
     """Return a fresh `evt_…` id."""
-    return f"evt_{new_id().hex}"
+    bits = uuid7_as_integer(unix_ms=time.time_ns() // 1_000_000, random_bits=secrets.randbits(74))
+    return f"evt_{bits:032x}"

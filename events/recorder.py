@@ -110,8 +110,14 @@ def draft(
 
 
 def provenance_now(source: Source, at: datetime | None = None) -> Provenance:
-    """Return who acts, in which story, and when."""
-    return Provenance(context=context.current(), source=source, emitted_at=at or timezone.now())
+    """Return who acts, in which story, and when.
+
+    :raises ValueError: if `source` is none of the list.
+    """
+    assert at is None or at.tzinfo, "a time without a zone is no time"
+    return Provenance(
+        context=context.current(), source=Source(source), emitted_at=at or timezone.now()
+    )
 
 
 def _announced(envelope: Envelope) -> Envelope:

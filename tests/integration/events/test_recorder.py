@@ -87,6 +87,15 @@ class TestEmit:
         assert "there is emit_now" in str(refusal.value)
         assert not StoredEvent.objects.exists()
 
+    def test_refuses_a_source_that_is_none_and_a_time_without_a_zone(self) -> None:
+        with transaction.atomic():
+            with pytest.raises(ValueError, match="gossip"):
+                recorder.emit("tally.closed", {}, stream=STREAM, source="gossip")  # type: ignore[arg-type]
+            with pytest.raises(AssertionError, match="without a zone"):
+                recorder.emit("tally.closed", {}, stream=STREAM, at=NOON.replace(tzinfo=None))
+
+        assert not StoredEvent.objects.exists()
+
     def test_says_a_deterministic_fact_once(self) -> None:
         heard: list[Envelope] = []
         bus.subscribe("*", heard.append)
