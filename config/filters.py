@@ -1,10 +1,14 @@
 """Filters that refuse what they do not know: a typing error must not return everything."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, QuerySet
+from django_filters import MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.exceptions import ValidationError
+from django_filters.utils import translate_validation
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
@@ -14,7 +18,7 @@ _PAGING = ("cursor", "page_size")
 
 
 class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
-    """`filterset_class` as in django-filter; any other parameter is a 400 that names it.
+    """`filterset_class` as in django-filter; whatever would be ignored is a 400 that names it.
 
     A view that reads further parameters itself names them in `query_parameters`.
     """
@@ -22,17 +26,40 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Model], view: "APIView"
     ) -> QuerySet[Model]:
-        self._refuse_unknown(request, queryset, view)
-        filtered: QuerySet[Model] = super().filter_queryset(request, queryset, view)
+        filterset_class = self.get_filterset_class(view, queryset)
+        filters = filterset_class.base_filters if filterset_class is not None else {}
+        known = {*_PAGING, *getattr(view, "query_parameters", ()), *filters}
+        several = {name for name, each in filters.items() if isinstance(each, MultipleChoiceFilter)}
+        ignored = {name: [why] for name, why in _ignored(request, known, several)}
+        if ignored:
+            raise ValidationError(ignored)
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        _to_utc(filterset.form.cleaned_data)
+        filtered: QuerySet[Model] = filterset.qs
         return filtered
 
-    def _refuse_unknown(self, request: Request, queryset: QuerySet[Model], view: Any) -> None:
-        known = {*_PAGING, *getattr(view, "query_parameters", ())}
-        filterset_class = self.get_filterset_class(view, queryset)
-        if filterset_class is not None:
-            known |= set(filterset_class.base_filters)
-        unknown = sorted(set(request.query_params) - known)
-        if unknown:
-            raise ValidationError(
-                {name: ["There is no such parameter here."] for name in unknown}, code="unknown"
-            )
+
+def _to_utc(values: dict[str, Any]) -> None:
+    """Python knows offsets of up to a day, PostgreSQL of 16 hours."""
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            try:
+                values[name] = value.astimezone(UTC)
+            except OverflowError as error:
+                raise ValidationError({name: ["There is no such time in UTC."]}) from error
+
+
+def _ignored(
+    request: Request, known: set[str], several: set[str]
+) -> Iterator[tuple[str, ErrorDetail]]:
+    for name, values in sorted(request.query_params.lists()):
+        if name not in known:
+            yield name, ErrorDetail("There is no such parameter here.", code="unknown")
+        elif "" in values:
+            yield name, ErrorDetail("Give it a value, or leave it out.", code="blank")
+        elif len(values) > 1 and name not in several:
+            yield name, ErrorDetail("Say it once.", code="repeated")

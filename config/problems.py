@@ -1,5 +1,6 @@
 """The one place where refusals become HTTP answers: RFC 9457, application/problem+json."""
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -19,6 +20,8 @@ from console.views import refusals
 from events.domain import errors
 from events.domain.errors import DomainError
 from ledger.idempotency import Replayed
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -43,6 +46,11 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
         "Compare the request with the schema at /api/schema/.",
     ),
     "malformed": (HTTPStatus.BAD_REQUEST, "The request cannot be read.", ""),
+    "value_out_of_range": (
+        HTTPStatus.BAD_REQUEST,
+        "A value in the request is beyond what can be stored.",
+        "Look for numbers and times that are far too large or too small.",
+    ),
     "not_authenticated": (
         HTTPStatus.UNAUTHORIZED,
         "A credential is needed.",
@@ -106,8 +114,8 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse
         return exc.response
     if isinstance(exc, DomainError):
         return _drf(*_of_domain_error(request, exc))
-    if isinstance(exc, OperationalError | InterfaceError):
-        return _drf(*_of_database_outage(request))
+    if isinstance(exc, OperationalError | InterfaceError | DataError):
+        return _drf(*_of_database_error(request, exc))
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
@@ -148,12 +156,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500: a bug, or a database that went away outside a view."""
-    is_outage = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
-    if not _is_api(request) and not is_outage:
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return _plain(*_of_database_error(request, error))
+    if not _is_api(request):
         return defaults.server_error(request)
-    if is_outage:
-        body, headers = _of_database_outage(request)
-        return _plain(body, headers)
     return _plain(_body(request, "internal_error"))
 
 
@@ -173,7 +180,12 @@ def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], di
     return body, headers
 
 
-def _of_database_outage(request: Any) -> tuple[dict[str, Any], dict[str, str]]:
+def _of_database_error(request: Any, error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    if isinstance(error, DataError):
+        # A net: what got through must not look like a bug to the caller, but is one to us.
+        logger.error("PostgreSQL refused a value that we let through.", exc_info=error)
+        return _body(request, "value_out_of_range"), {}
+    logger.warning("The database does not answer.", exc_info=error)
     return _body(request, "database_unavailable"), {"Retry-After": str(_DATABASE_RETRY_SECONDS)}
 
 

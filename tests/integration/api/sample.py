@@ -5,7 +5,9 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth.models import Group
-from django.db import OperationalError
+from django.db import DataError, OperationalError
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Now
 from django.urls import include, path
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -76,7 +78,11 @@ class GadgetFilter(django_filters.FilterSet):
     size = django_filters.ChoiceFilter(
         choices=[("big", "big"), ("small", "small")], field_name="name"
     )
+    since = django_filters.IsoDateTimeFilter(method="made_since")
     at_least = django_filters.NumberFilter(field_name="id", lookup_expr="gte")
+
+    def made_since(self, queryset: Any, _name: str, value: Any) -> Any:
+        return queryset.annotate(since=Value(value, DateTimeField())).filter(since__lte=Now())
 
 
 class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
@@ -133,6 +139,7 @@ class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
             "conflict": Gone(),
             "away": Away(),
             "bug": ZeroDivisionError("secret=hunter2"),
+            "value": DataError("time zone displacement out of range"),
             "database": OperationalError("the connection is lost"),
         }
         raise how[str(request.query_params["how"])]

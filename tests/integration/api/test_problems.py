@@ -64,6 +64,15 @@ class TestBugs:
         assert "hunter2" not in answer.content.decode()
         assert "ZeroDivisionError" in caplog.text
 
+    def test_a_value_that_postgresql_refuses_is_the_callers(
+        self, client: APIClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = client.get(f"{URL}/fail?how=value")
+
+        assert answer.status_code == 400
+        assert problem(answer)["code"] == "value_out_of_range"
+        assert "PostgreSQL refused a value" in caplog.text
+
     def test_a_database_that_is_away_is_none(self, client: APIClient) -> None:
         answer = client.get(f"{URL}/fail?how=database")
 
@@ -203,6 +212,11 @@ class TestQuery:
             ("at_least=x", "at_least"),
             ("at_least=NaN", "at_least"),
             ("sise=big", "sise"),
+            ("size=", "size"),
+            ("at_least=1&at_least=2", "at_least"),
+            ("page_size=1&page_size=2", "page_size"),
+            ("since=x", "since"),
+            ("since=0001-01-01T00:00:00%2B20:00", "since"),
             ("page_size=0", "page_size"),
             ("page_size=201", "page_size"),
             ("page_size=-1", "page_size"),
@@ -227,6 +241,15 @@ class TestQuery:
         assert answer.status_code == 400
         [error] = problem(answer)["errors"]
         assert error["parameter"] == parameter
+
+    def test_may_say_a_time_with_an_offset_that_postgresql_does_not_know(
+        self, client: APIClient
+    ) -> None:
+        Group.objects.create(name="bolt")
+
+        answer = client.get(f"{URL}?since=2026-05-04T12:00:00%2B20:30")
+
+        assert [row["name"] for row in answer.json()["results"]] == ["bolt"]
 
 
 class TestPreconditions:

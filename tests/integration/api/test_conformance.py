@@ -1,0 +1,73 @@
+"""Every operation of the API, with what its description allows and what it does not.
+
+As a key of a superuser with all scopes: nothing is spared by a 403. Never a 5xx, never an
+answer that the description does not know.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from config.wsgi import application
+from tests.integration.ledger.conftest import issue
+
+EXAMPLES_PER_OPERATION = 8
+
+
+@pytest.fixture
+def authorization(db: None) -> str:
+    return f"Bearer {issue(User.objects.create_superuser('root'), ['*'])[0]}"
+
+
+@pytest.fixture(autouse=True)
+def _requests_leave_the_connection_to_the_test() -> Iterator[None]:
+    """As Django's own test client has it: it is in the transaction of the test."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+# Public, and made without the database.
+schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES_PER_OPERATION,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_operation_answers_as_described(
+    case: "schemathesis.Case[Any]", authorization: str
+) -> None:
+    case.call_and_validate(
+        headers={"Authorization": authorization},
+        checks=[
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_headers_conformance,
+            response_schema_conformance,
+            negative_data_rejection,
+        ],
+    )
