@@ -155,6 +155,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
+    "forget-idempotency-keys": {
+        "task": "ledger.prune_idempotency_keys",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 AUTHENTICATION_BACKENDS = [

@@ -60,7 +60,7 @@ schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
 def test_every_operation_answers_as_described(
     case: "schemathesis.Case[Any]", authorization: str
 ) -> None:
-    case.call_and_validate(
+    answer = case.call_and_validate(
         headers={"Authorization": authorization},
         checks=[
             not_a_server_error,
@@ -71,3 +71,5 @@ def test_every_operation_answers_as_described(
             negative_data_rejection,
         ],
     )
+
+    assert answer.status_code < 500

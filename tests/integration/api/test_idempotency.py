@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from ledger import idempotency, services
+from ledger import services, tasks
 from ledger.authority import Holder
 from ledger.models import ApiKey, IdempotencyKey
 from tests.integration.api import sample
@@ -201,7 +201,8 @@ class TestPrune:
         IdempotencyKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         post(client, {"name": "nut"}, key="fresh")
 
-        assert idempotency.prune() == 1
+        tasks.prune_idempotency_keys.apply()
+
         assert IdempotencyKey.objects.get().key == "fresh"
 
 

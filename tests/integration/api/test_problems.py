@@ -134,7 +134,29 @@ class TestFramework:
         assert problem(answer)["code"] == "not_acceptable"
 
     @pytest.mark.parametrize(
-        "id_", ["0", "999999", "9223372036854775807", "-1", "x", "%00", "..", "a/b", "1" * 1001]
+        "id_",
+        [
+            "0",
+            "999999",
+            "9223372036854775807",
+            "-1",
+            "x",
+            "%00",
+            "..",
+            "a/b",
+            "1" * 1001,
+            "%20",
+            ".",
+            "null",
+            "NULL",
+            "1.0",
+            "1e3",
+            "%2e%2e",
+            "e%CC%81",
+            "%C3%A9",
+            "%E2%80%AE1",
+            "%FF",
+        ],
     )
     def test_an_id_that_nothing_has(self, client: APIClient, id_: str) -> None:
         answer = client.get(f"{URL}/{id_}")
