@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.chaos.work.conftest import (
+    START_S,
     Start,
     enqueue,
     eventually,
@@ -42,7 +43,7 @@ class TestAFlushedBroker:
         forget_all_messages()
         more = [enqueue("lab.echo", {"n": n}) for n in range(5)]
         forget_all_messages()
-        eventually(lambda: all_done(more), within_s=5)
+        eventually(lambda: all_done(more), within_s=10)
 
         assert healthy()
 
@@ -90,7 +91,7 @@ class TestACutConnection:
             )
         second = enqueue("lab.echo", {"n": 2})
 
-        eventually(lambda: all_done([second]), within_s=5)
+        eventually(lambda: all_done([second]), within_s=10)
         assert process.poll() is None
 
 
@@ -131,7 +132,7 @@ class TestTheSweeperItself:
         ref = enqueue("lab.echo", {"n": 1})
         forget_all_messages()
         first = sweeper(FAILPOINTS="sweeper.after_claim:kill")
-        assert first.wait(timeout=15) == -signal.SIGKILL
+        assert first.wait(timeout=START_S) == -signal.SIGKILL
         worker()
         sweeper()
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from tests import worklab
 from tests.chaos.work.conftest import (
     LEASE_S,
+    START_S,
     Start,
     calls,
     enqueue,
@@ -54,7 +55,7 @@ class TestKilledBeforeTheEffect:
     def test_another_does_it_within_the_lease(self, worker: Start, log: Path) -> None:
         first = worker(FAILPOINTS="step.before_call:kill")
         ref = enqueue("lab.effect", {"log": str(log)})
-        assert first.wait(timeout=15) == -signal.SIGKILL
+        assert first.wait(timeout=START_S) == -signal.SIGKILL
         died_at = timezone.now()
         assert (row(ref).status, calls(log)) == ("leased", [])
 
@@ -72,7 +73,7 @@ class TestKilledAfterTheEffect:
     def test_another_repeats_the_call_with_the_same_token(self, worker: Start, log: Path) -> None:
         first = worker(FAILPOINTS="step.after_call:kill")
         ref = enqueue("lab.effect", {"log": str(log)})
-        assert first.wait(timeout=15) == -signal.SIGKILL
+        assert first.wait(timeout=START_S) == -signal.SIGKILL
         assert calls(log) == [(ref.token, 1)]
 
         with sweeping_and_doing():
@@ -87,7 +88,7 @@ class TestKilledAfterTheCommit:
     def test_nobody_does_it_again(self, worker: Start, log: Path) -> None:
         first = worker(FAILPOINTS="step.after_commit:kill")
         ref = enqueue("lab.effect", {"log": str(log)})
-        assert first.wait(timeout=15) == -signal.SIGKILL
+        assert first.wait(timeout=START_S) == -signal.SIGKILL
 
         with sweeping_and_doing():
             after = enqueue("lab.effect", {"log": str(log)})
@@ -103,7 +104,7 @@ class TestWithoutASweeper:
         """Negative control: a worker alone does not find it, a sweeper does."""
         first = worker(FAILPOINTS="step.claimed:kill")
         lost = enqueue("lab.effect", {"log": str(log)})
-        assert first.wait(timeout=15) == -signal.SIGKILL
+        assert first.wait(timeout=START_S) == -signal.SIGKILL
         worker()
         other = enqueue("lab.effect", {"log": str(log)})
         eventually(lambda: is_done(other))
@@ -122,7 +123,7 @@ class TestWorkThatKillsItsWorkers:
         ref = enqueue("lab.effect", {"log": str(log)})
         for _ in range(2):
             killer = sweeper("--execute", FAILPOINTS="step.after_call:kill")
-            assert killer.wait(timeout=15) == -signal.SIGKILL
+            assert killer.wait(timeout=START_S) == -signal.SIGKILL
 
         with sweeping_and_doing():
             eventually(lambda: row(ref).status == "poisoned")
