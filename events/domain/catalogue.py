@@ -100,6 +100,11 @@ def is_name(text: str) -> bool:
     return len(text) <= NAME_CHARS_MAX and _NAME.match(text) is not None and text[-1] != "\n"
 
 
+def is_journal_name(name: str) -> bool:
+    """Whether `name` is of a journal (`flow_started`), which only its own aggregate reads."""
+    return "." not in name
+
+
 def first_error(type_: EventType, data: Any) -> EventDataInvalid | None:
     """Return what is wrong with `data`, None when it satisfies the schema."""
     if type_.is_valid(data):

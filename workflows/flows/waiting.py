@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from events import bus
+from events.domain.catalogue import is_journal_name
 from events.domain.envelope import Envelope
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.gates import ScriptFailed
@@ -85,4 +86,9 @@ def _accepts(awaited: AwaitedEvent, envelope: Envelope) -> bool:
         return False
 
 
-bus.before_commit("*", catch)
+def may_be_awaited(name: str) -> bool:
+    """Whether a step may wait for events called `name`: flows do not ask at each own step."""
+    return not is_journal_name(name)
+
+
+bus.before_commit("*", catch, only=may_be_awaited)

@@ -39,9 +39,11 @@ class TestExecute:
         assert outcome.sequence == 2
         assert heard == list(outcome.envelopes) == selectors.stream_events(STREAM)
 
-    def test_is_one_statement_when_the_state_is_known_and_nothing_is_projected(
-        self, django_assert_num_queries: DjangoAssertNumQueries
+    def test_is_one_statement_when_the_state_is_known_and_nothing_else_is_to_be_written(
+        self, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(bus, "_hooks", [])
+        bus._forget_routes()
         execute(TALLY, STREAM, Add(number=1))
 
         with django_assert_num_queries(1):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from events.domain.catalogue import is_journal_name
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
     HTTP_TYPES,
@@ -141,6 +142,8 @@ def _check_own_step(step: Step) -> None:
         wait = step.settings or {}
         if not wait.get("for_ms") and not wait.get("event"):
             raise StepInvalid("wait needs for_ms or event", pointer="/wait")
+        if wait.get("event") and is_journal_name(str(wait["event"])):
+            raise StepInvalid("wait for a dotted event name", pointer="/wait/event")
 
 
 def _forbid(step: Step, *, http: bool = False, script: bool = False, flow: bool = False) -> None:

@@ -9,7 +9,7 @@ from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import Answer, Heard, StepServer
 from workflows.flows import receipts, services
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain.errors import FlowExists
+from workflows.flows.domain.errors import FlowExists, StepInvalid
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary, Receipt
@@ -292,6 +292,10 @@ class TestOperators:
 
         assert flow("trip-2").status == FlowStatus.COMPLETED
         assert len(peer.calls("/hold")) == 1
+
+    def test_no_step_waits_for_an_event_of_a_journal(self) -> None:
+        with pytest.raises(StepInvalid, match="dotted"):
+            register("wait", type="wait", wait={"event": "flow_started"})
 
     def test_a_timeout_ends_the_flow(self, peer: StepServer) -> None:
         register("wait", type="wait", wait={"event": "never.happens"})
