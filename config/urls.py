@@ -21,6 +21,7 @@ urlpatterns = [
     path("docs/<slug:name>.md", documents.show, name="document"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.ReadyView.as_view(), name="readyz"),
+    path("", include("workflows.flows.api.compatible")),
     path("", include("console.urls")),
 ]
 

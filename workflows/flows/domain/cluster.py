@@ -79,7 +79,8 @@ class Cluster:
 
 def decide(cluster: Cluster, command: ReportHealth) -> list[StepHealthChanged]:
     """Return the change, if it is one."""
-    if cluster.on(command.node_id, command.step_id) == command.health:
+    node = cluster.nodes.get(command.node_id, Node())
+    if node.health.get(command.step_id) == command.health:
         return []
     return [
         StepHealthChanged(

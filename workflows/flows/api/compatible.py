@@ -1,0 +1,28 @@
+"""The addresses that Argyll's clients know. Each also with a slash at its end."""
+
+from django.urls import path, re_path
+
+from workflows.flows.api import engine, health, webhook
+
+_FLOW = r"(?P<flow_id>[^/]+)"
+_STEP = r"(?P<step_id>[^/]+)"
+
+urlpatterns = [
+    path("health", health.process, name="engine-process-health"),
+    path("webhook/<str:flow_id>/<str:step_id>/<str:token>", webhook.webhook, name="engine-webhook"),
+    re_path(r"^engine/?$", engine.whole_engine),
+    re_path(r"^engine/catalog/?$", engine.catalog),
+    re_path(r"^engine/catalog/events/?$", engine.catalog_events),
+    re_path(r"^engine/cluster/?$", engine.cluster),
+    re_path(r"^engine/cluster/events/?$", engine.cluster_events),
+    re_path(r"^engine/health/?$", engine.health),
+    re_path(rf"^engine/health/{_STEP}/?$", engine.step_health),
+    re_path(r"^engine/step/?$", engine.steps),
+    re_path(rf"^engine/step/{_STEP}/?$", engine.step),
+    re_path(r"^engine/plan/?$", engine.plan),
+    re_path(r"^engine/flow/?$", engine.flows),
+    re_path(r"^engine/flow/query/?$", engine.query),
+    re_path(rf"^engine/flow/{_FLOW}/?$", engine.flow),
+    re_path(rf"^engine/flow/{_FLOW}/status/?$", engine.flow_status),
+    re_path(rf"^engine/flow/{_FLOW}/events/?$", engine.flow_events),
+]

@@ -1,0 +1,340 @@
+"""The HTTP surface of Argyll, for its clients: shapes, texts and status codes of spec §2.
+
+Without a credential only under `up --open-engine`; else with an API key that holds the
+capability. Errors are `{"error", "status"}` here, problem documents everywhere else.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from events import context
+from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Unavailable
+from events.domain.principal import Principal, PrincipalKind
+from ledger import authority
+from ledger.credentials import CredentialRefused
+from workflows.flows import conf, engine, listing, selectors, services
+from workflows.flows.api import bodies
+from workflows.flows.domain import ids, shapes
+from workflows.flows.domain.catalog import catalog_as_json
+from workflows.flows.domain.cluster import Cluster, cluster_as_json
+from workflows.flows.domain.errors import FlowUnknown, StepInvalid, StepUnknown
+from workflows.flows.domain.step import Step
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.times import NEVER, written
+from workflows.flows.domain.view import flow_as_json
+from workflows.flows.listing import RECENT_ASC, RECENT_DESC, Query
+
+View = Callable[..., HttpResponse]
+ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
+JSON_TYPE = "application/json; charset=utf-8"
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+}
+
+
+def answer(document: Any, status: int = HTTPStatus.OK) -> HttpResponse:
+    """Return JSON with sorted keys, as the original sends it."""
+    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return HttpResponse(body, status=status, content_type=JSON_TYPE)
+
+
+def error(message: str, status: int) -> HttpResponse:
+    return answer({"error": message, "status": status}, status)
+
+
+def methods(**views: View) -> View:
+    """Make one Django view of a view per method. An unknown method is not found, as there."""
+
+    @csrf_exempt  # No cookie counts here, so there is nothing that a form could ride on.
+    def view(request: HttpRequest, **parts: str) -> HttpResponse:
+        if request.method == "OPTIONS":
+            response = HttpResponse(status=HTTPStatus.OK)
+        else:
+            chosen = views.get(str(request.method))
+            response = chosen(request, **parts) if chosen else not_found()
+        for name, value in CORS.items():
+            response[name] = value
+        return response
+
+    view.capabilities = {name.lower(): _demanded(one) for name, one in views.items()}  # type: ignore[attr-defined]
+    return view
+
+
+def not_found() -> HttpResponse:
+    return HttpResponse(
+        "404 page not found", status=HTTPStatus.NOT_FOUND, content_type="text/plain"
+    )
+
+
+def _demanded(view: View) -> str:
+    return str(view.capability)  # type: ignore[attr-defined]
+
+
+def demands(capability: str) -> Callable[[View], View]:
+    """Let in who holds `capability`, and turn refusals into the original's answers."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, **parts: str) -> HttpResponse:
+            try:
+                principal = _admitted(request, capability)
+                with context.acting(principal):
+                    return view(request, **parts)
+            except DomainError as refusal:
+                return error(_message(refusal), _status(refusal))
+
+        guarded.capability = capability  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+class NotAdmitted(Forbidden):
+    code = "engine_access_denied"
+    hint = "Use an API key that holds the capability."
+
+    def __init__(self, capability: str) -> None:
+        super().__init__(f"this needs {capability}", capability=capability)
+
+
+def _admitted(request: HttpRequest, capability: str) -> Principal:
+    if settings.OPEN_ENGINE:
+        return ANYBODY
+    holder = authority.bearer(request.headers.get("Authorization", ""))
+    if holder.user is None:
+        raise CredentialRefused
+    if not holder.holds(capability):
+        raise NotAdmitted(capability)
+    return holder.principal
+
+
+def _status(refusal: DomainError) -> int:
+    match refusal:
+        case CredentialRefused():
+            return HTTPStatus.UNAUTHORIZED
+        case Forbidden():
+            return HTTPStatus.FORBIDDEN
+        case NotFound():
+            return HTTPStatus.NOT_FOUND
+        case Conflict():
+            return HTTPStatus.CONFLICT
+        case Unavailable():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        case _:
+            return HTTPStatus.BAD_REQUEST
+
+
+def _message(refusal: DomainError) -> str:
+    return f"invalid step\n{refusal}" if isinstance(refusal, StepInvalid) else str(refusal)
+
+
+# --- health, state ------------------------------------------------------------------------
+
+
+@demands("step.read")
+def _whole_engine(_request: HttpRequest) -> HttpResponse:
+    catalog, cluster = engine.catalog(), engine.cluster()
+    times = [at for at in (catalog.last_updated, cluster.last_updated) if at is not None]
+    nodes = _completed(cluster, list(catalog.steps))["nodes"]
+    return answer(
+        {
+            "attributes": catalog.graph(),
+            "health": nodes,
+            "last_updated": written(max(times, default=None)),
+            "steps": {step_id: step.as_json() for step_id, step in catalog.steps.items()},
+        }
+    )
+
+
+@demands("step.read")
+def _catalog(_request: HttpRequest) -> HttpResponse:
+    return answer(catalog_as_json(engine.catalog()))
+
+
+@demands("step.read")
+def _cluster(_request: HttpRequest) -> HttpResponse:
+    return answer(_completed(engine.cluster(), []))
+
+
+@demands("step.read")
+def _catalog_events(_request: HttpRequest) -> HttpResponse:
+    return _events(("catalog",))
+
+
+@demands("step.read")
+def _cluster_events(_request: HttpRequest) -> HttpResponse:
+    return _events(("cluster",))
+
+
+def _events(stream: tuple[str, ...]) -> HttpResponse:
+    events = selectors.argyll_events(stream)
+    return answer({"count": len(events), "events": events})
+
+
+@demands("step.read")
+def _health(_request: HttpRequest) -> HttpResponse:
+    return answer(_completed(engine.cluster(), list(engine.catalog().steps)))
+
+
+@demands("step.read")
+def _step_health(_request: HttpRequest, step_id: str) -> HttpResponse:
+    if step_id not in engine.catalog().steps:
+        return error(f"Health not found for step: {step_id}", HTTPStatus.NOT_FOUND)
+    return answer(selectors.health_of(step_id).as_json())
+
+
+def _completed(cluster: Cluster, steps: list[str]) -> dict[str, Any]:
+    """Add our own node, also if it is silent, and `unknown` for steps nobody reported on."""
+    document = cluster_as_json(cluster)
+    document["nodes"].setdefault(conf.current().node, {"last_seen": NEVER, "health": {}})
+    for node in document["nodes"].values():
+        for step_id in steps:
+            node["health"].setdefault(step_id, {"status": "unknown"})
+    return document
+
+
+# --- steps --------------------------------------------------------------------------------
+
+
+@demands("step.read")
+def _list_steps(_request: HttpRequest) -> HttpResponse:
+    steps = [step.as_json() for step in engine.catalog().steps.values()]
+    return answer({"steps": steps, "count": len(steps)})
+
+
+@demands("step.manage")
+def _register_step(request: HttpRequest) -> HttpResponse:
+    step = _step_of(request)
+    services.register_step(step=step)
+    return answer({"step": step.as_json(), "message": "Step registered"}, HTTPStatus.CREATED)
+
+
+@demands("step.read")
+def _get_step(_request: HttpRequest, step_id: str) -> HttpResponse:
+    step = engine.catalog().steps.get(step_id)
+    if step is None:
+        raise StepUnknown(step_id)
+    return answer(step.as_json())
+
+
+@demands("step.manage")
+def _update_step(request: HttpRequest, step_id: str) -> HttpResponse:
+    step = _step_of(request)
+    if step.id != ids.sanitized(step_id):
+        return error("Step ID in URL does not match step ID in body", HTTPStatus.BAD_REQUEST)
+    services.update_step(step=step)
+    return answer({"step": step.as_json(), "message": "Step updated"})
+
+
+@demands("step.manage")
+def _unregister_step(_request: HttpRequest, step_id: str) -> HttpResponse:
+    services.unregister_step(step_id=step_id)
+    return answer({"message": "Step unregistered"})
+
+
+def _step_of(request: HttpRequest) -> Step:
+    document = bodies.read(request.body, bytes_max=bodies.STEP_BYTES_MAX)
+    sent = step_from_json(document)
+    return step_from_json({**(document or {}), "id": ids.sanitized(sent.id)})
+
+
+# --- plans and flows ----------------------------------------------------------------------
+
+
+@demands("step.read")
+def _plan(request: HttpRequest) -> HttpResponse:
+    body = shapes.check(bodies.read(request.body), bodies.PLAN)
+    if not body.get("goals"):
+        return error("At least one goal step ID is required", HTTPStatus.BAD_REQUEST)
+    plan = services.preview_plan(goals=body["goals"], init=body.get("init") or {})
+    return answer(plan.as_json())
+
+
+@demands("flow.start")
+def _start_flow(request: HttpRequest) -> HttpResponse:
+    body = shapes.check(bodies.read(request.body), bodies.FLOW)
+    flow = services.start_flow(
+        flow_id=ids.sanitized(body.get("id") or ""),
+        goals=body.get("goals") or (),
+        init={name: values or [] for name, values in (body.get("init") or {}).items()},
+        labels=body.get("labels") or {},
+    )
+    return answer({"message": "", "flow_id": flow.id}, HTTPStatus.CREATED)
+
+
+@demands("flow.read")
+def _list_flows(_request: HttpRequest) -> HttpResponse:
+    return answer([listing.item(flow) for flow in listing.find(Query(sort=RECENT_DESC)).flows])
+
+
+@demands("flow.read")
+def _query_flows(request: HttpRequest) -> HttpResponse:
+    body = shapes.check(bodies.read(request.body), bodies.QUERY)
+    page = listing.find(
+        Query(
+            id_prefix=body.get("id_prefix") or "",
+            labels=body.get("labels") or {},
+            statuses=body.get("statuses") or (),
+            limit=int(body.get("limit") or 0),
+            cursor=body.get("cursor") or "",
+            sort=body.get("sort") or RECENT_ASC,
+        )
+    )
+    return answer(
+        {
+            "flows": [listing.item(flow) for flow in page.flows],
+            "count": len(page.flows),
+            **({"total": page.total} if page.total else {}),
+            **({"has_more": True, "next_cursor": page.next_cursor} if page.next_cursor else {}),
+        }
+    )
+
+
+@demands("flow.read")
+def _get_flow(_request: HttpRequest, flow_id: str) -> HttpResponse:
+    flow = engine.flow(flow_id)
+    if flow is None:
+        raise FlowUnknown(flow_id)
+    return answer(flow_as_json(flow))
+
+
+@demands("flow.read")
+def _flow_status(_request: HttpRequest, flow_id: str) -> HttpResponse:
+    status = selectors.status_of(flow_id)
+    if status is None:
+        raise FlowUnknown(flow_id)
+    return answer({"id": flow_id, "status": status})
+
+
+@demands("flow.read")
+def _flow_events(_request: HttpRequest, flow_id: str) -> HttpResponse:
+    events = selectors.argyll_events(("flow", flow_id))
+    if not events:
+        raise FlowUnknown(flow_id)
+    return answer({"count": len(events), "events": events})
+
+
+whole_engine = methods(GET=_whole_engine)
+catalog = methods(GET=_catalog)
+catalog_events = methods(GET=_catalog_events)
+cluster = methods(GET=_cluster)
+cluster_events = methods(GET=_cluster_events)
+health = methods(GET=_health)
+step_health = methods(GET=_step_health)
+steps = methods(GET=_list_steps, POST=_register_step)
+step = methods(GET=_get_step, PUT=_update_step, DELETE=_unregister_step)
+plan = methods(POST=_plan)
+flows = methods(GET=_list_flows, POST=_start_flow)
+query = methods(POST=_query_flows)
+flow = methods(GET=_get_flow)
+flow_status = methods(GET=_flow_status)
+flow_events = methods(GET=_flow_events)

@@ -1,0 +1,61 @@
+"""Where asynchronous steps deliver their results (Argyll spec §2.11).
+
+The token in the address is the credential: 122 unguessable bits, for one result.
+"""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from ledger import authority
+from workflows.flows import receipts
+from workflows.flows.api import bodies
+from workflows.flows.api.engine import CORS, error
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.errors import MalformedRequest
+from workflows.flows.invocation import PROBLEM_JSON, problem_detail
+from workflows.flows.receipts import CallbackUnknown
+
+
+@csrf_exempt
+@authority.public
+def webhook(request: HttpRequest, flow_id: str, step_id: str, token: str) -> HttpResponse:
+    """Take a result, or a problem document as a failure. Later ones change nothing: 200."""
+    if request.method == "OPTIONS":
+        return HttpResponse(status=HTTPStatus.OK, headers=CORS)
+    if request.method != "POST":
+        return HttpResponse("404 page not found", status=404, content_type="text/plain")
+    caller = Principal(kind=PrincipalKind.WORKFLOW, id=f"{flow_id}/{step_id}"[:200])
+    try:
+        outcome = _outcome(request, step_id, token)
+        with context.acting(caller):
+            receipts.receive(
+                flow_id=flow_id, step_id=step_id, token=token, outcome=outcome, raw=request.body
+            )
+    except CallbackUnknown as unknown:
+        return error(str(unknown), HTTPStatus.BAD_REQUEST)
+    except MalformedRequest:
+        what = "Invalid problem JSON" if _is_problem(request) else "Invalid JSON"
+        return error(what, HTTPStatus.BAD_REQUEST)
+    response = HttpResponse(status=HTTPStatus.OK, headers=CORS)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _is_problem(request: HttpRequest) -> bool:
+    return (request.content_type or "").lower() == PROBLEM_JSON
+
+
+def _outcome(request: HttpRequest, step_id: str, token: str) -> asked.SucceedWork | asked.FailWork:
+    document = bodies.read(request.body)
+    if document is not None and not isinstance(document, dict):
+        raise MalformedRequest("not an object")
+    if not _is_problem(request):
+        return asked.SucceedWork(step_id=step_id, token=token, outputs=document)
+    detail = problem_detail(PROBLEM_JSON, request.body)
+    if not detail:
+        raise MalformedRequest("not a problem document")
+    return asked.FailWork(step_id=step_id, token=token, error=detail)

@@ -1,0 +1,135 @@
+"""The list of flows as Argyll's clients ask for it (spec §2.8)."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+
+from events.domain.errors import Malformed
+from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.ids import is_clean
+from workflows.flows.domain.times import written
+from workflows.flows.models import FlowSummary
+
+LIMIT_MAX = 1000
+RECENT_DESC, RECENT_ASC = "recent_desc", "recent_asc"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class QueryInvalid(Malformed):
+    """The message is the original's."""
+
+    code = "flow_query_invalid"
+    hint = "Correct the query; nothing was searched."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Labels are all demanded, statuses are alternatives; limit 0 is all."""
+
+    id_prefix: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    statuses: Sequence[str] = ()
+    limit: int = 0
+    cursor: str = ""
+    sort: str = RECENT_ASC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    flows: list[FlowSummary]
+    total: int
+    next_cursor: str
+
+
+def find(query: Query) -> Page:
+    """Return one page: active flows first, each group by the time of its status, then by id.
+
+    :raises QueryInvalid: if the query makes no sense.
+    """
+    _check(query)
+    matching = _matching(query)
+    descending = query.sort == RECENT_DESC
+    order = ("group", "-status_at" if descending else "status_at", "flow_id")
+    rows = matching.order_by(*order)
+    if query.cursor:
+        rows = rows.filter(_after(_decoded(query.cursor), descending=descending))
+    found = list(rows[: query.limit + 1] if query.limit else rows)
+    page = found[: query.limit] if query.limit else found
+    return Page(
+        flows=page,
+        total=matching.count(),
+        next_cursor=_encoded(page[-1]) if page and len(found) > len(page) else "",
+    )
+
+
+def item(flow: FlowSummary) -> dict[str, Any]:
+    """Return one entry of the list; labels and error are there if there are any (defect 33)."""
+    return {
+        "id": flow.flow_id,
+        "status": flow.status,
+        "timestamp": written(flow.status_at),
+        **({"labels": flow.labels} if flow.labels else {}),
+        **({"error": flow.error} if flow.error and flow.status != "active" else {}),
+    }
+
+
+def _check(query: Query) -> None:
+    broken = (
+        (not is_clean(query.id_prefix), "Invalid ID prefix"),
+        (not 0 <= query.limit <= LIMIT_MAX, f"Limit must be between 0 and {LIMIT_MAX}"),
+        (query.sort not in {RECENT_DESC, RECENT_ASC}, "Invalid sort"),
+        (not all(key and value for key, value in query.labels.items()), "Invalid labels"),
+        (not set(query.statuses) <= {one.value for one in FlowStatus}, "Invalid statuses"),
+    )
+    for is_broken, message in broken:
+        if is_broken:
+            raise QueryInvalid(message)
+
+
+def _matching(query: Query) -> QuerySet[FlowSummary]:
+    rows = FlowSummary.objects.filter(parent_flow_id="").annotate(
+        group=Case(When(status="active", then=Value(0)), default=1, output_field=IntegerField())
+    )
+    if query.id_prefix:
+        rows = rows.filter(flow_id__startswith=query.id_prefix)
+    if query.labels:
+        rows = rows.filter(labels__contains=dict(query.labels))
+    if query.statuses:
+        rows = rows.filter(status__in=query.statuses)
+    return rows
+
+
+def _after(key: Mapping[str, Any], *, descending: bool) -> Q:
+    at = _EPOCH + timedelta(microseconds=key["recent"] // 1000)
+    later = Q(status_at__lt=at) if descending else Q(status_at__gt=at)
+    return Q(group__gt=key["group"]) | Q(group=key["group"]) & (
+        later | Q(status_at=at, flow_id__gt=key["id"])
+    )
+
+
+def _encoded(flow: FlowSummary) -> str:
+    since = flow.status_at - _EPOCH
+    nanos = (since // timedelta(microseconds=1)) * 1000
+    group = 0 if flow.status == FlowStatus.ACTIVE else 1
+    key = {"id": flow.flow_id, "group": group, "recent": nanos}
+    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+
+
+def _decoded(cursor: str) -> dict[str, Any]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        return {"id": str(key["id"]), "group": int(key["group"]), "recent": int(key["recent"])}
+    except binascii.Error as error:
+        at = next((i for i, c in enumerate(cursor) if not (c.isalnum() or c in "-_")), 0)
+        raise QueryInvalid(
+            f"invalid flow cursor\nillegal base64 data at input byte {at}"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise QueryInvalid("invalid flow cursor") from error

@@ -1,0 +1,58 @@
+"""Questions about steps and flows."""
+
+from typing import Any
+
+from events import selectors as log
+from events.domain.envelope import Envelope, Stream
+from workflows.flows import engine
+from workflows.flows.domain.cluster import Health, HealthStatus
+from workflows.flows.domain.times import written
+from workflows.flows.models import FlowSummary
+
+
+def status_of(flow_id: str) -> str | None:
+    """Return the status of a flow in the list, None if there is no such flow."""
+    found = FlowSummary.objects.filter(flow_id=flow_id).values_list("status", flat=True)
+    return next(iter(found), None)
+
+
+def argyll_events(stream: Stream) -> list[dict[str, Any]]:
+    """Return the events of a stream as Argyll's clients read them: numbered from 0."""
+    return [as_argyll(event) for event in log.stream_events(stream)]
+
+
+def as_argyll(event: Envelope) -> dict[str, Any]:
+    """Return one event in Argyll's shape (spec §2.4)."""
+    assert event.sequence is not None, "what was read from the log has a sequence"
+    return {
+        "timestamp": written(event.emitted_at),
+        "type": event.name,
+        "aggregate_id": list(event.stream or ()),
+        "data": event.data,
+        "sequence": event.sequence - 1,
+    }
+
+
+def health_of(step_id: str) -> Health:
+    """Return the health of a step: the worst that any node reports; of a flow step, derived.
+
+    Always derived anew, so a goal that is down shows at once (Argyll defect 25).
+    """
+    return _health(step_id, frozenset())
+
+
+def _health(step_id: str, asking: frozenset[str]) -> Health:
+    step = engine.catalog().steps.get(step_id)
+    if step is None:
+        return Health(error=f"step not found: {step_id}")
+    if step.flow_goals is None:
+        return engine.cluster().merged(step_id)
+    if step_id in asking:
+        return Health(error=f"flow health cycle at step {step_id}")
+    found = [(goal, _health(goal, asking | {step_id})) for goal in step.flow_goals]
+    for status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN):
+        for goal, health in found:
+            if health.status == status and (health.error or status == HealthStatus.UNHEALTHY):
+                reason = f": {health.error}" if health.error else " unhealthy"
+                return Health(status=status, error=f"step {goal}{reason}")
+    return Health(status=HealthStatus.HEALTHY)
