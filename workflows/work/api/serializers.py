@@ -6,6 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger.bodies import Body
 from workflows.work import selectors
 from workflows.work.domain.retry import ATTEMPTS_MAX
 from workflows.work.domain.timing import Missed, Overlap
@@ -17,7 +18,7 @@ DELAY_S_MAX = 366 * 86_400
 REASON_CHARS_MAX = 1_000
 
 
-class JobIn(serializers.Serializer[Any]):
+class JobIn(Body):
     name = serializers.CharField(max_length=120, help_text="A kind of job that is public.")
     input = serializers.JSONField(default=dict)
     subject = serializers.CharField(max_length=SUBJECT_CHARS_MAX, default="", allow_blank=True)
@@ -38,11 +39,11 @@ class JobIn(serializers.Serializer[Any]):
     )
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class ReasonIn(Body):
     reason = serializers.CharField(max_length=REASON_CHARS_MAX, default="", allow_blank=True)
 
 
-class DiscardIn(serializers.Serializer[Any]):
+class DiscardIn(Body):
     reason = serializers.CharField(max_length=REASON_CHARS_MAX, help_text="Kept for good.")
 
 
@@ -117,7 +118,7 @@ class JobDetailOut(JobOut):
         return selectors.result_of(work)
 
 
-class ScheduleIn(serializers.Serializer[Any]):
+class ScheduleIn(Body):
     """Exactly one of `cron`, `every` and `at`."""
 
     job = serializers.CharField(max_length=120, help_text="A kind of job that is public.")
