@@ -56,6 +56,7 @@ class Launch:
     servers: Servers = field(init=False)
     peers: Peers | None = field(init=False)
     peers_pid: int | None = field(init=False, default=None)
+    example_pid: int | None = field(init=False, default=None)
     environment: dict[str, str] = field(init=False)
 
     @property
@@ -97,6 +98,10 @@ class Launch:
         gc.freeze()  # What is never collected is never written to, and so stays shared.
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
+        if self.options.demo_data:
+            self.example_pid = process.spawn(
+                self._make_example, log=self.state.logs / "example.log"
+            )
 
     def _set_environment(self) -> None:
         self.peers = Peers.wanted(HOST)
@@ -117,7 +122,12 @@ class Launch:
     def _first_run(self) -> None:
         from config import first_run
 
-        first_run.prepare(self.state, demo=self.options.demo_data)
+        first_run.prepare(self.state)
+
+    def _make_example(self) -> None:
+        from config import first_run
+
+        first_run.make_example(self.state)
 
     def _supervise(self, started_at: float) -> int:
         supervisor = self._supervisor()
@@ -126,10 +136,17 @@ class Launch:
                 if not child.part.is_server:
                     supervisor.start(name)
             supervisor.wait_until_ready(seconds=READY_SECONDS_MAX)
+            self._wait_for_example()
             return self._serve(supervisor, time.monotonic() - started_at)
         finally:
             self.state.withdraw()
             supervisor.stop()
+
+    def _wait_for_example(self) -> None:
+        if self.example_pid is None:
+            return
+        if process.wait(self.example_pid, seconds=PREPARE_SECONDS_MAX) != 0:
+            raise CannotStart(f"The example could not be made:\n\n{self._tail('example')}")
 
     def _supervisor(self) -> Supervisor:
         from config import parts

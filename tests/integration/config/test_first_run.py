@@ -1,0 +1,65 @@
+"""What `up` makes in a new installation, and leaves alone in an old one."""
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+
+from config import first_run
+from config.embedded.state import State
+from ledger import credentials
+from ledger.models import ApiKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    state = State(tmp_path / "state")
+    state.prepare()
+    return state
+
+
+class TestPrepare:
+    def test_makes_an_administrator_who_can_log_in(self, state: State) -> None:
+        first_run.prepare(state)
+
+        password = state.secrets()[first_run.PASSWORD]
+        admin = authenticate(username="admin", password=password)
+        assert isinstance(admin, User)
+        assert admin.is_superuser
+
+    def test_makes_a_key_that_opens_everything(self, state: State) -> None:
+        first_run.prepare(state)
+
+        assert credentials.key_for(state.secrets()[first_run.API_KEY]).scopes == ["*"]
+
+    def test_makes_nothing_twice(self, state: State) -> None:
+        first_run.prepare(state)
+        before = state.secrets()
+
+        first_run.prepare(state)
+
+        assert state.secrets() == before
+        assert ApiKey.objects.count() == User.objects.filter(username="admin").count() == 1
+
+    def test_replaces_a_key_that_this_database_does_not_know(self, state: State) -> None:
+        state.keep_secret(first_run.API_KEY, "daybook_ofanotherone")
+
+        first_run.prepare(state)
+
+        assert credentials.key_for(state.secrets()[first_run.API_KEY])
+
+
+class TestExample:
+    def test_has_people_who_may_do_different_things(self, state: State) -> None:
+        first_run.prepare(state)
+
+        first_run.make_example(state)
+
+        operator, viewer = (User.objects.get(username=name) for name in ("operator", "viewer"))
+        assert operator.has_perm("ledger.booking.create")
+        assert not operator.has_perm("ledger.api_key.create")
+        assert viewer.has_perm("ledger.booking.read")
+        assert not viewer.has_perm("ledger.booking.create")
