@@ -40,7 +40,7 @@ from commerce.domain.booking.refusals import (
     RosterFull,
     TravellerNotOnBooking,
 )
-from commerce.domain.booking.state import HOLDING, TERMINAL, TRANSITIONS, Booking, Status
+from commerce.domain.booking.state import FORWARD, HOLDING, TERMINAL, TRANSITIONS, Booking, Status
 
 SWEEP = "sweep"
 REQUEST = "request"
@@ -132,6 +132,8 @@ def _answer(  # noqa: PLR0911 - one branch per command is the point
 
 
 def _advance(booking: Booking, command: Advance, revision: int) -> Event:
+    # Cancelling and expiring have commands of their own, which know what goes with it.
+    assert command.to in FORWARD, f"a booking does not advance to {command.to}"
     _check_transition(booking, command.to)
     if command.to in HOLDING and not _ends_later(command):
         raise HoldNeedsAnEnd(booking.id)

@@ -50,6 +50,16 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset(),
 }
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+FORWARD = frozenset(
+    {
+        Status.ON_HOLD,
+        Status.AWAITING_PAYMENT,
+        Status.CONFIRMED,
+        Status.IN_PROGRESS,
+        Status.COMPLETED,
+    }
+)
+"""What is reached by going on; cancelling, expiring and overriding are other acts."""
 HOLDING = frozenset({Status.ON_HOLD, Status.AWAITING_PAYMENT})
 """Seats are kept for a while only: these statuses have an end."""
 
