@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +11,9 @@ from commerce.models import Capture, ExternalRef, Invoice, Payment
 from commerce.services import invoices, settlement
 from commerce.services.invoices import InvoiceNotFound
 from commerce.services.settlement import NO_POLLER, ProviderUnknown
-from events import bus, context, recorder, selectors
+from events import bus, recorder, selectors
 from events.ids import new_id
-from tests.integration.commerce.acting import status_of, work_off, work_off_all
-from tests.integration.commerce.conftest import CLERK
+from tests.integration.commerce.acting import race, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
 
 
@@ -139,20 +137,11 @@ class TestPollInvoiceSettlement:
         self, asked: ExternalRef, peers: Peers
     ) -> None:
         peers.tell(peers.payment, settle=asked.external_id)
-        barrier = threading.Barrier(4)
 
         def poll() -> None:
-            with context.acting(CLERK):
-                barrier.wait()
-                settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
-            connection.close()
+            settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
 
-        threads = [threading.Thread(target=poll) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+        assert race(poll, poll, poll, poll) == ["done"] * 4
         assert Payment.objects.count() == 1
         assert names_of(asked.invoice).count("invoice.settled") == 1
         assert Invoice.objects.get(pk=asked.invoice_id).paid_cents == 24_000

@@ -1,0 +1,93 @@
+"""The database says again what the code says. Names are sentences, because people read them."""
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from commerce import example_data
+
+BROKEN = {
+    "commerce_slot_never_sells_more_than_it_has": "UPDATE commerce_slot SET remaining = -1",
+    "commerce_slot_never_has_more_than_its_capacity": "UPDATE commerce_slot SET remaining = 999",
+    "commerce_slot_has_a_capacity_unless_unlimited": "UPDATE commerce_slot SET unlimited = true",
+    "commerce_slot_starts_once_per_product": (
+        "UPDATE commerce_slot SET starts_at = '2030-01-01 09:00Z'"
+    ),
+    "commerce_product_currency_is_iso": "UPDATE commerce_product SET currency = 'eur'",
+    "commerce_product_price_is_not_negative": "UPDATE commerce_product SET sell_amount_cents = -1",
+    "commerce_product_has_a_name": "UPDATE commerce_product SET name = ''",
+    "commerce_rule_gives_at_most_all": "UPDATE commerce_cancellationrule SET refund_bp = 10001",
+    "commerce_rule_days_do_not_repeat": "UPDATE commerce_cancellationrule SET days_before = 1",
+    "commerce_booking_status_is_known": "UPDATE commerce_booking SET status = 'lost'",
+    "commerce_booking_hold_has_an_end": (
+        "UPDATE commerce_booking SET hold_expires_at = NULL WHERE status = 'on_hold'"
+    ),
+    "commerce_booking_cancelled_is_stamped": (
+        "UPDATE commerce_booking SET cancelled_at = NULL WHERE status = 'cancelled'"
+    ),
+    "commerce_booking_has_one_primary_traveller": (
+        "INSERT INTO commerce_traveller SELECT gen_random_uuid(), category, is_primary, revision, "
+        "created_at, booking_id FROM commerce_traveller"
+    ),
+    "commerce_invoice_paid_and_due_make_the_total": (
+        "UPDATE commerce_invoice SET balance_due_cents = balance_due_cents + 1"
+    ),
+    "commerce_invoice_is_never_overpaid": (
+        "UPDATE commerce_invoice SET paid_cents = total_cents + 1, balance_due_cents = -1"
+    ),
+    "commerce_invoice_has_a_number_once_issued": (
+        "UPDATE commerce_invoice SET number = NULL WHERE status = 'issued'"
+    ),
+    "commerce_invoice_void_is_stamped": (
+        "UPDATE commerce_invoice SET voided_at = now() WHERE status = 'issued'"
+    ),
+    "commerce_invoice_is_paid_when_nothing_is_due": (
+        "UPDATE commerce_invoice SET status = 'paid' WHERE status = 'issued'"
+    ),
+    "commerce_line_amount_is_quantity_times_price": (
+        "UPDATE commerce_invoiceline SET amount_cents = amount_cents + 1"
+    ),
+    "commerce_invoice_has_one_current_rendition_per_format": (
+        "INSERT INTO commerce_rendition (id, format, status, storage_key, content_type, "
+        "content_hash, byte_size, content, created_at, invoice_id) "
+        "SELECT gen_random_uuid(), format, status, storage_key || 'x', content_type, "
+        "content_hash, byte_size, content, created_at, invoice_id FROM commerce_rendition"
+    ),
+    "commerce_payment_amount_is_positive": "UPDATE commerce_payment SET amount_cents = 0",
+    "commerce_payment_completed_is_stamped": "UPDATE commerce_payment SET paid_at = NULL",
+    "commerce_credit_note_has_a_reason": "UPDATE commerce_creditnote SET reason = ''",
+    "commerce_refund_ends_once": "UPDATE commerce_refund SET ended_at = now()",
+    "commerce_refund_failure_says_why": (
+        "UPDATE commerce_refund SET status = 'failed', ended_at = now()"
+    ),
+    "commerce_scope_has_one_active_series": (
+        "INSERT INTO commerce_numberseries "
+        "SELECT gen_random_uuid(), scope, 'X', reset, '', 0, true FROM commerce_numberseries"
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", BROKEN)
+def test_is_broken_by_nobody(name: str) -> None:
+    example_data.plant()
+
+    with (
+        pytest.raises(IntegrityError, match=name),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(BROKEN[name])
+
+
+def test_is_named_by_a_sentence_of_this_room() -> None:
+    names = [constraint.name for model in _models() for constraint in model._meta.constraints]
+
+    assert len(names) > 70
+    assert [name for name in names if not name.startswith("commerce_")] == []
+    assert [name for name in names if len(name) > 63] == []
+    assert set(BROKEN) <= set(names)
+
+
+def _models() -> list[type[models.Model]]:
+    return list(apps.get_app_config("commerce").get_models())

@@ -1,0 +1,97 @@
+"""Every check of the trade finds the damage that it is there for, and nothing else."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from commerce import example_data, invariants
+from events import doctor
+
+Damage = dict[str, tuple[Callable[[], list[str]], str]]
+
+# What people could do at the database, past the constraints where there are some.
+DAMAGE: Damage = {
+    "an invoice": (
+        invariants.invoices_add_up,
+        (
+            "ALTER TABLE commerce_invoice "
+            "DROP CONSTRAINT commerce_invoice_paid_and_due_make_the_total;"
+            "UPDATE commerce_invoice SET paid_cents = paid_cents + 1 WHERE status = 'issued'"
+        ),
+    ),
+    "lines": (
+        invariants.lines_add_up,
+        (
+            "DELETE FROM commerce_invoiceline WHERE invoice_id IN "
+            "(SELECT id FROM commerce_invoice WHERE status = 'issued')"
+        ),
+    ),
+    "a payment": (
+        invariants.payments_add_up,
+        "UPDATE commerce_payment SET amount_cents = amount_cents - 1",
+    ),
+    "seats left": (
+        invariants.seats_add_up,
+        "UPDATE commerce_slot SET remaining = remaining - 1",
+    ),
+    "an allocation": (
+        invariants.seats_follow_bookings,
+        "UPDATE commerce_allocation SET status = 'released' WHERE status = 'confirmed'",
+    ),
+    "a refund": (
+        invariants.refunds_are_covered,
+        "UPDATE commerce_refund SET amount_cents = 9999999",
+    ),
+    "a credit note": (
+        invariants.credit_notes_are_covered,
+        "UPDATE commerce_creditnote SET amount_cents = 1",
+    ),
+    "a hold": (
+        invariants.holds_end,
+        (
+            "UPDATE commerce_booking SET hold_expires_at = '2020-01-01' "
+            "WHERE hold_expires_at IS NOT NULL"
+        ),
+    ),
+    "a delivery": (
+        invariants.waiting_deliveries_have_work,
+        (
+            "INSERT INTO commerce_delivery (id, booking_id, channel, provider, recipient_sealed, "
+            "recipient_masked, subject, document_keys, status, work_id, provider_message_id, "
+            "error, created_at) "
+            "SELECT gen_random_uuid(), id, 'email', 'x', '', '', '', '[]', 'pending', "
+            "gen_random_uuid(), '', '', now() FROM commerce_booking LIMIT 1"
+        ),
+    ),
+    "a reversal": (
+        invariants.waiting_reversals_have_work,
+        "UPDATE commerce_refund SET method = 'processor_reversal'",
+    ),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_found(what: str) -> None:
+    example_data.plant()
+    inspect, damage = DAMAGE[what]
+    assert inspect() == []
+
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        try:
+            cursor.execute(damage)
+            found = inspect()
+        finally:
+            cursor.execute("ROLLBACK")
+
+    assert found
+
+
+def test_every_check_has_its_damage() -> None:
+    ours = {
+        each.inspect for each in doctor.checks() if each.inspect.__module__ == "commerce.invariants"
+    }
+
+    assert {inspect for inspect, _ in DAMAGE.values()} == ours

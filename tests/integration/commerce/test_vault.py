@@ -1,0 +1,69 @@
+import base64
+import os
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from commerce import checks, vault
+from commerce.vault import SealBroken
+
+VALUE = {"name": "Ada", "born": "1815-12-10"}
+
+
+def key() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+class TestSeal:
+    def test_opens_for_the_row_that_it_belongs_to(self) -> None:
+        assert vault.unseal(vault.seal(VALUE, of="row-1"), of="row-1") == VALUE
+
+    def test_does_not_open_for_another_row(self) -> None:
+        with pytest.raises(SealBroken):
+            vault.unseal(vault.seal(VALUE, of="row-1"), of="row-2")
+
+    def test_does_not_open_when_a_bit_was_changed(self) -> None:
+        sealed = bytearray(vault.seal(VALUE, of="row-1"))
+        sealed[-1] ^= 1
+
+        with pytest.raises(SealBroken):
+            vault.unseal(bytes(sealed), of="row-1")
+
+    def test_shows_nothing_and_is_never_the_same(self) -> None:
+        one, other = vault.seal(VALUE, of="row-1"), vault.seal(VALUE, of="row-1")
+
+        assert one != other
+        assert b"Ada" not in one
+
+    def test_outlives_a_change_of_keys(self) -> None:
+        old, new = key(), key()
+        with override_settings(COMMERCE_DATA_KEYS=[old]):
+            sealed = vault.seal(VALUE, of="row-1")
+
+        with override_settings(COMMERCE_DATA_KEYS=[new, old]):
+            assert vault.unseal(sealed, of="row-1") == VALUE
+            assert vault.seal(VALUE, of="row-1")[:4] != sealed[:4]
+        with override_settings(COMMERCE_DATA_KEYS=[new]), pytest.raises(SealBroken):
+            vault.unseal(sealed, of="row-1")
+
+    @pytest.mark.parametrize("text", ["short", base64.b64encode(b"16 bytes of key!").decode(), "ä"])
+    def test_refuses_keys_that_are_none(self, text: str) -> None:
+        with pytest.raises(ImproperlyConfigured):
+            vault.decode_key(text)
+
+
+class TestChecks:
+    def test_name_a_key_that_is_none(self) -> None:
+        with override_settings(COMMERCE_DATA_KEYS=["short"]):
+            assert [found.id for found in checks.data_keys_are_keys()] == ["commerce.E001"]
+        with override_settings(COMMERCE_DATA_KEYS=[key()]):
+            assert checks.data_keys_are_keys() == []
+
+    def test_ask_for_a_key_of_its_own_before_deployment(self) -> None:
+        with override_settings(COMMERCE_DATA_KEYS=[]):
+            assert [found.id for found in checks.personal_data_has_its_own_key()] == [
+                "commerce.W001"
+            ]
+        with override_settings(COMMERCE_DATA_KEYS=[key()]):
+            assert checks.personal_data_has_its_own_key() == []
