@@ -6,6 +6,7 @@ from django.urls import path, re_path
 from events.consumers import EventsConsumer
 from events.fanout import feed
 from events.fanout.conversation import Message, Receive, Send
+from workflows.flows.consumers import EngineConsumer
 
 
 async def nothing_here(scope: Message, receive: Receive, send: Send) -> None:
@@ -26,6 +27,7 @@ async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
 router = URLRouter(
     [
         path("ws/events", EventsConsumer.as_asgi()),
+        re_path(r"^engine/ws/?$", EngineConsumer.as_asgi()),
         re_path("", nothing_here),  # type: ignore[arg-type]  # An ASGI application, as Channels has it.
     ]
 )

@@ -1,17 +1,15 @@
 """The WebSocket door of the feed: who knocks, what is said, and how it ends."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
 
-import orjson
 from channels.consumer import AsyncConsumer
 
 from events import context
 from events.domain.envelope import Stream
-from events.domain.errors import DomainError, Forbidden
+from events.domain.errors import DomainError
 from events.domain.framing import DaybookFraming, Framing
 from events.domain.principal import Principal
-from events.fanout import conversation, feed, reads, rights
+from events.fanout import conversation, feed, reads, refusal, rights
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
 from ledger import authority, handshakes
@@ -47,8 +45,8 @@ class EventsConsumer(AsyncConsumer):
         await receive()
         try:
             audience, principal = await reads.patiently(_admit, scope)
-        except DomainError as refusal:
-            await _refuse(scope, send, refusal)
+        except DomainError as error:
+            await refusal.refuse(scope, send, error)
             return
         await send({"type": "websocket.accept"})
         with context.acting(principal):
@@ -64,23 +62,3 @@ def _admit(scope: Message) -> tuple[Audience, Principal]:
     holder = handshakes.holder_of(scope)
     key = (holder.principal, holder.session_key)
     return Audience(key, HolderWatches(holder)), holder.principal
-
-
-async def _refuse(scope: Message, send: Send, refusal: DomainError) -> None:
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close"})
-        return
-    is_known = isinstance(refusal, Forbidden)
-    status = HTTPStatus.FORBIDDEN if is_known else HTTPStatus.UNAUTHORIZED
-    body = {
-        "title": refusal.code.replace("_", " ").capitalize(),
-        "status": status.value,
-        "detail": str(refusal),
-        "code": refusal.code,
-        "hint": refusal.hint,
-    }
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    await send(
-        {"type": "websocket.http.response.start", "status": status.value, "headers": headers}
-    )
-    await send({"type": "websocket.http.response.body", "body": orjson.dumps(body)})

@@ -8,8 +8,10 @@ from typing import Any
 from events.domain.framing import Framing
 from events.domain.subscription import MessageNotText
 from events.fanout import feed as feeds
+from events.fanout import items
 from events.fanout.audience import Audience
 from events.fanout.ending import Ending
+from events.fanout.items import States
 from events.fanout.session import Session
 
 Message = dict[str, Any]
@@ -17,10 +19,19 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-async def converse(*, framing: Framing, audience: Audience, receive: Receive, send: Send) -> None:
+async def converse(
+    *,
+    framing: Framing,
+    audience: Audience,
+    receive: Receive,
+    send: Send,
+    states: States = items.of,
+) -> None:
     """Serve an accepted socket until one side ends the conversation."""
     feed = feeds.current()
-    session = Session(feed=feed, framing=framing, audience=audience, send=_writing_to(send))
+    session = Session(
+        feed=feed, framing=framing, audience=audience, send=_writing_to(send), states=states
+    )
     try:
         await feed.enter(session)
         ending = await _first_to_end(session, receive)

@@ -1,10 +1,13 @@
 """What the aggregates of a subscription are, at the moment it begins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from events import executor, states
 from events.domain.envelope import Stream
 from events.domain.framing import StateItem
+
+States = Callable[[Sequence[Stream]], list[StateItem]]
+"""Answers with the state of each of these streams, where a protocol has its own idea of it."""
 
 
 def of(streams: Iterable[Stream]) -> list[StateItem]:

@@ -24,6 +24,7 @@ from events.fanout.audience import Audience
 from events.fanout.ending import Ending
 from events.fanout.feed import Feed
 from events.fanout.frame import Frame
+from events.fanout.items import States
 from events.fanout.subscriptions import Subscription
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,10 @@ class Session:
         framing: Framing,
         audience: Audience,
         send: Callable[[str], Awaitable[None]],
+        states: States = items.of,
     ) -> None:
         self.audience = audience
+        self._states = states
         self._feed = feed
         self._framing = framing
         self._limits = feed.limits
@@ -152,7 +155,7 @@ class Session:
             return None
         # The empty path is everything: a prefix of which there is no state to hide.
         readable = [one for one in wish.aggregates if not one or await self._may_read(one)]
-        return await reads.patiently(items.of, readable)
+        return await reads.patiently(self._states, readable)
 
     async def _catch_up(self, subscription: Subscription) -> None:
         while subscription.cursor < self._feed.position:

@@ -1,12 +1,13 @@
 """Questions about steps and flows."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
-from workflows.flows import engine
-from workflows.flows.domain.cluster import Health, HealthStatus
-from workflows.flows.domain.times import written
+from workflows.flows import conf, engine
+from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
+from workflows.flows.domain.times import NEVER, written
 from workflows.flows.models import FlowSummary
 
 
@@ -14,6 +15,19 @@ def status_of(flow_id: str) -> str | None:
     """Return the status of a flow in the list, None if there is no such flow."""
     found = FlowSummary.objects.filter(flow_id=flow_id).values_list("status", flat=True)
     return next(iter(found), None)
+
+
+def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the ClusterState of the wire with our own node, also if it is silent.
+
+    Of `steps`, those that a node did not report on are `unknown` there.
+    """
+    document = cluster_as_json(cluster)
+    document["nodes"].setdefault(conf.current().node, {"last_seen": NEVER, "health": {}})
+    for node in document["nodes"].values():
+        for step_id in steps:
+            node["health"].setdefault(step_id, {"status": "unknown"})
+    return document
 
 
 def argyll_events(stream: Stream) -> list[dict[str, Any]]:

@@ -19,15 +19,14 @@ from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Una
 from events.domain.principal import Principal, PrincipalKind
 from ledger import authority
 from ledger.credentials import CredentialRefused
-from workflows.flows import conf, engine, listing, selectors, services
+from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies
 from workflows.flows.domain import ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
-from workflows.flows.domain.cluster import Cluster, cluster_as_json
 from workflows.flows.domain.errors import FlowUnknown, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import step_from_json
-from workflows.flows.domain.times import NEVER, written
+from workflows.flows.domain.times import written
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.listing import RECENT_ASC, RECENT_DESC, Query
 
@@ -144,7 +143,7 @@ def _message(refusal: DomainError) -> str:
 def _whole_engine(_request: HttpRequest) -> HttpResponse:
     catalog, cluster = engine.catalog(), engine.cluster()
     times = [at for at in (catalog.last_updated, cluster.last_updated) if at is not None]
-    nodes = _completed(cluster, list(catalog.steps))["nodes"]
+    nodes = selectors.cluster_document(cluster, list(catalog.steps))["nodes"]
     return answer(
         {
             "attributes": catalog.graph(),
@@ -162,7 +161,7 @@ def _catalog(_request: HttpRequest) -> HttpResponse:
 
 @demands("step.read")
 def _cluster(_request: HttpRequest) -> HttpResponse:
-    return answer(_completed(engine.cluster(), []))
+    return answer(selectors.cluster_document(engine.cluster()))
 
 
 @demands("step.read")
@@ -182,7 +181,7 @@ def _events(stream: tuple[str, ...]) -> HttpResponse:
 
 @demands("step.read")
 def _health(_request: HttpRequest) -> HttpResponse:
-    return answer(_completed(engine.cluster(), list(engine.catalog().steps)))
+    return answer(selectors.cluster_document(engine.cluster(), list(engine.catalog().steps)))
 
 
 @demands("step.read")
@@ -190,16 +189,6 @@ def _step_health(_request: HttpRequest, step_id: str) -> HttpResponse:
     if step_id not in engine.catalog().steps:
         return error(f"Health not found for step: {step_id}", HTTPStatus.NOT_FOUND)
     return answer(selectors.health_of(step_id).as_json())
-
-
-def _completed(cluster: Cluster, steps: list[str]) -> dict[str, Any]:
-    """Add our own node, also if it is silent, and `unknown` for steps nobody reported on."""
-    document = cluster_as_json(cluster)
-    document["nodes"].setdefault(conf.current().node, {"last_seen": NEVER, "health": {}})
-    for node in document["nodes"].values():
-        for step_id in steps:
-            node["health"].setdefault(step_id, {"status": "unknown"})
-    return document
 
 
 # --- steps --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from ledger import authority
+from workflows.flows import live
 from workflows.flows.api.engine import CORS, answer
 
 
@@ -12,7 +13,10 @@ def process(_request: HttpRequest) -> HttpResponse:
     response = answer(
         {
             "service": "argyll-engine",
-            "details": {"backend": {"type": "postgresql", "state": "leader"}},
+            "details": {
+                "backend": {"type": "postgresql", "state": "leader"},
+                "websocket": {"clients": live.clients()},
+            },
             "status": "healthy",
         }
     )

@@ -1,0 +1,29 @@
+"""What a client hears whose handshake we do not accept."""
+
+from http import HTTPStatus
+
+import orjson
+
+from events.domain.errors import DomainError, Forbidden
+from events.fanout.conversation import Message, Send
+
+
+async def refuse(scope: Message, send: Send, refusal: DomainError) -> None:
+    """Answer a handshake with a problem document, where the server can do that."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    is_known = isinstance(refusal, Forbidden)
+    status = HTTPStatus.FORBIDDEN if is_known else HTTPStatus.UNAUTHORIZED
+    body = {
+        "title": refusal.code.replace("_", " ").capitalize(),
+        "status": status.value,
+        "detail": str(refusal),
+        "code": refusal.code,
+        "hint": refusal.hint,
+    }
+    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    await send(
+        {"type": "websocket.http.response.start", "status": status.value, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": orjson.dumps(body)})

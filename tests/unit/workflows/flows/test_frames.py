@@ -1,0 +1,118 @@
+"""Argyll's live protocol, word by word (spec §3)."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from events.domain.envelope import Category, Envelope, Source
+from events.domain.framing import StateItem
+from events.domain.principal import Principal, PrincipalKind
+from events.domain.subscription import Subscribe, Unsubscribe
+from workflows.flows.frames import ArgyllFraming
+
+FRAMING = ArgyllFraming()
+
+
+def enveloped(**facts: Any) -> Envelope:
+    return Envelope(
+        **{
+            "data": {},
+            "category": Category.INTERNAL,
+            "source": Source.SERVICE,
+            "event_id": "e",
+            "principal": Principal(kind=PrincipalKind.SYSTEM, id="test"),
+            "correlation_id": "c",
+            "emitted_at": datetime(2026, 11, 21, 12, 0, 0, 12_345, tzinfo=UTC),
+            "sequence": 1,
+            **facts,
+        }
+    )
+
+
+def parsed(**message: Any) -> object:
+    return FRAMING.parse(json.dumps(message))
+
+
+class TestParsing:
+    def test_reads_a_subscription(self) -> None:
+        wish = parsed(
+            type="subscribe",
+            data={
+                "sub_id": "x",
+                "aggregate_ids": [["catalog"], ["flow", "f1"]],
+                "event_types": ["flow_started"],
+                "include_state": True,
+            },
+        )
+
+        assert wish == Subscribe(
+            sub_id="x",
+            aggregates=(("catalog",), ("flow", "f1")),
+            prefixes=(("catalog",), ("flow", "f1")),
+            patterns=("flow_started",),
+            include_state=True,
+        )
+
+    @pytest.mark.parametrize("paths", [None, [], [[]]])
+    def test_takes_no_filter_for_its_own_three_kinds(self, paths: object) -> None:
+        wish = parsed(type="subscribe", data={"sub_id": "x", "aggregate_ids": paths})
+
+        assert isinstance(wish, Subscribe)
+        assert wish.prefixes == (("catalog",), ("cluster",), ("flow",))
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "garbage",
+            "[]",
+            '{"type":"ping"}',
+            '{"type":"subscribe"}',
+            '{"type":"subscribe","data":{"aggregate_ids":[["flow"]]}}',
+            '{"type":"subscribe","data":{"sub_id":"x","aggregate_ids":"flow"}}',
+            '{"type":"subscribe","data":{"sub_id":"x"},"pad":"' + "x" * 70_000 + '"}',
+        ],
+    )
+    def test_passes_over_what_it_does_not_understand(self, raw: str) -> None:
+        assert FRAMING.parse(raw) is None
+
+    def test_reads_an_unsubscription_even_of_nothing(self) -> None:
+        assert parsed(type="unsubscribe", data={"sub_id": "x"}) == Unsubscribe(sub_id="x")
+        assert parsed(type="unsubscribe") == Unsubscribe(sub_id="")
+
+
+class TestFrames:
+    def test_of_an_event_count_from_zero_and_in_milliseconds(self) -> None:
+        event = enveloped(
+            name="step_started",
+            data={"flow_id": "f"},
+            stream=("flow", "f"),
+            sequence=2,
+        )
+
+        head, tail = FRAMING.event(event) or ("", "")
+
+        assert head + '"x"' + tail == (
+            '{"type":"step_started","sub_id":"x","data":{"flow_id":"f"},"id":["flow","f"],'
+            '"timestamp":1795262400012,"sequence":1}\n'
+        )
+
+    def test_tell_nothing_of_other_streams(self) -> None:
+        assert FRAMING.event(enveloped(name="booking.made", stream=("booking", "b"))) is None
+
+    def test_of_a_subscription_have_null_without_state(self) -> None:
+        without = FRAMING.subscribed(sub_id="x", items=None, position=7)
+        item = StateItem(stream=("flow", "f"), data={"id": "f"}, sequence=9)
+        nothing = StateItem(stream=("flow",), data=None, sequence=0)
+        found = FRAMING.subscribed(sub_id="x", items=[item, nothing], position=7)
+
+        assert without == '{"type":"subscribed","sub_id":"x","items":null}\n'
+        assert json.loads(found)["items"] == [
+            {"id": ["flow", "f"], "data": {"id": "f"}, "sequence": 8},
+            {"id": ["flow"], "data": None, "sequence": 0},
+        ]
+
+    def test_confirm_an_unsubscription(self) -> None:
+        assert FRAMING.unsubscribed(sub_id="x") == '{"type":"unsubscribed","sub_id":"x"}\n'
+        assert FRAMING.unsubscribed(sub_id="") == '{"type":"unsubscribed"}\n'

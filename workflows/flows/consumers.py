@@ -1,0 +1,91 @@
+"""`/engine/ws`: the live feed for Argyll's clients (spec §3).
+
+Open to everybody only under `up --open-engine`, and then to any page of the web, as there;
+else to whoever could read the same over `/engine`.
+"""
+
+from dataclasses import dataclass
+
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+
+from events import context
+from events.domain.envelope import Stream
+from events.domain.errors import DomainError
+from events.domain.principal import Principal, PrincipalKind
+from events.fanout import conversation, feed, reads, refusal
+from events.fanout.audience import Audience
+from events.fanout.conversation import Message, Receive, Send
+from ledger import authority, handshakes
+from ledger.authority import Holder
+from workflows.flows import live
+from workflows.flows.frames import KINDS, ArgyllFraming
+
+ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
+
+
+@dataclass(frozen=True, slots=True)
+class EverybodyWatches:
+    """Whoever comes to an open engine."""
+
+    def readable_kinds(self) -> frozenset[str]:
+        return frozenset(KINDS)
+
+    def may_read(self, stream: Stream) -> bool:
+        return _is_nothing_here(stream)
+
+    def revalidated(self) -> "EverybodyWatches":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class HolderWatches:
+    """Who came with a credential: of flows and steps, what it may read."""
+
+    holder: Holder
+
+    def readable_kinds(self) -> frozenset[str]:
+        return authority.readable_kinds(self.holder) & frozenset(KINDS)
+
+    def may_read(self, stream: Stream) -> bool:
+        return _is_nothing_here(stream) or authority.may_read_stream(self.holder, stream)
+
+    def revalidated(self) -> "HolderWatches":
+        return HolderWatches(self.holder.revalidated())
+
+
+def _is_nothing_here(stream: Stream) -> bool:
+    """Whether `stream` is of a kind that this protocol says nothing of but that it is empty."""
+    return stream[0] not in KINDS
+
+
+class EngineConsumer(AsyncConsumer):
+    """One socket of an Argyll client."""
+
+    framing = ArgyllFraming()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one socket from its handshake to its end."""
+        await receive()
+        try:
+            audience, principal = await reads.patiently(_admit, scope)
+        except DomainError as error:
+            await refusal.refuse(scope, send, error)
+            return
+        await send({"type": "websocket.accept"})
+        with context.acting(principal), live.counted():
+            await conversation.converse(
+                framing=self.framing,
+                audience=feed.current().shared(audience),
+                receive=receive,
+                send=send,
+                states=live.states,
+            )
+
+
+def _admit(scope: Message) -> tuple[Audience, Principal]:
+    if settings.OPEN_ENGINE:
+        return Audience("open-engine", EverybodyWatches()), ANYBODY
+    holder = handshakes.holder_of(scope)
+    key = ("engine", holder.principal, holder.session_key)
+    return Audience(key, HolderWatches(holder)), holder.principal
