@@ -124,8 +124,10 @@ class TestEvaluateAll:
 
 
 class TestCheckPublishable:
-    def test_takes_the_usual_tiers(self) -> None:
+    def test_takes_the_usual_tiers_and_needs_the_last(self) -> None:
         cancellation.check_publishable(TIERS)
+        with pytest.raises(PolicyNotPublishable):
+            cancellation.check_publishable(TIERS[:-1])
 
     @pytest.mark.parametrize(
         ("rules", "why"),

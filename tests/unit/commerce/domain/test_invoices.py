@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,20 @@ from commerce.domain.invoices import (
     InvoiceOverpaid,
     InvoiceStatus,
 )
+from events.domain.errors import DomainError
+
+
+def accepts(check: Callable[..., None], **facts: Any) -> bool:
+    try:
+        check(invoice_id="i", **facts)
+    except DomainError:
+        return False
+    return True
 
 
 class TestCheckCanIssue:
     def test_takes_a_draft_with_lines(self) -> None:
-        invoices.check_can_issue(invoice_id="i", status="draft", line_count=1)
+        assert accepts(invoices.check_can_issue, status="draft", line_count=1)
 
     def test_refuses_a_draft_without_lines(self) -> None:
         with pytest.raises(InvoiceEmpty):
@@ -31,7 +42,7 @@ class TestCheckCanIssue:
 class TestCheckCanPay:
     @pytest.mark.parametrize("status", ["issued", "partially_paid", "overdue"])
     def test_takes_what_is_due(self, status: str) -> None:
-        invoices.check_can_pay(invoice_id="i", status=status, due_cents=5, amount_cents=5)
+        assert accepts(invoices.check_can_pay, status=status, due_cents=5, amount_cents=5)
 
     @pytest.mark.parametrize("status", ["issued", "partially_paid", "overdue", "paid"])
     def test_refuses_more(self, status: str) -> None:
@@ -47,7 +58,7 @@ class TestCheckCanPay:
 class TestCheckCanVoid:
     @pytest.mark.parametrize("status", ["issued", "partially_paid", "overdue"])
     def test_takes_what_had_no_consequences(self, status: str) -> None:
-        invoices.check_can_void(invoice_id="i", status=status, payments=0, credit_notes=0)
+        assert accepts(invoices.check_can_void, status=status, payments=0, credit_notes=0)
 
     @pytest.mark.parametrize(
         ("status", "payments", "credit_notes", "reason"),
@@ -72,7 +83,7 @@ class TestCheckCanVoid:
 class TestCheckCanCredit:
     @pytest.mark.parametrize("status", ["issued", "partially_paid", "paid", "overdue"])
     def test_takes_what_was_owed(self, status: str) -> None:
-        invoices.check_can_credit(invoice_id="i", status=status)
+        assert accepts(invoices.check_can_credit, status=status)
 
     @pytest.mark.parametrize("status", ["draft", "void"])
     def test_refuses_what_never_was(self, status: str) -> None:
