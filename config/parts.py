@@ -66,7 +66,7 @@ def import_product() -> None:
 def _web(listener: socket.socket, ready: Ready) -> None:
     import uvicorn
 
-    from config import database
+    from config import database, websockets
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -77,11 +77,10 @@ def _web(listener: socket.socket, ready: Ready) -> None:
     settings = uvicorn.Config(
         "config.asgi:application",
         http="httptools",
-        # The other one is built on a part of `websockets` that is going away.
-        ws="websockets-sansio",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=WEB_GRACE_SECONDS,
+        **websockets.OPTIONS,
     )
     Server(settings).run(sockets=[listener])
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from config.websockets import OPTIONS, WRITE_SECONDS_MAX
 from events import recorder, sequencer
 from events.domain.envelope import Envelope, Stream
 
@@ -37,7 +38,7 @@ class Server:
         *,
         limits: Mapping[str, float] | None = None,
         environment: Mapping[str, str] | None = None,
-        arguments: Sequence[str] = (),
+        write_seconds_max: float = WRITE_SECONDS_MAX,
     ) -> None:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -46,13 +47,17 @@ class Server:
         self._environment = {
             **(environment or environment_of_the_tests()),
             "TEST_EVENTS_LIVE": json.dumps(limits or {}),
+            "TEST_WRITE_SECONDS_MAX": str(write_seconds_max),
         }
-        self._arguments = arguments
         self.process = self._started()
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws/events"
+
+    def open_files(self) -> int:
+        """Return how many files and sockets it holds."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def stop(self) -> None:
         """Ask it to end, and see that it does."""
@@ -70,10 +75,12 @@ class Server:
 
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "uvicorn", "tests.trips_asgi:application"]
-        command += ["--fd", str(self._socket.fileno()), "--ws", "websockets-sansio"]
+        command += ["--fd", str(self._socket.fileno()), "--ws", OPTIONS["ws"]]
+        command += ["--ws-max-size", str(OPTIONS["ws_max_size"])]
+        command += ["--ws-per-message-deflate", str(OPTIONS["ws_per_message_deflate"])]
         command += ["--log-level", "warning", "--timeout-graceful-shutdown", "3"]
         return subprocess.Popen(
-            [*command, *self._arguments],
+            command,
             cwd=ROOT,
             env=self._environment,
             pass_fds=[self._socket.fileno()],

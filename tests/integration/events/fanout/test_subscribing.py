@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.websockets import MESSAGE_BYTES_MAX
 from events import executor
 from events.domain.envelope import Stream
 from tests import trips
@@ -279,6 +280,16 @@ class TestMistakes:
 
         assert [answer["type"] for answer in answers[:100]] == ["subscribed"] * 100
         assert {answer["code"] for answer in answers[100:]} == {"too_many_subscriptions"}
+
+
+class TestFlood:
+    def test_a_message_beyond_all_measure_closes_the_socket(
+        self, server: Server, secret: str
+    ) -> None:
+        with visiting(server, secret) as client:
+            client.connection.send("x" * (MESSAGE_BYTES_MAX + 1))
+
+            assert client.hear_the_end()[0] == 1009
 
 
 def _answer(client: Client, number: int) -> Any:
