@@ -53,7 +53,7 @@ class Crowd:
         deadline = time.monotonic() + _PATIENCE_S
         while heard.count < wanted:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"heard {heard.count} of {wanted}")
+                raise TimeoutError(f"{self._path}: heard {heard.count} of {wanted}")
             for number, _ in self._poll.poll(0.5):
                 self._read(number, heard, keeps_latencies=keeps_latencies)
         return heard

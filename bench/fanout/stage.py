@@ -47,7 +47,7 @@ class Stage:
         resource.setrlimit(resource.RLIMIT_NOFILE, (8_192, 8_192))
         port = self._serve()
         if self._side != "daybook":
-            return Crowd(port, "/", self._size)
+            return Crowd(port, f"/{self._side}", self._size)
         self._start("manage.py", "sequencer")
         headers = [f"Authorization: Bearer {self._secret}"]
         return Crowd(port, "/ws/events", self._size, headers=headers, greeting=greeting())

@@ -58,7 +58,10 @@ class Session:
         self._subscriptions: dict[str, Subscription] = {}
         self._behind: dict[Subscription, asyncio.Task[None] | None] = {}
         self._in_hand: Item | None = None
-        self._sending_since: float | None = None
+        self._is_sending = False
+        self._sent = 0
+        self._sent_at_beat = 0
+        self._stuck_since = 0.0
         self._asleep: asyncio.Future[None] | None = None
         self._has_room = asyncio.Event()
         self._ending: Ending | None = None
@@ -103,7 +106,7 @@ class Session:
 
     def beat(self, now: float) -> None:
         """Say how far the log is. A client that takes nothing is ended, in the end for good."""
-        stuck_s = now - self._sending_since if self._sending_since is not None else 0.0
+        stuck_s = self._stuck_s(now)
         if self._ending is None and stuck_s <= self._limits.send_timeout_s:
             after = self._caught_up_to()
             self._say(self._framing.heartbeat(position=self._feed.position, after=after))
@@ -121,6 +124,12 @@ class Session:
             self._wake()
             # Not now: the feed may be in the middle of its list of subscriptions.
             asyncio.get_running_loop().call_soon(self.close)
+
+    def _stuck_s(self, now: float) -> float:
+        """Return for how long the client has not taken what is being sent, from beat to beat."""
+        if not self._is_sending or self._sent != self._sent_at_beat:
+            self._sent_at_beat, self._stuck_since = self._sent, now
+        return now - self._stuck_since
 
     async def _subscribe(self, wish: Subscribe) -> None:
         self._check_room_for(wish.sub_id)
@@ -196,33 +205,40 @@ class Session:
         if self._ending is not None:
             return
         if len(self._queue) >= self._limits.queue_frames:
-            self._lag()
+            self._lag(item)
             return
         self._queue.append(item)
         self._wake()
 
-    def _lag(self) -> None:
-        after = self._resume_point()
+    def _lag(self, refused: Item | None = None) -> None:
+        after = self._resume_point(refused)
         self.end(ending.lagging(after, self._framing.lagging(after=after)))
 
     def _caught_up_to(self) -> int:
         """Return the position up to which everything is in the queue, or was."""
         return min((late.cursor for late in self._behind), default=self._feed.position)
 
-    def _resume_point(self) -> int:
+    def _resume_point(self, refused: Item | None) -> int:
         """Return the position up to which everything was sent."""
-        owed = [item for item in (self._in_hand, *self._queue) if isinstance(item, tuple)]
-        return min([self._caught_up_to(), *(frame.position - 1 for frame, _ in owed)])
+        items = (self._in_hand, *self._queue, refused)
+        owed = [item[0].position - 1 for item in items if isinstance(item, tuple)]
+        return min([self._caught_up_to(), *owed])
 
     async def _write_queue(self) -> None:
-        queue, turn, loop = self._queue, 0, asyncio.get_running_loop()
+        # The hot path of the house: no coroutine and no clock that is not needed.
+        queue, audience, framing, turn = self._queue, self.audience, self._framing, 0
         while queue:
             self._in_hand = item = queue.popleft()
-            text = item if isinstance(item, str) else await self._text_of(*item)
-            if text is not None:
-                self._sending_since = loop.time()
-                await self._send(text)
-                self._sending_since = None
+            if isinstance(item, str):
+                await self._write(item)
+            else:
+                frame, subscription = item
+                allowed = audience.verdict(frame.stream)
+                if allowed is None:
+                    allowed = await audience.ask(frame.stream)
+                text = frame.text(framing, subscription.quoted) if allowed else None
+                if text is not None:
+                    await self._write(text)
             if self._behind and len(queue) <= self._limits.queue_frames // 2:
                 self._has_room.set()
             turn += 1
@@ -230,10 +246,11 @@ class Session:
                 await asyncio.sleep(0)
         self._in_hand = None
 
-    async def _text_of(self, frame: Frame, subscription: Subscription) -> str | None:
-        if await self._may_read(frame.stream):
-            return frame.text(self._framing, subscription.quoted)
-        return None
+    async def _write(self, text: str) -> None:
+        self._is_sending = True
+        await self._send(text)
+        self._is_sending = False
+        self._sent += 1
 
     async def _may_read(self, stream: Stream) -> bool:
         verdict = self.audience.verdict(stream)
