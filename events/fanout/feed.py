@@ -36,6 +36,13 @@ _TURN_FRAMES = 32
 logger = logging.getLogger(__name__)
 
 
+class LogSetBack(Exception):
+    """The log ends before what was read of it: another database, or an older copy of it."""
+
+    def __init__(self, position: int, head: int) -> None:
+        super().__init__(f"Read up to {position}, but the log ends at {head}.")
+
+
 class Page(NamedTuple):
     """Frames that a wish matches, and the position up to which there are no others."""
 
@@ -54,6 +61,7 @@ class Feed:
         self._sessions: set[Session] = set()
         self._starting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._resting: asyncio.Task[None] | None = None
         self._reader = reads.Steady()
         self._rights_changed = asyncio.Event()
         self._audiences: WeakValueDictionary[Hashable, Audience] = WeakValueDictionary()
@@ -127,16 +135,20 @@ class Feed:
     def _notice_the_end(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
-        # A bug. Silent sockets would look healthy: better they all come back and resume.
+        # A bug, or a database that was set back. Silent sockets would look healthy: better
+        # they all come back, to a reader that starts anew.
         logger.critical("The reader of the feed broke.", exc_info=task.exception())
         for session in list(self._sessions):
             session.end(ending.failed())
+        self._resting = asyncio.create_task(self._rest())
 
     async def _follow(self) -> None:
         async with aclosing(doorbell.listen(poll_seconds=self.limits.poll_s)) as bell:
             async for moved_to in bell:
                 if moved_to is None or moved_to > self.position:
                     await self._read_on()
+                if moved_to is None:
+                    await self._check_the_past()
 
     async def _read_on(self) -> None:
         has_more = True
@@ -146,6 +158,11 @@ class Feed:
             )
             await self._hand_out(envelopes)
             has_more = len(envelopes) == READ_EVENTS_MAX
+
+    async def _check_the_past(self) -> None:
+        head = await self._reader.read(selectors.head_position)
+        if head < self.position:
+            raise LogSetBack(self.position, head)
 
     async def _hand_out(self, envelopes: Sequence[Envelope]) -> None:
         for turn, envelope in enumerate(envelopes, start=1):

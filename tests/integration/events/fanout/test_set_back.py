@@ -1,0 +1,26 @@
+"""A database that is set back to an older copy under running sockets."""
+
+import pytest
+from django.core.management import call_command
+
+from tests import trips
+from tests.integration.events.fanout.conftest import make_key, make_user
+from tests.live import Server, visiting, written
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_sends_everybody_back_to_where_the_log_is_now(server: Server, secret: str) -> None:
+    with visiting(server, secret) as client:
+        client.subscribe()
+        written(5)
+        last = client.hear_events(5)[-1]["position"]
+        call_command("flush", interactive=False, verbosity=0)
+        written(1)
+
+        assert client.hear_the_end()[0] == 1011
+    fresh, _ = make_key(make_user(trips.READ))
+    with visiting(server, fresh) as client:
+        assert client.subscribe(after=last)["code"] == "after_in_future"
+        client.subscribe("again", after=0)
+        assert client.hear_events(1)[0]["metadata"]["position"] == 1
