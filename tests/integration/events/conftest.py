@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from django.db import connection
 
-from events import catalogue, executor
+from events import bus, catalogue, executor
 from tests import tally
 
 T = TypeVar("T")
@@ -21,6 +21,13 @@ def _a_catalogue_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "_clashes", [])
     monkeypatch.setattr(executor, "_aggregates", {})
     tally.declare()
+
+
+@pytest.fixture
+def no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other rooms write along with an event is theirs to count."""
+    monkeypatch.setattr(bus, "_hooks", [])
+    bus._forget_routes()
 
 
 @pytest.fixture

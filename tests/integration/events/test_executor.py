@@ -40,10 +40,8 @@ class TestExecute:
         assert heard == list(outcome.envelopes) == selectors.stream_events(STREAM)
 
     def test_is_one_statement_when_the_state_is_known_and_nothing_else_is_to_be_written(
-        self, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+        self, django_assert_num_queries: DjangoAssertNumQueries, no_hooks: None
     ) -> None:
-        monkeypatch.setattr(bus, "_hooks", [])
-        bus._forget_routes()
         execute(TALLY, STREAM, Add(number=1))
 
         with django_assert_num_queries(1):

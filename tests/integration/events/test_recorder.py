@@ -50,7 +50,9 @@ class TestEmit:
             "emittedAt": "2026-08-22T12:00:00Z",
         }
 
-    def test_is_one_statement(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    def test_is_one_statement(
+        self, django_assert_num_queries: DjangoAssertNumQueries, no_hooks: None
+    ) -> None:
         with transaction.atomic(), django_assert_num_queries(1):
             recorder.emit("tally.added", {"number": 1}, stream=STREAM)
 
