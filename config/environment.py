@@ -61,7 +61,7 @@ MEANINGS = {
         "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
         "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take, if it does not say so itself.",
         "DAYBOOK_WEBHOOK_BASE_URL": "Where steps that call back find this installation.",
-        "DAYBOOK_HEALTH_INTERVAL": "Seconds between two looks at the health of steps.",
+        "DAYBOOK_HEALTH_INTERVAL": "Seconds between two looks at the health of steps; 0 for none.",
         "DAYBOOK_NODE": "The name of this installation in the health of steps.",
     },
     "Limits": {

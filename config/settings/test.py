@@ -15,3 +15,4 @@ EVENTS_STRICT = True
 
 # A test says itself what is due.
 COMMERCE_TIMETABLE = False
+FLOWS_HEALTH_INTERVAL_S = 0

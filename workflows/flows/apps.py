@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class FlowsConfig(AppConfig):
@@ -10,6 +11,9 @@ class FlowsConfig(AppConfig):
             aggregates,
             capabilities,
             catalogue,
+            health,
             invariants,
             jobs,
         )
+
+        post_migrate.connect(health.lay_down, sender=self, dispatch_uid="flows.health")

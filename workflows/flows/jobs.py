@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from workflows.flows import callables, engine, invocation, memory, services, waiting
+from workflows.flows import callables, engine, health, invocation, memory, services, waiting
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowInvalid
@@ -293,6 +293,12 @@ def waited(claim: Claim) -> None:
     if item.status == WorkStatus.ACTIVE:
         _settle(claim, flow, step, item, Done(dict(claim.input.get("outputs") or {})))
         waiting.forget(token=item.token)
+
+
+@job(health.CHECK_HEALTH, input_schema={"type": "object", "maxProperties": 0}, timeout_s=300)
+def check_health(claim: Claim) -> dict[str, int]:
+    """Check the health of every step that can be checked."""
+    return {"changed": health.check_all()}
 
 
 def _item(claim: Claim) -> tuple[Flow, Step, WorkItem]:

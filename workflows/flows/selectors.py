@@ -5,9 +5,12 @@ from typing import Any
 
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
+from events.domain.errors import DomainError
 from workflows.flows import conf, engine
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
+from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.times import NEVER, written
+from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowSummary
 
 
@@ -63,10 +66,18 @@ def _health(step_id: str, asking: frozenset[str]) -> Health:
         return engine.cluster().merged(step_id)
     if step_id in asking:
         return Health(error=f"flow health cycle at step {step_id}")
-    found = [(goal, _health(goal, asking | {step_id})) for goal in step.flow_goals]
+    try:
+        plan = make_plan(engine.catalog(), step.flow_goals, {}, matches=LANGUAGES.matches)
+    except DomainError as error:
+        return Health(error=f"flow preview failed for {step_id}: {error}")
+    return _worst([(one, _health(one, asking | {step_id})) for one in plan.steps])
+
+
+def _worst(found: list[tuple[str, Health]]) -> Health:
+    """Return what steps say of the flow step that needs them: unknown alone says nothing."""
     for status in (HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN):
-        for goal, health in found:
+        for step_id, health in found:
             if health.status == status and (health.error or status == HealthStatus.UNHEALTHY):
                 reason = f": {health.error}" if health.error else " unhealthy"
-                return Health(status=status, error=f"step {goal}{reason}")
+                return Health(status=status, error=f"step {step_id}{reason}")
     return Health(status=HealthStatus.HEALTHY)

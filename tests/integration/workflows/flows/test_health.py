@@ -1,0 +1,157 @@
+"""The health of steps: asked, derived, recorded when it changes, obeyed when work is given out."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from events import selectors as log
+from tests.integration.workflows.flows.conftest import flow, later, work_off
+from tests.support.step_server import StepServer
+from workflows.flows import health, selectors, services
+from workflows.flows.domain.cluster import Health, HealthStatus
+from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.step_json import step_from_json
+from workflows.work import runner
+from workflows.work import services as work
+from workflows.work.models import Schedule
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UNHEALTHY, HEALTHY, UNKNOWN = HealthStatus.UNHEALTHY, HealthStatus.HEALTHY, HealthStatus.UNKNOWN
+
+
+def register(step_id: str, **members: Any) -> None:
+    document = {"id": step_id, "name": step_id, "attributes": {}, **members}
+    services.register_step(step=step_from_json(document))
+
+
+def http(peer: StepServer, step_id: str = "fetch", **extra: Any) -> None:
+    address = {"endpoint": peer.url("/work"), "health_check": peer.url("/health")}
+    register(step_id, type="sync", http=address, **extra)
+
+
+def script(step_id: str, text: str, **extra: Any) -> None:
+    register(step_id, type="script", script={"language": "ale", "script": text}, **extra)
+
+
+def changes() -> list[tuple[str, str]]:
+    events = log.stream_events(("cluster",))
+    return [(event.data["step_id"], event.data["status"]) for event in events]
+
+
+class TestChecking:
+    def test_asks_the_address_and_records_only_changes(self, peer: StepServer) -> None:
+        http(peer)
+        peer.says["/health"] = (500, {})
+
+        assert [health.check_all() for _ in range(3)] == [1, 0, 0]
+        assert selectors.health_of("fetch") == Health(
+            status=UNHEALTHY, error="node daybook-1: HTTP 500 Internal Server Error"
+        )
+        peer.says["/health"] = (204, b"")
+        assert [health.check_all() for _ in range(2)] == [1, 0]
+        assert selectors.health_of("fetch").status == HEALTHY
+        assert changes() == [("fetch", "unknown"), ("fetch", "unhealthy"), ("fetch", "healthy")]
+        assert {call.method for call in peer.calls("/health")} == {"GET"}
+
+    def test_takes_silence_for_illness(self, peer: StepServer) -> None:
+        address = {"endpoint": peer.url("/work"), "health_check": "http://127.0.0.1:9/health"}
+        register("gone", type="sync", http=address)
+
+        health.check_all()
+
+        found = selectors.health_of("gone")
+        assert found.status == UNHEALTHY
+        assert found.error.startswith("node daybook-1: The call failed")
+
+    def test_leaves_alone_what_has_no_address(self, peer: StepServer) -> None:
+        register("plain", type="sync", http={"endpoint": peer.url("/work")})
+
+        assert health.check_all() == 0
+        assert selectors.health_of("plain").status == UNKNOWN
+        assert peer.heard == []
+
+    def test_compiles_a_script_and_forgives_a_run_that_failed(self) -> None:  # defect 24
+        script("divide", "{:out (/ 1 n)}", attributes={"n": {"role": "required"}})
+        services.start_flow(flow_id="f", goals=["divide"], init={"n": [0]})
+        work_off()
+
+        assert flow("f").status == FlowStatus.FAILED
+        assert selectors.health_of("divide").status == HEALTHY
+        assert health.check_all() == 0
+
+    def test_is_what_the_scheduled_work_does(self, peer: StepServer) -> None:
+        http(peer)
+        work.enqueue(health.CHECK_HEALTH, {})
+
+        assert runner.work_off(worker="test", kinds=[health.CHECK_HEALTH]) == 1
+        assert changes()[-1] == ("fetch", "healthy")
+
+
+class TestOfAFlowStep:
+    def test_is_that_of_what_it_needs_at_this_moment(self, peer: StepServer) -> None:  # 25
+        token = {"token": {"role": "output", "type": "string"}}
+        needs = {"token": {"role": "required", "type": "string"}}
+        http(peer, "login", attributes=token)
+        script("first", "{:a 1}", attributes={"a": {"role": "output"}})
+        script("second", "{:b 1}", attributes={**needs, "b": {"role": "output"}})
+        register("both", type="flow", flow={"goals": ["first", "second"]})
+        assert selectors.health_of("both").status == HEALTHY
+
+        peer.says["/health"] = (503, {})
+        health.check_all()
+
+        found = selectors.health_of("both")
+        assert found.status == UNHEALTHY
+        assert found.error.startswith("step login: node daybook-1: HTTP 503")
+
+    def test_is_unknown_with_a_reason_when_it_cannot_be_planned(self) -> None:
+        script("goal", "{:a 1}")
+        register("nest", type="flow", flow={"goals": ["goal"]})
+        services.unregister_step(step_id="goal")
+
+        found = selectors.health_of("nest")
+
+        assert found.status == UNKNOWN
+        assert found.error.startswith("flow preview failed for nest: ")
+
+
+class TestDispatch:
+    def test_goes_on_within_a_second_of_recovery(self, peer: StepServer) -> None:
+        http(peer)
+        peer.says["/health"] = (500, {})
+        health.check_all()
+        services.start_flow(flow_id="f", goals=["fetch"], init={})
+        work_off()
+        assert peer.calls("/work") == []
+
+        peer.says["/health"] = (200, {})
+        health.check_all()
+        later(1)
+        work_off()
+        later(1)  # PostgreSQL's clock, by which rows are due, catches up with ours.
+        work_off()
+
+        assert len(peer.calls("/work")) == 1
+        assert flow("f").status == FlowStatus.COMPLETED
+
+
+class TestTimetable:
+    def test_is_laid_down_once_and_then_the_operators(self, settings: Settings) -> None:
+        settings.FLOWS_HEALTH_INTERVAL_S = 30
+        health.lay_down(plan=[])
+        Schedule.objects.update(enabled=False)
+
+        health.lay_down(plan=[])
+        settings.FLOWS_HEALTH_INTERVAL_S = 10
+        health.lay_down(plan=[])
+
+        assert list(Schedule.objects.values_list("name", "every_s", "enabled")) == [
+            (health.CHECK_HEALTH, 10, False)
+        ]
+
+    def test_has_nothing_for_an_interval_of_zero(self) -> None:
+        health.lay_down(plan=[])
+
+        assert not Schedule.objects.exists()
