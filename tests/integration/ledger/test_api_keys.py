@@ -76,7 +76,7 @@ class TestIssueApiKey:
         assert answer.json()["errors"][0]["pointer"] == "/scopes"
         assert not ApiKey.objects.filter(name="Till").exists()
 
-    @pytest.mark.parametrize("expires_at", [in_days(-1), in_days(400)])
+    @pytest.mark.parametrize("expires_at", [in_days(-1), in_days(400)], ids=["past", "far"])
     def test_refuses_an_end_in_the_past_or_after_a_year(
         self, alice_key: APIClient, expires_at: str
     ) -> None:

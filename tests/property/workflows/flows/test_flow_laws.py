@@ -84,23 +84,25 @@ def commands_for(
             return [asked.BeginCompensation(**at)]
         choice = data.draw(st.integers(0, 3))
         undone = asked.SucceedCompensation(**at)
-        return [
+        answers: list[list[asked.FlowCommand]] = [
             [undone],
             [undone, undone],
             [asked.NotCompleteCompensation(**at, error="busy")],
             [asked.FailCompensation(**at, error="gone")],
-        ][choice]
+        ]
+        return answers[choice]
     gives = [name for name, _ in bench.flow.step(step_id).outputs()]
     value = data.draw(st.sampled_from([1, [1, 2], []]))
     outputs = dict.fromkeys(gives, value) if data.draw(st.integers(0, 5)) else {}
     done = asked.SucceedWork(**at, outputs=outputs)
-    return [
+    results: list[list[asked.FlowCommand]] = [
         [done],
         [done, done],
         [done, asked.FailWork(**at, error="too late")],
         [asked.NotCompleteWork(**at, error="busy")],
         [asked.FailWork(**at, error="boom"), done],
-    ][data.draw(st.integers(0, 4))]
+    ]
+    return results[data.draw(st.integers(0, 4))]
 
 
 @given(definitions(), st.data())
