@@ -11,6 +11,7 @@ API = [
     path("", include("ledger.api.urls")),
     path("", include("workflows.work.api.urls")),
     path("", include("workflows.webhooks.api.urls")),
+    path("", include("workflows.flows.api.urls")),
     path("", include("commerce.api.urls")),
 ]
 

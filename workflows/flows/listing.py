@@ -68,6 +68,11 @@ def find(query: Query) -> Page:
     )
 
 
+def roots() -> QuerySet[FlowSummary]:
+    """Return the flows that somebody started: no children of others."""
+    return FlowSummary.objects.filter(parent_flow_id="")
+
+
 def item(flow: FlowSummary) -> dict[str, Any]:
     """Return one entry of the list; labels and error are there if there are any (defect 33)."""
     return {

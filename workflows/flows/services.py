@@ -10,6 +10,7 @@ from django.utils import timezone
 from events import executor
 from events.domain.errors import Conflict
 from ledger import idempotency
+from ledger.preconditions import check_version
 from workflows.flows import conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
@@ -65,7 +66,8 @@ def unregister_step(*, step_id: str) -> None:
     :raises StepUnknown: if there is no such step.
     """
     command = UnregisterStep(step_id=step_id, at=timezone.now())
-    with idempotency.transaction():
+    with idempotency.transaction() as unit:
+        unit.refer(step_id)
         executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
 
 
@@ -107,7 +109,8 @@ def start_flow(
     _check_limits(flow_id, goals, init, labels or {})
     plan = make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches)
     command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
-    with idempotency.transaction():
+    with idempotency.transaction() as unit:
+        unit.refer(flow_id)
         return _started(flow_id, command)
 
 
@@ -128,47 +131,62 @@ def start_child(
         engine.handle_in_transaction(flow_id, command)
 
 
-def pause_flow(*, flow_id: str, reason: str) -> Flow:
+def pause_flow(*, flow_id: str, reason: str, expected_version: int | None = None) -> Flow:
     """Let nothing new of a flow start; what is under way is still recorded.
 
     :raises FlowUnknown: if there is no such flow.
     :raises FlowSettled: if its outcome is known.
+    :raises VersionMoved: if it is not at the sequence that is expected.
     """
-    return _commanded(flow_id, asked.PauseFlow(reason=reason))
+    return _commanded(flow_id, asked.PauseFlow(reason=reason), expected_version)
 
 
-def resume_flow(*, flow_id: str) -> Flow:
+def resume_flow(*, flow_id: str, expected_version: int | None = None) -> Flow:
     """Let a paused flow go on. Raises as `pause_flow` does."""
-    return _commanded(flow_id, asked.ResumeFlow())
+    return _commanded(flow_id, asked.ResumeFlow(), expected_version)
 
 
-def cancel_flow(*, flow_id: str, reason: str, compensates: bool) -> Flow:
+def cancel_flow(
+    *, flow_id: str, reason: str, compensates: bool, expected_version: int | None = None
+) -> Flow:
     """End a flow; with `compensates` undo what its completed steps did, the last first.
 
     Raises as `pause_flow` does.
     """
-    return _commanded(flow_id, asked.CancelFlow(reason=reason, compensates=compensates))
+    return _commanded(
+        flow_id, asked.CancelFlow(reason=reason, compensates=compensates), expected_version
+    )
 
 
-def skip_step(*, flow_id: str, step_id: str, reason: str) -> Flow:
+def skip_step(
+    *, flow_id: str, step_id: str, reason: str, expected_version: int | None = None
+) -> Flow:
     """Do without a step that is pending or active.
 
     :raises StepSettled: if it is neither.
     """
-    return _commanded(flow_id, asked.SkipStep(step_id=step_id, reason=reason))
+    return _commanded(flow_id, asked.SkipStep(step_id=step_id, reason=reason), expected_version)
 
 
-def force_step(*, flow_id: str, step_id: str, outputs: Mapping[str, Any]) -> Flow:
+def force_step(
+    *,
+    flow_id: str,
+    step_id: str,
+    outputs: Mapping[str, Any],
+    expected_version: int | None = None,
+) -> Flow:
     """Say that a pending or active step is done, and what it gave. Raises as `skip_step`."""
-    return _commanded(flow_id, asked.ForceStep(step_id=step_id, outputs=outputs))
+    return _commanded(flow_id, asked.ForceStep(step_id=step_id, outputs=outputs), expected_version)
 
 
-def retry_now(*, flow_id: str, step_id: str, token: str) -> Flow:
+def retry_now(
+    *, flow_id: str, step_id: str, token: str, expected_version: int | None = None
+) -> Flow:
     """Try one item again now instead of later.
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    return _commanded(flow_id, asked.RetryNow(step_id=step_id, token=token))
+    return _commanded(flow_id, asked.RetryNow(step_id=step_id, token=token), expected_version)
 
 
 def fork_flow(
@@ -198,7 +216,8 @@ def fork_flow(
         options={**original.options, "forked_from": original.id},
         inherited=inherited,
     )
-    with idempotency.transaction():
+    with idempotency.transaction() as unit:
+        unit.refer(new_flow_id)
         return _started(new_flow_id, command)
 
 
@@ -220,7 +239,8 @@ def _change_catalog(command: RegisterStep | UpdateStep, step: Step) -> None:
     health = ReportHealth(
         node_id=conf.current().node, step_id=step.id, health=Health(status=status), at=command.at
     )
-    with idempotency.transaction():
+    with idempotency.transaction() as unit:
+        unit.refer(step.id)
         changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
         if changed.envelopes:
             executor.execute_in_transaction(CLUSTER, CLUSTER_STREAM, health, at=command.at)
@@ -268,10 +288,16 @@ def _started(flow_id: str, command: asked.StartFlow) -> Flow:
     return known
 
 
-def _commanded(flow_id: str, command: asked.FlowCommand) -> Flow:
-    with idempotency.transaction():
+def _commanded(
+    flow_id: str, command: asked.FlowCommand, expected_version: int | None = None
+) -> Flow:
+    with idempotency.transaction() as unit:
         _found(flow_id)
-        return engine.handle_in_transaction(flow_id, command).state
+        unit.refer(flow_id)
+        outcome = engine.handle_in_transaction(flow_id, command)
+        # Compared under the stream's lock; a refusal takes everything back.
+        check_version(expected_version, outcome.sequence - len(outcome.envelopes))
+    return outcome.state
 
 
 def _found(flow_id: str) -> Flow:

@@ -1,0 +1,151 @@
+"""The shapes of steps, plans and flows in our own API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+from workflows.flows.models import FlowSummary
+
+REASON_CHARS_MAX = 1_000
+TIMEOUT_MS_MAX = 366 * 86_400_000
+
+
+class StrictIn(serializers.Serializer[Any]):
+    """A body in which nothing is ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
+        if unknown:
+            raise serializers.ValidationError(
+                {name: ["There is no such member here."] for name in unknown}, code="unknown"
+            )
+        return super().to_internal_value(data)
+
+
+class InitField(serializers.DictField):
+    """Values by attribute; each a list, for an attribute may have several."""
+
+    child = serializers.ListField(child=serializers.JSONField())
+
+
+class StepOut(serializers.Serializer[Any]):
+    step = serializers.DictField(help_text="The definition, with the defaults filled in.")
+    health = serializers.DictField(help_text="status and error: the worst that any node reports.")
+
+
+class StepsOut(serializers.Serializer[Any]):
+    results = StepOut(many=True)
+
+
+class PlanIn(StrictIn):
+    goals = serializers.ListField(child=serializers.CharField(), min_length=1)
+    init = InitField(default=dict)
+
+
+class PlanOut(serializers.Serializer[Any]):
+    plan = serializers.DictField()
+    runs = serializers.ListField(child=serializers.CharField(), help_text="Steps, in plan order.")
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="What init must have before it can start."
+    )
+    can_start = serializers.BooleanField()
+    unhealthy = serializers.ListField(
+        child=serializers.CharField(), help_text="Steps of it that no worker may run now."
+    )
+    approvals = serializers.ListField(
+        child=serializers.CharField(), help_text="Steps that somebody must decide."
+    )
+    estimated_duration_ms = serializers.IntegerField(
+        allow_null=True, help_text="The slowest way through, by what steps took lately."
+    )
+
+
+class OptionsIn(StrictIn):
+    timeout_ms = serializers.IntegerField(required=False, min_value=1, max_value=TIMEOUT_MS_MAX)
+    compensate = serializers.BooleanField(required=False)
+    concurrency_key = serializers.CharField(required=False, max_length=200)
+
+
+class FlowIn(StrictIn):
+    id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX)
+    goals = serializers.ListField(child=serializers.CharField(), min_length=1)
+    init = InitField(default=dict)
+    labels = serializers.DictField(child=serializers.CharField(), default=dict)
+    options = OptionsIn(default=dict)
+
+
+class ForkIn(StrictIn):
+    id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX, help_text="Of the new flow.")
+    from_step = serializers.CharField()
+    init = InitField(default=dict, help_text="Replaces values of the original.")
+
+
+class BecauseIn(StrictIn):
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+
+class CancelIn(BecauseIn):
+    compensate = serializers.BooleanField(
+        default=False, help_text="Undo what completed steps did, the last first."
+    )
+
+
+class ForceIn(StrictIn):
+    outputs = serializers.DictField()
+
+
+class RetryIn(StrictIn):
+    token = serializers.UUIDField(help_text="Of the item that waits for its retry.")
+
+
+class AtIn(StrictIn):
+    at = serializers.IntegerField(
+        required=False, min_value=1, help_text="Show the flow as it was after this sequence."
+    )
+
+
+class FlowOut(serializers.ModelSerializer[FlowSummary]):
+    id = serializers.CharField(source="flow_id", read_only=True)
+
+    class Meta:
+        model = FlowSummary
+        fields = [
+            "id",
+            "status",
+            "status_at",
+            "outcome",
+            "error",
+            "goals",
+            "labels",
+            "parent_flow_id",
+            "forked_from",
+            "concurrency_key",
+            "is_paused",
+            "started_at",
+        ]
+        read_only_fields = fields
+
+
+class WaitingOut(serializers.Serializer[Any]):
+    sentence = serializers.CharField()
+    next_at = serializers.DateTimeField(allow_null=True)
+
+
+class FlowDetailOut(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    sequence = serializers.IntegerField(help_text="Of the last event in it; also its ETag.")
+    state = serializers.DictField()
+    options = serializers.DictField()
+    waiting = WaitingOut(allow_null=True, help_text="Null when it is over, or in the past.")
+
+
+class FlowEventsOut(serializers.Serializer[Any]):
+    results = serializers.ListField(child=serializers.DictField(), help_text="Envelopes.")
+
+
+class StepReasonOut(serializers.Serializer[Any]):
+    status = serializers.CharField()
+    decided_by = serializers.DictField(allow_null=True, help_text="The event that settled it.")
+    causes = serializers.ListField(child=serializers.DictField(), help_text="Earlier events.")

@@ -1,0 +1,125 @@
+"""Steps and plans over HTTP. One call down for each action."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from workflows.flows import engine, explain, selectors, services
+from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
+from workflows.flows.domain.cluster import HealthStatus
+from workflows.flows.domain.errors import StepInvalid, StepUnknown
+from workflows.flows.domain.step import Step
+from workflows.flows.domain.step_json import step_from_json
+
+STEP_ID = OpenApiParameter("id", str, OpenApiParameter.PATH)
+
+
+def valid(shape: type[BaseSerializer[Any]], source: Any) -> dict[str, Any]:
+    """Return what was sent.
+
+    :raises ValidationError: if it is not of that shape; the answer is a 400.
+    """
+    asked = shape(data=source)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+class StepViewSet(viewsets.ViewSet):
+    """The registered steps."""
+
+    capabilities = {
+        "list": "step.read",
+        "retrieve": "step.read",
+        "create": "step.manage",
+        "update": "step.manage",
+        "destroy": "step.manage",
+    }
+    lookup_value_converter = "str"
+
+    @extend_schema(responses=StepsOut)
+    def list(self, request: Request) -> Response:
+        """List all steps, each with its health."""
+        return Response({"results": [_shown(step) for step in engine.catalog().steps.values()]})
+
+    @extend_schema(responses=StepOut, parameters=[STEP_ID])
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a step."""
+        return self._answer(pk)
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses={201: StepOut})
+    def create(self, request: Request) -> Response:
+        """Register a step; an equal one changes nothing."""
+        step = services.register_step(step=_step_from(request.data))
+        return self._answer(step.id, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=StepOut, parameters=[STEP_ID])
+    def update(self, request: Request, pk: str) -> Response:
+        """Replace a step. What is under way keeps the definition it has."""
+        step = _step_from(request.data)
+        if step.id != pk:
+            raise StepInvalid("the id is not that of the address", pointer="/id")
+        services.update_step(step=step)
+        return self._answer(pk)
+
+    @extend_schema(responses={204: None}, parameters=[STEP_ID])
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Take a step out of the catalog."""
+        services.unregister_step(step_id=pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        if request.method == "DELETE":
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return self._answer(reference)
+
+    def _answer(self, step_id: str, *, status: int = status.HTTP_200_OK) -> Response:
+        step = engine.catalog().steps.get(step_id)
+        if step is None:
+            raise StepUnknown(step_id)
+        headers = {"Location": f"/api/v1/steps/{step_id}"}
+        return Response(_shown(step), status=status, headers=headers)
+
+
+class Plans(APIView):
+    """What a flow would do. Nothing is kept."""
+
+    capabilities = {"post": "step.read"}
+
+    @extend_schema(operation_id="plans_preview", request=PlanIn, responses=PlanOut)
+    def post(self, request: Request) -> Response:
+        """Plan without starting: what will run, what is missing, and how long it may take."""
+        asked = valid(PlanIn, request.data)
+        goals, init = asked["goals"], asked["init"]
+        plan = services.preview_plan(goals=goals, init=init)
+        missing = [name for name in plan.required if not init.get(name)]
+        sick = [one for one in plan.steps if _health(one) == HealthStatus.UNHEALTHY]
+        return Response(
+            {
+                "plan": plan.as_json(),
+                "runs": list(plan.steps),
+                "missing": missing,
+                "can_start": not missing,
+                "unhealthy": sick,
+                "approvals": [key for key, one in plan.steps.items() if one.type == "approval"],
+                "estimated_duration_ms": explain.estimated_ms(plan, explain.durations()),
+            }
+        )
+
+
+def _health(step_id: str) -> HealthStatus:
+    return selectors.health_of(step_id).status
+
+
+def _shown(step: Step) -> dict[str, Any]:
+    return {"step": step.as_json(), "health": selectors.health_of(step.id).as_json()}
+
+
+def _step_from(document: Any) -> Step:
+    return step_from_json(document)

@@ -1,0 +1,211 @@
+"""What was, and why: a flow at an earlier time, what it waits for, what made a step end so."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from statistics import fmean
+
+from events import selectors as log
+from events import states, store
+from events.domain.envelope import Envelope
+from workflows.flows.aggregates import FLOWS, stream_of
+from workflows.flows.domain.errors import FlowUnknown, StepUnknown
+from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
+from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.times import written
+from workflows.flows.models import AwaitedCallback, AwaitedEvent
+from workflows.work import selectors as work
+from workflows.work.domain.life import OPEN
+from workflows.work.queue import SUBJECT_CHARS_MAX
+
+HISTORY_POSITIONS = 50_000
+"""How far back, in events of the whole log, durations are looked for."""
+HISTORY_STEPS_MAX = 1_000
+
+_ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A flow, and the sequence of the event after which it was so."""
+
+    flow: Flow
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What a flow waits for, in a sentence; `next_at` is when something of it is due."""
+
+    sentence: str
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """How a step stands, what decided it, and the events that were the reason."""
+
+    status: str
+    decided_by: Envelope | None
+    causes: list[Envelope]
+
+
+def reached(flow_id: str, *, at: int | None = None) -> Reached:
+    """Return a flow as it is now, or as it was after its event number `at` (from 1).
+
+    :raises FlowUnknown: if it was never started.
+    """
+    stream = stream_of(flow_id)
+    if at is None:
+        found = states.fresh(FLOWS, stream)
+    else:
+        history = takewhile(lambda event: event[0] <= at, store.history(stream))
+        found = states.replayed(FLOWS, history, stream)
+    if found.state.created_at is None:
+        raise FlowUnknown(flow_id)
+    return Reached(flow=found.state, sequence=found.sequence)
+
+
+def waiting(flow: Flow) -> Waiting | None:
+    """Say why a flow does not go on at this moment; None if it is over."""
+    if flow.is_over:
+        return None
+    rows = work.jobs().filter(subject=f"flow/{flow.id}"[:SUBJECT_CHARS_MAX], status__in=OPEN)
+    next_at = rows.order_by("due_at").values_list("due_at", flat=True).first()
+    return Waiting(sentence=_sentence(flow), next_at=next_at)
+
+
+def why(flow_id: str, step_id: str) -> Reason:
+    """Return why a step started, was skipped, failed or completed; the last of these counts.
+
+    :raises FlowUnknown: if there is no such flow.
+    :raises StepUnknown: if it is not in its plan.
+    """
+    flow = reached(flow_id).flow
+    if step_id not in flow.plan.steps:
+        raise StepUnknown(step_id)
+    events = log.stream_events(stream_of(flow_id))
+    status = flow.executions[step_id].status.value
+    decided = next((one for one in reversed(events) if _decides(one, step_id)), None)
+    if decided is None:
+        return Reason(status=status, decided_by=None, causes=[])
+    before = [one for one in events if (one.sequence or 0) < (decided.sequence or 0)]
+    return Reason(status=status, decided_by=decided, causes=_causes(flow, step_id, decided, before))
+
+
+def durations() -> dict[str, float]:
+    """Return how many milliseconds each step took on average lately."""
+    after = max(0, log.head_position() - HISTORY_POSITIONS)
+    found: dict[str, list[float]] = {}
+    for event in log.feed(
+        after=after, limit=HISTORY_STEPS_MAX, streams=[("flow",)], names=["step_completed"]
+    ):
+        found.setdefault(event.data["step_id"], []).append(event.data.get("duration") or 0)
+    return {step_id: fmean(taken) for step_id, taken in found.items()}
+
+
+def estimated_ms(plan: Plan, taken: Mapping[str, float]) -> int | None:
+    """Return how long a plan may take: the slowest way through it. None without a history."""
+    if not any(step_id in taken for step_id in plan.steps):
+        return None
+    known: dict[str, float] = {}
+    return round(max((_until(plan, one, taken, known) for one in plan.steps), default=0))
+
+
+def _until(plan: Plan, step_id: str, taken: Mapping[str, float], known: dict[str, float]) -> float:
+    if step_id not in known:
+        known[step_id] = 0.0  # A step that needs itself does not wait for itself.
+        before = (_until(plan, one, taken, known) for one in _needed(plan, step_id))
+        known[step_id] = max(before, default=0.0) + taken.get(step_id, 0.0)
+    return known[step_id]
+
+
+def _needed(plan: Plan, step_id: str) -> Iterator[str]:
+    for name, _ in plan.steps[step_id].inputs():
+        if name in plan.attributes:
+            yield from plan.attributes[name].providers
+
+
+# --- why is it waiting ---------------------------------------------------------------------
+
+
+def _sentence(flow: Flow) -> str:
+    if flow.is_paused and not flow.is_terminal:
+        return "It is paused; somebody has to resume it."
+    active = [
+        sentence
+        for step_id, execution in flow.executions.items()
+        for sentence in _of_items(flow, step_id, execution)
+    ]
+    if active:
+        more = f" (and {len(active) - 1} more)" if len(active) > 1 else ""
+        return f"{active[0]}{more}."
+    if flow.is_terminal:
+        return f"It has {flow.status.value}; what it leaves behind is being put away."
+    pending = [_lacks(flow, step_id) for step_id in flow.pending_steps()]
+    return next(iter(pending), "It is about to go on.")
+
+
+def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
+    for item in execution.in_order():
+        match item.status:
+            case WorkStatus.ACTIVE:
+                yield _of_active(flow, step_id, execution, item)
+            case WorkStatus.PENDING if item.next_retry_at and not flow.is_terminal:
+                at, count = written(item.next_retry_at), item.retry_count
+                yield f"Step {step_id} is tried again at {at}, retry {count}: {item.error}"
+            case WorkStatus.PENDING if execution.status == StepStatus.ACTIVE and item.is_fresh:
+                if not execution.count(WorkStatus.ACTIVE):
+                    yield f"Step {step_id} waits for a healthy worker"
+            case WorkStatus.COMPENSATING:
+                yield f"What step {step_id} did is being undone"
+
+
+def _of_active(flow: Flow, step_id: str, execution: Execution, item: WorkItem) -> str:
+    awaited = AwaitedEvent.objects.filter(token=item.token).first()
+    if awaited is not None:
+        return f"Step {step_id} waits for the event {awaited.event_name}"
+    if AwaitedCallback.objects.filter(token=item.token).exists():
+        return f"Step {step_id} was called and will call back"
+    if flow.step(step_id).flow_goals is not None:
+        return f"Step {step_id} waits for its child flow"
+    total = len(execution.order)
+    done = total - execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING)
+    many = f", {done} of {total} items are done" if total > 1 else ""
+    return f"Step {step_id} is being worked on{many}"
+
+
+def _lacks(flow: Flow, step_id: str) -> str:
+    names = [name for name, _ in flow.step(step_id).inputs() if not flow.values(name)]
+    if not names:
+        return f"Step {step_id} is about to start."
+    return f"Step {step_id} waits for {', '.join(names)}."
+
+
+# --- why did a step end so -----------------------------------------------------------------
+
+
+def _decides(event: Envelope, step_id: str) -> bool:
+    return event.name in _ENDINGS and event.data.get("step_id") == step_id
+
+
+def _causes(
+    flow: Flow, step_id: str, decided: Envelope, before: Sequence[Envelope]
+) -> list[Envelope]:
+    own = {"step_failed": "work_failed", "step_completed": "work_succeeded"}.get(decided.name)
+    of_its_work = [one for one in before if one.name == own and one.data["step_id"] == step_id]
+    return of_its_work or [one for one in before if _bears_on(flow, step_id, one)]
+
+
+def _bears_on(flow: Flow, step_id: str, event: Envelope) -> bool:
+    """Tell whether an event gave a step an input, or took the hope of one."""
+    names = {name for name, _ in flow.step(step_id).inputs()}
+    match event.name:
+        case "flow_started":
+            return not names or bool(names & flow.init.keys())
+        case "attribute_set":
+            return event.data["key"] in names
+        case "step_failed" | "step_skipped":
+            return any(event.data["step_id"] in flow.providers(name) for name in names)
+    return False
