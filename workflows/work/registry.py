@@ -25,7 +25,7 @@ CRASH_BUDGET = 3
 
 class KindUnknown(Rejected):
     code = "job_kind_unknown"
-    hint = "The kinds that may be enqueued are listed in docs/jobs.md."
+    hint = "Name a kind of work that an app of this installation declares in its jobs.py."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no kind of work called {name!r}.", pointer="/name", name=name)
