@@ -1,6 +1,10 @@
 """What can be allowed in the trade. Over single bookings and invoices it can be granted too."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ledger.capabilities import declare
+from ledger.domain.capability import Risk
 
 _VIEW_BOOKING = "commerce.view_booking"
 _CHANGE_BOOKING = "commerce.change_booking"
@@ -8,9 +12,32 @@ _VIEW_INVOICE = "commerce.view_invoice"
 _CHANGE_INVOICE = "commerce.change_invoice"
 
 
-def _declare(id_: str, meaning: str, *, risk: str = "low", on: str | None = None) -> None:
+Weigh = Callable[[Mapping[str, Any]], Risk]
+
+
+def _declare(
+    id_: str,
+    meaning: str,
+    *,
+    risk: str = "low",
+    on: str | None = None,
+    weigh: Weigh | None = None,
+) -> None:
     resource, action = id_.split(".")
-    declare(id_, meaning=meaning, resource=resource, action=action, risk=risk, object_permission=on)
+    declare(
+        id_,
+        meaning=meaning,
+        resource=resource,
+        action=action,
+        risk=risk,
+        object_permission=on,
+        weigh=weigh,
+    )
+
+
+def _when_paid(facts: Mapping[str, Any]) -> Risk:
+    """Money will have to go back: no longer a matter of seats alone."""
+    return Risk.CRITICAL if facts.get("paid_cents", 0) else Risk.HIGH
 
 
 _declare("product.read", "See products and their departures.")
@@ -32,7 +59,7 @@ _declare("booking.await_payment", "Ask for payment of a booking.", on=_CHANGE_BO
 _declare("booking.confirm", "Confirm bookings.", risk="medium", on=_CHANGE_BOOKING)
 _declare("booking.start", "Note that a journey has begun.", risk="medium", on=_CHANGE_BOOKING)
 _declare("booking.complete", "Note that a journey is over.", risk="medium", on=_CHANGE_BOOKING)
-_declare("booking.cancel", "Cancel bookings.", risk="high", on=_CHANGE_BOOKING)
+_declare("booking.cancel", "Cancel bookings.", risk="high", on=_CHANGE_BOOKING, weigh=_when_paid)
 _declare(
     "booking.expire", "Give up the held seats of a booking.", risk="medium", on=_CHANGE_BOOKING
 )

@@ -50,6 +50,12 @@ def outstanding_cents(booking: Booking) -> int:
     return max(0, booking.sell_amount_cents - (paid["sum"] or 0))
 
 
+def paid_on_booking_cents(booking_id: UUID) -> int:
+    """Return how much has been paid on all invoices of a booking."""
+    paid = Invoice.objects.filter(booking=booking_id).aggregate(sum=Sum("paid_cents"))
+    return paid["sum"] or 0
+
+
 def seats_taken(slot_id: UUID) -> int:
     """Return how many seats of a departure are held, confirmed or travelled."""
     taking = Allocation.objects.filter(slot=slot_id, status__in=TAKING)

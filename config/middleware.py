@@ -4,6 +4,7 @@ Each works in both worlds; under ASGI nothing here costs a change of thread but 
 places that ask the database.
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from django.utils.cache import get_conditional_response
 
 from config import logs
 from events import context
+from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
 from ledger import authority, idempotency
@@ -135,8 +137,27 @@ def _acting(request: HttpRequest, principal: Principal) -> Iterator[None]:
     trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     story = f"cor_{trace[1]}" if trace and trace[1] != _NO_TRACE else None
     request_id: str = request.request_id  # type: ignore[attr-defined]
-    with context.acting(principal, correlation_id=story, causation_id=request_id):
+    origin = Origin(
+        caller_type="api" if "Authorization" in request.headers else "session",
+        session_id=_session_of(request) if principal is not ANONYMOUS else "",
+        route=_route_of(request),
+    )
+    with context.acting(principal, correlation_id=story, causation_id=request_id, origin=origin):
         yield
+
+
+def _session_of(request: HttpRequest) -> str:
+    # The key itself opens the door to whoever reads it; its digest only tells sessions apart.
+    key = request.session.session_key or ""
+    return hashlib.sha256(key.encode()).hexdigest()[:32] if key else ""
+
+
+def _route_of(request: HttpRequest) -> Callable[[], str]:
+    def route() -> str:
+        match = request.resolver_match
+        return f"{request.method} /{match.route}" if match else ""
+
+    return route
 
 
 def _kept(exchange: Exchange, response: HttpResponseBase) -> HttpResponseBase:

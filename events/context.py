@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 
-from events.domain.context import EventContext
+from events.domain.context import NO_ORIGIN, EventContext, Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal
 from events.ids import new_id
@@ -49,13 +49,18 @@ def in_force() -> EventContext | None:
 
 @contextmanager
 def acting(
-    principal: Principal, *, correlation_id: str | None = None, causation_id: str | None = None
+    principal: Principal,
+    *,
+    correlation_id: str | None = None,
+    causation_id: str | None = None,
+    origin: Origin = NO_ORIGIN,
 ) -> Iterator[EventContext]:
     """Act as `principal` within the block."""
     context = EventContext(
         principal=principal,
         correlation_id=correlation_id or f"cor_{new_id().hex}",
         causation_id=causation_id,
+        origin=origin,
     )
     with _entered(context):
         yield context

@@ -5,7 +5,18 @@ what can be done to the log is declared here. Each becomes a Django permission
 (`ledger.<id>`), to be given to users and groups in the admin.
 """
 
-from ledger.domain.capability import Capability, Risk, covers, is_well_formed
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from events.domain.principal import PrincipalKind
+from ledger.domain.capability import (
+    EVERY_PRINCIPAL,
+    Capability,
+    LedgerPolicy,
+    Risk,
+    covers,
+    is_well_formed,
+)
 
 _DECLARED: dict[str, Capability] = {}
 
@@ -14,7 +25,7 @@ class CapabilityNotDeclared(LookupError):
     """Code names a capability that no app has declared. A bug, not a refusal."""
 
 
-def declare(
+def declare(  # noqa: PLR0913 (one argument per property of a capability)
     id: str,  # noqa: A002 - it is the capability's id, at every call site.
     *,
     meaning: str,
@@ -22,8 +33,13 @@ def declare(
     action: str,
     risk: Risk | str = Risk.LOW,
     object_permission: str | None = None,
+    version: int = 1,
+    weigh: Callable[[Mapping[str, Any]], Risk] | None = None,
+    principals: Iterable[PrincipalKind] = EVERY_PRINCIPAL,
+    ledger: LedgerPolicy | None = None,
 ) -> Capability:
-    """Declare a capability, once."""
+    """Declare a capability, once. What is high or critical always goes on record."""
+    floor = LedgerPolicy.REQUIRED if Risk(risk).is_grave else LedgerPolicy.OPTIONAL
     capability = Capability(
         id=id,
         meaning=meaning,
@@ -31,6 +47,10 @@ def declare(
         action=action,
         risk=Risk(risk),
         object_permission=object_permission,
+        version=version,
+        weigh=weigh,
+        principals=frozenset(principals),
+        ledger=ledger or floor,
     )
     assert _DECLARED.get(id, capability) == capability, f"{id} is declared twice"
     _DECLARED[id] = capability
@@ -96,4 +116,11 @@ declare(
     meaning="See the details of the health checks.",
     resource="system",
     action="health",
+)
+declare(
+    "ledger.read",
+    meaning="See the ledger: who did what, and by what authority.",
+    resource="ledger",
+    action="read",
+    risk="medium",
 )

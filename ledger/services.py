@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
-from ledger import capabilities, credentials, idempotency
+from ledger import capabilities, credentials, recording
 from ledger.authority import Holder
+from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.domain.capability import ScopeUnknown, is_within
 from ledger.models import API_KEY_LIFETIME_MAX, ApiKey
@@ -100,10 +101,12 @@ def issue_api_key(
     """
     _check_scopes(scopes, issuer)
     _check_expiry(expires_at)
-    with idempotency.transaction() as unit:
-        key, secret = _insert(name=name, owner=owner, scopes=scopes, expires_at=expires_at)
+    action = _action("api_key.issue", Kind.CREATE)
+    with recording.recorded(action) as proof:
+        key, secret = _insert(
+            name=name, owner=owner, scopes=scopes, expires_at=expires_at, proof=proof
+        )
         _emit_issued(key)
-        unit.refer(str(key.pk))
     return key, secret
 
 
@@ -120,7 +123,8 @@ def rotate_api_key(
     """
     if not timedelta(0) <= overlap <= API_KEY_OVERLAP_MAX:
         raise ApiKeyOverlapOutOfRange(overlap)
-    with idempotency.transaction() as unit:
+    action = _action("api_key.rotate", Kind.UPDATE, capability="api_key.issue")
+    with recording.recorded(action) as proof:
         old = _locked(key_id)
         _check_rotation(old, issuer)
         new, secret = _insert(
@@ -129,13 +133,13 @@ def rotate_api_key(
             scopes=old.scopes,
             expires_at=timezone.now() + (old.expires_at - old.created_at),
             lineage=old.lineage,
+            proof=proof,
         )
         old.successor = new
         old.expires_at = min(old.expires_at, timezone.now() + overlap)
         old.save(update_fields=["successor", "expires_at"])
         _emit_issued(new)
         _emit("api_key.rotated", old, successorId=str(new.pk), endsAt=_rfc3339(old.expires_at))
-        unit.refer(str(new.pk))
     return new, secret
 
 
@@ -144,14 +148,23 @@ def revoke_api_key(*, key_id: UUID) -> ApiKey:
 
     :raises ApiKeyNotFound: if there is none with this id.
     """
-    with idempotency.transaction() as unit:
+    with recording.recorded(_action("api_key.revoke", Kind.UPDATE, key_id)) as proof:
         key = _locked(key_id)
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
             _emit("api_key.revoked", key)
-        unit.refer(str(key.pk))
+            proof.says("Ended at once.")
+        else:
+            proof.changes_nothing()
     return key
+
+
+def _action(
+    name: str, kind: Kind, key_id: UUID | None = None, *, capability: str | None = None
+) -> Action:
+    target = Target(type="api_key", id=str(key_id or ""))
+    return Action(name=name, kind=kind, target=target, capability=capability or name)
 
 
 def _check_scopes(scopes: Sequence[str], issuer: Holder | None) -> None:
@@ -206,6 +219,7 @@ def _insert(
     owner: User,
     scopes: Sequence[str],
     expires_at: datetime,
+    proof: Proof,
     lineage: UUID | None = None,
 ) -> tuple[ApiKey, WrittenKey]:
     secret = credentials.new_key()
@@ -221,4 +235,6 @@ def _insert(
     if lineage is not None:
         key.lineage = lineage
     key.save(force_insert=True)
+    proof.refers_to(key.pk)
+    proof.says(f"Issued to {owner.get_username()}: {', '.join(key.scopes)}.")
     return key, secret

@@ -40,7 +40,8 @@ from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import idempotency, preconditions
+from ledger import preconditions, recording
+from ledger.domain.action import Action, Kind, Proof, Target
 
 
 class ProductNotForSale(Rejected):
@@ -86,8 +87,7 @@ def create_booking(
     """
     now = timezone.now()
     booking_id = str(new_id())
-    with idempotency.transaction() as unit:
-        unit.refer(booking_id)
+    with recording.recorded(_action("create", booking_id, kind=Kind.CREATE)) as proof:
         items, currency = _price(wanted, now)
         command = CreateBooking(
             number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
@@ -99,7 +99,7 @@ def create_booking(
             actor=_actor(),
             at=now,
         )
-        state = _execute(booking_id, command).state
+        state = _execute(booking_id, command, proof=proof).state
         _insert_items(state)
         sealed = vault.seal(contact, of=booking_id)
         BookingContact.objects.create(booking_id=booking_id, sealed=sealed)
@@ -115,7 +115,7 @@ def hold_booking(
     :raises SlotSoldOut: if there are not enough seats.
     """
     command = _advance(Status.ON_HOLD, until=until or timezone.now() + conf.HOLD)
-    return _change(booking_id, command, expected_version, source="booking")
+    return _change("hold", booking_id, command, expected_version, source="booking")
 
 
 def await_payment(
@@ -123,7 +123,7 @@ def await_payment(
 ) -> Booking:
     """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
     command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
-    return _change(booking_id, command, expected_version, source="booking")
+    return _change("await_payment", booking_id, command, expected_version, source="booking")
 
 
 def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
@@ -133,13 +133,12 @@ def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) ->
     :raises PaymentOutstanding: if it awaits a payment that has not come in.
     :raises SlotSoldOut: if there are not enough seats.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(booking_id))
+    with recording.recorded(_action("confirm", booking_id)) as proof:
         # Locked before the sum is read, so that it is true when the decision falls.
         lock_booking(booking_id)
         outstanding = selectors.outstanding_cents(_row(booking_id))
         command = _advance(Status.CONFIRMED, outstanding_cents=outstanding)
-        return _changed(booking_id, command, expected_version, source="booking")
+        return _changed(booking_id, command, expected_version, source="booking", proof=proof)
 
 
 def start_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
@@ -148,7 +147,7 @@ def start_booking(*, booking_id: UUID, expected_version: int | None = None) -> B
     :raises InvalidTransition: if it is not confirmed.
     """
     command = _advance(Status.IN_PROGRESS)
-    return _change(booking_id, command, expected_version, source="booking")
+    return _change("start", booking_id, command, expected_version, source="booking")
 
 
 def complete_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
@@ -157,7 +156,7 @@ def complete_booking(*, booking_id: UUID, expected_version: int | None = None) -
     :raises InvalidTransition: if it is not in progress.
     """
     command = _advance(Status.COMPLETED)
-    return _change(booking_id, command, expected_version, source="booking")
+    return _change("complete", booking_id, command, expected_version, source="booking")
 
 
 def cancel_booking(
@@ -168,7 +167,10 @@ def cancel_booking(
     :raises InvalidTransition: if it is over already.
     """
     command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
-    return _change(booking_id, command, expected_version, source="cancel")
+    with recording.recorded(_action("cancel", booking_id, reason=reason)) as proof:
+        lock_booking(booking_id)
+        proof.weighs(paid_cents=selectors.paid_on_booking_cents(booking_id))
+        return _changed(booking_id, command, expected_version, source="cancel", proof=proof)
 
 
 def expire_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
@@ -177,7 +179,7 @@ def expire_booking(*, booking_id: UUID, expected_version: int | None = None) -> 
     :raises InvalidTransition: if none are kept.
     """
     command = ExpireBooking(cause=REQUEST, actor=_actor(), at=timezone.now())
-    return _change(booking_id, command, expected_version, source="expire")
+    return _change("expire", booking_id, command, expected_version, source="expire")
 
 
 def expire_if_over(*, booking_id: UUID) -> Booking:
@@ -187,7 +189,7 @@ def expire_if_over(*, booking_id: UUID) -> Booking:
     :raises InvalidTransition: if none are kept any more.
     """
     command = ExpireBooking(cause=SWEEP, actor=_actor(), at=timezone.now())
-    return _change(booking_id, command, None, source="expire")
+    return _change("expire", booking_id, command, None, source="expire")
 
 
 def override_status(
@@ -208,7 +210,8 @@ def override_status(
     command = OverrideStatus(
         to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
     )
-    return _change(booking_id, command, expected_version, source="modify")
+    with recording.recorded(_action("override", booking_id, reason=reason)) as proof:
+        return _changed(booking_id, command, expected_version, source="modify", proof=proof)
 
 
 def amend_booking(
@@ -222,8 +225,7 @@ def amend_booking(
 
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(booking_id))
+    with recording.recorded(_action("update", booking_id)) as proof:
         lock_booking(booking_id)
         row = _row(booking_id)
         is_silent = notifications_suppressed
@@ -235,7 +237,7 @@ def amend_booking(
             actor=_actor(),
             at=timezone.now(),
         )
-        return _changed(booking_id, command, expected_version, source="modify")
+        return _changed(booking_id, command, expected_version, source="modify", proof=proof)
 
 
 def lock_booking(booking_id: object) -> None:
@@ -249,26 +251,42 @@ def contact_of(booking_id: UUID) -> dict[str, Any]:
     return vault.unseal(row.sealed, of=str(booking_id)) if row else {}
 
 
+def _action(
+    verb: str, booking_id: UUID | str, *, kind: Kind = Kind.UPDATE, reason: str = ""
+) -> Action:
+    name = f"booking.{verb}"
+    target = Target(type="booking", id=str(booking_id))
+    return Action(name=name, kind=kind, target=target, capability=name, reason=reason)
+
+
 def _change(
-    booking_id: UUID, command: Command, expected_version: int | None, *, source: str
+    verb: str, booking_id: UUID, command: Command, expected_version: int | None, *, source: str
 ) -> Booking:
-    with idempotency.transaction() as unit:
-        unit.refer(str(booking_id))
-        return _changed(booking_id, command, expected_version, source=source)
+    with recording.recorded(_action(verb, booking_id)) as proof:
+        return _changed(booking_id, command, expected_version, source=source, proof=proof)
 
 
 def _changed(
-    booking_id: UUID, command: Command, expected_version: int | None, *, source: str
+    booking_id: UUID,
+    command: Command,
+    expected_version: int | None,
+    *,
+    source: str,
+    proof: Proof,
 ) -> Booking:
     lock_booking(booking_id)
     # Compared first: who acts on an old picture shall learn that, not what is wrong today.
-    preconditions.check_version(expected_version, _row(booking_id).revision)
-    state = _execute(str(booking_id), command).state
+    before = _row(booking_id)
+    preconditions.check_version(expected_version, before.revision)
+    state = _execute(str(booking_id), command, proof=proof).state
+    if state.status != before.status:
+        proof.says(f"Booking went from {before.status} to {state.status}.")
     seats.follow(state, source=source)
     return _row(booking_id)
 
 
-def _execute(booking_id: str, command: Command) -> Outcome[State]:
+def _execute(booking_id: str, command: Command, *, proof: Proof) -> Outcome[State]:
+    assert proof.target.id == booking_id, "the proof is of another booking"
     stream = projections.stream_of(booking_id)
     return executor.execute_in_transaction(projections.BOOKING, stream, command)
 

@@ -18,7 +18,8 @@ from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
 from commerce.services import numbers
 from events import recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import idempotency, preconditions
+from ledger import idempotency, preconditions, recording
+from ledger.domain.action import Action, Kind, Proof, Target
 
 INVOICE_TYPE = "invoice"
 
@@ -60,7 +61,7 @@ def create_invoice(
     :raises BookingNotFound: if there is no such booking.
     :raises AmountOutOfRange: if it adds up to more than Daybook counts.
     """
-    with idempotency.transaction() as unit:
+    with recording.recorded(_action("create", kind=Kind.CREATE)) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:
             raise BookingNotFound(str(booking_id))
@@ -75,7 +76,7 @@ def create_invoice(
         _add_up(invoice, rows)
         invoice.save(force_insert=True)
         InvoiceLine.objects.bulk_create(rows)
-        unit.refer(str(invoice.pk))
+        proof.refers_to(invoice.pk)
     return invoice
 
 
@@ -88,8 +89,7 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
     :raises VersionMoved: if it changed since `expected_version`.
     """
     now = timezone.now()
-    with idempotency.transaction() as unit:
-        unit.refer(str(invoice_id))
+    with recording.recorded(_action("issue", invoice_id)) as proof:
         invoice = locked(invoice_id)
         preconditions.check_version(expected_version, invoice.revision)
         rules.check_can_issue(
@@ -100,7 +100,8 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
         invoice.status = rules.status_when_paid(
             status=InvoiceStatus.ISSUED, total_cents=invoice.total_cents, paid_cents=0
         )
-        store(invoice)
+        store(invoice, proof=proof)
+        proof.says(f"Issued as {invoice.number}.")
         recorder.emit(
             "invoice.issued",
             {
@@ -123,8 +124,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
     :raises VersionMoved: if it changed since `expected_version`.
     """
     now = timezone.now()
-    with idempotency.transaction() as unit:
-        unit.refer(str(invoice_id))
+    with recording.recorded(_action("void", invoice_id, reason=reason)) as proof:
         invoice = locked(invoice_id)
         preconditions.check_version(expected_version, invoice.revision)
         # A pending payment counts: its money may already be on the way.
@@ -138,7 +138,8 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
         invoice.balance_due_cents = 0
         invoice.voided_at = now
         invoice.void_reason = reason
-        store(invoice)
+        store(invoice, proof=proof)
+        proof.says(f"Voided {invoice.number}.")
         recorder.emit(
             "invoice.voided",
             {
@@ -161,8 +162,8 @@ def discard_draft(*, invoice_id: UUID) -> None:
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDraft: if it has been issued.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(invoice_id))
+    action = _action("discard", invoice_id, kind=Kind.DELETE, capability="invoice.create")
+    with recording.recorded(action):
         invoice = locked(invoice_id)
         if invoice.status != InvoiceStatus.DRAFT:
             raise InvoiceNotDraft(str(invoice_id), invoice.status)
@@ -182,7 +183,7 @@ def mark_overdue(*, invoice_id: UUID) -> Invoice:
         if due is None or not rules.is_overdue(status=invoice.status, due_date=due, today=today):
             raise InvoiceNotDue(invoice_id)
         invoice.status = InvoiceStatus.OVERDUE
-        store(invoice)
+        _save(invoice)
         recorder.emit(
             "invoice.overdue",
             {
@@ -207,10 +208,10 @@ def locked(invoice_id: UUID) -> Invoice:
     return invoice
 
 
-def store(invoice: Invoice) -> None:
-    """Write a locked invoice back as its next revision."""
-    invoice.revision += 1
-    invoice.save()
+def store(invoice: Invoice, *, proof: Proof) -> None:
+    """Write a locked invoice back as its next revision. What it owes is accountable."""
+    assert proof.entry_id, "nobody changes what is owed unrecorded"
+    _save(invoice)
 
 
 def stream_of(invoice: Invoice) -> tuple[str, str]:
@@ -226,6 +227,29 @@ def identity(invoice: Invoice) -> dict[str, Any]:
         "invoiceType": INVOICE_TYPE,
         "bookingId": str(invoice.booking_id),
     }
+
+
+def _save(invoice: Invoice) -> None:
+    invoice.revision += 1
+    invoice.save()
+
+
+def _action(
+    verb: str,
+    invoice_id: UUID | str = "",
+    *,
+    kind: Kind = Kind.UPDATE,
+    capability: str = "",
+    reason: str = "",
+) -> Action:
+    name = f"invoice.{verb}"
+    return Action(
+        name=name,
+        kind=kind,
+        target=Target(type="invoice", id=str(invoice_id)),
+        capability=capability or name,
+        reason=reason,
+    )
 
 
 def _lines_of(booking: Booking, tax_bp: int) -> list[Line]:

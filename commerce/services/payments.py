@@ -16,7 +16,8 @@ from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentSta
 from commerce.services import invoices
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import idempotency
+from ledger import recording
+from ledger.domain.action import Action, Kind, Proof, Target
 
 
 class PaymentNotFound(NotFound):
@@ -62,7 +63,8 @@ def record_payment(
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it.
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     """
-    with idempotency.transaction() as unit:
+    action = action_of("payment.record", kind=Kind.CREATE)
+    with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         _check(invoice, amount_cents=amount_cents, currency=currency)
         payment = _insert(
@@ -71,10 +73,10 @@ def record_payment(
             method=method,
             reference=reference,
             paid_at=None if is_pending else paid_at or timezone.now(),
+            proof=proof,
         )
-        unit.refer(str(payment.pk))
         if not is_pending:
-            _apply(invoice, payment)
+            _apply(invoice, payment, proof=proof)
     return payment
 
 
@@ -85,14 +87,13 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
     :raises PaymentNotPending: if it ended before.
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it any more.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(payment_id))
+    with recording.recorded(action_of("payment.complete", payment_id)) as proof:
         invoice, payment = _locked_pending(payment_id)
         _check(invoice, amount_cents=payment.amount_cents, currency=payment.currency)
         payment.status = PaymentStatus.COMPLETED
         payment.paid_at = paid_at or timezone.now()
         payment.save()
-        _apply(invoice, payment)
+        _apply(invoice, payment, proof=proof)
     return payment
 
 
@@ -102,8 +103,7 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(payment_id))
+    with recording.recorded(action_of("payment.fail", payment_id, reason=reason)):
         _, payment = _locked_pending(payment_id)
         payment.status = PaymentStatus.FAILED
         payment.failure_reason = reason
@@ -112,7 +112,13 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
 
 
 def book_captured(
-    invoice: Invoice, *, amount_cents: int, reference: str, paid_at: datetime, captured: Captured
+    invoice: Invoice,
+    *,
+    amount_cents: int,
+    reference: str,
+    paid_at: datetime,
+    captured: Captured,
+    proof: Proof,
 ) -> Payment:
     """Book what a provider captured on a locked invoice, in the caller's transaction."""
     payment = _insert(
@@ -122,6 +128,7 @@ def book_captured(
         reference=reference,
         paid_at=paid_at,
         provider=captured.provider,
+        proof=proof,
     )
     Capture.objects.create(
         payment=payment,
@@ -131,8 +138,16 @@ def book_captured(
         captured_at=captured.at,
         window_closes_at=settlement.window_closes_at(captured.at, window=conf.SETTLEMENT_WINDOW),
     )
-    _apply(invoice, payment)
+    _apply(invoice, payment, proof=proof)
     return payment
+
+
+def action_of(
+    name: str, payment_id: UUID | str = "", *, kind: Kind = Kind.UPDATE, reason: str = ""
+) -> Action:
+    """Return what is put on record about a payment."""
+    target = Target(type="payment", id=str(payment_id))
+    return Action(name=name, kind=kind, target=target, capability="payment.record", reason=reason)
 
 
 def _check(invoice: Invoice, *, amount_cents: int, currency: str) -> None:
@@ -153,9 +168,10 @@ def _insert(
     method: PaymentMethod,
     reference: str,
     paid_at: datetime | None,
+    proof: Proof,
     provider: str = "",
 ) -> Payment:
-    return Payment.objects.create(
+    payment = Payment.objects.create(
         invoice=invoice,
         status=PaymentStatus.PENDING if paid_at is None else PaymentStatus.COMPLETED,
         method=method,
@@ -166,6 +182,9 @@ def _insert(
         paid_at=paid_at,
         recorded_by=str(context.current().principal),
     )
+    proof.refers_to(payment.pk)
+    proof.weighs(amount_cents=amount_cents, currency=invoice.currency)
+    return payment
 
 
 def _locked_pending(payment_id: UUID) -> tuple[Invoice, Payment]:
@@ -180,7 +199,7 @@ def _locked_pending(payment_id: UUID) -> tuple[Invoice, Payment]:
     return invoice, payment
 
 
-def _apply(invoice: Invoice, payment: Payment) -> None:
+def _apply(invoice: Invoice, payment: Payment, *, proof: Proof) -> None:
     assert payment.paid_at is not None, "only completed payments are applied"
     invoice.paid_cents += payment.amount_cents
     invoice.balance_due_cents = invoice.total_cents - invoice.paid_cents
@@ -189,7 +208,8 @@ def _apply(invoice: Invoice, payment: Payment) -> None:
         total_cents=invoice.total_cents,
         paid_cents=invoice.paid_cents,
     )
-    invoices.store(invoice)
+    invoices.store(invoice, proof=proof)
+    proof.says(f"Paid {payment.amount_cents} {payment.currency} cents on {invoice.number}.")
     recorder.emit(
         "invoice.payment.recorded",
         {

@@ -11,7 +11,8 @@ from commerce.models import Product
 from commerce.models.products import ProductStatus
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
-from ledger import idempotency, preconditions
+from ledger import preconditions, recording
+from ledger.domain.action import Action, Kind, Target
 
 CHANGEABLE = frozenset(
     {
@@ -61,7 +62,7 @@ def create_product(
     :raises AmountOutOfRange: if the price is beyond what Daybook counts.
     """
     price = Money(sell_amount_cents, currency)
-    with idempotency.transaction() as unit:
+    with recording.recorded(_action("product.create", Kind.CREATE)) as proof:
         product = Product.objects.create(
             name=name,
             currency=price.currency,
@@ -69,7 +70,7 @@ def create_product(
             status=ProductStatus(status),
             **details,
         )
-        unit.refer(str(product.pk))
+        proof.refers_to(product.pk)
         _tell("created", product)
     return product
 
@@ -85,10 +86,10 @@ def update_product(
     """
     for name in changes.keys() - CHANGEABLE:
         raise FieldNotChangeable(name)
-    with idempotency.transaction() as unit:
-        unit.refer(str(product_id))
+    with recording.recorded(_action("product.update", Kind.UPDATE, product_id)) as proof:
         product = _locked(product_id)
         preconditions.check_version(expected_version, product.revision)
+        proof.says(f"Updated: {', '.join(sorted(changes))}")
         for name, value in changes.items():
             setattr(product, name, value)
         product.revision += 1
@@ -105,8 +106,7 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
     :raises ProductInUse: if it has departures or bookings.
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(product_id))
+    with recording.recorded(_action("product.delete", Kind.DELETE, product_id)):
         product = _locked(product_id)
         preconditions.check_version(expected_version, product.revision)
         product.revision += 1
@@ -115,6 +115,11 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
         except ProtectedError as error:
             raise ProductInUse(product_id) from error
         _tell("deleted", product)
+
+
+def _action(name: str, kind: Kind, product_id: UUID | str = "") -> Action:
+    target = Target(type="product", id=str(product_id))
+    return Action(name=name, kind=kind, target=target, capability=name)
 
 
 def _locked(product_id: UUID) -> Product:

@@ -25,7 +25,8 @@ from commerce.services import bookings, invoices, numbers
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import idempotency
+from ledger import recording
+from ledger.domain.action import Action, Kind, Proof, Target
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
@@ -92,7 +93,8 @@ def issue_credit_note(
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     """
     now = timezone.now()
-    with idempotency.transaction() as unit:
+    action = _action("credit_note.issue", kind=Kind.CREATE, reason=reason)
+    with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         if currency != invoice.currency:
             raise CurrenciesMixed(invoice.currency, currency)
@@ -112,7 +114,8 @@ def issue_credit_note(
             issued_by=str(context.current().principal),
             issued_at=now,
         )
-        unit.refer(str(note.pk))
+        proof.refers_to(note.pk)
+        proof.weighs(amount_cents=amount_cents, currency=currency)
         recorder.emit(
             "credit_note.issued",
             {
@@ -148,7 +151,8 @@ def request_refund(
     :raises RefundExceedsPayment, RefundExceedsCreditNote: if it is more than is left.
     :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
     """
-    with idempotency.transaction() as unit:
+    action = _action("refund.request", kind=Kind.CREATE, reason=reason)
+    with recording.recorded(action) as proof:
         payment = _locked_payment(payment_id)
         note = _locked_note(credit_note_id, payment)
         _check_amount(payment, note, amount_cents)
@@ -164,7 +168,8 @@ def request_refund(
             reason=reason,
             requested_by=str(context.current().principal),
         )
-        unit.refer(str(refund.pk))
+        proof.refers_to(refund.pk)
+        proof.weighs(amount_cents=amount_cents, currency=refund.currency)
         _tell("requested", refund, reason=reason)
         if method is RefundMethod.PROCESSOR_REVERSAL:
             queue.enqueue(
@@ -180,11 +185,10 @@ def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(refund_id))
+    with recording.recorded(_action("refund.settle", refund_id)) as proof:
         refund = _locked_refund(refund_id)
         _check_by_hand(refund)
-        return _settle(refund, provider_ref)
+        return _settle(refund, provider_ref, proof=proof)
 
 
 def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
@@ -194,11 +198,11 @@ def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(refund_id))
+    action = _action("refund.fail", refund_id, capability="refund.settle", reason=reason)
+    with recording.recorded(action) as proof:
         refund = _locked_refund(refund_id)
         _check_by_hand(refund)
-        return _fail(refund, reason)
+        return _fail(refund, reason, proof=proof)
 
 
 def reverse_at_provider(*, claim: Claim) -> dict[str, Any]:
@@ -225,12 +229,30 @@ def reverse_at_provider(*, claim: Claim) -> dict[str, Any]:
 def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
-    with idempotency.transaction():
+    verb = "refund.fail" if refusal else "refund.settle"
+    action = _action(verb, refund_id, capability="refund.settle", reason=refusal)
+    with recording.recorded(action) as proof:
         refund = _locked_refund(refund_id)
-        refund = _fail(refund, refusal) if refusal else _settle(refund, reference)
+        refund = (
+            _fail(refund, refusal, proof=proof)
+            if refusal
+            else _settle(refund, reference, proof=proof)
+        )
         result = {"refundId": str(refund.pk), "status": refund.status}
         queue.complete(claim, result)
     return result
+
+
+def _action(
+    name: str,
+    target_id: UUID | str = "",
+    *,
+    kind: Kind = Kind.UPDATE,
+    capability: str = "",
+    reason: str = "",
+) -> Action:
+    target = Target(type=name.split(".", maxsplit=1)[0], id=str(target_id))
+    return Action(name=name, kind=kind, target=target, capability=capability or name, reason=reason)
 
 
 def _locked_payment(payment_id: UUID) -> Payment:
@@ -303,12 +325,14 @@ def _check_by_hand(refund: Refund) -> None:
         raise ProviderEndsIt(refund.pk)
 
 
-def _settle(refund: Refund, provider_ref: str) -> Refund:
+def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     rules.check_can_end(str(refund.pk), RefundStatus(refund.status))
     refund.status = RefundStatus.SETTLED
     refund.provider_ref = provider_ref
     refund.ended_at = timezone.now()
     refund.save()
+    proof.weighs(amount_cents=refund.amount_cents, currency=refund.currency)
+    proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
     _tell("settled", refund, providerRef=provider_ref)
     executor.execute_in_transaction(
         projections.BOOKING,
@@ -323,12 +347,13 @@ def _settle(refund: Refund, provider_ref: str) -> Refund:
     return refund
 
 
-def _fail(refund: Refund, reason: str) -> Refund:
+def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
     rules.check_can_end(str(refund.pk), RefundStatus(refund.status))
     refund.status = RefundStatus.FAILED
     refund.failure_reason = reason
     refund.ended_at = timezone.now()
     refund.save()
+    proof.says("The money did not go back.")
     _tell("failed", refund, failureReason=reason)
     return refund
 

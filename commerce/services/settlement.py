@@ -24,7 +24,8 @@ from commerce.services import invoices, payments
 from commerce.services.payments import Captured
 from events import recorder
 from events.domain.errors import DomainError, Rejected
-from ledger import idempotency
+from ledger import idempotency, recording
+from ledger.domain.action import Kind, Proof
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, WorkRef
 
@@ -180,7 +181,7 @@ def _poll_one(ref: ExternalRef, reference: str) -> Applied:
 
 
 def _apply_report(ref: ExternalRef, report: Report, requested: str) -> Applied:
-    with idempotency.transaction():
+    with recording.recorded(payments.action_of("payment.capture", kind=Kind.CREATE)) as proof:
         invoice = invoices.locked(ref.invoice_id)
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
         reference = rules.reference_of(
@@ -193,10 +194,12 @@ def _apply_report(ref: ExternalRef, report: Report, requested: str) -> Applied:
             setattr(stored, name, value)
         stored.sync_error = ""
         stored.save()
-        return _book(invoice, stored, report, reference)
+        return _book(invoice, stored, report, reference, proof=proof)
 
 
-def _book(invoice: Invoice, ref: ExternalRef, report: Report, reference: str) -> Applied:
+def _book(
+    invoice: Invoice, ref: ExternalRef, report: Report, reference: str, *, proof: Proof
+) -> Applied:
     if report.currency is not None and report.currency != invoice.currency:
         raise CurrenciesMixed(invoice.currency, report.currency)
     newly = rules.newly_applied_cents(
@@ -205,6 +208,7 @@ def _book(invoice: Invoice, ref: ExternalRef, report: Report, reference: str) ->
         reported_cents=report.paid_amount_cents or 0,
     )
     if newly == 0:
+        proof.changes_nothing()
         return Applied(ref=ref)
     if invoice.status not in PAYABLE:
         raise InvoiceNotPayable(str(invoice.pk), invoice.status)
@@ -213,7 +217,12 @@ def _book(invoice: Invoice, ref: ExternalRef, report: Report, reference: str) ->
         provider=ref.provider, provider_ref=report.capture_id or ref.external_id, at=at
     )
     payment = payments.book_captured(
-        invoice, amount_cents=newly, reference=reference, paid_at=at, captured=captured
+        invoice,
+        amount_cents=newly,
+        reference=reference,
+        paid_at=at,
+        captured=captured,
+        proof=proof,
     )
     recorder.emit(
         "invoice.settled",

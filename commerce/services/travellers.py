@@ -12,7 +12,8 @@ from commerce.services import bookings
 from events import context, executor
 from events.domain.errors import Conflict
 from events.ids import new_id
-from ledger import idempotency, preconditions
+from ledger import preconditions, recording
+from ledger.domain.action import Action, Kind, Target
 
 PERSONAL_FIELDS = (
     "first_name",
@@ -56,8 +57,7 @@ def add_traveller(
     :raises PrimaryTravellerTaken: if the booking has a primary traveller.
     """
     traveller_id = new_id()
-    with idempotency.transaction() as unit:
-        unit.refer(str(traveller_id))
+    with recording.recorded(_action("add", Kind.CREATE, traveller_id, may="write")):
         _change_roster(booking_id, traveller_id, RosterChange.ADDED, tuple(sorted(personal)))
         _check_primary(booking_id, traveller_id, is_primary=is_primary)
         traveller = Traveller.objects.create(
@@ -85,8 +85,7 @@ def amend_traveller(
     """
     changes = {"category": category, "is_primary": is_primary}
     fields = [name for name, value in changes.items() if value is not None]
-    with idempotency.transaction() as unit:
-        unit.refer(str(traveller_id))
+    with recording.recorded(_action("amend", Kind.UPDATE, traveller_id, may="write")):
         _change_roster(
             booking_id,
             traveller_id,
@@ -110,8 +109,7 @@ def remove_traveller(*, booking_id: UUID, traveller_id: UUID) -> None:
 
     :raises TravellerNotOnBooking, RosterClosed: as the aggregate says.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(traveller_id))
+    with recording.recorded(_action("remove", Kind.DELETE, traveller_id, may="write")):
         _change_roster(booking_id, traveller_id, RosterChange.REMOVED)
         Traveller.objects.filter(pk=traveller_id).delete()
 
@@ -121,14 +119,22 @@ def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> Traveller:
 
     :raises TravellerNotOnBooking: if they are not on this booking.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(traveller_id))
+    with recording.recorded(_action("erase", Kind.UPDATE, traveller_id, may="erase")):
         _change_roster(booking_id, traveller_id, RosterChange.ERASED, PERSONAL_FIELDS)
         TravellerPersonal.objects.filter(pk=traveller_id).delete()
         traveller = Traveller.objects.select_for_update().get(pk=traveller_id)
         traveller.revision += 1
         traveller.save()
     return traveller
+
+
+def _action(verb: str, kind: Kind, traveller_id: UUID, *, may: str) -> Action:
+    return Action(
+        name=f"traveller.{verb}",
+        kind=kind,
+        target=Target(type="traveller", id=str(traveller_id)),
+        capability=f"traveller.{may}",
+    )
 
 
 def personal_of(traveller_id: UUID) -> dict[str, Any]:

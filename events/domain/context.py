@@ -1,8 +1,29 @@
 """Under whose name, and in the course of what, something happens."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from events.domain.principal import Principal
+
+
+def _nowhere() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """By which door whoever acts came in, as far as a record may say it.
+
+    `session_id` is a digest: whoever reads a record must not be able to take the session
+    over. `route` is asked when something is recorded: a request is routed after it began.
+    """
+
+    caller_type: str = ""
+    session_id: str = ""
+    route: Callable[[], str] = field(default=_nowhere, compare=False)
+
+
+NO_ORIGIN = Origin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +37,4 @@ class EventContext:
     principal: Principal
     correlation_id: str
     causation_id: str | None = None
+    origin: Origin = NO_ORIGIN

@@ -4,15 +4,18 @@ A scope is a capability id, or a wildcard over them: `booking.*`, `*`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from events.domain.errors import Forbidden, Rejected
+from events.domain.principal import PrincipalKind
 
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _SCOPE = re.compile(r"\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?")
 
+EVERY_PRINCIPAL = frozenset(PrincipalKind) - {PrincipalKind.ANONYMOUS}
 ID_CHARS_MAX = 100  # The width of a Django permission's codename.
 
 
@@ -24,6 +27,28 @@ class Risk(StrEnum):
     HIGH = "high"
     CRITICAL = "critical"
 
+    @property
+    def is_grave(self) -> bool:
+        """Say whether it must be on record, done or refused."""
+        return self in {Risk.HIGH, Risk.CRITICAL}
+
+
+_ORDER = tuple(Risk)
+"""Risks as they are declared: from the least to the gravest."""
+
+
+def graver(left: Risk, right: Risk) -> Risk:
+    """Return the higher of two risks."""
+    return max(left, right, key=_ORDER.index)
+
+
+class LedgerPolicy(StrEnum):
+    """Whether what is done under a capability goes on record."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
 
 class ScopeUnknown(Rejected):
     code = "scope_unknown"
@@ -31,6 +56,16 @@ class ScopeUnknown(Rejected):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"There is no scope {scope!r}.", pointer="/scopes", scope=scope)
+
+
+class PrincipalNotAllowed(Forbidden):
+    code = "principal_not_allowed"
+    hint = "This is left to other kinds of principals, whatever is granted."
+
+    def __init__(self, capability: str, kind: str) -> None:
+        super().__init__(
+            f"No {kind} may do what {capability} stands for.", capability=capability, kind=kind
+        )
 
 
 class CapabilityMissing(Forbidden):
@@ -44,7 +79,9 @@ class CapabilityMissing(Forbidden):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
     """`object_permission` is the Django permission (`commerce.view_booking`) that grants
-    the capability on a single object; None when it can only be held over all of them."""
+    the capability on a single object; None when it can only be held over all of them.
+    `risk` is a floor: `weigh` may find an action riskier by its facts, never less so.
+    """
 
     id: str
     meaning: str
@@ -52,11 +89,23 @@ class Capability:
     action: str
     risk: Risk = Risk.LOW
     object_permission: str | None = None
+    version: int = 1
+    weigh: Callable[[Mapping[str, Any]], Risk] | None = None
+    principals: frozenset[PrincipalKind] = EVERY_PRINCIPAL
+    ledger: LedgerPolicy = LedgerPolicy.OPTIONAL
 
     def __post_init__(self) -> None:
         assert _ID.fullmatch(self.id), f"{self.id!r} is not noun.verb"
         assert len(self.id) <= ID_CHARS_MAX, f"{self.id!r} is too long"
         assert self.object_permission is None or self.object_permission.count(".") == 1
+        assert self.version >= 1, "versions start at 1"
+        assert self.ledger is LedgerPolicy.REQUIRED or not self.risk.is_grave, (
+            f"{self.id} is {self.risk}: it goes on record"
+        )
+
+    def risk_of(self, facts: Mapping[str, Any]) -> Risk:
+        """Return how much is at stake: at least the floor."""
+        return self.risk if self.weigh is None else graver(self.risk, self.weigh(facts))
 
 
 def covers(scopes: Iterable[str], capability_id: str) -> bool:

@@ -71,7 +71,18 @@ def _opens_a_transaction(function: Function) -> bool:
         if isinstance(node, ast.With)
         for item in node.items
     }
-    return bool(contexts & {"idempotency.transaction()", "transaction.atomic(durable=True)"})
+    return bool(
+        contexts & {"idempotency.transaction()", "transaction.atomic(durable=True)"}
+    ) or any(each.startswith("recording.recorded(") for each in contexts)
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name_of)
+def test_only_recording_makes_a_proof(path: Path) -> None:
+    if name_of(path) in {"ledger/recording.py", "ledger/domain/action.py"}:
+        return
+    made = {ast.unparse(call.func) for call in calls(path)}
+
+    assert not {each for each in made if each.split(".")[-2:] in (["Proof"], ["Proof", "of"])}
 
 
 @pytest.mark.parametrize("app", sorted(APPS.keys() - WITH_ONE_LAYER))

@@ -1,4 +1,4 @@
-"""The tables of the ledger: who may, by which credential, and what was already answered."""
+"""Who may, by which credential, and what was already answered."""
 
 from datetime import timedelta
 

@@ -1,0 +1,194 @@
+"""The words of the ledger: what an action is, how it can end, and what proves it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from ledger.domain.capability import Risk
+
+NAME_CHARS_MAX = 120
+TARGET_CHARS_MAX = 200
+REASON_CHARS_MAX = 500
+SUMMARY_CHARS_MAX = 500
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+
+
+class Kind(StrEnum):
+    """What is done to the target."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    EXECUTE = "execute"
+    APPROVE = "approve"
+    REJECT = "reject"
+    REVERSE = "reverse"
+    COMPENSATE = "compensate"
+    DUPLICATE = "duplicate"
+
+
+class Status(StrEnum):
+    """How it went. An entry says it once; what comes later is another entry."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    DENIED = "denied"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REVERSED = "reversed"
+    COMPENSATED = "compensated"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+class ReversalKind(StrEnum):
+    """What would undo it."""
+
+    NONE = "none"
+    REVERT = "revert"
+    COMPENSATE = "compensate"
+    DOMAIN_COMMAND = "domain_command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is acted on. The id is empty until the action has made the thing."""
+
+    type: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """The intent behind an action: two actions with the same scope and key are one."""
+
+    scope: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that somebody is about to do, and will have to answer for.
+
+    Who does it is not said here: that comes from the credential. `risk_facts` are what
+    the capability weighs; `input` is what the fingerprint covers and is not stored.
+    """
+
+    name: str
+    kind: Kind
+    target: Target
+    capability: str
+    version: int = 1
+    reason: str = ""
+    risk_facts: Mapping[str, Any] = field(default_factory=dict)
+    input: Any = None
+    idempotency: Idempotency | None = None
+    amends: UUID | None = None
+
+    def __post_init__(self) -> None:
+        assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"
+        assert len(self.name) <= NAME_CHARS_MAX, f"{self.name!r} is too long"
+        assert self.version >= 1, "versions start at 1"
+        assert self.target.type, "an action has a target"
+        assert self.kind is not Kind.READ, "a read is disclosed, not recorded"
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """Return what two actions have in common when they ask for the same."""
+        return {
+            "actionName": self.name,
+            "actionVersion": f"v{self.version}",
+            "targetType": self.target.type,
+            "targetId": self.target.id,
+            "commandInput": self.input,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Something private that is about to be shown, and which of its fields."""
+
+    name: str
+    target: Target
+    capability: str
+    fields: tuple[str, ...]
+    reason: str = ""
+    policy: str = ""
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"
+        assert self.target.id, "what is shown has an id"
+
+
+class _Notes:
+    """What becomes known while an action is carried out."""
+
+    __slots__ = ("facts", "is_void", "summary", "target_id")
+
+    def __init__(self, target_id: str, facts: Mapping[str, Any]) -> None:
+        self.target_id = target_id
+        self.facts = dict(facts)
+        self.summary = ""
+        self.is_void = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That an action is being put on record. Only `ledger.recording` makes one.
+
+    A function that changes something accountable takes it as an argument, so that it
+    cannot be called unrecorded.
+    """
+
+    entry_id: UUID
+    action: Action
+    notes: _Notes
+
+    @classmethod
+    def of(cls, action: Action, *, entry_id: UUID) -> "Proof":
+        """Begin the record of `action`. For `ledger.recording` only."""
+        return cls(entry_id, action, _Notes(action.target.id, action.risk_facts))
+
+    def refers_to(self, target_id: object) -> None:
+        """Name what the action has made, when that was not known before."""
+        self.notes.target_id = str(target_id)
+
+    def says(self, summary: str) -> None:
+        """Say in a sentence what has changed: names of fields, never personal values."""
+        self.notes.summary = summary[:SUMMARY_CHARS_MAX]
+
+    def weighs(self, **facts: Any) -> None:
+        """Add what the risk depends on. It can only make the action more serious."""
+        self.notes.facts.update(facts)
+
+    def changes_nothing(self) -> None:
+        """Say that there was nothing to do, so that nothing is recorded."""
+        self.notes.is_void = True
+
+    @property
+    def target(self) -> Target:
+        """What is acted on, as far as it is known by now."""
+        return Target(type=self.action.target.type, id=self.notes.target_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """Under what the action was done: the capability and how much was at stake."""
+
+    capability: str
+    version: int
+    risk: Risk
+    source: str
+
+
+def moment(when: datetime) -> str:
+    """Return a moment as the canonical bytes of an entry have it: UTC, microseconds."""
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,245 @@
+"""Write entries and read them: the only module that inserts into the tables of the ledger.
+
+One statement writes an entry with its detail. Its body is the canonical JSON of all that is
+known, so that anybody can compute its digest again without asking us.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, LiteralString
+from uuid import UUID
+
+import orjson
+from django.db import IntegrityError
+
+from events import wire
+from events.domain import canonical
+from events.domain.context import EventContext
+from events.domain.errors import Conflict
+from events.domain.principal import PrincipalKind
+from ledger import capabilities
+from ledger.domain.action import (
+    REASON_CHARS_MAX,
+    Action,
+    Authority,
+    Idempotency,
+    Kind,
+    Status,
+    Target,
+    moment,
+)
+from ledger.models import Entry
+
+FORMAT: Final = "daybook.entry/1"
+"""Names the shape of the body. A new shape gets a new number; old bodies stay as they are."""
+
+ID_CHARS_MAX: Final = 255
+_ONCE_PER_KEY = "ledger_entry_is_written_once_per_key"
+
+
+class ActionRepeated(Conflict):
+    code = "action_repeated"
+    hint = "It was done, once: read what it made instead of repeating it."
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        super().__init__(
+            "This was done before under the same key.",
+            entry_id=str(entry.pk),
+            target_type=entry.target_type,
+            target_id=entry.target_id,
+        )
+
+
+class ActionKeyReused(Conflict):
+    code = "action_key_reused"
+    hint = "Every new action needs a new key."
+
+    def __init__(self) -> None:
+        super().__init__("The key belongs to an action that said something else.")
+
+
+class ActionInProgress(Conflict):
+    code = "action_in_progress"
+    hint = "Wait as long as Retry-After says and try again."
+    retry_after_seconds: ClassVar[int] = 1
+
+    def __init__(self) -> None:
+        super().__init__("The first action with this key is still under way.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An entry that is complete but for its bytes."""
+
+    id: UUID
+    occurred_at: datetime
+    name: str
+    version: int
+    kind: Kind
+    status: Status
+    target: Target
+    authority: Authority
+    happened: EventContext
+    reason: str = ""
+    summary: str = ""
+    amends: UUID | None = None
+    idempotency: Idempotency | None = None
+    fingerprint: str = ""
+    fields: tuple[str, ...] = ()
+    policy: str = ""
+
+
+def append(draft: Draft) -> None:
+    """Insert an entry and its detail.
+
+    :raises ActionKeyReused: if its idempotency key stands on another entry.
+    """
+    columns = _columns(draft)
+    details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft)
+    body = canonical.canonical(_document(columns, details))
+    digest = hashlib.sha256(body).hexdigest()
+    statement = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
+    try:
+        wire.run(statement, {**columns, **details, "body": body, "digest": digest})
+    except IntegrityError as error:
+        if _ONCE_PER_KEY in str(error):
+            raise ActionKeyReused from error
+        raise
+
+
+def claim(action: Action, idempotency: Idempotency) -> None:
+    """Go on only if nobody has done, or is doing, this under the same key.
+
+    :raises ActionInProgress: if another transaction is at it.
+    :raises ActionRepeated: if it was done; it names the entry and what was made.
+    :raises ActionKeyReused: if the key was used for something else.
+    """
+    name = f"{idempotency.scope}\0{action.name}\0{idempotency.key}".encode()
+    lock_id = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+    [(taken,)] = wire.run("SELECT pg_try_advisory_xact_lock(%s)", [lock_id])
+    if not taken:
+        raise ActionInProgress
+    before = Entry.objects.filter(
+        idempotency_scope=idempotency.scope,
+        idempotency_key=idempotency.key,
+        action_name=action.name,
+    ).first()
+    if before is None:
+        return
+    if before.idempotency_fingerprint != fingerprint_of(action):
+        raise ActionKeyReused
+    raise ActionRepeated(before)
+
+
+def fingerprint_of(action: Action) -> str:
+    """Return what two actions share when they ask for the same thing by the same right."""
+    capability = capabilities.get(action.capability)
+    policy = {"capabilityId": capability.id, "capabilityVersion": capability.version}
+    return canonical.fingerprint({**action.fingerprinted(), "policyInputs": policy})
+
+
+def document_of(body: bytes) -> dict[str, Any]:
+    """Return what the body of an entry says."""
+    document: dict[str, Any] = orjson.loads(body)
+    return document
+
+
+def _columns(draft: Draft) -> dict[str, Any]:
+    happened, authority, origin = draft.happened, draft.authority, draft.happened.origin
+    principal = happened.principal
+    key = draft.idempotency
+    return {
+        "id": draft.id,
+        "occurred_at": draft.occurred_at.astimezone(UTC),
+        "action_name": draft.name,
+        "action_version": draft.version,
+        "action_kind": draft.kind.value,
+        "status": draft.status.value,
+        "evaluated_risk": authority.risk.value,
+        "reason": draft.reason[:REASON_CHARS_MAX],
+        "actor_type": "system" if principal.kind in _MACHINES else "staff",
+        "principal_type": principal.kind.value,
+        "principal_id": principal.id,
+        "session_id": origin.session_id,
+        "api_token_id": principal.id if principal.kind is PrincipalKind.API_KEY else "",
+        "internal_request": principal.kind is PrincipalKind.SYSTEM,
+        "caller_type": origin.caller_type or "internal",
+        "route_or_tool_name": origin.route()[:ID_CHARS_MAX],
+        "correlation_id": happened.correlation_id,
+        "causation_id": happened.causation_id or "",
+        "idempotency_scope": key.scope if key else None,
+        "idempotency_key": key.key if key else None,
+        "idempotency_fingerprint": draft.fingerprint,
+        "target_type": draft.target.type,
+        "target_id": draft.target.id,
+        "capability_id": authority.capability,
+        "capability_version": authority.version,
+        "authorization_source": authority.source,
+        "amends_id": draft.amends,
+    }
+
+
+def _mutation(draft: Draft) -> dict[str, Any]:
+    made = f"{draft.target.type}:{draft.target.id}"
+    return {"command_result_ref": made, "summary": draft.summary}
+
+
+def _disclosure(draft: Draft) -> dict[str, Any]:
+    return {
+        "reason_code": draft.reason[:REASON_CHARS_MAX],
+        "disclosed_fields": list(draft.fields),
+        "decision_policy": draft.policy,
+    }
+
+
+def _document(columns: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+    """Say all that is known; what is empty is left out, so that columns may be added."""
+    said = {"format": FORMAT, **columns, **details}
+    return {name: _plain(value) for name, value in said.items() if value not in _EMPTY}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    return str(value) if isinstance(value, UUID) else value
+
+
+_MACHINES = {PrincipalKind.SYSTEM, PrincipalKind.WORKFLOW, PrincipalKind.AGENT}
+_EMPTY: tuple[Any, ...] = (None, "", [], False)
+
+_COLUMNS: LiteralString = """
+  id, occurred_at, action_name, action_version, action_kind, status, evaluated_risk, reason,
+  actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
+  caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
+  idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
+  capability_version, authorization_source, amends_id, body, digest
+"""
+_VALUES: LiteralString = """
+  %(id)s, %(occurred_at)s, %(action_name)s, %(action_version)s, %(action_kind)s, %(status)s,
+  %(evaluated_risk)s, %(reason)s, %(actor_type)s, %(principal_type)s, %(principal_id)s,
+  %(session_id)s, %(api_token_id)s, %(internal_request)s, %(caller_type)s,
+  %(route_or_tool_name)s, %(correlation_id)s, %(causation_id)s, %(idempotency_scope)s,
+  %(idempotency_key)s, %(idempotency_fingerprint)s, %(target_type)s, %(target_id)s,
+  %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(amends_id)s,
+  %(body)s, %(digest)s
+"""
+# Foreign keys are checked when the statement is over: spine and detail come in one.
+_HEAD: LiteralString = "WITH entry AS (INSERT INTO ledger_entry ("
+_SPINE: LiteralString = _HEAD + _COLUMNS + ") VALUES (" + _VALUES + ") RETURNING id) "
+_INSERT_MUTATION: LiteralString = (
+    _SPINE
+    + """
+INSERT INTO ledger_mutation (entry_id, command_result_ref, summary)
+SELECT id, %(command_result_ref)s, %(summary)s FROM entry
+"""
+)
+_INSERT_DISCLOSURE: LiteralString = (
+    _SPINE
+    + """
+INSERT INTO ledger_disclosure (entry_id, reason_code, disclosed_fields, decision_policy)
+SELECT id, %(reason_code)s, %(disclosed_fields)s, %(decision_policy)s FROM entry
+"""
+)

@@ -1,0 +1,245 @@
+"""The ledger itself: who did what, why, and by what authority. These tables only grow.
+
+An entry is the spine; what a change or a look into private data adds has a table of its
+own. `body` is what is sealed: the canonical bytes of all that was known when it was written.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import TransactionNow
+from django.db import models
+from django.db.models import F, Func, Q
+
+from events import append_only
+from events.ids import new_id
+from ledger.domain.action import (
+    NAME_CHARS_MAX,
+    REASON_CHARS_MAX,
+    SUMMARY_CHARS_MAX,
+    TARGET_CHARS_MAX,
+    Kind,
+    ReversalKind,
+    Status,
+)
+from ledger.domain.capability import EVERY_PRINCIPAL, ID_CHARS_MAX, Risk
+
+_ID_CHARS_MAX = 255
+
+
+def _one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
+    known = sorted(value.value for value in values)
+    return models.CheckConstraint(condition=Q(**{f"{field}__in": known}), name=name)
+
+
+def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    return [(value.value, value.value.replace("_", " ")) for value in values]
+
+
+def _text(chars_max: int = _ID_CHARS_MAX) -> "models.CharField[str, str]":
+    """Return a column that is empty when there is nothing to say."""
+    return models.CharField(max_length=chars_max, blank=True, db_default="")
+
+
+class TransactionId(Func):
+    """The transaction that writes the row, as the triggers of the ledger know it."""
+
+    template = "(pg_current_xact_id()::text::bigint)"
+    output_field = models.BigIntegerField()
+
+
+class Digest(Func):
+    """The SHA-256 of some bytes, in hex."""
+
+    template = "encode(sha256(%(expressions)s), 'hex')"
+    output_field = models.TextField()
+
+
+@append_only.model
+class Entry(models.Model):
+    """One action of one principal on one target, as it went."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=TransactionNow())
+    transaction_id = models.BigIntegerField(db_default=TransactionId())
+
+    action_name = models.CharField(max_length=NAME_CHARS_MAX)
+    action_version = models.PositiveSmallIntegerField(db_default=1)
+    action_kind = models.CharField(max_length=10, choices=_choices(Kind))
+    status = models.CharField(max_length=17, choices=_choices(Status))
+    evaluated_risk = models.CharField(max_length=8, choices=_choices(Risk))
+    reason = _text(REASON_CHARS_MAX)
+
+    actor_type = _text(40)
+    principal_type = models.CharField(max_length=8, choices=_choices(sorted(EVERY_PRINCIPAL)))
+    principal_id = models.CharField(max_length=_ID_CHARS_MAX)
+    principal_subtype = _text(40)
+    session_id = _text(64)
+    api_token_id = _text()
+    internal_request = models.BooleanField(db_default=False)
+    delegated_by_type = _text(8)
+    delegated_by_id = _text()
+    delegation_id = models.UUIDField(null=True, blank=True)
+    caller_type = _text(20)
+    organization_id = _text()
+    route_or_tool_name = _text()
+    workflow_run_id = _text()
+    workflow_step_id = _text()
+    correlation_id = models.CharField(max_length=_ID_CHARS_MAX)
+    causation_id = _text()
+
+    idempotency_scope = models.CharField(max_length=300, null=True, blank=True)  # noqa: DJ001
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
+    idempotency_fingerprint = _text(64)
+
+    target_type = models.CharField(max_length=60)
+    target_id = models.CharField(max_length=TARGET_CHARS_MAX)
+
+    capability_id = models.CharField(max_length=ID_CHARS_MAX)
+    capability_version = models.PositiveSmallIntegerField()
+    authorization_source = models.CharField(max_length=40)
+    approval_id = models.UUIDField(null=True, blank=True)
+    amends = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="amended_by"
+    )
+
+    body = models.BinaryField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name_plural = "entries"
+        constraints = [
+            _one_of("action_kind", Kind, "ledger_entry_kind_is_known"),
+            _one_of("status", Status, "ledger_entry_status_is_known"),
+            _one_of("evaluated_risk", Risk, "ledger_entry_risk_is_known"),
+            _one_of("principal_type", EVERY_PRINCIPAL, "ledger_entry_principal_is_known"),
+            models.CheckConstraint(
+                # The database counts it out itself: a digest of something else is no digest.
+                condition=Q(digest=Digest(F("body"))),
+                name="ledger_entry_is_digested",
+            ),
+            models.CheckConstraint(
+                condition=~Q(target_id="") & ~Q(target_type="") & ~Q(principal_id=""),
+                name="ledger_entry_says_who_and_what",
+            ),
+            models.CheckConstraint(
+                condition=Q(idempotency_key=None, idempotency_scope=None)
+                | Q(idempotency_key__isnull=False, idempotency_scope__isnull=False),
+                name="ledger_entry_key_has_a_scope",
+            ),
+            models.CheckConstraint(
+                condition=Q(delegated_by_type="", delegated_by_id="", delegation_id=None)
+                | (~Q(delegated_by_type="") & ~Q(delegated_by_id="")),
+                name="ledger_entry_delegation_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=~Q(amends=F("id")), name="ledger_entry_does_not_amend_itself"
+            ),
+            models.UniqueConstraint(
+                fields=[
+                    "idempotency_scope",
+                    "action_name",
+                    "target_type",
+                    "target_id",
+                    "idempotency_key",
+                ],
+                condition=Q(idempotency_key__isnull=False),
+                name="ledger_entry_is_written_once_per_key",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-occurred_at", "-id"], name="ledger_entries_by_time"),
+            models.Index(fields=["transaction_id"], name="ledger_entries_of_transaction"),
+            models.Index(
+                fields=["principal_type", "principal_id", "occurred_at"],
+                name="ledger_entries_of_principal",
+            ),
+            models.Index(
+                fields=["target_type", "target_id", "occurred_at"], name="ledger_entries_of_target"
+            ),
+            models.Index(fields=["correlation_id", "occurred_at"], name="ledger_entries_of_story"),
+            models.Index(
+                fields=["evaluated_risk", "status", "occurred_at"], name="ledger_entries_by_risk"
+            ),
+            models.Index(
+                fields=["capability_id", "capability_version", "occurred_at"],
+                name="ledger_entries_of_capability",
+            ),
+            models.Index(
+                fields=["causation_id"],
+                name="ledger_entries_of_cause",
+                condition=~Q(causation_id=""),
+            ),
+            models.Index(
+                fields=["session_id", "occurred_at"],
+                name="ledger_entries_of_session",
+                condition=~Q(session_id=""),
+            ),
+            models.Index(
+                fields=["api_token_id", "occurred_at"],
+                name="ledger_entries_of_token",
+                condition=~Q(api_token_id=""),
+            ),
+            models.Index(
+                fields=["workflow_run_id", "workflow_step_id", "occurred_at"],
+                name="ledger_entries_of_run",
+                condition=~Q(workflow_run_id=""),
+            ),
+            models.Index(
+                fields=["approval_id"],
+                name="ledger_entries_of_approval",
+                condition=Q(approval_id__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action_name} on {self.target_type} {self.target_id}: {self.status}"
+
+
+@append_only.model
+class Mutation(models.Model):
+    """What a change adds to its entry. Fields are named here, values are not."""
+
+    entry = models.OneToOneField(
+        Entry, primary_key=True, on_delete=models.PROTECT, related_name="mutation"
+    )
+    command_input_ref = _text()
+    command_result_ref = _text()
+    summary = _text(SUMMARY_CHARS_MAX)
+    reversal_kind = models.CharField(
+        max_length=14, choices=_choices(ReversalKind), db_default=ReversalKind.NONE.value
+    )
+    reversal_command_id = _text()
+    reversal_command_version = models.PositiveSmallIntegerField(null=True, blank=True)
+    reversal_args_ref = _text()
+    reverses = models.ForeignKey(
+        Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="reversals"
+    )
+
+    class Meta:
+        constraints = [
+            _one_of("reversal_kind", ReversalKind, "ledger_mutation_reversal_is_known"),
+            models.CheckConstraint(
+                condition=~Q(reverses=F("entry")), name="ledger_mutation_does_not_reverse_itself"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.summary or str(self.pk)
+
+
+@append_only.model
+class Disclosure(models.Model):
+    """What a look into private data adds to its entry: which fields, and why. Never values."""
+
+    entry = models.OneToOneField(
+        Entry, primary_key=True, on_delete=models.PROTECT, related_name="disclosure"
+    )
+    reason_code = _text(REASON_CHARS_MAX)
+    disclosed_fields = ArrayField(models.CharField(max_length=60))
+    decision_policy = _text()
+
+    def __str__(self) -> str:
+        return ", ".join(self.disclosed_fields)

@@ -1,0 +1,198 @@
+"""Put on record what is done, refused and shown: with it, instead of it, before it.
+
+`recorded` is the one durable transaction of an accountable service: the change and its
+entry commit together, or neither does. Who acts is what the credential said at the edge.
+Triggers say the same again: see `ledger.accountable`.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import transaction as db_transaction
+from django.utils import timezone
+
+from events import context
+from events.domain.context import EventContext
+from events.domain.errors import DomainError, Forbidden, Unavailable
+from events.domain.principal import PrincipalKind
+from events.ids import new_id
+from ledger import capabilities, entries, idempotency
+from ledger.domain.action import Action, Authority, Idempotency, Kind, Proof, Read, Status, Target
+from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
+from ledger.entries import Draft
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+UNKNOWN_TARGET: Final = "*"
+"""The id of the target when a request was refused before it named one."""
+
+_SOURCES: Final = {
+    PrincipalKind.USER: "permission",
+    PrincipalKind.API_KEY: "api_key_scope",
+    PrincipalKind.AGENT: "delegation",
+    PrincipalKind.WORKFLOW: "workflow",
+    PrincipalKind.SYSTEM: "internal",
+}
+
+
+class LedgerUnavailable(Unavailable):
+    code = "ledger_unavailable"
+    hint = "Nothing was shown. Try again."
+
+    def __init__(self) -> None:
+        super().__init__("It cannot be put on record just now who looks at this.")
+
+
+@contextmanager
+def recorded(action: Action) -> Iterator[Proof]:
+    """Open the durable transaction in which `action` is carried out and put on record.
+
+    :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises AnonymousMayNotWrite, RequestInProgress: as `idempotency.transaction` says.
+    :raises ActionRepeated, ActionInProgress, ActionKeyReused: as `entries.claim` says.
+    """
+    proof = Proof.of(action, entry_id=new_id())
+    try:
+        with idempotency.transaction() as unit:
+            _check_principal(action.capability)
+            if action.idempotency is not None:
+                entries.claim(action, action.idempotency)
+            unit.refer(action.target.id)
+            yield proof
+            unit.refer(proof.target.id)
+            _append(proof)
+    except Forbidden as why:
+        # Only now: the transaction that would have taken the refusal along is gone.
+        refused(action, why)
+        raise
+
+
+@contextmanager
+def recorded_in_transaction(action: Action) -> Iterator[Proof]:
+    """Put `action` on record in the caller's transaction, behind a savepoint of its own.
+
+    :raises AssertionError: if there is no transaction: its owner uses `recorded`.
+    :raises PrincipalNotAllowed, ActionRepeated: and so on, as for `recorded`.
+    """
+    connection = db_transaction.get_connection()
+    assert connection.in_atomic_block, f"{action.name} has no transaction: use recorded()"
+    proof = Proof.of(action, entry_id=new_id())
+    with db_transaction.atomic():
+        _check_principal(action.capability)
+        if action.idempotency is not None:
+            entries.claim(action, action.idempotency)
+        yield proof
+        _append(proof)
+
+
+def refused(action: Action, why: DomainError) -> UUID | None:
+    """Put a refusal on record, if what was refused is grave; return its entry.
+
+    It has a transaction of its own, so call it when the refused one is gone.
+    """
+    happened = context.current()
+    authority = _authority(action.capability, action.risk_facts, happened)
+    if not authority.risk.is_grave or happened.principal.kind is PrincipalKind.ANONYMOUS:
+        return None
+    target = Target(type=action.target.type, id=action.target.id or UNKNOWN_TARGET)
+    draft = Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=action.name,
+        version=action.version,
+        kind=action.kind,
+        status=Status.DENIED,
+        target=target,
+        authority=authority,
+        happened=happened,
+        reason=action.reason,
+        summary=f"Refused: {why.code}",
+    )
+    with db_transaction.atomic():
+        entries.append(draft)
+    return draft.id
+
+
+def disclosed(read: Read, reveal: Callable[[], T]) -> T:
+    """Commit that `read` happens, then return what `reveal` reveals.
+
+    :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
+    """
+    _check_principal(read.capability)
+    happened = context.current()
+    draft = Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=read.name,
+        version=read.version,
+        kind=Kind.READ,
+        status=Status.SUCCEEDED,
+        target=read.target,
+        authority=_authority(read.capability, {}, happened),
+        happened=happened,
+        reason=read.reason,
+        fields=tuple(sorted(read.fields)),
+        policy=read.policy,
+    )
+    try:
+        with db_transaction.atomic(durable=True):
+            entries.append(draft)
+    except DatabaseError as error:
+        logger.exception("A look into private data was withheld.", extra={"action": read.name})
+        raise LedgerUnavailable from error
+    return reveal()
+
+
+def _append(proof: Proof) -> None:
+    action, notes = proof.action, proof.notes
+    if notes.is_void or capabilities.get(action.capability).ledger is LedgerPolicy.NONE:
+        return
+    happened = context.current()
+    assert proof.target.id, f"{action.name} was done, and nobody says to what"
+    key: Idempotency | None
+    asked = idempotency.current_exchange().request
+    if action.idempotency is None and asked is not None:
+        # The key that came over HTTP stands for the whole request; its fingerprint too.
+        key, fingerprint = Idempotency(scope=asked.scope, key=asked.key), asked.fingerprint
+    else:
+        key, fingerprint = action.idempotency, entries.fingerprint_of(action)
+    draft = Draft(
+        id=proof.entry_id,
+        occurred_at=timezone.now(),
+        name=action.name,
+        version=action.version,
+        kind=action.kind,
+        status=Status.SUCCEEDED,
+        target=proof.target,
+        authority=_authority(action.capability, notes.facts, happened),
+        happened=happened,
+        reason=action.reason,
+        summary=notes.summary,
+        amends=action.amends,
+        idempotency=key,
+        fingerprint=fingerprint,
+    )
+    entries.append(draft)
+
+
+def _authority(capability_id: str, facts: Any, happened: EventContext) -> Authority:
+    capability = capabilities.get(capability_id)
+    return Authority(
+        capability=capability.id,
+        version=capability.version,
+        risk=capability.risk_of(facts),
+        source=_SOURCES.get(happened.principal.kind, "none"),
+    )
+
+
+def _check_principal(capability_id: str) -> None:
+    kind = context.current().principal.kind
+    if kind not in capabilities.get(capability_id).principals:
+        raise PrincipalNotAllowed(capability_id, kind)
