@@ -38,9 +38,17 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
             return queryset
         if not filterset.is_valid():
             raise translate_validation(filterset.errors)
+        _refuse_misunderstood(request, filterset.form.cleaned_data)
         _to_utc(filterset.form.cleaned_data)
         filtered: QuerySet[Model] = filterset.qs
         return filtered
+
+
+def _refuse_misunderstood(request: Request, values: dict[str, Any]) -> None:
+    """Django's forms take any odd boolean for "no answer"."""
+    lost = [name for name in request.query_params if name in values and values[name] is None]
+    if lost:
+        raise ValidationError({name: ["Say true or false."] for name in sorted(lost)})
 
 
 def _to_utc(values: dict[str, Any]) -> None:

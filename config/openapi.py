@@ -72,7 +72,8 @@ _MEANING: Final = {
 }
 _WITH_CREDENTIAL: Final = ("401", "403")
 _WITH_PATH: Final = ("404",)
-_WITH_EFFECT: Final = ("409", "412", "413", "415", "422", "428")
+# 404 too: a body may name what does not exist.
+_WITH_EFFECT: Final = ("404", "409", "412", "413", "415", "422", "428")
 _ALWAYS: Final = ("400", "429", "503")
 
 

@@ -15,4 +15,17 @@ class Body(serializers.Serializer[Any]):
                 raise serializers.ValidationError(
                     {name: ["There is no such field here."] for name in unknown}, code="unknown"
                 )
+            self._refuse_blank_references(data)
         return super().to_internal_value(data)
+
+    def _refuse_blank_references(self, data: dict[str, Any]) -> None:
+        # DRF takes "" for null there, as HTML forms mean it. JSON has a null.
+        blank = [
+            name
+            for name, field in self.fields.items()
+            if isinstance(field, serializers.RelatedField) and data.get(name) == ""
+        ]
+        if blank:
+            raise serializers.ValidationError(
+                {name: ["Say null, or an id."] for name in blank}, code="blank"
+            )

@@ -66,6 +66,9 @@ class PartIn(Body):
 class GadgetIn(Body):
     name = serializers.CharField(max_length=50)
     parts = PartIn(many=True, required=False)
+    maker = serializers.PrimaryKeyRelatedField(
+        queryset=Group.objects.all(), allow_null=True, required=False
+    )
 
 
 class GadgetOut(serializers.ModelSerializer[Group]):
@@ -78,8 +81,12 @@ class GadgetFilter(django_filters.FilterSet):
     size = django_filters.ChoiceFilter(
         choices=[("big", "big"), ("small", "small")], field_name="name"
     )
+    is_big = django_filters.BooleanFilter(method="made_big")
     since = django_filters.IsoDateTimeFilter(method="made_since")
     at_least = django_filters.NumberFilter(field_name="id", lookup_expr="gte")
+
+    def made_big(self, queryset: Any, _name: str, value: bool) -> Any:  # noqa: FBT001
+        return queryset.filter(name="big") if value else queryset.exclude(name="big")
 
     def made_since(self, queryset: Any, _name: str, value: Any) -> Any:
         return queryset.annotate(since=Value(value, DateTimeField())).filter(since__lte=Now())

@@ -4,7 +4,9 @@ As a key of a superuser with all scopes: nothing is spared by a 403. Never a 5xx
 answer that the description does not know.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -25,7 +27,11 @@ from schemathesis.specs.openapi.checks import (
 from config.wsgi import application
 from tests.integration.ledger.conftest import issue
 
-EXAMPLES_PER_OPERATION = 8
+EXAMPLES_PER_OPERATION = 5
+ASKED_ALWAYS, ASKED_OF = 20, 4
+"""Some bodies give 300 cases, most of them alike: all of the first, then one in so many."""
+
+_cases: defaultdict[str, "count[int]"] = defaultdict(count)
 
 
 @pytest.fixture
@@ -45,7 +51,18 @@ def _requests_leave_the_connection_to_the_test() -> Iterator[None]:
 
 
 # Public, and made without the database.
-schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
+schema = schemathesis.openapi.from_wsgi(
+    "/api/schema/",
+    application,
+    config=schemathesis.Config.from_dict(
+        {
+            # With 412 (a precondition) and 413 beside those it knows.
+            "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
+            # What nobody answers is asked once, in test_problems.
+            "phases": {"coverage": {"unexpected-methods": []}},
+        }
+    ),
+)
 
 
 @schema.parametrize()
@@ -60,6 +77,8 @@ schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
 def test_every_operation_answers_as_described(
     case: "schemathesis.Case[Any]", authorization: str
 ) -> None:
+    if not _is_asked(next(_cases[case.operation.label])):
+        return
     answer = case.call_and_validate(
         headers={"Authorization": authorization},
         checks=[
@@ -73,3 +92,7 @@ def test_every_operation_answers_as_described(
     )
 
     assert answer.status_code < 500
+
+
+def _is_asked(number: int) -> bool:
+    return number < ASKED_ALWAYS or number % ASKED_OF == 0

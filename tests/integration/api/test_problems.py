@@ -217,6 +217,13 @@ class TestBody:
             ("/parts/3", "invalid"),
         }
 
+    def test_says_null_where_it_means_null(self, client: APIClient) -> None:
+        blank = client.post(URL, {"name": "bolt", "maker": ""})
+        null = client.post(URL, {"name": "bolt", "maker": None})
+
+        assert (blank.status_code, null.status_code) == (400, 201)
+        assert problem(blank)["errors"][0]["pointer"] == "/maker"
+
     @pytest.mark.parametrize("body", [[], "x", 7, True])
     def test_that_is_no_object_is_400(self, client: APIClient, body: object) -> None:
         answer = client.post(URL, body)
@@ -237,6 +244,8 @@ class TestQuery:
             ("size=", "size"),
             ("at_least=1&at_least=2", "at_least"),
             ("page_size=1&page_size=2", "page_size"),
+            ("is_big=AAA", "is_big"),
+            ("is_big=1.0", "is_big"),
             ("since=x", "since"),
             ("since=0001-01-01T00:00:00%2B20:00", "since"),
             ("page_size=0", "page_size"),
