@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from commerce.api.serializers.fields import QuantityField
+from commerce.api.serializers.fields import QuantityField, ReferenceField
 from commerce.domain.booking.state import Status
 from commerce.domain.masking import mask_email, mask_number, mask_text
-from commerce.models import Booking, BookingItem, Delivery, Traveller, TravellerCategory
+from commerce.models import Booking, BookingItem, Delivery, Slot, Traveller, TravellerCategory
 from commerce.models.constraints import choices
 from commerce.services import bookings, travellers
 from commerce.services.bookings import Wanted
@@ -51,7 +51,7 @@ class ContactOut(serializers.Serializer[Any]):
 
 
 class WantedIn(Body):
-    slot_id = serializers.UUIDField()
+    slot_id = ReferenceField(Slot)
     quantity = QuantityField()
 
 

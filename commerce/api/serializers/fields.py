@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Model
 from rest_framework import serializers
 
 from commerce.domain.money import AMOUNT_CENTS_MAX, BASIS_POINTS, CURRENCIES
@@ -40,3 +41,21 @@ class CurrencyField(serializers.ChoiceField):
     def __init__(self, **options: Any) -> None:
         options.pop("choices", None)
         super().__init__(choices=sorted(CURRENCIES), **options)
+
+
+class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
+    """The id of something that is there; what is not is a mistake of the body, not of the URL."""
+
+    def __init__(self, model: type[Model] | None = None, **options: Any) -> None:
+        if model is not None:
+            options["queryset"] = model._default_manager.all()  # noqa: SLF001 - public spelling.
+        super().__init__(pk_field=serializers.UUIDField(), **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        # DRF takes an empty text for null here, for the sake of HTML forms.
+        if data == "":
+            self.fail("incorrect_type", data_type="str")
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data).pk

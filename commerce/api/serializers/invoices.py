@@ -11,9 +11,11 @@ from commerce.api.serializers.fields import (
     CurrencyField,
     PositiveCentsField,
     QuantityField,
+    ReferenceField,
 )
 from commerce.domain.refunds import RefundMethod
 from commerce.models import (
+    Booking,
     Capture,
     CreditNote,
     ExternalContent,
@@ -41,7 +43,7 @@ class LineIn(Body):
 
 
 class InvoiceIn(Body):
-    booking_id = serializers.UUIDField()
+    booking_id = ReferenceField(Booking)
     lines = serializers.ListField(
         child=LineIn(),
         required=False,
@@ -89,15 +91,15 @@ class FailureIn(Body):
 
 
 class CreditNoteIn(Body):
-    invoice_id = serializers.UUIDField()
+    invoice_id = ReferenceField(Invoice)
     amount_cents = PositiveCentsField()
     currency = CurrencyField()
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)
 
 
 class RefundIn(Body):
-    payment_id = serializers.UUIDField()
-    credit_note_id = serializers.UUIDField(allow_null=True, default=None)
+    payment_id = ReferenceField(Payment)
+    credit_note_id = ReferenceField(CreditNote, allow_null=True, default=None)
     amount_cents = PositiveCentsField()
     method = serializers.ChoiceField(choices=choices(RefundMethod))
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)

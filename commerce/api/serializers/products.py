@@ -9,6 +9,7 @@ from commerce.api.serializers.fields import (
     CentsField,
     CurrencyField,
     QuantityField,
+    ReferenceField,
 )
 from commerce.domain.cancellation import RULES_MAX, RefundType, Rule
 from commerce.models import (
@@ -35,16 +36,11 @@ class ProductPatchIn(Body):
     supplier = serializers.CharField(allow_blank=True, max_length=200)
     duration_minutes = serializers.IntegerField(allow_null=True, min_value=1, max_value=10**6)
     tags = serializers.ListField(child=serializers.CharField(max_length=50), max_length=TAGS_MAX)
-    cancellation_policy_id = serializers.PrimaryKeyRelatedField(
-        queryset=CancellationPolicy.objects.all(), allow_null=True
-    )
+    cancellation_policy_id = ReferenceField(CancellationPolicy, allow_null=True)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         # Every field may be left out: what is not named stays.
         super().__init__(*args, partial=True, **options)
-
-    def validate_cancellation_policy_id(self, policy: CancellationPolicy | None) -> Any:
-        return None if policy is None else policy.pk
 
 
 class ProductIn(Body):
@@ -63,12 +59,7 @@ class ProductIn(Body):
     tags = serializers.ListField(
         child=serializers.CharField(max_length=50), max_length=TAGS_MAX, default=list
     )
-    cancellation_policy_id = serializers.PrimaryKeyRelatedField(
-        queryset=CancellationPolicy.objects.all(), allow_null=True, default=None
-    )
-
-    def validate_cancellation_policy_id(self, policy: CancellationPolicy | None) -> Any:
-        return None if policy is None else policy.pk
+    cancellation_policy_id = ReferenceField(CancellationPolicy, allow_null=True, default=None)
 
 
 class ProductOut(serializers.ModelSerializer[Product]):
@@ -97,7 +88,7 @@ class ProductOut(serializers.ModelSerializer[Product]):
 
 
 class SlotIn(Body):
-    product_id = serializers.UUIDField()
+    product_id = ReferenceField(Product)
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True, default=None)
     capacity = QuantityField(

@@ -92,8 +92,8 @@ class BookingViewSet(
     @extend_schema(request=BookingPatchIn, responses=BookingDetailOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change what is noted on a booking."""
-        version = expected_version(request)
         changes = valid(BookingPatchIn, request)
+        version = expected_version(request)
         self.get_object()
         return self._answer(
             bookings.amend_booking(booking_id=pk, expected_version=version, **changes)
@@ -235,8 +235,8 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
     )
     def partial_update(self, request: Request, booking_id: UUID, pk: UUID) -> Response:
         """Change what is named; the rest stays."""
-        version = expected_version(request)
         changes = valid(TravellerPatchIn, request)
+        version = expected_version(request)
         self._booking(booking_id)
         return self._answer(
             travellers.amend_traveller(

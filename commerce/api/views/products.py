@@ -70,8 +70,8 @@ class ProductViewSet(
     @extend_schema(request=ProductPatchIn, responses=ProductOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change what is named; the rest stays."""
-        version = expected_version(request)
         changes = valid(ProductPatchIn, request)
+        version = expected_version(request)
         return self._answer(
             products.update_product(product_id=pk, expected_version=version, **changes)
         )
@@ -119,12 +119,9 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @extend_schema(request=CapacityIn, responses=SlotOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Give a departure more or fewer seats."""
+        asked = valid(CapacityIn, request)
         version = expected_version(request)
-        return self._answer(
-            slots.change_capacity(
-                slot_id=pk, expected_version=version, **valid(CapacityIn, request)
-            )
-        )
+        return self._answer(slots.change_capacity(slot_id=pk, expected_version=version, **asked))
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
