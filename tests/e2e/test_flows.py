@@ -1,0 +1,81 @@
+"""Flows through a whole Daybook: plain HTTP in, HTTP steps out, live frames beside them."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.sync.client import connect
+
+from config.stack import Stack
+from tests.chaos.load import eventually
+from tests.support.step_server import Answer, Heard, StepServer, step_server
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def peer() -> Iterator[StepServer]:
+    with step_server() as server:
+        yield server
+
+
+def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, Any]:
+    return {
+        "id": step_id,
+        "name": step_id,
+        "type": "sync",
+        "http": {"endpoint": peer.url(f"/{step_id}")},
+        "attributes": {name: {"role": role} for name, role in attributes.items()},
+    }
+
+
+def frames_until(socket: Any, last: str) -> list[dict[str, Any]]:
+    frames: list[dict[str, Any]] = []
+    while not frames or frames[-1]["type"] != last:
+        frames.append(json.loads(socket.recv(timeout=60)))
+    return frames
+
+
+def test_a_flow_outlives_the_worker_that_was_doing_it(
+    start_stack: Callable[..., Stack], peer: StepServer
+) -> None:
+    stack = start_stack("--open-engine", WORK_LEASE_S="1", WORK_PATIENCE_S="0.5")
+
+    def charge(heard: Heard) -> Answer:
+        if len(peer.calls("/charge")) == 1:
+            stack.kill("worker")
+        return 200, {"receipt": "r1"}
+
+    peer.says |= {"/hold": (200, {"seat": "12A"}), "/charge": charge, "/ticket": (200, {"pdf": 1})}
+    steps = [
+        http_step(peer, "hold", seat="output"),
+        http_step(peer, "charge", seat="required", receipt="output"),
+        http_step(peer, "ticket", receipt="required", pdf="output"),
+    ]
+    address = stack.url.replace("http", "ws", 1) + "/engine/ws"
+    with (
+        httpx2.Client(base_url=stack.url, timeout=30) as client,
+        connect(address, open_timeout=30) as socket,
+    ):
+        for step in steps:
+            assert client.post("/engine/step", json=step).status_code == 201
+        wish = {"sub_id": "s", "aggregate_ids": [["flow", "trip-1"]]}
+        socket.send(json.dumps({"type": "subscribe", "data": wish}))
+        assert json.loads(socket.recv(timeout=30))["items"] is None
+        body = {"id": "trip-1", "goals": ["ticket"], "init": {}}
+        assert client.post("/engine/flow", json=body).status_code == 201
+
+        frames = frames_until(socket, "flow_deactivated")
+
+        assert client.get("/engine/flow/trip-1/status").json()["status"] == "completed"
+        recorded = client.get("/engine/flow/trip-1/events").json()["events"]
+    assert [one["sequence"] for one in frames] == list(range(len(recorded)))
+    assert [one["type"] for one in frames] == [one["type"] for one in recorded]
+    charges = [call.headers["argyll-receipt-token"] for call in peer.calls("/charge")]
+    assert len(charges) == 2
+    assert len(set(charges)) == 1
+    assert [len(peer.calls(path)) for path in ("/hold", "/ticket")] == [1, 1]
+    eventually(lambda: all(part["ready"] for part in stack.status().values()))
+    assert stack.manage("doctor").returncode == 0

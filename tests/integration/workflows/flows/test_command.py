@@ -1,0 +1,78 @@
+"""`manage.py flows`."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from workflows.flows import explain, services
+from workflows.flows.domain.step_json import step_from_json
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _step() -> None:
+    document = {
+        "id": "add",
+        "name": "Add",
+        "type": "script",
+        "script": {"language": "ale", "script": "{:sum (+ n 1)}"},
+        "attributes": {"n": {"role": "required"}, "sum": {"role": "output"}},
+    }
+    services.register_step(step=step_from_json(document))
+
+
+def said(*arguments: str) -> str:
+    out = StringIO()
+    call_command("flows", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_plans_without_starting() -> None:
+    assert said("plan", "add") == "runs     add\nmissing  n\n"
+    assert said("plan", "add", "--init", "n=1") == "runs     add\n"
+    assert said("list") == ""
+
+
+def test_starts_lists_and_shows() -> None:
+    assert said("start", "f1", "add", "--init", "n=41") == "f1: completed\n"
+    assert said("list", "--status", "active") == ""
+    assert said("list").split()[1:] == ["completed", "f1", "add"]
+    shown = said("show", "f1")
+    assert "f1: completed at sequence" in shown
+    assert "sum = 42" in shown
+    assert "sum" not in said("show", "f1", "--at", "1")
+
+
+def test_tells_the_events_line_by_line() -> None:
+    said("start", "f1", "add", "--init", "n=41")
+
+    names = [json.loads(line)["name"] for line in said("events", "f1").splitlines()]
+
+    assert (names[0], names[-1]) == ("flow_started", "flow_deactivated")
+
+
+def test_replays_and_finds_a_state_that_is_not_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    said("start", "f1", "add", "--init", "n=41")
+    assert said("replay", "f1").endswith("events say what is kept\n")
+
+    told = explain.reached
+    wrong = explain.Reached(flow=told("f1", at=1).flow, sequence=told("f1").sequence)
+    monkeypatch.setattr(
+        explain, "reached", lambda flow_id, at=None: told(flow_id, at=at) if at else wrong
+    )
+    with pytest.raises(CommandError, match="not what its events say"):
+        said("replay", "f1")
+
+
+@pytest.mark.parametrize("action", ["show", "events", "replay"])
+def test_says_that_a_flow_is_not_there(action: str) -> None:
+    with pytest.raises(CommandError, match="flow not found: none"):
+        said(action, "none")
+
+
+def test_refuses_an_init_without_a_name() -> None:
+    with pytest.raises(CommandError, match="is not NAME=VALUE"):
+        said("plan", "add", "--init", "n")
