@@ -19,7 +19,7 @@ _NAMES = {
 
 
 def sides(_options: argparse.Namespace) -> Sequence[Side]:
-    secret = _secret()
+    secret = secret_of_a_reader()
     return [_side(name, size, secret) for size in CROWDS for name in _NAMES]
 
 
@@ -34,7 +34,7 @@ def _side(name: str, size: int, secret: str) -> Side:
     )
 
 
-def _secret() -> str:
+def secret_of_a_reader() -> str:
     from datetime import timedelta
 
     from django.contrib.auth.models import Permission, User
