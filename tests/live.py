@@ -22,7 +22,7 @@ from config.websockets import OPTIONS, WRITE_SECONDS_MAX
 from events import recorder, sequencer
 from events.domain.envelope import Envelope, Stream
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """How long anything may take before a test gives up on it."""
 
 ROOT = Path(__file__).parents[1]
