@@ -16,8 +16,10 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, idempotency
+from ledger import authority, capabilities, idempotency, recording
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
+from ledger.domain.action import Action, Kind, Target
+from ledger.domain.capability import CapabilityMissing
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView
@@ -36,15 +38,17 @@ class HoldsCapability(BasePermission):
         if capability == AUTHENTICATED:
             return True
         if getattr(view, "object_level", False):
-            return holder.holds_somewhere(capability)
-        return holder.holds(capability)
+            is_held = holder.holds_somewhere(capability)
+        else:
+            is_held = holder.holds(capability)
+        return is_held or _refused(view, request, capability)
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         capability = capability_of(view, request)
         if capability in {None, AUTHENTICATED}:
             return True
         assert capability is not None
-        return authority.holds(request, capability, obj)
+        return authority.holds(request, capability, obj) or _refused(view, request, capability)
 
 
 class HonoursIdempotencyKey(BasePermission):
@@ -74,6 +78,24 @@ def capability_of(view: "APIView", request: Request) -> str | None:
         raise MethodNotAllowed(request.method or "")
     declared: dict[str, str] = getattr(view, "capabilities", {})
     return declared.get(_action(view, request))
+
+
+def _refused(view: "APIView", request: Request, capability_id: str) -> bool:
+    """Say no, and put it on record if it was about something grave."""
+    capability = capabilities.get(capability_id)
+    action = Action(
+        name=capability.id,
+        kind=Kind.EXECUTE,
+        target=Target(type=capability.resource, id=_named(view)),
+        capability=capability.id,
+    )
+    recording.refused(action, CapabilityMissing(capability.id))
+    return False
+
+
+def _named(view: "APIView") -> str:
+    kwargs = getattr(view, "kwargs", {})
+    return str(kwargs.get("pk") or next(iter(kwargs.values()), ""))
 
 
 def _action(view: "APIView", request: Request) -> str:

@@ -16,7 +16,8 @@ from events import selectors as log
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
-from ledger import idempotency
+from ledger import idempotency, recording
+from ledger.domain.action import Action, Kind, Target
 from workflows.egress import client
 from workflows.egress.refusals import EgressFailed, EgressRefused
 from workflows.webhooks import catalogue, intake, selectors, vault
@@ -94,7 +95,7 @@ def create_subscription(
     """
     _check_url(url)
     names = _checked_names(events)
-    with idempotency.transaction() as unit:
+    with recording.recorded(_action("webhook.create", Kind.CREATE)) as proof:
         subscription = Subscription.objects.create(
             url=url,
             events=names,
@@ -103,7 +104,7 @@ def create_subscription(
         )
         secret = _new_secret(subscription)
         _record(subscription, "subscription.created", url=url, events=names)
-        unit.refer(str(subscription.pk))
+        proof.refers_to(subscription.pk)
     subscription.refresh_from_db()
     return subscription, secret
 
@@ -123,7 +124,7 @@ def update_subscription(
     if url is not None:
         _check_url(url)
     names = None if events is None else _checked_names(events)
-    with idempotency.transaction():
+    with recording.recorded(_action("webhook.update", Kind.UPDATE, subscription_id)):
         subscription = _locked(subscription_id)
         subscription.url = subscription.url if url is None else url
         subscription.events = subscription.events if names is None else names
@@ -144,7 +145,7 @@ def delete_subscription(*, subscription_id: UUID) -> None:
 
     :raises SubscriptionNotFound: if there is no such subscription.
     """
-    with idempotency.transaction():
+    with recording.recorded(_action("webhook.delete", Kind.DELETE, subscription_id)):
         subscription = _locked(subscription_id)
         subscription.standing = Standing.DELETED
         _save(subscription)
@@ -157,13 +158,15 @@ def enable_subscription(*, subscription_id: UUID) -> Subscription:
 
     :raises SubscriptionNotFound: if there is no such subscription.
     """
-    with idempotency.transaction():
+    with recording.recorded(_action("webhook.enable", Kind.UPDATE, subscription_id)) as proof:
         subscription = _locked(subscription_id)
         if subscription.standing != Standing.ACTIVE:
             subscription.standing = Standing.ACTIVE
             subscription.failing_since = None
             _save(subscription)
             _record(subscription, "subscription.enabled")
+        else:
+            proof.changes_nothing()
     return subscription
 
 
@@ -172,12 +175,14 @@ def disable_subscription(*, subscription_id: UUID) -> Subscription:
 
     :raises SubscriptionNotFound: if there is no such subscription.
     """
-    with idempotency.transaction():
+    with recording.recorded(_action("webhook.disable", Kind.UPDATE, subscription_id)) as proof:
         subscription = _locked(subscription_id)
         if subscription.standing == Standing.ACTIVE:
             subscription.standing = Standing.PAUSED
             _save(subscription)
             _record(subscription, "subscription.disabled", reason=Standing.PAUSED.value)
+        else:
+            proof.changes_nothing()
     return subscription
 
 
@@ -188,13 +193,13 @@ def rotate_secret(*, subscription_id: UUID) -> tuple[Subscription, str]:
 
     :raises SubscriptionNotFound: if there is no such subscription.
     """
-    with idempotency.transaction() as unit:
+    action = _action("webhook.rotate_secret", Kind.UPDATE, subscription_id)
+    with recording.recorded(action):
         subscription = _locked(subscription_id)
         _secrets(subscription).exclude(retires_at=None).delete()
         _secrets(subscription).update(retires_at=timezone.now() + SECRET_OVERLAP)
         secret = _new_secret(subscription)
         _record(subscription, "secret.rotated")
-        unit.refer(str(subscription.pk))
     return subscription, secret
 
 
@@ -255,6 +260,11 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
         unit.refer(str(delivery.pk))
     delivery.refresh_from_db()
     return delivery
+
+
+def _action(name: str, kind: Kind, subscription_id: UUID | str = "") -> Action:
+    target = Target(type="webhook", id=str(subscription_id))
+    return Action(name=name, kind=kind, target=target, capability="webhook.manage")
 
 
 def _check_url(url: str) -> None:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from events import context
 from events.domain.errors import NotFound
-from ledger import idempotency
+from ledger import idempotency, recording
+from ledger.domain.action import Action, Kind, Target
 from workflows.work import documents, queue, registry, schedules, statements
 from workflows.work.domain.claim import WorkRef
 from workflows.work.domain.life import State
@@ -67,8 +68,7 @@ def cancel(work_id: UUID, *, reason: str = "") -> State:
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is over.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(work_id))
+    with recording.recorded(_action("job.cancel", work_id, reason)):
         return queue.cancel(work_id, reason=reason)
 
 
@@ -78,8 +78,7 @@ def retry(work_id: UUID, *, reason: str = "") -> State:
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(work_id))
+    with recording.recorded(_action("job.retry", work_id, reason)):
         return queue.re_drive(work_id, reason=reason)
 
 
@@ -90,8 +89,7 @@ def discard(work_id: UUID, *, reason: str) -> State:
     :raises NotPossible: if it is no dead letter.
     :raises ReasonMissing: if nobody will know why.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(work_id))
+    with recording.recorded(_action("job.discard", work_id, reason)):
         return queue.discard(work_id, reason=reason)
 
 
@@ -121,7 +119,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     kind = _allow(job, only_public=only_public)
     value = {} if input is None else input
     kind.validate(value)
-    with idempotency.transaction() as unit:
+    with recording.recorded(_of_schedule("declare", name or job)):
         [(now,)] = statements.run(statements.NOW)
         rule = Rule(
             cron=" ".join(cron.split()),
@@ -131,7 +129,6 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
             anchor_at=now,
         )
         policies = schedules.policies(missed=missed, overlap=overlap)
-        unit.refer(name or job)
         return schedules.declare(
             name or job,
             rule,
@@ -149,13 +146,23 @@ def set_schedule_enabled(name: str, *, enabled: bool) -> Schedule:
 
     :raises ScheduleNotFound: if there is none of that name.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(name)
+    with recording.recorded(_of_schedule("enable" if enabled else "disable", name)):
         found = Schedule.objects.select_for_update().filter(name=name).first()
         if found is None:
             raise ScheduleNotFound(name)
         [(now,)] = statements.run(statements.NOW)
         return schedules.switch(found, enabled=enabled, now=now)
+
+
+def _action(name: str, work_id: UUID, reason: str) -> Action:
+    target = Target(type="job", id=str(work_id))
+    return Action(name=name, kind=Kind.EXECUTE, target=target, capability=name, reason=reason)
+
+
+def _of_schedule(verb: str, name: str) -> Action:
+    target = Target(type="schedule", id=name)
+    capability = "schedule.manage"
+    return Action(name=f"schedule.{verb}", kind=Kind.UPDATE, target=target, capability=capability)
 
 
 def _allow(name: str, *, only_public: bool) -> WorkKind:

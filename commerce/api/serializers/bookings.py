@@ -12,8 +12,9 @@ from commerce.models import Booking, BookingItem, Delivery, Slot, Traveller, Tra
 from commerce.models.constraints import choices
 from commerce.services import bookings, travellers
 from commerce.services.bookings import Wanted
-from ledger import authority
+from ledger import authority, recording
 from ledger.bodies import Body
+from ledger.domain.action import Read, Target
 
 READ_PERSONAL = "traveller.read_personal"
 ITEMS_MAX = 50
@@ -31,10 +32,20 @@ _MASKS = {
 }
 
 
-def masked(personal: dict[str, Any], request: Any) -> dict[str, Any]:
-    """Return personal data as the caller may see it."""
-    if authority.holds(request, READ_PERSONAL):
-        return personal
+def shown_to(request: Any, personal: dict[str, Any], *, of: Target) -> dict[str, Any]:
+    """Return personal data as the caller may see it; in clear only once that is on record.
+
+    :raises LedgerUnavailable: if it cannot be put on record.
+    """
+    if personal and authority.holds(request, READ_PERSONAL):
+        read = Read(
+            name=READ_PERSONAL,
+            target=of,
+            capability=READ_PERSONAL,
+            fields=tuple(personal),
+            reason=request.headers.get("Access-Reason", ""),
+        )
+        return recording.disclosed(read, lambda: personal)
     return {name: _MASKS[name](str(value)) for name, value in personal.items()}
 
 
@@ -181,7 +192,9 @@ class BookingDetailOut(BookingOut):
 
     @extend_schema_field(ContactOut)
     def get_contact(self, booking: Booking) -> dict[str, Any]:
-        return masked(bookings.contact_of(booking.pk), self.context["request"])
+        contact = bookings.contact_of(booking.pk)
+        of = Target(type="booking", id=str(booking.pk))
+        return shown_to(self.context["request"], contact, of=of)
 
 
 class PersonalIn(Body):
@@ -247,7 +260,9 @@ class TravellerOut(serializers.ModelSerializer[Traveller]):
 
     @extend_schema_field(TravellerPersonalOut)
     def get_personal(self, traveller: Traveller) -> dict[str, Any]:
-        return masked(travellers.personal_of(traveller.pk), self.context["request"])
+        personal = travellers.personal_of(traveller.pk)
+        of = Target(type="traveller", id=str(traveller.pk))
+        return shown_to(self.context["request"], personal, of=of)
 
 
 class DocumentDeliveryOut(serializers.ModelSerializer[Delivery]):

@@ -1,0 +1,93 @@
+"""What the trade puts on record: changes, refusals, and looks into private data."""
+
+import pytest
+from django.db import DatabaseError
+from rest_framework.test import APIClient
+
+from commerce.models import Booking, Invoice, PaymentMethod
+from commerce.services import bookings, payments
+from ledger import entries
+from ledger.models import Entry
+from tests.integration.commerce.api.conftest import Keyed
+from tests.integration.commerce.conftest import CONTACT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestBookings:
+    def test_are_cancelled_on_record(self, confirmed: Booking, admin: APIClient) -> None:
+        admin.post(f"/api/v1/bookings/{confirmed.pk}/cancel", {"reason": "rain"}, format="json")
+
+        entry = Entry.objects.select_related("mutation").get(action_name="booking.cancel")
+        assert (entry.target_id, entry.principal_type) == (str(confirmed.pk), "api_key")
+        assert (entry.evaluated_risk, entry.reason) == ("high", "rain")
+        assert entry.route_or_tool_name == "POST /api/v1/bookings/<uuid:pk>/cancel"
+        assert entry.mutation.summary == "Booking went from confirmed to cancelled."
+
+    def test_are_graver_to_cancel_once_they_are_paid(self, invoice: Invoice) -> None:
+        payments.record_payment(
+            invoice_id=invoice.pk,
+            amount_cents=100,
+            currency="EUR",
+            method=PaymentMethod.CASH,
+        )
+
+        bookings.cancel_booking(booking_id=invoice.booking_id, reason="rain")
+
+        assert Entry.objects.get(action_name="booking.cancel").evaluated_risk == "critical"
+
+
+class TestRefusals:
+    def test_of_grave_actions_are_on_record(self, confirmed: Booking, keyed: Keyed) -> None:
+        client = keyed("booking.read")
+
+        answer = client.post(
+            f"/api/v1/bookings/{confirmed.pk}/cancel", {"reason": "x"}, format="json"
+        )
+
+        assert answer.status_code == 403
+        entry = Entry.objects.get(status="denied")
+        assert (entry.capability_id, entry.target_id) == ("booking.cancel", str(confirmed.pk))
+
+    def test_of_the_rest_are_not(self, confirmed: Booking, keyed: Keyed) -> None:
+        answer = keyed("product.read").get(f"/api/v1/bookings/{confirmed.pk}")
+
+        assert answer.status_code == 403
+        assert not Entry.objects.filter(status="denied").exists()
+
+
+class TestPrivateData:
+    def test_is_shown_once_it_is_on_record(self, booking: Booking, keyed: Keyed) -> None:
+        client = keyed("booking.read", "traveller.read_personal")
+
+        answer = client.get(
+            f"/api/v1/bookings/{booking.pk}", headers={"Access-Reason": "they called"}
+        )
+
+        assert answer.json()["contact"] == CONTACT
+        entry = Entry.objects.select_related("disclosure").get(action_kind="read")
+        assert entry.target_id == str(booking.pk)
+        assert entry.disclosure.disclosed_fields == ["email", "name", "phone"]
+        assert entry.disclosure.reason_code == "they called"
+        assert answer["Cache-Control"] == "no-store"
+
+    def test_leaves_no_record_when_it_is_masked(self, booking: Booking, keyed: Keyed) -> None:
+        answer = keyed("booking.read").get(f"/api/v1/bookings/{booking.pk}")
+
+        assert answer.json()["contact"] != CONTACT
+        assert not Entry.objects.filter(action_kind="read").exists()
+
+    def test_is_withheld_when_it_cannot_be_recorded(
+        self, booking: Booking, keyed: Keyed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = keyed("booking.read", "traveller.read_personal")
+
+        def fail(_draft: object) -> None:
+            raise DatabaseError
+
+        monkeypatch.setattr(entries, "append", fail)
+
+        answer = client.get(f"/api/v1/bookings/{booking.pk}")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
+        assert CONTACT["email"].encode() not in answer.content
