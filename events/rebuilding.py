@@ -86,10 +86,10 @@ def _rows_differ(aggregate: Aggregate[S, Any, Any], stream: Stream) -> list[str]
     if aggregate.rows is None:
         return []
     stored = as_read_back(aggregate.rows(stream))
-    savepoint = transaction.savepoint()
-    _rebuild_one(aggregate, stream)
-    rebuilt = as_read_back(aggregate.rows(stream))
-    transaction.savepoint_rollback(savepoint)
+    with transaction.atomic():
+        _rebuild_one(aggregate, stream)
+        rebuilt = as_read_back(aggregate.rows(stream))
+        transaction.set_rollback(True)  # It was only a look.
     place = first_difference(stored, rebuilt)
     return [f"{'/'.join(stream)}: the list rows differ from the replay at {place}"] if place else []
 

@@ -34,9 +34,9 @@ class LookOnly(admin.ModelAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def get_actions(self, request: HttpRequest) -> Any:
+    def get_actions(self, request: HttpRequest, **location: Any) -> Any:
         """Offer the actions whose capability is held."""
-        offered: dict[str, Any] = {**super().get_actions(request)}
+        offered: dict[str, Any] = {**super().get_actions(request, **location)}
         return {name: each for name, each in offered.items() if _may(request, each[0])}
 
 
