@@ -34,10 +34,17 @@ class LookOnly(admin.ModelAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def get_actions(self, request: HttpRequest, **location: Any) -> Any:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Offer the actions whose capability is held."""
-        offered: dict[str, Any] = {**super().get_actions(request, **location)}
-        return {name: each for name, each in offered.items() if _may(request, each[0])}
+        # Django 6.1 says where the actions are to be shown; 5.2 has one place for them.
+        where = () if action_location is None else (action_location,)
+        offered: dict[str, Any] = {**super().get_actions(request, *where)}
+        return {name: each for name, each in offered.items() if _may(request, _function(each))}
+
+
+def _function(action: Any) -> Any:
+    # A tuple on Django 5.2, an object on 6.1.
+    return action[0] if type(action) is tuple else action.func
 
 
 def _may(request: HttpRequest, action: Any) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.test import Client as Browser
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
@@ -195,6 +196,13 @@ def _is_shown(client: Client, stream: Stream) -> bool:
     return one.event_id in str(client.heard)
 
 
+def let_expire(key_id: object) -> None:
+    """Move the end of a key into the past. Nobody may do that, so the guards look away."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        ApiKey.objects.filter(pk=key_id).update(expires_at=timezone.now())
+
+
 class TestTheEndOfACredential:
     def test_a_revoked_key_closes_its_sockets_at_once(self, server: Server) -> None:
         secret, key_id = make_key(make_user(trips.READ))
@@ -213,7 +221,7 @@ class TestTheEndOfACredential:
         secret, key_id = make_key(make_user(trips.READ))
         with visiting(watchful, secret) as client:
             client.subscribe()
-            ApiKey.objects.filter(pk=key_id).update(expires_at=timezone.now())
+            let_expire(key_id)
 
             assert client.hear_the_end()[0] == 4401
 
