@@ -25,6 +25,8 @@ def rings(settings: Settings) -> Iterator[redis.client.PubSub]:
 
 @pytest.fixture(autouse=True)
 def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A busy machine may need longer to connect than a commit should wait for.
+    monkeypatch.setattr(doorbell, "RING_SECONDS_MAX", 5)
     monkeypatch.setattr(doorbell, "_moved", doorbell._Bell())
     bell = doorbell._Bell(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
     monkeypatch.setattr(doorbell, "_committed", bell)
@@ -80,7 +82,7 @@ class TestRing:
         for _ in range(20):
             doorbell.ring()
 
-        assert time.monotonic() - started < doorbell.RING_SECONDS_MAX
+        assert time.monotonic() - started < 0.5
         assert len(caplog.records) == 1
 
 
