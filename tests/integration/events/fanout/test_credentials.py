@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -196,7 +197,7 @@ def _is_shown(client: Client, stream: Stream) -> bool:
     return one.event_id in str(client.heard)
 
 
-def let_expire(key_id: object) -> None:
+def let_expire(key_id: UUID | str) -> None:
     """Move the end of a key into the past. Nobody may do that, so the guards look away."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
