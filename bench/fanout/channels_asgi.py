@@ -29,11 +29,11 @@ if not settings.configured:
 
 class Listener(AsyncWebsocketConsumer):
     async def connect(self) -> None:
-        await self.channel_layer.group_add("bench", self.channel_name)
+        await self.channel_layer.group_add(os.environ["BENCH_TOPIC"], self.channel_name)
         await self.accept()
 
     async def disconnect(self, _code: int) -> None:
-        await self.channel_layer.group_discard("bench", self.channel_name)
+        await self.channel_layer.group_discard(os.environ["BENCH_TOPIC"], self.channel_name)
 
     async def tick(self, message: dict[str, str]) -> None:
         await self.send(text_data=message["text"])

@@ -101,9 +101,10 @@ class Crowd:
         return client
 
 
-def greeting() -> str:
-    """Return Daybook's subscription to everything."""
-    return json.dumps({"type": "subscribe", "sub_id": "bench"})
+def greeting(topic: str) -> str:
+    """Return Daybook's subscription to the stream of a topic."""
+    wish = {"type": "subscribe", "sub_id": "b", "aggregate_ids": [["tick", topic]]}
+    return json.dumps(wish)
 
 
 def _masked(payload: bytes) -> bytes:

@@ -24,7 +24,7 @@ async def application(_scope: Any, receive: Any, send: Any) -> None:
 async def _relay() -> None:
     client = redis.asyncio.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=None)
     async with client, client.pubsub() as pubsub:
-        await pubsub.subscribe("bench")
+        await pubsub.subscribe(os.environ["BENCH_TOPIC"])
         async for message in pubsub.listen():
             if message["type"] == "message":
                 frame = {"type": "websocket.send", "text": message["data"].decode()}

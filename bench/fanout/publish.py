@@ -57,7 +57,7 @@ def _channels() -> Callable[[], None]:
 
     def publish() -> None:
         message = {"type": "tick", "text": stamp().ljust(FRAME_CHARS, "x")}
-        loop.run_until_complete(layer.group_send("bench", message))
+        loop.run_until_complete(layer.group_send(os.environ["BENCH_TOPIC"], message))
 
     return publish
 
@@ -68,7 +68,7 @@ def _floor() -> Callable[[], None]:
     client = redis.Redis.from_url(os.environ["REDIS_URL"])
 
     def publish() -> None:
-        client.publish("bench", stamp().ljust(FRAME_CHARS, "x"))
+        client.publish(os.environ["BENCH_TOPIC"], stamp().ljust(FRAME_CHARS, "x"))
 
     return publish
 

@@ -20,6 +20,8 @@ class Stage:
 
     def __init__(self, side: str, size: int, *, secret: str = "") -> None:
         self._side, self._size, self._secret = side, size, secret
+        # The crowds of one side must not hear what is meant for the other.
+        self._topic = f"bench{size}"
         self._children: list[subprocess.Popen[str]] = []
 
     def run(self) -> Measured:
@@ -50,7 +52,9 @@ class Stage:
             return Crowd(port, f"/{self._side}", self._size)
         self._start("manage.py", "sequencer")
         headers = [f"Authorization: Bearer {self._secret}"]
-        return Crowd(port, "/ws/events", self._size, headers=headers, greeting=greeting())
+        return Crowd(
+            port, "/ws/events", self._size, headers=headers, greeting=greeting(self._topic)
+        )
 
     @cached_property
     def _publisher(self) -> "subprocess.Popen[str]":
@@ -78,7 +82,7 @@ class Stage:
     def _start(self, *arguments: str, keep: int | None = None) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
             [sys.executable, *arguments],
-            env={**os.environ, "LOG_LEVEL": "ERROR"},
+            env={**os.environ, "LOG_LEVEL": "ERROR", "BENCH_TOPIC": self._topic},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

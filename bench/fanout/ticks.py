@@ -1,9 +1,11 @@
 """The events of this bench, declared where they are written and where they are read."""
 
+import os
+
 from events import catalogue
 
 NAME = "tick.passed"
-STREAM = ("tick", "t")
+STREAM = ("tick", os.environ.get("BENCH_TOPIC", "bench"))
 
 
 def declare() -> None:
