@@ -88,9 +88,8 @@ def execute(
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
     """
     run = _run(aggregate, stream, command, on_success, source, at)
-    known = states.cached(aggregate, stream)
     # Without rivals one round trip does it all; with rivals, queue first and decide once.
-    attempt = _queued if known and known.is_contended else _optimistic
+    attempt = _queued if states.is_contended(stream) else _optimistic
     for number in range(ATTEMPTS_MAX):
         try:
             return attempt(run)
@@ -98,7 +97,7 @@ def execute(
             if not _is_conflict(error):
                 raise
             lost = error
-        states.mark_contended(aggregate, stream)
+        states.mark_contended(stream)
         attempt = _queued
         if not isinstance(lost, StreamMoved):
             time.sleep(_jitter_seconds(number))
@@ -202,7 +201,6 @@ def _committed(
         state=run.aggregate.fold(before.state, events),
         sequence=before.sequence + len(drafts),
         event_id=drafts[-1].event_id,
-        is_contended=before.is_contended,
     )
     callbacks = _projected(run, before, after, envelopes)
     _keep(run, before, after)

@@ -5,9 +5,10 @@ here by the id of its last event, and by `append`, which refuses when the stream
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -21,19 +22,16 @@ from events.snapshots import Snapshot
 S = TypeVar("S")
 
 CACHED_STREAMS_MAX = 1_024
+CONTENDED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached(Generic[S]):
-    """A state, and the event after which it holds; sequence 0 is the beginning.
-
-    `is_contended`: others write this stream too, so it pays to queue before deciding.
-    """
+    """A state, and the event after which it holds; sequence 0 is the beginning."""
 
     state: S
     sequence: int
     event_id: str
-    is_contended: bool = False
 
 
 class _Cache:
@@ -65,6 +63,7 @@ class _Cache:
 
 
 _cache = _Cache()
+_contended_until: dict[Stream, float] = {}
 
 
 def cached(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
@@ -93,15 +92,23 @@ def remember(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Reached[S]) 
     _cache.put(aggregate, stream, at)
 
 
-def mark_contended(aggregate: Aggregate[S, Any, Any], stream: Stream) -> None:
-    """Take note that somebody else writes this stream."""
-    if known := _cache.get(aggregate, stream):
-        _cache.put(aggregate, stream, replace(known, is_contended=True))
+def mark_contended(stream: Stream) -> None:
+    """Take note that others write this stream: for a while it pays to queue before deciding."""
+    if len(_contended_until) >= CACHED_STREAMS_MAX:
+        _contended_until.clear()
+    _contended_until[stream] = time.monotonic() + CONTENDED_SECONDS
+
+
+def is_contended(stream: Stream) -> bool:
+    """Whether others were seen to write this stream lately."""
+    until = _contended_until.get(stream)
+    return until is not None and until > time.monotonic()
 
 
 def forget_all() -> None:
     """Empty the cache. For tests, and for whoever restored a database under a process."""
     _cache.clear()
+    _contended_until.clear()
 
 
 def replayed(
@@ -145,6 +152,5 @@ def _followed(
         return None
     following = next(history, None)
     if following is None:
-        return replace(base, is_contended=False)
-    reached = replayed(aggregate, chain([following], history), stream, base=base)
-    return replace(reached, is_contended=base.is_contended)
+        return base
+    return replayed(aggregate, chain([following], history), stream, base=base)

@@ -118,6 +118,21 @@ class TestExecute:
         assert decisions == [11, 31]
         assert called == ["given"]
 
+    def test_queues_before_deciding_where_it_lost_a_race_lately(self) -> None:
+        decisions: list[int] = []
+
+        def decide(state: Tally, command: tally.Command) -> Any:
+            decisions.append(state.total)
+            return tally.decide(state, command)
+
+        thoughtful = tally.aggregate(decide=decide)
+        execute(thoughtful, STREAM, Add(number=1))
+        for _ in range(2):
+            somebody_else_adds(10)
+            execute(thoughtful, STREAM, Add(number=1))
+
+        assert decisions == [0, 1, 11, 22]
+
     def test_a_failing_callback_harms_neither_the_caller_nor_the_next(self) -> None:
         called: list[str] = []
 
