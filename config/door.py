@@ -62,7 +62,7 @@ def _run(command: str, argv: list[str]) -> int:
             import pytest
 
             os.environ.pop("DJANGO_SETTINGS_MODULE")
-            return int(pytest.main(_whole_suite_in_parallel(argv[2:])))
+            return int(pytest.main(argv[2:]))
         case "interpreter":
             print(sys.executable)
             return 0
@@ -71,16 +71,6 @@ def _run(command: str, argv: list[str]) -> int:
             return _run_django([argv[0], "help", *argv[2:]], servers=False)
         case _:
             return _run_django(argv, servers=command not in {*_WITHOUT_SERVERS, "help"})
-
-
-def _whole_suite_in_parallel(arguments: list[str]) -> list[str]:
-    """Run whole files beside one another, unless somebody named tests or knows better.
-
-    Most of the time goes into waiting for processes, so three workers suit two cores.
-    """
-    chosen = ("-n", "-k", "-m", "-p", "--dist", "--collect-only", "--co", "--pdb")
-    is_whole = all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
-    return ["-n", "3", "--dist", "loadfile", *arguments] if is_whole else arguments
 
 
 def _run_django(argv: list[str], *, servers: bool) -> int:
