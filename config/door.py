@@ -1,9 +1,12 @@
 """What `manage.py` does with its arguments. Nothing is imported before it is installed."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 from config import bootstrap
+from config.bootstrap import ROOT
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy
@@ -59,10 +62,7 @@ def _run(command: str, argv: list[str]) -> int:
 
             return demo.main(argv[2:])
         case "pytest":
-            import pytest
-
-            os.environ.pop("DJANGO_SETTINGS_MODULE")
-            return int(pytest.main(argv[2:]))
+            return _pytest(argv[2:])
         case "interpreter":
             print(sys.executable)
             return 0
@@ -71,6 +71,40 @@ def _run(command: str, argv: list[str]) -> int:
             return _run_django([argv[0], "help", *argv[2:]], servers=False)
         case _:
             return _run_django(argv, servers=command not in {*_WITHOUT_SERVERS, "help"})
+
+
+def _pytest(arguments: list[str]) -> int:
+    import pytest
+
+    os.environ.pop("DJANGO_SETTINGS_MODULE")  # The tests have settings of their own.
+    if _is_whole_suite(arguments):
+        return _whole_suite(arguments)
+    return int(pytest.main(arguments))
+
+
+def _is_whole_suite(arguments: list[str]) -> bool:
+    """Tell whether nobody named tests, or chose how to run them."""
+    chosen = ("-n", "-k", "-m", "-p", "--dist", "--collect-only", "--co", "--pdb")
+    return all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
+
+
+def _whole_suite(arguments: list[str]) -> int:
+    """Run the quick tests beside one another, then each file that hurts processes by itself.
+
+    What kills servers must not share them with a test that needs them later.
+    """
+    quick = ["tests/architecture", "tests/unit", "tests/property", "tests/integration"]
+    rough = [str(path) for name in ("chaos", "e2e") for path in _test_files(name)]
+    runs = [["-n", "2", "--dist", "loadfile", *quick], *([path] for path in rough)]
+    codes = [
+        subprocess.call([sys.executable, "-m", "pytest", *arguments, *run], cwd=ROOT)  # noqa: S603
+        for run in runs
+    ]
+    return max(codes)
+
+
+def _test_files(folder: str) -> list[Path]:
+    return sorted((ROOT / "tests" / folder).rglob("test_*.py"))
 
 
 def _run_django(argv: list[str], *, servers: bool) -> int:
