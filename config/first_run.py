@@ -10,7 +10,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from config.embedded.state import State
-from ledger import credentials, services
+from ledger import credentials
+from ledger.services import api_keys
 
 ADMIN = "admin"
 # Who may do what; the example's people, so that the difference can be seen.
@@ -25,7 +26,7 @@ def prepare(state: State) -> None:
     call_command("migrate", verbosity=0, interactive=False)
     admin = _person(ADMIN, state, is_superuser=True)
     if not _opens(state.secrets().get(API_KEY, "")):
-        _, written = services.issue_api_key(
+        _, written = api_keys.issue_api_key(
             name="Made by `up`",
             owner=admin,
             scopes=["*"],

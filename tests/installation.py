@@ -18,13 +18,14 @@ _MAKE_KEY = """
 from datetime import timedelta
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
-from ledger import grants, services
+from ledger import grants
+from ledger.services import api_keys
 from tests import trips
 trips.declare()
 grants.provision()
 user = User.objects.create_user("watcher")
 user.user_permissions.add(Permission.objects.get(codename=trips.READ))
-_, secret = services.issue_api_key(
+_, secret = api_keys.issue_api_key(
     name="k", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
 )
 print(secret.text)

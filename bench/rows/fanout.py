@@ -40,11 +40,11 @@ def secret_of_a_reader() -> str:
     from django.contrib.auth.models import Permission, User
     from django.utils import timezone
 
-    from ledger import services
+    from ledger.services import api_keys
 
     user = User.objects.create_user("bench")
     user.user_permissions.add(Permission.objects.get(codename="event.read"))
-    _, secret = services.issue_api_key(
+    _, secret = api_keys.issue_api_key(
         name="bench", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
     )
     return secret.text

@@ -10,9 +10,10 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from ledger import services, tasks
+from ledger import tasks
 from ledger.authority import Holder
 from ledger.models import ApiKey, IdempotencyKey
+from ledger.services import api_keys
 from tests.integration.api import sample
 from tests.integration.ledger.conftest import client_with, grant, issue
 
@@ -90,7 +91,7 @@ class TestRepeatedRequest:
     ) -> None:
         first = post(client, {"name": "bolt"})
         old = ApiKey.objects.get()
-        _, secret = services.rotate_api_key(key_id=old.pk, issuer=Holder(alice))
+        _, secret = api_keys.rotate_api_key(key_id=old.pk, issuer=Holder(alice))
 
         again = post(client_with(secret.text), {"name": "bolt"})
 

@@ -12,9 +12,9 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from config import logs
-from ledger import services
 from ledger.authority import Holder
 from ledger.models import ApiKey
+from ledger.services import api_keys
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 URL = "/api/v1/api-keys"
@@ -60,7 +60,7 @@ class TestSecretsOfKeys:
         client = client_with(first)
         headers = {"Idempotency-Key": "k"}
         second = client.post(URL, {"name": "b", "scopes": ["*"]}, headers=headers).json()["secret"]
-        _, third = services.rotate_api_key(
+        _, third = api_keys.rotate_api_key(
             key_id=ApiKey.objects.get(pk=first_id).pk,
             overlap=timedelta(hours=1),
             issuer=Holder(alice),

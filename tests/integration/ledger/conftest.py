@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import services
+from ledger.services import api_keys
 
 Grant = Callable[..., User]
 Keyed = Callable[..., APIClient]
@@ -25,7 +25,7 @@ def grant(user: User, *capability_ids: str) -> User:
 def issue(owner: User, scopes: Sequence[str], *, name: str = "a key") -> tuple[str, str]:
     """Issue a key and return (secret, id)."""
     with context.acting(SYSTEM):
-        key, secret = services.issue_api_key(
+        key, secret = api_keys.issue_api_key(
             name=name, owner=owner, scopes=scopes, expires_at=timezone.now() + timedelta(days=30)
         )
     return secret.text, str(key.pk)

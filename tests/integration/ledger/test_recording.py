@@ -15,13 +15,14 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import DomainError
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import entries, recording, services
+from ledger import entries, recording
 from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
 from ledger.models import ApiKey, Entry
 from ledger.recording import LedgerUnavailable, recorded
+from ledger.services import api_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -300,14 +301,14 @@ class TestTheDatabase:
         assert not Entry.objects.exists()
 
     def test_accepts_both_together(self, alice: User) -> None:
-        key, _ = services.issue_api_key(
+        key, _ = api_keys.issue_api_key(
             name="k", owner=alice, scopes=["*"], expires_at=timezone.now() + timedelta(days=2)
         )
 
         assert Entry.objects.get(target_id=str(key.pk)).action_name == "api_key.issue"
 
     def test_lets_a_key_be_used_without_an_entry(self, alice: User) -> None:
-        key, _ = services.issue_api_key(
+        key, _ = api_keys.issue_api_key(
             name="k", owner=alice, scopes=["*"], expires_at=timezone.now() + timedelta(days=2)
         )
 

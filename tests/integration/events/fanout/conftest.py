@@ -14,7 +14,8 @@ from pytest_django import DjangoDbBlocker
 
 from events import catalogue, executor
 from events.domain.envelope import Stream
-from ledger import capabilities, grants, services
+from ledger import capabilities, grants
+from ledger.services import api_keys
 from tests import trips
 from tests.live import Server, sequence
 
@@ -80,7 +81,7 @@ def make_user(*capability_ids: str) -> User:
 
 def make_key(user: User) -> tuple[str, UUID]:
     """Return the secret and the id of a new key."""
-    key, secret = services.issue_api_key(
+    key, secret = api_keys.issue_api_key(
         name="a key", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
     )
     sequence()  # That a key was issued is an event too.

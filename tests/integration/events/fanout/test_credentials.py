@@ -15,8 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from events import selectors
 from events.domain.envelope import Stream
-from ledger import services
 from ledger.models import ApiKey, SocketTicket
+from ledger.services import api_keys
 from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.live import Client, Server, eventually, is_event, sequence, visiting, written
@@ -149,7 +149,7 @@ class TestTicket:
         secret, key_id = make_key(make_user(trips.READ))
         bearer = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
         ticket = Browser().post("/api/v1/ws-tickets", **bearer).json()["ticket"]  # type: ignore[arg-type]
-        services.revoke_api_key(key_id=key_id)
+        api_keys.revoke_api_key(key_id=key_id)
 
         assert refusal(server, query=f"?ticket={ticket}") == (401, "credential_refused")
 
@@ -211,7 +211,7 @@ class TestTheEndOfACredential:
         with visiting(server, secret) as ended, visiting(server, other) as stays:
             ended.subscribe()
             stays.subscribe()
-            services.revoke_api_key(key_id=key_id)
+            api_keys.revoke_api_key(key_id=key_id)
             sequence()
 
             assert ended.hear_the_end() == (4401, "the credential has ended")

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from ledger import grants
-from ledger.services import issue_api_key
+from ledger.services.api_keys import issue_api_key
 from tests.integration.workflows.flows.conftest import work_off
 from tests.live import Client, Server, environment_of_the_tests, sequence
 from workflows.flows import services

@@ -10,8 +10,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, capabilities, selectors, services
-from ledger.api.serializers import (
+from ledger import authority, capabilities, selectors
+from ledger.api.serializers.api_keys import (
     ApiKeyIn,
     ApiKeyOut,
     ApiKeyRotationIn,
@@ -21,6 +21,7 @@ from ledger.api.serializers import (
 from ledger.authority import AUTHENTICATED
 from ledger.domain.api_key import WrittenKey
 from ledger.models import ApiKey, ApiKeyQuerySet
+from ledger.services import api_keys
 
 
 class ApiKeyViewSet(
@@ -52,7 +53,7 @@ class ApiKeyViewSet(
         asked.is_valid(raise_exception=True)
         holder = authority.holder_of(request)
         assert holder.user is not None
-        key, secret = services.issue_api_key(
+        key, secret = api_keys.issue_api_key(
             owner=holder.user, issuer=holder, **asked.validated_data
         )
         return _shown_once(key, secret)
@@ -64,7 +65,7 @@ class ApiKeyViewSet(
         asked = ApiKeyRotationIn(data=request.data)
         asked.is_valid(raise_exception=True)
         old = self.get_object()
-        new, secret = services.rotate_api_key(
+        new, secret = api_keys.rotate_api_key(
             key_id=old.pk,
             overlap=timedelta(seconds=asked.validated_data["overlap_seconds"]),
             issuer=authority.holder_of(request),
@@ -75,7 +76,7 @@ class ApiKeyViewSet(
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End a key at once."""
-        return Response(ApiKeyOut(services.revoke_api_key(key_id=self.get_object().pk)).data)
+        return Response(ApiKeyOut(api_keys.revoke_api_key(key_id=self.get_object().pk)).data)
 
     @extend_schema(responses=ScopeOut(many=True), filters=False)
     @action(detail=False, methods=["get"], pagination_class=None)

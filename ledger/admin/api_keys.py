@@ -1,0 +1,39 @@
+"""API keys in the admin: to be looked at, and to be ended."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from ledger import authority
+from ledger.models import ApiKey
+from ledger.services import api_keys
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    list_display = ["name", "prefix", "owner", "scopes", "expires_at", "last_used_at", "revoked_at"]
+    list_filter = ["owner", "revoked_at"]
+    search_fields = ["name", "prefix", "owner__username"]
+    list_select_related = ["owner"]
+    exclude = ["digest"]
+    actions = ["revoke"]
+    ordering = ["-created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    def has_administer_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may end other people's keys."""
+        return authority.holds(request, "api_key.administer")
+
+    @admin.action(description="Revoke at once", permissions=["administer"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key_id in queryset.values_list("pk", flat=True):
+            api_keys.revoke_api_key(key_id=key_id)
+        messages.success(request, "The keys are revoked.")

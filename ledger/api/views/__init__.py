@@ -1,0 +1,1 @@
+"""The ledger over HTTP, a module per noun."""

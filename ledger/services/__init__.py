@@ -1,0 +1,1 @@
+"""What can be done in the ledger. One public service is one durable transaction."""
