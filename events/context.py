@@ -82,6 +82,16 @@ def caused_by(causation_id: str) -> Iterator[EventContext]:
         yield context
 
 
+@contextmanager
+def within_run(principal: Principal, *, run_id: str, step_id: str = "") -> Iterator[EventContext]:
+    """Go on with the story as a workflow, in this run and at this step, within the block."""
+    context = replace(
+        current(), principal=principal, workflow_run_id=run_id, workflow_step_id=step_id
+    )
+    with _entered(context):
+        yield context
+
+
 def as_headers() -> dict[str, str]:
     """Return the current context as message headers (strings only)."""
     context = current()

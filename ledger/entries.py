@@ -90,6 +90,8 @@ class Draft:
     fingerprint: str = ""
     fields: tuple[str, ...] = ()
     policy: str = ""
+    workflow_run_id: str = ""
+    workflow_step_id: str = ""
 
 
 def append(draft: Draft) -> None:
@@ -179,6 +181,8 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "capability_version": authority.version,
         "authorization_source": authority.source,
         "amends_id": draft.amends,
+        "workflow_run_id": draft.workflow_run_id or happened.workflow_run_id,
+        "workflow_step_id": draft.workflow_step_id or happened.workflow_step_id,
     }
 
 
@@ -215,7 +219,8 @@ _COLUMNS: LiteralString = """
   actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
   caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
   idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
-  capability_version, authorization_source, amends_id, body, digest
+  capability_version, authorization_source, amends_id, workflow_run_id, workflow_step_id,
+  body, digest
 """
 _VALUES: LiteralString = """
   %(id)s, %(occurred_at)s, %(action_name)s, %(action_version)s, %(action_kind)s, %(status)s,
@@ -224,7 +229,7 @@ _VALUES: LiteralString = """
   %(route_or_tool_name)s, %(correlation_id)s, %(causation_id)s, %(idempotency_scope)s,
   %(idempotency_key)s, %(idempotency_fingerprint)s, %(target_type)s, %(target_id)s,
   %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(amends_id)s,
-  %(body)s, %(digest)s
+  %(workflow_run_id)s, %(workflow_step_id)s, %(body)s, %(digest)s
 """
 # Foreign keys are checked when the statement is over: spine and detail come in one.
 _HEAD: LiteralString = "WITH entry AS (INSERT INTO ledger_entry ("

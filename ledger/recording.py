@@ -113,6 +113,8 @@ def refused(action: Action, why: DomainError) -> UUID | None:
         happened=happened,
         reason=action.reason,
         summary=f"Refused: {why.code}",
+        workflow_run_id=action.workflow_run_id,
+        workflow_step_id=action.workflow_step_id,
     )
     with db_transaction.atomic():
         entries.append(draft)
@@ -178,6 +180,8 @@ def _append(proof: Proof) -> None:
         amends=action.amends,
         idempotency=key,
         fingerprint=fingerprint,
+        workflow_run_id=action.workflow_run_id,
+        workflow_step_id=action.workflow_step_id,
     )
     entries.append(draft)
 

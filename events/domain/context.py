@@ -31,10 +31,13 @@ class EventContext:
     """What every record carries besides its own facts.
 
     `correlation_id` names the whole story (one request and all that follows from it),
-    `causation_id` the event or action that led directly to this one.
+    `causation_id` the event or action that led directly to this one. The run and the step
+    of a workflow are there when one acts.
     """
 
     principal: Principal
     correlation_id: str
     causation_id: str | None = None
     origin: Origin = NO_ORIGIN
+    workflow_run_id: str = ""
+    workflow_step_id: str = ""

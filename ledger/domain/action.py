@@ -79,7 +79,8 @@ class Action:
     """Something that somebody is about to do, and will have to answer for.
 
     Who does it is not said here: that comes from the credential. `risk_facts` are what
-    the capability weighs; `input` is what the fingerprint covers and is not stored.
+    the capability weighs; `input` is what the fingerprint covers and is not stored. The run
+    and step are those that are acted on; of what a step does, the context knows them.
     """
 
     name: str
@@ -92,6 +93,8 @@ class Action:
     input: Any = None
     idempotency: Idempotency | None = None
     amends: UUID | None = None
+    workflow_run_id: str = ""
+    workflow_step_id: str = ""
 
     def __post_init__(self) -> None:
         assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"

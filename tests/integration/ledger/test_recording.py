@@ -75,6 +75,19 @@ class TestRecorded:
         assert (entry.correlation_id, entry.causation_id) == ("cor_test", "req_1")
         assert entry.mutation.summary == "Did it."
 
+    def test_names_the_run_and_the_step_in_which_it_was_done(self) -> None:
+        robot = Principal(kind=PrincipalKind.WORKFLOW, id="trip")
+        with (
+            context.within_run(robot, run_id="trip", step_id="pay"),
+            recorded(an_action()) as proof,
+        ):
+            pass
+
+        entry = Entry.objects.get(pk=proof.entry_id)
+        assert (entry.workflow_run_id, entry.workflow_step_id) == ("trip", "pay")
+        assert (entry.principal_type, entry.correlation_id) == ("workflow", "cor_test")
+        assert entries.document_of(bytes(entry.body))["workflow_step_id"] == "pay"
+
     def test_keeps_the_canonical_bytes_and_their_digest(self) -> None:
         with recorded(an_action()) as proof:
             pass
