@@ -115,9 +115,13 @@ class Launch:
         os.environ.setdefault("HTTPS", "false")
         # Who tries it out has receivers on this machine, and so has the engine itself.
         os.environ.setdefault("DAYBOOK_HTTP_ALLOW", "127.0.0.0/8,::1/128")
+        # Asynchronous steps deliver their results where this is served, on whatever port.
+        os.environ.setdefault("DAYBOOK_WEBHOOK_BASE_URL", self.url)
         os.environ.update(self.environment)
         if self.options.open_engine:
             os.environ["OPEN_ENGINE"] = "true"
+            # The name under which the clients of the compatible surface know a lone engine.
+            os.environ.setdefault("DAYBOOK_NODE", "argyll-1")
 
     def _first_run(self) -> None:
         from config import first_run

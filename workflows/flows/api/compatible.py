@@ -11,6 +11,7 @@ urlpatterns = [
     path("health", health.process, name="engine-process-health"),
     path("webhook/<str:flow_id>/<str:step_id>/<str:token>", webhook.webhook, name="engine-webhook"),
     re_path(r"^engine/?$", engine.whole_engine),
+    re_path(r"^engine/ws/?$", engine.no_upgrade),
     re_path(r"^engine/catalog/?$", engine.catalog),
     re_path(r"^engine/catalog/events/?$", engine.catalog_events),
     re_path(r"^engine/cluster/?$", engine.cluster),
@@ -25,4 +26,5 @@ urlpatterns = [
     re_path(rf"^engine/flow/{_FLOW}/?$", engine.flow),
     re_path(rf"^engine/flow/{_FLOW}/status/?$", engine.flow_status),
     re_path(rf"^engine/flow/{_FLOW}/events/?$", engine.flow_events),
+    re_path(r"^(?:engine|webhook)/.*$", engine.unknown),
 ]

@@ -56,21 +56,46 @@ def methods(**views: View) -> View:
     @csrf_exempt  # No cookie counts here, so there is nothing that a form could ride on.
     def view(request: HttpRequest, **parts: str) -> HttpResponse:
         if request.method == "OPTIONS":
-            response = HttpResponse(status=HTTPStatus.OK)
-        else:
-            chosen = views.get(str(request.method))
-            response = chosen(request, **parts) if chosen else not_found()
-        for name, value in CORS.items():
-            response[name] = value
-        return response
+            return empty()
+        chosen = views.get(str(request.method))
+        return with_cors(chosen(request, **parts) if chosen else not_found())
 
     view.capabilities = {name.lower(): _demanded(one) for name, one in views.items()}  # type: ignore[attr-defined]
     return view
 
 
+def with_cors(response: HttpResponse) -> HttpResponse:
+    """Let pages of any origin read an answer, as the original does."""
+    for name, value in CORS.items():
+        response[name] = value
+    return response
+
+
+def empty() -> HttpResponse:
+    """Return 200 without a body, and so without a type of one."""
+    response = HttpResponse(status=HTTPStatus.OK)
+    del response["Content-Type"]
+    return with_cors(response)
+
+
 def not_found() -> HttpResponse:
     return HttpResponse(
         "404 page not found", status=HTTPStatus.NOT_FOUND, content_type="text/plain"
+    )
+
+
+@csrf_exempt
+@authority.public
+def unknown(request: HttpRequest, **_parts: str) -> HttpResponse:
+    """Answer for an address that the original does not know either."""
+    return empty() if request.method == "OPTIONS" else with_cors(not_found())
+
+
+@authority.public
+def no_upgrade(_request: HttpRequest) -> HttpResponse:
+    """Refuse plain HTTP where a WebSocket is served."""
+    return with_cors(
+        HttpResponse("Bad Request\n", status=HTTPStatus.BAD_REQUEST, content_type="text/plain")
     )
 
 

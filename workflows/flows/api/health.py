@@ -1,26 +1,32 @@
 """GET /health as Argyll has it (spec §2.3). /livez and /readyz say more."""
 
+from urllib.parse import urlsplit
+
 from django.http import HttpRequest, HttpResponse
 
 from ledger import authority
-from workflows.flows import live
-from workflows.flows.api.engine import CORS, answer
+from workflows.flows import conf, live
+from workflows.flows.api.engine import answer, with_cors
 
 
 @authority.public
 def process(_request: HttpRequest) -> HttpResponse:
     """Say that this process answers; PostgreSQL leads, so every process does."""
+    settings = conf.current()
     response = answer(
         {
             "service": "argyll-engine",
             "details": {
-                "backend": {"type": "postgresql", "state": "leader"},
+                "backend": {
+                    "type": "postgresql",
+                    "state": "leader",
+                    "leader_address": urlsplit(settings.webhook_base_url).netloc,
+                    "leader_id": settings.node,
+                },
                 "websocket": {"clients": live.clients()},
             },
             "status": "healthy",
         }
     )
     response["X-Argyll-Raft-State"] = "leader"
-    for name, value in CORS.items():
-        response[name] = value
-    return response
+    return with_cors(response)

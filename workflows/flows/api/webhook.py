@@ -13,7 +13,7 @@ from events.domain.principal import Principal, PrincipalKind
 from ledger import authority
 from workflows.flows import receipts
 from workflows.flows.api import bodies
-from workflows.flows.api.engine import CORS, error
+from workflows.flows.api.engine import empty, error, not_found, with_cors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import MalformedRequest
 from workflows.flows.invocation import PROBLEM_JSON, problem_detail
@@ -25,9 +25,9 @@ from workflows.flows.receipts import CallbackUnknown
 def webhook(request: HttpRequest, flow_id: str, step_id: str, token: str) -> HttpResponse:
     """Take a result, or a problem document as a failure. Later ones change nothing: 200."""
     if request.method == "OPTIONS":
-        return HttpResponse(status=HTTPStatus.OK, headers=CORS)
+        return empty()
     if request.method != "POST":
-        return HttpResponse("404 page not found", status=404, content_type="text/plain")
+        return with_cors(not_found())
     caller = Principal(kind=PrincipalKind.WORKFLOW, id=f"{flow_id}/{step_id}"[:200])
     try:
         outcome = _outcome(request, step_id, token)
@@ -36,11 +36,11 @@ def webhook(request: HttpRequest, flow_id: str, step_id: str, token: str) -> Htt
                 flow_id=flow_id, step_id=step_id, token=token, outcome=outcome, raw=request.body
             )
     except CallbackUnknown as unknown:
-        return error(str(unknown), HTTPStatus.BAD_REQUEST)
+        return with_cors(error(str(unknown), HTTPStatus.BAD_REQUEST))
     except MalformedRequest:
         what = "Invalid problem JSON" if _is_problem(request) else "Invalid JSON"
-        return error(what, HTTPStatus.BAD_REQUEST)
-    response = HttpResponse(status=HTTPStatus.OK, headers=CORS)
+        return with_cors(error(what, HTTPStatus.BAD_REQUEST))
+    response = empty()
     response["Referrer-Policy"] = "no-referrer"
     return response
 

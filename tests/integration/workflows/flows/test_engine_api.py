@@ -110,6 +110,30 @@ class TestSteps:
         )
 
 
+class TestAddresses:
+    @pytest.mark.parametrize("path", ["/engine/nothing", "/engine/flow/a/b/c", "/webhook/a"])
+    def test_that_are_unknown_are_not_found_in_plain_text_and_for_any_origin(
+        self, path: str
+    ) -> None:
+        response = Client().get(path)
+
+        assert (response.status_code, response.content) == (404, b"404 page not found")
+        assert response["Access-Control-Allow-Origin"] == "*"
+
+    def test_of_the_feed_demand_an_upgrade(self) -> None:
+        response = Client().get("/engine/ws")
+
+        assert (response.status_code, response.content) == (400, b"Bad Request\n")
+
+    def test_say_to_a_preflight_request_that_anybody_may_come(self) -> None:
+        for path in ("/engine/step", "/engine/nothing", "/webhook/f/s/t"):
+            response = Client().options(path)
+
+            assert (response.status_code, response.content) == (200, b"")
+            assert "Content-Type" not in response
+            assert response["Access-Control-Allow-Headers"] == "Content-Type, Authorization"
+
+
 class TestPlans:
     def test_need_goals_that_exist(self) -> None:
         assert ask("POST", "/engine/plan", {"goals": []}) == (

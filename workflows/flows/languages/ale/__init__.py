@@ -46,10 +46,10 @@ def _run(source: str, arguments: Mapping[str, Any], finish: Any) -> Any:
     try:
         return finish(_compiled(source, tuple(sorted(arguments))).run(values))
     except AleError as error:
-        raise ScriptFailed(f"ale execution error\n{error}") from error
+        raise ScriptFailed(str(error)) from error
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
         # A function of the library got what it cannot work with: the script's fault.
-        raise ScriptFailed(f"ale execution error\n{error}") from error
+        raise ScriptFailed(str(error)) from error
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)
