@@ -76,6 +76,12 @@ MEANINGS = {
         "LIVE_HEARTBEAT_S": "How often a socket hears of the head of the log.",
         "LIVE_RECHECK_S": "How often the rights of an open socket are looked at again.",
     },
+    "The ledger": {
+        "LEDGER_DATA_KEYS": (
+            "Keys that seal the keys of the people whom entries are about, 32 bytes each in "
+            "base64, separated by blanks: the first seals, all of them open."
+        ),
+    },
     "The trade": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 from events import catalogue
-from ledger import capabilities
+from ledger import capabilities, conf, vault
 
 
 @register()
@@ -20,4 +22,29 @@ def check_streams_name_capabilities(**_: Any) -> list[CheckMessage]:
         )
         for kind in catalogue.all_streams()
         if kind.read not in declared
+    ]
+
+
+@register(Tags.security)
+def data_keys_are_keys(**_: Any) -> list[CheckMessage]:
+    """Find keys of subjects' keys that are none."""
+    try:
+        vault.safe_of(conf.data_keys(), setting=conf.DATA_KEYS)
+    except ImproperlyConfigured as error:
+        hint = "Make one with `openssl rand -base64 32`."
+        return [Error(str(error), hint=hint, id="ledger.E002")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def subjects_have_their_own_key(**_: Any) -> list[CheckMessage]:
+    """Ask for a key that is not made of SECRET_KEY."""
+    if conf.data_keys():
+        return []
+    return [
+        checks.Warning(
+            "The keys of the people whom entries are about are sealed with one of SECRET_KEY.",
+            hint=f"Set {conf.DATA_KEYS}, so that one can change without the other.",
+            id="ledger.W001",
+        )
     ]

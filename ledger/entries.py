@@ -5,7 +5,7 @@ known, so that anybody can compute its digest again without asking us.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, LiteralString
@@ -19,7 +19,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities
+from ledger import capabilities, payloads
 from ledger.domain.action import (
     REASON_CHARS_MAX,
     Action,
@@ -30,7 +30,9 @@ from ledger.domain.action import (
     Target,
     moment,
 )
+from ledger.domain.payload import Kept, PayloadKind
 from ledger.models import Entry
+from ledger.payloads import Prepared
 
 FORMAT: Final = "daybook.entry/1"
 """Names the shape of the body. A new shape gets a new number; old bodies stay as they are."""
@@ -92,16 +94,20 @@ class Draft:
     policy: str = ""
     workflow_run_id: str = ""
     workflow_step_id: str = ""
+    kept: tuple[Kept, ...] = ()
 
 
 def append(draft: Draft) -> None:
-    """Insert an entry and its detail.
+    """Insert an entry, its detail, and what it refers to.
 
     :raises ActionKeyReused: if its idempotency key stands on another entry.
+    :raises PayloadTooLarge: if it refers to too much.
     """
+    kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
     columns = _columns(draft)
-    details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft)
-    body = canonical.canonical(_document(columns, details))
+    details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
+    said = {**details, "payloads": [each.said() for each in kept]}
+    body = canonical.canonical(_document(columns, said))
     digest = hashlib.sha256(body).hexdigest()
     statement = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
     try:
@@ -110,6 +116,7 @@ def append(draft: Draft) -> None:
         if _ONCE_PER_KEY in str(error):
             raise ActionKeyReused from error
         raise
+    payloads.insert(kept)
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
@@ -186,9 +193,15 @@ def _columns(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _mutation(draft: Draft) -> dict[str, Any]:
+def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
     made = f"{draft.target.type}:{draft.target.id}"
-    return {"command_result_ref": made, "summary": draft.summary}
+    refs = {each.kind: each.ref for each in kept}
+    return {
+        "command_input_ref": refs.get(PayloadKind.COMMAND_INPUT, ""),
+        "command_result_ref": refs.get(PayloadKind.COMMAND_RESULT, made),
+        "reversal_args_ref": refs.get(PayloadKind.REVERSAL_ARGS, ""),
+        "summary": draft.summary,
+    }
 
 
 def _disclosure(draft: Draft) -> dict[str, Any]:
@@ -237,8 +250,10 @@ _SPINE: LiteralString = _HEAD + _COLUMNS + ") VALUES (" + _VALUES + ") RETURNING
 _INSERT_MUTATION: LiteralString = (
     _SPINE
     + """
-INSERT INTO ledger_mutation (entry_id, command_result_ref, summary)
-SELECT id, %(command_result_ref)s, %(summary)s FROM entry
+INSERT INTO ledger_mutation
+       (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary)
+SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s
+  FROM entry
 """
 )
 _INSERT_DISCLOSURE: LiteralString = (

@@ -182,6 +182,7 @@ def _append(proof: Proof) -> None:
         fingerprint=fingerprint,
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
+        kept=tuple(notes.kept),
     )
     entries.append(draft)
 

@@ -61,7 +61,11 @@ class State:
 
     def environment(self) -> dict[str, str]:
         """Return the keys of this installation, as the settings want them."""
-        made = {"SECRET_KEY": _signing_key, "COMMERCE_DATA_KEYS": _sealing_key}
+        made = {
+            "SECRET_KEY": _signing_key,
+            "COMMERCE_DATA_KEYS": _sealing_key,
+            "LEDGER_DATA_KEYS": _sealing_key,
+        }
         return {
             name: os.environ.get(name) or self.secret(name, make) for name, make in made.items()
         }

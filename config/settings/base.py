@@ -298,6 +298,9 @@ LOGGING = {
     },
 }
 
+# Keys that seal the keys of the people whom entries are about: the first seals, all of them open.
+LEDGER_DATA_KEYS = env.secret("LEDGER_DATA_KEYS", "").replace(",", " ").split()
+
 # Where the trade's peers are; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ledger.domain.capability import Risk
+from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 
 NAME_CHARS_MAX = 120
 TARGET_CHARS_MAX = 200
@@ -134,13 +135,14 @@ class Read:
 class _Notes:
     """What becomes known while an action is carried out."""
 
-    __slots__ = ("facts", "is_void", "summary", "target_id")
+    __slots__ = ("facts", "is_void", "kept", "summary", "target_id")
 
     def __init__(self, target_id: str, facts: Mapping[str, Any]) -> None:
         self.target_id = target_id
         self.facts = dict(facts)
         self.summary = ""
         self.is_void = False
+        self.kept: list[Kept] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,32 @@ class Proof:
     def weighs(self, **facts: Any) -> None:
         """Add what the risk depends on. It can only make the action more serious."""
         self.notes.facts.update(facts)
+
+    def keeps(
+        self,
+        kind: PayloadKind,
+        content: Any,
+        *,
+        schema_tag: str,
+        retention: str,
+        subject: str | None = None,
+    ) -> None:
+        """Keep `content` (JSON) beside the entry, whose body names only its digest.
+
+        `retention` names one of `payload.RETENTIONS`. `subject` is whom it is about, such as
+        `traveller/<id>`: content is then sealed with a key that erasing the person destroys.
+        """
+        kept = Kept(
+            kind=kind,
+            content=content,
+            schema_tag=schema_tag,
+            retention=RETENTIONS[retention],
+            subject=subject,
+        )
+        assert (kind, schema_tag) not in {(k.kind, k.schema_tag) for k in self.notes.kept}, (
+            f"{self.action.name} keeps {kind} {schema_tag} twice"
+        )
+        self.notes.kept.append(kept)
 
     def changes_nothing(self) -> None:
         """Say that there was nothing to do, so that nothing is recorded."""

@@ -9,6 +9,7 @@ from ledger.models.credentials import (
     SocketTicket,
 )
 from ledger.models.entries import Disclosure, Entry, Mutation
+from ledger.models.payloads import Payload, SubjectKey
 
 __all__ = [
     "API_KEY_LIFETIME_MAX",
@@ -19,5 +20,7 @@ __all__ = [
     "Entry",
     "IdempotencyKey",
     "Mutation",
+    "Payload",
     "SocketTicket",
+    "SubjectKey",
 ]

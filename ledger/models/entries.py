@@ -28,12 +28,14 @@ from ledger.domain.capability import EVERY_PRINCIPAL, ID_CHARS_MAX, Risk
 _ID_CHARS_MAX = 255
 
 
-def _one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
+def one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
+    """Let a column hold nothing but the values of an enum."""
     known = sorted(value.value for value in values)
     return models.CheckConstraint(condition=Q(**{f"{field}__in": known}), name=name)
 
 
-def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
+def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    """Return the values of an enum as people read them."""
     return [(value.value, value.value.replace("_", " ")) for value in values]
 
 
@@ -67,13 +69,13 @@ class Entry(models.Model):
 
     action_name = models.CharField(max_length=NAME_CHARS_MAX)
     action_version = models.PositiveSmallIntegerField(db_default=1)
-    action_kind = models.CharField(max_length=10, choices=_choices(Kind))
-    status = models.CharField(max_length=17, choices=_choices(Status))
-    evaluated_risk = models.CharField(max_length=8, choices=_choices(Risk))
+    action_kind = models.CharField(max_length=10, choices=choices(Kind))
+    status = models.CharField(max_length=17, choices=choices(Status))
+    evaluated_risk = models.CharField(max_length=8, choices=choices(Risk))
     reason = _text(REASON_CHARS_MAX)
 
     actor_type = _text(40)
-    principal_type = models.CharField(max_length=8, choices=_choices(sorted(EVERY_PRINCIPAL)))
+    principal_type = models.CharField(max_length=8, choices=choices(sorted(EVERY_PRINCIPAL)))
     principal_id = models.CharField(max_length=_ID_CHARS_MAX)
     principal_subtype = _text(40)
     session_id = _text(64)
@@ -111,10 +113,10 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
-            _one_of("action_kind", Kind, "ledger_entry_kind_is_known"),
-            _one_of("status", Status, "ledger_entry_status_is_known"),
-            _one_of("evaluated_risk", Risk, "ledger_entry_risk_is_known"),
-            _one_of("principal_type", EVERY_PRINCIPAL, "ledger_entry_principal_is_known"),
+            one_of("action_kind", Kind, "ledger_entry_kind_is_known"),
+            one_of("status", Status, "ledger_entry_status_is_known"),
+            one_of("evaluated_risk", Risk, "ledger_entry_risk_is_known"),
+            one_of("principal_type", EVERY_PRINCIPAL, "ledger_entry_principal_is_known"),
             models.CheckConstraint(
                 # The database counts it out itself: a digest of something else is no digest.
                 condition=Q(digest=Digest(F("body"))),
@@ -209,7 +211,7 @@ class Mutation(models.Model):
     command_result_ref = _text()
     summary = _text(SUMMARY_CHARS_MAX)
     reversal_kind = models.CharField(
-        max_length=14, choices=_choices(ReversalKind), db_default=ReversalKind.NONE.value
+        max_length=14, choices=choices(ReversalKind), db_default=ReversalKind.NONE.value
     )
     reversal_command_id = _text()
     reversal_command_version = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -220,7 +222,7 @@ class Mutation(models.Model):
 
     class Meta:
         constraints = [
-            _one_of("reversal_kind", ReversalKind, "ledger_mutation_reversal_is_known"),
+            one_of("reversal_kind", ReversalKind, "ledger_mutation_reversal_is_known"),
             models.CheckConstraint(
                 condition=~Q(reverses=F("entry")), name="ledger_mutation_does_not_reverse_itself"
             ),

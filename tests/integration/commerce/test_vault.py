@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from commerce import checks, vault
-from commerce.vault import SealBroken
+from ledger.vault import SealBroken
 
 VALUE = {"name": "Ada", "born": "1815-12-10"}
 

@@ -1,0 +1,212 @@
+"""Keep what entries refer to, and show it again: content, its salt, and keys of subjects.
+
+`keep` runs in the transaction of the entry. Content about a person is sealed with a key of
+that person's own; destroying it makes everything about them unreadable, also in copies.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+
+from events import wire
+from events.domain import canonical
+from events.domain.errors import NotFound, Rejected
+from events.ids import new_id
+from ledger import conf, vault
+from ledger.domain.payload import (
+    CONTENT_BYTES_MAX,
+    RETENTIONS,
+    SALT_BYTES,
+    Kept,
+    PayloadKind,
+    commitment,
+)
+from ledger.models import Payload, SubjectKey
+from ledger.vault import Safe
+
+_INFO: Final = b"ledger subject keys"
+
+_PERSONAL: dict[str, tuple[str, ...]] = {}
+
+
+class PayloadTooLarge(Rejected):
+    code = "payload_too_large_for_ledger"
+    hint = "Keep a reference to it instead."
+
+    def __init__(self, kind: str, size_bytes: int) -> None:
+        super().__init__(
+            f"The {kind} of an action has more than {CONTENT_BYTES_MAX} bytes.",
+            kind=kind,
+            size_bytes=size_bytes,
+        )
+
+
+class PayloadGone(NotFound):
+    code = "payload_gone"
+    hint = "The entry, its summary and the digest of the content remain."
+
+    def __init__(self, payload: Payload) -> None:
+        super().__init__(
+            "The content was taken away.", payload_id=str(payload.pk), redaction=payload.redaction
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A payload that is about to be inserted, and what the entry says of it."""
+
+    row: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.row["kind"])
+
+    @property
+    def ref(self) -> str:
+        return f"payload:{self.row['id']}"
+
+    def said(self) -> dict[str, str]:
+        """Return what stands in the body of the entry."""
+        return {name: self.row[name] for name in ("kind", "schema_tag", "digest")}
+
+
+def declare_personal(schema_tag: str, *pointers: str) -> None:
+    """Say where content of this schema holds personal values, so that they can be masked.
+
+    Of a schema that says nothing, every value is masked.
+    """
+    assert _PERSONAL.get(schema_tag, pointers) == pointers, f"{schema_tag} is declared twice"
+    _PERSONAL[schema_tag] = pointers
+
+
+def personal_in(schema_tag: str) -> tuple[str, ...] | None:
+    """Return what `declare_personal` said, None if it said nothing."""
+    return _PERSONAL.get(schema_tag)
+
+
+def prepare(entry_id: UUID, kept: Sequence[Kept], *, at: datetime) -> list[Prepared]:
+    """Salt, commit to and seal what an entry of that moment will refer to.
+
+    :raises PayloadTooLarge: if there is too much of it.
+    """
+    return [_prepared(entry_id, each, at) for each in kept]
+
+
+def insert(prepared: Sequence[Prepared]) -> None:
+    """Insert the rows. Their foreign key is checked when the entry has been inserted too."""
+    for each in prepared:
+        wire.run(_INSERT, each.row)
+
+
+def content_of(payload: Payload) -> Any:
+    """Return the content of a payload; it may have been masked since.
+
+    :raises PayloadGone: if there is none any more.
+    """
+    return orjson.loads(_opened(payload)[SALT_BYTES:])
+
+
+def is_as_committed(payload: Payload) -> bool:
+    """Say whether content that nobody has taken anything from is what the entry says.
+
+    :raises PayloadGone: if there is no content any more.
+    """
+    opened = _opened(payload)
+    return commitment(opened[:SALT_BYTES], opened[SALT_BYTES:]) == payload.digest
+
+
+def kept_by(entry_id: UUID, kind: PayloadKind, *, schema_tag: str | None = None) -> Any:
+    """Return the content of this kind that an entry refers to.
+
+    :raises Payload.DoesNotExist: if it refers to none.
+    :raises PayloadGone: if there is none any more.
+    """
+    found = Payload.objects.select_related("key").filter(entry_id=entry_id, kind=kind.value)
+    if schema_tag is not None:
+        found = found.filter(schema_tag=schema_tag)
+    return content_of(found.get())
+
+
+def reclosed(payload: Payload, content: Any) -> bytes:
+    """Return what to store once something was taken away: without the salt of the original."""
+    opened = bytes(SALT_BYTES) + canonical.canonical(content)
+    key = payload.key
+    return opened if key is None else _safe_of(key).seal(opened, of=str(payload.pk))
+
+
+def _prepared(entry_id: UUID, kept: Kept, at: datetime) -> Prepared:
+    payload_id = new_id()
+    content = canonical.canonical(kept.content)
+    if len(content) > CONTENT_BYTES_MAX:
+        raise PayloadTooLarge(kept.kind.value, len(content))
+    salt = secrets.token_bytes(SALT_BYTES)
+    stored, key_id = salt + content, None
+    if kept.subject is not None:
+        key = _key_of(kept.subject)
+        stored, key_id = _safe_of(key).seal(stored, of=str(payload_id)), key.pk
+    return Prepared(
+        row={
+            "id": payload_id,
+            "entry_id": entry_id,
+            "kind": kept.kind.value,
+            "schema_tag": kept.schema_tag,
+            "retention": kept.retention.name,
+            "digest": commitment(salt, content),
+            "content": stored,
+            "key_id": key_id,
+            "expires_at": at + RETENTIONS[kept.retention.name].keeps,
+        }
+    )
+
+
+def _key_of(subject: str) -> SubjectKey:
+    # Shared: it is not destroyed while content under it is being written.
+    while (row := wire.run(_KEY_IN_USE, [subject]).fetchone()) is None:
+        key_id = new_id()
+        wrapped = _master().seal(secrets.token_bytes(vault.KEY_BYTES), of=str(key_id))
+        wire.run(_NEW_KEY, {"id": key_id, "subject": subject, "wrapped": wrapped})
+    return SubjectKey(id=row[0], subject=subject, wrapped=row[1])
+
+
+def _opened(payload: Payload) -> bytes:
+    if payload.content is None:
+        raise PayloadGone(payload)
+    if payload.key is None:
+        return bytes(payload.content)
+    if payload.key.wrapped is None:
+        raise PayloadGone(payload)
+    return _safe_of(payload.key).unseal(payload.content, of=str(payload.pk))
+
+
+def _safe_of(key: SubjectKey) -> Safe:
+    assert key.wrapped is not None
+    return Safe((_master().unseal(key.wrapped, of=str(key.pk)),))
+
+
+def _master() -> Safe:
+    if texts := conf.data_keys():
+        return vault.safe_of(texts, setting=conf.DATA_KEYS)
+    return Safe((vault.derived(settings.SECRET_KEY, _INFO),))
+
+
+_INSERT = """
+INSERT INTO ledger_payload
+       (id, entry_id, kind, schema_tag, retention, digest, content, key_id, expires_at)
+VALUES (%(id)s, %(entry_id)s, %(kind)s, %(schema_tag)s, %(retention)s, %(digest)s, %(content)s,
+        %(key_id)s, %(expires_at)s)
+"""
+# Relies on ledger_subject_has_one_key_in_use.
+_NEW_KEY = """
+INSERT INTO ledger_subjectkey (id, subject, wrapped) VALUES (%(id)s, %(subject)s, %(wrapped)s)
+ON CONFLICT (subject) WHERE destroyed_at IS NULL DO NOTHING
+"""
+_KEY_IN_USE = """
+SELECT id, wrapped FROM ledger_subjectkey
+ WHERE subject = %s AND destroyed_at IS NULL FOR SHARE
+"""
