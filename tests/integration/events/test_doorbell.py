@@ -82,7 +82,7 @@ class TestRing:
         for _ in range(20):
             doorbell.ring()
 
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
         assert len(caplog.records) == 1
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
@@ -35,6 +36,7 @@ class StepOut(serializers.Serializer[Any]):
     health = serializers.DictField(help_text="status and error: the worst that any node reports.")
 
 
+@extend_schema_serializer(many=False)
 class StepsOut(serializers.Serializer[Any]):
     results = StepOut(many=True)
 
