@@ -1,5 +1,6 @@
 """What a new installation starts with: tables, people who can log in, a key, an example."""
 
+import os
 import secrets
 from datetime import timedelta
 from functools import lru_cache
@@ -10,8 +11,13 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from config.embedded.state import State
+from examples import step_catalogue
+from examples.demo_peers.server import STEPS_URL
 from ledger import credentials
 from ledger.services import api_keys
+from workflows.flows import engine
+from workflows.flows import services as flows
+from workflows.flows.domain.step_json import step_from_json
 
 ADMIN = "admin"
 # Who may do what; the example's people, so that the difference can be seen.
@@ -45,14 +51,27 @@ def _opens(key: str) -> bool:
 
 
 def make_example(state: State) -> None:
-    """Make what is missing of the example: its people, and a business."""
+    """Make what is missing of the example: its people, its steps, and a business."""
     for username, group_name in DEMO_PEOPLE.items():
         person = _person(username, state)
         group, is_new = Group.objects.get_or_create(name=group_name)
         if is_new:
             group.permissions.set(_permissions(group_name))
         person.groups.add(group)
+    if base_url := os.environ.get(STEPS_URL):
+        register_steps(base_url)
     call_command("seed_demo", verbosity=0)
+
+
+def register_steps(base_url: str) -> None:
+    """Register the demo catalogue, or tell it where its services are now."""
+    known = engine.catalog().steps
+    for document in step_catalogue.steps(base_url):
+        step = step_from_json(document)
+        if step.id in known:
+            flows.update_step(step=step)
+        else:
+            flows.register_step(step=step)
 
 
 def _person(username: str, state: State, *, is_superuser: bool = False) -> User:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 class Answer(NamedTuple):
     status: int
     body: Any = None
+    type: str = "application/json"
 
 
 class Call(NamedTuple):
@@ -19,6 +20,7 @@ class Call(NamedTuple):
     path: tuple[str, ...]
     body: Any
     key: str
+    webhook: str = ""
 
 
 Route = Callable[[Call], Answer]
@@ -28,8 +30,8 @@ class Peer:
     """One peer. `answer` may be called by many threads at once.
 
     `/control` takes {"fail": n} (refuse the next n calls), {"lose_answer": n} (do what the
-    next n calls ask and then fail all the same), {"hang_s": s} (be slow until told otherwise)
-    and {"reset": true}.
+    next n calls ask and then fail all the same), {"hang_s": s} (be slow until told otherwise),
+    {"linger_s": s} (do what is asked, and be slow to say so) and {"reset": true}.
     """
 
     name = ""
@@ -43,7 +45,8 @@ class Peer:
         self._fail = 0
         self._lose_answer = 0
         self._hang_s = 0.0
-        self._done: dict[str, tuple[str, Answer]] = {}
+        self._linger_s = 0.0
+        self._done: dict[tuple[str, ...], tuple[str, Answer]] = {}
         self.calls: list[dict[str, Any]] = []
 
     def handle(self, call: Call) -> Answer:
@@ -62,6 +65,11 @@ class Peer:
         if call.path == ("control",):
             return self._control(call)
         time.sleep(self._hang_s)
+        answered = self._treated(call)
+        time.sleep(self._linger_s)
+        return answered
+
+    def _treated(self, call: Call) -> Answer:
         with self._lock:
             self.calls.append({"method": call.method, "path": "/".join(call.path), "key": call.key})
             if self._fail > 0:
@@ -82,18 +90,21 @@ class Peer:
                 self._fail = int(orders.get("fail", self._fail))
                 self._lose_answer = int(orders.get("lose_answer", self._lose_answer))
                 self._hang_s = float(orders.get("hang_s", self._hang_s))
+                self._linger_s = float(orders.get("linger_s", self._linger_s))
                 self.control(orders)
             return Answer(200, self.describe())
 
     def _once(self, call: Call) -> Answer:
         if not call.key or call.method == "GET":
             return self.handle(call)
-        said = json.dumps([call.method, call.path, call.body], sort_keys=True)
-        if call.key in self._done:
-            known, answered = self._done[call.key]
+        # A key is good for one address: undoing a thing comes with the key of doing it.
+        scope = (call.key, call.method, *call.path)
+        said = json.dumps(call.body, sort_keys=True)
+        if scope in self._done:
+            known, answered = self._done[scope]
             return answered if known == said else Answer(422, {"error": "key reused"})
         answered = self.handle(call)
-        self._done[call.key] = (said, answered)
+        self._done[scope] = (said, answered)
         return answered
 
 

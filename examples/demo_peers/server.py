@@ -1,4 +1,4 @@
-"""Serve the demo peers over HTTP, one thread per connection: /payment, /mail and /cms."""
+"""Serve the demo peers over HTTP, one thread per connection, each under its own name."""
 
 import json
 import socket
@@ -11,13 +11,17 @@ from examples.demo_peers.cms import Cms
 from examples.demo_peers.mail import Mail
 from examples.demo_peers.payments import Payments
 from examples.demo_peers.peer import NOT_FOUND, Answer, Call, Peer
+from examples.demo_peers.steps import Cards, Notices, Seats, Tickets
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
+STEPS_URL = "DEMO_STEPS_URL"
+"""Where the step services are: /seats, /cards, /tickets and /notices under it."""
 
 
 def all_peers(*, settle_after_s: float | None = None) -> list[Peer]:
     """Return one of each."""
-    return [Payments(settle_after_s=settle_after_s), Mail(), Cms()]
+    trade = [Payments(settle_after_s=settle_after_s), Mail(), Cms()]
+    return [*trade, Seats(), Cards(), Tickets(), Notices()]
 
 
 def environment(base_url: str) -> dict[str, str]:
@@ -26,6 +30,7 @@ def environment(base_url: str) -> dict[str, str]:
         "COMMERCE_PAYMENT_URL": f"{base_url}/payment",
         "COMMERCE_MAIL_URL": f"{base_url}/mail",
         "COMMERCE_CMS_URL": f"{base_url}/cms",
+        STEPS_URL: base_url,
     }
 
 
@@ -68,7 +73,8 @@ def _handler(peers: Mapping[str, Peer]) -> type[BaseHTTPRequestHandler]:
                     return Answer(413, {"error": "too large"})
                 body = json.loads(self.rfile.read(size)) if size else None
                 key = self.headers.get("Idempotency-Key") or ""
-                return peer.answer(Call(self.command, path, body, key))
+                webhook = self.headers.get("Argyll-Webhook-URL") or ""
+                return peer.answer(Call(self.command, path, body, key, webhook))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 return Answer(400, {"error": f"{type(error).__name__}: {error}"})
 
@@ -76,7 +82,7 @@ def _handler(peers: Mapping[str, Peer]) -> type[BaseHTTPRequestHandler]:
             text = b"" if answer.body is None else json.dumps(answer.body).encode()
             try:
                 self.send_response(answer.status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", answer.type)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)

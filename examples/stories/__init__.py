@@ -4,7 +4,7 @@ WebSocket, as an integrator would, and ends at the first thing that is not as it
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from examples.stories import booking
+from examples.stories import booking, flow
 from examples.stories.world import World
 
 
@@ -16,6 +16,7 @@ class Story:
 
 STORIES = {
     "booking": Story("A booking is made, paid and sent, while things go wrong.", booking.tell),
+    "flow": Story("Seats are held, paid and ticketed by flows, while things go wrong.", flow.tell),
 }
 """By name. A new story is a module beside this one and a line here."""
 

@@ -12,6 +12,8 @@ import httpx2
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from examples.demo_peers.server import STEPS_URL
+
 PATIENCE_S = 60.0
 _PAUSE_S = 0.1
 
@@ -61,6 +63,19 @@ class Peer:
         return answer.json()
 
 
+@dataclass(frozen=True, slots=True)
+class StepPeers:
+    """The services that are steps of flows."""
+
+    seats: Peer
+    cards: Peer
+    tickets: Peer
+    notices: Peer
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter((self.seats, self.cards, self.tickets, self.notices))
+
+
 class Feed:
     """The live feed: everything that came over one WebSocket, in order."""
 
@@ -108,14 +123,15 @@ class World:
     payment: Peer
     mail: Peer
     cms: Peer
+    steps: StepPeers
     kill: Callable[[str], None]
     say: Callable[[str], object]
-    steps: int = field(default=0)
+    chapters: int = field(default=0)
 
     def step(self, title: str) -> None:
         """Begin the next step of the story."""
-        self.steps += 1
-        self.say(f"\n{self.steps}. {title}")
+        self.chapters += 1
+        self.say(f"\n{self.chapters}. {title}")
 
     def note(self, text: str) -> None:
         """Tell a detail of the present step."""
@@ -176,6 +192,12 @@ def opened(
             payment=Peer(peers["COMMERCE_PAYMENT_URL"]),
             mail=Peer(peers["COMMERCE_MAIL_URL"]),
             cms=Peer(peers["COMMERCE_CMS_URL"]),
+            steps=_step_peers(peers[STEPS_URL]),
             kill=kill,
             say=say,
         )
+
+
+def _step_peers(base_url: str) -> StepPeers:
+    names = ("seats", "cards", "tickets", "notices")
+    return StepPeers(*[Peer(f"{base_url}/{name}") for name in names])

@@ -20,6 +20,14 @@ class TestDemo:
         assert "both attempts used one token, so one message went out" in told.stdout
         assert "Everything was as it should be." in told.stdout
 
+    def test_tells_the_story_of_flows_on_what_runs(self, stack: Stack) -> None:
+        told = stack.manage("demo", "flow")
+
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in told.stdout
+        assert "called twice with one token, charged once" in told.stdout
+        assert "Everything was as it should be." in told.stdout
+
     def test_fails_when_something_is_not_as_it_says(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

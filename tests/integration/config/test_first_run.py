@@ -10,6 +10,7 @@ from config import first_run
 from config.embedded.state import State
 from ledger import credentials
 from ledger.models import ApiKey
+from workflows.flows import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +64,17 @@ class TestExample:
         assert not operator.has_perm("ledger.api_key.create")
         assert viewer.has_perm("ledger.booking.read")
         assert not viewer.has_perm("ledger.booking.create")
+
+
+class TestRegisterSteps:
+    def test_tells_the_catalogue_where_its_services_are_now(self) -> None:
+        first_run.register_steps("http://127.0.0.1:1")
+        first_run.register_steps("http://127.0.0.1:2")
+
+        steps = engine.catalog().steps
+        assert sorted(steps) == ["charge-card", "hold-seats", "issue-ticket", "send-notice"]
+        for step in steps.values():
+            assert step.http is not None
+            assert step.http.endpoint.startswith("http://127.0.0.1:2/")
+            assert step.http.compensate
+            assert step.http.health_check

@@ -29,8 +29,10 @@ def urls(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def test_say_where_they_are_and_answer_there(urls: dict[str, str]) -> None:
-    assert set(urls) == {"COMMERCE_PAYMENT_URL", "COMMERCE_MAIL_URL", "COMMERCE_CMS_URL"}
-    for url in urls.values():
+    trade = {"COMMERCE_PAYMENT_URL", "COMMERCE_MAIL_URL", "COMMERCE_CMS_URL"}
+    assert set(urls) == trade | {"DEMO_STEPS_URL"}
+    steps = [f"{urls['DEMO_STEPS_URL']}/{name}" for name in ("seats", "cards")]
+    for url in [*(urls[name] for name in trade), *steps]:
         assert httpx2.get(f"{url}/control").status_code == 200
         assert httpx2.get(f"{url}/nowhere").status_code == 404
 
@@ -62,3 +64,37 @@ def test_answer_nonsense_with_a_refusal(urls: dict[str, str]) -> None:
     assert httpx2.post(url, content=b"{").status_code == 400
     assert httpx2.post(url, json={}).status_code == 400
     assert httpx2.post(url, json=[1]).status_code == 400
+
+
+def test_do_and_undo_once_per_key_and_count_both(urls: dict[str, str]) -> None:
+    seats, key = f"{urls['DEMO_STEPS_URL']}/seats", {"Idempotency-Key": "k"}
+    wanted = {"seat_show": "s", "seat_count": 2}
+
+    answers = [httpx2.post(f"{seats}/holds", json=wanted, headers=key) for _ in range(2)]
+    hold = answers[0].json()["seat_hold"]
+    for _ in range(2):
+        # Undone under the key of doing: another address, so another thing.
+        assert httpx2.post(f"{seats}/holds/{hold}/release", json={}, headers=key).status_code == 200
+
+    assert answers[1].json() == {"seat_hold": hold}
+    seen = httpx2.get(f"{seats}/control").json()
+    assert (seen["made"], seen["undone"], seen["left"]) == (1, 1, {"s": 20})
+
+
+def test_refuse_a_bad_card_with_a_problem_document(urls: dict[str, str]) -> None:
+    wanted = {"card_number": "4000 0002", "card_amount_cents": 1}
+
+    answer = httpx2.post(f"{urls['DEMO_STEPS_URL']}/cards/charges", json=wanted)
+
+    assert answer.status_code == 402
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "the bank declined the card"
+
+
+def test_are_as_healthy_as_they_are_told_to_be(urls: dict[str, str]) -> None:
+    cards = f"{urls['DEMO_STEPS_URL']}/cards"
+
+    assert httpx2.get(f"{cards}/health").status_code == 200
+    httpx2.post(f"{cards}/control", json={"sick": True})
+
+    assert httpx2.get(f"{cards}/health").status_code == 503
