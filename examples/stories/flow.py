@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+from examples import step_catalogue
 from examples.stories.world import World
 
 GOAL = "send-notice"
@@ -17,12 +18,21 @@ def tell(world: World) -> None:
     for peer in world.steps:
         peer.order(fail=0, lose_answer=0, hang_s=0, linger_s=0, late_s=0.2, sick=False)
     tag = uuid4().hex[:6]
+    _register(world)
     _plan(world, tag)
     _go_well(world, tag)
     declined = _decline_the_card(world, tag)
     _answer_late(world, tag)
     _kill_a_worker(world, tag)
     _fork(world, tag, declined)
+
+
+def _register(world: World) -> None:
+    """Make up for what `up --no-demo-data` leaves out."""
+    known = {found["step"]["id"] for found in world.api.get("steps")["results"]}
+    for document in step_catalogue.steps(world.steps.url):
+        if document["id"] not in known:
+            world.api.post("steps", document, status=201)
 
 
 def _plan(world: World, tag: str) -> None:

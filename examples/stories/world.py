@@ -65,8 +65,9 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class StepPeers:
-    """The services that are steps of flows."""
+    """The services that are steps of flows, all under `url`."""
 
+    url: str
     seats: Peer
     cards: Peer
     tickets: Peer
@@ -200,4 +201,4 @@ def opened(
 
 def _step_peers(base_url: str) -> StepPeers:
     names = ("seats", "cards", "tickets", "notices")
-    return StepPeers(*[Peer(f"{base_url}/{name}") for name in names])
+    return StepPeers(base_url, *[Peer(f"{base_url}/{name}") for name in names])
