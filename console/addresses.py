@@ -1,4 +1,4 @@
-"""Streams in addresses: `/events/streams/invoice/7`, whatever the elements of the path hold."""
+"""Streams and ids in addresses: `/events/streams/invoice/7`, whatever the elements hold."""
 
 from urllib.parse import quote
 
@@ -7,6 +7,27 @@ from django.urls import reverse
 from events.domain.envelope import Stream
 
 _DOTS = (".", "..")
+
+
+class IdConverter:
+    """One element of a path that is somebody's id, also if it is a word of our own addresses."""
+
+    regex = "[^/]+"
+    words = frozenset({"steps", "new", "start"})
+    """What stands in the place of an id in the addresses of flows and steps."""
+
+    def to_python(self, text: str) -> str:
+        """Return the id.
+
+        :raises ValueError: if the text is one of the words, and so no id.
+        """
+        if text in self.words:
+            raise ValueError(text)
+        return _unescaped(text.removeprefix("~="))
+
+    def to_url(self, element: str) -> str:
+        """Write the id."""
+        return f"~={element}" if element in self.words else _escaped(element)
 
 
 def path_of(stream: Stream) -> str:

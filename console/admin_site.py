@@ -13,6 +13,7 @@ from console.navigation import navigation
 ROOMS = {
     "commerce": "What is true now: products, bookings, invoices, payments.",
     "work": "What must still happen: work rows, attempts, schedules, workers.",
+    "flows": "What is pursued by goals: flows, callbacks, memory. Never changed by hand.",
     "webhooks": "Who is told about it: subscriptions and their deliveries.",
     "events": "What happened: the log, its streams, snapshots and payloads. Never changed.",
     "ledger": "Who may do what: API keys and capabilities.",

@@ -13,16 +13,23 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from console import addresses
+from events.domain import strict_json
 from events.domain.envelope import Category, Stream
 from events.domain.errors import DomainError
 from events.domain.patterns import checked
 from events.domain.streams import key_of
+from workflows.flows import listing
+from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.models import FlowSummary
 from workflows.work.domain.life import State
 from workflows.work.models import WorkQuerySet
 
 POSITION_MAX = 2**53 - 1
 REASON_CHARS_MAX = 500
 NAMES_MAX = 50
+JSON_CHARS_MAX = 500_000
+JSON_BYTES_MAX = 4 * JSON_CHARS_MAX
+_JSON_NAMES: dict[type, str] = {dict: "object", list: "array"}
 
 _AGO = re.compile(r"(?P<count>\d{1,6})\s*(?P<unit>[smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -178,6 +185,101 @@ class JobFilters(_Filters):
         fits = {field: asked[field] for field in ("kind", "subject", "status") if asked[field]}
         jobs = jobs.filter(**fits)
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
+
+
+class JsonField(forms.CharField):
+    """JSON, as strict as the API reads it, of one Python type if `kind` says so."""
+
+    def __init__(self, *, kind: type | None = None, **options: Any) -> None:
+        options.setdefault("max_length", JSON_CHARS_MAX)
+        super().__init__(**options)
+        self.kind = kind
+
+    def clean(self, value: Any) -> Any:
+        """Return the value; None if there is none and none is needed.
+
+        :raises ValidationError: if it is not JSON, or of another type.
+        """
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            found = strict_json.loads(text, bytes_max=JSON_BYTES_MAX)
+        except (DomainError, ValueError, RecursionError) as error:
+            raise ValidationError(f"This is not JSON: {error}") from error
+        if self.kind is not None and not isinstance(found, self.kind):
+            raise ValidationError(f"Write a JSON {_JSON_NAMES[self.kind]}.")
+        return found
+
+
+class LabelField(forms.CharField):
+    """One label of a flow: `key=value`."""
+
+    def clean(self, value: Any) -> tuple[str, str] | None:
+        """Return key and value.
+
+        :raises ValidationError: if one of them is missing.
+        """
+        text = super().clean(value)
+        if not text:
+            return None
+        key, _, labelled = (part.strip() for part in text.partition("="))
+        if not key or not labelled:
+            raise ValidationError("Say a label as key=value, such as env=prod.")
+        return key, labelled
+
+
+class FlowFilters(_Filters):
+    search = "id"
+
+    id = forms.CharField(
+        required=False,
+        max_length=256,
+        label="Flow",
+        widget=forms.TextInput(attrs={"placeholder": "the beginning of its id"}),
+    )
+    goal = forms.CharField(
+        required=False,
+        max_length=256,
+        widget=forms.TextInput(attrs={"placeholder": "a step", "list": "steps"}),
+    )
+    label = LabelField(
+        required=False, max_length=512, widget=forms.TextInput(attrs={"placeholder": "env=prod"})
+    )
+    since = MomentField(
+        required=False,
+        max_length=40,
+        label="Started since",
+        widget=forms.TextInput(attrs={"placeholder": "15m, 24h, a date", "list": "moments"}),
+    )
+    until = MomentField(
+        required=False,
+        max_length=40,
+        label="Started before",
+        widget=forms.TextInput(attrs={"placeholder": "now", "list": "moments"}),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in FlowStatus)],
+        widget=forms.HiddenInput,
+    )
+    before = forms.CharField(required=False, max_length=1024, widget=forms.HiddenInput)
+
+    def narrowed(self, flows: QuerySet[FlowSummary]) -> QuerySet[FlowSummary]:
+        """Return those of `flows` that fit, the newest first."""
+        asked = self.cleaned_data
+        fits = {
+            "flow_id__startswith": asked["id"],
+            "goals__contains": [asked["goal"]] if asked["goal"] else None,
+            "labels__contains": dict([asked["label"]]) if asked["label"] else None,
+            "started_at__gte": asked["since"],
+            "started_at__lt": asked["until"],
+            "status": asked["status"],
+        }
+        flows = flows.filter(**{field: value for field, value in fits.items() if value})
+        if asked["before"]:
+            return listing.before(flows, asked["before"])
+        return flows.order_by("-started_at", "-flow_id")
 
 
 class TradeFilters(_Filters):

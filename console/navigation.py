@@ -62,6 +62,9 @@ ROOMS: dict[str, list[Place]] = {
         Place(label="Events", view="console:events", icon="events", opens=_to_readers_of_streams),
         Place(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
     ],
+    "Workflows": [
+        Place(label="Flows", view="console:flows", icon="flows", opens=_to_holders_of("flow.read")),
+    ],
     "Trade": [
         Place(
             label="Bookings",
@@ -92,14 +95,22 @@ def navigation(request: HttpRequest) -> dict[str, list[Group]]:
     """Offer `navigation` to every template (a context processor)."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"navigation": []}
+    here = _place_of(request.path)
     groups = (
-        Group(label=label, entries=list(_entries(request, places)))
+        Group(label=label, entries=list(_entries(request, places, here)))
         for label, places in ROOMS.items()
     )
     return {"navigation": [group for group in groups if group.entries]}
 
 
-def _entries(request: HttpRequest, places: list[Place]) -> Iterator[Entry]:
+def _place_of(path: str) -> str | None:
+    """Return the address of the place around `path`: the longest, for one may lie in another."""
+    urls = [reverse(place.view) for places in ROOMS.values() for place in places]
+    around = [url for url in urls if path == url or (url != "/" and path.startswith(f"{url}/"))]
+    return max(around, key=len, default=None)
+
+
+def _entries(request: HttpRequest, places: list[Place], here: str | None) -> Iterator[Entry]:
     for place in places:
         if not place.opens(request):
             continue
@@ -108,5 +119,5 @@ def _entries(request: HttpRequest, places: list[Place]) -> Iterator[Entry]:
             label=place.label,
             url=url,
             icon=place.icon,
-            is_current=request.path == url or (url != "/" and request.path.startswith(f"{url}/")),
+            is_current=url == here,
         )

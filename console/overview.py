@@ -15,6 +15,7 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Invoice
 from events import explore, selectors
 from ledger import authority
+from workflows.flows import selectors as flows
 from workflows.work import selectors as work
 from workflows.work.domain.life import LETTERS, WAITING, State
 
@@ -60,13 +61,17 @@ def figures(request: HttpRequest) -> list[Figure]:
 
 
 def states(request: HttpRequest) -> list[States]:
-    """Return the counts by state of bookings, invoices and unfinished jobs."""
+    """Return the counts by state of unfinished jobs, flows, bookings and invoices."""
     holder = authority.holder_of(request)
     found = []
     if holder.holds("job.read"):
         by_state = work.overview().by_state
         counts = [(state.value, by_state[state]) for state in UNFINISHED]
         found.append(States(key="job", name="Jobs", url=reverse("console:jobs"), counts=counts))
+    if holder.holds("flow.read"):
+        flows_by_status = list(flows.count_by_status().items())
+        url = reverse("console:flows")
+        found.append(States(key="flow", name="Flows", url=url, counts=flows_by_status))
     for capability, key, name, rows, values in (
         ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
         ("invoice.read", "invoice", "Invoices", Invoice.objects.all(), list(InvoiceStatus)),

@@ -1,8 +1,11 @@
 """The addresses of the console. Filters are in the query string, so every view can be shared."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
-from console.views import doctor, events, home, jobs, session, trade
+from console.addresses import IdConverter
+from console.views import doctor, events, flow, flows, home, jobs, session, trade
+
+register_converter(IdConverter, "id")
 
 app_name = "console"
 urlpatterns = [
@@ -18,6 +21,15 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/retry", jobs.retry, name="job-retry"),
     path("jobs/<uuid:job_id>/cancel", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/discard", jobs.discard, name="job-discard"),
+    path("flows", flows.listing, name="flows"),
+    path("flows/<id:flow_id>", flow.detail, name="flow"),
+    path("flows/<id:flow_id>/fork", flow.fork, name="flow-fork"),
+    path("flows/<id:flow_id>/pause", flow.pause, name="flow-pause"),
+    path("flows/<id:flow_id>/resume", flow.resume, name="flow-resume"),
+    path("flows/<id:flow_id>/cancel", flow.cancel, name="flow-cancel"),
+    path("flows/<id:flow_id>/steps/<id:step_id>/skip", flow.skip, name="flow-step-skip"),
+    path("flows/<id:flow_id>/steps/<id:step_id>/force", flow.force, name="flow-step-force"),
+    path("flows/<id:flow_id>/steps/<id:step_id>/retry", flow.retry, name="flow-step-retry"),
     path("bookings", trade.bookings, name="bookings"),
     path("bookings/<uuid:booking_id>", trade.booking, name="booking"),
     path("invoices", trade.invoices, name="invoices"),

@@ -15,10 +15,12 @@ from workflows.work.models import Attempt
 register = template.Library()
 
 _TONES = {
-    "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"},
-    "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment"},
-    "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"},
-    "bad": {"failed", "timed_out", "overdue"},
+    "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"}
+    | {"succeeded", "healthy"},
+    "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment", "active"},
+    "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
+    | {"paused", "not_completed", "compensating", "retrying"},
+    "bad": {"failed", "timed_out", "overdue", "compensation_failed", "unhealthy"},
     "dead": {"dead", "poisoned", "crashed"},
 }
 _JOB_STATES = {

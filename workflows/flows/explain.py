@@ -76,16 +76,18 @@ def waiting(flow: Flow) -> Waiting | None:
     return Waiting(sentence=_sentence(flow), next_at=next_at)
 
 
-def why(flow_id: str, step_id: str) -> Reason:
+def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
     """Return why a step started, was skipped, failed or completed; the last of these counts.
+
+    With `at`, as it stood after the flow's event of that number.
 
     :raises FlowUnknown: if there is no such flow.
     :raises StepUnknown: if it is not in its plan.
     """
-    flow = reached(flow_id).flow
+    flow = reached(flow_id, at=at).flow
     if step_id not in flow.plan.steps:
         raise StepUnknown(step_id)
-    events = log.stream_events(stream_of(flow_id))
+    events = log.stream_events(stream_of(flow_id), limit=at)
     status = flow.executions[step_id].status.value
     decided = next((one for one in reversed(events) if _decides(one, step_id)), None)
     if decided is None:

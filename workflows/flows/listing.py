@@ -73,6 +73,16 @@ def roots() -> QuerySet[FlowSummary]:
     return FlowSummary.objects.filter(parent_flow_id="")
 
 
+def before(rows: QuerySet[FlowSummary], flow_id: str) -> QuerySet[FlowSummary]:
+    """Return those of `rows`, newest first, that come after a flow; none if there is no such."""
+    rows = rows.order_by("-started_at", "-flow_id")
+    edge = FlowSummary.objects.filter(flow_id=flow_id).first()
+    if edge is None:
+        return rows.none()
+    earlier = Q(started_at__lt=edge.started_at)
+    return rows.filter(earlier | Q(started_at=edge.started_at, flow_id__lt=edge.flow_id))
+
+
 def item(flow: FlowSummary) -> dict[str, Any]:
     """Return one entry of the list; labels and error are there if there are any (defect 33)."""
     return {

@@ -3,21 +3,39 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Count
+
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import DomainError
 from workflows.flows import conf, engine
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
+from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowSummary
+
+CHILDREN_SHOWN_MAX = 200
 
 
 def status_of(flow_id: str) -> str | None:
     """Return the status of a flow in the list, None if there is no such flow."""
     found = FlowSummary.objects.filter(flow_id=flow_id).values_list("status", flat=True)
     return next(iter(found), None)
+
+
+def count_by_status() -> dict[str, int]:
+    """Return how many flows that somebody started there are in each status."""
+    rows = FlowSummary.objects.filter(parent_flow_id="").order_by()
+    found = dict(rows.values_list("status").annotate(Count("pk")))
+    return {status.value: found.get(status.value, 0) for status in FlowStatus}
+
+
+def children_of(flow_id: str) -> list[FlowSummary]:
+    """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX."""
+    rows = FlowSummary.objects.filter(parent_flow_id=flow_id)
+    return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
 
 
 def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 
 import { isTyping } from "./times.js";
 
-const PLACES = { h: "/", e: "/events", j: "/jobs", b: "/bookings", i: "/invoices", d: "/doctor" };
+const PLACES = {
+  h: "/", e: "/events", j: "/jobs", f: "/flows", b: "/bookings", i: "/invoices", d: "/doctor",
+};
 const GO_WITHIN_MS = 1200;
 
 /** Listen for the keys of the help dialog. */

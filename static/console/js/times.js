@@ -24,9 +24,29 @@ export function startClock(root) {
 export function showTime(element) {
   const at = new Date(element.dateTime);
   if (Number.isNaN(at.getTime())) return;
+  if ("countdown" in element.dataset) {
+    showCountdown(element, at);
+    return;
+  }
   const all = { relative: ago(at), local: local.format(at), UTC: utc(at) };
   element.textContent = all[way];
   element.title = `${all.relative} · ${all.local} here · ${all.UTC}`;
+}
+
+/** Count the seconds down to each <time data-countdown> of the page. */
+export function startCountdowns() {
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const element of document.querySelectorAll("time[data-countdown]")) showTime(element);
+  }, 500);
+}
+
+function showCountdown(element, at) {
+  const seconds = Math.ceil((at.getTime() - Date.now()) / 1000);
+  element.title = `${local.format(at)} here · ${utc(at)}`;
+  if (seconds <= 0) element.textContent = "due now";
+  else if (seconds < 120) element.textContent = `in ${seconds} s`;
+  else element.textContent = ago(at);
 }
 
 export function isTyping(event) {

@@ -1,0 +1,75 @@
+"""The form of a fork: from which step, under which id, with which values replaced."""
+
+import json
+from typing import Any
+
+from django import forms
+
+from console.forms import JsonField
+from events.domain.errors import DomainError
+from workflows.flows.domain import ids
+from workflows.flows.domain.flow import Flow, StepStatus
+
+_FIELDS = {"/id": "new_flow_id", "/from_step": "from_step"}
+
+
+class ForkForm(forms.Form):
+    """`init.<name>` holds the values of one attribute that the original was started with."""
+
+    from_step = forms.ChoiceField(label="Begin anew from")
+    new_flow_id = forms.CharField(
+        label="Id of the new flow", max_length=ids.FLOW_ID_BYTES_MAX, strip=True
+    )
+
+    def __init__(self, query: Any, *, original: Flow, from_step: str) -> None:
+        first = from_step if from_step in original.plan.steps else _suggested(original)
+        super().__init__(
+            query,
+            label_suffix="",
+            initial={"from_step": first, "new_flow_id": _new_id(original.id)},
+        )
+        self.fields["from_step"].choices = [  # type: ignore[attr-defined]
+            (key, f"{key} ({original.executions[key].status.value})") for key in original.plan.steps
+        ]
+        self._init = {f"init.{name}": name for name in original.init}
+        for field, name in self._init.items():
+            self.fields[field] = JsonField(
+                kind=list,
+                label=f"{name}: its values, as a JSON array",
+                initial=_written(original.init[name]),
+                widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
+            )
+
+    def clean_new_flow_id(self) -> str:
+        """Refuse what no flow can be called."""
+        flow_id: str = self.cleaned_data["new_flow_id"]
+        if not ids.is_clean(flow_id):
+            raise forms.ValidationError("flow ID contains invalid characters")
+        return flow_id
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the service is asked for. Valid forms only."""
+        return {
+            "new_flow_id": self.cleaned_data["new_flow_id"],
+            "from_step": self.cleaned_data["from_step"],
+            "init": {name: self.cleaned_data[field] for field, name in self._init.items()},
+        }
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Put a refusal of the service beside the field that it is about."""
+        self.add_error(_FIELDS.get(refusal.pointer or ""), f"{refusal} {refusal.hint}".strip())
+
+
+def _suggested(flow: Flow) -> str:
+    """Return the step that failed first, else the first of the plan."""
+    failed = [key for key, one in flow.executions.items() if one.status == StepStatus.FAILED]
+    return next(iter(failed or flow.plan.steps), "")
+
+
+def _new_id(flow_id: str) -> str:
+    # Clients cannot write the colons of a child's id.
+    return f"{ids.sanitized(flow_id)}-fork"
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

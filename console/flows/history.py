@@ -1,0 +1,127 @@
+"""The events of a flow as rows: what each says in a few words, and how it ended."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from console.flows.graph import brief
+from console.flows.waterfall import lasting
+from events.domain.envelope import Envelope
+from events.domain.principal import PrincipalKind
+
+SAYS_CHARS_MAX = 160
+
+_TONES = {
+    "flow_completed": "ok",
+    "flow_failed": "bad",
+    "flow_cancelled": "bad",
+    "flow_paused": "wait",
+    "step_completed": "ok",
+    "step_failed": "bad",
+    "work_succeeded": "ok",
+    "work_failed": "bad",
+    "work_not_completed": "wait",
+    "work_retry_scheduled": "wait",
+    "dispatch_deferred": "wait",
+    "comp_started": "wait",
+    "comp_retry_scheduled": "wait",
+    "comp_failed": "bad",
+    "step_started": "run",
+    "work_started": "run",
+    "flow_started": "run",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One event. `by` names who it was, where that was not the engine itself."""
+
+    sequence: int
+    event_id: str
+    name: str
+    step_id: str
+    says: str
+    tone: str
+    at: datetime
+    after: str
+    by: str
+    is_later: bool
+    is_picked: bool
+
+
+def lines(
+    events: Iterable[Envelope],
+    *,
+    start: datetime,
+    at: int | None,
+    event: int | None,
+    step_id: str = "",
+) -> list[Line]:
+    """Return the rows, the newest first; `at` is the event after which the flow is shown."""
+    found = [
+        Line(
+            sequence=one.sequence or 0,
+            event_id=one.event_id,
+            name=one.name,
+            step_id=one.data.get("step_id", ""),
+            says=says(one),
+            tone=_TONES.get(one.name, "mute"),
+            at=one.emitted_at,
+            after=lasting(max(one.emitted_at - start, timedelta())),
+            by=_by(one),
+            is_later=at is not None and (one.sequence or 0) > at,
+            is_picked=one.sequence == event if event else bool(step_id) and _is_of(one, step_id),
+        )
+        for one in events
+    ]
+    return found[::-1]
+
+
+def says(event: Envelope) -> str:
+    """Say what an event is about, beyond its name and step."""
+    told = _SAYS.get(event.name)
+    if told is None:
+        return ""
+    text = told(event.data)
+    return text if len(text) <= SAYS_CHARS_MAX else text[: SAYS_CHARS_MAX - 1] + "…"
+
+
+def _is_of(event: Envelope, step_id: str) -> bool:
+    return event.data.get("step_id") == step_id
+
+
+def _by(event: Envelope) -> str:
+    is_person = event.principal.kind in {PrincipalKind.USER, PrincipalKind.API_KEY}
+    return str(event.principal) if is_person and event.name.startswith("flow_") else ""
+
+
+def _error(data: Mapping[str, Any]) -> str:
+    return str(data.get("error", ""))
+
+
+def _retry(data: Mapping[str, Any]) -> str:
+    return f"try {data['retry_count'] + 1} to come: {data['error']}"
+
+
+def _items(data: Mapping[str, Any]) -> str:
+    count = len(data.get("work_items") or {})
+    return "" if count == 1 else f"{count} items"
+
+
+_SAYS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "flow_started": lambda data: "for " + ", ".join(data["plan"]["goals"]),
+    "flow_failed": _error,
+    "flow_deactivated": lambda data: str(data["status"]),
+    "flow_paused": lambda data: str(data.get("reason", "")),
+    "flow_cancelled": lambda data: str(data.get("reason", "")),
+    "step_started": _items,
+    "step_failed": _error,
+    "step_skipped": lambda data: str(data.get("reason", "")),
+    "attribute_set": lambda data: f"{data['key']} = {brief(data['value'])}",
+    "work_failed": _error,
+    "work_not_completed": _error,
+    "work_retry_scheduled": _retry,
+    "comp_failed": _error,
+    "comp_retry_scheduled": _retry,
+}

@@ -1,0 +1,177 @@
+"""What an operator may do about a flow and its steps, as forms: only what makes sense now."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.urls import reverse
+
+from console.flows.standing import is_waiting
+from console.forms import JsonField, ReasonForm
+from ledger import authority
+from workflows.flows import services
+from workflows.flows.domain.flow import Flow, StepStatus
+
+
+class CancelForm(ReasonForm):
+    compensates = forms.BooleanField(
+        required=False, label="Undo what its completed steps did, the last first"
+    )
+
+
+class ForceForm(ReasonForm):
+    outputs = JsonField(
+        kind=dict,
+        label="What it gave, as a JSON object",
+        initial="{}",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+    )
+
+
+class RetryForm(ReasonForm):
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Something that may be done, with what will come of it. `is_open` says when."""
+
+    name: str
+    label: str
+    capability: str
+    consequence: str
+    done: str
+    form: type[ReasonForm]
+    run: Callable[..., Any]
+    is_danger: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An act on one flow, step or item, as a form."""
+
+    act: Act
+    url: str
+    form: ReasonForm
+
+
+FLOW_ACTS = {
+    act.name: act
+    for act in (
+        Act(
+            name="pause",
+            label="Pause",
+            capability="flow.pause",
+            consequence="Nothing new starts until it is resumed. What is under way is still "
+            "recorded, and deadlines pass.",
+            done="Paused: nothing new starts.",
+            form=ReasonForm,
+            run=lambda flow_id, asked: services.pause_flow(flow_id=flow_id, reason=asked["reason"]),
+        ),
+        Act(
+            name="resume",
+            label="Resume",
+            capability="flow.pause",
+            consequence="It goes on where it was held.",
+            done="It goes on.",
+            form=ReasonForm,
+            run=lambda flow_id, asked: services.resume_flow(flow_id=flow_id),
+        ),
+        Act(
+            name="cancel",
+            label="Cancel",
+            capability="flow.cancel",
+            consequence="It fails at once, with your reason. Results of what is under way are "
+            "still recorded. It cannot be taken back; a fork can begin anew.",
+            done="Cancelled.",
+            form=CancelForm,
+            run=lambda flow_id, asked: services.cancel_flow(
+                flow_id=flow_id, reason=asked["reason"], compensates=asked["compensates"]
+            ),
+            is_danger=True,
+        ),
+    )
+}
+
+STEP_ACTS = {
+    act.name: act
+    for act in (
+        Act(
+            name="skip",
+            label="Skip",
+            capability="flow.intervene",
+            consequence="The flow does without this step. What needs its outputs may fail.",
+            done="Skipped.",
+            form=ReasonForm,
+            run=lambda flow_id, step_id, asked: services.skip_step(
+                flow_id=flow_id, step_id=step_id, reason=asked["reason"]
+            ),
+            is_danger=True,
+        ),
+        Act(
+            name="force",
+            label="Force",
+            capability="flow.intervene",
+            consequence="The step counts as done, and gave what you say. A result that comes "
+            "later is recorded, and changes nothing.",
+            done="It counts as done.",
+            form=ForceForm,
+            run=lambda flow_id, step_id, asked: services.force_step(
+                flow_id=flow_id, step_id=step_id, outputs=asked["outputs"]
+            ),
+            is_danger=True,
+        ),
+        Act(
+            name="retry",
+            label="Retry now",
+            capability="flow.intervene",
+            consequence="It is tried again at once instead of later, with the same token.",
+            done="It is tried again.",
+            form=RetryForm,
+            run=lambda flow_id, step_id, asked: services.retry_now(
+                flow_id=flow_id, step_id=step_id, token=str(asked["token"])
+            ),
+        ),
+    )
+}
+
+
+def on_flow(
+    request: HttpRequest, flow: Flow, refused: dict[str, ReasonForm] | None = None
+) -> Iterator[Offer]:
+    """Yield what the visitor may do about a flow as it is now."""
+    open_acts = set()
+    if not flow.is_terminal:
+        open_acts = {"resume" if flow.is_paused else "pause", "cancel"}
+    for act in FLOW_ACTS.values():
+        if act.name in open_acts and authority.holds(request, act.capability):
+            url = reverse(f"console:flow-{act.name}", args=[flow.id])
+            yield _offer(act, url, refused or {})
+
+
+def on_step(
+    request: HttpRequest, flow: Flow, step_id: str, refused: dict[str, ReasonForm] | None = None
+) -> Iterator[Offer]:
+    """Yield what the visitor may do about a step as it is now; retry, for its next item."""
+    execution = flow.executions[step_id]
+    waiting = next((item for item in execution.in_order() if is_waiting(item)), None)
+    can_settle = execution.status in {StepStatus.PENDING, StepStatus.ACTIVE}
+    open_acts = {"skip", "force"} if can_settle and not flow.is_terminal else set()
+    if waiting is not None:
+        open_acts.add("retry")
+    for act in STEP_ACTS.values():
+        if act.name in open_acts and authority.holds(request, act.capability):
+            url = reverse(f"console:flow-step-{act.name}", args=[flow.id, step_id])
+            initial = {"token": waiting.token} if act.name == "retry" and waiting else {}
+            yield _offer(act, url, refused or {}, initial)
+
+
+def _offer(
+    act: Act, url: str, refused: dict[str, ReasonForm], initial: dict[str, Any] | None = None
+) -> Offer:
+    form = refused.get(act.name) or act.form(
+        auto_id=f"{act.name}-%s", label_suffix="", initial=initial
+    )
+    return Offer(act=act, url=url, form=form)

@@ -1,0 +1,233 @@
+"""One flow as its page shows it: now, or after one of its events, with one thing picked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.http import HttpRequest
+from django.utils import timezone
+
+from console.flows import graph, history, provenance
+from console.flows.standing import is_waiting
+from console.flows.waterfall import Axis, Bar, Waterfall, lasting
+from console.forms import POSITION_MAX
+from events import explore
+from events import selectors as log
+from events.domain.envelope import Envelope
+from workflows.flows import explain, selectors
+from workflows.flows.aggregates import stream_of
+from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
+
+EVENTS_DRAWN_MAX = 5_000
+"""How many events of a flow the bars are made of; a longer one is drawn to there."""
+LINES = 100
+ITEMS_SHOWN_MAX = 50
+_FIRST = {WorkStatus.FAILED: 0, WorkStatus.COMPENSATION_FAILED: 0, WorkStatus.ACTIVE: 1}
+
+
+class Look(forms.Form):
+    """What the address of a flow's page asks for."""
+
+    at = forms.IntegerField(required=False, min_value=1, max_value=POSITION_MAX)
+    step = forms.CharField(required=False, max_length=256, strip=False)
+    attribute = forms.CharField(required=False, max_length=256, strip=False)
+    event = forms.IntegerField(required=False, min_value=1, max_value=POSITION_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """One work item with its bars; `index` from 1, in input order."""
+
+    index: int
+    item: WorkItem
+    bars: list[Bar]
+    is_waiting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickedStep:
+    """Everything about one step of a flow."""
+
+    id: str
+    execution: Execution
+    definition: dict[str, Any]
+    reason: explain.Reason
+    items: list[ItemRow]
+    hidden: int
+    children: list[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A flow and the part of its history that is looked at. `at` is None for now."""
+
+    flow: Flow
+    at: int | None
+    head: int
+    sequence: int
+    as_of: datetime
+    waterfall: Waterfall
+    shown: list[Envelope]
+    step: str = ""
+    attribute: str = ""
+    event: Envelope | None = None
+    children: list[Any] = field(default_factory=list)
+
+    @property
+    def is_now(self) -> bool:
+        return self.at is None
+
+    @property
+    def before(self) -> int:
+        """The event before the one that is shown last."""
+        return max(self.sequence - 1, 1)
+
+    @property
+    def after(self) -> int | str:
+        """The event after it; nothing is now."""
+        return self.sequence + 1 if self.sequence + 1 < self.head else ""
+
+    def address(self, **changes: Any) -> str:
+        """Return the query of this page with something else picked."""
+        asked: dict[str, Any] = {
+            "at": self.at,
+            "step": self.step,
+            "attribute": self.attribute,
+            "event": self.event.sequence if self.event else None,
+        }
+        wanted = {key: value for key, value in {**asked, **changes}.items() if value}
+        return f"?{urlencode(wanted)}" if wanted else "?"
+
+
+def page(flow_id: str, asked: dict[str, Any]) -> Page:
+    """Read a flow for its page.
+
+    :raises FlowUnknown: if it was never started.
+    """
+    stream = stream_of(flow_id)
+    now = explain.reached(flow_id)
+    at = asked["at"] if asked["at"] and asked["at"] < now.sequence else None
+    found = now if at is None else explain.reached(flow_id, at=at)
+    drawn = log.stream_events(stream, limit=min(found.sequence, EVENTS_DRAWN_MAX))
+    shown = _window(flow_id, around=asked["event"] or at or now.sequence)
+    event = next((one for one in shown if one.sequence == asked["event"]), None)
+    axis = Axis(start=_started(now.flow), end=_end(now.flow))
+    as_of = axis.end if at is None else _as_of(found.flow, shown, at)
+    return Page(
+        flow=found.flow,
+        at=at,
+        head=now.sequence,
+        sequence=found.sequence,
+        as_of=as_of,
+        waterfall=Waterfall(found.flow, drawn, axis=axis, as_of=as_of),
+        shown=shown,
+        step=_step_of(found.flow, asked["step"], event),
+        attribute=asked["attribute"] if asked["attribute"] in _names(found.flow) else "",
+        event=event,
+        children=selectors.children_of(flow_id),
+    )
+
+
+def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
+    """Return what the template of the page shows."""
+    flow = shown.flow
+    waits = explain.waiting(flow) if shown.is_now else None
+    event = shown.event
+    return {
+        "page": shown,
+        "flow": flow,
+        "state": _state(flow),
+        "graph": graph.of_flow(flow),
+        "rows": shown.waterfall.rows(),
+        "span": lasting(shown.waterfall.axis.length),
+        "lines": history.lines(
+            shown.shown,
+            start=shown.waterfall.axis.start,
+            at=shown.at,
+            event=event.sequence if event else None,
+            step_id=shown.step,
+        ),
+        "moment": next((one for one in shown.shown if one.sequence == shown.sequence), None),
+        "earlier": max(shown.shown[0].sequence or 1, 1) - 1 if shown.shown else 0,
+        "later": shown.shown[-1].sequence if shown.shown else 0,
+        "attributes": provenance.attributes(flow),
+        "origins": provenance.origins(flow, shown.attribute) if shown.attribute else [],
+        "picked": picked_step(shown) if shown.step else None,
+        "waits": waits,
+        "is_overdue": bool(waits and waits.next_at and waits.next_at < timezone.now()),
+        "children": shown.children,
+    }
+
+
+def picked_step(shown: Page) -> PickedStep:
+    """Read what is shown of the step that is picked."""
+    flow, step_id = shown.flow, shown.step
+    execution = flow.executions[step_id]
+    items = list(_item_rows(shown, execution))
+    return PickedStep(
+        id=step_id,
+        execution=execution,
+        definition=flow.step(step_id).as_json(),
+        reason=explain.why(flow.id, step_id, at=shown.at),
+        items=items,
+        hidden=len(execution.order) - len(items),
+        children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],
+    )
+
+
+def _item_rows(shown: Page, execution: Execution) -> Iterable[ItemRow]:
+    """Yield the items that want attention first: failed, then active, then in input order."""
+    numbered = enumerate(execution.in_order(), 1)
+    ordered = sorted(numbered, key=lambda pair: (_FIRST.get(pair[1].status, 2), pair[0]))
+    for index, item in islice(ordered, ITEMS_SHOWN_MAX):
+        yield ItemRow(
+            index=index,
+            item=item,
+            bars=shown.waterfall.of_item(item.token),
+            is_waiting=is_waiting(item),
+        )
+
+
+def _window(flow_id: str, *, around: int) -> list[Envelope]:
+    """Return up to LINES events: the last ones until `around`, and some that follow."""
+    head = explore.head_sequence(stream_of(flow_id))
+    last = min(around + LINES // 4, head)
+    return log.stream_events(stream_of(flow_id), after=max(last - LINES, 0), limit=LINES)
+
+
+def _as_of(flow: Flow, shown: Iterable[Envelope], at: int) -> datetime:
+    found = next((one.emitted_at for one in shown if one.sequence == at), None)
+    return found or flow.last_updated or _started(flow)
+
+
+def _started(flow: Flow) -> datetime:
+    assert flow.created_at is not None, "a flow that is found was started"
+    return flow.created_at
+
+
+def _end(flow: Flow) -> datetime:
+    return flow.deactivated_at or timezone.now()
+
+
+def _step_of(flow: Flow, asked: str, event: Envelope | None) -> str:
+    step_id = event.data.get("step_id", "") if event is not None else asked
+    return step_id if step_id in flow.plan.steps else ""
+
+
+def _names(flow: Flow) -> set[str]:
+    return {*flow.plan.attributes, *flow.attributes, *flow.plan.required}
+
+
+def _parent_step(child_id: str) -> str:
+    # `<flow>:<step>:<token>`; the id of the flow may itself be a child's.
+    return child_id.rsplit(":", 2)[-2] if child_id.count(":") > 1 else ""
+
+
+def _state(flow: Flow) -> str:
+    if flow.is_paused and not flow.is_terminal:
+        return "paused"
+    return flow.status.value

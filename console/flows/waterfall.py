@@ -1,0 +1,182 @@
+"""When each step of a flow was at it: bars on one axis, from the events of the flow."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from console.flows.standing import Standing, standing
+from events.domain.envelope import Envelope
+from workflows.flows.domain.flow import Execution, Flow
+from workflows.flows.domain.step import Step
+
+WIDTH = 1000
+"""Of the axis, in the units of the drawing."""
+BAR_MIN = 4
+_ENDS = {
+    "work_succeeded": "ok",
+    "work_failed": "bad",
+    "work_not_completed": "wait",
+    "comp_succeeded": "mute",
+    "comp_failed": "bad",
+    "comp_retry_scheduled": "wait",
+}
+_BEGINS = {"work_started": "try", "comp_started": "undo", "work_retry_scheduled": "wait"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """From the start of a flow to its end, or to now."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return max(self.end - self.start, timedelta(milliseconds=1))
+
+    def at(self, moment: datetime) -> int:
+        """Return where a moment is."""
+        along = (moment - self.start) / self.length
+        return round(min(max(along, 0.0), 1.0) * WIDTH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One stretch of time of one item, in the units of the axis. `kind`: step, try, wait, undo."""
+
+    kind: str
+    x: int
+    width: int
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One step, with what the graph shows of it in words."""
+
+    step: Step
+    standing: Standing
+    is_goal: bool
+    takes: list[str]
+    gives: list[str]
+    bars: list[Bar]
+    started_at: datetime | None
+    took: timedelta | None
+    error: str
+
+
+@dataclass(slots=True)
+class _Stretch:
+    kind: str
+    start: datetime
+    end: datetime | None = None
+    tone: str = "run"
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The stretches of each item, in the order in which they began."""
+
+    of_step: dict[str, list[_Stretch]] = field(default_factory=dict)
+    of_item: dict[str, list[_Stretch]] = field(default_factory=dict)
+
+    def take(self, event: Envelope) -> None:
+        token = event.data.get("token")
+        if token is None or event.name not in _ENDS.keys() | _BEGINS.keys():
+            return
+        held = self.of_item.setdefault(token, [])
+        if held and held[-1].end is None:
+            held[-1].end = event.emitted_at
+            held[-1].tone = _ENDS.get(event.name, "wait")
+        if event.name in _BEGINS:
+            begun = _Stretch(kind=_BEGINS[event.name], start=event.emitted_at)
+            held.append(begun)
+            self.of_step.setdefault(event.data["step_id"], []).append(begun)
+
+
+class Waterfall:
+    """The bars of steps and items, as of the last of `events`."""
+
+    def __init__(
+        self, flow: Flow, events: Iterable[Envelope], *, axis: Axis, as_of: datetime
+    ) -> None:
+        self.flow = flow
+        self.axis = axis
+        self.as_of = as_of
+        self._tries = _Tries()
+        for event in events:
+            self._tries.take(event)
+
+    @property
+    def cursor(self) -> int:
+        """Where on the axis the moment is that is shown."""
+        return self.axis.at(self.as_of)
+
+    def rows(self) -> list[Row]:
+        """Return the steps, those that started first, then the others in the order of the plan."""
+        order = {step_id: index for index, step_id in enumerate(self.flow.plan.steps)}
+        rows = [self._row(step) for step in self.flow.plan.steps.values()]
+        return sorted(
+            rows,
+            key=lambda row: (
+                row.started_at is None,
+                row.started_at or self.axis.end,
+                order[row.step.id],
+            ),
+        )
+
+    def of_item(self, token: str) -> list[Bar]:
+        """Return the bars of one item."""
+        return list(self._bars(self._tries.of_item.get(token, [])))
+
+    def _row(self, step: Step) -> Row:
+        execution = self.flow.executions[step.id]
+        shown = {*self.flow.plan.attributes, *self.flow.attributes}
+        return Row(
+            step=step,
+            standing=standing(execution),
+            is_goal=step.id in self.flow.plan.goals,
+            takes=[name for name, _ in step.inputs() if name in shown],
+            gives=[name for name, _ in step.outputs()],
+            bars=[*self._whole(execution), *self._bars(self._tries.of_step.get(step.id, []))],
+            started_at=execution.started_at,
+            took=self._took(execution),
+            error=execution.error,
+        )
+
+    def _took(self, execution: Execution) -> timedelta | None:
+        if execution.started_at is None:
+            return None
+        end = execution.completed_at or (None if self.flow.is_over else self.as_of)
+        return max(end - execution.started_at, timedelta()) if end else None
+
+    def _whole(self, execution: Execution) -> Iterator[Bar]:
+        if execution.started_at is not None:
+            yield self._bar("step", execution.started_at, execution.completed_at, "mute")
+
+    def _bars(self, stretches: Sequence[_Stretch]) -> Iterator[Bar]:
+        return (self._bar(each.kind, each.start, each.end, each.tone) for each in stretches)
+
+    def _bar(self, kind: str, start: datetime, end: datetime | None, tone: str) -> Bar:
+        x = self.axis.at(start)
+        width = max(self.axis.at(end or self.as_of) - x, BAR_MIN)
+        # At the right edge a bar of no length would fall outside.
+        return Bar(kind=kind, x=min(x, WIDTH - BAR_MIN), width=width, tone=tone)
+
+
+def lasting(span: timedelta | None) -> str:
+    """Say how long: 84 ms, 2.5 s, 3 min, 4.2 h or 3 days."""
+    if span is None:
+        return ""
+    seconds = span.total_seconds()
+    scale: tuple[tuple[float, float, str], ...] = (
+        (1, 0.001, "ms"),
+        (60, 1, "s"),
+        (3600, 60, "min"),
+        (172_800, 3600, "h"),
+    )
+    for below, unit, name in scale:
+        if seconds < below:
+            amount = seconds / unit
+            return f"{amount:.0f} ms" if name == "ms" else f"{amount:.1f} {name}"
+    return f"{seconds / 86_400:.0f} days"

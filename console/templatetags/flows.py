@@ -1,0 +1,57 @@
+"""What the pages of flows say beyond the others: spans, countdowns and links within a flow."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from console import addresses, text
+from console.flows import history, waterfall
+from console.flows.page import Page
+from events.domain.envelope import Envelope
+from workflows.flows.aggregates import stream_of
+
+register = template.Library()
+
+
+@register.simple_tag
+def look(page: Page, **changes: Any) -> str:
+    """Return the query of the page with something else picked."""
+    return page.address(**changes)
+
+
+@register.simple_tag
+def flow_stream(flow_id: str) -> str:
+    """Return the address of the stream of a flow."""
+    return addresses.url_of(stream_of(flow_id))
+
+
+@register.simple_tag
+def countdown(at: datetime) -> SafeString:
+    """Write a time to come; scripts count the seconds down to it."""
+    utc = at.astimezone(UTC)
+    stamp = utc.isoformat().replace("+00:00", "Z")
+    shown = f"at {utc:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" data-countdown>{}</time>', stamp, shown)
+
+
+@register.filter
+def lasting(span: timedelta | None) -> str:
+    """Say how long something took."""
+    return waterfall.lasting(span)
+
+
+@register.filter
+def compact_json(value: Any) -> str:
+    """Write a value as JSON in one line."""
+    return text.visible(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@register.filter
+def event_says(event: Envelope) -> str:
+    """Say in a few words what happened: the name, and what it is about."""
+    about = history.says(event) or event.data.get("step_id", "")
+    return f"{event.name} ({about})" if about else event.name

@@ -1,0 +1,198 @@
+// A graph of steps and attributes on a canvas. It is laid out once for its nodes; what changes
+// later changes colours and notes only, so that nothing moves under the eye. The canvas says
+// nothing that the tables of the page do not say in words.
+
+import cytoscape from "../../vendor/cytoscape/cytoscape.esm.min.js";
+import { Graph, layout } from "../../vendor/dagre/dagre.esm.min.js";
+
+const TONES = ["ok", "run", "wait", "bad", "dead", "mute"];
+const TOKENS = ["surface", "ink", "ink-soft", "ink-faint", "rule-strong", "control", "focus", "brand"];
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const CHARACTER_PX = 7.4;
+const FIT_PX = 18;
+const ZOOM_MAX = 1.35;
+
+export class StepGraph {
+  #holder;
+  #cy;
+  #shape = "";
+  #onPick;
+
+  /** `onPick(kind, key)` is called for a node that was clicked or chosen by keyboard. */
+  constructor(holder, { onPick }) {
+    this.#holder = holder;
+    this.#onPick = onPick;
+    holder.hidden = false;
+    const isTouch = matchMedia("(pointer: coarse)").matches;
+    this.#cy = cytoscape({
+      container: holder,
+      style: styles(),
+      layout: { name: "preset" },
+      // A finger that scrolls the page must not be caught, nor a wheel.
+      userPanningEnabled: !isTouch,
+      userZoomingEnabled: false,
+      autoungrabify: true,
+      boxSelectionEnabled: false,
+      minZoom: 0.1,
+      maxZoom: 2.5,
+    });
+    this.#cy.on("tap", "node", (event) => this.#pick(event.target));
+    this.#cy.on("mouseover", "node", () => { holder.style.cursor = "pointer"; });
+    this.#cy.on("mouseout", "node", () => { holder.style.cursor = ""; });
+    holder.addEventListener("keydown", (event) => this.#keyed(event));
+    new ResizeObserver(() => this.fit()).observe(holder);
+    const repaint = () => this.#cy.style(styles());
+    new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  }
+
+  /** Show `{nodes, edges}` with the node `picked` ("step:charge", or nothing) standing out. */
+  show({ nodes, edges }, picked = "") {
+    const shape = JSON.stringify([nodes.map((node) => node.id), edges.map((edge) => edge.id), this.#isNarrow()]);
+    if (shape !== this.#shape) this.#build(nodes, edges);
+    this.#shape = shape;
+    this.#cy.batch(() => {
+      for (const node of nodes) this.#dress(this.#cy.getElementById(node.id), node, picked);
+      for (const edge of edges) {
+        const drawn = this.#cy.getElementById(edge.id);
+        drawn.toggleClass("optional", edge.optional).toggleClass("out", edge.out);
+        drawn.toggleClass("near", edge.source === picked || edge.target === picked);
+      }
+    });
+    this.#holder.dataset.drawn = String(nodes.length);
+  }
+
+  fit() {
+    this.#cy.resize();
+    this.#cy.fit(undefined, FIT_PX);
+    if (this.#cy.zoom() > ZOOM_MAX) {
+      this.#cy.zoom(ZOOM_MAX);
+      this.#cy.center();
+    }
+  }
+
+  zoom(factor) {
+    const middle = { x: this.#cy.width() / 2, y: this.#cy.height() / 2 };
+    this.#cy.zoom({ level: this.#cy.zoom() * factor, renderedPosition: middle });
+  }
+
+  /** Where nodes are and what they look like: for tests, and for who debugs a page. */
+  get nodes() {
+    return this.#cy.nodes().map((node) => ({
+      id: node.id(), tone: node.data("tone"), note: node.data("note"),
+      classes: node.classes(), at: node.renderedPosition(), position: { ...node.position() },
+    }));
+  }
+
+  #build(nodes, edges) {
+    const places = placed(nodes, edges, this.#isNarrow() ? "TB" : "LR");
+    this.#cy.elements().remove();
+    this.#cy.add([
+      ...nodes.map((node) => ({ group: "nodes", data: { id: node.id, ...sizeOf(node) }, position: places.get(node.id) })),
+      ...edges.map(({ id, source, target }) => ({ group: "edges", data: { id, source, target } })),
+    ]);
+    this.fit();
+  }
+
+  #dress(drawn, node, picked) {
+    drawn.data({ label: node.label, note: node.note, tone: node.tone, kind: node.kind, key: node.key,
+      text: node.note ? `${node.label}\n${node.note}` : node.label });
+    drawn.classes([node.kind, node.tone, ...node.marks, node.id === picked ? "picked" : ""].filter(Boolean));
+  }
+
+  #isNarrow() {
+    return this.#holder.clientWidth < 520;
+  }
+
+  #pick(node) {
+    this.#onPick(node.data("kind"), node.data("key"));
+  }
+
+  #keyed(event) {
+    const arrow = ARROWS[event.key];
+    if (!arrow || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const here = this.#cy.nodes(".picked").first();
+    const next = here.empty() ? this.#cy.nodes().first() : this.#towards(here, arrow);
+    if (next && next.nonempty()) this.#pick(next);
+  }
+
+  // The nearest node within the quarter of the plane to which the arrow points.
+  #towards(here, [dx, dy]) {
+    const from = here.position();
+    const seen = this.#cy.nodes().difference(here).map((node) => {
+      const { x, y } = node.position();
+      const along = (x - from.x) * dx + (y - from.y) * dy;
+      const aside = Math.abs((x - from.x) * dy) + Math.abs((y - from.y) * dx);
+      return { node, along, far: along + 2 * aside, isThere: along > 0 && aside <= along * 2 };
+    });
+    return seen.filter((each) => each.isThere).sort((a, b) => a.far - b.far)[0]?.node;
+  }
+}
+
+function placed(nodes, edges, direction) {
+  const graph = new Graph({ multigraph: true });
+  graph.setGraph({ rankdir: direction, nodesep: 16, ranksep: direction === "LR" ? 34 : 26, edgesep: 8 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const node of nodes) graph.setNode(node.id, sizeOf(node));
+  for (const edge of edges) graph.setEdge(edge.source, edge.target, {}, edge.id);
+  layout(graph);
+  return new Map(nodes.map(({ id }) => [id, { x: graph.node(id).x, y: graph.node(id).y }]));
+}
+
+function sizeOf({ kind, label }) {
+  const width = Math.min(Math.max(label.length, kind === "step" ? 12 : 8), 28) * CHARACTER_PX + 22;
+  return { width, height: kind === "step" ? 46 : 34 };
+}
+
+function styles() {
+  const colour = colours();
+  const tones = TONES.flatMap((tone) => [
+    { selector: `node.step.${tone}`, style: { "background-color": colour[`${tone}-ground`], "border-color": colour[tone] } },
+    { selector: `node.attribute.${tone}`, style: { "border-color": colour[tone] } },
+  ]);
+  return [
+    { selector: "node", style: {
+      shape: "round-rectangle", width: "data(width)", height: "data(height)", label: "data(text)",
+      "text-wrap": "wrap", "text-max-width": "data(width)", "text-valign": "center", "text-halign": "center",
+      "font-family": fontOf("--sans"), "font-size": 12, "line-height": 1.25, color: colour.ink,
+      "background-color": colour.surface, "border-width": 1.5, "border-color": colour["rule-strong"],
+    } },
+    { selector: "node.attribute", style: {
+      shape: "round-tag", "font-size": 11, "border-width": 1, color: colour["ink-soft"], "background-color": colour.surface,
+    } },
+    ...tones,
+    { selector: "node.mute", style: { "border-color": colour["rule-strong"] } },
+    { selector: "node.goal", style: { "border-width": 3, "border-style": "double" } },
+    { selector: "node.given", style: { "border-style": "dashed" } },
+    { selector: "node.missing", style: { "border-style": "dashed", "border-width": 2, "border-color": colour.bad, color: colour.bad } },
+    { selector: "node.out", style: { opacity: 0.45 } },
+    { selector: "node.picked", style: { "outline-width": 3, "outline-offset": 2, "outline-color": colour.focus, opacity: 1 } },
+    { selector: "edge", style: {
+      width: 1.5, "line-color": colour["rule-strong"], "target-arrow-color": colour["rule-strong"],
+      "target-arrow-shape": "triangle", "arrow-scale": 0.8, "curve-style": "bezier",
+    } },
+    { selector: "edge.optional", style: { "line-style": "dashed" } },
+    { selector: "edge.out", style: { opacity: 0.35 } },
+    { selector: "edge.near", style: { "line-color": colour.focus, "target-arrow-color": colour.focus, opacity: 1 } },
+  ];
+}
+
+// The tokens of the style sheet, as the theme of the moment resolves them.
+function colours() {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const found = {};
+  for (const name of [...TOKENS, ...TONES, ...TONES.map((tone) => `${tone}-ground`)]) {
+    probe.style.color = `var(--${name})`;
+    found[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return found;
+}
+
+function fontOf(token) {
+  return getComputedStyle(document.documentElement).getPropertyValue(token).trim();
+}

@@ -1,0 +1,85 @@
+"""Flows in the admin: to be looked at. What may be done to them is done in the console."""
+
+from typing import TypeVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from ledger import authority
+from workflows.flows.models import (
+    AwaitedCallback,
+    AwaitedEvent,
+    FlowSummary,
+    Receipt,
+    Remembered,
+)
+
+M = TypeVar("M", bound=Model)
+
+
+class LookOnly(admin.ModelAdmin[M]):
+    """May be read by who may read flows. The rows follow from events; nobody writes them."""
+
+    actions = None
+    show_full_result_count = False
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return authority.holds(request, "flow.read")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, "flow.read")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+@admin.register(FlowSummary)
+class FlowSummaryAdmin(LookOnly[FlowSummary]):
+    list_display = ["flow_id", "status", "outcome", "is_paused", "started_at", "status_at"]
+    list_filter = ["status", "outcome", "is_paused"]
+    search_fields = ["=flow_id", "=parent_flow_id", "=concurrency_key"]
+    ordering = ["-started_at", "-flow_id"]
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(LookOnly[Receipt]):
+    # The hash of a token is of no use to anybody who looks; the token itself is not kept.
+    list_display = ["flow_id", "step_id", "verdict", "received_at"]
+    list_filter = ["verdict"]
+    search_fields = ["=flow_id"]
+    exclude = ["token_hash"]
+    ordering = ["-id"]
+
+
+@admin.register(AwaitedCallback)
+class AwaitedCallbackAdmin(LookOnly[AwaitedCallback]):
+    # Whoever knows the token of an item can complete it.
+    list_display = ["flow_id", "step_id", "since"]
+    list_display_links = None
+    search_fields = ["=flow_id"]
+    exclude = ["token"]
+    ordering = ["since"]
+
+
+@admin.register(AwaitedEvent)
+class AwaitedEventAdmin(LookOnly[AwaitedEvent]):
+    list_display = ["flow_id", "step_id", "event_name", "language"]
+    list_display_links = None
+    list_filter = ["event_name"]
+    search_fields = ["=flow_id"]
+    exclude = ["token"]
+    ordering = ["flow_id", "step_id"]
+
+
+@admin.register(Remembered)
+class RememberedAdmin(LookOnly[Remembered]):
+    list_display = ["key", "made_at"]
+    search_fields = ["=key"]
+    ordering = ["-made_at"]
