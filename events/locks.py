@@ -10,3 +10,4 @@ from enum import IntEnum
 class LockClass(IntEnum):
     STREAM = 1
     SEQUENCER = 2
+    AGENTS = 3

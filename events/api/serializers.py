@@ -91,6 +91,9 @@ class FeedIn(PageIn):
 class PrincipalOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=[kind.value for kind in PrincipalKind])
     id = serializers.CharField()
+    delegationId = serializers.CharField(  # noqa: N815
+        required=False, help_text="Of an agent: the delegation under which it acted."
+    )
 
 
 class MetadataOut(serializers.Serializer[Any]):

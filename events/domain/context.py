@@ -22,6 +22,11 @@ class Origin:
     session_id: str = ""
     route: Callable[[], str] = field(default=_nowhere, compare=False)
 
+    @property
+    def is_direct(self) -> bool:
+        """Say whether somebody asks at this moment, rather than work that was left behind."""
+        return bool(self.caller_type)
+
 
 NO_ORIGIN = Origin()
 

@@ -56,7 +56,7 @@ class Envelope:
             "version": self.version,
             "correlationId": self.correlation_id,
             "causationId": self.causation_id,
-            "principal": {"kind": self.principal.kind.value, "id": self.principal.id},
+            "principal": self.principal.as_json(),
             "stream": list(self.stream) if self.stream else None,
             "sequence": self.sequence,
             "position": self.position,

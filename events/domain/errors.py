@@ -46,6 +46,12 @@ class Forbidden(DomainError):
     """The principal is known, and may not."""
 
 
+class Throttled(DomainError):
+    """The principal may, but not so often; later it may again."""
+
+    retry_after_seconds: ClassVar[int] = 60
+
+
 class Conflict(DomainError):
     """Someone else got there first; reload and decide again."""
 

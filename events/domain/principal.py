@@ -1,7 +1,14 @@
-"""Who acts. Made from a credential at the edge, never from a body."""
+"""Who acts. Made from a credential at the edge, never from a body.
 
+An agent acts under a delegation, and that is part of who acts: so it goes wherever the
+principal goes, into every event, row of work and message header.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+_UNDER = "@"
 
 
 class PrincipalKind(StrEnum):
@@ -15,13 +22,26 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A user by primary key, an API key by its prefix, a part of the system by its name."""
+    """A user by primary key, an API key by its prefix, an agent by its id, a part of the
+    system by its name. Written as `kind:id`, for an agent as `agent:id@delegation`."""
 
     kind: PrincipalKind
     id: str
+    delegation_id: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.id}"
+        return f"{self.kind}:{self.id}{_UNDER}{self.delegation_id}".removesuffix(_UNDER)
+
+    def as_json(self) -> dict[str, str]:
+        """Return the public shape: what is empty is left out."""
+        said = {"kind": self.kind.value, "id": self.id, "delegationId": self.delegation_id}
+        return {name: value for name, value in said.items() if value}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, str]) -> "Principal":
+        """Read what `as_json` wrote."""
+        kind = PrincipalKind(said["kind"])
+        return cls(kind=kind, id=said["id"], delegation_id=said.get("delegationId", ""))
 
     @classmethod
     def parse(cls, text: str) -> "Principal":
@@ -30,7 +50,10 @@ class Principal:
         :raises ValueError: if `text` names no kind of principal.
         """
         kind, _, id_ = text.partition(":")
-        return cls(kind=PrincipalKind(kind), id=id_)
+        if kind != PrincipalKind.AGENT:
+            return cls(kind=PrincipalKind(kind), id=id_)
+        id_, _, delegation_id = id_.partition(_UNDER)
+        return cls(kind=PrincipalKind.AGENT, id=id_, delegation_id=delegation_id)
 
 
 SYSTEM = Principal(kind=PrincipalKind.SYSTEM, id="daybook")

@@ -11,7 +11,7 @@ REDACTED: Final = "[redacted]"
 _PATTERNS: Final = (
     # PEM blocks, whole or cut off.
     re.compile(r"-----BEGIN [A-Z ]+-----(?:(?!-----END).)*(?:-----END [A-Z ]+-----)?", re.DOTALL),
-    re.compile(r"daybook_[0-9a-z]{12}_[0-9A-Za-z]+"),
+    re.compile(r"daybook_(?:agent_)?[0-9a-z]{12}_[0-9A-Za-z]+"),
     re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
     re.compile(r"\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"),
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),

@@ -8,14 +8,20 @@ from ledger.models.credentials import (
     IdempotencyKey,
     SocketTicket,
 )
+from ledger.models.delegations import Agent, AgentKey, AgentKeyQuerySet, AgentSwitch, Delegation
 from ledger.models.entries import Disclosure, Entry, Mutation
 from ledger.models.payloads import Payload, SubjectKey
 
 __all__ = [
     "API_KEY_LIFETIME_MAX",
+    "Agent",
+    "AgentKey",
+    "AgentKeyQuerySet",
+    "AgentSwitch",
     "ApiKey",
     "ApiKeyQuerySet",
     "Capability",
+    "Delegation",
     "Disclosure",
     "Entry",
     "IdempotencyKey",

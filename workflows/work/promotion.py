@@ -13,7 +13,7 @@ from typing import Any
 
 from events import bus, context
 from events.domain.envelope import Category, Envelope, Source
-from events.domain.principal import Principal, PrincipalKind
+from events.domain.principal import Principal
 from workflows.work import queue, registry
 from workflows.work.domain.claim import Claim
 from workflows.work.queue import SUBJECT_CHARS_MAX, Item
@@ -69,14 +69,14 @@ class _Intake:
 def envelope_of(document: JSON) -> Envelope:
     """Read what `Envelope.as_json` wrote."""
     metadata = document["metadata"]
-    stream, who = metadata.get("stream"), metadata["principal"]
+    stream = metadata.get("stream")
     return Envelope(
         name=document["name"],
         data=document["data"],
         category=Category(metadata["category"]),
         source=Source(metadata["source"]),
         event_id=metadata["eventId"],
-        principal=Principal(kind=PrincipalKind(who["kind"]), id=who["id"]),
+        principal=Principal.from_json(metadata["principal"]),
         correlation_id=metadata["correlationId"],
         causation_id=metadata.get("causationId"),
         emitted_at=datetime.fromisoformat(document["emittedAt"]),

@@ -1,0 +1,195 @@
+"""By whose leave an agent acts: the chain behind it, and what it takes out of the budgets.
+
+Whoever records something that an agent does calls `charge` in the same transaction. It
+locks every link, so a delegation that was revoked, or a budget that was used up, stops
+what has not committed by then. Others are none of its business: it returns at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+
+from events import context, wire
+from events.domain.errors import DomainError
+from events.domain.principal import Principal, PrincipalKind
+from events.locks import LockClass
+from ledger.domain import delegation as rules
+from ledger.domain.action import Target
+from ledger.domain.delegation import DelegationEnded, OutOfReach, Spending
+from ledger.models import AgentSwitch, Delegation
+
+_SWITCH: Final = 0
+"""The second key of the lock that the kill switch takes alone, and its victims together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """What an entry says about the delegation under which it was made."""
+
+    delegation_id: UUID
+    delegated_by: Principal
+    subtype: str
+
+
+class Chain:
+    """A delegation and all above it, from the root down. What counts must pass every link."""
+
+    def __init__(self, links: Sequence[Delegation]) -> None:
+        assert links, "a chain has a link"
+        self.links = links
+
+    @classmethod
+    def of(cls, link: Delegation) -> "Chain":
+        """Return the chain that ends in `link`, its parents being loaded with it."""
+        return cls(list(_upwards(link))[::-1])
+
+    @property
+    def last(self) -> Delegation:
+        """The one under which somebody acts."""
+        return self.links[-1]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Say whether only some things are within reach."""
+        return any(link.resources for link in self.links)
+
+    def covers(self, capability_id: str) -> bool:
+        """Say whether every link lets the capability pass."""
+        return all(link.terms.covers(capability_id) for link in self.links)
+
+    def includes(self, type_: str, id_: str) -> bool:
+        """Say whether every link lets this target pass."""
+        return all(link.terms.includes(type_, id_) for link in self.links)
+
+    def within(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Keep the rows that every link lets pass."""
+        type_ = rows.model._meta.model_name or ""  # noqa: SLF001 - Django's own public spelling.
+        for link in self.links:
+            if link.resources:
+                rows = rows.filter(pk__in=link.resources.get(type_, []))
+        return rows
+
+    def why_ended(self, at: datetime) -> DomainError | None:
+        """Return why nothing may be done now; None if something may."""
+        if not self.last.root.is_active or AgentSwitch.objects.exists():
+            return DelegationEnded(str(self.last.pk))
+        found = (
+            rules.why_ended(each.terms, each.used, delegation_id=str(each.pk), at=at)
+            for each in self.links
+        )
+        return next((why for why in found if why is not None), None)
+
+    def mandate(self) -> Mandate:
+        """Return what an entry says of it."""
+        by = Principal(kind=PrincipalKind.USER, id=str(self.last.root_id))
+        if self.last.parent is not None:
+            by = self.last.parent.principal
+        return Mandate(delegation_id=self.last.pk, delegated_by=by, subtype=self.last.agent.subtype)
+
+
+def mandate_of(principal: Principal) -> Mandate | None:
+    """Return the mandate of an agent; None for everybody else, who acts by himself.
+
+    :raises DelegationEnded: if the agent names no delegation that ever was.
+    """
+    if principal.kind is not PrincipalKind.AGENT:
+        return None
+    return _chain(principal).mandate()
+
+
+def charge(capability_id: str, target: Target, facts: Mapping[str, Any]) -> Mandate | None:
+    """Take one action, and the money in its facts, out of every budget of whoever acts.
+
+    What only follows from an action (a job) was paid for with it: it is stopped by an end
+    of the delegation, and costs nothing.
+
+    :raises DelegationEnded, OutsideHours: if a link is not in force.
+    :raises OutOfReach: if a link does not let the capability, or the target, pass.
+    :raises BudgetExceeded, RateExceeded: if a link has not enough left.
+    """
+    happened = context.current()
+    if happened.principal.kind is not PrincipalKind.AGENT:
+        return None
+    chain = _chain(happened.principal, locked=True)
+    at = timezone.now()
+    if ended := chain.why_ended(at):
+        raise ended
+    if happened.origin.is_direct:
+        if not (chain.covers(capability_id) and chain.includes(target.type, target.id)):
+            raise OutOfReach(capability_id, f"{target.type} {target.id}")
+        _spend(chain, Spending.of(facts), at)
+    return chain.mandate()
+
+
+def stop_everything_under_way() -> None:
+    """Wait until every agent's change has committed or failed, and let none commit before
+    this transaction has."""
+    wire.run("SELECT pg_advisory_xact_lock(%s, %s)", [LockClass.AGENTS, _SWITCH])
+
+
+def _upwards(link: Delegation) -> Iterator[Delegation]:
+    above: Delegation | None = link
+    while above is not None:
+        yield above
+        above = above.parent
+
+
+def _chain(principal: Principal, *, locked: bool = False) -> Chain:
+    link = (
+        Delegation.objects.select_related("parent__parent")
+        .filter(pk=_uuid(principal.delegation_id), agent=_uuid(principal.id))
+        .first()
+    )
+    if link is None:
+        raise DelegationEnded(principal.delegation_id)
+    ids = [each.pk for each in _upwards(link)]
+    rows = Delegation.objects.select_related("agent", "root", "parent__agent")
+    if locked:
+        wire.run("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LockClass.AGENTS, _SWITCH])
+        # From the root down, so that two children of one parent do not wait in a circle.
+        rows = rows.select_for_update(of=("self",), no_key=True)
+    return Chain(list(rows.filter(pk__in=ids).order_by("depth")))
+
+
+def _spend(chain: Chain, spending: Spending, at: datetime) -> None:
+    for link in chain.links:
+        why = rules.why_over_budget(
+            link.terms, link.used, spending, delegation_id=str(link.pk), at=at
+        )
+        if why is not None:
+            raise why
+    # The condition again, in the statement that takes: whatever was read before.
+    taken = wire.run(
+        _SPEND, {"ids": [link.pk for link in chain.links], "cents": spending.cents, "at": at}
+    )
+    assert taken.rowcount == len(chain.links), "every link was locked when it had enough"
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+# By the primary key; the rows are locked already.
+_SPEND = """
+UPDATE ledger_delegation SET
+  actions_used = actions_used + 1,
+  cents_used = cents_used + %(cents)s,
+  minute_used = CASE WHEN minute_started_at > %(at)s - interval '1 minute'
+                     THEN minute_used + 1 ELSE 1 END,
+  minute_started_at = CASE WHEN minute_started_at > %(at)s - interval '1 minute'
+                           THEN minute_started_at ELSE %(at)s END
+ WHERE id = ANY(%(ids)s)
+   AND revoked_at IS NULL AND expires_at > %(at)s
+   AND (actions_max IS NULL OR actions_used < actions_max)
+   AND (cents_max IS NULL OR cents_used + %(cents)s <= cents_max)
+   AND (per_minute_max IS NULL OR minute_used < per_minute_max
+        OR minute_started_at IS NULL OR minute_started_at <= %(at)s - interval '1 minute')
+"""
