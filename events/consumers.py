@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from channels.consumer import AsyncConsumer
 
 from events import context
+from events.domain.context import Origin
 from events.domain.envelope import Stream
 from events.domain.errors import DomainError
 from events.domain.framing import DaybookFraming, Framing
@@ -12,10 +13,10 @@ from events.domain.principal import Principal
 from events.fanout import conversation, feed, reads, refusal, rights
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, handshakes
+from ledger import authority, handshakes, recording
 from ledger.authority import Holder
 
-rights.change_with("api_key.*")
+rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +61,8 @@ class EventsConsumer(AsyncConsumer):
 
 def _admit(scope: Message) -> tuple[Audience, Principal]:
     holder = handshakes.holder_of(scope)
+    if holder.is_agent:
+        with context.acting(holder.principal, origin=Origin(caller_type="socket")):
+            recording.note_read("event.read")
     key = (holder.principal, holder.session_key)
     return Audience(key, HolderWatches(holder)), holder.principal

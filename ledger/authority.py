@@ -17,6 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
@@ -24,10 +25,11 @@ from events import catalogue
 from events.domain.catalogue import StreamKind
 from events.domain.envelope import Stream
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import capabilities, credentials
+from ledger import capabilities, credentials, recording
 from ledger.credentials import CredentialRefused
+from ledger.delegations import Chain
 from ledger.domain.capability import CapabilityMissing, covers
-from ledger.models import ApiKey
+from ledger.models import AgentKey, ApiKey
 
 PUBLIC: Final = "public"
 """`capabilities = PUBLIC` on a view: anybody may, without a credential."""
@@ -43,10 +45,17 @@ class Holder:
     """A checked credential and what it grants. Build it with `holder_of`."""
 
     def __init__(
-        self, user: User | None, *, key: ApiKey | None = None, session_key: str | None = None
+        self,
+        user: User | None,
+        *,
+        key: ApiKey | None = None,
+        session_key: str | None = None,
+        agent_key: AgentKey | None = None,
     ) -> None:
+        # Of an agent: the root of its delegation, whose live grants are the outermost limit.
         self.user = user
         self.key = key
+        self.agent_key = agent_key
         self.session_key = session_key
         self._streams: dict[Stream, bool] = {}
 
@@ -60,11 +69,23 @@ class Holder:
             return ANONYMOUS
         if self.key is not None:
             return self.key.principal
+        if self.agent_key is not None:
+            return self.agent_key.delegation.principal
         return Principal(kind=PrincipalKind.USER, id=str(self.user.pk))
+
+    @property
+    def is_agent(self) -> bool:
+        """Say whether an agent asks."""
+        return self.agent_key is not None
+
+    @cached_property
+    def chain(self) -> Chain | None:
+        """The delegations that an agent acts under; None for everybody else."""
+        return Chain.of(self.agent_key.delegation) if self.agent_key is not None else None
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        """All that is held over every object: what the user may, within the key's scopes."""
+        """All that the user may do, within the scopes of the key or of every delegation."""
         if self.user is None:
             return frozenset()
         permissions = self.user.get_all_permissions()
@@ -76,11 +97,21 @@ class Holder:
 
     def has_in_scope(self, capability_id: str) -> bool:
         """Say whether the credential reaches that far, whatever its user may."""
+        if self.principal.kind not in capabilities.get(capability_id).principals:
+            return False
+        if self.chain is not None:
+            return self.chain.covers(capability_id)
         return self.key is None or covers(self.key.scopes, capability_id)
 
     def holds(self, capability_id: str, obj: models.Model | None = None) -> bool:
         """Say whether the capability is held over everything, or over `obj`."""
         capability = capabilities.get(capability_id)
+        if not all(self.holds(other, obj) for other in capability.all_of):
+            return False
+        if capability.any_of and not any(self.holds(other, obj) for other in capability.any_of):
+            return False
+        if self._is_out_of_reach(obj):
+            return False
         if capability_id in self.capabilities:
             return True
         if obj is None or capability.object_permission is None or self.user is None:
@@ -93,6 +124,8 @@ class Holder:
         """Say whether the capability is held over everything, or over any one object."""
         if self.holds(capability_id):
             return True
+        if self.chain is not None and capability_id in self.capabilities:
+            return True  # Over the things that its filters name.
         permission = capabilities.get(capability_id).object_permission
         if permission is None or self.user is None or not self.user.is_active:
             return False
@@ -119,7 +152,9 @@ class Holder:
         :raises CapabilityMissing: if it is not.
         """
         if not self.holds(capability_id, obj):
-            raise CapabilityMissing(capability_id)
+            why = CapabilityMissing(capability_id)
+            recording.denied(capability_id, target_id="" if obj is None else str(obj.pk), why=why)
+            raise why
 
     def revalidated(self) -> "Holder":
         """Check the credential again and return a fresh holder, for who keeps one.
@@ -132,9 +167,19 @@ class Holder:
             return Holder._of_key(
                 ApiKey.objects.live().select_related("owner").filter(pk=self.key.pk).first()
             )
+        if self.agent_key is not None:
+            return Holder._of_agent_key(self.agent_key)
         if self.session_key is not None:
             return Holder._of_session(self.session_key)
         return Holder._of_user(self.user)
+
+    def _is_out_of_reach(self, obj: models.Model | None) -> bool:
+        """Say whether a filter of a delegation leaves this out; everything is always left out."""
+        if self.chain is None or not self.chain.is_filtered:
+            return False
+        if obj is None:
+            return True
+        return not self.chain.includes(obj._meta.model_name or "", str(obj.pk))  # noqa: SLF001 - Django's own public spelling.
 
     def _may_read_as_object(self, kind: StreamKind, stream: Stream) -> bool:
         if kind.object_resolver is None or not self.has_in_scope(kind.read):
@@ -147,6 +192,13 @@ class Holder:
         if key is None:
             raise CredentialRefused
         return cls(key.owner, key=key)
+
+    @classmethod
+    def _of_agent_key(cls, key: AgentKey) -> "Holder":
+        fresh = AgentKey.objects.live().with_chain().filter(pk=key.pk).first()
+        if fresh is None or Chain.of(fresh.delegation).why_ended(timezone.now()) is not None:
+            raise CredentialRefused
+        return cls(fresh.delegation.root, agent_key=fresh)
 
     @classmethod
     def _of_user(cls, user: User) -> "Holder":
@@ -192,6 +244,9 @@ def bearer(authorization: str) -> Holder:
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise CredentialRefused
+    if credentials.is_of_agent(text.strip()):
+        agent_key = credentials.agent_key_for(text.strip())
+        return Holder(agent_key.delegation.root, agent_key=agent_key)
     key = credentials.key_for(text.strip())
     return Holder(key.owner, key=key)
 
@@ -220,9 +275,15 @@ def visible(queryset: models.QuerySet[_M], source: Any, capability_id: str) -> m
     if holder.holds(capability_id):
         return queryset
     permission = capabilities.get(capability_id).object_permission
-    if permission is None or holder.user is None or not holder.user.is_active:
+    if holder.user is None or not holder.user.is_active:
         return queryset.none()
     if not holder.has_in_scope(capability_id):
+        return queryset.none()
+    if holder.chain is not None:
+        queryset = holder.chain.within(queryset)
+        if capability_id in holder.capabilities:
+            return queryset
+    if permission is None:
         return queryset.none()
     # Global Django permissions are for the admin; over the API only capabilities count.
     return get_objects_for_user(
@@ -256,6 +317,8 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
             if holder.user is None:
                 return redirect_to_login(request.get_full_path())
             if capability_id != AUTHENTICATED and not holder.holds(capability_id):
+                why = CapabilityMissing(capability_id)
+                recording.denied(capability_id, target_id="", why=why)
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
@@ -273,6 +336,9 @@ def public(view: _View) -> _View:
 
 def _of_request(request: Any) -> Holder:
     user = request.user
+    agent_key = getattr(request, "auth", None)
+    if isinstance(agent_key, AgentKey):
+        return Holder(agent_key.delegation.root, agent_key=agent_key)
     if not isinstance(user, User):
         # SimpleLazyObject passes isinstance for the class it wraps; AnonymousUser does not.
         return NOBODY

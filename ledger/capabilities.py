@@ -11,6 +11,8 @@ from typing import Any
 from events.domain.principal import PrincipalKind
 from ledger.domain.capability import (
     EVERY_PRINCIPAL,
+    PEOPLE,
+    ApprovalPolicy,
     Capability,
     LedgerPolicy,
     Risk,
@@ -37,6 +39,10 @@ def declare(  # noqa: PLR0913 (one argument per property of a capability)
     weigh: Callable[[Mapping[str, Any]], Risk] | None = None,
     principals: Iterable[PrincipalKind] = EVERY_PRINCIPAL,
     ledger: LedgerPolicy | None = None,
+    all_of: Iterable[str] = (),
+    any_of: Iterable[str] = (),
+    approval: ApprovalPolicy | str = ApprovalPolicy.NONE,
+    reversal: str = "",
 ) -> Capability:
     """Declare a capability, once. What is high or critical always goes on record."""
     floor = LedgerPolicy.REQUIRED if Risk(risk).is_grave else LedgerPolicy.OPTIONAL
@@ -51,6 +57,10 @@ def declare(  # noqa: PLR0913 (one argument per property of a capability)
         weigh=weigh,
         principals=frozenset(principals),
         ledger=ledger or floor,
+        all_of=frozenset(all_of),
+        any_of=frozenset(any_of),
+        approval=ApprovalPolicy(approval),
+        reversal=reversal,
     )
     assert _DECLARED.get(id, capability) == capability, f"{id} is declared twice"
     _DECLARED[id] = capability
@@ -96,6 +106,7 @@ declare(
     resource="api_key",
     action="issue",
     risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
 declare(
     "api_key.revoke",
@@ -103,6 +114,7 @@ declare(
     resource="api_key",
     action="revoke",
     risk="high",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
 declare(
     "api_key.administer",
@@ -110,6 +122,7 @@ declare(
     resource="api_key",
     action="administer",
     risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
 declare(
     "system.health",
@@ -123,4 +136,53 @@ declare(
     resource="ledger",
     action="read",
     risk="medium",
+)
+declare(
+    "agent.read",
+    meaning="See agents, what was delegated to them, and what they have used up.",
+    resource="agent",
+    action="read",
+)
+declare(
+    "agent.create",
+    meaning="Introduce agents of one's own.",
+    resource="agent",
+    action="create",
+    risk="high",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
+    "agent.stop",
+    meaning="Stop an agent at once, or all of them, and let them go on.",
+    resource="agent",
+    action="stop",
+    risk="high",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
+    "delegation.create",
+    meaning="Let one's own agents act in one's name, within limits; give them their keys.",
+    resource="delegation",
+    action="create",
+    risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+    all_of=["agent.read"],
+    approval="conditional",
+    reversal="delegation.revoke",
+)
+declare(
+    "delegation.revoke",
+    meaning="End a delegation, and all below it, at once.",
+    resource="delegation",
+    action="revoke",
+    risk="high",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
+    "agent.administer",
+    meaning="See and end what others have delegated.",
+    resource="agent",
+    action="administer",
+    risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
 )

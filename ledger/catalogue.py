@@ -63,3 +63,55 @@ declare(
     meaning="An API key was ended at once.",
     schema=_about_a_key(),
 )
+
+
+def _about(first: dict[str, object], **more: object) -> dict[str, object]:
+    properties = {**first, **more}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_TEXT = {"type": "string"}
+_UUID = {"type": "string", "format": "uuid"}
+_AGENT: dict[str, object] = {"agentId": _UUID, "name": _TEXT}
+_DELEGATION: dict[str, object] = {"delegationId": _UUID, "agentId": _UUID, "rootId": _TEXT}
+_AGENT_KEY: dict[str, object] = {
+    "keyId": _UUID,
+    "prefix": {"type": "string", "pattern": "^[0-9a-z]{12}$"},
+    "delegationId": _UUID,
+}
+
+declare_stream("agent", meaning="The life of one agent; `agent/all` of all.", read="agent.read")
+declare_stream("delegation", meaning="The life of one delegation.", read="agent.read")
+
+for _name, _stream, _schema, _meaning in (
+    (
+        "agent.created",
+        "agent",
+        _about(_AGENT, subtype=_TEXT, ownerId=_TEXT),
+        "An agent was introduced.",
+    ),
+    ("agent.stopped", "agent", _about(_AGENT, reason=_TEXT), "An agent was stopped at once."),
+    ("agent.resumed", "agent", _about(_AGENT, reason=_TEXT), "A stopped agent may go on."),
+    ("agent.all_stopped", "agent", _about({"reason": _TEXT}), "All agents were stopped at once."),
+    ("agent.all_resumed", "agent", _about({"reason": _TEXT}), "The kill switch was taken off."),
+    (
+        "delegation.created",
+        "delegation",
+        _about(_DELEGATION, scopes={"type": "array", "items": _TEXT}, reason=_TEXT),
+        "Somebody lets an agent act in his name.",
+    ),
+    (
+        "delegation.revoked",
+        "delegation",
+        _about(_DELEGATION, reason=_TEXT),
+        "A delegation was ended at once, by itself or with one above it.",
+    ),
+    ("agent_key.issued", "delegation", _about(_AGENT_KEY), "An agent got a key."),
+    ("agent_key.revoked", "delegation", _about(_AGENT_KEY), "A key of an agent was ended."),
+):
+    declare(_name, category="domain", stream=_stream, meaning=_meaning, schema=_schema)

@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from events.domain.errors import Unauthenticated
+from ledger.delegations import Chain
 from ledger.domain import api_key as written
 from ledger.domain.api_key import SECRET_BYTES, WrittenKey
-from ledger.models import ApiKey
+from ledger.domain.delegation import DelegationEnded
+from ledger.models import AgentKey, ApiKey
 
 # One write per key and minute, however many requests it makes.
 LAST_USED_RESOLUTION: Final = timedelta(minutes=1)
@@ -29,10 +31,12 @@ class CredentialRefused(Unauthenticated):
         super().__init__("The credential is unknown, expired or revoked.")
 
 
-def new_key() -> WrittenKey:
+def new_key(*, is_of_agent: bool = False) -> WrittenKey:
     """Make up a key that nobody has."""
     prefix = written.prefix_from(secrets.token_bytes(_PREFIX_BYTES))
-    return written.write(prefix=prefix, random_bytes=secrets.token_bytes(SECRET_BYTES))
+    return written.write(
+        prefix=prefix, random_bytes=secrets.token_bytes(SECRET_BYTES), is_of_agent=is_of_agent
+    )
 
 
 def digest(text: str, *, pepper: str | bytes | None = None) -> str:
@@ -46,7 +50,7 @@ def key_for(text: str) -> ApiKey:
     :raises CredentialRefused: if there is none, or not any more.
     """
     parts = written.read(text)
-    if parts is None:
+    if parts is None or parts.is_of_agent:
         raise CredentialRefused
     key = ApiKey.objects.live().select_related("owner").filter(prefix=parts.prefix).first()
     if key is None or not _matches(text, key.digest):
@@ -55,13 +59,37 @@ def key_for(text: str) -> ApiKey:
     return key
 
 
+def agent_key_for(text: str) -> AgentKey:
+    """Return the agent's key that is written like this, with the whole chain behind it.
+
+    :raises CredentialRefused: if there is none, or no link of its chain is in force any more.
+    """
+    parts = written.read(text)
+    if parts is None or not parts.is_of_agent:
+        raise CredentialRefused
+    key = AgentKey.objects.live().with_chain().filter(prefix=parts.prefix).first()
+    if key is None or not _matches(text, key.digest):
+        raise CredentialRefused
+    why = Chain.of(key.delegation).why_ended(timezone.now())
+    if isinstance(why, DelegationEnded):
+        raise CredentialRefused from why
+    _note_use(key)
+    return key
+
+
+def is_of_agent(text: str) -> bool:
+    """Say whether this is written like an agent's key."""
+    parts = written.read(text)
+    return parts is not None and parts.is_of_agent
+
+
 def _matches(text: str, stored: str) -> bool:
     # SECRET_KEY_FALLBACKS keep keys good while the secret key is rotated.
     peppers = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return any(constant_time_compare(digest(text, pepper=pepper), stored) for pepper in peppers)
 
 
-def _note_use(key: ApiKey) -> None:
+def _note_use(key: ApiKey | AgentKey) -> None:
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at >= LAST_USED_RESOLUTION:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        type(key).objects.filter(pk=key.pk).update(last_used_at=now)

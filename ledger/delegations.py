@@ -140,11 +140,11 @@ def _upwards(link: Delegation) -> Iterator[Delegation]:
 
 
 def _chain(principal: Principal, *, locked: bool = False) -> Chain:
-    link = (
-        Delegation.objects.select_related("parent__parent")
-        .filter(pk=_uuid(principal.delegation_id), agent=_uuid(principal.id))
-        .first()
-    )
+    id_, agent_id = _uuid(principal.delegation_id), _uuid(principal.id)
+    if id_ is None or agent_id is None:
+        raise DelegationEnded(principal.delegation_id)
+    above = Delegation.objects.select_related("parent__parent")
+    link = above.filter(pk=id_, agent=agent_id).first()
     if link is None:
         raise DelegationEnded(principal.delegation_id)
     ids = [each.pk for each in _upwards(link)]

@@ -20,6 +20,7 @@ from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
 from ledger import capabilities, payloads
+from ledger.delegations import Mandate
 from ledger.domain.action import (
     REASON_CHARS_MAX,
     Action,
@@ -30,6 +31,7 @@ from ledger.domain.action import (
     Target,
     moment,
 )
+from ledger.domain.capability import actor_of
 from ledger.domain.payload import Kept, PayloadKind
 from ledger.models import Entry
 from ledger.payloads import Prepared
@@ -92,6 +94,7 @@ class Draft:
     fingerprint: str = ""
     fields: tuple[str, ...] = ()
     policy: str = ""
+    mandate: Mandate | None = None
     workflow_run_id: str = ""
     workflow_step_id: str = ""
     kept: tuple[Kept, ...] = ()
@@ -169,9 +172,10 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "status": draft.status.value,
         "evaluated_risk": authority.risk.value,
         "reason": draft.reason[:REASON_CHARS_MAX],
-        "actor_type": "system" if principal.kind in _MACHINES else "staff",
+        "actor_type": actor_of(principal.kind),
         "principal_type": principal.kind.value,
         "principal_id": principal.id,
+        "principal_subtype": draft.mandate.subtype if draft.mandate else "",
         "session_id": origin.session_id,
         "api_token_id": principal.id if principal.kind is PrincipalKind.API_KEY else "",
         "internal_request": principal.kind is PrincipalKind.SYSTEM,
@@ -188,8 +192,18 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "capability_version": authority.version,
         "authorization_source": authority.source,
         "amends_id": draft.amends,
+        **_delegation(draft.mandate),
         "workflow_run_id": draft.workflow_run_id or happened.workflow_run_id,
         "workflow_step_id": draft.workflow_step_id or happened.workflow_step_id,
+    }
+
+
+def _delegation(mandate: Mandate | None) -> dict[str, Any]:
+    by = mandate.delegated_by if mandate else None
+    return {
+        "delegation_id": mandate.delegation_id if mandate else None,
+        "delegated_by_type": by.kind.value if by else "",
+        "delegated_by_id": by.id if by else "",
     }
 
 
@@ -224,7 +238,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-_MACHINES = {PrincipalKind.SYSTEM, PrincipalKind.WORKFLOW, PrincipalKind.AGENT}
 _EMPTY: tuple[Any, ...] = (None, "", [], False)
 
 _COLUMNS: LiteralString = """
@@ -232,7 +245,8 @@ _COLUMNS: LiteralString = """
   actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
   caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
   idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
-  capability_version, authorization_source, amends_id, workflow_run_id, workflow_step_id,
+  capability_version, authorization_source, amends_id, principal_subtype, delegation_id,
+  delegated_by_type, delegated_by_id, workflow_run_id, workflow_step_id,
   body, digest
 """
 _VALUES: LiteralString = """
@@ -242,6 +256,7 @@ _VALUES: LiteralString = """
   %(route_or_tool_name)s, %(correlation_id)s, %(causation_id)s, %(idempotency_scope)s,
   %(idempotency_key)s, %(idempotency_fingerprint)s, %(target_type)s, %(target_id)s,
   %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(amends_id)s,
+  %(principal_subtype)s, %(delegation_id)s, %(delegated_by_type)s, %(delegated_by_id)s,
   %(workflow_run_id)s, %(workflow_step_id)s, %(body)s, %(digest)s
 """
 # Foreign keys are checked when the statement is over: spine and detail come in one.

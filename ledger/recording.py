@@ -17,20 +17,28 @@ from django.utils import timezone
 
 from events import context
 from events.domain.context import EventContext
-from events.domain.errors import DomainError, Forbidden, Unavailable
+from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
-from ledger import capabilities, entries, idempotency
-from ledger.domain.action import Action, Authority, Idempotency, Kind, Proof, Read, Status, Target
+from ledger import capabilities, delegations, entries, idempotency
+from ledger.delegations import Mandate
+from ledger.domain.action import (
+    UNKNOWN_TARGET,
+    Action,
+    Authority,
+    Idempotency,
+    Kind,
+    Proof,
+    Read,
+    Status,
+    Target,
+)
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.entries import Draft
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-UNKNOWN_TARGET: Final = "*"
-"""The id of the target when a request was refused before it named one."""
 
 _SOURCES: Final = {
     PrincipalKind.USER: "permission",
@@ -54,6 +62,7 @@ def recorded(action: Action) -> Iterator[Proof]:
     """Open the durable transaction in which `action` is carried out and put on record.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises AnonymousMayNotWrite, RequestInProgress: as `idempotency.transaction` says.
     :raises ActionRepeated, ActionInProgress, ActionKeyReused: as `entries.claim` says.
     """
@@ -67,7 +76,7 @@ def recorded(action: Action) -> Iterator[Proof]:
             yield proof
             unit.refer(proof.target.id)
             _append(proof)
-    except Forbidden as why:
+    except (Forbidden, Throttled) as why:
         # Only now: the transaction that would have taken the refusal along is gone.
         refused(action, why)
         raise
@@ -92,13 +101,15 @@ def recorded_in_transaction(action: Action) -> Iterator[Proof]:
 
 
 def refused(action: Action, why: DomainError) -> UUID | None:
-    """Put a refusal on record, if what was refused is grave; return its entry.
+    """Put a refusal on record, if what was refused is grave or an agent asked; return its entry.
 
     It has a transaction of its own, so call it when the refused one is gone.
     """
     happened = context.current()
     authority = _authority(action.capability, action.risk_facts, happened)
-    if not authority.risk.is_grave or happened.principal.kind is PrincipalKind.ANONYMOUS:
+    kind = happened.principal.kind
+    is_due = authority.risk.is_grave or kind is PrincipalKind.AGENT
+    if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
     target = Target(type=action.target.type, id=action.target.id or UNKNOWN_TARGET)
     draft = Draft(
@@ -113,6 +124,7 @@ def refused(action: Action, why: DomainError) -> UUID | None:
         happened=happened,
         reason=action.reason,
         summary=f"Refused: {why.code}",
+        mandate=delegations.mandate_of(happened.principal),
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
     )
@@ -121,15 +133,54 @@ def refused(action: Action, why: DomainError) -> UUID | None:
     return draft.id
 
 
+def denied(capability_id: str, *, target_id: str, why: DomainError) -> UUID | None:
+    """Put on record that a capability was missing, if that is grave or an agent asked."""
+    capability = capabilities.get(capability_id)
+    action = Action(
+        name=capability.id,
+        kind=Kind.EXECUTE,
+        target=Target(type=capability.resource, id=target_id),
+        capability=capability.id,
+    )
+    return refused(action, why)
+
+
 def disclosed(read: Read, reveal: Callable[[], T]) -> T:
     """Commit that `read` happens, then return what `reveal` reveals.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
     """
     _check_principal(read.capability)
+    try:
+        with db_transaction.atomic(durable=True):
+            mandate = delegations.charge(read.capability, read.target, {})
+            entries.append(_draft_of_read(read, mandate))
+    except DatabaseError as error:
+        logger.exception("A look into private data was withheld.", extra={"action": read.name})
+        raise LedgerUnavailable from error
+    except (Forbidden, Throttled) as why:
+        denied(read.capability, target_id=read.target.id, why=why)
+        raise
+    return reveal()
+
+
+def note_read(capability_id: str, *, target_id: str = "") -> None:
+    """Put on record what an agent is about to read, and take it out of its budgets.
+
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
+    :raises LedgerUnavailable: if it cannot be recorded.
+    """
+    capability = capabilities.get(capability_id)
+    target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
+    read = Read(name=capability.id, target=target, capability=capability.id, fields=())
+    disclosed(read, lambda: None)
+
+
+def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
     happened = context.current()
-    draft = Draft(
+    return Draft(
         id=new_id(),
         occurred_at=timezone.now(),
         name=read.name,
@@ -142,22 +193,19 @@ def disclosed(read: Read, reveal: Callable[[], T]) -> T:
         reason=read.reason,
         fields=tuple(sorted(read.fields)),
         policy=read.policy,
+        mandate=mandate,
     )
-    try:
-        with db_transaction.atomic(durable=True):
-            entries.append(draft)
-    except DatabaseError as error:
-        logger.exception("A look into private data was withheld.", extra={"action": read.name})
-        raise LedgerUnavailable from error
-    return reveal()
 
 
 def _append(proof: Proof) -> None:
     action, notes = proof.action, proof.notes
-    if notes.is_void or capabilities.get(action.capability).ledger is LedgerPolicy.NONE:
-        return
     happened = context.current()
+    is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
+    if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
+        return
     assert proof.target.id, f"{action.name} was done, and nobody says to what"
+    # Last of all: whoever stops an agent waits for this transaction only from here on.
+    mandate = delegations.charge(action.capability, proof.target, notes.facts)
     key: Idempotency | None
     asked = idempotency.current_exchange().request
     if action.idempotency is None and asked is not None:
@@ -180,6 +228,7 @@ def _append(proof: Proof) -> None:
         amends=action.amends,
         idempotency=key,
         fingerprint=fingerprint,
+        mandate=mandate,
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
         kept=tuple(notes.kept),

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from events.domain.errors import Forbidden
 from ledger.authority import Holder
 from ledger.credentials import CredentialRefused
 from ledger.models import SocketTicket
@@ -21,9 +22,22 @@ LIFETIME: Final = timedelta(seconds=60)
 _SECRET_BYTES: Final = 32
 
 
+class TicketNotForAgents(Forbidden):
+    code = "ticket_not_for_agents"
+    hint = "Send the key of the agent in the Authorization header of the handshake."
+
+    def __init__(self) -> None:
+        super().__init__("Tickets are for browsers; an agent has no session to stand behind one.")
+
+
 def issue_ticket(*, holder: Holder) -> tuple[str, datetime]:
-    """Make a ticket for `holder`, and return it with the time of its end."""
+    """Make a ticket for `holder`, and return it with the time of its end.
+
+    :raises TicketNotForAgents: if an agent asks; a program can send a header.
+    """
     assert holder.user is not None, "nobody gets no ticket"
+    if holder.is_agent:
+        raise TicketNotForAgents
     text = secrets.token_urlsafe(_SECRET_BYTES)
     with transaction.atomic(durable=True):
         # Nobody else sweeps here: who makes one clears away what was never used.

@@ -216,6 +216,7 @@ ANONYMOUS_USER_NAME = None
 # Requests a minute; a caller is a key, a user, or the address of who is neither.
 API_REQUESTS_PER_MINUTE = {
     "api_key": env.integer("API_REQUESTS_PER_MINUTE_API_KEY", 6000),
+    "agent": env.integer("API_REQUESTS_PER_MINUTE_AGENT", 600),
     "user": env.integer("API_REQUESTS_PER_MINUTE_USER", 3000),
     "anonymous": env.integer("API_REQUESTS_PER_MINUTE_ANONYMOUS", 600),
 }

@@ -1,6 +1,6 @@
 """API keys on HTTP: `Authorization: Bearer daybook_…`."""
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -8,18 +8,28 @@ from rest_framework.request import Request
 from events import context
 from ledger import credentials
 from ledger.credentials import CredentialRefused
-from ledger.models import ApiKey
+from ledger.models import AgentKey, ApiKey
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Read the key; from here on it is the key that acts, in its owner's name."""
+    """Read the key; from here on it is the key that acts, in its owner's name.
 
-    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+    An agent logs nobody in: whoever asks the request for its user finds no one.
+    """
+
+    def authenticate(
+        self, request: Request
+    ) -> tuple[User, ApiKey] | tuple[AnonymousUser, AgentKey] | None:
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
+        written = text.strip().decode("latin-1")
         try:
-            key = credentials.key_for(text.strip().decode("latin-1"))
+            if credentials.is_of_agent(written):
+                agent_key = credentials.agent_key_for(written)
+                context.become(agent_key.delegation.principal)
+                return AnonymousUser(), agent_key
+            key = credentials.key_for(written)
         except CredentialRefused as refused:
             raise AuthenticationFailed(str(refused), code=refused.code) from refused
         context.become(key.principal)

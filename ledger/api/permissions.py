@@ -16,9 +16,8 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, capabilities, idempotency, recording
+from ledger import authority, idempotency, recording
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
-from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import CapabilityMissing
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
@@ -41,7 +40,9 @@ class HoldsCapability(BasePermission):
             is_held = holder.holds_somewhere(capability)
         else:
             is_held = holder.holds(capability)
-        return is_held or _refused(view, request, capability)
+        if not is_held:
+            return _refused(view, request, capability)
+        return _noted(view, request, capability)
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         capability = capability_of(view, request)
@@ -81,16 +82,17 @@ def capability_of(view: "APIView", request: Request) -> str | None:
 
 
 def _refused(view: "APIView", request: Request, capability_id: str) -> bool:
-    """Say no, and put it on record if it was about something grave."""
-    capability = capabilities.get(capability_id)
-    action = Action(
-        name=capability.id,
-        kind=Kind.EXECUTE,
-        target=Target(type=capability.resource, id=_named(view)),
-        capability=capability.id,
-    )
-    recording.refused(action, CapabilityMissing(capability.id))
+    """Say no, and put it on record if it was about something grave, or an agent asked."""
+    why = CapabilityMissing(capability_id)
+    recording.denied(capability_id, target_id=_named(view), why=why)
     return False
+
+
+def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
+    """Say yes; what an agent reads goes on record first. Its changes have their own entries."""
+    if request.method in SAFE_METHODS and authority.holder_of(request).is_agent:
+        recording.note_read(capability_id, target_id=_named(view))
+    return True
 
 
 def _named(view: "APIView") -> str:
@@ -121,7 +123,8 @@ def _describe(key: str, request: Request, view: "APIView") -> idempotency.Reques
 
 
 def _caller(holder: Holder) -> str:
-    # Not the key's own name: a retry may come after the key was rotated.
+    # Not the key's own name: a retry may come after the key was rotated. An agent is named
+    # with its delegation.
     return f"api_key:{holder.key.lineage}" if holder.key is not None else str(holder.principal)
 
 

@@ -16,6 +16,9 @@ TARGET_CHARS_MAX = 200
 REASON_CHARS_MAX = 500
 SUMMARY_CHARS_MAX = 500
 
+UNKNOWN_TARGET = "*"
+"""The id of the target when no single one was named: in a list, or before a refusal."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 

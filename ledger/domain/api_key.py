@@ -17,7 +17,9 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_CHARS = 43  # ceil(256 / log2(62))
 _CHECKSUM_CHARS = 6  # ceil(32 / log2(62))
 
-SCANNER_PATTERN = rf"daybook_(?:agent_)?[0-9a-z]{{{PREFIX_CHARS}}}_[0-9A-Za-z]{{{_SECRET_CHARS + _CHECKSUM_CHARS}}}"
+_TAIL_CHARS = _SECRET_CHARS + _CHECKSUM_CHARS
+
+SCANNER_PATTERN = rf"daybook_(?:agent_)?[0-9a-z]{{{PREFIX_CHARS}}}_[0-9A-Za-z]{{{_TAIL_CHARS}}}"
 """What secret scanners look for (docs/api.md publishes it)."""
 
 _WRITTEN = re.compile(SCANNER_PATTERN)

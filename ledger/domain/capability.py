@@ -50,6 +50,25 @@ class LedgerPolicy(StrEnum):
     REQUIRED = "required"
 
 
+class ApprovalPolicy(StrEnum):
+    """Whether somebody else has to agree first. A policy in force may always ask for more."""
+
+    NONE = "none"
+    CONDITIONAL = "conditional"
+    REQUIRED = "required"
+
+
+_PROGRAMS = {PrincipalKind.SYSTEM, PrincipalKind.WORKFLOW, PrincipalKind.AGENT}
+
+PEOPLE = frozenset({PrincipalKind.USER, PrincipalKind.API_KEY})
+"""Principals behind which a human stands who answers for what they do."""
+
+
+def actor_of(kind: PrincipalKind) -> str:
+    """Return the type of actor: what the business sees of a principal."""
+    return "system" if kind in _PROGRAMS else "staff"
+
+
 class ScopeUnknown(Rejected):
     code = "scope_unknown"
     hint = "GET /api/v1/api-keys/scopes lists the scopes there are; wildcards end in .*"
@@ -81,6 +100,8 @@ class Capability:
     """`object_permission` is the Django permission (`commerce.view_booking`) that grants
     the capability on a single object; None when it can only be held over all of them.
     `risk` is a floor: `weigh` may find an action riskier by its facts, never less so.
+    Besides itself, every capability of `all_of` must be held, and one of `any_of` if there is any.
+    `approval` says whether somebody else has to agree; `reversal` names what undoes it.
     """
 
     id: str
@@ -93,6 +114,10 @@ class Capability:
     weigh: Callable[[Mapping[str, Any]], Risk] | None = None
     principals: frozenset[PrincipalKind] = EVERY_PRINCIPAL
     ledger: LedgerPolicy = LedgerPolicy.OPTIONAL
+    all_of: frozenset[str] = frozenset()
+    any_of: frozenset[str] = frozenset()
+    approval: ApprovalPolicy = ApprovalPolicy.NONE
+    reversal: str = ""
 
     def __post_init__(self) -> None:
         assert _ID.fullmatch(self.id), f"{self.id!r} is not noun.verb"
@@ -102,6 +127,12 @@ class Capability:
         assert self.ledger is LedgerPolicy.REQUIRED or not self.risk.is_grave, (
             f"{self.id} is {self.risk}: it goes on record"
         )
+        assert self.id not in self.all_of | self.any_of, f"{self.id} asks for itself anyway"
+
+    @property
+    def actors(self) -> frozenset[str]:
+        """Who may use it at all: people (`staff`), programs (`system`), or both."""
+        return frozenset(actor_of(kind) for kind in self.principals)
 
     def risk_of(self, facts: Mapping[str, Any]) -> Risk:
         """Return how much is at stake: at least the floor."""

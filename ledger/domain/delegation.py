@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from events.domain.errors import DomainError, Forbidden, Rejected, Throttled
+from ledger.domain.action import UNKNOWN_TARGET
 from ledger.domain.capability import covers, is_within
 
 DEPTH_MAX: Final = 3
@@ -119,8 +120,10 @@ class Terms:
         return covers(self.scopes, capability_id)
 
     def includes(self, type_: str, id_: str) -> bool:
-        """Say whether the filter lets this target pass."""
-        return not self.resources or id_ in self.resources.get(type_, ())
+        """Say whether the filter lets this target pass. What lists things filters them itself."""
+        if not self.resources:
+            return True
+        return type_ in self.resources and id_ in {*self.resources[type_], UNKNOWN_TARGET}
 
     def check_within(self, above: "Terms") -> None:
         """Go on only if these terms reach no further than those above.

@@ -10,13 +10,14 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from events import context
+from events.domain.context import Origin
 from events.domain.envelope import Stream
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
 from events.fanout import conversation, feed, reads, refusal
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, handshakes
+from ledger import authority, handshakes, recording
 from ledger.authority import Holder
 from workflows.flows import live
 from workflows.flows.frames import KINDS, ArgyllFraming
@@ -87,5 +88,8 @@ def _admit(scope: Message) -> tuple[Audience, Principal]:
     if settings.OPEN_ENGINE:
         return Audience("open-engine", EverybodyWatches()), ANYBODY
     holder = handshakes.holder_of(scope)
+    if holder.is_agent:
+        with context.acting(holder.principal, origin=Origin(caller_type="socket")):
+            recording.note_read("flow.read")
     key = ("engine", holder.principal, holder.session_key)
     return Audience(key, HolderWatches(holder)), holder.principal

@@ -15,9 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from events import context
-from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Unavailable
+from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Throttled, Unavailable
 from events.domain.principal import Principal, PrincipalKind
-from ledger import authority
+from ledger import authority, recording
+from ledger.authority import Holder
 from ledger.credentials import CredentialRefused
 from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies
@@ -110,8 +111,11 @@ def demands(capability: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, **parts: str) -> HttpResponse:
             try:
-                principal = _admitted(request, capability)
-                with context.acting(principal):
+                holder = _holder_of(request)
+                who = holder.principal if holder else ANYBODY
+                with context.acting(who, origin=context.current().origin):
+                    if holder:
+                        _admit(holder, request, capability)
                     return view(request, **parts)
             except DomainError as refusal:
                 return error(_message(refusal), _status(refusal))
@@ -130,31 +134,37 @@ class NotAdmitted(Forbidden):
         super().__init__(f"this needs {capability}", capability=capability)
 
 
-def _admitted(request: HttpRequest, capability: str) -> Principal:
+def _holder_of(request: HttpRequest) -> Holder | None:
     if settings.OPEN_ENGINE:
-        return ANYBODY
+        return None
     holder = authority.bearer(request.headers.get("Authorization", ""))
     if holder.user is None:
         raise CredentialRefused
+    return holder
+
+
+def _admit(holder: Holder, request: HttpRequest, capability: str) -> None:
     if not holder.holds(capability):
-        raise NotAdmitted(capability)
-    return holder.principal
+        why = NotAdmitted(capability)
+        recording.denied(capability, target_id="", why=why)
+        raise why
+    if holder.is_agent and request.method == "GET":
+        recording.note_read(capability)
+
+
+_STATUS: dict[type[DomainError], HTTPStatus] = {
+    CredentialRefused: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 def _status(refusal: DomainError) -> int:
-    match refusal:
-        case CredentialRefused():
-            return HTTPStatus.UNAUTHORIZED
-        case Forbidden():
-            return HTTPStatus.FORBIDDEN
-        case NotFound():
-            return HTTPStatus.NOT_FOUND
-        case Conflict():
-            return HTTPStatus.CONFLICT
-        case Unavailable():
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        case _:
-            return HTTPStatus.BAD_REQUEST
+    found = (status for family, status in _STATUS.items() if isinstance(refusal, family))
+    return next(found, HTTPStatus.BAD_REQUEST)
 
 
 def _message(refusal: DomainError) -> str:

@@ -1,0 +1,134 @@
+"""Introduce agents and stop them. Each public function is one durable transaction."""
+
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError
+from django.db import transaction as db_transaction
+from django.utils import timezone
+
+from events import recorder
+from events.domain.errors import Conflict, NotFound
+from ledger import delegations, recording
+from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Target
+from ledger.models import Agent, AgentSwitch
+
+
+class AgentNotFound(NotFound):
+    code = "agent_not_found"
+
+    def __init__(self, agent_id: UUID) -> None:
+        super().__init__(f"There is no agent {agent_id}.", agent_id=str(agent_id))
+
+
+class AgentExists(Conflict):
+    code = "agent_exists"
+    hint = "Choose another name: it tells people who acted."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is an agent {name!r} already.", pointer="/name", name=name)
+
+
+def create_agent(*, name: str, subtype: str, owner: User) -> Agent:
+    """Introduce an agent. It may do nothing until something is delegated to it.
+
+    :raises AgentExists: if another has the name.
+    """
+    action = Action(
+        name="agent.create",
+        kind=Kind.CREATE,
+        target=Target(type="agent"),
+        capability="agent.create",
+    )
+    with recording.recorded(action) as proof:
+        agent = Agent(name=name, subtype=subtype, owner=owner, created_at=timezone.now())
+        try:
+            with db_transaction.atomic():
+                agent.save(force_insert=True)
+        except IntegrityError as error:
+            raise AgentExists(name) from error
+        proof.refers_to(agent.pk)
+        proof.says(f"Introduced as a {subtype}.")
+        _emit("agent.created", agent, subtype=subtype, ownerId=str(owner.pk))
+    return agent
+
+
+def stop_agent(*, agent_id: UUID, reason: str) -> Agent:
+    """Let an agent do nothing more, from the moment this commits. Again changes nothing.
+
+    :raises AgentNotFound: if there is none with this id.
+    """
+    with recording.recorded(_stopping("agent.stop", agent_id, reason)) as proof:
+        delegations.stop_everything_under_way()
+        agent = _locked(agent_id)
+        if agent.stopped_at is None:
+            agent.stopped_at = timezone.now()
+            agent.save(update_fields=["stopped_at"])
+            proof.says("Stopped at once.")
+            _emit("agent.stopped", agent, reason=reason)
+        else:
+            proof.changes_nothing()
+    return agent
+
+
+def resume_agent(*, agent_id: UUID, reason: str) -> Agent:
+    """Let a stopped agent go on. Again changes nothing.
+
+    :raises AgentNotFound: if there is none with this id.
+    """
+    with recording.recorded(_stopping("agent.resume", agent_id, reason)) as proof:
+        agent = _locked(agent_id)
+        if agent.stopped_at is not None:
+            agent.stopped_at = None
+            agent.save(update_fields=["stopped_at"])
+            proof.says("May go on.")
+            _emit("agent.resumed", agent, reason=reason)
+        else:
+            proof.changes_nothing()
+    return agent
+
+
+def stop_all_agents(*, reason: str) -> AgentSwitch:
+    """Let no agent do anything, from the moment this commits. Again changes nothing."""
+    with recording.recorded(_stopping("agent.stop_all", None, reason)) as proof:
+        delegations.stop_everything_under_way()
+        switch, is_new = AgentSwitch.objects.get_or_create(
+            pk=1, defaults={"reason": reason, "stopped_at": timezone.now()}
+        )
+        if is_new:
+            proof.says("All agents are stopped.")
+            recorder.emit("agent.all_stopped", {"reason": reason}, stream=("agent", "all"))
+        else:
+            proof.changes_nothing()
+    return switch
+
+
+def resume_all_agents(*, reason: str) -> None:
+    """Take the kill switch off. Agents that are stopped one by one stay so."""
+    with recording.recorded(_stopping("agent.resume_all", None, reason)) as proof:
+        delegations.stop_everything_under_way()
+        deleted, _ = AgentSwitch.objects.all().delete()
+        if deleted:
+            proof.says("The kill switch is off.")
+            recorder.emit("agent.all_resumed", {"reason": reason}, stream=("agent", "all"))
+        else:
+            proof.changes_nothing()
+
+
+def _stopping(name: str, agent_id: UUID | None, reason: str) -> Action:
+    target = Target(type="agent", id=str(agent_id or UNKNOWN_TARGET))
+    return Action(
+        name=name, kind=Kind.UPDATE, target=target, capability="agent.stop", reason=reason
+    )
+
+
+def _locked(agent_id: UUID) -> Agent:
+    agent = Agent.objects.select_for_update().filter(pk=agent_id).first()
+    if agent is None:
+        raise AgentNotFound(agent_id)
+    return agent
+
+
+def _emit(name: str, agent: Agent, **facts: str) -> None:
+    data = {"agentId": str(agent.pk), "name": agent.name, **facts}
+    recorder.emit(name, data, stream=("agent", str(agent.pk)))

@@ -1,0 +1,286 @@
+"""Delegate to agents, give them keys, end it. Each public function is one durable transaction.
+
+A person delegates in his own name only, to his own agents. Terms never change: who wants
+others revokes, and delegates anew. A key is shown once; nothing here logs or records it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from events import recorder, wire
+from events.domain.errors import Forbidden, NotFound, Rejected
+from ledger import capabilities, credentials, recording
+from ledger.authority import Holder
+from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.api_key import WrittenKey
+from ledger.domain.capability import ScopeUnknown, is_within
+from ledger.domain.delegation import DEPTH_MAX, DelegationEnded, DelegationTooDeep, Terms
+from ledger.models import Agent, AgentKey, Delegation
+from ledger.services.agents import AgentNotFound
+from ledger.services.api_keys import ScopesTooWide
+
+LIFETIME_MAX: Final = timedelta(days=366)
+
+
+class DelegationNotFound(NotFound):
+    code = "delegation_not_found"
+
+    def __init__(self, delegation_id: UUID) -> None:
+        super().__init__(
+            f"There is no delegation {delegation_id}.", delegation_id=str(delegation_id)
+        )
+
+
+class AgentOfSomebodyElse(Forbidden):
+    code = "agent_of_somebody_else"
+    hint = "Everybody delegates to agents of his own, in his own name."
+
+    def __init__(self, agent_id: UUID) -> None:
+        super().__init__(f"Agent {agent_id} acts for somebody else.", agent_id=str(agent_id))
+
+
+class DelegationExpiryOutOfRange(Rejected):
+    code = "delegation_expiry_out_of_range"
+    hint = "Choose a time from now on, after it starts, and within a year."
+
+    def __init__(self, expires_at: datetime) -> None:
+        super().__init__(
+            "A delegation ends in the future, and within a year.",
+            pointer="/expires_at",
+            expires_at=expires_at.isoformat(),
+        )
+
+
+def create_delegation(
+    *,
+    agent_id: UUID,
+    root: User,
+    terms: Terms,
+    reason: str,
+    parent_id: UUID | None = None,
+    issuer: Holder | None = None,
+) -> Delegation:
+    """Let an agent act in the name of `root`, directly or below another of his agents.
+
+    `issuer` is who asked; None is Daybook itself.
+
+    :raises AgentNotFound, DelegationNotFound: if there is no such agent or parent.
+    :raises AgentOfSomebodyElse: if `root` does not own the agent and the parent.
+    :raises ScopeUnknown: if a scope includes no capability.
+    :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises DelegationExpiryOutOfRange: if it ends in the past or after more than a year.
+    :raises DelegationTooWide: if it reaches further than its parent.
+    :raises DelegationTooDeep: if there are three above it already.
+    :raises DelegationEnded: if the parent is revoked or has expired.
+    """
+    _check_scopes(terms.scopes, issuer)
+    action = _action("delegation.create", Kind.CREATE, reason=reason)
+    with recording.recorded(action) as proof:
+        agent = _agent_of(agent_id, root)
+        parent = _parent_of(parent_id, root)
+        _check_times(terms)
+        if parent is not None:
+            terms.check_within(parent.terms)
+        delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
+        _emit("delegation.created", delegation, scopes=list(terms.scopes), reason=reason)
+    return delegation
+
+
+def revoke_delegation(*, delegation_id: UUID, reason: str) -> Delegation:
+    """End a delegation and all below it, from the moment this commits. Again changes nothing.
+
+    :raises DelegationNotFound: if there is none with this id.
+    """
+    action = _action("delegation.revoke", Kind.UPDATE, delegation_id, reason=reason)
+    with recording.recorded(action) as proof:
+        delegation = _locked(delegation_id)
+        ended = [] if delegation.revoked_at else _revoke(delegation)
+        if not ended:
+            proof.changes_nothing()
+        for each in ended:
+            _emit("delegation.revoked", each, reason=reason)
+        proof.says(f"Ended at once, with {max(0, len(ended) - 1)} below it.")
+    delegation.refresh_from_db()
+    return delegation
+
+
+def issue_agent_key(
+    *, delegation_id: UUID, root: User, expires_at: datetime | None = None
+) -> tuple[AgentKey, WrittenKey]:
+    """Make the key with which the agent acts under a delegation; show it now or never.
+
+    :raises DelegationNotFound: if there is none with this id.
+    :raises AgentOfSomebodyElse: if `root` is not whose name it is in.
+    :raises DelegationEnded: if it is revoked or has expired.
+    """
+    action = Action(
+        name="agent_key.issue",
+        kind=Kind.CREATE,
+        target=Target(type="agent_key"),
+        capability="delegation.create",
+    )
+    with recording.recorded(action) as proof:
+        delegation = _locked(delegation_id)
+        _check_own(delegation, root)
+        _check_alive(delegation)
+        written = credentials.new_key(is_of_agent=True)
+        key = AgentKey.objects.create(
+            delegation=delegation,
+            prefix=written.prefix,
+            digest=credentials.digest(written.text),
+            created_at=timezone.now(),
+            expires_at=min(expires_at or delegation.expires_at, delegation.expires_at),
+        )
+        proof.refers_to(key.pk)
+        proof.says(f"Issued for delegation {delegation.pk}.")
+        _emit_key("agent_key.issued", key)
+    return key, written
+
+
+def revoke_agent_key(*, key_id: UUID) -> AgentKey:
+    """End one key of an agent at once; the delegation stays. Again changes nothing.
+
+    :raises DelegationNotFound: if there is no such key.
+    """
+    action = Action(
+        name="agent_key.revoke",
+        kind=Kind.UPDATE,
+        target=Target(type="agent_key", id=str(key_id)),
+        capability="delegation.revoke",
+    )
+    with recording.recorded(action) as proof:
+        key = AgentKey.objects.select_for_update().filter(pk=key_id).first()
+        if key is None:
+            raise DelegationNotFound(key_id)
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            proof.says("Ended at once.")
+            _emit_key("agent_key.revoked", key)
+        else:
+            proof.changes_nothing()
+    return key
+
+
+def _action(name: str, kind: Kind, delegation_id: UUID | None = None, *, reason: str) -> Action:
+    target = Target(type="delegation", id=str(delegation_id or ""))
+    return Action(name=name, kind=kind, target=target, capability=name, reason=reason)
+
+
+def _check_scopes(scopes: Sequence[str], issuer: Holder | None) -> None:
+    for scope in scopes:
+        if not capabilities.is_scope(scope):
+            raise ScopeUnknown(scope)
+    if issuer is not None and issuer.key is not None and not is_within(scopes, issuer.key.scopes):
+        raise ScopesTooWide(scopes)
+
+
+def _check_times(terms: Terms) -> None:
+    now = timezone.now()
+    starts_at = terms.starts_at or now
+    if not max(now, starts_at) < terms.expires_at <= now + LIFETIME_MAX:
+        raise DelegationExpiryOutOfRange(terms.expires_at)
+
+
+def _agent_of(agent_id: UUID, root: User) -> Agent:
+    agent = Agent.objects.filter(pk=agent_id).first()
+    if agent is None:
+        raise AgentNotFound(agent_id)
+    if agent.owner_id != root.pk:
+        raise AgentOfSomebodyElse(agent_id)
+    return agent
+
+
+def _parent_of(parent_id: UUID | None, root: User) -> Delegation | None:
+    if parent_id is None:
+        return None
+    parent = _locked(parent_id)
+    _check_own(parent, root)
+    _check_alive(parent)
+    if parent.depth >= DEPTH_MAX:
+        raise DelegationTooDeep
+    return parent
+
+
+def _check_own(delegation: Delegation, root: User) -> None:
+    if delegation.root_id != root.pk:
+        raise AgentOfSomebodyElse(delegation.agent_id)
+
+
+def _check_alive(delegation: Delegation) -> None:
+    if delegation.revoked_at is not None or delegation.expires_at <= timezone.now():
+        raise DelegationEnded(str(delegation.pk))
+
+
+def _locked(delegation_id: UUID) -> Delegation:
+    rows = Delegation.objects.select_for_update(of=("self",), no_key=True)
+    delegation = rows.select_related("agent", "root").filter(pk=delegation_id).first()
+    if delegation is None:
+        raise DelegationNotFound(delegation_id)
+    return delegation
+
+
+def _insert(
+    agent: Agent, parent: Delegation | None, terms: Terms, *, reason: str, proof: Proof
+) -> Delegation:
+    now = timezone.now()
+    hour_from, hour_until = terms.hours or (None, None)
+    delegation = Delegation.objects.create(
+        root=agent.owner,
+        parent=parent,
+        agent=agent,
+        depth=1 if parent is None else parent.depth + 1,
+        reason=reason,
+        scopes=sorted(set(terms.scopes)),
+        resources={type_: sorted(set(ids)) for type_, ids in terms.resources.items()},
+        actions_max=terms.actions_max,
+        cents_max=terms.cents_max,
+        currency=terms.currency,
+        per_minute_max=terms.per_minute_max,
+        starts_at=terms.starts_at or now,
+        expires_at=terms.expires_at,
+        hour_from=hour_from,
+        hour_until=hour_until,
+        created_at=now,
+    )
+    proof.refers_to(delegation.pk)
+    proof.says(f"Delegated to agent {agent.pk}: {', '.join(delegation.scopes)}.")
+    return delegation
+
+
+def _revoke(delegation: Delegation) -> list[Delegation]:
+    ids = [id_ for (id_,) in wire.run(_BELOW, {"id": delegation.pk, "at": timezone.now()})]
+    return list(Delegation.objects.select_related("agent").filter(pk__in=ids).order_by("depth"))
+
+
+def _emit(name: str, delegation: Delegation, **facts: object) -> None:
+    data = {
+        "delegationId": str(delegation.pk),
+        "agentId": str(delegation.agent_id),
+        "rootId": str(delegation.root_id),
+        **facts,
+    }
+    recorder.emit(name, data, stream=("delegation", str(delegation.pk)))
+
+
+def _emit_key(name: str, key: AgentKey) -> None:
+    data = {"keyId": str(key.pk), "prefix": key.prefix, "delegationId": str(key.delegation_id)}
+    recorder.emit(name, data, stream=("delegation", str(key.delegation_id)))
+
+
+# A chain has three links at most, and none is hung below a locked one (its trigger waits).
+_BELOW = """
+WITH RECURSIVE below AS (
+  SELECT id FROM ledger_delegation WHERE id = %(id)s
+  UNION ALL
+  SELECT d.id FROM ledger_delegation d JOIN below b ON d.parent_id = b.id
+)
+UPDATE ledger_delegation SET revoked_at = %(at)s
+ WHERE id IN (SELECT id FROM below) AND revoked_at IS NULL
+RETURNING id
+"""
