@@ -24,7 +24,7 @@ from events.domain.streams import key_of
 from events.recorder import NoTransaction
 from events.snapshots import Snapshot
 from events.states import Reached
-from events.store import StreamMoved
+from events.store import Companion, StreamMoved
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,20 @@ def registered() -> list[Aggregate[Any, Any, Any]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Generic[S, E]):
+    """What was decided and is about to be written; `sequence` is that of the last event."""
+
+    before: S
+    after: S
+    events: Sequence[E]
+    sequence: int
+
+
+Along = Callable[[Decided[S, E]], Companion]
+"""Says what is written in the statement of the append, in place of what `project` does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Run(Generic[S, C, E]):
     """One command on its way."""
 
@@ -71,6 +85,11 @@ class _Run(Generic[S, C, E]):
     command: C
     on_success: tuple[Callback, ...]
     provenance: Provenance
+    along: Along[S, E] | None
+
+    @property
+    def projects(self) -> bool:
+        return self.aggregate.project is not None and self.along is None
 
 
 def execute(
@@ -81,13 +100,14 @@ def execute(
     on_success: Iterable[Callback] = (),
     source: Source = Source.SERVICE,
     at: datetime | None = None,
+    along: Along[S, E] | None = None,
 ) -> Outcome[S]:
     """Run `command` in a transaction of its own, deciding again when the stream has moved.
 
     :raises DomainError: whatever the decision refuses with, on the latest state.
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
     """
-    run = _run(aggregate, stream, command, on_success, source, at)
+    run = _run(aggregate, stream, command, on_success, source, at, along)
     # Without rivals one round trip does it all; with rivals, queue first and decide once.
     attempt = _queued if states.is_contended(stream) else _optimistic
     for number in range(ATTEMPTS_MAX):
@@ -112,15 +132,25 @@ def execute_in_transaction(
     on_success: Iterable[Callback] = (),
     source: Source = Source.SERVICE,
     at: datetime | None = None,
+    along: Along[S, E] | None = None,
+    is_new: bool = False,
 ) -> Outcome[S]:
     """Run `command` in the caller's transaction. Nothing is retried: that is the caller's.
 
+    With `is_new` nobody looks for what a stream that is thought to be new may hold.
+
     :raises NoTransaction: if there is none.
+    :raises StreamMoved: if the stream was not new.
     :raises DomainError: whatever the decision refuses with.
     """
     if not wire.connection().in_atomic_block:
         raise NoTransaction(type(command).__name__)
-    return _under_lock(_run(aggregate, stream, command, on_success, source, at))
+    run = _run(aggregate, stream, command, on_success, source, at, along)
+    if not is_new:
+        return _under_lock(run)
+    nothing = Reached(state=aggregate.initial(stream), sequence=0, event_id="")
+    events = aggregate.decide(nothing.state, command)
+    return _committed(run, nothing, events, _drafts(run, events))
 
 
 def _run(
@@ -130,6 +160,7 @@ def _run(
     on_success: Iterable[Callback],
     source: Source,
     at: datetime | None,
+    along: Along[S, E] | None,
 ) -> _Run[S, C, E]:
     return _Run(
         aggregate=aggregate,
@@ -137,6 +168,7 @@ def _run(
         command=command,
         on_success=tuple(on_success),
         provenance=recorder.provenance_now(source, at),
+        along=along,
     )
 
 
@@ -173,7 +205,7 @@ def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
 
 def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
     """Return the transaction of the append; none when the append is all there is to it."""
-    is_alone = run.aggregate.project is None and not wire.connection().in_atomic_block
+    is_alone = not run.projects and not wire.connection().in_atomic_block
     if is_alone and not any(bus.hooks_of(draft.name) for draft in drafts):
         # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
         return nullcontext()
@@ -193,15 +225,11 @@ def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
 def _committed(
     run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
 ) -> Outcome[S]:
+    after = _after(run, before, events, drafts)
+    envelopes = _written(run, before, after, events, drafts)
     if not drafts:
         _after_commit(run.on_success)
         return Outcome(state=before.state, sequence=before.sequence, envelopes=())
-    envelopes = store.append(run.stream, drafts, run.provenance, expected=before.sequence)
-    after = Reached(
-        state=run.aggregate.fold(before.state, events),
-        sequence=before.sequence + len(drafts),
-        event_id=drafts[-1].event_id,
-    )
     callbacks = _projected(run, before, after, envelopes)
     _keep(run, before, after)
     doorbell.ring()
@@ -211,10 +239,39 @@ def _committed(
     return Outcome(state=after.state, sequence=after.sequence, envelopes=tuple(envelopes))
 
 
+def _after(
+    run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
+) -> Reached[S]:
+    if not drafts:
+        return before
+    return Reached(
+        state=run.aggregate.fold(before.state, events),
+        sequence=before.sequence + len(drafts),
+        event_id=drafts[-1].event_id,
+    )
+
+
+def _written(
+    run: _Run[S, C, E],
+    before: Reached[S],
+    after: Reached[S],
+    events: Sequence[E],
+    drafts: Sequence[Draft],
+) -> list[Envelope]:
+    """Append, with what the caller wants written along."""
+    stream, provenance, head = run.stream, run.provenance, before.sequence
+    if run.along is None:
+        return store.append(stream, drafts, provenance, expected=head) if drafts else []
+    decided = Decided(
+        before=before.state, after=after.state, events=events, sequence=after.sequence
+    )
+    return store.append_with(run.along(decided), stream, drafts, provenance, expected=head)
+
+
 def _projected(
     run: _Run[S, C, E], before: Reached[S], after: Reached[S], envelopes: Sequence[Envelope]
 ) -> list[Callback]:
-    if run.aggregate.project is None:
+    if run.aggregate.project is None or not run.projects:
         return []
     projection = Projection(
         stream=run.stream, before=before.state, after=after.state, envelopes=tuple(envelopes)

@@ -64,6 +64,7 @@ class _Cache:
 
 _cache = _Cache()
 _contended_until: dict[Stream, float] = {}
+_looked_at: dict[Stream, float] = {}
 
 
 def cached(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
@@ -84,6 +85,23 @@ def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = F
         reached = replayed(aggregate, store.history(stream, queued=queued), stream)
     if reached.sequence and not wire.connection().in_atomic_block:
         _cache.put(aggregate, stream, reached)
+    return reached
+
+
+def recent(aggregate: Aggregate[S, Any, Any], stream: Stream, *, seconds: float) -> Reached[S]:
+    """Return the state of `stream` as it was at most `seconds` ago.
+
+    What this process has committed itself is always in it.
+    """
+    now = time.monotonic()
+    known = _cache.get(aggregate, stream)
+    if known is not None and _looked_at.get(stream, -seconds) + seconds > now:
+        return known
+    reached = fresh(aggregate, stream)
+    if not wire.connection().in_atomic_block:
+        # Also when there is nothing yet: that is known too.
+        _cache.put(aggregate, stream, reached)
+        _looked_at[stream] = now
     return reached
 
 
@@ -109,6 +127,7 @@ def forget_all() -> None:
     """Empty the cache. For tests, and for whoever restored a database under a process."""
     _cache.clear()
     _contended_until.clear()
+    _looked_at.clear()
 
 
 def replayed(

@@ -4,7 +4,8 @@ Writers of one stream queue up on an advisory lock that `events_append` takes an
 of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,11 @@ STREAM_MOVED = "DB001"
 """SQLSTATE of our own, raised by `events_append`."""
 CHUNK_EVENTS = 10_000
 
-_APPEND = "SELECT events_append(%s, %s::int, %s, %s, %s, %s, %s, %s, %s::json)"
+_APPENDED = (
+    "events_append(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
+    "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(events)s::json)"
+)
+_APPEND = f"SELECT {_APPENDED}"
 
 ENVELOPE_COLUMNS = (
     "e.stream, e.sequence, e.event_id, e.name, e.version, e.category, e.source, e.principal, "
@@ -80,6 +85,21 @@ Recorded = tuple[int, str, str, int, str, datetime]
 version, text of the data, time of emission."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """What else is written in the statement of an append: one round trip, all or nothing.
+
+    In `sql`, `{head}` stands for the new head of the stream, an integer: a function that
+    takes it as an argument runs after the append, under the lock of the stream. `hear` is
+    told the rows; `refusal` turns an SQLSTATE and its detail into an exception of its own.
+    """
+
+    sql: str
+    params: Mapping[str, object]
+    hear: Callable[[list[wire.Row]], None]
+    refusal: Callable[[str, str], Exception | None]
+
+
 def append(
     stream: Stream,
     drafts: Sequence[Draft],
@@ -95,26 +115,44 @@ def append(
 
     :raises StreamMoved: if the stream is not at `expected`.
     """
-    context = provenance.context
-    params: list[object] = [
-        key_of(stream),
-        expected,
-        once,
-        provenance.source.value,
-        str(context.principal),
-        context.correlation_id,
-        context.causation_id,
-        provenance.emitted_at,
-        _as_json(drafts),
-    ]
-    head = _appended(stream, expected, params)
-    if head is None:
-        return []
-    first = head - len(drafts) + 1
-    return [
-        sealed(draft, provenance, stream=stream, sequence=first + index)
-        for index, draft in enumerate(drafts)
-    ]
+    params = _params(stream, drafts, provenance, expected=expected, once=once)
+    try:
+        row = wire.run(_APPEND, params).fetchone()
+    except DatabaseError as error:
+        raise _refusal(error, stream, expected) or error from error.__cause__
+    assert row is not None
+    head: int | None = row[0]
+    return [] if head is None else _sealed(stream, drafts, provenance, head)
+
+
+def append_with(
+    companion: Companion,
+    stream: Stream,
+    drafts: Sequence[Draft],
+    provenance: Provenance,
+    *,
+    expected: int,
+) -> list[Envelope]:
+    """Append as `append` does, and write `companion` in the same statement.
+
+    Without `drafts` only the companion is written, whatever the stream has become.
+
+    :raises StreamMoved: if there are drafts and the stream is not at `expected`.
+    """
+    head = expected + len(drafts)
+    if drafts:
+        sql = companion.sql.replace("{head}", _APPENDED)
+        params = _params(stream, drafts, provenance, expected=expected, once=False)
+    else:
+        sql, params = companion.sql.replace("{head}", "%(head)s::int"), {"head": head}
+    try:
+        cursor = wire.run(sql, {**params, **companion.params})
+        rows = cursor.fetchall() if cursor.description else []
+    except DatabaseError as error:
+        refusal = _refusal(error, stream, expected) or companion.refusal(*_diagnosis(error))
+        raise refusal or error from error.__cause__
+    companion.hear(rows)
+    return _sealed(stream, drafts, provenance, head)
 
 
 def lock(streams: Iterable[Stream]) -> None:
@@ -209,14 +247,48 @@ def _as_json(drafts: Sequence[Draft]) -> str:
     return orjson.dumps(records).decode()
 
 
-def _appended(stream: Stream, expected: int | None, params: list[object]) -> int | None:
-    try:
-        row = wire.run(_APPEND, params).fetchone()
-    except DatabaseError as error:
-        diagnosis = getattr(error.__cause__, "diag", None)
-        if diagnosis is None or diagnosis.sqlstate != STREAM_MOVED or expected is None:
-            raise
-        raise StreamMoved(stream, expected, int(diagnosis.message_detail)) from error
-    assert row is not None
-    head: int | None = row[0]
-    return head
+def _params(
+    stream: Stream,
+    drafts: Sequence[Draft],
+    provenance: Provenance,
+    *,
+    expected: int | None,
+    once: bool,
+) -> dict[str, object]:
+    context = provenance.context
+    return {
+        "stream": key_of(stream),
+        "expected": expected,
+        "once": once,
+        "source": provenance.source.value,
+        "principal": str(context.principal),
+        "correlation_id": context.correlation_id,
+        "causation_id": context.causation_id,
+        "emitted_at": provenance.emitted_at,
+        "events": _as_json(drafts),
+    }
+
+
+def _sealed(
+    stream: Stream, drafts: Sequence[Draft], provenance: Provenance, head: int
+) -> list[Envelope]:
+    first = head - len(drafts) + 1
+    return [
+        sealed(draft, provenance, stream=stream, sequence=first + index)
+        for index, draft in enumerate(drafts)
+    ]
+
+
+def _refusal(error: DatabaseError, stream: Stream, expected: int | None) -> StreamMoved | None:
+    state, detail = _diagnosis(error)
+    if state != STREAM_MOVED or expected is None:
+        return None
+    return StreamMoved(stream, expected, int(detail))
+
+
+def _diagnosis(error: DatabaseError) -> tuple[str, str]:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return (
+        getattr(diagnosis, "sqlstate", None) or "",
+        getattr(diagnosis, "message_detail", None) or "",
+    )

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from events import executor
+import orjson
+
+from events import executor, wire
 from events.domain.aggregate import Aggregate, Projection
 from events.domain.envelope import Stream
 from workflows.flows.domain import catalog as catalogs
@@ -71,20 +73,28 @@ def _dated(stored: Stored, at: datetime) -> Stored:
 
 
 def _project(projection: Projection[Flow]) -> None:
-    flow = projection.after
-    if flow.created_at is None:
-        return
-    values = _row(flow)
-    is_new = projection.before.created_at is None
-    if is_new:
-        FlowSummary.objects.create(flow_id=flow.id, **values)
-    elif values != _row(projection.before):
-        FlowSummary.objects.filter(flow_id=flow.id).update(**values)
+    row = list_row(projection.before, projection.after)
+    if row is not None:
+        wire.run(LIST, row)
+
+
+def list_row(before: Flow, after: Flow) -> dict[str, Any] | None:
+    """Return the parameters of `LIST` for a flow whose row is new or has changed."""
+    if after.created_at is None:
+        return None
+    row = _row(after)
+    if before.created_at is not None and row == _row(before):
+        return None
+    # JSON goes as text: the statement says what it is.
+    plain = {name: value for name, value in row.items() if name not in _JSON}
+    written = {name: orjson.dumps(row[name]).decode() for name in _JSON}
+    return {f"list_{name}": value for name, value in (plain | written).items()}
 
 
 def _row(flow: Flow) -> dict[str, Any]:
     is_over = flow.deactivated_at is not None
     return {
+        "flow_id": flow.id,
         "status": flow.status.value if is_over else "active",
         "status_at": flow.deactivated_at or flow.created_at,
         "outcome": flow.status.value,
@@ -97,6 +107,18 @@ def _row(flow: Flow) -> dict[str, Any]:
         "is_paused": flow.is_paused,
         "started_at": flow.created_at,
     }
+
+
+_JSON = ("goals", "labels")
+_COLUMNS = tuple(one.name for one in FlowSummary._meta.local_concrete_fields)  # noqa: SLF001 (public in all but name)
+
+LIST = (
+    f"INSERT INTO flows_flowsummary ({', '.join(_COLUMNS)}) "  # noqa: S608 (names of our own)
+    f"VALUES ({', '.join(f'%(list_{name})s' + '::jsonb' * (name in _JSON) for name in _COLUMNS)})"
+    " ON CONFLICT (flow_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+)
+"""Writes the row of the list. Its parameters are those of `list_row`."""
 
 
 def _rows(stream: Stream) -> list[dict[str, Any]]:

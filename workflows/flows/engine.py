@@ -5,13 +5,16 @@ crash anywhere loses nothing: whoever waits has a row that wakes it.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from django.utils import timezone
 
 from events import executor, states
 from events.domain.aggregate import Outcome
+from events.executor import Decided
+from events.store import Companion
 from workflows.flows import conf, memory
 from workflows.flows.aggregates import (
     CATALOG,
@@ -19,8 +22,10 @@ from workflows.flows.aggregates import (
     CLUSTER,
     CLUSTER_STREAM,
     FLOWS,
+    LIST,
     Request,
     Stored,
+    list_row,
     stream_of,
 )
 from workflows.flows.domain.catalog import Catalog
@@ -31,7 +36,9 @@ from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.world import World
 from workflows.flows.languages import LANGUAGES
-from workflows.work import queue
+from workflows.work import handover, queue
+from workflows.work.domain.claim import Claim
+from workflows.work.handover import Taken, Wanted
 
 WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.INVOKE: "flow.invoke",
@@ -40,6 +47,9 @@ WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.TIME_OUT: "flow.time_out",
     EffectKind.TELL_PARENT: "flow.tell_parent",
 }
+
+HEALTH_KNOWN_S = 1.0
+"""How old what is known of the health of steps may be: health itself is a look now and then."""
 
 
 def catalog() -> Catalog:
@@ -52,10 +62,25 @@ def cluster() -> Cluster:
     return states.fresh(CLUSTER, CLUSTER_STREAM).state
 
 
+def health_of_late() -> Cluster:
+    """Return the health of the steps as this process last knew it, hardly ever by a look.
+
+    Asked outside a transaction before one is opened, it spares the transaction the look.
+    """
+    return states.recent(CLUSTER, CLUSTER_STREAM, seconds=HEALTH_KNOWN_S).state
+
+
 def flow(flow_id: str) -> Flow | None:
     """Return the flow as it is now, None if it was never started."""
     found: Flow = states.fresh(FLOWS, stream_of(flow_id)).state
     return found if found.created_at is not None else None
+
+
+def flow_last_seen(flow_id: str) -> Flow | None:
+    """Return the flow as this process left it, without a look: a change since is found out
+    by the append."""
+    known = states.cached(FLOWS, stream_of(flow_id))
+    return known.state if known is not None else flow(flow_id)
 
 
 def world(at: datetime | None = None) -> World:
@@ -66,7 +91,7 @@ def world(at: datetime | None = None) -> World:
     def is_healthy(step: Step) -> bool:
         # Asked only when something could start, and then once per decision.
         if not known:
-            known.append(cluster())
+            known.append(health_of_late())
         return known[0].on(settings.node, step.id).status != HealthStatus.UNHEALTHY
 
     return World(
@@ -79,53 +104,90 @@ def world(at: datetime | None = None) -> World:
     )
 
 
-def handle_in_transaction(
-    flow_id: str, command: FlowCommand, *, but_not: str = ""
+def handle(
+    flow_id: str, command: FlowCommand, *, completes: Claim | None = None, but_not: str = ""
 ) -> Outcome[Flow]:
-    """Carry out `command` in the caller's transaction, with all that follows from it.
+    """Carry out `command` with all that follows from it, in one statement and commit.
 
-    The item whose token is `but_not` gets no row: the caller holds one for it.
+    `completes` is the piece of work that is done with it; its worker may go on with what
+    follows. The item whose token is `but_not` gets no row: the caller holds one for it.
 
+    :raises ClaimLost: if `completes` is no longer the caller's; then nothing is written.
     :raises DomainError: whatever the decision refuses with.
     """
     asked = Request(command=command, world=world())
-    outcome = executor.execute_in_transaction(FLOWS, stream_of(flow_id), asked, at=asked.world.at)
-    decided = [
-        stored.event
-        for envelope in outcome.envelopes
-        if (stored := _read(envelope.name, envelope.data, asked.world.at)).event is not None
-    ]
-    effects = effects_of(outcome.state, [event for event in decided if event], asked.world)
-    wanted = [effect for effect in effects if not but_not or effect.token != but_not]
-    put_to_work(flow_id, wanted, caused_by=outcome.sequence)
-    return outcome
+    stream = stream_of(flow_id)
+    along = _along(flow_id, asked, completes=completes, but_not=but_not)
+    return executor.execute(FLOWS, stream, asked, at=asked.world.at, along=along)
 
 
-def _read(name: str, data: dict[str, object], at: datetime) -> Stored:
-    return FLOWS.read(name, 1, data, at)
+def handle_in_transaction(
+    flow_id: str,
+    command: FlowCommand,
+    *,
+    completes: Claim | None = None,
+    but_not: str = "",
+    is_new: bool = False,
+    taken: Taken | None = None,
+) -> Outcome[Flow]:
+    """Do what `handle` does in the caller's transaction.
 
+    With `is_new` nobody looks whether the flow was started before. `taken` is for who
+    starts a flow and goes on with its first piece of work.
 
-def put_to_work(flow_id: str, effects: Sequence[Effect], *, caused_by: int) -> None:
-    """Put what must be done on the to-do list, in the caller's transaction.
-
-    The key keeps a look at the same time from being listed twice.
+    :raises StreamMoved: if a flow that should be new is not.
     """
-    for effect in effects:
-        queue.enqueue(
-            WORK_KINDS[effect.kind],
-            subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],
-            input=_input_of(flow_id, effect),
-            due_at=effect.due_at,
-            idempotency_key=_key_of(flow_id, effect, caused_by),
-        )
+    asked = Request(command=command, world=world())
+    along = _along(flow_id, asked, completes=completes, but_not=but_not, taken=taken)
+    return executor.execute_in_transaction(
+        FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along, is_new=is_new
+    )
 
 
-def _input_of(flow_id: str, effect: Effect) -> dict[str, str]:
+def _along(
+    flow_id: str,
+    asked: Request,
+    *,
+    completes: Claim | None,
+    but_not: str,
+    taken: Taken | None = None,
+) -> Callable[[Decided[Flow, Stored]], Companion]:
+    """Return what writes the list row and the rows of work in the statement of the events."""
+
+    def along(decided: Decided[Flow, Stored]) -> Companion:
+        events = [stored.event for stored in decided.events if stored.event is not None]
+        effects = effects_of(decided.after, events, asked.world)
+        wanted = [
+            _wanted(flow_id, effect, asked.world.at)
+            for effect in effects
+            if not but_not or effect.token != but_not
+        ]
+        work = handover.companion(completes, wanted, taken=taken)
+        row = list_row(decided.before, decided.after)
+        if row is None:
+            return work
+        sql = f"WITH listed AS ({LIST}) {work.sql}"
+        return replace(work, sql=sql, params={**work.params, **row})
+
+    return along
+
+
+def _wanted(flow_id: str, effect: Effect, now: datetime) -> Wanted:
     members = {"flow_id": flow_id, "step_id": effect.step_id, "token": effect.token}
-    return {name: value for name, value in members.items() if value}
+    return Wanted(
+        kind=WORK_KINDS[effect.kind],
+        subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],
+        input={name: value for name, value in members.items() if value},
+        due_at=effect.due_at if effect.due_at > now else None,
+        idempotency_key=_key_of(flow_id, effect),
+    )
 
 
-def _key_of(flow_id: str, effect: Effect, caused_by: int) -> str:
-    if effect.kind == EffectKind.LOOK:
-        return f"{effect.due_at.timestamp()}:{flow_id}"[: queue.KEY_CHARS_MAX]
-    return f"{caused_by}:{effect.token}:{flow_id}"[: queue.KEY_CHARS_MAX]
+def _key_of(flow_id: str, effect: Effect) -> str | None:
+    """Return what keeps a look at the same time from being listed twice.
+
+    Everything else follows from an event, which the stream has once.
+    """
+    if effect.kind != EffectKind.LOOK:
+        return None
+    return f"{effect.due_at.timestamp()}:{flow_id}"[: queue.KEY_CHARS_MAX]

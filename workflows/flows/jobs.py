@@ -61,9 +61,8 @@ def invoke(claim: Claim) -> None:
 def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, WorkItem]:
     """Start the next attempt of an item whose wait is over."""
     command = asked.BeginAttempt(step_id=step.id, token=item.token)
-    with transaction.atomic(durable=True):
-        # The row that the new attempt makes is this one.
-        outcome = engine.handle_in_transaction(flow.id, command, but_not=item.token)
+    # The row that the new attempt makes is this one.
+    outcome = engine.handle(flow.id, command, but_not=item.token)
     after = outcome.state
     current = after.executions[step.id].items[item.token]
     may_still_start = not after.is_terminal and not after.is_paused
@@ -120,11 +119,13 @@ _CALLABLE_ELSEWHERE_S = 5.0
 
 def _settle(claim: Claim, flow: Flow, step: Step, item: WorkItem, result: Result) -> None:
     """Record how a call went, together with the completion of its row."""
+    command = _command_for(step, item, result)
+    if not (step.memoizable and isinstance(result, Done)):
+        engine.handle(flow.id, command, completes=claim)
+        return
     with transaction.atomic(durable=True):
-        engine.handle_in_transaction(flow.id, _command_for(step, item, result))
-        if step.memoizable and isinstance(result, Done):
-            memory.remember(step, item_inputs(flow.executions[step.id], item), result.outputs)
-        queue.complete(claim)
+        engine.handle_in_transaction(flow.id, command, completes=claim)
+        memory.remember(step, item_inputs(flow.executions[step.id], item), result.outputs)
 
 
 def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:
@@ -223,16 +224,12 @@ def compensate(claim: Claim) -> None:
     flow, step, item = _item(claim)
     if item.status == WorkStatus.COMPENSATING and item.next_retry_at is not None:
         begin = asked.BeginCompensation(step_id=step.id, token=item.token)
-        with transaction.atomic(durable=True):
-            outcome = engine.handle_in_transaction(flow.id, begin, but_not=item.token)
-        flow = outcome.state
+        flow = engine.handle(flow.id, begin, but_not=item.token).state
         item = flow.executions[step.id].items[item.token]
     if item.status != WorkStatus.COMPENSATING or item.next_retry_at is not None:
         return
     result = _undone(flow, step, item)
-    with transaction.atomic(durable=True):
-        engine.handle_in_transaction(flow.id, _compensation_command(step, item, result))
-        queue.complete(claim)
+    engine.handle(flow.id, _compensation_command(step, item, result), completes=claim)
 
 
 def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
@@ -268,9 +265,7 @@ def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.F
 @job("flow.look", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
 def look(claim: Claim) -> None:
     """Let a flow decide again: time has passed, or there is more to start."""
-    with transaction.atomic(durable=True):
-        engine.handle_in_transaction(claim.input["flow_id"], asked.Continue())
-        queue.complete(claim)
+    engine.handle(claim.input["flow_id"], asked.Continue(), completes=claim)
 
 
 @job("flow.time_out", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
@@ -302,7 +297,8 @@ def check_health(claim: Claim) -> dict[str, int]:
 
 
 def _item(claim: Claim) -> tuple[Flow, Step, WorkItem]:
-    flow = engine.flow(claim.input["flow_id"])
+    known = engine.flow_last_seen if claim.is_handed_over else engine.flow
+    flow = known(claim.input["flow_id"])
     assert flow is not None, "a row of work is made with its flow"
     step = flow.step(claim.input["step_id"])
     return flow, step, flow.executions[step.id].items[claim.input["token"]]

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from events import executor
 from events.domain.errors import Conflict
+from events.store import StreamMoved
 from ledger import idempotency
 from ledger.preconditions import check_version
 from workflows.flows import conf, engine
@@ -24,6 +25,8 @@ from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.validation import validate
 from workflows.flows.languages import LANGUAGES, compile_script
+from workflows.work import liveness, runner
+from workflows.work.handover import Taken
 
 GOALS_MAX = 64
 INIT_KEYS_MAX = 128
@@ -106,12 +109,29 @@ def start_flow(
     :raises FlowExists: if the id is taken by a flow with other goals or another init.
     :raises FlowBusy: if another flow holds the concurrency key.
     """
-    _check_limits(flow_id, goals, init, labels or {})
-    plan = make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches)
-    command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
-    with idempotency.transaction() as unit:
-        unit.refer(flow_id)
-        return _started(flow_id, command)
+    return _begun(_start_command(flow_id, goals, init, labels, options), flow_id)
+
+
+def run_flow(
+    *,
+    flow_id: str,
+    goals: Sequence[str],
+    init: Mapping[str, list[Any]],
+    labels: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Flow:
+    """Start a flow as `start_flow` does, and do its steps here, as a worker would.
+
+    Return it when it is over, or when somebody else's turn has come: a callback, a timer,
+    a retry, or a worker that was rung for a step beside. If this process dies the workers
+    go on from the last commit. Not within a transaction.
+    """
+    taken = Taken(worker=liveness.name("inline"))
+    started = _begun(_start_command(flow_id, goals, init, labels, options), flow_id, taken)
+    if taken.claim is None:
+        return started
+    runner.run([taken.claim])
+    return engine.flow_last_seen(flow_id) or started
 
 
 def start_child(
@@ -216,9 +236,7 @@ def fork_flow(
         options={**original.options, "forked_from": original.id},
         inherited=inherited,
     )
-    with idempotency.transaction() as unit:
-        unit.refer(new_flow_id)
-        return _started(new_flow_id, command)
+    return _begun(command, new_flow_id)
 
 
 def _checked(step: Step) -> Step:
@@ -271,17 +289,37 @@ def _check_limits(
             raise FlowInvalid(message, pointer=pointer)
 
 
-def _started(flow_id: str, command: asked.StartFlow) -> Flow:
-    key = command.options.get("concurrency_key", "")
-    known = engine.flow(flow_id)
-    if known is None:
-        try:
-            with transaction.atomic():
-                return engine.handle_in_transaction(flow_id, command).state
-        except IntegrityError as error:
-            if "flows_one_active_flow_per_concurrency_key" not in str(error):
-                raise
-            raise FlowBusy(key) from error
+def _start_command(
+    flow_id: str,
+    goals: Sequence[str],
+    init: Mapping[str, list[Any]],
+    labels: Mapping[str, str] | None,
+    options: Mapping[str, Any] | None,
+) -> asked.StartFlow:
+    _check_limits(flow_id, goals, init, labels or {})
+    plan = make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches)
+    engine.health_of_late()
+    return asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
+
+
+def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -> Flow:
+    """Start a flow that is thought to be new; if it is not, it must be the same."""
+    try:
+        with idempotency.transaction() as unit:
+            unit.refer(flow_id)
+            return engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken).state
+    except IntegrityError as error:
+        if "flows_one_active_flow_per_concurrency_key" not in str(error):
+            raise
+        raise FlowBusy(command.options.get("concurrency_key", "")) from error
+    except StreamMoved:
+        with idempotency.transaction() as unit:
+            unit.refer(flow_id)
+            return _same(command, flow_id)
+
+
+def _same(command: asked.StartFlow, flow_id: str) -> Flow:
+    known = _found(flow_id)
     same_init = {name: list(values) for name, values in command.init.items() if values}
     if known.plan.goals != command.plan.goals or dict(known.init) != same_init:
         raise FlowExists(flow_id)

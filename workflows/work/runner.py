@@ -77,20 +77,42 @@ def work_off(*, worker: str, kinds: Sequence[str]) -> int:
 
 
 def run(claims: Sequence[Claim]) -> int:
-    """Do `claims`, one after the other, and complete those of light kinds together."""
+    """Do `claims`, one after the other, and complete those of light kinds together.
+
+    Return how many pieces were done, with those that followed from one and were claimed
+    with its completion (handover).
+    """
     if not claims:
         return 0
     failpoint(CLAIMED)
     finished: list[Finished] = []
+    followers = 0
     with heart.keeping(claims):
         for claim in claims:
             kind = registry.get(claim.kind)
+            claim.watch.goes_on = not kind.light and conf.current().go_on_max > 1
             finished += _attempt(kind, claim)
             if not kind.light:
                 _complete(finished)
                 finished = []
+                followers += _follow(claim.watch.following)
         _complete(finished)
-    return len(claims)
+    return len(claims) + followers
+
+
+def _follow(claim: Claim | None) -> int:
+    """Go on with what was handed over, as long as a worker may without looking around."""
+    settings = conf.current()
+    until = time.monotonic() + settings.go_on_s
+    done = 0
+    while claim is not None:
+        done += 1
+        claim.watch.goes_on = done + 1 < settings.go_on_max and time.monotonic() < until
+        with heart.keeping([claim]):
+            failpoint(CLAIMED)
+            _complete(_attempt(registry.get(claim.kind), claim))
+        claim = claim.watch.following
+    return done
 
 
 Finished = tuple[Claim, str | None]

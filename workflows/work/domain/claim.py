@@ -68,6 +68,10 @@ class Watch:
     lost: bool = False
     settled: bool = False
     """Completed by the handler itself, in a transaction that has committed."""
+    goes_on: bool = False
+    """Its worker is ready to go on with what follows."""
+    following: "Claim | None" = None
+    """What follows, claimed for the same worker by the commit that settled this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,8 @@ class Claim:
     principal: str
     correlation_id: str
     causation_id: str | None
+    is_handed_over: bool = False
+    """Claimed by the commit that listed it: this process knows what that commit knew."""
     watch: Watch = field(default_factory=Watch, compare=False, repr=False)
 
     def check(self) -> None:

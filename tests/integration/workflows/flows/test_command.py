@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from workflows.flows import explain, services
+from workflows.flows import callables, explain, services
 from workflows.flows.domain.step_json import step_from_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +44,16 @@ def test_starts_lists_and_shows() -> None:
     assert "f1: completed at sequence" in shown
     assert "sum = 42" in shown
     assert "sum" not in said("show", "f1", "--at", "1")
+
+
+def test_runs_a_flow_in_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(callables._registered, "seven", lambda _inputs: {"n": 7})
+    attributes = {"n": {"role": "output"}}
+    document = {"id": "give", "name": "Give", "type": "python", "attributes": attributes}
+    services.register_step(step=step_from_json({**document, "python": {"callable": "seven"}}))
+
+    assert said("start", "f1", "add", "give") == "f1: active\n"
+    assert said("run", "f2", "add", "give") == "f2: completed\n"
 
 
 def test_tells_the_events_line_by_line() -> None:

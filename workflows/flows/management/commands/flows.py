@@ -32,7 +32,9 @@ class Command(BaseCommand):
         planned = actions.add_parser("plan", help="what a flow would do; nothing is kept")
         started = actions.add_parser("start", help="start a flow")
         started.add_argument("flow_id")
-        for each in (planned, started):
+        ran = actions.add_parser("run", help="start a flow and do its steps in this process")
+        ran.add_argument("flow_id")
+        for each in (planned, started, ran):
             each.add_argument("goals", nargs="+")
             each.add_argument("--init", type=_named, action="append", default=[])
         for name, help_ in (
@@ -47,6 +49,7 @@ class Command(BaseCommand):
             "show": self._show,
             "plan": self._plan,
             "start": self._start,
+            "run": self._run,
             "events": self._events,
             "replay": self._replay,
         }
@@ -90,6 +93,10 @@ class Command(BaseCommand):
 
     def _start(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
         flow = services.start_flow(flow_id=flow_id, goals=goals, init=_collected(init))
+        self.stdout.write(f"{flow.id}: {flow.status.value}")
+
+    def _run(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
+        flow = services.run_flow(flow_id=flow_id, goals=goals, init=_collected(init))
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
     def _events(self, *, flow_id: str) -> None:

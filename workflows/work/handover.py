@@ -1,0 +1,190 @@
+"""Go on: complete one piece of work and put the next ones on the list, in one statement.
+
+The statement is that of the append whose events are the reason (events.store.Companion). The
+first piece that is due at once can be claimed as it is put there, by the worker that
+completed the one before: no message and no claim lie between two steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+
+from events import context
+from events.ids import new_id
+from events.store import Companion
+from events.wire import Row
+from workflows.work import conf, documents, doorbell, registry
+from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
+from workflows.work.domain.life import Budget, State
+from workflows.work.registry import JSON, WorkKind
+
+CLAIM_LOST = "DB002"
+"""SQLSTATE of our own, raised by `work_hand_over`."""
+
+_HAND_OVER = (
+    "SELECT * FROM work_hand_over({head}, %(claim)s, %(fence)s::int, %(wanted)s::json, "
+    "%(by)s, %(story)s, %(cause)s)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A piece of work that follows. Without `due_at` it is due at once."""
+
+    kind: str
+    input: JSON
+    subject: str = ""
+    due_at: datetime | None = None
+    idempotency_key: str | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(slots=True)
+class Taken:
+    """The claim that `worker` goes on with, once the transaction has committed."""
+
+    worker: str
+    claim: Claim | None = None
+
+
+def companion(
+    completed: Claim | None, wanted: Sequence[Wanted], *, taken: Taken | None = None
+) -> Companion:
+    """Return what completes `completed` and lists `wanted`, the first of it taken if possible.
+
+    The inputs need no validation: they are of the caller's own kinds. The statement fails as
+    `queue.complete` does: ClaimLost, or CancelRequested, and then nothing is written.
+    """
+    taker = taken or (
+        Taken(completed.worker) if completed is not None and completed.watch.goes_on else None
+    )
+    first = next((one.id for one in wanted if one.due_at is None), None) if taker else None
+    who = context.current()
+    principal, story, cause = str(who.principal), who.correlation_id, who.causation_id
+
+    def hear(rows: list[Row]) -> None:
+        new = {id_: (claimed_at, lease_until) for id_, _, claimed_at, lease_until in rows}
+        following = None
+        if taker and first in new:
+            [one] = [each for each in wanted if each.id == first]
+            following = _claim(one, taker.worker, *new[first], principal, story, cause)
+        _ring(wanted, [id_ for id_, status, _, _ in rows if status == State.READY])
+        _after_commit(completed, taker, following)
+
+    return Companion(
+        sql=_HAND_OVER,
+        params={
+            "claim": completed and completed.id,
+            "fence": completed and completed.fence,
+            "wanted": _as_json(wanted, first, taker.worker) if taker else _as_json(wanted),
+            "by": principal,
+            "story": story,
+            "cause": cause,
+        },
+        hear=hear,
+        refusal=lambda state, why: _refusal(completed, state, why),
+    )
+
+
+def _refusal(completed: Claim | None, state: str, why: str) -> Exception | None:
+    if state != CLAIM_LOST or completed is None:
+        return None
+    if why == "cancel_requested":
+        completed.watch.cancel_requested = True
+        return CancelRequested(completed.id, completed.fence)
+    completed.watch.lost = True
+    return ClaimLost(completed.id, completed.fence)
+
+
+def _as_json(
+    wanted: Sequence[Wanted], first: UUID | None = None, worker: str | None = None
+) -> str | None:
+    if not wanted:
+        return None
+    inputs, hashes = documents.set_aside([documents.dump(one.input) for one in wanted])
+    rows = [
+        _row(one, registry.get(one.kind), text, hash_)
+        for one, text, hash_ in zip(wanted, inputs, hashes, strict=True)
+    ]
+    for row in rows:
+        if first is not None and row["id"] == first:
+            row |= {"taker": worker, "lease_s": conf.current().lease_s}
+    return orjson.dumps(rows).decode()
+
+
+def _row(one: Wanted, kind: WorkKind, text: str | None, hash_: str | None) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": one.id,
+        "kind": kind.name,
+        "queue": kind.queue,
+        "subject": one.subject,
+        "input": text,
+        "input_hash": hash_,
+        "due_at": one.due_at,
+        "max_attempts": kind.retry.max_attempts,
+        "crash_budget": kind.crash_budget,
+    }
+    if one.idempotency_key is not None:
+        fingerprint = documents.fingerprint(one.input)
+        row |= {"idempotency_key": one.idempotency_key, "fingerprint": fingerprint}
+    return row
+
+
+def _claim(
+    one: Wanted,
+    worker: str,
+    claimed_at: datetime,
+    lease_until: datetime,
+    principal: str,
+    correlation_id: str,
+    causation_id: str | None,
+) -> Claim:
+    kind = registry.get(one.kind)
+    return Claim(
+        id=one.id,
+        kind=one.kind,
+        subject=one.subject,
+        input=one.input,
+        token=token_of(one.id),
+        fence=1,
+        attempt=1,
+        lease_until=lease_until,
+        claimed_at=claimed_at,
+        worker=worker,
+        budget=Budget(
+            failures=0,
+            failures_max=kind.retry.max_attempts,
+            crashes=0,
+            crashes_max=kind.crash_budget,
+        ),
+        principal=principal,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+        is_handed_over=True,
+    )
+
+
+def _ring(wanted: Sequence[Wanted], ready: Sequence[UUID]) -> None:
+    if not ready:
+        return
+    by_kind: dict[str, list[UUID]] = {}
+    for one in wanted:
+        if one.id in ready:
+            by_kind.setdefault(one.kind, []).append(one.id)
+    for name, ids in by_kind.items():
+        doorbell.ring_after_commit(registry.get(name), ids)
+
+
+def _after_commit(completed: Claim | None, taker: Taken | None, following: Claim | None) -> None:
+    def settle() -> None:
+        if taker is not None:
+            taker.claim = following
+        if completed is not None:
+            completed.watch.settled = True
+            completed.watch.following = following
+
+    transaction.on_commit(settle, robust=True)
