@@ -17,5 +17,6 @@ class CommerceConfig(AppConfig):
             subscribers,
             timetable,
         )
+        from commerce.commands import bookings, invoices, money, products  # noqa: F401, PLC0415
 
         post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")

@@ -35,13 +35,14 @@ from commerce.models import (
     Slot,
 )
 from commerce.services import numbers, policies, seats
+from commerce.services.acts import Asked, act
 from commerce.services.slots import SlotNotFound
 from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
 from events.ids import new_id
 from ledger import preconditions, recording
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.action import Kind, Proof
 
 
 class ProductNotForSale(Rejected):
@@ -87,7 +88,7 @@ def create_booking(
     """
     now = timezone.now()
     booking_id = str(new_id())
-    with recording.recorded(_action("create", booking_id, kind=Kind.CREATE)) as proof:
+    with recording.recorded(act("booking.create", booking_id, kind=Kind.CREATE)) as proof:
         items, currency = _price(wanted, now)
         command = CreateBooking(
             number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
@@ -115,7 +116,8 @@ def hold_booking(
     :raises SlotSoldOut: if there are not enough seats.
     """
     command = _advance(Status.ON_HOLD, until=until or timezone.now() + conf.HOLD)
-    return _change("hold", booking_id, command, expected_version, source="booking")
+    asked = {"until": until}
+    return _change("hold", booking_id, command, expected_version, source="booking", asked=asked)
 
 
 def await_payment(
@@ -123,7 +125,14 @@ def await_payment(
 ) -> Booking:
     """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
     command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
-    return _change("await_payment", booking_id, command, expected_version, source="booking")
+    return _change(
+        "await_payment",
+        booking_id,
+        command,
+        expected_version,
+        source="booking",
+        asked={"until": until},
+    )
 
 
 def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
@@ -133,7 +142,7 @@ def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) ->
     :raises PaymentOutstanding: if it awaits a payment that has not come in.
     :raises SlotSoldOut: if there are not enough seats.
     """
-    with recording.recorded(_action("confirm", booking_id)) as proof:
+    with recording.recorded(act("booking.confirm", booking_id, asked={})) as proof:
         # Locked before the sum is read, so that it is true when the decision falls.
         lock_booking(booking_id)
         outstanding = selectors.outstanding_cents(_row(booking_id))
@@ -167,7 +176,9 @@ def cancel_booking(
     :raises InvalidTransition: if it is over already.
     """
     command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
-    with recording.recorded(_action("cancel", booking_id, reason=reason)) as proof:
+    with recording.recorded(
+        act("booking.cancel", booking_id, reason=reason, asked={"reason": reason})
+    ) as proof:
         lock_booking(booking_id)
         proof.weighs(paid_cents=selectors.paid_on_booking_cents(booking_id))
         return _changed(booking_id, command, expected_version, source="cancel", proof=proof)
@@ -210,7 +221,9 @@ def override_status(
     command = OverrideStatus(
         to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
     )
-    with recording.recorded(_action("override", booking_id, reason=reason)) as proof:
+    asked = {"to": to, "reason": reason, "until": until}
+    action = act("booking.override", booking_id, reason=reason, asked=asked)
+    with recording.recorded(action) as proof:
         return _changed(booking_id, command, expected_version, source="modify", proof=proof)
 
 
@@ -225,7 +238,8 @@ def amend_booking(
 
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with recording.recorded(_action("update", booking_id)) as proof:
+    asked = {"external_ref": external_ref, "notifications_suppressed": notifications_suppressed}
+    with recording.recorded(act("booking.update", booking_id, asked=asked)) as proof:
         lock_booking(booking_id)
         row = _row(booking_id)
         is_silent = notifications_suppressed
@@ -251,18 +265,21 @@ def contact_of(booking_id: UUID) -> dict[str, Any]:
     return vault.unseal(row.sealed, of=str(booking_id)) if row else {}
 
 
-def _action(
-    verb: str, booking_id: UUID | str, *, kind: Kind = Kind.UPDATE, reason: str = ""
-) -> Action:
-    name = f"booking.{verb}"
-    target = Target(type="booking", id=str(booking_id))
-    return Action(name=name, kind=kind, target=target, capability=name, reason=reason)
+def state_of(booking: Booking) -> dict[str, Any]:
+    """Return what an approval of a change of a booking depends on."""
+    return {"status": booking.status, "revision": booking.revision}
 
 
 def _change(
-    verb: str, booking_id: UUID, command: Command, expected_version: int | None, *, source: str
+    verb: str,
+    booking_id: UUID,
+    command: Command,
+    expected_version: int | None,
+    *,
+    source: str,
+    asked: Asked = None,
 ) -> Booking:
-    with recording.recorded(_action(verb, booking_id)) as proof:
+    with recording.recorded(act(f"booking.{verb}", booking_id, asked=asked or {})) as proof:
         return _changed(booking_id, command, expected_version, source=source, proof=proof)
 
 
@@ -278,6 +295,8 @@ def _changed(
     # Compared first: who acts on an old picture shall learn that, not what is wrong today.
     before = _row(booking_id)
     preconditions.check_version(expected_version, before.revision)
+    proof.found(state_of(before))
+    proof.weighs(currency=before.currency, customer_visible=before.status != Status.DRAFT)
     state = _execute(str(booking_id), command, proof=proof).state
     if state.status != before.status:
         proof.says(f"Booking went from {before.status} to {state.status}.")

@@ -16,10 +16,11 @@ from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
 from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
 from commerce.services import numbers
+from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import idempotency, preconditions, recording
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.action import Kind, Proof
 
 INVOICE_TYPE = "invoice"
 
@@ -61,7 +62,8 @@ def create_invoice(
     :raises BookingNotFound: if there is no such booking.
     :raises AmountOutOfRange: if it adds up to more than Daybook counts.
     """
-    with recording.recorded(_action("create", kind=Kind.CREATE)) as proof:
+    asked = {"booking_id": booking_id, "lines": lines, "tax_bp": tax_bp, "due_date": due_date}
+    with recording.recorded(act("invoice.create", kind=Kind.CREATE, asked=asked)) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:
             raise BookingNotFound(str(booking_id))
@@ -89,8 +91,9 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
     :raises VersionMoved: if it changed since `expected_version`.
     """
     now = timezone.now()
-    with recording.recorded(_action("issue", invoice_id)) as proof:
+    with recording.recorded(act("invoice.issue", invoice_id, asked={})) as proof:
         invoice = locked(invoice_id)
+        proof.found(state_of(invoice))
         preconditions.check_version(expected_version, invoice.revision)
         rules.check_can_issue(
             invoice_id=str(invoice_id), status=invoice.status, line_count=invoice.lines.count()
@@ -124,8 +127,11 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
     :raises VersionMoved: if it changed since `expected_version`.
     """
     now = timezone.now()
-    with recording.recorded(_action("void", invoice_id, reason=reason)) as proof:
+    action = act("invoice.void", invoice_id, reason=reason, asked={"reason": reason})
+    with recording.recorded(action) as proof:
         invoice = locked(invoice_id)
+        proof.found(state_of(invoice))
+        proof.weighs(amount_cents=invoice.total_cents, currency=invoice.currency)
         preconditions.check_version(expected_version, invoice.revision)
         # A pending payment counts: its money may already be on the way.
         rules.check_can_void(
@@ -162,9 +168,12 @@ def discard_draft(*, invoice_id: UUID) -> None:
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDraft: if it has been issued.
     """
-    action = _action("discard", invoice_id, kind=Kind.DELETE, capability="invoice.create")
-    with recording.recorded(action):
+    action = act(
+        "invoice.discard", invoice_id, kind=Kind.DELETE, capability="invoice.create", asked={}
+    )
+    with recording.recorded(action) as proof:
         invoice = locked(invoice_id)
+        proof.found(state_of(invoice))
         if invoice.status != InvoiceStatus.DRAFT:
             raise InvoiceNotDraft(str(invoice_id), invoice.status)
         invoice.delete()
@@ -219,6 +228,11 @@ def stream_of(invoice: Invoice) -> tuple[str, str]:
     return ("invoice", str(invoice.pk))
 
 
+def state_of(invoice: Invoice) -> dict[str, Any]:
+    """Return what an approval of a change of an invoice depends on."""
+    return {"status": invoice.status, "revision": invoice.revision}
+
+
 def identity(invoice: Invoice) -> dict[str, Any]:
     """Return what names an invoice in events."""
     return {
@@ -232,24 +246,6 @@ def identity(invoice: Invoice) -> dict[str, Any]:
 def _save(invoice: Invoice) -> None:
     invoice.revision += 1
     invoice.save()
-
-
-def _action(
-    verb: str,
-    invoice_id: UUID | str = "",
-    *,
-    kind: Kind = Kind.UPDATE,
-    capability: str = "",
-    reason: str = "",
-) -> Action:
-    name = f"invoice.{verb}"
-    return Action(
-        name=name,
-        kind=kind,
-        target=Target(type="invoice", id=str(invoice_id)),
-        capability=capability or name,
-        reason=reason,
-    )
 
 
 def _lines_of(booking: Booking, tax_bp: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -14,10 +15,11 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
 from commerce.services import invoices
+from commerce.services.acts import Asked, act
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.action import Action, Kind, Proof
 
 
 class PaymentNotFound(NotFound):
@@ -63,9 +65,19 @@ def record_payment(
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it.
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     """
-    action = action_of("payment.record", kind=Kind.CREATE)
+    asked = {
+        "invoice_id": invoice_id,
+        "amount_cents": amount_cents,
+        "currency": currency,
+        "method": method,
+        "reference": reference,
+        "paid_at": paid_at,
+        "is_pending": is_pending,
+    }
+    action = action_of("payment.record", kind=Kind.CREATE, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
+        proof.found(invoices.state_of(invoice))
         _check(invoice, amount_cents=amount_cents, currency=currency)
         payment = _insert(
             invoice,
@@ -87,8 +99,11 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
     :raises PaymentNotPending: if it ended before.
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it any more.
     """
-    with recording.recorded(action_of("payment.complete", payment_id)) as proof:
+    action = action_of("payment.complete", payment_id, asked={"paid_at": paid_at})
+    with recording.recorded(action) as proof:
         invoice, payment = _locked_pending(payment_id)
+        proof.found(state_of(payment))
+        proof.weighs(amount_cents=payment.amount_cents, currency=payment.currency)
         _check(invoice, amount_cents=payment.amount_cents, currency=payment.currency)
         payment.status = PaymentStatus.COMPLETED
         payment.paid_at = paid_at or timezone.now()
@@ -103,8 +118,10 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.
     """
-    with recording.recorded(action_of("payment.fail", payment_id, reason=reason)):
+    action = action_of("payment.fail", payment_id, reason=reason, asked={"reason": reason})
+    with recording.recorded(action) as proof:
         _, payment = _locked_pending(payment_id)
+        proof.found(state_of(payment))
         payment.status = PaymentStatus.FAILED
         payment.failure_reason = reason
         payment.save()
@@ -142,12 +159,22 @@ def book_captured(
     return payment
 
 
+def state_of(payment: Payment) -> dict[str, Any]:
+    """Return what an approval of a change of a payment depends on."""
+    return {"status": payment.status, "amount_cents": payment.amount_cents}
+
+
 def action_of(
-    name: str, payment_id: UUID | str = "", *, kind: Kind = Kind.UPDATE, reason: str = ""
+    name: str,
+    payment_id: UUID | str = "",
+    *,
+    kind: Kind = Kind.UPDATE,
+    reason: str = "",
+    asked: Asked = None,
 ) -> Action:
     """Return what is put on record about a payment."""
-    target = Target(type="payment", id=str(payment_id))
-    return Action(name=name, kind=kind, target=target, capability="payment.record", reason=reason)
+    may = "payment.record"
+    return act(name, payment_id, kind=kind, capability=may, reason=reason, asked=asked)
 
 
 def _check(invoice: Invoice, *, amount_cents: int, currency: str) -> None:

@@ -9,10 +9,11 @@ from django.utils import timezone
 from commerce.domain.money import Money
 from commerce.models import Product
 from commerce.models.products import ProductStatus
+from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
-from ledger.domain.action import Action, Kind, Target
+from ledger.domain.action import Kind
 
 CHANGEABLE = frozenset(
     {
@@ -62,7 +63,9 @@ def create_product(
     :raises AmountOutOfRange: if the price is beyond what Daybook counts.
     """
     price = Money(sell_amount_cents, currency)
-    with recording.recorded(_action("product.create", Kind.CREATE)) as proof:
+    asked = {"name": name, "currency": currency, "sell_amount_cents": sell_amount_cents}
+    asked |= {"status": status, **details}
+    with recording.recorded(act("product.create", kind=Kind.CREATE, asked=asked)) as proof:
         product = Product.objects.create(
             name=name,
             currency=price.currency,
@@ -86,8 +89,10 @@ def update_product(
     """
     for name in changes.keys() - CHANGEABLE:
         raise FieldNotChangeable(name)
-    with recording.recorded(_action("product.update", Kind.UPDATE, product_id)) as proof:
+    action = act("product.update", product_id, asked=changes)
+    with recording.recorded(action) as proof:
         product = _locked(product_id)
+        proof.found(state_of(product))
         preconditions.check_version(expected_version, product.revision)
         proof.says(f"Updated: {', '.join(sorted(changes))}")
         for name, value in changes.items():
@@ -106,8 +111,9 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
     :raises ProductInUse: if it has departures or bookings.
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with recording.recorded(_action("product.delete", Kind.DELETE, product_id)):
+    with recording.recorded(act("product.delete", product_id, kind=Kind.DELETE, asked={})) as proof:
         product = _locked(product_id)
+        proof.found(state_of(product))
         preconditions.check_version(expected_version, product.revision)
         product.revision += 1
         try:
@@ -117,9 +123,9 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
         _tell("deleted", product)
 
 
-def _action(name: str, kind: Kind, product_id: UUID | str = "") -> Action:
-    target = Target(type="product", id=str(product_id))
-    return Action(name=name, kind=kind, target=target, capability=name)
+def state_of(product: Product) -> dict[str, Any]:
+    """Return what an approval of a change of a product depends on."""
+    return {"status": product.status, "revision": product.revision}
 
 
 def _locked(product_id: UUID) -> Product:

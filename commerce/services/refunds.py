@@ -21,12 +21,13 @@ from commerce.domain.refunds import (
 from commerce.models import Capture, CreditNote, Payment, PaymentStatus, Refund, SeriesScope
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
-from commerce.services import bookings, invoices, numbers
+from commerce.services import bookings, invoices, numbers, payments
+from commerce.services.acts import act
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.action import Kind, Proof
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
@@ -93,16 +94,24 @@ def issue_credit_note(
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     """
     now = timezone.now()
-    action = _action("credit_note.issue", kind=Kind.CREATE, reason=reason)
+    asked = {
+        "invoice_id": invoice_id,
+        "amount_cents": amount_cents,
+        "currency": currency,
+        "reason": reason,
+    }
+    action = act("credit_note.issue", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
+        credited_cents = selectors.credited_cents(invoice_id)
+        proof.found({**invoices.state_of(invoice), "credited_cents": credited_cents})
         if currency != invoice.currency:
             raise CurrenciesMixed(invoice.currency, currency)
         invoice_rules.check_can_credit(invoice_id=str(invoice_id), status=invoice.status)
         rules.check_credit(
             invoice_id=str(invoice_id),
             total_cents=invoice.total_cents,
-            credited_cents=selectors.credited_cents(invoice_id),
+            credited_cents=credited_cents,
             amount_cents=amount_cents,
         )
         note = CreditNote.objects.create(
@@ -151,9 +160,18 @@ def request_refund(
     :raises RefundExceedsPayment, RefundExceedsCreditNote: if it is more than is left.
     :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
     """
-    action = _action("refund.request", kind=Kind.CREATE, reason=reason)
+    asked = {
+        "payment_id": payment_id,
+        "amount_cents": amount_cents,
+        "method": method,
+        "reason": reason,
+        "credit_note_id": credit_note_id,
+    }
+    action = act("refund.request", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         payment = _locked_payment(payment_id)
+        held_cents = selectors.refund_held_cents(payment_id=payment_id)
+        proof.found({**payments.state_of(payment), "held_cents": held_cents})
         note = _locked_note(credit_note_id, payment)
         _check_amount(payment, note, amount_cents)
         if method is RefundMethod.PROCESSOR_REVERSAL:
@@ -185,8 +203,10 @@ def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
     """
-    with recording.recorded(_action("refund.settle", refund_id)) as proof:
+    action = act("refund.settle", refund_id, asked={"provider_ref": provider_ref})
+    with recording.recorded(action) as proof:
         refund = _locked_refund(refund_id)
+        proof.found(state_of(refund))
         _check_by_hand(refund)
         return _settle(refund, provider_ref, proof=proof)
 
@@ -198,9 +218,16 @@ def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
     """
-    action = _action("refund.fail", refund_id, capability="refund.settle", reason=reason)
+    action = act(
+        "refund.fail",
+        refund_id,
+        capability="refund.settle",
+        reason=reason,
+        asked={"reason": reason},
+    )
     with recording.recorded(action) as proof:
         refund = _locked_refund(refund_id)
+        proof.found(state_of(refund))
         _check_by_hand(refund)
         return _fail(refund, reason, proof=proof)
 
@@ -226,12 +253,19 @@ def reverse_at_provider(*, claim: Claim) -> dict[str, Any]:
     return _end_reversal(refund.pk, claim, reference=reference)
 
 
+def state_of(refund: Refund) -> dict[str, Any]:
+    """Return what an approval of a change of a refund depends on."""
+    return {"status": refund.status}
+
+
 def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
     verb = "refund.fail" if refusal else "refund.settle"
-    action = _action(verb, refund_id, capability="refund.settle", reason=refusal)
+    action = act(verb, refund_id, capability="refund.settle", reason=refusal)
     with recording.recorded(action) as proof:
+        # It has happened; what is left is to note it, and nobody is asked for leave.
+        proof.weighs(reported_by_provider=True)
         refund = _locked_refund(refund_id)
         refund = (
             _fail(refund, refusal, proof=proof)
@@ -241,18 +275,6 @@ def _end_reversal(
         result = {"refundId": str(refund.pk), "status": refund.status}
         queue.complete(claim, result)
     return result
-
-
-def _action(
-    name: str,
-    target_id: UUID | str = "",
-    *,
-    kind: Kind = Kind.UPDATE,
-    capability: str = "",
-    reason: str = "",
-) -> Action:
-    target = Target(type=name.split(".", maxsplit=1)[0], id=str(target_id))
-    return Action(name=name, kind=kind, target=target, capability=capability or name, reason=reason)
 
 
 def _locked_payment(payment_id: UUID) -> Payment:

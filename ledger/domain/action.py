@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -83,8 +83,9 @@ class Action:
     """Something that somebody is about to do, and will have to answer for.
 
     Who does it is not said here: that comes from the credential. `risk_facts` are what
-    the capability weighs; `input` is what the fingerprint covers and is not stored. The run
-    and step are those that are acted on; of what a step does, the context knows them.
+    the capability weighs; `input` is what the fingerprint covers: what the command of this
+    name would be asked with, without personal values. None if it cannot be asked again. The
+    run and step are those that are acted on; of what a step does, the context knows them.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Action:
             "actionVersion": f"v{self.version}",
             "targetType": self.target.type,
             "targetId": self.target.id,
-            "commandInput": self.input,
+            "commandInput": plain(self.input),
         }
 
 
@@ -138,11 +139,12 @@ class Read:
 class _Notes:
     """What becomes known while an action is carried out."""
 
-    __slots__ = ("facts", "is_void", "kept", "summary", "target_id")
+    __slots__ = ("before", "facts", "is_void", "kept", "summary", "target_id")
 
     def __init__(self, target_id: str, facts: Mapping[str, Any]) -> None:
         self.target_id = target_id
         self.facts = dict(facts)
+        self.before: Mapping[str, Any] | None = None
         self.summary = ""
         self.is_void = False
         self.kept: list[Kept] = []
@@ -176,6 +178,13 @@ class Proof:
     def weighs(self, **facts: Any) -> None:
         """Add what the risk depends on. It can only make the action more serious."""
         self.notes.facts.update(facts)
+
+    def found(self, state: Mapping[str, Any]) -> None:
+        """Say how the target is, under its lock and before the change: what an approval is of.
+
+        JSON without personal values, in the words of the command's `state_of`.
+        """
+        self.notes.before = state
 
     def keeps(
         self,
@@ -221,6 +230,27 @@ class Authority:
     version: int
     risk: Risk
     source: str
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON: ids, times, choices and records as the API would write them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value.astimezone(UTC))
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    return str(value) if isinstance(value, UUID) else value
 
 
 def moment(when: datetime) -> str:

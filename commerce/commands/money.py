@@ -1,0 +1,154 @@
+"""What can be done by name with payments, credit notes and refunds."""
+
+from typing import Any
+from uuid import UUID
+
+from commerce.commands.registration import POSITIVE, REASON, moment, register, yet_to_be_made
+from commerce.domain.refunds import RefundMethod
+from commerce.models import Payment, PaymentMethod, Refund
+from commerce.schemas import CURRENCY, FLAG, ID, TEXT, TIME, nullable, record
+from commerce.services import payments, refunds
+from commerce.services.payments import PaymentNotFound
+from commerce.services.refunds import RefundNotFound
+from events.domain.canonical import JSON
+
+
+def _payment_state(target_id: str) -> JSON:
+    row = Payment.objects.filter(pk=target_id).first()
+    if row is None:
+        raise PaymentNotFound(UUID(target_id))
+    return payments.state_of(row)
+
+
+def _refund_state(target_id: str) -> JSON:
+    row = Refund.objects.filter(pk=target_id).first()
+    if row is None:
+        raise RefundNotFound(UUID(target_id))
+    return refunds.state_of(row)
+
+
+def _record_payment(_target_id: str, asked: dict[str, Any]) -> str:
+    payment = payments.record_payment(
+        invoice_id=UUID(asked["invoice_id"]),
+        amount_cents=asked["amount_cents"],
+        currency=asked["currency"],
+        method=PaymentMethod(asked["method"]),
+        reference=asked.get("reference", ""),
+        paid_at=moment(asked.get("paid_at")),
+        is_pending=asked.get("is_pending", False),
+    )
+    return str(payment.pk)
+
+
+def _complete_payment(target_id: str, asked: dict[str, Any]) -> str:
+    paid_at = moment(asked.get("paid_at"))
+    return str(payments.complete_payment(payment_id=UUID(target_id), paid_at=paid_at).pk)
+
+
+def _fail_payment(target_id: str, asked: dict[str, Any]) -> str:
+    return str(payments.fail_payment(payment_id=UUID(target_id), reason=asked["reason"]).pk)
+
+
+def _issue_credit_note(_target_id: str, asked: dict[str, Any]) -> str:
+    note = refunds.issue_credit_note(**{**asked, "invoice_id": UUID(asked["invoice_id"])})
+    return str(note.pk)
+
+
+def _request_refund(_target_id: str, asked: dict[str, Any]) -> str:
+    note = asked.get("credit_note_id")
+    refund = refunds.request_refund(
+        payment_id=UUID(asked["payment_id"]),
+        amount_cents=asked["amount_cents"],
+        method=RefundMethod(asked["method"]),
+        reason=asked["reason"],
+        credit_note_id=UUID(note) if note else None,
+    )
+    return str(refund.pk)
+
+
+def _settle_refund(target_id: str, asked: dict[str, Any]) -> str:
+    provider_ref = asked.get("provider_ref", "")
+    return str(refunds.settle_refund(refund_id=UUID(target_id), provider_ref=provider_ref).pk)
+
+
+def _fail_refund(target_id: str, asked: dict[str, Any]) -> str:
+    return str(refunds.fail_refund(refund_id=UUID(target_id), reason=asked["reason"]).pk)
+
+
+register(
+    "payment.record",
+    "Book money on an invoice.",
+    _record_payment,
+    schema=record(
+        ("reference", "paid_at", "is_pending"),
+        invoice_id=ID,
+        amount_cents=POSITIVE,
+        currency=CURRENCY,
+        method={"enum": [method.value for method in PaymentMethod]},
+        reference=TEXT,
+        paid_at=nullable(TIME),
+        is_pending=FLAG,
+    ),
+    state_of=yet_to_be_made,
+    makes=True,
+)
+for _name, _meaning, _run, _schema in (
+    (
+        "payment.complete",
+        "Note that announced money has come.",
+        _complete_payment,
+        record(("paid_at",), paid_at=nullable(TIME)),
+    ),
+    (
+        "payment.fail",
+        "Note that announced money will not come.",
+        _fail_payment,
+        record(reason=REASON),
+    ),
+):
+    register(
+        _name,
+        _meaning,
+        _run,
+        schema=_schema,
+        state_of=_payment_state,
+        capability="payment.record",
+    )
+register(
+    "credit_note.issue",
+    "Issue a credit note on an invoice.",
+    _issue_credit_note,
+    schema=record(invoice_id=ID, amount_cents=POSITIVE, currency=CURRENCY, reason=REASON),
+    state_of=yet_to_be_made,
+    makes=True,
+)
+register(
+    "refund.request",
+    "Give money of a payment back.",
+    _request_refund,
+    schema=record(
+        ("credit_note_id",),
+        payment_id=ID,
+        amount_cents=POSITIVE,
+        method={"enum": [method.value for method in RefundMethod]},
+        reason=REASON,
+        credit_note_id=nullable(ID),
+    ),
+    state_of=yet_to_be_made,
+    makes=True,
+)
+register(
+    "refund.settle",
+    "Note that money has gone back.",
+    _settle_refund,
+    schema=record(("provider_ref",), provider_ref=TEXT),
+    state_of=_refund_state,
+)
+register(
+    "refund.fail",
+    "Note that money has not gone back.",
+    _fail_refund,
+    schema=record(reason=REASON),
+    state_of=_refund_state,
+    capability="refund.settle",
+)

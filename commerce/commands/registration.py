@@ -1,0 +1,49 @@
+"""How the trade registers its commands, and the words in which they say what they take."""
+
+from datetime import datetime
+from typing import Any
+
+from commerce.schemas import record
+from events.domain.canonical import JSON
+from ledger import commands
+from ledger.commands import Command, Run, StateOf
+
+REASON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 500}
+POSITIVE: dict[str, Any] = {"type": "integer", "minimum": 1}
+NOTHING = record()
+
+
+def register(
+    name: str,
+    meaning: str,
+    run: Run,
+    *,
+    schema: dict[str, Any],
+    state_of: StateOf,
+    capability: str = "",
+    makes: bool = False,
+) -> None:
+    """Register the first version of a command whose target is the noun of its name."""
+    commands.register(
+        Command(
+            name=name,
+            version=1,
+            meaning=meaning,
+            capability=capability or name,
+            target_type=name.split(".", maxsplit=1)[0],
+            input_schema=schema,
+            state_of=state_of,
+            run=run,
+            makes=makes,
+        )
+    )
+
+
+def yet_to_be_made(_target_id: str) -> JSON:
+    """Say nothing about a target that is not there yet."""
+    return None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time that may be missing."""
+    return datetime.fromisoformat(text) if text else None

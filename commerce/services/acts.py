@@ -1,0 +1,30 @@
+"""What is put on record when the trade changes something: an action named after its command."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from ledger.domain.action import Action, Kind, Target
+
+Asked = Mapping[str, Any] | None
+"""With what a command was asked; None if it cannot be asked again by name."""
+
+
+def act(
+    name: str,
+    target_id: UUID | str = "",
+    *,
+    kind: Kind = Kind.UPDATE,
+    capability: str = "",
+    reason: str = "",
+    asked: Asked = None,
+) -> Action:
+    """Return the action `noun.verb` on the noun with `target_id`, empty if it is yet to be made."""
+    return Action(
+        name=name,
+        kind=kind,
+        target=Target(type=name.split(".", maxsplit=1)[0], id=str(target_id)),
+        capability=capability or name,
+        reason=reason,
+        input=asked,
+    )

@@ -1,0 +1,144 @@
+"""The registry of commands: what can be carried out again by anybody entitled.
+
+A command has the name of the action that it puts on record. `run` calls the service that a
+page or the API would call, so whatever holds there holds here: rights, records, approvals.
+Used where somebody acts later or by name: on approval, on reversal, as a tool of an agent.
+Every app registers its own in `<app>/commands.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from events.domain.canonical import JSON
+from events.domain.errors import NotFound, Rejected
+from ledger import capabilities
+
+StateOf = Callable[[str], JSON]
+"""Given the id of a target: what an approval of the command depends on; None without target.
+
+It says what the service itself says with `Proof.found`, in the same words, so that the two
+can be compared.
+"""
+
+Run = Callable[[str, dict[str, Any]], str]
+"""Given the id of the target (empty for what is yet to be made) and a valid input, carry the
+command out in a transaction of its own, and return the id of what was made or changed."""
+
+
+class CommandUnknown(NotFound):
+    code = "command_unknown"
+    hint = "Name a command that an app of this installation registers in its commands.py."
+
+    def __init__(self, name: str, version: int | None = None) -> None:
+        super().__init__(
+            f"There is no command {name!r}" + (f" of version {version}." if version else "."),
+            name=name,
+        )
+
+
+class CommandInputInvalid(Rejected):
+    code = "command_input_invalid"
+    hint = "Correct the input; the schema of the command says what it takes."
+
+    def __init__(self, name: str, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(
+            f"The input of {name} is not valid: {problems[0][1]}.",
+            pointer=problems[0][0],
+            command=name,
+            errors=[{"pointer": pointer, "detail": detail} for pointer, detail in problems],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something that can be done by name. Its input holds no personal values.
+
+    `makes` says that the target does not exist before; then it is asked without an id.
+    """
+
+    name: str
+    version: int
+    meaning: str
+    capability: str
+    target_type: str
+    input_schema: dict[str, Any]
+    state_of: StateOf
+    run: Run
+    makes: bool = False
+
+    def validate(self, value: JSON) -> None:
+        """Do nothing if `value` is an input that this command takes.
+
+        :raises CommandInputInvalid: with a JSON pointer for each problem.
+        """
+        found = Draft202012Validator(
+            self.input_schema, format_checker=Draft202012Validator.FORMAT_CHECKER
+        ).iter_errors(value)
+        problems = sorted((_pointer(error), error.message) for error in found)
+        if problems:
+            raise CommandInputInvalid(self.name, problems)
+
+
+_commands: dict[tuple[str, int], Command] = {}
+
+
+def register(command: Command) -> Command:
+    """Make `command` known to this process, and return it. A name and version mean one thing."""
+    Draft202012Validator.check_schema(command.input_schema)
+    capabilities.get(command.capability)  # A bug shows when the process starts.
+    known = _commands.setdefault((command.name, command.version), command)
+    assert known == command, f"{command.name} v{command.version} is registered twice"
+    return command
+
+
+def get(name: str, version: int | None = None) -> Command:
+    """Return a command; without a version, the newest.
+
+    :raises CommandUnknown: if this process has none.
+    """
+    if version is None:
+        version = max((number for known, number in _commands if known == name), default=0)
+    try:
+        return _commands[name, version]
+    except KeyError:
+        raise CommandUnknown(name, version or None) from None
+
+
+def every() -> list[Command]:
+    """Return the newest version of every command, by name."""
+    return [get(name) for name in sorted({name for name, _ in _commands})]
+
+
+def run(
+    name: str,
+    *,
+    target_id: str = "",
+    input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
+    version: int | None = None,
+) -> str:
+    """Carry a command out as whoever acts now; return the id of what was made or changed.
+
+    Whether they may is for the caller to check, as every interface does; whether it needs an
+    approval is checked where it is put on record.
+
+    :raises CommandUnknown: if there is no such command.
+    :raises CommandInputInvalid: if it does not take this input.
+    :raises DomainError: whatever its service refuses with.
+    """
+    command = get(name, version)
+    asked = dict(input)
+    command.validate(asked)
+    return command.run(target_id, asked)
+
+
+def _pointer(error: ValidationError) -> str:
+    path = "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
+    return f"/input{path}"
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
