@@ -94,12 +94,8 @@ def issue_credit_note(
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     """
     now = timezone.now()
-    asked = {
-        "invoice_id": invoice_id,
-        "amount_cents": amount_cents,
-        "currency": currency,
-        "reason": reason,
-    }
+    asked = {"invoice_id": invoice_id, "amount_cents": amount_cents}
+    asked |= {"currency": currency, "reason": reason}
     action = act("credit_note.issue", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
@@ -160,13 +156,8 @@ def request_refund(
     :raises RefundExceedsPayment, RefundExceedsCreditNote: if it is more than is left.
     :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
     """
-    asked = {
-        "payment_id": payment_id,
-        "amount_cents": amount_cents,
-        "method": method,
-        "reason": reason,
-        "credit_note_id": credit_note_id,
-    }
+    asked = {"payment_id": payment_id, "amount_cents": amount_cents, "method": method}
+    asked |= {"reason": reason, "credit_note_id": credit_note_id}
     action = act("refund.request", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         payment = _locked_payment(payment_id)
