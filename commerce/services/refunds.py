@@ -121,20 +121,7 @@ def issue_credit_note(
         )
         proof.refers_to(note.pk)
         proof.weighs(amount_cents=amount_cents, currency=currency)
-        recorder.emit(
-            "credit_note.issued",
-            {
-                "creditNoteId": str(note.pk),
-                "creditNoteNumber": note.number,
-                "invoiceId": str(invoice_id),
-                "bookingId": str(invoice.booking_id),
-                "amountCents": amount_cents,
-                "currency": currency,
-                "reason": reason,
-            },
-            stream=("credit_note", str(note.pk)),
-            event_id=f"evt_credit_note_issued_{note.pk}",
-        )
+        _tell_issued(note)
     return note
 
 
@@ -369,6 +356,23 @@ def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
     proof.says("The money did not go back.")
     _tell("failed", refund, failureReason=reason)
     return refund
+
+
+def _tell_issued(note: CreditNote) -> None:
+    recorder.emit(
+        "credit_note.issued",
+        {
+            "creditNoteId": str(note.pk),
+            "creditNoteNumber": note.number,
+            "invoiceId": str(note.invoice_id),
+            "bookingId": str(note.invoice.booking_id),
+            "amountCents": note.amount_cents,
+            "currency": note.currency,
+            "reason": note.reason,
+        },
+        stream=("credit_note", str(note.pk)),
+        event_id=f"evt_credit_note_issued_{note.pk}",
+    )
 
 
 def _tell(what: str, refund: Refund, **more: str) -> None:
