@@ -225,7 +225,7 @@ _RENDITION = {
     "invoiceStatus": TEXT,
     "invoiceType": TEXT,
     "renditionId": ID,
-    "format": one_of("html", "json"),
+    "format": one_of("html", "json", "pdf"),
 }
 
 _fact(
@@ -301,7 +301,7 @@ _note(
 _note(
     "invoice.document.generated",
     "A document of an invoice is ready to be sent.",
-    schema=record(**_RENDITION, renderedBodyFormat=one_of("html", "json"), regenerated=FLAG),
+    schema=record(**_RENDITION, renderedBodyFormat=one_of("html", "json", "pdf"), regenerated=FLAG),
     stream="invoice",
 )
 

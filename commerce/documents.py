@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
+from commerce.pdf import invoice_pdf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +34,32 @@ def generate(invoice: Invoice, format_: RenditionFormat) -> Artifact:
     match format_:
         case RenditionFormat.HTML:
             return _html(invoice)
+        case RenditionFormat.PDF:
+            return _pdf(invoice)
         case RenditionFormat.JSON:
             return _json(invoice)
 
 
 def _html(invoice: Invoice) -> Artifact:
+    text = render_to_string("commerce/documents/invoice.html", _readable(invoice))
+    return Artifact(content=text.encode(), content_type="text/html; charset=utf-8")
+
+
+def _pdf(invoice: Invoice) -> Artifact:
+    return Artifact(content=invoice_pdf(_readable(invoice)), content_type="application/pdf")
+
+
+def _readable(invoice: Invoice) -> dict[str, Any]:
+    """Return what a person reads, with money as text."""
+
     def money(cents: int) -> str:
         return str(Money(cents, invoice.currency))
 
-    context = {
-        "invoice": invoice,
+    return {
+        "number": invoice.number,
+        "booking": invoice.booking.number,
+        "issued": f"{invoice.issued_at:%Y-%m-%d}" if invoice.issued_at else "not yet",
+        "due_by": invoice.due_date.isoformat() if invoice.due_date else "at once",
         "lines": [
             {
                 "description": line.description,
@@ -57,8 +74,6 @@ def _html(invoice: Invoice) -> Artifact:
         "paid": money(invoice.paid_cents),
         "due": money(invoice.balance_due_cents),
     }
-    text = render_to_string("commerce/documents/invoice.html", context)
-    return Artifact(content=text.encode(), content_type="text/html; charset=utf-8")
 
 
 def _json(invoice: Invoice) -> Artifact:

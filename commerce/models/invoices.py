@@ -25,6 +25,7 @@ class SeriesScope(StrEnum):
 
 class RenditionFormat(StrEnum):
     HTML = "html"
+    PDF = "pdf"
     JSON = "json"
 
 

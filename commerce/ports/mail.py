@@ -12,7 +12,7 @@ PROVIDER = "demo-mail"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message with its attachments: name, media type and text of each."""
+    """A message with its attachments: name, media type and base64 content of each."""
 
     to: str
     subject: str

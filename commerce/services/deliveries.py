@@ -5,6 +5,7 @@ token of the work, so that it sends once however often it is asked. That it took
 the fact `booking.documents.sent` and the end of the work are one transaction again.
 """
 
+from base64 import b64encode
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from commerce import projections, selectors, vault
 from commerce.domain.booking.messages import NoteDocumentsSent
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.masking import mask_email
-from commerce.models import Booking, Delivery, DeliveryStatus, Rendition
+from commerce.models import Booking, Delivery, DeliveryStatus, Rendition, RenditionFormat
 from commerce.ports import mail
 from commerce.ports.mail import Message
 from commerce.services import bookings
@@ -29,6 +30,8 @@ SEND_DOCUMENTS = "commerce.send_documents"
 
 _OVER = frozenset({DeliveryStatus.SENT, DeliveryStatus.CANCELLED})
 """A failed one is not over: somebody may take its work up again."""
+
+_WORST_FIRST = (RenditionFormat.JSON, RenditionFormat.HTML, RenditionFormat.PDF)
 
 
 class NoDocuments(Rejected):
@@ -137,14 +140,18 @@ def _bundle(booking: Booking) -> list[Rendition]:
         raise NotificationsSuppressed(booking.pk)
     if not selectors.has_sendable_invoices(booking.pk):
         raise NoDocuments(booking.pk)
-    # One document per invoice: the readable format where there are both.
+    # One document per invoice, of the best format there is: the last one stays.
     chosen = {
         rendition.invoice_id: rendition
-        for rendition in selectors.sendable_documents(booking.pk).order_by("-format")
+        for rendition in sorted(selectors.sendable_documents(booking.pk), key=_how_good)
     }
     if not chosen:
         raise NoAttachments(booking.pk)
     return [chosen[invoice_id] for invoice_id in sorted(chosen)]
+
+
+def _how_good(rendition: Rendition) -> int:
+    return _WORST_FIRST.index(RenditionFormat(rendition.format))
 
 
 def _message(delivery: Delivery) -> Message:
@@ -158,7 +165,7 @@ def _message(delivery: Delivery) -> Message:
             {
                 "name": rendition.storage_key.rpartition("/")[2],
                 "content_type": rendition.content_type,
-                "content": bytes(rendition.content).decode(),
+                "content_base64": b64encode(bytes(rendition.content)).decode(),
             }
             for rendition in renditions.order_by("storage_key")
         ),

@@ -1,9 +1,10 @@
+from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from commerce import invariants
-from commerce.models import Booking, Delivery, Invoice
+from commerce.models import Booking, Delivery, Invoice, RenditionFormat
 from commerce.services import bookings, deliveries, invoices, renditions
 from commerce.services.deliveries import (
     NoAttachments,
@@ -47,6 +48,16 @@ class TestSendBookingDocuments:
         assert len(delivery.document_keys) == 1
         assert peers.seen(peers.mail)["calls"] == []
         assert "booking.documents.sent" not in names_in("booking", ready.pk)
+
+    def test_sends_the_best_format_of_each_invoice(self, ready: Booking) -> None:
+        [invoice] = Invoice.objects.filter(booking=ready)
+        for format_ in (RenditionFormat.PDF, RenditionFormat.JSON):
+            renditions.generate_invoice_document(invoice_id=invoice.pk, format_=format_)
+
+        delivery = deliveries.send_booking_documents(booking_id=ready.pk)
+
+        [key] = delivery.document_keys
+        assert key.endswith(".pdf")
 
     def test_keeps_the_address_sealed(self, ready: Booking) -> None:
         delivery = deliveries.send_booking_documents(booking_id=ready.pk)
@@ -110,7 +121,7 @@ class TestDeliver:
         assert Booking.objects.get(pk=ready.pk).documents_sent_at is not None
         [message] = peers.messages
         assert message["to"] == "ada@example.com"
-        assert message["attachments"][0]["content"].startswith("<!doctype html>")
+        assert b64decode(message["attachments"][0]["content_base64"]).startswith(b"<!doctype html>")
 
     def test_tries_again_until_the_mail_service_takes_it(
         self, ready: Booking, peers: Peers

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from commerce.documents import Artifact
-from commerce.models import Invoice, PaymentMethod, Rendition, RenditionFormat
+from commerce.models import Invoice, InvoiceLine, PaymentMethod, Rendition, RenditionFormat
 from commerce.services import invoices, payments, renditions
 from commerce.services.invoices import InvoiceNotFound
 from commerce.services.renditions import GeneratorFailed, InvoiceHasNoDocument
@@ -100,6 +100,17 @@ class TestGenerateInvoiceDocument:
             renditions.generate_invoice_document(invoice_id=invoice.pk)
 
         assert not Rendition.objects.exists()
+
+    def test_prints_the_same_paper_twice(self, invoice: Invoice) -> None:
+        InvoiceLine.objects.filter(invoice=invoice).update(description="Tour <b>& más”")
+        first, second = (
+            renditions.generate_invoice_document(invoice_id=invoice.pk, format_=RenditionFormat.PDF)
+            for _ in range(2)
+        )
+
+        assert bytes(first.content).startswith(b"%PDF-")
+        assert first.content_type == "application/pdf"
+        assert first.content_hash == second.content_hash
 
     def test_refuses_drafts_and_what_is_void(self, draft: Invoice) -> None:
         with pytest.raises(InvoiceHasNoDocument):

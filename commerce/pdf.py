@@ -1,0 +1,98 @@
+"""An invoice on paper: A4, one table, set in a font that is embedded. Reads, writes nothing."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+import reportlab
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+_MARGIN: Final = 22 * mm
+_COLUMNS: Final = [80 * mm, 14 * mm, 24 * mm, 24 * mm, 24 * mm]
+_FONTS: Final = {"Vera": "Vera.ttf", "VeraBold": "VeraBd.ttf"}
+
+_TEXT: Final = ParagraphStyle("text", fontName="Vera", fontSize=9, leading=13)
+_TITLE: Final = ParagraphStyle("title", fontName="VeraBold", fontSize=16, leading=22)
+_RULES: Final = TableStyle(
+    [
+        ("FONT", (0, 0), (-1, -1), "Vera", 9),
+        ("FONT", (0, 0), (-1, 0), "VeraBold", 9),
+        ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.8, colors.black),
+        ("LINEABOVE", (0, -3), (-1, -3), 0.8, colors.black),
+        ("FONT", (0, -1), (-1, -1), "VeraBold", 9),
+    ]
+)
+
+
+def invoice_pdf(document: Mapping[str, Any]) -> bytes:
+    """Return the PDF of an invoice. The same document always gives the same bytes.
+
+    `document` has `number`, `booking`, `issued`, `due_by` (texts), `lines` (each with
+    `description`, `quantity`, `unit`, `tax`, `amount`), `total`, `paid` and `due`.
+    """
+    _register_fonts()
+    paper = BytesIO()
+    SimpleDocTemplate(
+        paper,
+        pagesize=A4,
+        title=f"Invoice {document['number']}",
+        leftMargin=_MARGIN,
+        rightMargin=_MARGIN,
+        topMargin=_MARGIN,
+        bottomMargin=_MARGIN,
+        # Without the time of making and a random id: a hash of it then means something.
+        invariant=1,
+    ).build(_content(document))
+    return paper.getvalue()
+
+
+def _content(document: Mapping[str, Any]) -> list[Flowable]:
+    about = f"Booking {document['booking']}. Issued {document['issued']}, due {document['due_by']}."
+    table = Table(_rows(document), colWidths=_COLUMNS, repeatRows=1)
+    table.setStyle(_RULES)
+    return [
+        Paragraph(_plain(f"Invoice {document['number']}"), _TITLE),
+        Paragraph(_plain(about), _TEXT),
+        Spacer(0, 8 * mm),
+        table,
+    ]
+
+
+def _rows(document: Mapping[str, Any]) -> list[Sequence[Any]]:
+    lines = [
+        # A paragraph, for it may need more than one line.
+        [
+            Paragraph(_plain(line["description"]), _TEXT),
+            *(str(line[name]) for name in ("quantity", "unit", "tax", "amount")),
+        ]
+        for line in document["lines"]
+    ]
+    return [
+        ["What", "Quantity", "Each", "Tax", "Amount"],
+        *lines,
+        ["Total", "", "", "", document["total"]],
+        ["Paid", "", "", "", document["paid"]],
+        ["Due", "", "", "", document["due"]],
+    ]
+
+
+def _plain(text: str) -> str:
+    # A paragraph understands markup; what somebody typed is none.
+    return escape(text)
+
+
+def _register_fonts() -> None:
+    folder = Path(reportlab.__file__).parent / "fonts"
+    for name, file in _FONTS.items():
+        if name not in pdfmetrics.getRegisteredFontNames():
+            pdfmetrics.registerFont(TTFont(name, folder / file))
