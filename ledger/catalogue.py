@@ -115,3 +115,36 @@ for _name, _stream, _schema, _meaning in (
     ("agent_key.revoked", "delegation", _about(_AGENT_KEY), "A key of an agent was ended."),
 ):
     declare(_name, category="domain", stream=_stream, meaning=_meaning, schema=_schema)
+declare_stream(
+    "reversal",
+    meaning="What becomes of one entry of the ledger that can be undone.",
+    read="ledger.read",
+)
+_ABOUT_A_REVERSAL = {
+    "type": "object",
+    "properties": {
+        "entryId": {"type": "string", "format": "uuid"},
+        "reversalId": {"type": "string", "format": "uuid"},
+        "state": {"type": "string"},
+        "outcome": {"type": ["string", "null"]},
+        "amountCents": {"type": ["integer", "null"], "minimum": 0},
+        "currency": {"type": ["string", "null"]},
+    },
+    "required": ["entryId", "reversalId", "state", "outcome", "amountCents", "currency"],
+    "additionalProperties": False,
+}
+for _what, _meaning in {
+    "requested": "Undoing an action was asked for, and waits for an approval.",
+    "withdrawn": "The request to undo an action came to nothing.",
+    "begun": "Undoing an action is under way: something outside has to happen first.",
+    "completed": "An action was undone, wholly or in part.",
+    "failed": "An attempt to undo an action failed; it may be tried again.",
+    "expired": "The time in which an action could be undone is over.",
+}.items():
+    declare(
+        f"ledger.reversal.{_what}",
+        category="internal",
+        stream="reversal",
+        meaning=_meaning,
+        schema=_ABOUT_A_REVERSAL,
+    )

@@ -19,7 +19,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, payloads
+from ledger import capabilities, payloads, standings
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     REASON_CHARS_MAX,
@@ -33,6 +33,7 @@ from ledger.domain.action import (
 )
 from ledger.domain.capability import actor_of
 from ledger.domain.payload import Kept, PayloadKind
+from ledger.domain.reversals import Declaration, Undoing
 from ledger.models import Entry
 from ledger.payloads import Prepared
 
@@ -98,6 +99,8 @@ class Draft:
     workflow_run_id: str = ""
     workflow_step_id: str = ""
     kept: tuple[Kept, ...] = ()
+    declared: Declaration | None = None
+    undoing: Undoing | None = None
 
 
 def append(draft: Draft) -> None:
@@ -105,14 +108,20 @@ def append(draft: Draft) -> None:
 
     :raises ActionKeyReused: if its idempotency key stands on another entry.
     :raises PayloadTooLarge: if it refers to too much.
+    :raises ReversalRefused: if it undoes another that does not, or no longer, allow it.
     """
+    taken = standings.take(draft.undoing, at=draft.occurred_at) if draft.undoing else None
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
     columns = _columns(draft)
     details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
+    details |= {**standings.declared_columns(draft.declared), **(taken.said() if taken else {})}
     said = {**details, "payloads": [each.said() for each in kept]}
     body = canonical.canonical(_document(columns, said))
     digest = hashlib.sha256(body).hexdigest()
     statement = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
+    if draft.declared is not None or taken is not None:
+        # Few entries say anything about undoing: the others are spared thirteen columns.
+        statement, details = _INSERT_REVERSAL, {**standings.NOTHING_SAID, **details}
     try:
         wire.run(statement, {**columns, **details, "body": body, "digest": digest})
     except IntegrityError as error:
@@ -120,6 +129,8 @@ def append(draft: Draft) -> None:
             raise ActionKeyReused from error
         raise
     payloads.insert(kept)
+    if taken is not None:
+        standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
@@ -268,6 +279,24 @@ _INSERT_MUTATION: LiteralString = (
 INSERT INTO ledger_mutation
        (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary)
 SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s
+  FROM entry
+"""
+)
+_INSERT_REVERSAL: LiteralString = (
+    _SPINE
+    + standings.INSERT
+    + """
+INSERT INTO ledger_mutation (
+  entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary,
+  reversal_kind, reversal_command_id, reversal_command_version, reversal_why,
+  reversal_follow_ups, reversal_until,
+  reversal_amount_cents, reversal_currency, reverses_id, reversal_step, reversal_number,
+  reversal_outcome, reversed_cents)
+SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s,
+  %(reversal_kind)s, %(reversal_command_id)s, %(reversal_command_version)s, %(reversal_why)s,
+  %(reversal_follow_ups)s::varchar[],
+  %(reversal_until)s, %(reversal_amount_cents)s, %(reversal_currency)s, %(reverses_id)s,
+  %(reversal_step)s, %(reversal_number)s, %(reversal_outcome)s, %(reversed_cents)s
   FROM entry
 """
 )

@@ -20,7 +20,7 @@ from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, idempotency
+from ledger import capabilities, delegations, entries, idempotency, reversing
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -32,8 +32,10 @@ from ledger.domain.action import (
     Read,
     Status,
     Target,
+    kind_and_status,
 )
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
+from ledger.domain.reversals import Undoing
 from ledger.entries import Draft
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,9 @@ def recorded(action: Action) -> Iterator[Proof]:
     :raises ActionRepeated, ActionInProgress, ActionKeyReused: as `entries.claim` says.
     """
     proof = Proof.of(action, entry_id=new_id())
+    ongoing = reversing.claim()
+    if ongoing is not None:
+        proof.undoes(ongoing.undoing)
     try:
         with idempotency.transaction() as unit:
             _check_principal(action.capability)
@@ -76,6 +81,8 @@ def recorded(action: Action) -> Iterator[Proof]:
             yield proof
             unit.refer(proof.target.id)
             _append(proof)
+        if ongoing is not None:
+            ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
     except (Forbidden, Throttled) as why:
         # Only now: the transaction that would have taken the refusal along is gone.
         refused(action, why)
@@ -106,28 +113,12 @@ def refused(action: Action, why: DomainError) -> UUID | None:
     It has a transaction of its own, so call it when the refused one is gone.
     """
     happened = context.current()
-    authority = _authority(action.capability, action.risk_facts, happened)
+    risk = capabilities.get(action.capability).risk_of(action.risk_facts)
     kind = happened.principal.kind
-    is_due = authority.risk.is_grave or kind is PrincipalKind.AGENT
+    is_due = risk.is_grave or kind is PrincipalKind.AGENT
     if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
-    target = Target(type=action.target.type, id=action.target.id or UNKNOWN_TARGET)
-    draft = Draft(
-        id=new_id(),
-        occurred_at=timezone.now(),
-        name=action.name,
-        version=action.version,
-        kind=action.kind,
-        status=Status.DENIED,
-        target=target,
-        authority=authority,
-        happened=happened,
-        reason=action.reason,
-        summary=f"Refused: {why.code}",
-        mandate=delegations.mandate_of(happened.principal),
-        workflow_run_id=action.workflow_run_id,
-        workflow_step_id=action.workflow_step_id,
-    )
+    draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
     with db_transaction.atomic():
         entries.append(draft)
     return draft.id
@@ -143,6 +134,40 @@ def denied(capability_id: str, *, target_id: str, why: DomainError) -> UUID | No
         capability=capability.id,
     )
     return refused(action, why)
+
+
+def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
+    """Put on record what became of an undoing without changing anything; return its entry.
+
+    It has a transaction of its own, so call it when that of an attempt is gone.
+    """
+    draft = _draft_without_change(action, status, summary, undoing)
+    with db_transaction.atomic(durable=True):
+        entries.append(draft)
+    return draft.id
+
+
+def _draft_without_change(
+    action: Action, status: Status, summary: str, undoing: Undoing | None = None
+) -> Draft:
+    happened = context.current()
+    return Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=action.name,
+        version=action.version,
+        kind=action.kind,
+        status=status,
+        target=Target(type=action.target.type, id=action.target.id or UNKNOWN_TARGET),
+        authority=_authority(action.capability, action.risk_facts, happened),
+        happened=happened,
+        reason=action.reason,
+        summary=summary,
+        mandate=delegations.mandate_of(happened.principal),
+        workflow_run_id=action.workflow_run_id,
+        workflow_step_id=action.workflow_step_id,
+        undoing=undoing,
+    )
 
 
 def disclosed(read: Read, reveal: Callable[[], T]) -> T:
@@ -213,13 +238,14 @@ def _append(proof: Proof) -> None:
         key, fingerprint = Idempotency(scope=asked.scope, key=asked.key), asked.fingerprint
     else:
         key, fingerprint = action.idempotency, entries.fingerprint_of(action)
+    kind, status = kind_and_status(action.kind, notes.undoing)
     draft = Draft(
         id=proof.entry_id,
         occurred_at=timezone.now(),
         name=action.name,
         version=action.version,
-        kind=action.kind,
-        status=Status.SUCCEEDED,
+        kind=kind,
+        status=status,
         target=proof.target,
         authority=_authority(action.capability, notes.facts, happened),
         happened=happened,
@@ -229,6 +255,8 @@ def _append(proof: Proof) -> None:
         idempotency=key,
         fingerprint=fingerprint,
         mandate=mandate,
+        declared=notes.declared,
+        undoing=notes.undoing,
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
         kept=tuple(notes.kept),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
+from ledger.domain.reversals import Declaration, ReversalKind, StepKind, Undoing
 
 NAME_CHARS_MAX = 120
 TARGET_CHARS_MAX = 200
@@ -51,15 +52,6 @@ class Status(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
-
-
-class ReversalKind(StrEnum):
-    """What would undo it."""
-
-    NONE = "none"
-    REVERT = "revert"
-    COMPENSATE = "compensate"
-    DOMAIN_COMMAND = "domain_command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +131,16 @@ class Read:
 class _Notes:
     """What becomes known while an action is carried out."""
 
-    __slots__ = ("before", "facts", "is_void", "kept", "summary", "target_id")
+    __slots__ = (
+        "before",
+        "declared",
+        "facts",
+        "is_void",
+        "kept",
+        "summary",
+        "target_id",
+        "undoing",
+    )
 
     def __init__(self, target_id: str, facts: Mapping[str, Any]) -> None:
         self.target_id = target_id
@@ -148,6 +149,8 @@ class _Notes:
         self.summary = ""
         self.is_void = False
         self.kept: list[Kept] = []
+        self.declared: Declaration | None = None
+        self.undoing: Undoing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,29 @@ class Proof:
         )
         self.notes.kept.append(kept)
 
+    def can_be_undone(self, declared: Declaration, *, subject: str | None = None) -> None:
+        """Say by what command this can be undone, as long as it stands with its entry.
+
+        What the command needs to know is kept beside the entry, sealed if it is about `subject`.
+        """
+        self.notes.declared = declared
+        if declared.args:
+            self.keeps(
+                PayloadKind.REVERSAL_ARGS,
+                dict(declared.args),
+                schema_tag=f"{declared.command}/{declared.version}",
+                retention="ops-400d" if subject is None else "pii-90d",
+                subject=subject,
+            )
+
+    def cannot_be_undone(self, why: str, *, follow_ups: tuple[str, ...] = ()) -> None:
+        """Say why there is no way back, and what can be done instead."""
+        self.notes.declared = Declaration(kind=ReversalKind.NONE, why=why, follow_ups=follow_ups)
+
+    def undoes(self, undoing: Undoing) -> None:
+        """Say that this is done to undo another action, or is a step on the way there."""
+        self.notes.undoing = undoing
+
     def changes_nothing(self) -> None:
         """Say that there was nothing to do, so that nothing is recorded."""
         self.notes.is_void = True
@@ -220,6 +246,20 @@ class Proof:
     def target(self) -> Target:
         """What is acted on, as far as it is known by now."""
         return Target(type=self.action.target.type, id=self.notes.target_id)
+
+
+def kind_and_status(kind: Kind, undoing: Undoing | None) -> tuple[Kind, Status]:
+    """Return as what an action that was carried out goes on record.
+
+    What takes another back says so; what only sets that in motion has not done it yet.
+    """
+    if undoing is None or undoing.step is StepKind.RETURNED:
+        return kind, Status.SUCCEEDED
+    is_revert = undoing.kind is ReversalKind.REVERT
+    as_kind = Kind.REVERSE if is_revert else Kind.COMPENSATE
+    if undoing.step is StepKind.BEGUN:
+        return as_kind, Status.SUCCEEDED
+    return as_kind, Status.REVERSED if is_revert else Status.COMPENSATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from ledger.models.credentials import (
 from ledger.models.delegations import Agent, AgentKey, AgentKeyQuerySet, AgentSwitch, Delegation
 from ledger.models.entries import Disclosure, Entry, Mutation
 from ledger.models.payloads import Payload, SubjectKey
+from ledger.models.reversals import ReversalStanding
 
 __all__ = [
     "API_KEY_LIFETIME_MAX",
@@ -27,6 +28,7 @@ __all__ = [
     "IdempotencyKey",
     "Mutation",
     "Payload",
+    "ReversalStanding",
     "SocketTicket",
     "SubjectKey",
 ]

@@ -20,12 +20,24 @@ from ledger.domain.action import (
     SUMMARY_CHARS_MAX,
     TARGET_CHARS_MAX,
     Kind,
-    ReversalKind,
     Status,
 )
 from ledger.domain.capability import EVERY_PRINCIPAL, ID_CHARS_MAX, Risk
+from ledger.domain.reversals import (
+    ENDING,
+    FOLLOW_UP_CHARS_MAX,
+    WHY_CHARS_MAX,
+    Outcome,
+    ReversalKind,
+    StepKind,
+)
 
 _ID_CHARS_MAX = 255
+
+
+_ENDING = sorted(step.value for step in ENDING)
+_FAILING = [StepKind.FAILED.value, StepKind.RETURNED.value]
+_DONE = [Outcome.FULL.value, Outcome.PARTIAL.value]
 
 
 def one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
@@ -216,13 +228,61 @@ class Mutation(models.Model):
     reversal_command_id = _text()
     reversal_command_version = models.PositiveSmallIntegerField(null=True, blank=True)
     reversal_args_ref = _text()
+    reversal_why = _text(WHY_CHARS_MAX)
+    reversal_follow_ups = ArrayField(
+        models.CharField(max_length=FOLLOW_UP_CHARS_MAX), blank=True, db_default=[]
+    )
+    reversal_until = models.DateTimeField(null=True, blank=True)
+    reversal_amount_cents = models.BigIntegerField(null=True, blank=True)
+    reversal_currency = _text(3)
     reverses = models.ForeignKey(
         Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="reversals"
     )
+    reversal_step = models.CharField(
+        max_length=9, choices=choices(StepKind), blank=True, db_default=""
+    )
+    reversal_number = models.PositiveIntegerField(null=True, blank=True)
+    reversal_outcome = models.CharField(
+        max_length=7, choices=choices(Outcome), blank=True, db_default=""
+    )
+    reversed_cents = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints = [
             one_of("reversal_kind", ReversalKind, "ledger_mutation_reversal_is_known"),
+            models.CheckConstraint(
+                condition=Q(reversal_kind=ReversalKind.NONE.value, reversal_command_id="")
+                | (~Q(reversal_kind=ReversalKind.NONE.value) & ~Q(reversal_command_id="")),
+                name="ledger_mutation_names_what_undoes_it",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversal_amount_cents=None) | Q(reversal_amount_cents__gt=0),
+                name="ledger_mutation_declared_amount_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(reverses=None, reversal_step="", reversal_number=None)
+                | (Q(reverses__isnull=False, reversal_number__gte=1) & ~Q(reversal_step="")),
+                name="ledger_reversal_step_has_an_original",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversal_step__in=_ENDING, reversal_outcome__in=_DONE)
+                | Q(reversal_step__in=_FAILING, reversal_outcome=Outcome.FAILED.value)
+                | (~Q(reversal_step__in=[*_ENDING, *_FAILING]) & Q(reversal_outcome="")),
+                name="ledger_reversal_outcome_fits_its_step",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversed_cents__gte=0), name="ledger_reversed_amount_is_not_negative"
+            ),
+            models.UniqueConstraint(
+                fields=["reverses"],
+                condition=Q(reversal_outcome=Outcome.FULL.value),
+                name="ledger_full_reversal_happens_once",
+            ),
+            models.UniqueConstraint(
+                fields=["reverses", "reversal_number"],
+                condition=Q(reverses__isnull=False),
+                name="ledger_reversal_steps_are_counted",
+            ),
             models.CheckConstraint(
                 condition=~Q(reverses=F("entry")), name="ledger_mutation_does_not_reverse_itself"
             ),

@@ -1,0 +1,72 @@
+"""How it stands with the undoing of entries: rows that follow from entries, and nothing else."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from ledger.domain.reversals import Outcome, State
+from ledger.models.entries import Entry, choices, one_of
+
+_OPEN = Q(state__in=[State.AVAILABLE.value, State.FAILED.value, State.REQUESTED.value])
+
+
+class ReversalStanding(models.Model):
+    """How far an entry is undone. `manage.py ledger_rebuild_reversals` makes the rows anew."""
+
+    entry = models.OneToOneField(
+        Entry, primary_key=True, on_delete=models.PROTECT, related_name="standing"
+    )
+    state = models.CharField(max_length=14, choices=choices(State))
+    outcome = models.CharField(max_length=7, choices=choices(Outcome), blank=True, db_default="")
+    amount_cents = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True, db_default="")
+    done_cents = models.BigIntegerField(db_default=0)
+    running = models.PositiveIntegerField(db_default=0)
+    running_cents = models.BigIntegerField(db_default=0)
+    until = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    reversed_by = models.ForeignKey(
+        Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    steps = models.PositiveIntegerField(db_default=0)
+
+    class Meta:
+        constraints = [
+            one_of("state", State, "ledger_standing_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["", *sorted(outcome.value for outcome in Outcome)]),
+                name="ledger_standing_outcome_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(done_cents__gte=0, running_cents__gte=0),
+                name="ledger_standing_amounts_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_cents=None)
+                | Q(amount_cents__gte=F("done_cents") + F("running_cents")),
+                name="ledger_reversals_never_exceed_the_original",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state=State.RUNNING.value) & Q(running__gt=0))
+                | (~Q(state=State.RUNNING.value) & Q(running=0)),
+                name="ledger_standing_running_has_something_under_way",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.COMPLETED.value)
+                | (
+                    Q(outcome__in=[Outcome.FULL.value, Outcome.PARTIAL.value])
+                    & Q(reversed_by__isnull=False)
+                ),
+                name="ledger_standing_completed_says_by_what",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["until"],
+                condition=_OPEN & Q(until__isnull=False, expired_at=None),
+                name="ledger_standings_by_end",
+            ),
+            models.Index(fields=["state", "-entry"], name="ledger_standings_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.state}"

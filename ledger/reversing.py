@@ -1,0 +1,45 @@
+"""That what is done now is done to undo something: noted here, read where it goes on record.
+
+A reversal is carried out by the services of the trade, which know nothing of it. The first
+action that they put on record is the reversal; what follows from it in the same story is not.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+from ledger.domain.reversals import Undoing
+
+
+@dataclass
+class Ongoing:
+    """A reversal that is being carried out. `entry_id` is its entry, once there is one."""
+
+    undoing: Undoing
+    is_claimed: bool = False
+    entry_id: UUID | None = None
+
+
+_ongoing: ContextVar[Ongoing | None] = ContextVar("daybook_reversal", default=None)
+
+
+@contextmanager
+def during(undoing: Undoing) -> Iterator[Ongoing]:
+    """Let the first action that is recorded within the block be the one that does `undoing`."""
+    ongoing = Ongoing(undoing)
+    token = _ongoing.set(ongoing)
+    try:
+        yield ongoing
+    finally:
+        _ongoing.reset(token)
+
+
+def claim() -> Ongoing | None:
+    """Return the reversal that this action is, if it is one."""
+    ongoing = _ongoing.get()
+    if ongoing is None or ongoing.is_claimed:
+        return None
+    ongoing.is_claimed = True
+    return ongoing

@@ -1,0 +1,174 @@
+"""Keep how it stands with the undoing of entries: row and entry in one transaction.
+
+The row of the original is the last lock of a reversal: booking, invoice and payment come
+first. Under it the step is checked, numbered and counted, so that of many rivals the one
+who would give back too much is refused, and everything that it did is undone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from events import recorder
+from ledger.domain import reversals as rules
+from ledger.domain.reversals import (
+    Declaration,
+    Outcome,
+    ReversalKind,
+    Standing,
+    State,
+    Step,
+    StepKind,
+    Undoing,
+)
+from ledger.models import ReversalStanding
+
+_EVENTS: Final = {
+    StepKind.REQUESTED: "ledger.reversal.requested",
+    StepKind.BEGUN: "ledger.reversal.begun",
+    StepKind.SETTLED: "ledger.reversal.completed",
+    StepKind.COMPLETED: "ledger.reversal.completed",
+    StepKind.RETURNED: "ledger.reversal.failed",
+    StepKind.FAILED: "ledger.reversal.failed",
+    StepKind.EXPIRED: "ledger.reversal.expired",
+    StepKind.WITHDRAWN: "ledger.reversal.withdrawn",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A step that the standing of its original allows, under the lock that keeps it so."""
+
+    undoing: Undoing
+    before: Standing
+    outcome: Outcome | None
+    currency: str
+
+    def said(self) -> dict[str, Any]:
+        """Return what the entry of the step says about it."""
+        return {
+            "reverses_id": self.undoing.of,
+            "reversal_step": self.undoing.step.value,
+            "reversal_number": self.before.steps + 1,
+            "reversal_outcome": self.outcome.value if self.outcome else "",
+            "reversed_cents": self.undoing.amount_cents or 0,
+        }
+
+
+def take(undoing: Undoing, *, at: datetime) -> Taken:
+    """Lock the standing of the original and check that the step may be taken now.
+
+    :raises ReversalRefused: as `rules.check_step` says.
+    """
+    row = ReversalStanding.objects.select_for_update().filter(entry=undoing.of).first()
+    before = Standing(state=State.NOT_REVERSIBLE) if row is None else standing_of(row)
+    rules.check_step(undoing.of, before, undoing, at=at)
+    return Taken(
+        undoing=undoing,
+        before=before,
+        outcome=rules.outcome_of(before, undoing),
+        currency=row.currency if row else "",
+    )
+
+
+def store(taken: Taken, *, entry_id: UUID, at: datetime) -> None:
+    """Note that the step is on record as `entry_id`, and tell it."""
+    undoing = taken.undoing
+    step = Step(
+        entry_id=entry_id,
+        kind=undoing.step,
+        at=at,
+        outcome=taken.outcome,
+        amount_cents=undoing.amount_cents or 0,
+    )
+    after = rules.evolve(taken.before, step)
+    ReversalStanding.objects.filter(entry=undoing.of).update(**columns_of(after))
+    recorder.emit(
+        _EVENTS[undoing.step],
+        {
+            "entryId": str(undoing.of),
+            "reversalId": str(entry_id),
+            "state": after.state.value,
+            "outcome": taken.outcome.value if taken.outcome else None,
+            "amountCents": undoing.amount_cents,
+            "currency": taken.currency or None,
+        },
+        stream=("reversal", str(undoing.of)),
+        event_id=f"evt_reversal_{entry_id}",
+    )
+
+
+def declared_columns(declared: Declaration | None) -> dict[str, Any]:
+    """Return what an entry says about its own undoing."""
+    if declared is None:
+        return {}
+    return {
+        "reversal_kind": declared.kind.value,
+        "reversal_command_id": declared.command,
+        "reversal_command_version": declared.version,
+        "reversal_why": declared.why[: rules.WHY_CHARS_MAX],
+        "reversal_follow_ups": list(declared.follow_ups),
+        "reversal_until": declared.until,
+        "reversal_amount_cents": declared.amount_cents,
+        "reversal_currency": declared.currency,
+    }
+
+
+NOTHING_SAID: Final[dict[str, Any]] = {
+    "reversal_kind": ReversalKind.NONE.value,
+    "reversal_command_id": "",
+    "reversal_command_version": None,
+    "reversal_why": "",
+    "reversal_follow_ups": [],
+    "reversal_until": None,
+    "reversal_amount_cents": None,
+    "reversal_currency": "",
+    "reverses_id": None,
+    "reversal_step": "",
+    "reversal_number": None,
+    "reversal_outcome": "",
+    "reversed_cents": 0,
+}
+"""The columns of an entry that neither can be undone nor undoes anything."""
+
+INSERT: LiteralString = """
+, standing AS (
+  INSERT INTO ledger_reversalstanding (entry_id, state, amount_cents, currency, until)
+  SELECT id, 'available', %(reversal_amount_cents)s, %(reversal_currency)s, %(reversal_until)s
+    FROM entry WHERE %(reversal_kind)s <> 'none'
+)
+"""
+"""What writes the standing of a new entry, in the statement that writes the entry."""
+
+
+def standing_of(row: ReversalStanding) -> Standing:
+    """Return what a row says."""
+    return Standing(
+        state=State(row.state),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        amount_cents=row.amount_cents,
+        done_cents=row.done_cents,
+        running=row.running,
+        running_cents=row.running_cents,
+        until=row.until,
+        expired_at=row.expired_at,
+        reversed_by=row.reversed_by_id,
+        steps=row.steps,
+    )
+
+
+def columns_of(standing: Standing) -> dict[str, Any]:
+    """Return the columns that keep a standing."""
+    return {
+        "state": standing.state.value,
+        "outcome": standing.outcome.value if standing.outcome else "",
+        "amount_cents": standing.amount_cents,
+        "done_cents": standing.done_cents,
+        "running": standing.running,
+        "running_cents": standing.running_cents,
+        "until": standing.until,
+        "expired_at": standing.expired_at,
+        "reversed_by_id": standing.reversed_by,
+        "steps": standing.steps,
+    }

@@ -1,0 +1,117 @@
+"""Laws of undoing, over any sequence of attempts."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.domain import reversals as rules
+from ledger.domain.reversals import (
+    Declaration,
+    Outcome,
+    ReversalKind,
+    ReversalRefused,
+    Standing,
+    State,
+    Step,
+    StepKind,
+    Undoing,
+)
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+ENTRY = UUID(int=1)
+ASKING = [StepKind.BEGUN, StepKind.COMPLETED, StepKind.REQUESTED, StepKind.FAILED]
+
+attempts = st.lists(st.tuples(st.sampled_from(ASKING), st.integers(0, 60)), max_size=30)
+endings = st.lists(st.sampled_from([StepKind.SETTLED, StepKind.RETURNED]), max_size=40)
+
+
+def declared(amount_cents: int | None) -> Declaration:
+    return Declaration(
+        kind=ReversalKind.COMPENSATE,
+        command="payment.refund",
+        version=1,
+        amount_cents=amount_cents,
+        currency="" if amount_cents is None else "EUR",
+    )
+
+
+def live(script: list[tuple[StepKind, int]], ends: list[StepKind], total: int) -> list[Step]:
+    """Try everything in `script`; keep what was allowed, and end what has begun as `ends` say."""
+    steps: list[Step] = []
+    standing = rules.begin(declared(total))
+    ending = iter(ends)
+    open_amounts: list[int] = []
+    for kind, amount in script:
+        if open_amounts and (end := next(ending, None)):
+            standing = take(steps, standing, end, open_amounts.pop(0))
+        try:
+            standing = take(steps, standing, kind, amount)
+        except ReversalRefused:
+            continue
+        if kind is StepKind.BEGUN:
+            open_amounts.append(amount)
+    return steps
+
+
+def take(steps: list[Step], standing: Standing, kind: StepKind, cents: int) -> Standing:
+    undoing = Undoing(of=ENTRY, step=kind, amount_cents=cents)
+    rules.check_step(ENTRY, standing, undoing, at=NOON)
+    steps.append(
+        Step(
+            entry_id=UUID(int=len(steps) + 2),
+            kind=kind,
+            at=NOON,
+            outcome=rules.outcome_of(standing, undoing),
+            amount_cents=cents,
+        )
+    )
+    return rules.evolve(standing, steps[-1])
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_partial_compensations_never_add_up_to_more_than_the_original(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    for count in range(len(steps := live(script, ends, total)) + 1):
+        standing = rules.fold(declared(total), steps[:count])
+
+        assert standing.done_cents >= 0
+        assert standing.running_cents >= 0
+        assert standing.done_cents + standing.running_cents <= total
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_nothing_is_wholly_undone_twice(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    steps = live(script, ends, total)
+
+    assert [step.outcome for step in steps].count(Outcome.FULL) <= 1
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_the_state_says_what_the_amounts_say(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    standing = rules.fold(declared(total), live(script, ends, total))
+
+    assert (standing.state is State.RUNNING) == (standing.running > 0)
+    assert (standing.outcome is Outcome.FULL) == (standing.done_cents == total)
+    if standing.state is State.COMPLETED:
+        assert standing.reversed_by is not None
+
+
+@given(attempts, endings, st.integers(1, 100), st.data())
+def test_a_standing_can_be_built_from_any_cut(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int, data: st.DataObject
+) -> None:
+    steps = live(script, ends, total)
+    cut = data.draw(st.integers(0, len(steps)))
+
+    standing = rules.fold(declared(total), steps[:cut])
+    for step in steps[cut:]:
+        standing = rules.evolve(standing, step)
+
+    assert standing == rules.fold(declared(total), steps)

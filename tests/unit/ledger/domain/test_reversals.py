@@ -1,0 +1,141 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from ledger.domain import reversals as rules
+from ledger.domain.reversals import (
+    Declaration,
+    Outcome,
+    ReversalAlreadyReversed,
+    ReversalExceedsOriginal,
+    ReversalExpired,
+    ReversalKind,
+    ReversalNotReversible,
+    ReversalUnderWay,
+    Standing,
+    State,
+    Step,
+    StepKind,
+    Undoing,
+)
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+ENTRY = UUID(int=1)
+LATER = UUID(int=2)
+COUNTED = Standing(amount_cents=100)
+
+
+def step(kind: StepKind, cents: int = 0, outcome: Outcome | None = None) -> Step:
+    return Step(entry_id=LATER, kind=kind, at=NOON, outcome=outcome, amount_cents=cents)
+
+
+def check(standing: Standing, undoing: Undoing, *, at: datetime = NOON) -> None:
+    rules.check_step(ENTRY, standing, undoing, at=at)
+
+
+class TestBegin:
+    def test_has_no_way_back_where_none_is_declared(self) -> None:
+        sent = Declaration(kind=ReversalKind.NONE, why="It has left the house.")
+
+        assert rules.begin(sent).state is State.NOT_REVERSIBLE
+
+    def test_waits_with_its_amount_and_its_end(self) -> None:
+        paid = Declaration(
+            kind=ReversalKind.REVERT,
+            command="payment.reverse",
+            version=1,
+            until=NOON,
+            amount_cents=100,
+            currency="EUR",
+        )
+
+        assert rules.begin(paid) == Standing(amount_cents=100, until=NOON)
+
+
+class TestEvolve:
+    def test_runs_until_what_has_begun_is_settled(self) -> None:
+        begun = rules.evolve(COUNTED, step(StepKind.BEGUN, 60))
+        settled = rules.evolve(begun, step(StepKind.SETTLED, 60, Outcome.PARTIAL))
+
+        assert (begun.state, begun.left_cents) == (State.RUNNING, 40)
+        assert (settled.state, settled.outcome) == (State.COMPLETED, Outcome.PARTIAL)
+        assert (settled.done_cents, settled.left_cents) == (60, 40)
+        assert settled.reversed_by == LATER
+
+    def test_frees_the_amount_of_what_came_back(self) -> None:
+        begun = rules.evolve(COUNTED, step(StepKind.BEGUN, 60))
+        returned = rules.evolve(begun, step(StepKind.RETURNED, 60, Outcome.FAILED))
+
+        assert (returned.state, returned.outcome) == (State.FAILED, Outcome.FAILED)
+        assert returned.left_cents == 100
+
+    def test_forgets_a_request_that_came_to_nothing(self) -> None:
+        asked = rules.evolve(COUNTED, step(StepKind.REQUESTED))
+        withdrawn = rules.evolve(asked, step(StepKind.WITHDRAWN))
+
+        assert asked.state is State.REQUESTED
+        assert withdrawn.state is State.AVAILABLE
+
+    def test_does_not_expire_what_is_done(self) -> None:
+        done = rules.evolve(COUNTED, step(StepKind.COMPLETED, 60, Outcome.PARTIAL))
+
+        assert rules.evolve(done, step(StepKind.EXPIRED)).state is State.COMPLETED
+        assert rules.evolve(COUNTED, step(StepKind.EXPIRED)).state is State.EXPIRED
+
+
+class TestOutcomeOf:
+    def test_is_full_with_the_last_part(self) -> None:
+        half = Standing(amount_cents=100, done_cents=50, outcome=Outcome.PARTIAL)
+
+        assert rules.outcome_of(half, Undoing(of=ENTRY, amount_cents=49)) is Outcome.PARTIAL
+        assert rules.outcome_of(half, Undoing(of=ENTRY, amount_cents=50)) is Outcome.FULL
+
+    def test_is_what_the_command_says_where_nothing_is_counted(self) -> None:
+        assert rules.outcome_of(Standing(), Undoing(of=ENTRY)) is Outcome.FULL
+        assert rules.outcome_of(Standing(), Undoing(of=ENTRY, is_partial=True)) is Outcome.PARTIAL
+
+    def test_is_not_known_of_what_has_only_begun(self) -> None:
+        begun = Undoing(of=ENTRY, step=StepKind.BEGUN, amount_cents=100)
+
+        assert rules.outcome_of(COUNTED, begun) is None
+
+
+class TestCheckStep:
+    def test_refuses_what_declares_no_way_back(self) -> None:
+        with pytest.raises(ReversalNotReversible):
+            check(Standing(state=State.NOT_REVERSIBLE), Undoing(of=ENTRY))
+
+    def test_refuses_what_is_undone(self) -> None:
+        undone = Standing(state=State.COMPLETED, outcome=Outcome.FULL, reversed_by=LATER)
+
+        with pytest.raises(ReversalAlreadyReversed) as refusal:
+            check(undone, Undoing(of=ENTRY))
+
+        assert refusal.value.facts["reversed_by"] == str(LATER)
+
+    def test_refuses_from_the_last_moment_on(self) -> None:
+        ending = Standing(until=NOON)
+
+        check(ending, Undoing(of=ENTRY), at=NOON - timedelta(microseconds=1))
+        with pytest.raises(ReversalExpired):
+            check(ending, Undoing(of=ENTRY), at=NOON)
+
+    def test_lets_a_follow_up_come_when_the_time_is_over(self) -> None:
+        check(Standing(until=NOON), Undoing(of=ENTRY, is_follow_up=True))
+
+    def test_refuses_more_than_is_left_while_some_is_on_its_way(self) -> None:
+        begun = Standing(state=State.RUNNING, amount_cents=100, running=1, running_cents=60)
+
+        check(begun, Undoing(of=ENTRY, amount_cents=40))
+        with pytest.raises(ReversalExceedsOriginal) as refusal:
+            check(begun, Undoing(of=ENTRY, amount_cents=41))
+
+        assert refusal.value.facts["left_cents"] == 40
+
+    def test_refuses_a_second_attempt_while_the_whole_is_under_way(self) -> None:
+        with pytest.raises(ReversalUnderWay):
+            check(Standing(state=State.RUNNING, running=1), Undoing(of=ENTRY))
+
+    def test_lets_what_failed_be_tried_again(self) -> None:
+        check(Standing(state=State.FAILED, outcome=Outcome.FAILED), Undoing(of=ENTRY))
