@@ -12,6 +12,7 @@ from ledger.domain.reversals import (
     ReversalExpired,
     ReversalKind,
     ReversalNotReversible,
+    ReversalRefused,
     ReversalUnderWay,
     Standing,
     State,
@@ -32,6 +33,14 @@ def step(kind: StepKind, cents: int = 0, outcome: Outcome | None = None) -> Step
 
 def check(standing: Standing, undoing: Undoing, *, at: datetime = NOON) -> None:
     rules.check_step(ENTRY, standing, undoing, at=at)
+
+
+def is_allowed(standing: Standing, undoing: Undoing) -> bool:
+    try:
+        check(standing, undoing)
+    except ReversalRefused:
+        return False
+    return True
 
 
 class TestBegin:
@@ -122,7 +131,10 @@ class TestCheckStep:
             check(ending, Undoing(of=ENTRY), at=NOON)
 
     def test_lets_a_follow_up_come_when_the_time_is_over(self) -> None:
-        check(Standing(until=NOON), Undoing(of=ENTRY, is_follow_up=True))
+        over = Standing(until=NOON)
+
+        assert is_allowed(over, Undoing(of=ENTRY, is_follow_up=True))
+        assert not is_allowed(over, Undoing(of=ENTRY))
 
     def test_refuses_more_than_is_left_while_some_is_on_its_way(self) -> None:
         begun = Standing(state=State.RUNNING, amount_cents=100, running=1, running_cents=60)
@@ -138,4 +150,6 @@ class TestCheckStep:
             check(Standing(state=State.RUNNING, running=1), Undoing(of=ENTRY))
 
     def test_lets_what_failed_be_tried_again(self) -> None:
-        check(Standing(state=State.FAILED, outcome=Outcome.FAILED), Undoing(of=ENTRY))
+        failed = Standing(state=State.FAILED, outcome=Outcome.FAILED)
+
+        assert is_allowed(failed, Undoing(of=ENTRY))
