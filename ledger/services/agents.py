@@ -105,7 +105,8 @@ def stop_all_agents(*, reason: str) -> AgentSwitch:
 
 def resume_all_agents(*, reason: str) -> None:
     """Take the kill switch off. Agents that are stopped one by one stay so."""
-    with recording.recorded(_stopping("agent.resume_all", None, reason)) as proof:
+    action = _stopping("agent.resume_all", None, reason, capability="agent.administer")
+    with recording.recorded(action) as proof:
         delegations.stop_everything_under_way()
         deleted, _ = AgentSwitch.objects.all().delete()
         if deleted:
@@ -115,11 +116,11 @@ def resume_all_agents(*, reason: str) -> None:
             proof.changes_nothing()
 
 
-def _stopping(name: str, agent_id: UUID | None, reason: str) -> Action:
+def _stopping(
+    name: str, agent_id: UUID | None, reason: str, *, capability: str = "agent.stop"
+) -> Action:
     target = Target(type="agent", id=str(agent_id or UNKNOWN_TARGET))
-    return Action(
-        name=name, kind=Kind.UPDATE, target=target, capability="agent.stop", reason=reason
-    )
+    return Action(name=name, kind=Kind.UPDATE, target=target, capability=capability, reason=reason)
 
 
 def _locked(agent_id: UUID) -> Agent:

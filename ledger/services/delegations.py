@@ -36,6 +36,13 @@ class DelegationNotFound(NotFound):
         )
 
 
+class AgentKeyNotFound(NotFound):
+    code = "agent_key_not_found"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(f"The delegation has no key {key_id}.", key_id=str(key_id))
+
+
 class AgentOfSomebodyElse(Forbidden):
     code = "agent_of_somebody_else"
     hint = "Everybody delegates to agents of his own, in his own name."
@@ -142,10 +149,10 @@ def issue_agent_key(
     return key, written
 
 
-def revoke_agent_key(*, key_id: UUID) -> AgentKey:
+def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
     """End one key of an agent at once; the delegation stays. Again changes nothing.
 
-    :raises DelegationNotFound: if there is no such key.
+    :raises AgentKeyNotFound: if the delegation has no such key.
     """
     action = Action(
         name="agent_key.revoke",
@@ -154,9 +161,10 @@ def revoke_agent_key(*, key_id: UUID) -> AgentKey:
         capability="delegation.revoke",
     )
     with recording.recorded(action) as proof:
-        key = AgentKey.objects.select_for_update().filter(pk=key_id).first()
+        keys = AgentKey.objects.select_for_update()
+        key = keys.filter(pk=key_id, delegation=delegation_id).first()
         if key is None:
-            raise DelegationNotFound(key_id)
+            raise AgentKeyNotFound(key_id)
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])

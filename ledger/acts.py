@@ -1,0 +1,66 @@
+"""What a person may do by hand in the admin: each action names its capability.
+
+Who lacks it is not offered the action, and to try all the same is put on record.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.http import HttpRequest, HttpResponse
+
+from ledger import authority, capabilities, recording
+from ledger.domain.capability import CapabilityMissing
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    _Base = ModelAdmin[Any]
+else:
+    _Base = object
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def needing(capability_id: str) -> Callable[[F], F]:
+    """Name the capability of an admin action."""
+    capabilities.get(capability_id)  # A bug shows when the process starts.
+
+    def name(action: F) -> F:
+        action.needs = capability_id  # type: ignore[attr-defined]
+        return action
+
+    return name
+
+
+class Answerable(_Base):
+    """A ModelAdmin whose actions name their capabilities. Stands first among its bases."""
+
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
+        """Offer the actions whose capability is held."""
+        # Django 6.1 says where the actions are to be shown; 5.2 has one place for them.
+        where = () if action_location is None else (action_location,)
+        offered: dict[str, Any] = {**super().get_actions(request, *where)}
+        return {name: each for name, each in offered.items() if _may(request, function_of(each))}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, or carry out an action; note the try of one that is not offered."""
+        tried = getattr(self, request.POST.get("action") or "-", None)
+        needs = getattr(tried, "needs", None)
+        if needs is not None and not authority.holds(request, needs):
+            chosen = request.POST.getlist("_selected_action")
+            target_id = chosen[0] if len(chosen) == 1 else ""
+            recording.denied(needs, target_id=target_id[:200], why=CapabilityMissing(needs))
+        return super().changelist_view(request, extra_context)
+
+
+def function_of(action: Any) -> Any:
+    """Return the function of an action as Django keeps it."""
+    # A tuple on Django 5.2, an object on 6.1.
+    return action[0] if type(action) is tuple else action.func
+
+
+def _may(request: HttpRequest, action: Any) -> bool:
+    needs: str | None = getattr(action, "needs", None)
+    return needs is None or authority.holds(request, needs)

@@ -1,0 +1,210 @@
+"""Agents and delegations in the admin: made, stopped and revoked through the services only."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from events.domain.errors import DomainError
+from ledger import acts, authority, selectors
+from ledger.models import Agent, Delegation
+from ledger.services import agents, delegations
+
+BY_HAND = "From the admin."
+
+
+class _ThroughServices(acts.Answerable, admin.ModelAdmin[Any]):
+    """Rows that are looked at, and made by a service: never changed, never deleted."""
+
+    creates: str
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, "agent.read")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return authority.holds(request, "agent.read")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, self.creates)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        # Django would open a transaction around it, and a service has to own its own.
+        try:
+            answer: HttpResponseBase = self._changeform_view(  # type: ignore[attr-defined]
+                request, object_id, form_url, extra_context
+            )
+        except DomainError as refusal:
+            messages.error(request, f"{refusal} {refusal.hint}".strip())
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
+        made = self.make(request, obj)
+        vars(obj).update(vars(made))  # So that Django goes on with what was made.
+
+    def make(self, request: HttpRequest, wanted: Any) -> Any:
+        """Call the service that makes what the form says."""
+        raise NotImplementedError
+
+    def acted(self, request: HttpRequest, rows: Any, act: Any) -> None:
+        """Do `act` to each row, and say what was refused."""
+        for row in rows:
+            try:
+                act(row)
+            except DomainError as refusal:
+                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
+            else:
+                messages.success(request, f"{row}: done.")
+
+
+@admin.register(Agent)
+class AgentAdmin(_ThroughServices):
+    creates = "agent.create"
+    list_display = ["name", "subtype", "owner", "created_at", "stopped_at"]
+    list_filter = ["subtype", "stopped_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username", "=id"]
+    ordering = ["-created_at"]
+    actions = ["stop", "resume", "stop_all", "resume_all"]
+
+    def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        made = ["id", "owner", "created_at", "stopped_at"] if obj else []
+        return ["name", "subtype", *made]
+
+    def make(self, request: HttpRequest, wanted: Agent) -> Agent:
+        owner = authority.holder_of(request).user
+        assert owner is not None
+        return agents.create_agent(name=wanted.name, subtype=wanted.subtype, owner=owner)
+
+    @acts.needing("agent.stop")
+    @admin.action(description="Stop at once")
+    def stop(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
+        self.acted(
+            request,
+            rows,
+            lambda row: agents.stop_agent(agent_id=row.pk, reason=BY_HAND),
+        )
+
+    @acts.needing("agent.stop")
+    @admin.action(description="Let go on")
+    def resume(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
+        self.acted(
+            request,
+            rows,
+            lambda row: agents.resume_agent(agent_id=row.pk, reason=BY_HAND),
+        )
+
+    @acts.needing("agent.stop")
+    @admin.action(description="Kill switch: stop ALL agents at once")
+    def stop_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
+        agents.stop_all_agents(reason=BY_HAND)
+        messages.warning(request, "No agent does anything until the kill switch is taken off.")
+
+    @acts.needing("agent.administer")
+    @admin.action(description="Kill switch: let agents go on")
+    def resume_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
+        agents.resume_all_agents(reason=BY_HAND)
+        messages.success(request, "The kill switch is off.")
+
+
+class _DelegationForm(forms.ModelForm[Delegation]):
+    def clean_resources(self) -> dict[str, list[str]]:
+        found = self.cleaned_data["resources"] or {}
+        is_filter = isinstance(found, dict) and all(
+            isinstance(ids, list) and all(isinstance(id_, str) for id_ in ids)
+            for ids in found.values()
+        )
+        if not is_filter:
+            raise forms.ValidationError('Say {"type": ["id", …]}, or nothing for no filter.')
+        return found
+
+
+@admin.register(Delegation)
+class DelegationAdmin(_ThroughServices):
+    """Who lets which agent do what. The tree shows where a delegation hangs."""
+
+    creates = "delegation.create"
+    form = _DelegationForm
+    list_display = [
+        "agent",
+        "root",
+        "depth",
+        "scopes",
+        "actions_used",
+        "actions_max",
+        "cents_used",
+        "cents_max",
+        "currency",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_filter = ["agent", "root", "depth", "revoked_at", "expires_at"]
+    list_select_related = ["agent", "root"]
+    search_fields = ["agent__name", "root__username", "=id"]
+    ordering = ["-created_at"]
+    actions = ["revoke"]
+
+    def get_fields(self, request: HttpRequest, obj: Delegation | None = None) -> Any:
+        asked = ["agent", "parent", "reason", "scopes", "resources", "actions_max", "cents_max"]
+        asked += ["currency", "per_minute_max", "starts_at", "expires_at", "hour_from"]
+        asked.append("hour_until")
+        if obj is None:
+            return asked
+        return [*asked, "root", "depth", "actions_used", "cents_used", "revoked_at", "tree"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Delegation | None = None) -> Any:
+        return ["tree"] if obj else []
+
+    def make(self, request: HttpRequest, wanted: Delegation) -> Delegation:
+        holder = authority.holder_of(request)
+        assert holder.user is not None
+        return delegations.create_delegation(
+            agent_id=wanted.agent_id,
+            parent_id=wanted.parent_id,
+            root=holder.user,
+            terms=wanted.terms,
+            reason=wanted.reason,
+            issuer=holder,
+        )
+
+    @admin.display(description="Tree")
+    def tree(self, obj: Delegation) -> SafeString:
+        """Show the whole chain and its branches, and what each has used up."""
+        lines = (
+            (
+                "—" * (each.depth - 1),
+                each.agent.name,
+                ", ".join(each.scopes),
+                each.actions_used,
+                "revoked" if each.revoked_at else "in force",
+                " (this one)" if each.pk == obj.pk else "",
+            )
+            for each in selectors.tree_of(obj)
+        )
+        return format_html_join("", "<div>{} {}: {} · {} actions · {}{}</div>", lines)
+
+    @acts.needing("delegation.revoke")
+    @admin.action(description="Revoke at once, with all below")
+    def revoke(self, request: HttpRequest, rows: QuerySet[Delegation]) -> None:
+        self.acted(
+            request,
+            rows,
+            lambda row: delegations.revoke_delegation(delegation_id=row.pk, reason=BY_HAND),
+        )

@@ -1,0 +1,112 @@
+"""Agents, and the switch that stops them, over HTTP. One call down for each action."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger import authority, selectors
+from ledger.api.serializers.agents import AgentIn, AgentOut, SwitchOut, WhyIn
+from ledger.models import Agent
+from ledger.services import agents
+
+
+class AgentViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Agent]
+):
+    """The caller's agents; everybody's for who administers them. Whoever may stop one may
+    stop any: in an emergency nobody looks for the owner."""
+
+    capabilities = {
+        "list": "agent.read",
+        "retrieve": "agent.read",
+        "create": "agent.create",
+        "stop": "agent.stop",
+        "resume": "agent.stop",
+        "switch": "agent.read",
+        "stop_all": "agent.stop",
+        "resume_all": "agent.administer",
+    }
+    queryset = Agent.objects.none()
+    serializer_class = AgentOut
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Agent]:
+        if self.action in {"stop", "resume"}:
+            return Agent.objects.select_related("owner")
+        return selectors.agents_visible_to(authority.holder_of(self.request))
+
+    @extend_schema(request=AgentIn, responses={201: AgentOut})
+    def create(self, request: Request) -> Response:
+        """Introduce an agent of the caller's. It may do nothing until something is delegated."""
+        asked = AgentIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        owner = authority.holder_of(request).user
+        assert owner is not None
+        return self._made(agents.create_agent(owner=owner, **asked.validated_data))
+
+    @extend_schema(request=WhyIn, responses=AgentOut)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: UUID) -> Response:
+        """Let one agent do nothing more, at once."""
+        return Response(AgentOut(agents.stop_agent(agent_id=pk, reason=_reason(request))).data)
+
+    @extend_schema(request=WhyIn, responses=AgentOut)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        """Let a stopped agent go on."""
+        return Response(AgentOut(agents.resume_agent(agent_id=pk, reason=_reason(request))).data)
+
+    @extend_schema(responses=SwitchOut)
+    @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
+    def switch(self, request: Request) -> Response:
+        """Say whether all agents are stopped."""
+        return _switch()
+
+    @extend_schema(request=WhyIn, responses=SwitchOut)
+    @action(detail=False, methods=["post"], url_path="switch/stop")
+    def stop_all(self, request: Request) -> Response:
+        """Let no agent do anything more, at once."""
+        agents.stop_all_agents(reason=_reason(request))
+        return _switch()
+
+    @extend_schema(request=WhyIn, responses=SwitchOut)
+    @action(detail=False, methods=["post"], url_path="switch/resume")
+    def resume_all(self, request: Request) -> Response:
+        """Take the kill switch off."""
+        agents.resume_all_agents(reason=_reason(request))
+        return _switch()
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request with what it made."""
+        if self.action in {"stop_all", "resume_all"}:
+            return _switch()
+        agent = self.get_queryset().get(pk=reference)
+        return self._made(agent) if self.action == "create" else Response(AgentOut(agent).data)
+
+    def _made(self, agent: Agent) -> Response:
+        return Response(
+            AgentOut(agent).data,
+            status=status.HTTP_201_CREATED,
+            headers={"Location": f"/api/v1/ledger/agents/{agent.pk}"},
+        )
+
+
+def _reason(request: Request) -> str:
+    asked = WhyIn(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return str(asked.validated_data["reason"])
+
+
+def _switch() -> Response:
+    switch = selectors.agent_switch()
+    body = {
+        "stopped": switch is not None,
+        "stopped_at": switch.stopped_at if switch else None,
+        "reason": switch.reason if switch else "",
+    }
+    return Response(SwitchOut(body).data)  # type: ignore[arg-type] # A row or none, made plain.

@@ -1,0 +1,161 @@
+"""Delegations and the keys of agents over HTTP. One call down for each action."""
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger import authority, selectors
+from ledger.api.serializers.agents import (
+    AgentKeyIn,
+    AgentKeyOut,
+    DelegationIn,
+    DelegationOut,
+    NewAgentKeyOut,
+    RevokeAgentKeyIn,
+    WhyIn,
+    terms_of,
+)
+from ledger.domain.api_key import WrittenKey
+from ledger.models import AgentKey, Delegation
+from ledger.services import delegations
+
+
+class DelegationFilter(django_filters.FilterSet):
+    agent = django_filters.UUIDFilter(field_name="agent_id")
+    parent = django_filters.UUIDFilter(field_name="parent_id")
+    root = django_filters.CharFilter(field_name="root__username")
+    revoked = django_filters.BooleanFilter(
+        field_name="revoked_at", lookup_expr="isnull", exclude=True
+    )
+    expires_after = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gt")
+    expires_before = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+
+    class Meta:
+        model = Delegation
+        fields: list[str] = []
+
+
+class DelegationViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delegation]
+):
+    """What the caller has delegated; what anybody has, for who administers it."""
+
+    capabilities = {
+        "list": "agent.read",
+        "retrieve": "agent.read",
+        "tree": "agent.read",
+        "keys": "agent.read",
+        "create": "delegation.create",
+        "issue_key": "delegation.create",
+        "revoke": "delegation.revoke",
+        "revoke_key": "delegation.revoke",
+    }
+    # A stored response would keep the secret for a day.
+    idempotency_secret = ("issue_key",)
+    queryset = Delegation.objects.none()
+    serializer_class = DelegationOut
+    filterset_class = DelegationFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Delegation]:
+        return selectors.delegations_visible_to(authority.holder_of(self.request))
+
+    @extend_schema(request=DelegationIn, responses={201: DelegationOut})
+    def create(self, request: Request) -> Response:
+        """Let one of the caller's agents act in the caller's name, within limits."""
+        asked = DelegationIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        holder = authority.holder_of(request)
+        assert holder.user is not None
+        delegation = delegations.create_delegation(
+            agent_id=asked.validated_data["agent_id"],
+            parent_id=asked.validated_data["parent_id"],
+            reason=asked.validated_data["reason"],
+            terms=terms_of(asked.validated_data),
+            root=holder.user,
+            issuer=holder,
+        )
+        return _made(delegation)
+
+    @extend_schema(request=WhyIn, responses=DelegationOut)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: UUID) -> Response:
+        """End a delegation, and all below it, at once."""
+        asked = WhyIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = self.get_object()
+        ended = delegations.revoke_delegation(
+            delegation_id=found.pk, reason=asked.validated_data["reason"]
+        )
+        return Response(DelegationOut(ended).data)
+
+    @extend_schema(responses=DelegationOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def tree(self, request: Request, pk: UUID) -> Response:
+        """Show the whole tree that a delegation belongs to, from the root down."""
+        rows = selectors.tree_of(self.get_object())
+        return Response(DelegationOut(rows, many=True).data)
+
+    @extend_schema(responses=AgentKeyOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def keys(self, request: Request, pk: UUID) -> Response:
+        """List the keys of a delegation, never their secrets."""
+        rows = self.get_object().keys.order_by("-created_at")
+        return Response(AgentKeyOut(rows, many=True).data)
+
+    @extend_schema(request=AgentKeyIn, responses={201: NewAgentKeyOut})
+    @action(detail=True, methods=["post"], url_path="keys/issue")
+    def issue_key(self, request: Request, pk: UUID) -> Response:
+        """Issue the key of the agent. Its secret is in this response and nowhere else."""
+        asked = AgentKeyIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        root = authority.holder_of(request).user
+        assert root is not None
+        key, written = delegations.issue_agent_key(
+            delegation_id=self.get_object().pk, root=root, **asked.validated_data
+        )
+        return _shown_once(key, written)
+
+    @extend_schema(request=RevokeAgentKeyIn, responses=AgentKeyOut)
+    @action(detail=True, methods=["post"], url_path="keys/revoke")
+    def revoke_key(self, request: Request, pk: UUID) -> Response:
+        """End one key of the agent at once; the delegation stays."""
+        asked = RevokeAgentKeyIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        key = delegations.revoke_agent_key(
+            delegation_id=self.get_object().pk, key_id=asked.validated_data["key_id"]
+        )
+        return Response(AgentKeyOut(key).data)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request: what it made, without the secret."""
+        if self.action == "create":
+            return _made(self.get_queryset().get(pk=reference))
+        if self.action == "revoke":
+            return Response(DelegationOut(self.get_queryset().get(pk=reference)).data)
+        keys = AgentKey.objects.filter(delegation__in=self.get_queryset())
+        if self.action == "revoke_key":
+            return Response(AgentKeyOut(keys.get(pk=reference)).data)
+        return _shown_once(keys.get(pk=reference), None)
+
+
+def _made(delegation: Delegation) -> Response:
+    return Response(
+        DelegationOut(delegation).data,
+        status=status.HTTP_201_CREATED,
+        headers={"Location": f"/api/v1/ledger/delegations/{delegation.pk}"},
+    )
+
+
+def _shown_once(key: AgentKey, written: WrittenKey | None) -> Response:
+    return Response(
+        {**AgentKeyOut(key).data, "secret": written.text if written else None},
+        status=status.HTTP_201_CREATED,
+        headers={"Cache-Control": "no-store"},
+    )
