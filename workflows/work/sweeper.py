@@ -39,21 +39,23 @@ def never() -> bool:
 
 
 def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool] = never) -> Swept:
-    """Make one pass. With `execute` do the due work here instead of ringing for a worker."""
+    """Make one pass: ring for the due work, and do here what the broker takes no bell for.
+
+    With `execute` nobody is rung for: all of it is done here.
+    """
     settings = conf.current()
     liveness.polled(worker, role="sweeper")
     fired = schedules.fire_due(limit=settings.dispatch_max)
     expired = leases.expire(limit=settings.dispatch_max)
     due = _dispatch(patience_s=0 if execute else settings.patience_s)
     failpoints.failpoint(AFTER_CLAIM)
-    done = _do(due, worker, is_stopping) if execute else 0
-    if not execute:
-        _ring(due)
+    bells = _bells(due)
+    unheard = bells if execute else [bell for bell in bells if not _ring(bell)]
     return Swept(
         fired=fired,
         expired=len(expired),
-        rung=0 if execute else len(due),
-        done=done,
+        rung=len(due) - sum(len(ids) for _, ids in unheard),
+        done=_do(unheard, worker, is_stopping),
         is_full=len(due) >= settings.dispatch_max,
     )
 
@@ -91,6 +93,8 @@ def rest_s() -> float:
 
 Due = tuple[UUID, str, str]
 """Id, queue, kind."""
+Bell = tuple[str, list[UUID]]
+"""A queue, and what one message in it names."""
 
 
 def _dispatch(*, patience_s: float) -> list[Due]:
@@ -103,27 +107,27 @@ def _dispatch(*, patience_s: float) -> list[Due]:
     return [(id_, queue, kind) for id_, queue, kind in statements.run(statements.DISPATCH, params)]
 
 
-def _ring(due: Sequence[Due]) -> None:
-    for queue, ids in _bells(due):
-        doorbell.ring(queue, ids, size=len(ids))
+def _ring(bell: Bell) -> bool:
+    queue, ids = bell
+    return doorbell.ring(queue, ids, size=len(ids))
 
 
-def _do(due: Sequence[Due], worker: str, is_stopping: Callable[[], bool]) -> int:
+def _do(bells: Sequence[Bell], worker: str, is_stopping: Callable[[], bool]) -> int:
     done = 0
-    for _, ids in _bells(due):
+    for _, ids in bells:
         if is_stopping():
             break
         done += runner.take(ids, worker=worker)
     return done
 
 
-def _bells(due: Sequence[Due]) -> list[tuple[str, list[UUID]]]:
-    """Return what is to be rung or done together, with its queue, in the order of `due`.
+def _bells(due: Sequence[Due]) -> list[Bell]:
+    """Return what is to be rung for or done together, in the order of `due`.
 
     Light work joins the first of its kind that has room, so that kinds that take turns
     still fill their batches.
     """
-    bells: list[tuple[str, list[UUID]]] = []
+    bells: list[Bell] = []
     latest: dict[str, list[UUID]] = {}
     for id_, queue, kind in due:
         if len(latest.get(kind, ())) in {0, _bell_size(kind)}:

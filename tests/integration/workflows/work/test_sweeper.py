@@ -159,6 +159,18 @@ class TestExpiredLeases:
         assert row(ref).status == "cancelled"
 
 
+class TestADeadBroker:
+    def test_leaves_the_work_to_the_sweeper(self, enqueue: Enqueue) -> None:
+        with broken_broker("redis://127.0.0.1:1/0"):
+            refs = [enqueue(), enqueue("lab.light", {}), enqueue("lab.light", {})]
+            for ref in refs:
+                let_time_pass(ref, seconds=16)
+
+            assert sweep() == Swept(done=3)
+
+        assert [row(ref).status for ref in refs] == ["done"] * 3
+
+
 class TestExecute:
     def test_does_the_work_without_any_broker(self, enqueue: Enqueue) -> None:
         with broken_broker("redis://127.0.0.1:1/0"):

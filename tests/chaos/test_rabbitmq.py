@@ -1,0 +1,101 @@
+"""RabbitMQ as the doorbell: it rings, and when it is killed the work goes on without it."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from config.stack import Stack
+from tests.chaos.load import Integrator, eventually, settled
+
+PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+START_SECONDS_MAX = 60
+JOBS = 5
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(not PROGRAM.exists(), reason="there is no RabbitMQ on this machine"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rabbit:
+    """A broker of this test's own."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            try:
+                probe.connect(("127.0.0.1", self.port))
+                # Anything but its own protocol's greeting is answered with that greeting.
+                probe.sendall(b"GET / HTTP")
+                return probe.recv(4) == b"AMQP"
+            except OSError:
+                return False
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
+    port, distribution = _free_ports()
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "RABBITMQ_NODENAME": f"daybook{port}@localhost",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_MNESIA_BASE": str(tmp_path / "data"),
+        "RABBITMQ_LOG_BASE": str(tmp_path / "logs"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(tmp_path / "plugins"),
+        # One port mapper more would be somebody else's process to clean up.
+        "ERL_EPMD_PORT": str(port + 1),
+    }
+    with (tmp_path / "rabbit.log").open("wb") as log:
+        process = subprocess.Popen(
+            [PROGRAM], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    running = Rabbit(port=port, process=process)
+    try:
+        eventually(running.answers, seconds=START_SECONDS_MAX)
+        yield running
+    finally:
+        if process.poll() is None:
+            running.kill()
+
+
+def test_rings_and_is_not_needed(rabbit: Rabbit, start_stack: Callable[..., Stack]) -> None:
+    stack = start_stack(CELERY_BROKER_URL=rabbit.url, WORK_PATIENCE_S="0.5")
+    integrator = Integrator(stack)
+
+    integrator.ask_for(JOBS)
+    eventually(lambda: settled(stack, set(integrator.acknowledged)))
+    assert "Connected to amqp://" in stack.log("worker")
+
+    rabbit.kill()
+    integrator.ask_for(JOBS)
+    eventually(lambda: settled(stack, set(integrator.acknowledged)), seconds=30)
+    assert len(integrator.acknowledged) == 2 * JOBS
+
+
+def _free_ports() -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
