@@ -3,17 +3,32 @@
 Four eyes are four eyes of people: a key or an agent sees with its owner's.
 """
 
+from collections.abc import Callable
 from uuid import UUID
 
 from events.domain.principal import Principal, PrincipalKind
 from ledger.models import Agent, ApiKey
 
+Starter = Callable[[str], Principal | None]
+
+_starters: dict[PrincipalKind, Starter] = {}
+
+
+def register_starter(kind: PrincipalKind, starter: Starter) -> None:
+    """Say who let a principal of this kind act: for rooms above, which know its runs.
+
+    `starter(id)` returns the principal who started it, None if nobody did. Each was there
+    before the one it started, so asking on and on ends.
+    """
+    known = _starters.setdefault(kind, starter)
+    assert known is starter, f"two rooms know who starts a {kind}"
+
 
 def human_of(principal: Principal) -> str | None:
     """Return the primary key of the user for whom `principal` acts in the end.
 
-    None for the system, a workflow and the anonymous: no human asked through them. Also
-    for a key that never was.
+    None for the system and the anonymous: no human asked through them. Also for a key that
+    never was, and for a workflow that no human started.
     """
     if principal.kind is PrincipalKind.USER:
         return principal.id
@@ -23,7 +38,9 @@ def human_of(principal: Principal) -> str | None:
         return next((str(owner_id) for owner_id in owner), None)
     if principal.kind is PrincipalKind.AGENT:
         return _owner_of_agent(principal.id)
-    return None
+    starter = _starters.get(principal.kind)
+    before = starter(principal.id) if starter else None
+    return human_of(before) if before is not None else None
 
 
 def _owner_of_agent(agent_id: str) -> str | None:

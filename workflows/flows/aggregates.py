@@ -73,13 +73,17 @@ def _dated(stored: Stored, at: datetime) -> Stored:
 
 
 def _project(projection: Projection[Flow]) -> None:
-    row = list_row(projection.before, projection.after)
+    starter = str(projection.envelopes[0].principal)
+    row = list_row(projection.before, projection.after, starter=starter)
     if row is not None:
         wire.run(LIST, row)
 
 
-def list_row(before: Flow, after: Flow) -> dict[str, Any] | None:
-    """Return the parameters of `LIST` for a flow whose row is new or has changed."""
+def list_row(before: Flow, after: Flow, *, starter: str) -> dict[str, Any] | None:
+    """Return the parameters of `LIST` for a flow whose row is new or has changed.
+
+    `starter` is who acts; of a row that is there already, it is left as it is.
+    """
     if after.created_at is None:
         return None
     row = _row(after)
@@ -88,7 +92,8 @@ def list_row(before: Flow, after: Flow) -> dict[str, Any] | None:
     # JSON goes as text: the statement says what it is.
     plain = {name: value for name, value in row.items() if name not in _JSON}
     written = {name: orjson.dumps(row[name]).decode() for name in _JSON}
-    return {f"list_{name}": value for name, value in (plain | written).items()}
+    values = {"started_by": starter, **plain, **written}
+    return {f"list_{name}": value for name, value in values.items()}
 
 
 def _row(flow: Flow) -> dict[str, Any]:
@@ -110,13 +115,14 @@ def _row(flow: Flow) -> dict[str, Any]:
 
 
 _JSON = ("goals", "labels")
+_ONCE = ("flow_id", "started_by")
 _COLUMNS = tuple(one.name for one in FlowSummary._meta.local_concrete_fields)  # noqa: SLF001 (public in all but name)
 
 LIST = (
     f"INSERT INTO flows_flowsummary ({', '.join(_COLUMNS)}) "  # noqa: S608 (names of our own)
     f"VALUES ({', '.join(f'%(list_{name})s' + '::jsonb' * (name in _JSON) for name in _COLUMNS)})"
     " ON CONFLICT (flow_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _ONCE)
 )
 """Writes the row of the list. Its parameters are those of `list_row`."""
 

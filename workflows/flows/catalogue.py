@@ -79,6 +79,12 @@ _declare(
     "Somebody, or its timeout, ended the flow.",
     {**_FLOW, "reason": _TEXT, "compensates": {"type": "boolean"}},
 )
+_declare("step_forced", "Somebody says that a step is done.", {**_STEP, "reason": _TEXT})
+_declare(
+    "work_retry_requested",
+    "Somebody does not want to wait for the next try of one item.",
+    {**_WORK, "reason": _TEXT},
+)
 _declare(
     "step_started",
     "A step has all its inputs.",

@@ -6,13 +6,15 @@ crash anywhere loses nothing: whoever waits has a row that wakes it.
 
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
 from django.utils import timezone
 
-from events import executor, states
+from events import context, executor, states
 from events.domain.aggregate import Outcome
+from events.domain.context import EventContext
 from events.executor import Decided
 from events.store import Companion
 from workflows.flows import conf, memory
@@ -28,6 +30,7 @@ from workflows.flows.aggregates import (
     list_row,
     stream_of,
 )
+from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, HealthStatus
 from workflows.flows.domain.commands import FlowCommand
@@ -144,6 +147,15 @@ def handle_in_transaction(
     )
 
 
+def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventContext]:
+    """Go on with the story as the flow, at one of its steps, within the block."""
+    return context.within_run(
+        ids.principal_of(flow_id),
+        run_id=ids.recorded_as(flow_id),
+        step_id=ids.recorded_as(step_id),
+    )
+
+
 def _along(
     flow_id: str,
     asked: Request,
@@ -162,8 +174,11 @@ def _along(
             for effect in effects
             if not but_not or effect.token != but_not
         ]
-        work = handover.companion(completes, wanted, taken=taken)
-        row = list_row(decided.before, decided.after)
+        # Whoever asked, it is the flow that does what follows.
+        with acting(flow_id):
+            work = handover.companion(completes, wanted, taken=taken)
+        starter = str(context.current().principal)
+        row = list_row(decided.before, decided.after, starter=starter)
         if row is None:
             return work
         sql = f"WITH listed AS ({LIST}) {work.sql}"

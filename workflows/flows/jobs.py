@@ -106,7 +106,8 @@ def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:
     except callables.CallableUnknown as unknown:
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
     try:
-        outputs = function(invocation_inputs(flow, step, item))
+        with engine.acting(flow.id, step.id):
+            outputs = function(invocation_inputs(flow, step, item))
     except callables.TryAgain as trouble:
         return NotCompleted(f"work not completed\n{trouble}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)

@@ -26,6 +26,8 @@ class FlowSummary(models.Model):
     concurrency_key = models.CharField(max_length=200, blank=True)
     is_paused = models.BooleanField(default=False)
     started_at = models.DateTimeField()
+    started_by = models.CharField(max_length=255, db_default="", blank=True)
+    """The principal who started it; of a child, the parent flow."""
 
     class Meta:
         constraints = [

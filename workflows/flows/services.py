@@ -10,16 +10,18 @@ from django.utils import timezone
 from events import executor
 from events.domain.errors import Conflict
 from events.store import StreamMoved
-from ledger import idempotency
+from ledger import idempotency, recording
+from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.preconditions import check_version
 from workflows.flows import conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import ids
+from workflows.flows.domain import ids, limits
 from workflows.flows.domain.catalog import RegisterStep, UnregisterStep, UpdateStep
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
-from workflows.flows.domain.errors import FlowExists, FlowInvalid, FlowUnknown
-from workflows.flows.domain.flow import Flow, StepStatus
+from workflows.flows.domain.errors import FlowExists, FlowUnknown
+from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.fork import fork_of
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step, StepType, WorkConfig
@@ -27,10 +29,6 @@ from workflows.flows.domain.validation import validate
 from workflows.flows.languages import LANGUAGES, compile_script
 from workflows.work import liveness, runner
 from workflows.work.handover import Taken
-
-GOALS_MAX = 64
-INIT_KEYS_MAX = 128
-LABELS_MAX = 32
 
 
 class FlowBusy(Conflict):
@@ -48,7 +46,9 @@ def register_step(*, step: Step) -> Step:
     :raises StepExists: if another definition has that id.
     """
     stored = _checked(step)
-    _change_catalog(RegisterStep(step=stored, at=timezone.now()), stored)
+    command = RegisterStep(step=stored, at=timezone.now())
+    with recording.recorded(_on_step("register", step.id, Kind.CREATE)) as proof:
+        _change_catalog(command, proof)
     return stored
 
 
@@ -59,7 +59,9 @@ def update_step(*, step: Step) -> Step:
     :raises StepUnknown: if there is no such step.
     """
     stored = _checked(step)
-    _change_catalog(UpdateStep(step=stored, at=timezone.now()), stored)
+    command = UpdateStep(step=stored, at=timezone.now())
+    with recording.recorded(_on_step("update", step.id, Kind.UPDATE)) as proof:
+        _change_catalog(command, proof)
     return stored
 
 
@@ -69,8 +71,7 @@ def unregister_step(*, step_id: str) -> None:
     :raises StepUnknown: if there is no such step.
     """
     command = UnregisterStep(step_id=step_id, at=timezone.now())
-    with idempotency.transaction() as unit:
-        unit.refer(step_id)
+    with recording.recorded(_on_step("unregister", step_id, Kind.DELETE)):
         executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
 
 
@@ -158,12 +159,14 @@ def pause_flow(*, flow_id: str, reason: str, expected_version: int | None = None
     :raises FlowSettled: if its outcome is known.
     :raises VersionMoved: if it is not at the sequence that is expected.
     """
-    return _commanded(flow_id, asked.PauseFlow(reason=reason), expected_version)
+    action = _on_flow("pause", flow_id, capability="flow.pause", reason=reason)
+    return _commanded(action, flow_id, asked.PauseFlow(reason=reason), expected_version)
 
 
-def resume_flow(*, flow_id: str, expected_version: int | None = None) -> Flow:
+def resume_flow(*, flow_id: str, reason: str = "", expected_version: int | None = None) -> Flow:
     """Let a paused flow go on. Raises as `pause_flow` does."""
-    return _commanded(flow_id, asked.ResumeFlow(), expected_version)
+    action = _on_flow("resume", flow_id, capability="flow.pause", reason=reason)
+    return _commanded(action, flow_id, asked.ResumeFlow(), expected_version)
 
 
 def cancel_flow(
@@ -173,9 +176,10 @@ def cancel_flow(
 
     Raises as `pause_flow` does.
     """
-    return _commanded(
-        flow_id, asked.CancelFlow(reason=reason, compensates=compensates), expected_version
-    )
+    action = _on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
+    command = asked.CancelFlow(reason=reason, compensates=compensates)
+    how = "Undoing what it did." if compensates else "Leaving what it did."
+    return _commanded(action, flow_id, command, expected_version, says=how)
 
 
 def skip_step(
@@ -185,7 +189,9 @@ def skip_step(
 
     :raises StepSettled: if it is neither.
     """
-    return _commanded(flow_id, asked.SkipStep(step_id=step_id, reason=reason), expected_version)
+    action = _on_flow("skip_step", flow_id, step_id=step_id, reason=reason)
+    command = asked.SkipStep(step_id=step_id, reason=reason)
+    return _commanded(action, flow_id, command, expected_version)
 
 
 def force_step(
@@ -193,50 +199,79 @@ def force_step(
     flow_id: str,
     step_id: str,
     outputs: Mapping[str, Any],
+    reason: str = "",
     expected_version: int | None = None,
 ) -> Flow:
     """Say that a pending or active step is done, and what it gave. Raises as `skip_step`."""
-    return _commanded(flow_id, asked.ForceStep(step_id=step_id, outputs=outputs), expected_version)
+    action = _on_flow("force_step", flow_id, step_id=step_id, reason=reason)
+    command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=reason)
+    gave = f"Gave {', '.join(sorted(outputs)) or 'nothing'}."
+    return _commanded(action, flow_id, command, expected_version, says=gave)
 
 
 def retry_now(
-    *, flow_id: str, step_id: str, token: str, expected_version: int | None = None
+    *,
+    flow_id: str,
+    step_id: str,
+    token: str,
+    reason: str = "",
+    expected_version: int | None = None,
 ) -> Flow:
     """Try one item again now instead of later.
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    return _commanded(flow_id, asked.RetryNow(step_id=step_id, token=token), expected_version)
+    action = _on_flow("retry_work", flow_id, step_id=step_id, reason=reason)
+    command = asked.RetryNow(step_id=step_id, token=token, reason=reason)
+    return _commanded(action, flow_id, command, expected_version)
 
 
 def fork_flow(
-    *, flow_id: str, new_flow_id: str, from_step: str, init: Mapping[str, list[Any]] | None = None
+    *,
+    flow_id: str,
+    new_flow_id: str,
+    from_step: str,
+    init: Mapping[str, list[Any]] | None = None,
+    reason: str = "",
 ) -> Flow:
     """Start a flow anew from `from_step`, with the plan and the earlier results of `flow_id`.
 
-    Steps that completed before and do not depend on `from_step` keep their outputs;
-    `init` replaces values of the original's. The original is not changed.
+    `init` replaces values: see `fork_of` for what is kept and what runs again. The original
+    is not changed. The same fork again is the same flow.
 
     :raises FlowUnknown: if there is no such flow.
-    :raises FlowInvalid: if `from_step` is not one of its steps.
+    :raises FlowInvalid: if the new id, the step or an edited name cannot be.
+    :raises FlowExists: if the new id is taken by another flow.
     """
     original = _found(flow_id)
-    if from_step not in original.plan.steps:
-        raise FlowInvalid(f"step {from_step} is not in the plan", pointer="/from_step")
-    anew = _downstream(original.plan, from_step)
-    inherited = {
-        step_id: dict(original.executions[step_id].outputs or {})
-        for step_id in original.completed_steps
-        if step_id not in anew and original.executions[step_id].status == StepStatus.COMPLETED
-    }
+    fork = fork_of(original, from_step, init or {})
+    limits.check_start(new_flow_id, original.plan.goals, fork.init, original.labels)
+    options = {**original.options, "forked_from": original.id, "forked_at": from_step}
     command = asked.StartFlow(
         plan=original.plan,
-        init={**original.init, **(init or {})},
+        init=fork.init,
         labels=original.labels,
-        options={**original.options, "forked_from": original.id},
-        inherited=inherited,
+        options=options,
+        inherited=fork.inherited,
     )
-    return _begun(command, new_flow_id)
+    action = Action(
+        name="flow.fork",
+        kind=Kind.DUPLICATE,
+        target=Target(type="flow", id=ids.recorded_as(new_flow_id)),
+        capability="flow.fork",
+        reason=reason,
+        workflow_run_id=ids.recorded_as(flow_id),
+        workflow_step_id=ids.recorded_as(from_step),
+    )
+    edited = f", with {', '.join(sorted(init))} edited" if init else ""
+    try:
+        with recording.recorded(action) as proof:
+            proof.says(f"Forked from {flow_id} at {from_step}{edited}.")
+            return engine.handle_in_transaction(new_flow_id, command, is_new=True).state
+    except IntegrityError as error:
+        raise _busy(error, command) from error
+    except StreamMoved:
+        return _known(command, new_flow_id)
 
 
 def _checked(step: Step) -> Step:
@@ -251,42 +286,18 @@ def _with_work(step: Step, work: WorkConfig) -> Step:
     return replace(step, work_config=work)
 
 
-def _change_catalog(command: RegisterStep | UpdateStep, step: Step) -> None:
+def _change_catalog(command: RegisterStep | UpdateStep, proof: Proof) -> None:
     """Record a definition; its health starts anew if it is a new one (spec §7.4)."""
+    step = command.step
+    changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
+    if not changed.envelopes:
+        proof.changes_nothing()
+        return
     status = HealthStatus.HEALTHY if step.type == StepType.SCRIPT else HealthStatus.UNKNOWN
     health = ReportHealth(
         node_id=conf.current().node, step_id=step.id, health=Health(status=status), at=command.at
     )
-    with idempotency.transaction() as unit:
-        unit.refer(step.id)
-        changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
-        if changed.envelopes:
-            executor.execute_in_transaction(CLUSTER, CLUSTER_STREAM, health, at=command.at)
-
-
-def _check_limits(
-    flow_id: str,
-    goals: Sequence[str],
-    init: Mapping[str, Sequence[Any]],
-    labels: Mapping[str, str],
-) -> None:
-    """Refuse in the order and words of the original (spec §2.7)."""
-    broken = (
-        (not flow_id, "flow ID empty", "/id"),
-        (not ids.is_clean(flow_id), "flow ID contains invalid characters", "/id"),
-        (
-            len(flow_id.encode()) > ids.FLOW_ID_BYTES_MAX,
-            f"flow ID too long: maximum is {ids.FLOW_ID_BYTES_MAX}",
-            "/id",
-        ),
-        (not goals, "at least one goal step is required", "/goals"),
-        (len(goals) > GOALS_MAX, f"too many goals: maximum is {GOALS_MAX}", "/goals"),
-        (len(init) > INIT_KEYS_MAX, f"too many init keys: maximum is {INIT_KEYS_MAX}", "/init"),
-        (len(labels) > LABELS_MAX, f"too many labels: maximum is {LABELS_MAX}", "/labels"),
-    )
-    for is_broken, message, pointer in broken:
-        if is_broken:
-            raise FlowInvalid(message, pointer=pointer)
+    executor.execute_in_transaction(CLUSTER, CLUSTER_STREAM, health, at=command.at)
 
 
 def _start_command(
@@ -296,7 +307,7 @@ def _start_command(
     labels: Mapping[str, str] | None,
     options: Mapping[str, Any] | None,
 ) -> asked.StartFlow:
-    _check_limits(flow_id, goals, init, labels or {})
+    limits.check_start(flow_id, goals, init, labels or {})
     plan = make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches)
     engine.health_of_late()
     return asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
@@ -309,32 +320,79 @@ def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -
             unit.refer(flow_id)
             return engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken).state
     except IntegrityError as error:
-        if "flows_one_active_flow_per_concurrency_key" not in str(error):
-            raise
-        raise FlowBusy(command.options.get("concurrency_key", "")) from error
+        raise _busy(error, command) from error
     except StreamMoved:
-        with idempotency.transaction() as unit:
-            unit.refer(flow_id)
-            return _same(command, flow_id)
+        return _known(command, flow_id)
+
+
+def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:
+    if "flows_one_active_flow_per_concurrency_key" not in str(error):
+        return error
+    return FlowBusy(command.options.get("concurrency_key", ""))
+
+
+def _known(command: asked.StartFlow, flow_id: str) -> Flow:
+    with idempotency.transaction() as unit:
+        unit.refer(flow_id)
+        return _same(command, flow_id)
 
 
 def _same(command: asked.StartFlow, flow_id: str) -> Flow:
     known = _found(flow_id)
     same_init = {name: list(values) for name, values in command.init.items() if values}
-    if known.plan.goals != command.plan.goals or dict(known.init) != same_init:
+    origins = [known.options.get(name) for name in _ORIGIN]
+    if (
+        known.plan.goals != command.plan.goals
+        or dict(known.init) != same_init
+        or origins != [command.options.get(name) for name in _ORIGIN]
+    ):
         raise FlowExists(flow_id)
     return known
 
 
+_ORIGIN = ("forked_from", "forked_at")
+
+
+def _on_step(verb: str, step_id: str, kind: Kind) -> Action:
+    target = Target(type="step", id=ids.recorded_as(step_id))
+    return Action(name=f"step.{verb}", kind=kind, target=target, capability="step.manage")
+
+
+def _on_flow(
+    verb: str,
+    flow_id: str,
+    *,
+    capability: str = "flow.intervene",
+    step_id: str = "",
+    reason: str = "",
+) -> Action:
+    return Action(
+        name=f"flow.{verb}",
+        kind=Kind.EXECUTE,
+        target=Target(type="flow", id=ids.recorded_as(flow_id)),
+        capability=capability,
+        reason=reason,
+        workflow_run_id=ids.recorded_as(flow_id),
+        workflow_step_id=ids.recorded_as(step_id),
+    )
+
+
 def _commanded(
-    flow_id: str, command: asked.FlowCommand, expected_version: int | None = None
+    action: Action,
+    flow_id: str,
+    command: asked.FlowCommand,
+    expected_version: int | None,
+    *,
+    says: str = "",
 ) -> Flow:
-    with idempotency.transaction() as unit:
+    with recording.recorded(action) as proof:
         _found(flow_id)
-        unit.refer(flow_id)
         outcome = engine.handle_in_transaction(flow_id, command)
         # Compared under the stream's lock; a refusal takes everything back.
         check_version(expected_version, outcome.sequence - len(outcome.envelopes))
+        if not outcome.envelopes:
+            proof.changes_nothing()
+        proof.says(says)
     return outcome.state
 
 
@@ -343,17 +401,3 @@ def _found(flow_id: str) -> Flow:
     if found is None:
         raise FlowUnknown(flow_id)
     return found
-
-
-def _downstream(plan: Plan, step_id: str) -> set[str]:
-    """Return a step and all steps of the plan that need something it leads to."""
-    reached, pending = set(), [step_id]
-    while pending:
-        current = pending.pop()
-        if current in reached:
-            continue
-        reached.add(current)
-        for name, _ in plan.steps[current].outputs():
-            edges = plan.attributes.get(name)
-            pending.extend(edges.consumers if edges else ())
-    return reached

@@ -26,6 +26,7 @@ from workflows.flows.api.shapes import (
     FlowOut,
     ForceIn,
     ForkIn,
+    MaybeBecauseIn,
     RetryIn,
     StepReasonOut,
 )
@@ -118,11 +119,11 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
         """Let nothing new of a flow start."""
         return self._done(services.pause_flow, pk, **valid(BecauseIn, request.data))
 
-    @extend_schema(request=None, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
+    @extend_schema(request=MaybeBecauseIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Let a paused flow go on."""
-        return self._done(services.resume_flow, pk)
+        return self._done(services.resume_flow, pk, **valid(MaybeBecauseIn, request.data))
 
     @extend_schema(request=CancelIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
     @action(detail=True, methods=["post"])
@@ -143,8 +144,9 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        made = self.action in {"create", "fork"}
-        return answer(reference, status=status.HTTP_201_CREATED if made else status.HTTP_200_OK)
+        if self.action in {"create", "fork"}:
+            return answer(request.data["id"], status=status.HTTP_201_CREATED)
+        return answer(self.kwargs["pk"])
 
     def _done(self, service: Callable[..., Any], flow_id: str, **asked: Any) -> Response:
         version = expected_version(self.request, required=False)
@@ -187,12 +189,13 @@ class StepInFlowViewSet(viewsets.ViewSet):
     @extend_schema(request=RetryIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])
     def retry(self, request: Request, **step: str) -> Response:
         """Try one item again now instead of later."""
-        token = str(valid(RetryIn, request.data)["token"])
-        return self._done(services.retry_now, step, token=token)
+        asked = valid(RetryIn, request.data)
+        token = str(asked.pop("token"))
+        return self._done(services.retry_now, step, token=token, **asked)
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return answer(reference)
+        return answer(self.kwargs["flow_id"])
 
     def _done(self, service: Callable[..., Any], step: dict[str, str], **asked: Any) -> Response:
         version = expected_version(self.request, required=False)

@@ -78,7 +78,13 @@ class FlowIn(StrictIn):
     options = OptionsIn(default=dict)
 
 
-class ForkIn(StrictIn):
+class MaybeBecauseIn(StrictIn):
+    reason = serializers.CharField(
+        max_length=REASON_CHARS_MAX, default="", allow_blank=True, help_text="Kept in the ledger."
+    )
+
+
+class ForkIn(MaybeBecauseIn):
     id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX, help_text="Of the new flow.")
     from_step = serializers.CharField()
     init = InitField(default=dict, help_text="Replaces values of the original.")
@@ -94,11 +100,11 @@ class CancelIn(BecauseIn):
     )
 
 
-class ForceIn(StrictIn):
+class ForceIn(MaybeBecauseIn):
     outputs = serializers.DictField()
 
 
-class RetryIn(StrictIn):
+class RetryIn(MaybeBecauseIn):
     token = serializers.UUIDField(help_text="Of the item that waits for its retry.")
 
 
@@ -126,6 +132,7 @@ class FlowOut(serializers.ModelSerializer[FlowSummary]):
             "concurrency_key",
             "is_paused",
             "started_at",
+            "started_by",
         ]
         read_only_fields = fields
 

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from events import context
-from events.domain.principal import Principal, PrincipalKind
 from ledger import authority
 from workflows.flows import receipts
 from workflows.flows.api import bodies
 from workflows.flows.api.engine import empty, error, not_found, with_cors
 from workflows.flows.domain import commands as asked
+from workflows.flows.domain import ids
 from workflows.flows.domain.errors import MalformedRequest
 from workflows.flows.invocation import PROBLEM_JSON, problem_detail
 from workflows.flows.receipts import CallbackUnknown
@@ -28,10 +28,9 @@ def webhook(request: HttpRequest, flow_id: str, step_id: str, token: str) -> Htt
         return empty()
     if request.method != "POST":
         return with_cors(not_found())
-    caller = Principal(kind=PrincipalKind.WORKFLOW, id=f"{flow_id}/{step_id}"[:200])
     try:
         outcome = _outcome(request, step_id, token)
-        with context.acting(caller):
+        with context.acting(ids.principal_of(flow_id)):
             receipts.receive(
                 flow_id=flow_id, step_id=step_id, token=token, outcome=outcome, raw=request.body
             )

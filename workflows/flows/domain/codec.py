@@ -35,6 +35,8 @@ NAMES: dict[type, str] = {
     happened.FlowPaused: "flow_paused",
     happened.FlowResumed: "flow_resumed",
     happened.FlowCancelled: "flow_cancelled",
+    happened.StepForced: "step_forced",
+    happened.WorkRetryRequested: "work_retry_requested",
 }
 
 UPCAST_NAMES = {"retry_scheduled": "work_retry_scheduled"}
@@ -107,6 +109,10 @@ def _error(event: Any) -> dict[str, Any]:
     return {"error": event.error}
 
 
+def _reason(event: Any) -> dict[str, Any]:
+    return {"reason": event.reason}
+
+
 def _nothing(_event: Any) -> dict[str, Any]:
     return {}
 
@@ -116,7 +122,7 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.FlowCompleted: lambda event: {"result": event.result},
     happened.FlowFailed: _error,
     happened.FlowDeactivated: lambda event: {"status": event.status},
-    happened.FlowPaused: lambda event: {"reason": event.reason},
+    happened.FlowPaused: _reason,
     happened.FlowResumed: _nothing,
     happened.FlowCancelled: lambda event: {
         "reason": event.reason,
@@ -140,6 +146,8 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.CompFailed: _error,
     happened.CompRetryScheduled: _retry,
     happened.DispatchDeferred: _nothing,
+    happened.StepForced: _reason,
+    happened.WorkRetryRequested: _reason,
 }
 
 
@@ -212,4 +220,8 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
     "comp_failed": lambda data: happened.CompFailed(**_of_work(data), error=data["error"]),
     "comp_retry_scheduled": lambda data: happened.CompRetryScheduled(**_retried(data)),
     "dispatch_deferred": lambda data: happened.DispatchDeferred(**_of_step(data)),
+    "step_forced": lambda data: happened.StepForced(**_of_step(data), reason=data["reason"]),
+    "work_retry_requested": lambda data: happened.WorkRetryRequested(
+        **_of_work(data), reason=data["reason"]
+    ),
 }

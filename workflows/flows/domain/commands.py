@@ -102,11 +102,14 @@ class ForceStep:
 
     step_id: str
     outputs: Mapping[str, Any]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryNow(_OfWork):
     """Do not wait any longer for the next try."""
+
+    reason: str = ""
 
 
 FlowCommand = (

@@ -200,6 +200,9 @@ def _skip(decision: Decision, command: asked.SkipStep) -> None:
 
 def _force(decision: Decision, command: asked.ForceStep) -> None:
     _demand_open_step(decision.flow, command.step_id)
+    decision.raise_event(
+        happened.StepForced(at=decision.world.at, step_id=command.step_id, reason=command.reason)
+    )
     decision.complete_step_with(decision.flow.step(command.step_id), command.outputs)
 
 
@@ -208,6 +211,14 @@ def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
     item = decision.item(command.step_id, command.token)
     if item is None or item.status != WorkStatus.PENDING or item.next_retry_at is None:
         raise NothingToRetry(decision.flow, command.step_id)
+    decision.raise_event(
+        happened.WorkRetryRequested(
+            at=decision.world.at,
+            step_id=command.step_id,
+            token=command.token,
+            reason=command.reason,
+        )
+    )
     decision.start_item(decision.flow.step(command.step_id), item)
 
 

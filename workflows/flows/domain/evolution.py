@@ -176,7 +176,7 @@ def _comp_retry_scheduled(flow: Flow, event: happened.CompRetryScheduled) -> Flo
     )
 
 
-def _dispatch_deferred(flow: Flow, _event: happened.DispatchDeferred) -> Flow:
+def _unchanged(flow: Flow, _event: happened.FlowEvent) -> Flow:
     return flow
 
 
@@ -212,5 +212,7 @@ _APPLIERS: dict[type, Callable[[Flow, Any], Flow]] = {
     happened.CompSucceeded: _comp_succeeded,
     happened.CompFailed: _comp_failed,
     happened.CompRetryScheduled: _comp_retry_scheduled,
-    happened.DispatchDeferred: _dispatch_deferred,
+    happened.DispatchDeferred: _unchanged,
+    happened.StepForced: _unchanged,
+    happened.WorkRetryRequested: _unchanged,
 }

@@ -163,6 +163,20 @@ class FlowCancelled(_At):
     compensates: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepForced(_OfStep):
+    """Ours: somebody says that the step is done. What it gave follows at once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRetryRequested(_OfWork):
+    """Ours: somebody does not want to wait for the next try. `work_started` follows at once."""
+
+    reason: str
+
+
 FlowEvent = (
     FlowStarted
     | FlowCompleted
@@ -186,4 +200,6 @@ FlowEvent = (
     | FlowPaused
     | FlowResumed
     | FlowCancelled
+    | StepForced
+    | WorkRetryRequested
 )

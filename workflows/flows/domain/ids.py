@@ -1,9 +1,15 @@
 """Step and flow ids as Argyll makes them (spec §1.2)."""
 
+import hashlib
 import re
+
+from events.domain.principal import Principal, PrincipalKind
 
 FLOW_ID_BYTES_MAX = 256
 CHILD_SEPARATOR = ":"
+
+_RECORDED_CHARS_MAX = 180
+_CUT = "~"
 
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_.\-+ ]")
 
@@ -27,3 +33,24 @@ def child_flow_id(*, parent: str, step: str, token: str) -> str:
 def is_child(flow_id: str) -> bool:
     """Tell whether the engine made this id: clients cannot write a colon."""
     return CHILD_SEPARATOR in flow_id
+
+
+def recorded_as(id_: str) -> str:
+    """Return a flow or step id as records of limited width have it: itself, if it is short.
+
+    A long one is cut and made unique by its digest. No id has the sign that joins the two.
+    """
+    if len(id_) <= _RECORDED_CHARS_MAX:
+        return id_
+    digest = hashlib.sha256(id_.encode()).hexdigest()
+    return f"{id_[: _RECORDED_CHARS_MAX - len(digest) - 1]}{_CUT}{digest}"
+
+
+def beginning_of(recorded: str) -> str:
+    """Return how the id begins that `recorded_as` wrote; all of it, if it was short."""
+    return recorded.partition(_CUT)[0]
+
+
+def principal_of(flow_id: str) -> Principal:
+    """Return the flow as somebody who acts."""
+    return Principal(kind=PrincipalKind.WORKFLOW, id=recorded_as(flow_id))

@@ -51,6 +51,20 @@ class Plan:
     excluded: Excluded = field(default_factory=Excluded)
     children: Mapping[str, "Plan"] = field(default_factory=dict)
 
+    def downstream(self, step_id: str) -> frozenset[str]:
+        """Return a step and all steps that need something it leads to."""
+        reached: set[str] = set()
+        pending = [step_id]
+        while pending:
+            current = pending.pop()
+            if current in reached:
+                continue
+            reached.add(current)
+            for name, _ in self.steps[current].outputs():
+                edges = self.attributes.get(name)
+                pending.extend(edges.consumers if edges else ())
+        return frozenset(reached)
+
     def as_json(self) -> dict[str, Any]:
         children = {step: child.as_json() for step, child in self.children.items()}
         return {

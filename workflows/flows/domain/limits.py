@@ -1,0 +1,39 @@
+"""What the request to start a flow may be, at most (Argyll spec §2.7)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflows.flows.domain import ids
+from workflows.flows.domain.errors import FlowInvalid
+
+GOALS_MAX = 64
+INIT_KEYS_MAX = 128
+LABELS_MAX = 32
+
+
+def check_start(
+    flow_id: str,
+    goals: Sequence[str],
+    init: Mapping[str, Sequence[Any]],
+    labels: Mapping[str, str],
+) -> None:
+    """Refuse in the order and words of the original.
+
+    :raises FlowInvalid: if a limit is broken.
+    """
+    broken = (
+        (not flow_id, "flow ID empty", "/id"),
+        (not ids.is_clean(flow_id), "flow ID contains invalid characters", "/id"),
+        (
+            len(flow_id.encode()) > ids.FLOW_ID_BYTES_MAX,
+            f"flow ID too long: maximum is {ids.FLOW_ID_BYTES_MAX}",
+            "/id",
+        ),
+        (not goals, "at least one goal step is required", "/goals"),
+        (len(goals) > GOALS_MAX, f"too many goals: maximum is {GOALS_MAX}", "/goals"),
+        (len(init) > INIT_KEYS_MAX, f"too many init keys: maximum is {INIT_KEYS_MAX}", "/init"),
+        (len(labels) > LABELS_MAX, f"too many labels: maximum is {LABELS_MAX}", "/labels"),
+    )
+    for is_broken, message, pointer in broken:
+        if is_broken:
+            raise FlowInvalid(message, pointer=pointer)
