@@ -7,6 +7,8 @@ class FlowsConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing registers: events, capabilities, aggregates, kinds of work.
+        from events.domain.principal import PrincipalKind  # noqa: PLC0415
+        from ledger import principals  # noqa: PLC0415
         from workflows.flows import (  # noqa: F401, PLC0415
             aggregates,
             capabilities,
@@ -14,6 +16,9 @@ class FlowsConfig(AppConfig):
             health,
             invariants,
             jobs,
+            selectors,
         )
+
+        principals.register_starter(PrincipalKind.WORKFLOW, selectors.starter_of)
 
         post_migrate.connect(health.lay_down, sender=self, dispatch_uid="flows.health")

@@ -8,7 +8,9 @@ from django.db.models import Count
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import DomainError
+from events.domain.principal import Principal
 from workflows.flows import conf, engine
+from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.planner import make_plan
@@ -36,6 +38,17 @@ def children_of(flow_id: str) -> list[FlowSummary]:
     """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX."""
     rows = FlowSummary.objects.filter(parent_flow_id=flow_id)
     return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
+
+
+def starter_of(recorded_id: str) -> Principal | None:
+    """Return who started the flow that acts under this name; None if there is none."""
+    beginning = ids.beginning_of(recorded_id)
+    named = {"flow_id": recorded_id} if beginning is None else {"flow_id__startswith": beginning}
+    rows = FlowSummary.objects.filter(**named).values_list("flow_id", "started_by")
+    for flow_id, starter in rows.iterator():
+        if starter and ids.recorded_as(flow_id) == recorded_id:
+            return Principal.parse(starter)
+    return None
 
 
 def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, Any]:

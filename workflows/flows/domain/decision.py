@@ -13,11 +13,12 @@ from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import outlook, work_items
 from workflows.flows.domain.flow import StepStatus, WorkStatus
-from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.step import AWAITING_TYPES, Step, StepType
 from workflows.flows.domain.step_decisions import GATED_OUT, StepDecisions
 
 NOT_NEEDED = "outputs not needed"
 UNREACHABLE = "required input no longer available"
+NO_LONGER_AWAITED = "no longer awaited"
 
 
 class Decision(StepDecisions):
@@ -35,9 +36,21 @@ class Decision(StepDecisions):
             has_moved = self._start_ready()
             if self._conclude() or not (self._dispatch() or has_moved):
                 break
+        self._stop_waiting()
         if self.flow.is_terminal and not self.flow.is_over:
             self._compensate_further()
             self._deactivate_when_done()
+
+    def _stop_waiting(self) -> None:
+        """End the items of waiting steps that were settled otherwise, or with the flow."""
+        for step_id, execution in list(self.flow.executions.items()):
+            step = self.flow.step(step_id)
+            is_wanted = execution.status == StepStatus.ACTIVE and not self.flow.is_terminal
+            if is_wanted or step.type not in AWAITING_TYPES:
+                continue
+            for item in list(execution.in_order()):
+                if item.status == WorkStatus.ACTIVE:
+                    self.fail_item(step, item.token, NO_LONGER_AWAITED)
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages

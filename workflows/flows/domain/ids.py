@@ -46,9 +46,10 @@ def recorded_as(id_: str) -> str:
     return f"{id_[: _RECORDED_CHARS_MAX - len(digest) - 1]}{_CUT}{digest}"
 
 
-def beginning_of(recorded: str) -> str:
-    """Return how the id begins that `recorded_as` wrote; all of it, if it was short."""
-    return recorded.partition(_CUT)[0]
+def beginning_of(recorded: str) -> str | None:
+    """Return how the id begins that `recorded_as` has cut; None if it is all there."""
+    beginning, cut, _ = recorded.partition(_CUT)
+    return beginning if cut else None
 
 
 def principal_of(flow_id: str) -> Principal:

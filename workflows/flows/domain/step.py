@@ -24,6 +24,10 @@ class StepType(StrEnum):
 HTTP_TYPES = frozenset({StepType.SYNC, StepType.ASYNC})
 
 
+AWAITING_TYPES = frozenset({StepType.WAIT, StepType.APPROVAL})
+"""Nothing is under way in the world for them: when nobody wants the outcome, they are over."""
+
+
 class Role(StrEnum):
     REQUIRED = "required"
     OPTIONAL = "optional"

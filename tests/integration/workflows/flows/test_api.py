@@ -286,7 +286,7 @@ class TestIntervening:
 
         assert answer.status_code == 201
         assert answer.json()["state"]["attributes"]["twice"][0]["value"] == 10
-        assert answer.json()["options"] == {"forked_from": "f1"}
+        assert answer.json()["options"] == {"forked_from": "f1", "forked_at": "add"}
 
     @pytest.mark.parametrize("what", ["pause", "cancel", "fork", "steps/fetch/skip"])
     def test_takes_its_capability(self, fetching: APIClient, what: str) -> None:

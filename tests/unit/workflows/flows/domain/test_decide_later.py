@@ -1,6 +1,7 @@
 """What a flow does when things go on: retries, deadlines, undoing, operators."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ class TestRetry:
 
         bench.not_complete("work")
 
-        assert bench.do(now) == ["work_started"]
+        assert bench.do(now) == ["work_retry_requested", "work_started"]
 
 
 class TestDispatch:
@@ -220,6 +221,23 @@ class TestOperators:
         assert bench.succeed("work") == ["work_succeeded", "step_completed", "flow_deactivated"]
         with pytest.raises(FlowSettled):
             bench.do(asked.CancelFlow(reason="again"))
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            asked.CancelFlow(reason="no wind"),
+            asked.SkipStep(step_id="wait", reason="no wind"),
+            asked.ForceStep(step_id="wait", outputs={}),
+        ],
+    )
+    def test_a_step_that_only_waits_holds_nothing_up(self, command: Any) -> None:
+        bench = FlowBench(step("wait", type="wait", http=None, wait={"event": "wind.rose"}))
+        bench.start("wait")
+
+        happened = bench.do(command)
+
+        assert happened[-1] == "flow_deactivated"
+        assert happened.count("work_failed") == 1
 
     def test_a_forced_step_hands_over(self) -> None:
         bench = FlowBench(
