@@ -145,7 +145,8 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action in {"create", "fork"}:
-            return answer(request.data["id"], status=status.HTTP_201_CREATED)
+            asked = valid(FlowIn if self.action == "create" else ForkIn, request.data)
+            return answer(asked["id"], status=status.HTTP_201_CREATED)
         return answer(self.kwargs["pk"])
 
     def _done(self, service: Callable[..., Any], flow_id: str, **asked: Any) -> Response:
