@@ -11,9 +11,9 @@ from events import executor
 from events.domain.errors import Conflict
 from events.store import StreamMoved
 from ledger import idempotency, recording
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import check_version
-from workflows.flows import conf, engine
+from workflows.flows import actions, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids, limits
@@ -47,7 +47,7 @@ def register_step(*, step: Step) -> Step:
     """
     stored = _checked(step)
     command = RegisterStep(step=stored, at=timezone.now())
-    with recording.recorded(_on_step("register", step.id, Kind.CREATE)) as proof:
+    with recording.recorded(actions.on_step("register", step.id, Kind.CREATE)) as proof:
         _change_catalog(command, proof)
     return stored
 
@@ -60,7 +60,7 @@ def update_step(*, step: Step) -> Step:
     """
     stored = _checked(step)
     command = UpdateStep(step=stored, at=timezone.now())
-    with recording.recorded(_on_step("update", step.id, Kind.UPDATE)) as proof:
+    with recording.recorded(actions.on_step("update", step.id, Kind.UPDATE)) as proof:
         _change_catalog(command, proof)
     return stored
 
@@ -71,7 +71,7 @@ def unregister_step(*, step_id: str) -> None:
     :raises StepUnknown: if there is no such step.
     """
     command = UnregisterStep(step_id=step_id, at=timezone.now())
-    with recording.recorded(_on_step("unregister", step_id, Kind.DELETE)):
+    with recording.recorded(actions.on_step("unregister", step_id, Kind.DELETE)):
         executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
 
 
@@ -159,13 +159,13 @@ def pause_flow(*, flow_id: str, reason: str, expected_version: int | None = None
     :raises FlowSettled: if its outcome is known.
     :raises VersionMoved: if it is not at the sequence that is expected.
     """
-    action = _on_flow("pause", flow_id, capability="flow.pause", reason=reason)
+    action = actions.on_flow("pause", flow_id, capability="flow.pause", reason=reason)
     return _commanded(action, flow_id, asked.PauseFlow(reason=reason), expected_version)
 
 
 def resume_flow(*, flow_id: str, reason: str = "", expected_version: int | None = None) -> Flow:
     """Let a paused flow go on. Raises as `pause_flow` does."""
-    action = _on_flow("resume", flow_id, capability="flow.pause", reason=reason)
+    action = actions.on_flow("resume", flow_id, capability="flow.pause", reason=reason)
     return _commanded(action, flow_id, asked.ResumeFlow(), expected_version)
 
 
@@ -176,7 +176,7 @@ def cancel_flow(
 
     Raises as `pause_flow` does.
     """
-    action = _on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
+    action = actions.on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
     command = asked.CancelFlow(reason=reason, compensates=compensates)
     how = "Undoing what it did." if compensates else "Leaving what it did."
     return _commanded(action, flow_id, command, expected_version, says=how)
@@ -189,7 +189,7 @@ def skip_step(
 
     :raises StepSettled: if it is neither.
     """
-    action = _on_flow("skip_step", flow_id, step_id=step_id, reason=reason)
+    action = actions.on_flow("skip_step", flow_id, step_id=step_id, reason=reason)
     command = asked.SkipStep(step_id=step_id, reason=reason)
     return _commanded(action, flow_id, command, expected_version)
 
@@ -203,7 +203,7 @@ def force_step(
     expected_version: int | None = None,
 ) -> Flow:
     """Say that a pending or active step is done, and what it gave. Raises as `skip_step`."""
-    action = _on_flow("force_step", flow_id, step_id=step_id, reason=reason)
+    action = actions.on_flow("force_step", flow_id, step_id=step_id, reason=reason)
     command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=reason)
     gave = f"Gave {', '.join(sorted(outputs)) or 'nothing'}."
     return _commanded(action, flow_id, command, expected_version, says=gave)
@@ -221,7 +221,7 @@ def retry_now(
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    action = _on_flow("retry_work", flow_id, step_id=step_id, reason=reason)
+    action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason)
     command = asked.RetryNow(step_id=step_id, token=token, reason=reason)
     return _commanded(action, flow_id, command, expected_version)
 
@@ -254,15 +254,7 @@ def fork_flow(
         options=options,
         inherited=fork.inherited,
     )
-    action = Action(
-        name="flow.fork",
-        kind=Kind.DUPLICATE,
-        target=Target(type="flow", id=ids.recorded_as(new_flow_id)),
-        capability="flow.fork",
-        reason=reason,
-        workflow_run_id=ids.recorded_as(flow_id),
-        workflow_step_id=ids.recorded_as(from_step),
-    )
+    action = actions.forking(flow_id, from_step, new_flow_id=new_flow_id, reason=reason)
     edited = f", with {', '.join(sorted(init))} edited" if init else ""
     try:
         with recording.recorded(action) as proof:
@@ -351,30 +343,6 @@ def _same(command: asked.StartFlow, flow_id: str) -> Flow:
 
 
 _ORIGIN = ("forked_from", "forked_at")
-
-
-def _on_step(verb: str, step_id: str, kind: Kind) -> Action:
-    target = Target(type="step", id=ids.recorded_as(step_id))
-    return Action(name=f"step.{verb}", kind=kind, target=target, capability="step.manage")
-
-
-def _on_flow(
-    verb: str,
-    flow_id: str,
-    *,
-    capability: str = "flow.intervene",
-    step_id: str = "",
-    reason: str = "",
-) -> Action:
-    return Action(
-        name=f"flow.{verb}",
-        kind=Kind.EXECUTE,
-        target=Target(type="flow", id=ids.recorded_as(flow_id)),
-        capability=capability,
-        reason=reason,
-        workflow_run_id=ids.recorded_as(flow_id),
-        workflow_step_id=ids.recorded_as(step_id),
-    )
 
 
 def _commanded(

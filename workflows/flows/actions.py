@@ -1,0 +1,43 @@
+"""What operators do to steps and flows, as the ledger names it."""
+
+from ledger.domain.action import Action, Kind, Target
+from workflows.flows.domain import ids
+
+
+def on_step(verb: str, step_id: str, kind: Kind) -> Action:
+    """Return the action on a registered step."""
+    target = Target(type="step", id=ids.recorded_as(step_id))
+    return Action(name=f"step.{verb}", kind=kind, target=target, capability="step.manage")
+
+
+def on_flow(
+    verb: str,
+    flow_id: str,
+    *,
+    capability: str = "flow.intervene",
+    step_id: str = "",
+    reason: str = "",
+) -> Action:
+    """Return the action on a flow, or on one of its steps."""
+    return Action(
+        name=f"flow.{verb}",
+        kind=Kind.EXECUTE,
+        target=Target(type="flow", id=ids.recorded_as(flow_id)),
+        capability=capability,
+        reason=reason,
+        workflow_run_id=ids.recorded_as(flow_id),
+        workflow_step_id=ids.recorded_as(step_id),
+    )
+
+
+def forking(flow_id: str, from_step: str, *, new_flow_id: str, reason: str) -> Action:
+    """Return the action that makes a flow of another; its run and step are the other's."""
+    return Action(
+        name="flow.fork",
+        kind=Kind.DUPLICATE,
+        target=Target(type="flow", id=ids.recorded_as(new_flow_id)),
+        capability="flow.fork",
+        reason=reason,
+        workflow_run_id=ids.recorded_as(flow_id),
+        workflow_step_id=ids.recorded_as(from_step),
+    )
