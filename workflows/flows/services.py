@@ -16,7 +16,7 @@ from ledger.preconditions import check_version
 from workflows.flows import actions, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import ids, limits
+from workflows.flows.domain import limits
 from workflows.flows.domain.catalog import RegisterStep, UnregisterStep, UpdateStep
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
 from workflows.flows.domain.errors import FlowExists, FlowUnknown
