@@ -82,6 +82,17 @@ MEANINGS = {
             "Keys that seal the keys of the people whom entries are about, 32 bytes each in "
             "base64, separated by blanks: the first seals, all of them open."
         ),
+        "LEDGER_SIGNING_KEY": (
+            "Signs the checkpoints of the ledger: an Ed25519 seed, 32 bytes in base64. Only for "
+            "the process that seals; without it, nothing is sealed there."
+        ),
+        "LEDGER_SIGNING_KEY_BEFORE": (
+            "The former one, while it changes: it endorses its successor at the next seal."
+        ),
+        "LEDGER_WITNESSES": (
+            "Where checkpoints are copied to: folders (`file:///…`), addresses that take a POST "
+            "(`https://…`) or a PUT as S3 does (`s3+https://host/bucket/prefix`)."
+        ),
     },
     "The trade": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",

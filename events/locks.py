@@ -11,3 +11,4 @@ class LockClass(IntEnum):
     STREAM = 1
     SEQUENCER = 2
     AGENTS = 3
+    SEALER = 4

@@ -1,8 +1,11 @@
 """What must be true of the ledger on a healthy system."""
 
 from django.db import connection
+from django.utils import timezone
 
 from events import doctor
+from ledger import conf, exporting, seals, verifier
+from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """
@@ -18,7 +21,9 @@ SELECT e.id FROM ledger_entry e
 
 _ASLEEP = """
 SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
- WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record', 'ledger_entry_is_true')
+ WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record', 'ledger_entry_is_true',
+                    'ledger_entry_waits_for_seal', 'ledger_payload_only_fades',
+                    'ledger_subject_key_only_ends')
    AND t.tgenabled <> 'O'
  ORDER BY c.relname, t.tgname
 """
@@ -35,3 +40,73 @@ def entries_and_changes_go_together() -> list[str]:
         cursor.execute(_ASLEEP)
         found += [f"{table}: the trigger {name} sleeps" for table, name in cursor.fetchall()]
     return found
+
+
+CHECKPOINTS_REREAD = 5
+
+_WITHOUT_SEAL = """
+SELECT e.id FROM ledger_entry e
+ WHERE NOT EXISTS (SELECT FROM ledger_sealed s WHERE s.entry_id = e.id)
+   AND NOT EXISTS (SELECT FROM ledger_unsealed u WHERE u.entry_id = e.id)
+ ORDER BY e.occurred_at, e.id
+"""
+_NOT_DENSE = """
+SELECT coalesce(max(position), 0), count(*) FROM ledger_sealed
+"""
+_DISCLOSED_NOTHING = """
+SELECT e.id FROM ledger_entry e LEFT JOIN ledger_disclosure d ON d.entry_id = e.id
+ WHERE e.action_kind = 'read' AND e.status = 'succeeded'
+   AND coalesce(cardinality(d.disclosed_fields), 0) = 0
+ ORDER BY e.occurred_at, e.id
+"""
+# The body is what counts: it must name every payload that hangs on the entry.
+_UNNAMED_PAYLOADS = """
+SELECT p.id FROM ledger_payload p JOIN ledger_entry e ON e.id = p.entry_id
+ WHERE position(p.digest IN convert_from(e.body, 'UTF8')) = 0 ORDER BY p.id
+"""
+
+
+@doctor.check("I13", "every entry is sealed or waits for it, and the seals hold")
+def seals_hold() -> list[str]:
+    """Return what is broken, as sentences. Whole exports are for `ledger/verifier.py`."""
+    found = [f"entry {id_} is neither sealed nor waits for it" for id_ in _ids(_WITHOUT_SEAL)]
+    found += [f"payload {id_} is not named by its entry" for id_ in _ids(_UNNAMED_PAYLOADS)]
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_DENSE)
+        last, count = cursor.fetchone()
+    standing = seals.standing(at=timezone.now())
+    if not last == count == standing.size:
+        found.append(f"{count} positions up to {last}, but the seals cover {standing.size}")
+    if standing.lag_seconds > conf.SEAL_LAG_S_MAX:
+        found.append(
+            f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s to be sealed"
+        )
+    recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
+    return found + [broken for each in recent if (broken := _fault_of(each))]
+
+
+@doctor.check("I16", "every look into private data says which fields it showed")
+def disclosures_name_fields() -> list[str]:
+    """Return what is broken, as sentences."""
+    return [f"entry {id_} showed something and names no field" for id_ in _ids(_DISCLOSED_NOTHING)]
+
+
+def _fault_of(checkpoint: Checkpoint) -> str | None:
+    before = seals.before(checkpoint)
+    tree = seals.tree_of(before)
+    tree.extend(exporting.leaves_of(checkpoint))
+    statement = seals.statement_of(checkpoint)
+    public, signature = bytes.fromhex(checkpoint.key_id), bytes.fromhex(checkpoint.signature)
+    if tree.root().hex() != checkpoint.root:
+        return f"checkpoint {checkpoint.number}: an entry under it was changed"
+    if checkpoint.previous != seals.link_of(before):
+        return f"checkpoint {checkpoint.number} does not follow the one before it"
+    if not verifier.is_signed(public, verifier.canonical(statement), signature):
+        return f"checkpoint {checkpoint.number} is not signed by its key"
+    return None
+
+
+def _ids(sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [str(id_) for (id_,) in cursor.fetchall()]

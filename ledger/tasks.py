@@ -4,10 +4,19 @@ from typing import Any
 
 from celery import shared_task
 
-from ledger import idempotency
+from ledger import conf, idempotency, witnesses
+from ledger.services import seals
 
 
 @shared_task(name="ledger.prune_idempotency_keys", ignore_result=True)
 def prune_idempotency_keys(**_newer_arguments: Any) -> None:
     """Forget the idempotency keys whose day is over."""
     idempotency.prune()
+
+
+@shared_task(name="ledger.seal_entries", ignore_result=True)
+def seal_entries(**_newer_arguments: Any) -> None:
+    """Seal what waits, where there is a key to do so; then tell the witnesses."""
+    if conf.signing_key():
+        seals.seal_entries()
+        witnesses.copy_checkpoints()

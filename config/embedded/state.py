@@ -65,6 +65,7 @@ class State:
             "SECRET_KEY": _signing_key,
             "COMMERCE_DATA_KEYS": _sealing_key,
             "LEDGER_DATA_KEYS": _sealing_key,
+            "LEDGER_SIGNING_KEY": _sealing_key,
         }
         return {
             name: os.environ.get(name) or self.secret(name, make) for name, make in made.items()

@@ -156,6 +156,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
+    "seal-entries": {"task": "ledger.seal_entries", "schedule": 5.0, "options": {"expires": 5}},
     "forget-idempotency-keys": {
         "task": "ledger.prune_idempotency_keys",
         "schedule": 3600.0,
@@ -301,6 +302,10 @@ LOGGING = {
 
 # Keys that seal the keys of the people whom entries are about: the first seals, all of them open.
 LEDGER_DATA_KEYS = env.secret("LEDGER_DATA_KEYS", "").replace(",", " ").split()
+# Signs the checkpoints of the ledger: 32 bytes in base64, for the process that seals only.
+LEDGER_SIGNING_KEY = env.secret("LEDGER_SIGNING_KEY", "")
+LEDGER_SIGNING_KEY_BEFORE = env.secret("LEDGER_SIGNING_KEY_BEFORE", "")
+LEDGER_WITNESSES = env.listing("LEDGER_WITNESSES")
 
 # Where the trade's peers are; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")

@@ -12,6 +12,7 @@ from ledger.models.delegations import Agent, AgentKey, AgentKeyQuerySet, AgentSw
 from ledger.models.entries import Disclosure, Entry, Mutation
 from ledger.models.payloads import Payload, SubjectKey
 from ledger.models.reversals import ReversalStanding
+from ledger.models.seals import Checkpoint, Sealed, SigningKey, Unsealed, Witness
 
 __all__ = [
     "API_KEY_LIFETIME_MAX",
@@ -22,6 +23,7 @@ __all__ = [
     "ApiKey",
     "ApiKeyQuerySet",
     "Capability",
+    "Checkpoint",
     "Delegation",
     "Disclosure",
     "Entry",
@@ -29,6 +31,10 @@ __all__ = [
     "Mutation",
     "Payload",
     "ReversalStanding",
+    "Sealed",
+    "SigningKey",
     "SocketTicket",
     "SubjectKey",
+    "Unsealed",
+    "Witness",
 ]

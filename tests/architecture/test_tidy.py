@@ -23,6 +23,8 @@ from tests.architecture.source import (
 
 LINES_PER_FILE_MAX = 400
 LINES_PER_FUNCTION_MAX = 50
+# Handed out by itself to people who have nothing else of ours.
+ONE_FILE_ON_PURPOSE = {"ledger/verifier.py"}
 
 # `enqueue(name, input, …)`: its signatures are the published ones of a job runner.
 JOB_RUNNER = "workflows/work/services.py"
@@ -34,7 +36,8 @@ WITH_ONE_LAYER = {"config", "console"}
 
 @pytest.mark.parametrize("path", product_files() + files_of_tests(), ids=name_of)
 def test_files_and_functions_fit_a_reader(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LINES_PER_FILE_MAX
+    if name_of(path) not in ONE_FILE_ON_PURPOSE:
+        assert len(path.read_text().splitlines()) <= LINES_PER_FILE_MAX
     for function in functions(path):
         assert function.end_lineno is not None
         length = function.end_lineno - function.lineno + 1

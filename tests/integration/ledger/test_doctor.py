@@ -1,13 +1,16 @@
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import doctor
-from ledger.domain.action import Action, Kind, Target
+from ledger import doctor, recording
+from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
+from ledger.services import seals
 
 pytestmark = pytest.mark.django_db
+
+THING = Target(type="thing", id="t1")
 
 
 def record() -> str:
@@ -43,3 +46,63 @@ class TestTheLedger:
         assert doctor.entries_and_changes_go_together() == [
             "ledger_apikey: the trigger ledger_change_is_on_record sleeps"
         ]
+
+
+def tamper(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for each in statements:
+            cursor.execute(each)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSeals:
+    def test_hold_after_sealing(self) -> None:
+        record()
+        seals.seal_entries()
+        record()
+
+        assert doctor.seals_hold() == []
+
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ("DELETE FROM ledger_unsealed", "entry {id} is neither sealed nor waits for it"),
+            (
+                "UPDATE ledger_checkpoint SET signature = repeat('0', 128)",
+                "checkpoint 1 is not signed by its key",
+            ),
+            (
+                "UPDATE ledger_checkpoint SET previous = repeat('1', 64)",
+                "checkpoint 1 does not follow the one before it",
+            ),
+            (
+                "UPDATE ledger_entry SET body = '{}', digest = encode(sha256('{}'), 'hex')",
+                "checkpoint 1: an entry under it was changed",
+            ),
+            ("DELETE FROM ledger_sealed", "0 positions up to 0, but the seals cover 1"),
+        ],
+    )
+    def test_show_what_was_changed(self, change: str, found: str) -> None:
+        record()
+        seals.seal_entries()
+        waiting = record()
+
+        with transaction.atomic():
+            tamper(change)
+
+        assert found.format(id=waiting) in doctor.seals_hold()
+
+
+class TestDisclosures:
+    def test_show_one_that_names_no_field(self) -> None:
+        read = Read(name="thing.look", target=THING, capability="api_key.read", fields=("name",))
+        with context.acting(SYSTEM):
+            recording.disclosed(read, lambda: None)
+        assert doctor.disclosures_name_fields() == []
+
+        tamper("UPDATE ledger_disclosure SET disclosed_fields = '{}'")
+
+        [found] = doctor.disclosures_name_fields()
+        assert found.endswith("names no field")

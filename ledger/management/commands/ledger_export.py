@@ -1,0 +1,79 @@
+"""`manage.py ledger_export`: write sealed entries out, to be checked with ledger/verifier.py."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.dateparse import parse_date, parse_datetime
+
+from events.domain.errors import DomainError
+from ledger import conf, exporting
+from ledger.models import Entry
+from ledger.services import seals
+
+
+class Command(BaseCommand):
+    help = "Write the ledger out as JSON lines that ledger/verifier.py checks offline."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--out", required=True, type=Path, help="the file to write")
+        parser.add_argument(
+            "--since", help="from the last checkpoint before this date or time (ISO 8601, UTC)"
+        )
+        parser.add_argument(
+            "--target", metavar="TYPE:ID", help="only entries about this, each with its proof"
+        )
+        parser.add_argument("--entry", help="only this entry, with its proof")
+
+    def handle(
+        self,
+        *_args: Any,
+        out: Path,
+        since: str | None,
+        target: str | None,
+        entry: str | None,
+        **_options: Any,
+    ) -> None:
+        try:
+            if conf.signing_key():
+                seals.seal_entries()
+            lines = _lines(since, target, entry)
+        except DomainError as refusal:
+            raise CommandError(f"{refusal} {refusal.hint}") from refusal
+        count = 0
+        # Whole, or not there: nobody takes half an export for one.
+        draft = out.with_name(f".{out.name}.{os.getpid()}")
+        with draft.open("wb") as file:
+            for each in lines:
+                count += each.startswith(b'{"position":')
+                file.write(each)
+        draft.replace(out)
+        self.stdout.write(f"{count} entries in {out}")
+
+
+def _lines(since: str | None, target: str | None, entry: str | None) -> Any:
+    if target is None and entry is None:
+        return exporting.export_run(since=_moment(since) if since else None)
+    if since is not None or (target is not None and entry is not None):
+        raise CommandError("Say one of --since, --target and --entry.")
+    if entry is not None:
+        return exporting.export_selection(Entry.objects.filter(pk=entry))
+    type_, colon, id_ = (target or "").partition(":")
+    if not (type_ and colon and id_):
+        raise CommandError("--target is TYPE:ID, such as booking:0190…")
+    return exporting.export_selection(Entry.objects.filter(target_type=type_, target_id=id_))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text)
+        day = None if moment else parse_date(text)
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no date or time.") from error
+    if moment is None and day is not None:
+        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    if moment is None:
+        raise CommandError(f"{text!r} is no date or time.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,333 @@
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from threading import Barrier, Event
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+from django.test import override_settings
+from django.utils import timezone
+
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from ledger import exporting, seals, tasks, verifier, witnesses
+from ledger.domain.action import Action, Kind, Target
+from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed, Witness
+from ledger.recording import recorded
+from ledger.seals import SigningKeyUnknown
+from ledger.services import seals as services
+from ledger.signing import SigningKeyMissing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[3]
+CLERK = Principal(kind=PrincipalKind.USER, id="7")
+
+
+@pytest.fixture(autouse=True)
+def _a_clerk_acts() -> Iterator[None]:
+    with context.acting(CLERK):
+        yield
+
+
+def do(times: int = 1, target: str = "t1") -> None:
+    action = Action(
+        name="thing.do",
+        kind=Kind.EXECUTE,
+        target=Target(type="thing", id=target),
+        capability="api_key.read",
+    )
+    for _ in range(times):
+        with recorded(action):
+            pass
+
+
+def key(letter: str) -> str:
+    return base64.b64encode(letter.encode() * 32).decode()
+
+
+def exported(tmp_path: Path, **options: Any) -> Path:
+    out = tmp_path / "export.jsonl"
+    call_command("ledger_export", out=out, stdout=StringIO(), **options)
+    return out
+
+
+class TestSealing:
+    def test_gives_dense_positions_and_signs_a_checkpoint_per_batch(self) -> None:
+        do(5)
+
+        while services.seal_batch(limit=2)[0]:
+            pass
+
+        assert list(Sealed.objects.order_by("position").values_list("position", flat=True)) == [
+            *range(1, 6)
+        ]
+        assert list(Checkpoint.objects.order_by("number").values_list("size", flat=True)) == [
+            2,
+            4,
+            5,
+        ]
+        assert not Unsealed.objects.exists()
+
+    def test_grows_one_tree(self) -> None:
+        do(3)
+        services.seal_batch(limit=2)
+        services.seal_batch()
+
+        bodies = Sealed.objects.order_by("position").values_list("entry__body", flat=True)
+        tree = verifier.Tree()
+        tree.extend(verifier.leaf_hash(bytes(body)) for body in bodies)
+        last = seals.latest()
+        assert last is not None
+        assert (last.size, last.root) == (3, tree.root().hex())
+
+    def test_has_nothing_to_do_when_nothing_was_recorded(self) -> None:
+        assert services.seal_entries() == 0
+        assert not Checkpoint.objects.exists()
+
+    def test_leaves_all_as_it_was_when_there_is_no_key(self) -> None:
+        do()
+
+        with override_settings(LEDGER_SIGNING_KEY=""), pytest.raises(SigningKeyMissing):
+            services.seal_entries()
+
+        assert Unsealed.objects.count() == 1
+        assert not Sealed.objects.exists()
+
+    def test_is_done_by_beat_where_there_is_a_key(self) -> None:
+        do()
+        with override_settings(LEDGER_SIGNING_KEY=""):
+            tasks.seal_entries()
+        assert not Sealed.objects.exists()
+
+        tasks.seal_entries()
+
+        assert Sealed.objects.count() == 1
+
+    def test_misses_no_entry_of_writers_at_work(self) -> None:
+        writers, each = 6, 8
+        barrier, is_over = Barrier(writers + 2), Event()
+
+        def write(number: int) -> None:
+            barrier.wait()
+            with context.acting(CLERK):
+                do(each, target=f"t{number}")
+            connection.close()
+
+        def seal() -> None:
+            barrier.wait()
+            while not is_over.is_set():
+                services.seal_batch(limit=5)
+            connection.close()
+
+        with ThreadPoolExecutor(writers + 2) as pool:
+            sealers = [pool.submit(seal) for _ in range(2)]
+            for written in [pool.submit(write, number) for number in range(writers)]:
+                written.result()
+            is_over.set()
+            for sealed in sealers:
+                sealed.result()
+        services.seal_entries()
+
+        assert Sealed.objects.count() == Entry.objects.count() == writers * each
+        last = Sealed.objects.order_by("-position").first()
+        assert last is not None
+        assert last.position == writers * each
+
+    def test_cannot_be_undone(self) -> None:
+        do()
+        services.seal_entries()
+
+        for model in (Sealed, Checkpoint, SigningKey):
+            with pytest.raises(DatabaseError, match="append-only"):
+                model.objects.all()._raw_delete("default")
+
+
+class TestAnExport:
+    def test_is_checked_offline_by_one_file_and_the_standard_library(self, tmp_path: Path) -> None:
+        do(5)
+        services.seal_batch(limit=2)
+        out = exported(tmp_path)
+
+        checked = check(out)
+        out.write_bytes(out.read_bytes().replace(b'"target_id":"t1"', b'"target_id":"t2"', 1))
+        tampered = check(out)
+
+        assert (checked.returncode, checked.stderr) == (0, "")
+        assert "OK 5 entries" in checked.stdout
+        assert "does not prove" in checked.stdout
+        assert tampered.returncode == 1
+        assert "position 1:" in tampered.stderr
+
+    def test_seals_what_waits_before_it_is_written(self, tmp_path: Path) -> None:
+        do(2)
+
+        assert verifier.verify(str(exported(tmp_path))).entries == 2
+
+    def test_begins_at_the_checkpoint_before_the_moment(self, tmp_path: Path) -> None:
+        do(2)
+        services.seal_entries()
+        moment = timezone.now()
+        do(3)
+
+        report = verifier.verify(str(exported(tmp_path, since=moment.isoformat())))
+
+        assert (report.entries, report.size) == (3, 5)
+
+    def test_of_one_target_proves_each_entry_by_itself(self, tmp_path: Path) -> None:
+        do(3)
+        do(2, target="other")
+        services.seal_batch(limit=4)
+        do(1, target="other")
+
+        report = verifier.verify(str(exported(tmp_path, target="thing:other")))
+
+        assert (report.entries, report.is_selection) == (3, True)
+
+    def test_is_the_same_however_the_work_is_shared(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        do(12)
+        while services.seal_batch(limit=5)[0]:
+            pass
+        monkeypatch.setattr(verifier, "CHUNK_BYTES", 1_500)
+
+        report = verifier.verify(str(exported(tmp_path)), jobs=1)
+
+        assert report.entries == 12
+
+    @pytest.mark.parametrize(
+        "options", [{"since": "yesterday"}, {"target": "thing"}, {"entry": "a", "target": "b:c"}]
+    )
+    def test_refuses_what_it_does_not_understand(
+        self, tmp_path: Path, options: dict[str, str]
+    ) -> None:
+        do()
+        with pytest.raises(CommandError):
+            exported(tmp_path, **options)
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_of_nothing_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="No entry has been sealed"):
+            exported(tmp_path)
+
+
+def check(out: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-S", str(ROOT / "ledger/verifier.py"), str(out)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={})
+
+
+class TestANewSigningKey:
+    def test_is_endorsed_by_the_one_before(self, tmp_path: Path) -> None:
+        do()
+        with override_settings(LEDGER_SIGNING_KEY=key("a")):
+            services.seal_entries()
+        do()
+        with override_settings(LEDGER_SIGNING_KEY=key("b"), LEDGER_SIGNING_KEY_BEFORE=key("a")):
+            services.seal_entries()
+            out = exported(tmp_path)
+
+        first, second = SigningKey.objects.order_by("number")
+        assert second.endorsed_by == first
+        assert verifier.verify(str(out), keys=[first.public]).keys == [first.public, second.public]
+
+    def test_that_nobody_vouches_for_seals_nothing_unless_accepted(self, tmp_path: Path) -> None:
+        do()
+        services.seal_entries()
+        do()
+
+        with override_settings(LEDGER_SIGNING_KEY=key("b")):
+            with pytest.raises(SigningKeyUnknown):
+                services.seal_entries()
+            assert Sealed.objects.count() == 1
+            call_command("ledger_seal", "--accept-key", stdout=StringIO())
+            assert Sealed.objects.count() == 2
+            out = exported(tmp_path)
+
+        with pytest.raises(verifier.Broken, match="nobody vouches"):
+            verifier.verify(str(out))
+        last = SigningKey.objects.latest("number")
+        assert verifier.verify(str(out), keys=[last.public]).entries == 2
+
+    def test_is_not_a_former_one(self) -> None:
+        do()
+        with override_settings(LEDGER_SIGNING_KEY=key("a")):
+            services.seal_entries()
+        do()
+        with override_settings(LEDGER_SIGNING_KEY=key("b"), LEDGER_SIGNING_KEY_BEFORE=key("a")):
+            services.seal_entries()
+        do()
+
+        with override_settings(LEDGER_SIGNING_KEY=key("a")), pytest.raises(SigningKeyUnknown):
+            services.seal_entries()
+
+
+class TestTheStanding:
+    def test_says_how_much_waits_and_for_how_long(self) -> None:
+        do(2)
+        services.seal_entries()
+        do(3)
+
+        standing = seals.standing(at=timezone.now() + timedelta(seconds=30))
+
+        assert (standing.size, standing.waiting) == (2, 3)
+        assert 30 <= standing.lag_seconds < 60
+
+    def test_is_shown_by_the_command(self) -> None:
+        do()
+        services.seal_entries()
+        shown = StringIO()
+
+        call_command("ledger_seal", "--status", stdout=shown)
+
+        last = seals.latest()
+        assert last is not None
+        assert f"root 1:{last.root}" in shown.getvalue()
+        assert "waiting 0, lag 0.0 s" in shown.getvalue()
+
+
+class TestAWitness:
+    def test_gets_every_checkpoint_once_and_in_order(self, tmp_path: Path) -> None:
+        do(4)
+        while services.seal_batch(limit=2)[0]:
+            pass
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            assert witnesses.copy_checkpoints() == 2
+            assert witnesses.copy_checkpoints() == 0
+
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == ["checkpoint-000000000001.json", "checkpoint-000000000002.json"]
+        last = seals.latest()
+        assert last is not None
+        assert last.root in (tmp_path / names[1]).read_text()
+
+    def test_that_is_away_is_caught_up_with_later(self, tmp_path: Path) -> None:
+        do()
+        services.seal_entries()
+        folder = tmp_path / "mounted later"
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{folder}"]):
+            assert witnesses.copy_checkpoints() == 0
+            assert "FileNotFoundError" in Witness.objects.get().error
+            folder.mkdir()
+            assert witnesses.copy_checkpoints() == 1
+
+        assert Witness.objects.get().error == ""
+
+
+def test_a_selection_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "SELECTION_MAX", 2)
+    do(3)
+    services.seal_entries()
+
+    with pytest.raises(exporting.SelectionTooLarge):
+        exporting.export_selection(Entry.objects.all())

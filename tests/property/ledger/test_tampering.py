@@ -1,0 +1,295 @@
+"""Whatever is done to an export, the verifier finds it, and says where it begins."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ledger import exporting, verifier
+from ledger.inclusion import Batch
+from ledger.signing import Signer
+from ledger.verifier import NO_LINK, PROOFS, RUN, Broken, Tree, leaf_hash, link_of
+
+OURS = Signer(Ed25519PrivateKey.from_private_bytes(b"1" * 32))
+NEXT = Signer(Ed25519PrivateKey.from_private_bytes(b"2" * 32))
+THEIRS = Signer(Ed25519PrivateKey.from_private_bytes(b"3" * 32))
+
+BATCHES = (3, 1, 5, 2)
+SIZE = sum(BATCHES)
+
+calm = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def body(position: int) -> bytes:
+    return verifier.canonical({"action_name": "thing.do", "id": position, "reason": "ä}\n{"})
+
+
+def key_of(signer: Signer, by: Signer | None = None) -> dict[str, str]:
+    return {
+        "key": signer.public,
+        "endorsed_by": by.public if by else "",
+        "endorsement": by.sign(verifier.endorsed(signer.public)) if by else "",
+    }
+
+
+class Book:
+    """A small ledger that needs no database."""
+
+    def __init__(self, signers: Sequence[Signer]) -> None:
+        self.tree, self.lines, self.seals = Tree(), list[bytes](), list[Any]()
+        self.proofs: list[bytes] = []
+        self.log = signers[0].public
+        link, position = NO_LINK, 0
+        for number, (count, signer) in enumerate(zip(BATCHES, signers, strict=True), start=1):
+            bodies = [body(position + each) for each in range(1, count + 1)]
+            leaves = [leaf_hash(each) for each in bodies]
+            before = Tree(self.tree.size, list(self.tree.frontier))
+            self.tree.extend(leaves)
+            seal = self.seal(number, link, signer)
+            signature = signer.sign(verifier.canonical(seal))
+            link = link_of(seal, signature)
+            self.proofs.append(exporting.line({"seal": seal, "signature": signature}))
+            for each in bodies:
+                position += 1
+                self.lines.append(exporting.entry_line(position, each))
+                steps = json.dumps(
+                    [step.hex() for step in Batch(before, leaves).proof(position - 1)],
+                    separators=(",", ":"),
+                )
+                self.proofs.append(
+                    b'{"position":%d,"proof":%s,"entry":%s}\n' % (position, steps.encode(), each)
+                )
+            self.lines.append(exporting.seal_line(seal, signature, leaves))
+            self.seals.append((seal, signature, before))
+
+    def seal(self, number: int, link: str, signer: Signer) -> dict[str, Any]:
+        return {
+            "format": "daybook.checkpoint/1",
+            "key": signer.public,
+            "log": self.log,
+            "number": number,
+            "previous": link,
+            "root": self.tree.root().hex(),
+            "sealed_at": "2026-01-01T00:00:00.000000Z",
+            "size": self.tree.size,
+        }
+
+
+@cache
+def whole() -> bytes:
+    book = Book([OURS, OURS, NEXT, NEXT])
+    header = {
+        "format": RUN,
+        "keys": [key_of(OURS), key_of(NEXT, OURS)],
+        "log": OURS.public,
+        "since": None,
+        "through": {"root": book.tree.root().hex(), "size": SIZE},
+    }
+    return exporting.line(header) + b"".join(book.lines)
+
+
+@cache
+def later_part() -> bytes:
+    book = Book([OURS] * 4)
+    seal, signature, _ = book.seals[1]
+    header = {
+        "format": RUN,
+        "keys": [key_of(OURS)],
+        "log": OURS.public,
+        "since": {
+            "frontier": [node.hex() for node in book.seals[2][2].frontier],
+            "seal": seal,
+            "signature": signature,
+        },
+        "through": {"root": book.tree.root().hex(), "size": SIZE},
+    }
+    return exporting.line(header) + b"".join(book.lines[sum(BATCHES[:2]) + 2 :])
+
+
+@cache
+def selection() -> bytes:
+    book = Book([OURS] * 4)
+    header = {"count": SIZE, "format": PROOFS, "keys": [key_of(OURS)], "log": OURS.public}
+    return exporting.line(header) + b"".join(book.proofs)
+
+
+EXPORTS = {"whole": whole, "later part": later_part, "selection": selection}
+exports = pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+
+
+def check(content: bytes, **options: Any) -> verifier.Report:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "export.jsonl")
+        path.write_bytes(content)
+        return verifier.verify(str(path), **options)
+
+
+def broken_at(content: bytes, **options: Any) -> int | None:
+    with pytest.raises(Broken) as broken:
+        check(content, **options)
+    return broken.value.position
+
+
+@exports
+def test_what_was_not_touched_is_in_order(export: Any) -> None:
+    report = check(export())
+
+    assert (report.size, report.entries) == (SIZE, 7 if export is later_part else SIZE)
+
+
+@exports
+@calm
+@given(st.data())
+def test_no_byte_can_be_changed(export: Any, data: st.DataObject) -> None:
+    content = bytearray(export())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
+
+    broken_at(bytes(content))
+
+
+@exports
+@calm
+@given(st.data())
+def test_no_line_can_be_deleted_doubled_or_moved(export: Any, data: st.DataObject) -> None:
+    lines = export().splitlines(keepends=True)
+    lines = [each + b"\n" if not each.endswith(b"\n") else each for each in export().split(b"\n")]
+    lines = [each for each in lines if each != b"\n"]
+    at = data.draw(st.integers(0, len(lines) - 1))
+    to = data.draw(st.integers(0, len(lines) - 1).filter(lambda to: to != at))
+    tampered = {
+        "deleted": lines[:at] + lines[at + 1 :],
+        "doubled": lines[: at + 1] + lines[at:],
+        "swapped": _swapped(lines, at, to),
+        "cut off": lines[:at],
+    }
+
+    for each in tampered.values():
+        broken_at(b"".join(each))
+
+
+@exports
+@calm
+@given(st.data())
+def test_nothing_can_be_put_in(export: Any, data: st.DataObject) -> None:
+    content = export()
+    at = data.draw(st.integers(0, len(content)))
+    more = data.draw(st.binary(min_size=1, max_size=3) | st.sampled_from([b"{}\n", b"\n", b" "]))
+
+    broken_at(content[:at] + more + content[at:])
+
+
+def _swapped(lines: list[bytes], at: int, to: int) -> list[bytes]:
+    copy = list(lines)
+    copy[at], copy[to] = copy[to], copy[at]
+    return copy
+
+
+def lines_of(content: bytes) -> list[bytes]:
+    return [each + b"\n" for each in content.split(b"\n") if each]
+
+
+def index_of(position: int) -> int:
+    start = b'{"position":%d,' % position
+    return next(i for i, each in enumerate(lines_of(whole())) if each.startswith(start))
+
+
+@pytest.mark.parametrize("position", range(1, SIZE + 1))
+class TestTheFirstBadPositionIsNamed:
+    def test_when_an_entry_was_edited(self, position: int) -> None:
+        lines = lines_of(whole())
+        at = index_of(position)
+        lines[at] = lines[at].replace(b"thing.do", b"thing.no")
+
+        assert broken_at(b"".join(lines)) == position
+
+    def test_when_an_entry_was_deleted(self, position: int) -> None:
+        lines = lines_of(whole())
+        del lines[index_of(position)]
+
+        assert broken_at(b"".join(lines)) == position
+
+    def test_when_an_entry_was_deleted_and_the_others_moved_up(self, position: int) -> None:
+        kept = [body(each) for each in range(1, SIZE + 1) if each != position]
+        lines, number = [], 0
+        for each in lines_of(whole()):
+            if each.startswith(b'{"position":'):
+                number += 1
+                if number < SIZE:
+                    lines.append(exporting.entry_line(number, kept[number - 1]))
+            else:
+                lines.append(each)
+
+        assert broken_at(b"".join(lines)) == position
+
+    def test_when_an_entry_was_put_in(self, position: int) -> None:
+        lines = lines_of(whole())
+        lines.insert(index_of(position), exporting.entry_line(position, body(99)))
+
+        assert broken_at(b"".join(lines)) == position
+
+    def test_when_an_entry_is_cut_off(self, position: int) -> None:
+        lines = lines_of(whole())
+        at = index_of(position)
+
+        assert broken_at(b"".join(lines[:at]) + lines[at][:-5]) == position
+
+
+class TestForgery:
+    def test_by_another_key_is_found_by_who_knows_ours(self) -> None:
+        book = Book([THEIRS] * 4)
+        header = {
+            "format": RUN,
+            "keys": [key_of(THEIRS)],
+            "log": THEIRS.public,
+            "since": None,
+            "through": {"root": book.tree.root().hex(), "size": SIZE},
+        }
+        forged = exporting.line(header) + b"".join(book.lines)
+
+        assert check(forged).keys == [THEIRS.public]
+        assert broken_at(forged, keys=[OURS.public]) is None
+
+    def test_by_a_key_that_nobody_vouches_for_is_found(self) -> None:
+        forged = whole().replace(
+            key_of(NEXT, OURS)["endorsement"].encode(), key_of(NEXT, THEIRS)["endorsement"].encode()
+        )
+
+        assert broken_at(forged) is None
+
+    def test_of_a_whole_history_is_found_by_a_witness(self) -> None:
+        witnessed = f"4:{Book([OURS] * 4).seals[1][0]['root']}"
+
+        assert check(whole(), checkpoint=witnessed).size == SIZE
+        assert broken_at(whole(), checkpoint="4:" + "0" * 64) is None
+
+    @pytest.mark.parametrize("number", range(4))
+    def test_of_any_signature_is_found_at_its_seal(self, number: int) -> None:
+        lines = lines_of(whole())
+        at = [i for i, each in enumerate(lines) if each.startswith(b'{"hints":')][number]
+        seal = json.loads(lines[at])
+        seal["signature"] = OURS.sign(b"something else")
+        lines[at] = exporting.line(seal)
+
+        assert broken_at(b"".join(lines)) == sum(BATCHES[: number + 1])
+
+    def test_with_the_key_before_is_in_order_when_it_endorsed_this_one(self) -> None:
+        assert check(whole(), keys=[OURS.public]).keys == [OURS.public, NEXT.public]
+        assert check(whole(), keys=[NEXT.public]).size == SIZE
+
+
+@calm
+@given(st.binary(max_size=80))
+@example(b"")
+@example(b"{}\n")
+@example(b'{"format":"daybook.export/1"}\n')
+@example(b"[]\n")
+def test_what_is_no_export_is_refused(content: bytes) -> None:
+    assert broken_at(content) is None
