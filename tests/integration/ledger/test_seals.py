@@ -15,8 +15,9 @@ from django.db import DatabaseError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from events import context
+from events import context, failpoints
 from events.domain.principal import Principal, PrincipalKind
+from events.failpoints import FailpointRaised
 from ledger import exporting, seals, tasks, verifier, witnesses
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed, Witness
@@ -100,6 +101,19 @@ class TestSealing:
 
         assert Unsealed.objects.count() == 1
         assert not Sealed.objects.exists()
+
+    def test_that_dies_before_its_commit_is_done_again_by_the_next_one(self) -> None:
+        do(2)
+
+        failpoints.arm("sealer.before_commit:raise")
+        try:
+            with pytest.raises(FailpointRaised):
+                services.seal_entries()
+        finally:
+            failpoints.arm("")
+        assert (Unsealed.objects.count(), Sealed.objects.count()) == (2, 0)
+
+        assert services.seal_entries() == 2
 
     def test_is_done_by_beat_where_there_is_a_key(self) -> None:
         do()
@@ -202,6 +216,25 @@ class TestAnExport:
         report = verifier.verify(str(exported(tmp_path)), jobs=1)
 
         assert report.entries == 12
+
+    def test_is_checked_by_several_processes_at_once(self, tmp_path: Path) -> None:
+        do(12)
+        while services.seal_batch(limit=5)[0]:
+            pass
+        out = exported(tmp_path)
+        small_chunks = (
+            "import importlib.util as util, sys\n"
+            f"spec = util.spec_from_file_location('verifier', {str(ROOT / 'ledger/verifier.py')!r})\n"
+            "sys.modules['verifier'] = verifier = util.module_from_spec(spec)\n"
+            "spec.loader.exec_module(verifier)\n"
+            "verifier.CHUNK_BYTES = 1500\n"
+            f"sys.exit(verifier.main([{str(out)!r}, '--jobs', '2']))"
+        )
+        command = [sys.executable, "-c", small_chunks]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+
+        assert (checked.returncode, checked.stderr) == (0, "")
+        assert "OK 12 entries" in checked.stdout
 
     @pytest.mark.parametrize(
         "options", [{"since": "yesterday"}, {"target": "thing"}, {"entry": "a", "target": "b:c"}]
