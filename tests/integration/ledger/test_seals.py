@@ -224,7 +224,8 @@ class TestAnExport:
         out = exported(tmp_path)
         small_chunks = (
             "import importlib.util as util, sys\n"
-            f"spec = util.spec_from_file_location('verifier', {str(ROOT / 'ledger/verifier.py')!r})\n"
+            f"path = {str(ROOT / 'ledger/verifier.py')!r}\n"
+            "spec = util.spec_from_file_location('verifier', path)\n"
             "sys.modules['verifier'] = verifier = util.module_from_spec(spec)\n"
             "spec.loader.exec_module(verifier)\n"
             "verifier.CHUNK_BYTES = 1500\n"
