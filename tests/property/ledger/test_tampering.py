@@ -134,6 +134,7 @@ def check(content: bytes, **options: Any) -> verifier.Report:
 def broken_at(content: bytes, **options: Any) -> int | None:
     with pytest.raises(Broken) as broken:
         check(content, **options)
+    assert str(broken.value), "it says what is wrong"
     return broken.value.position
 
 
