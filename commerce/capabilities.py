@@ -84,6 +84,10 @@ _declare("invoice.poll_settlement", "Ask providers what was paid.", on=_CHANGE_I
 
 _declare("payment.read", "See payments.")
 _declare("payment.record", "Record payments, and how they ended.", risk="high")
+_declare("invoice.mark_overdue", "Note that an invoice should have been paid by now.")
+_declare("settlement.note", "Note what a payment provider says.")
+_declare("delivery.note", "Note how sending to a customer went.")
+_declare("content.mirror", "Copy products into content systems.")
 _declare("credit_note.read", "See credit notes.")
 _declare("credit_note.issue", "Issue credit notes.", risk="critical")
 _declare("refund.read", "See refunds.")

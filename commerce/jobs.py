@@ -27,32 +27,52 @@ def _naming(key: str) -> dict[str, Any]:
     return {"type": "object", "properties": {key: id_}, "required": [key]}
 
 
-@job(deliveries.SEND_DOCUMENTS, input_schema=_naming("deliveryId"), retry=_PROVIDER)
+@job(
+    deliveries.SEND_DOCUMENTS,
+    capability="booking.send_documents",
+    input_schema=_naming("deliveryId"),
+    retry=_PROVIDER,
+)
 def send_documents(claim: Claim) -> dict[str, Any]:
     """Hand the documents of a booking to the mail service."""
     return deliveries.deliver(claim=claim)
 
 
-@job(settlement.REQUEST_PAYMENT, input_schema=_naming("invoiceId"), retry=_PROVIDER)
+@job(
+    settlement.REQUEST_PAYMENT,
+    capability="invoice.request_payment",
+    input_schema=_naming("invoiceId"),
+    retry=_PROVIDER,
+)
 def request_payment(claim: Claim) -> dict[str, Any]:
     """Ask a provider to collect an invoice."""
     return settlement.request_payment(claim=claim)
 
 
-@job(settlement.POLL_SETTLEMENT, input_schema=_naming("invoiceId"), retry=_PROVIDER)
+@job(
+    settlement.POLL_SETTLEMENT,
+    capability="invoice.poll_settlement",
+    input_schema=_naming("invoiceId"),
+    retry=_PROVIDER,
+)
 def poll_settlement(claim: Claim) -> dict[str, Any]:
     """Ask the providers of an invoice what was paid."""
     invoice_id = UUID(claim.input["invoiceId"])
     return settlement.poll_invoice_settlement(invoice_id=invoice_id)
 
 
-@job(refunds.REVERSE_PAYMENT, input_schema=_naming("refundId"), retry=_PROVIDER)
+@job(
+    refunds.REVERSE_PAYMENT,
+    capability="refund.settle",
+    input_schema=_naming("refundId"),
+    retry=_PROVIDER,
+)
 def reverse_payment(claim: Claim) -> dict[str, Any]:
     """Have a provider take a capture back."""
     return refunds.reverse_at_provider(claim=claim)
 
 
-@job(timetable.EXPIRE_HOLDS, input_schema=_NOTHING)
+@job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)
 def expire_holds(claim: Claim) -> dict[str, int]:
     """Give up the seats of every booking whose hold is over."""
     expired = 0
@@ -66,7 +86,7 @@ def expire_holds(claim: Claim) -> dict[str, int]:
     return {"expired": expired}
 
 
-@job(timetable.MARK_OVERDUE, input_schema=_NOTHING)
+@job(timetable.MARK_OVERDUE, capability="invoice.mark_overdue", input_schema=_NOTHING)
 def mark_overdue(claim: Claim) -> dict[str, int]:
     """Mark every invoice that should have been paid by yesterday."""
     marked = 0
@@ -80,7 +100,9 @@ def mark_overdue(claim: Claim) -> dict[str, int]:
     return {"marked": marked}
 
 
-@job(timetable.POLL_OPEN, input_schema=_NOTHING, timeout_s=300)
+@job(
+    timetable.POLL_OPEN, capability="invoice.poll_settlement", input_schema=_NOTHING, timeout_s=300
+)
 def poll_open_settlements(claim: Claim) -> dict[str, int]:
     """Ask the providers about every invoice that is owed and known to one."""
     polled = 0

@@ -32,7 +32,7 @@ catalogue.declare(
 )
 
 
-@job(CHECK, input_schema=_NONCE, public=True, timeout_s=10)
+@job(CHECK, capability="job.enqueue", input_schema=_NONCE, public=True, timeout_s=10)
 def check_instance(claim: Claim) -> None:
     """Put on record that the job arrived."""
     with transaction.atomic(durable=True):

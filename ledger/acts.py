@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
-from ledger import authority, capabilities, recording
+from ledger import authority, recording
 from ledger.domain.capability import CapabilityMissing
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def needing(capability_id: str) -> Callable[[F], F]:
-    """Name the capability of an admin action."""
-    capabilities.get(capability_id)  # A bug shows when the process starts.
+    """Name the capability of an admin action: as a decorator, outside of Django's own."""
 
     def name(action: F) -> F:
         action.needs = capability_id  # type: ignore[attr-defined]

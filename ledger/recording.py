@@ -79,7 +79,7 @@ def recorded(action: Action) -> Iterator[Proof]:
                 entries.claim(action, action.idempotency)
             unit.refer(action.target.id)
             yield proof
-            unit.refer(proof.target.id)
+            unit.refer(proof.notes.reference or proof.target.id)
             _append(proof)
         if ongoing is not None:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
@@ -201,6 +201,23 @@ def note_read(capability_id: str, *, target_id: str = "") -> None:
     target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
     read = Read(name=capability.id, target=target, capability=capability.id, fields=())
     disclosed(read, lambda: None)
+
+
+def note_request(capability_id: str, *, target_id: str = "") -> None:
+    """Put on record what an agent asks for where the change itself has another record.
+
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
+    """
+    capability = capabilities.get(capability_id)
+    target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
+    action = Action(name=capability.id, kind=Kind.EXECUTE, target=target, capability=capability.id)
+    try:
+        with db_transaction.atomic(durable=True):
+            delegations.charge(capability.id, target, {})
+            entries.append(_draft_without_change(action, Status.REQUESTED, "Asked for."))
+    except (Forbidden, Throttled) as why:
+        refused(action, why)
+        raise
 
 
 def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:

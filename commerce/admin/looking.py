@@ -8,12 +8,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger import acts, authority
 
 BY_HAND = "From the admin."
 
 
-class LookOnly(admin.ModelAdmin[Any]):
+class LookOnly(acts.Answerable, admin.ModelAdmin[Any]):
     """Rows that the services write. `reads` is the capability that opens the page."""
 
     reads: ClassVar[str]
@@ -33,23 +33,6 @@ class LookOnly(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Offer the actions whose capability is held."""
-        # Django 6.1 says where the actions are to be shown; 5.2 has one place for them.
-        where = () if action_location is None else (action_location,)
-        offered: dict[str, Any] = {**super().get_actions(request, *where)}
-        return {name: each for name, each in offered.items() if _may(request, _function(each))}
-
-
-def _function(action: Any) -> Any:
-    # A tuple on Django 5.2, an object on 6.1.
-    return action[0] if type(action) is tuple else action.func
-
-
-def _may(request: HttpRequest, action: Any) -> bool:
-    needs: str | None = getattr(action, "needs", None)
-    return needs is None or authority.holds(request, needs)
 
 
 class LookOnlyInline(admin.TabularInline[Any, Any]):
@@ -75,9 +58,9 @@ def acting(
 ) -> Callable[[Any, HttpRequest, QuerySet[Any]], None]:
     """Make an admin action that does `act` to each chosen row, and says what was refused."""
 
+    @acts.needing(needs)
     @admin.action(description=description)
     def action(self: Any, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        authority.holder_of(request).demand(needs)
         done = 0
         for row in rows:
             try:
@@ -89,5 +72,4 @@ def acting(
         if done:
             messages.success(request, f"Done for {done}.")
 
-    action.needs = needs  # type: ignore[attr-defined]
     return action

@@ -6,12 +6,14 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from commerce import conf
 from commerce.models import ExternalContent, Product
 from commerce.ports.cms import SYSTEMS
+from commerce.services.acts import act
+from ledger import recording
+from ledger.domain.action import Action, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ def mirror_product(*, system: str, product_id: UUID) -> None:
         product = Product.objects.filter(pk=product_id).first()
         if product is None:
             SYSTEMS[system].delete(str(product_id))
-            ExternalContent.objects.filter(product_id=product_id, system=system).delete()
+            with recording.recorded(_action(product_id, system)):
+                ExternalContent.objects.filter(product_id=product_id, system=system).delete()
             return
         fields = _fields(product)
         checksum = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
@@ -70,8 +73,12 @@ def _fields(product: Product) -> dict[str, Any]:
     }
 
 
+def _action(product_id: UUID, system: str) -> Action:
+    return act("content.mirror", product_id, kind=Kind.EXECUTE, asked={"system": system})
+
+
 def _note(product_id: UUID, system: str, **facts: Any) -> None:
-    with transaction.atomic():
+    with recording.recorded(_action(product_id, system)):
         ExternalContent.objects.update_or_create(
             product_id=product_id, system=system, defaults=facts
         )

@@ -19,10 +19,12 @@ from commerce.models import Booking, Delivery, DeliveryStatus, Rendition, Rendit
 from commerce.ports import mail
 from commerce.ports.mail import Message
 from commerce.services import bookings
+from commerce.services.acts import act
 from events import executor
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import idempotency
+from ledger import recording
+from ledger.domain.action import Kind
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
@@ -82,7 +84,8 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
     :raises NoRecipient: if nobody is known to whom.
     """
     delivery_id = new_id()
-    with idempotency.transaction() as unit:
+    action = act("booking.send_documents", booking_id, kind=Kind.EXECUTE)
+    with recording.recorded(action) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:
             raise BookingNotFound(str(booking_id))
@@ -106,7 +109,9 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
             status=DeliveryStatus.PENDING,
             work_id=work.id,
         )
-        unit.refer(str(delivery_id))
+        proof.answers_with(delivery_id)
+        # The address is personal: how many documents go out is not.
+        proof.says(f"Delivery {delivery_id} of {len(renditions)} documents.")
     return delivery
 
 
@@ -174,7 +179,8 @@ def _message(delivery: Delivery) -> Message:
 
 def _note_sent(delivery: Delivery, message_id: str, claim: Claim) -> dict[str, Any]:
     now = timezone.now()
-    with idempotency.transaction():
+    action = act("delivery.note_sent", delivery.pk, kind=Kind.EXECUTE, capability="delivery.note")
+    with recording.recorded(action):
         bookings.lock_booking(delivery.booking_id)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         delivery.status = DeliveryStatus.SENT

@@ -19,7 +19,7 @@ from commerce.services import numbers
 from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import idempotency, preconditions, recording
+from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
 
 INVOICE_TYPE = "invoice"
@@ -185,8 +185,7 @@ def mark_overdue(*, invoice_id: UUID) -> Invoice:
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDue: if it is paid, void, or has time left.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(invoice_id))
+    with recording.recorded(act("invoice.mark_overdue", invoice_id, asked={})):
         invoice = locked(invoice_id)
         due, today = invoice.due_date, timezone.now().date()
         if due is None or not rules.is_overdue(status=invoice.status, due_date=due, today=today):

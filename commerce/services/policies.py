@@ -16,9 +16,11 @@ from commerce.models import (
     CancellationRule,
     PolicyVersionStatus,
 )
+from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
-from ledger import idempotency
+from ledger import recording
+from ledger.domain.action import Kind
 
 
 class PolicyNotFound(NotFound):
@@ -52,13 +54,15 @@ def create_policy(*, name: str, currency: str, rules: Sequence[Rule]) -> Cancell
     :raises CurrencyUnknown: if `currency` is not an ISO 4217 code.
     :raises PolicyNotPublishable: if the ladder could never be published.
     """
-    with idempotency.transaction() as unit:
+    action = act("policy.create", kind=Kind.CREATE, asked={"name": name, "currency": currency})
+    with recording.recorded(action) as proof:
         try:
             with transaction.atomic():
                 policy = CancellationPolicy.objects.create(name=name)
         except IntegrityError as error:
             raise PolicyExists(name) from error
-        unit.refer(str(policy.pk))
+        proof.refers_to(policy.pk)
+        proof.says(f"Drafted with {len(rules)} rules.")
         return _draft(policy, currency=currency, rules=rules)
 
 
@@ -69,9 +73,12 @@ def draft_version(
 
     :raises PolicyNotFound: if there is no such policy.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(policy_id))
-        return _draft(_locked(policy_id), currency=currency, rules=rules)
+    asked = {"currency": currency}
+    action = act("policy.draft_version", policy_id, capability="policy.create", asked=asked)
+    with recording.recorded(action) as proof:
+        version = _draft(_locked(policy_id), currency=currency, rules=rules)
+        proof.says(f"Version {version.number} drafted with {len(rules)} rules.")
+    return version
 
 
 def publish_version(*, policy_id: UUID, version_id: UUID) -> CancellationPolicyVersion:
@@ -81,8 +88,8 @@ def publish_version(*, policy_id: UUID, version_id: UUID) -> CancellationPolicyV
     :raises VersionNotDraft: if it was published before.
     :raises PolicyNotPublishable: if its ladder would surprise people.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(policy_id))
+    asked = {"version_id": str(version_id)}
+    with recording.recorded(act("policy.publish", policy_id, asked=asked)) as proof:
         policy = _locked(policy_id)
         version = policy.versions.filter(pk=version_id).first()
         if version is None:
@@ -96,6 +103,7 @@ def publish_version(*, policy_id: UUID, version_id: UUID) -> CancellationPolicyV
         version.status = PolicyVersionStatus.PUBLISHED
         version.published_at = timezone.now()
         version.save()
+        proof.says(f"Version {version.number} applies from now on.")
         _tell_published(version)
     return version
 

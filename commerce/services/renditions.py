@@ -8,10 +8,12 @@ from commerce.documents import Artifact, Generator
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Invoice, Rendition, RenditionFormat, RenditionStatus
 from commerce.services import invoices
+from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
-from ledger import idempotency
+from ledger import recording
+from ledger.domain.action import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +66,14 @@ def generate_invoice_document(
         raise invoices.InvoiceNotFound(invoice_id)
     _check(invoice)
     artifact = _generated(generator, invoice, format_)
-    with idempotency.transaction() as unit:
+    asked = {"format": format_.value}
+    action = act("invoice.generate_document", invoice_id, kind=Kind.EXECUTE, asked=asked)
+    with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         _check(invoice)
         rendition, is_again = _bind(invoice, format_, artifact)
-        unit.refer(str(rendition.pk))
+        proof.answers_with(rendition.pk)
+        proof.says(f"Rendition {rendition.pk}, {format_.value}.")
         _tell(invoice, rendition, is_again=is_again)
     return rendition
 

@@ -21,10 +21,11 @@ from commerce.domain.settlement import Report
 from commerce.models import ExternalRef, Invoice, Payment
 from commerce.ports.payment import PROVIDERS
 from commerce.services import invoices, payments
+from commerce.services.acts import act
 from commerce.services.payments import Captured
 from events import recorder
 from events.domain.errors import DomainError, Rejected
-from ledger import idempotency, recording
+from ledger import recording
 from ledger.domain.action import Kind, Proof
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, WorkRef
@@ -85,7 +86,9 @@ def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
     """
     if provider not in PROVIDERS:
         raise ProviderUnknown(provider)
-    with idempotency.transaction() as unit:
+    asked = {"provider": provider}
+    action = act("invoice.request_payment", invoice_id, kind=Kind.EXECUTE, asked=asked)
+    with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         if invoice.status not in PAYABLE:
             raise InvoiceNotPayable(str(invoice_id), invoice.status)
@@ -96,7 +99,8 @@ def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
             # Asked twice, the provider is asked once: it would collect twice otherwise.
             idempotency_key=f"request-payment:{invoice_id}:{provider}",
         )
-        unit.refer(str(work.id))
+        proof.answers_with(work.id)
+        proof.says(f"Job {work.id} asks {provider}.")
     return work
 
 
@@ -116,7 +120,7 @@ def request_payment(*, claim: Claim) -> dict[str, Any]:
         reference=invoice.number or "",
         key=claim.token,
     )
-    with idempotency.transaction():
+    with recording.recorded(act("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
         invoices.locked(invoice.pk)
         ref, _ = ExternalRef.objects.update_or_create(
             invoice=invoice, provider=provider, defaults=_known(report)
@@ -131,14 +135,15 @@ def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
-    with idempotency.transaction() as unit:
+    with recording.recorded(act("invoice.poll_settlement", invoice_id, kind=Kind.EXECUTE)) as proof:
         invoices.locked(invoice_id)
         work = queue.enqueue(
             POLL_SETTLEMENT,
             subject=f"invoice/{invoice_id}",
             input={"invoiceId": str(invoice_id)},
         )
-        unit.refer(str(work.id))
+        proof.answers_with(work.id)
+        proof.says(f"Job {work.id} asks.")
     return work
 
 
@@ -243,7 +248,7 @@ def _book(
 
 
 def _note_error(ref: ExternalRef, error: str) -> Applied:
-    with idempotency.transaction():
+    with recording.recorded(act("settlement.note", ref.invoice_id, kind=Kind.EXECUTE)):
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
         stored.sync_error = error[:1000]
         stored.save(update_fields=["sync_error"])

@@ -9,10 +9,12 @@ from django.db import IntegrityError, transaction
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import Product, Slot
 from commerce.selectors import seats_taken
+from commerce.services.acts import act
 from commerce.services.products import ProductNotFound
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
-from ledger import idempotency, preconditions
+from ledger import preconditions, recording
+from ledger.domain.action import Kind
 
 
 class SlotNotFound(NotFound):
@@ -81,7 +83,8 @@ def create_slot(
     """
     if ends_at is not None and ends_at <= starts_at:
         raise SlotEndsTooEarly
-    with idempotency.transaction() as unit:
+    asked = {"product_id": str(product_id), "starts_at": time_json(starts_at), "capacity": capacity}
+    with recording.recorded(act("slot.create", kind=Kind.CREATE, asked=asked)) as proof:
         # Locked, so that the product cannot be deleted under its new departure.
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
             raise ProductNotFound(product_id)
@@ -95,7 +98,8 @@ def create_slot(
                 remaining=capacity,
             )
         )
-        unit.refer(str(slot.pk))
+        proof.refers_to(slot.pk)
+        proof.says(f"Departs at {time_json(starts_at)}.")
         _tell(slot, source="manual")
     return slot
 
@@ -109,9 +113,10 @@ def change_capacity(
     :raises CapacityBelowTaken: if more seats are taken than that.
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with idempotency.transaction() as unit:
-        unit.refer(str(slot_id))
+    action = act("slot.update", slot_id, asked={"capacity": capacity})
+    with recording.recorded(action) as proof:
         slot = _locked([slot_id])[slot_id]
+        proof.found({"revision": slot.revision, "capacity": slot.capacity})
         preconditions.check_version(expected_version, slot.revision)
         taken = seats_taken(slot_id)
         if capacity is not None and capacity < taken:
@@ -119,6 +124,7 @@ def change_capacity(
         slot.unlimited = capacity is None
         slot.capacity = capacity
         slot.remaining = None if capacity is None else capacity - taken
+        proof.says(f"Capacity: {'unlimited' if capacity is None else capacity}.")
         _store(slot, source="manual")
     return slot
 

@@ -3,6 +3,7 @@
 `capabilities`: `PUBLIC`, or action (or lower-case method) → capability id.
 `object_level = True`: the view filters with `authority.visible` or checks each object, so
 it may be entered by who holds the capability on single objects only.
+`journalled = True`: what changes has a journal of its own, not an entry; an agent's wish gets one.
 `idempotency_required`: the actions that are refused without an Idempotency-Key.
 `idempotency_secret`: the actions whose response must never be stored.
 `answer_again(request, reference)`: the response, made anew, when it was lost.
@@ -90,8 +91,12 @@ def _refused(view: "APIView", request: Request, capability_id: str) -> bool:
 
 def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
     """Say yes; what an agent reads goes on record first. Its changes have their own entries."""
-    if request.method in SAFE_METHODS and authority.holder_of(request).is_agent:
+    if not authority.holder_of(request).is_agent:
+        return True
+    if request.method in SAFE_METHODS:
         recording.note_read(capability_id, target_id=_named(view))
+    elif getattr(view, "journalled", False):
+        recording.note_request(capability_id, target_id=_named(view))
     return True
 
 

@@ -137,6 +137,7 @@ class _Notes:
         "facts",
         "is_void",
         "kept",
+        "reference",
         "summary",
         "target_id",
         "undoing",
@@ -147,6 +148,7 @@ class _Notes:
         self.facts = dict(facts)
         self.before: Mapping[str, Any] | None = None
         self.summary = ""
+        self.reference = ""
         self.is_void = False
         self.kept: list[Kept] = []
         self.declared: Declaration | None = None
@@ -173,6 +175,10 @@ class Proof:
     def refers_to(self, target_id: object) -> None:
         """Name what the action has made, when that was not known before."""
         self.notes.target_id = str(target_id)
+
+    def answers_with(self, reference: object) -> None:
+        """Name what a repeated request is answered with, where that is not the target."""
+        self.notes.reference = str(reference)
 
     def says(self, summary: str) -> None:
         """Say in a sentence what has changed: names of fields, never personal values."""

@@ -44,6 +44,7 @@ _NO_ROOM_S = 0.25
 
 @job(
     "flow.invoke",
+    capability="flow.start",
     input_schema=_OF_ITEM,
     retry=_OURS,
     timeout_s=_CALL_TIMEOUT_S,
@@ -158,7 +159,13 @@ def _await_callback(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Non
         queue.complete(claim)
 
 
-@job("flow.callback_timeout", input_schema=_OF_ITEM, retry=_OURS, crash_budget=_CRASHES_MAX)
+@job(
+    "flow.callback_timeout",
+    capability="flow.start",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
 def callback_timeout(claim: Claim) -> None:
     """Stop waiting for a callback: the attempt did not work out."""
     flow, step, item = _item(claim)
@@ -200,7 +207,13 @@ def _outcome_of(child: Flow, step: Step) -> Result:
         return Failed(str(lacking))
 
 
-@job("flow.tell_parent", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+@job(
+    "flow.tell_parent",
+    capability="flow.start",
+    input_schema=_OF_FLOW,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
 def tell_parent(claim: Claim) -> None:
     """Give the outcome of a child flow to the work item that waits for it."""
     child = engine.flow(claim.input["flow_id"])
@@ -215,6 +228,7 @@ def tell_parent(claim: Claim) -> None:
 
 @job(
     "flow.compensate",
+    capability="flow.start",
     input_schema=_OF_ITEM,
     retry=_OURS,
     timeout_s=_CALL_TIMEOUT_S,
@@ -263,13 +277,25 @@ def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.F
             return asked.NotCompleteCompensation(step_id=step.id, token=item.token, error=error)
 
 
-@job("flow.look", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+@job(
+    "flow.look",
+    capability="flow.start",
+    input_schema=_OF_FLOW,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
 def look(claim: Claim) -> None:
     """Let a flow decide again: time has passed, or there is more to start."""
     engine.handle(claim.input["flow_id"], asked.Continue(), completes=claim)
 
 
-@job("flow.time_out", input_schema=_OF_FLOW, retry=_OURS, crash_budget=_CRASHES_MAX)
+@job(
+    "flow.time_out",
+    capability="flow.start",
+    input_schema=_OF_FLOW,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
 def time_out(claim: Claim) -> None:
     """End a flow whose time is up, if it is still active."""
     flow_id = claim.input["flow_id"]
@@ -282,7 +308,13 @@ def time_out(claim: Claim) -> None:
         queue.complete(claim)
 
 
-@job("flow.waited", input_schema=_OF_ITEM, retry=_OURS, crash_budget=_CRASHES_MAX)
+@job(
+    "flow.waited",
+    capability="flow.start",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
 def waited(claim: Claim) -> None:
     """A wait step is over: its time has come, or its event."""
     flow, step, item = _item(claim)
@@ -291,7 +323,12 @@ def waited(claim: Claim) -> None:
         waiting.forget(token=item.token)
 
 
-@job(health.CHECK_HEALTH, input_schema={"type": "object", "maxProperties": 0}, timeout_s=300)
+@job(
+    health.CHECK_HEALTH,
+    capability="flow.start",
+    input_schema={"type": "object", "maxProperties": 0},
+    timeout_s=300,
+)
 def check_health(claim: Claim) -> dict[str, int]:
     """Check the health of every step that can be checked."""
     return {"changed": health.check_all()}

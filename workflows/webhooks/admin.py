@@ -8,14 +8,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger import acts, authority
 from workflows.webhooks import services
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
 
 M = TypeVar("M", bound=Model)
 
 
-class LookOnly(admin.ModelAdmin[M]):
+class LookOnly(acts.Answerable, admin.ModelAdmin[M]):
     """May be read by who may read webhooks; nothing is added, changed or deleted here."""
 
     actions: Any = None
@@ -58,6 +58,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
         """Say whether the user may change subscriptions."""
         return authority.holds(request, "webhook.manage")
 
+    @acts.needing("webhook.manage")
     @admin.action(description="Send messages again", permissions=["manage"])
     def enable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -65,6 +66,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
 
         self.do(request, rows, service)
 
+    @acts.needing("webhook.manage")
     @admin.action(description="Send no messages", permissions=["manage"])
     def disable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -72,6 +74,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
 
         self.do(request, rows, service)
 
+    @acts.needing("webhook.manage")
     @admin.action(description="Send a test message", permissions=["manage"])
     def send_test(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -113,6 +116,7 @@ class DeliveryAdmin(LookOnly[Delivery]):
         """Say whether the user may send past messages again."""
         return authority.holds(request, "webhook.replay")
 
+    @acts.needing("webhook.replay")
     @admin.action(description="Send again", permissions=["replay"])
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         def service(row: Delivery) -> object:

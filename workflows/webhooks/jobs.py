@@ -15,7 +15,7 @@ _INPUT = {
 }
 
 
-@job(KIND, input_schema=_INPUT, timeout_s=60)
+@job(KIND, capability="webhook.manage", input_schema=_INPUT, timeout_s=60)
 def deliver(claim: Claim) -> dict[str, Any]:
     """Send one message to one subscription."""
     return delivery.attempt(claim)

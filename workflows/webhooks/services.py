@@ -16,7 +16,7 @@ from events import selectors as log
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
-from ledger import idempotency, recording
+from ledger import recording
 from ledger.domain.action import Action, Kind, Target
 from workflows.egress import client
 from workflows.egress.refusals import EgressFailed, EgressRefused
@@ -210,7 +210,7 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
     :raises SubscriptionInactive: if it is switched off.
     :raises EventNotDeclared, NotForExport: if there is no example of that event.
     """
-    with idempotency.transaction() as unit:
+    with recording.recorded(_action("webhook.send_test", Kind.EXECUTE, subscription_id)) as proof:
         subscription = _active(subscription_id)
         type_ = event_catalogue.get(event or subscription.events[0])
         happened = context.current()
@@ -228,7 +228,7 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
         body = projection.message(example, type_)
         delivery = intake.drafted(example, body, subscription.pk, Purpose.TEST)
         intake.write([delivery])
-        unit.refer(str(delivery.pk))
+        proof.says(f"Delivery {delivery.pk} of {type_.name}.")
     delivery.refresh_from_db()
     return delivery
 
@@ -244,7 +244,13 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
     :raises NothingToReplay: if the event is not in the log.
     :raises NotForExport: if the event may no longer leave the house.
     """
-    with idempotency.transaction() as unit:
+    action = Action(
+        name="webhook.replay",
+        kind=Kind.EXECUTE,
+        target=Target(type="webhook_delivery", id=str(delivery_id)),
+        capability="webhook.replay",
+    )
+    with recording.recorded(action) as proof:
         original = selectors.delivery(delivery_id)
         subscription = _active(original.subscription_id)
         if original.event_name not in subscription.events:
@@ -257,7 +263,8 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
             envelope, body, subscription.pk, Purpose.REPLAY, replay_of=original.pk
         )
         intake.write([delivery])
-        unit.refer(str(delivery.pk))
+        proof.refers_to(delivery.pk)
+        proof.says(f"Again what delivery {delivery_id} said.")
     delivery.refresh_from_db()
     return delivery
 

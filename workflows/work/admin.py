@@ -9,12 +9,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger import acts, authority
 from workflows.work import services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(acts.Answerable, admin.ModelAdmin[Any]):
     """Rows are written by the product, never by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -72,14 +72,17 @@ class WorkAdmin(ReadOnlyAdmin):
         """Say whether the user may put dead letters away."""
         return authority.holds(request, "job.discard")
 
+    @acts.needing("job.retry")
     @admin.action(description="Retry dead letters", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
         self._each(request, queryset, lambda id_: services.retry(id_, reason="from the admin"))
 
+    @acts.needing("job.cancel")
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
         self._each(request, queryset, lambda id_: services.cancel(id_, reason="from the admin"))
 
+    @acts.needing("job.discard")
     @admin.action(description="Discard dead letters", permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
         self._each(request, queryset, lambda id_: services.discard(id_, reason="from the admin"))
@@ -118,11 +121,13 @@ class ScheduleAdmin(ReadOnlyAdmin):
         """Say whether the user may change schedules."""
         return authority.holds(request, "schedule.manage")
 
+    @acts.needing("schedule.manage")
     @admin.action(description="Switch on", permissions=["manage"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         for name in queryset.values_list("pk", flat=True):
             services.set_schedule_enabled(name, enabled=True)
 
+    @acts.needing("schedule.manage")
     @admin.action(description="Switch off", permissions=["manage"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         for name in queryset.values_list("pk", flat=True):

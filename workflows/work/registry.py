@@ -49,7 +49,8 @@ class WorkKind:
     """How one kind of work is done, and what happens when it goes wrong.
 
     `light` work is quick and cheap to repeat: many rows share one claim and one
-    completion. `permanent` are the errors that go to the dead letters at once.
+    completion. `permanent` are the errors that go to the dead letters at once. Whoever
+    asks for it over the API must hold its `capability`, besides that of enqueueing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class WorkKind:
     queue: str = "default"
     crash_budget: int = CRASH_BUDGET
     public: bool = False
+    capability: str = ""
 
     def __post_init__(self) -> None:
         assert self.timeout_s > 0, "an attempt takes some time"

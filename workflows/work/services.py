@@ -62,6 +62,14 @@ def enqueue(  # noqa: PLR0913 (one argument per property of a job)
     return ref
 
 
+def capability_of(name: str) -> str:
+    """Return the capability that a job needs besides `job.enqueue`; empty if it names none.
+
+    :raises KindUnknown: if there is no such kind, or it is not public.
+    """
+    return _allow(name, only_public=True).capability
+
+
 def cancel(work_id: UUID, *, reason: str = "") -> State:
     """Cancel waiting work at once; ask running work to stop.
 

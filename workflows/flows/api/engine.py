@@ -148,8 +148,9 @@ def _admit(holder: Holder, request: HttpRequest, capability: str) -> None:
         why = NotAdmitted(capability)
         recording.denied(capability, target_id="", why=why)
         raise why
-    if holder.is_agent and request.method == "GET":
-        recording.note_read(capability)
+    if holder.is_agent:
+        note = recording.note_read if request.method == "GET" else recording.note_request
+        note(capability)
 
 
 _STATUS: dict[type[DomainError], HTTPStatus] = {

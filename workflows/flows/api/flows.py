@@ -72,6 +72,7 @@ class FlowFilters(filters.FilterSet):
 class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     """Flows, from their plan to their end. The ETag of one is the sequence of its last event."""
 
+    journalled = True
     capabilities = {
         "list": "flow.read",
         "retrieve": "flow.read",
@@ -158,6 +159,7 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
 class StepInFlowViewSet(viewsets.ViewSet):
     """One step of one flow: why it stands as it does, and what an operator may do about it."""
 
+    journalled = True
     capabilities = {
         "retrieve": "flow.read",
         "skip": "flow.intervene",

@@ -33,6 +33,7 @@ def valid(shape: type[BaseSerializer[Any]], source: Any) -> dict[str, Any]:
 class StepViewSet(viewsets.ViewSet):
     """The registered steps."""
 
+    journalled = True
     capabilities = {
         "list": "step.read",
         "retrieve": "step.read",
@@ -90,6 +91,7 @@ class StepViewSet(viewsets.ViewSet):
 class Plans(APIView):
     """What a flow would do. Nothing is kept."""
 
+    journalled = True
     capabilities = {"post": "step.read"}
 
     @extend_schema(operation_id="plans_preview", request=PlanIn, responses=PlanOut)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from ledger import authority
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
     DiscardIn,
@@ -53,6 +54,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         "cancel": "job.cancel",
         "discard": "job.discard",
     }
+    journalled = True
     queryset = Work.objects.none()
     filterset_class = JobFilters
     # Ids are UUIDv7: their order is that of creation, and the primary key has it ready.
@@ -69,6 +71,8 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     def create(self, request: Request) -> Response:
         """Enqueue a job. With an idempotency key that is known, answer with that job (200)."""
         asked = _valid(JobIn, request)
+        if needs := services.capability_of(asked["name"]):
+            authority.holder_of(request).demand(needs)
         ref = services.enqueue(
             asked.pop("name"), asked.pop("input"), delay=asked.pop("delay_s"),
             only_public=True, **asked,

@@ -128,6 +128,16 @@ class TestAnAgent:
             answer = client.post(f"/api/v1/{address}", body, format="json")
             assert answer.status_code == 403, address
 
+    def test_asks_on_record_for_what_has_a_journal_of_its_own(self, ada: User) -> None:
+        grant(ada, "job.enqueue")
+        client = client_with(key_of(delegated(an_agent(ada), "job.enqueue")))
+
+        asked = {"name": "instance.check", "input": {"nonce": "n"}}
+        answer = client.post("/api/v1/jobs", asked, format="json")
+
+        assert answer.status_code == 201
+        assert by_agent() == [("job.enqueue", "execute", "requested")]
+
 
 class TestOverHttp:
     def test_an_agent_is_made_delegated_to_keyed_and_revoked(self, admin: APIClient) -> None:
