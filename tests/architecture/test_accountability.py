@@ -18,6 +18,9 @@ WITH_A_RECORD_OF_THEIR_OWN = {
     "workflows/flows/services.py",
     # The row of work is the record of who wanted it; what it does has an entry of its own.
     "workflows/work/services.py",
+    # A seal is made of entries, and an approval appends an entry at each of its steps.
+    "ledger/services/seals.py",
+    "ledger/services/approvals.py",
 }
 FOR_PEOPLE_ONLY = ("api_key.", "agent.create", "agent.stop", "agent.administer", "delegation.")
 
