@@ -23,6 +23,14 @@ E = TypeVar("E")
 Callback = Callable[[], None]
 
 
+class Led(list[E], Generic[E, S]):
+    """Events and the state they lead to, from a `decide` that had to work it out anyway."""
+
+    def __init__(self, events: Iterable[E], after: S) -> None:
+        super().__init__(events)
+        self.after = after
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection(Generic[S]):
     """What a `project` function gets, inside the transaction of the append.
@@ -81,6 +89,9 @@ class Aggregate(Generic[S, C, E]):
 
     def fold(self, state: S, events: Iterable[E]) -> S:
         """Return `state` as it is after `events`."""
+        if isinstance(events, Led):
+            after: S = events.after
+            return after
         return reduce(self.evolve, events, state)
 
 

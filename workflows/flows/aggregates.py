@@ -1,6 +1,5 @@
 """The three aggregates of flows, as the log's executor runs them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import orjson
 
 from events import executor, wire
-from events.domain.aggregate import Aggregate, Projection
+from events.domain.aggregate import Aggregate, Led, Projection
 from events.domain.envelope import Stream
 from workflows.flows.domain import catalog as catalogs
 from workflows.flows.domain import cluster as clusters
@@ -49,9 +48,9 @@ def stream_of(flow_id: str) -> Stream:
     return ("flow", flow_id)
 
 
-def _decide(flow: Flow, request: Request) -> Sequence[Stored]:
-    events = decide(flow, request.command, request.world)
-    return [Stored(flow_id=flow.id, event=event) for event in events]
+def _decide(flow: Flow, request: Request) -> Led[Stored, Flow]:
+    led = decide(flow, request.command, request.world)
+    return Led([Stored(flow_id=flow.id, event=event) for event in led], led.after)
 
 
 def _evolve(flow: Flow, stored: Stored) -> Flow:

@@ -1,8 +1,9 @@
 """Commands to events: which rule of `decision` answers which command."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from events.domain.aggregate import Led
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import history as happened
@@ -54,7 +55,7 @@ class ParentIncomplete(Rejected):
         super().__init__("partial parent metadata", pointer="/metadata")
 
 
-def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Sequence[happened.FlowEvent]:
+def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Led[happened.FlowEvent, Flow]:
     """Return the events that `command` causes in `flow`; none if it changes nothing.
 
     Results are recorded whatever the state: only what is not a result can be refused.
@@ -64,7 +65,7 @@ def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Sequence[hap
     decision = Decision(flow, world)
     _HANDLERS[type(command)](decision, command)
     decision.settle()
-    return decision.events
+    return Led(decision.events, decision.flow)
 
 
 def _start(decision: Decision, command: asked.StartFlow) -> None:

@@ -54,15 +54,11 @@ class Decision(StepDecisions):
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages
-        lost = True
-        while lost:
-            lost = False
-            for step_id in list(self.flow.pending_steps()):
-                if not outlook.can_complete(self.flow, step_id, languages):
-                    step = self.flow.step(step_id)
-                    known = given.resolve_available(self.flow, step, languages)
-                    self.fail_step(step_id, UNREACHABLE, known or None)
-                    lost = True
+        while lost := list(outlook.unreachable(self.flow, languages)):
+            for step_id in lost:
+                step = self.flow.step(step_id)
+                known = given.resolve_available(self.flow, step, languages)
+                self.fail_step(step_id, UNREACHABLE, known or None)
 
     def _skip_unneeded(self) -> None:
         skipped = True

@@ -113,6 +113,8 @@ def next_deadline(flow: Flow, world: World) -> datetime | None:
     """Return when a pending step next stops to wait for an optional input, if one does."""
     waits = []
     for step_id in flow.pending_steps():
+        if not any(spec.deadline_ms > 0 for _, spec in flow.step(step_id).inputs()):
+            continue
         try:
             ready = given.readiness(flow, flow.step(step_id), world.languages, now=world.at)
         except ScriptFailed:

@@ -1,7 +1,6 @@
 """What each event does to a flow (Argyll spec §4.4, projection rules). Never refuses."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from workflows.flows.domain import history as happened
@@ -13,6 +12,7 @@ from workflows.flows.domain.flow import (
     Value,
     WorkItem,
     WorkStatus,
+    changed,
 )
 
 
@@ -22,11 +22,11 @@ def evolve(flow: Flow, event: happened.FlowEvent) -> Flow:
     # Argyll leaves the time of the last change alone when a compensation begins.
     if isinstance(event, happened.CompStarted | happened.DispatchDeferred):
         return after
-    return replace(after, last_updated=event.at)
+    return changed(after, last_updated=event.at)
 
 
 def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:
-    return replace(
+    return changed(
         flow,
         plan=event.plan,
         init=event.init,
@@ -43,27 +43,27 @@ def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:
 
 
 def _flow_completed(flow: Flow, event: happened.FlowCompleted) -> Flow:
-    return replace(flow, status=FlowStatus.COMPLETED, completed_at=event.at)
+    return changed(flow, status=FlowStatus.COMPLETED, completed_at=event.at)
 
 
 def _flow_failed(flow: Flow, event: happened.FlowFailed) -> Flow:
-    return replace(flow, status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
+    return changed(flow, status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
 
 
 def _flow_deactivated(flow: Flow, event: happened.FlowDeactivated) -> Flow:
-    return replace(flow, deactivated_at=event.at)
+    return changed(flow, deactivated_at=event.at)
 
 
 def _flow_paused(flow: Flow, _event: happened.FlowPaused) -> Flow:
-    return replace(flow, is_paused=True)
+    return changed(flow, is_paused=True)
 
 
 def _flow_resumed(flow: Flow, _event: happened.FlowResumed) -> Flow:
-    return replace(flow, is_paused=False)
+    return changed(flow, is_paused=False)
 
 
 def _flow_cancelled(flow: Flow, event: happened.FlowCancelled) -> Flow:
-    return replace(flow, is_paused=False, compensates=event.compensates)
+    return changed(flow, is_paused=False, compensates=event.compensates)
 
 
 def _step_started(flow: Flow, event: happened.StepStarted) -> Flow:
@@ -72,7 +72,7 @@ def _step_started(flow: Flow, event: happened.StepStarted) -> Flow:
 
 
 def _step_completed(flow: Flow, event: happened.StepCompleted) -> Flow:
-    execution = replace(
+    execution = changed(
         flow.executions[event.step_id],
         status=StepStatus.COMPLETED,
         completed_at=event.at,
@@ -80,7 +80,7 @@ def _step_completed(flow: Flow, event: happened.StepCompleted) -> Flow:
         duration_ms=event.duration_ms,
     )
     after = _with_step(flow, event.step_id, execution)
-    return replace(after, completed_steps=(*flow.completed_steps, event.step_id))
+    return changed(after, completed_steps=(*flow.completed_steps, event.step_id))
 
 
 def _step_failed(flow: Flow, event: happened.StepFailed) -> Flow:
@@ -94,7 +94,7 @@ def _step_skipped(flow: Flow, event: happened.StepSkipped) -> Flow:
 def _ended(
     flow: Flow, event: happened.StepFailed | happened.StepSkipped, status: StepStatus, why: str
 ) -> Flow:
-    execution = replace(
+    execution = changed(
         flow.executions[event.step_id],
         status=status,
         completed_at=event.at,
@@ -108,7 +108,7 @@ def _ended(
 def _attribute_set(flow: Flow, event: happened.AttributeSet) -> Flow:
     value = Value(value=event.value, set_at=event.at, step=event.step_id)
     values = (*flow.values(event.key), value)
-    return replace(flow, attributes={**flow.attributes, event.key: values})
+    return changed(flow, attributes={**flow.attributes, event.key: values})
 
 
 def _work_started(flow: Flow, event: happened.WorkStarted) -> Flow:
@@ -181,12 +181,12 @@ def _unchanged(flow: Flow, _event: happened.FlowEvent) -> Flow:
 
 
 def _with_step(flow: Flow, step_id: str, execution: Execution) -> Flow:
-    return replace(flow, executions={**flow.executions, step_id: execution})
+    return changed(flow, executions={**flow.executions, step_id: execution})
 
 
 def _with_work(flow: Flow, event: Any, **changes: Any) -> Flow:
     execution = flow.executions[event.step_id]
-    item: WorkItem = replace(execution.items[event.token], **changes)
+    item: WorkItem = changed(execution.items[event.token], **changes)
     return _with_step(flow, event.step_id, execution.with_item(item))
 
 

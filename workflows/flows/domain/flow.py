@@ -6,15 +6,28 @@ ten thousand items costs a few nodes, not a copy.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from rpds import HashTrieMap
 
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step
+
+S = TypeVar("S")
+
+
+def changed(state: S, **changes: Any) -> S:
+    """Return `state` with these members replaced, as `dataclasses.replace` does it.
+
+    Applying an event is three or four of these. Without slots one is a copy of a dict, five
+    times as fast; the names are not checked.
+    """
+    after = object.__new__(type(state))
+    after.__dict__.update(state.__dict__, **changes)
+    return after
 
 
 class FlowStatus(StrEnum):
@@ -32,7 +45,10 @@ class StepStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        return self in {StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.FAILED}
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.FAILED})
 
 
 class WorkStatus(StrEnum):
@@ -55,7 +71,7 @@ class Value:
     step: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkItem:
     """One invocation of a step. `token` never changes, however often it is tried."""
 
@@ -79,7 +95,7 @@ Items: TypeAlias = "HashTrieMap[str, WorkItem]"
 _NO_ITEMS: Items = HashTrieMap()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """One step within the flow. `order` is the order of its items, `tally` counts them."""
 
@@ -116,7 +132,7 @@ class Execution:
         fresh_from = next(
             (index for index, token in enumerate(order) if items[token].is_fresh), len(order)
         )
-        return replace(
+        return changed(
             self,
             items=HashTrieMap(items),
             order=order,
@@ -135,10 +151,10 @@ class Execution:
         cursor = self.cursor
         while cursor < len(self.order) and not items[self.order[cursor]].is_fresh:
             cursor += 1
-        return replace(self, items=items, tally=tally, cursor=cursor)
+        return changed(self, items=items, tally=tally, cursor=cursor)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Flow:
     """All that is known of one run. Times that never came are None (zero to old clients)."""
 

@@ -57,6 +57,8 @@ def gate(flow: Flow, step: Step, languages: Languages) -> tuple[StepGate, dict[s
     :raises ScriptFailed: if a match script does not give an answer.
     """
     gates: dict[str, Gate] = {}
+    if not step.gates():
+        return StepGate.UNGATED, gates
     for name, spec in step.gates():
         supply = supply_of(flow, name)
         accepted = candidates(flow, name, spec, languages)
@@ -125,7 +127,10 @@ def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) ->
     assert flow.created_at is not None
     anchor = flow.created_at
     for name, spec in step.required():
-        values, supply = candidates(flow, name, spec, languages), supply_of(flow, name)
+        values = candidates(flow, name, spec, languages)
+        if not values and spec.collect_mode != Collect.NONE:
+            return Readiness()  # Whatever the providers have done: there is nothing yet.
+        supply = supply_of(flow, name)
         if not is_fulfilled(spec.collect_mode, values, supply):
             return Readiness()
         ready_at = fulfilled_at(spec.collect_mode, values, supply, since=flow.created_at)

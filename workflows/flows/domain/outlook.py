@@ -1,5 +1,7 @@
 """What can still become of a step: is it needed, and can it complete (spec §6.3, §6.6)."""
 
+from collections.abc import Iterator
+
 from workflows.flows.domain.flow import Flow, StepStatus, Value
 from workflows.flows.domain.gates import ScriptFailed, StepGate
 from workflows.flows.domain.inputs import candidates, gate_or_unknown, supply_of
@@ -36,60 +38,80 @@ def _is_awaited(flow: Flow, consumer: str, name: str, languages: Languages) -> b
     return not (spec.collect_mode == Collect.ALL and _has_lost_a_provider(flow, name))
 
 
-def can_complete(flow: Flow, step_id: str, languages: Languages) -> bool:
-    """Tell whether a step has completed or may yet do so.
+def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
+    """Yield the pending steps that cannot complete any more.
 
     Goes beyond Argyll where it would wait for ever (defects 10 and 11): a provider that
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """
-    return _can_complete(flow, step_id, languages, frozenset())
+    outlook = _Outlook(flow, languages)
+    for step_id in flow.pending_steps():
+        if not outlook.can_complete(step_id, frozenset()):
+            yield step_id
 
 
-def _can_complete(flow: Flow, step_id: str, languages: Languages, asking: frozenset[str]) -> bool:
-    status = flow.executions[step_id].status
-    if status.is_terminal:
-        return status == StepStatus.COMPLETED
-    if status == StepStatus.ACTIVE or step_id in asking:
-        return True
-    step = flow.step(step_id)
-    gate = gate_or_unknown(flow, step, languages)
-    if gate in {StepGate.CLOSED, StepGate.UNKNOWN}:
-        return True
-    return all(
-        _can_be_fulfilled(flow, step, name, spec, languages, asking | {step_id})
-        for name, spec in step.required()
-    )
+class _Outlook:
+    """One look at all steps of a flow. `asking` are the steps whose question is still open.
 
+    A step that asks for itself is taken to be able, so what was answered with the help of
+    such an assumption is not remembered. What is able without one stays so whoever asks.
+    """
 
-def _can_be_fulfilled(
-    flow: Flow,
-    step: Step,
-    name: str,
-    spec: Attribute,
-    languages: Languages,
-    asking: frozenset[str],
-) -> bool:
-    accepted = _accepted(flow, name, spec, languages)
-    providers = [one for one in flow.providers(name) if one != step.id]
-    match spec.collect_mode:
-        case Collect.NONE:
-            return not accepted
-        case Collect.ALL:
-            able = all(_can_supply(flow, one, name, languages, asking) for one in providers)
-            return able and bool(accepted or providers)
-        case _:
-            return bool(accepted) or any(
-                _can_supply(flow, one, name, languages, asking) for one in providers
-            )
+    def __init__(self, flow: Flow, languages: Languages) -> None:
+        self._flow = flow
+        self._languages = languages
+        self._able: set[str] = set()
+        self._assumptions = 0
 
+    def can_complete(self, step_id: str, asking: frozenset[str]) -> bool:
+        if step_id in self._able:
+            return True
+        before = self._assumptions
+        is_able = self._find_out(step_id, asking)
+        if is_able and self._assumptions == before:
+            self._able.add(step_id)
+        return is_able
 
-def _can_supply(
-    flow: Flow, provider: str, name: str, languages: Languages, asking: frozenset[str]
-) -> bool:
-    if flow.executions[provider].status.is_terminal:
-        return any(value.step == provider for value in flow.values(name))
-    return _can_complete(flow, provider, languages, asking)
+    def _find_out(self, step_id: str, asking: frozenset[str]) -> bool:
+        flow = self._flow
+        status = flow.executions[step_id].status
+        if status.is_terminal:
+            return status == StepStatus.COMPLETED
+        if status == StepStatus.ACTIVE:
+            return True
+        if step_id in asking:
+            self._assumptions += 1
+            return True
+        step = flow.step(step_id)
+        gate = gate_or_unknown(flow, step, self._languages)
+        if gate in {StepGate.CLOSED, StepGate.UNKNOWN}:
+            return True
+        return all(
+            self._can_be_fulfilled(step, name, spec, asking | {step_id})
+            for name, spec in step.required()
+        )
+
+    def _can_be_fulfilled(
+        self, step: Step, name: str, spec: Attribute, asking: frozenset[str]
+    ) -> bool:
+        accepted = _accepted(self._flow, name, spec, self._languages)
+        providers = [one for one in self._flow.providers(name) if one != step.id]
+        match spec.collect_mode:
+            case Collect.NONE:
+                return not accepted
+            case Collect.ALL:
+                able = all(self._can_supply(one, name, asking) for one in providers)
+                return able and bool(accepted or providers)
+            case _:
+                return bool(accepted) or any(
+                    self._can_supply(one, name, asking) for one in providers
+                )
+
+    def _can_supply(self, provider: str, name: str, asking: frozenset[str]) -> bool:
+        if self._flow.executions[provider].status.is_terminal:
+            return any(value.step == provider for value in self._flow.values(name))
+        return self.can_complete(provider, asking)
 
 
 def _accepted(flow: Flow, name: str, spec: Attribute, languages: Languages) -> tuple[Value, ...]:

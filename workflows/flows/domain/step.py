@@ -8,7 +8,8 @@ is always there, and empty rather than null, because its own SDK crashes on null
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 
 class StepType(StrEnum):
@@ -108,7 +109,7 @@ class Attribute:
 
     @property
     def collect_mode(self) -> Collect:
-        return Collect(self.collect or Collect.FIRST)
+        return _collect_mode(self.collect)
 
     def inner_name(self, outer: str) -> str:
         """Return the name by which the step itself knows this attribute."""
@@ -187,6 +188,9 @@ class WorkConfig:
         )
 
 
+Attributes: TypeAlias = tuple[tuple[str, Attribute], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A registered unit of work. `settings` holds the object named after a type of ours."""
@@ -204,19 +208,37 @@ class Step:
     settings: Mapping[str, Any] | None = None
     memoizable: bool = False
 
-    def inputs(self) -> Iterator[tuple[str, Attribute]]:
-        """Yield the required and optional attributes in declared order."""
-        return ((name, spec) for name, spec in self._specs() if spec.is_input)
+    # Asked at every look at every pending step, so found out once.
+    _inputs: Attributes = field(init=False, repr=False, compare=False)
+    _required: Attributes = field(init=False, repr=False, compare=False)
+    _outputs: Attributes = field(init=False, repr=False, compare=False)
+    _gates: Attributes = field(init=False, repr=False, compare=False)
 
-    def required(self) -> Iterator[tuple[str, Attribute]]:
-        return ((name, spec) for name, spec in self._specs() if spec.is_required)
+    def __post_init__(self) -> None:
+        specs = tuple(self._specs())
+        required = tuple(one for one in specs if one[1].is_required)
+        found = {
+            "_inputs": tuple(one for one in specs if one[1].is_input),
+            "_required": required,
+            "_outputs": tuple(one for one in specs if one[1].is_output),
+            "_gates": tuple(one for one in required if one[1].match is not None),
+        }
+        for name, attributes in found.items():
+            object.__setattr__(self, name, attributes)
 
-    def outputs(self) -> Iterator[tuple[str, Attribute]]:
-        return ((name, spec) for name, spec in self._specs() if spec.is_output)
+    def inputs(self) -> Attributes:
+        """Return the required and optional attributes in declared order."""
+        return self._inputs
 
-    def gates(self) -> Iterator[tuple[str, Attribute]]:
-        """Yield the required attributes that let the step run only for some values."""
-        return ((name, spec) for name, spec in self.required() if spec.match is not None)
+    def required(self) -> Attributes:
+        return self._required
+
+    def outputs(self) -> Attributes:
+        return self._outputs
+
+    def gates(self) -> Attributes:
+        """Return the required attributes that let the step run only for some values."""
+        return self._gates
 
     def parameters(self) -> tuple[str, ...]:
         """Return the sorted inner names that the step's scripts see (spec §9.1)."""
@@ -250,6 +272,11 @@ class Step:
             **({"flow": {"goals": list(self.flow_goals)}} if self.flow_goals is not None else {}),
             **extension,
         }
+
+
+@cache
+def _collect_mode(collect: str) -> Collect:
+    return Collect(collect or Collect.FIRST)
 
 
 def _filled(**members: Any) -> dict[str, Any]:
