@@ -1,0 +1,64 @@
+"""What must be true of agents and delegations on a healthy system."""
+
+from django.db import connection
+
+from events import doctor
+from ledger.domain.delegation import DelegationTooWide
+from ledger.models import Delegation
+
+_OVERDRAWN = """
+SELECT p.id FROM ledger_delegation p JOIN ledger_delegation c ON c.parent_id = p.id
+ GROUP BY p.id HAVING p.actions_used < sum(c.actions_used) OR p.cents_used < sum(c.cents_used)
+ ORDER BY p.id
+"""
+
+_WITHOUT_LEAVE = """
+SELECT e.id FROM ledger_entry e
+ WHERE e.principal_type = 'agent' AND e.delegation_id IS NULL
+ ORDER BY e.occurred_at, e.id
+"""
+
+# Whatever began after the end and was done all the same. What was under way is stopped by locks.
+_TOO_LATE = """
+SELECT e.id FROM ledger_entry e JOIN ledger_delegation d ON d.id = e.delegation_id
+ WHERE e.status IN ('succeeded', 'reversed', 'compensated')
+   AND e.created_at > least(d.expires_at, coalesce(d.revoked_at, d.expires_at))
+ ORDER BY e.occurred_at, e.id
+"""
+
+
+@doctor.check("I21", "no agent reaches further, spends more or goes on longer than it was let")
+def agents_keep_within_their_delegations() -> list[str]:
+    """Return what is broken, as sentences."""
+    found = [
+        f"delegation {link.pk}: {why}"
+        for link in Delegation.objects.exclude(parent=None)
+        .select_related("parent__agent", "agent")
+        .order_by("pk")
+        .iterator()
+        if (why := _why_too_wide(link))
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERDRAWN)
+        found += [
+            f"delegation {id_} has used less than those below it" for (id_,) in cursor.fetchall()
+        ]
+        cursor.execute(_WITHOUT_LEAVE)
+        found += [
+            f"entry {id_} is an agent's, and of no delegation" for (id_,) in cursor.fetchall()
+        ]
+        cursor.execute(_TOO_LATE)
+        found += [
+            f"entry {id_} was made under a delegation that had ended"
+            for (id_,) in cursor.fetchall()
+        ]
+    return found
+
+
+def _why_too_wide(link: Delegation) -> str:
+    assert link.parent is not None
+    try:
+        link.terms.check_within(link.parent.terms)
+    except DelegationTooWide as why:
+        return str(why)
+    return ""
