@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from console.addresses import IdConverter
-from console.views import doctor, events, flow, flows, home, jobs, session, trade
+from console.views import doctor, events, flow, flows, home, jobs, session, step, steps, trade
 
 register_converter(IdConverter, "id")
 
@@ -22,6 +22,12 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/discard", jobs.discard, name="job-discard"),
     path("flows", flows.listing, name="flows"),
+    path("flows/start", steps.start, name="flow-start"),
+    path("flows/steps", steps.show, name="steps"),
+    path("flows/steps/new", step.new, name="step-new"),
+    path("flows/steps/<id:step_id>", step.detail, name="step"),
+    path("flows/steps/<id:step_id>/edit", step.edit, name="step-edit"),
+    path("flows/steps/<id:step_id>/unregister", step.unregister, name="step-unregister"),
     path("flows/<id:flow_id>", flow.detail, name="flow"),
     path("flows/<id:flow_id>/fork", flow.fork, name="flow-fork"),
     path("flows/<id:flow_id>/pause", flow.pause, name="flow-pause"),

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console import addresses, text
 from console.flows import history, waterfall
+from console.flows.editor import StepForm
 from console.flows.page import Page
 from events.domain.envelope import Envelope
 from workflows.flows.aggregates import stream_of
@@ -45,9 +47,27 @@ def lasting(span: timedelta | None) -> str:
 
 
 @register.filter
+def milliseconds(count: int) -> str:
+    """Say how long that many milliseconds are."""
+    return waterfall.lasting(timedelta(milliseconds=count))
+
+
+@register.filter
 def compact_json(value: Any) -> str:
     """Write a value as JSON in one line."""
     return text.visible(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@register.filter
+def part(form: StepForm, name: str) -> list[BoundField]:
+    """Return the fields of one part of a step's form."""
+    return [form[field] for field in form.fields if field == name or field.startswith(f"{name}.")]
+
+
+@register.filter
+def any_error(fields: list[BoundField]) -> bool:
+    """Say whether one of the fields is wrong."""
+    return any(field.errors for field in fields)
 
 
 @register.filter

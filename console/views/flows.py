@@ -32,10 +32,12 @@ class Tab:
 def listing(request: HttpRequest) -> HttpResponse:
     """Show the newest flows that fit the filters, and go on live."""
     form = FlowFilters(request.GET)
+    may_see_steps = authority.holds(request, "step.read")
     context: dict[str, Any] = {
         "form": form,
         "tabs": list(_tabs(request.GET)),
-        "steps": sorted(engine.catalog().steps) if authority.holds(request, "step.read") else [],
+        "steps": sorted(engine.catalog().steps) if may_see_steps else [],
+        "may_start": may_see_steps and authority.holds(request, "flow.start"),
     }
     if not form.is_valid():
         return render(request, "console/flows/list.html", context, status=400)

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from statistics import fmean
+from typing import Any
 
 from events import selectors as log
 from events import states, store
 from events.domain.envelope import Envelope
+from workflows.flows import selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
+from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, StepUnknown
 from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import written
 from workflows.flows.models import AwaitedCallback, AwaitedEvent
 from workflows.work import selectors as work
@@ -49,6 +53,40 @@ class Reason:
     status: str
     decided_by: Envelope | None
     causes: list[Envelope]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
+
+    `approvals` are steps that somebody must decide; `estimated_ms` is None without a history.
+    """
+
+    plan: Plan
+    missing: list[str]
+    unhealthy: list[str]
+    approvals: list[str]
+    estimated_ms: int | None
+
+
+def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
+    """Plan without starting: what will run, what is missing, and how long it may take.
+
+    :raises FlowInvalid: if there is no goal.
+    :raises GoalsUnknown: if a goal is not registered.
+    """
+    plan = services.preview_plan(goals=goals, init=init)
+    return Preview(
+        plan=plan,
+        missing=[name for name in plan.required if not init.get(name)],
+        unhealthy=[one for one in plan.steps if _is_unhealthy(one)],
+        approvals=[key for key, one in plan.steps.items() if one.type == StepType.APPROVAL],
+        estimated_ms=estimated_ms(plan, durations()),
+    )
+
+
+def _is_unhealthy(step_id: str) -> bool:
+    return selectors.health_of(step_id).status == HealthStatus.UNHEALTHY
 
 
 def reached(flow_id: str, *, at: int | None = None) -> Reached:

@@ -19,6 +19,7 @@ from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowSummary
 
 CHILDREN_SHOWN_MAX = 200
+_NUMBER_CHARS_MAX = 20
 
 
 def status_of(flow_id: str) -> str | None:
@@ -49,6 +50,12 @@ def starter_of(recorded_id: str) -> Principal | None:
         if starter and ids.recorded_as(flow_id) == recorded_id:
             return Principal.parse(starter)
     return None
+
+
+def next_flow_id(goal: str) -> str:
+    """Return an id for another flow with that goal: the goal and a number. It is not taken."""
+    begins = f"{ids.sanitized(goal)[: ids.FLOW_ID_BYTES_MAX - _NUMBER_CHARS_MAX]}-"
+    return f"{begins}{FlowSummary.objects.filter(flow_id__startswith=begins).count() + 1}"
 
 
 def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from workflows.flows import actions, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits
-from workflows.flows.domain.catalog import RegisterStep, UnregisterStep, UpdateStep
+from workflows.flows.domain.catalog import RegisterStep, UnregisterStep, UpdateStep, check_fits
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
 from workflows.flows.domain.errors import FlowExists, FlowUnknown
 from workflows.flows.domain.flow import Flow
@@ -62,6 +62,16 @@ def update_step(*, step: Step) -> Step:
     command = UpdateStep(step=stored, at=timezone.now())
     with recording.recorded(actions.on_step("update", step.id, Kind.UPDATE)) as proof:
         _change_catalog(command, proof)
+    return stored
+
+
+def check_step(*, step: Step) -> Step:
+    """Return a step as it would be stored, if it may be. Changes nothing.
+
+    :raises StepInvalid: if the definition breaks a rule, alone or beside the other steps.
+    """
+    stored = _checked(step)
+    check_fits(engine.catalog(), stored)
     return stored
 
 

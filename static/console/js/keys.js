@@ -4,7 +4,7 @@
 import { isTyping } from "./times.js";
 
 const PLACES = {
-  h: "/", e: "/events", j: "/jobs", f: "/flows", b: "/bookings", i: "/invoices", d: "/doctor",
+  h: "/", e: "/events", j: "/jobs", f: "/flows", s: "/flows/steps", b: "/bookings", i: "/invoices", d: "/doctor",
 };
 const GO_WITHIN_MS = 1200;
 

@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 
 from workflows.flows import engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
-from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import step_from_json
@@ -98,25 +97,18 @@ class Plans(APIView):
     def post(self, request: Request) -> Response:
         """Plan without starting: what will run, what is missing, and how long it may take."""
         asked = valid(PlanIn, request.data)
-        goals, init = asked["goals"], asked["init"]
-        plan = services.preview_plan(goals=goals, init=init)
-        missing = [name for name in plan.required if not init.get(name)]
-        sick = [one for one in plan.steps if _health(one) == HealthStatus.UNHEALTHY]
+        found = explain.preview(asked["goals"], asked["init"])
         return Response(
             {
-                "plan": plan.as_json(),
-                "runs": list(plan.steps),
-                "missing": missing,
-                "can_start": not missing,
-                "unhealthy": sick,
-                "approvals": [key for key, one in plan.steps.items() if one.type == "approval"],
-                "estimated_duration_ms": explain.estimated_ms(plan, explain.durations()),
+                "plan": found.plan.as_json(),
+                "runs": list(found.plan.steps),
+                "missing": found.missing,
+                "can_start": not found.missing,
+                "unhealthy": found.unhealthy,
+                "approvals": found.approvals,
+                "estimated_duration_ms": found.estimated_ms,
             }
         )
-
-
-def _health(step_id: str) -> HealthStatus:
-    return selectors.health_of(step_id).status
 
 
 def _shown(step: Step) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""The form that starts a flow: a field for each attribute that the plan has to be given."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+
+from console.forms import JsonField, LabelField
+from events.domain.errors import DomainError
+from workflows.flows.domain import ids
+from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.step import Attribute
+
+TIMEOUT_S_MAX = 366 * 86_400
+_FIELDS = {"/id": "flow_id", "/labels": "labels"}
+_TYPES: dict[str, type] = {"object": dict, "array": list}
+
+
+class LabelsField(forms.CharField):
+    """Labels with commas between them: `env=prod, team=sales`."""
+
+    def clean(self, value: Any) -> dict[str, str]:
+        """Return them.
+
+        :raises ValidationError: if one of them is no label.
+        """
+        one = LabelField(required=False)
+        pairs = (one.clean(text) for text in super().clean(value).split(",") if text.strip())
+        return dict(pair for pair in pairs if pair is not None)
+
+
+class NumberField(JsonField):
+    """A number, as JSON writes it."""
+
+    def clean(self, value: Any) -> Any:
+        """Return it.
+
+        :raises ValidationError: if it is none.
+        """
+        found = super().clean(value)
+        if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+            raise forms.ValidationError("Write a number.")
+        return found
+
+
+class StartForm(forms.Form):
+    """`init.<attribute>` is the value of one attribute; what is left empty is not given."""
+
+    flow_id = forms.CharField(
+        label="Id of the flow",
+        max_length=ids.FLOW_ID_BYTES_MAX,
+        help_text="Starting the same id again with the same values starts nothing new.",
+    )
+    labels = LabelsField(
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(attrs={"placeholder": "env=prod, team=sales"}),
+    )
+    compensate = forms.BooleanField(
+        required=False, label="If it fails, undo what its completed steps did"
+    )
+    timeout_s = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=TIMEOUT_S_MAX,
+        label="Cancel it after, in seconds",
+    )
+    concurrency_key = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="One active flow per key.",
+    )
+
+    def __init__(
+        self, query: Any, *, plan: Plan, missing: Iterable[str], given: Iterable[str], flow_id: str
+    ) -> None:
+        super().__init__(query, label_suffix="", initial={"flow_id": flow_id})
+        specs = _specs(plan)
+        self._init: dict[str, str] = {}
+        for name in missing:
+            self._ask(name, specs.get(name), is_required=True)
+        for name in given:
+            self._ask(name, specs.get(name), is_required=False)
+        for name, spec in specs.items():
+            if not spec.is_required and spec.is_input and name not in plan.attributes:
+                self._ask(name, spec, is_required=False)
+
+    def init_fields(self) -> list[forms.BoundField]:
+        """Return the fields of attributes."""
+        return [self[field] for field in self._init]
+
+    def own_fields(self) -> list[forms.BoundField]:
+        """Return the fields of the flow itself, its id first."""
+        return [self[name] for name in self.base_fields]
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the service is asked for, but for the goals. Valid forms only."""
+        values = self.cleaned_data
+        init = {name: values[field] for field, name in self._init.items()}
+        timeout = values["timeout_s"]
+        options = {
+            "compensate": values["compensate"],
+            "concurrency_key": values["concurrency_key"],
+            "timeout_ms": timeout * 1000 if timeout else None,
+        }
+        return {
+            "flow_id": values["flow_id"],
+            "labels": values["labels"],
+            "init": {name: [value] for name, value in init.items() if value is not None},
+            "options": {name: value for name, value in options.items() if value},
+        }
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Put a refusal of the service beside the field that it is about."""
+        self.add_error(_FIELDS.get(refusal.pointer or ""), f"{refusal} {refusal.hint}".strip())
+
+    def _ask(self, name: str, spec: Attribute | None, *, is_required: bool) -> None:
+        field = f"init.{name}"
+        if field not in self.fields:
+            self._init[field] = name
+            self.fields[field] = _field_for(name, spec, is_required=is_required)
+
+
+def _specs(plan: Plan) -> Mapping[str, Attribute]:
+    """Return how the steps of a plan declare the attributes that they take, required ones first."""
+    taken = [pair for step in plan.steps.values() for pair in step.inputs()]
+    return dict(sorted(taken, key=lambda pair: pair[1].is_required))
+
+
+def _field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms.Field:
+    type_ = spec.type if spec else ""
+    common: dict[str, Any] = {"required": is_required, "label": name}
+    match type_:
+        case "string":
+            return forms.CharField(max_length=100_000, strip=False, empty_value=None, **common)
+        case "boolean":
+            choices = [("", "…"), ("true", "true"), ("false", "false")]
+            return forms.TypedChoiceField(
+                choices=choices, coerce=json.loads, empty_value=None, **common
+            )
+        case "number":
+            return NumberField(help_text="A number.", **common)
+        case "object" | "array":
+            return JsonField(
+                kind=_TYPES[type_], help_text=f"A JSON {type_}.", widget=_area(), **common
+            )
+        case _:
+            return JsonField(help_text="JSON; text stands in quotes.", widget=_area(), **common)
+
+
+def _area() -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"})
