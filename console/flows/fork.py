@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from console.forms import JsonField
+from console.forms import JsonField, ReasonForm
 from events.domain.errors import DomainError
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, StepStatus
@@ -13,8 +13,8 @@ from workflows.flows.domain.flow import Flow, StepStatus
 _FIELDS = {"/id": "new_flow_id", "/from_step": "from_step"}
 
 
-class ForkForm(forms.Form):
-    """`init.<name>` holds the values of one attribute that the original was started with."""
+class ForkForm(ReasonForm):
+    """`init.<name>` holds the values that one attribute has in the original, given or made."""
 
     from_step = forms.ChoiceField(label="Begin anew from")
     new_flow_id = forms.CharField(
@@ -31,28 +31,31 @@ class ForkForm(forms.Form):
         self.fields["from_step"].choices = [  # type: ignore[attr-defined]
             (key, f"{key} ({original.executions[key].status.value})") for key in original.plan.steps
         ]
-        self._init = {f"init.{name}": name for name in original.init}
+        self._values = {
+            **{name: [one.value for one in values] for name, values in original.attributes.items()},
+            **original.init,
+        }
+        self._init = {f"init.{name}": name for name in self._values}
         for field, name in self._init.items():
             self.fields[field] = JsonField(
                 kind=list,
                 label=f"{name}: its values, as a JSON array",
-                initial=_written(original.init[name]),
+                initial=_written(self._values[name]),
                 widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
             )
-
-    def clean_new_flow_id(self) -> str:
-        """Refuse what no flow can be called."""
-        flow_id: str = self.cleaned_data["new_flow_id"]
-        if not ids.is_clean(flow_id):
-            raise forms.ValidationError("flow ID contains invalid characters")
-        return flow_id
+        self.order_fields(["from_step", "new_flow_id", *self._init, "reason"])
 
     def asked(self) -> dict[str, Any]:
         """Return what the service is asked for. Valid forms only."""
         return {
             "new_flow_id": self.cleaned_data["new_flow_id"],
             "from_step": self.cleaned_data["from_step"],
-            "init": {name: self.cleaned_data[field] for field, name in self._init.items()},
+            "init": {
+                name: self.cleaned_data[field]
+                for field, name in self._init.items()
+                if self.cleaned_data[field] != self._values[name]
+            },
+            "reason": self.cleaned_data["reason"],
         }
 
     def refuse(self, refusal: DomainError) -> None:

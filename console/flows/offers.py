@@ -77,7 +77,9 @@ FLOW_ACTS = {
             consequence="It goes on where it was held.",
             done="It goes on.",
             form=ReasonForm,
-            run=lambda flow_id, asked: services.resume_flow(flow_id=flow_id),
+            run=lambda flow_id, asked: services.resume_flow(
+                flow_id=flow_id, reason=asked["reason"]
+            ),
         ),
         Act(
             name="cancel",
@@ -119,7 +121,10 @@ STEP_ACTS = {
             done="It counts as done.",
             form=ForceForm,
             run=lambda flow_id, step_id, asked: services.force_step(
-                flow_id=flow_id, step_id=step_id, outputs=asked["outputs"]
+                flow_id=flow_id,
+                step_id=step_id,
+                outputs=asked["outputs"],
+                reason=asked["reason"],
             ),
             is_danger=True,
         ),
@@ -131,7 +136,10 @@ STEP_ACTS = {
             done="It is tried again.",
             form=RetryForm,
             run=lambda flow_id, step_id, asked: services.retry_now(
-                flow_id=flow_id, step_id=step_id, token=str(asked["token"])
+                flow_id=flow_id,
+                step_id=step_id,
+                token=str(asked["token"]),
+                reason=asked["reason"],
             ),
         ),
     )

@@ -50,7 +50,7 @@ def unregister(request: HttpRequest, step_id: str) -> HttpResponseBase:
     if not form.is_valid():
         return _page(request, known, form=form, status=400)
     try:
-        services.unregister_step(step_id=step_id)
+        services.unregister_step(step_id=step_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
     else:

@@ -4,10 +4,15 @@ from ledger.domain.action import Action, Kind, Target
 from workflows.flows.domain import ids
 
 
-def on_step(verb: str, step_id: str, kind: Kind) -> Action:
+def on_step(verb: str, step_id: str, kind: Kind, *, reason: str = "") -> Action:
     """Return the action on a registered step."""
-    target = Target(type="step", id=ids.recorded_as(step_id))
-    return Action(name=f"step.{verb}", kind=kind, target=target, capability="step.manage")
+    return Action(
+        name=f"step.{verb}",
+        kind=kind,
+        target=Target(type="step", id=ids.recorded_as(step_id)),
+        capability="step.manage",
+        reason=reason,
+    )
 
 
 def on_flow(

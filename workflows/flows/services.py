@@ -75,13 +75,13 @@ def check_step(*, step: Step) -> Step:
     return stored
 
 
-def unregister_step(*, step_id: str) -> None:
+def unregister_step(*, step_id: str, reason: str = "") -> None:
     """Take a step out of the catalog.
 
     :raises StepUnknown: if there is no such step.
     """
     command = UnregisterStep(step_id=step_id, at=timezone.now())
-    with recording.recorded(actions.on_step("unregister", step_id, Kind.DELETE)):
+    with recording.recorded(actions.on_step("unregister", step_id, Kind.DELETE, reason=reason)):
         executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
 
 

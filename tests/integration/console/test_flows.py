@@ -369,7 +369,12 @@ class TestFork:
 
         response = client.post(
             f"/flows/{trip}/fork",
-            {"from_step": "pay", "new_flow_id": "trip-2", "init.card": '["5151"]'},
+            {
+                "from_step": "pay",
+                "new_flow_id": "trip-2",
+                "init.card": '["5151"]',
+                "reason": "Another card",
+            },
         )
 
         assert response["Location"] == "/flows/trip-2"
@@ -390,7 +395,8 @@ class TestFork:
     def test_marks_what_cannot_be_and_starts_nothing(
         self, visitor: Visitor, trip: str, asked: dict[str, str], says: str
     ) -> None:
-        form = {"from_step": "pay", "new_flow_id": "trip-2", "init.card": '["5151"]', **asked}
+        form = {"from_step": "pay", "new_flow_id": "trip-2", "reason": "x", **asked}
+        form = {"init.card": '["5151"]', **form}
 
         response = visitor(*OPERATORS).post(f"/flows/{trip}/fork", form)
 
