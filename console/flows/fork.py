@@ -39,6 +39,8 @@ class ForkForm(ReasonForm):
         for field, name in self._init.items():
             self.fields[field] = JsonField(
                 kind=list,
+                required=False,
+                help_text="Left empty, they stay as they are.",
                 label=f"{name}: its values, as a JSON array",
                 initial=_written(self._values[name]),
                 widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
@@ -53,7 +55,7 @@ class ForkForm(ReasonForm):
             "init": {
                 name: self.cleaned_data[field]
                 for field, name in self._init.items()
-                if self.cleaned_data[field] != self._values[name]
+                if self.cleaned_data[field] not in (None, self._values[name])
             },
             "reason": self.cleaned_data["reason"],
         }

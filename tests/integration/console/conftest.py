@@ -9,6 +9,8 @@ from django.test import Client
 
 from events import catalogue, recorder, sequencer
 from events.domain.envelope import Category, Envelope, Stream
+from tests.integration.console.flow_pages import FUNCTIONS, register, start
+from workflows.flows import callables
 
 Tell = Callable[..., Envelope]
 Visitor = Callable[..., Client]
@@ -60,3 +62,19 @@ def tell(monkeypatch: pytest.MonkeyPatch) -> Tell:
         return event
 
     return record
+
+
+@pytest.fixture
+def step_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions of python steps: one holds, one wants to be tried again, one fails."""
+    monkeypatch.setattr(callables, "_registered", dict(FUNCTIONS))
+
+
+@pytest.fixture
+def trip(step_functions: None) -> str:
+    """A flow that held a seat and waits to try again to pay."""
+    register("hold", seat="output")
+    register("pay", seat="required", card="required", receipt="output")
+    register("ticket", receipt="required")
+    start("trip", "ticket", card="4242")
+    return "trip"

@@ -1,95 +1,29 @@
-"""The pages of flows: what they show now and of the past, and what may be done from them."""
+"""The pages of flows: what they show, now and of the past."""
 
 import html
-import json
 import re
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.test import Client
 
 from tests.integration.console.conftest import Visitor
-from workflows.flows import callables, engine, services
-from workflows.flows.domain.flow import Flow
+from tests.integration.console.flow_pages import (
+    HOSTILE,
+    OPERATORS,
+    READERS,
+    flow,
+    graph_of,
+    page_of,
+    part,
+    register,
+    start,
+)
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary
-from workflows.work import runner
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-READERS = ("flow.read", "step.read")
-OPERATORS = (*READERS, "flow.pause", "flow.cancel", "flow.intervene", "flow.fork", "flow.start")
-HOSTILE = "</script><script>alert(1)</script>\u202e"
-
-
-@pytest.fixture(autouse=True)
-def _functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    def try_again(_inputs: Any) -> None:
-        raise callables.TryAgain("the till is closed")
-
-    known = {"hold": lambda _: {"seat": "12A"}, "pay": try_again, "fail": _fail}
-    monkeypatch.setattr(callables, "_registered", known)
-
-
-def _fail(_inputs: Any) -> None:
-    raise ValueError(HOSTILE)
-
-
-def register(id_: str, **attributes: str) -> None:
-    document = {
-        "id": id_,
-        "name": id_,
-        "type": "python",
-        "python": {"callable": id_ if id_ in {"hold", "pay", "fail"} else "hold"},
-        "attributes": {name: {"role": role} for name, role in attributes.items()},
-    }
-    services.register_step(step=step_from_json(document))
-
-
-def start(flow_id: str, *goals: str, **init: Any) -> None:
-    services.start_flow(
-        flow_id=flow_id, goals=goals, init={key: [value] for key, value in init.items()}
-    )
-    while runner.work_off(worker="test", kinds=["flow.invoke"]):
-        pass
-
-
-@pytest.fixture
-def trip() -> str:
-    """A flow that held a seat and waits to try again to pay."""
-    register("hold", seat="output")
-    register("pay", seat="required", card="required", receipt="output")
-    register("ticket", receipt="required")
-    start("trip", "ticket", card="4242")
-    return "trip"
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status, response.content.decode()[:2000]
-    return response.content.decode()
-
-
-def part(page: str, name: str) -> str:
-    """The text of one part, blanks as one."""
-    _, _, rest = page.partition(f'data-part="{name}"')
-    text = re.sub(r"<[^>]*>", " ", rest.partition("data-part=")[0].partition(">")[2])
-    return re.sub(r"\s+", " ", html.unescape(text))
-
-
-def graph_of(page: str) -> dict[str, str]:
-    """The tone of each node."""
-    found = re.search(r'data-graph-source="([^"]*)"', page)
-    assert found is not None
-    nodes = json.loads(html.unescape(found[1]))["nodes"]
-    return {node["id"]: node["tone"] for node in nodes}
-
-
-def flow(flow_id: str) -> Flow:
-    found = engine.flow(flow_id)
-    assert found is not None
-    return found
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("step_functions")]
 
 
 class TestListing:
@@ -257,149 +191,3 @@ class TestDetail:
         assert f'href="/flows/{child}"' in outer
         assert "Step sub waits for its child flow" in part(outer, "head")
         assert 'href="/flows/outer?step=sub"' in inner
-
-
-class TestActions:
-    def test_are_offered_as_state_and_visitor_allow(self, visitor: Visitor, trip: str) -> None:
-        operator, reader = visitor(*OPERATORS), visitor(*READERS, name="bob")
-
-        def offers(client: Client, query: str = "") -> set[str]:
-            page = page_of(client, f"/flows/{trip}{query}")
-            return set(re.findall(rf'action="/flows/{trip}/([\w/]+)"', page))
-
-        assert offers(operator) == {"pause", "cancel"}
-        assert offers(operator, "?step=hold") == {"pause", "cancel"}
-        assert offers(operator, "?step=pay") == {
-            "pause",
-            "cancel",
-            "steps/pay/skip",
-            "steps/pay/force",
-            "steps/pay/retry",
-        }
-        assert offers(reader, "?step=pay") == set()
-
-    def test_pause_and_resume_hold_it_and_let_it_go(self, visitor: Visitor, trip: str) -> None:
-        client = visitor(*OPERATORS)
-
-        paused = client.post(f"/flows/{trip}/pause", {"reason": "the till"}, follow=True)
-        assert flow(trip).is_paused
-        assert "It is paused; somebody has to resume it." in paused.content.decode()
-        client.post(f"/flows/{trip}/resume", {"reason": "the till is back"})
-
-        assert not flow(trip).is_paused
-
-    def test_cancel_ends_it_with_the_reason(self, visitor: Visitor, trip: str) -> None:
-        visitor(*OPERATORS).post(f"/flows/{trip}/cancel", {"reason": "Ordered twice"})
-
-        assert flow(trip).status == "failed"
-        assert "Ordered twice" in flow(trip).error
-
-    def test_retry_does_not_wait_any_longer(self, visitor: Visitor, trip: str) -> None:
-        [token] = flow(trip).executions["pay"].order
-
-        visitor(*OPERATORS).post(
-            f"/flows/{trip}/steps/pay/retry", {"reason": "It is back", "token": token}
-        )
-
-        assert flow(trip).executions["pay"].items[token].status == "active"
-
-    def test_force_says_what_the_step_gave(self, visitor: Visitor, trip: str) -> None:
-        visitor(*OPERATORS).post(
-            f"/flows/{trip}/steps/pay/force",
-            {"reason": "Paid in cash", "outputs": '{"receipt": "r1"}'},
-        )
-
-        assert flow(trip).values("receipt")[0].value == "r1"
-
-    @pytest.mark.parametrize("outputs", ["[1]", "{", '{"a": NaN}'])
-    def test_force_marks_what_is_no_object_and_does_nothing(
-        self, visitor: Visitor, trip: str, outputs: str
-    ) -> None:
-        response = visitor(*OPERATORS).post(
-            f"/flows/{trip}/steps/pay/force", {"reason": "Cash", "outputs": outputs}
-        )
-
-        assert response.status_code == 400
-        assert "JSON" in part(response.content.decode(), "picked")
-        assert flow(trip).executions["pay"].status == "active"
-
-    def test_skip_does_without_the_step(self, visitor: Visitor, trip: str) -> None:
-        visitor(*OPERATORS).post(f"/flows/{trip}/steps/pay/skip", {"reason": "Free of charge"})
-
-        assert flow(trip).executions["pay"].status == "skipped"
-
-    def test_say_so_when_the_state_has_changed_meanwhile(self, visitor: Visitor, trip: str) -> None:
-        services.cancel_flow(flow_id=trip, reason="Over", compensates=False)
-
-        response = visitor(*OPERATORS).post(
-            f"/flows/{trip}/pause", {"reason": "Hold on"}, follow=True
-        )
-
-        assert "fork it to try again with other inputs" in response.content.decode()
-
-    @pytest.mark.parametrize(
-        ("path", "capability"),
-        [
-            ("pause", "flow.pause"),
-            ("cancel", "flow.cancel"),
-            ("steps/pay/skip", "flow.intervene"),
-            ("fork", "flow.fork"),
-        ],
-    )
-    def test_need_a_capability_each_and_a_reason(
-        self, visitor: Visitor, trip: str, path: str, capability: str
-    ) -> None:
-        others = [each for each in OPERATORS if each != capability]
-        before = flow(trip)
-
-        refused = visitor(*others).post(f"/flows/{trip}/{path}", {"reason": "Because"})
-        incomplete = visitor(*OPERATORS, name="eve").post(f"/flows/{trip}/{path}", {"reason": " "})
-
-        assert (refused.status_code, incomplete.status_code) == (403, 400)
-        assert flow(trip) == before
-
-
-class TestFork:
-    def test_begins_anew_with_edited_inputs_and_keeps_the_original(
-        self, visitor: Visitor, trip: str
-    ) -> None:
-        client = visitor(*OPERATORS)
-        page = page_of(client, f"/flows/{trip}/fork?from=pay")
-        assert '<option value="pay" selected>' in page
-
-        response = client.post(
-            f"/flows/{trip}/fork",
-            {
-                "from_step": "pay",
-                "new_flow_id": "trip-2",
-                "init.card": '["5151"]',
-                "reason": "Another card",
-            },
-        )
-
-        assert response["Location"] == "/flows/trip-2"
-        assert flow("trip-2").values("card")[0].value == "5151"
-        assert flow("trip-2").executions["hold"].status == "completed"
-        assert flow(trip).values("card")[0].value == "4242"
-        assert "forked from" in page_of(client, "/flows/trip-2")
-
-    @pytest.mark.parametrize(
-        ("asked", "says"),
-        [
-            ({"init.card": "5151"}, "Write a JSON array."),
-            ({"new_flow_id": "a/b"}, "flow ID contains invalid characters"),
-            ({"new_flow_id": "trip"}, "flow exists with different plan or init: trip"),
-            ({"from_step": "nothing"}, "Select a valid choice."),
-        ],
-    )
-    def test_marks_what_cannot_be_and_starts_nothing(
-        self, visitor: Visitor, trip: str, asked: dict[str, str], says: str
-    ) -> None:
-        form = {"from_step": "pay", "new_flow_id": "trip-2", "reason": "x", **asked}
-        form = {"init.card": '["5151"]', **form}
-
-        response = visitor(*OPERATORS).post(f"/flows/{trip}/fork", form)
-
-        assert response.status_code == 400
-        assert says in html.unescape(response.content.decode())
-        assert FlowSummary.objects.count() == 1
