@@ -186,3 +186,47 @@ declare(
     risk="critical",
     principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
+declare(
+    "approval.read",
+    meaning="See who asked for leave, for what, and how it was decided.",
+    resource="approval",
+    action="read",
+    risk="medium",
+)
+declare(
+    "approval.request",
+    meaning="Ask for leave ahead, and withdraw what one has asked for.",
+    resource="approval",
+    action="request",
+    risk="medium",
+)
+declare(
+    "approval.decide",
+    meaning="Approve and deny what others ask for, and let others decide instead.",
+    resource="approval",
+    action="decide",
+    risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
+    "approval_policy.read",
+    meaning="See when somebody else has to agree.",
+    resource="approval_policy",
+    action="read",
+)
+declare(
+    "approval_policy.draft",
+    meaning="Draft rules of when somebody else has to agree, and try them on the past.",
+    resource="approval_policy",
+    action="draft",
+    risk="medium",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
+    "approval_policy.activate",
+    meaning="Put rules of when somebody else has to agree into force, and end them.",
+    resource="approval_policy",
+    action="activate",
+    risk="critical",
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)

@@ -6,7 +6,7 @@ known, so that anybody can compute its digest again without asking us.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, LiteralString
 from uuid import UUID
@@ -30,6 +30,7 @@ from ledger.domain.action import (
     Status,
     Target,
     moment,
+    plain,
 )
 from ledger.domain.capability import actor_of
 from ledger.domain.payload import Kept, PayloadKind
@@ -96,6 +97,8 @@ class Draft:
     fields: tuple[str, ...] = ()
     policy: str = ""
     mandate: Mandate | None = None
+    approval_id: UUID | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     workflow_run_id: str = ""
     workflow_step_id: str = ""
     kept: tuple[Kept, ...] = ()
@@ -123,7 +126,7 @@ def append(draft: Draft) -> None:
         # Few entries say anything about undoing: the others are spared thirteen columns.
         statement, details = _INSERT_REVERSAL, {**standings.NOTHING_SAID, **details}
     try:
-        wire.run(statement, {**columns, **details, "body": body, "digest": digest})
+        wire.run(statement, {**columns, **_stored(details), "body": body, "digest": digest})
     except IntegrityError as error:
         if _ONCE_PER_KEY in str(error):
             raise ActionKeyReused from error
@@ -202,6 +205,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "capability_id": authority.capability,
         "capability_version": authority.version,
         "authorization_source": authority.source,
+        "approval_id": draft.approval_id,
         "amends_id": draft.amends,
         **_delegation(draft.mandate),
         "workflow_run_id": draft.workflow_run_id or happened.workflow_run_id,
@@ -226,7 +230,13 @@ def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
         "command_result_ref": refs.get(PayloadKind.COMMAND_RESULT, made),
         "reversal_args_ref": refs.get(PayloadKind.REVERSAL_ARGS, ""),
         "summary": draft.summary,
+        "risk_facts": plain(draft.facts),
     }
+
+
+def _stored(details: Mapping[str, Any]) -> dict[str, Any]:
+    facts = details.get("risk_facts", {})
+    return {**details, "risk_facts": orjson.dumps(facts).decode()}
 
 
 def _disclosure(draft: Draft) -> dict[str, Any]:
@@ -249,14 +259,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-_EMPTY: tuple[Any, ...] = (None, "", [], False)
+_EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 
 _COLUMNS: LiteralString = """
   id, occurred_at, action_name, action_version, action_kind, status, evaluated_risk, reason,
   actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
   caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
   idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
-  capability_version, authorization_source, amends_id, principal_subtype, delegation_id,
+  capability_version, authorization_source, approval_id, amends_id, principal_subtype, delegation_id,
   delegated_by_type, delegated_by_id, workflow_run_id, workflow_step_id,
   body, digest
 """
@@ -266,7 +276,8 @@ _VALUES: LiteralString = """
   %(session_id)s, %(api_token_id)s, %(internal_request)s, %(caller_type)s,
   %(route_or_tool_name)s, %(correlation_id)s, %(causation_id)s, %(idempotency_scope)s,
   %(idempotency_key)s, %(idempotency_fingerprint)s, %(target_type)s, %(target_id)s,
-  %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(amends_id)s,
+  %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(approval_id)s,
+  %(amends_id)s,
   %(principal_subtype)s, %(delegation_id)s, %(delegated_by_type)s, %(delegated_by_id)s,
   %(workflow_run_id)s, %(workflow_step_id)s, %(body)s, %(digest)s
 """
@@ -277,8 +288,9 @@ _INSERT_MUTATION: LiteralString = (
     _SPINE
     + """
 INSERT INTO ledger_mutation
-       (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary)
-SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s
+       (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary, risk_facts)
+SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s,
+       %(risk_facts)s::jsonb
   FROM entry
 """
 )

@@ -8,6 +8,7 @@ Triggers say the same again: see `ledger.accountable`.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,9 @@ from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
+from ledger.approving import consent, gate
+from ledger.approving.consent import Presented
+from ledger.approving.gate import ApprovalNeeded
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -37,6 +41,7 @@ from ledger.domain.action import (
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.reversals import Undoing
 from ledger.entries import Draft
+from ledger.models import Approval
 
 logger = logging.getLogger(__name__)
 
@@ -64,28 +69,35 @@ def recorded(action: Action) -> Iterator[Proof]:
     """Open the durable transaction in which `action` is carried out and put on record.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
-    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises AnonymousMayNotWrite, RequestInProgress: as `idempotency.transaction` says.
     :raises ActionRepeated, ActionInProgress, ActionKeyReused: as `entries.claim` says.
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
+    :raises ApprovalRequired: if somebody else has to agree first; the request is on record.
+    :raises DomainError: if it refers to an approval that does not cover it, as `gate.leave` says.
     """
     proof = Proof.of(action, entry_id=new_id())
+    under = consent.presented()
     ongoing = reversing.claim()
     if ongoing is not None:
         proof.undoes(ongoing.undoing)
     try:
         with idempotency.transaction() as unit:
-            _check_principal(action.capability)
-            if action.idempotency is not None:
-                entries.claim(action, action.idempotency)
+            granted = _begin(action)
             unit.refer(action.target.id)
             yield proof
             unit.refer(proof.notes.reference or proof.target.id)
-            _append(proof)
+            _append(proof, granted)
         if ongoing is not None:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
+    except ApprovalNeeded as needed:
+        # Only now, here as below: the transaction that would have taken it along is gone.
+        raise gate.ask(needed) from None
     except (Forbidden, Throttled) as why:
-        # Only now: the transaction that would have taken the refusal along is gone.
         refused(action, why)
+        raise
+    except Exception as why:
+        if under is not None:
+            _failed(action, under, why)
         raise
 
 
@@ -94,17 +106,35 @@ def recorded_in_transaction(action: Action) -> Iterator[Proof]:
     """Put `action` on record in the caller's transaction, behind a savepoint of its own.
 
     :raises AssertionError: if there is no transaction: its owner uses `recorded`.
+    :raises ApprovalNeeded: if somebody else has to agree first: whoever owns the transaction
+        lets it pass, and gives it to `gate.ask` when the transaction is gone.
     :raises PrincipalNotAllowed, ActionRepeated: and so on, as for `recorded`.
     """
     connection = db_transaction.get_connection()
     assert connection.in_atomic_block, f"{action.name} has no transaction: use recorded()"
     proof = Proof.of(action, entry_id=new_id())
     with db_transaction.atomic():
-        _check_principal(action.capability)
-        if action.idempotency is not None:
-            entries.claim(action, action.idempotency)
+        granted = _begin(action)
         yield proof
-        _append(proof)
+        _append(proof, granted)
+
+
+def _begin(action: Action) -> Approval | None:
+    _check_principal(action.capability)
+    granted = gate.enter(action, context.current())
+    if action.idempotency is not None:
+        entries.claim(action, action.idempotency)
+    return granted
+
+
+def _failed(action: Action, under: Presented, why: Exception) -> None:
+    """Put on record that what was approved was tried and did not work. It may be tried again."""
+    try:
+        with db_transaction.atomic():
+            gate.note_failure(action, context.current(), under, why)
+    except DatabaseError:
+        # What went wrong first is what the caller has to hear.
+        logger.exception("A failed execution was not recorded.", extra={"action": action.name})
 
 
 def refused(action: Action, why: DomainError) -> UUID | None:
@@ -239,7 +269,7 @@ def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
     )
 
 
-def _append(proof: Proof) -> None:
+def _append(proof: Proof, granted: Approval | None) -> None:
     action, notes = proof.action, proof.notes
     happened = context.current()
     is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
@@ -248,9 +278,14 @@ def _append(proof: Proof) -> None:
     assert proof.target.id, f"{action.name} was done, and nobody says to what"
     # Last of all: whoever stops an agent waits for this transaction only from here on.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
+    authority = _authority(action.capability, notes.facts, happened)
+    passage = gate.leave(proof, authority, happened, granted)
     key: Idempotency | None
     asked = idempotency.current_exchange().request
-    if action.idempotency is None and asked is not None:
+    if passage is not None:
+        key, fingerprint = passage.idempotency, passage.fingerprint
+        happened = replace(happened, causation_id=str(passage.requested_entry_id))
+    elif action.idempotency is None and asked is not None:
         # The key that came over HTTP stands for the whole request; its fingerprint too.
         key, fingerprint = Idempotency(scope=asked.scope, key=asked.key), asked.fingerprint
     else:
@@ -264,10 +299,12 @@ def _append(proof: Proof) -> None:
         kind=kind,
         status=status,
         target=proof.target,
-        authority=_authority(action.capability, notes.facts, happened),
+        authority=authority,
         happened=happened,
         reason=action.reason,
         summary=notes.summary,
+        facts=notes.facts,
+        approval_id=passage.approval_id if passage else None,
         amends=action.amends,
         idempotency=key,
         fingerprint=fingerprint,

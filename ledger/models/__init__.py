@@ -1,5 +1,6 @@
 """The tables of the ledger."""
 
+from ledger.models.approvals import Approval, ApprovalPolicyVersion, ApprovalVote
 from ledger.models.credentials import (
     API_KEY_LIFETIME_MAX,
     ApiKey,
@@ -22,6 +23,9 @@ __all__ = [
     "AgentSwitch",
     "ApiKey",
     "ApiKeyQuerySet",
+    "Approval",
+    "ApprovalPolicyVersion",
+    "ApprovalVote",
     "Capability",
     "Checkpoint",
     "Delegation",

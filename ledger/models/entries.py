@@ -10,7 +10,7 @@ from enum import StrEnum
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
 
 from events import append_only
 from events.ids import new_id
@@ -33,6 +33,7 @@ from ledger.domain.reversals import (
 )
 
 _ID_CHARS_MAX = 255
+_DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 
 
 _ENDING = sorted(step.value for step in ENDING)
@@ -162,6 +163,12 @@ class Entry(models.Model):
                 condition=Q(idempotency_key__isnull=False),
                 name="ledger_entry_is_written_once_per_key",
             ),
+            models.UniqueConstraint(
+                fields=["approval_id"],
+                condition=Q(status__in=_DONE, approval_id__isnull=False)
+                & ~Q(action_kind__in=[Kind.APPROVE.value, Kind.REJECT.value]),
+                name="ledger_approval_is_used_once",
+            ),
         ]
         indexes = [
             models.Index(fields=["-occurred_at", "-id"], name="ledger_entries_by_time"),
@@ -222,6 +229,8 @@ class Mutation(models.Model):
     command_input_ref = _text()
     command_result_ref = _text()
     summary = _text(SUMMARY_CHARS_MAX)
+    # What the risk was weighed by, so that a policy can be tried on what has happened.
+    risk_facts = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     reversal_kind = models.CharField(
         max_length=14, choices=choices(ReversalKind), db_default=ReversalKind.NONE.value
     )

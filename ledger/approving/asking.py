@@ -1,0 +1,265 @@
+"""Put on record that somebody asks for leave. In the caller's transaction.
+
+Asking again for the same, as the target still is, answers with the request that there is.
+Asking for it when the target has changed replaces what is pending.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from events import store, wire
+from events.domain.context import EventContext
+from events.ids import new_id
+from ledger import delegations, entries, payloads, principals
+from ledger.approving import steps
+from ledger.delegations import Mandate
+from ledger.domain import approval as rules
+from ledger.domain.action import (
+    UNKNOWN_TARGET,
+    Authority,
+    Idempotency,
+    Kind,
+    Status,
+    Target,
+    plain,
+)
+from ledger.domain.approval import ApprovalStatus, Bound
+from ledger.domain.capability import Risk
+from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
+from ledger.domain.policy import Execute
+from ledger.entries import ActionKeyReused, Draft
+from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
+from ledger.payloads import PayloadGone
+
+_RETENTION: Final = "approval-snapshot-2y"
+_TITLE_CHARS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Petition:
+    """What leave is asked for. Without `is_command` nothing can be executed under it."""
+
+    title: str
+    bound: Bound
+    kind: Kind
+    policy: ApprovalPolicyVersion
+    quorum: int
+    happened: EventContext
+    ttl: timedelta
+    reason: str = ""
+    reference: str = ""
+    source: str = ""
+    idempotency: Idempotency | None = None
+    is_command: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """What the approval is bound to."""
+        return rules.fingerprint(self.bound)
+
+    @property
+    def target(self) -> Target:
+        """What it is about, as far as it is there."""
+        return Target(type=self.bound.target_type, id=self.bound.target_id or UNKNOWN_TARGET)
+
+
+def ask(petition: Petition) -> tuple[Approval, bool]:
+    """Return the approval that is asked for, and whether it was asked for before.
+
+    :raises ActionKeyReused: if the key stands for a request that said something else.
+    """
+    _take_turns(petition)
+    known = _of_key(petition) or _as_good(petition)
+    if known is not None:
+        return known, True
+    _supersede_others(petition)
+    return _insert(petition), False
+
+
+def _take_turns(petition: Petition) -> None:
+    # One requester asks for one thing at a time: of two at once the second finds the first.
+    bound = petition.bound
+    name = f"{bound.principal}\0{bound.action}\0{bound.target_type}\0{bound.target_id}"
+    digest = hashlib.sha256(f"ask\0{name}".encode()).digest()
+    lock_id = int.from_bytes(digest[:8], "big", signed=True)
+    wire.run("SELECT pg_advisory_xact_lock(%s)", [lock_id])
+
+
+def _of_key(petition: Petition) -> Approval | None:
+    if petition.idempotency is None:
+        return None
+    entry = Entry.objects.filter(
+        idempotency_scope=petition.idempotency.scope,
+        idempotency_key=petition.idempotency.key,
+        action_name=petition.bound.action,
+    ).first()
+    if entry is None:
+        return None
+    if entry.idempotency_fingerprint != petition.fingerprint:
+        raise ActionKeyReused
+    return Approval.objects.filter(requested_entry=entry).first()
+
+
+def _as_good(petition: Petition) -> Approval | None:
+    """Return what the same requester was given, or waits for, for just the same."""
+    now = timezone.now()
+    wanted = [ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value]
+    for row in _of_requester(petition).filter(status__in=wanted, expires_at__gt=now):
+        is_same = row.fingerprint == _kept_fingerprint(petition) and (
+            petition.is_command or row.reference == petition.reference
+        )
+        if is_same and steps.execution_of(row.pk) is None:
+            return row
+    return None
+
+
+def _supersede_others(petition: Petition) -> None:
+    pending = _of_requester(petition).filter(status=ApprovalStatus.PENDING.value)
+    if not petition.is_command:
+        pending = pending.filter(reference=petition.reference)
+    elif not petition.bound.target_id:
+        # Two things that are yet to be made are two things, unless they are asked for alike.
+        pending = pending.filter(command_fingerprint=rules.command_fingerprint(petition.bound))
+    ids = sorted(pending.values_list("pk", flat=True))
+    store.lock([steps.stream_of(each) for each in ids])
+    for row in Approval.objects.filter(pk__in=ids, status=ApprovalStatus.PENDING.value):
+        if steps.expire_if_over(row):
+            continue
+        after = rules.supersede(steps.state_of(row))
+        steps.end(row, after.status, summary="A newer request takes its place.")
+
+
+def _of_requester(petition: Petition) -> QuerySet[Approval]:
+    bound = petition.bound
+    return Approval.objects.filter(
+        requested_by=bound.principal,
+        action_name=bound.action,
+        target_type=bound.target_type,
+        target_id=bound.target_id or UNKNOWN_TARGET,
+    ).order_by("-requested_at")
+
+
+def _kept_fingerprint(petition: Petition) -> str:
+    return petition.fingerprint if petition.is_command else ""
+
+
+def _insert(petition: Petition) -> Approval:
+    now, bound, policy = timezone.now(), petition.bound, petition.policy
+    mandate = delegations.mandate_of(petition.happened.principal)
+    human = principals.human_of(petition.happened.principal) or ""
+    row = Approval(
+        id=new_id(),
+        title=petition.title[:_TITLE_CHARS_MAX],
+        action_name=bound.action,
+        action_version=bound.version,
+        target_type=bound.target_type,
+        target_id=petition.target.id,
+        route_or_tool_name=bound.route,
+        capability_id=bound.capability,
+        capability_version=bound.capability_version,
+        organization_id=bound.organization,
+        command_fingerprint=rules.command_fingerprint(bound) if petition.is_command else "",
+        fingerprint=_kept_fingerprint(petition),
+        is_repeatable=petition.is_command and bound.input is not None,
+        idempotency_key=bound.key,
+        reference=petition.reference,
+        requested_by=bound.principal,
+        requested_by_human=human,
+        chain=sorted(_chain(petition.happened, mandate)),
+        humans=sorted(_humans(human, mandate)),
+        correlation_id=petition.happened.correlation_id,
+        policy=policy,
+        policy_name=policy.name,
+        policy_version=policy.version,
+        risk=bound.risk,
+        reason=petition.reason,
+        reason_code=bound.reason_code,
+        quorum=petition.quorum,
+        on_expiry=policy.on_expiry,
+        execute=policy.execute if bound.input is not None else Execute.BY_REQUESTER.value,
+        assigned_group=policy.assigned_group,
+        requested_at=now,
+        expires_at=now + petition.ttl,
+    )
+    row.requested_entry_id = _append_entry(petition, row.pk, mandate)
+    row.save(force_insert=True)
+    steps.tell("requested", row)
+    return row
+
+
+def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None) -> UUID:
+    bound = petition.bound
+    draft = Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=bound.action,
+        version=bound.version,
+        kind=petition.kind,
+        status=Status.AWAITING_APPROVAL,
+        target=petition.target,
+        authority=Authority(
+            capability=bound.capability,
+            version=bound.capability_version,
+            risk=Risk(bound.risk),
+            source=petition.source,
+        ),
+        happened=petition.happened,
+        reason=petition.reason,
+        summary=f"Awaits approval under {petition.policy}.",
+        approval_id=approval_id,
+        idempotency=petition.idempotency,
+        fingerprint=petition.fingerprint,
+        facts=bound.facts,
+        mandate=mandate,
+        kept=tuple(_kept(bound)),
+    )
+    entries.append(draft)
+    return draft.id
+
+
+def _kept(bound: Bound) -> list[Kept]:
+    """Return what is kept for whoever decides, and for an execution on approval."""
+    retention = RETENTIONS[_RETENTION]
+    snapshot = {"state": plain(bound.state), "facts": plain(bound.facts)}
+    kept = [
+        Kept(
+            kind=PayloadKind.TARGET_SNAPSHOT,
+            content=snapshot,
+            schema_tag=f"{bound.target_type}.snapshot/1",
+            retention=retention,
+        )
+    ]
+    if bound.input is not None:
+        kept.append(
+            Kept(
+                kind=PayloadKind.COMMAND_INPUT,
+                content=plain(bound.input),
+                schema_tag=f"{bound.action}/{bound.version}",
+                retention=retention,
+            )
+        )
+    return kept
+
+
+def _chain(happened: EventContext, mandate: Mandate | None) -> set[str]:
+    by = {str(mandate.delegated_by)} if mandate else set()
+    return {str(happened.principal)} | by
+
+
+def _humans(human: str, mandate: Mandate | None) -> set[str]:
+    above = principals.human_of(mandate.delegated_by) if mandate else None
+    return {each for each in (human, above) if each}
+
+
+def content_of(entry_id: UUID, kind: PayloadKind) -> Any:
+    """Return what a request keeps of this kind; None if there is nothing, or no more."""
+    try:
+        return payloads.kept_by(entry_id, kind)
+    except (Payload.DoesNotExist, PayloadGone):
+        return None

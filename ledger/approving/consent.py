@@ -1,0 +1,42 @@
+"""The approval to which a request refers: read at the edge, used once, never from a body.
+
+The HTTP edge reads the header `Action-Approval-Id`; a job that executes on approval names the
+one that it was made for. The first action that is recorded is the one that was approved;
+whatever else happens in the same request has to stand on its own feet.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+HEADER: Final = "Action-Approval-Id"
+
+
+@dataclass
+class Presented:
+    """An approval that somebody refers to, as they wrote it."""
+
+    approval_id: str
+    is_used: bool = False
+
+
+_presented: ContextVar[Presented | None] = ContextVar("daybook_approval", default=None)
+
+
+@contextmanager
+def presenting(approval_id: str) -> Iterator[Presented]:
+    """Refer to an approval within the block."""
+    presented = Presented(approval_id)
+    token = _presented.set(presented)
+    try:
+        yield presented
+    finally:
+        _presented.reset(token)
+
+
+def presented() -> Presented | None:
+    """Return the approval that is referred to and was not used yet."""
+    known = _presented.get()
+    return None if known is None or known.is_used else known

@@ -1,0 +1,209 @@
+"""The steps of an approval: the row, its entry and its event, in the caller's transaction."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from events import context, recorder, store
+from events.domain.context import EventContext
+from events.domain.principal import Principal, PrincipalKind
+from events.ids import new_id
+from ledger import capabilities, delegations, entries
+from ledger.domain import approval as rules
+from ledger.domain.action import Authority, Idempotency, Kind, Status, Target
+from ledger.domain.approval import Approval as State
+from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, OnExpiry
+from ledger.domain.capability import Risk
+from ledger.entries import Draft
+from ledger.models import Approval, Entry
+
+DECIDE: Final = "approval.decide"
+REQUEST: Final = "approval.request"
+EXPIRY: Final = Principal(kind=PrincipalKind.SYSTEM, id="approval-expiry")
+"""Who ends what nobody has decided in time."""
+
+_DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
+_DECISIONS = [Kind.APPROVE.value, Kind.REJECT.value]
+_STATUS_OF_ENTRY = {
+    ApprovalStatus.APPROVED: Status.APPROVED,
+    ApprovalStatus.DENIED: Status.DENIED,
+    ApprovalStatus.EXPIRED: Status.EXPIRED,
+    ApprovalStatus.CANCELLED: Status.CANCELLED,
+    ApprovalStatus.SUPERSEDED: Status.SUPERSEDED,
+}
+_SAID_OF = {
+    ApprovalStatus.APPROVED: "decided",
+    ApprovalStatus.DENIED: "decided",
+    ApprovalStatus.EXPIRED: "expired",
+    ApprovalStatus.CANCELLED: "cancelled",
+    ApprovalStatus.SUPERSEDED: "superseded",
+}
+
+
+def stream_of(approval_id: object) -> tuple[str, str]:
+    """Return the stream in which the life of an approval is recorded."""
+    return ("approval", str(approval_id))
+
+
+def locked(approval_id: UUID) -> Approval:
+    """Return an approval that nobody else decides or uses until commit: the first lock of all.
+
+    :raises ApprovalNotFound: if there is none.
+    """
+    # The lock of its stream, not of its row: advisory locks come before row locks.
+    store.lock([stream_of(approval_id)])
+    row = Approval.objects.select_related("policy", "assigned_group").filter(pk=approval_id)
+    found = row.first()
+    if found is None:
+        raise ApprovalNotFound(approval_id)
+    return found
+
+
+def state_of(row: Approval) -> State:
+    """Return an approval as the rules see it."""
+    voices = row.votes.filter(decision=rules.Decision.APPROVE.value)
+    return State(
+        id=str(row.pk),
+        status=ApprovalStatus(row.status),
+        risk=Risk(row.risk),
+        quorum=row.quorum,
+        expires_at=row.expires_at,
+        chain=frozenset(row.chain),
+        humans=frozenset(row.humans),
+        requested_by=row.requested_by,
+        approved_by=frozenset(voices.values_list("human", flat=True)),
+        assigned_to=str(row.assigned_to_id or ""),
+        assigned_group=row.assigned_group.name if row.assigned_group else "",
+        on_expiry=OnExpiry(row.on_expiry),
+    )
+
+
+def execution_of(approval_id: UUID) -> Entry | None:
+    """Return the entry of what was done under an approval; None if nothing was yet."""
+    done = Entry.objects.filter(approval_id=approval_id, status__in=_DONE)
+    return done.exclude(action_kind__in=_DECISIONS).first()
+
+
+def expire_if_over(row: Approval) -> bool:
+    """End a locked approval whose time has passed; say whether it has."""
+    at = timezone.now()
+    state = state_of(row)
+    if state.status is not ApprovalStatus.PENDING or not rules.is_over(state, at=at):
+        return False
+    with context.acting(EXPIRY, correlation_id=row.correlation_id):
+        end(row, rules.expire(state, at=at).status, summary="Nobody decided in time.")
+    return True
+
+
+def end(
+    row: Approval, status: ApprovalStatus, *, summary: str, comment: str = "", voice: str = ""
+) -> None:
+    """Write down how a locked approval ends: row, entry, event. Whoever acts has done it.
+
+    An approval that is denied because its time is over is told as expired: nobody said no.
+    """
+    is_by_time = context.current().principal == EXPIRY
+    row.status = status.value
+    row.decided_at = timezone.now()
+    row.save(update_fields=["status", "decided_at"])
+    kind = Kind.APPROVE if status is ApprovalStatus.APPROVED else Kind.REJECT
+    key = Idempotency(scope=f"{row.pk}:decision", key=voice or status.value)
+    note(
+        row,
+        kind=kind,
+        status=_STATUS_OF_ENTRY[status],
+        summary=summary,
+        comment=comment,
+        idempotency=key,
+        risk=Risk.CRITICAL if status is ApprovalStatus.APPROVED else Risk.HIGH,
+    )
+    tell("expired" if is_by_time else _SAID_OF[status], row)
+
+
+def note(
+    row: Approval,
+    *,
+    kind: Kind,
+    status: Status,
+    summary: str,
+    comment: str = "",
+    idempotency: Idempotency | None = None,
+    risk: Risk = Risk.HIGH,
+) -> UUID:
+    """Append the entry of a step, caused by the request; return its id."""
+    happened = caused_by(context.current(), row.requested_entry_id)
+    capability = capabilities.get(DECIDE)
+    draft = Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=DECIDE,
+        version=1,
+        kind=kind,
+        status=status,
+        target=Target(type="approval", id=str(row.pk)),
+        authority=Authority(
+            capability=capability.id, version=capability.version, risk=risk, source="approval"
+        ),
+        happened=happened,
+        reason=comment,
+        summary=summary,
+        approval_id=row.pk,
+        idempotency=idempotency,
+        mandate=delegations.mandate_of(happened.principal),
+    )
+    entries.append(draft)
+    return draft.id
+
+
+def tell(what: str, row: Approval, **more: Any) -> None:
+    """Record what happened to an approval, for the inbox and for whoever waits for it."""
+    recorder.emit(
+        f"ledger.approval.{what}",
+        {**facts_of(row), **more},
+        stream=stream_of(row.pk),
+        # Once each; votes and delegations may come several times.
+        event_id=None if more else f"evt_approval_{what}_{row.pk}",
+    )
+
+
+def facts_of(row: Approval) -> Mapping[str, Any]:
+    """Return what every event of an approval says: no personal values, no input."""
+    return {
+        "approvalId": str(row.pk),
+        "status": row.status,
+        "title": row.title,
+        "actionName": row.action_name,
+        "targetType": row.target_type,
+        "targetId": row.target_id,
+        "reference": row.reference,
+        "requestedBy": row.requested_by,
+        "risk": row.risk,
+        "policy": f"{row.policy_name}@v{row.policy_version}",
+        "quorum": row.quorum,
+        "assignedTo": str(row.assigned_to_id) if row.assigned_to_id else None,
+        "assignedGroup": row.assigned_group.name if row.assigned_group else None,
+        "execute": row.execute,
+        "expiresAt": row.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
+
+
+def caused_by(happened: EventContext, entry_id: UUID) -> EventContext:
+    """Return the context as one in which an entry is the cause of what happens."""
+    return replace(happened, causation_id=str(entry_id))
+
+
+def assign(row: Approval, to: User, *, by: str) -> None:
+    """Write down who is to decide instead."""
+    row.assigned_to = to
+    row.delegated_from = by
+    row.save(update_fields=["assigned_to", "delegated_from"])
+
+
+def is_due(row: Approval, *, at: datetime) -> bool:
+    """Say whether an approval is open, but should not be any more."""
+    return row.status == ApprovalStatus.PENDING and row.expires_at <= at

@@ -1,0 +1,198 @@
+"""When somebody else has to agree: policies over what is known of an action. Pure.
+
+A policy is data with versions. Its conditions are CEL; who evaluates them comes in as a
+function, so that this room knows no library. A condition that cannot be answered counts as
+one that holds: it is better to ask once too often.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from events.domain.errors import Conflict, NotFound, Rejected
+from events.domain.principal import PrincipalKind
+from ledger.domain.action import plain
+from ledger.domain.approval import OnExpiry
+from ledger.domain.capability import ApprovalPolicy as Declared
+from ledger.domain.capability import Capability, Risk, actor_of, covers
+
+Answer = Callable[[str, Mapping[str, Any]], bool]
+"""Given a condition and the facts: whether it holds. Raises ConditionUnanswered."""
+
+
+class PolicyStatus(StrEnum):
+    """A version is drafted, comes into force, and makes way for the next."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class Execute(StrEnum):
+    """Who carries out what was approved."""
+
+    BY_REQUESTER = "by_requester"
+    ON_APPROVAL = "on_approval"
+
+
+class ConditionInvalid(Rejected):
+    code = "policy_condition_invalid"
+    hint = "Write CEL over the facts that the documentation of policies names."
+
+    def __init__(self, pointer: str, why: str) -> None:
+        super().__init__(f"This is no condition: {why}", pointer=pointer)
+
+
+class ConditionUnanswered(Rejected):
+    code = "policy_condition_unanswered"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The condition has no answer here: {why}")
+
+
+class PolicyNotFound(NotFound):
+    code = "approval_policy_not_found"
+
+    def __init__(self, policy_id: object) -> None:
+        super().__init__(f"There is no approval policy {policy_id}.", policy_id=str(policy_id))
+
+
+class PolicyFixed(Conflict):
+    code = "approval_policy_fixed"
+    hint = "Draft a new version; what was decided under this one refers to it."
+
+    def __init__(self, policy: str, status: str) -> None:
+        super().__init__(f"Policy {policy} is {status}.", policy=policy, status=status)
+
+
+class PolicyMissing(Conflict):
+    code = "approval_policy_missing"
+    hint = "Put a policy in force that says who decides."
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"No policy in force says who decides {what}.", subject=what)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One version of a policy, as far as it decides. Without principals it is for all kinds."""
+
+    name: str
+    version: int
+    capabilities: tuple[str, ...]
+    principals: frozenset[PrincipalKind] = frozenset()
+    condition: str = ""
+    quorum: int = 1
+    escalate_when: str = ""
+    escalated_quorum: int | None = None
+    ttl: timedelta = timedelta(hours=24)
+    on_expiry: OnExpiry = OnExpiry.EXPIRED
+    execute: Execute = Execute.BY_REQUESTER
+    reason_code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@v{self.version}"
+
+    def without_condition(self) -> "Policy":
+        """Return the policy as one that always demands: for what is never done alone."""
+        return replace(self, condition="")
+
+    def is_about(self, capability_id: str, kind: PrincipalKind) -> bool:
+        """Say whether its condition is to be asked. Cheaper than asking it."""
+        is_for = not self.principals or kind in self.principals
+        return is_for and covers(self.capabilities, capability_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known of an action when it is asked whether somebody else has to agree."""
+
+    action: str
+    capability: str
+    risk: Risk
+    principal_kind: PrincipalKind
+    principal_id: str = ""
+    target_type: str = ""
+    target_state: Mapping[str, Any] = field(default_factory=dict)
+    is_reversible: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def variables(self) -> dict[str, Any]:
+        """Return what conditions are written over. What is not known has a neutral value."""
+        facts = plain(self.facts)
+        return {
+            "action": self.action,
+            "capability": self.capability,
+            "risk": self.risk.value,
+            "principal_type": self.principal_kind.value,
+            "principal_id": self.principal_id,
+            "actor_type": actor_of(self.principal_kind),
+            "ai_initiated": self.principal_kind is PrincipalKind.AGENT,
+            "target_type": self.target_type,
+            "target_state": plain(self.target_state),
+            "amount_cents": facts.get("amount_cents", facts.get("paid_cents", 0)),
+            "currency": facts.get("currency", ""),
+            "customer_visible": facts.get("customer_visible", False),
+            "reported_by_provider": facts.get("reported_by_provider", False),
+            "reversible": self.is_reversible,
+            "facts": facts,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """That somebody else has to agree: by which policy, how many people, and why."""
+
+    policy: Policy
+    quorum: int
+    reason_code: str
+
+
+def may_need_approval(capability: Capability, kind: PrincipalKind, risk: Risk) -> bool:
+    """Say whether policies are asked at all. What is low, and done by a person, is not."""
+    return (
+        risk is not Risk.LOW
+        or capability.approval is not Declared.NONE
+        or kind is PrincipalKind.AGENT
+    )
+
+
+def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer) -> Demand | None:
+    """Return what the policies in force demand; the strictest, if several do; None if none does."""
+    variables = known.variables()
+    demands = [
+        _demand(policy, known, variables, answer)
+        for policy in policies
+        if policy.is_about(known.capability, known.principal_kind)
+        and holds(policy.condition, variables, answer=answer)
+    ]
+    # The most people; of equals the one whose name comes first, so that it is always the same.
+    return min(demands, key=lambda each: (-each.quorum, each.policy.name), default=None)
+
+
+def holds(condition: str, variables: Mapping[str, Any], *, answer: Answer) -> bool:
+    """Say whether a condition holds; an empty one does, and one that has no answer too."""
+    if not condition:
+        return True
+    try:
+        return answer(condition, variables)
+    except ConditionUnanswered:
+        return True
+
+
+def _demand(
+    policy: Policy, known: Circumstances, variables: Mapping[str, Any], answer: Answer
+) -> Demand:
+    quorum = policy.quorum
+    if policy.escalated_quorum is not None and holds(
+        policy.escalate_when, variables, answer=answer
+    ):
+        quorum = max(quorum, policy.escalated_quorum)
+    code = policy.reason_code or f"{known.action.replace('.', '_')}_requested_by"
+    return Demand(
+        policy=policy,
+        quorum=quorum,
+        reason_code=code if policy.reason_code else f"{code}_{known.principal_kind.value}",
+    )
