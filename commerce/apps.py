@@ -8,6 +8,7 @@ class CommerceConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers: events, capabilities, the aggregate, jobs, listeners, checks.
         from commerce import (  # noqa: F401, PLC0415
+            approval_policies,
             capabilities,
             catalogue,
             checks,
@@ -20,3 +21,6 @@ class CommerceConfig(AppConfig):
         from commerce.commands import bookings, invoices, money, products  # noqa: F401, PLC0415
 
         post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")
+        post_migrate.connect(
+            approval_policies.lay_down, sender=self, dispatch_uid="commerce.approval_policies"
+        )

@@ -103,6 +103,7 @@ MEANINGS = {
             "seals, all of them open."
         ),
         "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
+        "APPROVAL_POLICIES": "Whether `migrate` puts the first policies of approvals into force.",
     },
     "Running": {
         "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",

@@ -4,6 +4,9 @@ from uuid import UUID
 
 from events.catalogue import declare, declare_stream
 from events.domain.envelope import Stream
+from ledger.domain.approval import ApprovalStatus
+from ledger.domain.capability import Risk
+from ledger.domain.policy import Execute
 from ledger.models import ApiKey
 
 
@@ -147,4 +150,96 @@ for _what, _meaning in {
         stream="reversal",
         meaning=_meaning,
         schema=_ABOUT_A_REVERSAL,
+    )
+
+
+def _about_an_approval(**more: object) -> dict[str, object]:
+    text, maybe = {"type": "string"}, {"type": ["string", "null"]}
+    properties = {
+        "approvalId": {"type": "string", "format": "uuid"},
+        "status": {"enum": [status.value for status in ApprovalStatus]},
+        "title": text,
+        "actionName": text,
+        "targetType": text,
+        "targetId": text,
+        "reference": text,
+        "requestedBy": text,
+        "risk": {"enum": [risk.value for risk in Risk]},
+        "policy": text,
+        "quorum": {"type": "integer", "minimum": 1},
+        "assignedTo": maybe,
+        "assignedGroup": maybe,
+        "execute": {"enum": [mode.value for mode in Execute]},
+        "expiresAt": _TIME,
+        **more,
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+declare_stream(
+    "approval",
+    meaning="The life of one approval: asked for, voted on, decided or over.",
+    read="approval.read",
+)
+for _what, _meaning in (
+    ("requested", "Somebody asks for leave; the inbox has one more."),
+    ("decided", "An approval was approved or denied; `status` says which."),
+    ("expired", "Nobody decided in time; `status` is `expired` or, by policy, `denied`."),
+    ("cancelled", "Whoever asked has withdrawn it."),
+    ("superseded", "A newer request of the same requester takes its place."),
+):
+    declare(
+        f"ledger.approval.{_what}",
+        category="domain",
+        stream="approval",
+        external=True,
+        meaning=_meaning,
+        schema=_about_an_approval(),
+    )
+declare(
+    "ledger.approval.voted",
+    category="domain",
+    stream="approval",
+    external=True,
+    meaning="One of several people who have to agree has agreed.",
+    schema=_about_an_approval(voices={"type": "integer", "minimum": 1}),
+)
+declare(
+    "ledger.approval.delegated",
+    category="domain",
+    stream="approval",
+    external=True,
+    meaning="Somebody else is to decide instead.",
+    schema=_about_an_approval(delegatedBy={"type": "string"}),
+)
+declare_stream(
+    "approval_policy",
+    meaning="The versions of one policy of approvals.",
+    read="approval_policy.read",
+)
+for _what, _meaning in (
+    ("drafted", "A version of a policy of approvals was drafted."),
+    ("activated", "A version of a policy is in force; the one before it is not any more."),
+    ("retired", "A version of a policy is no longer in force."),
+):
+    declare(
+        f"ledger.approval_policy.{_what}",
+        category="domain",
+        stream="approval_policy",
+        meaning=_meaning,
+        schema={
+            "type": "object",
+            "properties": {
+                "policyId": {"type": "string", "format": "uuid"},
+                "name": {"type": "string"},
+                "version": {"type": "integer", "minimum": 1},
+            },
+            "required": ["policyId", "name", "version"],
+            "additionalProperties": False,
+        },
     )

@@ -266,7 +266,8 @@ _COLUMNS: LiteralString = """
   actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
   caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
   idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
-  capability_version, authorization_source, approval_id, amends_id, principal_subtype, delegation_id,
+  capability_version, authorization_source, approval_id, amends_id, principal_subtype,
+  delegation_id,
   delegated_by_type, delegated_by_id, workflow_run_id, workflow_step_id,
   body, digest
 """

@@ -315,6 +315,8 @@ COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
 COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
 # Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
+# Whether `migrate` puts the first policies of approvals into force.
+APPROVAL_POLICIES = env.flag("APPROVAL_POLICIES", default=True)
 
 # Flows. Times in milliseconds; what a step does not say for itself comes from here.
 FLOWS_RETRY_MAX = env.integer("DAYBOOK_RETRY_MAX", 10)

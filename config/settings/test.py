@@ -15,6 +15,7 @@ EVENTS_STRICT = True
 
 # A test says itself what is due.
 COMMERCE_TIMETABLE = False
+APPROVAL_POLICIES = False
 FLOWS_HEALTH_INTERVAL_S = 0
 
 # Any 32 bytes: what a test seals is nobody's evidence.

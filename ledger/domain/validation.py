@@ -6,6 +6,7 @@ The order is that of Voyant's `validateApprovedAction`; the first that applies i
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from events.domain.errors import Conflict, DomainError, Forbidden
 from ledger.domain import approval as rules
@@ -38,7 +39,7 @@ class Execution:
 class NotCovered(DomainError):
     """The approval that was referred to does not cover what is about to be done."""
 
-    def __init__(self, approval_id: str, message: str, **facts: object) -> None:
+    def __init__(self, approval_id: str, message: str, **facts: Any) -> None:
         super().__init__(message, approval_id=approval_id, **facts)
 
 

@@ -27,22 +27,11 @@ from ledger.domain.approval import (
 )
 from ledger.domain.capability import ID_CHARS_MAX, Risk
 from ledger.domain.policy import Execute, Policy, PolicyStatus
-from ledger.models.entries import Entry
+from ledger.models.entries import Entry, choices
 
 CONDITION_CHARS_MAX: Final = 2000
 TTL_MAX: Final = timedelta(days=90)
 _ID_CHARS_MAX = 255
-
-
-def _choices(
-    values: type[ApprovalStatus]
-    | type[Decision]
-    | type[OnExpiry]
-    | type[Risk]
-    | type[Execute]
-    | type[PolicyStatus],
-) -> list[tuple[str, str]]:
-    return [(value.value, value.value.replace("_", " ")) for value in values]
 
 
 class ApprovalPolicyVersion(models.Model):
@@ -52,7 +41,7 @@ class ApprovalPolicyVersion(models.Model):
     name = models.CharField(max_length=100)
     version = models.PositiveIntegerField()
     status = models.CharField(
-        max_length=7, choices=_choices(PolicyStatus), db_default=PolicyStatus.DRAFT.value
+        max_length=7, choices=choices(PolicyStatus), db_default=PolicyStatus.DRAFT.value
     )
     meaning = models.CharField(max_length=500)
     # Capabilities, or families of them (`refund.*`), as scopes are written.
@@ -67,10 +56,10 @@ class ApprovalPolicyVersion(models.Model):
     escalated_quorum = models.PositiveSmallIntegerField(null=True, blank=True)
     ttl = models.DurationField()
     on_expiry = models.CharField(
-        max_length=7, choices=_choices(OnExpiry), db_default=OnExpiry.EXPIRED.value
+        max_length=7, choices=choices(OnExpiry), db_default=OnExpiry.EXPIRED.value
     )
     execute = models.CharField(
-        max_length=12, choices=_choices(Execute), db_default=Execute.BY_REQUESTER.value
+        max_length=12, choices=choices(Execute), db_default=Execute.BY_REQUESTER.value
     )
     assigned_group = models.ForeignKey(
         Group, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -153,7 +142,7 @@ class Approval(models.Model):
         Entry, on_delete=models.PROTECT, related_name="approval_requested"
     )
     status = models.CharField(
-        max_length=10, choices=_choices(ApprovalStatus), db_default=ApprovalStatus.PENDING.value
+        max_length=10, choices=choices(ApprovalStatus), db_default=ApprovalStatus.PENDING.value
     )
     title = models.CharField(max_length=200)
 
@@ -185,12 +174,12 @@ class Approval(models.Model):
     )
     policy_name = models.CharField(max_length=100)
     policy_version = models.PositiveIntegerField()
-    risk = models.CharField(max_length=8, choices=_choices(Risk))
+    risk = models.CharField(max_length=8, choices=choices(Risk))
     reason = models.CharField(max_length=REASON_CHARS_MAX, blank=True, db_default="")
     reason_code = models.CharField(max_length=100, blank=True, db_default="")
     quorum = models.PositiveSmallIntegerField()
-    on_expiry = models.CharField(max_length=7, choices=_choices(OnExpiry))
-    execute = models.CharField(max_length=12, choices=_choices(Execute))
+    on_expiry = models.CharField(max_length=7, choices=choices(OnExpiry))
+    execute = models.CharField(max_length=12, choices=choices(Execute))
 
     assigned_to = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -268,7 +257,7 @@ class ApprovalVote(models.Model):
     approval = models.ForeignKey(Approval, on_delete=models.PROTECT, related_name="votes")
     principal = models.CharField(max_length=_ID_CHARS_MAX)
     human = models.CharField(max_length=40)
-    decision = models.CharField(max_length=7, choices=_choices(Decision))
+    decision = models.CharField(max_length=7, choices=choices(Decision))
     comment = models.CharField(max_length=COMMENT_CHARS_MAX, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Now())
 

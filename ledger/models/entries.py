@@ -33,7 +33,7 @@ from ledger.domain.reversals import (
 )
 
 _ID_CHARS_MAX = 255
-_DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
+_EXECUTED = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 
 
 _ENDING = sorted(step.value for step in ENDING)
@@ -165,7 +165,7 @@ class Entry(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["approval_id"],
-                condition=Q(status__in=_DONE, approval_id__isnull=False)
+                condition=Q(status__in=_EXECUTED, approval_id__isnull=False)
                 & ~Q(action_kind__in=[Kind.APPROVE.value, Kind.REJECT.value]),
                 name="ledger_approval_is_used_once",
             ),

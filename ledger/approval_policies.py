@@ -1,0 +1,39 @@
+"""The policies with which an installation begins. Laid down by `migrate`, then the operator's.
+
+People who may do something do it; agents ask. Every app lays down its own in the same way.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from ledger.services import approval_policies
+from ledger.services.approval_policies import Terms
+
+POLICIES = (
+    Terms(
+        name="agent-action-approval",
+        meaning="What is grave is not done by an agent unless a person agrees.",
+        capabilities=("*",),
+        principals=("agent",),
+        condition="risk in ['high', 'critical']",
+        ttl=timedelta(hours=24),
+    ),
+    Terms(
+        name="subject-approval",
+        meaning="Leave that a workflow asks for at one of its steps.",
+        capabilities=("approval.request",),
+        ttl=timedelta(days=7),
+        # Never matches an action by itself: it is asked for by name.
+        condition="false",
+    ),
+)
+
+
+def lay_down(*, plan: object = None, **_signal: object) -> None:
+    """Put into force the policies that are missing.
+
+    Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
+    """
+    if plan is not None and settings.APPROVAL_POLICIES:
+        approval_policies.lay_down(every=POLICIES)

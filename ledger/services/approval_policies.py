@@ -1,0 +1,208 @@
+"""Draft rules of when somebody else has to agree, put them into force, and end them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db.models import Max
+from django.utils import timezone
+
+from events import context, recorder
+from events.domain.errors import Rejected
+from events.domain.principal import SYSTEM, PrincipalKind
+from ledger import capabilities, recording
+from ledger.approving import conditions
+from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.approval import QUORUM_MAX, OnExpiry
+from ledger.domain.capability import EVERY_PRINCIPAL
+from ledger.domain.policy import Execute, PolicyFixed, PolicyNotFound, PolicyStatus
+from ledger.models import ApprovalPolicyVersion
+from ledger.models.approvals import TTL_MAX
+
+
+class PolicyInvalid(Rejected):
+    code = "approval_policy_invalid"
+    hint = "Correct what the pointer names."
+
+    def __init__(self, pointer: str, why: str) -> None:
+        super().__init__(why, pointer=pointer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a version says. `capabilities` are written as scopes: `refund.*`."""
+
+    name: str
+    meaning: str
+    capabilities: tuple[str, ...]
+    ttl: timedelta
+    principals: tuple[str, ...] = ()
+    condition: str = ""
+    quorum: int = 1
+    escalate_when: str = ""
+    escalated_quorum: int | None = None
+    on_expiry: str = OnExpiry.EXPIRED.value
+    execute: str = Execute.BY_REQUESTER.value
+    assigned_group: str = ""
+    reason_code: str = ""
+
+
+def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
+    """Draft the next version of a policy; nothing changes before it is put into force.
+
+    :raises PolicyInvalid: if it is about nothing, or its numbers are out of range.
+    :raises ConditionInvalid: if a condition is no CEL.
+    """
+    _check(terms)
+    with recording.recorded(_action("draft", Kind.CREATE)) as proof:
+        return _insert(terms, proof=proof)
+
+
+def activate_policy(*, policy_id: UUID) -> ApprovalPolicyVersion:
+    """Put a draft into force; the version before it makes way. Requests under way keep theirs.
+
+    :raises PolicyNotFound: if there is no such version.
+    :raises PolicyFixed: if it is no draft.
+    """
+    with recording.recorded(_action("activate", Kind.UPDATE, policy_id)) as proof:
+        policy = _locked(policy_id)
+        if policy.status != PolicyStatus.DRAFT:
+            raise PolicyFixed(str(policy), policy.status)
+        _put_into_force(policy, proof=proof)
+    return policy
+
+
+def retire_policy(*, policy_id: UUID) -> ApprovalPolicyVersion:
+    """End a version that is in force, or put a draft away.
+
+    :raises PolicyNotFound: if there is no such version.
+    :raises PolicyFixed: if it was ended before.
+    """
+    action = _action("retire", Kind.UPDATE, policy_id, capability="approval_policy.activate")
+    with recording.recorded(action) as proof:
+        policy = _locked(policy_id)
+        if policy.status == PolicyStatus.RETIRED:
+            raise PolicyFixed(str(policy), policy.status)
+        _end(policy, proof=proof)
+    return policy
+
+
+def lay_down(*, every: Iterable[Terms]) -> list[ApprovalPolicyVersion]:
+    """Put into force the policies whose names are not known yet; the others are the operator's."""
+    known = set(ApprovalPolicyVersion.objects.values_list("name", flat=True))
+    made = []
+    for terms in every:
+        if terms.name in known:
+            continue
+        _check(terms)
+        with (
+            context.acting(SYSTEM),
+            recording.recorded(_action("activate", Kind.CREATE)) as proof,
+        ):
+            policy = _insert(terms, proof=proof)
+            _put_into_force(policy, proof=proof)
+        made.append(policy)
+    return made
+
+
+def _action(
+    verb: str, kind: Kind, policy_id: UUID | None = None, *, capability: str = ""
+) -> Action:
+    name = f"approval_policy.{verb}"
+    target = Target(type="approval_policy", id=str(policy_id or ""))
+    return Action(name=name, kind=kind, target=target, capability=capability or name)
+
+
+def _check(terms: Terms) -> None:
+    unknown = [scope for scope in terms.capabilities if not capabilities.is_scope(scope)]
+    if unknown or not terms.capabilities:
+        raise PolicyInvalid("/capabilities", f"No capability is meant by {unknown or 'nothing'}.")
+    kinds = {kind.value for kind in EVERY_PRINCIPAL}
+    if strange := sorted(set(terms.principals) - kinds):
+        raise PolicyInvalid("/principals", f"There are no principals of kind {strange}.")
+    if not 1 <= terms.quorum <= QUORUM_MAX:
+        raise PolicyInvalid("/quorum", f"From 1 to {QUORUM_MAX} people have to agree.")
+    if not timedelta(0) < terms.ttl <= TTL_MAX:
+        raise PolicyInvalid("/ttl_seconds", f"A request is open for up to {TTL_MAX.days} days.")
+    _check_escalation(terms)
+    conditions.check(terms.condition, pointer="/condition")
+    conditions.check(terms.escalate_when, pointer="/escalate_when")
+
+
+def _check_escalation(terms: Terms) -> None:
+    higher = terms.escalated_quorum
+    if higher is None:
+        if terms.escalate_when:
+            raise PolicyInvalid("/escalated_quorum", "Say how many have to agree then.")
+    elif not terms.quorum < higher <= QUORUM_MAX:
+        why = f"Escalation raises the bar: from {terms.quorum + 1} to {QUORUM_MAX}."
+        raise PolicyInvalid("/escalated_quorum", why)
+
+
+def _insert(terms: Terms, *, proof: Proof) -> ApprovalPolicyVersion:
+    versions = ApprovalPolicyVersion.objects.filter(name=terms.name)
+    last = versions.aggregate(last=Max("version"))["last"] or 0
+    policy = ApprovalPolicyVersion.objects.create(
+        name=terms.name,
+        version=last + 1,
+        meaning=terms.meaning,
+        capabilities=list(terms.capabilities),
+        principals=[PrincipalKind(kind).value for kind in terms.principals],
+        condition=terms.condition,
+        quorum=terms.quorum,
+        escalate_when=terms.escalate_when,
+        escalated_quorum=terms.escalated_quorum,
+        ttl=terms.ttl,
+        on_expiry=OnExpiry(terms.on_expiry).value,
+        execute=Execute(terms.execute).value,
+        assigned_group=_group(terms.assigned_group),
+        reason_code=terms.reason_code,
+        created_by=str(context.current().principal),
+    )
+    proof.refers_to(policy.pk)
+    proof.says(f"Drafted {policy}.")
+    _tell("drafted", policy)
+    return policy
+
+
+def _put_into_force(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
+    before = ApprovalPolicyVersion.objects.select_for_update().filter(
+        name=policy.name, status=PolicyStatus.ACTIVE.value
+    )
+    for each in before:
+        _end(each, proof=proof)
+    policy.status = PolicyStatus.ACTIVE.value
+    policy.activated_at = timezone.now()
+    policy.save(update_fields=["status", "activated_at"])
+    proof.says(f"{policy} is in force.")
+    _tell("activated", policy)
+
+
+def _end(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
+    policy.status = PolicyStatus.RETIRED.value
+    policy.retired_at = timezone.now()
+    policy.save(update_fields=["status", "retired_at"])
+    proof.says(f"{policy} is not in force any more.")
+    _tell("retired", policy)
+
+
+def _locked(policy_id: UUID) -> ApprovalPolicyVersion:
+    row = ApprovalPolicyVersion.objects.select_for_update().filter(pk=policy_id).first()
+    if row is None:
+        raise PolicyNotFound(policy_id)
+    return row
+
+
+def _group(name: str) -> Group | None:
+    return Group.objects.get_or_create(name=name)[0] if name else None
+
+
+def _tell(what: str, policy: ApprovalPolicyVersion) -> None:
+    recorder.emit(
+        f"ledger.approval_policy.{what}",
+        {"policyId": str(policy.pk), "name": policy.name, "version": policy.version},
+        stream=("approval_policy", policy.name),
+        event_id=f"evt_approval_policy_{what}_{policy.pk}",
+    )

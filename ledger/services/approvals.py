@@ -1,0 +1,333 @@
+"""Decide, withdraw and hand on approvals, ask for them ahead, end those whose time is over.
+
+Each public function is one durable transaction. What an action of its own needs is asked
+for by the gate (`ledger.approving.gate`), which no path goes round.
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from events import context
+from events.domain.errors import Forbidden, NotFound, Rejected
+from ledger import capabilities, commands, principals, recording
+from ledger.approving import asking, consent, steps
+from ledger.approving.asking import Petition
+from ledger.authority import Holder
+from ledger.domain import approval as rules
+from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
+from ledger.domain.approval import (
+    ApprovalDecisionConflict,
+    ApprovalDecisionStatusInvalid,
+    ApprovalStatus,
+    Bound,
+    Decider,
+    Decision,
+)
+from ledger.domain.capability import Risk
+from ledger.domain.payload import PayloadKind
+from ledger.domain.policy import PolicyMissing, PolicyStatus
+from ledger.domain.validation import ApprovalMissingFingerprint
+from ledger.models import Approval, ApprovalPolicyVersion, ApprovalVote
+
+EXPIRED_AT_ONCE_MAX: Final = 200
+
+
+class DelegateUnknown(Rejected):
+    code = "approval_delegate_unknown"
+    hint = "Name somebody who may decide approvals."
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"Nobody called {username!r} may decide approvals.", pointer="/to", to=username
+        )
+
+
+class InputGone(NotFound):
+    code = "approval_input_gone"
+    hint = "Repeat the request with Action-Approval-Id."
+
+    def __init__(self, approval_id: UUID) -> None:
+        super().__init__(
+            f"What approval {approval_id} was asked with is no longer kept.",
+            approval_id=str(approval_id),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What leave is asked for when it is not a command: a step of a flow, a plan, a document.
+
+    `reference` is the asker's own name for it (`flow/<id>/<step>`): of one requester and one
+    target there is one open approval for each. `details` are shown to whoever decides.
+    """
+
+    type: str
+    id: str
+    title: str
+    reference: str = ""
+    reason: str = ""
+    details: Mapping[str, Any] | None = None
+    risk: Risk = Risk.MEDIUM
+
+
+def request_approval(
+    *,
+    subject: Subject,
+    policy: str,
+    ttl: timedelta | None = None,
+    quorum: int | None = None,
+) -> Approval:
+    """Ask for leave for a subject that is not a command, as whoever acts; once for each reference.
+
+    In the caller's transaction if there is one, so that what waits and what it waits for are
+    committed together; otherwise in one of its own. `policy` names a policy in force, which
+    says who decides and for how long; `ttl` may only shorten it, `quorum` only raise it.
+
+    The decision arrives as an event of stream `("approval", <id>)`, in the transaction that
+    makes it: `ledger.approval.decided` (`status` is `approved` or `denied`),
+    `ledger.approval.expired`, `.cancelled` or `.superseded`. Its data names `approvalId`,
+    `status`, `targetType`, `targetId` and your `reference`. Whoever must not miss it promotes
+    `ledger.approval.*` (`workflows.work.promotion.durable_subscriber`) and is called at least
+    once by a row of work; `ledger.approval.voted` and `.delegated` are not the end of it.
+
+    :raises PolicyMissing: if no such policy is in force.
+    """
+    inside = transaction.get_connection().in_atomic_block
+    with nullcontext() if inside else transaction.atomic(durable=True):
+        approval, _ = asking.ask(_petition(subject, policy, ttl, quorum))
+    return approval
+
+
+def decide_approval(
+    *,
+    approval_id: UUID,
+    decision: str,
+    decider: Holder,
+    comment: str = "",
+    is_fresh: bool = False,
+) -> Approval:
+    """Approve or deny, as `decider`. Saying the same again changes nothing.
+
+    `is_fresh` says that a person has just proved who they are; a key does so each time.
+
+    :raises ApprovalDecisionStatusInvalid: if `decision` is neither.
+    :raises ApprovalNotFound: if there is no such approval.
+    :raises CapabilityMissing: if they may not decide approvals.
+    :raises DomainError: as `rules.authorize_decision` does, which every path asks.
+    """
+    if decision not in set(Decision):
+        raise ApprovalDecisionStatusInvalid(decision)
+    decider.demand(steps.DECIDE)
+    who = decider_of(decider, is_fresh=is_fresh)
+    try:
+        with transaction.atomic(durable=True):
+            row = steps.locked(approval_id)
+            is_over = steps.expire_if_over(row)
+            if not is_over and not _has_said(row, who, Decision(decision)):
+                _decide(row, who, Decision(decision), comment)
+    except Forbidden as why:
+        _refused(approval_id, decision, why)
+        raise
+    if is_over:
+        raise ApprovalDecisionConflict(str(row.pk), row.status)
+    return row
+
+
+def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Approval:
+    """Withdraw a request: who asked, through whatever key, or the person behind it.
+
+    :raises ApprovalNotFound: if there is no such approval.
+    :raises ApprovalDecisionConflict: if it is decided or over.
+    :raises NotTheRequester: if somebody else asked.
+    """
+    with transaction.atomic(durable=True):
+        row = steps.locked(approval_id)
+        is_over = steps.expire_if_over(row)
+        if not is_over:
+            state = steps.state_of(row)
+            after = rules.cancel(state, decider_of(by), at=timezone.now())
+            steps.end(row, after.status, summary="Withdrawn by who asked.", comment=comment)
+    if is_over:
+        raise ApprovalDecisionConflict(str(row.pk), row.status)
+    return row
+
+
+def delegate_approval(
+    *, approval_id: UUID, to: str, decider: Holder, comment: str = ""
+) -> Approval:
+    """Let the user called `to` decide instead. It is no easier for them to.
+
+    :raises ApprovalNotFound: if there is no such approval.
+    :raises DelegateUnknown: if nobody of that name may decide approvals.
+    :raises CapabilityMissing: if the decider may not decide approvals.
+    :raises DomainError: as `rules.delegate` does.
+    """
+    decider.demand(steps.DECIDE)
+    user = User.objects.filter(username=to, is_active=True).first()
+    if user is None or not Holder(user).holds(steps.DECIDE):
+        raise DelegateUnknown(to)
+    who = decider_of(decider)
+    try:
+        with transaction.atomic(durable=True):
+            row = steps.locked(approval_id)
+            rules.delegate(steps.state_of(row), who, to=str(user.pk), at=timezone.now())
+            steps.assign(row, user, by=who.human or who.principal)
+            summary = f"Handed on to {to}."
+            steps.note(
+                row, kind=Kind.UPDATE, status=Status.REQUESTED, summary=summary, comment=comment
+            )
+            steps.tell("delegated", row, delegatedBy=who.principal)
+    except Forbidden as why:
+        _refused(approval_id, "delegate", why)
+        raise
+    return row
+
+
+def expire_approvals() -> int:
+    """End the approvals that nobody has decided in time; return how many. For beat.
+
+    One transaction each. Whatever this misses ends when somebody tries to decide or use it.
+    """
+    due = Approval.objects.filter(
+        status=ApprovalStatus.PENDING.value, expires_at__lte=timezone.now()
+    )
+    ended = 0
+    for approval_id in due.order_by("expires_at").values_list("pk", flat=True)[
+        :EXPIRED_AT_ONCE_MAX
+    ]:
+        with transaction.atomic(durable=True):
+            ended += steps.expire_if_over(steps.locked(approval_id))
+    return ended
+
+
+def execute_approved(*, approval_id: UUID) -> str:
+    """Carry out what was approved, as whoever acts, who must be the requester. For a job.
+
+    The command's own service opens the transaction, where the approval is validated again.
+    Return the id of what was made or changed.
+
+    :raises ApprovalNotFound: if there is no such approval.
+    :raises ApprovalMissingFingerprint: if it is of a subject: there is nothing to carry out.
+    :raises InputGone: if its input was taken away meanwhile.
+    :raises ApprovedActionRepeated: if it was done before.
+    :raises DomainError: whatever validation, or the command, refuses with.
+    """
+    row = Approval.objects.filter(pk=approval_id).first()
+    if row is None:
+        raise rules.ApprovalNotFound(approval_id)
+    if not row.is_repeatable:
+        text = f"Approval {approval_id} is of nothing that can be carried out by name."
+        raise ApprovalMissingFingerprint(str(approval_id), text)
+    asked = asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT)
+    if asked is None:
+        raise InputGone(approval_id)
+    target_id = "" if row.target_id == UNKNOWN_TARGET else row.target_id
+    with consent.presenting(str(approval_id)):
+        return commands.run(
+            row.action_name, version=row.action_version, target_id=target_id, input=asked
+        )
+
+
+def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
+    """Return who wants to decide, as the rules see them."""
+    principal = holder.principal
+    groups = holder.user.groups.values_list("name", flat=True) if holder.user else ()
+    return Decider(
+        principal=str(principal),
+        kind=principal.kind.value,
+        human=principals.human_of(principal),
+        groups=frozenset(groups),
+        # A key is shown with every request; a session may have been left open.
+        is_fresh=is_fresh or holder.key is not None,
+    )
+
+
+def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> None:
+    before = steps.state_of(row)
+    after = rules.decide(before, who, decision, at=timezone.now())
+    assert who.human is not None, "the rules let nobody else through"
+    ApprovalVote.objects.create(
+        approval=row,
+        principal=who.principal,
+        human=who.human,
+        decision=decision.value,
+        comment=comment[: rules.COMMENT_CHARS_MAX],
+    )
+    voices = len(after.approved_by)
+    said = f"{voices} of {row.quorum} people agree." if voices else "Denied."
+    if after.status is ApprovalStatus.PENDING:
+        steps.note(
+            row,
+            kind=Kind.APPROVE,
+            status=Status.SUCCEEDED,
+            summary=said,
+            comment=comment,
+            risk=Risk.CRITICAL,
+        )
+        steps.tell("voted", row, voices=voices)
+        return
+    if after.status is ApprovalStatus.DENIED:
+        said = "Denied."
+    steps.end(row, after.status, summary=said, comment=comment)
+
+
+def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
+    """Say whether this person has said just that before: the answer is what has become of it."""
+    vote = ApprovalVote.objects.filter(approval=row, human=who.human or "").first()
+    return vote is not None and vote.decision == decision
+
+
+def _refused(approval_id: UUID, what: str, why: Forbidden) -> None:
+    kind = Kind.REJECT if what == Decision.DENY else Kind.APPROVE
+    target = Target(type="approval", id=str(approval_id))
+    action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
+    recording.refused(action, why)
+
+
+def _petition(
+    subject: Subject, policy_name: str, ttl: timedelta | None, quorum: int | None
+) -> Petition:
+    policy = (
+        ApprovalPolicyVersion.objects.select_related("assigned_group")
+        .filter(name=policy_name, status=PolicyStatus.ACTIVE.value)
+        .first()
+    )
+    if policy is None:
+        raise PolicyMissing(f"{subject.type} {subject.id}")
+    happened = context.current()
+    capability = capabilities.get(steps.REQUEST)
+    return Petition(
+        title=subject.title,
+        bound=Bound(
+            action=steps.REQUEST,
+            version=1,
+            target_type=subject.type,
+            target_id=subject.id,
+            route=happened.origin.route(),
+            state=subject.details,
+            principal=str(happened.principal),
+            capability=capability.id,
+            capability_version=capability.version,
+            risk=subject.risk.value,
+            policy=policy.name,
+            policy_version=policy.version,
+            reason_code=policy.reason_code,
+        ),
+        kind=Kind.EXECUTE,
+        policy=policy,
+        quorum=max(policy.quorum, quorum or 0),
+        happened=happened,
+        ttl=min(policy.ttl, ttl or policy.ttl),
+        reason=subject.reason,
+        reference=subject.reference,
+        source="approval",
+        is_command=False,
+    )

@@ -1,0 +1,99 @@
+"""A made-up thing that is accountable, and people and programs that want to change it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import User
+
+from events import context
+from events.domain.context import Origin
+from events.domain.principal import Principal, PrincipalKind
+from ledger.approving import consent
+from ledger.approving.gate import ApprovalRequired
+from ledger.authority import Holder
+from ledger.domain.action import Action, Kind, Target
+from ledger.models import Approval, ApprovalPolicyVersion
+from ledger.recording import recorded
+from ledger.services import approval_policies, approvals
+from ledger.services.approval_policies import Terms
+
+STATE: dict[str, Any] = {}
+"""How the things are, by id: what a service would read under its lock."""
+
+
+def put_into_force(**terms: Any) -> ApprovalPolicyVersion:
+    """Have a policy: by default every grave action of everybody needs one other person."""
+    terms = {
+        "name": "test-approval",
+        "meaning": "For a test.",
+        "capabilities": ("api_key.revoke", "api_key.issue"),
+        "ttl": timedelta(hours=1),
+        **terms,
+    }
+    draft = approval_policies.draft_policy(terms=Terms(**terms))
+    return approval_policies.activate_policy(policy_id=draft.pk)
+
+
+def do(
+    thing: str = "t1",
+    *,
+    makes: bool = False,
+    fails: type[Exception] | None = None,
+    capability: str = "api_key.revoke",
+    **asked: Any,
+) -> UUID:
+    """Do something grave to a thing, as a service does; return its entry."""
+    action = Action(
+        name="thing.do",
+        kind=Kind.CREATE if makes else Kind.EXECUTE,
+        target=Target(type="thing", id="" if makes else thing),
+        capability=capability,
+        input=asked,
+    )
+    with recorded(action) as proof:
+        proof.found({"revision": STATE.get(thing, 1)})
+        proof.weighs(**{name: asked[name] for name in ("amount_cents",) if name in asked})
+        if fails is not None:
+            raise fails
+        if makes:
+            proof.refers_to(uuid4())
+    return proof.entry_id
+
+
+def asked(thing: str = "t1", **facts: Any) -> Approval:
+    """Want to do it, and be told to wait."""
+    try:
+        do(thing, **facts)
+    except ApprovalRequired as required:
+        return required.approval
+    raise AssertionError("it was done at once")
+
+
+def under(approval: Approval, thing: str = "t1", **facts: Any) -> UUID:
+    """Do it under an approval."""
+    with consent.presenting(str(approval.pk)):
+        return do(thing, **facts)
+
+
+@contextmanager
+def acting(user: User, *, caller_type: str = "session") -> Iterator[Holder]:
+    """Act as a person who is logged in."""
+    holder = Holder(user, session_key="s")
+    with context.acting(holder.principal, origin=Origin(caller_type=caller_type)):
+        yield holder
+
+
+def say(approval: Approval, user: User, decision: str = "approve", **facts: Any) -> Approval:
+    """Decide as a person who has just proved who they are."""
+    facts.setdefault("is_fresh", True)
+    with acting(user) as holder:
+        return approvals.decide_approval(
+            approval_id=approval.pk, decision=decision, decider=holder, **facts
+        )
+
+
+def principal_of(user: User) -> Principal:
+    return Principal(kind=PrincipalKind.USER, id=str(user.pk))

@@ -1,0 +1,287 @@
+"""Leave of somebody else: asked for, given by people, used once."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from events.domain.errors import Rejected
+from events.models import StoredEvent
+from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
+from ledger.domain.approval import (
+    AlreadyVoted,
+    ApprovalAssigneeMismatch,
+    ApprovalDecisionConflict,
+    ApprovalDecisionStatusInvalid,
+    NotTheRequester,
+    SelfDecisionForbidden,
+    StepUpRequired,
+)
+from ledger.domain.capability import CapabilityMissing
+from ledger.domain.validation import ApprovalExpired, ApprovalFingerprintMismatch
+from ledger.models import Approval, Entry
+from ledger.services import approvals
+from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class CannotBe(Rejected):
+    code = "cannot_be"
+
+    def __init__(self) -> None:
+        super().__init__("It cannot be.")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return grant(User.objects.create_user("carol"), "approval.decide")
+
+
+@pytest.fixture
+def dave(db: None) -> User:
+    return grant(User.objects.create_user("dave"), "approval.decide")
+
+
+@pytest.fixture(autouse=True)
+def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
+    STATE.clear()
+    grant(alice, "approval.decide")
+    put_into_force()
+    with acting(User.objects.get(pk=alice.pk)):
+        yield
+
+
+def entries(**facts: object) -> list[str]:
+    return list(
+        Entry.objects.filter(**facts).order_by("occurred_at").values_list("status", flat=True)
+    )
+
+
+class TestAsking:
+    def test_takes_the_change_back_and_puts_the_request_on_record(self, alice: User) -> None:
+        approval = asked(reason_of_mine="because")
+
+        entry = Entry.objects.get(approval_id=approval.pk)
+        assert (entry.status, entry.action_name, entry.target_id) == (
+            "awaiting_approval",
+            "thing.do",
+            "t1",
+        )
+        assert entry.pk == approval.requested_entry_id
+        assert approval.requested_by == f"user:{alice.pk}"
+        assert approval.humans == [str(alice.pk)]
+        assert (approval.policy_name, approval.policy_version) == ("test-approval", 1)
+        assert approval.reason_code == "thing_do_requested_by_user"
+        assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
+
+    def test_twice_for_the_same_finds_the_first(self) -> None:
+        first = asked(n=1)
+
+        assert asked(n=1).pk == first.pk
+        assert Approval.objects.count() == 1
+
+    def test_again_for_something_else_replaces_what_is_pending(self) -> None:
+        first, second = asked(n=1), asked(n=2)
+
+        first.refresh_from_db()
+        assert (first.status, second.status) == ("superseded", "pending")
+        assert entries(approval_id=first.pk) == ["awaiting_approval", "superseded"]
+
+    def test_for_two_things_yet_to_be_made_keeps_both(self) -> None:
+        first, second = asked(makes=True, n=1), asked(makes=True, n=2)
+
+        first.refresh_from_db()
+        assert (first.status, second.status) == ("pending", "pending")
+
+    def test_tells_the_inbox(self) -> None:
+        approval = asked()
+
+        event = StoredEvent.objects.get(name="ledger.approval.requested")
+        assert json.loads(event.data)["approvalId"] == str(approval.pk)
+
+
+class TestDeciding:
+    def test_lets_the_requester_do_it_once(self, carol: User) -> None:
+        approval = asked(n=1)
+        say(approval, carol, comment="fine")
+
+        entry_id = under(approval, n=1)
+
+        entry = Entry.objects.get(pk=entry_id)
+        assert entry.approval_id == approval.pk
+        assert entry.causation_id == str(approval.requested_entry_id)
+        assert entry.idempotency_scope == f"{approval.pk}:execution"
+        with pytest.raises(ApprovedActionRepeated) as repeated:
+            under(approval, n=1)
+        assert repeated.value.entry.pk == entry_id
+        assert entries(approval_id=approval.pk) == ["awaiting_approval", "approved", "succeeded"]
+
+    def test_says_no_for_good(self, carol: User) -> None:
+        approval = asked()
+
+        assert say(approval, carol, "deny").status == "denied"
+        with pytest.raises(ApprovalDecisionConflict):
+            say(approval, carol, "approve")
+
+    def test_the_same_twice_changes_nothing(self, carol: User) -> None:
+        approval = asked()
+        say(approval, carol)
+
+        assert say(approval, carol).status == "approved"
+        assert entries(approval_id=approval.pk) == ["awaiting_approval", "approved"]
+
+    def test_takes_a_quorum_of_different_people(self, carol: User, dave: User) -> None:
+        put_into_force(quorum=2)
+        approval = asked()
+
+        assert say(approval, carol).status == "pending"
+        with pytest.raises(AlreadyVoted):
+            say(approval, carol, "deny")
+        assert say(approval, dave).status == "approved"
+
+    def test_is_not_for_the_requester(self, alice: User) -> None:
+        approval = asked()
+
+        with pytest.raises(SelfDecisionForbidden):
+            say(approval, User.objects.get(pk=alice.pk))
+        approval.refresh_from_db()
+        assert approval.status == "pending"
+        assert entries(action_name="approval.decide") == ["denied"]
+
+    def test_needs_the_capability(self, bob: User) -> None:
+        approval = asked()
+
+        with pytest.raises(CapabilityMissing):
+            say(approval, bob)
+
+    def test_knows_two_words(self, carol: User) -> None:
+        with pytest.raises(ApprovalDecisionStatusInvalid):
+            say(asked(), carol, "expired")
+
+    def test_leaves_it_to_the_group_it_is_for(self, carol: User, dave: User) -> None:
+        policy = put_into_force(assigned_group="Finance")
+        assert policy.assigned_group is not None
+        dave.groups.add(policy.assigned_group)
+        approval = asked()
+
+        with pytest.raises(ApprovalAssigneeMismatch):
+            say(approval, carol)
+        assert say(approval, dave).status == "approved"
+
+
+class TestWithdrawing:
+    def test_is_for_the_requester(self, alice: User, carol: User) -> None:
+        approval = asked()
+
+        with acting(carol) as holder, pytest.raises(NotTheRequester):
+            approvals.cancel_approval(approval_id=approval.pk, by=holder)
+        with acting(alice) as holder:
+            done = approvals.cancel_approval(approval_id=approval.pk, by=holder)
+
+        assert done.status == "cancelled"
+        with pytest.raises(ApprovalDecisionConflict):
+            say(approval, carol)
+
+
+class TestDelegating:
+    def test_lets_somebody_else_decide_instead(self, carol: User, dave: User) -> None:
+        approval = asked()
+
+        with acting(carol) as holder:
+            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+
+        with pytest.raises(ApprovalAssigneeMismatch):
+            say(approval, carol)
+        assert say(approval, dave).status == "approved"
+
+    def test_never_goes_back_to_the_requester(self, carol: User) -> None:
+        approval = asked()
+
+        with acting(carol) as holder, pytest.raises(SelfDecisionForbidden):
+            approvals.delegate_approval(approval_id=approval.pk, to="alice", decider=holder)
+
+
+class TestExpiry:
+    def test_ends_by_the_sweep_with_an_entry(self) -> None:
+        approval = asked()
+
+        with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+            assert approvals.expire_approvals() == 1
+            assert approvals.expire_approvals() == 0
+
+        approval.refresh_from_db()
+        assert approval.status == "expired"
+        entry = Entry.objects.get(approval_id=approval.pk, status="expired")
+        assert (entry.principal_type, entry.principal_id) == ("system", "approval-expiry")
+
+    def test_is_noticed_by_who_decides_too_late(self, carol: User) -> None:
+        put_into_force(on_expiry="denied")
+        approval = asked()
+
+        with (
+            time_machine.travel(timezone.now() + timedelta(hours=2), tick=False),
+            pytest.raises(ApprovalDecisionConflict),
+        ):
+            say(approval, carol)
+
+        approval.refresh_from_db()
+        assert approval.status == "denied"
+
+    def test_is_noticed_by_who_uses_it_too_late(self, carol: User) -> None:
+        approval = say(asked(), carol)
+
+        with (
+            time_machine.travel(timezone.now() + timedelta(hours=2), tick=False),
+            pytest.raises(ApprovalExpired),
+        ):
+            under(approval)
+
+
+class TestUsing:
+    def test_is_refused_when_the_target_has_changed(self, carol: User) -> None:
+        approval = say(asked(), carol)
+        STATE["t1"] = 2
+
+        with pytest.raises(ApprovalFingerprintMismatch):
+            under(approval)
+        again = asked()
+
+        assert again.pk != approval.pk
+
+    def test_can_be_tried_again_when_it_failed(self, carol: User) -> None:
+        approval = say(asked(), carol)
+
+        with pytest.raises(CannotBe):
+            under(approval, fails=CannotBe)
+        under(approval)
+
+        assert entries(approval_id=approval.pk, action_name="thing.do") == [
+            "awaiting_approval",
+            "failed",
+            "succeeded",
+        ]
+
+    def test_covers_one_action_of_a_request(self, carol: User) -> None:
+        approval = say(asked(), carol)
+        under(approval)
+
+        with pytest.raises(ApprovalRequired):
+            do("t2")
+
+
+class TestStepUp:
+    def test_is_asked_of_a_session_when_it_is_critical(self, carol: User) -> None:
+        approval = asked(capability="api_key.issue")
+
+        with pytest.raises(StepUpRequired):
+            say(approval, carol, is_fresh=False)
+        assert say(approval, carol).status == "approved"
+
+    def test_is_not_asked_when_it_is_not(self, carol: User) -> None:
+        assert say(asked(), carol, is_fresh=False).status == "approved"
