@@ -8,7 +8,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -22,6 +22,7 @@ from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
 from ledger import authority, idempotency
+from ledger.approving import consent
 from ledger.idempotency import Exchange
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,12 @@ def _acting(request: HttpRequest, principal: Principal) -> Iterator[None]:
         session_id=_session_of(request) if principal is not ANONYMOUS else "",
         route=_route_of(request),
     )
-    with context.acting(principal, correlation_id=story, causation_id=request_id, origin=origin):
+    with ExitStack() as stack:
+        stack.enter_context(
+            context.acting(principal, correlation_id=story, causation_id=request_id, origin=origin)
+        )
+        if approval_id := request.headers.get(consent.HEADER):
+            stack.enter_context(consent.presenting(approval_id))
         yield
 
 

@@ -19,6 +19,8 @@ from rest_framework.settings import api_settings
 from console.views import refusals
 from events.domain import errors
 from events.domain.errors import DomainError
+from ledger.api import leave
+from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.idempotency import Replayed
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 
 STATUS_OF: Final[dict[type[DomainError], HTTPStatus]] = {
+    ApprovalRequired: HTTPStatus.ACCEPTED,
+    ApprovedActionRepeated: HTTPStatus.OK,
     errors.Malformed: HTTPStatus.BAD_REQUEST,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
@@ -113,6 +117,9 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse
     request = context["request"]
     if isinstance(exc, Replayed):
         return exc.response
+    exc = leave.asked_for(exc)
+    if isinstance(exc, ApprovalRequired | ApprovedActionRepeated):
+        return leave.answer(exc, context["view"], request)
     if isinstance(exc, DomainError):
         return _drf(*_of_domain_error(request, exc))
     if isinstance(exc, OperationalError | InterfaceError | DataError):

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger import authority, idempotency, recording
+from ledger.approving import consent
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
 from ledger.domain.capability import CapabilityMissing
 
@@ -115,7 +116,9 @@ def _describe(key: str, request: Request, view: "APIView") -> idempotency.Reques
         raise idempotency.IdempotencyKeyMalformed
     route = request.resolver_match.route if request.resolver_match else request.path
     return idempotency.Request(
-        scope=f"{_caller(authority.holder_of(request))} {request.method} {route}"[:300],
+        scope=f"{_caller(authority.holder_of(request))} {request.method} {route}{_under(request)}"[
+            :300
+        ],
         key=key,
         fingerprint=idempotency.fingerprint(
             method=request.method or "",
@@ -125,6 +128,12 @@ def _describe(key: str, request: Request, view: "APIView") -> idempotency.Reques
         ),
         keeps_response=_action(view, request) not in getattr(view, "idempotency_secret", ()),
     )
+
+
+def _under(request: Request) -> str:
+    # With the approval it is another request than the one that asked for it, under the same key.
+    approval_id = request.headers.get(consent.HEADER, "")[:36]
+    return f" {approval_id}" if approval_id else ""
 
 
 def _caller(holder: Holder) -> str:

@@ -1,0 +1,180 @@
+"""The shapes of approvals on the wire. No identity is ever read from a body."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from ledger import commands
+from ledger.approving import asking, steps
+from ledger.bodies import Body
+from ledger.domain.approval import COMMENT_CHARS_MAX, Decision
+from ledger.domain.capability import Risk
+from ledger.domain.payload import PayloadKind
+from ledger.models import Approval, ApprovalVote, Entry
+
+_TEXT_CHARS_MAX = 200
+
+
+class DecisionIn(Body):
+    """Who decides is who asks: the caller."""
+
+    decision = serializers.ChoiceField(choices=[(each.value, each.value) for each in Decision])
+    comment = serializers.CharField(
+        max_length=COMMENT_CHARS_MAX, allow_blank=True, default="", help_text="Why; it is kept."
+    )
+
+
+class CommentIn(Body):
+    comment = serializers.CharField(max_length=COMMENT_CHARS_MAX, allow_blank=True, default="")
+
+
+class ApprovalDelegationIn(Body):
+    to = serializers.CharField(max_length=150, help_text="The username of who is to decide.")
+    comment = serializers.CharField(max_length=COMMENT_CHARS_MAX, allow_blank=True, default="")
+
+
+class ApprovalRequestIn(Body):
+    """A command to ask leave for ahead, or a subject that is no command; one of the two."""
+
+    command = serializers.CharField(max_length=120, required=False)
+    target_id = serializers.CharField(max_length=_TEXT_CHARS_MAX, allow_blank=True, default="")
+    input = serializers.DictField(required=False, help_text="With what the command is asked.")
+    subject_type = serializers.CharField(max_length=60, required=False)
+    subject_id = serializers.CharField(max_length=_TEXT_CHARS_MAX, required=False)
+    title = serializers.CharField(max_length=_TEXT_CHARS_MAX, required=False)
+    reference = serializers.CharField(max_length=_TEXT_CHARS_MAX, allow_blank=True, default="")
+    reason = serializers.CharField(max_length=COMMENT_CHARS_MAX, allow_blank=True, default="")
+    policy = serializers.CharField(max_length=100, default="subject-approval")
+    risk = serializers.ChoiceField(
+        choices=[(each.value, each.value) for each in Risk], default=Risk.MEDIUM.value
+    )
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        is_subject = {"subject_type", "subject_id", "title"} <= asked.keys()
+        if ("command" in asked) == is_subject:
+            raise serializers.ValidationError(
+                "Name a command, or a subject by type, id and title.", code="required"
+            )
+        return asked
+
+
+class VoteOut(serializers.ModelSerializer[ApprovalVote]):
+    class Meta:
+        model = ApprovalVote
+        fields = ["principal", "human", "decision", "comment", "created_at"]
+        read_only_fields = fields
+
+
+class ApprovalOut(serializers.ModelSerializer[Approval]):
+    assigned_to = serializers.CharField(
+        source="assigned_to.username", read_only=True, allow_null=True, default=None
+    )
+    assigned_group = serializers.CharField(
+        source="assigned_group.name", read_only=True, allow_null=True, default=None
+    )
+    requested_entry_id = serializers.UUIDField(read_only=True)
+
+    class Meta:
+        model = Approval
+        fields = [
+            "id",
+            "status",
+            "title",
+            "action_name",
+            "action_version",
+            "target_type",
+            "target_id",
+            "capability_id",
+            "requested_entry_id",
+            "requested_by",
+            "reference",
+            "policy_name",
+            "policy_version",
+            "risk",
+            "reason",
+            "reason_code",
+            "quorum",
+            "execute",
+            "on_expiry",
+            "assigned_to",
+            "assigned_group",
+            "delegated_from",
+            "requested_at",
+            "expires_at",
+            "decided_at",
+        ]
+        read_only_fields = fields
+
+
+class ApprovalDetailOut(ApprovalOut):
+    votes = VoteOut(many=True, read_only=True)
+    executed_entry_id = serializers.SerializerMethodField()
+    snapshot = serializers.SerializerMethodField(
+        help_text="How the target was found and what it weighed; null when it is kept no more."
+    )
+    input = serializers.SerializerMethodField(
+        help_text="With what the command was asked; null if it cannot be asked by name."
+    )
+    is_stale = serializers.SerializerMethodField(
+        help_text="Whether the target has changed since; null if nobody can say."
+    )
+
+    class Meta(ApprovalOut.Meta):
+        fields = [
+            *ApprovalOut.Meta.fields,
+            "votes",
+            "executed_entry_id",
+            "snapshot",
+            "input",
+            "is_stale",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_executed_entry_id(self, row: Approval) -> str | None:
+        done = steps.execution_of(row.pk)
+        return str(done.pk) if done else None
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_snapshot(self, row: Approval) -> Any:
+        return asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT)
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_input(self, row: Approval) -> Any:
+        return asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT)
+
+    @extend_schema_field(serializers.BooleanField(allow_null=True))
+    def get_is_stale(self, row: Approval) -> bool | None:
+        return is_stale(row)
+
+
+class RequestedActionOut(serializers.ModelSerializer[Entry]):
+    class Meta:
+        model = Entry
+        fields = ["id", "status", "action_name", "action_version", "target_type", "target_id"]
+        read_only_fields = fields
+
+
+class ApprovalRequiredOut(serializers.Serializer[Any]):
+    """What a request is answered with, by 202, when somebody else has to agree first."""
+
+    approval_required = serializers.BooleanField()
+    requested_action = RequestedActionOut()
+    approval = ApprovalOut()
+    replayed = serializers.BooleanField(help_text="Whether it was asked for before.")
+
+
+def is_stale(row: Approval) -> bool | None:
+    """Say whether the target of an approval has changed since it was asked for.
+
+    None if nobody can say: of a subject, of what is yet to be made, of what is kept no more.
+    """
+    kept = asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT)
+    if not row.fingerprint or not kept or kept.get("state") is None:
+        return None
+    try:
+        command = commands.get(row.action_name, row.action_version)
+    except commands.CommandUnknown:
+        return None
+    return None if command.makes else bool(command.state_of(row.target_id) != kept["state"])
