@@ -115,11 +115,9 @@ _DATABASE_RETRY_SECONDS = 2
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
     """Answer what DRF caught in a view; None for a bug, which Django logs and answers."""
     request = context["request"]
-    if isinstance(exc, Replayed):
-        return exc.response
     exc = leave.asked_for(exc)
-    if isinstance(exc, ApprovalRequired | ApprovedActionRepeated):
-        return leave.answer(exc, context["view"], request)
+    if (answered := _no_problem(exc, context)) is not None:
+        return answered
     if isinstance(exc, DomainError):
         return _drf(*_of_domain_error(request, exc))
     if isinstance(exc, OperationalError | InterfaceError | DataError):
@@ -132,6 +130,15 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse
         return _drf(_body(request, "body_too_large"), {})
     if isinstance(exc, exceptions.APIException):
         return _drf(*_of_api_exception(request, exc))
+    return None
+
+
+def _no_problem(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
+    """Answer what only ends a request early: it was done before, or somebody has to agree."""
+    if isinstance(exc, Replayed):
+        return exc.response
+    if isinstance(exc, ApprovalRequired | ApprovedActionRepeated):
+        return leave.answer(exc, context["view"], context["request"])
     return None
 
 

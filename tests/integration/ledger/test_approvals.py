@@ -103,7 +103,7 @@ class TestAsking:
         approval = asked()
 
         event = StoredEvent.objects.get(name="ledger.approval.requested")
-        assert json.loads(event.data)["approvalId"] == str(approval.pk)
+        assert json.loads(str(event.data))["approvalId"] == str(approval.pk)
 
 
 class TestDeciding:

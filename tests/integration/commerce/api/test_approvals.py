@@ -1,5 +1,125 @@
-"""An agent's or a costly change over HTTP: 202, somebody else decides, then it is done once."""
+"""A costly change over HTTP: 202, somebody else decides, then it is done once."""
 
-from uuid import uuid4
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from commerce.models import Booking
+from events import context
+from events.domain.principal import SYSTEM
+from ledger.approving import consent
+from ledger.models import Approval, Entry
+from ledger.services import approvals
+from ledger.services.approval_policies import lay_down
+from tests.integration.commerce.api.conftest import Keyed
+from tests.integration.ledger.approvals import acting
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WHY = {"reason": "the customer fell ill"}
+
+
+@pytest.fixture(autouse=True)
+def _much_was_paid(confirmed: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    from commerce.approval_policies import POLICIES  # noqa: PLC0415
+
+    with context.acting(SYSTEM):
+        lay_down(every=POLICIES)
+    monkeypatch.setattr("commerce.selectors.paid_on_booking_cents", lambda _id: 2_000_000)
+
+
+@pytest.fixture
+def agent(keyed: Keyed) -> APIClient:
+    return keyed("booking.read", "booking.cancel")
+
+
+def cancel(client: APIClient, booking: Booking, *, key: str | None = "k1", **more: Any) -> Any:
+    """Ask to cancel; `under` names an approval."""
+    headers = {"Idempotency-Key": key} if key else {}
+    if under := more.pop("under", ""):
+        headers[consent.HEADER] = under
+    body = {**WHY, **more}
+    return client.post(
+        f"/api/v1/bookings/{booking.pk}/cancel", body, format="json", headers=headers
+    )
+
+
+def decide(approval_id: str, decision: str = "approve") -> None:
+    manager = grant(User.objects.create_user("manager"), "approval.decide")
+    with acting(manager) as holder:
+        approvals.decide_approval(
+            approval_id=approval_id, decision=decision, decider=holder, is_fresh=True
+        )
+
+
+def test_is_answered_with_the_approval_that_it_needs(agent: APIClient, confirmed: Booking) -> None:
+    answer = cancel(agent, confirmed)
+
+    assert answer.status_code == 202, answer.json()
+    said = answer.json()
+    assert said["approval_required"] is True
+    assert said["requested_action"]["status"] == "awaiting_approval"
+    assert said["approval"]["status"] == "pending"
+    assert said["replayed"] is False
+    assert answer["Location"] == f"/api/v1/ledger/approvals/{said['approval']['id']}"
+    confirmed.refresh_from_db()
+    assert confirmed.status == "confirmed"
+
+
+def test_asks_once_under_one_key(agent: APIClient, confirmed: Booking) -> None:
+    first = cancel(agent, confirmed).json()
+
+    again = cancel(agent, confirmed)
+
+    assert again.status_code == 202
+    assert again.json()["replayed"] is True
+    assert again.json()["approval"]["id"] == first["approval"]["id"]
+    other = cancel(agent, confirmed, reason="another")
+    assert (other.status_code, other.json()["code"]) == (409, "action_key_reused")
+
+
+def test_wants_a_key(agent: APIClient, confirmed: Booking) -> None:
+    answer = cancel(agent, confirmed, key=None)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    assert not Approval.objects.exists()
+
+
+def test_is_done_once_when_somebody_else_agreed(agent: APIClient, confirmed: Booking) -> None:
+    approval_id = cancel(agent, confirmed).json()["approval"]["id"]
+    early = cancel(agent, confirmed, under=approval_id)
+    decide(approval_id)
+
+    done = cancel(agent, confirmed, under=approval_id)
+    again = cancel(agent, confirmed, under=approval_id)
+    later = cancel(agent, confirmed, under=approval_id, key="k2")
+
+    assert (early.status_code, early.json()["code"]) == (409, "approval_not_approved")
+    assert (done.status_code, done.json()["status"]) == (200, "cancelled")
+    for replayed in (again, later):
+        assert (replayed.status_code, replayed.json()["status"]) == (200, "cancelled")
+        assert replayed["Idempotency-Replayed"] == "true"
+    assert Entry.objects.filter(action_name="booking.cancel", status="succeeded").count() == 1
+
+
+def test_is_refused_to_others_and_for_other_things(
+    agent: APIClient, keyed: Keyed, confirmed: Booking, make_booking: Any
+) -> None:
+    approval_id = cancel(agent, confirmed).json()["approval"]["id"]
+    decide(approval_id)
+    rival = keyed("booking.read", "booking.cancel", name="rival")
+
+    by_other = cancel(rival, confirmed, under=approval_id)
+    of_other = cancel(agent, make_booking(), under=approval_id)
+    with_other = cancel(agent, confirmed, under=approval_id, reason="another")
+    of_none = cancel(agent, confirmed, under="nonsense")
+
+    assert (by_other.status_code, by_other.json()["code"]) == (403, "approval_principal_mismatch")
+    assert (of_other.status_code, of_other.json()["code"]) == (409, "approval_mismatched_action")
+    assert with_other.json()["code"] == "approval_fingerprint_mismatch"
+    assert (of_none.status_code, of_none.json()["code"]) == (404, "approval_not_found")
+    confirmed.refresh_from_db()
+    assert confirmed.status == "confirmed"
