@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('ledger', '0041_reversals_come_after_their_originals'),
+        ('ledger', '0033_entries_wait_for_their_seal'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,6 +1,7 @@
 """A costly change over HTTP: 202, somebody else decides, then it is done once."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -51,7 +52,7 @@ def decide(approval_id: str, decision: str = "approve") -> None:
     manager = grant(User.objects.create_user("manager"), "approval.decide")
     with acting(manager) as holder:
         approvals.decide_approval(
-            approval_id=approval_id, decision=decision, decider=holder, is_fresh=True
+            approval_id=UUID(approval_id), decision=decision, decider=holder, is_fresh=True
         )
 
 
