@@ -13,12 +13,15 @@ class FlowsConfig(AppConfig):
             aggregates,
             capabilities,
             catalogue,
+            following,
             health,
             invariants,
             jobs,
             selectors,
         )
+        from workflows.work import followers  # noqa: PLC0415
 
+        followers.register("flows", following.follow)
         principals.register_starter(PrincipalKind.WORKFLOW, selectors.starter_of)
 
         post_migrate.connect(health.lay_down, sender=self, dispatch_uid="flows.health")

@@ -11,6 +11,7 @@ for _id, _meaning, _risk in (
     ("flow.cancel", "End a flow before its time, with or without undoing.", "high"),
     ("flow.intervene", "Skip, force or retry a step of a flow.", "high"),
     ("flow.fork", "Start a flow anew from one of its steps.", "medium"),
+    ("flow_start.manage", "Say when flows start by themselves, in one's own name.", "high"),
 ):
     capabilities.declare(
         _id,

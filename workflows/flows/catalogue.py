@@ -42,6 +42,8 @@ catalogue.declare_stream("flow", meaning="One flow, from its plan to its end.", 
 catalogue.declare_stream("catalog", meaning="The registered steps.", read="step.read")
 catalogue.declare_stream("cluster", meaning="The health of steps.", read="step.read")
 
+catalogue.declare_stream("flow_start", meaning="When flows start by themselves.", read="flow.read")
+
 _declare("step_registered", "A step joined the catalog.", {"step": _OBJECT}, stream="catalog")
 _declare("step_updated", "A step has a new definition.", {"step": _OBJECT}, stream="catalog")
 _declare("step_unregistered", "A step left the catalog.", {"step_id": _TEXT}, stream="catalog")
@@ -109,3 +111,27 @@ _declare("comp_started", "One item is being undone.", _WORK)
 _declare("comp_succeeded", "One item is undone.", _WORK)
 _declare("comp_failed", "One item could not be undone.", {**_WORK, "error": _TEXT})
 _declare("comp_retry_scheduled", "Undoing one item is tried again later.", _RETRY)
+
+_START = {"name": _TEXT}
+_declare(
+    "flow_start.declared",
+    "It was said when flows start by themselves.",
+    {**_START, "goals": {"type": "array", "items": _TEXT}, "enabled": {"type": "boolean"}},
+    {"cron": _TEXT, "tz": _TEXT, "event": _TEXT},
+    stream="flow_start",
+    category=Category.DOMAIN,
+)
+_declare(
+    "flow_start.removed",
+    "Flows do not start so any more.",
+    _START,
+    stream="flow_start",
+    category=Category.DOMAIN,
+)
+_declare(
+    "flow_start.refused",
+    "A flow that was to start by itself could not.",
+    {**_START, "flow_id": _TEXT, "reason": _TEXT},
+    stream="flow_start",
+    category=Category.DOMAIN,
+)

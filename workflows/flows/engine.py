@@ -5,7 +5,7 @@ crash anywhere loses nothing: whoever waits has a row that wakes it.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -36,7 +36,8 @@ from workflows.flows.domain.cluster import Cluster, HealthStatus
 from workflows.flows.domain.commands import FlowCommand
 from workflows.flows.domain.effects import Effect, EffectKind, effects_of
 from workflows.flows.domain.flow import Flow
-from workflows.flows.domain.step import Step
+from workflows.flows.domain.history import FlowEvent, WorkFailed, WorkSucceeded
+from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 from workflows.flows.languages import LANGUAGES
 from workflows.work import handover, queue
@@ -179,12 +180,30 @@ def _along(
             work = handover.companion(completes, wanted, taken=taken)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
-        if row is None:
+        ended = _waits_ended(decided.after, events)
+        beside = [
+            *([f"listed AS ({LIST})"] if row is not None else []),
+            *([f"forgotten AS ({_FORGET})"] if ended else []),
+        ]
+        if not beside:
             return work
-        sql = f"WITH listed AS ({LIST}) {work.sql}"
-        return replace(work, sql=sql, params={**work.params, **row})
+        params = {**work.params, **(row or {}), "ended": ended}
+        return replace(work, sql=f"WITH {', '.join(beside)} {work.sql}", params=params)
 
     return along
+
+
+_FORGET = "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended)s::uuid[])"
+
+
+def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
+    """Return the tokens of the waiting steps that nobody waits with any more."""
+    return [
+        event.token
+        for event in events
+        if isinstance(event, WorkSucceeded | WorkFailed)
+        and flow.step(event.step_id).type == StepType.WAIT
+    ]
 
 
 def _wanted(flow_id: str, effect: Effect, now: datetime) -> Wanted:

@@ -11,12 +11,23 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from workflows.flows import callables, engine, health, invocation, memory, services, waiting
+from events import selectors as log
+from workflows.flows import (
+    callables,
+    engine,
+    health,
+    invocation,
+    memory,
+    services,
+    starts,
+    waiting,
+)
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Flow, FlowStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.start import slot_of
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
@@ -318,9 +329,29 @@ def time_out(claim: Claim) -> None:
 def waited(claim: Claim) -> None:
     """A wait step is over: its time has come, or its event."""
     flow, step, item = _item(claim)
-    if item.status == WorkStatus.ACTIVE:
-        _settle(claim, flow, step, item, Done(dict(claim.input.get("outputs") or {})))
-        waiting.forget(token=item.token)
+    data = claim.input.get("outputs")
+    if item.status == WorkStatus.ACTIVE and waiting.is_accepted(item, data):
+        _settle(claim, flow, step, item, Done(dict(data or {})))
+
+
+@job(
+    starts.START,
+    input_schema={
+        "type": "object",
+        "properties": {"start": _TEXT, "event_id": _TEXT},
+        "required": ["start"],
+    },
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
+def start(claim: Claim) -> dict[str, str]:
+    """Start the flow of one slot of a cron rule, or of one event."""
+    name, event_id = claim.input["start"], claim.input.get("event_id")
+    if event_id is not None:
+        return starts.start_now(name=name, occasion=event_id, envelope=log.event(event_id))
+    schedule = starts.schedule_of(name)
+    slot = slot_of(claim.causation_id or "", schedule, otherwise=claim.claimed_at)
+    return starts.start_now(name=name, occasion=slot)
 
 
 @job(

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+from workflows.work.domain.timing import Missed
 
 
 class FlowSummary(models.Model):
@@ -114,9 +115,78 @@ class AwaitedEvent(models.Model):
     event_name = models.CharField(max_length=200)
     language = models.CharField(max_length=10, blank=True)
     filter = models.TextField(blank=True)
+    since = models.PositiveIntegerField(db_default=0)
+    """The sequence at which its flow began to wait: only what happened later counts."""
+    correlation_id = models.CharField(max_length=255, db_default="", blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["event_name"], name="flows_by_awaited_event")]
 
     def __str__(self) -> str:
         return f"{self.flow_id}/{self.step_id} waits for {self.event_name}"
+
+
+class FeedCursor(models.Model):
+    """How far the feed was read for those who wait for events. One row.
+
+    Who begins to wait holds it in share, who reads on holds it alone: so nobody begins to
+    wait for an event while it is being read past.
+    """
+
+    name = models.CharField(max_length=20, primary_key=True)
+    position = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.position}"
+
+
+class FlowStart(models.Model):
+    """When flows start by themselves: by a cron rule, or on every event of a name.
+
+    The row is the definition; of a cron rule the times are a schedule's. Changed only on
+    record.
+    """
+
+    name = models.CharField(max_length=100, primary_key=True)
+    goals = models.JSONField(default=list)
+    init = models.JSONField(default=dict)
+    labels = models.JSONField(default=dict)
+    options = models.JSONField(default=dict)
+    cron = models.CharField(max_length=120, blank=True)
+    tz = models.CharField(max_length=60, default="UTC")
+    missed = models.CharField(max_length=5, default=Missed.SKIP.value)
+    event = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=10, blank=True)
+    filter = models.TextField(blank=True)
+    takes = models.JSONField(default=dict)
+    """Attribute to the JPath of its value in the event's data."""
+    since = models.PositiveBigIntegerField(default=0)
+    """The position after which events count."""
+    enabled = models.BooleanField(default=True)
+    declared_by = models.CharField(max_length=255)
+    """The principal in whose name the flows start."""
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=(~Q(cron="") & Q(event="")) | (Q(cron="") & ~Q(event="")),
+                name="flows_start_has_one_cause",
+            ),
+            models.CheckConstraint(
+                condition=Q(missed__in=[one.value for one in Missed]),
+                name="flows_start_missed_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["event"],
+                condition=Q(enabled=True) & ~Q(event=""),
+                name="flows_starts_by_event",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,25 +1,36 @@
 """Wait steps: until a time, or until an event of a name happens that the filter accepts.
 
-The event is caught inside the transaction that emits it, so none is missed; what the step
-gives is the event's data.
+What counts is every event whose position in the feed is after that of the step's own
+`work_started`: see Note [Nobody waits past]. What the step gives is the event's data.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from events import bus
-from events.domain.catalogue import is_journal_name
+from events import context, wire
 from events.domain.envelope import Envelope
+from events.domain.streams import key_of
+from events.store import ENVELOPE_TABLES
+from workflows.flows import feed
+from workflows.flows.aggregates import stream_of
+from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script, Step
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages import LANGUAGES, is_quick
 from workflows.flows.models import AwaitedEvent
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
+
+_BEGINNING = (
+    f"SELECT max(e.sequence) FROM {ENVELOPE_TABLES} "  # noqa: S608 (names of our own)
+    "WHERE e.stream = %s AND e.name = 'work_started' "
+    "AND coalesce(e.data, l.body)::json->>'token' = %s"
+)
 
 
 def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
@@ -39,14 +50,12 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         queue.complete(claim)
 
 
-def forget(*, token: str) -> None:
-    """Stop listening for an item."""
-    AwaitedEvent.objects.filter(token=token).delete()
-
-
 def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -> None:
     condition = wait.get("filter") or {}
-    AwaitedEvent.objects.update_or_create(
+    stream = stream_of(flow.id)
+    row = wire.run(_BEGINNING, [key_of(stream), item.token]).fetchone()
+    assert row is not None, "an aggregate has one row"
+    awaited, _ = AwaitedEvent.objects.update_or_create(
         token=item.token,
         defaults={
             "flow_id": flow.id,
@@ -54,15 +63,68 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
             "event_name": wait["event"],
             "language": condition.get("language", ""),
             "filter": condition.get("script", ""),
+            "since": row[0],
+            "correlation_id": context.current().correlation_id,
         },
     )
+    read_until = feed.held_in_share()
+    began_at = feed.position_of(stream, awaited.since)
+    if began_at is not None:
+        offer(feed.between(awaited.event_name, after=began_at, until=read_until), to=[awaited])
 
 
-def catch(envelope: Envelope) -> None:
-    """Put the steps that waited for this event on the to-do list. Runs in its transaction."""
-    for awaited in AwaitedEvent.objects.filter(event_name=envelope.name):
-        if not _accepts(awaited, envelope):
-            continue
+def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
+    """Put the steps that waited for one of these on the to-do list, in the transaction.
+
+    A filter that may be slow is left to that work, which runs outside of any transaction.
+    """
+    for envelope in events:
+        for awaited in to:
+            if awaited.event_name != envelope.name or not _began_before(awaited, envelope):
+                continue
+            script = filter_of(awaited)
+            if script is None or not is_quick(script) or accepts(script, envelope.data):
+                _wake(awaited, envelope)
+
+
+def waiting_for(names: Iterable[str]) -> list[AwaitedEvent]:
+    """Return who waits for events of these names."""
+    return list(AwaitedEvent.objects.filter(event_name__in=set(names)))
+
+
+def is_accepted(item: WorkItem, data: Mapping[str, Any] | None) -> bool:
+    """Tell whether what woke a wait step may end it: its time (no data), or such an event."""
+    awaited = AwaitedEvent.objects.filter(token=item.token).first()
+    script = filter_of(awaited) if awaited is not None else None
+    return data is None or script is None or accepts(script, data)
+
+
+def filter_of(awaited: AwaitedEvent) -> Script | None:
+    """Return the condition on the event's data, None if any will do."""
+    if not awaited.filter:
+        return None
+    return Script(language=awaited.language, text=awaited.filter)
+
+
+def accepts(script: Script, data: Any) -> bool:
+    """Tell whether a condition holds of an event's data; a broken one never does."""
+    try:
+        return LANGUAGES.matches(script, data)
+    except ScriptFailed:
+        return False
+
+
+def _began_before(awaited: AwaitedEvent, envelope: Envelope) -> bool:
+    began_at = feed.position_of(stream_of(awaited.flow_id), awaited.since)
+    return began_at is not None and envelope.position is not None and began_at < envelope.position
+
+
+def _wake(awaited: AwaitedEvent, envelope: Envelope) -> None:
+    with context.acting(
+        ids.principal_of(awaited.flow_id),
+        correlation_id=awaited.correlation_id,
+        causation_id=envelope.event_id,
+    ):
         queue.enqueue(
             "flow.waited",
             subject=f"flow/{awaited.flow_id}"[: queue.SUBJECT_CHARS_MAX],
@@ -74,21 +136,3 @@ def catch(envelope: Envelope) -> None:
             },
             idempotency_key=f"{awaited.token}:{envelope.event_id}",
         )
-
-
-def _accepts(awaited: AwaitedEvent, envelope: Envelope) -> bool:
-    if not awaited.filter:
-        return True
-    script = Script(language=awaited.language, text=awaited.filter)
-    try:
-        return LANGUAGES.matches(script, envelope.data)
-    except ScriptFailed:
-        return False
-
-
-def may_be_awaited(name: str) -> bool:
-    """Whether a step may wait for events called `name`: flows do not ask at each own step."""
-    return not is_journal_name(name)
-
-
-bus.before_commit("*", catch, only=may_be_awaited)

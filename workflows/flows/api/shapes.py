@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
-from workflows.flows.models import FlowSummary
+from workflows.flows.models import FlowStart, FlowSummary
+from workflows.work.domain.timing import Missed
 
 REASON_CHARS_MAX = 1_000
 TIMEOUT_MS_MAX = 366 * 86_400_000
@@ -135,6 +136,61 @@ class FlowOut(serializers.ModelSerializer[FlowSummary]):
             "started_by",
         ]
         read_only_fields = fields
+
+
+class ConditionIn(StrictIn):
+    language = serializers.ChoiceField(choices=["jpath", "ale", "cel", "lua"])
+    script = serializers.CharField(help_text="Sees the event's data as `value`.")
+
+
+class StartIn(StrictIn):
+    """Exactly one of `cron` and `event`."""
+
+    goals = serializers.ListField(child=serializers.CharField(), min_length=1)
+    init = InitField(default=dict)
+    labels = serializers.DictField(child=serializers.CharField(), default=dict)
+    options = OptionsIn(default=dict)
+    cron = serializers.CharField(max_length=120, default="", allow_blank=True)
+    tz = serializers.CharField(max_length=60, default="UTC")
+    missed = serializers.ChoiceField(choices=[one.value for one in Missed], default="skip")
+    event = serializers.CharField(max_length=120, default="", allow_blank=True)
+    filter = ConditionIn(default=None, allow_null=True)
+    takes = serializers.DictField(
+        child=serializers.CharField(),
+        default=dict,
+        help_text="Attribute to the JPath of its value in the event's data.",
+    )
+    enabled = serializers.BooleanField(default=True)
+
+
+class StartOut(serializers.ModelSerializer[FlowStart]):
+    filter = serializers.SerializerMethodField()
+
+    class Meta:
+        model = FlowStart
+        fields = [
+            "name",
+            "goals",
+            "init",
+            "labels",
+            "options",
+            "cron",
+            "tz",
+            "missed",
+            "event",
+            "filter",
+            "takes",
+            "enabled",
+            "declared_by",
+            "version",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(ConditionIn(allow_null=True))
+    def get_filter(self, start: FlowStart) -> dict[str, str] | None:
+        return {"language": start.language, "script": start.filter} if start.filter else None
 
 
 class WaitingOut(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from workflows.flows.api.flows import FlowViewSet, StepInFlowViewSet
+from workflows.flows.api.starts import FlowStartViewSet
 from workflows.flows.api.steps import Plans, StepViewSet
 
 _STEP = "flows/<str:flow_id>/steps/<str:step_id>"
@@ -11,6 +12,7 @@ _STEP = "flows/<str:flow_id>/steps/<str:step_id>"
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("steps", StepViewSet, basename="step")
 router.register("flows", FlowViewSet, basename="flow")
+router.register("flow-starts", FlowStartViewSet, basename="flow-start")
 
 urlpatterns = [
     *router.urls,

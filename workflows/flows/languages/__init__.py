@@ -48,6 +48,11 @@ def compile_script(script: Script, parameters: tuple[str, ...]) -> None:
             raise ScriptBroken(f"invalid script language: {script.language}")
 
 
+def is_quick(script: Script) -> bool:
+    """Tell whether a script is sure to end soon: Lua has a second, the others a few steps."""
+    return script.language != "lua"
+
+
 class _Languages:
     """The port of the domain, in all languages."""
 

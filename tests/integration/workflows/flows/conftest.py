@@ -3,13 +3,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.db.models import F
 from pytest_django import Settings
 
-from events import states
+from events import catalogue, recorder, states
+from events.domain.catalogue import event_type
+from events.domain.envelope import Category, Envelope
+from tests.live import sequence
 from tests.support.step_server import StepServer, step_server
 from workflows.egress import client
-from workflows.flows import engine
+from workflows.flows import engine, following
 from workflows.flows.domain.flow import Flow
 from workflows.work import runner
 from workflows.work.models import Work
@@ -22,6 +26,7 @@ FLOW_KINDS = [
     "flow.tell_parent",
     "flow.callback_timeout",
     "flow.waited",
+    "flow.start",
 ]
 
 
@@ -32,6 +37,32 @@ def peer(settings: Settings) -> Iterator[StepServer]:
     with step_server() as server:
         yield server
     client.forget_connections()
+
+
+@pytest.fixture
+def weather(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that steps may wait for, and flows may start on."""
+    declared = event_type(
+        name="wind.rose",
+        category=Category.DOMAIN,
+        meaning="A test says so.",
+        schema={"type": "object"},
+        stream="wind",
+    )
+    monkeypatch.setitem(catalogue._types, declared.name, declared)
+
+
+def wind(speed: int = 9) -> Envelope:
+    """Let the wind rise."""
+    with transaction.atomic():
+        return recorder.emit("wind.rose", {"speed": speed}, stream=("wind", "north"))
+
+
+def follow() -> None:
+    """Let everybody who waits read the feed to its end."""
+    sequence()
+    while following.follow():
+        pass
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from workflows.work import liveness, sweeper
+from workflows.work import followers, liveness, sweeper
 
 
 class Command(BaseCommand):
@@ -28,6 +28,7 @@ class Command(BaseCommand):
 
     def _sweep_once(self, *, execute: bool) -> None:
         worker = liveness.name("sweeper")
+        followers.follow_once()
         swept = sweeper.sweep(worker=worker, execute=execute)
         liveness.stopped(worker)
         self.stdout.write(
@@ -39,4 +40,6 @@ def _sweep_until_told(*, execute: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    following = followers.started(stop)
     sweeper.run_forever(stop, execute=execute)
+    following.join(followers.POLL_SECONDS * 4)

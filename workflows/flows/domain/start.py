@@ -1,0 +1,78 @@
+"""When flows start by themselves: what such a definition must be, and what it makes of an event."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from events.domain.catalogue import is_journal_name
+from events.domain.errors import NotFound, Rejected
+from workflows.flows.domain import ids
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Script
+
+NAME_CHARS_MAX = 100
+
+
+class StartInvalid(Rejected):
+    code = "flow_start_invalid"
+    hint = "Correct the definition; nothing was changed."
+
+    def __init__(self, reason: str, *, pointer: str) -> None:
+        super().__init__(reason, pointer=pointer)
+
+
+class StartUnknown(NotFound):
+    code = "flow_start_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no start called {name}.", name=name)
+
+
+class Paths(Protocol):
+    """The part of the script languages that is asked here."""
+
+    def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any: ...
+
+
+def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None:
+    """Check what can be known without the catalog of steps.
+
+    :raises StartInvalid: if a rule is broken.
+    """
+    if not name or ids.sanitized(name) != name or len(name) > NAME_CHARS_MAX:
+        raise StartInvalid("a name is lower case letters, digits, . _ + and -", pointer="/name")
+    if bool(cron) == bool(event):
+        raise StartInvalid("give exactly one of cron and event", pointer="/cron")
+    if event and is_journal_name(event):
+        raise StartInvalid("start on a dotted event name", pointer="/event")
+    if takes and not event:
+        raise StartInvalid("only an event has something to take", pointer="/takes")
+
+
+def init_from(
+    init: Mapping[str, list[Any]], takes: Mapping[str, str], data: Mapping[str, Any], paths: Paths
+) -> dict[str, list[Any]]:
+    """Return the init of a flow that an event starts: what is set, and what is taken of it.
+
+    :raises ScriptFailed: if a path leads nowhere in the event.
+    """
+    taken: dict[str, list[Any]] = {}
+    for name, path in takes.items():
+        try:
+            taken[name] = [paths.map_output(Script(language="jpath", text=path), data)]
+        except ScriptFailed as lacking:
+            raise ScriptFailed(f"{name}: {lacking}") from lacking
+    return {**init, **taken}
+
+
+def flow_id_of(name: str, occasion: str) -> str:
+    """Name the flow of one slot or one event: the same occasion is the same flow."""
+    return f"{name}-{ids.sanitized(occasion)}"
+
+
+def slot_of(causation_id: str, schedule: str, *, otherwise: datetime) -> str:
+    """Return which slot of a schedule caused this, as a part of an id."""
+    slot = causation_id.removeprefix(f"schedule:{schedule}:")
+    if slot == causation_id:
+        slot = otherwise.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return slot.replace("-", "").replace(":", "")

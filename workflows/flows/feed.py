@@ -1,0 +1,72 @@
+"""The one place up to which the feed was read for waiting steps and starts.
+
+Note [Nobody waits past]: who begins to wait locks the cursor in share, notes what it waits
+for, and looks itself at what lies between its own beginning and the cursor; who reads on
+locks the cursor alone. So every event after the beginning is seen by one of the two.
+"""
+
+from collections.abc import Iterator
+
+from events import selectors as log
+from events import wire
+from events.domain.envelope import Envelope, Stream
+from events.domain.streams import key_of
+from events.selectors import FEED_EVENTS_MAX
+
+_NAME = "flows"
+_BEGUN = """
+INSERT INTO flows_feedcursor (name, position)
+SELECT %s, coalesce(max(position), 0) FROM events_position
+ON CONFLICT (name) DO NOTHING
+"""
+_SHARED = "SELECT position FROM flows_feedcursor WHERE name = %s FOR SHARE"
+_ALONE = "SELECT position FROM flows_feedcursor WHERE name = %s FOR UPDATE"
+_MOVED = "UPDATE flows_feedcursor SET position = %s WHERE name = %s"
+_POSITION_OF = """
+SELECT p.position FROM events_event e JOIN events_position p ON p.event = e.id
+ WHERE e.stream = %s AND e.sequence = %s
+"""
+
+
+def held_in_share() -> int:
+    """Return where the cursor is and keep it there until the caller's transaction ends."""
+    return _held(_SHARED)
+
+
+def held_alone() -> int:
+    """Return where the cursor is, and let nobody begin to wait until the transaction ends."""
+    return _held(_ALONE)
+
+
+def move_to(position: int) -> None:
+    """Note that all events up to `position` were read. The caller holds the cursor alone."""
+    wire.run(_MOVED, [position, _NAME])
+
+
+def position_of(stream: Stream, sequence: int) -> int | None:
+    """Return the position of an event, None as long as it has none."""
+    row = wire.run(_POSITION_OF, [key_of(stream), sequence]).fetchone()
+    return int(row[0]) if row else None
+
+
+def between(name: str, *, after: int, until: int) -> Iterator[Envelope]:
+    """Yield the events called `name` after one position, up to another."""
+    while after < until:
+        page = log.feed(after=after, limit=FEED_EVENTS_MAX, names=[name])
+        for event in page:
+            assert event.position is not None, "the feed has positions"
+            if event.position > until:
+                return
+            after = event.position
+            yield event
+        if len(page) < FEED_EVENTS_MAX:
+            return
+
+
+def _held(sql: str) -> int:
+    row = wire.run(sql, [_NAME]).fetchone()
+    if row is None:
+        wire.run(_BEGUN, [_NAME])
+        row = wire.run(sql, [_NAME]).fetchone()
+        assert row is not None, "the cursor was just made"
+    return int(row[0])

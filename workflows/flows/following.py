@@ -1,0 +1,51 @@
+"""Read the feed on for whoever waits for events: steps under way, and flows to be started.
+
+Each pass is one transaction: what it puts on the list and where it has read to are committed
+together, so every event is offered exactly once.
+"""
+
+from django.db import transaction
+
+from events import selectors as log
+from events import wire
+from workflows.flows import feed, starts, waiting
+from workflows.flows.models import AwaitedEvent
+
+BATCH_EVENTS = 500
+IDLE_LAG_MAX = 10_000
+"""How far the cursor may stay behind while nobody waits for anything."""
+
+_LAG = """
+SELECT (SELECT coalesce(max(position), 0) FROM events_position)
+       - coalesce((SELECT min(position) FROM flows_feedcursor), 0),
+       EXISTS (SELECT FROM flows_awaitedevent)
+       OR EXISTS (SELECT FROM flows_flowstart WHERE enabled AND event <> '')
+"""
+
+
+def follow() -> int:
+    """Read one batch, and return by how much the cursor has moved."""
+    row = wire.run(_LAG).fetchone()
+    assert row is not None, "two subqueries have one row"
+    lag, is_anybody_waiting = row
+    if not lag or (not is_anybody_waiting and lag < IDLE_LAG_MAX):
+        return 0
+    with transaction.atomic(durable=True):
+        return _read_on()
+
+
+def _read_on() -> int:
+    position = feed.held_alone()
+    reached = log.head_position()
+    wanted = AwaitedEvent.objects.values_list("event_name", flat=True).distinct()
+    names = sorted({*wanted, *starts.event_names()})
+    events = log.feed(after=position, limit=BATCH_EVENTS, names=names)
+    if events:
+        waiting.offer(events, to=waiting.waiting_for(event.name for event in events))
+        starts.offer(events)
+        last = events[-1].position or 0
+        # Of a full page the rest comes next; else there was no more until the head.
+        reached = last if len(events) == BATCH_EVENTS else max(reached, last)
+    if reached > position:
+        feed.move_to(reached)
+    return reached - position

@@ -1,0 +1,286 @@
+"""Flows that start by themselves: declared, switched, removed, and what becomes of an occasion.
+
+The definition is a row; a cron rule has a schedule of `work` beside it, an event is found in
+the feed. Either puts one row of work on the list per occasion, which starts the flow.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from events import catalogue, context, recorder
+from events import selectors as log
+from events.domain.envelope import Envelope, Stream
+from events.domain.errors import NotFound, Rejected
+from events.domain.principal import Principal
+from ledger import recording
+from ledger.domain.action import Proof
+from ledger.preconditions import check_version
+from workflows.flows import actions, feed, services, waiting
+from workflows.flows.domain import limits
+from workflows.flows.domain import start as rules
+from workflows.flows.domain.errors import FlowExists, InputsMissing
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.start import StartInvalid, StartUnknown
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import LANGUAGES, compile_script, is_quick
+from workflows.flows.models import FlowStart
+from workflows.flows.services import FlowBusy
+from workflows.work import documents, queue, schedules, statements
+from workflows.work.domain.timing import Overlap, Rule
+from workflows.work.models import Schedule
+
+START = "flow.start"
+_STATED = ("goals", "init", "labels", "options", "cron", "tz", "missed", "event", "language",
+           "filter", "takes", "enabled")  # fmt: skip
+
+
+def declare_start(  # noqa: PLR0913 (one argument per property of a start)
+    *,
+    name: str,
+    goals: Sequence[str],
+    init: Mapping[str, list[Any]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    cron: str = "",
+    tz: str = "UTC",
+    missed: str = "skip",
+    event: str = "",
+    filter: Script | None = None,  # noqa: A002 (the word of the contract)
+    takes: Mapping[str, str] | None = None,
+    enabled: bool = True,
+    expected_version: int | None = None,
+) -> FlowStart:
+    """Declare when flows with these goals start: by `cron` in `tz`, or on every `event`.
+
+    The flows start in the name of who declares it. `takes` names attributes and the JPath
+    of their value in the event's data. An equal definition changes nothing; another one
+    counts from now on.
+
+    :raises StartInvalid: if the definition breaks a rule.
+    :raises EventNotDeclared: if there is no such event.
+    :raises ScheduleInvalid: if the cron rule, the time zone or the policy makes no sense.
+    :raises FlowInvalid, GoalsUnknown, InputsMissing: as the start of such a flow would.
+    :raises VersionMoved: if it is not at the version that is expected.
+    """
+    stated = FlowStart(
+        name=name,
+        goals=list(goals),
+        init=dict(init or {}),
+        labels=dict(labels or {}),
+        options=dict(options or {}),
+        cron=" ".join(cron.split()),
+        tz=tz,
+        missed=missed,
+        event=event,
+        language=filter.language if filter else "",
+        filter=filter.text if filter else "",
+        takes=dict(takes or {}),
+        enabled=enabled,
+    )
+    _check(stated)
+    with recording.recorded(actions.on_start("declare", name)) as proof:
+        known = FlowStart.objects.select_for_update().filter(name=name).first()
+        check_version(expected_version, known.version if known else 0)
+        if known is not None and all(
+            getattr(known, one) == getattr(stated, one) for one in _STATED
+        ):
+            proof.changes_nothing()
+            return known
+        return _declared(stated, known, proof)
+
+
+def set_start_enabled(
+    *, name: str, enabled: bool, expected_version: int | None = None
+) -> FlowStart:
+    """Switch a start on, from the next slot or event on, or off.
+
+    :raises StartUnknown: if there is none of that name.
+    :raises VersionMoved: if it is not at the version that is expected.
+    """
+    verb = "enable" if enabled else "disable"
+    with recording.recorded(actions.on_start(verb, name)) as proof:
+        known = _locked(name, expected_version)
+        if known.enabled == enabled:
+            proof.changes_nothing()
+            return known
+        stated = FlowStart.objects.get(name=name)
+        stated.enabled = enabled
+        return _declared(stated, known, proof)
+
+
+def remove_start(*, name: str, expected_version: int | None = None) -> None:
+    """Take a start away. Flows that it started go on.
+
+    :raises StartUnknown: if there is none of that name.
+    :raises VersionMoved: if it is not at the version that is expected.
+    """
+    with recording.recorded(actions.on_start("remove", name)):
+        known = _locked(name, expected_version)
+        _set_schedule(known, enabled=False)
+        known.delete()
+        recorder.emit("flow_start.removed", {"name": name}, stream=stream_of(name))
+
+
+def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> dict[str, str]:
+    """Start the flow of one slot or event; say what became of it. Again is the same flow.
+
+    A start that cannot be is an event `flow_start.refused`, for nobody waits for an answer.
+    """
+    start = FlowStart.objects.filter(name=name, enabled=True).first()
+    if start is None:
+        return {"skipped": "it was removed or switched off"}
+    data = envelope.data if envelope else {}
+    script = filter_of(start)
+    if envelope is not None and script is not None and not waiting.accepts(script, data):
+        return {"skipped": "the filter does not accept the event"}
+    flow_id = rules.flow_id_of(name, occasion)
+    try:
+        services.start_flow(
+            flow_id=flow_id,
+            goals=start.goals,
+            init=rules.init_from(start.init, start.takes, data, LANGUAGES),
+            labels=start.labels,
+            options={**start.options, "started_by_start": name},
+        )
+    except FlowExists:
+        pass  # The definition has changed since this occasion started its flow.
+    except (FlowBusy, ScriptFailed, Rejected, NotFound) as refusal:
+        _note_refusal(name, flow_id, str(refusal))
+        return {"refused": str(refusal)}
+    return {"flow_id": flow_id}
+
+
+def schedule_of(name: str) -> str:
+    """Return the name of the schedule of a start by a cron rule."""
+    return f"flow-start.{name}"
+
+
+def stream_of(name: str) -> Stream:
+    return ("flow_start", name)
+
+
+def event_names() -> set[str]:
+    """Return the names of the events on which some flow starts."""
+    return set(_of_events().values_list("event", flat=True))
+
+
+def offer(events: Sequence[Envelope]) -> None:
+    """Put the flows that start on one of these on the to-do list, in the transaction.
+
+    A filter that may be slow is left to that work, which runs outside of any transaction.
+    """
+    for start in _of_events().filter(event__in={event.name for event in events}):
+        script = filter_of(start)
+        for event in events:
+            is_later = event.position is not None and event.position > start.since
+            if event.name != start.event or not is_later:
+                continue
+            if script is None or not is_quick(script) or waiting.accepts(script, event.data):
+                _enqueue(start, event)
+
+
+def filter_of(start: FlowStart) -> Script | None:
+    """Return the condition on the event's data, None if any will do."""
+    return Script(language=start.language, text=start.filter) if start.filter else None
+
+
+def _of_events() -> QuerySet[FlowStart]:
+    return FlowStart.objects.filter(enabled=True).exclude(event="").order_by("name")
+
+
+def _enqueue(start: FlowStart, event: Envelope) -> None:
+    with context.acting(
+        Principal.parse(start.declared_by),
+        correlation_id=event.correlation_id,
+        causation_id=event.event_id,
+    ):
+        queue.enqueue(
+            START,
+            subject=f"flow-start/{start.name}",
+            input={"start": start.name, "event_id": event.event_id},
+            idempotency_key=f"{start.name}:{event.event_id}",
+        )
+
+
+def _check(stated: FlowStart) -> None:
+    rules.check(name=stated.name, cron=stated.cron, event=stated.event, takes=stated.takes)
+    limits.check_start(stated.name, stated.goals, stated.init, stated.labels)
+    schedules.policies(missed=stated.missed, overlap=Overlap.QUEUE)
+    if stated.event:
+        catalogue.get(stated.event)
+    paths = {
+        f"/takes/{name}": Script(language="jpath", text=path) for name, path in stated.takes.items()
+    }
+    if script := filter_of(stated):
+        paths["/filter/script"] = script
+    for pointer, script in paths.items():
+        try:
+            compile_script(script, ("value",))
+        except ScriptBroken as broken:
+            raise StartInvalid(str(broken), pointer=pointer) from broken
+    plan = services.preview_plan(goals=stated.goals, init=stated.init)
+    given = {**stated.init, **stated.takes}
+    if missing := tuple(name for name in plan.required if not given.get(name)):
+        raise InputsMissing(missing)
+
+
+def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowStart:
+    now = timezone.now()
+    stated.declared_by = str(context.current().principal)
+    stated.version = known.version + 1 if known else 1
+    stated.created_at = known.created_at if known else now
+    stated.updated_at = now
+    # Nobody reads past an event between this look and the commit: what comes later counts.
+    feed.held_in_share()
+    stated.since = log.head_position()
+    stated.save(force_insert=known is None, force_update=known is not None)
+    _set_schedule(stated, enabled=stated.enabled)
+    proof.says(f"Starts {', '.join(stated.goals)} {_when(stated)}.")
+    what = {"name": stated.name, "goals": stated.goals, "enabled": stated.enabled}
+    cause = {"cron": stated.cron, "tz": stated.tz} if stated.cron else {"event": stated.event}
+    recorder.emit("flow_start.declared", {**what, **cause}, stream=stream_of(stated.name))
+    return stated
+
+
+def _when(start: FlowStart) -> str:
+    if not start.enabled:
+        return "no more"
+    return f"on {start.event}" if start.event else f"at {start.cron} in {start.tz}"
+
+
+def _set_schedule(start: FlowStart, *, enabled: bool) -> None:
+    """Keep the schedule beside a cron rule; what is no cron rule any more has none that fires."""
+    name = schedule_of(start.name)
+    [(now,)] = statements.run(statements.NOW)
+    if start.cron and enabled:
+        schedules.declare(
+            name,
+            Rule(cron=start.cron, tz=start.tz, anchor_at=now),
+            now=now,
+            kind=START,
+            input=documents.dump({"start": start.name}),
+            enabled=True,
+            principal=start.declared_by,
+            **schedules.policies(missed=start.missed, overlap=Overlap.QUEUE),
+        )
+    elif found := Schedule.objects.select_for_update().filter(name=name).first():
+        schedules.switch(found, enabled=False, now=now)
+
+
+def _locked(name: str, expected_version: int | None) -> FlowStart:
+    known = FlowStart.objects.select_for_update().filter(name=name).first()
+    if known is None:
+        raise StartUnknown(name)
+    check_version(expected_version, known.version)
+    return known
+
+
+def _note_refusal(name: str, flow_id: str, reason: str) -> None:
+    data = {"name": name, "flow_id": flow_id, "reason": reason}
+    with transaction.atomic(durable=True):
+        recorder.emit("flow_start.refused", data, stream=stream_of(name))
