@@ -336,6 +336,7 @@ def waited(claim: Claim) -> None:
 
 @job(
     starts.START,
+    capability="flow.start",
     input_schema={
         "type": "object",
         "properties": {"start": _TEXT, "event_id": _TEXT},
