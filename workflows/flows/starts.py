@@ -82,16 +82,7 @@ def declare_start(  # noqa: PLR0913 (one argument per property of a start)
         takes=dict(takes or {}),
         enabled=enabled,
     )
-    _check(stated)
-    with recording.recorded(actions.on_start("declare", name)) as proof:
-        known = FlowStart.objects.select_for_update().filter(name=name).first()
-        check_version(expected_version, known.version if known else 0)
-        if known is not None and all(
-            getattr(known, one) == getattr(stated, one) for one in _STATED
-        ):
-            proof.changes_nothing()
-            return known
-        return _declared(stated, known, proof)
+    return _replaced(stated, expected_version)
 
 
 def set_start_enabled(
@@ -227,6 +218,17 @@ def _check(stated: FlowStart) -> None:
     given = {**stated.init, **stated.takes}
     if missing := tuple(name for name in plan.required if not given.get(name)):
         raise InputsMissing(missing)
+
+
+def _replaced(stated: FlowStart, expected_version: int | None) -> FlowStart:
+    _check(stated)
+    with recording.recorded(actions.on_start("declare", stated.name)) as proof:
+        known = FlowStart.objects.select_for_update().filter(name=stated.name).first()
+        check_version(expected_version, known.version if known else 0)
+        if known and all(getattr(known, one) == getattr(stated, one) for one in _STATED):
+            proof.changes_nothing()
+            return known
+        return _declared(stated, known, proof)
 
 
 def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowStart:
