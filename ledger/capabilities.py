@@ -131,6 +131,13 @@ declare(
     action="health",
 )
 declare(
+    "ledger.reverse",
+    meaning="Undo what is on record, where the command that undoes it may be used too.",
+    resource="ledger",
+    action="reverse",
+    risk="high",
+)
+declare(
     "ledger.read",
     meaning="See the ledger: who did what, and by what authority.",
     resource="ledger",

@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import conf, exporting, seals, verifier
+from ledger import conf, exporting, refolding, seals, verifier
 from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
@@ -110,3 +110,43 @@ def _ids(sql: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return [str(id_) for (id_,) in cursor.fetchall()]
+
+
+# No cycle: what is undone was there before. Numbers and amounts: as the constraints say.
+_OUT_OF_ORDER = """
+SELECT m.entry_id, m.reverses_id FROM ledger_mutation m
+  JOIN ledger_entry e ON e.id = m.entry_id JOIN ledger_entry o ON o.id = m.reverses_id
+ WHERE o.created_at > e.created_at OR o.id = e.id ORDER BY m.entry_id
+"""
+
+_UNDONE_TWICE = """
+SELECT reverses_id, count(*) FROM ledger_mutation WHERE reversal_outcome = 'full'
+ GROUP BY reverses_id HAVING count(*) > 1 ORDER BY reverses_id
+"""
+
+_TOO_MUCH = """
+SELECT o.entry_id, o.reversal_amount_cents, sum(m.reversed_cents) FROM ledger_mutation o
+  JOIN ledger_mutation m ON m.reverses_id = o.entry_id
+   AND m.reversal_step IN ('settled', 'completed')
+ WHERE o.reversal_amount_cents IS NOT NULL GROUP BY o.entry_id
+HAVING sum(m.reversed_cents) > o.reversal_amount_cents ORDER BY o.entry_id
+"""
+
+
+@doctor.check("I15", "nothing is undone twice, before it was done, or by more than there was")
+def reversals_are_sound() -> list[str]:
+    """Return what is broken, as sentences."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUT_OF_ORDER)
+        found = [f"entry {id_} undoes {of}, which came later" for id_, of in cursor.fetchall()]
+        cursor.execute(_UNDONE_TWICE)
+        found += [f"entry {id_} is wholly undone {n} times" for id_, n in cursor.fetchall()]
+        cursor.execute(_TOO_MUCH)
+        found += [f"entry {id_}: {n} undone of {of}" for id_, of, n in cursor.fetchall()]
+    return found
+
+
+@doctor.check("I15-standings", "how it stands with undoing an action is what the entries say")
+def standings_follow_from_entries() -> list[str]:
+    """Return what is broken, as sentences."""
+    return refolding.refold(mends=False, only_stepped=True)

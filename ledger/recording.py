@@ -171,9 +171,14 @@ def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> U
 
     It has a transaction of its own, so call it when that of an attempt is gone.
     """
-    draft = _draft_without_change(action, status, summary, undoing)
     with db_transaction.atomic(durable=True):
-        entries.append(draft)
+        return step_in_transaction(action, status, summary, undoing)
+
+
+def step_in_transaction(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
+    """Do as `stepped` does, in the caller's transaction."""
+    draft = _draft_without_change(action, status, summary, undoing)
+    entries.append(draft)
     return draft.id
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from ledger import conf, idempotency, witnesses
-from ledger.services import seals
+from ledger.services import reversals, seals
 
 
 @shared_task(name="ledger.prune_idempotency_keys", ignore_result=True)
@@ -20,3 +20,9 @@ def seal_entries(**_newer_arguments: Any) -> None:
     if conf.signing_key():
         seals.seal_entries()
         witnesses.copy_checkpoints()
+
+
+@shared_task(name="ledger.expire_reversals", ignore_result=True)
+def expire_reversals(**_newer_arguments: Any) -> None:
+    """Close the windows in which actions could be undone, as they end."""
+    reversals.expire_reversals()

@@ -162,6 +162,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "expire-reversals": {
+        "task": "ledger.expire_reversals",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 
 AUTHENTICATION_BACKENDS = [

@@ -1,0 +1,68 @@
+"""Undoing what is on record, over HTTP: look first, then do what was seen."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ledger import authority, previews
+from ledger.api.serializers.reversals import PreviewOut, PreviewQuery, ReversalIn, ReversedOut
+from ledger.services import reversals
+
+
+class ReversalPreviewView(APIView):
+    """What undoing an entry would do now."""
+
+    capabilities = {"get": "ledger.read"}
+
+    @extend_schema(
+        operation_id="ledger_entries_reversal_retrieve",
+        parameters=[PreviewQuery],
+        responses=PreviewOut,
+    )
+    def get(self, request: Request, entry_id: UUID) -> Response:
+        """Preview a reversal: its effects as a tree, and the token to carry it out with."""
+        asked = PreviewQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        preview = previews.preview(
+            entry_id,
+            command=asked.validated_data["command"],
+            asked_cents=asked.validated_data["amount_cents"],
+        )
+        return Response(PreviewOut(preview).data, headers={"Cache-Control": "no-store"})
+
+
+class ReversalsView(APIView):
+    """Reversals of an entry."""
+
+    capabilities = {"post": "ledger.reverse"}
+    idempotency_required = ("post",)
+
+    @extend_schema(
+        operation_id="ledger_entries_reversals_create",
+        request=ReversalIn,
+        responses={201: ReversedOut},
+    )
+    def post(self, request: Request, entry_id: UUID) -> Response:
+        """Undo what an entry records, exactly as its preview said."""
+        asked = ReversalIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        done = reversals.execute_reversal(
+            entry_id=entry_id, holder=authority.holder_of(request), **asked.validated_data
+        )
+        return _answer(done)
+
+    def answer_again(self, request: Request, _reference: str) -> Response:
+        """Answer a repeated request whose response was lost: how it stands now."""
+        return _answer(reversals.last_reversal_of(entry_id=self.kwargs["entry_id"]))
+
+
+def _answer(done: reversals.Reversed) -> Response:
+    return Response(
+        ReversedOut(done).data,
+        status=status.HTTP_201_CREATED,
+        headers={"Location": f"/api/v1/ledger/entries/{done.entry_id}/reversal"},
+    )

@@ -1,0 +1,227 @@
+"""What undoing an action would do, worked out without doing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from events.domain.errors import NotFound
+from ledger import payloads, reversal_commands, standings
+from ledger.domain import plans
+from ledger.domain import reversals as rules
+from ledger.domain.action import Kind, Status, Target
+from ledger.domain.payload import PayloadKind
+from ledger.domain.plans import Later, Plan, Undertaking
+from ledger.domain.reversals import (
+    Outcome,
+    ReversalCommandUnavailable,
+    ReversalKind,
+    ReversalMissingMutationDetail,
+    ReversalNotReversible,
+    ReversalRefused,
+    Standing,
+    State,
+    StepKind,
+    Undoing,
+)
+from ledger.models import Entry, Mutation, Payload
+from ledger.payloads import PayloadGone
+from ledger.reversal_commands import FollowUp, ReversalCommand
+
+LATER_MAX: Final = 50
+"""So many later actions on the same target are looked at, the first ones first."""
+
+_DONE = (Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value)
+
+
+class EntryNotFound(NotFound):
+    code = "entry_not_found"
+
+    def __init__(self, entry_id: UUID) -> None:
+        super().__init__(f"There is no entry {entry_id}.", entry_id=str(entry_id))
+
+
+class ReversalBlocked(ReversalRefused):
+    code = "reversal_blocked"
+    hint = "Undo what stands in the way first, or see follow_ups for what can be done instead."
+
+    def __init__(self, preview: "Preview") -> None:
+        blockers = preview.plan.blockers if preview.plan else ()
+        super().__init__(
+            f"This cannot be undone now: {blockers[0].summary}",
+            entry_id=str(preview.entry.pk),
+            blocked_by=[effect.as_json() for effect in blockers],
+            follow_ups=[each.name for each in preview.follow_ups],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """How it stands with undoing an entry, and what it would do.
+
+    `refusal` says why it is not possible; then there is no `token` to carry it out with.
+    """
+
+    entry: Entry
+    standing: Standing
+    currency: str
+    command: ReversalCommand | None
+    is_follow_up: bool
+    follow_ups: tuple[FollowUp, ...]
+    undertaking: Undertaking
+    plan: Plan | None = None
+    token: str = ""
+    refusal: ReversalRefused | None = field(default=None, compare=False)
+
+    @property
+    def expected(self) -> Outcome | None:
+        """What carrying it out would make of the action as a whole."""
+        if self.plan is None:
+            return None
+        return rules.outcome_of(self.standing, self.undoing(StepKind.COMPLETED))
+
+    def undoing(self, step: StepKind) -> Undoing:
+        """Return a step on the way of this undoing."""
+        assert self.command is not None
+        return Undoing(
+            of=self.entry.pk,
+            step=step,
+            kind=self.command.kind,
+            amount_cents=self.plan.amount_cents if self.plan else None,
+            is_partial=self.plan.is_partial if self.plan else False,
+            is_follow_up=self.is_follow_up,
+        )
+
+
+def preview(
+    entry_id: UUID, *, command: str = "", asked_cents: int | None = None, reason: str = ""
+) -> Preview:
+    """Work out what undoing an entry would do now, by its own command or one of its follow-ups.
+
+    :raises EntryNotFound: if there is no such entry.
+    """
+    entry = Entry.objects.select_related("mutation", "standing").filter(pk=entry_id).first()
+    if entry is None:
+        raise EntryNotFound(entry_id)
+    mutation: Mutation | None = getattr(entry, "mutation", None)
+    names = mutation.reversal_follow_ups if mutation else []
+    row = getattr(entry, "standing", None)
+    standing = standings.standing_of(row) if row else Standing(state=State.NOT_REVERSIBLE)
+    is_follow_up = command in names
+    begun = Preview(
+        entry=entry,
+        standing=standing,
+        currency=mutation.reversal_currency if mutation else "",
+        command=_command(mutation, command, is_follow_up=is_follow_up),
+        is_follow_up=is_follow_up,
+        follow_ups=tuple(reversal_commands.follow_up(name) for name in names),
+        undertaking=_undertaking(entry, mutation, standing, asked_cents, reason),
+    )
+    return _planned(begun, mutation, command, at=timezone.now())
+
+
+def _command(
+    mutation: Mutation | None, asked: str, *, is_follow_up: bool
+) -> ReversalCommand | None:
+    if mutation is None or mutation.reversal_kind == ReversalKind.NONE:
+        return None
+    if is_follow_up:
+        return reversal_commands.find(asked)
+    if asked not in {"", mutation.reversal_command_id}:
+        return None
+    return reversal_commands.find(mutation.reversal_command_id, mutation.reversal_command_version)
+
+
+def _planned(begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime) -> Preview:
+    if refusal := _refusal(begun, mutation, asked, at=at):
+        return replace(begun, refusal=refusal)
+    command, undertaking = begun.command, begun.undertaking
+    assert command is not None
+    plan = command.plan(undertaking, command.look(undertaking))
+    planned = replace(begun, plan=plan)
+    if plan.blockers:
+        return replace(planned, refusal=ReversalBlocked(planned))
+    if refusal := _refused_step(planned, at=at):
+        return replace(planned, refusal=refusal)
+    token = plans.token_of(undertaking, plan, command=command.name, version=command.version)
+    return replace(planned, token=token)
+
+
+def _refusal(
+    begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime
+) -> ReversalRefused | None:
+    entry, follow_ups = begun.entry, [each.name for each in begun.follow_ups]
+    if mutation is None or entry.status not in _DONE:
+        return ReversalMissingMutationDetail(entry.pk)
+    if mutation.reversal_kind == ReversalKind.NONE:
+        return ReversalNotReversible(entry.pk, why=mutation.reversal_why, follow_ups=follow_ups)
+    # Without what the action kept for its undoing, nobody can carry the command out.
+    is_bare = mutation.reversal_args_ref != "" and not begun.undertaking.args
+    if begun.command is None or is_bare:
+        version = None if asked else mutation.reversal_command_version
+        return ReversalCommandUnavailable(
+            entry.pk,
+            command=asked or mutation.reversal_command_id,
+            version=version,
+            follow_ups=follow_ups,
+        )
+    return _refused_step(begun, at=at)
+
+
+def _refused_step(begun: Preview, *, at: datetime) -> ReversalRefused | None:
+    try:
+        rules.check_step(begun.entry.pk, begun.standing, begun.undoing(StepKind.COMPLETED), at=at)
+    except ReversalRefused as refusal:
+        refusal.facts["follow_ups"] = [each.name for each in begun.follow_ups]
+        return refusal
+    return None
+
+
+def _undertaking(
+    entry: Entry,
+    mutation: Mutation | None,
+    standing: Standing,
+    asked_cents: int | None,
+    reason: str,
+) -> Undertaking:
+    is_reversible = mutation is not None and mutation.reversal_kind != ReversalKind.NONE
+    return Undertaking(
+        entry_id=entry.pk,
+        action_name=entry.action_name,
+        target=Target(type=entry.target_type, id=entry.target_id),
+        args=_args(entry.pk) if is_reversible else {},
+        standing=standing,
+        asked_cents=asked_cents,
+        later=_later(entry) if is_reversible else (),
+        reason=reason,
+    )
+
+
+def _later(entry: Entry) -> tuple[Later, ...]:
+    """Return what came after `entry` on its target and still stands, the first one first."""
+    after = Entry.objects.filter(
+        target_type=entry.target_type,
+        target_id=entry.target_id,
+        status__in=_DONE,
+        occurred_at__gte=entry.occurred_at,
+    ).exclude(action_kind=Kind.READ.value)
+    # What was undone again stands no more, and neither does what undid it.
+    undone = Q(standing__outcome=Outcome.FULL.value) | Q(
+        mutation__reversal_outcome=Outcome.FULL.value
+    )
+    rows = after.exclude(pk=entry.pk).exclude(undone).order_by("occurred_at", "pk")[:LATER_MAX]
+    return tuple(
+        Later(entry_id=row.pk, action_name=row.action_name, args=_args(row.pk)) for row in rows
+    )
+
+
+def _args(entry_id: UUID) -> Mapping[str, Any]:
+    try:
+        kept: dict[str, Any] = payloads.kept_by(entry_id, PayloadKind.REVERSAL_ARGS)
+    except (Payload.DoesNotExist, PayloadGone):
+        return {}
+    return kept

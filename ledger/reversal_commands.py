@@ -1,0 +1,89 @@
+"""The registry of reversal commands: by which code an action of long ago can be undone.
+
+An entry names its command and the version of it. As long as that version is registered, the
+entry can be undone as it was meant then; when it no longer is, previews say so and offer
+what can be done instead. Every app registers its own in `<app>/reversals.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from ledger import capabilities
+from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.reversals import ReversalKind
+
+Found = Mapping[str, Any]
+"""What the rules of a command go by: read from the tables, as plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalCommand:
+    """How to undo one kind of action.
+
+    `look` reads what is there now; `plan` is pure and says what would happen; `run` does it,
+    by the services of the trade, and puts one action on record first: that is the reversal.
+    `object_of` returns what its capability may be held on, if it is held on single objects.
+    """
+
+    name: str
+    version: int
+    kind: ReversalKind
+    capability: str
+    meaning: str
+    look: Callable[[Undertaking], Found]
+    plan: Callable[[Undertaking, Found], Plan]
+    run: Callable[[Undertaking, Plan], None]
+    object_of: Callable[[Undertaking], models.Model | None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        assert self.version >= 1, "versions start at 1"
+        assert self.kind is not ReversalKind.NONE, f"{self.name} undoes something"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """What can be done instead of, or after, undoing. With a command it can be done at once."""
+
+    name: str
+    meaning: str
+    command: ReversalCommand | None = None
+
+
+_commands: dict[tuple[str, int], ReversalCommand] = {}
+_meanings: dict[str, str] = {}
+
+
+def register(command: ReversalCommand) -> ReversalCommand:
+    """Make a command known to this process. A name and version mean one thing."""
+    capabilities.get(command.capability)  # A bug shows when the process starts.
+    known = _commands.setdefault((command.name, command.version), command)
+    assert known is command, f"{command.name} v{command.version} is registered twice"
+    return command
+
+
+def declare_follow_up(name: str, meaning: str) -> None:
+    """Say what a follow-up that is no reversal command means."""
+    assert _meanings.get(name, meaning) == meaning, f"{name} is declared twice"
+    _meanings[name] = meaning
+
+
+def find(name: str, version: int | None = None) -> ReversalCommand | None:
+    """Return a command, without a version the newest; None if this process has none."""
+    if version is None:
+        version = max((number for known, number in _commands if known == name), default=0)
+    return _commands.get((name, version))
+
+
+def every() -> list[ReversalCommand]:
+    """Return all commands, by name and version."""
+    return [_commands[key] for key in sorted(_commands)]
+
+
+def follow_up(name: str) -> FollowUp:
+    """Return what a follow-up means. What nobody knows any more still has its name."""
+    command = find(name)
+    meaning = command.meaning if command else _meanings.get(name, "")
+    return FollowUp(name=name, meaning=meaning, command=command)

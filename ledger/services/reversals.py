@@ -1,0 +1,229 @@
+"""Undo what is on record, by the services of the trade, and keep how that went.
+
+The reversal itself is the trade's own transaction: its change, its entry and the standing of
+the original commit together. An attempt that fails leaves an entry of its own, afterwards.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from events import context
+from events.domain.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    PreconditionFailed,
+    Rejected,
+    Unavailable,
+)
+from events.domain.principal import SYSTEM
+from ledger import previews, recording, refolding, reversing
+from ledger.authority import Holder
+from ledger.domain.action import Action, Kind, Status, Target
+from ledger.domain.capability import CapabilityMissing
+from ledger.domain.reversals import Outcome, ReversalRefused, State, StepKind, Undoing
+from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
+from ledger.idempotency import RequestInProgress
+from ledger.models import Entry, Mutation, ReversalStanding
+from ledger.previews import EntryNotFound, Preview
+
+EXPIRED_MAX: Final = 500
+"""So many windows are closed per pass; the next pass goes on."""
+
+_NO_ATTEMPT = (
+    Forbidden,
+    ReversalRefused,
+    ActionRepeated,
+    ActionInProgress,
+    ActionKeyReused,
+    RequestInProgress,
+)
+
+
+_IDLE = (StepKind.REQUESTED, StepKind.WITHDRAWN, StepKind.FAILED, StepKind.EXPIRED)
+"""Steps that changed nothing."""
+
+
+class ReversalPreviewStale(Conflict):
+    code = "reversal_preview_stale"
+    hint = "Look at the preview again, and decide again."
+
+    def __init__(self, entry_id: UUID) -> None:
+        super().__init__(
+            "What undoing this would do is no longer what the preview said.",
+            entry_id=str(entry_id),
+        )
+
+
+class ReversalChangedNothing(Rejected):
+    code = "reversal_changed_nothing"
+
+    def __init__(self, entry_id: UUID) -> None:
+        super().__init__("There was nothing to undo any more.", entry_id=str(entry_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversed:
+    """What came of a reversal: its entry, and how it stands with the original now."""
+
+    entry_id: UUID
+    reversal_id: UUID
+    state: State
+    outcome: Outcome | None
+
+
+def execute_reversal(
+    *,
+    entry_id: UUID,
+    token: str,
+    reason: str,
+    holder: Holder,
+    command: str = "",
+    amount_cents: int | None = None,
+) -> Reversed:
+    """Undo what an entry records, as the preview with `token` said it would go.
+
+    :raises EntryNotFound: if there is no such entry.
+    :raises ReversalRefused: if it cannot be undone, with its reason and what can be done instead.
+    :raises ReversalPreviewStale: if it would no longer do what the preview said.
+    :raises CapabilityMissing: if `holder` may not do what the command does.
+    :raises DomainError: whatever the trade refuses with; that attempt is put on record.
+    """
+    preview = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)
+    if preview.refusal is not None:
+        raise preview.refusal
+    if preview.token != token:
+        raise ReversalPreviewStale(entry_id)
+    _demand(preview, holder)
+    try:
+        reversal_id = _run(preview)
+    except PreconditionFailed as moved:
+        # Somebody was between the look and the lock: as stale as if it had come sooner.
+        raise ReversalPreviewStale(entry_id) from moved
+    except Exception as error:
+        _note_failure(preview, reason, error)
+        raise
+    return _reversed(entry_id, reversal_id)
+
+
+def last_reversal_of(*, entry_id: UUID) -> Reversed:
+    """Return what was last done to undo an entry, and how it stands with it now.
+
+    :raises EntryNotFound: if nothing was.
+    """
+    steps = Mutation.objects.filter(reverses=entry_id).exclude(reversal_step__in=_IDLE)
+    last = steps.order_by("-reversal_number").first()
+    if last is None:
+        raise EntryNotFound(entry_id)
+    return _reversed(entry_id, last.pk)
+
+
+def expire_reversals() -> int:
+    """Close the windows whose end has passed, each with an entry; return how many."""
+    due = ReversalStanding.objects.filter(
+        until__lte=timezone.now(),
+        expired_at=None,
+        state__in=[State.AVAILABLE, State.FAILED, State.REQUESTED],
+    )
+    closed = 0
+    with context.acting(SYSTEM):
+        for entry_id in due.order_by("until").values_list("pk", flat=True)[:EXPIRED_MAX]:
+            closed += _expire(entry_id)
+    return closed
+
+
+def rebuild_reversals(*, dry_run: bool = False) -> list[str]:
+    """Make the standings anew from the entries; return where they were wrong, as sentences."""
+    with transaction.atomic(durable=True):
+        return refolding.refold(mends=not dry_run)
+
+
+def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:
+    row = ReversalStanding.objects.get(entry=entry_id)
+    return Reversed(
+        entry_id=entry_id,
+        reversal_id=reversal_id,
+        state=State(row.state),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+    )
+
+
+def _demand(preview: Preview, holder: Holder) -> None:
+    command = preview.command
+    assert command is not None
+    obj = command.object_of(preview.undertaking)
+    try:
+        holder.demand(command.capability, obj)
+    except CapabilityMissing as why:
+        recording.denied(command.capability, target_id=preview.entry.target_id, why=why)
+        raise
+
+
+def _run(preview: Preview) -> UUID:
+    command, plan = preview.command, preview.plan
+    assert command is not None
+    assert plan is not None
+    # The second part of an undoing follows from the first: so they chain.
+    cause = preview.standing.reversed_by or preview.entry.pk
+    undoing = preview.undoing(StepKind.COMPLETED)
+    with context.caused_by(str(cause)), reversing.during(undoing) as ongoing:
+        command.run(preview.undertaking, plan)
+    if ongoing.entry_id is None:
+        raise ReversalChangedNothing(preview.entry.pk)
+    return ongoing.entry_id
+
+
+def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
+    is_refusal = isinstance(error, DomainError)
+    if is_refusal and (isinstance(error, _NO_ATTEMPT) or _is_about_an_approval(error)):
+        return
+    if not isinstance(error, Rejected | Conflict | Unavailable) and is_refusal:
+        return
+    assert preview.command is not None
+    action = _action("reversal.execute", preview.entry, reason=reason)
+    code = error.code if isinstance(error, DomainError) else "internal_error"
+    with context.caused_by(str(preview.entry.pk)):
+        recording.stepped(
+            action,
+            Status.FAILED,
+            f"{preview.command.name} failed: {code}",
+            preview.undoing(StepKind.FAILED),
+        )
+
+
+def _is_about_an_approval(error: Exception) -> bool:
+    # Asked for, or not given yet: nothing was attempted, and its entry is there already.
+    return getattr(error, "code", "").startswith("approval_")
+
+
+def _expire(entry_id: UUID) -> bool:
+    with transaction.atomic(durable=True):
+        row = (
+            ReversalStanding.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("entry")
+            .filter(pk=entry_id, expired_at=None)
+            .first()
+        )
+        if row is None:
+            return False
+        recording.step_in_transaction(
+            _action("reversal.expire", row.entry),
+            Status.EXPIRED,
+            "It can no longer be undone.",
+            Undoing(of=entry_id, step=StepKind.EXPIRED),
+        )
+    return True
+
+
+def _action(name: str, entry: Entry, *, reason: str = "") -> Action:
+    return Action(
+        name=name,
+        kind=Kind.REVERSE,
+        target=Target(type=entry.target_type, id=entry.target_id),
+        capability="ledger.reverse",
+        reason=reason,
+    )
