@@ -46,7 +46,7 @@ class ReversalIn(Body):
     )
 
 
-class EffectOut(serializers.Serializer[Any]):
+class ReversalEffectOut(serializers.Serializer[Any]):
     """One thing that undoing would do; what follows from it is in `parts`."""
 
     kind = serializers.ChoiceField(choices=[kind.value for kind in EffectKind])
@@ -59,7 +59,7 @@ class EffectOut(serializers.Serializer[Any]):
     parts = serializers.ListField(child=serializers.DictField())
 
 
-class FollowUpOut(serializers.Serializer[Any]):
+class ReversalFollowUpOut(serializers.Serializer[Any]):
     """What can be done instead. `can_be_carried_out`: here, as the `command` of a reversal."""
 
     name = serializers.CharField()
@@ -70,7 +70,7 @@ class FollowUpOut(serializers.Serializer[Any]):
         return follow_up.command is not None
 
 
-class CommandOut(serializers.Serializer[Any]):
+class ReversalCommandOut(serializers.Serializer[Any]):
     """What would undo the action."""
 
     name = serializers.CharField()
@@ -80,7 +80,7 @@ class CommandOut(serializers.Serializer[Any]):
     meaning = serializers.CharField()
 
 
-class RefusalOut(serializers.Serializer[Any]):
+class ReversalRefusalOut(serializers.Serializer[Any]):
     """Why it cannot be undone now: what carrying it out would be answered with."""
 
     code = serializers.CharField()
@@ -88,7 +88,7 @@ class RefusalOut(serializers.Serializer[Any]):
     hint = serializers.CharField()
 
 
-class StepOut(serializers.ModelSerializer[Mutation]):
+class ReversalStepOut(serializers.ModelSerializer[Mutation]):
     """What was done about undoing the entry."""
 
     entry_id = serializers.UUIDField(source="pk")
@@ -105,7 +105,7 @@ class StepOut(serializers.ModelSerializer[Mutation]):
         fields = ["entry_id", "at", "step", "outcome", "amount_cents", "summary"]
 
 
-class PreviewOut(serializers.Serializer[Preview]):
+class ReversalPreviewOut(serializers.Serializer[Preview]):
     """How it stands with undoing an entry, and what it would do. Without `token` it cannot be."""
 
     entry_id = serializers.UUIDField(source="entry.pk")
@@ -126,7 +126,7 @@ class PreviewOut(serializers.Serializer[Preview]):
     until = serializers.DateTimeField(source="standing.until", allow_null=True)
     reversed_by = serializers.UUIDField(source="standing.reversed_by", allow_null=True)
     steps = serializers.SerializerMethodField()
-    command = CommandOut(allow_null=True)
+    command = ReversalCommandOut(allow_null=True)
     effects = serializers.SerializerMethodField()
     gives_back_cents = serializers.IntegerField(source="plan.amount_cents", default=None)
     makes_it = serializers.ChoiceField(
@@ -135,16 +135,16 @@ class PreviewOut(serializers.Serializer[Preview]):
         allow_null=True,
         help_text="What the outcome would be.",
     )
-    refusal = RefusalOut(allow_null=True)
-    follow_ups = FollowUpOut(many=True)
+    refusal = ReversalRefusalOut(allow_null=True)
+    follow_ups = ReversalFollowUpOut(many=True)
     token = serializers.CharField(allow_blank=True)
 
-    @extend_schema_field(StepOut(many=True))
+    @extend_schema_field(ReversalStepOut(many=True))
     def get_steps(self, preview: Preview) -> Any:
         steps = Mutation.objects.filter(reverses=preview.entry.pk).select_related("entry")
-        return StepOut(steps.order_by("reversal_number"), many=True).data
+        return ReversalStepOut(steps.order_by("reversal_number"), many=True).data
 
-    @extend_schema_field(EffectOut(many=True))
+    @extend_schema_field(ReversalEffectOut(many=True))
     def get_effects(self, preview: Preview) -> Any:
         return [effect.as_json() for effect in preview.plan.effects] if preview.plan else []
 

@@ -9,7 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger import authority, previews
-from ledger.api.serializers.reversals import PreviewOut, PreviewQuery, ReversalIn, ReversedOut
+from ledger.api.serializers.reversals import (
+    PreviewQuery,
+    ReversalIn,
+    ReversalPreviewOut,
+    ReversedOut,
+)
 from ledger.services import reversals
 
 
@@ -21,7 +26,7 @@ class ReversalPreviewView(APIView):
     @extend_schema(
         operation_id="ledger_entries_reversal_retrieve",
         parameters=[PreviewQuery],
-        responses=PreviewOut,
+        responses=ReversalPreviewOut,
     )
     def get(self, request: Request, entry_id: UUID) -> Response:
         """Preview a reversal: its effects as a tree, and the token to carry it out with."""
@@ -32,7 +37,7 @@ class ReversalPreviewView(APIView):
             command=asked.validated_data["command"],
             asked_cents=asked.validated_data["amount_cents"],
         )
-        return Response(PreviewOut(preview).data, headers={"Cache-Control": "no-store"})
+        return Response(ReversalPreviewOut(preview).data, headers={"Cache-Control": "no-store"})
 
 
 class ReversalsView(APIView):
