@@ -1,93 +1,35 @@
 """Previews and reversals over HTTP, with a small command of the test's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from io import StringIO
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from events import context
-from events.domain.errors import PreconditionFailed, Rejected
-from ledger import doctor, previews, recording, reversal_commands
+from events.domain.errors import PreconditionFailed
+from ledger import previews, recording
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import CapabilityMissing
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
-from ledger.domain.reversals import Declaration, ReversalKind, StepKind
 from ledger.models import Entry, Mutation, ReversalStanding
-from ledger.reversal_commands import Found, ReversalCommand
 from ledger.services import reversals
 from tests.integration.ledger.conftest import client_with, grant, issue
-from tests.integration.ledger.test_standings import CLERK, COUNTED, done, undo
+from tests.integration.ledger.lamp import (
+    Lamp,
+    LampBroken,
+    ask,
+    look,
+    look_and_ask,
+    switch_off,
+    switching,
+)
+from tests.integration.ledger.test_standings import CLERK
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class LampBroken(Rejected):
-    code = "lamp_broken"
-
-    def __init__(self) -> None:
-        super().__init__("The lamp is broken.")
-
-
-class Lamp:
-    """What the command of this test works on. `fails` is what switching it on does."""
-
-    version = 1
-    fails: Exception | None = None
-    moved: Callable[[], None] = staticmethod(lambda: None)
-
-
-def plan(undertaking: Undertaking, found: Found) -> Plan:
-    later = [one for one in undertaking.later if one.args.get("lamp")]
-    effects = [blocked("It was switched again later.", by=one.entry_id) for one in later] or [
-        Effect(kind=EffectKind.REVERTED, summary="The lamp goes on again.")
-    ]
-    return Plan(effects=tuple(effects), versions={"lamp/1": found["version"]})
-
-
-def run(undertaking: Undertaking, _plan: Plan) -> None:
-    Lamp.moved()
-    with recording.recorded(switching("lamp.on", reason=undertaking.reason)) as proof:
-        if Lamp.fails is not None:
-            raise Lamp.fails
-        Lamp.version += 1
-        proof.says("It is on.")
-
-
-def switching(name: str, **facts: Any) -> Action:
-    target = Target(type="lamp", id="1")
-    return Action(name=name, kind=Kind.UPDATE, target=target, capability="event.read", **facts)
-
-
-def switch_off(**facts: Any) -> UUID:
-    """Switch the lamp off, so that it can be undone."""
-    declared = {"kind": ReversalKind.REVERT, "command": "lamp.on", "version": 1}
-    with recording.recorded(switching("lamp.off")) as proof:
-        proof.can_be_undone(Declaration(**{**declared, "args": {"lamp": 1}, **facts}))
-        Lamp.version += 1
-    return proof.entry_id
-
-
-reversal_commands.register(
-    ReversalCommand(
-        name="lamp.on",
-        version=1,
-        kind=ReversalKind.REVERT,
-        capability="event.read",
-        meaning="Switch the lamp on again.",
-        look=lambda _: {"version": Lamp.version},
-        plan=plan,
-        run=run,
-    )
-)
-reversal_commands.declare_follow_up("lamp.candle", "Light a candle.")
 
 
 @pytest.fixture(autouse=True)
@@ -101,25 +43,6 @@ def _a_new_lamp() -> Iterator[None]:
 def clerk(alice: User) -> APIClient:
     grant(alice, "ledger.read", "ledger.reverse", "event.read")
     return client_with(issue(alice, ["*"])[0])
-
-
-def look(client: APIClient, entry_id: UUID, **query: Any) -> dict[str, Any]:
-    answer = client.get(f"/api/v1/ledger/entries/{entry_id}/reversal", query)
-    assert answer.status_code == 200, answer.content
-    return dict(answer.json())
-
-
-def ask(client: APIClient, entry_id: UUID, **body: Any) -> Any:
-    return client.post(
-        f"/api/v1/ledger/entries/{entry_id}/reversals",
-        {"reason": "It was too dark.", **body},
-        format="json",
-        HTTP_IDEMPOTENCY_KEY=uuid4().hex,
-    )
-
-
-def look_and_ask(client: APIClient, entry_id: UUID) -> Any:
-    return ask(client, entry_id, token=look(client, entry_id)["token"])
 
 
 class TestPreview:
@@ -350,50 +273,6 @@ class TestExpiry:
         switch_off(until=timezone.now() + timedelta(hours=1))
 
         assert reversals.expire_reversals() == 0
-
-
-class TestRebuilding:
-    def test_gives_what_is_there(self, clerk: APIClient) -> None:
-        look_and_ask(clerk, switch_off())
-        entry_id = done(COUNTED)
-        undo(entry_id, amount_cents=60, step=StepKind.BEGUN, kind=ReversalKind.COMPENSATE)
-        undo(entry_id, amount_cents=60, step=StepKind.RETURNED)
-        undo(entry_id, amount_cents=30)
-        switch_off(until=timezone.now() - timedelta(seconds=1))
-        reversals.expire_reversals()
-        before = list(ReversalStanding.objects.order_by("pk").values())
-
-        assert reversals.rebuild_reversals() == []
-        assert doctor.standings_follow_from_entries() == []
-        assert doctor.reversals_are_sound() == []
-
-        ReversalStanding.objects.all().delete()
-        assert len(reversals.rebuild_reversals()) == len(before)
-        assert list(ReversalStanding.objects.order_by("pk").values()) == before
-
-    def test_mends_what_somebody_has_written_over(self) -> None:
-        entry_id = done(COUNTED)
-        undo(entry_id, amount_cents=60)
-        ReversalStanding.objects.filter(entry=entry_id).update(done_cents=10)
-
-        with pytest.raises(CommandError):
-            call_command("ledger_rebuild_reversals", "--dry-run", stdout=StringIO())
-        assert doctor.standings_follow_from_entries() == [
-            f"entry {entry_id}: said to be completed after 1 steps, is completed"
-        ]
-        call_command("ledger_rebuild_reversals", stdout=StringIO())
-
-        assert ReversalStanding.objects.get(entry=entry_id).done_cents == 60
-
-    def test_takes_away_what_no_entry_says(self) -> None:
-        with recording.recorded(switching("lamp.off")) as proof:
-            pass
-        ReversalStanding.objects.create(entry_id=proof.entry_id, state="available")
-
-        assert reversals.rebuild_reversals() == [
-            f"entry {proof.entry_id}: cannot be undone, and has a standing"
-        ]
-        assert not ReversalStanding.objects.exists()
 
 
 def test_holders_are_asked_in_services_too(alice: User) -> None:
