@@ -21,6 +21,8 @@ WITH_A_RECORD_OF_THEIR_OWN = {
     # A seal is made of entries, and an approval appends an entry at each of its steps.
     "ledger/services/seals.py",
     "ledger/services/approvals.py",
+    # Each step of a reversal appends an entry; what is made anew follows from entries.
+    "ledger/services/reversals.py",
 }
 FOR_PEOPLE_ONLY = ("api_key.", "agent.create", "agent.stop", "agent.administer", "delegation.")
 
