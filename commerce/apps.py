@@ -15,6 +15,7 @@ class CommerceConfig(AppConfig):
             invariants,
             jobs,
             projections,
+            readings,
             subscribers,
             timetable,
         )

@@ -10,8 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 http = get_asgi_application()
 
 # Not before the line above has set Django up.
-from config import sockets  # noqa: E402
+from config import mcp_server, sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": sockets.router, "lifespan": sockets.lifespan}
+    {"http": mcp_server.beside(http), "websocket": sockets.router, "lifespan": sockets.lifespan}
 )

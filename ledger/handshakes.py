@@ -51,6 +51,20 @@ def holder_of(scope: Mapping[str, Any]) -> Holder:
     return authority.session(session_key)
 
 
+def check_caller(scope: Mapping[str, Any]) -> None:
+    """Go on only if no page of another site is behind a request that needs no cookie.
+
+    :raises OriginRefused: if one is, or the host is none of ours.
+    """
+    request = _request_of(scope)
+    try:
+        request.get_host()
+    except DisallowedHost as error:
+        raise OriginRefused from error
+    if "Origin" in request.headers:
+        _check_origin(request)
+
+
 def _request_of(scope: Mapping[str, Any]) -> ASGIRequest:
     # Django's own reading of hosts, cookies and proxies, so that both doors agree.
     as_http = {

@@ -8,6 +8,7 @@ Triggers say the same again: see `ledger.accountable`.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.context import EventContext
-from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
+from events.domain.errors import Conflict, DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_only_asking: ContextVar[bool] = ContextVar("daybook_only_asking", default=False)
+
 _SOURCES: Final = {
     PrincipalKind.USER: "permission",
     PrincipalKind.API_KEY: "api_key_scope",
@@ -64,6 +67,24 @@ class LedgerUnavailable(Unavailable):
         super().__init__("It cannot be put on record just now who looks at this.")
 
 
+class ApprovalNotNeeded(Conflict):
+    code = "approval_not_needed"
+    hint = "Nothing was done. Execute it."
+
+    def __init__(self, action: Action) -> None:
+        super().__init__(f"Nobody has to agree to {action.name} first.", action=action.name)
+
+
+@contextmanager
+def only_asking() -> Iterator[None]:
+    """Let the actions of the block be asked leave for, and none of them be done."""
+    token = _only_asking.set(True)
+    try:
+        yield
+    finally:
+        _only_asking.reset(token)
+
+
 @contextmanager
 def recorded(action: Action) -> Iterator[Proof]:
     """Open the durable transaction in which `action` is carried out and put on record.
@@ -73,6 +94,7 @@ def recorded(action: Action) -> Iterator[Proof]:
     :raises ActionRepeated, ActionInProgress, ActionKeyReused: as `entries.claim` says.
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises ApprovalRequired: if somebody else has to agree first; the request is on record.
+    :raises ApprovalNotNeeded: within `only_asking`, instead of being done.
     :raises DomainError: if it refers to an approval that does not cover it, as `gate.leave` says.
     """
     proof = Proof.of(action, entry_id=new_id())
@@ -321,6 +343,8 @@ def _append(proof: Proof, granted: Approval | None) -> None:
         kept=tuple(notes.kept),
     )
     entries.append(draft)
+    if _only_asking.get():
+        raise ApprovalNotNeeded(action)
 
 
 def _authority(capability_id: str, facts: Any, happened: EventContext) -> Authority:

@@ -24,7 +24,16 @@ WITH_A_RECORD_OF_THEIR_OWN = {
     # Each step of a reversal appends an entry; what is made anew follows from entries.
     "ledger/services/reversals.py",
 }
-FOR_PEOPLE_ONLY = ("api_key.", "agent.create", "agent.stop", "agent.administer", "delegation.")
+FOR_PEOPLE_ONLY = (
+    "api_key.",
+    "agent.create",
+    "agent.stop",
+    "agent.administer",
+    "delegation.",
+    "approval.decide",
+    "approval_policy.draft",
+    "approval_policy.activate",
+)
 
 
 def with_statements(function: Function) -> Iterator[str]:

@@ -1,0 +1,81 @@
+"""What of the trade can be looked at by name: no names of people, no addresses, no costs."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from commerce.models import Booking, CreditNote, Invoice, Payment, Product, Refund, Slot
+from ledger.readings import Reading, register
+
+
+def _showing(*names: str) -> Callable[[Any], dict[str, Any]]:
+    def show(row: Model) -> dict[str, Any]:
+        return {name: _plain(getattr(row, name)) for name in names}
+
+    return show
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+for _model, _capability, _meaning, _names in (
+    (
+        Product,
+        "product.read",
+        "What is sold.",
+        "id name description status currency sell_amount_cents duration_minutes tags revision",
+    ),
+    (
+        Slot,
+        "product.read",
+        "Departures of products, and the seats that are left.",
+        "id product_id starts_at ends_at unlimited capacity remaining revision",
+    ),
+    (
+        Booking,
+        "booking.read",
+        "What was sold to whom; without the whom.",
+        (
+            "id number status revision currency sell_amount_cents pax service_date external_ref "
+            "hold_expires_at entitlement refunded_cents created_at confirmed_at cancelled_at"
+        ),
+    ),
+    (
+        Invoice,
+        "invoice.read",
+        "What is to be paid.",
+        (
+            "id booking_id number status currency total_cents paid_cents balance_due_cents "
+            "due_date issued_at revision"
+        ),
+    ),
+    (
+        Payment,
+        "payment.read",
+        "What was paid.",
+        "id invoice_id status currency amount_cents paid_at",
+    ),
+    (
+        CreditNote,
+        "credit_note.read",
+        "What is owed back.",
+        "id invoice_id number currency amount_cents issued_at",
+    ),
+    (
+        Refund,
+        "refund.read",
+        "What was given back.",
+        "id payment_id status currency amount_cents created_at",
+    ),
+):
+    register(
+        Reading(
+            capability=_capability, meaning=_meaning, model=_model, show=_showing(*_names.split())
+        )
+    )

@@ -1,0 +1,306 @@
+"""What an agent can call: list, read, request, execute, status. Transports are elsewhere.
+
+Whatever happens, the answer is an outcome and never an exception: `done`, `found`,
+`needs_approval` (which, and where), `denied` (because of what) or `refused`. Text that comes
+from data is data: nothing in it can approve anything, for there is no tool that approves.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from jsonschema import Draft202012Validator
+
+from events import context
+from events.domain import canonical
+from events.domain.context import Origin
+from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
+from ledger import authority, commands, idempotency, readings, recording
+from ledger.approving import consent
+from ledger.approving.gate import ApprovalRequired
+from ledger.authority import Holder
+from ledger.commands import Command
+from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
+from ledger.entries import ActionRepeated
+from ledger.models import Approval, Entry
+
+JSON = dict[str, Any]
+_ID: Final = {"type": "string", "maxLength": 200}
+_KEY: Final = {"type": "string", "minLength": 1, "maxLength": idempotency.KEY_CHARS_MAX}
+_OPEN: Final = {ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value}
+
+
+class ForAgentsOnly(Forbidden):
+    code = "tools_are_for_agents"
+    hint = "Use the key of an agent; people and integrations have pages and the API."
+
+    def __init__(self) -> None:
+        super().__init__("The tools are for agents: their key says who answers for them.")
+
+
+class ToolUnknown(Rejected):
+    code = "tool_unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no tool {name!r}.", name=name)
+
+
+class ToolInputInvalid(Rejected):
+    code = "tool_input_invalid"
+    hint = "Correct the arguments; the schema of the tool says what it takes."
+
+    def __init__(self, name: str, pointer: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}.", pointer=pointer, tool=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One of them. `changes` says that it may change something."""
+
+    name: str
+    meaning: str
+    schema: JSON
+    call: Callable[[Holder, JSON], JSON]
+    changes: bool = False
+
+
+def admitted(written_key: str) -> Holder:
+    """Return the agent whose key this is.
+
+    :raises CredentialRefused: if it is no live key.
+    :raises ForAgentsOnly: if it is the key of a person.
+    """
+    holder = authority.bearer(f"Bearer {written_key}")
+    if not holder.is_agent:
+        raise ForAgentsOnly
+    return holder
+
+
+def call(name: str, arguments: Mapping[str, Any], *, written_key: str) -> JSON:
+    """Call a tool as the agent whose key this is. The key is checked anew each time."""
+    try:
+        holder = admitted(written_key)
+        tool = _checked(name, arguments)
+    except DomainError as why:
+        return _outcome_of(why)
+    origin = Origin(caller_type="mcp", route=lambda: f"mcp {name}")
+    with context.acting(holder.principal, origin=origin):
+        try:
+            return tool.call(holder, dict(arguments))
+        except DomainError as why:
+            return _outcome_of(why)
+
+
+def every() -> list[Tool]:
+    """Return all tools."""
+    return list(_TOOLS.values())
+
+
+def _checked(name: str, arguments: Mapping[str, Any]) -> Tool:
+    tool = _TOOLS.get(name)
+    if tool is None:
+        raise ToolUnknown(name)
+    errors = Draft202012Validator(tool.schema).iter_errors(dict(arguments))
+    for error in sorted(errors, key=lambda each: list(map(str, each.absolute_path))):
+        pointer = "".join(f"/{part}" for part in error.absolute_path)
+        raise ToolInputInvalid(name, pointer, error.message)
+    return tool
+
+
+def _outcome_of(why: DomainError) -> JSON:
+    if isinstance(why, ApprovalRequired):
+        return _needs_approval(why.approval)
+    if isinstance(why, ActionRepeated):
+        entry = why.entry
+        return _done(entry.target_type, entry.target_id, replayed=True)
+    is_denied = isinstance(why, Forbidden | Throttled | Unauthenticated)
+    said = {
+        "outcome": "denied" if is_denied else "refused",
+        "because": why.code,
+        "detail": str(why),
+        "hint": why.hint,
+        "pointer": why.pointer,
+        "facts": why.facts,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _done(type_: str, id_: str, *, replayed: bool = False) -> JSON:
+    return {"outcome": "done", "target_type": type_, "target_id": id_, "replayed": replayed}
+
+
+def _needs_approval(row: Approval) -> JSON:
+    return {
+        "outcome": "needs_approval",
+        "approval_id": str(row.pk),
+        "url": f"/api/v1/ledger/approvals/{row.pk}",
+        "status": row.status,
+        "expires_at": row.expires_at.isoformat(),
+        "next": "Wait until a person has approved it: ask `status`. Then call `execute` with "
+        "the same arguments and this approval_id. You cannot approve it yourself.",
+    }
+
+
+# --- the tools ------------------------------------------------------------------------------
+
+
+def _list(holder: Holder, asked: JSON) -> JSON:
+    if type_ := asked.get("type"):
+        size = asked.get("limit", readings.PAGE_MAX)
+        found = readings.page(type_, holder=holder, after=asked.get("after", ""), size=size)
+        return {"outcome": "found", "type": type_, "items": found}
+    return {
+        "outcome": "found",
+        "commands": [_described(each) for each in commands.every() if _reaches(holder, each)],
+        "types": [
+            {"type": each.type, "meaning": each.meaning}
+            for each in readings.every()
+            if holder.holds_somewhere(each.capability)
+        ],
+    }
+
+
+def _reaches(holder: Holder, command: Command) -> bool:
+    return holder.holds_somewhere(command.capability)
+
+
+def _described(command: Command) -> JSON:
+    return {
+        "command": command.name,
+        "version": command.version,
+        "meaning": command.meaning,
+        "target_type": command.target_type,
+        "makes_its_target": command.makes,
+        "input_schema": command.input_schema,
+    }
+
+
+def _read(holder: Holder, asked: JSON) -> JSON:
+    shown = readings.show(asked["type"], asked["id"], holder=holder)
+    return {"outcome": "found", "type": asked["type"], "thing": shown}
+
+
+def _request(holder: Holder, asked: JSON) -> JSON:
+    with recording.only_asking():
+        return _carry_out(holder, asked)
+
+
+def _execute(holder: Holder, asked: JSON) -> JSON:
+    approval_id = asked.get("approval_id")
+    with consent.presenting(approval_id) if approval_id else nullcontext():
+        return _carry_out(holder, asked)
+
+
+def _carry_out(holder: Holder, asked: JSON) -> JSON:
+    command = commands.get(asked["command"])
+    target_id = asked.get("target_id", "")
+    if bool(target_id) is command.makes:
+        detail = "it makes its target" if command.makes else "it needs the id of its target"
+        raise ToolInputInvalid(command.name, "/target_id", detail)
+    target = readings.thing(command.target_type, target_id) if target_id else None
+    if target is None and target_id and _uuid(target_id) is None:
+        raise readings.ThingNotFound(command.target_type, target_id)
+    holder.demand(command.capability, target)
+    with idempotency.exchange() as exchange:
+        try:
+            before = exchange.begin(_once(holder, asked))
+            if before is not None:
+                return _done(command.target_type, before, replayed=True)
+            made = commands.run(command.name, target_id=target_id, input=asked.get("input", {}))
+        finally:
+            exchange.end()
+    return _done(command.target_type, made)
+
+
+def _once(holder: Holder, asked: JSON) -> idempotency.Request:
+    said = {name: asked.get(name) for name in ("command", "target_id", "input")}
+    return idempotency.Request(
+        scope=f"{holder.principal} mcp",
+        key=asked["idempotency_key"],
+        fingerprint=canonical.fingerprint(said),
+        keeps_response=False,
+    )
+
+
+def _status(holder: Holder, asked: JSON) -> JSON:
+    id_ = _uuid(asked["approval_id"])
+    row = None if id_ is None else Approval.objects.filter(pk=id_).first()
+    # What others have asked for is none of an agent's business: not even that there is any.
+    if row is None or row.requested_by != str(holder.principal):
+        raise ApprovalNotFound(asked["approval_id"])
+    done = Entry.objects.filter(approval_id=row.pk, status="succeeded").exclude(
+        action_kind__in=["approve", "reject"]
+    )
+    if (execution := done.first()) is not None:
+        return _done(execution.target_type, execution.target_id)
+    if row.status in _OPEN:
+        return _needs_approval(row)
+    return {"outcome": "denied", "because": f"approval_{row.status}", "approval_id": str(row.pk)}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _schema(required: tuple[str, ...], **properties: Any) -> JSON:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+_CALL: Final = {
+    "command": {"type": "string", "description": "One of those that `list` names."},
+    "target_id": {**_ID, "description": "Empty for a command that makes its target."},
+    "input": {"type": "object", "description": "As the input_schema of the command says."},
+    "idempotency_key": {**_KEY, "description": "Fresh for each intent, the same on every retry."},
+}
+_TOOLS: Final = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            name="list",
+            meaning="Without a type: the commands and types within reach. With one: its things.",
+            schema=_schema(
+                (),
+                type={"type": "string"},
+                after={**_ID, "description": "The last id of the page before."},
+                limit={"type": "integer", "minimum": 1, "maximum": readings.PAGE_MAX},
+            ),
+            call=_list,
+        ),
+        Tool(
+            name="read",
+            meaning="Look at one thing. That you did is on record.",
+            schema=_schema(("type", "id"), type={"type": "string"}, id=_ID),
+            call=_read,
+        ),
+        Tool(
+            name="request",
+            meaning="Ask for leave to carry out a command. Nothing is done, whatever the answer.",
+            schema=_schema(("command", "idempotency_key"), **_CALL),
+            call=_request,
+            changes=True,
+        ),
+        Tool(
+            name="execute",
+            meaning="Carry out a command: it answers done, needs_approval, or denied because.",
+            schema=_schema(("command", "idempotency_key"), **_CALL, approval_id=_ID),
+            call=_execute,
+            changes=True,
+        ),
+        Tool(
+            name="status",
+            meaning="Say how an approval stands that you have asked for.",
+            schema=_schema(("approval_id",), approval_id=_ID),
+            call=_status,
+        ),
+    )
+}
