@@ -66,6 +66,7 @@ MEANINGS = {
     },
     "Limits": {
         "API_BODY_BYTES_MAX": "The largest body of a request to the API.",
+        "DAYBOOK_AGENT_KEY": "Of `manage.py mcp`: the key of the agent that it serves.",
         "API_REQUESTS_PER_MINUTE_API_KEY": "Requests a minute for each API key.",
         "API_REQUESTS_PER_MINUTE_AGENT": "Requests a minute for each agent.",
         "API_REQUESTS_PER_MINUTE_USER": "Requests a minute for each user.",
