@@ -160,6 +160,26 @@ def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Appr
     return row
 
 
+def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
+    """Withdraw, as whoever acts, what it asked for itself: a workflow needs it no more.
+
+    In the caller's transaction if there is one. One that is over already stays as it ended.
+
+    :raises ApprovalNotFound: if there is no such approval.
+    :raises NotTheRequester: if somebody else asked.
+    """
+    inside = transaction.get_connection().in_atomic_block
+    with nullcontext() if inside else transaction.atomic(durable=True):
+        row = steps.locked(approval_id)
+        if row.requested_by != str(context.current().principal):
+            raise rules.NotTheRequester(str(approval_id))
+        is_open = not steps.expire_if_over(row) and row.status == ApprovalStatus.PENDING
+        if is_open:
+            summary = "Withdrawn by who asked."
+            steps.end(row, ApprovalStatus.CANCELLED, summary=summary, comment=reason)
+    return row
+
+
 def delegate_approval(
     *, approval_id: UUID, to: str, decider: Holder, comment: str = ""
 ) -> Approval:

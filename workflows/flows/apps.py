@@ -18,6 +18,7 @@ class FlowsConfig(AppConfig):
             invariants,
             jobs,
             selectors,
+            subscribers,
         )
         from workflows.work import followers  # noqa: PLC0415
 

@@ -50,6 +50,7 @@ WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.LOOK: "flow.look",
     EffectKind.TIME_OUT: "flow.time_out",
     EffectKind.TELL_PARENT: "flow.tell_parent",
+    EffectKind.WITHDRAW: "flow.withdraw",
 }
 
 HEALTH_KNOWN_S = 1.0

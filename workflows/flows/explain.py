@@ -18,7 +18,7 @@ from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, W
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import written
-from workflows.flows.models import AwaitedCallback, AwaitedEvent
+from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.work import selectors as work
 from workflows.work.domain.life import OPEN
 from workflows.work.queue import SUBJECT_CHARS_MAX
@@ -206,6 +206,8 @@ def _of_active(flow: Flow, step_id: str, execution: Execution, item: WorkItem) -
     awaited = AwaitedEvent.objects.filter(token=item.token).first()
     if awaited is not None:
         return f"Step {step_id} waits for the event {awaited.event_name}"
+    if AwaitedApproval.objects.filter(token=item.token).exists():
+        return f"Step {step_id} waits for somebody to approve"
     if AwaitedCallback.objects.filter(token=item.token).exists():
         return f"Step {step_id} was called and will call back"
     if flow.step(step_id).flow_goals is not None:

@@ -29,6 +29,9 @@ def active_flows_have_a_wake_up() -> list[str]:
                             WHERE w.subject = left('flow/' || f.flow_id, 200)
                               AND w.status NOT IN ('done', 'cancelled', 'discarded'))
            AND NOT EXISTS (SELECT 1 FROM flows_awaitedevent a WHERE a.flow_id = f.flow_id)
+           AND NOT EXISTS (SELECT 1 FROM flows_awaitedapproval p
+                             JOIN ledger_approval l ON l.id = p.approval_id
+                            WHERE p.flow_id = f.flow_id AND l.status = 'pending')
            AND NOT EXISTS (SELECT 1 FROM flows_awaitedcallback c WHERE c.flow_id = f.flow_id)
            AND NOT EXISTS (SELECT 1 FROM flows_flowsummary child
                             WHERE child.parent_flow_id = f.flow_id AND child.status = 'active')

@@ -11,15 +11,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from events import selectors as log
 from workflows.flows import (
     callables,
+    consenting,
     engine,
     health,
     invocation,
     memory,
     services,
-    starts,
     waiting,
 )
 from workflows.flows.domain import commands as asked
@@ -27,7 +26,6 @@ from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Flow, FlowStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.start import slot_of
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
@@ -97,6 +95,8 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
             _start_child(claim, flow, step, item)
         case StepType.WAIT:
             waiting.begin(claim=claim, flow=flow, step=step, item=item)
+        case StepType.APPROVAL:
+            consenting.begin(claim=claim, flow=flow, step=step, item=item)
 
 
 def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
@@ -335,24 +335,21 @@ def waited(claim: Claim) -> None:
 
 
 @job(
-    starts.START,
+    consenting.DECIDED,
     capability="flow.start",
-    input_schema={
-        "type": "object",
-        "properties": {"start": _TEXT, "event_id": _TEXT},
-        "required": ["start"],
-    },
+    input_schema=_OF_ITEM,
     retry=_OURS,
     crash_budget=_CRASHES_MAX,
 )
-def start(claim: Claim) -> dict[str, str]:
-    """Start the flow of one slot of a cron rule, or of one event."""
-    name, event_id = claim.input["start"], claim.input.get("event_id")
-    if event_id is not None:
-        return starts.start_now(name=name, occasion=event_id, envelope=log.event(event_id))
-    schedule = starts.schedule_of(name)
-    slot = slot_of(claim.causation_id or "", schedule, otherwise=claim.claimed_at)
-    return starts.start_now(name=name, occasion=slot)
+def decided(claim: Claim) -> None:
+    """An approval has ended: the step with it, one way or the other."""
+    flow, step, item = _item(claim)
+    how, approval_id, by = (claim.input[name] for name in ("how", "approval_id", "by"))
+    if item.status == WorkStatus.ACTIVE:
+        gave = {"approved": True, "approval_id": approval_id, "decided_by": by}
+        result = Done(gave) if how == consenting.APPROVED else Failed(f"approval {how}")
+        _settle(claim, flow, step, item, result)
+    consenting.forget(token=item.token)
 
 
 @job(

@@ -190,3 +190,15 @@ class FlowStart(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AwaitedApproval(models.Model):
+    """An approval step whose approval was asked for. Gone once it has ended."""
+
+    approval_id = models.UUIDField(primary_key=True)
+    flow_id = models.CharField(max_length=1024, db_index=True)
+    step_id = models.CharField(max_length=FLOW_ID_BYTES_MAX)
+    token = models.UUIDField(unique=True)
+
+    def __str__(self) -> str:
+        return f"{self.flow_id}/{self.step_id} awaits approval {self.approval_id}"

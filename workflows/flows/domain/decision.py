@@ -12,13 +12,12 @@ from typing import Any
 from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import outlook, work_items
-from workflows.flows.domain.flow import StepStatus, WorkStatus
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus
 from workflows.flows.domain.step import AWAITING_TYPES, Step, StepType
 from workflows.flows.domain.step_decisions import GATED_OUT, StepDecisions
 
 NOT_NEEDED = "outputs not needed"
 UNREACHABLE = "required input no longer available"
-NO_LONGER_AWAITED = "no longer awaited"
 
 
 class Decision(StepDecisions):

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
-from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.world import World
@@ -28,6 +28,8 @@ class EffectKind(StrEnum):
     """Decide again: a deadline passes, or more can start."""
     TIME_OUT = "time_out"
     """End the flow if it is still active."""
+    WITHDRAW = "withdraw"
+    """Take back the request for an approval that nobody waits for any more."""
     TELL_PARENT = "tell_parent"
     """Give the outcome of a child flow to the work item that waits for it."""
 
@@ -59,6 +61,9 @@ def _of_events(flow: Flow, events: Sequence[happened.FlowEvent]) -> Iterator[Eff
                 yield _item_effect(EffectKind.COMPENSATE, step_id, token, at)
             case happened.CompRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
                 yield _item_effect(EffectKind.COMPENSATE, step_id, token, due_at)
+            case happened.WorkFailed(step_id=step_id, token=token, error=error, at=at):
+                if error == NO_LONGER_AWAITED and flow.step(step_id).type == StepType.APPROVAL:
+                    yield _item_effect(EffectKind.WITHDRAW, step_id, token, at)
             case happened.FlowStarted(options=options, at=at):
                 if options.get("timeout_ms"):
                     due_at = at + timedelta(milliseconds=options["timeout_ms"])

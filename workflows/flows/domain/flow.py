@@ -62,6 +62,10 @@ class WorkStatus(StrEnum):
     COMPENSATION_FAILED = "compensation_failed"
 
 
+NO_LONGER_AWAITED = "no longer awaited"
+"""The error of an item that only waited, when its step or flow was settled otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One value of an attribute; `step` gave it, or init if there is none."""

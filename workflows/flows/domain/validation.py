@@ -7,12 +7,15 @@ message of the language, so that this module needs none of the languages.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from events.domain.catalogue import is_journal_name
+from ledger.domain.approval import QUORUM_MAX
+from ledger.domain.capability import Risk
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
+    AWAITING_TYPES,
     HTTP_TYPES,
     Attribute,
     Collect,
@@ -32,6 +35,7 @@ ATTRIBUTE_TYPES = frozenset({"", "string", "number", "boolean", "object", "array
 BACKOFF_TYPES = frozenset({"", "fixed", "linear", "exponential"})
 STEP_LANGUAGES = frozenset({"ale", "lua", "cel"})
 DEADLINE_MS_MAX = 31_536_000_000
+APPROVAL_TTL_MS_MAX = 90 * 86_400_000
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _ROLE_CONFIGS = frozenset(role.value for role in Role)
@@ -138,12 +142,47 @@ def _check_own_step(step: Step) -> None:
     _forbid(step, http=True, script=True, flow=True)
     if step.type == StepType.PYTHON and not (step.settings or {}).get("callable"):
         raise StepInvalid("python callable required", pointer="/python/callable")
+    if step.type == StepType.APPROVAL:
+        _check_approval(step.settings or {})
+    if step.memoizable and step.type in AWAITING_TYPES:
+        # An answer from memory would be an approval that nobody gave.
+        raise StepInvalid("memoizable not allowed for step type", pointer="/memoizable")
     if step.type == StepType.WAIT:
         wait = step.settings or {}
         if not wait.get("for_ms") and not wait.get("event"):
             raise StepInvalid("wait needs for_ms or event", pointer="/wait")
         if wait.get("event") and is_journal_name(str(wait["event"])):
             raise StepInvalid("wait for a dotted event name", pointer="/wait/event")
+
+
+_ASKED = {
+    "policy": (str, "a name"),
+    "title": (str, "a text"),
+    "reason": (str, "a text"),
+    "risk": (str, "a text"),
+    "ttl_ms": (int, "a number of milliseconds"),
+    "quorum": (int, "a number of people"),
+}
+
+
+def _check_approval(asks: Mapping[str, Any]) -> None:
+    for name, value in asks.items():
+        if name not in _ASKED:
+            raise StepInvalid(f"approval has no member {name}", pointer=f"/approval/{name}")
+        kind, what = _ASKED[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise StepInvalid(f"approval {name} must be {what}", pointer=f"/approval/{name}")
+    limits = (
+        ("quorum", 1, QUORUM_MAX),
+        ("ttl_ms", 1, APPROVAL_TTL_MS_MAX),
+    )
+    for name, least, most in limits:
+        if not least <= asks.get(name, least) <= most:
+            raise StepInvalid(
+                f"approval {name} must be between {least} and {most}", pointer=f"/approval/{name}"
+            )
+    if asks.get("risk", Risk.MEDIUM) not in set(Risk):
+        raise StepInvalid(f"invalid approval risk: {asks['risk']}", pointer="/approval/risk")
 
 
 def _forbid(step: Step, *, http: bool = False, script: bool = False, flow: bool = False) -> None:

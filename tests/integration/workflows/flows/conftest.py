@@ -27,6 +27,8 @@ FLOW_KINDS = [
     "flow.callback_timeout",
     "flow.waited",
     "flow.start",
+    "flow.decided",
+    "flow.withdraw",
 ]
 
 

@@ -1,0 +1,255 @@
+"""Approval steps: a ledger approval is the step, given by somebody else, or not at all."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+
+from events import context, doctor
+from events.domain.principal import Principal, PrincipalKind
+from ledger import approval_policies as seeded
+from ledger.authority import Holder
+from ledger.domain.approval import SelfDecisionForbidden
+from ledger.models import Approval, Entry
+from ledger.services import approval_policies, approvals
+from tests.integration.ledger.conftest import grant
+from tests.integration.workflows.flows.conftest import flow, work_off
+from workflows.flows import explain, services
+from workflows.flows.domain.errors import StepInvalid
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.models import AwaitedApproval
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GIVES = {
+    "amount": {"role": "required"},
+    "approved": {"role": "output"},
+    "decided_by": {"role": "output"},
+}
+
+
+def decider(name: str) -> User:
+    return grant(User.objects.create_user(name), "approval.decide")
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return decider("ada")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return decider("bob")
+
+
+@pytest.fixture(autouse=True)
+def _ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
+    approval_policies.lay_down(every=seeded.POLICIES)
+    with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
+        yield
+
+
+def register(id_: str = "sign", *, attributes: Any = GIVES, **asks: Any) -> None:
+    definition = {
+        "id": id_,
+        "name": "Sign",
+        "type": "approval",
+        "approval": asks,
+        "attributes": attributes,
+    }
+    services.register_step(step=step_from_json(definition))
+
+
+def asked(**options: Any) -> Approval:
+    """Start a flow whose step asks, and return what it asks for."""
+    services.start_flow(
+        flow_id="trip", goals=["sign"], init={"amount": [900]}, options=options or None
+    )
+    work_off()
+    return Approval.objects.get()
+
+
+def say(approval: Approval, who: User, decision: str) -> None:
+    holder = Holder(User.objects.get(pk=who.pk))
+    with context.acting(holder.principal):
+        approvals.decide_approval(
+            approval_id=approval.pk, decision=decision, decider=holder, is_fresh=True
+        )
+    work_off()
+
+
+def status() -> str:
+    return flow("trip").executions["sign"].status.value
+
+
+def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
+    register(title="Sign the contract", reason="It is a lot.", risk="high")
+
+    approval = asked()
+
+    assert (approval.requested_by, approval.requested_by_human) == ("workflow:trip", str(ada.pk))
+    assert (approval.title, approval.risk, approval.status) == (
+        "Sign the contract",
+        "high",
+        "pending",
+    )
+    entry = Entry.objects.get(pk=approval.requested_entry_id)
+    assert (entry.workflow_run_id, entry.workflow_step_id) == ("trip", "sign")
+    assert entry.status == "awaiting_approval"
+    assert status() == "active"
+    waiting = explain.waiting(flow("trip"))
+    assert waiting is not None
+    assert waiting.sentence == "Step sign waits for somebody to approve."
+
+
+def test_a_second_person_lets_the_flow_go_on(bob: User) -> None:
+    register()
+
+    say(asked(), bob, "approve")
+
+    assert flow("trip").executions["sign"].outputs == {
+        "approved": True,
+        "decided_by": f"user:{bob.pk}",
+    }
+    assert flow("trip").status == "completed"
+    assert not AwaitedApproval.objects.exists()
+
+
+def test_who_started_the_flow_cannot_approve_it(ada: User) -> None:
+    register()
+    approval = asked()
+
+    with pytest.raises(SelfDecisionForbidden):
+        say(approval, ada, "approve")
+
+    work_off()
+    assert status() == "active"
+
+
+def test_the_starter_is_seen_through_a_child_flow(ada: User) -> None:
+    register("inner")
+    outer = {
+        "id": "sign",
+        "name": "Outer",
+        "type": "flow",
+        "flow": {"goals": ["inner"]},
+        "attributes": {"amount": {"role": "required"}},
+    }
+    services.register_step(step=step_from_json(outer))
+    approval = asked()
+
+    assert approval.requested_by_human == str(ada.pk)
+    with pytest.raises(SelfDecisionForbidden):
+        say(approval, ada, "approve")
+
+
+def test_a_denial_fails_the_step(bob: User) -> None:
+    register()
+
+    say(asked(), bob, "deny")
+
+    assert flow("trip").error == "step sign failed: approval denied"
+
+
+def test_nobody_in_time_fails_the_step(clock: time_machine.Traveller) -> None:
+    register(ttl_ms=60_000)
+    asked()
+
+    clock.shift(timedelta(seconds=61))
+    assert approvals.expire_approvals() == 1
+    work_off()
+
+    assert flow("trip").error == "step sign failed: approval expired"
+
+
+def test_two_people_have_to_agree_if_the_step_says_so(bob: User) -> None:
+    register(quorum=2)
+    approval = asked()
+
+    say(approval, bob, "approve")
+    assert status() == "active"
+    say(approval, decider("carol"), "approve")
+
+    assert status() == "completed"
+
+
+def test_a_cancelled_flow_takes_its_request_back() -> None:
+    register()
+    approval = asked()
+
+    services.cancel_flow(flow_id="trip", reason="no money", compensates=False)
+    work_off()
+
+    approval.refresh_from_db()
+    assert approval.status == "cancelled"
+    assert flow("trip").is_over
+    assert not AwaitedApproval.objects.exists()
+
+
+def test_a_flow_cancelled_before_it_could_ask_asks_nobody() -> None:
+    register()
+    services.start_flow(flow_id="trip", goals=["sign"], init={"amount": [900]})
+
+    services.cancel_flow(flow_id="trip", reason="no money", compensates=False)
+    work_off()
+
+    assert not Approval.objects.exists()
+
+
+def test_who_asked_can_withdraw_and_the_step_fails(ada: User) -> None:
+    register()
+    approval = asked()
+
+    approvals.cancel_approval(approval_id=approval.pk, by=Holder(User.objects.get(pk=ada.pk)))
+    work_off()
+
+    assert flow("trip").error == "step sign failed: approval cancelled"
+
+
+def test_asked_again_after_a_crash_there_is_one_request() -> None:
+    register()
+    approval = asked()
+    # As if the worker had died before its row was completed: it runs again.
+    Work.objects.filter(kind="flow.invoke").update(status="ready", finished_at=None)
+    AwaitedApproval.objects.all().delete()
+    work_off()
+
+    assert [one.pk for one in Approval.objects.all()] == [approval.pk]
+    assert AwaitedApproval.objects.get().approval_id == approval.pk
+
+
+def test_the_doctor_is_content_while_somebody_is_awaited() -> None:
+    register()
+    asked()
+
+    findings = {one.id: one.violations for one in doctor.run()}
+
+    assert findings["I11-flows"] == ()
+
+
+@pytest.mark.parametrize(
+    ("asks", "pointer"),
+    [
+        ({"quorum": 0}, "/approval/quorum"),
+        ({"quorum": True}, "/approval/quorum"),
+        ({"ttl_ms": -1}, "/approval/ttl_ms"),
+        ({"risk": "odd"}, "/approval/risk"),
+        ({"policy": 7}, "/approval/policy"),
+        ({"colour": "red"}, "/approval/colour"),
+    ],
+)
+def test_nonsense_is_refused(asks: Any, pointer: str) -> None:
+    with pytest.raises(StepInvalid) as refusal:
+        register(**asks)
+    assert refusal.value.pointer == pointer
+
+
+def test_nobody_approves_from_memory() -> None:
+    with pytest.raises(StepInvalid, match="memoizable"):
+        services.register_step(
+            step=step_from_json({"id": "s", "name": "s", "type": "approval", "memoizable": True})
+        )
