@@ -5,8 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from events import append_only
-from events.domain.catalogue import NAME_CHARS_MAX, NAME_PATTERN
-from events.domain.envelope import Category, Source
+from events.domain.catalogue import NAME_CHARS_MAX
 from events.domain.streams import KEY_CHARS_MAX
 
 ID_CHARS_MAX = 255
@@ -50,33 +49,12 @@ class StoredEvent(models.Model):
 
     class Meta:
         db_table = "events_event"
+        # The rules of a row are one CHECK, by name in migration 0005 (events.row_rules).
         constraints = [
             models.UniqueConstraint(
                 fields=["stream", "sequence"], name="events_one_event_per_sequence"
             ),
             models.UniqueConstraint(fields=["event_id"], name="events_one_event_per_id"),
-            models.CheckConstraint(
-                condition=Q(sequence__gte=1), name="events_sequence_starts_at_one"
-            ),
-            models.CheckConstraint(
-                condition=Q(version__gte=1), name="events_version_starts_at_one"
-            ),
-            models.CheckConstraint(
-                condition=Q(name__regex=NAME_PATTERN), name="events_name_is_an_event_name"
-            ),
-            models.CheckConstraint(
-                condition=Q(category__in=[category.value for category in Category]),
-                name="events_category_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(source__in=[source.value for source in Source]),
-                name="events_source_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(data__isnull=False, payload__isnull=True)
-                | Q(data__isnull=True, payload__isnull=False),
-                name="events_data_is_inline_or_by_hash",
-            ),
         ]
         indexes = [models.Index(fields=["correlation_id"], name="events_by_correlation")]
 

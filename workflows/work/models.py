@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from events import append_only
 from events.ids import new_id
 from workflows.work.domain.ends import Outcome
-from workflows.work.domain.life import FINISHED, LETTERS, WAITING, State
+from workflows.work.domain.life import LETTERS, WAITING, State
 from workflows.work.domain.timing import Fate, Missed, Overlap
 
 
@@ -83,59 +83,8 @@ class Work(models.Model):
     class Meta:
         db_table = "work"
         verbose_name_plural = "work"
+        # The rules of a row are one CHECK, by name in migration 0005 (events.row_rules).
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=_values(State)), name="work_state_is_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(status="leased", lease_until__isnull=False, claimed_at__isnull=False)
-                | (~Q(status="leased") & Q(lease_until__isnull=True)),
-                name="work_is_leased_exactly_while_it_has_a_lease",
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=_values(FINISHED), finished_at__isnull=False)
-                | (~Q(status__in=_values(FINISHED)) & Q(finished_at__isnull=True)),
-                name="work_is_finished_exactly_when_it_has_an_end",
-            ),
-            models.CheckConstraint(
-                condition=Q(failures__lte=F("max_attempts")) & Q(crashes__lte=F("crash_budget")),
-                name="work_keeps_to_its_budgets",
-            ),
-            models.CheckConstraint(
-                condition=Q(attempt__gte=F("failures") + F("crashes")) & Q(fence__gte=F("attempt")),
-                name="work_counts_every_attempt_and_fence",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="poisoned") | Q(crashes=F("crash_budget")),
-                name="work_is_poisoned_only_by_crashes",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="dead") | Q(failures__gte=1),
-                name="work_is_dead_only_by_errors",
-            ),
-            models.CheckConstraint(
-                condition=Q(cancel_requested_at__isnull=True)
-                | Q(status__in=["leased", "cancelled"]),
-                name="work_asked_to_stop_goes_nowhere_else",
-            ),
-            models.CheckConstraint(
-                condition=Q(status="done") | Q(result__isnull=True, result_hash__isnull=True),
-                name="work_has_a_result_only_when_done",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="discarded") | ~Q(reason=""),
-                name="work_is_discarded_for_a_reason",
-            ),
-            models.CheckConstraint(
-                condition=Q(input__isnull=False, input_hash__isnull=True)
-                | Q(input__isnull=True, input_hash__isnull=False),
-                name="work_input_is_here_or_by_hash",
-            ),
-            models.CheckConstraint(
-                condition=Q(idempotency_key__isnull=True)
-                | (~Q(idempotency_key="") & Q(fingerprint__isnull=False)),
-                name="work_key_has_a_fingerprint",
-            ),
             models.UniqueConstraint(
                 fields=["kind", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
@@ -186,9 +135,6 @@ class Attempt(models.Model):
     class Meta:
         db_table = "work_attempt"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(outcome__in=_values(Outcome)), name="work_attempt_outcome_is_known"
-            ),
             # A stale end is on record beside the one that counts, and changes nothing.
             models.UniqueConstraint(
                 fields=["work", "attempt"],
