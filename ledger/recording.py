@@ -301,6 +301,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     happened = context.current()
     is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
     if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
+        gate.pass_unasked(action)
         return
     assert proof.target.id, f"{action.name} was done, and nobody says to what"
     # Last of all: whoever stops an agent waits for this transaction only from here on.

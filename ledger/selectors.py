@@ -1,10 +1,12 @@
 """What is asked of the ledger."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from ledger import authority
+from ledger import authority, principals
 from ledger.authority import Holder
-from ledger.models import Agent, AgentSwitch, ApiKey, ApiKeyQuerySet, Delegation
+from ledger.domain.approval import ApprovalStatus
+from ledger.models import Agent, AgentSwitch, ApiKey, ApiKeyQuerySet, Approval, Delegation
 
 
 def api_keys_visible_to(holder: Holder) -> ApiKeyQuerySet:
@@ -47,3 +49,35 @@ def tree_of(delegation: Delegation) -> list[Delegation]:
 def agent_switch() -> AgentSwitch | None:
     """Return the kill switch, if it is on."""
     return AgentSwitch.objects.first()
+
+
+def approvals_visible_to(holder: Holder) -> QuerySet[Approval]:
+    """Everybody's approvals for who may see them, one's own requests for all others."""
+    rows = Approval.objects.select_related(
+        "requested_entry", "assigned_to", "assigned_group", "policy"
+    )
+    if authority.holds(holder, "approval.read"):
+        return rows
+    own = Q(requested_by=str(holder.principal))
+    # A person also sees what their keys and agents ask for; an agent sees its own.
+    if not holder.is_agent and (human := principals.human_of(holder.principal)):
+        own |= Q(humans__contains=[human])
+    return rows.filter(own)
+
+
+def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:
+    """What somebody could decide now, the most urgent first: the inbox."""
+    human = principals.human_of(holder.principal)
+    if human is None or holder.user is None or not authority.holds(holder, "approval.decide"):
+        return Approval.objects.none()
+    groups = holder.user.groups.all()
+    is_theirs = Q(assigned_to=holder.user) | (
+        Q(assigned_to=None) & (Q(assigned_group=None) | Q(assigned_group__in=groups))
+    )
+    return (
+        Approval.objects.select_related("assigned_to", "assigned_group", "requested_entry")
+        .filter(is_theirs, status=ApprovalStatus.PENDING.value, expires_at__gt=timezone.now())
+        .exclude(humans__contains=[human])
+        .exclude(votes__human=human)
+        .order_by("expires_at", "id")
+    )

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from events.domain.errors import Conflict
+
 HEADER: Final = "Action-Approval-Id"
 
 
@@ -22,6 +24,15 @@ class Presented:
     is_used: bool = False
 
 
+class ApprovalNotNeeded(Conflict):
+    code = "approval_not_needed"
+    hint = "Do it: nobody else has to agree."
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"{action} needs no leave here and now.", action=action)
+
+
+_only_asking: ContextVar[bool] = ContextVar("daybook_only_asking", default=False)
 _presented: ContextVar[Presented | None] = ContextVar("daybook_approval", default=None)
 
 
@@ -34,6 +45,21 @@ def presenting(approval_id: str) -> Iterator[Presented]:
         yield presented
     finally:
         _presented.reset(token)
+
+
+@contextmanager
+def only_asking() -> Iterator[None]:
+    """Within the block nothing is done: what needs leave is asked for, all else is refused."""
+    token = _only_asking.set(True)
+    try:
+        yield
+    finally:
+        _only_asking.reset(token)
+
+
+def is_only_asking() -> bool:
+    """Say whether nothing is to be done."""
+    return _only_asking.get()
 
 
 def presented() -> Presented | None:

@@ -19,7 +19,7 @@ from events.ids import new_id
 from ledger import capabilities, commands, delegations, entries, idempotency
 from ledger.approving import asking, conditions, consent, steps
 from ledger.approving.asking import Petition
-from ledger.approving.consent import Presented
+from ledger.approving.consent import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
 from ledger.domain import policy as policies
 from ledger.domain.action import (
@@ -132,6 +132,8 @@ def leave(
     if granted is not None:
         return _under(granted, bound)
     if demand is None:
+        if consent.is_only_asking():
+            raise ApprovalNotNeeded(proof.action.name)
         return None
     policy = next(each for each in in_force if each.name == demand.policy.name)
     raise ApprovalNeeded(
@@ -148,6 +150,15 @@ def leave(
             idempotency=_key_of_request(),
         )
     )
+
+
+def pass_unasked(action: Action) -> None:
+    """Let pass what goes on no record, and so is nobody's to approve.
+
+    :raises ApprovalNotNeeded: if leave is only asked for, and nothing is to be done.
+    """
+    if consent.is_only_asking():
+        raise ApprovalNotNeeded(action.name)
 
 
 def ask(needed: ApprovalNeeded) -> ApprovalRequired:

@@ -20,6 +20,8 @@ from events.domain.errors import Forbidden, NotFound, Rejected
 from ledger import capabilities, commands, principals, recording
 from ledger.approving import asking, consent, steps
 from ledger.approving.asking import Petition
+from ledger.approving.consent import ApprovalNotNeeded
+from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
@@ -104,6 +106,30 @@ def request_approval(
     with nullcontext() if inside else transaction.atomic(durable=True):
         approval, _ = asking.ask(_petition(subject, policy, ttl, quorum))
     return approval
+
+
+def request_command_approval(
+    *,
+    command: str,
+    target_id: str,
+    input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
+    by: Holder,
+) -> Approval:
+    """Ask for leave for a command ahead, as whoever acts. Nothing is done: it is tried, and the
+    gate takes it back.
+
+    :raises CommandUnknown, CommandInputInvalid: as the registry says.
+    :raises CapabilityMissing: if they may not carry it out, leave or not.
+    :raises ApprovalNotNeeded: if nobody else has to agree.
+    :raises DomainError: whatever the command refuses with.
+    """
+    by.demand(commands.get(command).capability)
+    try:
+        with consent.only_asking():
+            commands.run(command, target_id=target_id, input=input)
+    except ApprovalRequired as required:
+        return required.approval
+    raise ApprovalNotNeeded(command)
 
 
 def decide_approval(

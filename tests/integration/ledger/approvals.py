@@ -25,11 +25,12 @@ STATE: dict[str, Any] = {}
 
 
 def put_into_force(**terms: Any) -> ApprovalPolicyVersion:
-    """Have a policy: by default every grave action of everybody needs one other person."""
+    """Have a policy: by default whatever is done to a thing takes one other person."""
     terms = {
         "name": "test-approval",
         "meaning": "For a test.",
         "capabilities": ("api_key.revoke", "api_key.issue"),
+        "condition": "target_type == 'thing'",
         "ttl": timedelta(hours=1),
         **terms,
     }

@@ -1,0 +1,126 @@
+"""The shapes of approval policies on the wire."""
+
+from datetime import timedelta
+from typing import Any
+
+from rest_framework import serializers
+
+from ledger.approving.what_if import DAYS_MAX
+from ledger.bodies import Body
+from ledger.domain.approval import QUORUM_MAX, OnExpiry
+from ledger.domain.capability import EVERY_PRINCIPAL
+from ledger.domain.policy import Execute
+from ledger.models import ApprovalPolicyVersion
+from ledger.models.approvals import CONDITION_CHARS_MAX, TTL_MAX
+from ledger.services.approval_policies import Terms
+
+_SCOPES_MAX = 50
+
+
+class ApprovalPolicyIn(Body):
+    """The next version of a policy. Conditions are CEL over the facts of an action."""
+
+    name = serializers.RegexField(r"^[a-z][a-z0-9-]{2,99}$")
+    meaning = serializers.CharField(max_length=500)
+    capabilities = serializers.ListField(
+        child=serializers.CharField(max_length=100), min_length=1, max_length=_SCOPES_MAX
+    )
+    principals = serializers.ListField(
+        child=serializers.ChoiceField(choices=sorted(EVERY_PRINCIPAL)),
+        default=list,
+        max_length=len(EVERY_PRINCIPAL),
+        help_text="Kinds of principals that it is for; none is all.",
+    )
+    condition = serializers.CharField(
+        max_length=CONDITION_CHARS_MAX, allow_blank=True, default="", help_text="Empty is always."
+    )
+    quorum = serializers.IntegerField(min_value=1, max_value=QUORUM_MAX, default=1)
+    escalate_when = serializers.CharField(
+        max_length=CONDITION_CHARS_MAX, allow_blank=True, default=""
+    )
+    escalated_quorum = serializers.IntegerField(
+        min_value=2, max_value=QUORUM_MAX, allow_null=True, default=None
+    )
+    ttl_seconds = serializers.IntegerField(min_value=60, max_value=int(TTL_MAX.total_seconds()))
+    on_expiry = serializers.ChoiceField(
+        choices=[each.value for each in OnExpiry], default=OnExpiry.EXPIRED.value
+    )
+    execute = serializers.ChoiceField(
+        choices=[each.value for each in Execute], default=Execute.BY_REQUESTER.value
+    )
+    assigned_group = serializers.CharField(max_length=150, allow_blank=True, default="")
+    reason_code = serializers.CharField(max_length=100, allow_blank=True, default="")
+
+    def terms(self) -> Terms:
+        """Return what was asked for, as the service takes it."""
+        said: dict[str, Any] = dict(self.validated_data)
+        ttl = timedelta(seconds=said.pop("ttl_seconds"))
+        for name in ("capabilities", "principals"):
+            said[name] = tuple(said[name])
+        return Terms(**said, ttl=ttl)
+
+
+class ApprovalPolicyOut(serializers.ModelSerializer[ApprovalPolicyVersion]):
+    ttl_seconds = serializers.SerializerMethodField()
+    assigned_group = serializers.CharField(
+        source="assigned_group.name", read_only=True, allow_null=True, default=None
+    )
+
+    class Meta:
+        model = ApprovalPolicyVersion
+        fields = [
+            "id",
+            "name",
+            "version",
+            "status",
+            "meaning",
+            "capabilities",
+            "principals",
+            "condition",
+            "quorum",
+            "escalate_when",
+            "escalated_quorum",
+            "ttl_seconds",
+            "on_expiry",
+            "execute",
+            "assigned_group",
+            "reason_code",
+            "created_by",
+            "created_at",
+            "activated_at",
+            "retired_at",
+        ]
+        read_only_fields = fields
+
+    def get_ttl_seconds(self, row: ApprovalPolicyVersion) -> int:
+        return int(row.ttl.total_seconds())
+
+
+class WhatIfIn(Body):
+    days = serializers.IntegerField(min_value=1, max_value=DAYS_MAX, default=30)
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    entry_id = serializers.UUIDField()
+    occurred_at = serializers.DateTimeField()
+    action = serializers.CharField()
+    target = serializers.CharField()
+    principal = serializers.CharField()
+    risk = serializers.CharField()
+    before = serializers.IntegerField(help_text="People who have to agree today; 0 is none.")
+    after = serializers.IntegerField(help_text="People who would have to agree.")
+
+
+class WhatIfOut(serializers.Serializer[Any]):
+    policy = serializers.CharField()
+    days = serializers.IntegerField()
+    examined = serializers.IntegerField()
+    is_complete = serializers.BooleanField(help_text="False if there were more than it looks at.")
+    asked_before = serializers.IntegerField()
+    asked_after = serializers.IntegerField()
+    more_count = serializers.IntegerField()
+    fewer_count = serializers.IntegerField()
+    unanswered = serializers.IntegerField(help_text="How often a condition had no answer.")
+    by_action = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()))
+    more = DifferenceOut(many=True)
+    fewer = DifferenceOut(many=True)

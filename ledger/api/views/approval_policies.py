@@ -1,0 +1,95 @@
+"""Approval policies over HTTP: drafted, tried on the past, put into force, ended."""
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger.api.serializers.approval_policies import (
+    ApprovalPolicyIn,
+    ApprovalPolicyOut,
+    WhatIfIn,
+    WhatIfOut,
+)
+from ledger.approving import what_if
+from ledger.domain.policy import PolicyStatus
+from ledger.models import ApprovalPolicyVersion
+from ledger.services import approval_policies
+
+
+class PolicyFilter(django_filters.FilterSet):
+    name = django_filters.CharFilter()
+    status = django_filters.ChoiceFilter(choices=[(one.value, one.value) for one in PolicyStatus])
+
+    class Meta:
+        model = ApprovalPolicyVersion
+        fields: list[str] = []
+
+
+class ApprovalPolicyViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApprovalPolicyVersion]
+):
+    """When somebody else has to agree, and who. What was in force is never changed."""
+
+    capabilities = {
+        "list": "approval_policy.read",
+        "retrieve": "approval_policy.read",
+        "create": "approval_policy.draft",
+        "what_if": "approval_policy.draft",
+        "activate": "approval_policy.activate",
+        "retire": "approval_policy.activate",
+    }
+    queryset = ApprovalPolicyVersion.objects.select_related("assigned_group")
+    serializer_class = ApprovalPolicyOut
+    filterset_class = PolicyFilter
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=ApprovalPolicyIn, responses={201: ApprovalPolicyOut})
+    def create(self, request: Request) -> Response:
+        """Draft the next version of a policy; nothing changes before it is put into force."""
+        asked = ApprovalPolicyIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _made(approval_policies.draft_policy(terms=asked.terms()))
+
+    @extend_schema(request=WhatIfIn, responses=WhatIfOut)
+    @action(detail=True, methods=["post"], url_path="what-if")
+    def what_if(self, request: Request, pk: UUID) -> Response:
+        """Try a version on the last days of the ledger; nothing is changed."""
+        asked = WhatIfIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(WhatIfOut(what_if.replay(self.get_object(), **asked.validated_data)).data)
+
+    @extend_schema(request=None, responses=ApprovalPolicyOut)
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: UUID) -> Response:
+        """Put a draft into force; the version before it makes way."""
+        return Response(ApprovalPolicyOut(approval_policies.activate_policy(policy_id=pk)).data)
+
+    @extend_schema(request=None, responses=ApprovalPolicyOut)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, pk: UUID) -> Response:
+        """End a version that is in force, or put a draft away."""
+        return Response(ApprovalPolicyOut(approval_policies.retire_policy(policy_id=pk)).data)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        policy = self.get_queryset().get(pk=reference)
+        return (
+            _made(policy) if self.action == "create" else Response(ApprovalPolicyOut(policy).data)
+        )
+
+    def get_queryset(self) -> QuerySet[ApprovalPolicyVersion]:
+        return super().get_queryset()
+
+
+def _made(policy: ApprovalPolicyVersion) -> Response:
+    return Response(
+        ApprovalPolicyOut(policy).data,
+        status=status.HTTP_201_CREATED,
+        headers={"Location": f"/api/v1/ledger/policies/{policy.pk}"},
+    )

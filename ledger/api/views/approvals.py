@@ -1,0 +1,156 @@
+"""Approvals over HTTP: looked at, asked for ahead, decided, withdrawn, handed on.
+
+Who asks, decides or withdraws is the caller; no body says so.
+"""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from ledger import authority, selectors, step_up
+from ledger.api.serializers.approvals import (
+    ApprovalDelegationIn,
+    ApprovalDetailOut,
+    ApprovalOut,
+    ApprovalRequestIn,
+    CommentIn,
+    DecisionIn,
+)
+from ledger.authority import AUTHENTICATED
+from ledger.domain.approval import ApprovalStatus
+from ledger.domain.capability import Risk
+from ledger.models import Approval
+from ledger.services import approvals
+from ledger.services.approvals import Subject
+
+
+class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
+    """One value or several, separated by commas."""
+
+
+class ApprovalFilter(filters.FilterSet):
+    status = OneOrMore(choices=[(one.value, one.value) for one in ApprovalStatus])
+    risk = OneOrMore(choices=[(one.value, one.value) for one in Risk])
+    action_name = filters.CharFilter()
+    target_type = filters.CharFilter()
+    target_id = filters.CharFilter()
+    reference = filters.CharFilter()
+    requested_entry_id = filters.UUIDFilter()
+    requested_by = filters.CharFilter()
+    decided_by = filters.CharFilter(field_name="votes__principal", distinct=True)
+    assigned_to = filters.CharFilter(field_name="assigned_to__username")
+    delegated_from = filters.CharFilter()
+    policy_name = filters.CharFilter()
+    policy_version = filters.NumberFilter()
+    reason_code = filters.CharFilter()
+    requested_after = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="gte")
+    requested_before = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
+    expires_after = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gte")
+    expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+    decided_after = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
+    decided_before = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="lt")
+
+    class Meta:
+        model = Approval
+        fields: list[str] = []
+
+
+class ApprovalViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Approval]
+):
+    """Every approval for who may see them; for all others what they have asked for themselves."""
+
+    capabilities = {
+        "list": AUTHENTICATED,
+        "retrieve": AUTHENTICATED,
+        "create": "approval.request",
+        "cancel": AUTHENTICATED,
+        "decide": "approval.decide",
+        "delegate": "approval.decide",
+    }
+    cursor_ordering = ("-requested_at", "-id")
+    queryset = Approval.objects.none()
+    filterset_class = ApprovalFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Approval]:
+        return selectors.approvals_visible_to(authority.holder_of(self.request))
+
+    def get_serializer_class(self) -> type[BaseSerializer[Approval]]:
+        return ApprovalOut if self.action == "list" else ApprovalDetailOut
+
+    @extend_schema(request=ApprovalRequestIn, responses={201: ApprovalDetailOut})
+    def create(self, request: Request) -> Response:
+        """Ask for leave ahead: for a command that is not carried out yet, or for a subject."""
+        asked = ApprovalRequestIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _made(_asked_for(request, asked))
+
+    @extend_schema(request=DecisionIn, responses=ApprovalDetailOut)
+    @action(detail=True, methods=["post"])
+    def decide(self, request: Request, pk: UUID) -> Response:
+        """Approve or deny. Nobody decides what they asked for, through whatever key or agent."""
+        asked = DecisionIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        row = approvals.decide_approval(
+            approval_id=pk,
+            decider=authority.holder_of(request),
+            is_fresh=step_up.is_fresh(request),
+            **asked.validated_data,
+        )
+        return Response(ApprovalDetailOut(row).data)
+
+    @extend_schema(request=CommentIn, responses=ApprovalDetailOut)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Withdraw what the caller has asked for."""
+        asked = CommentIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        holder = authority.holder_of(request)
+        row = approvals.cancel_approval(approval_id=pk, by=holder, **asked.validated_data)
+        return Response(ApprovalDetailOut(row).data)
+
+    @extend_schema(request=ApprovalDelegationIn, responses=ApprovalDetailOut)
+    @action(detail=True, methods=["post"])
+    def delegate(self, request: Request, pk: UUID) -> Response:
+        """Let somebody else decide instead."""
+        asked = ApprovalDelegationIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        holder = authority.holder_of(request)
+        row = approvals.delegate_approval(approval_id=pk, decider=holder, **asked.validated_data)
+        return Response(ApprovalDetailOut(row).data)
+
+
+def _asked_for(request: Request, asked: ApprovalRequestIn) -> Approval:
+    said = asked.validated_data
+    if "command" in said:
+        return approvals.request_command_approval(
+            command=said["command"],
+            target_id=said["target_id"],
+            input=said.get("input", {}),
+            by=authority.holder_of(request),
+        )
+    subject = Subject(
+        type=said["subject_type"],
+        id=said["subject_id"],
+        title=said["title"],
+        reference=said["reference"],
+        reason=said["reason"],
+        risk=Risk(said["risk"]),
+    )
+    return approvals.request_approval(subject=subject, policy=said["policy"])
+
+
+def _made(row: Approval) -> Response:
+    return Response(
+        ApprovalDetailOut(row).data,
+        status=status.HTTP_201_CREATED,
+        headers={"Location": f"/api/v1/ledger/approvals/{row.pk}"},
+    )

@@ -1,0 +1,31 @@
+"""Whether somebody who is logged in has just proved again who they are.
+
+What is critical is not decided from a session that was left open: the password is asked for
+again where it is decided, and counts for five minutes of the same session.
+"""
+
+import time
+from typing import Any, Final
+
+from django.contrib.auth import authenticate
+from django.http import HttpRequest
+
+FRESH_FOR_S: Final = 300
+_PROVED_AT: Final = "daybook_proved_at"
+
+
+def prove(request: HttpRequest, password: str) -> bool:
+    """Say whether this is the password of who is logged in, and remember it for a while."""
+    username = request.user.get_username()
+    user = authenticate(request, username=username, password=password)
+    if user is None or user.pk != request.user.pk:
+        return False
+    request.session[_PROVED_AT] = time.time()
+    return True
+
+
+def is_fresh(request: Any) -> bool:
+    """Say whether it was proved lately, in this session."""
+    session = getattr(request, "session", None)
+    proved_at = session.get(_PROVED_AT, 0.0) if session is not None else 0.0
+    return bool(0 <= time.time() - proved_at <= FRESH_FOR_S)

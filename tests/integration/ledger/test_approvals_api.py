@@ -1,0 +1,229 @@
+"""Approvals and their policies over REST."""
+
+from io import StringIO
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from rest_framework.test import APIClient
+
+from ledger import commands
+from ledger.commands import Command
+from ledger.models import Approval, Entry
+from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force
+from tests.integration.ledger.conftest import client_with, grant, issue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HERE = "/api/v1/ledger/approvals"
+
+
+@pytest.fixture(autouse=True)
+def _the_thing_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    STATE.clear()
+    monkeypatch.setattr(commands, "_commands", dict(commands._commands))
+    commands.register(
+        Command(
+            name="thing.do",
+            version=1,
+            meaning="Do something to a thing.",
+            capability="api_key.revoke",
+            target_type="thing",
+            input_schema={"type": "object"},
+            state_of=lambda id_: {"revision": STATE.get(id_, 1)},
+            run=lambda id_, said: str(do(id_, **said)),
+        )
+    )
+
+
+@pytest.fixture
+def asker(alice: User) -> User:
+    return grant(alice, "approval.request", "api_key.revoke", "approval.decide")
+
+
+@pytest.fixture
+def approval(asker: User, transactional_db: None) -> Approval:
+    with acting(asker):
+        put_into_force()
+        return asked(amount_cents=5)
+
+
+@pytest.fixture
+def manager(bob: User) -> APIClient:
+    grant(bob, "approval.read", "approval.decide")
+    return client_with(issue(bob, ["*"])[0])
+
+
+def post(client: APIClient, path: str, **body: Any) -> Any:
+    return client.post(path, body, format="json")
+
+
+class TestLooking:
+    def test_shows_what_a_decision_is_about(self, manager: APIClient, approval: Approval) -> None:
+        said = manager.get(f"{HERE}/{approval.pk}").json()
+
+        assert said["status"] == "pending"
+        assert said["snapshot"] == {"state": {"revision": 1}, "facts": {"amount_cents": 5}}
+        assert said["input"] == {"amount_cents": 5}
+        assert (said["votes"], said["executed_entry_id"], said["is_stale"]) == ([], None, False)
+        STATE["t1"] = 2
+        assert manager.get(f"{HERE}/{approval.pk}").json()["is_stale"] is True
+
+    def test_is_filtered(self, manager: APIClient, approval: Approval) -> None:
+        def found(**query: str) -> int:
+            return len(manager.get(HERE, query).json()["results"])
+
+        assert found(status="pending,approved", risk="high", target_id="t1") == 1
+        assert found(policy_name="test-approval", requested_by=approval.requested_by) == 1
+        assert found(status="denied") == 0
+        assert found(decided_by="user:1") == 0
+        assert manager.get(HERE, {"statsu": "x"}).status_code == 400
+
+    def test_shows_others_only_their_own(self, asker: User, approval: Approval) -> None:
+        own = client_with(issue(asker, ["approval.request"])[0])
+        stranger = client_with(issue(User.objects.create_user("eve"), ["*"])[0])
+
+        assert own.get(f"{HERE}/{approval.pk}").status_code == 200
+        assert stranger.get(f"{HERE}/{approval.pk}").status_code == 404
+        assert stranger.get(HERE).json()["results"] == []
+
+
+class TestDeciding:
+    def test_is_kept_with_its_reason(self, manager: APIClient, approval: Approval) -> None:
+        said = post(manager, f"{HERE}/{approval.pk}/decide", decision="approve", comment="fine")
+
+        assert (said.status_code, said.json()["status"]) == (200, "approved")
+        assert said.json()["votes"][0]["comment"] == "fine"
+        again = post(manager, f"{HERE}/{approval.pk}/decide", decision="deny")
+        assert (again.status_code, again.json()["code"]) == (409, "approval_decision_conflict")
+
+    def test_is_refused_to_keys_of_the_requester(self, asker: User, approval: Approval) -> None:
+        own = client_with(issue(asker, ["*"])[0])
+
+        said = post(own, f"{HERE}/{approval.pk}/decide", decision="approve")
+
+        assert (said.status_code, said.json()["code"]) == (403, "approval_self_decision_forbidden")
+        assert Approval.objects.get(pk=approval.pk).status == "pending"
+
+    def test_takes_no_identity_from_a_body(self, manager: APIClient, approval: Approval) -> None:
+        said = post(
+            manager, f"{HERE}/{approval.pk}/decide", decision="approve", decided_by="user:1"
+        )
+
+        assert (said.status_code, said.json()["errors"][0]["code"]) == (400, "unknown")
+
+    def test_can_be_handed_on(self, manager: APIClient, approval: Approval) -> None:
+        grant(User.objects.create_user("carol"), "approval.decide")
+
+        said = post(manager, f"{HERE}/{approval.pk}/delegate", to="carol")
+        mine = post(manager, f"{HERE}/{approval.pk}/decide", decision="approve")
+        nobody = post(manager, f"{HERE}/{approval.pk}/delegate", to="nobody")
+
+        assert said.json()["assigned_to"] == "carol"
+        assert (mine.status_code, mine.json()["code"]) == (403, "approval_assignee_mismatch")
+        assert (nobody.status_code, nobody.json()["code"]) == (422, "approval_delegate_unknown")
+
+
+class TestAskingAhead:
+    def test_for_a_command_does_nothing(self, asker: User) -> None:
+        with acting(asker):
+            put_into_force()
+        key = client_with(issue(asker, ["*"])[0])
+
+        said = key.post(
+            HERE,
+            {"command": "thing.do", "target_id": "t1", "input": {"n": 1}},
+            format="json",
+            headers={"Idempotency-Key": "k"},
+        )
+
+        assert said.status_code == 201, said.json()
+        assert said.json()["requested_by"].startswith("api_key:")
+        assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
+
+    def test_for_what_needs_none_is_refused(self, asker: User) -> None:
+        key = client_with(issue(asker, ["*"])[0])
+
+        said = post(key, HERE, command="thing.do", target_id="t1", input={"n": 1})
+
+        assert (said.status_code, said.json()["code"]) == (409, "approval_not_needed")
+        assert not Entry.objects.filter(action_name="thing.do").exists()
+
+    def test_for_a_subject_waits_and_can_be_withdrawn(self, asker: User) -> None:
+        with acting(asker):
+            put_into_force(name="subject-approval", capabilities=("approval.request",))
+        key = client_with(issue(asker, ["*"])[0])
+        plan = {"subject_type": "plan", "subject_id": "p1", "title": "Sail", "reference": "r1"}
+
+        said = post(key, HERE, **plan)
+        again = post(key, HERE, **plan)
+        gone = post(key, f"{HERE}/{said.json()['id']}/cancel", comment="no")
+
+        assert said.status_code == 201, said.json()
+        assert again.json()["id"] == said.json()["id"]
+        assert gone.json()["status"] == "cancelled"
+        assert not Approval.objects.get(pk=UUID(said.json()["id"])).fingerprint
+
+
+class TestPolicies:
+    DRAFT = {
+        "name": "much-money",
+        "meaning": "Much money takes two.",
+        "capabilities": ["api_key.revoke"],
+        "condition": "amount_cents > 100",
+        "ttl_seconds": 3600,
+    }
+
+    @pytest.fixture
+    def lawyer(self, bob: User) -> APIClient:
+        grant(bob, *(f"approval_policy.{verb}" for verb in ("read", "draft", "activate")))
+        return client_with(issue(bob, ["*"])[0])
+
+    def test_are_drafted_tried_and_put_into_force(self, lawyer: APIClient, asker: User) -> None:
+        with acting(asker):
+            do(amount_cents=50)
+            do(amount_cents=500)
+        draft = post(lawyer, "/api/v1/ledger/policies", **self.DRAFT).json()
+
+        tried = post(lawyer, f"/api/v1/ledger/policies/{draft['id']}/what-if", days=7).json()
+
+        assert (tried["asked_before"], tried["asked_after"], tried["more_count"]) == (0, 1, 1)
+        assert [(each["before"], each["after"]) for each in tried["more"]] == [(0, 1)]
+        told = StringIO()
+        call_command("approval_policy_what_if", "much-money", stdout=told)
+        assert "asked for leave: 0 → 1" in told.getvalue()
+        with acting(asker):
+            do(amount_cents=500)
+        in_force = post(lawyer, f"/api/v1/ledger/policies/{draft['id']}/activate")
+        assert in_force.json()["status"] == "active"
+        with acting(asker):
+            assert asked(amount_cents=500).policy_name == "much-money"
+            do(amount_cents=50)
+
+    def test_give_way_to_their_next_version(self, lawyer: APIClient) -> None:
+        one, two = (post(lawyer, "/api/v1/ledger/policies", **self.DRAFT).json() for _ in "12")
+        for each in (one, two):
+            post(lawyer, f"/api/v1/ledger/policies/{each['id']}/activate")
+
+        listed = lawyer.get("/api/v1/ledger/policies", {"name": "much-money"}).json()["results"]
+        assert {each["version"]: each["status"] for each in listed} == {1: "retired", 2: "active"}
+        fixed = post(lawyer, f"/api/v1/ledger/policies/{one['id']}/activate")
+        assert (fixed.status_code, fixed.json()["code"]) == (409, "approval_policy_fixed")
+
+    @pytest.mark.parametrize(
+        ("wrong", "code", "pointer"),
+        [
+            ({"condition": "amount_cents >"}, "policy_condition_invalid", "/condition"),
+            ({"capabilities": ["sun.rise"]}, "approval_policy_invalid", "/capabilities"),
+            ({"escalated_quorum": 2, "quorum": 3}, "approval_policy_invalid", "/escalated_quorum"),
+            ({"escalate_when": "true"}, "approval_policy_invalid", "/escalated_quorum"),
+        ],
+    )
+    def test_that_make_no_sense_are_refused(
+        self, lawyer: APIClient, wrong: dict[str, Any], code: str, pointer: str
+    ) -> None:
+        said = post(lawyer, "/api/v1/ledger/policies", **{**self.DRAFT, **wrong})
+
+        assert (said.status_code, said.json()["code"]) == (422, code)
+        assert said.json()["errors"][0]["pointer"] == pointer
