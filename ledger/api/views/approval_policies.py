@@ -82,9 +82,6 @@ class ApprovalPolicyViewSet(
             _made(policy) if self.action == "create" else Response(ApprovalPolicyOut(policy).data)
         )
 
-    def get_queryset(self) -> QuerySet[ApprovalPolicyVersion]:
-        return super().get_queryset()
-
 
 def _made(policy: ApprovalPolicyVersion) -> Response:
     return Response(
