@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-import django_filters
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -26,15 +26,13 @@ from ledger.models import AgentKey, Delegation
 from ledger.services import delegations
 
 
-class DelegationFilter(django_filters.FilterSet):
-    agent = django_filters.UUIDFilter(field_name="agent_id")
-    parent = django_filters.UUIDFilter(field_name="parent_id")
-    root = django_filters.CharFilter(field_name="root__username")
-    revoked = django_filters.BooleanFilter(
-        field_name="revoked_at", lookup_expr="isnull", exclude=True
-    )
-    expires_after = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gt")
-    expires_before = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+class DelegationFilter(filters.FilterSet):
+    agent = filters.UUIDFilter(field_name="agent_id")
+    parent = filters.UUIDFilter(field_name="parent_id")
+    root = filters.CharFilter(field_name="root__username")
+    revoked = filters.BooleanFilter(field_name="revoked_at", lookup_expr="isnull", exclude=True)
+    expires_after = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gt")
+    expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
 
     class Meta:
         model = Delegation
