@@ -8,6 +8,15 @@ import pytest
 from events import bus, states
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for with `-m soak`."""
+    if "soak" in config.getoption("-m"):
+        return
+    soaks = [item for item in items if item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=soaks)
+    items[:] = [item for item in items if item not in soaks]
+
+
 @pytest.fixture(autouse=True)
 def _no_cached_state_survives_a_test() -> None:
     states.forget_all()

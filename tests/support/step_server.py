@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,7 +65,8 @@ def step_server() -> Iterator[StepServer]:
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(BrokenPipeError, ConnectionResetError):  # The caller was killed.
+                self.wfile.write(data)
 
         do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 (the names of the library)
 
