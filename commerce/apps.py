@@ -16,6 +16,7 @@ class CommerceConfig(AppConfig):
             jobs,
             projections,
             readings,
+            steps,
             subscribers,
             timetable,
         )

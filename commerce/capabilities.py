@@ -73,6 +73,10 @@ _declare("traveller.write", "Name, change and remove travellers.", on=_CHANGE_BO
 _declare("traveller.read_personal", "See personal data of travellers and customers.", risk="high")
 _declare("traveller.erase", "Erase the personal data of a traveller for good.", risk="critical")
 
+_declare("voucher.read", "See vouchers.")
+_declare("voucher.issue", "Issue vouchers of confirmed bookings.", risk="medium")
+_declare("voucher.void", "Make vouchers worthless.", risk="medium")
+
 _declare("invoice.read", "See invoices.", on=_VIEW_INVOICE)
 _declare("invoice.create", "Draft invoices, and discard drafts.", risk="medium")
 _declare("invoice.issue", "Issue invoices.", risk="high", on=_CHANGE_INVOICE)

@@ -44,6 +44,7 @@ declare_stream("product", meaning="One product.", read="product.read")
 declare_stream("slot", meaning="The seats of one departure.", read="product.read")
 declare_stream("policy", meaning="One cancellation policy.", read="policy.read")
 declare_stream("booking", meaning="One booking.", read="booking.read", object_resolver=_booking)
+declare_stream("voucher", meaning="One voucher.", read="voucher.read")
 declare_stream("invoice", meaning="One invoice.", read="invoice.read", object_resolver=_invoice)
 declare_stream("credit_note", meaning="One credit note.", read="credit_note.read")
 declare_stream("refund", meaning="One refund.", read="refund.read")
@@ -349,3 +350,13 @@ _fact(
     schema=record(**_REFUND, failureReason=TEXT),
     stream="refund",
 )
+
+# Vouchers
+
+for _what in ("issued", "voided"):
+    _fact(
+        f"voucher.{_what}",
+        f"A voucher of a booked item was {_what}.",
+        schema=record(voucherId=ID, bookingId=ID, itemId=ID, code=TEXT),
+        stream="voucher",
+    )

@@ -36,6 +36,7 @@ from commerce.models.policies import (
     PolicyVersionStatus,
 )
 from commerce.models.products import Product, ProductStatus, Slot
+from commerce.models.vouchers import Voucher
 
 __all__ = [
     "Allocation",
@@ -70,4 +71,5 @@ __all__ = [
     "Traveller",
     "TravellerCategory",
     "TravellerPersonal",
+    "Voucher",
 ]

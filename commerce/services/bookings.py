@@ -34,7 +34,7 @@ from commerce.models import (
     SeriesScope,
     Slot,
 )
-from commerce.services import numbers, policies, seats
+from commerce.services import numbers, policies, seats, vouchers
 from commerce.services.acts import Asked, act
 from commerce.services.slots import SlotNotFound
 from events import context, executor, store
@@ -300,6 +300,7 @@ def _changed(
     state = _execute(str(booking_id), command, proof=proof).state
     if state.status != before.status:
         proof.says(f"Booking went from {before.status} to {state.status}.")
+        vouchers.follow(state)
     seats.follow(state, source=source)
     return _row(booking_id)
 

@@ -8,9 +8,10 @@ and the completion of the row are one commit.
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from events.domain.errors import Unavailable
 from workflows.flows import (
     callables,
     consenting,
@@ -45,6 +46,7 @@ _OF_ITEM = {
 
 # Retries of a step are the flow's own, with events. These are for our own trouble alone
 # (the database went away), and must outlast any: a flow must never wait for nobody.
+_OUR_TROUBLE = (OperationalError, InterfaceError)
 _OURS = RetryPolicy(max_attempts=1_000, base_s=1, factor=2, cap_s=30, jitter=0.2)
 _CRASHES_MAX = 1_000
 _CALL_TIMEOUT_S = 3_600
@@ -120,7 +122,9 @@ def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:
     try:
         with engine.acting(flow.id, step.id):
             outputs = function(invocation_inputs(flow, step, item))
-    except callables.TryAgain as trouble:
+    except _OUR_TROUBLE:
+        raise
+    except (callables.TryAgain, Unavailable) as trouble:
         return NotCompleted(f"work not completed\n{trouble}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
@@ -271,7 +275,9 @@ def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
     }
     try:
         function(body)
-    except callables.TryAgain as trouble:
+    except _OUR_TROUBLE:
+        raise
+    except (callables.TryAgain, Unavailable) as trouble:
         return NotCompleted(f"work not completed\n{trouble}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")

@@ -17,7 +17,13 @@ from workflows.flows import actions, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits
-from workflows.flows.domain.catalog import RegisterStep, UnregisterStep, UpdateStep, check_fits
+from workflows.flows.domain.catalog import (
+    Catalog,
+    RegisterStep,
+    UnregisterStep,
+    UpdateStep,
+    check_fits,
+)
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
 from workflows.flows.domain.errors import FlowExists, FlowUnknown
 from workflows.flows.domain.flow import Flow
@@ -143,6 +149,32 @@ def run_flow(
         return started
     runner.run([taken.claim])
     return engine.flow_last_seen(flow_id) or started
+
+
+def start_flow_of_steps(
+    *,
+    flow_id: str,
+    steps: Sequence[Step],
+    goals: Sequence[str],
+    init: Mapping[str, list[Any]],
+    labels: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Flow:
+    """Start a flow that brings its own steps, which the catalog need not have.
+
+    For flows that the code of an app defines. Options as in `start_flow`; an id that is
+    taken is the same flow.
+
+    :raises StepInvalid: if a step breaks a rule.
+    :raises FlowInvalid: if the request breaks a limit or a required input is missing.
+    """
+    _check_limits(flow_id, goals, init, labels or {})
+    own = Catalog(steps={step.id: _checked(step) for step in steps})
+    plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
+    command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
+    with idempotency.transaction() as unit:
+        unit.refer(flow_id)
+        return engine.flow(flow_id) or _started(flow_id, command)
 
 
 def start_child(

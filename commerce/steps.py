@@ -1,0 +1,46 @@
+"""What the fulfilment of a booking does, step by step; each one call down."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from commerce.services import fulfilment, vouchers
+from events.domain.envelope import Envelope
+from workflows.flows.callables import step_function
+from workflows.work.domain.claim import Claim
+from workflows.work.promotion import durable_subscriber
+
+
+@durable_subscriber("booking.confirmed", name="commerce.fulfilment")
+def begin_fulfilment(envelope: Envelope, _claim: Claim) -> dict[str, str]:
+    """Let the fulfilment follow from the confirmation."""
+    assert envelope.sequence is not None, "a recorded event has a place"
+    booking_id = UUID(str(envelope.data["bookingId"]))
+    return {"flowId": fulfilment.begin(booking_id=booking_id, revision=envelope.sequence)}
+
+
+@step_function(fulfilment.CHECK)
+def check_booking(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"booking_items": fulfilment.check_booking(booking_id=UUID(inputs["booking_id"]))}
+
+
+@step_function(fulfilment.ISSUE)
+def issue_voucher(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    voucher = vouchers.issue_voucher(
+        booking_id=UUID(inputs["booking_id"]), item_id=UUID(inputs["booking_items"])
+    )
+    return {"vouchers": voucher.code}
+
+
+@step_function(fulfilment.VOID)
+def void_voucher(done: Mapping[str, Any]) -> None:
+    vouchers.void_voucher(
+        booking_id=UUID(done["input"]["booking_id"]),
+        code=done["output"]["vouchers"],
+        reason="The fulfilment failed.",
+    )
+
+
+@step_function(fulfilment.CLOSE)
+def close_fulfilment(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"fulfilled": fulfilment.close(booking_id=UUID(inputs["booking_id"]))}
