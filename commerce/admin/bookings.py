@@ -12,6 +12,7 @@ from commerce.models import (
     Invoice,
     Traveller,
     TravellerPersonal,
+    Voucher,
 )
 from commerce.services import bookings
 
@@ -125,3 +126,12 @@ class DeliveryAdmin(LookOnly):
     list_select_related = ["booking"]
     exclude = ["recipient_sealed"]
     ordering = ["-created_at"]
+
+
+@admin.register(Voucher)
+class VoucherAdmin(LookOnly):
+    reads = "voucher.read"
+    list_display = ["code", "booking", "item", "issued_at", "voided_at", "voided_because"]
+    list_select_related = ["booking", "item"]
+    search_fields = ["code"]
+    ordering = ["-issued_at"]

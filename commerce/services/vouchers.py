@@ -10,11 +10,12 @@ from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.state import Booking as State
 from commerce.domain.booking.state import Status
 from commerce.models import Booking, BookingItem, Voucher
+from commerce.services.acts import act
 from events import recorder, store
 from events.domain.errors import Rejected
 from events.ids import new_id
 from ledger import recording
-from ledger.domain.action import Action, Kind, Target
+from ledger.domain.action import Kind
 
 FULFILLED = frozenset({Status.CONFIRMED, Status.IN_PROGRESS, Status.COMPLETED})
 """The statuses of a booking in which its vouchers are good."""
@@ -38,8 +39,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
     :raises BookingNotConfirmed: if it is not confirmed, or no longer.
     """
     voucher_id = new_id()
-    target = Target(type="voucher", id=str(voucher_id))
-    with recording.recorded(_action("issue", target, kind=Kind.CREATE)) as proof:
+    with recording.recorded(act("voucher.issue", voucher_id, kind=Kind.CREATE)) as proof:
         _lock(booking_id)
         confirmed(booking_id)
         valid = Voucher.objects.filter(item_id=item_id, voided_at=None).first()
@@ -57,8 +57,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
 def void_voucher(*, booking_id: UUID, code: str, reason: str) -> None:
     """Make a voucher worthless. One that is so already stays as it is."""
     voucher = Voucher.objects.get(code=code, booking_id=booking_id)
-    target = Target(type="voucher", id=str(voucher.pk))
-    with recording.recorded(_action("void", target, kind=Kind.UPDATE)):
+    with recording.recorded(act("voucher.void", voucher.pk)):
         _lock(booking_id)
         _void(Voucher.objects.filter(pk=voucher.pk, voided_at=None), reason)
 
@@ -115,8 +114,3 @@ def _tell(what: str, voucher: Voucher) -> None:
 def _code(voucher_id: UUID) -> str:
     # The random end of a UUIDv7: 48 bits, and unique by constraint.
     return f"V-{voucher_id.hex[-12:].upper()}"
-
-
-def _action(verb: str, target: Target, *, kind: Kind) -> Action:
-    name = f"voucher.{verb}"
-    return Action(name=name, kind=kind, target=target, capability=name)

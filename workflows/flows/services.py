@@ -162,19 +162,15 @@ def start_flow_of_steps(
 ) -> Flow:
     """Start a flow that brings its own steps, which the catalog need not have.
 
-    For flows that the code of an app defines. Options as in `start_flow`; an id that is
-    taken is the same flow.
+    For flows that the code of an app defines. Options and refusals as in `start_flow`.
 
     :raises StepInvalid: if a step breaks a rule.
-    :raises FlowInvalid: if the request breaks a limit or a required input is missing.
     """
     _check_limits(flow_id, goals, init, labels or {})
     own = Catalog(steps={step.id: _checked(step) for step in steps})
     plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
     command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
-    with idempotency.transaction() as unit:
-        unit.refer(flow_id)
-        return engine.flow(flow_id) or _started(flow_id, command)
+    return _begun(command, flow_id)
 
 
 def start_child(

@@ -8,7 +8,15 @@ from rest_framework import serializers
 from commerce.api.serializers.fields import QuantityField, ReferenceField
 from commerce.domain.booking.state import Status
 from commerce.domain.masking import mask_email, mask_number, mask_text
-from commerce.models import Booking, BookingItem, Delivery, Slot, Traveller, TravellerCategory
+from commerce.models import (
+    Booking,
+    BookingItem,
+    Delivery,
+    Slot,
+    Traveller,
+    TravellerCategory,
+    Voucher,
+)
 from commerce.models.constraints import choices
 from commerce.services import bookings, travellers
 from commerce.services.bookings import Wanted
@@ -180,14 +188,26 @@ class BookingOut(serializers.ModelSerializer[Booking]):
         read_only_fields = fields
 
 
+class VoucherOut(serializers.ModelSerializer[Voucher]):
+    item_id = serializers.UUIDField(read_only=True)
+
+    class Meta:
+        model = Voucher
+        fields = ["code", "item_id", "issued_at", "voided_at", "voided_because"]
+        read_only_fields = fields
+
+
 class BookingDetailOut(BookingOut):
     items = BookingItemOut(many=True, read_only=True)
+    vouchers = VoucherOut(
+        many=True, read_only=True, help_text="One per item soon after it was confirmed."
+    )
     contact = serializers.SerializerMethodField(
         help_text=f"Masked without the capability {READ_PERSONAL}."
     )
 
     class Meta(BookingOut.Meta):
-        fields = [*BookingOut.Meta.fields, "items", "contact"]
+        fields = [*BookingOut.Meta.fields, "items", "vouchers", "contact"]
         read_only_fields = fields
 
     @extend_schema_field(ContactOut)

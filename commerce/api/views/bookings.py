@@ -29,7 +29,7 @@ from commerce.api.serializers.bookings import (
     WithReasonIn,
 )
 from commerce.api.views.products import IF_MATCH
-from commerce.models import Booking, BookingItem, Delivery, Traveller
+from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
 from ledger import authority
 from ledger.preconditions import expected_version
@@ -66,7 +66,8 @@ class BookingViewSet(
         rows = Booking.objects.all()
         if self.action != "list":
             items = BookingItem.objects.select_related("allocation").order_by("service_date", "pk")
-            rows = rows.prefetch_related(Prefetch("items", items))
+            vouchers = Voucher.objects.order_by("issued_at", "pk")
+            rows = rows.prefetch_related(Prefetch("items", items), Prefetch("vouchers", vouchers))
         # Who may not act on a booking but may see it shall hear 403; who may not see it, 404.
         if authority.holds(self.request, self.capabilities[self.action]):
             return rows

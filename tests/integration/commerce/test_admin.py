@@ -34,6 +34,7 @@ READ = [
         "refund",
         "delivery",
         "content",
+        "voucher",
     ]
 ]
 
