@@ -166,7 +166,7 @@ def start_flow_of_steps(
 
     :raises StepInvalid: if a step breaks a rule.
     """
-    _check_limits(flow_id, goals, init, labels or {})
+    limits.check_start(flow_id, goals, init, labels or {})
     own = Catalog(steps={step.id: _checked(step) for step in steps})
     plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
     command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
