@@ -11,7 +11,7 @@ from workflows.work.domain.claim import Claim
 from workflows.work.promotion import durable_subscriber
 
 
-@durable_subscriber("booking.confirmed", name="commerce.fulfilment")
+@durable_subscriber("booking.confirmed", name="commerce.fulfilment", capability="voucher.issue")
 def begin_fulfilment(envelope: Envelope, _claim: Claim) -> dict[str, str]:
     """Let the fulfilment follow from the confirmation."""
     assert envelope.sequence is not None, "a recorded event has a place"
