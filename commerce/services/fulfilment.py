@@ -70,7 +70,7 @@ def flow_id_of(booking_id: UUID, revision: int) -> str:
 def begin(*, booking_id: UUID, revision: int) -> str:
     """Start the fulfilment of a confirmed booking; to begin it again changes nothing."""
     flow_id = flow_id_of(booking_id, revision)
-    flows.start_flow_of_steps(
+    flows.start_flow(
         flow_id=flow_id,
         steps=[step_from_json(step) for step in STEPS],
         goals=(GOAL,),

@@ -115,18 +115,20 @@ def start_flow(
     init: Mapping[str, list[Any]],
     labels: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
+    steps: Sequence[Step] = (),
 ) -> Flow:
     """Start a flow; the same id with the same goals and init is the same flow.
 
-    `options`: `timeout_ms`, `compensate` (undo completed steps if the flow fails) and
-    `concurrency_key` (one active flow per key).
+    With `steps` it brings its own, which the catalog need not have: a flow that the code of
+    an app defines. `options`: `timeout_ms`, `compensate` (undo completed steps if the flow
+    fails) and `concurrency_key` (one active flow per key).
 
     :raises FlowInvalid: if the request breaks a limit or a required input is missing.
     :raises GoalsUnknown: if a goal is not registered.
     :raises FlowExists: if the id is taken by a flow with other goals or another init.
     :raises FlowBusy: if another flow holds the concurrency key.
     """
-    return _begun(_start_command(flow_id, goals, init, labels, options), flow_id)
+    return _begun(_start_command(flow_id, goals, init, labels, options, steps), flow_id)
 
 
 def run_flow(
@@ -149,28 +151,6 @@ def run_flow(
         return started
     runner.run([taken.claim])
     return engine.flow_last_seen(flow_id) or started
-
-
-def start_flow_of_steps(
-    *,
-    flow_id: str,
-    steps: Sequence[Step],
-    goals: Sequence[str],
-    init: Mapping[str, list[Any]],
-    labels: Mapping[str, str] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Flow:
-    """Start a flow that brings its own steps, which the catalog need not have.
-
-    For flows that the code of an app defines. Options and refusals as in `start_flow`.
-
-    :raises StepInvalid: if a step breaks a rule.
-    """
-    limits.check_start(flow_id, goals, init, labels or {})
-    own = Catalog(steps={step.id: _checked(step) for step in steps})
-    plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
-    command = asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
-    return _begun(command, flow_id)
 
 
 def start_child(
@@ -336,9 +316,12 @@ def _start_command(
     init: Mapping[str, list[Any]],
     labels: Mapping[str, str] | None,
     options: Mapping[str, Any] | None,
+    steps: Sequence[Step] = (),
 ) -> asked.StartFlow:
     limits.check_start(flow_id, goals, init, labels or {})
-    plan = make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches)
+    own = Catalog(steps={step.id: _checked(step) for step in steps})
+    catalog = own if steps else engine.catalog()
+    plan = make_plan(catalog, goals, init, matches=LANGUAGES.matches)
     engine.health_of_late()
     return asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
 
