@@ -14,7 +14,14 @@ from workflows.flows import selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, StepUnknown
-from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
+from workflows.flows.domain.flow import (
+    NO_LONGER_AWAITED,
+    Execution,
+    Flow,
+    StepStatus,
+    WorkItem,
+    WorkStatus,
+)
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import written
@@ -27,6 +34,7 @@ HISTORY_POSITIONS = 50_000
 """How far back, in events of the whole log, durations are looked for."""
 HISTORY_STEPS_MAX = 1_000
 
+_ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
 _ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
 
 
@@ -59,7 +67,8 @@ class Reason:
 class Preview:
     """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
 
-    `approvals` are steps that somebody must decide; `estimated_ms` is None without a history.
+    `approvals` are steps that somebody must decide, those of child flows as `outer/inner`;
+    `estimated_ms` is None without a history.
     """
 
     plan: Plan
@@ -80,7 +89,7 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
         plan=plan,
         missing=[name for name in plan.required if not init.get(name)],
         unhealthy=[one for one in plan.steps if _is_unhealthy(one)],
-        approvals=[key for key, one in plan.steps.items() if one.type == StepType.APPROVAL],
+        approvals=list(_approvals(plan)),
         estimated_ms=estimated_ms(plan, durations()),
     )
 
@@ -132,6 +141,25 @@ def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
         return Reason(status=status, decided_by=None, causes=[])
     before = [one for one in events if (one.sequence or 0) < (decided.sequence or 0)]
     return Reason(status=status, decided_by=decided, causes=_causes(flow, step_id, decided, before))
+
+
+def step_of(flow_id: str, step_id: str) -> Execution:
+    """Return how a step of a flow stands.
+
+    :raises FlowUnknown, StepUnknown: if there is no such flow, or step in it.
+    """
+    executions = reached(flow_id).flow.executions
+    if step_id not in executions:
+        raise StepUnknown(step_id)
+    return executions[step_id]
+
+
+def _approvals(plan: Plan, within: str = "") -> Iterator[str]:
+    for step_id, step in plan.steps.items():
+        if step.type == StepType.APPROVAL:
+            yield f"{within}{step_id}"
+    for step_id, child in plan.children.items():
+        yield from _approvals(child, f"{within}{step_id}/")
 
 
 def durations() -> dict[str, float]:
@@ -235,8 +263,14 @@ def _decides(event: Envelope, step_id: str) -> bool:
 def _causes(
     flow: Flow, step_id: str, decided: Envelope, before: Sequence[Envelope]
 ) -> list[Envelope]:
-    own = {"step_failed": "work_failed", "step_completed": "work_succeeded"}.get(decided.name)
-    of_its_work = [one for one in before if one.name == own and one.data["step_id"] == step_id]
+    if decided.data.get("error") == NO_LONGER_AWAITED:
+        # It only waited, and went with its flow.
+        return [one for one in before if one.name in _ENDINGS_OF_FLOWS]
+    own = [one for one in before if one.data.get("step_id") == step_id]
+    if forced := [one for one in own if one.name == "step_forced"]:
+        return forced
+    work = {"step_failed": "work_failed", "step_completed": "work_succeeded"}.get(decided.name)
+    of_its_work = [one for one in own if one.name == work]
     return of_its_work or [one for one in before if _bears_on(flow, step_id, one)]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -86,3 +87,54 @@ def test_says_that_a_flow_is_not_there(action: str) -> None:
 def test_refuses_an_init_without_a_name() -> None:
     with pytest.raises(CommandError, match="is not NAME=VALUE"):
         said("plan", "add", "--init", "n")
+
+
+def _waits() -> None:
+    document = {"id": "wait", "name": "Wait", "type": "wait", "wait": {"event": "never.comes"}}
+    services.register_step(step=step_from_json(document))
+    said("start", "f2", "wait")
+
+
+def test_operates_on_a_flow_and_says_how_it_stands() -> None:
+    _waits()
+
+    assert said("pause", "f2", "--reason", "storm") == "f2: active, paused\n"
+    assert said("resume", "f2") == "f2: active\n"
+    assert said("force", "f2", "wait", "--output", "speed=9") == "f2: completed\n"
+    assert "step_completed" in said("why", "f2", "wait")
+    assert said("fork", "f2", "wait", "f3") == "f3: active\n"
+    assert said("retry", "f3", "wait") == "f3: 0 of step wait tried at once\n"
+    assert said("skip", "f3", "wait", "--reason", "no need") == "f3: completed\n"
+    said("fork", "f2", "wait", "f4")
+    assert said("cancel", "f4", "--reason", "no wind", "--compensate") == "f4: failed\n"
+
+
+def test_plans_with_the_approvals_of_children_too() -> None:
+    for document in (
+        {"id": "sign", "name": "Sign", "type": "approval"},
+        {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["sign"]}},
+    ):
+        services.register_step(step=step_from_json(document))
+
+    assert said("plan", "outer") == "runs     outer\napprove  outer/sign\n"
+
+
+def test_registers_and_removes_steps(tmp_path: Path) -> None:
+    document = {"id": "sign", "name": "Sign", "type": "approval"}
+    (tmp_path / "step.json").write_text(json.dumps(document))
+
+    assert said("register", str(tmp_path / "step.json")) == "sign: registered\n"
+    assert said("register", str(tmp_path / "step.json")) == "sign: replaced\n"
+    assert said("steps").splitlines() == ["script     add", "approval   sign"]
+    assert said("unregister", "sign") == "sign: unregistered\n"
+
+
+def test_declares_switches_and_removes_starts() -> None:
+    shown = "nightly: add at 0 3 * * * in Europe/Berlin"
+    rule = ("--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--init", "n=1")
+
+    assert said("declare", "nightly", "add", *rule) == f"{shown}\n"
+    assert said("disable", "nightly") == f"{shown}, off\n"
+    assert said("starts") == f"{shown}, off\n"
+    assert said("enable", "nightly") == f"{shown}\n"
+    assert said("remove", "nightly") == "nightly: removed\n"

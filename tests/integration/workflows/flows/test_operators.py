@@ -13,7 +13,7 @@ from ledger.preconditions import VersionMoved
 from ledger.principals import human_of
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import callables, services
+from workflows.flows import callables, explain, services
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowExists, FlowInvalid
 from workflows.flows.domain.step_json import step_from_json
@@ -165,6 +165,26 @@ class TestOnRecord:
         services.pause_flow(flow_id=long, reason="storm")
 
         assert entry("flow.pause").target_id == ids.recorded_as(long)
+
+
+class TestWhy:
+    def test_a_forced_step_says_who_forced_it(self, ada: User) -> None:
+        waiting()
+        services.force_step(flow_id="trip", step_id="wait", outputs={}, reason="by phone")
+
+        [cause] = explain.why("trip", "wait").causes
+
+        assert (cause.name, cause.data["reason"]) == ("step_forced", "by phone")
+        assert cause.principal.id == str(ada.pk)
+
+    def test_a_step_that_waited_went_with_its_cancelled_flow(self) -> None:
+        waiting()
+        services.cancel_flow(flow_id="trip", reason="no wind", compensates=False)
+
+        found = explain.why("trip", "wait")
+
+        assert found.status == "failed"
+        assert [one.name for one in found.causes] == ["flow_cancelled", "flow_failed"]
 
 
 class TestWhoActs:

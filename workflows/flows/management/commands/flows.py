@@ -1,6 +1,5 @@
-"""`manage.py flows`: list, show, plan, start, events and replay, for whoever has a shell."""
+"""`manage.py flows`: look at flows, start them and operate on them, for whoever has a shell."""
 
-import argparse
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +13,28 @@ from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import snapshot
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.times import written
+from workflows.flows.management import operating
+from workflows.flows.management.operating import collected, named
 
 LISTED = 50
 
+_OF_DJANGO = frozenset(
+    {
+        "verbosity",
+        "settings",
+        "pythonpath",
+        "traceback",
+        "no_color",
+        "force_color",
+        "skip_checks",
+        "stdout",
+        "stderr",
+    }
+)
+
 
 class Command(BaseCommand):
-    help = "List, show, plan, start and replay flows."
+    help = "Look at flows, start them, and operate on flows, steps and starts."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -36,12 +51,13 @@ class Command(BaseCommand):
         ran.add_argument("flow_id")
         for each in (planned, started, ran):
             each.add_argument("goals", nargs="+")
-            each.add_argument("--init", type=_named, action="append", default=[])
+            each.add_argument("--init", type=named, action="append", default=[])
         for name, help_ in (
             ("events", "all that happened in a flow, one JSON object per line"),
             ("replay", "fold the events anew, and compare with the state that is kept"),
         ):
             actions.add_parser(name, help=help_).add_argument("flow_id")
+        operating.add_parsers(actions)
 
     def handle(self, *_args: Any, action: str, **options: Any) -> None:
         actions: dict[str, Callable[..., None]] = {
@@ -53,9 +69,13 @@ class Command(BaseCommand):
             "events": self._events,
             "replay": self._replay,
         }
-        known = {"status", "limit", "flow_id", "at", "goals", "init"} & options.keys()
+        own = {name: options[name] for name in options.keys() - _OF_DJANGO}
         try:
-            actions[action](**{name: options[name] for name in known})
+            if action in actions:
+                actions[action](**own)
+                return
+            for line in operating.ACTIONS[action](**own):
+                self.stdout.write(line)
         except DomainError as refusal:
             raise CommandError(f"{refusal} {refusal.hint}".strip()) from refusal
 
@@ -80,23 +100,24 @@ class Command(BaseCommand):
             self.stdout.write(f"  {waits.sentence}")
 
     def _plan(self, *, goals: list[str], init: list[tuple[str, Any]]) -> None:
-        values = _collected(init)
-        plan = services.preview_plan(goals=goals, init=values)
-        for step_id in plan.steps:
+        found = explain.preview(goals, collected(init))
+        for step_id in found.plan.steps:
             self.stdout.write(f"runs     {step_id}")
-        for name in plan.required:
-            if not values.get(name):
-                self.stdout.write(f"missing  {name}")
-        expected = explain.estimated_ms(plan, explain.durations())
-        if expected is not None:
-            self.stdout.write(f"takes    about {expected} ms")
+        for name in found.missing:
+            self.stdout.write(f"missing  {name}")
+        for step_id in found.unhealthy:
+            self.stdout.write(f"sick     {step_id}")
+        for step_id in found.approvals:
+            self.stdout.write(f"approve  {step_id}")
+        if found.estimated_ms is not None:
+            self.stdout.write(f"takes    about {found.estimated_ms} ms")
 
     def _start(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
-        flow = services.start_flow(flow_id=flow_id, goals=goals, init=_collected(init))
+        flow = services.start_flow(flow_id=flow_id, goals=goals, init=collected(init))
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
     def _run(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
-        flow = services.run_flow(flow_id=flow_id, goals=goals, init=_collected(init))
+        flow = services.run_flow(flow_id=flow_id, goals=goals, init=collected(init))
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
     def _events(self, *, flow_id: str) -> None:
@@ -114,20 +135,3 @@ class Command(BaseCommand):
 
 def _document(flow: Flow) -> dict[str, Any]:
     return snapshot.dump(flow)
-
-
-def _named(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value  # A bare word is a text.
-
-
-def _collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
-    values: dict[str, list[Any]] = {}
-    for name, value in init:
-        values.setdefault(name, []).append(value)
-    return values

@@ -1,0 +1,229 @@
+"""What an operator with a shell may do to flows, steps and starts: one call down each."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from workflows.flows import engine, explain, services, starts
+from workflows.flows.domain.flow import WorkStatus
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.models import FlowStart
+from workflows.work.domain.timing import Missed
+
+Lines = Iterator[str]
+
+
+def named(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; a value that is no JSON is a text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values by attribute; a name that was given twice has two."""
+    values: dict[str, list[Any]] = {}
+    for name, value in init:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def add_parsers(actions: Any) -> None:
+    """Add a parser for each of these actions."""
+    for name, help_, has_step in (
+        ("pause", "let nothing new of a flow start", False),
+        ("resume", "let a paused flow go on", False),
+        ("cancel", "end a flow; with --compensate undo what it did", False),
+        ("skip", "do without a step", True),
+        ("force", "say that a step is done, and what it gave", True),
+        ("retry", "try what waits for a retry at once", True),
+        ("fork", "start a flow anew from a step", True),
+    ):
+        parser = actions.add_parser(name, help=help_)
+        parser.add_argument("flow_id")
+        if has_step:
+            parser.add_argument("step_id")
+        parser.add_argument("--reason", required=name in {"pause", "cancel", "skip"}, default="")
+        if name == "cancel":
+            parser.add_argument("--compensate", action="store_true")
+        if name == "force":
+            parser.add_argument("--output", type=named, action="append", default=[])
+        if name == "fork":
+            parser.add_argument("new_flow_id")
+            parser.add_argument("--init", type=named, action="append", default=[])
+    why = actions.add_parser("why", help="what decided how a step of a flow stands")
+    why.add_argument("flow_id")
+    why.add_argument("step_id")
+    _add_parsers_of_steps(actions)
+    _add_parsers_of_starts(actions)
+
+
+def _add_parsers_of_steps(actions: Any) -> None:
+    actions.add_parser("steps", help="the registered steps")
+    register = actions.add_parser("register", help="register or replace the step of a JSON file")
+    register.add_argument("file", type=Path)
+    actions.add_parser("unregister", help="take a step out of the catalog").add_argument("step_id")
+
+
+def _add_parsers_of_starts(actions: Any) -> None:
+    actions.add_parser("starts", help="when flows start by themselves")
+    declare = actions.add_parser("declare", help="declare when flows start by themselves")
+    declare.add_argument("name")
+    declare.add_argument("goals", nargs="+")
+    declare.add_argument("--init", type=named, action="append", default=[])
+    cause = declare.add_mutually_exclusive_group(required=True)
+    cause.add_argument("--cron", default="")
+    cause.add_argument("--event", default="")
+    declare.add_argument("--tz", default="UTC")
+    declare.add_argument("--missed", choices=[one.value for one in Missed], default="skip")
+    declare.add_argument("--take", type=named, action="append", default=[], help="NAME=JPATH")
+    declare.add_argument("--filter", help="a JPath condition on the event's data")
+    for name in ("enable", "disable", "remove"):
+        actions.add_parser(name, help=f"{name} a start").add_argument("name")
+
+
+def _pause(*, flow_id: str, reason: str) -> Lines:
+    yield _stands(services.pause_flow(flow_id=flow_id, reason=reason))
+
+
+def _resume(*, flow_id: str, reason: str) -> Lines:
+    yield _stands(services.resume_flow(flow_id=flow_id, reason=reason))
+
+
+def _cancel(*, flow_id: str, reason: str, compensate: bool) -> Lines:
+    yield _stands(services.cancel_flow(flow_id=flow_id, reason=reason, compensates=compensate))
+
+
+def _skip(*, flow_id: str, step_id: str, reason: str) -> Lines:
+    yield _stands(services.skip_step(flow_id=flow_id, step_id=step_id, reason=reason))
+
+
+def _force(*, flow_id: str, step_id: str, output: list[tuple[str, Any]], reason: str) -> Lines:
+    flow = services.force_step(
+        flow_id=flow_id, step_id=step_id, outputs=dict(output), reason=reason
+    )
+    yield _stands(flow)
+
+
+def _retry(*, flow_id: str, step_id: str, reason: str) -> Lines:
+    execution = explain.step_of(flow_id, step_id)
+    waiting = [
+        item.token
+        for item in execution.in_order()
+        if item.status == WorkStatus.PENDING and item.next_retry_at is not None
+    ]
+    for token in waiting:
+        services.retry_now(flow_id=flow_id, step_id=step_id, token=token, reason=reason)
+    yield f"{flow_id}: {len(waiting)} of step {step_id} tried at once"
+
+
+def _fork(
+    *, flow_id: str, step_id: str, new_flow_id: str, init: list[tuple[str, Any]], reason: str
+) -> Lines:
+    flow = services.fork_flow(
+        flow_id=flow_id,
+        new_flow_id=new_flow_id,
+        from_step=step_id,
+        init=collected(init),
+        reason=reason,
+    )
+    yield _stands(flow)
+
+
+def _why(*, flow_id: str, step_id: str) -> Lines:
+    found = explain.why(flow_id, step_id)
+    yield f"{flow_id}/{step_id}: {found.status}"
+    for event in [*found.causes, *([found.decided_by] if found.decided_by else [])]:
+        yield f"  {event.sequence:4}  {event.name}  {json.dumps(event.data)}"
+
+
+def _steps() -> Lines:
+    for step in engine.catalog().steps.values():
+        yield f"{step.type:9}  {step.id}"
+
+
+def _register(*, file: Path) -> Lines:
+    step = step_from_json(json.loads(file.read_text()))
+    is_known = step.id in engine.catalog().steps
+    (services.update_step if is_known else services.register_step)(step=step)
+    yield f"{step.id}: {'replaced' if is_known else 'registered'}"
+
+
+def _unregister(*, step_id: str) -> Lines:
+    services.unregister_step(step_id=step_id)
+    yield f"{step_id}: unregistered"
+
+
+def _starts() -> Lines:
+    for start in FlowStart.objects.order_by("name"):
+        yield _when(start)
+
+
+def _declare(
+    *,
+    name: str,
+    goals: list[str],
+    init: list[tuple[str, Any]],
+    take: list[tuple[str, Any]],
+    filter: str | None,  # noqa: A002 (the word of the contract)
+    **rule: str,
+) -> Lines:
+    start = starts.declare_start(
+        name=name,
+        goals=goals,
+        init=collected(init),
+        takes=dict(take),
+        filter=Script(language="jpath", text=filter) if filter else None,
+        **rule,
+    )
+    yield _when(start)
+
+
+def _enable(*, name: str) -> Lines:
+    yield _when(starts.set_start_enabled(name=name, enabled=True))
+
+
+def _disable(*, name: str) -> Lines:
+    yield _when(starts.set_start_enabled(name=name, enabled=False))
+
+
+def _remove(*, name: str) -> Lines:
+    starts.remove_start(name=name)
+    yield f"{name}: removed"
+
+
+def _stands(flow: Any) -> str:
+    return f"{flow.id}: {flow.status.value}{', paused' if flow.is_paused else ''}"
+
+
+def _when(start: FlowStart) -> str:
+    cause = f"on {start.event}" if start.event else f"at {start.cron} in {start.tz}"
+    return f"{start.name}: {', '.join(start.goals)} {cause}{'' if start.enabled else ', off'}"
+
+
+ACTIONS: dict[str, Callable[..., Lines]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "skip": _skip,
+    "force": _force,
+    "retry": _retry,
+    "fork": _fork,
+    "why": _why,
+    "steps": _steps,
+    "register": _register,
+    "unregister": _unregister,
+    "starts": _starts,
+    "declare": _declare,
+    "enable": _enable,
+    "disable": _disable,
+    "remove": _remove,
+}
+"""Each yields what there is to say of it."""
