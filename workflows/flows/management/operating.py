@@ -173,7 +173,7 @@ def _declare(
     init: list[tuple[str, Any]],
     take: list[tuple[str, Any]],
     filter: str | None,  # noqa: A002 (the word of the contract)
-    **rule: str,
+    **rule: Any,
 ) -> Lines:
     start = starts.declare_start(
         name=name,
