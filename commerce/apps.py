@@ -16,6 +16,7 @@ class CommerceConfig(AppConfig):
             jobs,
             projections,
             readings,
+            record,
             steps,
             subscribers,
             timetable,

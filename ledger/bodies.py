@@ -1,4 +1,4 @@
-"""The base of every request body: what is not understood is refused, never ignored."""
+"""What requests say, in body and query: what is not understood is refused, never ignored."""
 
 from typing import Any
 
@@ -29,3 +29,24 @@ class Body(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {name: ["Say null, or an id."] for name in blank}, code="blank"
             )
+
+
+class WholeNumber(serializers.IntegerField):
+    """Digits only: no sign, no fraction, no digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not (str(data).isascii() and str(data).isdecimal()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class QueryIn(serializers.Serializer[Any]):
+    """A query string in which nothing is ignored."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError(
+                {name: ["There is no such parameter here."] for name in unknown}, code="unknown"
+            )
+        return attrs

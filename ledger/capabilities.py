@@ -237,3 +237,23 @@ declare(
     risk="critical",
     principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
+declare(
+    "ledger.read_payload",
+    meaning="See what entries refer to: inputs, results, images of before and after.",
+    resource="payload",
+    action="read",
+    risk="high",
+)
+declare(
+    "ledger.export",
+    meaning="Download the ledger as evidence.",
+    resource="ledger",
+    action="export",
+    risk="high",
+)
+declare(
+    "ledger.check_health",
+    meaning="Try out whether the ledger can be written, and see what is missing in it.",
+    resource="ledger_canary",
+    action="check",
+)

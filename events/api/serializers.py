@@ -14,17 +14,9 @@ from events.domain.principal import PrincipalKind
 from events.domain.streams import key_of
 from events.domain.subscription import FILTER_ENTRIES_MAX, POSITION_MAX
 from events.selectors import FEED_EVENTS_MAX
+from ledger.bodies import QueryIn, WholeNumber
 
 PAGE_EVENTS = 100
-
-
-class WholeNumber(serializers.IntegerField):
-    """Digits only: no sign, no fraction, no digits of other scripts."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not (str(data).isascii() and str(data).isdecimal()):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class StreamPrefix(serializers.CharField):
@@ -52,18 +44,6 @@ class EventName(serializers.CharField):
             hint = "GET /api/v1/event-types." if isinstance(error, EventNotDeclared) else error.hint
             raise serializers.ValidationError(f"{error} {hint}", code=error.code) from error
         return name
-
-
-class QueryIn(serializers.Serializer[Any]):
-    """A query string in which nothing is ignored."""
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(self.initial_data) - set(self.fields))
-        if unknown:
-            raise serializers.ValidationError(
-                {name: ["There is no such parameter here."] for name in unknown}, code="unknown"
-            )
-        return attrs
 
 
 class PageIn(QueryIn):

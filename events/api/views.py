@@ -17,13 +17,13 @@ from events.api.serializers import (
     FeedIn,
     FeedOut,
     PageIn,
-    QueryIn,
     SocketTicketOut,
     StreamPrefix,
 )
 from events.domain.envelope import Envelope
 from ledger import authority, tickets
 from ledger.authority import AUTHENTICATED
+from ledger.bodies import QueryIn
 
 
 class Events(APIView):

@@ -1,0 +1,78 @@
+"""What entries can be asked for. Whatever else is asked is a 400."""
+
+import django_filters as filters
+from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
+
+from ledger.domain.action import Kind, Status
+from ledger.domain.capability import EVERY_PRINCIPAL, Risk
+from ledger.domain.reversals import Outcome, ReversalKind, State
+from ledger.models import Entry
+from ledger.models.entries import choices
+
+TARGET_IDS_MAX = 200
+
+
+class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
+    """One value or several, separated by commas."""
+
+
+def _is(field: str | None = None) -> filters.CharFilter:
+    return filters.CharFilter(field_name=field)
+
+
+class EntryFilters(filters.FilterSet):
+    action_name = _is()
+    action_kind = OneOrMore(choices=choices(Kind))
+    actor_type = _is()
+    principal_type = OneOrMore(choices=choices(sorted(EVERY_PRINCIPAL)))
+    principal_id = _is()
+    principal_subtype = _is()
+    api_token_id = _is()
+    session_id = _is()
+    caller_type = _is()
+    organization_id = _is()
+    delegation_id = filters.UUIDFilter()
+    delegated_by_type = _is()
+    delegated_by_id = _is()
+    target_type = _is()
+    target_id = _is()
+    target_ids = filters.CharFilter(
+        method="among_targets", help_text="Several ids of targets, separated by commas."
+    )
+    route_or_tool_name = _is()
+    workflow_run_id = _is()
+    workflow_step_id = _is()
+    correlation_id = _is()
+    causation_id = _is()
+    capability_id = _is()
+    capability_version = filters.NumberFilter(min_value=1)
+    authorization_source = _is()
+    approval_id = filters.UUIDFilter()
+    amends_id = filters.UUIDFilter()
+    idempotency_scope = _is()
+    idempotency_key = _is()
+    evaluated_risk = OneOrMore(choices=choices(Risk))
+    status = OneOrMore(choices=choices(Status))
+    reversal_kind = OneOrMore("mutation__reversal_kind", choices=choices(ReversalKind))
+    reversal_state = OneOrMore("standing__state", choices=choices(State))
+    reversal_outcome = OneOrMore("standing__outcome", choices=choices(Outcome))
+    reverses_id = filters.UUIDFilter("mutation__reverses")
+    reversed_by_id = filters.UUIDFilter("standing__reversed_by")
+    reason_code = _is("disclosure__reason_code")
+    decision_policy = _is("disclosure__decision_policy")
+    occurred_after = filters.IsoDateTimeFilter("occurred_at", lookup_expr="gte")
+    occurred_before = filters.IsoDateTimeFilter("occurred_at", lookup_expr="lt")
+
+    class Meta:
+        model = Entry
+        fields: list[str] = []
+
+    def among_targets(self, entries: QuerySet[Entry], _name: str, written: str) -> QuerySet[Entry]:
+        """Keep entries about one of several targets."""
+        ids = [each for each in written.split(",") if each]
+        if len(ids) > TARGET_IDS_MAX:
+            raise ValidationError({"target_ids": [f"Say up to {TARGET_IDS_MAX} ids."]})
+        if self.data.get("target_id"):
+            raise ValidationError({"target_ids": ["Say target_id or target_ids, not both."]})
+        return entries.filter(target_id__in=ids)

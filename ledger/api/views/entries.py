@@ -1,0 +1,198 @@
+"""The ledger over HTTP: to be read, followed and exported, never to be changed."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics, mixins, serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ledger import exporting, payloads, recording, timelines
+from ledger.api.filters import EntryFilters
+from ledger.api.serializers.entries import (
+    ContentOut,
+    EntryDetailOut,
+    EntryOut,
+    ExportIn,
+    TailIn,
+    TailOut,
+    TimelineIn,
+)
+from ledger.bodies import QueryIn
+from ledger.domain.action import Read, Target
+from ledger.models import Entry, Payload
+
+ORDERINGS = {
+    "-occurred_at": ("-occurred_at", "-id"),
+    "occurred_at": ("occurred_at", "id"),
+}
+
+
+class EntryViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Entry]
+):
+    """Entries: who did what, to what, why, and by what authority."""
+
+    capabilities = {"list": "ledger.read", "retrieve": "ledger.read"}
+    queryset = Entry.objects.none()
+    filterset_class = EntryFilters
+    query_parameters = ("ordering",)
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Entry]:
+        return timelines.entries()
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Entry]]:
+        return EntryDetailOut if self.action == "retrieve" else EntryOut
+
+    @property
+    def cursor_ordering(self) -> tuple[str, ...]:
+        """The order that was asked for; with the id it is total."""
+        asked = self.request.query_params.get("ordering", "-occurred_at")
+        if asked not in ORDERINGS:
+            raise serializers.ValidationError(
+                {"ordering": [f"Say one of {', '.join(ORDERINGS)}."]}, code="ordering"
+            )
+        return ORDERINGS[asked]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("ordering", str, enum=list(ORDERINGS), default="-occurred_at")]
+    )
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List entries, the newest first. Cursors are exact also where times are equal."""
+        return super().list(request, *args, **kwargs)
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Show one entry with what it refers to, what led to it, and what came of it."""
+        entry = get_object_or_404(self.get_queryset().prefetch_related("payloads__key"), pk=pk)
+        entry.chain = timelines.chain_of(entry)  # type: ignore[attr-defined]
+        return Response(EntryDetailOut(entry).data)
+
+
+class Timeline(generics.ListAPIView[Entry]):
+    """What befell some targets."""
+
+    capabilities = {"get": "ledger.read"}
+    queryset = Entry.objects.none()
+    serializer_class = EntryOut
+    cursor_ordering = ORDERINGS["-occurred_at"]
+    # `TimelineIn` refuses what it does not know, and `target` may be repeated.
+    filter_backends = ()
+
+    def get_queryset(self) -> QuerySet[Entry]:
+        asked = _asked(TimelineIn, self.request)
+        return timelines.timeline_of(asked["target"], with_related=asked["related"])
+
+    @extend_schema(operation_id="ledger_timeline_list", parameters=[TimelineIn])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List what was done to targets and to what belongs to them, the newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class Tail(APIView):
+    """Every entry, once, in an order that misses none."""
+
+    capabilities = {"get": "ledger.read"}
+
+    @extend_schema(parameters=[TailIn], responses=TailOut)
+    def get(self, request: Request) -> Response:
+        """Follow the ledger by position. Keep `next_after` once you have dealt with a page.
+
+        An entry gets its position when it is sealed, within seconds of its commit.
+        """
+        asked = _asked(TailIn, request)
+        # Before the page is read, so that a page never goes beyond what it says.
+        head = timelines.head_position()
+        if asked["after"] > head:
+            raise serializers.ValidationError(
+                {"after": [f"It ends at {head}. Is this from another installation?"]},
+                code="after_in_future",
+            )
+        page = timelines.tail(after=asked["after"], limit=asked["limit"])
+        reached = asked["after"] + len(page)
+        body = TailOut({"results": page, "next_after": reached, "head": max(head, reached)})
+        return Response(body.data, headers={"Cache-Control": "no-store"})
+
+
+class PayloadContent(APIView):
+    """What an entry refers to, in clear."""
+
+    capabilities = {"get": "ledger.read_payload"}
+
+    @extend_schema(responses=ContentOut)
+    def get(self, request: Request, payload_id: UUID) -> Response:
+        """Show the content of a payload. That somebody looked is on record before it is shown.
+
+        Say why with the header `Access-Reason`.
+        """
+        _asked(QueryIn, request)
+        payload = get_object_or_404(Payload.objects.select_related("key"), pk=payload_id)
+        read = Read(
+            name="ledger.read_payload",
+            target=Target(type="payload", id=str(payload.pk)),
+            capability="ledger.read_payload",
+            fields=(f"{payload.kind} {payload.schema_tag}",),
+            reason=request.headers.get("Access-Reason", ""),
+        )
+        payload.content = recording.disclosed(read, lambda: payloads.content_of(payload))
+        return Response(ContentOut(payload).data, headers={"Cache-Control": "no-store"})
+
+
+class Export(APIView):
+    """The ledger as evidence."""
+
+    capabilities = {"get": "ledger.export"}
+
+    @extend_schema(
+        parameters=[ExportIn],
+        responses={(200, "application/jsonl"): OpenApiResponse(OpenApiTypes.BINARY)},
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Download sealed entries with their seals, to be checked with `ledger/verifier.py`.
+
+        All of them, those since a moment, or those about one target or one entry, each with
+        an inclusion proof. That it was exported is itself on record first.
+        """
+        asked = _asked(ExportIn, request)
+        lines = recording.disclosed(_export_of(asked, request), lambda: _lines(asked))
+        return StreamingHttpResponse(
+            lines,
+            content_type="application/jsonl",
+            headers={
+                "Cache-Control": "no-store",
+                "Content-Disposition": 'attachment; filename="ledger.jsonl"',
+            },
+        )
+
+
+def _export_of(asked: dict[str, Any], request: Request) -> Read:
+    name, value = next(iter(asked.items()), ("all", ""))
+    about = f"{value.type}:{value.id}" if isinstance(value, Target) else str(value)
+    return Read(
+        name="ledger.export",
+        target=Target(type="ledger", id=f"{name} {about}".strip()),
+        capability="ledger.export",
+        fields=("entries",),
+        reason=request.headers.get("Access-Reason", ""),
+    )
+
+
+def _lines(asked: dict[str, Any]) -> Any:
+    if (entry_id := asked.get("entry")) is not None:
+        return exporting.export_selection(Entry.objects.filter(pk=entry_id))
+    if (target := asked.get("target")) is not None:
+        found = Entry.objects.filter(target_type=target.type, target_id=target.id)
+        return exporting.export_selection(found)
+    return exporting.export_run(since=asked.get("since"))
+
+
+def _asked(shape: type[QueryIn], request: Request) -> dict[str, Any]:
+    query = shape(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)

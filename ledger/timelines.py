@@ -1,0 +1,106 @@
+"""Read the ledger along its threads: what led to an entry, what befell a target, what is new.
+
+What belongs to a target is said by the room that owns it: the timeline of a booking has its
+travellers and invoices in it because `declare_related` says so.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Max, Q, QuerySet
+
+from ledger.domain.action import Target
+from ledger.models import Entry, Sealed
+
+RELATED_MAX: Final = 500
+CHAIN_ENTRIES_MAX: Final = 50
+
+Related = Callable[[str], Iterable[Target]]
+"""Takes the id of a target; returns what belongs to it."""
+
+_RELATED: dict[str, Related] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """The entries around one. Each list ends after `CHAIN_ENTRIES_MAX`."""
+
+    caused_by: Sequence[Entry]
+    causes: Sequence[Entry]
+    approval: Sequence[Entry]
+    reverses: Sequence[Entry]
+    reversals: Sequence[Entry]
+    amends: Sequence[Entry]
+    amended_by: Sequence[Entry]
+
+
+def declare_related(type_: str, related: Related) -> None:
+    """Say what belongs in the timeline of targets of a type."""
+    assert _RELATED.get(type_, related) is related, f"{type_} is declared twice"
+    _RELATED[type_] = related
+
+
+def entries() -> QuerySet[Entry]:
+    """Return all entries with what is always shown of them."""
+    return Entry.objects.select_related("mutation", "disclosure", "standing", "seal").defer("body")
+
+
+def timeline_of(targets: Iterable[Target], *, with_related: bool = True) -> QuerySet[Entry]:
+    """Return what was done to some targets and, if asked, to what belongs to them."""
+    wanted = list(dict.fromkeys(targets))
+    if with_related:
+        wanted = list(dict.fromkeys([*wanted, *(each for to in wanted for each in _of(to))]))
+    found = Q(pk=None)
+    for type_ in {each.type for each in wanted}:
+        ids = [each.id for each in wanted if each.type == type_]
+        found |= Q(target_type=type_, target_id__in=ids)
+    return entries().filter(found)
+
+
+def chain_of(entry: Entry) -> Chain:
+    """Return what led to an entry and what came of it."""
+    mutation = getattr(entry, "mutation", None)
+    cause = _uuid(entry.causation_id)
+    every = entries().order_by("occurred_at", "id")
+    approval = every.filter(approval_id=entry.approval_id).exclude(pk=entry.pk)
+    return Chain(
+        caused_by=_some(every.filter(pk=cause) if cause else every.none()),
+        causes=_some(every.filter(causation_id=str(entry.pk))),
+        approval=_some(approval if entry.approval_id else every.none()),
+        reverses=_some(every.filter(pk__in=[mutation.reverses_id] if mutation else [])),
+        reversals=_some(every.filter(mutation__reverses=entry.pk)),
+        amends=_some(every.filter(pk__in=[entry.amends_id] if entry.amends_id else [])),
+        amended_by=_some(every.filter(amends=entry.pk)),
+    )
+
+
+def tail(*, after: int, limit: int) -> list[Entry]:
+    """Return entries in the order of their seals, from the one after a position.
+
+    It misses nothing, whoever writes meanwhile: positions are given after commit.
+    """
+    chosen = entries().filter(seal__position__gt=after, seal__position__lte=after + limit)
+    return list(chosen.order_by("seal__position"))
+
+
+def head_position() -> int:
+    """Return the last position that was given."""
+    return Sealed.objects.aggregate(last=Max("position"))["last"] or 0
+
+
+def _of(target: Target) -> list[Target]:
+    related = _RELATED.get(target.type)
+    return list(related(target.id))[:RELATED_MAX] if related else []
+
+
+def _some(found: QuerySet[Entry]) -> list[Entry]:
+    return list(found[:CHAIN_ENTRIES_MAX])
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
