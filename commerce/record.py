@@ -29,7 +29,7 @@ def _of_booking(booking_id: str) -> Iterator[Target]:
 
 def _of_invoice(invoice_id: str) -> Iterator[Target]:
     try:
-        payments = list(Payment.objects.filter(invoice=invoice_id).values_list("pk", flat=True))
+        payments = list(Payment.objects.filter(invoice__pk=invoice_id).values_list("pk", flat=True))
     except ValidationError:
         return
     for payment_id in payments:

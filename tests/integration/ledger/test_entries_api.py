@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import drift, entries, recording, timelines, verifier
+from ledger import drift, recording, timelines, verifier
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.domain.payload import PayloadKind
 from ledger.drift import DriftCheck
@@ -129,7 +129,7 @@ class TestEntries:
         moment = timezone.now() - timedelta(hours=1)
         with (
             context.acting(CLERK),
-            patch.object(recording.timezone, "now", return_value=moment),
+            patch("ledger.recording.timezone.now", return_value=moment),
             transaction.atomic(),
         ):
             for number in range(500):
@@ -203,7 +203,7 @@ class TestAPayload:
     def test_is_not_shown_when_it_cannot_be_put_on_record(self, reader: APIClient) -> None:
         payload = self.kept(reader)
 
-        with patch.object(entries.wire, "run", side_effect=DatabaseError):
+        with patch("ledger.entries.wire.run", side_effect=DatabaseError):
             answer = reader.get(f"{URL}/payloads/{payload['id']}")
 
         assert answer.status_code == 503
@@ -291,7 +291,7 @@ class TestAnExport:
 
         answer = reader.get(f"{URL}/export", headers={"Access-Reason": "audit"})
         out = tmp_path / "ledger.jsonl"
-        out.write_bytes(b"".join(answer))  # type: ignore[call-overload]
+        out.write_bytes(b"".join(answer))
 
         assert answer["Content-Type"] == "application/jsonl"
         assert verifier.verify(str(out)).entries == timelines.head_position()
@@ -304,7 +304,7 @@ class TestAnExport:
         seals.seal_entries()
 
         out = tmp_path / "ledger.jsonl"
-        out.write_bytes(b"".join(reader.get(f"{URL}/export?target=thing:t2")))  # type: ignore[call-overload]
+        out.write_bytes(b"".join(reader.get(f"{URL}/export?target=thing:t2")))
 
         report = verifier.verify(str(out))
         assert (report.entries, report.is_selection) == (1, True)
