@@ -1,8 +1,34 @@
-"""The invariants of flows, for the doctor (reliability brief §2.2)."""
+"""The invariants of flows, for the doctor (reliability brief §2.2).
+
+What needs the data of events is asked of the flows that changed last: the log is long, and
+what was sound and is over stays so.
+"""
 
 from django.db import connection
 
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
+from events.domain.streams import key_of
+from workflows.flows.aggregates import stream_of
+from workflows.flows.models import FlowSummary
+
+FLOWS_EXAMINED_MAX = 1_000
+
+_DATA = "coalesce(e.data, l.body)::json"
+_EVENTS = "events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id"
+
+
+@check("I1-flows", "every flow that was started is in the list")
+def started_flows_are_listed() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('%%s was started and is not in the list', e.stream)
+          FROM events_event e
+         WHERE e.name = 'flow_started' AND e.sequence = 1
+           AND NOT EXISTS (SELECT FROM flows_flowsummary f
+                            WHERE e.stream = 'flow/' || f.flow_id || '/')
+         LIMIT %(limit)s
+        """
+    )
 
 
 @check("I5", "a flow ends once, and nothing follows its deactivation")
@@ -14,6 +40,91 @@ def flows_end_once() -> list[str]:
           FROM events_event d JOIN events_event e
             ON e.stream = d.stream AND e.sequence > d.sequence
          WHERE d.name = 'flow_deactivated' LIMIT %(limit)s
+        """
+    )
+
+
+@check("I5-outcome", "nothing starts once a flow has its outcome, of which it has one")
+def nothing_starts_after_the_outcome() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('%%s: %%s at %%s after %%s at %%s',
+                      e.stream, e.name, e.sequence, o.name, o.sequence)
+          FROM events_event o JOIN events_event e
+            ON e.stream = o.stream AND e.sequence > o.sequence
+         WHERE o.stream = ANY (%(streams)s) AND o.name IN ('flow_completed', 'flow_failed')
+           AND e.name IN ('step_started', 'work_started', 'flow_completed', 'flow_failed')
+         LIMIT %(limit)s
+        """
+    )
+
+
+@check("I5-done", "a flow that is deactivated has left no work or compensation open")
+def deactivated_flows_have_nothing_open() -> list[str]:
+    return _sentences(
+        rf"""
+        SELECT format('%%s: %%s is open after flow_deactivated', stream, token) FROM (
+          SELECT e.stream, {_DATA}->>'token' AS token,
+                 max(e.sequence) FILTER (WHERE e.name = 'work_started') AS began,
+                 max(e.sequence) FILTER (WHERE e.name IN
+                   ('work_succeeded', 'work_failed', 'work_not_completed')) AS ended,
+                 max(e.sequence) FILTER (WHERE e.name = 'comp_started') AS undoing,
+                 max(e.sequence) FILTER (WHERE e.name IN
+                   ('comp_succeeded', 'comp_failed')) AS undone
+            FROM {_EVENTS}
+           WHERE e.stream = ANY (%(streams)s)
+             AND (e.name LIKE 'work\_%%' OR e.name LIKE 'comp\_%%')
+             AND EXISTS (SELECT FROM events_event d
+                          WHERE d.stream = e.stream AND d.name = 'flow_deactivated')
+           GROUP BY 1, 2) items
+         WHERE began > coalesce(ended, 0) OR undoing > coalesce(undone, 0)
+         LIMIT %(limit)s
+        """  # noqa: S608 (names of our own)
+    )
+
+
+@check("I6-flows", "every work item has at most one final result")
+def work_items_end_once() -> list[str]:
+    return _sentences(
+        f"""
+        SELECT format('%%s: %%s has %%s final results', stream, token, count) FROM (
+          SELECT e.stream, {_DATA}->>'token' AS token, count(*)
+            FROM {_EVENTS}
+           WHERE e.stream = ANY (%(streams)s) AND e.name IN ('work_succeeded', 'work_failed')
+           GROUP BY 1, 2 HAVING count(*) > 1) twice
+         LIMIT %(limit)s
+        """  # noqa: S608 (names of our own)
+    )
+
+
+@check("I7-flows", "every work item that was begun has the token that its step gave it")
+def tokens_are_those_of_the_step() -> list[str]:
+    return _sentences(
+        f"""
+        WITH given AS (
+          SELECT e.stream, {_DATA}->>'step_id' AS step_id,
+                 json_object_keys({_DATA}->'work_items') AS token
+            FROM {_EVENTS} WHERE e.stream = ANY (%(streams)s) AND e.name = 'step_started')
+        SELECT format('%%s: %%s of step %%s was given by nobody', e.stream,
+                      {_DATA}->>'token', {_DATA}->>'step_id')
+          FROM {_EVENTS}
+         WHERE e.stream = ANY (%(streams)s) AND e.name = 'work_started'
+           AND NOT EXISTS (SELECT FROM given g
+                            WHERE g.stream = e.stream AND g.token = {_DATA}->>'token'
+                              AND g.step_id = {_DATA}->>'step_id')
+         LIMIT %(limit)s
+        """  # noqa: S608 (names of our own)
+    )
+
+
+@check("I10-flows", "nobody has read the feed further than it goes")
+def the_cursor_is_within_the_feed() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('the cursor is at %%s, the feed ends at %%s', c.position, h.head)
+          FROM flows_feedcursor c,
+               (SELECT coalesce(max(position), 0) AS head FROM events_position) h
+         WHERE c.position > h.head LIMIT %(limit)s
         """
     )
 
@@ -40,7 +151,47 @@ def active_flows_have_a_wake_up() -> list[str]:
     )
 
 
+@check("I11-waits", "only flows that are not over wait for events and approvals")
+def nobody_waits_for_a_flow_that_is_over() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('flow %%s is over, and its step %%s waits for %%s',
+                      w.flow_id, w.step_id, w.what)
+          FROM (SELECT flow_id, step_id, event_name AS what FROM flows_awaitedevent
+                UNION ALL
+                SELECT p.flow_id, p.step_id, 'approval ' || p.approval_id
+                  FROM flows_awaitedapproval p
+                 WHERE NOT EXISTS (SELECT FROM work w
+                                    WHERE w.subject = left('flow/' || p.flow_id, 200)
+                                      AND w.status NOT IN ('done', 'cancelled', 'discarded'))) w
+          JOIN flows_flowsummary f ON f.flow_id = w.flow_id AND f.status <> 'active'
+         LIMIT %(limit)s
+        """
+    )
+
+
+@check("I11-starts", "every start by a cron rule has a schedule with a next slot")
+def cron_starts_have_a_schedule() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('the start %%s has no schedule that fires', s.name)
+          FROM flows_flowstart s
+         WHERE s.enabled AND s.cron <> ''
+           AND NOT EXISTS (SELECT FROM work_schedule w
+                            WHERE w.name = 'flow-start.' || s.name AND w.enabled
+                              AND w.next_at IS NOT NULL)
+         LIMIT %(limit)s
+        """
+    )
+
+
 def _sentences(sql: str) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"limit": VIOLATIONS_SHOWN_MAX})
+        cursor.execute(sql, {"limit": VIOLATIONS_SHOWN_MAX, "streams": _latest()})
         return [row[0] for row in cursor.fetchall()]
+
+
+def _latest() -> list[str]:
+    """Return the stream keys of the flows that changed last."""
+    rows = FlowSummary.objects.order_by("-status_at").values_list("flow_id", flat=True)
+    return [key_of(stream_of(flow_id)) for flow_id in rows[:FLOWS_EXAMINED_MAX]]
