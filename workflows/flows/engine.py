@@ -40,6 +40,7 @@ from workflows.flows.domain.history import FlowEvent, WorkFailed, WorkSucceeded
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.in_place import InPlace
 from workflows.work import handover, queue
 from workflows.work.domain.claim import Claim
 from workflows.work.handover import Taken, Wanted
@@ -102,7 +103,7 @@ def world(at: datetime | None = None) -> World:
     return World(
         at=at or timezone.now(),
         secret=secrets.token_bytes(32),
-        languages=LANGUAGES,
+        languages=InPlace(LANGUAGES),
         defaults=settings.retry,
         is_healthy=is_healthy,
         remembered=memory.recall,

@@ -30,6 +30,7 @@ from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
+from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import AwaitedCallback
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
@@ -93,6 +94,8 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
                 _settle(claim, flow, step, item, result)
         case StepType.PYTHON:
             _settle(claim, flow, step, item, _run_function(flow, step, item))
+        case StepType.SCRIPT:
+            _settle(claim, flow, step, item, _run_script(flow, step, item))
         case StepType.FLOW:
             _start_child(claim, flow, step, item)
         case StepType.WAIT:
@@ -112,6 +115,15 @@ def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
         if not isinstance(known, Failed):
             return known
     return invocation.call_step(flow, step, item)
+
+
+def _run_script(flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Run a script that was too slow to be run within a decision."""
+    assert step.script is not None, "only scripts are run"
+    try:
+        return Done(LANGUAGES.execute(step.script, invocation_inputs(flow, step, item)))
+    except ScriptFailed as broken:
+        return Failed(str(broken))
 
 
 def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:

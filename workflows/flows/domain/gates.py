@@ -14,6 +14,10 @@ class ScriptFailed(Exception):
     """A script raised, ran too long or gave something unusable; the message says which."""
 
 
+class ScriptPutOff(Exception):
+    """A step's script takes too long for a transaction: it is work like any other then."""
+
+
 class Gate(Enum):
     MATCHED = "matched"
     UNMATCHED = "unmatched"

@@ -13,7 +13,7 @@ from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
-from workflows.flows.domain.gates import ScriptFailed, StepGate
+from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.world import World
 
@@ -89,6 +89,8 @@ class StepDecisions:
         known = work_items.invocation_inputs(self.flow, step, item)
         try:
             outputs = self.world.languages.execute(step.script, known)
+        except ScriptPutOff:
+            return  # The item stays under way: a worker runs it outside of any transaction.
         except ScriptFailed as broken:
             self.fail_item(step, item.token, str(broken))
         else:

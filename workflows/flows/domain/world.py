@@ -26,7 +26,8 @@ class Languages(Protocol):
     """The script languages. Every method raises `gates.ScriptFailed` with the reason."""
 
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run a step's script and return its outputs."""
+        """Run a step's script and return its outputs. Raises `gates.ScriptPutOff` if it is
+        not to be run within the decision."""
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
         """Tell whether a predicate is true of these inputs."""

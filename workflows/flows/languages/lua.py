@@ -34,20 +34,31 @@ def check(source: str, parameters: Sequence[str]) -> None:
     _check(source, tuple(parameters))
 
 
-def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
+class TookTooLong(ScriptFailed):
+    def __init__(self) -> None:
+        super().__init__("lua execution error\nthe script timed out")
+
+
+def warm() -> None:
+    """Have the child ready, so that the time of a script is that of the script."""
+    _child.start()
+
+
+def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> Any:
     """Return the first value that the chunk returns, as JSON.
 
-    :raises ScriptFailed: if it fails, takes too long or too much.
+    :raises TookTooLong: if it is not done in time.
+    :raises ScriptFailed: if it fails or takes too much.
     """
-    return _asked("value", source, sorted(arguments), arguments)
+    return _asked("value", source, sorted(arguments), arguments, seconds)
 
 
-def holds(source: str, arguments: Mapping[str, Any]) -> bool:
+def holds(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> bool:
     """Tell whether the first value returned is true: all but nil and false are.
 
-    :raises ScriptFailed: as `evaluate` does.
+    :raises TookTooLong, ScriptFailed: as `evaluate` does.
     """
-    return bool(_asked("holds", source, sorted(arguments), arguments))
+    return bool(_asked("holds", source, sorted(arguments), arguments, seconds))
 
 
 @lru_cache(maxsize=4096)
@@ -57,14 +68,20 @@ def _check(source: str, parameters: tuple[str, ...]) -> None:
     _asked("check", source, list(parameters), {})
 
 
-def _asked(mode: str, source: str, parameters: Sequence[str], arguments: Mapping[str, Any]) -> Any:
+def _asked(
+    mode: str,
+    source: str,
+    parameters: Sequence[str],
+    arguments: Mapping[str, Any],
+    seconds: float = SECONDS_MAX,
+) -> Any:
     request = {
         "mode": mode,
         "source": source,
         "parameters": parameters,
         "arguments": dict(arguments),
     }
-    answer = _child.ask(json.dumps(request).encode() + b"\n")
+    answer = _child.ask(json.dumps(request).encode() + b"\n", seconds=seconds)
     if "broken" in answer:
         raise ScriptBroken(answer["broken"])
     if "failed" in answer:
@@ -79,15 +96,22 @@ class _Child:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, line: bytes) -> dict[str, Any]:
+    def ask(self, line: bytes, *, seconds: float) -> dict[str, Any]:
         with self._lock:
             process = self._alive()
             try:
-                return self._exchange(process, line)
-            except (OSError, ValueError, TimeoutError) as error:
+                return self._exchange(process, line, seconds=seconds)
+            except TimeoutError as error:
                 self._end()
-                reason = "timed out" if isinstance(error, TimeoutError) else "died"
-                raise ScriptFailed(f"lua execution error\nthe script {reason}") from error
+                raise TookTooLong from error
+            except (OSError, ValueError) as error:
+                self._end()
+                raise ScriptFailed("lua execution error\nthe script died") from error
+
+    def start(self) -> None:
+        """Have the process, if there is none."""
+        with self._lock:
+            self._alive()
 
     def forget(self) -> None:
         """Do not talk on the pipes of the parent after a fork."""
@@ -109,7 +133,7 @@ class _Child:
         return self._process
 
     def _exchange(
-        self, process: subprocess.Popen[bytes], line: bytes, *, seconds: float = SECONDS_MAX
+        self, process: subprocess.Popen[bytes], line: bytes, *, seconds: float
     ) -> dict[str, Any]:
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"

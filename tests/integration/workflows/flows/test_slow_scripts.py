@@ -1,0 +1,87 @@
+"""Lua that is slow does not keep a decision's transaction open: it becomes work."""
+
+import pytest
+
+from tests.integration.workflows.flows.conftest import flow, work_off
+from workflows.flows import services
+from workflows.flows.domain.gates import ScriptPutOff
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.languages import LANGUAGES, in_place, lua
+from workflows.flows.languages.in_place import InPlace
+from workflows.work.models import Work
+
+SPIN = "local until_ = n * 1e6; local i = 0; while i < until_ do i = i + 1 end; return {done = i}"
+FOREVER = "while true do end"
+
+
+def register(text: str) -> None:
+    definition = {
+        "id": "spin",
+        "name": "Spin",
+        "type": "script",
+        "script": {"language": "lua", "script": text},
+        "attributes": {"n": {"role": "required"}, "done": {"role": "output"}},
+    }
+    services.register_step(step=step_from_json(definition))
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSteps:
+    def test_a_quick_one_is_done_when_start_returns(self) -> None:
+        lua.warm()
+        register("return {done = n}")
+        services.start_flow(flow_id="trip", goals=["spin"], init={"n": [1]})
+
+        assert flow("trip").is_over
+
+    def test_a_slow_one_is_done_by_a_worker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(in_place, "SCRIPTS_SECONDS_MAX", 0.001)
+        register(SPIN)
+        services.start_flow(flow_id="trip", goals=["spin"], init={"n": [1]})
+        assert flow("trip").executions["spin"].status == "active"
+        assert Work.objects.filter(kind="flow.invoke").count() == 1
+
+        work_off()
+
+        assert flow("trip").executions["spin"].outputs == {"done": 1_000_000}
+
+    def test_one_without_an_end_fails_its_step(self) -> None:
+        register(FOREVER)
+        services.start_flow(flow_id="trip", goals=["spin"], init={"n": [1]})
+        work_off()
+
+        assert "the script timed out" in flow("trip").error
+
+
+class TestOneDecision:
+    def test_gives_all_scripts_together_a_quarter_of_a_second(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = InPlace(LANGUAGES)
+        slow = Script(language="lua", text=FOREVER)
+        with pytest.raises(ScriptPutOff):
+            here.execute(slow, {})
+        assert here._for_scripts <= 0
+
+        monkeypatch.setattr(lua, "_asked", lambda *_: pytest.fail("it was run all the same"))
+        with pytest.raises(ScriptPutOff):
+            here.execute(slow, {})
+
+    def test_asks_a_condition_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+        monkeypatch.setattr(lua, "_asked", lambda mode, *_: asked.append(mode) or True)
+        here = InPlace(LANGUAGES)
+        condition = Script(language="lua", text="return value > 1")
+
+        assert [here.matches(condition, 2) for _ in range(3)] == [True] * 3
+        assert here.matches(condition, 3)
+
+        assert len(asked) == 2
+
+    def test_gives_its_conditions_up_at_some_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(in_place, "CONDITIONS_SECONDS_MAX", 0)
+        here = InPlace(LANGUAGES)
+
+        with pytest.raises(lua.TookTooLong):
+            here.holds(Script(language="lua", text="return true"), {})
