@@ -69,8 +69,13 @@ class TestOneDecision:
             here.execute(slow, {})
 
     def test_asks_a_condition_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked = []
-        monkeypatch.setattr(lua, "_asked", lambda mode, *_: asked.append(mode) or True)
+        asked: list[str] = []
+
+        def answer(mode: str, *_: object) -> bool:
+            asked.append(mode)
+            return True
+
+        monkeypatch.setattr(lua, "_asked", answer)
         here = InPlace(LANGUAGES)
         condition = Script(language="lua", text="return value > 1")
 
