@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from websockets.exceptions import WebSocketException
 
 from config import control
 from config.embedded.state import Instance, State
-from config.stack import Stack, StackFailed
+from config.stack import ROOT, Stack, StackFailed, without_servers
 from examples.demo_peers import server
 from examples.stories import DEFAULT, STORIES
 from examples.stories.world import NotAsExpected, World, opened
@@ -72,6 +73,7 @@ def _world(instance: Instance) -> Iterator[World]:
         api_key=instance.api_key or "",
         peers=_peers(instance),
         kill=lambda part: _kill(instance.control or "", part),
+        second_key=lambda: _second_key(instance),
         say=_say,
     ) as world:
         yield world
@@ -87,6 +89,17 @@ def _peers(instance: Instance) -> dict[str, str]:
 def _kill(control_path: str, part: str) -> None:
     pid = int(control.ask(control_path, do="status")[part]["pid"])
     os.killpg(pid, signal.SIGKILL)
+
+
+def _second_key(instance: Instance) -> str:
+    command = [sys.executable, str(ROOT / "manage.py"), "demo_key"]
+    environment = {**without_servers({}), **_IN_EARNEST, **instance.environment}
+    told = subprocess.run(  # noqa: S603 (ourselves)
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    if told.returncode != 0:
+        raise StackFailed(f"There is no second person.\n{told.stderr}")
+    return told.stdout.strip().splitlines()[-1]
 
 
 def _say(text: str) -> None:

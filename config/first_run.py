@@ -52,15 +52,22 @@ def _opens(key: str) -> bool:
 
 def make_example(state: State) -> None:
     """Make what is missing of the example: its people, its steps, and a business."""
-    for username, group_name in DEMO_PEOPLE.items():
-        person = _person(username, state)
-        group, is_new = Group.objects.get_or_create(name=group_name)
-        if is_new:
-            group.permissions.set(_permissions(group_name))
-        person.groups.add(group)
+    for username in DEMO_PEOPLE:
+        demo_person(username, state)
     if base_url := os.environ.get(STEPS_URL):
         register_steps(base_url)
     call_command("seed_demo", verbosity=0)
+
+
+def demo_person(username: str, state: State) -> User:
+    """Return one of the example's people, who may do what their group may."""
+    person = _person(username, state)
+    group_name = DEMO_PEOPLE[username]
+    group, is_new = Group.objects.get_or_create(name=group_name)
+    if is_new:
+        group.permissions.set(_permissions(group_name))
+    person.groups.add(group)
+    return person
 
 
 def register_steps(base_url: str) -> None:

@@ -56,6 +56,40 @@ def steps(base_url: str) -> list[JSON]:
     ]
 
 
+def with_approval() -> list[JSON]:
+    """Return steps that need a second person. Not registered at start: a type of our own."""
+    return [
+        {
+            "id": "allow-upgrade",
+            "name": "Allow upgrade",
+            "type": "approval",
+            "approval": {"title": "Upgrade to a window seat", "risk": "medium"},
+            "attributes": {
+                "upgrade_seat": _taken("string"),
+                "upgrade_leave": {
+                    "role": "output",
+                    "type": "string",
+                    "output": {"mapping": {"name": "decided_by"}},
+                },
+            },
+        },
+        {
+            "id": "note-upgrade",
+            "name": "Note upgrade",
+            "type": "script",
+            "script": {
+                "language": "ale",
+                "script": '{:upgrade_note (str upgrade_seat ", allowed by " upgrade_leave)}',
+            },
+            "attributes": {
+                "upgrade_seat": _taken("string"),
+                "upgrade_leave": _taken("string"),
+                "upgrade_note": _given("string"),
+            },
+        },
+    ]
+
+
 def _step(
     base_url: str,
     id_: str,

@@ -24,6 +24,7 @@ def tell(world: World) -> None:
     declined = _decline_the_card(world, tag)
     _answer_late(world, tag)
     _kill_a_worker(world, tag)
+    _ask_a_second_person(world, tag)
     _fork(world, tag, declined)
 
 
@@ -108,6 +109,41 @@ def _kill_a_worker(world: World, tag: str) -> None:
     world.expect("the tokens they came with", len(set(keys)), 1)
     world.expect("what was done", _since(world, before), {"made": [1, 1, 1, 1], "undone": [0] * 4})
     world.note("called twice with one token, charged once")
+
+
+def _ask_a_second_person(world: World, tag: str) -> None:
+    world.step("A step that only a second person can give leave for")
+    for document in step_catalogue.with_approval():
+        world.api.post("steps", document, status=201)
+    started = world.api.post(
+        "flows",
+        {
+            "id": f"demo-upgrade-{tag}",
+            "goals": ["note-upgrade"],
+            "init": {"upgrade_seat": ["12A"]},
+        },
+        status=201,
+    )
+    flow_id = str(started["id"])
+    [approval] = world.wait(
+        "that somebody is asked",
+        lambda: world.api.get("ledger/approvals", status="pending", target_id=flow_id)["results"],
+        bool,
+    )
+    world.note(f"{flow_id} waits: {approval['title']}")
+    decision = {"decision": "approve", "comment": "Window seats are free today."}
+    address = f"ledger/approvals/{approval['id']}/decide"
+    refused = world.api.post(address, decision, status=403)
+    world.note(f"who started it is refused: {refused['detail']}")
+    with world.second() as other:
+        decided = other.post(address, decision)
+    world.expect("the approval", decided["status"], "approved")
+    state = _over(world, flow_id)
+    world.expect("the flow", state["status"], "completed")
+    world.note(state["attributes"]["upgrade_note"][0]["value"])
+    # Clients that know the four types of the original only would stumble over another one.
+    for document in step_catalogue.with_approval():
+        world.api.delete(f"steps/{document['id']}")
 
 
 def _fork(world: World, tag: str, declined: str) -> None:

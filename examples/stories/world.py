@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,9 @@ class Api:
     def post(self, path: str, body: JSON = None, *, status: int = 200, key: str = "") -> JSON:
         headers = {"Idempotency-Key": key} if key else {}
         return self._call("POST", path, status, json=body, headers=headers)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path, 204)
 
     def patch(self, path: str, body: JSON, *, version: int) -> JSON:
         return self._call("PATCH", path, 200, json=body, headers={"If-Match": f'"{version}"'})
@@ -117,7 +120,8 @@ class Feed:
 
 @dataclass(slots=True)
 class World:
-    """Everything a story needs. `kill` ends a part of the house with SIGKILL."""
+    """Everything a story needs. `kill` ends a part of the house with SIGKILL, `second` opens
+    the API as another person."""
 
     api: Api
     feed: Feed
@@ -126,6 +130,7 @@ class World:
     cms: Peer
     steps: StepPeers
     kill: Callable[[str], None]
+    second: Callable[[], AbstractContextManager[Api]]
     say: Callable[[str], object]
     chapters: int = field(default=0)
 
@@ -174,6 +179,7 @@ def opened(
     api_key: str,
     peers: dict[str, str],
     kill: Callable[[str], None],
+    second_key: Callable[[], str],
     say: Callable[[str], object],
 ) -> Iterator[World]:
     """Connect to a running Daybook, and listen to it live for as long as the block takes."""
@@ -195,8 +201,16 @@ def opened(
             cms=Peer(peers["COMMERCE_CMS_URL"]),
             steps=_step_peers(peers[STEPS_URL]),
             kill=kill,
+            second=lambda: _as_another(url, second_key()),
             say=say,
         )
+
+
+@contextmanager
+def _as_another(url: str, api_key: str) -> Iterator[Api]:
+    headers = {"Authorization": f"Bearer {api_key}"}
+    with httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+        yield Api(client)
 
 
 def _step_peers(base_url: str) -> StepPeers:

@@ -26,6 +26,7 @@ class TestDemo:
         assert told.returncode == 0, told.stdout + told.stderr
         assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in told.stdout
         assert "called twice with one token, charged once" in told.stdout
+        assert "12A, allowed by api_key:" in told.stdout
         assert "Everything was as it should be." in told.stdout
 
     def test_fails_when_something_is_not_as_it_says(

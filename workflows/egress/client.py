@@ -157,7 +157,7 @@ def _exchange(call: Call, target: Target) -> Answer:
                 target=target.path.encode(),
             ),
             headers={"accept-encoding": "gzip", **_lower(call.headers)},
-            content=call.body,
+            content=call.body or None,
             extensions={"timeout": {"pool": call.deadline_seconds}},
         ) as response:
             headers = _headers_of(response, target)
