@@ -6,10 +6,14 @@ from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages.ale import special as _special_forms  # noqa: F401 (registers them)
+from workflows.flows.languages.ale import (  # noqa: F401 (each registers its forms or names)
+    macros,
+    sequences,
+    special,
+)
 from workflows.flows.languages.ale.compiler import Program, compile_program
 from workflows.flows.languages.ale.library import is_true
-from workflows.flows.languages.ale.values import AleError, from_json, to_json
+from workflows.flows.languages.ale.values import AleError, Raised, from_json, to_json
 
 _PROGRAMS_MAX = 4096
 
@@ -45,6 +49,9 @@ def _run(source: str, arguments: Mapping[str, Any], finish: Any) -> Any:
     values = {name: from_json(value) for name, value in arguments.items()}
     try:
         return finish(_compiled(source, tuple(sorted(arguments))).run(values))
+    except Raised as error:
+        # The original tells apart what a script raises and what it cannot do.
+        raise ScriptFailed(f"ale execution error\n{error}") from error
     except AleError as error:
         raise ScriptFailed(str(error)) from error
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:

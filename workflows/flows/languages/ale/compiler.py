@@ -70,6 +70,9 @@ class Scope:
         return name in self.names or name in LIBRARY
 
 
+UNBOUND = frozenset({"*args*", "*env*", "*err*", "*in*", "*out*"})
+"""Declared in the original, and bound to nothing where scripts run."""
+
 SpecialForm = Callable[[Sequence[Any], Scope], Code]
 SPECIAL: dict[str, SpecialForm] = {}
 """Forms that do not evaluate all their parts. `special` puts them here."""
@@ -155,9 +158,18 @@ def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch 
 
 def _name(name: Symbol, scope: Scope) -> Code:
     text = str(name)
+    if text in UNBOUND and text not in scope.names:
+        return _unbound(text)
     if not scope.knows(text):
         raise AleError(f"name not declared in namespace: {text}")
     return lambda env: env.find(text)
+
+
+def _unbound(text: str) -> Code:
+    def run(_env: Env) -> Any:
+        raise AleError(f"name is not bound in namespace: {text}")
+
+    return run
 
 
 def _form(form: List, scope: Scope) -> Code:

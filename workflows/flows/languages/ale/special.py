@@ -20,6 +20,7 @@ from workflows.flows.languages.ale.values import (
     Keyword,
     Lazy,
     List,
+    Raised,
     Symbol,
     items_of,
     printed,
@@ -348,7 +349,7 @@ def _raise(parts: Sequence[Any], scope: Scope) -> Code:
     value = compile_form(parts[0], scope)
 
     def run(env: Env) -> Any:
-        raise AleError(printed(value(env), quoted=False))
+        raise Raised(printed(value(env), quoted=False))
 
     return run
 

@@ -17,6 +17,10 @@ class AleError(Exception):
     """The program raised, or did what cannot be done."""
 
 
+class Raised(AleError):
+    """The program raised it itself."""
+
+
 class Symbol(str):
     """A name."""
 

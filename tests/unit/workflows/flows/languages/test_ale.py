@@ -1,0 +1,104 @@
+"""Ale, as far as scripts need it: pure, bounded, and in the words of the original."""
+
+from typing import Any
+
+import pytest
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import LANGUAGES, compile_script
+
+ORDER = {"total": 12.5, "lines": [{"sku": "a", "n": 2}, {"sku": "b", "n": 1}], "note": None}
+
+
+def run(text: str, **inputs: Any) -> Any:
+    return LANGUAGES.execute(Script(language="ale", text=text), inputs)
+
+
+class TestPrograms:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("(* 6 7)", 42),
+            ("(/ 7 2)", "7/2"),
+            ("(/ 7.0 2)", 3.5),
+            ("(eq 5 5.0)", False),
+            ("(= 5 5.0)", True),
+            ('(str "n" 1 :k)', "n1:k"),
+            ("(let* ([x 2] [y (* x x)]) [x y])", [2, 4]),
+            ("(cond [false 1] [:else 2])", 2),
+            ("(if '() :yes :no)", "yes"),
+            ("(->> [1 2 3] (filter odd?) (map inc))", [2, 4]),
+            ("(some->> [1 2] (map inc))", [2, 3]),
+            ("(cond-> 5 [true (+ 1)] [false (* 2)])", 6),
+            ("(when-let [x 5] (+ x 1))", 6),
+            ("((thunk 5))", 5),
+            ("`(1 ,(+ 1 1) ,@[3 4])", [1, 2, 3, 4]),
+            ("(zip [1 2] [3 4])", [[1, 3], [2, 4]]),
+            ("(mapcat (lambda (x) [x x]) [1 2])", [1, 1, 2, 2]),
+            ("(cartesian-product [1 2] [3])", [[1, 3], [2, 3]]),
+            ("(take-while odd? [1 3 4 5])", [1, 3]),
+            ("(fold-right - 0 [10 4])", 6),
+            ("(cadr [1 2 3])", 2),
+            ("(contains? {:a 1} :a)", True),
+            ("(!even? 3)", True),
+            ("(seq [])", None),
+        ],
+    )
+    def test_give_a_value_as_json(self, text: str, value: Any) -> None:
+        assert run(text) == {"result": value}
+
+    def test_see_their_inputs_and_give_objects_as_outputs(self) -> None:
+        text = "{:pieces (reduce + (map :n (:lines order))) :note (:note order)}"
+
+        assert run(text, order=ORDER) == {"pieces": 3, "note": None}
+
+    def test_that_are_lazy_without_end_are_stopped(self) -> None:
+        with pytest.raises(ScriptFailed, match="sequence too long"):
+            run("(length (range))")
+
+    def test_that_call_themselves_without_end_are_stopped(self) -> None:
+        with pytest.raises(ScriptFailed):
+            run("(define (f x) (+ 1 (f x))) (f 1)")
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("(get {} :a)", "key not found"),
+            ('(case "q" ["x" 1])', "no cases could be matched"),
+            ("(/ 1 0)", "divide by zero"),
+            (
+                '(+ "a" 1)',
+                "interface conversion: data.String is not data.Number: missing method Add",
+            ),
+            ('(println "x")', "name is not bound in namespace: *out*"),
+            ("*env*", "name is not bound in namespace: *env*"),
+            ('(raise "boom")', "ale execution error\nboom"),
+        ],
+    )
+    def test_are_told_in_the_words_of_the_original(self, text: str, error: str) -> None:
+        with pytest.raises(ScriptFailed) as failed:
+            run(text)
+
+        assert str(failed.value) == error
+
+    def test_can_be_caught(self) -> None:
+        assert run('(try (raise "boom") (catch [e] (str "saw " e)))') == {"result": "saw boom"}
+
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("", "script empty"),
+            ("(+ 1", "list not closed (line 1, column 16)"),
+            ("(current-time)", "name not declared in namespace: current-time"),
+            ("(os 1)", "name not declared in namespace: os"),
+        ],
+    )
+    def test_to_compile_name_the_reason(self, text: str, error: str) -> None:
+        with pytest.raises(ScriptBroken) as broken:
+            compile_script(Script(language="ale", text=text), ())
+
+        assert str(broken.value) == error

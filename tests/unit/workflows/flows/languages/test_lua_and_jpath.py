@@ -1,0 +1,88 @@
+"""Lua in its child, and paths: what they give, and what they cannot do."""
+
+from typing import Any
+
+import pytest
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import LANGUAGES, compile_script, jpath
+
+
+def lua(text: str, **inputs: Any) -> Any:
+    return LANGUAGES.execute(Script(language="lua", text=text), inputs)
+
+
+class TestLua:
+    @pytest.mark.parametrize(
+        ("text", "outputs"),
+        [
+            ("return {total = n * 2, ok = n > 1}", {"total": 6, "ok": True}),
+            ("return n + 0.5", {"result": 3.5}),
+            ("return {}", {}),
+            ("return {1, 2, 3}", {"result": [1, 2, 3]}),
+            ("return os", {"result": None}),
+            ("return io", {"result": None}),
+        ],
+    )
+    def test_gives_outputs_and_has_no_world(self, text: str, outputs: Any) -> None:
+        assert lua(text, n=3) == outputs
+
+    def test_remembers_nothing_of_the_script_before(self) -> None:
+        lua("leak = 5 return 1")
+
+        assert lua("return leak") == {"result": None}
+
+    def test_that_runs_without_end_is_stopped_and_harms_nobody(self) -> None:
+        with pytest.raises(ScriptFailed, match="lua execution error"):
+            lua("while true do end")
+
+        assert lua("return 1") == {"result": 1}
+
+    def test_names_line_and_message_of_an_error(self) -> None:
+        with pytest.raises(ScriptFailed) as failed:
+            lua('error("bad")')
+
+        assert str(failed.value).endswith(":2: bad")
+
+    def test_takes_zero_and_the_empty_text_for_true(self) -> None:
+        holds = [
+            LANGUAGES.holds(Script(language="lua", text=f"return {value}"), {})
+            for value in ("0", '""', "{}", "nil", "false")
+        ]
+
+        assert holds == [True, True, True, False, False]
+
+
+class TestJpath:
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            ("$.a", 1),
+            ("$.l[*]", [1, 2, 3]),
+            ("$.l[-1]", 3),
+            ("$..k", "v"),
+            ("$['a','b']", [1, "x"]),
+            ("count($.l[*]) > 5", None),
+            ("$.o[?match(@, 'v.*')]", "v"),
+        ],
+    )
+    def test_gives_one_match_or_the_list_of_several(self, path: str, value: Any) -> None:
+        document = {"a": 1, "b": "x", "l": [1, 2, 3], "o": {"k": "v"}}
+        if value is None:
+            with pytest.raises(ScriptFailed, match="jpath produced no matches"):
+                jpath.value(path, document)
+        else:
+            assert jpath.value(path, document) == value
+
+    def test_matches_a_null_that_is_there(self) -> None:
+        assert LANGUAGES.matches(Script(language="jpath", text="$.k"), {"k": None})
+        assert not LANGUAGES.matches(Script(language="jpath", text="$.z"), {"k": None})
+
+    @pytest.mark.parametrize("path", ["", " $.a", "$["])
+    def test_that_is_no_path_is_refused(self, path: str) -> None:
+        with pytest.raises(ScriptBroken) as broken:
+            compile_script(Script(language="jpath", text=path), ())
+
+        assert str(broken.value) == f"jpath compile error: {path}"

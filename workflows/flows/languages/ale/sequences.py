@@ -1,0 +1,154 @@
+"""Predicates, each with its negation, and what combines sequences: more of the library."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product, takewhile
+from typing import Any
+
+from workflows.flows.languages.ale.library import LIBRARY, call, is_true
+from workflows.flows.languages.ale.values import (
+    NULL,
+    AleError,
+    Keyword,
+    Lazy,
+    List,
+    Pair,
+    Symbol,
+    items_of,
+    same,
+)
+
+Predicate = Callable[[Any], bool]
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, tuple) and not isinstance(value, List | Pair)
+
+
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Symbol | Keyword)
+
+
+def _is_atom(value: Any) -> bool:
+    return not isinstance(value, tuple | Lazy | Mapping | frozenset) or value == NULL
+
+
+def _is_float(value: Any, holds: Predicate) -> bool:
+    return isinstance(value, float) and holds(value)
+
+
+_PREDICATES: dict[str, Predicate] = {
+    "any?": lambda _value: True,
+    "appendable?": lambda value: _is_vector(value) or _is_string(value),
+    "atom?": _is_atom,
+    "cons?": lambda value: isinstance(value, Pair),
+    "counted?": lambda value: isinstance(value, tuple | Mapping | str),
+    "indexed?": lambda value: _is_vector(value) or isinstance(value, List) or _is_string(value),
+    "inf?": lambda value: _is_float(value, lambda v: v == math.inf),
+    "-inf?": lambda value: _is_float(value, lambda v: v == -math.inf),
+    "local?": lambda value: isinstance(value, Symbol) and "/" not in value,
+    "mapped?": lambda value: isinstance(value, Mapping),
+    "mapper?": lambda value: isinstance(value, Mapping),
+    "nan?": lambda value: _is_float(value, math.isnan),
+    "pair?": lambda value: isinstance(value, Pair) or (isinstance(value, tuple) and bool(value)),
+    "procedure?": lambda value: callable(value) or isinstance(value, Keyword),
+    "qualified?": lambda value: isinstance(value, Symbol) and "/" in value,
+    "reversible?": lambda value: isinstance(value, tuple) or _is_string(value),
+    "set?": lambda value: isinstance(value, frozenset),
+}
+
+
+def _every(holds: Callable[..., Any]) -> Callable[..., bool]:
+    return lambda *values: all(is_true(holds(value)) for value in values)
+
+
+def _none(holds: Callable[..., Any]) -> Callable[..., bool]:
+    return lambda *values: all(not is_true(holds(value)) for value in values)
+
+
+def _zip(*sequences: Any) -> Lazy:
+    return Lazy(List(row) for row in zip(*map(items_of, sequences), strict=False))
+
+
+def _mapcat(function: Any, *sequences: Any) -> Lazy:
+    rows = zip(*map(items_of, sequences), strict=False)
+    return Lazy(item for row in rows for item in items_of(call(function, *row)))
+
+
+def _cartesian(*sequences: Any) -> Lazy:
+    return Lazy(List(row) for row in product(*map(items_of, sequences)))
+
+
+def _take_while(holds: Any, sequence: Any) -> Lazy:
+    return Lazy(takewhile(lambda item: is_true(call(holds, item)), items_of(sequence)))
+
+
+def _fold_left(function: Any, start: Any, sequence: Any) -> Any:
+    for item in items_of(sequence):
+        start = call(function, start, item)
+    return start
+
+
+def _fold_right(function: Any, start: Any, sequence: Any) -> Any:
+    for item in reversed(tuple(items_of(sequence))):
+        start = call(function, item, start)
+    return start
+
+
+def _contains(target: Any, key: Any) -> bool:
+    if not isinstance(target, Mapping):
+        return any(same(item, key) for item in items_of(target))
+    return any(same(known, key) for known in target)
+
+
+def _part(path: str) -> Callable[[Any], Any]:
+    """Return `cadr` and its like: the letters between c and r, the last one first."""
+
+    def take(value: Any) -> Any:
+        for letter in reversed(path):
+            value = LIBRARY["car" if letter == "a" else "cdr"](value)
+        return value
+
+    return take
+
+
+def _parts() -> Iterator[tuple[str, Any]]:
+    for length in (2, 3):
+        for letters in product("ad", repeat=length):
+            path = "".join(letters)
+            yield f"c{path}r", _part(path)
+
+
+def _mute(*_values: Any) -> Any:
+    raise AleError("name is not bound in namespace: *out*")
+
+
+LIBRARY.update(_parts())
+LIBRARY.update({name: _every(holds) for name, holds in _PREDICATES.items()})
+LIBRARY.update(
+    {f"!{name}": _none(holds) for name, holds in tuple(LIBRARY.items()) if name.endswith("?")}
+)
+LIBRARY.update(
+    {
+        "cartesian-product": _cartesian,
+        "contains?": _contains,
+        "fold-left": _fold_left,
+        "fold-right": _fold_right,
+        "foldl": _fold_left,
+        "foldr": _fold_right,
+        "map!": lambda function, sequence: List(call(function, x) for x in items_of(sequence)),
+        "mapcat": _mapcat,
+        "no-op": lambda *_values: NULL,
+        "seq": lambda sequence: sequence if next(items_of(sequence), None) is not None else NULL,
+        "seq!": lambda sequence: List(items_of(sequence)),
+        "seq->set": lambda sequence: frozenset(items_of(sequence)),
+        "set": lambda *items: frozenset(items),
+        "take-while": _take_while,
+        "zip": _zip,
+        # They compile, and find nowhere to write to: a script has no output but its value.
+        "pr": _mute,
+        "print": _mute,
+        "println": _mute,
+        "prn": _mute,
+    }
+)
