@@ -104,6 +104,10 @@ MEANINGS = {
             "seals, all of them open."
         ),
         "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
+        "APPROVAL_MAIL_FROM": "Whom mails about approvals come from; without it none are sent.",
+        "EMAIL_HOST": "The mail server that sends them.",
+        "EMAIL_PORT": "Its port.",
+        "PUBLIC_URL": "Where people find the console: the beginning of links in mails.",
         "APPROVAL_POLICIES": "Whether `migrate` puts the first policies of approvals into force.",
     },
     "Running": {

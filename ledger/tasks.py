@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from ledger import conf, idempotency, witnesses
-from ledger.services import reversals, seals
+from ledger.services import approvals, reversals, seals
 
 
 @shared_task(name="ledger.prune_idempotency_keys", ignore_result=True)
@@ -26,3 +26,9 @@ def seal_entries(**_newer_arguments: Any) -> None:
 def expire_reversals(**_newer_arguments: Any) -> None:
     """Close the windows in which actions could be undone, as they end."""
     reversals.expire_reversals()
+
+
+@shared_task(name="ledger.expire_approvals", ignore_result=True)
+def expire_approvals(**_newer_arguments: Any) -> None:
+    """End the approvals that nobody has decided in time."""
+    approvals.expire_approvals()

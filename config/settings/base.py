@@ -162,6 +162,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "expire-approvals": {
+        "task": "ledger.expire_approvals",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "expire-reversals": {
         "task": "ledger.expire_reversals",
         "schedule": 60.0,
@@ -320,6 +325,13 @@ COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
 COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
 # Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
+# Whom mails about approvals come from; without it none are sent. Sent by Django's mail.
+APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25)
+EMAIL_TIMEOUT = 10
+# Where people find the console, for links in mails.
+PUBLIC_URL = env.text("PUBLIC_URL", "").rstrip("/")
 # Whether `migrate` puts the first policies of approvals into force.
 APPROVAL_POLICIES = env.flag("APPROVAL_POLICIES", default=True)
 

@@ -6,4 +6,9 @@ class WorkConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing registers: events, capabilities, invariants of the doctor.
-        from workflows.work import capabilities, catalogue, invariants  # noqa: F401, PLC0415
+        from workflows.work import (  # noqa: PLC0415
+            approved,  # noqa: F401
+            capabilities,  # noqa: F401
+            catalogue,  # noqa: F401
+            invariants,  # noqa: F401
+        )

@@ -1,0 +1,125 @@
+"""Fifteen reasons why an approval does not cover what is about to be done, in their order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledger.domain import approval as rules
+from ledger.domain.approval import ApprovalStatus, Bound
+from ledger.domain.validation import Execution, Granted, why_not
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+BOUND = Bound(
+    action="booking.cancel",
+    version=1,
+    target_type="booking",
+    target_id="b1",
+    route="POST /bookings/<pk>/cancel",
+    input={"reason": "rain"},
+    state={"revision": 3},
+    facts={"paid_cents": 5},
+    principal="agent:a@d",
+    organization="o",
+    capability="booking.cancel",
+    capability_version=1,
+    risk="critical",
+    policy="bookings-status-approval",
+    policy_version=1,
+    reason_code="booking_cancel_requested_by_agent",
+    key="k1",
+)
+GRANTED = Granted(
+    id="p1",
+    status=ApprovalStatus.APPROVED,
+    expires_at=NOON + timedelta(hours=1),
+    bound=BOUND,
+    fingerprint=rules.fingerprint(BOUND),
+)
+WANTED = Execution(bound=BOUND, at=NOON)
+
+Wrong = Callable[[Granted, Execution], tuple[Granted | None, Execution]]
+
+
+def of_bound(**facts: object) -> Wrong:
+    return lambda granted, wanted: (
+        granted,
+        replace(wanted, bound=replace(wanted.bound, **facts)),  # type: ignore[arg-type]
+    )
+
+
+def of_granted(**facts: object) -> Wrong:
+    return lambda granted, wanted: (replace(granted, **facts), wanted)  # type: ignore[arg-type]
+
+
+IN_ORDER: list[tuple[str, Wrong]] = [
+    ("approval_not_found", lambda _granted, wanted: (None, wanted)),
+    ("approval_not_approved", of_granted(status=ApprovalStatus.PENDING)),
+    ("approval_expired", of_granted(expires_at=NOON)),
+    ("approval_mismatched_action", of_bound(target_id="b2")),
+    ("approval_missing_fingerprint", of_granted(fingerprint="")),
+    ("approval_fingerprint_mismatch", of_bound(state={"revision": 4})),
+    ("approval_principal_mismatch", of_bound(principal="agent:b@d")),
+    ("approval_organization_mismatch", of_bound(organization="p")),
+    ("approval_assignee_mismatch", of_granted(assigned_to="7", decided_by=frozenset({"8"}))),
+    ("approval_capability_mismatch", of_bound(capability_version=2)),
+    ("approval_risk_mismatch", of_bound(risk="high")),
+    ("approval_policy_mismatch", of_bound(policy_version=2)),
+    ("approval_reason_mismatch", of_bound(reason_code="another")),
+    ("approval_idempotency_key_mismatch", of_bound(key="k2")),
+    ("approval_already_executed", of_granted(is_executed=True)),
+]
+
+
+def test_there_is_none_against_just_what_was_approved() -> None:
+    assert why_not("p1", GRANTED, WANTED) is None
+
+
+@pytest.mark.parametrize(("code", "wrong"), IN_ORDER, ids=[code for code, _ in IN_ORDER])
+def test_each_is_told(code: str, wrong: Wrong) -> None:
+    granted, wanted = wrong(GRANTED, WANTED)
+
+    why = why_not("p1", granted, wanted)
+
+    assert why is not None
+    assert why.code == code
+
+
+@pytest.mark.parametrize("number", range(len(IN_ORDER) - 1))
+def test_of_two_the_first_in_order_is_told(number: int) -> None:
+    granted, wanted = IN_ORDER[number + 1][1](GRANTED, WANTED)
+    assert granted is not None
+
+    why = why_not("p1", *IN_ORDER[number][1](granted, wanted))
+
+    assert why is not None
+    assert why.code == IN_ORDER[number][0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"input": {"reason": "sun"}}, {"facts": {"paid_cents": 6}}, {"state": None}],
+    ids=str,
+)
+def test_the_fingerprint_covers_command_state_and_facts(changed: dict[str, object]) -> None:
+    why = why_not("p1", *of_bound(**changed)(GRANTED, WANTED))
+
+    assert why is not None
+    assert why.code == "approval_fingerprint_mismatch"
+
+
+def test_a_policy_that_applies_no_more_is_no_reason() -> None:
+    assert (
+        why_not("p1", *of_bound(policy="", policy_version=0, reason_code="")(GRANTED, WANTED))
+        is None
+    )
+
+
+def test_another_door_is_a_reason_only_where_the_door_counts() -> None:
+    granted, wanted = of_bound(route="tool")(GRANTED, WANTED)
+
+    assert why_not("p1", granted, wanted) is None
+    bound = why_not("p1", granted, replace(wanted, is_bound_to_route=True))
+    assert bound is not None
+    assert bound.code == "approval_mismatched_action"

@@ -1,0 +1,130 @@
+"""What follows from an approval: it is carried out, where the policy says so, and told by mail.
+
+The ledger knows no work; here a decision becomes a row of it, in the transaction that makes
+the decision. The row runs as the requester: what they may no longer do is not done. The
+record of the approval decides; a mail only points to it.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.core.mail import EmailMessage, get_connection
+from django.db.models import Q
+
+from events import bus, context
+from events.domain.context import Origin
+from events.domain.envelope import Envelope
+from events.domain.principal import Principal
+from ledger import authority
+from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
+from ledger.domain.approval import ApprovalStatus
+from ledger.domain.capability import CapabilityMissing
+from ledger.domain.policy import Execute
+from ledger.models import Approval
+from ledger.services import approvals
+from workflows.work import queue
+from workflows.work.domain.claim import Claim
+from workflows.work.promotion import durable_subscriber
+from workflows.work.registry import job
+
+EXECUTE: Final = "ledger.execute_approved"
+RECIPIENTS_MAX: Final = 50
+
+_INPUT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"approvalId": {"type": "string", "format": "uuid"}},
+    "required": ["approvalId"],
+    "additionalProperties": False,
+}
+
+
+@job(EXECUTE, capability="approval.decide", input_schema=_INPUT, permanent=(ApprovalRequired,))
+def execute_approved(claim: Claim) -> dict[str, str]:
+    """Carry out what was approved, as whoever asked for it."""
+    row = Approval.objects.get(pk=UUID(claim.input["approvalId"]))
+    who = Principal.parse(claim.principal)
+    if not authority.may_still(who, row.capability_id):
+        raise CapabilityMissing(row.capability_id)
+    # As if they stood there: what an agent does now comes out of its budget now.
+    with context.acting(
+        who,
+        correlation_id=claim.correlation_id,
+        causation_id=claim.causation_id,
+        origin=Origin(caller_type="approval", route=_route),
+    ):
+        try:
+            made = approvals.execute_approved(approval_id=row.pk)
+        except ApprovedActionRepeated as repeated:
+            made = repeated.entry.target_id  # The doorbell rang twice.
+    return {"approvalId": str(row.pk), "targetType": row.target_type, "targetId": made}
+
+
+def _route() -> str:
+    return EXECUTE
+
+
+def _enqueue(envelope: Envelope) -> None:
+    """Put the execution on the list, in the transaction of the decision."""
+    said = envelope.data
+    if said["status"] != ApprovalStatus.APPROVED or said["execute"] != Execute.ON_APPROVAL:
+        return
+    with context.acting(
+        Principal.parse(said["requestedBy"]),
+        correlation_id=envelope.correlation_id,
+        causation_id=envelope.event_id,
+    ):
+        queue.enqueue(
+            EXECUTE,
+            subject=f"approval/{said['approvalId']}",
+            input={"approvalId": said["approvalId"]},
+            idempotency_key=said["approvalId"],
+        )
+
+
+bus.before_commit("ledger.approval.decided", _enqueue)
+
+
+@durable_subscriber("ledger.approval.requested", name="approval_mail", capability="approval.decide")
+def tell_by_mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
+    """Mail those who may decide that somebody waits, if mail is set up."""
+    row = Approval.objects.filter(pk=UUID(envelope.data["approvalId"])).first()
+    if not settings.APPROVAL_MAIL_FROM or row is None or row.status != ApprovalStatus.PENDING:
+        return {"told": 0}
+    to = _addresses(row)
+    if to:
+        _message(row, to, claim).send()
+    return {"told": len(to)}
+
+
+def _addresses(row: Approval) -> list[str]:
+    if row.assigned_to is not None:
+        asked: Iterable[User] = [row.assigned_to]
+    elif row.assigned_group is not None:
+        asked = row.assigned_group.user_set.filter(is_active=True)
+    else:
+        held = Permission.objects.filter(
+            content_type__app_label="ledger", codename="approval.decide"
+        )
+        may = Q(user_permissions__in=held) | Q(groups__permissions__in=held)
+        asked = User.objects.filter(may, is_active=True).distinct()
+    found = {one.email for one in asked if one.email and str(one.pk) not in row.humans}
+    return sorted(found)[:RECIPIENTS_MAX]
+
+
+def _message(row: Approval, to: list[str], claim: Claim) -> EmailMessage:
+    return EmailMessage(
+        subject=f"Somebody waits for your decision: {row.title}",
+        body=(
+            f"{row.title}: {row.target_type} {row.target_id}, {row.risk} risk.\n"
+            f"Open until {row.expires_at:%Y-%m-%d %H:%M} UTC.\n\n"
+            f"{settings.PUBLIC_URL}/approvals/{row.pk}\n"
+        ),
+        from_email=settings.APPROVAL_MAIL_FROM,
+        bcc=to,
+        # The same mail however often it is tried: mail programs show it once.
+        headers={"Message-ID": f"<approval-{row.pk}-{claim.token}@daybook>"},
+        connection=get_connection(),
+    )
