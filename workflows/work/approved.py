@@ -51,7 +51,8 @@ def execute_approved(claim: Claim) -> dict[str, str]:
     # As if they stood there: what an agent does now comes out of its budget now.
     with context.acting(
         who,
-        correlation_id=claim.correlation_id,
+        # It goes on with the story of who asked; the decision is a story of its own.
+        correlation_id=row.correlation_id,
         causation_id=claim.causation_id,
         origin=Origin(caller_type="approval", route=_route),
     ):

@@ -70,7 +70,7 @@ def step(approval: Approval, what: str, decider: Decider, to: str, minutes: int)
 def test_nobody_in_the_chain_ever_has_a_voice(
     asker: str,
     quorum: int,
-    through_agent: bool,
+    through_agent: bool,  # noqa: FBT001 - hypothesis calls it.
     risk: Risk,
     tried: list[tuple[str, Decider, str, int]],
 ) -> None:

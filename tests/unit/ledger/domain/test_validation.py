@@ -110,10 +110,9 @@ def test_the_fingerprint_covers_command_state_and_facts(changed: dict[str, objec
 
 
 def test_a_policy_that_applies_no_more_is_no_reason() -> None:
-    assert (
-        why_not("p1", *of_bound(policy="", policy_version=0, reason_code="")(GRANTED, WANTED))
-        is None
-    )
+    none = of_bound(policy="", policy_version=0, reason_code="")
+
+    assert why_not("p1", *none(GRANTED, WANTED)) is None
 
 
 def test_another_door_is_a_reason_only_where_the_door_counts() -> None:
