@@ -159,8 +159,8 @@ CATALOG: Aggregate[Catalog, CatalogCommand, CatalogEvent] = executor.register(
         evolve=catalogs.evolve,
         encode=catalogs.encode,
         decode=lambda name, _version, data: catalogs.decode(name, data, _UNDATED),
-        dump=catalogs.catalog_as_json,
-        load=catalogs.catalog_from_json,
+        dump=catalogs.dump,
+        load=catalogs.load,
         dated=lambda event, at: replace(event, at=at),
     )
 )

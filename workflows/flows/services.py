@@ -58,16 +58,17 @@ def register_step(*, step: Step) -> Step:
     return stored
 
 
-def update_step(*, step: Step) -> Step:
+def update_step(*, step: Step, expected_version: int | None = None) -> Step:
     """Replace a step in the catalog. What is under way keeps the definition it has.
 
     :raises StepInvalid: as above.
     :raises StepUnknown: if there is no such step.
+    :raises VersionMoved: if its definition is not of the revision that is expected.
     """
     stored = _checked(step)
     command = UpdateStep(step=stored, at=timezone.now())
     with recording.recorded(actions.on_step("update", step.id, Kind.UPDATE)) as proof:
-        _change_catalog(command, proof)
+        _change_catalog(command, proof, expected_version)
     return stored
 
 
@@ -81,14 +82,12 @@ def check_step(*, step: Step) -> Step:
     return stored
 
 
-def unregister_step(*, step_id: str, reason: str = "") -> None:
-    """Take a step out of the catalog.
-
-    :raises StepUnknown: if there is no such step.
-    """
+def unregister_step(*, step_id: str, reason: str = "", expected_version: int | None = None) -> None:
+    """Take a step out of the catalog. Raises as `update_step` does."""
     command = UnregisterStep(step_id=step_id, at=timezone.now())
     with recording.recorded(actions.on_step("unregister", step_id, Kind.DELETE, reason=reason)):
-        executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
+        left = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
+        check_version(expected_version, left.state.revisions[step_id])
 
 
 def report_health(*, step_id: str, health: Health, node_id: str | None = None) -> None:
@@ -287,19 +286,18 @@ def fork_flow(
 def _checked(step: Step) -> Step:
     # Argyll fills in the work defaults first, so its rules see them too (spec §1.3).
     merged = (step.work_config or WorkConfig()).merged(conf.current().retry)
-    stored = _with_work(step, merged)
+    stored = replace(step, work_config=merged)
     validate(stored, compile_script=compile_script)
     return stored
 
 
-def _with_work(step: Step, work: WorkConfig) -> Step:
-    return replace(step, work_config=work)
-
-
-def _change_catalog(command: RegisterStep | UpdateStep, proof: Proof) -> None:
+def _change_catalog(
+    command: RegisterStep | UpdateStep, proof: Proof, expected_version: int | None = None
+) -> None:
     """Record a definition; its health starts anew if it is a new one (spec §7.4)."""
     step = command.step
     changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
+    check_version(expected_version, changed.state.revisions[step.id] - len(changed.envelopes))
     if not changed.envelopes:
         proof.changes_nothing()
         return

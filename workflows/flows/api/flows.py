@@ -30,14 +30,11 @@ from workflows.flows.api.shapes import (
     RetryIn,
     StepReasonOut,
 )
-from workflows.flows.api.steps import valid
+from workflows.flows.api.steps import IF_MATCH, valid
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.models import FlowSummary
 
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."
-)
 FLOW_ID = OpenApiParameter("id", str, OpenApiParameter.PATH)
 STEP_OF_FLOW = [
     OpenApiParameter("flow_id", str, OpenApiParameter.PATH),

@@ -12,9 +12,8 @@ from rest_framework.response import Response
 
 from ledger.preconditions import etag, expected_version
 from workflows.flows import starts
-from workflows.flows.api.flows import IF_MATCH
 from workflows.flows.api.shapes import StartIn, StartOut
-from workflows.flows.api.steps import valid
+from workflows.flows.api.steps import IF_MATCH, valid
 from workflows.flows.domain.step import Script
 from workflows.flows.models import FlowStart
 

@@ -10,12 +10,16 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from ledger.preconditions import etag, expected_version
 from workflows.flows import engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import step_from_json
 
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."
+)
 STEP_ID = OpenApiParameter("id", str, OpenApiParameter.PATH)
 
 
@@ -30,7 +34,7 @@ def valid(shape: type[BaseSerializer[Any]], source: Any) -> dict[str, Any]:
 
 
 class StepViewSet(viewsets.ViewSet):
-    """The registered steps."""
+    """The registered steps. The ETag of one is the revision of its definition."""
 
     journalled = True
     capabilities = {
@@ -58,32 +62,36 @@ class StepViewSet(viewsets.ViewSet):
         step = services.register_step(step=_step_from(request.data))
         return self._answer(step.id, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=StepOut, parameters=[STEP_ID])
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=StepOut, parameters=[STEP_ID, IF_MATCH])
     def update(self, request: Request, pk: str) -> Response:
         """Replace a step. What is under way keeps the definition it has."""
         step = _step_from(request.data)
         if step.id != pk:
             raise StepInvalid("the id is not that of the address", pointer="/id")
-        services.update_step(step=step)
+        version = expected_version(request, required=False)
+        services.update_step(step=step, expected_version=version)
         return self._answer(pk)
 
-    @extend_schema(responses={204: None}, parameters=[STEP_ID])
+    @extend_schema(responses={204: None}, parameters=[STEP_ID, IF_MATCH])
     def destroy(self, request: Request, pk: str) -> Response:
         """Take a step out of the catalog."""
-        services.unregister_step(step_id=pk)
+        version = expected_version(request, required=False)
+        services.unregister_step(step_id=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if request.method == "DELETE":
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return self._answer(reference)
+        return self._answer(_step_from(request.data).id)
 
     def _answer(self, step_id: str, *, status: int = status.HTTP_200_OK) -> Response:
-        step = engine.catalog().steps.get(step_id)
+        catalog = engine.catalog()
+        step = catalog.steps.get(step_id)
         if step is None:
             raise StepUnknown(step_id)
-        headers = {"Location": f"/api/v1/steps/{step_id}"}
+        revision = catalog.revisions[step_id]
+        headers = {"ETag": etag(revision), "Location": f"/api/v1/steps/{step_id}"}
         return Response(_shown(step), status=status, headers=headers)
 
 

@@ -59,9 +59,14 @@ CatalogCommand = RegisterStep | UpdateStep | UnregisterStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Steps in the order of their registration."""
+    """Steps in the order of their registration.
+
+    `revisions` count the definitions that an id has had; a step that was removed and comes
+    back goes on counting, so that a revision names one definition for ever.
+    """
 
     steps: Mapping[str, Step] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)
     last_updated: datetime | None = None
 
     def providers(self, attribute: str) -> tuple[str, ...]:
@@ -121,12 +126,14 @@ def _update(catalog: Catalog, step: Step, at: datetime) -> list[CatalogEvent]:
 
 def evolve(catalog: Catalog, event: CatalogEvent) -> Catalog:
     """Return `catalog` as it is after `event`."""
+    revisions = catalog.revisions
     match event:
         case StepRegistered(step=step) | StepUpdated(step=step):
             steps = {**catalog.steps, step.id: step}
+            revisions = {**revisions, step.id: revisions.get(step.id, 0) + 1}
         case StepUnregistered(step_id=step_id):
             steps = {key: step for key, step in catalog.steps.items() if key != step_id}
-    return replace(catalog, steps=steps, last_updated=event.at)
+    return replace(catalog, steps=steps, revisions=revisions, last_updated=event.at)
 
 
 def check_fits(catalog: Catalog, step: Step) -> None:
@@ -206,9 +213,15 @@ def catalog_as_json(catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def catalog_from_json(document: Mapping[str, Any]) -> Catalog:
-    """Return the catalog that `catalog_as_json` wrote."""
+def dump(catalog: Catalog) -> dict[str, Any]:
+    """Return all of the catalog: the wire form, and what the wire does not show."""
+    return {**catalog_as_json(catalog), "revisions": dict(catalog.revisions)}
+
+
+def load(document: Mapping[str, Any]) -> Catalog:
+    """Return the catalog that `dump` wrote."""
     return Catalog(
+        revisions=document["revisions"],
         steps={key: step_from_json(step) for key, step in document["steps"].items()},
         last_updated=read(document["last_updated"]),
     )

@@ -93,6 +93,21 @@ class TestSteps:
         assert sums.delete(f"{STEPS}/add").status_code == 204
         assert sums.get(f"{STEPS}/add").json()["code"] == "step_not_found"
 
+    def test_are_changed_only_at_the_revision_that_was_read(self, sums: APIClient) -> None:
+        path = f"{STEPS}/add"
+        assert sums.get(path)["ETag"] == '"1"'
+        changed = {**ADD, "name": "Add one"}
+
+        stale = sums.put(path, changed, format="json", headers={"If-Match": '"7"'})
+        assert (stale.status_code, stale.json()["code"]) == (412, "version_moved")
+        replaced = sums.put(path, changed, format="json", headers={"If-Match": '"1"'})
+        assert replaced["ETag"] == '"2"'
+        again = sums.put(path, changed, format="json", headers={"If-Match": '"2"'})
+        assert again["ETag"] == '"2"'
+        assert sums.delete(path, headers={"If-Match": '"1"'}).status_code == 412
+        assert sums.delete(path, headers={"If-Match": '"2"'}).status_code == 204
+        assert post(sums, STEPS, ADD)["ETag"] == '"3"'
+
     def test_are_refused_with_a_problem_that_says_where(self, operator: APIClient) -> None:
         refused = post(operator, STEPS, {**ADD, "name": ""})
 
