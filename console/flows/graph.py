@@ -7,7 +7,7 @@ from typing import Any
 
 from console import text
 from console.flows.standing import standing
-from console.templatetags.console import tone, words
+from console.templatetags.console import words
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step import Attribute, Step
 
@@ -114,7 +114,7 @@ def _step_node(flow: Flow, step: Step) -> Node:
         kind="step",
         key=step.id,
         note=f"{words(stands.state)}{many}",
-        tone=tone(stands.state),
+        tone=stands.tone,
         marks=("goal",) if step.id in flow.plan.goals else (),
     )
 

@@ -24,7 +24,7 @@ from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
 
 EVENTS_DRAWN_MAX = 5_000
 """How many events of a flow the bars are made of; a longer one is drawn to there."""
-LINES = 100
+LINES = 50
 ITEMS_SHOWN_MAX = 50
 _FIRST = {WorkStatus.FAILED: 0, WorkStatus.COMPENSATION_FAILED: 0, WorkStatus.ACTIVE: 1}
 

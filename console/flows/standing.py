@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.templatetags.console import tone
 from workflows.flows.domain.flow import Execution, StepStatus, WorkItem, WorkStatus
 
 _DONE = (
@@ -28,6 +29,11 @@ class Standing:
     total: int
     retry_at: datetime | None = None
     retry_count: int = 0
+
+    @property
+    def tone(self) -> str:
+        """The colour of the state. What has not begun is no cause for concern."""
+        return "mute" if self.state == StepStatus.PENDING else tone(self.state)
 
 
 def standing(execution: Execution) -> Standing:

@@ -44,6 +44,25 @@ class NumberField(JsonField):
         return found
 
 
+class AnyField(JsonField):
+    """A value of an attribute without a type: JSON, or else the text as it stands."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the value.
+
+        :raises ValidationError: if it begins as JSON does and is none.
+        """
+        text = str(value or "").strip()
+        if text.startswith(("{", "[", '"')):
+            return super().clean(text)
+        try:
+            return super().clean(text)
+        except forms.ValidationError:
+            if not text:
+                raise
+            return text
+
+
 class StartForm(forms.Form):
     """`init.<attribute>` is the value of one attribute; what is left empty is not given."""
 
@@ -81,7 +100,7 @@ class StartForm(forms.Form):
         for name in missing:
             self._ask(name, specs.get(name), is_required=True)
         for name in given:
-            self._ask(name, specs.get(name), is_required=False)
+            self._ask(name, specs.get(name), is_required=True)
         for name, spec in specs.items():
             if not spec.is_required and spec.is_input and name not in plan.attributes:
                 self._ask(name, spec, is_required=False)
@@ -146,7 +165,7 @@ def _field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms
                 kind=_TYPES[type_], help_text=f"A JSON {type_}.", widget=_area(), **common
             )
         case _:
-            return JsonField(help_text="JSON; text stands in quotes.", widget=_area(), **common)
+            return AnyField(help_text="JSON; what is none is taken as text.", **common)
 
 
 def _area() -> forms.Textarea:

@@ -1,96 +1,42 @@
 """The console in a real browser, on a real Daybook."""
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from config.stack import Stack
+from tests.e2e.browsing import (
+    IN_A_BROWSER,
+    NARROW,
+    PATIENCE_MS,
+    WIDE,
+    Browse,
+    Visit,
+    driver,
+)
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = playwright.expect
+expect = driver().expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
-]
+pytestmark = IN_A_BROWSER
 
-WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 380, "height": 800}
-PATIENCE_MS = 15_000
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=2>\u202e"
 
-PAGES = ["/", "/events", "/jobs", "/bookings", "/invoices", "/doctor", "/admin/", "/login/"]
-
-
-@dataclass
-class Visit:
-    """A tab of a browser, and what its console complained of."""
-
-    page: Any
-    stack: Stack
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, address: str) -> None:
-        self.page.goto(self.stack.url + address)
-
-    def log_in(self) -> None:
-        self.open("/login/")
-        self.page.get_by_label("Username").fill("admin")
-        self.page.get_by_label("Password").fill(self.stack.state.secrets()["DEMO_PASSWORD"])
-        self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url(self.stack.url + "/")
-
-    def is_live(self) -> None:
-        expect(self.page.locator("[data-of=feed-live]")).to_have_text("Live", timeout=PATIENCE_MS)
-
-    def rows(self) -> list[str]:
-        """The positions shown, from the top."""
-        found: list[str] = self.page.locator("[data-feed-list] .folio").all_inner_texts()
-        return found
-
-
-Browse = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as engine:
-        running = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def browse(browser: Any, stack: Stack) -> Browse:
-    """Return a context manager that opens a tab, and at its end wants no complaints."""
-
-    @contextmanager
-    def visit(*, size: dict[str, int] = WIDE, **options: Any) -> Iterator[Visit]:
-        context = browser.new_context(viewport=size, **options)
-        context.set_default_timeout(PATIENCE_MS)
-        tab = Visit(context.new_page(), stack)
-        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
-        tab.page.on("console", lambda said: _note(tab, said))
-        yield tab
-        complaints = list(tab.complaints)
-        context.close()
-        assert complaints == []
-
-    return visit
-
-
-def _note(tab: Visit, said: Any) -> None:
-    # Violations of the content security policy arrive here as well.
-    if said.type in {"error", "warning"}:
-        tab.complaints.append(said.text)
+PAGES = [
+    "/",
+    "/events",
+    "/jobs",
+    "/flows",
+    "/flows/steps",
+    "/bookings",
+    "/invoices",
+    "/doctor",
+    "/admin/",
+    "/login/",
+]
 
 
 def issue_key(stack: Stack, name: str = "Till") -> dict[str, Any]:

@@ -84,19 +84,33 @@ export class StepGraph {
     }));
   }
 
+  /** The colours of each node that is not drawn faintly, as JSON: [letters, ground]. */
+  get colours() {
+    const shown = this.#cy.nodes().filter((node) => !node.hasClass("out"));
+    const pairs = shown.map((node) => [node.id(), [node.style("color"), node.style("background-color")]]);
+    return JSON.stringify(Object.fromEntries(pairs));
+  }
+
   #build(nodes, edges) {
-    const places = placed(nodes, edges, this.#isNarrow() ? "TB" : "LR");
+    const places = this.#bestPlaces(nodes, edges);
     this.#cy.elements().remove();
     this.#cy.add([
-      ...nodes.map((node) => ({ group: "nodes", data: { id: node.id, ...sizeOf(node) }, position: places.get(node.id) })),
+      ...nodes.map((node) => ({ group: "nodes", data: { id: node.id, ...sizeOf(node), ...dataOf(node) }, position: places.get(node.id) })),
       ...edges.map(({ id, source, target }) => ({ group: "edges", data: { id, source, target } })),
     ]);
     this.fit();
   }
 
+  // From left to right or from top to bottom: whichever leaves the larger letters.
+  #bestPlaces(nodes, edges) {
+    const room = { width: this.#holder.clientWidth, height: this.#holder.clientHeight };
+    const tried = ["LR", "TB"].map((direction) => placed(nodes, edges, direction));
+    const scale = ({ size }) => Math.min(room.width / size.width, room.height / size.height, ZOOM_MAX);
+    return tried.sort((a, b) => scale(b) - scale(a))[0].places;
+  }
+
   #dress(drawn, node, picked) {
-    drawn.data({ label: node.label, note: node.note, tone: node.tone, kind: node.kind, key: node.key,
-      text: node.note ? `${node.label}\n${node.note}` : node.label });
+    drawn.data(dataOf(node));
     drawn.classes([node.kind, node.tone, ...node.marks, node.id === picked ? "picked" : ""].filter(Boolean));
   }
 
@@ -133,17 +147,22 @@ export class StepGraph {
 
 function placed(nodes, edges, direction) {
   const graph = new Graph({ multigraph: true });
-  graph.setGraph({ rankdir: direction, nodesep: 16, ranksep: direction === "LR" ? 34 : 26, edgesep: 8 });
+  graph.setGraph({ rankdir: direction, nodesep: 12, ranksep: direction === "LR" ? 24 : 20, edgesep: 6 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const node of nodes) graph.setNode(node.id, sizeOf(node));
   for (const edge of edges) graph.setEdge(edge.source, edge.target, {}, edge.id);
   layout(graph);
-  return new Map(nodes.map(({ id }) => [id, { x: graph.node(id).x, y: graph.node(id).y }]));
+  const places = new Map(nodes.map(({ id }) => [id, { x: graph.node(id).x, y: graph.node(id).y }]));
+  return { places, size: graph.graph() };
+}
+
+function dataOf({ kind, key, label, note, tone }) {
+  return { kind, key, note, tone, text: note ? `${label}\n${note}` : label };
 }
 
 function sizeOf({ kind, label }) {
-  const width = Math.min(Math.max(label.length, kind === "step" ? 12 : 8), 28) * CHARACTER_PX + 22;
-  return { width, height: kind === "step" ? 46 : 34 };
+  const width = Math.min(Math.max(label.length, kind === "step" ? 11 : 7), 26) * CHARACTER_PX + 18;
+  return { width, height: kind === "step" ? 42 : 32 };
 }
 
 function styles() {
@@ -160,11 +179,11 @@ function styles() {
       "background-color": colour.surface, "border-width": 1.5, "border-color": colour["rule-strong"],
     } },
     { selector: "node.attribute", style: {
-      shape: "round-tag", "font-size": 11, "border-width": 1, color: colour["ink-soft"], "background-color": colour.surface,
+      shape: "round-rectangle", "corner-radius": 15, "font-size": 11, "border-width": 1, color: colour["ink-soft"], "background-color": colour.surface,
     } },
     ...tones,
     { selector: "node.mute", style: { "border-color": colour["rule-strong"] } },
-    { selector: "node.goal", style: { "border-width": 3, "border-style": "double" } },
+    { selector: "node.goal", style: { "border-width": 3, "border-style": "double", "font-weight": "bold" } },
     { selector: "node.given", style: { "border-style": "dashed" } },
     { selector: "node.missing", style: { "border-style": "dashed", "border-width": 2, "border-color": colour.bad, color: colour.bad } },
     { selector: "node.out", style: { opacity: 0.45 } },

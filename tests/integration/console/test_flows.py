@@ -86,7 +86,7 @@ class TestDetail:
         assert graph_of(page) == {
             "step:hold": "ok",
             "step:pay": "wait",
-            "step:ticket": "wait",
+            "step:ticket": "mute",
             "attribute:seat": "ok",
             "attribute:card": "ok",
             "attribute:receipt": "mute",
@@ -133,8 +133,8 @@ class TestDetail:
         assert "You look at the past: as it was after event 2 of" in part(page, "head")
         assert graph_of(page) == {
             "step:hold": "run",
-            "step:pay": "wait",
-            "step:ticket": "wait",
+            "step:pay": "mute",
+            "step:ticket": "mute",
             "attribute:seat": "mute",
             "attribute:card": "ok",
             "attribute:receipt": "mute",

@@ -146,7 +146,7 @@ class TestStart:
         ("asked", "says"),
         [
             ({"init.trip": ""}, "This field is required."),
-            ({"init.card": "4242x"}, "This is not JSON"),
+            ({"init.card": "[4242"}, "This is not JSON"),
             ({"labels": "env"}, "Say a label as key=value"),
             ({"flow_id": "a/b"}, "flow ID contains invalid characters"),
             ({"timeout_s": "0"}, "greater than or equal to 1"),
@@ -160,6 +160,18 @@ class TestStart:
         assert response.status_code == 400
         assert says in words(response.content.decode(), "plan")
         assert not FlowSummary.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("written", "value"), [("Rome", "Rome"), ("7", 7), ('"7"', "7"), ("[1]", [1])]
+    )
+    def test_takes_what_is_no_json_as_text(
+        self, visitor: Visitor, written: str, value: object
+    ) -> None:
+        visitor(*STARTERS).post("/flows/start", self.FORM | {"init.card": written})
+
+        flow = engine.flow("t1")
+        assert flow is not None
+        assert flow.init["card"] == [value]
 
     def test_asks_for_a_goal_first(self, visitor: Visitor) -> None:
         response = visitor(*STARTERS).post("/flows/start", {"flow_id": "t1"}, follow=True)

@@ -1,0 +1,63 @@
+"""A tab of a real browser on a real Daybook, and what it complained of."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from config.stack import Stack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+IN_A_BROWSER = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
+
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 380, "height": 800}
+PATIENCE_MS = 15_000
+
+
+@dataclass
+class Visit:
+    """A tab of a browser, and what its console complained of."""
+
+    page: Any
+    stack: Stack
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> None:
+        self.page.goto(self.stack.url + address)
+
+    def log_in(self) -> None:
+        self.open("/login/")
+        self.page.get_by_label("Username").fill("admin")
+        self.page.get_by_label("Password").fill(self.stack.state.secrets()["DEMO_PASSWORD"])
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(self.stack.url + "/")
+
+    def is_live(self) -> None:
+        live = self.page.locator("[data-of=feed-live]")
+        driver().expect(live).to_have_text("Live", timeout=PATIENCE_MS)
+
+    def rows(self) -> list[str]:
+        """The positions shown, from the top."""
+        found: list[str] = self.page.locator("[data-feed-list] .folio").all_inner_texts()
+        return found
+
+
+Browse = Callable[..., Any]
+
+
+def driver() -> Any:
+    """Return what drives the browser, or skip what asks for it."""
+    return pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+
+def note(tab: Visit, said: Any) -> None:
+    # Violations of the content security policy arrive here as well.
+    if said.type in {"error", "warning"}:
+        tab.complaints.append(said.text)

@@ -1,0 +1,37 @@
+"""The browser of the tests that look at pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from config.stack import Stack
+from tests.e2e.browsing import CHROMIUM, PATIENCE_MS, WIDE, Browse, Visit, driver, note
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with driver().sync_playwright() as engine:
+        running = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def browse(browser: Any, stack: Stack) -> Browse:
+    """Return a context manager that opens a tab, and at its end wants no complaints."""
+
+    @contextmanager
+    def visit(*, size: dict[str, int] = WIDE, **options: Any) -> Iterator[Visit]:
+        context = browser.new_context(viewport=size, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        tab = Visit(context.new_page(), stack)
+        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.page.on("console", lambda said: note(tab, said))
+        yield tab
+        complaints = list(tab.complaints)
+        context.close()
+        assert complaints == []
+
+    return visit

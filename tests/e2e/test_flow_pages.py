@@ -1,0 +1,227 @@
+"""A flow in a real browser: from the catalogue over its plan to its whole history."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.stack import Stack
+from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
+from tests.support.step_server import Answer, Heard, StepServer, step_server
+
+expect = driver().expect
+pytestmark = IN_A_BROWSER
+
+HOSTILE = "</script><script>window.hurt=1</script>\u202e"
+
+
+@pytest.fixture
+def peer() -> Iterator[StepServer]:
+    with step_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bank(peer: StepServer, stack: Stack) -> Iterator[threading.Event]:
+    """Steps for a trip; charging takes until this is set."""
+    is_open = threading.Event()
+
+    def charge(_heard: Heard) -> Answer:
+        assert is_open.wait(PATIENCE_MS / 1000), "nobody opened the bank"
+        return 200, {"receipt": HOSTILE}
+
+    peer.says |= {"/hold": (200, {"seat": "12A"}), "/charge": charge}
+    with stack.client() as client:
+        for step in (
+            http_step(peer, "hold", trip="required", seat="output"),
+            http_step(peer, "charge", seat="required", card="required", receipt="output"),
+        ):
+            answer = client.post("/api/v1/steps", json=step)
+            assert answer.status_code == 201, answer.text
+    yield is_open
+    is_open.set()
+    with stack.client() as client:
+        for step_id in ("hold", "charge"):
+            assert client.delete(f"/api/v1/steps/{step_id}").is_success
+
+
+def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, Any]:
+    return {
+        "id": step_id,
+        "name": step_id,
+        "type": "sync",
+        "http": {"endpoint": peer.url(f"/{step_id}")},
+        "attributes": {name: {"role": role} for name, role in attributes.items()},
+    }
+
+
+def nodes(tab: Visit) -> dict[str, dict[str, Any]]:
+    """What the canvas shows, by node."""
+    found = tab.page.evaluate("document.querySelector('[data-graph]').graph.nodes")
+    return {node["id"]: node for node in found}
+
+
+def shows(tab: Visit, **tones: str) -> None:
+    """Wait until the steps on the canvas have these colours."""
+    wanted = {f"step:{step_id}": tone for step_id, tone in tones.items()}
+    condition = """wanted => {
+        const shown = document.querySelector('[data-graph]')?.graph?.nodes ?? [];
+        return Object.entries(wanted).every(([id, tone]) =>
+            shown.some((node) => node.id === id && node.tone === tone));
+    }"""
+    tab.page.wait_for_function(condition, arg=wanted, timeout=PATIENCE_MS)
+
+
+def click_node(tab: Visit, node_id: str) -> None:
+    canvas = tab.page.locator("[data-graph]")
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    box = canvas.bounding_box()
+    at = nodes(tab)[node_id]["at"]
+    assert box is not None
+    tab.page.mouse.click(box["x"] + at["x"], box["y"] + at["y"])
+
+
+class TestFlow:
+    def test_is_planned_started_watched_and_looked_back_at(
+        self, browse: Browse, stack: Stack, bank: threading.Event
+    ) -> None:
+        with browse() as tab:
+            tab.log_in()
+            self.plan_and_start(tab)
+            self.watch(tab, bank)
+            self.look_back(tab)
+            self.pick(tab)
+            assert tab.page.evaluate("window.hurt") is None
+
+    def plan_and_start(self, tab: Visit) -> None:
+        tab.open("/flows/steps")
+        shows(tab, hold="mute", charge="mute")
+        click_node(tab, "step:charge")
+        tab.page.wait_for_url(re.compile(r"goal=charge"))
+        plan = tab.page.locator("[data-part=plan]")
+        expect(plan).to_contain_text("Missing")
+        assert "missing" in nodes(tab)["attribute:card"]["classes"]
+
+        plan.get_by_label("card").fill("4242")
+        click_node(tab, "attribute:seat")
+        expect(plan.get_by_label("seat")).to_be_visible()
+        assert "out" in nodes(tab)["step:hold"]["classes"]
+        expect(plan.get_by_label("card")).to_have_value("4242")
+        click_node(tab, "attribute:seat")
+        expect(plan.get_by_label("seat")).to_be_hidden()
+
+        plan.get_by_label("trip").fill("Rome")
+        plan.get_by_label("Id of the flow").fill("trip-in-a-browser")
+        plan.get_by_role("button", name="Start").click()
+        tab.page.wait_for_url(re.compile("/flows/trip-in-a-browser$"))
+
+    def watch(self, tab: Visit, bank: threading.Event) -> None:
+        shows(tab, hold="ok", charge="run")
+        expect(tab.page.locator(".why")).to_contain_text("Step charge is being worked on")
+        before = {node_id: node["position"] for node_id, node in nodes(tab).items()}
+
+        bank.set()
+
+        shows(tab, hold="ok", charge="ok")
+        assert {node_id: node["position"] for node_id, node in nodes(tab).items()} == before
+        expect(tab.page.locator("[data-of=state]")).to_have_text("completed")
+        expect(tab.page.locator(".why")).to_contain_text("Done: every goal is settled")
+
+    def look_back(self, tab: Visit) -> None:
+        slider = tab.page.get_by_label("Shown after event")
+        slider.fill("2")
+        shows(tab, hold="run", charge="mute")
+        tab.page.wait_for_url(re.compile(r"[?&]at=2"))
+        expect(tab.page.locator(".why")).to_contain_text("as it was after event 2 of")
+        seat = tab.page.locator("[data-part=attributes] tr", has_text="seat")
+        expect(seat).to_contain_text("not there yet")
+
+        tab.page.locator("h1").click()
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_url(re.compile(r"[?&]at=3"))
+        tab.page.reload()
+        shows(tab, hold="run", charge="mute")
+        tab.page.keyboard.press("n")
+        shows(tab, hold="ok", charge="ok")
+        expect(seat).to_contain_text('"12A"')
+
+    def pick(self, tab: Visit) -> None:
+        click_node(tab, "step:charge")
+        tab.page.wait_for_url(re.compile(r"step=charge"))
+        row = tab.page.locator("[data-part=steps] tr[aria-current=true]")
+        expect(row).to_contain_text("charge")
+        picked = tab.page.locator("[data-part=picked]")
+        expect(picked).to_contain_text("</script><script>window.hurt=1</script>\\u202e")
+        marked = tab.page.locator("[data-part=events] tr[aria-current=true]")
+        expect(marked.first).to_contain_text("charge")
+
+        tab.page.locator("[data-part=events] a", has_text="attribute_set").last.click()
+        tab.page.wait_for_url(re.compile(r"event=\d+"))
+        expect(row).to_contain_text("hold")
+        tab.page.wait_for_function(
+            "document.querySelector('[data-graph]').graph.nodes"
+            ".find((node) => node.id === 'step:hold').classes.includes('picked')"
+        )
+        tab.page.go_back()
+        expect(row).to_contain_text("charge")
+
+
+class TestFrame:
+    @pytest.mark.parametrize(
+        ("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide", "narrow"]
+    )
+    def test_has_no_complaints_and_never_scrolls_sideways(
+        self, browse: Browse, stack: Stack, bank: threading.Event, size: Any, scheme: str
+    ) -> None:
+        bank.set()
+        flow_id = f"frame-{size['width']}"
+        body = {"id": flow_id, "goals": ["charge"], "init": {"trip": ["Rome"], "card": ["W" * 300]}}
+        with stack.client() as client:
+            assert client.post("/api/v1/flows", json=body).status_code == 201
+        with browse(size=size, color_scheme=scheme) as tab:
+            tab.log_in()
+            for address in (
+                "/flows",
+                f"/flows/{flow_id}?step=charge",
+                f"/flows/{flow_id}?at=2&event=2",
+                f"/flows/{flow_id}?attribute=card",
+                f"/flows/{flow_id}/fork",
+                "/flows/steps?goal=charge&given=seat",
+                "/flows/steps/charge",
+                "/flows/steps/charge/edit",
+                "/flows/steps/new?as=json",
+            ):
+                tab.open(address)
+                widths = "[document.documentElement.scrollWidth, innerWidth]"
+                content, window = tab.page.evaluate(widths)
+                assert content <= window, address
+
+    def test_letters_of_the_canvas_stand_out_in_both_themes(
+        self, browse: Browse, stack: Stack, bank: threading.Event
+    ) -> None:
+        for scheme in ("light", "dark"):
+            with browse(color_scheme=scheme) as tab:
+                tab.log_in()
+                tab.open("/flows/steps?goal=charge")
+                shows(tab, charge="mute")
+
+                colours = tab.page.evaluate("document.querySelector('[data-graph]').graph.colours")
+
+                for node_id, (text, ground) in json.loads(colours).items():
+                    assert contrast(text, ground) >= 4.5, (scheme, node_id)
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
