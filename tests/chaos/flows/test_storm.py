@@ -4,7 +4,11 @@ The peer de-duplicates by token, so it can say whether anything was done twice u
 """
 
 import json
+import os
+import random
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,9 +17,10 @@ import pytest
 from config.stack import Stack, temporary_state
 from tests.chaos.flows.orders import Orders, register
 from tests.chaos.flows.peer import Peer, peer
-from tests.chaos.flows.storm import HASTE, Storm, storm
-from tests.chaos.flows.verdict import findings, unfinished
+from tests.chaos.flows.storm import HASTE, PATIENCE_S, Storm, storm
+from tests.chaos.flows.verdict import findings, stories, unfinished
 from tests.chaos.load import eventually
+from tests.support.step_server import Answer, Heard
 
 WORKERS = ["worker", "worker-2"]
 SETTLES_IN_S = 90.0
@@ -69,6 +74,36 @@ class TestFlows:
         check(daybook, served, orders)
 
 
+@pytest.mark.chaos
+class TestControls:
+    def test_without_a_sweeper_nobody_finds_what_nobody_was_rung_for(
+        self, daybook: Stack, served: Peer
+    ) -> None:
+        """The second worker has no beat: with the sweeper held, nothing sweeps."""
+        for part in ("sweeper", *WORKERS):
+            daybook.hold(part)
+        orders = Orders(daybook, "unswept")
+        with daybook.client() as client:
+            for _ in range(3):
+                orders.start(client)
+        storm_of(daybook).flush_valkey()
+        daybook.resume("worker-2")
+        time.sleep(5 * PATIENCE_S)  # Long enough for any sweeper.
+
+        assert len(unfinished(daybook, orders.acknowledged)) == 3
+
+        for part in ("sweeper", "worker"):
+            daybook.resume(part)
+        settle(daybook, orders)
+        assert findings(daybook, served, orders.acknowledged) == {}
+
+    def test_a_worker_that_was_frozen_comes_too_late(self, daybook: Stack, served: Peer) -> None:
+        late = outlived(daybook, served, "fenced")
+
+        eventually(lambda: outcomes(daybook, late) == ["crashed", "done", "stale"])
+        assert daybook.manage("doctor").returncode == 0
+
+
 @pytest.mark.soak
 def test_a_thousand_flows_in_a_storm(
     daybook: Stack, served: Peer, capsys: pytest.CaptureFixture[str]
@@ -85,6 +120,71 @@ def test_a_thousand_flows_in_a_storm(
     with capsys.disabled():
         sys.stdout.write(json.dumps(figures(orders, raging, served, lasted, settled), indent=1))
     check(daybook, served, orders)
+
+
+@pytest.mark.chaos
+def test_without_fence_and_constraint_a_worker_that_was_frozen_completes_it_again(
+    daybook: Stack, served: Peer
+) -> None:
+    """The last test here: what it does to the journal stays there, and the doctor sees it."""
+    [(sound,)] = daybook.sql("SELECT pg_get_functiondef('work_hand_over'::regproc)")
+    broken = sound.replace("AND fence = p_fence AND status = 'leased'", "")
+    assert broken != sound
+    daybook.sql(broken.replace("%", "%%"))
+    # The second line: with it, a second end of one attempt is refused even without a fence.
+    daybook.sql("DROP INDEX work_attempt_ends_once")
+
+    late = outlived(daybook, served, "unfenced")
+
+    eventually(lambda: outcomes(daybook, late).count("done") == 2)
+    said = daybook.manage("doctor")
+    assert said.returncode != 0
+    assert "I6" in said.stdout
+
+
+def outlived(daybook: Stack, served: Peer, flow_id: str) -> str:
+    """Freeze the worker that does a step, let the other one do it, and thaw it.
+
+    Return the subject of its work.
+    """
+    answered, path = threading.Event(), f"/{flow_id}"
+
+    def answer(_heard: Heard) -> Answer:
+        if len(served.server.calls(path)) == 1:
+            answered.wait(30)
+        return 200, {}
+
+    served.server.says[path] = answer
+    with daybook.client() as client:
+        http = {"endpoint": served.server.url(path), "timeout": 60_000}
+        step = {"id": flow_id, "name": flow_id, "type": "sync", "attributes": {}, "http": http}
+        assert client.post("/api/v1/steps", json=step).status_code == 201
+        body = {"id": flow_id, "goals": [flow_id]}
+        assert client.post("/api/v1/flows", json=body).status_code == 201
+    subject = f"flow/{flow_id}"
+    eventually(lambda: served.server.calls(path))
+    [(holder,)] = daybook.sql("SELECT leased_by FROM work WHERE subject = %s", subject)
+    group = daybook.pid(holder.partition("@")[0])
+    os.killpg(group, signal.SIGSTOP)
+    eventually(lambda: "flow_deactivated" in stories(daybook).get(flow_id, []))
+    answered.set()
+    os.killpg(group, signal.SIGCONT)
+    return subject
+
+
+def outcomes(daybook: Stack, subject: str) -> list[str]:
+    """Return how the attempts at a piece of work ended."""
+    rows = daybook.sql(
+        "SELECT outcome FROM work_attempt JOIN work ON work.id = work_id WHERE subject = %s"
+        " ORDER BY outcome",
+        subject,
+    )
+    return [outcome for (outcome,) in rows]
+
+
+def storm_of(daybook: Stack) -> Storm:
+    """Return a storm that does single blows only."""
+    return Storm(daybook, random.Random(0), WORKERS)  # noqa: S311 (dice of a test)
 
 
 def figures(

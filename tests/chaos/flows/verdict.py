@@ -1,7 +1,7 @@
 """What became of the flows: lost, stuck, told twice, done twice, or in order."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from config.stack import Stack
@@ -54,7 +54,7 @@ def unfinished(stack: Stack, orders: Iterable[Order]) -> list[str]:
     return [one.flow_id for one in orders if "flow_deactivated" not in told.get(one.flow_id, [])]
 
 
-def findings(stack: Stack, peer: Peer, orders: Iterable[Order]) -> dict[str, list[str]]:
+def findings(stack: Stack, peer: Peer, orders: Collection[Order]) -> dict[str, list[str]]:
     """Return everything that is not in order, by kind."""
     found: dict[str, list[str]] = defaultdict(list)
     told = stories(stack)
@@ -62,7 +62,9 @@ def findings(stack: Stack, peer: Peer, orders: Iterable[Order]) -> dict[str, lis
         for kind in _wrong_in(order, told.get(order.flow_id, []), peer):
             found[kind].append(order.flow_id)
     known = {order.flow_id for order in orders}
-    found["unasked"] = sorted(set(told) - known)
+    tags = {flow_id.rpartition("-")[0] for flow_id in known}
+    ours = {flow_id for flow_id in told if flow_id.rpartition("-")[0] in tags}
+    found["unasked"] = sorted(ours - known)
     return {kind: ids for kind, ids in found.items() if ids}
 
 
