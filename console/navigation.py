@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.urls import reverse
 
-from ledger import authority
+from ledger import authority, selectors
 
 Opens = Callable[[HttpRequest], bool]
+Counts = Callable[[HttpRequest], int]
 
 
 def _to_everybody(request: HttpRequest) -> bool:
@@ -30,6 +31,11 @@ def _to_readers_of_streams(request: HttpRequest) -> bool:
     return bool(authority.readable_kinds(request))
 
 
+def _waiting_for(request: HttpRequest) -> int:
+    """Return how many approvals wait for the visitor."""
+    return selectors.approvals_to_decide(authority.holder_of(request)).count()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A page in the navigation, and to whom it is open. The page itself checks again."""
@@ -38,6 +44,7 @@ class Place:
     view: str
     icon: str
     opens: Opens = _to_everybody
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,7 @@ class Entry:
     url: str
     icon: str
     is_current: bool
+    badge: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,15 @@ ROOMS: dict[str, list[Place]] = {
     "Workflows": [
         Place(label="Flows", view="console:flows", icon="flows", opens=_to_holders_of("flow.read")),
         Place(label="Steps", view="console:steps", icon="steps", opens=_to_holders_of("step.read")),
+    ],
+    "Authority": [
+        Place(
+            label="Approvals",
+            view="console:approvals",
+            icon="doctor",
+            opens=_to_holders_of("approval.read"),
+            counts=_waiting_for,
+        ),
     ],
     "Trade": [
         Place(
@@ -120,5 +137,6 @@ def _entries(request: HttpRequest, places: list[Place], here: str | None) -> Ite
             label=place.label,
             url=url,
             icon=place.icon,
+            badge=place.counts(request) if place.counts else 0,
             is_current=url == here,
         )

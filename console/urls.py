@@ -3,7 +3,19 @@
 from django.urls import path, register_converter
 
 from console.addresses import IdConverter
-from console.views import doctor, events, flow, flows, home, jobs, session, step, steps, trade
+from console.views import (
+    approvals,
+    doctor,
+    events,
+    flow,
+    flows,
+    home,
+    jobs,
+    session,
+    step,
+    steps,
+    trade,
+)
 
 register_converter(IdConverter, "id")
 
@@ -36,6 +48,9 @@ urlpatterns = [
     path("flows/<id:flow_id>/steps/<id:step_id>/skip", flow.skip, name="flow-step-skip"),
     path("flows/<id:flow_id>/steps/<id:step_id>/force", flow.force, name="flow-step-force"),
     path("flows/<id:flow_id>/steps/<id:step_id>/retry", flow.retry, name="flow-step-retry"),
+    path("approvals", approvals.inbox, name="approvals"),
+    path("approvals/<uuid:approval_id>", approvals.detail, name="approval"),
+    path("approvals/<uuid:approval_id>/decide", approvals.decide, name="approval-decide"),
     path("bookings", trade.bookings, name="bookings"),
     path("bookings/<uuid:booking_id>", trade.booking, name="booking"),
     path("invoices", trade.invoices, name="invoices"),

@@ -1,0 +1,104 @@
+"""The inbox: what waits for the visitor's decision, and one request with all that it is about."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from console.access import demand, signed_in
+from events.domain.errors import DomainError
+from ledger import authority, selectors, step_up
+from ledger.approving import asking, steps
+from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
+from ledger.domain.capability import Risk
+from ledger.domain.payload import PayloadKind
+from ledger.models import Approval
+from ledger.services import approvals
+
+ROWS = 50
+
+
+class DecisionForm(forms.Form):
+    """What somebody decides and why; of what is critical, the password again."""
+
+    decision = forms.ChoiceField(choices=[(each.value, each.value) for each in Decision])
+    comment = forms.CharField(
+        max_length=COMMENT_CHARS_MAX,
+        error_messages={"required": "Say why; it is kept with the record."},
+    )
+    password = forms.CharField(required=False, strip=False, max_length=1000)
+
+
+@signed_in
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Show what waits for the visitor, and what was asked for lately."""
+    demand(request, "approval.read")
+    holder = authority.holder_of(request)
+    waiting = list(selectors.approvals_to_decide(holder)[:ROWS])
+    latest = selectors.approvals_visible_to(holder).order_by("-requested_at", "-id")
+    context = {"waiting": waiting, "latest": latest[:ROWS]}
+    return render(request, "console/approvals/list.html", context)
+
+
+@signed_in
+def detail(request: HttpRequest, approval_id: UUID) -> HttpResponse:
+    """Show one request: what is asked for, how its target was found, who said what."""
+    return _page(request, _visible(request, approval_id), DecisionForm())
+
+
+@signed_in
+@require_POST
+def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
+    """Approve or deny, through the service that every path goes through."""
+    row = _visible(request, approval_id)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, row, form, status=400)
+    password = form.cleaned_data["password"]
+    if password and not step_up.prove(request, password):
+        form.add_error("password", "This is not your password.")
+        return _page(request, row, form, status=400)
+    try:
+        row = approvals.decide_approval(
+            approval_id=row.pk,
+            decision=form.cleaned_data["decision"],
+            comment=form.cleaned_data["comment"],
+            decider=authority.holder_of(request),
+            is_fresh=step_up.is_fresh(request),
+        )
+    except DomainError as refusal:
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
+    else:
+        messages.success(request, f"Your voice is on record: it is {row.status}.")
+    return redirect("console:approval", approval_id=row.pk)
+
+
+def _visible(request: HttpRequest, approval_id: UUID) -> Approval:
+    rows = selectors.approvals_visible_to(authority.holder_of(request))
+    row = rows.filter(pk=approval_id).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def _page(
+    request: HttpRequest, row: Approval, form: DecisionForm, *, status: int = 200
+) -> HttpResponse:
+    holder = authority.holder_of(request)
+    is_pending = row.status == ApprovalStatus.PENDING
+    context: dict[str, Any] = {
+        "approval": row,
+        "form": form,
+        "votes": row.votes.order_by("created_at"),
+        "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
+        "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
+        "done": steps.execution_of(row.pk),
+        "may_decide": selectors.approvals_to_decide(holder).filter(pk=row.pk).exists(),
+        "is_own": is_pending and not selectors.approvals_to_decide(holder).filter(pk=row.pk),
+        "asks_password": row.risk == Risk.CRITICAL and not step_up.is_fresh(request),
+    }
+    return render(request, "console/approvals/detail.html", context, status=status)

@@ -1,0 +1,98 @@
+"""The inbox in the console and in the admin: the same service, the same refusals."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from ledger.models import Approval
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "a-long-password-of-hers"
+
+
+@pytest.fixture
+def asker(transactional_db: None) -> User:
+    STATE.clear()
+    user = User.objects.create_user("asker", is_staff=True, password=PASSWORD)
+    return grant(user, "approval.read", "approval.decide")
+
+
+@pytest.fixture
+def manager(transactional_db: None) -> User:
+    user = User.objects.create_user("manager", is_staff=True, password=PASSWORD)
+    return grant(user, "approval.read", "approval.decide")
+
+
+@pytest.fixture
+def approval(asker: User) -> Iterator[Approval]:
+    with acting(asker):
+        put_into_force()
+        yield asked(capability="api_key.issue")
+
+
+def visit(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def decide(client: Client, approval: Approval, **form: str) -> str:
+    form = {"decision": "approve", "comment": "fine", **form}
+    client.post(f"/approvals/{approval.pk}/decide", form)
+    return Approval.objects.get(pk=approval.pk).status
+
+
+class TestInbox:
+    def test_shows_what_waits_and_how_much(self, approval: Approval, manager: User) -> None:
+        page = visit(manager).get("/approvals").content.decode()
+
+        assert f"/approvals/{approval.pk}" in page
+        assert 'class="badge">1<' in page
+
+    def test_holds_nothing_for_the_requester(self, approval: Approval, asker: User) -> None:
+        page = visit(asker).get("/approvals").content.decode()
+
+        assert "Nothing waits for your decision." in page
+        assert 'class="badge"' not in page
+
+
+class TestDeciding:
+    def test_of_what_is_critical_takes_the_password(
+        self, approval: Approval, manager: User
+    ) -> None:
+        client = visit(manager)
+
+        assert decide(client, approval) == "pending"
+        assert decide(client, approval, password="wrong") == "pending"
+        assert decide(client, approval, password=PASSWORD) == "approved"
+
+    def test_is_refused_to_the_requester(self, approval: Approval, asker: User) -> None:
+        assert decide(visit(asker), approval, password=PASSWORD) == "pending"
+
+    def test_wants_a_reason(self, approval: Approval, manager: User) -> None:
+        assert decide(visit(manager), approval, comment="", password=PASSWORD) == "pending"
+
+
+class TestAdmin:
+    def act(self, user: User, approval: Approval, action: str) -> str:
+        form = {"action": action, "_selected_action": str(approval.pk)}
+        answer = visit(user).post("/admin/ledger/approval/", form, follow=True)
+        assert answer.status_code == 200
+        return Approval.objects.get(pk=approval.pk).status
+
+    def test_denies_through_the_same_service(self, asker: User, manager: User) -> None:
+        with acting(asker):
+            put_into_force()
+            approval = asked()
+
+        assert self.act(asker, approval, "approve") == "pending"
+        assert self.act(manager, approval, "deny") == "denied"
+
+    def test_asks_for_more_than_a_click_when_it_is_critical(
+        self, approval: Approval, manager: User
+    ) -> None:
+        assert self.act(manager, approval, "approve") == "pending"
