@@ -15,11 +15,11 @@ from events import catalogue, context, recorder
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import NotFound, Rejected
-from events.domain.principal import Principal
+from events.domain.principal import Principal, PrincipalKind
 from ledger import recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
-from workflows.flows import actions, feed, services, waiting
+from workflows.flows import actions, engine, feed, services, waiting
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import FlowExists, InputsMissing
@@ -130,6 +130,10 @@ def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> 
     if envelope is not None and script is not None and not waiting.accepts(script, data):
         return {"skipped": "the filter does not accept the event"}
     flow_id = rules.flow_id_of(name, occasion)
+    if envelope is not None and _is_of_own_making(name, envelope):
+        reason = "a flow of this start made the event: it would go on for ever"
+        _note_refusal(name, flow_id, reason)
+        return {"refused": reason}
     try:
         services.start_flow(
             flow_id=flow_id,
@@ -280,6 +284,13 @@ def _locked(name: str, expected_version: int | None) -> FlowStart:
         raise StartUnknown(name)
     check_version(expected_version, known.version)
     return known
+
+
+def _is_of_own_making(name: str, envelope: Envelope) -> bool:
+    if envelope.principal.kind is not PrincipalKind.WORKFLOW:
+        return False
+    maker = engine.flow(envelope.principal.id)
+    return maker is not None and maker.options.get("started_by_start") == name
 
 
 def _note_refusal(name: str, flow_id: str, reason: str) -> None:

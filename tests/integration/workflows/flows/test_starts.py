@@ -1,6 +1,6 @@
 """Flows that start by themselves: by the clock, and on events; once per occasion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from ledger.preconditions import VersionMoved
 from ledger.principals import human_of
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
 from tests.integration.workflows.flows.test_api import client_of, post, script
-from workflows.flows import feed, services, starts
+from workflows.flows import callables, feed, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
 from workflows.flows.domain.start import StartInvalid, StartUnknown
@@ -126,6 +126,25 @@ class TestOnEvents:
         [refused] = selectors.stream_events(("flow_start", "gusts"))[-1:]
         assert refused.name == "flow_start.refused"
         assert refused.data["reason"] == "speed: jpath produced no matches"
+
+    def test_a_flow_that_makes_the_event_does_not_start_itself(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def blow(_inputs: Mapping[str, Any]) -> None:
+            wind()
+
+        monkeypatch.setitem(callables._registered, "blow", blow)
+        step = {"id": "blow", "name": "b", "type": "python", "python": {"callable": "blow"}}
+        services.register_step(step=step_from_json(step))
+        on_wind(goals=["blow"], takes={})
+        wind()
+        for _ in range(3):
+            follow()
+            work_off()
+
+        assert len(started()) == 1
+        [refused] = selectors.stream_events(("flow_start", "gusts"))[-1:]
+        assert "would go on for ever" in refused.data["reason"]
 
     def test_switched_off_they_start_nothing_and_make_up_for_nothing(self) -> None:
         on_wind()
