@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="per side and round")
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
+    if Path(__file__).with_name(options.row).joinpath("settings.py").exists():
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"bench.{options.row}.settings")
     with database.fresh():
         row = importlib.import_module(f"bench.rows.{options.row}")
         results = harness.compare(row.sides(options), rounds=options.rounds)

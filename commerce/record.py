@@ -7,10 +7,11 @@ from django.db.models import QuerySet
 
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
-from commerce.models import Booking, Invoice, Payment
-from ledger import drift, timelines
-from ledger.domain.action import Target
+from commerce.models import Booking, Invoice, Payment, TravellerPersonal
+from ledger import drift, erasure, timelines
+from ledger.domain.action import Proof, Target
 from ledger.drift import DriftCheck
+from ledger.erasure import Place
 
 
 def _of_booking(booking_id: str) -> Iterator[Target]:
@@ -44,6 +45,17 @@ def _issued() -> QuerySet[Invoice]:
     return Invoice.objects.exclude(status=InvoiceStatus.DRAFT.value)
 
 
+def _forget_traveller(traveller_id: str, _proof: Proof) -> int:
+    try:
+        forgotten, _ = TravellerPersonal.objects.filter(traveller__pk=traveller_id).delete()
+    except ValidationError:
+        return 0
+    return forgotten
+
+
+erasure.declare_place(
+    Place(name="commerce.travellers", subject_type="traveller", forget=_forget_traveller)
+)
 timelines.declare_related("booking", _of_booking)
 timelines.declare_related("invoice", _of_invoice)
 

@@ -257,3 +257,17 @@ declare(
     resource="ledger_canary",
     action="check",
 )
+declare(
+    "ledger.redact_payload",
+    meaning="Take away the content of what entries refer to.",
+    resource="payload",
+    action="redact",
+    risk="high",
+)
+declare(
+    "subject.erase",
+    meaning="Forget a person in every place for good.",
+    resource="subject",
+    action="erase",
+    risk="critical",
+)

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from ledger import conf, idempotency, witnesses
-from ledger.services import approvals, reversals, seals
+from ledger.services import approvals, payloads, reversals, seals
 
 
 @shared_task(name="ledger.prune_idempotency_keys", ignore_result=True)
@@ -32,3 +32,9 @@ def expire_reversals(**_newer_arguments: Any) -> None:
 def expire_approvals(**_newer_arguments: Any) -> None:
     """End the approvals that nobody has decided in time."""
     approvals.expire_approvals()
+
+
+@shared_task(name="ledger.expire_payloads", ignore_result=True)
+def expire_payloads(**_newer_arguments: Any) -> None:
+    """Let go of content whose retention has ended."""
+    payloads.expire_payloads()

@@ -12,7 +12,7 @@ from commerce.services import bookings
 from events import context, executor
 from events.domain.errors import Conflict
 from events.ids import new_id
-from ledger import preconditions, recording
+from ledger import erasure, preconditions, recording
 from ledger.domain.action import Action, Kind, Target
 
 PERSONAL_FIELDS = (
@@ -119,8 +119,10 @@ def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> Traveller:
 
     :raises TravellerNotOnBooking: if they are not on this booking.
     """
-    with recording.recorded(_action("erase", Kind.UPDATE, traveller_id, may="erase")):
+    with recording.recorded(_action("erase", Kind.UPDATE, traveller_id, may="erase")) as proof:
         _change_roster(booking_id, traveller_id, RosterChange.ERASED, PERSONAL_FIELDS)
+        # What the ledger keeps about them goes too.
+        erasure.shred_in_transaction(f"traveller/{traveller_id}", proof, at=timezone.now())
         TravellerPersonal.objects.filter(pk=traveller_id).delete()
         traveller = Traveller.objects.select_for_update().get(pk=traveller_id)
         traveller.revision += 1

@@ -157,6 +157,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
     "seal-entries": {"task": "ledger.seal_entries", "schedule": 5.0, "options": {"expires": 5}},
+    "expire-payloads": {
+        "task": "ledger.expire_payloads",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "forget-idempotency-keys": {
         "task": "ledger.prune_idempotency_keys",
         "schedule": 3600.0,

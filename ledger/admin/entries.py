@@ -1,14 +1,27 @@
-"""The entries of the ledger in the admin, to be looked at."""
+"""The entries of the ledger in the admin, to be looked at, with what is around them."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from ledger import authority
+from ledger import timelines
+from ledger.admin import seals  # noqa: F401 - importing registers.
+from ledger.admin.looking import ReadOnly
+from ledger.domain.action import Target
 from ledger.models import Entry
+
+TIMELINE_SHOWN = 50
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin[Entry]):
+class EntryAdmin(ReadOnly, admin.ModelAdmin[Entry]):
     """Who did what. Nothing here changes a record; the database would refuse it."""
 
     list_display = [
@@ -20,24 +33,109 @@ class EntryAdmin(admin.ModelAdmin[Entry]):
         "evaluated_risk",
         "principal_type",
         "principal_id",
+        "sealed_at",
     ]
-    list_filter = ["evaluated_risk", "status", "action_kind", "principal_type", "target_type"]
-    search_fields = ["=target_id", "=correlation_id", "=principal_id", "=action_name"]
+    list_filter = [
+        "evaluated_risk",
+        "status",
+        "action_kind",
+        "principal_type",
+        "principal_subtype",
+        "target_type",
+        "actor_type",
+        "caller_type",
+        "authorization_source",
+        "capability_id",
+        "internal_request",
+        "mutation__reversal_kind",
+        "standing__state",
+        "standing__outcome",
+        "disclosure__decision_policy",
+        "occurred_at",
+    ]
+    search_fields = [
+        "=action_name",
+        "=target_id",
+        "=principal_id",
+        "=correlation_id",
+        "=causation_id",
+        "=session_id",
+        "=api_token_id",
+        "=workflow_run_id",
+        "=workflow_step_id",
+        "=route_or_tool_name",
+        "=idempotency_key",
+        "=delegated_by_id",
+        "=id",
+        "=approval_id",
+    ]
+    list_select_related = ["seal"]
     exclude = ["body"]
+    readonly_fields = ["what_it_did", "sealed_at", "refers_to", "chain", "timeline"]
     ordering = ["-occurred_at", "-id"]
-    show_full_result_count = False
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, "ledger.read")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        return timelines.entries()
 
-    def has_view_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        return authority.holds(request, "ledger.read")
+    @admin.display(description="Position", ordering="seal__position")
+    def sealed_at(self, entry: Entry) -> str:
+        """Say where the seals have it, or that it waits."""
+        seal = getattr(entry, "seal", None)
+        return str(seal.position) if seal else "waits for its seal"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.display(description="What it did")
+    def what_it_did(self, entry: Entry) -> str:
+        """Say what its detail says: never values."""
+        if (disclosure := getattr(entry, "disclosure", None)) is not None:
+            why = f" because: {disclosure.reason_code}" if disclosure.reason_code else ""
+            return f"Showed {disclosure}{why}"
+        return str(getattr(entry, "mutation", "")) or "-"
 
-    def has_change_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        return False
+    @admin.display(description="Refers to")
+    def refers_to(self, entry: Entry) -> SafeString:
+        """Name its payloads, and what has become of them."""
+        rows = (
+            (each.kind, each.schema_tag, each.retention, each.redaction, each.digest)
+            for each in entry.payloads.all()
+        )
+        return _listed("{} ({}), {}, {}: {}", rows)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Entry | None = None) -> bool:
-        return False
+    @admin.display(description="Chain")
+    def chain(self, entry: Entry) -> SafeString:
+        """Show what led to it, and what came of it."""
+        chain = timelines.chain_of(entry)
+        return format_html_join(
+            "",
+            "<p><strong>{}</strong></p>{}",
+            (
+                (each.name.replace("_", " "), _links(getattr(chain, each.name)))
+                for each in fields(chain)
+                if getattr(chain, each.name)
+            ),
+        ) or format_html("{}", "-")
+
+    @admin.display(description="Timeline of its target")
+    def timeline(self, entry: Entry) -> SafeString:
+        """Show what befell its target and what belongs to it, the newest first."""
+        target = Target(type=entry.target_type, id=entry.target_id)
+        found = timelines.timeline_of([target]).order_by("-occurred_at", "-id")
+        return _links(found[:TIMELINE_SHOWN])
+
+
+def _links(entries: Iterable[Entry]) -> SafeString:
+    rows = (
+        (
+            reverse("admin:ledger_entry_change", args=[each.pk]),
+            each.occurred_at.strftime("%Y-%m-%d %H:%M:%S"),
+            each.action_name,
+            f"{each.target_type} {each.target_id}",
+            each.status,
+            f"{each.principal_type} {each.principal_id}",
+        )
+        for each in entries
+    )
+    return _listed('<a href="{}">{} {}</a> on {}: {}, by {}', rows)
+
+
+def _listed(line: str, rows: Iterable[tuple[Any, ...]]) -> SafeString:
+    return format_html("<ul>{}</ul>", format_html_join("", f"<li>{line}</li>", rows))

@@ -8,8 +8,9 @@ from ledger.api.views.api_keys import ApiKeyViewSet
 from ledger.api.views.approval_policies import ApprovalPolicyViewSet
 from ledger.api.views.approvals import ApprovalViewSet
 from ledger.api.views.delegations import DelegationViewSet
-from ledger.api.views.entries import EntryViewSet, Export, PayloadContent, Tail, Timeline
+from ledger.api.views.entries import EntryViewSet, Export, Tail, Timeline
 from ledger.api.views.health import Health
+from ledger.api.views.payloads import Erasures, PayloadContent, PayloadRedaction
 from ledger.api.views.reversals import ReversalPreviewView, ReversalsView
 from ledger.api.views.seals import SealViewSet
 
@@ -31,4 +32,6 @@ urlpatterns = [
     path("ledger/export", Export.as_view(), name="ledger-export"),
     path("ledger/health", Health.as_view(), name="ledger-health"),
     path("ledger/payloads/<uuid:payload_id>", PayloadContent.as_view(), name="ledger-payload"),
+    path("ledger/payloads/<uuid:payload_id>/redact", PayloadRedaction.as_view()),
+    path("ledger/erasures", Erasures.as_view(), name="ledger-erasures"),
 ]

@@ -7,12 +7,14 @@ put on record in a transaction of its own, when the refused one is gone.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from events import wire
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id
@@ -35,7 +37,7 @@ from ledger.domain.action import (
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound
 from ledger.domain.capability import ApprovalPolicy as Declared
 from ledger.domain.capability import Risk
-from ledger.domain.policy import Circumstances, Demand, PolicyMissing, PolicyStatus
+from ledger.domain.policy import Circumstances, Demand, Policy, PolicyMissing
 from ledger.domain.validation import Execution, Granted, NotCovered, why_not
 from ledger.entries import ActionRepeated, Draft
 from ledger.idempotency import IdempotencyKeyRequired
@@ -280,12 +282,7 @@ def _demand(
     capability = capabilities.get(authority.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):
         return [], None
-    in_force = list(
-        ApprovalPolicyVersion.objects.select_related("assigned_group")
-        .filter(status=PolicyStatus.ACTIVE.value)
-        .order_by("name")
-    )
-    rules_in_force = [each.rule for each in in_force]
+    in_force, rules_in_force = _in_force()
     demand = policies.demanded(rules_in_force, known, answer=conditions.answer)
     if demand is None and capability.approval is Declared.REQUIRED:
         always = [each.without_condition() for each in rules_in_force]
@@ -293,6 +290,27 @@ def _demand(
         if demand is None:
             raise PolicyMissing(capability.id)
     return in_force, demand
+
+
+def _in_force() -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
+    # A version in force never changes, so which ones those are says all. Reading the rows
+    # for every action cost more than writing its entry.
+    [(ids,)] = wire.run(_IN_FORCE)
+    return _read_in_force(tuple(ids))
+
+
+@lru_cache(maxsize=4)
+def _read_in_force(ids: tuple[UUID, ...]) -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
+    rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
+    in_force = [rows[id_] for id_ in ids]
+    return in_force, [each.rule for each in in_force]
+
+
+# Relies on ledger_policy_has_one_version_in_force.
+_IN_FORCE: Final = """
+SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
+ WHERE status = 'active'
+"""
 
 
 def _bound(

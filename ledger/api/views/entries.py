@@ -13,10 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger import exporting, payloads, recording, timelines
+from ledger import exporting, recording, timelines
 from ledger.api.filters import EntryFilters
 from ledger.api.serializers.entries import (
-    ContentOut,
     EntryDetailOut,
     EntryOut,
     ExportIn,
@@ -26,7 +25,7 @@ from ledger.api.serializers.entries import (
 )
 from ledger.bodies import QueryIn
 from ledger.domain.action import Read, Target
-from ledger.models import Entry, Payload
+from ledger.models import Entry
 
 ORDERINGS = {
     "-occurred_at": ("-occurred_at", "-id"),
@@ -118,30 +117,6 @@ class Tail(APIView):
         reached = asked["after"] + len(page)
         body = TailOut({"results": page, "next_after": reached, "head": max(head, reached)})
         return Response(body.data, headers={"Cache-Control": "no-store"})
-
-
-class PayloadContent(APIView):
-    """What an entry refers to, in clear."""
-
-    capabilities = {"get": "ledger.read_payload"}
-
-    @extend_schema(responses=ContentOut)
-    def get(self, request: Request, payload_id: UUID) -> Response:
-        """Show the content of a payload. That somebody looked is on record before it is shown.
-
-        Say why with the header `Access-Reason`.
-        """
-        _asked(QueryIn, request)
-        payload = get_object_or_404(Payload.objects.select_related("key"), pk=payload_id)
-        read = Read(
-            name="ledger.read_payload",
-            target=Target(type="payload", id=str(payload.pk)),
-            capability="ledger.read_payload",
-            fields=(f"{payload.kind} {payload.schema_tag}",),
-            reason=request.headers.get("Access-Reason", ""),
-        )
-        payload.content = recording.disclosed(read, lambda: payloads.content_of(payload))
-        return Response(ContentOut(payload).data, headers={"Cache-Control": "no-store"})
 
 
 class Export(APIView):

@@ -5,8 +5,10 @@ from django.test import Client
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.domain.action import Action, Kind, Target
+from ledger.domain.payload import PayloadKind
 from ledger.models import Agent, AgentSwitch, Delegation, Entry
 from ledger.recording import recorded
+from ledger.services import seals
 from tests.integration.ledger.conftest import grant
 
 LIST = "/admin/ledger/entry/"
@@ -46,6 +48,58 @@ class TestEntryAdmin:
         assert staff.post(f"{LIST}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
         assert staff.post(f"{LIST}{entry.pk}/change/", {}).status_code == 403
         assert Entry.objects.get() == entry
+
+    def test_shows_the_chain_the_timeline_and_what_it_refers_to(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read")
+        action = Action(
+            name="thing.mend",
+            kind=Kind.EXECUTE,
+            target=Target(type="thing", id="t1"),
+            capability="api_key.read",
+            amends=entry.pk,
+        )
+        with context.acting(SYSTEM), recorded(action) as proof:
+            proof.keeps(
+                PayloadKind.BEFORE, {"was": "crimson"}, schema_tag="thing/1", retention="ops-400d"
+            )
+
+        page = staff.get(f"{LIST}{proof.entry_id}/change/").content.decode()
+
+        assert f"/admin/ledger/entry/{entry.pk}/change/" in page
+        assert "amends" in page
+        assert "before (thing/1), ops-400d, none" in page
+        assert "crimson" not in page
+        for filter_ in ("mutation__reversal_kind", "standing__state", "capability_id"):
+            assert staff.get(LIST, {f"{filter_}__exact": "none"}).status_code == 200
+
+    @pytest.mark.parametrize("found", ["t1", "thing.do"])
+    def test_finds_entries_by_any_of_their_ids(
+        self, entry: Entry, alice: User, staff: Client, found: str
+    ) -> None:
+        grant(alice, "ledger.read")
+
+        assert str(entry.pk).encode() in staff.get(LIST, {"q": found}).content
+        assert str(entry.pk).encode() in staff.get(LIST, {"q": str(entry.pk)}).content
+        assert str(entry.pk).encode() not in staff.get(LIST, {"q": "nothing"}).content
+
+
+class TestSealsInTheAdmin:
+    def test_say_up_to_where_and_change_nothing(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read")
+        seals.seal_entries()
+
+        page = staff.get("/admin/ledger/checkpoint/").content.decode()
+
+        assert "1 entries are sealed; 0 wait" in page
+        for model in ("checkpoint", "signingkey", "witness", "payload"):
+            assert staff.get(f"/admin/ledger/{model}/").status_code == 200
+            assert staff.get(f"/admin/ledger/{model}/add/").status_code == 403
+        assert staff.get("/admin/ledger/checkpoint/1/change/").status_code == 200
+        assert staff.post("/admin/ledger/checkpoint/1/delete/", {"post": "yes"}).status_code == 403
 
 
 class TestAgentAdmin:

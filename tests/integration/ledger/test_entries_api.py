@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -18,7 +18,6 @@ from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger import drift, recording, timelines, verifier
 from ledger.domain.action import Action, Kind, Proof, Read, Target
-from ledger.domain.payload import PayloadKind
 from ledger.drift import DriftCheck
 from ledger.models import ApiKey, Entry
 from ledger.recording import recorded
@@ -185,45 +184,6 @@ class TestAnEntry:
 
     def test_that_is_not_there_is_not_found(self, reader: APIClient) -> None:
         assert reader.get(f"{URL}/entries/{uuid4()}").status_code == 404
-
-
-class TestAPayload:
-    def test_is_shown_only_once_that_is_on_record(self, reader: APIClient) -> None:
-        payload = self.kept(reader)
-
-        answer = reader.get(
-            f"{URL}/payloads/{payload['id']}", headers={"Access-Reason": "a complaint"}
-        )
-
-        assert answer.json()["content"] == {"was": "crimson"}
-        assert answer["Cache-Control"] == "no-store"
-        look = Entry.objects.select_related("disclosure").get(action_name="ledger.read_payload")
-        assert (look.target_id, look.disclosure.reason_code) == (payload["id"], "a complaint")
-
-    def test_is_not_shown_when_it_cannot_be_put_on_record(self, reader: APIClient) -> None:
-        payload = self.kept(reader)
-
-        with patch("ledger.entries.wire.run", side_effect=DatabaseError):
-            answer = reader.get(f"{URL}/payloads/{payload['id']}")
-
-        assert answer.status_code == 503
-        assert "crimson" not in answer.content.decode()
-
-    def kept(self, reader: APIClient) -> dict[str, Any]:
-        action = Action(
-            name="thing.paint",
-            kind=Kind.EXECUTE,
-            target=Target(type="thing", id="t1"),
-            capability="api_key.read",
-        )
-        with context.acting(CLERK), recorded(action) as proof:
-            proof.keeps(
-                PayloadKind.BEFORE, {"was": "crimson"}, schema_tag="thing/1", retention="ops-400d"
-            )
-        entry = reader.get(f"{URL}/entries/{proof.entry_id}")
-        assert "crimson" not in entry.content.decode()
-        [payload] = entry.json()["payloads"]
-        return dict(payload)
 
 
 class TestTheTimeline:

@@ -1,7 +1,10 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -10,16 +13,20 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import payloads
+from ledger import erasure, exporting, payloads, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
-from ledger.domain.payload import CONTENT_BYTES_MAX, PayloadKind
+from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
+from ledger.erasure import Place
 from ledger.models import Entry, Payload, SubjectKey
-from ledger.payloads import PayloadTooLarge
+from ledger.payloads import PayloadGone, PayloadTooLarge
 from ledger.recording import recorded
+from ledger.services import payloads as services
+from ledger.services import seals
 from ledger.vault import SealBroken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+LONG_AGO = timezone.now() - timedelta(days=4_000)
 CONTENT = {"name": "Ada Lovelace", "seat": 3}
 
 
@@ -111,6 +118,153 @@ class TestContentAboutAPerson:
 
         with pytest.raises(SealBroken):
             payloads.content_of(payload)
+
+
+def payload_of(proof: Proof) -> Payload:
+    return Payload.objects.select_related("key").get(entry=proof.entry_id)
+
+
+class TestRedactPayload:
+    def test_masks_what_the_schema_calls_personal_and_is_itself_on_record(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(payloads, "_PERSONAL", {})
+        payloads.declare_personal("thing/1", "/name")
+        payload = payload_of(do())
+
+        services.redact_payload(
+            payload_id=payload.pk, mode=Redaction.REDACTED, reason="asked by the person"
+        )
+
+        after = Payload.objects.select_related("redacted_by").get()
+        assert payloads.content_of(after) == {"name": MASK, "seat": 3}
+        assert after.digest == payload.digest
+        assert after.redacted_by is not None
+        assert after.redacted_by.action_name == "ledger.redact_payload"
+        assert after.redacted_by.reason == "asked by the person"
+
+    def test_masks_everything_of_a_schema_that_says_nothing(self) -> None:
+        payload = do_to_a_person()
+
+        services.redact_payload(payload_id=payload.pk, mode=Redaction.REDACTED, reason="")
+
+        after = Payload.objects.select_related("key").get()
+        assert payloads.content_of(after) == {"name": MASK, "seat": MASK}
+        assert not payloads.is_as_committed(after)
+
+    def test_removes_the_content_and_leaves_entry_and_seal(self, tmp_path: Path) -> None:
+        proof = do()
+        services.redact_payload(
+            payload_id=payload_of(proof).pk, mode=Redaction.TOMBSTONED, reason=""
+        )
+
+        with pytest.raises(PayloadGone):
+            payloads.kept_by(proof.entry_id, PayloadKind.BEFORE)
+        assert seals_hold(tmp_path)
+
+    def test_refuses_what_cannot_be_done(self) -> None:
+        payload = payload_of(do())
+        with pytest.raises(services.RedactionNotPossible):
+            services.redact_payload(
+                payload_id=payload.pk, mode=Redaction.CRYPTO_SHREDDED, reason=""
+            )
+        with pytest.raises(services.PayloadUnknown):
+            services.redact_payload(payload_id=uuid4(), mode=Redaction.REDACTED, reason="")
+        assert Entry.objects.filter(action_name="ledger.redact_payload").count() == 0
+
+        services.redact_payload(payload_id=payload.pk, mode=Redaction.TOMBSTONED, reason="")
+        with pytest.raises(services.PayloadAlreadyGone):
+            services.redact_payload(payload_id=payload.pk, mode=Redaction.TOMBSTONED, reason="")
+
+
+def seals_hold(tmp_path: Path) -> bool:
+    out = tmp_path / "export.jsonl"
+    seals.seal_entries()
+    out.write_bytes(b"".join(exporting.export_run()))
+    return verifier.verify(str(out)).entries == Entry.objects.count()
+
+
+class TestExpiry:
+    @pytest.mark.parametrize(
+        ("retention", "redaction"),
+        [
+            ("ops-400d", "tombstoned"),
+            ("finance-10y", "tombstoned"),
+            ("approval-snapshot-2y", "redacted"),
+        ],
+    )
+    def test_goes_as_the_retention_class_says(self, retention: str, redaction: str) -> None:
+        with patch("ledger.recording.timezone.now", return_value=LONG_AGO):
+            do(retention=retention)
+        do(retention=retention)
+
+        assert services.expire_payloads() == 1
+        assert services.expire_payloads() == 0
+
+        assert sorted(Payload.objects.values_list("redaction", flat=True)) == sorted(
+            ["none", redaction]
+        )
+        assert Entry.objects.filter(action_name="ledger.expire_payload").count() == 1
+
+    def test_of_the_last_content_about_a_person_destroys_their_key(self) -> None:
+        with patch("ledger.recording.timezone.now", return_value=LONG_AGO):
+            do_to_a_person()
+            do_to_a_person()
+
+        tasks.expire_payloads()
+
+        assert SubjectKey.objects.get().wrapped is None
+        assert set(Payload.objects.values_list("redaction", flat=True)) == {
+            "tombstoned",
+            "crypto_shredded",
+        }
+
+
+class TestEraseSubject:
+    def test_makes_everything_about_a_person_unreadable_and_leaves_the_seals(
+        self, tmp_path: Path
+    ) -> None:
+        theirs = [do_to_a_person(), do_to_a_person(schema_tag="other/1")]
+        stranger = do_to_a_person("traveller/2")
+        seals.seal_entries()
+
+        certificate, entry_id = services.erase_subject(subject="traveller/1", reason="request 12")
+
+        for each in Payload.objects.filter(pk__in=[each.pk for each in theirs]):
+            assert (each.content, each.redaction) == (None, "crypto_shredded")
+        for each in theirs:
+            each.refresh_from_db()
+            with pytest.raises(PayloadGone):
+                payloads.content_of(each)
+        assert payloads.content_of(stranger) == CONTENT
+        assert certificate.places["ledger.payloads"] == 2
+        kept = payloads.kept_by(entry_id, PayloadKind.COMMAND_RESULT)
+        assert kept == certificate.as_json()
+        assert seals_hold(tmp_path)
+
+    def test_names_every_place_also_where_nothing_was(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(erasure, "_PLACES", {})
+        erasure.declare_place(
+            Place(name="elsewhere", subject_type="traveller", forget=lambda id_, _proof: len(id_))
+        )
+        erasure.declare_place(
+            Place(name="of others", subject_type="guest", forget=lambda _id, _proof: 1)
+        )
+
+        certificate, _ = services.erase_subject(subject="traveller/123", reason="")
+
+        assert certificate.places == {"ledger.payloads": 0, "elsewhere": 3}
+
+    def test_lets_what_comes_later_be_kept_under_a_new_key(self) -> None:
+        before = do_to_a_person()
+        services.erase_subject(subject="traveller/1", reason="")
+
+        after = do_to_a_person()
+
+        assert payloads.content_of(after) == CONTENT
+        assert after.key != before.key
 
 
 class TestTheDatabase:

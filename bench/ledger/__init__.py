@@ -1,0 +1,1 @@
+"""A table that is saved in four ways, for the row `ledger`."""

@@ -1,0 +1,83 @@
+"""Content that is taken away, and persons who are forgotten, over HTTP."""
+
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ledger import payloads as kept
+from ledger import recording
+from ledger.api.serializers.entries import ContentOut, PayloadOut
+from ledger.api.serializers.payloads import CertificateOut, ErasureIn, RedactionIn
+from ledger.bodies import QueryIn
+from ledger.domain.action import Read, Target
+from ledger.domain.payload import Redaction
+from ledger.models import Payload
+from ledger.services import payloads
+
+
+class PayloadContent(APIView):
+    """What an entry refers to, in clear."""
+
+    capabilities = {"get": "ledger.read_payload"}
+
+    @extend_schema(responses=ContentOut)
+    def get(self, request: Request, payload_id: UUID) -> Response:
+        """Show the content of a payload. That somebody looked is on record before it is shown.
+
+        Say why with the header `Access-Reason`.
+        """
+        QueryIn(data=request.query_params).is_valid(raise_exception=True)
+        payload = get_object_or_404(Payload.objects.select_related("key"), pk=payload_id)
+        read = Read(
+            name="ledger.read_payload",
+            target=Target(type="payload", id=str(payload.pk)),
+            capability="ledger.read_payload",
+            fields=(f"{payload.kind} {payload.schema_tag}"[:60],),
+            reason=request.headers.get("Access-Reason", ""),
+        )
+        payload.content = recording.disclosed(read, lambda: kept.content_of(payload))
+        return Response(ContentOut(payload).data, headers={"Cache-Control": "no-store"})
+
+
+class PayloadRedaction(APIView):
+    """Taking content away."""
+
+    capabilities = {"post": "ledger.redact_payload"}
+
+    @extend_schema(request=RedactionIn, responses=PayloadOut)
+    def post(self, request: Request, payload_id: UUID) -> Response:
+        """Mask or remove the content of a payload. Entry, digest and seals stay as they are."""
+        asked = RedactionIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        payload = payloads.redact_payload(
+            payload_id=payload_id,
+            mode=Redaction(asked.validated_data["mode"]),
+            reason=asked.validated_data["reason"],
+            pointers=asked.validated_data.get("pointers"),
+        )
+        return Response(PayloadOut(payload).data)
+
+
+class Erasures(APIView):
+    """Forgetting persons."""
+
+    capabilities = {"post": "subject.erase"}
+    idempotency_required = ("post",)
+
+    @extend_schema(request=ErasureIn, responses={201: CertificateOut})
+    def post(self, request: Request) -> Response:
+        """Forget a person in every place, and certify what was forgotten where."""
+        asked = ErasureIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        certificate, entry_id = payloads.erase_subject(**asked.validated_data)
+        body = CertificateOut({**certificate.as_json(), "entry_id": entry_id})
+        return Response(
+            body.data,
+            status=status.HTTP_201_CREATED,
+            headers={"Location": f"/api/v1/ledger/entries/{entry_id}"},
+        )

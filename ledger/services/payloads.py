@@ -1,0 +1,159 @@
+"""Take content away from what entries refer to. Each time is an action of its own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from events import context
+from events.domain.errors import Conflict, NotFound, Rejected
+from events.domain.principal import SYSTEM
+from ledger import erasure, payloads, recording
+from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.payload import RETENTIONS, PayloadKind, Redaction, masked
+from ledger.erasure import Certificate
+from ledger.models import Payload
+
+EXPIRED_PER_PASS = 500
+
+
+class PayloadUnknown(NotFound):
+    code = "payload_unknown"
+
+    def __init__(self, payload_id: UUID) -> None:
+        super().__init__(f"There is no payload {payload_id}.", payload_id=str(payload_id))
+
+
+class PayloadAlreadyGone(Conflict):
+    code = "payload_already_gone"
+
+    def __init__(self, payload: Payload) -> None:
+        super().__init__(
+            "Its content was taken away before.",
+            payload_id=str(payload.pk),
+            redaction=payload.redaction,
+        )
+
+
+class RedactionNotPossible(Rejected):
+    code = "redaction_not_possible"
+    hint = "Mask it (redacted) or remove it (tombstoned); to shred, erase its subject."
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(f"A single payload cannot be {mode}.", pointer="/mode", mode=mode)
+
+
+def redact_payload(
+    *, payload_id: UUID, mode: Redaction, reason: str, pointers: Sequence[str] | None = None
+) -> Payload:
+    """Mask or remove the content of a payload; `pointers` say what to mask (default: by schema).
+
+    :raises PayloadUnknown: if there is none.
+    :raises PayloadAlreadyGone: if nothing is left of it.
+    :raises RedactionNotPossible: if `mode` is neither of the two.
+    """
+    if mode not in {Redaction.REDACTED, Redaction.TOMBSTONED}:
+        raise RedactionNotPossible(mode.value)
+    with recording.recorded(_action("ledger.redact_payload", payload_id, reason)) as proof:
+        return _fade(payload_id, mode, proof, at=timezone.now(), pointers=pointers)
+
+
+def expire_payloads(*, limit: int = EXPIRED_PER_PASS) -> int:
+    """Let go of content whose retention has ended, as its class says; return of how many."""
+    due = Payload.objects.filter(redaction=Redaction.NONE.value, expires_at__lte=timezone.now())
+    ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
+    with context.acting(SYSTEM):
+        return sum(expire_payload(payload_id=payload_id) for payload_id in ids)
+
+
+def expire_payload(*, payload_id: UUID) -> bool:
+    """Let go of one payload's content, unless it is gone or not due; say whether it was."""
+    with recording.recorded(_action("ledger.expire_payload", payload_id)) as proof:
+        at = timezone.now()
+        payload = Payload.objects.select_for_update().get(pk=payload_id)
+        if payload.redaction != Redaction.NONE.value or payload.expires_at > at:
+            proof.changes_nothing()
+            return False
+        mode = RETENTIONS[payload.retention].then
+        if mode is Redaction.CRYPTO_SHREDDED and _shares_its_key(payload):
+            # The key lives as long as anything under it; this content goes all the same.
+            mode = Redaction.TOMBSTONED
+        _fade(payload_id, mode, proof, at=at)
+    return True
+
+
+def erase_subject(*, subject: str, reason: str) -> tuple[Certificate, UUID]:
+    """Forget a person in every place; return the certificate, and the entry that carries it.
+
+    Entries and seals stay as they are. Content is unreadable from then on, also in copies of
+    the rows made before, once no copy of the key is left.
+    """
+    action = Action(
+        name="subject.erase",
+        # Not an update: there may be nothing of theirs among the payloads.
+        kind=Kind.EXECUTE,
+        target=Target(type="subject", id=subject),
+        capability="subject.erase",
+        reason=reason,
+    )
+    with recording.recorded(action) as proof:
+        certificate = erasure.forget_in_transaction(subject, proof, at=timezone.now())
+        proof.keeps(
+            PayloadKind.COMMAND_RESULT,
+            certificate.as_json(),
+            schema_tag=erasure.CERTIFICATE,
+            retention="finance-10y",
+        )
+        places = ", ".join(f"{name} {count}" for name, count in certificate.places.items())
+        proof.says(f"Forgotten: {places}")
+    return certificate, proof.entry_id
+
+
+def _action(name: str, payload_id: UUID, reason: str = "") -> Action:
+    return Action(
+        name=name,
+        kind=Kind.UPDATE,
+        target=Target(type="payload", id=str(payload_id)),
+        capability="ledger.redact_payload",
+        reason=reason,
+    )
+
+
+def _fade(
+    payload_id: UUID,
+    mode: Redaction,
+    proof: Proof,
+    *,
+    at: datetime,
+    pointers: Sequence[str] | None = None,
+) -> Payload:
+    locked = Payload.objects.select_for_update(of=("self",)).select_related("key")
+    payload = locked.filter(pk=payload_id).first()
+    if payload is None:
+        raise PayloadUnknown(payload_id)
+    if Redaction(payload.redaction).is_final:
+        raise PayloadAlreadyGone(payload)
+    if mode is Redaction.CRYPTO_SHREDDED and payload.key is not None:
+        erasure.shred_in_transaction(payload.key.subject, proof, at=at)
+    else:
+        payload.content = None
+        if mode is Redaction.REDACTED:
+            wanted = pointers if pointers is not None else payloads.personal_in(payload.schema_tag)
+            payload.content = _masked(payload_id, wanted)
+        payload.redaction = mode.value
+        payload.redacted_at = at
+        payload.redacted_by_id = proof.entry_id
+        payload.save(update_fields=["content", "redaction", "redacted_at", "redacted_by"])
+    proof.says(f"{payload.kind} ({payload.schema_tag}) is {mode.value}")
+    return Payload.objects.select_related("key").get(pk=payload_id)
+
+
+def _masked(payload_id: UUID, pointers: Sequence[str] | None) -> bytes:
+    whole = Payload.objects.select_related("key").get(pk=payload_id)
+    return payloads.reclosed(whole, masked(payloads.content_of(whole), pointers))
+
+
+def _shares_its_key(payload: Payload) -> bool:
+    others = Payload.objects.filter(key=payload.key_id, redaction=Redaction.NONE.value)
+    return others.exclude(pk=payload.pk).exists()

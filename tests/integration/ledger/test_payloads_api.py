@@ -1,0 +1,108 @@
+"""What entries refer to, from the outside: shown on record only, taken away, forgotten."""
+
+from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from rest_framework.test import APIClient
+
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from ledger.domain.action import Action, Kind, Target
+from ledger.domain.payload import PayloadKind
+from ledger.models import Entry
+from ledger.recording import recorded
+from tests.integration.ledger.conftest import client_with, grant, issue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/ledger"
+CLERK = Principal(kind=PrincipalKind.USER, id="7")
+
+
+@pytest.fixture
+def reader(alice: User) -> APIClient:
+    grant(alice, "ledger.read", "ledger.read_payload")
+    return client_with(issue(alice, ["ledger.*"])[0])
+
+
+class TestAPayload:
+    def test_is_shown_only_once_that_is_on_record(self, reader: APIClient) -> None:
+        payload = self.kept(reader)
+
+        answer = reader.get(
+            f"{URL}/payloads/{payload['id']}", headers={"Access-Reason": "a complaint"}
+        )
+
+        assert answer.json()["content"] == {"was": "crimson"}
+        assert answer["Cache-Control"] == "no-store"
+        look = Entry.objects.select_related("disclosure").get(action_name="ledger.read_payload")
+        assert (look.target_id, look.disclosure.reason_code) == (payload["id"], "a complaint")
+
+    def test_is_not_shown_when_it_cannot_be_put_on_record(self, reader: APIClient) -> None:
+        payload = self.kept(reader)
+
+        with patch("ledger.entries.wire.run", side_effect=DatabaseError):
+            answer = reader.get(f"{URL}/payloads/{payload['id']}")
+
+        assert answer.status_code == 503
+        assert "crimson" not in answer.content.decode()
+
+    def test_can_be_taken_away_by_who_may(self, alice: User, reader: APIClient) -> None:
+        payload = self.kept(reader)
+        url, body = f"{URL}/payloads/{payload['id']}/redact", {"mode": "tombstoned", "reason": "x"}
+        assert reader.post(url, body).status_code == 403
+        grant(alice, "ledger.redact_payload")
+
+        assert reader.post(url, {"mode": "crypto_shredded", "reason": "x"}).status_code == 400
+        assert reader.post(url, body).json()["redaction"] == "tombstoned"
+        assert reader.get(f"{URL}/payloads/{payload['id']}").json()["code"] == "payload_gone"
+
+    def kept(self, reader: APIClient) -> dict[str, Any]:
+        action = Action(
+            name="thing.paint",
+            kind=Kind.EXECUTE,
+            target=Target(type="thing", id="t1"),
+            capability="api_key.read",
+        )
+        with context.acting(CLERK), recorded(action) as proof:
+            proof.keeps(
+                PayloadKind.BEFORE, {"was": "crimson"}, schema_tag="thing/1", retention="ops-400d"
+            )
+        entry = reader.get(f"{URL}/entries/{proof.entry_id}")
+        assert "crimson" not in entry.content.decode()
+        [payload] = entry.json()["payloads"]
+        return dict(payload)
+
+
+class TestAnErasure:
+    def test_answers_with_a_certificate_that_an_entry_carries(self, alice: User) -> None:
+        grant(alice, "subject.erase", "ledger.read")
+        client = client_with(issue(alice, ["*"])[0])
+        body = {"subject": f"traveller/{uuid4()}", "reason": "request 12"}
+        assert client.post(f"{URL}/erasures", body).status_code == 400
+        key = {"Idempotency-Key": str(uuid4())}
+
+        answer = client.post(f"{URL}/erasures", body, headers=key)
+
+        assert answer.status_code == 201
+        assert answer.json()["places"] == {"commerce.travellers": 0, "ledger.payloads": 0}
+        entry = client.get(answer["Location"]).json()
+        assert (entry["action_name"], entry["evaluated_risk"]) == ("subject.erase", "critical")
+        assert [each["schema_tag"] for each in entry["payloads"]] == ["erasure_certificate/1"]
+
+    @pytest.mark.parametrize("subject", ["", "traveller", "Traveller/1", "a/b/c", "a/ b"])
+    def test_refuses_what_names_nobody(self, alice: User, subject: str) -> None:
+        grant(alice, "subject.erase")
+        client = client_with(issue(alice, ["*"])[0])
+
+        answer = client.post(
+            f"{URL}/erasures",
+            {"subject": subject, "reason": "x"},
+            headers={"Idempotency-Key": str(uuid4())},
+        )
+
+        assert answer.status_code == 400
