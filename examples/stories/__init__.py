@@ -4,7 +4,7 @@ WebSocket, as an integrator would, and ends at the first thing that is not as it
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from examples.stories import booking, flow
+from examples.stories import approval, booking, flow
 from examples.stories.world import World
 
 
@@ -15,6 +15,7 @@ class Story:
 
 
 STORIES = {
+    "approval": Story("An agent cancels a paid booking, and is held to account.", approval.tell),
     "booking": Story("A booking is made, paid and sent, while things go wrong.", booking.tell),
     "flow": Story("Seats are held, paid and ticketed by flows, while things go wrong.", flow.tell),
 }

@@ -30,11 +30,20 @@ class Api:
 
     client: httpx2.Client
 
-    def get(self, path: str, **query: Any) -> JSON:
-        return self._call("GET", path, 200, params=query)
+    def get(self, path: str, *, wanted: int = 200, **query: Any) -> JSON:
+        return self._call("GET", path, wanted, params=query)
 
-    def post(self, path: str, body: JSON = None, *, status: int = 200, key: str = "") -> JSON:
-        headers = {"Idempotency-Key": key} if key else {}
+    def download(self, path: str, **query: Any) -> bytes:
+        answer = self.client.get(f"/api/v1/{path}", params=query)
+        if answer.status_code != httpx2.codes.OK:
+            raise NotAsExpected(f"GET /api/v1/{path}: {answer.status_code}.\n{answer.text}")
+        return answer.content
+
+    def post(
+        self, path: str, body: JSON = None, *, status: int = 200, key: str = "", under: str = ""
+    ) -> JSON:
+        said = {"Idempotency-Key": key, "Action-Approval-Id": under}
+        headers = {name: value for name, value in said.items() if value}
         return self._call("POST", path, status, json=body, headers=headers)
 
     def delete(self, path: str) -> None:
@@ -121,7 +130,7 @@ class Feed:
 @dataclass(slots=True)
 class World:
     """Everything a story needs. `kill` ends a part of the house with SIGKILL, `second` opens
-    the API as another person."""
+    the API as another person, `using` as whoever holds a key."""
 
     api: Api
     feed: Feed
@@ -131,6 +140,7 @@ class World:
     steps: StepPeers
     kill: Callable[[str], None]
     second: Callable[[], AbstractContextManager[Api]]
+    using: Callable[[str], AbstractContextManager[Api]]
     say: Callable[[str], object]
     chapters: int = field(default=0)
 
@@ -202,6 +212,7 @@ def opened(
             steps=_step_peers(peers[STEPS_URL]),
             kill=kill,
             second=lambda: _as_another(url, second_key()),
+            using=lambda key: _as_another(url, key),
             say=say,
         )
 

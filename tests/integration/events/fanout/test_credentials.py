@@ -13,12 +13,14 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 from websockets.exceptions import InvalidStatus
 
-from events import selectors
+from events import context, selectors
 from events.domain.envelope import Stream
-from ledger.models import ApiKey, SocketTicket
-from ledger.services import api_keys
+from events.domain.principal import SYSTEM
+from ledger.models import ApiKey, Entry, SocketTicket
+from ledger.services import agents, api_keys, delegations
 from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
+from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.live import Client, Server, eventually, is_event, sequence, visiting, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -217,6 +219,31 @@ class TestTheEndOfACredential:
             assert ended.hear_the_end() == (4401, "the credential has ended")
             written(1)
             stays.hear(lambda frame: frame["type"] == "note.written")
+
+    @pytest.mark.parametrize("how", ["revoked", "stopped", "all stopped"])
+    def test_a_stopped_agent_loses_its_sockets_at_once(self, server: Server, how: str) -> None:
+        link = delegated(an_agent(make_user("event.read"), f"agent {how}"), "event.read")
+        with visiting(server, key_of(link)) as client:
+            client.subscribe()
+            with context.acting(SYSTEM):
+                if how == "revoked":
+                    delegations.revoke_delegation(delegation_id=link.pk, reason="enough")
+                elif how == "stopped":
+                    agents.stop_agent(agent_id=link.agent_id, reason="enough")
+                else:
+                    agents.stop_all_agents(reason="enough")
+            sequence()
+
+            assert client.hear_the_end() == (4401, "the credential has ended")
+        with context.acting(SYSTEM):
+            agents.resume_all_agents(reason="the test is over")
+        read = Entry.objects.filter(delegation_id=link.pk, capability_id="event.read")
+        assert read.get().caller_type == "socket"
+
+    def test_an_agent_without_the_feed_in_its_scopes_gets_no_socket(self, server: Server) -> None:
+        link = delegated(an_agent(make_user("event.read"), "agent without"), "booking.read")
+
+        assert refusal(server, key_of(link)) == (403, "delegation_out_of_reach")
 
     def test_an_expired_key_closes_its_sockets_soon(self, watchful: Server) -> None:
         secret, key_id = make_key(make_user(trips.READ))
