@@ -146,11 +146,10 @@ def _carry_out_once(
     again = agent.post(at, WHY, key=key, under=approval["id"])
     world.expect("the booking of a repeated request", again["revision"], done["revision"])
     other = agent.post(
-        at, {"reason": "Another one."}, status=409, key=str(uuid4()), under=approval["id"]
+        at, {"reason": "Another one."}, status=422, key=str(uuid4()), under=approval["id"]
     )
-    world.note(
-        f"asked twice, done once; for anything else the approval is no good: {other['code']}"
-    )
+    world.note(f"asked twice, done once; it is no good for another: {other['code']}")
+    world.feed.wait_for("booking.cancelled", lambda f: f["id"][1] == booking["id"])
     frames = [
         frame for frame in world.feed.about(booking["id"]) if frame["type"] == "booking.cancelled"
     ]
@@ -160,7 +159,7 @@ def _carry_out_once(
 def _give_half_back(world: World, booking: dict[str, Any], payment: dict[str, Any]) -> None:
     world.step("Half of it goes back, as the terms say")
     now = world.api.get(f"bookings/{booking['id']}")
-    world.expect("what the terms give back", now["entitlement"]["refund_cents"], HALF_CENTS)
+    world.expect("what the terms give back", now["entitlement"]["amount_cents"], HALF_CENTS)
     why = {"reason": "Cancelled three weeks ahead."}
     credit = {"amount_cents": HALF_CENTS, "currency": "EUR", "invoice_id": payment["invoice_id"]}
     note = world.api.post("credit-notes", {**credit, **why}, status=201)
@@ -169,7 +168,7 @@ def _give_half_back(world: World, booking: dict[str, Any], payment: dict[str, An
     refund = world.api.post("refunds", half, status=201)
     settled = world.api.post(f"refunds/{refund['id']}/settle", {})
     world.expect("the refund", settled["status"], "settled")
-    refused = world.api.post("refunds", {**back, "amount_cents": PAID_CENTS}, status=422)
+    refused = world.api.post("refunds", {**back, "amount_cents": PAID_CENTS}, status=409)
     world.note(f"89.00 EUR went back; more than was paid never does: {refused['code']}")
 
 
@@ -211,8 +210,8 @@ def _prove(world: World, booking: dict[str, Any]) -> None:
     cancelled = '"action_name":"booking.cancel","action_version":1,"actor_type":"system"'
     world.wait(
         "that everything is sealed",
-        lambda: world.api.get("ledger/health"),
-        lambda health: health["seals"]["waiting"] == 0,
+        lambda: world.api.get("ledger/seals/standing"),
+        lambda standing: standing["waiting"] == 0,
     )
     evidence = world.api.download("ledger/export", **about).decode()
     world.expect_not("the cancellation in it", cancelled in evidence, unwanted=False)

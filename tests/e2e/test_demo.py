@@ -29,6 +29,15 @@ class TestDemo:
         assert "12A, allowed by api_key:" in told.stdout
         assert "Everything was as it should be." in told.stdout
 
+    def test_tells_the_story_of_an_agent_and_its_approval_on_what_runs(self, stack: Stack) -> None:
+        told = stack.manage("demo", "approval")
+
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "the agent may not decide at all" in told.stdout
+        assert "asked twice, done once" in told.stdout
+        assert "of a copy with one id changed it says no" in told.stdout
+        assert "Everything was as it should be." in told.stdout
+
     def test_fails_when_something_is_not_as_it_says(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
