@@ -1,6 +1,7 @@
 """Say that something happened: recorded with the change itself, told after its commit."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +80,27 @@ def emit(
         return _said_before(drafted, stream)
     doorbell.ring()
     return _announced(recorded[0])
+
+
+def emit_many(
+    facts: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    stream: Stream,
+    source: Source = Source.SERVICE,
+    at: datetime | None = None,
+) -> list[Envelope]:
+    """Record several facts of one subject, name and data each, in order and one statement.
+
+    All or none; the bus is told of each after the commit. Raises as `emit` does.
+    """
+    if not facts:
+        return []
+    if not wire.in_transaction():
+        raise NoTransaction(facts[0][0])
+    drafts = [draft(name, data, default=Category.DOMAIN) for name, data in facts]
+    recorded = store.append(stream, drafts, provenance_now(source, at))
+    doorbell.ring()
+    return [_announced(envelope) for envelope in recorded]
 
 
 def emit_now(

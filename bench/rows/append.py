@@ -28,15 +28,14 @@ def sides(options: argparse.Namespace) -> list[Side]:
     def emitted(events: int) -> None:
         stream = STREAMS[next(turn) % 1000]
         with transaction.atomic():
-            for _ in range(events):
-                recorder.emit(journal.NAME, journal.DATA, stream=stream)
+            recorder.emit_many([(journal.NAME, journal.DATA)] * events, stream=stream)
 
     for _ in range(1000):
         executed(1)
     contenders: list[tuple[str, str, Callable[[int], None]]] = [
         ("execute: decide, append, commit", "daybook", executed),
         ("psycopg, one INSERT per commit", "floor", floor.append),
-        ("emit in a transaction of its own", "also", emitted),
+        ("emit_many in a transaction of its own", "also", emitted),
     ]
     if saved:
         contenders.append(("eventsourcing, database functions", "peer", saved.append))

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -55,6 +56,31 @@ class TestEmit:
     ) -> None:
         with transaction.atomic(), django_assert_num_queries(1):
             recorder.emit("tally.added", {"number": 1}, stream=STREAM)
+
+    def test_records_many_facts_in_order_with_one_statement(
+        self, django_assert_num_queries: DjangoAssertNumQueries, no_hooks: None
+    ) -> None:
+        heard: list[Envelope] = []
+        bus.subscribe("tally.added", heard.append)
+        facts = [("tally.added", {"number": number}) for number in (3, 1, 2)]
+
+        with transaction.atomic(), django_assert_num_queries(1):
+            emitted = recorder.emit_many(facts, stream=STREAM)
+            assert heard == []
+
+        assert heard == emitted == selectors.stream_events(STREAM)
+        assert [(one.sequence, one.data["number"]) for one in emitted] == [(1, 3), (2, 1), (3, 2)]
+
+    def test_records_none_of_many_when_one_is_wrong(self, no_hooks: None) -> None:
+        numbers: list[Any] = [1, "one"]
+        facts = [("tally.added", {"number": number}) for number in numbers]
+
+        with transaction.atomic():
+            with pytest.raises(EventDataInvalid):
+                recorder.emit_many(facts, stream=STREAM)
+            assert recorder.emit_many([], stream=STREAM) == []
+
+        assert selectors.stream_events(STREAM) == []
 
     def test_leaves_and_tells_nothing_after_a_rollback(self) -> None:
         heard: list[Envelope] = []
