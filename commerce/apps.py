@@ -22,6 +22,9 @@ class CommerceConfig(AppConfig):
             timetable,
         )
         from commerce.commands import bookings, invoices, money, products  # noqa: F401, PLC0415
+        from commerce.reversals import bookings as _bookings  # noqa: F401, PLC0415
+        from commerce.reversals import money as _money  # noqa: F401, PLC0415
+        from commerce.reversals import products as _products  # noqa: F401, PLC0415
 
         post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")
         post_migrate.connect(

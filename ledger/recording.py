@@ -43,6 +43,7 @@ from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.reversals import Undoing
 from ledger.entries import Draft
 from ledger.models import Approval
+from ledger.reversing import Ongoing
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +98,9 @@ def recorded(action: Action) -> Iterator[Proof]:
     :raises ApprovalNotNeeded: within `only_asking`, instead of being done.
     :raises DomainError: if it refers to an approval that does not cover it, as `gate.leave` says.
     """
-    proof = Proof.of(action, entry_id=new_id())
-    under = consent.presented()
     ongoing = reversing.claim()
-    if ongoing is not None:
-        proof.undoes(ongoing.undoing)
+    action, proof = _proof_of(action, ongoing)
+    under = consent.presented()
     try:
         with idempotency.transaction() as unit:
             granted = _begin(action)
@@ -202,6 +201,15 @@ def step_in_transaction(action: Action, status: Status, summary: str, undoing: U
     draft = _draft_without_change(action, status, summary, undoing)
     entries.append(draft)
     return draft.id
+
+
+def _proof_of(action: Action, ongoing: Ongoing | None) -> tuple[Action, Proof]:
+    if ongoing is not None and not action.reason:
+        action = replace(action, reason=ongoing.reason)
+    proof = Proof.of(action, entry_id=new_id())
+    if ongoing is not None:
+        proof.undoes(ongoing.undoing)
+    return action, proof
 
 
 def _draft_without_change(

@@ -5,7 +5,7 @@ entry can be undone as it was meant then; when it no longer is, previews say so 
 what can be done instead. Every app registers its own in `<app>/reversals.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from ledger import capabilities
 from ledger.domain.plans import Plan, Undertaking
 from ledger.domain.reversals import ReversalKind
 
-Found = Mapping[str, Any]
-"""What the rules of a command go by: read from the tables, as plain values."""
+Found = Any
+"""What the rules of a command go by: read from the tables, as plain values of its own shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

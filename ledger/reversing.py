@@ -18,6 +18,7 @@ class Ongoing:
     """A reversal that is being carried out. `entry_id` is its entry, once there is one."""
 
     undoing: Undoing
+    reason: str = ""
     is_claimed: bool = False
     entry_id: UUID | None = None
 
@@ -26,9 +27,12 @@ _ongoing: ContextVar[Ongoing | None] = ContextVar("daybook_reversal", default=No
 
 
 @contextmanager
-def during(undoing: Undoing) -> Iterator[Ongoing]:
-    """Let the first action that is recorded within the block be the one that does `undoing`."""
-    ongoing = Ongoing(undoing)
+def during(undoing: Undoing, *, reason: str = "") -> Iterator[Ongoing]:
+    """Let the first action that is recorded within the block be the one that does `undoing`.
+
+    `reason` is why, where the service itself is not told.
+    """
+    ongoing = Ongoing(undoing, reason)
     token = _ongoing.set(ongoing)
     try:
         yield ongoing

@@ -99,6 +99,14 @@ def store(taken: Taken, *, entry_id: UUID, at: datetime) -> None:
     )
 
 
+def entry_of(target_type: str, target_id: str) -> UUID | None:
+    """Return the newest entry about a target that can be undone; None if there is none."""
+    rows = ReversalStanding.objects.filter(
+        entry__target_type=target_type, entry__target_id=target_id
+    )
+    return rows.order_by("-entry").values_list("entry", flat=True).first()
+
+
 def declared_columns(declared: Declaration | None) -> dict[str, Any]:
     """Return what an entry says about its own undoing."""
     if declared is None:

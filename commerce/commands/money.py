@@ -62,6 +62,7 @@ def _request_refund(_target_id: str, asked: dict[str, Any]) -> str:
         method=RefundMethod(asked["method"]),
         reason=asked["reason"],
         credit_note_id=UUID(note) if note else None,
+        with_credit_note=asked.get("with_credit_note", False),
     )
     return str(refund.pk)
 
@@ -127,12 +128,13 @@ register(
     "Give money of a payment back.",
     _request_refund,
     schema=record(
-        ("credit_note_id",),
+        ("credit_note_id", "with_credit_note"),
         payment_id=ID,
         amount_cents=POSITIVE,
         method={"enum": [method.value for method in RefundMethod]},
         reason=REASON,
         credit_note_id=nullable(ID),
+        with_credit_note=FLAG,
     ),
     state_of=yet_to_be_made,
     makes=True,

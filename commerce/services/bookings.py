@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from commerce import conf, projections, selectors, vault
-from commerce.domain import money
+from commerce.domain import money, undoing
 from commerce.domain.booking.decisions import REQUEST, SWEEP
 from commerce.domain.booking.messages import (
     Advance,
@@ -104,6 +104,7 @@ def create_booking(
         _insert_items(state)
         sealed = vault.seal(contact, of=booking_id)
         BookingContact.objects.create(booking_id=booking_id, sealed=sealed)
+        proof.can_be_undone(undoing.of_booking())
         return _row(booking_id)
 
 
@@ -301,6 +302,9 @@ def _changed(
     if state.status != before.status:
         proof.says(f"Booking went from {before.status} to {state.status}.")
         vouchers.follow(state)
+        declared = undoing.of_transition(proof.action.name, Status(before.status), state.status)
+        if declared is not None:
+            proof.can_be_undone(declared)
     seats.follow(state, source=source)
     return _row(booking_id)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from commerce import projections, selectors, vault
+from commerce.domain import undoing
 from commerce.domain.booking.messages import NoteDocumentsSent
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.masking import mask_email
@@ -112,6 +113,9 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
         proof.answers_with(delivery_id)
         # The address is personal: how many documents go out is not.
         proof.says(f"Delivery {delivery_id} of {len(renditions)} documents.")
+        proof.cannot_be_undone(
+            "What was sent has left the house.", follow_ups=(undoing.SEND_CORRECTION,)
+        )
     return delivery
 
 

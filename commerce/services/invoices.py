@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from commerce import conf
 from commerce.domain import invoices as rules
+from commerce.domain import undoing
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
@@ -105,6 +106,9 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
         )
         store(invoice, proof=proof)
         proof.says(f"Issued as {invoice.number}.")
+        proof.can_be_undone(
+            undoing.of_issue(total_cents=invoice.total_cents, currency=invoice.currency)
+        )
         recorder.emit(
             "invoice.issued",
             {
@@ -146,6 +150,9 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
         invoice.void_reason = reason
         store(invoice, proof=proof)
         proof.says(f"Voided {invoice.number}.")
+        proof.cannot_be_undone(
+            f"The number {invoice.number} is used up.", follow_ups=(undoing.ISSUE_AGAIN,)
+        )
         recorder.emit(
             "invoice.voided",
             {

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from commerce import conf
 from commerce.domain import invoices as rules
-from commerce.domain import settlement
+from commerce.domain import settlement, undoing
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
@@ -20,6 +20,7 @@ from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
+from ledger.domain.reversals import Declaration
 
 
 class PaymentNotFound(NotFound):
@@ -89,6 +90,7 @@ def record_payment(
         )
         if not is_pending:
             _apply(invoice, payment, proof=proof)
+            proof.can_be_undone(_declared(payment))
     return payment
 
 
@@ -109,6 +111,7 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
         payment.paid_at = paid_at or timezone.now()
         payment.save()
         _apply(invoice, payment, proof=proof)
+        proof.can_be_undone(_declared(payment))
     return payment
 
 
@@ -147,7 +150,7 @@ def book_captured(
         provider=captured.provider,
         proof=proof,
     )
-    Capture.objects.create(
+    capture = Capture.objects.create(
         payment=payment,
         provider=captured.provider,
         provider_ref=captured.provider_ref,
@@ -156,6 +159,13 @@ def book_captured(
         window_closes_at=settlement.window_closes_at(captured.at, window=conf.SETTLEMENT_WINDOW),
     )
     _apply(invoice, payment, proof=proof)
+    proof.can_be_undone(
+        undoing.of_capture(
+            amount_cents=amount_cents,
+            currency=payment.currency,
+            until=capture.window_closes_at,
+        )
+    )
     return payment
 
 
@@ -175,6 +185,10 @@ def action_of(
     """Return what is put on record about a payment."""
     may = "payment.record"
     return act(name, payment_id, kind=kind, capability=may, reason=reason, asked=asked)
+
+
+def _declared(payment: Payment) -> Declaration:
+    return undoing.of_payment(amount_cents=payment.amount_cents, currency=payment.currency)
 
 
 def _check(invoice: Invoice, *, amount_cents: int, currency: str) -> None:

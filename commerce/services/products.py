@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from commerce.domain import undoing
 from commerce.domain.money import Money
 from commerce.models import Product
 from commerce.models.products import ProductStatus
@@ -74,6 +75,7 @@ def create_product(
             **details,
         )
         proof.refers_to(product.pk)
+        proof.can_be_undone(undoing.of_new_product())
         _tell("created", product)
     return product
 
@@ -95,8 +97,11 @@ def update_product(
         proof.found(state_of(product))
         preconditions.check_version(expected_version, product.revision)
         proof.says(f"Updated: {', '.join(sorted(changes))}")
+        before = {name: getattr(product, name) for name in changes}
         for name, value in changes.items():
             setattr(product, name, value)
+        if changes:
+            proof.can_be_undone(undoing.of_change(before=plain(before), after=plain(dict(changes))))
         product.revision += 1
         product.updated_at = timezone.now()
         product.save()
@@ -115,12 +120,21 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
         product = _locked(product_id)
         proof.found(state_of(product))
         preconditions.check_version(expected_version, product.revision)
+        proof.cannot_be_undone("The product is gone.", follow_ups=(undoing.ADD_AGAIN,))
         product.revision += 1
         try:
             Product.objects.filter(pk=product_id).delete()
         except ProtectedError as error:
             raise ProductInUse(product_id) from error
         _tell("deleted", product)
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values of a product as JSON has them: what is no number or text has a text."""
+    return {
+        name: value if value is None or isinstance(value, int | str | list) else str(value)
+        for name, value in values.items()
+    }
 
 
 def state_of(product: Product) -> dict[str, Any]:

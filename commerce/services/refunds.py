@@ -6,41 +6,26 @@ from uuid import UUID
 from django.utils import timezone
 
 from commerce import projections, selectors
-from commerce.domain import invoices as invoice_rules
 from commerce.domain import refunds as rules
-from commerce.domain import settlement
+from commerce.domain import undoing
 from commerce.domain.booking.messages import NoteRefund
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.money import CurrenciesMixed
-from commerce.domain.refunds import (
-    NothingToReverse,
-    RefundMethod,
-    RefundStatus,
-    SettlementWindowClosed,
-)
-from commerce.models import Capture, CreditNote, Payment, PaymentStatus, Refund, SeriesScope
+from commerce.domain.refunds import RefundMethod, RefundStatus
+from commerce.models import CreditNote, Payment, Refund
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
-from commerce.services import bookings, invoices, numbers, payments
+from commerce.services import bookings, holding, invoices, payments
 from commerce.services.acts import act
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import recording
+from ledger import recording, standings
 from ledger.domain.action import Kind, Proof
+from ledger.domain.reversals import ReversalKind, StepKind, Undoing
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
 REVERSE_PAYMENT = "commerce.reverse_payment"
-
-
-class CreditNoteNotFound(NotFound):
-    code = "credit_note_not_found"
-
-    def __init__(self, credit_note_id: UUID) -> None:
-        super().__init__(
-            f"There is no credit note {credit_note_id}.", credit_note_id=str(credit_note_id)
-        )
 
 
 class RefundNotFound(NotFound):
@@ -48,28 +33,6 @@ class RefundNotFound(NotFound):
 
     def __init__(self, refund_id: UUID) -> None:
         super().__init__(f"There is no refund {refund_id}.", refund_id=str(refund_id))
-
-
-class CreditNoteOfAnotherInvoice(Rejected):
-    code = "credit_note_of_another_invoice"
-
-    def __init__(self, credit_note_id: UUID) -> None:
-        super().__init__(
-            f"Credit note {credit_note_id} belongs to another invoice than the payment.",
-            pointer="/credit_note_id",
-            credit_note_id=str(credit_note_id),
-        )
-
-
-class PaymentNotRefundable(Rejected):
-    code = "payment_not_refundable"
-
-    def __init__(self, payment: Payment) -> None:
-        super().__init__(
-            f"Payment {payment.pk} is {payment.status}; there is nothing to give back.",
-            payment_id=str(payment.pk),
-            status=payment.status,
-        )
 
 
 class ProviderEndsIt(Rejected):
@@ -103,25 +66,12 @@ def issue_credit_note(
         proof.found({**invoices.state_of(invoice), "credited_cents": credited_cents})
         if currency != invoice.currency:
             raise CurrenciesMixed(invoice.currency, currency)
-        invoice_rules.check_can_credit(invoice_id=str(invoice_id), status=invoice.status)
-        rules.check_credit(
-            invoice_id=str(invoice_id),
-            total_cents=invoice.total_cents,
-            credited_cents=credited_cents,
-            amount_cents=amount_cents,
-        )
-        note = CreditNote.objects.create(
-            invoice=invoice,
-            number=numbers.next_number(SeriesScope.CREDIT_NOTE, day=now.date()),
-            amount_cents=amount_cents,
-            currency=currency,
-            reason=reason,
-            issued_by=str(context.current().principal),
-            issued_at=now,
-        )
+        note = holding.credited(invoice, amount_cents=amount_cents, reason=reason, at=now)
         proof.refers_to(note.pk)
         proof.weighs(amount_cents=amount_cents, currency=currency)
-        _tell_issued(note)
+        proof.cannot_be_undone(
+            "A credit note is in the customer's books.", follow_ups=(undoing.ISSUE_AGAIN,)
+        )
     return note
 
 
@@ -132,46 +82,39 @@ def request_refund(
     method: RefundMethod,
     reason: str,
     credit_note_id: UUID | None = None,
+    with_credit_note: bool = False,
 ) -> Refund:
     """Hold an amount against a payment until it has gone back or not.
 
-    A reversal at the provider is a job; every other way is ended by whoever did it.
+    A reversal at the provider is a job; every other way is ended by whoever did it. It is a
+    step in the undoing of the payment. `with_credit_note` issues one over the same amount.
 
     :raises PaymentNotFound, CreditNoteNotFound: if there is no such thing.
     :raises PaymentNotRefundable: if the payment never came in.
     :raises CreditNoteOfAnotherInvoice: if the two do not belong together.
     :raises RefundExceedsPayment, RefundExceedsCreditNote: if it is more than is left.
+    :raises InvoiceNotCreditable, InvoiceOvercredited: if no credit note can be issued.
     :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
+    :raises ReversalRefused: if the payment is being undone, or is undone, as a whole.
     """
     asked = {"payment_id": payment_id, "amount_cents": amount_cents, "method": method}
     asked |= {"reason": reason, "credit_note_id": credit_note_id}
+    asked |= {"with_credit_note": True} if with_credit_note else {}
     action = act("refund.request", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
-        payment = _locked_payment(payment_id)
+        note = None
+        if with_credit_note:
+            # The invoice first, then the payment: the order of locks.
+            invoice = invoices.locked(_invoice_of(payment_id))
+            note = holding.credited(
+                invoice, amount_cents=amount_cents, reason=reason, at=timezone.now()
+            )
+            proof.says(f"Issued {note.number} and asked for the money to go back.")
+        payment = holding.locked_payment(payment_id)
         held_cents = selectors.refund_held_cents(payment_id=payment_id)
         proof.found({**payments.state_of(payment), "held_cents": held_cents})
-        note = _locked_note(credit_note_id, payment)
-        _check_amount(payment, note, amount_cents)
-        if method is RefundMethod.PROCESSOR_REVERSAL:
-            _check_reversible(payment)
-        refund = Refund.objects.create(
-            payment=payment,
-            credit_note=note,
-            method=method,
-            status=RefundStatus.PENDING,
-            amount_cents=amount_cents,
-            currency=payment.currency,
-            reason=reason,
-            requested_by=str(context.current().principal),
-        )
-        proof.refers_to(refund.pk)
-        proof.weighs(amount_cents=amount_cents, currency=refund.currency)
-        _tell("requested", refund, reason=reason)
-        if method is RefundMethod.PROCESSOR_REVERSAL:
-            queue.enqueue(
-                REVERSE_PAYMENT, subject=f"refund/{refund.pk}", input={"refundId": str(refund.pk)}
-            )
-    return refund
+        note = note or holding.locked_note(credit_note_id, payment)
+        return _begin(payment, note, amount_cents, method, reason, proof=proof)
 
 
 def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
@@ -236,6 +179,64 @@ def state_of(refund: Refund) -> dict[str, Any]:
     return {"status": refund.status}
 
 
+def _begin(
+    payment: Payment,
+    note: CreditNote | None,
+    amount_cents: int,
+    method: RefundMethod,
+    reason: str,
+    *,
+    proof: Proof,
+) -> Refund:
+    holding.check_amount(payment, note, amount_cents)
+    if method is RefundMethod.PROCESSOR_REVERSAL:
+        holding.check_reversible(payment)
+    refund = Refund.objects.create(
+        payment=payment,
+        credit_note=note,
+        method=method,
+        status=RefundStatus.PENDING,
+        amount_cents=amount_cents,
+        currency=payment.currency,
+        reason=reason,
+        requested_by=str(context.current().principal),
+    )
+    proof.refers_to(refund.pk)
+    proof.weighs(amount_cents=amount_cents, currency=refund.currency)
+    _undo_payment(refund, StepKind.BEGUN, proof=proof)
+    _tell("requested", refund, reason=reason)
+    if method is RefundMethod.PROCESSOR_REVERSAL:
+        queue.enqueue(
+            REVERSE_PAYMENT, subject=f"refund/{refund.pk}", input={"refundId": str(refund.pk)}
+        )
+    return refund
+
+
+def _undo_payment(refund: Refund, step: StepKind, *, proof: Proof) -> None:
+    """Make this a step in the undoing of the payment, if that said how it can be undone."""
+    entry_id = standings.entry_of("payment", str(refund.payment_id))
+    if entry_id is None:
+        return
+    is_at_provider = refund.method == RefundMethod.PROCESSOR_REVERSAL
+    is_revert = is_at_provider and refund.credit_note_id is None
+    proof.undoes(
+        Undoing(
+            of=entry_id,
+            step=step,
+            kind=ReversalKind.REVERT if is_revert else ReversalKind.COMPENSATE,
+            amount_cents=refund.amount_cents,
+            is_follow_up=not is_at_provider,
+        )
+    )
+
+
+def _invoice_of(payment_id: UUID) -> UUID:
+    found = Payment.objects.filter(pk=payment_id).values_list("invoice_id", flat=True).first()
+    if found is None:
+        raise PaymentNotFound(payment_id)
+    return found
+
+
 def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
@@ -253,55 +254,6 @@ def _end_reversal(
         result = {"refundId": str(refund.pk), "status": refund.status}
         queue.complete(claim, result)
     return result
-
-
-def _locked_payment(payment_id: UUID) -> Payment:
-    payment = (
-        Payment.objects.select_for_update(of=("self",))
-        .select_related("invoice")
-        .filter(pk=payment_id)
-        .first()
-    )
-    if payment is None:
-        raise PaymentNotFound(payment_id)
-    if payment.status != PaymentStatus.COMPLETED:
-        raise PaymentNotRefundable(payment)
-    return payment
-
-
-def _locked_note(credit_note_id: UUID | None, payment: Payment) -> CreditNote | None:
-    if credit_note_id is None:
-        return None
-    note = CreditNote.objects.select_for_update().filter(pk=credit_note_id).first()
-    if note is None:
-        raise CreditNoteNotFound(credit_note_id)
-    if note.invoice_id != payment.invoice_id:
-        raise CreditNoteOfAnotherInvoice(credit_note_id)
-    return note
-
-
-def _check_amount(payment: Payment, note: CreditNote | None, amount_cents: int) -> None:
-    rules.check_refund_of_payment(
-        payment_id=str(payment.pk),
-        paid_cents=payment.amount_cents,
-        held_cents=selectors.refund_held_cents(payment_id=payment.pk),
-        amount_cents=amount_cents,
-    )
-    if note is not None:
-        rules.check_refund_of_credit_note(
-            credit_note_id=str(note.pk),
-            credited_cents=note.amount_cents,
-            held_cents=selectors.refund_held_cents(credit_note_id=note.pk),
-            amount_cents=amount_cents,
-        )
-
-
-def _check_reversible(payment: Payment) -> None:
-    capture = Capture.objects.filter(payment=payment).first()
-    if capture is None or capture.provider not in PROVIDERS:
-        raise NothingToReverse(str(payment.pk))
-    if not settlement.is_inside_window(timezone.now(), closes_at=capture.window_closes_at):
-        raise SettlementWindowClosed(str(payment.pk), closed_at=time_json(capture.window_closes_at))
 
 
 def _locked_refund(refund_id: UUID) -> Refund:
@@ -333,6 +285,8 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     refund.save()
     proof.weighs(amount_cents=refund.amount_cents, currency=refund.currency)
     proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
+    _undo_payment(refund, StepKind.SETTLED, proof=proof)
+    proof.cannot_be_undone("The money has gone back.", follow_ups=(undoing.RECORD_AGAIN,))
     _tell("settled", refund, providerRef=provider_ref)
     executor.execute_in_transaction(
         projections.BOOKING,
@@ -354,25 +308,9 @@ def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
     refund.ended_at = timezone.now()
     refund.save()
     proof.says("The money did not go back.")
+    _undo_payment(refund, StepKind.RETURNED, proof=proof)
     _tell("failed", refund, failureReason=reason)
     return refund
-
-
-def _tell_issued(note: CreditNote) -> None:
-    recorder.emit(
-        "credit_note.issued",
-        {
-            "creditNoteId": str(note.pk),
-            "creditNoteNumber": note.number,
-            "invoiceId": str(note.invoice_id),
-            "bookingId": str(note.invoice.booking_id),
-            "amountCents": note.amount_cents,
-            "currency": note.currency,
-            "reason": note.reason,
-        },
-        stream=("credit_note", str(note.pk)),
-        event_id=f"evt_credit_note_issued_{note.pk}",
-    )
 
 
 def _tell(what: str, refund: Refund, **more: str) -> None:

@@ -170,7 +170,8 @@ def _run(preview: Preview) -> UUID:
     # The second part of an undoing follows from the first: so they chain.
     cause = preview.standing.reversed_by or preview.entry.pk
     undoing = preview.undoing(StepKind.COMPLETED)
-    with context.caused_by(str(cause)), reversing.during(undoing) as ongoing:
+    reason = preview.undertaking.reason
+    with context.caused_by(str(cause)), reversing.during(undoing, reason=reason) as ongoing:
         command.run(preview.undertaking, plan)
     if ongoing.entry_id is None:
         raise ReversalChangedNothing(preview.entry.pk)

@@ -14,11 +14,8 @@ from commerce.domain.refunds import (
 )
 from commerce.models import Booking, Capture, ExternalRef, Invoice, Payment, PaymentMethod, Refund
 from commerce.services import invoices, payments, refunds, settlement
-from commerce.services.refunds import (
-    CreditNoteOfAnotherInvoice,
-    PaymentNotRefundable,
-    ProviderEndsIt,
-)
+from commerce.services.holding import CreditNoteOfAnotherInvoice, PaymentNotRefundable
+from commerce.services.refunds import ProviderEndsIt
 from events import selectors
 from tests.integration.commerce.acting import names_in, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers

@@ -1,0 +1,133 @@
+"""Plans that cancel a booking, or take a step of it back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from commerce.domain import cancellation
+from commerce.domain.booking.state import TRANSITIONS, Status
+from commerce.domain.cancellation import Segment
+from commerce.domain.money import BASIS_POINTS
+from ledger.domain.action import Target
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """Money that came in for a booking. `entry_id` is what put it on record, if it says so."""
+
+    payment_id: str
+    amount_cents: int
+    entry_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingFound:
+    """A booking, as the rules of its undoing see it."""
+
+    id: str
+    number: str
+    status: Status
+    revision: int
+    currency: str
+    seats: int
+    segments: Sequence[Segment]
+    paid: Sequence[Paid]
+    at: datetime
+    were_documents_sent: bool
+
+
+def cancel(_undertaking: Undertaking, found: BookingFound) -> Plan:
+    """Cancel a booking: seats come back, and the agreed terms say how much money does.
+
+    The money itself goes back by undoing each payment: that is named, not done.
+    """
+    paid_cents = sum(paid.amount_cents for paid in found.paid)
+    effects = [
+        Effect(
+            kind=EffectKind.REVERTED,
+            summary=f"{found.seats} seats can be sold again.",
+            target=_target(found),
+        ),
+        *([_entitlement(found, paid_cents)] if paid_cents else []),
+        *_sent(found),
+    ]
+    if Status.CANCELLED not in TRANSITIONS[found.status]:
+        effects.append(blocked(f"The booking is {found.status.value}: that is final."))
+    return Plan(
+        effects=tuple(effects),
+        versions={f"booking/{found.id}": found.revision},
+        input={"booking_id": found.id, "expected_version": found.revision},
+        is_partial=paid_cents > 0,
+    )
+
+
+def go_back(undertaking: Undertaking, found: BookingFound) -> Plan:
+    """Bring a booking back to the status it had before, by hand."""
+    before = Status(undertaking.args["status"])
+    effects = [
+        Effect(
+            kind=EffectKind.REVERTED,
+            summary=f"The booking is {before.value} again, and its seats follow.",
+            target=_target(found),
+        ),
+        *_sent(found),
+        *(
+            blocked(f"{later.action_name} came after it.", by=later.entry_id)
+            for later in undertaking.later
+            if later.args.get("status")
+        ),
+    ]
+    if found.status is before:
+        effects.append(blocked(f"The booking is {before.value} already."))
+    return Plan(
+        effects=tuple(effects),
+        versions={f"booking/{found.id}": found.revision},
+        input={
+            "booking_id": found.id,
+            "expected_version": found.revision,
+            "status": before.value,
+        },
+    )
+
+
+def _entitlement(found: BookingFound, paid_cents: int) -> Effect:
+    entitled = cancellation.evaluate_all(found.segments, at=found.at, currency=found.currency)
+    due_cents = min(entitled.amount_cents, paid_cents)
+    share = entitled.refund_bp * 100 / BASIS_POINTS
+    said = entitled.manual_review or f"the agreed terms give {share:g} % back"
+    return Effect(
+        kind=EffectKind.COMPENSATED,
+        summary=f"{paid_cents} minor units were paid; {said}.",
+        target=_target(found),
+        amount_cents=due_cents,
+        currency=found.currency,
+        parts=tuple(
+            Effect(
+                kind=EffectKind.COMPENSATED,
+                summary="To be given back by undoing this payment.",
+                target=Target(type="payment", id=paid.payment_id),
+                amount_cents=paid.amount_cents,
+                currency=found.currency,
+                entry_id=paid.entry_id,
+            )
+            for paid in found.paid
+        ),
+    )
+
+
+def _sent(found: BookingFound) -> list[Effect]:
+    if not found.were_documents_sent:
+        return []
+    return [
+        Effect(
+            kind=EffectKind.IRREVERSIBLE,
+            summary="The customer has been sent documents: they stay where they are.",
+            target=_target(found),
+        )
+    ]
+
+
+def _target(found: BookingFound) -> Target:
+    return Target(type="booking", id=found.id)

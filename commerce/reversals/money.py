@@ -1,0 +1,137 @@
+"""Take invoices and payments back."""
+
+from typing import Any
+from uuid import UUID
+
+from commerce import selectors
+from commerce.domain import undoing
+from commerce.domain.booking.state import Status
+from commerce.domain.refunds import RefundMethod
+from commerce.domain.reversals import money as plans
+from commerce.domain.reversals.money import InvoiceFound, PaymentFound
+from commerce.models import Booking, Delivery, DeliveryStatus, Invoice, Payment, Refund
+from commerce.reversals.registration import register
+from commerce.services import invoices, refunds
+from commerce.services.invoices import InvoiceNotFound
+from commerce.services.payments import PaymentNotFound
+from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.reversals import ReversalKind
+
+
+def _look_at_invoice(undertaking: Undertaking) -> InvoiceFound:
+    invoice = Invoice.objects.filter(pk=undertaking.target.id).first()
+    if invoice is None:
+        raise InvoiceNotFound(UUID(undertaking.target.id))
+    return _found(invoice)
+
+
+def _look_at_payment(undertaking: Undertaking) -> PaymentFound:
+    rows = Payment.objects.select_related("invoice__booking")
+    payment = rows.filter(pk=undertaking.target.id).first()
+    if payment is None:
+        raise PaymentNotFound(UUID(undertaking.target.id))
+    return PaymentFound(
+        id=str(payment.pk),
+        invoice=_found(payment.invoice),
+        status=payment.status,
+        method=payment.method if not payment.provider else "",
+        amount_cents=payment.amount_cents,
+        held_cents=selectors.refund_held_cents(payment_id=payment.pk),
+        provider=payment.provider,
+        entitled_cents=_entitled_cents(payment.invoice.booking),
+    )
+
+
+def _found(invoice: Invoice) -> InvoiceFound:
+    sent = Delivery.objects.filter(booking=invoice.booking_id, status=DeliveryStatus.SENT)
+    return InvoiceFound(
+        id=str(invoice.pk),
+        number=invoice.number or "",
+        status=invoice.status,
+        revision=invoice.revision,
+        total_cents=invoice.total_cents,
+        credited_cents=selectors.credited_cents(invoice.pk),
+        currency=invoice.currency,
+        payments=invoice.payments.exclude(status="failed").count(),
+        credit_notes=invoice.credit_notes.count(),
+        documents_sent=sent.count(),
+    )
+
+
+def _entitled_cents(booking: Booking) -> int | None:
+    """Return what the terms of a cancelled booking give back and has not gone back yet."""
+    entitlement: dict[str, Any] | None = booking.entitlement
+    if booking.status != Status.CANCELLED or not entitlement or entitlement["reason"]:
+        return None
+    held = Refund.objects.filter(payment__invoice__booking=booking).exclude(status="failed")
+    gone_cents = sum(held.values_list("amount_cents", flat=True))
+    return max(0, int(entitlement["amountCents"]) - gone_cents)
+
+
+def _void(undertaking: Undertaking, plan: Plan) -> None:
+    invoices.void_invoice(
+        invoice_id=UUID(plan.input["invoice_id"]),
+        reason=undertaking.reason,
+        expected_version=plan.input["expected_version"],
+    )
+
+
+def _credit(undertaking: Undertaking, plan: Plan) -> None:
+    refunds.issue_credit_note(
+        invoice_id=UUID(plan.input["invoice_id"]),
+        amount_cents=plan.input["amount_cents"],
+        currency=plan.input["currency"],
+        reason=undertaking.reason,
+    )
+
+
+def _give_back(undertaking: Undertaking, plan: Plan) -> None:
+    refunds.request_refund(
+        payment_id=UUID(plan.input["payment_id"]),
+        amount_cents=plan.input["amount_cents"],
+        method=RefundMethod(plan.input["method"]),
+        reason=undertaking.reason,
+        with_credit_note=plan.input["with_credit_note"],
+    )
+
+
+def _invoice_of(undertaking: Undertaking) -> Invoice | None:
+    return Invoice.objects.filter(pk=undertaking.target.id).first()
+
+
+register(
+    undoing.VOID_INVOICE,
+    "Void the invoice: nothing was paid or credited on it.",
+    kind=ReversalKind.COMPENSATE,
+    look=_look_at_invoice,
+    plan=plans.void,
+    run=_void,
+    object_of=_invoice_of,
+)
+register(
+    undoing.CREDIT_INVOICE,
+    "Issue a credit note over what is left of the invoice.",
+    kind=ReversalKind.COMPENSATE,
+    capability="credit_note.issue",
+    look=_look_at_invoice,
+    plan=plans.credit,
+    run=_credit,
+)
+register(
+    undoing.REVERSE_PAYMENT,
+    "Have the provider take the capture back, while it still can.",
+    kind=ReversalKind.REVERT,
+    capability="refund.request",
+    look=_look_at_payment,
+    plan=plans.reverse,
+    run=_give_back,
+)
+register(
+    undoing.REFUND_PAYMENT,
+    "Give the money back by a new act, with a credit note.",
+    kind=ReversalKind.COMPENSATE,
+    capability="refund.request",
+    look=_look_at_payment,
+    plan=plans.refund,
+    run=_give_back,
+)

@@ -1,0 +1,64 @@
+"""Give products their former values, and take new ones away again."""
+
+from typing import Any
+from uuid import UUID
+
+from commerce.domain import undoing
+from commerce.domain.reversals import products as plans
+from commerce.domain.reversals.products import ProductFound
+from commerce.models import Product
+from commerce.reversals.registration import register
+from commerce.services import products
+from ledger import reversal_commands
+from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.reversals import ReversalKind
+
+
+def _look(undertaking: Undertaking) -> ProductFound:
+    product = Product.objects.filter(pk=undertaking.target.id).first()
+    if product is None:
+        return ProductFound(id=undertaking.target.id)
+    values = {name: getattr(product, name) for name in products.CHANGEABLE}
+    return ProductFound(
+        id=str(product.pk),
+        revision=product.revision,
+        values=products.plain(values),
+        slots=product.slots.count(),
+    )
+
+
+def _restore(_undertaking: Undertaking, plan: Plan) -> None:
+    values: dict[str, Any] = plan.input["values"]
+    products.update_product(
+        product_id=UUID(plan.input["product_id"]),
+        expected_version=plan.input["expected_version"],
+        **values,
+    )
+
+
+def _delete(_undertaking: Undertaking, plan: Plan) -> None:
+    products.delete_product(
+        product_id=UUID(plan.input["product_id"]),
+        expected_version=plan.input["expected_version"],
+    )
+
+
+register(
+    undoing.RESTORE_PRODUCT,
+    "Give the fields that were changed their former values.",
+    kind=ReversalKind.REVERT,
+    capability="product.update",
+    look=_look,
+    plan=plans.restore,
+    run=_restore,
+)
+register(
+    undoing.DELETE_PRODUCT,
+    "Delete the product: nothing was offered of it.",
+    kind=ReversalKind.REVERT,
+    look=_look,
+    plan=plans.remove,
+    run=_delete,
+)
+for _name, _meaning in undoing.FOLLOW_UPS.items():
+    reversal_commands.declare_follow_up(_name, _meaning)
