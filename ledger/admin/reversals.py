@@ -1,0 +1,115 @@
+"""How far actions are undone, in the admin: look at what undoing one would do, then do it."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from events.domain.errors import DomainError
+from ledger import authority, previews
+from ledger.domain.action import REASON_CHARS_MAX
+from ledger.models import ReversalStanding
+from ledger.services import reversals
+
+_PAGE = "admin:ledger_entry_reversal"
+
+
+class ReversalForm(forms.Form):
+    """What is asked of whoever undoes something; the token is of the preview beside it."""
+
+    reason = forms.CharField(max_length=REASON_CHARS_MAX, widget=forms.Textarea({"rows": 3}))
+    token = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+@admin.register(ReversalStanding)
+class ReversalStandingAdmin(admin.ModelAdmin[ReversalStanding]):
+    """What can be undone, and what is being undone. Each opens the preview of its entry."""
+
+    list_display = ["entry", "state", "outcome", "amount_cents", "done_cents", "currency", "until"]
+    list_filter = ["state", "outcome"]
+    list_select_related = ["entry"]
+    search_fields = ["=entry__target_id", "=entry__action_name"]
+    ordering = ["-entry"]
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, "ledger.read")
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: ReversalStanding | None = None
+    ) -> bool:
+        return authority.holds(request, "ledger.read")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ReversalStanding | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: ReversalStanding | None = None
+    ) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of any entry, also of one that cannot be undone."""
+        page = self.admin_site.admin_view(self.reversal)
+        own = path("entry/<uuid:entry_id>/", page, name="ledger_entry_reversal")
+        return [own, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Open the preview of the entry instead of a form of columns."""
+        return HttpResponseRedirect(reverse(_PAGE, args=[UUID(object_id)]))
+
+    def reversal(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
+        """Show what undoing an entry would do; on POST, do what was shown."""
+        authority.holder_of(request).demand("ledger.read")
+        command = request.GET.get("command", "")
+        form = ReversalForm(request.POST or None)
+        is_asked = request.method == "POST" and form.is_valid()
+        if is_asked and self._is_undone(request, entry_id, command, form.cleaned_data):
+            return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
+        preview = previews.preview(entry_id, command=command)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Undo an action",
+            "opts": self.opts,
+            "preview": preview,
+            "effects": [effect.as_json() for effect in preview.plan.effects]
+            if preview.plan
+            else [],
+            "form": ReversalForm(initial={"token": preview.token}),
+            "may_undo": bool(preview.token) and authority.holds(request, "ledger.reverse"),
+        }
+        return TemplateResponse(request, "ledger/reversal.html", context)
+
+    def _is_undone(
+        self, request: HttpRequest, entry_id: UUID, command: str, asked: dict[str, str]
+    ) -> bool:
+        holder = authority.holder_of(request)
+        try:
+            holder.demand("ledger.reverse")
+            done = reversals.execute_reversal(
+                entry_id=entry_id,
+                command=command,
+                holder=holder,
+                token=asked["token"],
+                reason=asked["reason"],
+            )
+        except DomainError as refusal:
+            messages.error(request, f"{refusal} {refusal.hint}".strip())
+            return False
+        messages.success(request, f"It is {done.state.value}; see entry {done.reversal_id}.")
+        return True

@@ -1,0 +1,72 @@
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from events import context
+from ledger import previews, recording
+from ledger.models import ReversalStanding
+from tests.integration.ledger.conftest import grant
+from tests.integration.ledger.lamp import Lamp, switch_off, switching
+from tests.integration.ledger.test_standings import CLERK
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _a_new_lamp() -> Iterator[None]:
+    with context.acting(CLERK, correlation_id="cor_test"):
+        yield
+    Lamp.version = 1
+
+
+@pytest.fixture
+def staff(alice: User, client: Client) -> Client:
+    alice.is_staff = True
+    alice.save()
+    grant(alice, "ledger.read", "ledger.reverse", "event.read")
+    client.force_login(alice)
+    return client
+
+
+def page_of(entry_id: object) -> str:
+    return f"/admin/ledger/reversalstanding/entry/{entry_id}/"
+
+
+class TestThePageOfAnEntry:
+    def test_shows_the_effects_and_does_exactly_that(self, staff: Client) -> None:
+        entry_id = switch_off()
+        shown = staff.get(page_of(entry_id))
+        assert b"The lamp goes on again." in shown.content
+
+        body = {"reason": "Too dark", "token": previews.preview(entry_id).token}
+        answer = staff.post(page_of(entry_id), body, follow=True)
+
+        assert b"It is completed" in answer.content
+        assert ReversalStanding.objects.get(entry=entry_id).outcome == "full"
+
+    def test_refuses_what_is_stale_and_shows_it_anew(self, staff: Client) -> None:
+        entry_id = switch_off()
+
+        answer = staff.post(page_of(entry_id), {"reason": "Too dark", "token": "0" * 64})
+
+        assert b"no longer what the preview said" in answer.content
+        assert ReversalStanding.objects.get(entry=entry_id).state == "available"
+
+    def test_says_why_not_and_what_instead(self, staff: Client) -> None:
+        with recording.recorded(switching("lamp.break")) as proof:
+            proof.cannot_be_undone("Glass does not mend.", follow_ups=("lamp.candle",))
+
+        shown = staff.get(page_of(proof.entry_id)).content
+
+        assert b"Glass does not mend." in shown
+        assert b"Light a candle." in shown
+        assert b"Undo it exactly like this" not in shown
+
+    def test_is_where_the_list_leads(self, staff: Client) -> None:
+        entry_id = switch_off()
+
+        assert b"available" in staff.get("/admin/ledger/reversalstanding/").content
+        answer = staff.get(f"/admin/ledger/reversalstanding/{entry_id}/change/")
+        assert answer["Location"] == page_of(entry_id)
