@@ -12,8 +12,8 @@ from django import forms
 from django.forms import BaseFormSet, formset_factory
 
 from console.flows.start import LabelsField
-from console.forms import JsonField
 from events.domain.errors import DomainError
+from ledger.domain.capability import Risk
 from workflows.flows import callables
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
@@ -182,8 +182,6 @@ class StepForm(forms.Form):
             self.rows[pointer[12:]].add_error("name", str(refusal))
             return
         field = _SHORT.get(pointer, pointer.removeprefix("/").replace("/", "."))
-        if field.startswith("approval"):
-            field = "approval"
         self.add_error(field if field in self.fields else None, str(refusal))
 
     def _own(self, type_: str, nested: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +195,7 @@ class StepForm(forms.Form):
                 goals = values["flow.goals"].replace(",", " ").split()
                 return {"flow": {"goals": goals}}
             case StepType.APPROVAL:
-                return {"approval": values["approval"] or {}}
+                return {"approval": nested.get("approval", {})}
             case StepType.PYTHON | StepType.WAIT:
                 return {type_: self._settings(StepType(type_), nested)}
             case _:
@@ -246,9 +244,11 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "wait.event": _text("Until this event", "Such as booking.confirmed."),
         "wait.filter_language": _choice("Only if, in", LANGUAGES),
         "wait.filter_script": _area("Only if"),
-        "approval": JsonField(
-            kind=dict, required=False, label="What is to be approved, as a JSON object"
-        ),
+        "approval.title": _text("What is to be approved"),
+        "approval.reason": _text("Why"),
+        "approval.risk": _choice("Risk", Risk, blank="medium"),
+        "approval.quorum": _whole("How many people", "Not whoever started the flow."),
+        "approval.ttl_ms": _whole("Expires after", "Milliseconds."),
         "predicate.language": _choice("Language", LANGUAGES),
         "predicate.script": _area("Run only if"),
         "work_config.max_retries": _whole("Retries", "Negative: without end."),
@@ -264,15 +264,13 @@ def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in ("id", "name", "type", "memoizable"):
         yield name, document.get(name, "")
     yield "labels", ", ".join(f"{k}={v}" for k, v in (document.get("labels") or {}).items())
-    for part in ("http", "script", "predicate", "work_config", "python", "wait"):
+    for part in ("http", "script", "predicate", "work_config", "python", "wait", "approval"):
         for member, value in (document.get(part) or {}).items():
             yield f"{part}.{member}", value
     yield "flow.goals", " ".join((document.get("flow") or {}).get("goals", ()))
     condition = (document.get("wait") or {}).get("filter") or {}
     yield "wait.filter_language", condition.get("language", "")
     yield "wait.filter_script", condition.get("script", "")
-    if document.get("approval") is not None:
-        yield "approval", json.dumps(document["approval"], indent=2, ensure_ascii=False)
 
 
 def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,12 @@ DEFINITIONS: list[dict[str, Any]] = [
         "type": "script",
         "script": {"language": "lua", "script": "return {}"},
     },
+    {
+        "id": "a",
+        "name": "a",
+        "type": "approval",
+        "approval": {"title": "Refund it?", "risk": "high", "quorum": 2, "ttl_ms": 60_000},
+    },
     {"id": "f", "name": "f", "type": "flow", "flow": {"goals": ["a", "b"]}},
     {"id": "p", "name": "p", "type": "python", "python": {"callable": "x.y", "retries": 3}},
     {
@@ -148,6 +154,11 @@ class TestEditor:
             ),
             ({"type": "python"}, "python.callable", "python callable required"),
             ({"type": "wait"}, "wait.for_ms", "wait needs for_ms or event"),
+            (
+                {"type": "approval", "approval.quorum": "0"},
+                "approval.quorum",
+                "approval quorum must be between 1 and",
+            ),
             ({"type": "flow"}, "flow.goals", "flow goals required"),
             ({"type": "script"}, "script.script", "script required"),
         ],
