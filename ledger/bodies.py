@@ -49,4 +49,10 @@ class QueryIn(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {name: ["There is no such parameter here."] for name in unknown}, code="unknown"
             )
+        # DRF takes "" for a parameter that was left out, as HTML forms mean it.
+        blank = sorted(name for name in self.initial_data if self.initial_data[name] == "")
+        if blank:
+            raise serializers.ValidationError(
+                {name: ["Give it a value, or leave it out."] for name in blank}, code="blank"
+            )
         return attrs

@@ -126,7 +126,12 @@ class Export(APIView):
 
     @extend_schema(
         parameters=[ExportIn],
-        responses={(200, "application/jsonl"): OpenApiResponse(OpenApiTypes.BINARY)},
+        responses={
+            (200, "application/jsonl"): OpenApiResponse(OpenApiTypes.BINARY),
+            (404, "application/problem+json"): OpenApiResponse(
+                OpenApiTypes.OBJECT, description="Nothing of it is sealed yet."
+            ),
+        },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Download sealed entries with their seals, to be checked with `ledger/verifier.py`.
