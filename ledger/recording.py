@@ -8,7 +8,6 @@ Triggers say the same again: see `ledger.accountable`.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -19,7 +18,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.context import EventContext
-from events.domain.errors import Conflict, DomainError, Forbidden, Throttled, Unavailable
+from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
@@ -49,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_only_asking: ContextVar[bool] = ContextVar("daybook_only_asking", default=False)
-
 _SOURCES: Final = {
     PrincipalKind.USER: "permission",
     PrincipalKind.API_KEY: "api_key_scope",
@@ -66,24 +63,6 @@ class LedgerUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("It cannot be put on record just now who looks at this.")
-
-
-class ApprovalNotNeeded(Conflict):
-    code = "approval_not_needed"
-    hint = "Nothing was done. Execute it."
-
-    def __init__(self, action: Action) -> None:
-        super().__init__(f"Nobody has to agree to {action.name} first.", action=action.name)
-
-
-@contextmanager
-def only_asking() -> Iterator[None]:
-    """Let the actions of the block be asked leave for, and none of them be done."""
-    token = _only_asking.set(True)
-    try:
-        yield
-    finally:
-        _only_asking.reset(token)
 
 
 @contextmanager
@@ -352,8 +331,6 @@ def _append(proof: Proof, granted: Approval | None) -> None:
         kept=tuple(notes.kept),
     )
     entries.append(draft)
-    if _only_asking.get():
-        raise ApprovalNotNeeded(action)
 
 
 def _authority(capability_id: str, facts: Any, happened: EventContext) -> Authority:

@@ -17,7 +17,7 @@ from events import context
 from events.domain import canonical
 from events.domain.context import Origin
 from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
-from ledger import authority, commands, idempotency, readings, recording
+from ledger import authority, commands, idempotency, readings
 from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
@@ -183,7 +183,7 @@ def _read(holder: Holder, asked: JSON) -> JSON:
 
 
 def _request(holder: Holder, asked: JSON) -> JSON:
-    with recording.only_asking():
+    with consent.only_asking():
         return _carry_out(holder, asked)
 
 
