@@ -124,7 +124,7 @@ class Feed:
     def about(self, *ids: str) -> list[dict[str, Any]]:
         """Return the events of the streams of these things, as they came."""
         with self._arrived:
-            return [frame for frame in self.frames if frame.get("id") and frame["id"][1] in ids]
+            return [frame for frame in self.frames if frame.get("id") and frame["id"][-1] in ids]
 
 
 @dataclass(slots=True)
