@@ -32,6 +32,7 @@ READ_EVENTS_MAX = 500
 # Offering never waits. The writers get a turn in between, so that nobody's queue overflows
 # only because his own writer was not let in.
 _TURN_FRAMES = 32
+_CANCEL_AGAIN_S = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Feed:
         self._starting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._resting: asyncio.Task[None] | None = None
+        self._breaking_off: asyncio.Task[None] | None = None
         self._reader = reads.Steady()
         self._rights_changed = asyncio.Event()
         self._audiences: WeakValueDictionary[Hashable, Audience] = WeakValueDictionary()
@@ -111,6 +113,9 @@ class Feed:
         return self._audiences.setdefault(audience.key, audience)
 
     async def _start(self) -> None:
+        if self._resting is not None:
+            # Two readers would hand out everything twice.
+            await asyncio.wait([self._resting])
         self.position = await self._reader.read(selectors.head_position)
         self._tasks = [
             self._go_on(self._follow()),
@@ -119,12 +124,22 @@ class Feed:
         ]
 
     async def _rest(self) -> None:
-        stopped = [task for task in (self._starting, *self._tasks) if task is not None]
+        stopped = {task for task in (self._starting, *self._tasks) if task is not None}
         self._starting, self._tasks = None, []
         self._recent.clear()
-        for task in stopped:
-            task.cancel()
-        await asyncio.gather(*stopped, return_exceptions=True)
+        self._resting = asyncio.create_task(self._end(stopped, after=self._resting))
+        await asyncio.shield(self._resting)
+
+    async def _end(
+        self, tasks: set[asyncio.Task[None]], *, after: asyncio.Task[None] | None
+    ) -> None:
+        if after is not None:
+            await asyncio.wait([after])
+        # Again and again: a library below may take a cancellation for a timeout of its own.
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
         await self._reader.close()
 
     def _go_on(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -140,7 +155,7 @@ class Feed:
         logger.critical("The reader of the feed broke.", exc_info=task.exception())
         for session in list(self._sessions):
             session.end(ending.failed())
-        self._resting = asyncio.create_task(self._rest())
+        self._breaking_off = asyncio.create_task(self._rest())
 
     async def _follow(self) -> None:
         async with aclosing(doorbell.listen(poll_seconds=self.limits.poll_s)) as bell:
@@ -167,7 +182,7 @@ class Feed:
     async def _hand_out(self, envelopes: Sequence[Envelope]) -> None:
         for turn, envelope in enumerate(envelopes, start=1):
             frame = Frame(envelope)
-            assert frame.position == self.position + 1, "positions are dense"
+            assert frame.position == self.position + 1, f"{frame.position} after {self.position}"
             self._recent.append(frame)
             self.position = frame.position
             if rights.changed_by(frame.name):
