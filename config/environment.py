@@ -90,10 +90,7 @@ MEANINGS = {
         "LEDGER_SIGNING_KEY_BEFORE": (
             "The former one, while it changes: it endorses its successor at the next seal."
         ),
-        "LEDGER_WITNESSES": (
-            "Where checkpoints are copied to: folders (`file:///…`), addresses that take a POST "
-            "(`https://…`) or a PUT as S3 does (`s3+https://host/bucket/prefix`)."
-        ),
+        "LEDGER_WITNESSES": ("Folders that checkpoints are copied to, as `file:///…`."),
     },
     "The trade": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",

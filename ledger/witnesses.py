@@ -2,7 +2,7 @@
 
 A witness is a URL of `LEDGER_WITNESSES`. Each one follows the checkpoints in order, at its own
 pace; a witness that is away is caught up with later. What a scheme means is said by
-`declare_scheme`; the room of outgoing HTTP declares those that go over the network.
+`declare_scheme`; only `file` has been declared so far.
 """
 
 import logging

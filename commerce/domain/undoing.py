@@ -18,8 +18,6 @@ REVERSE_PAYMENT = "payment.reverse"
 REFUND_PAYMENT = "payment.refund"
 RESTORE_PRODUCT = "product.restore"
 DELETE_PRODUCT = "product.delete"
-REVOKE_ACCESS = "document_access.revoke"
-RESTORE_ACCESS = "document_access.restore"
 
 REBOOK = "booking.create"
 ISSUE_AGAIN = "invoice.create"
@@ -131,13 +129,4 @@ def of_new_product() -> Declaration:
     """A product is deleted as long as nothing was offered of it."""
     return Declaration(
         kind=ReversalKind.REVERT, command=DELETE_PRODUCT, version=_FIRST, follow_ups=(ARCHIVE,)
-    )
-
-
-def of_access(*, is_granted: bool) -> Declaration:
-    """Access to a document is taken away, and given back."""
-    return Declaration(
-        kind=ReversalKind.REVERT,
-        command=REVOKE_ACCESS if is_granted else RESTORE_ACCESS,
-        version=_FIRST,
     )
