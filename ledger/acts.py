@@ -3,11 +3,13 @@
 Who lacks it is not offered the action, and to try all the same is put on record.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
+from events.domain.errors import DomainError
 from ledger import authority, recording
 from ledger.domain.capability import CapabilityMissing
 
@@ -52,6 +54,48 @@ class Answerable(_Base):
             target_id = chosen[0] if len(chosen) == 1 else ""
             recording.denied(needs, target_id=target_id[:200], why=CapabilityMissing(needs))
         return super().changelist_view(request, extra_context)
+
+
+class LookOnly(Answerable):
+    """A ModelAdmin for rows that the product writes, and no hand. First among its bases, too.
+
+    `reads` is the capability that opens the page.
+    """
+
+    reads: ClassVar[str]
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def act_on(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Any],
+        act: Callable[[Any], Any],
+        *,
+        told: Callable[[Any], str] = lambda _: "done",
+    ) -> None:
+        """Do `act` to each row, and say of each what came of it: `told` of what `act` returned."""
+        for row in rows:
+            try:
+                came_of_it = act(row)
+            except DomainError as refusal:
+                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
+            else:
+                messages.success(request, f"{row}: {told(came_of_it)}.")
 
 
 def function_of(action: Any) -> Any:

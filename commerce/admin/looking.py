@@ -13,26 +13,8 @@ from ledger import acts, authority
 BY_HAND = "From the admin."
 
 
-class LookOnly(acts.Answerable, admin.ModelAdmin[Any]):
-    """Rows that the services write. `reads` is the capability that opens the page."""
-
-    reads: ClassVar[str]
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+class LookOnly(acts.LookOnly, admin.ModelAdmin[Any]):
+    """Rows that the services write."""
 
 
 class LookOnlyInline(admin.TabularInline[Any, Any]):

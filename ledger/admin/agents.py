@@ -17,26 +17,14 @@ from ledger.services import agents, delegations
 BY_HAND = "From the admin."
 
 
-class _ThroughServices(acts.Answerable, admin.ModelAdmin[Any]):
+class _ThroughServices(acts.LookOnly, admin.ModelAdmin[Any]):
     """Rows that are looked at, and made by a service: never changed, never deleted."""
 
+    reads = "agent.read"
     creates: str
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, "agent.read")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return authority.holds(request, "agent.read")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return authority.holds(request, self.creates)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changeform_view(
         self,
@@ -63,16 +51,6 @@ class _ThroughServices(acts.Answerable, admin.ModelAdmin[Any]):
         """Call the service that makes what the form says."""
         raise NotImplementedError
 
-    def acted(self, request: HttpRequest, rows: Any, act: Any) -> None:
-        """Do `act` to each row, and say what was refused."""
-        for row in rows:
-            try:
-                act(row)
-            except DomainError as refusal:
-                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
-            else:
-                messages.success(request, f"{row}: done.")
-
 
 @admin.register(Agent)
 class AgentAdmin(_ThroughServices):
@@ -96,7 +74,7 @@ class AgentAdmin(_ThroughServices):
     @acts.needing("agent.stop")
     @admin.action(description="Stop at once")
     def stop(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
-        self.acted(
+        self.act_on(
             request,
             rows,
             lambda row: agents.stop_agent(agent_id=row.pk, reason=BY_HAND),
@@ -105,7 +83,7 @@ class AgentAdmin(_ThroughServices):
     @acts.needing("agent.stop")
     @admin.action(description="Let go on")
     def resume(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
-        self.acted(
+        self.act_on(
             request,
             rows,
             lambda row: agents.resume_agent(agent_id=row.pk, reason=BY_HAND),
@@ -203,7 +181,7 @@ class DelegationAdmin(_ThroughServices):
     @acts.needing("delegation.revoke")
     @admin.action(description="Revoke at once, with all below")
     def revoke(self, request: HttpRequest, rows: QuerySet[Delegation]) -> None:
-        self.acted(
+        self.act_on(
             request,
             rows,
             lambda row: delegations.revoke_delegation(delegation_id=row.pk, reason=BY_HAND),

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from events.domain.errors import DomainError
 from ledger import acts, authority, step_up
 from ledger.domain.approval import Decision
 from ledger.models import Approval, ApprovalPolicyVersion
@@ -15,38 +14,8 @@ from ledger.services import approval_policies, approvals
 BY_HAND = "From the list in the admin."
 
 
-class _LookOnly(acts.Answerable, admin.ModelAdmin[Any]):
-    reads: str
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def acted(self, request: HttpRequest, rows: Any, act: Any) -> None:
-        """Do `act` to each row, and say what was refused."""
-        for row in rows:
-            try:
-                done = act(row)
-            except DomainError as refusal:
-                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
-            else:
-                messages.success(request, f"{row}: {done.status}.")
-
-
 @admin.register(Approval)
-class ApprovalAdmin(_LookOnly):
+class ApprovalAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
     """The inbox as a table. What is critical asks for the password first, on its own page."""
 
     reads = "approval.read"
@@ -80,7 +49,7 @@ class ApprovalAdmin(_LookOnly):
         self, request: HttpRequest, queryset: QuerySet[Approval], decision: Decision
     ) -> None:
         holder, is_fresh = authority.holder_of(request), step_up.is_fresh(request)
-        self.acted(
+        self.act_on(
             request,
             queryset,
             lambda row: approvals.decide_approval(
@@ -90,11 +59,12 @@ class ApprovalAdmin(_LookOnly):
                 comment=BY_HAND,
                 is_fresh=is_fresh,
             ),
+            told=_status,
         )
 
 
 @admin.register(ApprovalPolicyVersion)
-class ApprovalPolicyAdmin(_LookOnly):
+class ApprovalPolicyAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
     reads = "approval_policy.read"
     list_display = ["name", "version", "status", "quorum", "condition", "activated_at"]
     list_filter = ["status", "name", "on_expiry", "execute"]
@@ -105,11 +75,23 @@ class ApprovalPolicyAdmin(_LookOnly):
     @acts.needing("approval_policy.activate")
     @admin.action(description="Put into force")
     def activate(self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]) -> None:
-        self.acted(
-            request, queryset, lambda row: approval_policies.activate_policy(policy_id=row.pk)
+        self.act_on(
+            request,
+            queryset,
+            lambda row: approval_policies.activate_policy(policy_id=row.pk),
+            told=_status,
         )
 
     @acts.needing("approval_policy.activate")
     @admin.action(description="End")
     def retire(self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]) -> None:
-        self.acted(request, queryset, lambda row: approval_policies.retire_policy(policy_id=row.pk))
+        self.act_on(
+            request,
+            queryset,
+            lambda row: approval_policies.retire_policy(policy_id=row.pk),
+            told=_status,
+        )
+
+
+def _status(row: Approval | ApprovalPolicyVersion) -> str:
+    return row.status

@@ -11,9 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ledger import timelines
+from ledger import acts, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
-from ledger.admin.looking import ReadOnly
 from ledger.domain.action import Target
 from ledger.models import Entry
 
@@ -21,9 +20,10 @@ TIMELINE_SHOWN = 50
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnly, admin.ModelAdmin[Entry]):
+class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
     """Who did what. Nothing here changes a record; the database would refuse it."""
 
+    reads = "ledger.read"
     list_display = [
         "occurred_at",
         "action_name",

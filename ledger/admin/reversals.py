@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from events.domain.errors import DomainError
-from ledger import authority, previews
+from ledger import acts, authority, previews
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.models import ReversalStanding
 from ledger.services import reversals
@@ -26,36 +26,15 @@ class ReversalForm(forms.Form):
 
 
 @admin.register(ReversalStanding)
-class ReversalStandingAdmin(admin.ModelAdmin[ReversalStanding]):
+class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
     """What can be undone, and what is being undone. Each opens the preview of its entry."""
 
+    reads = "ledger.read"
     list_display = ["entry", "state", "outcome", "amount_cents", "done_cents", "currency", "until"]
     list_filter = ["state", "outcome"]
     list_select_related = ["entry"]
     search_fields = ["=entry__target_id", "=entry__action_name"]
     ordering = ["-entry"]
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, "ledger.read")
-
-    def has_view_permission(
-        self, request: HttpRequest, obj: ReversalStanding | None = None
-    ) -> bool:
-        return authority.holds(request, "ledger.read")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: ReversalStanding | None = None
-    ) -> bool:
-        return False
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: ReversalStanding | None = None
-    ) -> bool:
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page of any entry, also of one that cannot be undone."""

@@ -4,15 +4,15 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from ledger import seals
-from ledger.admin.looking import ReadOnly
+from ledger import acts, seals
 from ledger.models import Checkpoint, Payload, SigningKey, Witness
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(ReadOnly, admin.ModelAdmin[Checkpoint]):
+class CheckpointAdmin(acts.LookOnly, admin.ModelAdmin[Checkpoint]):
     """What is sealed. The title says up to where, and how long the rest has waited."""
 
+    reads = "ledger.read"
     list_display = ["number", "size", "sealed_at", "key", "root"]
     list_filter = ["key", "sealed_at"]
     search_fields = ["=root", "=number", "=size"]
@@ -32,24 +32,27 @@ class CheckpointAdmin(ReadOnly, admin.ModelAdmin[Checkpoint]):
 
 
 @admin.register(SigningKey)
-class SigningKeyAdmin(ReadOnly, admin.ModelAdmin[SigningKey]):
+class SigningKeyAdmin(acts.LookOnly, admin.ModelAdmin[SigningKey]):
     """Public keys, each vouched for by the one before it."""
 
+    reads = "ledger.read"
     list_display = ["number", "public", "endorsed_by", "first_used_at"]
     ordering = ["-number"]
 
 
 @admin.register(Witness)
-class WitnessAdmin(ReadOnly, admin.ModelAdmin[Witness]):
+class WitnessAdmin(acts.LookOnly, admin.ModelAdmin[Witness]):
     """How far each witness has come."""
 
+    reads = "ledger.read"
     list_display = ["url", "number", "succeeded_at", "failed_at", "error"]
 
 
 @admin.register(Payload)
-class PayloadAdmin(ReadOnly, admin.ModelAdmin[Payload]):
+class PayloadAdmin(acts.LookOnly, admin.ModelAdmin[Payload]):
     """What entries refer to, without its content: to see that is on record, over REST."""
 
+    reads = "ledger.read"
     list_display = ["created_at", "kind", "schema_tag", "retention", "redaction", "expires_at"]
     list_filter = ["kind", "retention", "redaction", "schema_tag", "expires_at"]
     search_fields = ["=digest", "=entry__id", "=key__subject"]

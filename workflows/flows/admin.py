@@ -4,9 +4,8 @@ from typing import TypeVar
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest
 
-from ledger import authority
+from ledger import acts
 from workflows.flows.models import (
     AwaitedCallback,
     AwaitedEvent,
@@ -18,26 +17,11 @@ from workflows.flows.models import (
 M = TypeVar("M", bound=Model)
 
 
-class LookOnly(admin.ModelAdmin[M]):
+class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
     """May be read by who may read flows. The rows follow from events; nobody writes them."""
 
+    reads = "flow.read"
     actions = None
-    show_full_result_count = False
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return authority.holds(request, "flow.read")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, "flow.read")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
 
 
 @admin.register(FlowSummary)

@@ -1,13 +1,11 @@
 """Webhooks in the admin: everything can be looked at, and changed through services only."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from events.domain.errors import DomainError
 from ledger import acts, authority
 from workflows.webhooks import services
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
@@ -15,35 +13,11 @@ from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
 M = TypeVar("M", bound=Model)
 
 
-class LookOnly(acts.Answerable, admin.ModelAdmin[M]):
+class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
     """May be read by who may read webhooks; nothing is added, changed or deleted here."""
 
+    reads = "webhook.read"
     actions: Any = None
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return authority.holds(request, "webhook.read")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, "webhook.read")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def do(self, request: HttpRequest, rows: QuerySet[M], service: Callable[[M], object]) -> None:
-        """Call `service` for each row, and say what came of it."""
-        for row in rows:
-            try:
-                service(row)
-            except DomainError as refusal:
-                self.message_user(request, str(refusal), messages.WARNING)
-            else:
-                self.message_user(request, f"Done: {row}.")
 
 
 @admin.register(Subscription)
@@ -64,7 +38,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
         def service(row: Subscription) -> object:
             return services.enable_subscription(subscription_id=row.pk)
 
-        self.do(request, rows, service)
+        self.act_on(request, rows, service)
 
     @acts.needing("webhook.manage")
     @admin.action(description="Send no messages", permissions=["manage"])
@@ -72,7 +46,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
         def service(row: Subscription) -> object:
             return services.disable_subscription(subscription_id=row.pk)
 
-        self.do(request, rows, service)
+        self.act_on(request, rows, service)
 
     @acts.needing("webhook.manage")
     @admin.action(description="Send a test message", permissions=["manage"])
@@ -80,7 +54,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
         def service(row: Subscription) -> object:
             return services.send_test(subscription_id=row.pk)
 
-        self.do(request, rows, service)
+        self.act_on(request, rows, service)
 
 
 class AttemptInline(admin.TabularInline[Attempt, Delivery]):
@@ -108,7 +82,6 @@ class DeliveryAdmin(LookOnly[Delivery]):
     list_select_related = ["subscription"]
     search_fields = ["event_id", "message_id"]
     ordering = ["-created_at", "-id"]
-    show_full_result_count = False
     inlines = [AttemptInline]
     actions = ["replay"]
 
@@ -122,7 +95,7 @@ class DeliveryAdmin(LookOnly[Delivery]):
         def service(row: Delivery) -> object:
             return services.replay_delivery(delivery_id=row.pk)
 
-        self.do(request, rows, service)
+        self.act_on(request, rows, service)
 
 
 @admin.register(Attempt)
@@ -131,7 +104,6 @@ class AttemptAdmin(LookOnly[Attempt]):
     list_filter = ["error_class", "response_status"]
     list_select_related = ["delivery"]
     ordering = ["-id"]
-    show_full_result_count = False
 
 
 @admin.register(Endpoint)
