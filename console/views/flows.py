@@ -1,31 +1,21 @@
 """The list of flows: what is pursued, and what came of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.urls import reverse
 
 from console.forms import FlowFilters
+from console.tabs import Tab, tab_of
 from console.views.events import pages
 from ledger import authority
 from workflows.flows import engine, selectors
 from workflows.flows import listing as flows
 from workflows.flows.domain.flow import FlowStatus
 
+LIST = "console:flows"
 ROWS = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tab:
-    """A status as a filter."""
-
-    state: str
-    url: str
-    count: int | None
-    is_current: bool
 
 
 @authority.requires("flow.read")
@@ -49,22 +39,6 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:
     counts = selectors.count_by_status()
-    current = query.get("status", "")
-    yield Tab(state="", url=_tab_url(query, ""), count=None, is_current=not current)
+    yield tab_of(LIST, query, "")
     for status in FlowStatus:
-        yield Tab(
-            state=status.value,
-            url=_tab_url(query, status.value),
-            count=counts[status.value],
-            is_current=current == status.value,
-        )
-
-
-def _tab_url(query: QueryDict, status: str) -> str:
-    changed = query.copy()
-    changed.pop("before", None)
-    changed.pop("status", None)
-    if status:
-        changed["status"] = status
-    address = reverse("console:flows")
-    return f"{address}?{changed.urlencode()}" if changed else address
+        yield tab_of(LIST, query, status.value, count=counts[status.value])

@@ -17,6 +17,7 @@ from console import story
 from console.access import may_see
 from console.forms import JobFilters, ReasonForm
 from console.overview import UNFINISHED
+from console.tabs import Tab, tab_of
 from console.views.events import pages
 from console.waiting import why
 from events import explore
@@ -26,19 +27,10 @@ from workflows.work import registry, selectors, services
 from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
 from workflows.work.models import Work
 
+LIST = "console:jobs"
 ROWS = 50
 _UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
 _SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tab:
-    """A state as a filter. Finished work is not counted: it only grows."""
-
-    state: str
-    url: str
-    count: int | None
-    is_current: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,23 +187,8 @@ def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> 
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:
     counts = selectors.overview().by_state
-    current = query.get("status", "")
-    yield Tab(state="", url=_tab_url(query, ""), count=None, is_current=not current)
+    yield tab_of(LIST, query, "")
     for state in UNFINISHED + _UNCOUNTED:
-        yield Tab(
-            state=state.value,
-            url=_tab_url(query, state.value),
-            count=counts.get(state) if state in UNFINISHED else None,
-            is_current=current == state.value,
-        )
-
-
-def _tab_url(query: QueryDict, state: str) -> str:
-    changed = query.copy()
-    changed.pop("before", None)
-    changed.pop("status", None)
-    if state:
-        changed["status"] = state
-    return (
-        f"{reverse('console:jobs')}?{changed.urlencode()}" if changed else reverse("console:jobs")
-    )
+        # Finished work is not counted: it only grows.
+        is_counted = state in UNFINISHED
+        yield tab_of(LIST, query, state.value, count=counts.get(state) if is_counted else None)

@@ -1,0 +1,35 @@
+"""The tabs over a list: a status as a filter, in the address."""
+
+from dataclasses import dataclass
+
+from django.http import QueryDict
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A status as a filter. `count` is None where nobody counts."""
+
+    state: str
+    url: str
+    count: int | None
+    is_current: bool
+
+
+def tab_of(list_name: str, query: QueryDict, state: str, *, count: int | None = None) -> Tab:
+    """Return the tab of a status over the list called `list_name`; "" is that of all of it.
+
+    The other filters of `query` stay; the place in the list does not.
+    """
+    changed = query.copy()
+    changed.pop("before", None)
+    changed.pop("status", None)
+    if state:
+        changed["status"] = state
+    address = reverse(list_name)
+    return Tab(
+        state=state,
+        url=f"{address}?{changed.urlencode()}" if changed else address,
+        count=count,
+        is_current=query.get("status", "") == state,
+    )
