@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
 from events import catalogue
-from ledger import capabilities, conf, vault
+from ledger import capabilities, conf, vault, witnesses
 
 
 @register()
@@ -47,4 +47,18 @@ def subjects_have_their_own_key(**_: Any) -> list[CheckMessage]:
             hint=f"Set {conf.DATA_KEYS}, so that one can change without the other.",
             id="ledger.W001",
         )
+    ]
+
+
+@register(Tags.security)
+def witnesses_can_be_reached(**_: Any) -> list[CheckMessage]:
+    """Find witnesses that nothing could ever be sent to."""
+    return [
+        Error(
+            f"There is no way to the witness {witnesses.shown(url)}.",
+            hint="Name a folder as file:///path; only folders are written to.",
+            id="ledger.E003",
+        )
+        for url in conf.witnesses()
+        if not witnesses.is_known(url)
     ]

@@ -61,7 +61,7 @@ def _follow(url: str) -> int:
         try:
             _SCHEMES[urlsplit(url).scheme](url, name, document_of(checkpoint))
         except (OSError, KeyError) as error:
-            logger.warning("A witness cannot be reached.", extra={"witness": _shown(url)})
+            logger.warning("A witness cannot be reached.", extra={"witness": shown(url)})
             why = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
             _note(url, failed_at=timezone.now(), error=why)
             break
@@ -75,7 +75,7 @@ def _note(url: str, **changes: object) -> None:
         Witness.objects.filter(url=url).update(**changes)
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return a URL without what may be a secret in it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"

@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
-from ledger import capabilities, credentials, recording
+from ledger import credentials, giving, recording
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
-from ledger.domain.capability import ScopeUnknown, is_within
 from ledger.models import API_KEY_LIFETIME_MAX, ApiKey
 
 API_KEY_OVERLAP_DEFAULT: Final = timedelta(hours=24)
@@ -45,16 +44,6 @@ class ApiKeyOverlapOutOfRange(Rejected):
             "The old key may stay good for seven days at most.",
             pointer="/overlap_seconds",
             overlap_seconds=int(overlap.total_seconds()),
-        )
-
-
-class ScopesTooWide(Forbidden):
-    code = "scopes_too_wide"
-    hint = "Log in, or use a key whose scopes include those you ask for."
-
-    def __init__(self, scopes: Sequence[str]) -> None:
-        super().__init__(
-            "A key cannot give away more than it has.", pointer="/scopes", scopes=list(scopes)
         )
 
 
@@ -99,7 +88,7 @@ def issue_api_key(
     :raises ScopesTooWide: if the issuer is a key that reaches less far.
     :raises ApiKeyExpiryOutOfRange: if it ends in the past or after more than a year.
     """
-    _check_scopes(scopes, issuer)
+    giving.check_scopes(scopes, giver=issuer)
     _check_expiry(expires_at)
     action = _action("api_key.issue", Kind.CREATE)
     with recording.recorded(action) as proof:
@@ -167,14 +156,6 @@ def _action(
     return Action(name=name, kind=kind, target=target, capability=capability or name)
 
 
-def _check_scopes(scopes: Sequence[str], issuer: Holder | None) -> None:
-    for scope in scopes:
-        if not capabilities.is_scope(scope):
-            raise ScopeUnknown(scope)
-    if issuer is not None and issuer.key is not None and not is_within(scopes, issuer.key.scopes):
-        raise ScopesTooWide(scopes)
-
-
 def _check_expiry(expires_at: datetime) -> None:
     now = timezone.now()
     if not now < expires_at <= now + API_KEY_LIFETIME_MAX:
@@ -185,8 +166,7 @@ def _check_rotation(old: ApiKey, issuer: Holder) -> None:
     if issuer.user != old.owner:
         # Its successor would act in the owner's name, and its secret be in other hands.
         raise ApiKeyOfSomebodyElse(old.pk)
-    if issuer.key is not None and not is_within(old.scopes, issuer.key.scopes):
-        raise ScopesTooWide(old.scopes)
+    giving.check_reach(old.scopes, giver=issuer)
     if old.revoked_at or old.successor_id or old.expires_at <= timezone.now():
         raise ApiKeyEnded(old.pk)
 

@@ -4,7 +4,6 @@ A person delegates in his own name only, to his own agents. Terms never change: 
 others revokes, and delegates anew. A key is shown once; nothing here logs or records it.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,15 +13,13 @@ from django.utils import timezone
 
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
-from ledger import capabilities, credentials, recording
+from ledger import credentials, giving, recording
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
-from ledger.domain.capability import ScopeUnknown, is_within
 from ledger.domain.delegation import DEPTH_MAX, DelegationEnded, DelegationTooDeep, Terms
 from ledger.models import Agent, AgentKey, Delegation
 from ledger.services.agents import AgentNotFound
-from ledger.services.api_keys import ScopesTooWide
 
 LIFETIME_MAX: Final = timedelta(days=366)
 
@@ -85,7 +82,7 @@ def create_delegation(
     :raises DelegationTooDeep: if there are three above it already.
     :raises DelegationEnded: if the parent is revoked or has expired.
     """
-    _check_scopes(terms.scopes, issuer)
+    giving.check_scopes(terms.scopes, giver=issuer)
     action = _action("delegation.create", Kind.CREATE, reason=reason)
     with recording.recorded(action) as proof:
         agent = _agent_of(agent_id, root)
@@ -178,14 +175,6 @@ def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
 def _action(name: str, kind: Kind, delegation_id: UUID | None = None, *, reason: str) -> Action:
     target = Target(type="delegation", id=str(delegation_id or ""))
     return Action(name=name, kind=kind, target=target, capability=name, reason=reason)
-
-
-def _check_scopes(scopes: Sequence[str], issuer: Holder | None) -> None:
-    for scope in scopes:
-        if not capabilities.is_scope(scope):
-            raise ScopeUnknown(scope)
-    if issuer is not None and issuer.key is not None and not is_within(scopes, issuer.key.scopes):
-        raise ScopesTooWide(scopes)
 
 
 def _check_times(terms: Terms) -> None:

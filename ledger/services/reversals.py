@@ -22,10 +22,14 @@ from events.domain.errors import (
 )
 from events.domain.principal import SYSTEM
 from ledger import previews, recording, refolding, reversing
+from ledger.approving.consent import ApprovalNotNeeded
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Status, Target
+from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.capability import CapabilityMissing
+from ledger.domain.policy import PolicyMissing
 from ledger.domain.reversals import Outcome, ReversalRefused, State, StepKind, Undoing
+from ledger.domain.validation import NotCovered
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import RequestInProgress
 from ledger.models import Entry, Mutation, ReversalStanding
@@ -41,8 +45,12 @@ _NO_ATTEMPT = (
     ActionInProgress,
     ActionKeyReused,
     RequestInProgress,
+    # Asked for, or not given yet: nothing was attempted, and its entry is there already.
+    ApprovalNotFound,
+    ApprovalNotNeeded,
+    NotCovered,
+    PolicyMissing,
 )
-
 
 _IDLE = (StepKind.REQUESTED, StepKind.WITHDRAWN, StepKind.FAILED, StepKind.EXPIRED)
 """Steps that changed nothing."""
@@ -155,12 +163,12 @@ def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:
 def _demand(preview: Preview, holder: Holder) -> None:
     command = preview.command
     assert command is not None
-    obj = command.object_of(preview.undertaking)
-    try:
-        holder.demand(command.capability, obj)
-    except CapabilityMissing as why:
-        recording.denied(command.capability, target_id=preview.entry.target_id, why=why)
-        raise
+    if holder.holds(command.capability, command.object_of(preview.undertaking)):
+        return
+    # Not `holder.demand`: it knows no target where there is no object, and the entry has one.
+    why = CapabilityMissing(command.capability)
+    recording.denied(command.capability, target_id=preview.entry.target_id, why=why)
+    raise why
 
 
 def _run(preview: Preview) -> UUID:
@@ -180,7 +188,7 @@ def _run(preview: Preview) -> UUID:
 
 def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
     is_refusal = isinstance(error, DomainError)
-    if is_refusal and (isinstance(error, _NO_ATTEMPT) or _is_about_an_approval(error)):
+    if isinstance(error, _NO_ATTEMPT):
         return
     if not isinstance(error, Rejected | Conflict | Unavailable) and is_refusal:
         return
@@ -194,11 +202,6 @@ def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
             f"{preview.command.name} failed: {code}",
             preview.undoing(StepKind.FAILED),
         )
-
-
-def _is_about_an_approval(error: Exception) -> bool:
-    # Asked for, or not given yet: nothing was attempted, and its entry is there already.
-    return getattr(error, "code", "").startswith("approval_")
 
 
 def _expire(entry_id: UUID) -> bool:

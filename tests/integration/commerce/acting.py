@@ -9,10 +9,11 @@ from django.db import connection
 
 from events import context, selectors
 from events.domain.errors import DomainError
-from tests.integration.commerce.conftest import CLERK
+from events.domain.principal import Principal, PrincipalKind
 from workflows.work import registry, runner
 from workflows.work.models import Work
 
+CLERK = Principal(kind=PrincipalKind.USER, id="7")
 DONE = "done"
 
 

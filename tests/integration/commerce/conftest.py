@@ -9,15 +9,31 @@ import pytest
 from django.utils import timezone
 
 from commerce.domain.cancellation import RefundType, Rule
-from commerce.models import Booking, CancellationPolicyVersion, Invoice, Product, Slot
+from commerce.models import (
+    Booking,
+    CancellationPolicyVersion,
+    ExternalRef,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Product,
+    Slot,
+)
 from commerce.ports import http
-from commerce.services import bookings, invoices, policies, products, slots
+from commerce.services import (
+    bookings,
+    invoices,
+    payments,
+    policies,
+    products,
+    settlement,
+    slots,
+)
 from commerce.services.bookings import Wanted
 from events import context
-from events.domain.principal import Principal, PrincipalKind
+from tests.integration.commerce.acting import CLERK, work_off
 from tests.integration.commerce.peers import Peers, configured, served
 
-CLERK = Principal(kind=PrincipalKind.USER, id="7")
 CONTACT = {"name": "Ada Lovelace", "email": "ada@example.com", "phone": "+44 20 7946 0141"}
 TIERS = (
     Rule(days_before=30, refund_bp=10_000, refund_type=RefundType.CASH),
@@ -105,3 +121,22 @@ def draft(booking: Booking) -> Invoice:
 @pytest.fixture
 def invoice(draft: Invoice) -> Invoice:
     return invoices.issue_invoice(invoice_id=draft.pk)
+
+
+@pytest.fixture
+def captured(invoice: Invoice, peers: Peers) -> Payment:
+    """A payment that the provider captured."""
+    settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+    work_off()
+    ref = ExternalRef.objects.get(invoice=invoice)
+    peers.tell(peers.payment, settle=ref.external_id)
+    settlement.poll_invoice_settlement(invoice_id=invoice.pk)
+    return Payment.objects.get(invoice=invoice)
+
+
+@pytest.fixture
+def paid(invoice: Invoice) -> Payment:
+    """A payment that somebody brought."""
+    return payments.record_payment(
+        invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
+    )

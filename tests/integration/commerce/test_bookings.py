@@ -29,7 +29,8 @@ from events import rebuilding, selectors
 from events.domain.envelope import Envelope
 from events.ids import new_id
 from ledger.preconditions import VersionMoved
-from tests.integration.commerce.conftest import CLERK, CONTACT, MakeBooking
+from tests.integration.commerce.acting import CLERK
+from tests.integration.commerce.conftest import CONTACT, MakeBooking
 
 
 def remaining(slot: Slot) -> int | None:

@@ -12,8 +12,8 @@ from commerce.domain.refunds import (
     RefundMethod,
     SettlementWindowClosed,
 )
-from commerce.models import Booking, Capture, ExternalRef, Invoice, Payment, PaymentMethod, Refund
-from commerce.services import invoices, payments, refunds, settlement
+from commerce.models import Booking, Capture, Invoice, Payment, PaymentMethod, Refund
+from commerce.services import invoices, payments, refunds
 from commerce.services.holding import CreditNoteOfAnotherInvoice, PaymentNotRefundable
 from commerce.services.refunds import ProviderEndsIt
 from events import selectors
@@ -22,25 +22,6 @@ from tests.integration.commerce.peers import Peers
 from workflows.work.models import Work
 
 REVERSAL = RefundMethod.PROCESSOR_REVERSAL
-
-
-@pytest.fixture
-def captured(invoice: Invoice, peers: Peers) -> Payment:
-    """A payment that the provider captured."""
-    settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
-    work_off()
-    ref = ExternalRef.objects.get(invoice=invoice)
-    peers.tell(peers.payment, settle=ref.external_id)
-    settlement.poll_invoice_settlement(invoice_id=invoice.pk)
-    return Payment.objects.get(invoice=invoice)
-
-
-@pytest.fixture
-def paid(invoice: Invoice) -> Payment:
-    """A payment that somebody brought."""
-    return payments.record_payment(
-        invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
-    )
 
 
 def ask(payment: Payment, method: RefundMethod = RefundMethod.CASH, cents: int = 24_000) -> Refund:

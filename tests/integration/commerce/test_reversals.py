@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from commerce.domain.refunds import RefundExceedsPayment, RefundMethod
@@ -8,7 +9,6 @@ from commerce.models import (
     Booking,
     Capture,
     CreditNote,
-    ExternalRef,
     Invoice,
     Payment,
     PaymentMethod,
@@ -24,9 +24,10 @@ from commerce.services import (
     products,
     refunds,
     renditions,
-    settlement,
 )
 from ledger import doctor
+from ledger.authority import Holder
+from ledger.domain.capability import CapabilityMissing
 from ledger.domain.reversals import ReversalAlreadyReversed
 from ledger.models import Entry, Mutation, ReversalStanding
 from ledger.previews import ReversalBlocked
@@ -44,25 +45,6 @@ from tests.integration.commerce.undoing import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def captured(invoice: Invoice, peers: Peers) -> Payment:
-    """A payment that the provider captured."""
-    settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
-    work_off()
-    ref = ExternalRef.objects.get(invoice=invoice)
-    peers.tell(peers.payment, settle=ref.external_id)
-    settlement.poll_invoice_settlement(invoice_id=invoice.pk)
-    return Payment.objects.get(invoice=invoice)
-
-
-@pytest.fixture
-def paid(invoice: Invoice) -> Payment:
-    """A payment that somebody brought."""
-    return payments.record_payment(
-        invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
-    )
 
 
 class TestBookings:
@@ -347,3 +329,16 @@ class TestMail:
             "irreversible",
             "irreversible",
         ]
+
+
+def test_who_may_not_is_refused_on_record_once_and_about_what(paid: Payment) -> None:
+    entry = entry_of("payment.record", paid.pk)
+    nobody = Holder(User.objects.create_user("nobody"))
+
+    with pytest.raises(CapabilityMissing):
+        reversals.execute_reversal(
+            entry_id=entry.pk, token=look(entry).token, reason="x", holder=nobody
+        )
+
+    [denied] = Entry.objects.filter(status="denied")
+    assert (denied.action_name, denied.target_id) == ("refund.request", str(paid.pk))
