@@ -157,12 +157,21 @@ function placed(nodes, edges, direction) {
 }
 
 function dataOf({ kind, key, label, note, tone }) {
-  return { kind, key, note, tone, text: note ? `${label}\n${note}` : label };
+  return { kind, key, note, tone, text: note ? `${label}\n${fitting(note, roomIn({ kind, label }))}` : label };
 }
 
-function sizeOf({ kind, label }) {
-  const width = Math.min(Math.max(label.length, kind === "step" ? 11 : 7), 26) * CHARACTER_PX + 18;
-  return { width, height: kind === "step" ? 42 : 32 };
+function sizeOf(node) {
+  return { width: roomIn(node) * CHARACTER_PX + 18, height: node.kind === "step" ? 42 : 32 };
+}
+
+// In characters. What a note will say is not known yet when the graph is laid out.
+function roomIn({ kind, label }) {
+  return Math.min(Math.max(label.length, kind === "step" ? 11 : 14), 26);
+}
+
+function fitting(note, room) {
+  const line = note.replaceAll(/\s+/g, "\u00a0");
+  return line.length > room ? `${line.slice(0, room - 1)}…` : line;
 }
 
 function styles() {
