@@ -6,7 +6,16 @@ from django.utils import timezone
 from ledger import authority, principals
 from ledger.authority import Holder
 from ledger.domain.approval import ApprovalStatus
-from ledger.models import Agent, AgentSwitch, ApiKey, ApiKeyQuerySet, Approval, Delegation
+from ledger.domain.policy import PolicyStatus
+from ledger.models import (
+    Agent,
+    AgentSwitch,
+    ApiKey,
+    ApiKeyQuerySet,
+    Approval,
+    ApprovalPolicyVersion,
+    Delegation,
+)
 
 
 def api_keys_visible_to(holder: Holder) -> ApiKeyQuerySet:
@@ -63,6 +72,12 @@ def approvals_visible_to(holder: Holder) -> QuerySet[Approval]:
     if not holder.is_agent and (human := principals.human_of(holder.principal)):
         own |= Q(humans__contains=[human])
     return rows.filter(own)
+
+
+def is_policy_in_force(name: str) -> bool:
+    """Say whether an approval policy of this name says now who decides."""
+    in_force = ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
+    return in_force.filter(name=name).exists()
 
 
 def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from events import context, executor, states
@@ -17,7 +18,8 @@ from events.domain.aggregate import Outcome
 from events.domain.context import EventContext
 from events.executor import Decided
 from events.store import Companion
-from workflows.flows import conf, memory
+from events.wire import Row
+from workflows.flows import conf, leave, memory
 from workflows.flows.aggregates import (
     CATALOG,
     CATALOG_STREAM,
@@ -35,7 +37,7 @@ from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, HealthStatus
 from workflows.flows.domain.commands import FlowCommand
 from workflows.flows.domain.effects import Effect, EffectKind, effects_of
-from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
 from workflows.flows.domain.history import FlowEvent, WorkFailed, WorkSucceeded
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
@@ -107,6 +109,7 @@ def world(at: datetime | None = None) -> World:
         defaults=settings.retry,
         is_healthy=is_healthy,
         remembered=memory.recall,
+        why_not_ask=leave.why_not_ask,
     )
 
 
@@ -124,7 +127,12 @@ def handle(
     asked = Request(command=command, world=world())
     stream = stream_of(flow_id)
     along = _along(flow_id, asked, completes=completes, but_not=but_not)
-    return executor.execute(FLOWS, stream, asked, at=asked.world.at, along=along)
+    try:
+        return executor.execute(FLOWS, stream, asked, at=asked.world.at, along=along)
+    except leave.TransactionNeeded:
+        # Only a step that somebody approves is not begun by one statement.
+        with transaction.atomic(durable=True):
+            return handle_in_transaction(flow_id, command, completes=completes, but_not=but_not)
 
 
 def handle_in_transaction(
@@ -172,20 +180,25 @@ def _along(
     def along(decided: Decided[Flow, Stored]) -> Companion:
         events = [stored.event for stored in decided.events if stored.event is not None]
         effects = effects_of(decided.after, events, asked.world)
+        asks = [effect for effect in effects if effect.kind == EffectKind.ASK]
+        if asks:
+            leave.demand_transaction()
         wanted = [
             _wanted(flow_id, effect, asked.world.at)
             for effect in effects
-            if not but_not or effect.token != but_not
+            if effect.kind in WORK_KINDS and (not but_not or effect.token != but_not)
         ]
         # Whoever asked, it is the flow that does what follows.
         with acting(flow_id):
             work = handover.companion(completes, wanted, taken=taken)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
+        if asks:
+            work = replace(work, hear=_then_ask(work.hear, decided.after, asks))
         ended = _waits_ended(decided.after, events)
         beside = [
             *([f"listed AS ({LIST})"] if row is not None else []),
-            *([f"forgotten AS ({_FORGET})"] if ended else []),
+            *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
         ]
         if not beside:
             return work
@@ -195,16 +208,35 @@ def _along(
     return along
 
 
+def _then_ask(
+    hear: Callable[[list[Row]], None], flow: Flow, asks: Sequence[Effect]
+) -> Callable[[list[Row]], None]:
+    """Ask for approvals as soon as the statement has begun the steps that they are."""
+
+    def hear_and_ask(rows: list[Row]) -> None:
+        hear(rows)
+        leave.ask(flow, asks)
+
+    return hear_and_ask
+
+
 _FORGET = "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended)s::uuid[])"
+_HEARD = "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended)s::uuid[])"
 
 
 def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
-    """Return the tokens of the waiting steps that nobody waits with any more."""
+    """Return the tokens of the waiting steps that nobody waits with any more.
+
+    Who still has to take the request for an approval back needs to know which it was.
+    """
     return [
         event.token
         for event in events
         if isinstance(event, WorkSucceeded | WorkFailed)
-        and flow.step(event.step_id).type == StepType.WAIT
+        and (
+            (kind := flow.step(event.step_id).type) == StepType.WAIT
+            or (kind == StepType.APPROVAL and getattr(event, "error", "") != NO_LONGER_AWAITED)
+        )
     ]
 
 

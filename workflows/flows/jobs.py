@@ -367,7 +367,6 @@ def decided(claim: Claim) -> None:
         gave = {"approved": True, "approval_id": approval_id, "decided_by": by}
         result = Done(gave) if how == consenting.APPROVED else Failed(f"approval {how}")
         _settle(claim, flow, step, item, result)
-    consenting.forget(token=item.token)
 
 
 @job(

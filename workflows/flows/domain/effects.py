@@ -1,6 +1,7 @@
 """What must be done in the world because of what was decided. Pure: it only names it.
 
-Every effect becomes one row of the to-do list, in the transaction of the events.
+Every effect becomes one row of the to-do list, in the transaction of the events; only an
+approval is asked for in that transaction itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.step import StepType
+from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
@@ -22,6 +23,8 @@ DEFERRED_FOR = timedelta(seconds=1)
 class EffectKind(StrEnum):
     INVOKE = "invoke"
     """Call the step for one item (again)."""
+    ASK = "ask"
+    """Ask for the approval that one item is. Done at once, with the events: no row of work."""
     COMPENSATE = "compensate"
     """Call the compensation of one item (again)."""
     LOOK = "look"
@@ -43,6 +46,11 @@ class Effect:
     step_id: str = ""
     token: str = ""
 
+    @classmethod
+    def of_item(cls, kind: EffectKind, step_id: str, token: str, due_at: datetime) -> "Effect":
+        """Return an effect that is about one item."""
+        return cls(kind=kind, due_at=due_at, step_id=step_id, token=token)
+
 
 def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> list[Effect]:
     """Return what follows from `events`, after which the flow is `flow`."""
@@ -54,16 +62,16 @@ def _of_events(flow: Flow, events: Sequence[happened.FlowEvent]) -> Iterator[Eff
         match event:
             case happened.WorkStarted(step_id=step_id, token=token, at=at):
                 if _is_active(flow, step_id, token):
-                    yield _item_effect(EffectKind.INVOKE, step_id, token, at)
+                    yield Effect.of_item(_begun_by(flow.step(step_id)), step_id, token, at)
             case happened.WorkRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
-                yield _item_effect(EffectKind.INVOKE, step_id, token, due_at)
+                yield Effect.of_item(EffectKind.INVOKE, step_id, token, due_at)
             case happened.CompStarted(step_id=step_id, token=token, at=at):
-                yield _item_effect(EffectKind.COMPENSATE, step_id, token, at)
+                yield Effect.of_item(EffectKind.COMPENSATE, step_id, token, at)
             case happened.CompRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
-                yield _item_effect(EffectKind.COMPENSATE, step_id, token, due_at)
+                yield Effect.of_item(EffectKind.COMPENSATE, step_id, token, due_at)
             case happened.WorkFailed(step_id=step_id, token=token, error=error, at=at):
                 if error == NO_LONGER_AWAITED and flow.step(step_id).type == StepType.APPROVAL:
-                    yield _item_effect(EffectKind.WITHDRAW, step_id, token, at)
+                    yield Effect.of_item(EffectKind.WITHDRAW, step_id, token, at)
             case happened.FlowStarted(options=options, at=at):
                 if options.get("timeout_ms"):
                     due_at = at + timedelta(milliseconds=options["timeout_ms"])
@@ -73,8 +81,8 @@ def _of_events(flow: Flow, events: Sequence[happened.FlowEvent]) -> Iterator[Eff
                     yield Effect(kind=EffectKind.TELL_PARENT, due_at=at)
 
 
-def _item_effect(kind: EffectKind, step_id: str, token: str, due_at: datetime) -> Effect:
-    return Effect(kind=kind, due_at=due_at, step_id=step_id, token=token)
+def _begun_by(step: Step) -> EffectKind:
+    return EffectKind.ASK if step.type == StepType.APPROVAL else EffectKind.INVOKE
 
 
 def _is_active(flow: Flow, step_id: str, token: str) -> bool:

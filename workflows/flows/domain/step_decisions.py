@@ -74,6 +74,8 @@ class StepDecisions:
         )
         if step.type == StepType.SCRIPT:
             self._run_in_place(step, item)
+        elif step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step)):
+            self.retry_or_fail_item(step, item, why_not)
 
     def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
         assert step.predicate is not None

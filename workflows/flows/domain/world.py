@@ -47,7 +47,8 @@ class World:
     """`at` is now; `secret` makes this decision's tokens and is never recorded.
 
     `is_healthy(step)` says whether a worker may run it, `remembered(step, inputs)` what a
-    memoizable step once answered, `inline_max` how many scripts one decision may run.
+    memoizable step once answered, `why_not_ask(step)` why nobody can be asked to approve it
+    (empty if somebody can), `inline_max` how many scripts one decision may run.
     """
 
     at: datetime
@@ -58,6 +59,7 @@ class World:
     remembered: Callable[[Step, Mapping[str, Any]], Mapping[str, Any] | None] = (
         lambda _step, _inputs: None
     )
+    why_not_ask: Callable[[Step], str] = lambda _step: ""
     inline_max: int = 200
 
     def token(self, flow_id: str, step_id: str, index: int) -> str:

@@ -1,0 +1,106 @@
+"""Ask for the approvals that steps are, in the transaction that starts them.
+
+The flow asks as itself, so the ledger sees its starter behind it. `reference` leads from an
+approval to its item; `flows_awaitedapproval` says who still waits.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+
+from events import context, failpoints
+from events.failpoints import failpoint
+from ledger import selectors as ledger
+from ledger.domain.capability import Risk
+from ledger.services import approvals
+from ledger.services.approvals import Subject
+from workflows.flows.domain import ids
+from workflows.flows.domain.effects import Effect
+from workflows.flows.domain.flow import Flow, WorkItem
+from workflows.flows.domain.step import Step
+from workflows.flows.domain.work_items import item_inputs
+from workflows.flows.models import AwaitedApproval
+
+DEFAULT_POLICY: Final = "subject-approval"
+REFERENCE: Final = "flow-step/"
+
+BEFORE_REQUEST = failpoints.declare("approval.before_request")
+AFTER_REQUEST = failpoints.declare("approval.after_request")
+
+
+class TransactionNeeded(Exception):
+    """Control flow: what was decided asks for an approval, and one statement cannot do that."""
+
+
+def demand_transaction() -> None:
+    """Go on only within a transaction.
+
+    :raises TransactionNeeded: if there is none; nothing was written yet.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise TransactionNeeded
+
+
+def why_not_ask(step: Step) -> str:
+    """Return why nobody can be asked to approve a step now; empty if somebody can."""
+    policy = _policy_of(step)
+    if ledger.is_policy_in_force(policy):
+        return ""
+    return f"no approval policy {policy} is in force"
+
+
+def ask(flow: Flow, effects: Sequence[Effect]) -> None:
+    """Ask for the approval of each of these items, in the caller's transaction.
+
+    :raises PolicyMissing: if the policy was retired since the decision.
+    """
+    for effect in effects:
+        step = flow.step(effect.step_id)
+        item = flow.executions[step.id].items[effect.token]
+        failpoint(BEFORE_REQUEST)
+        with _as_the_flow(flow.id, step.id):
+            approval = _requested(flow, step, item)
+        awaited = {"approval_id": approval.pk, "flow_id": flow.id, "step_id": step.id}
+        AwaitedApproval.objects.update_or_create(token=item.token, defaults=awaited)
+        failpoint(AFTER_REQUEST)
+
+
+@contextmanager
+def _as_the_flow(flow_id: str, step_id: str) -> Iterator[None]:
+    # Whoever's request or result let the step start did not ask: so nothing of its origin.
+    happened = context.current()
+    flow = ids.principal_of(flow_id)
+    with (
+        context.acting(
+            flow, correlation_id=happened.correlation_id, causation_id=happened.causation_id
+        ),
+        context.within_run(flow, run_id=ids.recorded_as(flow_id), step_id=ids.recorded_as(step_id)),
+    ):
+        yield
+
+
+def _requested(flow: Flow, step: Step, item: WorkItem) -> Any:
+    asks: dict[str, Any] = dict(step.settings or {})
+    subject = Subject(
+        type="flow",
+        id=ids.recorded_as(flow.id),
+        title=asks.get("title") or f"{step.name} of flow {flow.id}",
+        reference=f"{REFERENCE}{item.token}",
+        reason=asks.get("reason", ""),
+        details={"step": step.id, "inputs": item_inputs(flow.executions[step.id], item)},
+        risk=Risk(asks.get("risk") or Risk.MEDIUM),
+    )
+    ttl_ms = asks.get("ttl_ms")
+    return approvals.request_approval(
+        subject=subject,
+        policy=_policy_of(step),
+        ttl=timedelta(milliseconds=ttl_ms) if ttl_ms else None,
+        quorum=asks.get("quorum"),
+    )
+
+
+def _policy_of(step: Step) -> str:
+    return str((step.settings or {}).get("policy") or DEFAULT_POLICY)
