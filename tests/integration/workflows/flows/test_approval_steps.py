@@ -24,7 +24,7 @@ from ledger.models import Approval, Entry
 from ledger.services import approval_policies, approvals
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.conftest import flow, later, work_off
-from workflows.flows import callables, explain, leave, services
+from workflows.flows import callables, explain, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedApproval
@@ -250,7 +250,7 @@ class TestTheRequestAndTheStartOfTheStep:
         assert begun.emitted_at <= approval.requested_at
         assert by_one.values_list("caller_type", flat=True)[0] == "internal"
 
-    @pytest.mark.parametrize("point", [leave.BEFORE_REQUEST, leave.AFTER_REQUEST])
+    @pytest.mark.parametrize("point", ["approval.before_request", "approval.after_request"])
     def test_are_neither_there_when_the_start_dies(self, point: str) -> None:
         register()
 
@@ -261,7 +261,7 @@ class TestTheRequestAndTheStartOfTheStep:
         assert not Approval.objects.exists()
         assert not AwaitedApproval.objects.exists()
 
-    @pytest.mark.parametrize("point", [leave.BEFORE_REQUEST, leave.AFTER_REQUEST])
+    @pytest.mark.parametrize("point", ["approval.before_request", "approval.after_request"])
     def test_are_neither_there_when_a_worker_dies_and_both_when_another_comes(
         self, point: str, step_before: None
     ) -> None:
