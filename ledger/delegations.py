@@ -29,11 +29,14 @@ _SWITCH: Final = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
-    """What an entry says about the delegation under which it was made."""
+    """What an entry says about the delegation under which it was made.
 
-    delegation_id: UUID
+    Without an id it is no delegation to an agent: somebody let the system do it.
+    """
+
+    delegation_id: UUID | None
     delegated_by: Principal
-    subtype: str
+    subtype: str = ""
 
 
 class Chain:

@@ -207,11 +207,16 @@ def _draft_without_change(
         happened=happened,
         reason=action.reason,
         summary=summary,
-        mandate=delegations.mandate_of(happened.principal),
+        mandate=delegations.mandate_of(happened.principal) or _standing_mandate(action),
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
         undoing=undoing,
     )
+
+
+def _standing_mandate(action: Action) -> Mandate | None:
+    by = action.delegated_by
+    return None if by is None else Mandate(delegation_id=None, delegated_by=by)
 
 
 def disclosed(read: Read, reveal: Callable[[], T]) -> T:
@@ -293,6 +298,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     assert proof.target.id, f"{action.name} was done, and nobody says to what"
     # Last of all: whoever stops an agent waits for this transaction only from here on.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
+    mandate = mandate or _standing_mandate(action)
     authority = _authority(action.capability, notes.facts, happened)
     passage = gate.leave(proof, authority, happened, granted)
     key: Idempotency | None

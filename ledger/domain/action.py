@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from events.domain.principal import Principal
 from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.reversals import Declaration, ReversalKind, StepKind, Undoing
@@ -78,6 +79,7 @@ class Action:
     the capability weighs; `input` is what the fingerprint covers: what the command of this
     name would be asked with, without personal values. None if it cannot be asked again. The
     run and step are those that are acted on; of what a step does, the context knows them.
+    `delegated_by` is who let the system do it in their absence; an agent's are its delegations'.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Action:
     amends: UUID | None = None
     workflow_run_id: str = ""
     workflow_step_id: str = ""
+    delegated_by: Principal | None = None
 
     def __post_init__(self) -> None:
         assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"

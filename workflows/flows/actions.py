@@ -1,5 +1,6 @@
 """What operators do to steps and flows, as the ledger names it."""
 
+from events.domain.principal import Principal
 from ledger.domain.action import Action, Kind, Target
 from workflows.flows.domain import ids
 
@@ -12,6 +13,18 @@ def on_step(verb: str, step_id: str, kind: Kind, *, reason: str = "") -> Action:
         target=Target(type="step", id=ids.recorded_as(step_id)),
         capability="step.manage",
         reason=reason,
+    )
+
+
+def starting(flow_id: str, *, delegated_by: Principal | None = None) -> Action:
+    """Return the action that starts a flow; `delegated_by` let it start in their absence."""
+    return Action(
+        name="flow.start",
+        kind=Kind.CREATE,
+        target=Target(type="flow", id=ids.recorded_as(flow_id)),
+        capability="flow.start",
+        delegated_by=delegated_by,
+        workflow_run_id=ids.recorded_as(flow_id),
     )
 
 

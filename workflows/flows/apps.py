@@ -13,6 +13,7 @@ class FlowsConfig(AppConfig):
             aggregates,
             capabilities,
             catalogue,
+            commands,
             following,
             health,
             invariants,

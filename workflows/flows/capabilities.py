@@ -6,7 +6,7 @@ for _id, _meaning, _risk in (
     ("step.read", "See the registered steps and their health.", "low"),
     ("step.manage", "Register, change and remove steps.", "high"),
     ("flow.read", "See flows, their plans and their events.", "low"),
-    ("flow.start", "Start flows.", "medium"),
+    ("flow.start", "Start flows.", "low"),
     ("flow.pause", "Hold a flow and let it go on.", "medium"),
     ("flow.cancel", "End a flow before its time, with or without undoing.", "high"),
     ("flow.intervene", "Skip, force or retry a step of a flow.", "high"),

@@ -126,6 +126,7 @@ def start_flow(
     :raises GoalsUnknown: if a goal is not registered.
     :raises FlowExists: if the id is taken by a flow with other goals or another init.
     :raises FlowBusy: if another flow holds the concurrency key.
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `recording` says.
     """
     return _begun(_start_command(flow_id, goals, init, labels, options, steps), flow_id)
 
@@ -327,8 +328,8 @@ def _start_command(
 def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -> Flow:
     """Start a flow that is thought to be new; if it is not, it must be the same."""
     try:
-        with idempotency.transaction() as unit:
-            unit.refer(flow_id)
+        with recording.recorded(actions.starting(flow_id)) as proof:
+            proof.says(f"Started for {', '.join(command.plan.goals)}.")
             return engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken).state
     except IntegrityError as error:
         raise _busy(error, command) from error

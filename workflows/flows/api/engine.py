@@ -115,7 +115,7 @@ def demands(capability: str) -> Callable[[View], View]:
                 who = holder.principal if holder else ANYBODY
                 with context.acting(who, origin=context.current().origin):
                     if holder:
-                        _admit(holder, request, capability)
+                        _admit(holder, capability)
                     return view(request, **parts)
             except DomainError as refusal:
                 return error(_message(refusal), _status(refusal))
@@ -143,14 +143,14 @@ def _holder_of(request: HttpRequest) -> Holder | None:
     return holder
 
 
-def _admit(holder: Holder, request: HttpRequest, capability: str) -> None:
+def _admit(holder: Holder, capability: str) -> None:
     if not holder.holds(capability):
         why = NotAdmitted(capability)
         recording.denied(capability, target_id="", why=why)
         raise why
-    if holder.is_agent:
-        note = recording.note_read if request.method == "GET" else recording.note_request
-        note(capability)
+    if holder.is_agent and capability.endswith(".read"):
+        # What it changes has entries of its own.
+        recording.note_read(capability)
 
 
 _STATUS: dict[type[DomainError], HTTPStatus] = {

@@ -69,7 +69,6 @@ class FlowFilters(filters.FilterSet):
 class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     """Flows, from their plan to their end. The ETag of one is the sequence of its last event."""
 
-    journalled = True
     capabilities = {
         "list": "flow.read",
         "retrieve": "flow.read",
@@ -156,7 +155,6 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
 class StepInFlowViewSet(viewsets.ViewSet):
     """One step of one flow: why it stands as it does, and what an operator may do about it."""
 
-    journalled = True
     capabilities = {
         "retrieve": "flow.read",
         "skip": "flow.intervene",

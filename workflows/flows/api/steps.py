@@ -36,7 +36,6 @@ def valid(shape: type[BaseSerializer[Any]], source: Any) -> dict[str, Any]:
 class StepViewSet(viewsets.ViewSet):
     """The registered steps. The ETag of one is the revision of its definition."""
 
-    journalled = True
     capabilities = {
         "list": "step.read",
         "retrieve": "step.read",

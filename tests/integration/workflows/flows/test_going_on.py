@@ -94,7 +94,7 @@ class Tally(CaptureQueriesContext):
 
 
 class TestTenSteps:
-    def test_take_twelve_statements_and_as_many_commits(
+    def test_take_thirteen_statements_and_twelve_commits(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(engine, "HEALTH_KNOWN_S", 3600)
@@ -105,8 +105,8 @@ class TestTenSteps:
             run("ten", goal)
 
         assert flow("ten").status == FlowStatus.COMPLETED
-        # A look at the catalog, the start, and one per step.
-        assert (tally.statements, tally.commits) == (12, 12)
+        # A look at the catalog, the start and its entry in the ledger, and one per step.
+        assert (tally.statements, tally.commits) == (13, 12)
 
     def test_that_are_scripts_take_one_commit_with_the_start(
         self, monkeypatch: pytest.MonkeyPatch
@@ -119,8 +119,8 @@ class TestTenSteps:
             run("scripts", goal)
 
         assert flow("scripts").status == FlowStatus.COMPLETED
-        # A look at the catalog, and the whole run.
-        assert (tally.statements, tally.commits) == (2, 2)
+        # A look at the catalog, then the whole run and its entry in the ledger.
+        assert (tally.statements, tally.commits) == (3, 2)
 
 
 class TestTheWorkerThatCompletedAStep:
