@@ -75,6 +75,14 @@ def become(principal: Principal) -> None:
 
 
 @contextmanager
+def on_behalf_of(principal: Principal) -> Iterator[EventContext]:
+    """Go on with the story in the name of `principal` within the block."""
+    context = replace(current(), principal=principal)
+    with _entered(context):
+        yield context
+
+
+@contextmanager
 def caused_by(causation_id: str) -> Iterator[EventContext]:
     """Keep who acts and the story, but name `causation_id` as the cause within the block."""
     context = replace(current(), causation_id=causation_id)

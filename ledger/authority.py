@@ -30,7 +30,6 @@ from ledger.credentials import CredentialRefused
 from ledger.delegations import Chain
 from ledger.domain.capability import CapabilityMissing, covers
 from ledger.models import AgentKey, ApiKey
-from ledger.principals import human_of
 
 PUBLIC: Final = "public"
 """`capabilities = PUBLIC` on a view: anybody may, without a credential."""
@@ -258,27 +257,6 @@ def session(session_key: str) -> Holder:
     :raises CredentialRefused: if it has ended, or its user may not log in.
     """
     return Holder._of_session(session_key)  # noqa: SLF001 - one class, one module.
-
-
-def may_still(principal: Principal, capability_id: str) -> bool:
-    """Say whether somebody who is not here still holds a capability, over at least something.
-
-    For work that was left behind in their name. Whether an agent's delegations reach that far
-    is checked where its actions are recorded.
-    """
-    holder = _holder_behind(principal)
-    return holder is not None and holder.holds_somewhere(capability_id)
-
-
-def _holder_behind(principal: Principal) -> Holder | None:
-    if principal.kind is PrincipalKind.API_KEY:
-        key = ApiKey.objects.live().select_related("owner").filter(prefix=principal.id).first()
-        return Holder(key.owner, key=key) if key else None
-    human = human_of(principal)
-    if human is None:
-        return None
-    user = User.objects.filter(pk=human, is_active=True).first()
-    return Holder(user) if user else None
 
 
 def principal_of(source: Any) -> Principal:

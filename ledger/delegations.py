@@ -95,6 +95,14 @@ class Chain:
         return Mandate(delegation_id=self.last.pk, delegated_by=by, subtype=self.last.agent.subtype)
 
 
+def chain_of(principal: Principal) -> Chain:
+    """Return the delegations under which an agent acts, whether they are in force or not.
+
+    :raises DelegationEnded: if the agent names no delegation that ever was.
+    """
+    return _chain(principal)
+
+
 def mandate_of(principal: Principal) -> Mandate | None:
     """Return the mandate of an agent; None for everybody else, who acts by himself.
 

@@ -166,6 +166,16 @@ def denied(capability_id: str, *, target_id: str, why: DomainError) -> UUID | No
     return refused(action, why)
 
 
+def denied_in_transaction(action: Action, why: DomainError) -> UUID:
+    """Put on record, with the caller's transaction, that `action` was not done because of `why`.
+
+    However grave: for what nobody waits for, who would be told. Return its entry.
+    """
+    draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
+    entries.append(draft)
+    return draft.id
+
+
 def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
     """Put on record what became of an undoing without changing anything; return its entry.
 

@@ -348,4 +348,6 @@ FLOWS_RETRY_BACKOFF_TYPE = env.text("DAYBOOK_RETRY_BACKOFF_TYPE", "exponential")
 FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000)
 FLOWS_WEBHOOK_BASE_URL = env.text("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
 FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30)
+# How many starts on events may lead to each other before it is taken for a loop.
+FLOWS_START_CHAIN_MAX = env.integer("DAYBOOK_FLOW_START_CHAIN_MAX", 8)
 FLOWS_NODE = env.text("DAYBOOK_NODE", "daybook-1")

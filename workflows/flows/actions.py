@@ -69,3 +69,15 @@ def on_start(verb: str, name: str) -> Action:
         target=Target(type="flow_start", id=name),
         capability="flow_start.manage",
     )
+
+
+def pausing_start(name: str, *, declared_by: Principal, reason: str) -> Action:
+    """Return the action by which a start ends that its declarer may not have any more."""
+    return Action(
+        name="flow_start.pause",
+        kind=Kind.UPDATE,
+        target=Target(type="flow_start", id=name),
+        capability="flow.start",
+        reason=reason,
+        delegated_by=declared_by,
+    )

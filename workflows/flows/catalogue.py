@@ -129,6 +129,13 @@ _declare(
     category=Category.DOMAIN,
 )
 _declare(
+    "flow_start.paused",
+    "Flows do not start so until somebody who may says so: its declarer may not any more.",
+    {**_START, "reason": _TEXT, "declared_by": _TEXT},
+    stream="flow_start",
+    category=Category.DOMAIN,
+)
+_declare(
     "flow_start.refused",
     "A flow that was to start by itself could not.",
     {**_START, "flow_id": _TEXT, "reason": _TEXT},

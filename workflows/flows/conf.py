@@ -19,6 +19,7 @@ class FlowSettings:
     step_timeout_ms: int
     webhook_base_url: str
     health_interval_s: int
+    start_chain_max: int
     node: str
 
 
@@ -40,11 +41,14 @@ def current() -> FlowSettings:
         )
     if retry.backoff_type not in BACKOFF_TYPES - {""}:
         raise ImproperlyConfigured("DAYBOOK_RETRY_BACKOFF_TYPE: fixed, linear or exponential.")
+    if settings.FLOWS_START_CHAIN_MAX < 1:
+        raise ImproperlyConfigured("DAYBOOK_FLOW_START_CHAIN_MAX must be at least 1.")
     return FlowSettings(
         retry=retry,
         step_timeout_ms=settings.FLOWS_STEP_TIMEOUT_MS,
         webhook_base_url=settings.FLOWS_WEBHOOK_BASE_URL.rstrip("/"),
         health_interval_s=settings.FLOWS_HEALTH_INTERVAL_S,
+        start_chain_max=settings.FLOWS_START_CHAIN_MAX,
         node=settings.FLOWS_NODE,
     )
 

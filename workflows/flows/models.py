@@ -165,6 +165,8 @@ class FlowStart(models.Model):
     enabled = models.BooleanField(default=True)
     declared_by = models.CharField(max_length=255)
     """The principal in whose name the flows start."""
+    paused_because = models.TextField(blank=True, db_default="", default="")
+    """Why it was switched off by itself: what its declarer may not do any more."""
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -178,6 +180,10 @@ class FlowStart(models.Model):
             models.CheckConstraint(
                 condition=Q(missed__in=[one.value for one in Missed]),
                 name="flows_start_missed_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(paused_because="") | Q(enabled=False),
+                name="flows_start_that_is_paused_is_off",
             ),
         ]
         indexes = [

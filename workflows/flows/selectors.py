@@ -8,11 +8,11 @@ from django.db.models import Count
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import DomainError
-from events.domain.principal import Principal
+from events.domain.principal import Principal, PrincipalKind
 from workflows.flows import conf, engine
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
-from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.flow import Flow, FlowStatus
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.languages import LANGUAGES
@@ -43,13 +43,23 @@ def children_of(flow_id: str) -> list[FlowSummary]:
 
 def starter_of(recorded_id: str) -> Principal | None:
     """Return who started the flow that acts under this name; None if there is none."""
+    row = _row_of(recorded_id)
+    return Principal.parse(row.started_by) if row is not None and row.started_by else None
+
+
+def acting_as(principal: Principal) -> Flow | None:
+    """Return the flow that acts under this name; None if it is none."""
+    if principal.kind is not PrincipalKind.WORKFLOW:
+        return None
+    row = _row_of(principal.id)
+    return engine.flow(row.flow_id) if row is not None else None
+
+
+def _row_of(recorded_id: str) -> FlowSummary | None:
     beginning = ids.beginning_of(recorded_id)
     named = {"flow_id": recorded_id} if beginning is None else {"flow_id__startswith": beginning}
-    rows = FlowSummary.objects.filter(**named).values_list("flow_id", "started_by")
-    for flow_id, starter in rows.iterator():
-        if starter and ids.recorded_as(flow_id) == recorded_id:
-            return Principal.parse(starter)
-    return None
+    rows = FlowSummary.objects.filter(**named).only("flow_id", "started_by").iterator()
+    return next((row for row in rows if ids.recorded_as(row.flow_id) == recorded_id), None)
 
 
 def next_flow_id(goal: str) -> str:

@@ -4,28 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError
 from django.utils import timezone
 
 from events import executor
-from events.domain.errors import Conflict
-from events.store import StreamMoved
-from ledger import idempotency, recording
+from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import check_version
-from workflows.flows import actions, conf, engine
+from workflows.flows import actions, beginning, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits
+from workflows.flows.domain import start as starting
 from workflows.flows.domain.catalog import (
-    Catalog,
     RegisterStep,
     UnregisterStep,
     UpdateStep,
     check_fits,
 )
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
-from workflows.flows.domain.errors import FlowExists, FlowUnknown
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.fork import fork_of
 from workflows.flows.domain.plan import Plan
@@ -35,14 +31,6 @@ from workflows.flows.domain.validation import validate
 from workflows.flows.languages import LANGUAGES, compile_script
 from workflows.work import liveness, runner
 from workflows.work.handover import Taken
-
-
-class FlowBusy(Conflict):
-    code = "flow_busy"
-    hint = "Wait for the other flow of this concurrency key, or cancel it."
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"A flow with the concurrency key {key} is active.", key=key)
 
 
 def register_step(*, step: Step) -> Step:
@@ -128,7 +116,8 @@ def start_flow(
     :raises FlowBusy: if another flow holds the concurrency key.
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `recording` says.
     """
-    return _begun(_start_command(flow_id, goals, init, labels, options, steps), flow_id)
+    checked = [_checked(step) for step in steps]
+    return _begun(beginning.command_for(flow_id, goals, init, labels, options, checked), flow_id)
 
 
 def run_flow(
@@ -146,7 +135,7 @@ def run_flow(
     go on from the last commit. Not within a transaction.
     """
     taken = Taken(worker=liveness.name("inline"))
-    started = _begun(_start_command(flow_id, goals, init, labels, options), flow_id, taken)
+    started = _begun(beginning.command_for(flow_id, goals, init, labels, options), flow_id, taken)
     if taken.claim is None:
         return started
     runner.run([taken.claim])
@@ -261,7 +250,7 @@ def fork_flow(
     :raises FlowInvalid: if the new id, the step or an edited name cannot be.
     :raises FlowExists: if the new id is taken by another flow.
     """
-    original = _found(flow_id)
+    original = beginning.found(flow_id)
     fork = fork_of(original, from_step, init or {})
     limits.check_start(new_flow_id, original.plan.goals, fork.init, original.labels)
     options = {**original.options, "forked_from": original.id, "forked_at": from_step}
@@ -271,17 +260,17 @@ def fork_flow(
         labels=original.labels,
         options=options,
         inherited=fork.inherited,
+        metadata={name: kept for name, kept in original.metadata.items() if name == starting.CHAIN},
     )
     action = actions.forking(flow_id, from_step, new_flow_id=new_flow_id, reason=reason)
     edited = f", with {', '.join(sorted(init))} edited" if init else ""
-    try:
-        with recording.recorded(action) as proof:
-            proof.says(f"Forked from {flow_id} at {from_step}{edited}.")
-            return engine.handle_in_transaction(new_flow_id, command, is_new=True).state
-    except IntegrityError as error:
-        raise _busy(error, command) from error
-    except StreamMoved:
-        return _known(command, new_flow_id)
+    says = f"Forked from {flow_id} at {from_step}{edited}."
+    return beginning.begin(new_flow_id, command, action, says=says)
+
+
+def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -> Flow:
+    says = f"Started for {', '.join(command.plan.goals)}."
+    return beginning.begin(flow_id, command, actions.starting(flow_id), says=says, taken=taken)
 
 
 def _checked(step: Step) -> Step:
@@ -309,62 +298,6 @@ def _change_catalog(
     executor.execute_in_transaction(CLUSTER, CLUSTER_STREAM, health, at=command.at)
 
 
-def _start_command(
-    flow_id: str,
-    goals: Sequence[str],
-    init: Mapping[str, list[Any]],
-    labels: Mapping[str, str] | None,
-    options: Mapping[str, Any] | None,
-    steps: Sequence[Step] = (),
-) -> asked.StartFlow:
-    limits.check_start(flow_id, goals, init, labels or {})
-    own = Catalog(steps={step.id: _checked(step) for step in steps})
-    catalog = own if steps else engine.catalog()
-    plan = make_plan(catalog, goals, init, matches=LANGUAGES.matches)
-    engine.health_of_late()
-    return asked.StartFlow(plan=plan, init=init, labels=labels or {}, options=options or {})
-
-
-def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -> Flow:
-    """Start a flow that is thought to be new; if it is not, it must be the same."""
-    try:
-        with recording.recorded(actions.starting(flow_id)) as proof:
-            proof.says(f"Started for {', '.join(command.plan.goals)}.")
-            return engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken).state
-    except IntegrityError as error:
-        raise _busy(error, command) from error
-    except StreamMoved:
-        return _known(command, flow_id)
-
-
-def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:
-    if "flows_one_active_flow_per_concurrency_key" not in str(error):
-        return error
-    return FlowBusy(command.options.get("concurrency_key", ""))
-
-
-def _known(command: asked.StartFlow, flow_id: str) -> Flow:
-    with idempotency.transaction() as unit:
-        unit.refer(flow_id)
-        return _same(command, flow_id)
-
-
-def _same(command: asked.StartFlow, flow_id: str) -> Flow:
-    known = _found(flow_id)
-    same_init = {name: list(values) for name, values in command.init.items() if values}
-    origins = [known.options.get(name) for name in _ORIGIN]
-    if (
-        known.plan.goals != command.plan.goals
-        or dict(known.init) != same_init
-        or origins != [command.options.get(name) for name in _ORIGIN]
-    ):
-        raise FlowExists(flow_id)
-    return known
-
-
-_ORIGIN = ("forked_from", "forked_at")
-
-
 def _commanded(
     action: Action,
     flow_id: str,
@@ -374,7 +307,7 @@ def _commanded(
     says: str = "",
 ) -> Flow:
     with recording.recorded(action) as proof:
-        _found(flow_id)
+        beginning.found(flow_id)
         outcome = engine.handle_in_transaction(flow_id, command)
         # Compared under the stream's lock; a refusal takes everything back.
         check_version(expected_version, outcome.sequence - len(outcome.envelopes))
@@ -382,10 +315,3 @@ def _commanded(
             proof.changes_nothing()
         proof.says(says)
     return outcome.state
-
-
-def _found(flow_id: str) -> Flow:
-    found = engine.flow(flow_id)
-    if found is None:
-        raise FlowUnknown(flow_id)
-    return found

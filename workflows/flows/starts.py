@@ -1,35 +1,31 @@
-"""Flows that start by themselves: declared, switched, removed, and what becomes of an occasion.
+"""Flows that start by themselves: declared, switched, removed, and offered events.
 
 The definition is a row; a cron rule has a schedule of `work` beside it, an event is found in
-the feed. Either puts one row of work on the list per occasion, which starts the flow.
+the feed. Either puts one row of work on the list per occasion, which starts the flow (`firing`).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from events import catalogue, context, recorder
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
-from events.domain.errors import NotFound, Rejected
-from events.domain.principal import Principal, PrincipalKind
+from events.domain.principal import Principal
 from ledger import recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
-from workflows.flows import actions, engine, feed, services, waiting
+from workflows.flows import actions, feed, services, waiting
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
-from workflows.flows.domain.errors import FlowExists, InputsMissing
-from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.start import StartInvalid, StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import LANGUAGES, compile_script, is_quick
+from workflows.flows.languages import compile_script, is_quick
 from workflows.flows.models import FlowStart
-from workflows.flows.services import FlowBusy
 from workflows.work import documents, queue, schedules, statements
 from workflows.work.domain.timing import Overlap, Rule
 from workflows.work.models import Schedule
@@ -112,42 +108,9 @@ def remove_start(*, name: str, expected_version: int | None = None) -> None:
     """
     with recording.recorded(actions.on_start("remove", name)):
         known = _locked(name, expected_version)
-        _set_schedule(known, enabled=False)
+        set_schedule(known, enabled=False)
         known.delete()
         recorder.emit("flow_start.removed", {"name": name}, stream=stream_of(name))
-
-
-def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> dict[str, str]:
-    """Start the flow of one slot or event; say what became of it. Again is the same flow.
-
-    A start that cannot be is an event `flow_start.refused`, for nobody waits for an answer.
-    """
-    start = FlowStart.objects.filter(name=name, enabled=True).first()
-    if start is None:
-        return {"skipped": "it was removed or switched off"}
-    data = envelope.data if envelope else {}
-    script = filter_of(start)
-    if envelope is not None and script is not None and not waiting.accepts(script, data):
-        return {"skipped": "the filter does not accept the event"}
-    flow_id = rules.flow_id_of(name, occasion)
-    if envelope is not None and _is_of_own_making(name, envelope):
-        reason = "a flow of this start made the event: it would go on for ever"
-        _note_refusal(name, flow_id, reason)
-        return {"refused": reason}
-    try:
-        services.start_flow(
-            flow_id=flow_id,
-            goals=start.goals,
-            init=rules.init_from(start.init, start.takes, data, LANGUAGES),
-            labels=start.labels,
-            options={**start.options, "started_by_start": name},
-        )
-    except FlowExists:
-        pass  # The definition has changed since this occasion started its flow.
-    except (FlowBusy, ScriptFailed, Rejected, NotFound) as refusal:
-        _note_refusal(name, flow_id, str(refusal))
-        return {"refused": str(refusal)}
-    return {"flow_id": flow_id}
 
 
 def schedule_of(name: str) -> str:
@@ -241,11 +204,12 @@ def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowS
     stated.version = known.version + 1 if known else 1
     stated.created_at = known.created_at if known else now
     stated.updated_at = now
+    stated.paused_because = ""
     # Nobody reads past an event between this look and the commit: what comes later counts.
     feed.held_in_share()
     stated.since = log.head_position()
     stated.save(force_insert=known is None, force_update=known is not None)
-    _set_schedule(stated, enabled=stated.enabled)
+    set_schedule(stated, enabled=stated.enabled)
     proof.says(f"Starts {', '.join(stated.goals)} {_when(stated)}.")
     what = {"name": stated.name, "goals": stated.goals, "enabled": stated.enabled}
     cause = {"cron": stated.cron, "tz": stated.tz} if stated.cron else {"event": stated.event}
@@ -259,7 +223,7 @@ def _when(start: FlowStart) -> str:
     return f"on {start.event}" if start.event else f"at {start.cron} in {start.tz}"
 
 
-def _set_schedule(start: FlowStart, *, enabled: bool) -> None:
+def set_schedule(start: FlowStart, *, enabled: bool) -> None:
     """Keep the schedule beside a cron rule; what is no cron rule any more has none that fires."""
     name = schedule_of(start.name)
     [(now,)] = statements.run(statements.NOW)
@@ -284,16 +248,3 @@ def _locked(name: str, expected_version: int | None) -> FlowStart:
         raise StartUnknown(name)
     check_version(expected_version, known.version)
     return known
-
-
-def _is_of_own_making(name: str, envelope: Envelope) -> bool:
-    if envelope.principal.kind is not PrincipalKind.WORKFLOW:
-        return False
-    maker = engine.flow(envelope.principal.id)
-    return maker is not None and maker.options.get("started_by_start") == name
-
-
-def _note_refusal(name: str, flow_id: str, reason: str) -> None:
-    data = {"name": name, "flow_id": flow_id, "reason": reason}
-    with transaction.atomic(durable=True):
-        recorder.emit("flow_start.refused", data, stream=stream_of(name))

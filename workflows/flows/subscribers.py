@@ -2,7 +2,7 @@
 
 from events import bus
 from events import selectors as log
-from workflows.flows import consenting, starts
+from workflows.flows import consenting, firing, starts
 from workflows.flows.domain.start import slot_of
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy
@@ -32,10 +32,10 @@ def start(claim: Claim) -> dict[str, str]:
     """Start the flow of one slot of a cron rule, or of one event."""
     name, event_id = claim.input["start"], claim.input.get("event_id")
     if event_id is not None:
-        return starts.start_now(name=name, occasion=event_id, envelope=log.event(event_id))
+        return firing.start_now(name=name, occasion=event_id, envelope=log.event(event_id))
     schedule = starts.schedule_of(name)
     slot = slot_of(claim.causation_id or "", schedule, otherwise=claim.claimed_at)
-    return starts.start_now(name=name, occasion=slot)
+    return firing.start_now(name=name, occasion=slot)
 
 
 @job(

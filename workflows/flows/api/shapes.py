@@ -182,6 +182,7 @@ class StartOut(serializers.ModelSerializer[FlowStart]):
             "takes",
             "enabled",
             "declared_by",
+            "paused_because",
             "version",
             "created_at",
             "updated_at",

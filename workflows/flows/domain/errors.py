@@ -85,3 +85,11 @@ class FlowUnknown(NotFound):
 
     def __init__(self, flow_id: str) -> None:
         super().__init__(f"flow not found: {flow_id}", flow_id=flow_id)
+
+
+class FlowBusy(Conflict):
+    code = "flow_busy"
+    hint = "Wait for the other flow of this concurrency key, or cancel it."
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"A flow with the concurrency key {key} is active.", key=key)

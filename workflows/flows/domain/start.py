@@ -1,6 +1,6 @@
 """When flows start by themselves: what such a definition must be, and what it makes of an event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +11,8 @@ from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script
 
 NAME_CHARS_MAX = 100
+CHAIN = "start_chain"
+"""The key of a flow's metadata that says by which starts it came about."""
 
 
 class StartInvalid(Rejected):
@@ -26,6 +28,15 @@ class StartUnknown(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no start called {name}.", name=name)
+
+
+class StartLoops(Rejected):
+    code = "flow_start_loops"
+    hint = "Let one of these flows make another event, or let a filter tell them apart."
+
+    def __init__(self, name: str, chain: Sequence[str], reason: str) -> None:
+        way = " → ".join([*chain, name])
+        super().__init__(f"{reason}: {way}", name=name, chain=[*chain])
 
 
 class Paths(Protocol):
@@ -63,6 +74,27 @@ def init_from(
         except ScriptFailed as lacking:
             raise ScriptFailed(f"{name}: {lacking}") from lacking
     return {**init, **taken}
+
+
+def chain_of(metadata: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the starts that led to a flow, the first one first; a child is its parent's."""
+    own = options.get("started_by_start")
+    return tuple(metadata.get(CHAIN) or ([own] if own else []))
+
+
+def check_chain(name: str, chain: Sequence[str], *, chain_max: int) -> None:
+    """Check that one more start may follow from `chain`.
+
+    :raises StartLoops: if a flow of this start made the event, or the chain is too long.
+    """
+    if name in chain[-1:]:
+        raise StartLoops(
+            name, chain, "a flow of this start made the event: it would go on for ever"
+        )
+    if len(chain) >= chain_max:
+        raise StartLoops(
+            name, chain, f"{chain_max} starts led to each other: it may go on for ever"
+        )
 
 
 def flow_id_of(name: str, occasion: str) -> str:

@@ -9,7 +9,7 @@ from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import Answer, Heard, StepServer
 from workflows.flows import receipts, services
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain.errors import FlowExists, StepInvalid
+from workflows.flows.domain.errors import FlowBusy, FlowExists, StepInvalid
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary, Receipt
@@ -261,7 +261,7 @@ class TestStart:
         register("hold", **http(peer, "/hold"))
         start("first", "hold", options={"concurrency_key": "seat 7"})
 
-        with pytest.raises(services.FlowBusy):
+        with pytest.raises(FlowBusy):
             start("second", "hold", options={"concurrency_key": "seat 7"})
         work_off()
         start("third", "hold", options={"concurrency_key": "seat 7"})

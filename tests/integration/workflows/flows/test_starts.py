@@ -13,9 +13,11 @@ from events import context, selectors
 from events.domain.catalogue import EventNotDeclared
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
+from ledger import grants
 from ledger.models import Entry
 from ledger.preconditions import VersionMoved
 from ledger.principals import human_of
+from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
 from tests.integration.workflows.flows.test_api import client_of, post, script
 from workflows.flows import callables, feed, services, starts
@@ -36,7 +38,8 @@ DOUBLE = script("double", "{:twice (* speed 2)}", speed="required", twice="outpu
 
 @pytest.fixture
 def ada() -> User:
-    return User.objects.create_user("ada")
+    grants.provision()
+    return grant(User.objects.create_user("ada"), "flow.start", "flow_start.manage")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,303 @@
+"""What becomes of an occasion: by whose right a flow starts, and where a chain of starts ends."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from events import context, recorder, selectors
+from events.domain.envelope import Envelope
+from events.domain.principal import SYSTEM, Principal, PrincipalKind
+from ledger import grants
+from ledger.models import ApiKey, Delegation, Entry
+from ledger.principals import human_of
+from ledger.services import api_keys, delegations
+from tests.integration.ledger.agents import an_agent, delegated
+from tests.integration.ledger.conftest import grant, issue
+from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
+from tests.integration.workflows.flows.test_api import client_of
+from workflows.flows import callables, services, starts
+from workflows.flows.domain import ids
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.models import FlowStart, FlowSummary
+from workflows.work import schedules
+from workflows.work.models import Schedule
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("weather")]
+
+NEEDED = ("flow.start", "flow_start.manage")
+Blow = Callable[[str], None]
+
+
+@pytest.fixture
+def ada() -> User:
+    grants.provision()
+    return grant(User.objects.create_user("ada"), *NEEDED)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_do(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "rest", lambda _inputs: None)
+
+
+def register(
+    monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Register a step that calls this function."""
+    monkeypatch.setitem(callables._registered, name, function)
+    step = {"id": name, "name": name, "type": "python", "python": {"callable": name}}
+    services.register_step(step=step_from_json(step))
+
+
+def person(user: User) -> Principal:
+    return Principal(kind=PrincipalKind.USER, id=str(user.pk))
+
+
+def declared_by(principal: Principal, name: str = "gusts", **changes: Any) -> None:
+    with context.acting(principal):
+        starts.declare_start(name=name, **{"goals": ["rest"], "event": "wind.rose", **changes})
+
+
+def fire() -> Envelope:
+    event = wind()
+    follow()
+    work_off()
+    return event
+
+
+def told(name: str = "gusts") -> Envelope:
+    """Return what was last told of a start."""
+    return selectors.stream_events(("flow_start", name))[-1]
+
+
+def started() -> list[str]:
+    return list(FlowSummary.objects.order_by("started_at").values_list("flow_id", flat=True))
+
+
+def assert_paused(reason: str) -> None:
+    start = FlowStart.objects.get()
+    assert started() == []
+    assert (start.enabled, start.version) == (False, 2)
+    assert reason in start.paused_because
+    assert (told().name, told().data["reason"]) == ("flow_start.paused", start.paused_because)
+    [denied] = Entry.objects.filter(status="denied")
+    assert (denied.action_name, denied.target_type) == ("flow.start", "flow")
+    assert (denied.principal_type, denied.principal_id) == ("system", "flow-start")
+    declarer = Principal.parse(start.declared_by)
+    assert (denied.delegated_by_type, denied.delegated_by_id) == (declarer.kind, declarer.id)
+    assert denied.reason == start.paused_because
+    [paused] = Entry.objects.filter(action_name="flow_start.pause")
+    assert paused.transaction_id == denied.transaction_id
+
+
+class TestWhoLetItStart:
+    def test_is_on_record_as_who_the_system_did_it_for(self, ada: User) -> None:
+        declared_by(person(ada))
+        event = fire()
+
+        [entry] = Entry.objects.filter(action_name="flow.start")
+        assert (entry.principal_type, entry.principal_id) == ("system", "flow-start")
+        assert (entry.delegated_by_type, entry.delegated_by_id) == ("user", str(ada.pk))
+        assert (entry.delegation_id, entry.caller_type) == (None, "internal")
+        assert entry.target_id == f"gusts-{event.event_id}"
+        assert entry.correlation_id == event.correlation_id
+        assert entry.mutation.summary == "Started by gusts for rest."
+        assert human_of(ids.principal_of(entry.target_id)) == str(ada.pk)
+
+    def test_may_be_the_system(self) -> None:
+        declared_by(SYSTEM)
+        fire()
+
+        assert len(started()) == 1
+
+    def test_may_be_an_agent_whose_budget_is_not_touched(self, ada: User) -> None:
+        delegation = delegated(an_agent(ada), *NEEDED, actions_max=1)
+        declared_by(delegation.principal)
+        fire()
+
+        assert len(started()) == 1
+        entry = Entry.objects.get(action_name="flow.start")
+        assert (entry.delegated_by_type, entry.delegated_by_id) == (
+            "agent",
+            str(delegation.agent_id),
+        )
+        assert Delegation.objects.get(pk=delegation.pk).actions_used == 0
+
+
+class TestWithoutTheRights:
+    """Nothing starts, and an operator sees why."""
+
+    def test_of_a_person_who_may_not_log_in_any_more(self, ada: User) -> None:
+        declared_by(person(ada))
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+
+        fire()
+
+        assert_paused(f"user:{ada.pk} may not act here any more.")
+
+    @pytest.mark.parametrize("lost", NEEDED)
+    def test_that_were_taken_away(self, ada: User, lost: str) -> None:
+        declared_by(person(ada))
+        ada.user_permissions.remove(ada.user_permissions.get(codename=lost))
+
+        fire()
+
+        assert_paused(f"This needs the capability {lost}.")
+
+    def test_of_a_key_that_was_revoked(self, ada: User) -> None:
+        _, key_id = issue(ada, ["*"])
+        key = ApiKey.objects.get(pk=key_id)
+        declared_by(key.principal)
+        with context.acting(SYSTEM):
+            api_keys.revoke_api_key(key_id=key.pk)
+
+        fire()
+
+        assert_paused(f"{key.principal} may not act here any more.")
+
+    def test_of_a_delegation_that_was_revoked(self, ada: User) -> None:
+        delegation = delegated(an_agent(ada), *NEEDED)
+        declared_by(delegation.principal)
+        with context.acting(SYSTEM):
+            delegations.revoke_delegation(delegation_id=delegation.pk, reason="a test")
+
+        fire()
+
+        assert_paused("The delegation under which this agent acts is not in force.")
+
+    def test_beyond_a_delegation(self, ada: User) -> None:
+        declared_by(delegated(an_agent(ada), "flow_start.manage").principal)
+
+        fire()
+
+        assert_paused("does not reach to flow.start")
+
+    def test_of_the_owner_behind_an_agent(self, ada: User) -> None:
+        declared_by(delegated(an_agent(ada), *NEEDED).principal)
+        ada.user_permissions.clear()
+
+        fire()
+
+        assert_paused("This needs the capability flow_start.manage.")
+
+    def test_by_the_clock_there_are_no_more_slots(self, ada: User) -> None:
+        declared_by(person(ada), event="", cron="0 * * * *", missed="merge")
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+        slot = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+        Schedule.objects.update(next_at=slot)
+
+        schedules.fire_due(limit=10)
+        work_off()
+
+        assert_paused("may not act here any more")
+        assert not Schedule.objects.get().enabled
+
+    def test_many_events_at_once_pause_it_once(self, ada: User) -> None:
+        declared_by(person(ada))
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+        wind()
+        wind()
+
+        fire()
+
+        assert_paused("may not act here any more")
+
+    def test_outside_the_hours_of_a_delegation_this_one_does_not_start(
+        self, ada: User, clock: time_machine.Traveller
+    ) -> None:
+        hours = (timezone.now().hour, timezone.now().hour + 1)
+        declared_by(delegated(an_agent(ada), *NEEDED, hours=hours).principal)
+
+        clock.shift(timedelta(hours=2))
+        fire()
+
+        assert started() == []
+        assert FlowStart.objects.get().enabled
+        assert told().name == "flow_start.refused"
+        assert Entry.objects.filter(status="denied", action_name="flow.start").count() == 1
+
+    def test_somebody_else_lets_it_go_on_in_their_own_name(self, ada: User) -> None:
+        declared_by(person(ada))
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+        fire()
+        client = client_of("bob", *NEEDED, "flow.read")
+        shown = client.get("/api/v1/flow-starts/gusts").json()
+        assert shown["paused_because"] == f"user:{ada.pk} may not act here any more."
+
+        again = client.post("/api/v1/flow-starts/gusts/enable").json()
+        fire()
+
+        assert (again["enabled"], again["paused_because"]) == (True, "")
+        assert len(started()) == 1
+
+
+class TestAChainOfStarts:
+    """Flow A makes an event that starts B, whose event starts A: detected, and ended."""
+
+    @pytest.fixture
+    def blow(self, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two flows, each of which makes the event that the other starts on."""
+        for name, makes in (("ping", "pong"), ("pong", "ping")):
+            register(monkeypatch, name, lambda _inputs, makes=makes: wind_of(makes))
+            only = Script(language="jpath", text=f"$[?@ == '{name}']")
+            declared_by(person(ada), name, goals=[name], filter=only)
+
+    def test_ends_where_it_is_taken_for_a_loop(self, blow: None, settings: Settings) -> None:
+        settings.FLOWS_START_CHAIN_MAX = 4
+        wind_of("ping")
+        for _ in range(8):
+            follow()
+            work_off()
+
+        assert [one.partition("-")[0] for one in started()] == ["ping", "pong", "ping", "pong"]
+        assert flow(started()[-1]).metadata == {"start_chain": ["ping", "pong", "ping", "pong"]}
+        refused = told("ping")
+        assert refused.name == "flow_start.refused"
+        assert refused.data["reason"] == (
+            "4 starts led to each other: it may go on for ever: ping → pong → ping → pong → ping"
+        )
+        [denied] = Entry.objects.filter(status="denied")
+        assert (denied.action_name, denied.reason) == ("flow.start", refused.data["reason"])
+        # Only this occasion is refused: the next event from outside starts a chain of its own.
+        assert FlowStart.objects.get(name="ping").enabled
+
+    def test_goes_on_through_children_and_flows_that_code_starts(
+        self, ada: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def start_another(_inputs: Mapping[str, Any]) -> None:
+            services.start_flow(flow_id="by-code", goals=["blow"], init={})
+
+        register(monkeypatch, "blow", lambda _inputs: wind_of("again"))
+        register(monkeypatch, "code", start_another)
+        outer = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["code"]}}
+        services.register_step(step=step_from_json(outer))
+        declared_by(person(ada), goals=["outer"])
+        wind()
+        for _ in range(4):
+            follow()
+            work_off()
+
+        # The flow, its child, and what the child's step started; its event starts nothing.
+        assert len(started()) == 3
+        assert flow("by-code").metadata == {"start_chain": ["gusts"]}
+        assert "it would go on for ever: gusts → gusts" in told().data["reason"]
+
+    def test_begins_anew_with_an_event_from_outside(self, ada: User) -> None:
+        declared_by(person(ada))
+        for _ in range(3):
+            fire()
+
+        assert {tuple(flow(one).metadata["start_chain"]) for one in started()} == {("gusts",)}
+
+
+def wind_of(name: str) -> None:
+    """Let the wind rise for one of two flows."""
+    with transaction.atomic():
+        recorder.emit("wind.rose", {"of": name}, stream=("wind", "north"))

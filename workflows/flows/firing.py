@@ -1,0 +1,123 @@
+"""What becomes of one occasion of a start: a flow, or nothing, and a record of why.
+
+Nobody waits for an answer, so every refusal is an event of the start; what a right was
+missing for, or would go on for ever, is an entry of the ledger too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from events import context, recorder
+from events.domain.context import EventContext
+from events.domain.envelope import Envelope
+from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
+from events.domain.principal import Principal, PrincipalKind
+from ledger import absence, recording
+from ledger.domain.action import Action
+from ledger.domain.delegation import OutsideHours
+from workflows.flows import actions, beginning, conf, selectors, starts, waiting
+from workflows.flows.domain import start as rules
+from workflows.flows.domain.errors import FlowBusy, FlowExists
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.start import StartLoops
+from workflows.flows.languages import LANGUAGES
+from workflows.flows.models import FlowStart
+
+BY_ITSELF: Final = Principal(kind=PrincipalKind.SYSTEM, id="flow-start")
+NEEDED: Final = ("flow_start.manage", "flow.start")
+"""What who declared a start must still hold when it fires."""
+
+
+def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> dict[str, str]:
+    """Start the flow of one slot or event; say what became of it. Again is the same flow.
+
+    The rights of who declared it are those of this moment: without them it is paused.
+    """
+    start = FlowStart.objects.filter(name=name, enabled=True).first()
+    if start is None:
+        return {"skipped": "it was removed or switched off"}
+    data = envelope.data if envelope else {}
+    script = starts.filter_of(start)
+    if envelope is not None and script is not None and not waiting.accepts(script, data):
+        return {"skipped": "the filter does not accept the event"}
+    flow_id = rules.flow_id_of(name, occasion)
+    try:
+        absence.demand_still(Principal.parse(start.declared_by), *NEEDED)
+        chain = _chain_before(envelope)
+        rules.check_chain(name, chain, chain_max=conf.current().start_chain_max)
+        _start(start, flow_id, data, chain)
+    except FlowExists:
+        pass  # The definition has changed since this occasion started its flow.
+    except (OutsideHours, StartLoops) as refusal:
+        return _refused(start, flow_id, refusal, is_denial=True)
+    except Forbidden as refusal:
+        return _paused(start, flow_id, refusal)
+    except (FlowBusy, ScriptFailed, Rejected, NotFound) as refusal:
+        return _refused(start, flow_id, refusal)
+    return {"flow_id": flow_id}
+
+
+def _start(start: FlowStart, flow_id: str, data: Mapping[str, Any], chain: Sequence[str]) -> None:
+    options = {**start.options, "started_by_start": start.name}
+    init = rules.init_from(start.init, start.takes, data, LANGUAGES)
+    command = beginning.command_for(flow_id, start.goals, init, start.labels, options)
+    command = replace(command, metadata={rules.CHAIN: [*chain, start.name]})
+    action = actions.starting(flow_id, delegated_by=Principal.parse(start.declared_by))
+    says = f"Started by {start.name} for {', '.join(start.goals)}."
+    with _by_itself():
+        beginning.begin(flow_id, command, action, says=says)
+
+
+def _chain_before(envelope: Envelope | None) -> tuple[str, ...]:
+    """Return the starts that led to an event: those of the flow that made it."""
+    maker = selectors.acting_as(envelope.principal) if envelope is not None else None
+    return rules.chain_of(maker.metadata, maker.options) if maker is not None else ()
+
+
+@contextmanager
+def _by_itself() -> Iterator[EventContext]:
+    with context.on_behalf_of(BY_ITSELF) as acting:
+        yield acting
+
+
+def _paused(start: FlowStart, flow_id: str, why: DomainError) -> dict[str, str]:
+    """Switch a start off whose declarer may not have it any more, on record."""
+    declarer, reason = Principal.parse(start.declared_by), str(why)
+    action = actions.pausing_start(start.name, declared_by=declarer, reason=reason)
+    with _by_itself(), recording.recorded(action) as proof:
+        same = FlowStart.objects.filter(name=start.name, version=start.version, enabled=True)
+        known = same.select_for_update().first()
+        if known is None:
+            proof.changes_nothing()
+            return {"skipped": "it was declared anew meanwhile"}
+        known.enabled, known.paused_because = False, reason
+        known.version += 1
+        known.updated_at = timezone.now()
+        known.save()
+        starts.set_schedule(known, enabled=False)
+        data = {"name": start.name, "reason": reason, "declared_by": start.declared_by}
+        recorder.emit("flow_start.paused", data, stream=starts.stream_of(start.name))
+        proof.says(f"Paused: {start.declared_by} may not let flows start any more.")
+        recording.denied_in_transaction(_action(start, flow_id, why), why)
+    return {"paused": reason}
+
+
+def _refused(
+    start: FlowStart, flow_id: str, why: Exception, *, is_denial: bool = False
+) -> dict[str, str]:
+    data = {"name": start.name, "flow_id": flow_id, "reason": str(why)}
+    with _by_itself(), transaction.atomic(durable=True):
+        recorder.emit("flow_start.refused", data, stream=starts.stream_of(start.name))
+        if is_denial and isinstance(why, DomainError):
+            recording.denied_in_transaction(_action(start, flow_id, why), why)
+    return {"refused": str(why)}
+
+
+def _action(start: FlowStart, flow_id: str, why: DomainError) -> Action:
+    declarer = Principal.parse(start.declared_by)
+    return replace(actions.starting(flow_id, delegated_by=declarer), reason=str(why))
