@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -245,7 +246,7 @@ class TestAChainOfStarts:
     def blow(self, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
         """Two flows, each of which makes the event that the other starts on."""
         for name, makes in (("ping", "pong"), ("pong", "ping")):
-            register(monkeypatch, name, lambda _inputs, makes=makes: wind_of(makes))
+            register(monkeypatch, name, partial(blow_for, makes))
             only = Script(language="jpath", text=f"$[?@ == '{name}']")
             declared_by(person(ada), name, goals=[name], filter=only)
 
@@ -295,6 +296,10 @@ class TestAChainOfStarts:
             fire()
 
         assert {tuple(flow(one).metadata["start_chain"]) for one in started()} == {("gusts",)}
+
+
+def blow_for(name: str, _inputs: Mapping[str, Any]) -> None:
+    wind_of(name)
 
 
 def wind_of(name: str) -> None:
