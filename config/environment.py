@@ -59,6 +59,7 @@ MEANINGS = {
         "DAYBOOK_RETRY_INITIAL_BACKOFF": "Milliseconds before the first retry of a step.",
         "DAYBOOK_RETRY_MAX_BACKOFF": "Milliseconds between retries of a step, at most.",
         "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
+        "DAYBOOK_FLOW_START_CHAIN_MAX": "How many starts on events may lead to each other.",
         "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take, if it does not say so itself.",
         "DAYBOOK_WEBHOOK_BASE_URL": "Where steps that call back find this installation.",
         "DAYBOOK_HEALTH_INTERVAL": "Seconds between two looks at the health of steps; 0 for none.",
