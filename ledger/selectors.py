@@ -1,5 +1,7 @@
 """What is asked of the ledger."""
 
+from collections.abc import Iterable
+
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -72,6 +74,13 @@ def approvals_visible_to(holder: Holder) -> QuerySet[Approval]:
     if not holder.is_agent and (human := principals.human_of(holder.principal)):
         own |= Q(humans__contains=[human])
     return rows.filter(own)
+
+
+def approvals_by_reference(references: Iterable[str]) -> dict[str, Approval]:
+    """Return the latest approval that was asked for under each of these references."""
+    # The index is of those that have a reference: a parameter alone does not say so.
+    rows = Approval.objects.exclude(reference="").filter(reference__in=list(references))
+    return {row.reference: row for row in rows.order_by("requested_at", "pk")}
 
 
 def is_policy_in_force(name: str) -> bool:

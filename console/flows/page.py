@@ -1,6 +1,6 @@
 """One flow as its page shows it: now, or after one of its events, with one thing picked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -21,6 +21,7 @@ from events.domain.envelope import Envelope
 from workflows.flows import explain, selectors
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
+from workflows.flows.selectors import Requested
 
 EVENTS_DRAWN_MAX = 5_000
 """How many events of a flow the bars are made of; a longer one is drawn to there."""
@@ -46,6 +47,7 @@ class ItemRow:
     item: WorkItem
     bars: list[Bar]
     is_waiting: bool
+    approval: Requested | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class PickedStep:
     items: list[ItemRow]
     hidden: int
     children: list[Any]
+    requests: list[Requested]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Page:
     attribute: str = ""
     event: Envelope | None = None
     children: list[Any] = field(default_factory=list)
+    forks: list[Any] = field(default_factory=list)
 
     @property
     def is_now(self) -> bool:
@@ -129,6 +133,7 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
         attribute=asked["attribute"] if asked["attribute"] in _names(found.flow) else "",
         event=event,
         children=selectors.children_of(flow_id),
+        forks=selectors.forks_of(flow_id),
     )
 
 
@@ -160,6 +165,7 @@ def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
         "waits": waits,
         "is_overdue": bool(waits and waits.next_at and waits.next_at < timezone.now()),
         "children": shown.children,
+        "forks": shown.forks,
     }
 
 
@@ -167,7 +173,8 @@ def picked_step(shown: Page) -> PickedStep:
     """Read what is shown of the step that is picked."""
     flow, step_id = shown.flow, shown.step
     execution = flow.executions[step_id]
-    items = list(_item_rows(shown, execution))
+    requests = selectors.requests_of(flow, step_id)
+    items = list(_item_rows(shown, execution, {one.token: one for one in requests}))
     return PickedStep(
         id=step_id,
         execution=execution,
@@ -176,10 +183,13 @@ def picked_step(shown: Page) -> PickedStep:
         items=items,
         hidden=len(execution.order) - len(items),
         children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],
+        requests=requests,
     )
 
 
-def _item_rows(shown: Page, execution: Execution) -> Iterable[ItemRow]:
+def _item_rows(
+    shown: Page, execution: Execution, requests: Mapping[str, Requested]
+) -> Iterable[ItemRow]:
     """Yield the items that want attention first: failed, then active, then in input order."""
     numbered = enumerate(execution.in_order(), 1)
     ordered = sorted(numbered, key=lambda pair: (_FIRST.get(pair[1].status, 2), pair[0]))
@@ -189,6 +199,7 @@ def _item_rows(shown: Page, execution: Execution) -> Iterable[ItemRow]:
             item=item,
             bars=shown.waterfall.of_item(item.token),
             is_waiting=is_waiting(item),
+            approval=requests.get(item.token),
         )
 
 

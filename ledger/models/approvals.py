@@ -238,6 +238,11 @@ class Approval(models.Model):
                 fields=["target_type", "target_id", "-requested_at"],
                 name="ledger_approvals_of_target",
             ),
+            models.Index(
+                fields=["reference", "requested_at"],
+                name="ledger_approvals_by_reference",
+                condition=~Q(reference=""),
+            ),
         ]
 
     def __str__(self) -> str:

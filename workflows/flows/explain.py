@@ -26,6 +26,7 @@ from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import written
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
+from workflows.flows.selectors import Requested
 from workflows.work import selectors as work
 from workflows.work.domain.life import OPEN
 from workflows.work.queue import SUBJECT_CHARS_MAX
@@ -141,6 +142,14 @@ def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
         return Reason(status=status, decided_by=None, causes=[])
     before = [one for one in events if (one.sequence or 0) < (decided.sequence or 0)]
     return Reason(status=status, decided_by=decided, causes=_causes(flow, step_id, decided, before))
+
+
+def requests_of(flow_id: str, step_id: str) -> list[Requested]:
+    """Return the approvals that a step of a flow has asked for.
+
+    :raises FlowUnknown: if there is no such flow.
+    """
+    return selectors.requests_of(reached(flow_id).flow, step_id)
 
 
 def step_of(flow_id: str, step_id: str) -> Execution:

@@ -35,6 +35,11 @@ class TransactionNeeded(Exception):
     """Control flow: what was decided asks for an approval, and one statement cannot do that."""
 
 
+def reference_of(token: str) -> str:
+    """Return by what name an item finds its approval again."""
+    return f"{REFERENCE}{token}"
+
+
 def demand_transaction() -> None:
     """Go on only within a transaction.
 
@@ -88,7 +93,7 @@ def _requested(flow: Flow, step: Step, item: WorkItem) -> Any:
         type="flow",
         id=ids.recorded_as(flow.id),
         title=asks.get("title") or f"{step.name} of flow {flow.id}",
-        reference=f"{REFERENCE}{item.token}",
+        reference=reference_of(item.token),
         reason=asks.get("reason", ""),
         details={"step": step.id, "inputs": item_inputs(flow.executions[step.id], item)},
         risk=Risk(asks.get("risk") or Risk.MEDIUM),

@@ -46,6 +46,11 @@ class FlowSummary(models.Model):
             models.Index(fields=["status", "-status_at", "flow_id"], name="flows_by_status"),
             models.Index(fields=["-started_at", "flow_id"], name="flows_by_start"),
             models.Index(fields=["parent_flow_id"], name="flows_by_parent"),
+            models.Index(
+                fields=["forked_from", "started_at"],
+                name="flows_by_original",
+                condition=~Q(forked_from=""),
+            ),
             GinIndex(fields=["labels"], name="flows_by_label"),
         ]
 

@@ -1,7 +1,9 @@
 """Questions about steps and flows."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count
 
@@ -9,17 +11,29 @@ from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
-from workflows.flows import conf, engine
+from ledger import selectors as ledger
+from workflows.flows import conf, engine, leave
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
 from workflows.flows.domain.flow import Flow, FlowStatus
 from workflows.flows.domain.planner import make_plan
+from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowSummary
 
 CHILDREN_SHOWN_MAX = 200
 _NUMBER_CHARS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """The approval that one item of a step is."""
+
+    step_id: str
+    token: str
+    approval_id: UUID
+    status: str
 
 
 def status_of(flow_id: str) -> str | None:
@@ -39,6 +53,33 @@ def children_of(flow_id: str) -> list[FlowSummary]:
     """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX."""
     rows = FlowSummary.objects.filter(parent_flow_id=flow_id)
     return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
+
+
+def forks_of(flow_id: str) -> list[FlowSummary]:
+    """Return the flows that were forked from this one, in order, at most CHILDREN_SHOWN_MAX."""
+    rows = FlowSummary.objects.exclude(forked_from="").filter(forked_from=flow_id)
+    return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
+
+
+def requests_of(flow: Flow, step_id: str = "") -> list[Requested]:
+    """Return the approvals that a flow, or one of its steps, has asked for, in input order.
+
+    At most CHILDREN_SHOWN_MAX. Nothing is looked for if no step of it is an approval.
+    """
+    items = [
+        (one, token)
+        for one, execution in flow.executions.items()
+        if flow.step(one).type == StepType.APPROVAL and step_id in {"", one}
+        for token in execution.order
+    ][:CHILDREN_SHOWN_MAX]
+    if not items:
+        return []
+    found = ledger.approvals_by_reference(leave.reference_of(token) for _, token in items)
+    return [
+        Requested(step_id=one, token=token, approval_id=row.pk, status=row.status)
+        for one, token in items
+        if (row := found.get(leave.reference_of(token))) is not None
+    ]
 
 
 def starter_of(recorded_id: str) -> Principal | None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger.preconditions import etag, expected_version
-from workflows.flows import explain, listing, services
+from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
 from workflows.flows.api.shapes import (
     AtIn,
@@ -27,6 +27,7 @@ from workflows.flows.api.shapes import (
     ForceIn,
     ForkIn,
     MaybeBecauseIn,
+    RequestedOut,
     RetryIn,
     StepReasonOut,
 )
@@ -171,6 +172,7 @@ class StepInFlowViewSet(viewsets.ViewSet):
                 "status": found.status,
                 "decided_by": _json(found.decided_by),
                 "causes": [_json(event) for event in found.causes],
+                "approvals": RequestedOut(explain.requests_of(flow_id, step_id), many=True).data,
             }
         )
 
@@ -211,6 +213,8 @@ def answer(flow_id: str, *, at: int | None = None, status: int = status.HTTP_200
         "state": flow_as_json(found.flow),
         "options": dict(found.flow.options),
         "waiting": waits and {"sentence": waits.sentence, "next_at": waits.next_at},
+        "forks": [fork.flow_id for fork in selectors.forks_of(flow_id)],
+        "approvals": RequestedOut(selectors.requests_of(found.flow), many=True).data,
     }
     headers = {"ETag": etag(found.sequence), "Location": f"/api/v1/flows/{flow_id}"}
     return Response(body, status=status, headers=headers)

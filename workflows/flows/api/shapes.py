@@ -199,12 +199,23 @@ class WaitingOut(serializers.Serializer[Any]):
     next_at = serializers.DateTimeField(allow_null=True)
 
 
+class RequestedOut(serializers.Serializer[Any]):
+    step_id = serializers.CharField()
+    token = serializers.UUIDField(help_text="Of the work item that is this approval.")
+    approval_id = serializers.UUIDField(help_text="At /api/v1/ledger/approvals.")
+    status = serializers.CharField()
+
+
 class FlowDetailOut(serializers.Serializer[Any]):
     id = serializers.CharField()
     sequence = serializers.IntegerField(help_text="Of the last event in it; also its ETag.")
     state = serializers.DictField()
     options = serializers.DictField()
     waiting = WaitingOut(allow_null=True, help_text="Null when it is over, or in the past.")
+    forks = serializers.ListField(
+        child=serializers.CharField(), help_text="Flows that were forked from it, at most 200."
+    )
+    approvals = RequestedOut(many=True, help_text="What its steps asked people for.")
 
 
 class FlowEventsOut(serializers.Serializer[Any]):
@@ -215,3 +226,4 @@ class StepReasonOut(serializers.Serializer[Any]):
     status = serializers.CharField()
     decided_by = serializers.DictField(allow_null=True, help_text="The event that settled it.")
     causes = serializers.ListField(child=serializers.DictField(), help_text="Earlier events.")
+    approvals = RequestedOut(many=True, help_text="Of an approval step: its requests.")

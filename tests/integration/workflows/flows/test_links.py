@@ -1,0 +1,128 @@
+"""From a flow to its forks, and from an approval step to its request: shown, and by an index."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from ledger import approval_policies as seeded
+from ledger import selectors as ledger
+from ledger.models import Approval
+from ledger.services import approval_policies
+from tests.integration.workflows.flows.approval_steps import asked, decider, register, say
+from tests.integration.workflows.flows.conftest import flow
+from tests.integration.workflows.flows.test_api import FLOWS, client_of
+from workflows.flows import leave, selectors, services
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _ada_acts(transactional_db: None) -> Iterator[None]:
+    approval_policies.lay_down(every=seeded.POLICIES)
+    with context.acting(Principal(kind=PrincipalKind.USER, id=str(decider("ada").pk))):
+        yield
+
+
+@pytest.fixture
+def approval() -> Approval:
+    register()
+    return asked()
+
+
+@pytest.fixture
+def reader() -> APIClient:
+    return client_of("reader", "flow.read")
+
+
+@pytest.fixture
+def browser(reader: APIClient) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(username="reader"))
+    return client
+
+
+def fork(new_flow_id: str) -> None:
+    services.fork_flow(flow_id="trip", new_flow_id=new_flow_id, from_step="sign")
+
+
+def plan_of(ask: Callable[[], Any]) -> str:
+    """Return how PostgreSQL answers the last query of this if it must not read whole tables."""
+    with CaptureQueriesContext(connection) as seen:
+        ask()
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {seen.captured_queries[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    return plan
+
+
+class TestForks:
+    def test_are_named_by_their_original(self, approval: Approval, reader: APIClient) -> None:
+        fork("second")
+        fork("third")
+
+        assert reader.get(f"{FLOWS}/trip").json()["forks"] == ["second", "third"]
+        assert reader.get(f"{FLOWS}/second").json()["forks"] == []
+
+    def test_are_linked_on_its_page(self, approval: Approval, browser: Client) -> None:
+        fork("second")
+
+        page = browser.get("/flows/trip").content.decode()
+
+        assert "Forked from it" in page
+        assert 'href="/flows/second"' in page
+        assert "Forked from it" not in browser.get("/flows/second").content.decode()
+
+    def test_are_found_by_an_index(self) -> None:
+        assert "flows_by_original" in plan_of(lambda: selectors.forks_of("trip"))
+
+
+class TestRequests:
+    def test_are_named_by_flow_and_step(self, approval: Approval, reader: APIClient) -> None:
+        named = {
+            "step_id": "sign",
+            "token": flow("trip").executions["sign"].order[0],
+            "approval_id": str(approval.pk),
+            "status": "pending",
+        }
+
+        assert reader.get(f"{FLOWS}/trip").json()["approvals"] == [named]
+        assert reader.get(f"{FLOWS}/trip/steps/sign").json()["approvals"] == [named]
+
+    def test_are_named_when_they_are_over(self, approval: Approval, reader: APIClient) -> None:
+        say(approval, decider("bob"), "deny")
+
+        [named] = reader.get(f"{FLOWS}/trip").json()["approvals"]
+        assert (named["approval_id"], named["status"]) == (str(approval.pk), "denied")
+
+    def test_are_linked_where_their_step_is_picked(
+        self, approval: Approval, browser: Client
+    ) -> None:
+        page = browser.get("/flows/trip?step=sign").content.decode()
+
+        assert f'href="/approvals/{approval.pk}"' in page
+
+    def test_are_found_by_an_index(self) -> None:
+        references = [leave.reference_of(str(number)) for number in range(3)]
+
+        plan = plan_of(lambda: ledger.approvals_by_reference(references))
+
+        assert "ledger_approvals_by_reference" in plan
+
+    def test_are_not_looked_for_where_nobody_approves(
+        self, approval: Approval, reader: APIClient
+    ) -> None:
+        known = flow("trip")
+        with CaptureQueriesContext(connection) as seen:
+            assert selectors.requests_of(known, "another") == []
+
+        assert len(seen) == 0
