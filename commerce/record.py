@@ -1,16 +1,29 @@
 """What the ledger is told about the trade: what belongs together, and what must be on record."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
-from commerce.models import Booking, Invoice, Payment, TravellerPersonal
+from commerce.domain.refunds import RefundStatus
+from commerce.models import (
+    Booking,
+    CreditNote,
+    Invoice,
+    Payment,
+    PaymentStatus,
+    Refund,
+    Traveller,
+    TravellerPersonal,
+    Voucher,
+)
 from ledger import drift, erasure, timelines
 from ledger.domain.action import Proof, Target
-from ledger.drift import DriftCheck
+from ledger.drift import DriftCheck, Mark
 from ledger.erasure import Place
 
 
@@ -37,8 +50,20 @@ def _of_invoice(invoice_id: str) -> Iterator[Target]:
         yield Target(type="payment", id=str(payment_id))
 
 
-def _cancelled() -> QuerySet[Booking]:
-    return Booking.objects.filter(status=Status.CANCELLED.value)
+def _stamped(stamp: str) -> QuerySet[Booking]:
+    return Booking.objects.filter(**{f"{stamp}__isnull": False})
+
+
+def _payments(status: PaymentStatus) -> QuerySet[Payment]:
+    return Payment.objects.filter(status=status.value)
+
+
+def _refunds(status: RefundStatus) -> QuerySet[Refund]:
+    return Refund.objects.filter(status=status.value)
+
+
+def _forgotten() -> QuerySet[Traveller]:
+    return Traveller.objects.filter(personal__isnull=True)
 
 
 def _issued() -> QuerySet[Invoice]:
@@ -61,14 +86,156 @@ timelines.declare_related("invoice", _of_invoice)
 
 drift.declare_check(
     DriftCheck(
-        name="booking_cancelled",
-        rows=_cancelled,
-        target_type="booking",
-        actions=("booking.cancel", "booking.override"),
+        name="traveller_forgotten",
+        rows=_forgotten,
+        mark=Mark(actions=("traveller.erase",), target_type="traveller"),
+        or_else=(
+            Mark(
+                actions=("subject.erase",),
+                target_type="subject",
+                target_id=Concat(
+                    Value("traveller/"), Cast("pk", CharField()), output_field=CharField()
+                ),
+            ),
+        ),
+        table="commerce_travellerpersonal",
+    )
+)
+for _status, _command, _stamp in (
+    (Status.AWAITING_PAYMENT, "await_payment", "awaiting_payment_at"),
+    (Status.CONFIRMED, "confirm", "confirmed_at"),
+    (Status.IN_PROGRESS, "start", "started_at"),
+    (Status.COMPLETED, "complete", "completed_at"),
+    (Status.EXPIRED, "expire", "expired_at"),
+    (Status.CANCELLED, "cancel", "cancelled_at"),
+):
+    # The time of a status stays when the booking moves on, or is corrected.
+    drift.declare_check(
+        DriftCheck(
+            name=f"booking_{_status.value}",
+            rows=partial(_stamped, _stamp),
+            mark=Mark(actions=(f"booking.{_command}", "booking.override"), target_type="booking"),
+            lasting=(f"booking.{_command}",),
+        )
+    )
+drift.declare_check(
+    DriftCheck(
+        name="booking_on_hold",
+        rows=lambda: Booking.objects.filter(status=Status.ON_HOLD.value),
+        mark=Mark(actions=("booking.hold", "booking.override"), target_type="booking"),
     )
 )
 drift.declare_check(
     DriftCheck(
-        name="invoice_issued", rows=_issued, target_type="invoice", actions=("invoice.issue",)
+        name="invoice_issued",
+        rows=_issued,
+        mark=Mark(actions=("invoice.issue",), target_type="invoice"),
+        lasting=("invoice.issue",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="invoice_voided",
+        rows=lambda: Invoice.objects.filter(status=InvoiceStatus.VOID.value),
+        mark=Mark(actions=("invoice.void",), target_type="invoice"),
+        lasting=("invoice.void",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="payment_recorded",
+        rows=Payment.objects.all,
+        mark=Mark(actions=("payment.record", "payment.capture"), target_type="payment"),
+        lasting=("payment.record", "payment.capture"),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="payment_completed",
+        rows=partial(_payments, PaymentStatus.COMPLETED),
+        mark=Mark(
+            actions=("payment.complete", "payment.record", "payment.capture"),
+            target_type="payment",
+        ),
+        lasting=("payment.complete", "payment.capture"),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="payment_failed",
+        rows=partial(_payments, PaymentStatus.FAILED),
+        mark=Mark(actions=("payment.fail",), target_type="payment"),
+        lasting=("payment.fail",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="credit_note_issued",
+        rows=CreditNote.objects.all,
+        mark=Mark(actions=("credit_note.issue",), target_type="credit_note"),
+        or_else=(
+            # Issued over the amount of a refund, under its entry.
+            Mark(
+                actions=("refund.request",),
+                target_type="refund",
+                target_id=Subquery(
+                    Refund.objects.filter(credit_note=OuterRef("pk"))
+                    .order_by("created_at")
+                    .values("pk")[:1]
+                ),
+            ),
+        ),
+        lasting=("credit_note.issue",),
+        made_at="issued_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="refund_requested",
+        rows=Refund.objects.all,
+        mark=Mark(actions=("refund.request",), target_type="refund"),
+        lasting=("refund.request",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="refund_settled",
+        rows=partial(_refunds, RefundStatus.SETTLED),
+        mark=Mark(actions=("refund.settle",), target_type="refund"),
+        lasting=("refund.settle",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="refund_failed",
+        rows=partial(_refunds, RefundStatus.FAILED),
+        mark=Mark(actions=("refund.fail",), target_type="refund"),
+        lasting=("refund.fail",),
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="voucher_issued",
+        rows=Voucher.objects.all,
+        mark=Mark(actions=("voucher.issue",), target_type="voucher"),
+        lasting=("voucher.issue",),
+        made_at="issued_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="voucher_voided",
+        rows=lambda: Voucher.objects.filter(voided_at__isnull=False),
+        mark=Mark(actions=("voucher.void",), target_type="voucher"),
+        or_else=(
+            # With the booking, under the entry of what happened to that.
+            Mark(
+                actions=("booking.cancel", "booking.override", "booking.expire"),
+                target_type="booking",
+                target_id=F("booking_id"),
+            ),
+        ),
+        lasting=("voucher.void",),
+        made_at="issued_at",
     )
 )

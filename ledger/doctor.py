@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import conf, exporting, refolding, seals, verifier
+from ledger import conf, drift, exporting, refolding, seals, verifier
 from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
@@ -39,6 +39,21 @@ def entries_and_changes_go_together() -> list[str]:
         found += [f"entry {id_} has no detail" for (id_,) in cursor.fetchall()]
         cursor.execute(_ASLEEP)
         found += [f"{table}: the trigger {name} sleeps" for table, name in cursor.fetchall()]
+    return found
+
+
+@doctor.check("I12-drift", "what was done is on record, and what is on record was done")
+def rows_and_entries_tell_the_same() -> list[str]:
+    """Return what is broken, as sentences."""
+    found = [f"{name}: no drift check answers for it" for name in drift.tables_without_a_check()]
+    for each in drift.find_drift():
+        found += [
+            f"{each.check.name}: {id_} has no entry that says who did it" for id_ in each.sample_ids
+        ]
+        found += [
+            f"{each.check.name}: entry {id_} says so, and its row does not show it"
+            for id_ in each.unseen_sample_ids
+        ]
     return found
 
 

@@ -1,43 +1,85 @@
-"""Find what was changed and is not in the ledger, and try out whether it can be written.
+"""Find where ledger and tables tell different stories, and try out whether it can be written.
 
-The database refuses such a change where a table is accountable; drift looks from the other
-side, at rows whose state says that something was done to them.
+The database refuses a change without its entry where a table is accountable, and an entry
+without its change. Drift looks again, at what both say today: rows whose state says that
+something was done to them, and entries that say so of rows which do not show it.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import CharField, Exists, Model, OuterRef, QuerySet
+from django.db import connection
+from django.db.models import CharField, Exists, F, Model, OuterRef, QuerySet
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 
+from ledger.accountable import TRIGGER_ON_RECORD
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.models import Entry
 from ledger.recording import recorded
 
 SAMPLE_IDS: Final = 20
+_EXECUTED: Final = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How the ledger says it: one of the actions on the target. `target_id` is of the row."""
+
+    actions: tuple[str, ...]
+    target_type: str
+    target_id: Combinable = field(default_factory=lambda: F("pk"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftCheck:
-    """`rows` are those that something was done to; each must have one of the actions."""
+    """`rows` are those that something was done to; each must have its mark, or one of `or_else`.
+
+    Each entry of `lasting`, actions of the mark whose outcome is never taken back in the
+    table, must have its row. `table` is what the check answers for: that of the rows, unless
+    it is said. `made_at` is the column by which recent rows are told.
+    """
 
     name: str
-    rows: Callable[[], QuerySet[Model]]
-    target_type: str
-    actions: tuple[str, ...]
-    target_field: str = "pk"
+    rows: Callable[[], QuerySet[Any]]
+    mark: Mark
+    or_else: tuple[Mark, ...] = ()
+    lasting: tuple[str, ...] = ()
+    table: str = ""
+    made_at: str = "created_at"
+
+    @property
+    def target_type(self) -> str:
+        return self.mark.target_type
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return self.mark.actions
+
+    @property
+    def answers_for(self) -> str:
+        return self.table or self.rows().model._meta.db_table  # noqa: SLF001 (Django says so)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """What a check found missing. `sample_ids` are at most `SAMPLE_IDS` of them."""
+    """What a check found: rows without an entry, and entries without their row.
+
+    `sample_ids` and `unseen_sample_ids` are at most `SAMPLE_IDS` rows and entries.
+    """
 
     check: DriftCheck
     missing_count: int
     sample_ids: tuple[str, ...]
+    unseen_count: int
+    unseen_sample_ids: tuple[str, ...]
+
+    @property
+    def is_none(self) -> bool:
+        return not self.missing_count and not self.unseen_count
 
 
 _CHECKS: dict[str, DriftCheck] = {}
@@ -46,12 +88,25 @@ _CHECKS: dict[str, DriftCheck] = {}
 def declare_check(check: DriftCheck) -> None:
     """Add a check. Rooms above declare theirs when they are loaded."""
     assert check.name not in _CHECKS, f"{check.name} is declared twice"
+    assert set(check.lasting) <= set(check.actions), f"{check.name}: lasting is part of the mark"
     _CHECKS[check.name] = check
 
 
 def find_drift(*, created_since: datetime | None = None) -> list[Drift]:
-    """Run every check, over rows made since a moment or over all."""
+    """Run every check, over rows and entries made since a moment or over all."""
     return [_run(_CHECKS[name], created_since) for name in sorted(_CHECKS)]
+
+
+def tables_without_a_check() -> list[str]:
+    """Return the accountable tables that no check answers for."""
+    covered = {check.answers_for for check in _CHECKS.values()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE t.tgname = %s ORDER BY c.relname",
+            [TRIGGER_ON_RECORD],
+        )
+        return [name for (name,) in cursor.fetchall() if name not in covered]
 
 
 def write_canary(*, key: str) -> UUID:
@@ -71,34 +126,65 @@ def write_canary(*, key: str) -> UUID:
 def plan(found: Iterable[Drift]) -> list[dict[str, object]]:
     """Return what a person would have to do about it. Nothing is done: who acted, and why,
     cannot be guessed."""
-    return [
-        {
-            "check": each.check.name,
-            "missing_count": each.missing_count,
-            "sample_ids": list(each.sample_ids),
-            "target_type": each.check.target_type,
-            "backfill_action": each.check.actions[0],
-            "mode": "dry_run",
-            "note": "Somebody must say who did it: record it anew as that person, with why.",
-        }
-        for each in found
-        if each.missing_count
-    ]
+    return [_planned(each) for each in found if not each.is_none]
+
+
+def _planned(drift: Drift) -> dict[str, object]:
+    note = "Somebody must say who did it: record it anew as that person, with why."
+    if not drift.missing_count:
+        note = "Somebody must find out who changed the rows, and put them right on record."
+    return {
+        "check": drift.check.name,
+        "missing_count": drift.missing_count,
+        "sample_ids": list(drift.sample_ids),
+        "unseen_count": drift.unseen_count,
+        "unseen_sample_ids": list(drift.unseen_sample_ids),
+        "target_type": drift.check.target_type,
+        "backfill_action": drift.check.actions[0],
+        "mode": "dry_run",
+        "note": note,
+    }
 
 
 def _run(check: DriftCheck, created_since: datetime | None) -> Drift:
-    done = Entry.objects.filter(
-        target_type=check.target_type,
-        target_id=Cast(OuterRef(check.target_field), CharField()),
-        action_name__in=check.actions,
-        status__in=[Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value],
-    )
-    rows = check.rows().filter(~Exists(done))
+    rows = _unmarked(check)
+    entries = _unseen(check)
     if created_since is not None:
-        rows = rows.filter(created_at__gte=created_since)
-    sample = rows.values_list(check.target_field, flat=True)[:SAMPLE_IDS]
+        rows = rows.filter(**{f"{check.made_at}__gte": created_since})
+        entries = entries.filter(created_at__gte=created_since)
     return Drift(
         check=check,
         missing_count=rows.count(),
-        sample_ids=tuple(str(each) for each in sample),
+        sample_ids=tuple(str(id_) for id_ in rows.values_list("pk", flat=True)[:SAMPLE_IDS]),
+        unseen_count=entries.count(),
+        unseen_sample_ids=tuple(
+            str(id_) for id_ in entries.values_list("pk", flat=True)[:SAMPLE_IDS]
+        ),
+    )
+
+
+def _unmarked(check: DriftCheck) -> QuerySet[Model]:
+    rows = check.rows()
+    for number, mark in enumerate((check.mark, *check.or_else)):
+        # As a column of its own: an outer reference reaches no expression.
+        column = f"marked_as_{number}"
+        rows = rows.annotate(**{column: Cast(mark.target_id, CharField())})
+        rows = rows.filter(~Exists(_entries_of(mark, OuterRef(column))))
+    return rows
+
+
+def _unseen(check: DriftCheck) -> QuerySet[Entry]:
+    rows = check.rows().annotate(marked_as=Cast(check.mark.target_id, CharField()))
+    claimed = Entry.objects.filter(
+        action_name__in=check.lasting, target_type=check.target_type, status__in=_EXECUTED
+    )
+    return claimed.filter(~Exists(rows.filter(marked_as=OuterRef("target_id"))))
+
+
+def _entries_of(mark: Mark, target_id: OuterRef) -> QuerySet[Entry]:
+    return Entry.objects.filter(
+        target_type=mark.target_type,
+        target_id=target_id,
+        action_name__in=mark.actions,
+        status__in=_EXECUTED,
     )

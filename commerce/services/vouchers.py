@@ -44,7 +44,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
         confirmed(booking_id)
         valid = Voucher.objects.filter(item_id=item_id, voided_at=None).first()
         if valid is not None:
-            proof.says(f"Voucher {valid.code} was valid already.")
+            proof.changes_nothing()
             return valid
         item = BookingItem.objects.get(pk=item_id, booking_id=booking_id)
         voucher = Voucher.objects.create(
@@ -57,9 +57,10 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
 def void_voucher(*, booking_id: UUID, code: str, reason: str) -> None:
     """Make a voucher worthless. One that is so already stays as it is."""
     voucher = Voucher.objects.get(code=code, booking_id=booking_id)
-    with recording.recorded(act("voucher.void", voucher.pk)):
+    with recording.recorded(act("voucher.void", voucher.pk)) as proof:
         _lock(booking_id)
-        _void(Voucher.objects.filter(pk=voucher.pk, voided_at=None), reason)
+        if not _void(Voucher.objects.filter(pk=voucher.pk, voided_at=None), reason):
+            proof.changes_nothing()
 
 
 def confirmed(booking_id: UUID) -> Booking:
@@ -91,11 +92,13 @@ def _lock(booking_id: UUID) -> None:
     store.lock([projections.stream_of(booking_id)])
 
 
-def _void(vouchers: QuerySet[Voucher], reason: str) -> None:
+def _void(vouchers: QuerySet[Voucher], reason: str) -> int:
     now = timezone.now()
-    for voucher in vouchers:
+    voided = list(vouchers)
+    for voucher in voided:
         Voucher.objects.filter(pk=voucher.pk).update(voided_at=now, voided_because=reason)
         _tell("voided", voucher)
+    return len(voided)
 
 
 def _tell(what: str, voucher: Voucher) -> None:

@@ -25,6 +25,10 @@ class DriftOut(serializers.Serializer[Any]):
     actions = serializers.ListField(child=serializers.CharField(), source="check.actions")
     missing_count = serializers.IntegerField()
     sample_ids = serializers.ListField(child=serializers.CharField())
+    unseen_count = serializers.IntegerField(
+        help_text="How many entries say that it was done to rows which do not show it."
+    )
+    unseen_sample_ids = serializers.ListField(child=serializers.CharField())
 
 
 class HealthOut(serializers.Serializer[Any]):
@@ -57,7 +61,7 @@ def _found(request: Request) -> list[Drift]:
 
 
 def _answer(found: list[Drift], *, canary: UUID | None = None) -> Response:
-    is_ok = not any(each.missing_count for each in found)
+    is_ok = all(each.is_none for each in found)
     body = HealthOut({"ok": is_ok, "canary_entry_id": canary, "drift": found})
     code = status.HTTP_200_OK if is_ok else status.HTTP_503_SERVICE_UNAVAILABLE
     return Response(body.data, status=code, headers={"Cache-Control": "no-store"})

@@ -26,8 +26,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"canary {drift.write_canary(key=str(new_id()))}")
         found = drift.find_drift()
         for each in found:
-            self.stdout.write(f"{each.check.name}: {each.missing_count} missing")
+            self.stdout.write(
+                f"{each.check.name}: {each.missing_count} missing, {each.unseen_count} unseen"
+            )
         if plan:
             self.stdout.write(json.dumps(drift.plan(found), indent=1))
-        if any(each.missing_count for each in found):
-            raise CommandError("Something was changed and is not in the ledger.")
+        if not all(each.is_none for each in found):
+            raise CommandError("What was done and what is in the ledger are not the same.")

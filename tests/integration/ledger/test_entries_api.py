@@ -18,7 +18,7 @@ from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger import drift, recording, timelines, verifier
 from ledger.domain.action import Action, Kind, Proof, Read, Target
-from ledger.drift import DriftCheck
+from ledger.drift import DriftCheck, Mark
 from ledger.models import ApiKey, Entry
 from ledger.recording import recorded
 from ledger.services import seals
@@ -286,8 +286,7 @@ class TestHealth:
         check = DriftCheck(
             name="api_key_issued",
             rows=ApiKey.objects.all,
-            target_type="api_key",
-            actions=("api_key.issue",),
+            mark=Mark(actions=("api_key.issue",), target_type="api_key"),
         )
         monkeypatch.setattr(drift, "_CHECKS", {})
         drift.declare_check(check)

@@ -1,0 +1,19 @@
+"""What must be on record about flows: when they start by themselves."""
+
+from ledger.drift import DriftCheck, Mark, declare_check
+from workflows.flows.models import FlowStart
+
+declare_check(
+    DriftCheck(
+        name="flow_start_declared",
+        rows=FlowStart.objects.all,
+        mark=Mark(actions=("flow_start.declare",), target_type="flow_start"),
+    )
+)
+declare_check(
+    DriftCheck(
+        name="flow_start_disabled",
+        rows=lambda: FlowStart.objects.filter(enabled=False),
+        mark=Mark(actions=("flow_start.disable", "flow_start.declare"), target_type="flow_start"),
+    )
+)
