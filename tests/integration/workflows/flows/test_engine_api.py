@@ -153,6 +153,19 @@ class TestPlans:
         assert plan["required"] == ["n"]
         assert plan["attributes"] == {"twice": {"providers": ["double"], "consumers": None}}
 
+    def test_name_providers_in_the_order_of_registration(self) -> None:
+        ends = {"role": "required", "required": {"collect": "all"}}
+        for name in ("zeta", "alpha", "mid"):
+            given = {"v": {"role": "output"}}
+            ask("POST", "/engine/step", script(name, "{:v 1}", attributes=given))
+        ask("POST", "/engine/step", script("end", "{}", attributes={"v": ends}))
+
+        _, plan = ask("POST", "/engine/plan", {"goals": ["end"]})
+
+        assert plan["attributes"]["v"]["providers"] == ["zeta", "alpha", "mid"]
+        _, catalog = ask("GET", "/engine/catalog")
+        assert catalog["attributes"]["v"]["providers"] == ["zeta", "alpha", "mid"]
+
 
 class TestFlows:
     def test_run_and_tell_their_story(self) -> None:
@@ -241,6 +254,18 @@ class TestFlows:
             if not cursor:
                 break
         assert seen == ["f4", "f3", "f2", "f1", "f0"]
+
+    def test_are_listed_with_the_labels_and_the_error_that_they_have(self) -> None:
+        ask("POST", "/engine/step", script("broken", "(/ 1 0)"))
+        ask("POST", "/engine/step", script("fine", "{}"))
+        ask("POST", "/engine/flow", {"id": "a", "goals": ["broken"], "labels": {"env": "prod"}})
+        ask("POST", "/engine/flow", {"id": "b", "goals": ["fine"]})
+
+        items = {one["id"]: one for one in ask("GET", "/engine/flow")[1]}
+
+        assert items["a"]["error"].startswith("step broken failed: ")
+        assert items["a"]["labels"] == {"env": "prod"}
+        assert set(items["b"]) == {"id", "status", "timestamp"}
 
     @pytest.mark.parametrize(
         ("query", "message"),
