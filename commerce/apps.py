@@ -9,6 +9,7 @@ class CommerceConfig(AppConfig):
         # Importing registers: events, capabilities, the aggregate, jobs, listeners, checks.
         from commerce import (  # noqa: F401, PLC0415
             approval_policies,
+            boundaries,
             capabilities,
             catalogue,
             checks,

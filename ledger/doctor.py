@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import conf, drift, exporting, refolding, seals, verifier
+from ledger import boundaries, conf, drift, exporting, refolding, seals, verifier
 from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
@@ -218,4 +218,36 @@ def approvals_are_of_others_and_used_once() -> list[str]:
         found += [
             f"approval {id_} should be over, and nobody ends it" for (id_,) in cursor.fetchall()
         ]
+    return found
+
+
+# The one tenant: entries name no other organisation, and a key of a user none but theirs.
+_OTHER_TENANTS = """
+SELECT e.id, e.organization_id FROM ledger_entry e
+ WHERE e.organization_id <> (SELECT organization_id FROM ledger_entry
+                              ORDER BY occurred_at, id LIMIT 1)
+ ORDER BY e.occurred_at, e.id
+"""
+_KEYS_OF_OTHERS = """
+SELECT e.id, split_part(e.idempotency_scope, ' ', 1) FROM ledger_entry e
+ WHERE e.idempotency_scope LIKE 'user:%'
+   AND split_part(e.idempotency_scope, ' ', 1) <> e.principal_type || ':' || e.principal_id
+ ORDER BY e.occurred_at, e.id
+"""
+
+
+@doctor.check("I18", "nothing refers to what belongs to somebody else; there is one tenant")
+def boundaries_hold() -> list[str]:
+    """Return what is broken, as sentences. What has an owner says so: `ledger.boundaries`."""
+    found = [
+        f"{key}: refers to an owned model, and says no owner" for key in boundaries.undeclared()
+    ]
+    for crossing in boundaries.crossings():
+        ids = boundaries.crossed(crossing).values_list("pk", flat=True)[: boundaries.SAMPLE_IDS]
+        found += [f"{crossing}: {id_} crosses to another {crossing.owner}" for id_ in ids]
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHER_TENANTS)
+        found += [f"entry {id_} is of another tenant: {name}" for id_, name in cursor.fetchall()]
+        cursor.execute(_KEYS_OF_OTHERS)
+        found += [f"entry {id_} has a key of {name}" for id_, name in cursor.fetchall()]
     return found

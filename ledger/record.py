@@ -1,7 +1,8 @@
-"""What must be on record about the ledger's own accountable tables: who may do what, and why."""
+"""What must be on record about the ledger's own accountable tables, and to whom they belong."""
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 
+from ledger import boundaries
 from ledger.domain.action import UNKNOWN_TARGET
 from ledger.domain.payload import Redaction
 from ledger.domain.policy import PolicyStatus
@@ -14,6 +15,7 @@ from ledger.models import (
     ApprovalPolicyVersion,
     Delegation,
     Payload,
+    SocketTicket,
     SubjectKey,
 )
 
@@ -36,6 +38,13 @@ def _retired_by_themselves() -> QuerySet[ApprovalPolicyVersion]:
 def _faded() -> QuerySet[Payload]:
     return Payload.objects.exclude(redaction=Redaction.NONE.value)
 
+
+# In whose name they are.
+boundaries.declare(ApiKey, user="owner")
+boundaries.declare(SocketTicket, user="user")
+boundaries.declare(Agent, user="owner")
+boundaries.declare(Delegation, user="root")
+boundaries.declare(AgentKey, user="delegation__root")
 
 declare_check(
     DriftCheck(

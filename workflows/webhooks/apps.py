@@ -9,6 +9,7 @@ class WebhooksConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers: events, capabilities, work, the hook on the bus, invariants.
         from workflows.webhooks import (  # noqa: PLC0415
+            boundaries,  # noqa: F401
             capabilities,  # noqa: F401
             catalogue,  # noqa: F401
             doctor,  # noqa: F401

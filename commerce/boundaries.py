@@ -1,0 +1,42 @@
+"""To which booking, product and departure the rows of the trade belong."""
+
+from commerce.models import (
+    Allocation,
+    Booking,
+    BookingContact,
+    BookingItem,
+    Capture,
+    CreditNote,
+    Delivery,
+    ExternalRef,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    Product,
+    Refund,
+    Rendition,
+    Slot,
+    Traveller,
+    TravellerPersonal,
+    Voucher,
+)
+from ledger.boundaries import declare
+
+declare(Product, product="pk")
+declare(Slot, product="product", slot="pk")
+declare(Booking, booking="pk")
+declare(BookingItem, booking="booking", product="product", slot="slot")
+declare(Allocation, booking="booking", slot="slot")
+declare(Traveller, booking="booking")
+declare(TravellerPersonal, booking="traveller__booking")
+declare(BookingContact, booking="booking")
+declare(Delivery, booking="booking")
+declare(Voucher, booking="booking")
+declare(Invoice, booking="booking")
+declare(InvoiceLine, booking="invoice__booking")
+declare(Rendition, booking="invoice__booking")
+declare(ExternalRef, booking="invoice__booking")
+declare(Payment, booking="invoice__booking", invoice="invoice")
+declare(Capture, booking="payment__invoice__booking")
+declare(CreditNote, booking="invoice__booking", invoice="invoice")
+declare(Refund, booking="payment__invoice__booking", invoice="payment__invoice")
