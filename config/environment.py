@@ -91,7 +91,22 @@ MEANINGS = {
         "LEDGER_SIGNING_KEY_BEFORE": (
             "The former one, while it changes: it endorses its successor at the next seal."
         ),
-        "LEDGER_WITNESSES": ("Folders that checkpoints are copied to, as `file:///…`."),
+        "LEDGER_WITNESSES": (
+            "Where checkpoints are copied to: folders (`file:///…`), web servers that take a PUT "
+            "(`https://…`), buckets of S3 (`s3://bucket/prefix`). Credentials never stand here."
+        ),
+        "LEDGER_WITNESS_TOKENS": "Bearer tokens of web servers that are witnesses: `host=token`.",
+        "LEDGER_WITNESS_S3_URL": (
+            "The service of the buckets, if it is not Amazon's. In the house, allow its network "
+            "in `DAYBOOK_HTTP_ALLOW`."
+        ),
+        "LEDGER_WITNESS_S3_REGION": "The region of the buckets.",
+        "LEDGER_WITNESS_S3_ACCESS_KEY": "Who writes into the buckets.",
+        "LEDGER_WITNESS_S3_SECRET_KEY": "Signs what is written there.",
+        "LEDGER_WITNESS_S3_SESSION_TOKEN": "Of temporary credentials.",
+        "LEDGER_WITNESS_S3_LOCK_DAYS": (
+            "For how many days a bucket with object lock keeps each checkpoint; 0: as it says."
+        ),
     },
     "The trade": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",

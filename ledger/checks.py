@@ -52,13 +52,13 @@ def subjects_have_their_own_key(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def witnesses_can_be_reached(**_: Any) -> list[CheckMessage]:
-    """Find witnesses that nothing could ever be sent to."""
+    """Find witnesses that nothing could ever be sent to, or whose URL carries a secret."""
     return [
         Error(
-            f"There is no way to the witness {witnesses.shown(url)}.",
-            hint="Name a folder as file:///path; only folders are written to.",
+            f"Nothing is sent to the witness {witnesses.shown(url)}: {fault}",
+            hint="Name file:///path, https://host/path or s3://bucket/prefix, without credentials.",
             id="ledger.E003",
         )
         for url in conf.witnesses()
-        if not witnesses.is_known(url)
+        if (fault := witnesses.fault_of(url))
     ]

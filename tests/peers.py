@@ -67,6 +67,9 @@ def receiver(*replies: Reply) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             self._take()
 
+        def do_PUT(self) -> None:
+            self._take()
+
         def log_message(self, *args: object) -> None:
             pass
 

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "workflows.work",
     "workflows.webhooks",
     "workflows.flows",
+    "workflows.witnesses.apps.WitnessesConfig",
     "commerce",
     "console",
     "config.apps.PlatformConfig",
@@ -321,6 +322,15 @@ LEDGER_DATA_KEYS = env.secret("LEDGER_DATA_KEYS", "").replace(",", " ").split()
 LEDGER_SIGNING_KEY = env.secret("LEDGER_SIGNING_KEY", "")
 LEDGER_SIGNING_KEY_BEFORE = env.secret("LEDGER_SIGNING_KEY_BEFORE", "")
 LEDGER_WITNESSES = env.listing("LEDGER_WITNESSES")
+LEDGER_WITNESS_TOKENS = [
+    pair.strip() for pair in env.secret("LEDGER_WITNESS_TOKENS", "").split(",") if pair.strip()
+]
+LEDGER_WITNESS_S3_URL = env.text("LEDGER_WITNESS_S3_URL", "")
+LEDGER_WITNESS_S3_REGION = env.text("LEDGER_WITNESS_S3_REGION", "us-east-1")
+LEDGER_WITNESS_S3_ACCESS_KEY = env.secret("LEDGER_WITNESS_S3_ACCESS_KEY", "")
+LEDGER_WITNESS_S3_SECRET_KEY = env.secret("LEDGER_WITNESS_S3_SECRET_KEY", "")
+LEDGER_WITNESS_S3_SESSION_TOKEN = env.secret("LEDGER_WITNESS_S3_SESSION_TOKEN", "")
+LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0)
 
 # Where the trade's peers are; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")

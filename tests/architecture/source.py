@@ -14,6 +14,7 @@ APPS = {
     "workflows.flows": ROOT / "workflows/flows",
     "workflows.webhooks": ROOT / "workflows/webhooks",
     "workflows.work": ROOT / "workflows/work",
+    "workflows.witnesses": ROOT / "workflows/witnesses",
     "workflows.egress": ROOT / "workflows/egress",
     "ledger": ROOT / "ledger",
     "events": ROOT / "events",

@@ -1,0 +1,25 @@
+"""System checks of this room: what `manage.py check` refuses to start with."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from ledger import conf as ledger
+from workflows.witnesses import conf
+
+
+@register(Tags.security)
+def buckets_have_credentials(**_: Any) -> list[CheckMessage]:
+    """Find a witness in a bucket that nobody could sign for."""
+    credentials = conf.bucket().credentials
+    is_wanted = any(urlsplit(url).scheme == "s3" for url in ledger.witnesses())
+    if not is_wanted or (credentials.access_key and credentials.secret_key):
+        return []
+    return [
+        Error(
+            "A witness is a bucket, and there are no credentials for it.",
+            hint="Set LEDGER_WITNESS_S3_ACCESS_KEY and LEDGER_WITNESS_S3_SECRET_KEY.",
+            id="witnesses.E001",
+        )
+    ]
