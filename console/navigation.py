@@ -82,6 +82,12 @@ ROOMS: dict[str, list[Place]] = {
             opens=_to_holders_of("approval.read"),
             counts=_waiting_for,
         ),
+        Place(
+            label="Seals",
+            view="console:seals",
+            icon="seal",
+            opens=_to_holders_of("ledger.read"),
+        ),
     ],
     "Trade": [
         Place(

@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import boundaries, conf, drift, exporting, refolding, seals, verifier
+from ledger import boundaries, conf, drift, refolding, seals, soundness
 from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
@@ -97,28 +97,13 @@ def seals_hold() -> list[str]:
             f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s to be sealed"
         )
     recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
-    return found + [broken for each in recent if (broken := _fault_of(each))]
+    return found + [broken for each in recent if (broken := soundness.fault_of(each))]
 
 
 @doctor.check("I16", "every look into private data says which fields it showed")
 def disclosures_name_fields() -> list[str]:
     """Return what is broken, as sentences."""
     return [f"entry {id_} showed something and names no field" for id_ in _ids(_DISCLOSED_NOTHING)]
-
-
-def _fault_of(checkpoint: Checkpoint) -> str | None:
-    before = seals.before(checkpoint)
-    tree = seals.tree_of(before)
-    tree.extend(exporting.leaves_of(checkpoint))
-    statement = seals.statement_of(checkpoint)
-    public, signature = bytes.fromhex(checkpoint.key_id), bytes.fromhex(checkpoint.signature)
-    if tree.root().hex() != checkpoint.root:
-        return f"checkpoint {checkpoint.number}: an entry under it was changed"
-    if checkpoint.previous != seals.link_of(before):
-        return f"checkpoint {checkpoint.number} does not follow the one before it"
-    if not verifier.is_signed(public, verifier.canonical(statement), signature):
-        return f"checkpoint {checkpoint.number} is not signed by its key"
-    return None
 
 
 def _ids(sql: str) -> list[str]:

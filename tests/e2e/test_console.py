@@ -29,6 +29,7 @@ PAGES = [
     "/",
     "/events",
     "/jobs",
+    "/ledger/seals",
     "/flows",
     "/flows/steps",
     "/bookings",

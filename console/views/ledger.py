@@ -1,0 +1,118 @@
+"""The proof: what is sealed, whether it holds, who else has it, and how to check it elsewhere."""
+
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from console.access import demand, signed_in
+from console.views.events import pages
+from ledger import authority, conf, exporting, recording, seals, soundness, witnesses
+from ledger.domain.action import Read, Target
+from ledger.exporting import NothingSealed
+from ledger.models import Checkpoint, Witness
+
+ROWS = 20
+REASON_CHARS_MAX = 500
+
+
+class PageForm(forms.Form):
+    """From which seal on the older ones are shown."""
+
+    before = forms.IntegerField(required=False, min_value=1, max_value=1 << 62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A checkpoint, and what is wrong with it as of now; None if it holds."""
+
+    checkpoint: Checkpoint
+    entries: int
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """A witness as it is set up, and how far it is behind. `fault`: why nothing is sent to it."""
+
+    shown: str
+    witness: Witness | None
+    behind: int
+    fault: str
+
+
+@signed_in
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the newest seals, each checked anew, and the witnesses that have copies."""
+    demand(request, "ledger.read")
+    form = PageForm(request.GET)
+    form.is_valid()
+    found = Checkpoint.objects.select_related("key").order_by("-number")
+    if before := form.cleaned_data.get("before"):
+        found = found.filter(number__lt=before)
+    rows = [] if form.errors else list(found[: ROWS + 1])
+    shown = rows[:ROWS]
+    standing = seals.standing(at=timezone.now())
+    context = {
+        "standing": standing,
+        "is_late": standing.lag_seconds > conf.SEAL_LAG_S_MAX,
+        "rows": [_looked(each) for each in shown],
+        "witnesses": _distances(standing.checkpoint),
+        "may_export": authority.holder_of(request).holds_somewhere("ledger.export"),
+        **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
+    }
+    return render(request, "console/ledger/seals.html", context, status=400 if form.errors else 200)
+
+
+@signed_in
+@require_POST
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Hand out everything that is sealed, with its seals. That it left is on record first."""
+    demand(request, "ledger.export")
+    read = Read(
+        name="ledger.export",
+        target=Target(type="ledger", id="all"),
+        capability="ledger.export",
+        fields=("entries",),
+        reason=request.POST.get("reason", "")[:REASON_CHARS_MAX],
+    )
+    try:
+        lines = recording.disclosed(read, exporting.export_run)
+    except NothingSealed as why:
+        messages.error(request, f"{why} {why.hint}")
+        return redirect("console:seals")
+    return StreamingHttpResponse(
+        lines,
+        content_type="application/jsonl",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": 'attachment; filename="ledger.jsonl"',
+        },
+    )
+
+
+def _looked(checkpoint: Checkpoint) -> Looked:
+    before = seals.before(checkpoint)
+    return Looked(
+        checkpoint=checkpoint,
+        entries=checkpoint.size - (before.size if before else 0),
+        fault=soundness.fault_of(checkpoint),
+    )
+
+
+def _distances(last: Checkpoint | None) -> list[Distance]:
+    known = {row.url: row for row in Witness.objects.filter(url__in=conf.witnesses())}
+    newest = last.number if last else 0
+    return [
+        Distance(
+            shown=witnesses.shown(url),
+            witness=known.get(url),
+            behind=newest - (known[url].number if url in known else 0),
+            fault=witnesses.fault_of(url),
+        )
+        for url in conf.witnesses()
+    ]
