@@ -9,6 +9,7 @@ from ledger import acts
 from workflows.flows.models import (
     AwaitedCallback,
     AwaitedEvent,
+    FlowStart,
     FlowSummary,
     Receipt,
     Remembered,
@@ -60,6 +61,14 @@ class AwaitedEventAdmin(LookOnly[AwaitedEvent]):
     search_fields = ["=flow_id"]
     exclude = ["token"]
     ordering = ["flow_id", "step_id"]
+
+
+@admin.register(FlowStart)
+class FlowStartAdmin(LookOnly[FlowStart]):
+    list_display = ["name", "event", "cron", "enabled", "paused_because", "declared_by"]
+    list_filter = ["enabled"]
+    search_fields = ["name", "=event", "=declared_by"]
+    ordering = ["name"]
 
 
 @admin.register(Remembered)

@@ -14,6 +14,16 @@ declare_check(
     DriftCheck(
         name="flow_start_disabled",
         rows=lambda: FlowStart.objects.filter(enabled=False),
-        mark=Mark(actions=("flow_start.disable", "flow_start.declare"), target_type="flow_start"),
+        mark=Mark(
+            actions=("flow_start.disable", "flow_start.declare", "flow_start.pause"),
+            target_type="flow_start",
+        ),
+    )
+)
+declare_check(
+    DriftCheck(
+        name="flow_start_paused",
+        rows=lambda: FlowStart.objects.exclude(paused_because=""),
+        mark=Mark(actions=("flow_start.pause",), target_type="flow_start"),
     )
 )

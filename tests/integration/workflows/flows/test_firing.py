@@ -1,6 +1,7 @@
 """What becomes of an occasion: by whose right a flow starts, and where a chain of starts ends."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -8,14 +9,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from events import context, recorder, selectors
+from events import context, doctor, recorder, selectors
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
-from ledger import grants
+from ledger import grants, recording
 from ledger.models import ApiKey, Delegation, Entry
 from ledger.principals import human_of
 from ledger.services import api_keys, delegations
@@ -23,7 +24,9 @@ from tests.integration.ledger.agents import an_agent, delegated
 from tests.integration.ledger.conftest import grant, issue
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
 from tests.integration.workflows.flows.test_api import client_of
-from workflows.flows import callables, services, starts
+from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
+from tests.live import eventually
+from workflows.flows import actions, callables, firing, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
@@ -210,6 +213,23 @@ class TestWithoutTheRights:
 
         assert_paused("may not act here any more")
 
+    def test_that_it_does_not_need_any_more_it_is_not_paused_for(self, ada: User) -> None:
+        declared_by(person(ada))
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+        event = wind()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic(), context.acting(SYSTEM):
+                with recording.recorded_in_transaction(actions.on_start("declare", "gusts")):
+                    FlowStart.objects.update(declared_by=str(SYSTEM), version=2)
+                firing_now = pool.submit(_fire_alone, event)
+                eventually(somebody_waits_for_a_lock)
+            outcome = firing_now.result()
+
+        assert outcome == {"skipped": "it was declared anew meanwhile"}
+        assert FlowStart.objects.get().enabled
+        assert not Entry.objects.filter(status="denied").exists()
+
     def test_outside_the_hours_of_a_delegation_this_one_does_not_start(
         self, ada: User, clock: time_machine.Traveller
     ) -> None:
@@ -298,6 +318,13 @@ class TestAChainOfStarts:
         assert {tuple(flow(one).metadata["start_chain"]) for one in started()} == {("gusts",)}
 
 
+def _fire_alone(event: Envelope) -> dict[str, str]:
+    try:
+        return firing.start_now(name="gusts", occasion=event.event_id, envelope=event)
+    finally:
+        connection.close()
+
+
 def blow_for(name: str, _inputs: Mapping[str, Any]) -> None:
     wind_of(name)
 
@@ -306,3 +333,13 @@ def wind_of(name: str) -> None:
     """Let the wind rise for one of two flows."""
     with transaction.atomic():
         recorder.emit("wind.rose", {"of": name}, stream=("wind", "north"))
+
+
+def test_the_doctor_is_content_with_starts_that_were_paused_and_refused(ada: User) -> None:
+    declared_by(person(ada))
+    fire()
+    declared_by(SYSTEM, "squalls", takes={"speed": "$.gust"})
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    fire()
+
+    assert {one.id: one.violations for one in doctor.run() if one.violations} == {}

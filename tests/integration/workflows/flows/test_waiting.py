@@ -86,7 +86,7 @@ def test_nobody_reads_past_who_is_just_beginning_to_wait() -> None:
         with transaction.atomic():
             feed.held_in_share()
             reading = pool.submit(_follow_alone)
-            eventually(_somebody_waits_for_a_lock)
+            eventually(somebody_waits_for_a_lock)
             assert not reading.done()
         reading.result()
     assert begin.status == "ready"
@@ -104,7 +104,7 @@ def _follow_alone() -> None:
         connection.close()
 
 
-def _somebody_waits_for_a_lock() -> bool:
+def somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(cursor.fetchone()[0])
