@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
@@ -21,10 +22,17 @@ from workflows.flows.models import FlowStart
 class StartFilters(filters.FilterSet):
     enabled = filters.BooleanFilter()
     event = filters.CharFilter()
+    paused = filters.BooleanFilter(
+        method="of_pause",
+        label="Switched off by itself, for its declarer may not have it any more.",
+    )
 
     class Meta:
         model = FlowStart
         fields: list[str] = []
+
+    def of_pause(self, rows: QuerySet[FlowStart], _name: str, paused: bool) -> Any:  # noqa: FBT001 (the library's way)
+        return rows.exclude(paused_because="") if paused else rows.filter(paused_because="")
 
 
 class FlowStartViewSet(

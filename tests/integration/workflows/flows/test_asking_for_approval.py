@@ -130,6 +130,13 @@ class TestTheRequestAndTheStartOfTheStep:
         assert Approval.objects.count() == 1
         assert len([one for one in stream() if one.name == "step_started"]) == 2
 
+    def test_happen_once_when_the_flow_is_started_twice(self) -> None:
+        register()
+        start()
+        start()
+
+        assert Approval.objects.count() == AwaitedApproval.objects.count() == 1
+
     def test_cost_flows_without_approvals_nothing(self, step_before: None) -> None:
         register()
         start(goal="before")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -26,7 +27,7 @@ from tests.integration.workflows.flows.conftest import flow, follow, wind, work_
 from tests.integration.workflows.flows.test_api import client_of
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
-from workflows.flows import actions, callables, firing, services, starts
+from workflows.flows import actions, callables, conf, firing, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
@@ -251,11 +252,14 @@ class TestWithoutTheRights:
         client = client_of("bob", *NEEDED, "flow.read")
         shown = client.get("/api/v1/flow-starts/gusts").json()
         assert shown["paused_because"] == f"user:{ada.pk} may not act here any more."
+        found = client.get("/api/v1/flow-starts", {"paused": "true"}).json()["results"]
+        assert [one["name"] for one in found] == ["gusts"]
 
         again = client.post("/api/v1/flow-starts/gusts/enable").json()
         fire()
 
         assert (again["enabled"], again["paused_because"]) == (True, "")
+        assert client.get("/api/v1/flow-starts", {"paused": "true"}).json()["results"] == []
         assert len(started()) == 1
 
 
@@ -288,6 +292,11 @@ class TestAChainOfStarts:
         assert (denied.action_name, denied.reason) == ("flow.start", refused.data["reason"])
         # Only this occasion is refused: the next event from outside starts a chain of its own.
         assert FlowStart.objects.get(name="ping").enabled
+
+    def test_needs_room_for_one(self, settings: Settings) -> None:
+        settings.FLOWS_START_CHAIN_MAX = 0
+        with pytest.raises(ImproperlyConfigured, match="DAYBOOK_FLOW_START_CHAIN_MAX"):
+            conf.current()
 
     def test_goes_on_through_children_and_flows_that_code_starts(
         self, ada: User, monkeypatch: pytest.MonkeyPatch
