@@ -152,15 +152,21 @@ def _run(check: DriftCheck, created_since: datetime | None) -> Drift:
     if created_since is not None:
         rows = rows.filter(**{f"{check.made_at}__gte": created_since})
         entries = entries.filter(created_at__gte=created_since)
+    missing_count, sample_ids = _counted(rows)
+    unseen_count, unseen_sample_ids = _counted(entries) if check.lasting else (0, ())
     return Drift(
         check=check,
-        missing_count=rows.count(),
-        sample_ids=tuple(str(id_) for id_ in rows.values_list("pk", flat=True)[:SAMPLE_IDS]),
-        unseen_count=entries.count(),
-        unseen_sample_ids=tuple(
-            str(id_) for id_ in entries.values_list("pk", flat=True)[:SAMPLE_IDS]
-        ),
+        missing_count=missing_count,
+        sample_ids=sample_ids,
+        unseen_count=unseen_count,
+        unseen_sample_ids=unseen_sample_ids,
     )
+
+
+def _counted(found: QuerySet[Any]) -> tuple[int, tuple[str, ...]]:
+    """Return how many there are, and the ids of some. Where all is well, that is one query."""
+    ids = tuple(str(id_) for id_ in found.values_list("pk", flat=True)[: SAMPLE_IDS + 1])
+    return len(ids) if len(ids) <= SAMPLE_IDS else found.count(), ids[:SAMPLE_IDS]
 
 
 def _unmarked(check: DriftCheck) -> QuerySet[Model]:
