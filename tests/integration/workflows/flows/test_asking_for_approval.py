@@ -137,6 +137,19 @@ class TestTheRequestAndTheStartOfTheStep:
 
         assert Approval.objects.count() == AwaitedApproval.objects.count() == 1
 
+    def test_follow_an_operators_act_as_they_follow_a_result(self, step_before: None) -> None:
+        register()
+        start()
+
+        services.force_step(flow_id="trip", step_id="before", outputs={"counted": 900})
+
+        approval = Approval.objects.get()
+        assert (approval.requested_by, status()) == ("workflow:trip", "active")
+        forced = Entry.objects.get(action_name="flow.force_step")
+        requested = Entry.objects.get(pk=approval.requested_entry_id)
+        assert requested.transaction_id == forced.transaction_id
+        assert (requested.principal_type, forced.principal_type) == ("workflow", "user")
+
     def test_cost_flows_without_approvals_nothing(self, step_before: None) -> None:
         register()
         start(goal="before")
