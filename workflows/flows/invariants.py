@@ -170,6 +170,20 @@ def nobody_waits_for_a_flow_that_is_over() -> list[str]:
     )
 
 
+@check("I11-approvals", "whoever is asked to approve a step is waited for by its flow")
+def nobody_is_asked_in_vain() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('approval %%s is asked for by %%s, and no step waits for it',
+                      l.id, l.requested_by)
+          FROM ledger_approval l
+         WHERE l.status = 'pending' AND l.reference LIKE 'flow-step/%%'
+           AND NOT EXISTS (SELECT FROM flows_awaitedapproval p WHERE p.approval_id = l.id)
+         LIMIT %(limit)s
+        """
+    )
+
+
 @check("I11-starts", "every start by a cron rule has a schedule with a next slot")
 def cron_starts_have_a_schedule() -> list[str]:
     return _sentences(

@@ -189,7 +189,19 @@ def test_the_doctor_is_content_while_somebody_is_awaited() -> None:
 
     findings = {one.id: one.violations for one in doctor.run()}
 
-    assert findings["I11-flows"] == ()
+    assert findings["I11-flows"] == findings["I11-approvals"] == ()
+
+
+def test_the_doctor_names_a_request_that_no_step_waits_for() -> None:
+    register()
+    approval = asked()
+    AwaitedApproval.objects.all().delete()
+
+    findings = {one.id: one.violations for one in doctor.run()}
+
+    assert findings["I11-approvals"] == (
+        f"approval {approval.pk} is asked for by workflow:trip, and no step waits for it",
+    )
 
 
 @pytest.mark.parametrize(
