@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import boundaries, conf, drift, refolding, seals, soundness
+from ledger import boundaries, conf, drift, refolding, seals, soundness, witnesses
 from ledger.models import Checkpoint
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
@@ -98,6 +98,12 @@ def seals_hold() -> list[str]:
         )
     recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
     return found + [broken for each in recent if (broken := soundness.fault_of(each))]
+
+
+@doctor.check("I13-witnesses", "no witness keeps another history than this one")
+def witnesses_agree() -> list[str]:
+    """Return what is broken, as sentences. Witnesses that do not answer are not in it."""
+    return witnesses.contradictions()
 
 
 @doctor.check("I16", "every look into private data says which fields it showed")

@@ -9,12 +9,14 @@ on pages and kept in a row, so one that could carry a secret is refused before t
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from ledger import conf, seals
@@ -29,14 +31,34 @@ PASS_SECONDS_MAX: Final = 10.0
 URL_CHARS_MAX: Final = 500
 
 Send = Callable[[str, str, bytes], None]
-"""Takes the witness's URL, the name of a checkpoint and its bytes; raises OSError."""
+"""Takes the witness's URL, the name of a checkpoint and its bytes. Raises OSError if it cannot be
+sent, or if another one is kept under that name: a witness is never asked to forget."""
+Fetch = Callable[[str, str], bytes | None]
+"""Takes the witness's URL and a name; returns what it keeps under that, None if nothing. Raises
+OSError if it does not say."""
 
-_SCHEMES: dict[str, Send] = {}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How to reach the witnesses of one scheme."""
+
+    send: Send
+    fetch: Fetch
 
 
-def declare_scheme(scheme: str, send: Send) -> None:
-    """Say how a checkpoint gets to witnesses of a scheme."""
-    _SCHEMES[scheme] = send
+class AnotherIsKept(OSError):
+    """The witness has other bytes under the name: one of the two histories is not true."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"It keeps another {name} than this.")
+
+
+_SCHEMES: dict[str, Way] = {}
+
+
+def declare_scheme(scheme: str, way: Way) -> None:
+    """Say how to reach witnesses of a scheme."""
+    _SCHEMES[scheme] = way
 
 
 def fault_of(url: str) -> str:
@@ -67,6 +89,20 @@ def copy_checkpoints() -> int:
     return sent
 
 
+def contradictions() -> list[str]:
+    """Ask every witness that says something, and return where it disagrees with this database.
+
+    A witness that knows a checkpoint which this database does not have has seen a history
+    that was taken back, by whoever restored a copy of the database or wrote it anew.
+    """
+    return [each for url in conf.witnesses() if not fault_of(url) for each in _contradicted(url)]
+
+
+def name_of(number: int) -> str:
+    """Return under which name a witness keeps a checkpoint."""
+    return f"checkpoint-{number:012}.json"
+
+
 def document_of(checkpoint: Checkpoint) -> bytes:
     """Return what a witness keeps: the statement and its signature."""
     said = {"seal": seals.statement_of(checkpoint), "signature": checkpoint.signature}
@@ -79,9 +115,9 @@ def _follow(url: str) -> int:
     sent, end = 0, time.monotonic() + PASS_SECONDS_MAX
     # The network is asked outside of any transaction; sending one twice changes nothing.
     for checkpoint in missing[:BATCH_CHECKPOINTS]:
-        name = f"checkpoint-{checkpoint.number:012}.json"
+        name = name_of(checkpoint.number)
         try:
-            _SCHEMES[urlsplit(url).scheme](url, name, document_of(checkpoint))
+            _SCHEMES[urlsplit(url).scheme].send(url, name, document_of(checkpoint))
         except (OSError, KeyError) as error:
             logger.warning("A witness cannot be reached.", extra={"witness": shown(url)})
             why = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
@@ -92,6 +128,26 @@ def _follow(url: str) -> int:
         if time.monotonic() > end:
             break  # A slow one goes on at the next turn; others wait for theirs.
     return sent
+
+
+def _contradicted(url: str) -> Iterator[str]:
+    fetch = _SCHEMES[urlsplit(url).scheme].fetch
+    copied = Witness.objects.filter(url=url).values_list("number", flat=True).first() or 0
+    last = Checkpoint.objects.aggregate(last=Max("number"))["last"] or 0
+    try:
+        for number in sorted({copied, copied + 1, last + 1} - {0}):
+            kept = fetch(url, name_of(number))
+            # Only now: it may have been sealed while the witness was asked.
+            ours = Checkpoint.objects.filter(number=number).first()
+            if ours is None and kept is not None:
+                yield f"{shown(url)} has checkpoint {number}, which is not in this database"
+            elif ours is not None and kept is None and number <= copied:
+                yield f"{shown(url)} does not have checkpoint {number} any more"
+            elif ours is not None and kept is not None and kept != document_of(ours):
+                yield f"{shown(url)} has another checkpoint {number} than this database"
+    except OSError:
+        # It does not say. That it is away stands in its row, where the page shows it.
+        logger.info("A witness cannot be asked.", extra={"witness": shown(url)})
 
 
 def _note(url: str, **changes: object) -> None:
@@ -110,10 +166,24 @@ def shown(url: str) -> str:
 
 
 def _to_folder(url: str, name: str, content: bytes) -> None:
-    folder = Path(unquote(urlsplit(url).path))
+    kept = _from_folder(url, name)
+    if kept is not None and kept != content:
+        raise AnotherIsKept(name)
+    folder = _folder_of(url)
     draft = folder / f".{name}.{os.getpid()}"
     draft.write_bytes(content)
     draft.replace(folder / name)
 
 
-declare_scheme("file", _to_folder)
+def _from_folder(url: str, name: str) -> bytes | None:
+    folder = _folder_of(url)
+    folder.stat()  # One that is not mounted is not an empty one.
+    path = folder / name
+    return path.read_bytes() if path.exists() else None
+
+
+def _folder_of(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
+
+
+declare_scheme("file", Way(send=_to_folder, fetch=_from_folder))

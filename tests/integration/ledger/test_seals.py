@@ -18,9 +18,9 @@ from django.utils import timezone
 from events import context, failpoints
 from events.domain.principal import Principal, PrincipalKind
 from events.failpoints import FailpointRaised
-from ledger import exporting, seals, tasks, verifier, witnesses
+from ledger import exporting, seals, tasks, verifier
 from ledger.domain.action import Action, Kind, Target
-from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed, Witness
+from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed
 from ledger.recording import recorded
 from ledger.seals import SigningKeyUnknown
 from ledger.services import seals as services
@@ -326,36 +326,6 @@ class TestTheStanding:
         assert last is not None
         assert f"root 1:{last.root}" in shown.getvalue()
         assert "waiting 0, lag 0.0 s" in shown.getvalue()
-
-
-class TestAWitness:
-    def test_gets_every_checkpoint_once_and_in_order(self, tmp_path: Path) -> None:
-        do(4)
-        while services.seal_batch(limit=2)[0]:
-            pass
-
-        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
-            assert witnesses.copy_checkpoints() == 2
-            assert witnesses.copy_checkpoints() == 0
-
-        names = sorted(path.name for path in tmp_path.iterdir())
-        assert names == ["checkpoint-000000000001.json", "checkpoint-000000000002.json"]
-        last = seals.latest()
-        assert last is not None
-        assert last.root in (tmp_path / names[1]).read_text()
-
-    def test_that_is_away_is_caught_up_with_later(self, tmp_path: Path) -> None:
-        do()
-        services.seal_entries()
-        folder = tmp_path / "mounted later"
-
-        with override_settings(LEDGER_WITNESSES=[f"file://{folder}"]):
-            assert witnesses.copy_checkpoints() == 0
-            assert "FileNotFoundError" in Witness.objects.get().error
-            folder.mkdir()
-            assert witnesses.copy_checkpoints() == 1
-
-        assert Witness.objects.get().error == ""
 
 
 def test_a_selection_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

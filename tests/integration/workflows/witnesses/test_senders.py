@@ -14,6 +14,7 @@ from pytest_django import Settings
 from events import context
 from events.domain.principal import SYSTEM
 from ledger import seals, witnesses
+from ledger.doctor import witnesses_agree
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Witness
 from ledger.recording import recorded
@@ -76,6 +77,7 @@ class TestAWebServer:
         [got] = peer.received
         assert (got.method, got.path, got.body) == ("PUT", f"/seals/{FIRST}", sealed)
         assert got.headers["authorization"] == f"Bearer {TOKEN}"
+        assert got.headers["if-none-match"] == "*"
         assert (witness.number, witness.error) == (1, "")
 
     def test_that_refuses_is_asked_again_at_the_next_turn(self, sealed: bytes) -> None:
@@ -118,6 +120,20 @@ class TestAWebServer:
 
         assert "deadline" in witness.error
 
+    def test_that_has_it_already_is_content_and_one_that_has_another_is_not(
+        self, sealed: bytes
+    ) -> None:
+        with receiver((412, {}, b""), (200, {}, sealed)) as peer:
+            assert copied_to(url_of(peer)).number == 1
+        assert [each.method for each in peer.received] == ["PUT", "GET"]
+
+        Witness.objects.all().delete()
+        with receiver((412, {}, b""), (200, {}, b"{}\n")) as peer:
+            witness = copied_to(url_of(peer))
+
+        assert witness.number == 0
+        assert witness.error == f"AnotherIsKept: It keeps another {FIRST} than this."
+
 
 class TestABucket:
     @pytest.fixture
@@ -159,6 +175,18 @@ class TestABucket:
 
         assert witness.error == "OSError: The witness answered 403 (AccessDenied)."
 
+    def test_is_asked_under_a_signature_too(self, sealed: bytes, peer: Receiver) -> None:
+        copied_to("s3://proofs")
+        peer.replies[:] = [(200, {}, sealed), (404, {}, b"<Code>NoSuchKey</Code>")]
+
+        with override_settings(LEDGER_WITNESSES=["s3://proofs"]):
+            assert witnesses.contradictions() == []
+
+        _, first, beyond = peer.received
+        assert (first.method, first.path) == ("GET", f"/proofs/{FIRST}")
+        assert beyond.path.endswith("2.json")
+        assert is_signed(first, SECRET_KEY)
+
     def test_without_credentials_is_an_error_at_the_start(self, settings: Settings) -> None:
         settings.LEDGER_WITNESSES = ["s3://proofs"]
         assert checks.buckets_have_credentials() == []
@@ -167,6 +195,28 @@ class TestABucket:
 
         [error] = checks.buckets_have_credentials()
         assert error.id == "witnesses.E001"
+
+
+class TestTheDoctor:
+    @pytest.mark.parametrize(
+        ("replies", "found"),
+        [
+            ([(404, {}, b"")], "does not have checkpoint 1 any more"),
+            ([(200, {}, b"{}")], "has another checkpoint 1 than this database"),
+            ([(403, {}, b"")], None),
+        ],
+    )
+    def test_hears_what_a_witness_says(
+        self, sealed: bytes, replies: list[tuple[int, dict[str, str], bytes]], found: str | None
+    ) -> None:
+        with receiver() as peer:
+            copied_to(url_of(peer))
+            peer.replies[:] = [*replies, (404, {}, b"")]
+            with override_settings(LEDGER_WITNESSES=[url_of(peer)]):
+                said = witnesses_agree()
+
+        where = "http://127.0.0.1/seals"
+        assert said == ([f"{where} {found}"] if found else [])
 
 
 @pytest.mark.parametrize(
@@ -209,7 +259,8 @@ def is_signed(got: Received, secret: str) -> bool:
     assert access_key == ACCESS_KEY
     assert place[1:] == ["eu-north-1", "s3", "aws4_request"]
     names = parts["SignedHeaders"].split(";")
-    assert {"host", "content-type", "x-amz-date", "x-amz-content-sha256"} <= set(names)
+    assert {"host", "x-amz-date", "x-amz-content-sha256"} <= set(names)
+    assert got.method == "GET" or {"content-type", "if-none-match"} <= set(names)
     assert hashlib.sha256(got.body).hexdigest() == got.headers["x-amz-content-sha256"]
     lines = [got.method, got.path, ""]
     lines += [f"{name}:{got.headers[name].strip()}" for name in names]

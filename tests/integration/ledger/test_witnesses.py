@@ -1,0 +1,98 @@
+"""What those who hold copies of the seals get, keep, and know."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from events import context
+from ledger import seals, witnesses
+from ledger.models import Witness
+from ledger.services import seals as services
+from tests.integration.ledger.test_seals import CLERK, do
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _a_clerk_acts() -> Iterator[None]:
+    with context.acting(CLERK):
+        yield
+
+
+class TestAWitness:
+    def test_gets_every_checkpoint_once_and_in_order(self, tmp_path: Path) -> None:
+        do(4)
+        while services.seal_batch(limit=2)[0]:
+            pass
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            assert witnesses.copy_checkpoints() == 2
+            assert witnesses.copy_checkpoints() == 0
+
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == ["checkpoint-000000000001.json", "checkpoint-000000000002.json"]
+        last = seals.latest()
+        assert last is not None
+        assert last.root in (tmp_path / names[1]).read_text()
+
+    def test_that_is_away_is_caught_up_with_later(self, tmp_path: Path) -> None:
+        do()
+        services.seal_entries()
+        folder = tmp_path / "mounted later"
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{folder}"]):
+            assert witnesses.copy_checkpoints() == 0
+            assert "FileNotFoundError" in Witness.objects.get().error
+            folder.mkdir()
+            assert witnesses.copy_checkpoints() == 1
+
+        assert Witness.objects.get().error == ""
+
+    def test_tells_that_the_database_was_restored_to_an_earlier_state(self, tmp_path: Path) -> None:
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            for _ in range(2):
+                do()
+                services.seal_entries()
+            witnesses.copy_checkpoints()
+            assert witnesses.contradictions() == []
+
+            taken_back()
+
+            assert witnesses.contradictions() == [
+                f"file://{tmp_path} has checkpoint 2, which is not in this database"
+            ]
+
+    def test_keeps_the_first_history_when_another_is_written(self, tmp_path: Path) -> None:
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            for _ in range(2):
+                do()
+                services.seal_entries()
+            witnesses.copy_checkpoints()
+            second = tmp_path / "checkpoint-000000000002.json"
+            kept = second.read_bytes()
+            taken_back()
+            do(target="another")
+            services.seal_entries()
+
+            assert witnesses.copy_checkpoints() == 0
+
+            assert second.read_bytes() == kept
+            assert "AnotherIsKept" in Witness.objects.get().error
+            assert witnesses.contradictions() == [
+                f"file://{tmp_path} has another checkpoint 2 than this database"
+            ]
+
+
+def taken_back() -> None:
+    """Go back to the first checkpoint, as who restores a copy of the database does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET session_replication_role = replica;"
+            "DELETE FROM ledger_checkpoint WHERE number = 2;"
+            "DELETE FROM ledger_sealed WHERE position = 2;"
+            "UPDATE ledger_witness SET number = 1;"
+            "SET session_replication_role = origin"
+        )
