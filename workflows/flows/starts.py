@@ -14,6 +14,7 @@ from events import catalogue, context, recorder
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
+from events.explore import head_sequence
 from ledger import recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
@@ -31,6 +32,7 @@ from workflows.work.domain.timing import Overlap, Rule
 from workflows.work.models import Schedule
 
 START = "flow.start"
+_RECENT = 20
 _STATED = ("goals", "init", "labels", "options", "cron", "tz", "missed", "event", "language",
            "filter", "takes", "enabled")  # fmt: skip
 
@@ -120,6 +122,18 @@ def schedule_of(name: str) -> str:
 
 def stream_of(name: str) -> Stream:
     return ("flow_start", name)
+
+
+def last_refusal(name: str) -> Envelope | None:
+    """Return the event of the last flow that could not start so, as it is declared now."""
+    stream = stream_of(name)
+    recent = log.stream_events(stream, after=max(head_sequence(stream) - _RECENT, 0))
+    for event in reversed(recent):
+        if event.name == "flow_start.declared":
+            return None
+        if event.name == "flow_start.refused":
+            return event
+    return None
 
 
 def event_names() -> set[str]:

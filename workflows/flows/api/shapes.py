@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.work.domain.timing import Missed
@@ -192,6 +193,33 @@ class StartOut(serializers.ModelSerializer[FlowStart]):
     @extend_schema_field(ConditionIn(allow_null=True))
     def get_filter(self, start: FlowStart) -> dict[str, str] | None:
         return {"language": start.language, "script": start.filter} if start.filter else None
+
+
+class RefusedOut(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    flow_id = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class StartDetailOut(StartOut):
+    refused = serializers.SerializerMethodField()
+
+    class Meta(StartOut.Meta):
+        fields = [*StartOut.Meta.fields, "refused"]
+        read_only_fields = fields
+
+    @extend_schema_field(
+        RefusedOut(allow_null=True, help_text="The last flow that could not start so, and why.")
+    )
+    def get_refused(self, start: FlowStart) -> dict[str, Any] | None:
+        event = starts.last_refusal(start.name)
+        if event is None:
+            return None
+        return {
+            "at": event.emitted_at,
+            "flow_id": event.data["flow_id"],
+            "reason": event.data["reason"],
+        }
 
 
 class WaitingOut(serializers.Serializer[Any]):

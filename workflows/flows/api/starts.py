@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from ledger.preconditions import etag, expected_version
 from workflows.flows import starts
-from workflows.flows.api.shapes import StartIn, StartOut
+from workflows.flows.api.shapes import StartDetailOut, StartIn, StartOut
 from workflows.flows.api.steps import IF_MATCH, valid
 from workflows.flows.domain.step import Script
 from workflows.flows.models import FlowStart
@@ -54,11 +54,12 @@ class FlowStartViewSet(
     cursor_ordering = ("name",)
     lookup_value_converter = "str"
 
+    @extend_schema(responses=StartDetailOut)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Show one definition; its ETag is its version."""
         return _shown(self.get_object())
 
-    @extend_schema(request=StartIn, responses=StartOut, parameters=[IF_MATCH])
+    @extend_schema(request=StartIn, responses=StartDetailOut, parameters=[IF_MATCH])
     def update(self, request: Request, pk: str) -> Response:
         """Declare when flows start. An equal definition changes nothing."""
         asked = valid(StartIn, request.data)
@@ -73,13 +74,13 @@ class FlowStartViewSet(
         starts.remove_start(name=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses=StartOut, parameters=[IF_MATCH])
+    @extend_schema(request=None, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
         """Let flows start so again, from the next slot or event on."""
         return self._done(starts.set_start_enabled, pk, enabled=True)
 
-    @extend_schema(request=None, responses=StartOut, parameters=[IF_MATCH])
+    @extend_schema(request=None, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Let no more flows start so."""
@@ -98,4 +99,4 @@ class FlowStartViewSet(
 
 def _shown(start: FlowStart) -> Response:
     headers = {"ETag": etag(start.version), "Location": f"/api/v1/flow-starts/{start.name}"}
-    return Response(StartOut(start).data, headers=headers)
+    return Response(StartDetailOut(start).data, headers=headers)

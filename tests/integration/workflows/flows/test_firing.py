@@ -258,7 +258,7 @@ class TestWithoutTheRights:
         again = client.post("/api/v1/flow-starts/gusts/enable").json()
         fire()
 
-        assert (again["enabled"], again["paused_because"]) == (True, "")
+        assert (again["enabled"], again["paused_because"], again["refused"]) == (True, "", None)
         assert client.get("/api/v1/flow-starts", {"paused": "true"}).json()["results"] == []
         assert len(started()) == 1
 
@@ -290,6 +290,8 @@ class TestAChainOfStarts:
         )
         [denied] = Entry.objects.filter(status="denied")
         assert (denied.action_name, denied.reason) == ("flow.start", refused.data["reason"])
+        shown = client_of("bob", "flow.read").get("/api/v1/flow-starts/ping").json()
+        assert shown["refused"]["reason"] == denied.reason
         # Only this occasion is refused: the next event from outside starts a chain of its own.
         assert FlowStart.objects.get(name="ping").enabled
 
