@@ -27,6 +27,30 @@ def eventually(what: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) ->
     return found
 
 
+@contextmanager
+def people_at_work(work: Callable[[threading.Event, int], None], *, count: int) -> Iterator[None]:
+    """Run `work` in threads within the block, each with its number, until told to stop."""
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(stop, number)
+        except BaseException as error:  # noqa: BLE001 (shown by the test's own thread)
+            errors.append(error)
+
+    people = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for person in people:
+        person.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for person in people:
+            person.join()
+    assert errors == []
+
+
 @dataclass(slots=True)
 class Integrator:
     """Asks for jobs over HTTP with an Idempotency-Key, and repeats what was not answered."""
@@ -68,27 +92,14 @@ class Integrator:
     @contextmanager
     def at_work(self, *, threads: int = 4) -> Iterator[None]:
         """Ask for jobs without a pause from several threads within the block."""
-        stop = threading.Event()
-        errors: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                with self.stack.client() as client:
-                    while not stop.is_set():
-                        self.ask(client)
-            except BaseException as error:  # noqa: BLE001 (shown by the test's own thread)
-                errors.append(error)
+        def work(stop: threading.Event, _number: int) -> None:
+            with self.stack.client() as client:
+                while not stop.is_set():
+                    self.ask(client)
 
-        workers = [threading.Thread(target=work) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
-        try:
+        with people_at_work(work, count=threads):
             yield
-        finally:
-            stop.set()
-            for worker in workers:
-                worker.join()
-        assert errors == []
 
     def so_far(self, count: int) -> None:
         """Return when `count` more jobs are acknowledged than were when it was called."""

@@ -2,20 +2,21 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 
 from config.stack import Stack
-from tests.chaos.load import eventually
+from tests.chaos.load import eventually, people_at_work
 
 PATIENCE_S = 30.0
+RESPONSE_LOST = "idempotency_response_lost"
 _AGAIN = frozenset({409, 500, 502, 503, 504})
 _PRICE_CENTS = 4_500
 _MONEY = {"amount_cents": _PRICE_CENTS, "currency": "EUR", "method": "bank_transfer"}
@@ -53,30 +54,18 @@ class Clerks:
     @contextmanager
     def at_work(self, *, threads: int) -> Iterator[None]:
         """Sell and cancel from several threads within the block."""
-        stop = threading.Event()
-        errors: list[BaseException] = []
 
-        def work(turn: int) -> None:
-            try:
-                deeds = cycle([self.sell, self.drop, self.give_back])
-                for _ in range(turn):
-                    next(deeds)
-                with self.stack.client() as client:
-                    while not stop.is_set():
-                        next(deeds)(client)
-            except BaseException as error:  # noqa: BLE001 (shown by the test's own thread)
-                errors.append(error)
+        def work(stop: threading.Event, number: int) -> None:
+            deeds: deque[Callable[[httpx2.Client], object]]
+            deeds = deque([self.sell, self.authorise, self.give_back, self.forget, self.drop])
+            deeds.rotate(number)
+            with self.stack.client() as client:
+                while not stop.is_set():
+                    deeds[0](client)
+                    deeds.rotate()
 
-        people = [threading.Thread(target=work, args=(turn,)) for turn in range(threads)]
-        for person in people:
-            person.start()
-        try:
+        with people_at_work(work, count=threads):
             yield
-        finally:
-            stop.set()
-            for person in people:
-                person.join()
-        assert errors == []
 
     def so_far(self, count: int) -> None:
         """Return when `count` more requests are acknowledged than were when it was called."""
@@ -118,6 +107,27 @@ class Clerks:
         made = self.ask(client, "refunds", refund)
         self.ask(client, f"refunds/{made['id']}/settle", {})
 
+    def authorise(self, client: httpx2.Client) -> None:
+        """Let somebody and something act, and end both."""
+        ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        named = {"name": f"clerk-{uuid4().hex[:12]}", "subtype": "tool_runner"}
+        agent = self.ask(client, "ledger/agents", named)
+        limits = {"agent_id": agent["id"], "scopes": ["booking.read"], "reason": "A test."}
+        delegation = self.ask(client, "ledger/delegations", {**limits, "expires_at": ends})
+        at = f"ledger/delegations/{delegation['id']}"
+        self.ask(client, f"{at}/keys/issue", {})
+        self.ask(client, f"{at}/revoke", {"reason": "It is over."})
+        key = self.ask(client, "api-keys", {"name": "spare", "scopes": ["booking.read"]})
+        self.ask(client, f"api-keys/{key['id']}/revoke")
+
+    def forget(self, client: httpx2.Client) -> None:
+        """Note somebody who travels, and forget who it was."""
+        booking = self._book(client)
+        person = {"category": "adult", "personal": {"first_name": "Ada", "last_name": "L"}}
+        at = f"bookings/{booking}/travellers"
+        traveller = self.ask(client, at, person)
+        self.ask(client, f"{at}/{traveller['id']}/erase")
+
     def ask(self, client: httpx2.Client, path: str, body: Any = None) -> dict[str, Any]:
         """Have one thing done, however often that must be asked; then ask once more."""
         key = uuid4().hex
@@ -133,8 +143,10 @@ class Clerks:
         while (answer := self._try(client, path, body, key)) is None:
             assert time.monotonic() < deadline, f"{path} is not acknowledged"
             time.sleep(0.02)
-        assert answer.status_code in {200, 201}, f"{path}: {answer.status_code} {answer.text}"
         said: dict[str, Any] = answer.json()
+        if said.get("code") == RESPONSE_LOST:
+            return {"id": said["reference"]}
+        assert answer.status_code in {200, 201}, f"{path}: {answer.status_code} {answer.text}"
         return said
 
     def _try(self, client: httpx2.Client, path: str, body: Any, key: str) -> httpx2.Response | None:
@@ -143,7 +155,8 @@ class Clerks:
         except httpx2.HTTPError:
             self.failures += 1
             return None
-        if answer.status_code in _AGAIN:
+        # What is shown once is not shown again, but it is said what it was.
+        if answer.status_code in _AGAIN and f'"{RESPONSE_LOST}"' not in answer.text:
             self.failures += 1
             return None
         return answer
