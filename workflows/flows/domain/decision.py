@@ -7,6 +7,7 @@ The one rule for skipped goals (defect 12): a skipped goal is settled, the flow 
 without its outputs; only when the gates pruned every goal has the flow failed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from workflows.flows.domain import history as happened
@@ -31,9 +32,14 @@ class Decision(StepDecisions):
                 break
             if self.flow.is_paused:
                 return
+            settled = self._settled_count()
             self._skip_unneeded()
-            has_moved = self._start_ready()
-            if self._conclude() or not (self._dispatch() or has_moved):
+            moved = self._start_ready()
+            if self._conclude() or not (
+                self._dispatch()
+                or (self._settled_count() != settled and moved)
+                or self._may_leave_unneeded(moved)
+            ):
                 break
         self._stop_waiting()
         if self.flow.is_terminal and not self.flow.is_over:
@@ -68,12 +74,27 @@ class Decision(StepDecisions):
                     self.skip_step(step_id, NOT_NEEDED)
                     skipped = True
 
-    def _start_ready(self) -> bool:
-        has_moved = False
+    def _start_ready(self) -> list[Step]:
+        """Start or settle the pending steps whose inputs are there, and return them."""
+        moved = []
         for step_id in list(self.flow.pending_steps()):
-            if self.prepare_step(self.flow.step(step_id)):
-                has_moved = True
-        return has_moved
+            step = self.flow.step(step_id)
+            if given.may_be_ready(self.flow, step) and self.prepare_step(step):
+                moved.append(step)
+        return moved
+
+    def _may_leave_unneeded(self, started: Sequence[Step]) -> bool:
+        """Tell whether one of these has a supplier left that nobody may need any more.
+
+        For others a start changes nothing, so there is no need to look at all steps again.
+        """
+        executions = self.flow.executions
+        return any(
+            executions[provider].status == StepStatus.PENDING
+            for step in started
+            for name, _ in step.inputs()
+            for provider in self.flow.providers(name)
+        )
 
     def _dispatch(self) -> bool:
         """Start pending items as far as parallelism allows; tell whether a step settled."""

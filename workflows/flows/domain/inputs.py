@@ -119,6 +119,19 @@ class Readiness:
     wake_at: datetime | None = None
 
 
+def may_be_ready(flow: Flow, step: Step) -> bool:
+    """Tell whether looking at a pending step is worth while: not if it merely lacks a value.
+
+    A gate may close a step that lacks values too.
+    """
+    if step.gates():
+        return True
+    attributes = flow.attributes
+    return all(
+        attributes.get(name) or spec.collect_mode == Collect.NONE for name, spec in step.required()
+    )
+
+
 def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) -> Readiness:
     """Tell whether the required inputs are there and the optional ones decided.
 

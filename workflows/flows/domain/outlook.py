@@ -45,10 +45,32 @@ def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """
+    if _nothing_is_lost(flow):
+        return
     outlook = _Outlook(flow, languages)
     for step_id in flow.pending_steps():
         if not outlook.can_complete(step_id, frozenset()):
             yield step_id
+
+
+def _nothing_is_lost(flow: Flow) -> bool:
+    """Tell whether every pending step can surely complete, without a look at each.
+
+    It can in a plain plan as long as every step that has ended gave all that it can give.
+    """
+    fed = flow.plan.only_from_init
+    if fed is None or not all(flow.attributes.get(name) for name in fed):
+        return False
+    for step_id, execution in flow.executions.items():
+        if not execution.status.is_terminal:
+            continue
+        gave = execution.outputs
+        if execution.status != StepStatus.COMPLETED or gave is None:
+            return False
+        for name, _ in flow.step(step_id).outputs():
+            if name not in gave:
+                return False
+    return True
 
 
 class _Outlook:

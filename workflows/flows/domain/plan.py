@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from workflows.flows.domain.step import Step
+from workflows.flows.domain.step import Collect, Step
 from workflows.flows.domain.step_json import step_from_json
 
 
@@ -40,9 +41,12 @@ class Excluded:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """`required` are the attributes that init must supply; `children` the plans of flow steps."""
+    """`required` are the attributes that init must supply; `children` the plans of flow steps.
+
+    Without slots, so that what every decision asks of it is found out once.
+    """
 
     goals: tuple[str, ...]
     steps: Mapping[str, Step]
@@ -50,6 +54,22 @@ class Plan:
     required: tuple[str, ...] = ()
     excluded: Excluded = field(default_factory=Excluded)
     children: Mapping[str, "Plan"] = field(default_factory=dict)
+
+    @cached_property
+    def only_from_init(self) -> frozenset[str] | None:
+        """The required attributes that no other step gives; None if the plan is not plain.
+
+        In a plain plan any value will do: no required input is matched, or wants all, or none.
+        """
+        found = set()
+        for step in self.steps.values():
+            for name, spec in step.required():
+                if spec.match is not None or spec.collect_mode in {Collect.ALL, Collect.NONE}:
+                    return None
+                edges = self.attributes.get(name)
+                if not edges or not set(edges.providers) - {step.id}:
+                    found.add(name)
+        return frozenset(found)
 
     def downstream(self, step_id: str) -> frozenset[str]:
         """Return a step and all steps that need something it leads to."""

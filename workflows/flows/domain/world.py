@@ -4,7 +4,6 @@ Deciding stays a function of state, command and these answers. The time and the 
 from which tokens are made come with the command; nobody here looks at a clock.
 """
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,5 +64,5 @@ class World:
     def token(self, flow_id: str, step_id: str, index: int) -> str:
         """Make the unguessable token of one work item, in the form of a UUID (version 4)."""
         message = f"{flow_id}\0{step_id}\0{index}".encode()
-        digest = hmac.new(self.secret, message, hashlib.sha256).digest()
+        digest = hmac.digest(self.secret, message, "sha256")
         return str(UUID(bytes=digest[:16], version=4))
