@@ -5,7 +5,8 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import Conflict
 from events.domain.principal import Principal
 from events.domain.streams import key_of, key_range, stream_of
+from events.group_commit import Joint, Rows, group
 
 STREAM_MOVED = "DB001"
 """SQLSTATE of our own, raised by `events_append`."""
@@ -27,6 +29,7 @@ _APPENDED = (
     "events_append(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
     "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(events)s::json)"
 )
+_APPENDED_MANY = "events_append_many(%(batch)s::json)"
 _APPEND = f"SELECT {_APPENDED}"
 
 ENVELOPE_COLUMNS = (
@@ -92,12 +95,16 @@ class Companion:
     In `sql`, `{head}` stands for the new head of the stream, an integer: a function that
     takes it as an argument runs after the append, under the lock of the stream. `hear` is
     told the rows; `refusal` turns an SQLSTATE and its detail into an exception of its own.
+    With `joint_sql` it can be written in one statement with those of other streams
+    (group_commit): there `{appended}` stands for the append, and `joint` gives this one's part.
     """
 
     sql: str
     params: Mapping[str, object]
     hear: Callable[[list[wire.Row]], None]
     refusal: Callable[[str, str], Exception | None]
+    joint_sql: str = ""
+    joint: Callable[[], Joint] | None = None
 
 
 def append(
@@ -140,19 +147,44 @@ def append_with(
     :raises StreamMoved: if there are drafts and the stream is not at `expected`.
     """
     head = expected + len(drafts)
-    if drafts:
-        sql = companion.sql.replace("{head}", _APPENDED)
-        params = _params(stream, drafts, provenance, expected=expected, once=False)
-    else:
-        sql, params = companion.sql.replace("{head}", "%(head)s::int"), {"head": head}
+    if not drafts:
+        sql = companion.sql.replace("{head}", "%(head)s::int")
+        companion.hear(_written(companion, sql, {"head": head}, stream, expected))
+        return []
+    params = _params(stream, drafts, provenance, expected=expected, once=False)
+    sql = companion.sql.replace("{head}", _APPENDED)
+    with _turn(companion, params) as written:
+        rows = _written(companion, sql, params, stream, expected) if written is None else written
+    companion.hear(rows)
+    return _sealed(stream, drafts, provenance, head)
+
+
+def _turn(
+    companion: Companion, params: Mapping[str, object]
+) -> AbstractContextManager[Rows | None]:
+    """Write together with other threads, if what is written is a transaction of its own."""
+    ours = companion.joint
+    if ours is None or wire.connection().in_atomic_block:
+        return nullcontext()
+    stream, events = str(params["stream"]), str(params["events"])
+
+    def joint() -> Joint:
+        part = ours()
+        appended = {**params, "events": orjson.Fragment(events)}
+        return replace(part, record={**appended, **part.record})
+
+    return group.turn(stream, companion.joint_sql.replace("{appended}", _APPENDED_MANY), joint)
+
+
+def _written(
+    companion: Companion, sql: str, params: Mapping[str, object], stream: Stream, expected: int
+) -> Rows:
     try:
-        cursor = wire.run(sql, {**params, **companion.params})
-        rows = cursor.fetchall() if cursor.description else []
+        cursor = wire.run(sql, {**params, **companion.params}, binary=True)
+        return cursor.fetchall()
     except DatabaseError as error:
         refusal = _refusal(error, stream, expected) or companion.refusal(*_diagnosis(error))
         raise refusal or error from error.__cause__
-    companion.hear(rows)
-    return _sealed(stream, drafts, provenance, head)
 
 
 def lock(streams: Iterable[Stream]) -> None:

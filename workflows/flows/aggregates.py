@@ -1,5 +1,6 @@
 """The three aggregates of flows, as the log's executor runs them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -117,13 +118,34 @@ _JSON = ("goals", "labels")
 _ONCE = ("flow_id", "started_by")
 _COLUMNS = tuple(one.name for one in FlowSummary._meta.local_concrete_fields)  # noqa: SLF001 (public in all but name)
 
+_INSERT = f"INSERT INTO flows_flowsummary ({', '.join(_COLUMNS)})"
+_OR_UPDATE = "ON CONFLICT (flow_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _COLUMNS if name not in _ONCE
+)
+
 LIST = (
-    f"INSERT INTO flows_flowsummary ({', '.join(_COLUMNS)}) "  # noqa: S608 (names of our own)
-    f"VALUES ({', '.join(f'%(list_{name})s' + '::jsonb' * (name in _JSON) for name in _COLUMNS)})"
-    " ON CONFLICT (flow_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _ONCE)
+    f"{_INSERT} VALUES "
+    f"({', '.join(f'%(list_{name})s' + '::jsonb' * (name in _JSON) for name in _COLUMNS)}) "
+    f"{_OR_UPDATE}"
 )
 """Writes the row of the list. Its parameters are those of `list_row`."""
+
+LIST_MANY = (
+    f"{_INSERT} SELECT {', '.join(f'new.{name}' for name in _COLUMNS)} "  # noqa: S608 (ours too)
+    "FROM json_to_recordset(%(batch)s::json) AS one (listed json) "
+    "CROSS JOIN LATERAL json_populate_record(NULL::flows_flowsummary, one.listed) AS new "
+    f"WHERE one.listed IS NOT NULL {_OR_UPDATE}"
+)
+"""Writes several rows of the list: those that are `listed` in the objects of `batch`."""
+
+
+def listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of `list_row` as `LIST_MANY` takes them."""
+    return {
+        name: orjson.Fragment(value) if name in _JSON else value
+        for name in _COLUMNS
+        for value in [row[f"list_{name}"]]
+    }
 
 
 def _rows(stream: Stream) -> list[dict[str, Any]]:

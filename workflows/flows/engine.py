@@ -5,7 +5,7 @@ crash anywhere loses nothing: whoever waits has a row that wakes it.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from events import context, executor, states
 from events.domain.aggregate import Outcome
 from events.domain.context import EventContext
 from events.executor import Decided
+from events.group_commit import Joint
 from events.store import Companion
 from events.wire import Row
 from workflows.flows import conf, leave, memory
@@ -27,9 +28,11 @@ from workflows.flows.aggregates import (
     CLUSTER_STREAM,
     FLOWS,
     LIST,
+    LIST_MANY,
     Request,
     Stored,
     list_row,
+    listed,
     stream_of,
 )
 from workflows.flows.domain import ids
@@ -201,11 +204,30 @@ def _along(
             *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
         ]
         if not beside:
-            return work
-        params = {**work.params, **(row or {}), "ended": ended}
-        return replace(work, sql=f"WITH {', '.join(beside)} {work.sql}", params=params)
+            return replace(work, joint_sql=f"{_LISTED_MANY} {work.joint_sql}")
+        return replace(
+            work,
+            sql=f"WITH {', '.join(beside)} {work.sql}",
+            params={**work.params, **(row or {}), "ended": ended},
+            joint_sql=f"{_LISTED_MANY} {work.joint_sql}",
+            joint=None if ended or row is None else _joint(work, row),
+        )
 
     return along
+
+
+def _joint(work: Companion, row: Mapping[str, object]) -> Callable[[], Joint]:
+    """Return what makes the part that a change of the list row has in a joint statement."""
+
+    def joint() -> Joint:
+        assert work.joint is not None, "a hand-over can always be written with others"
+        part = work.joint()
+        return replace(part, record={**part.record, "listed": listed(row)})
+
+    return joint
+
+
+_LISTED_MANY = f"WITH listed AS ({LIST_MANY})"
 
 
 def _then_ask(

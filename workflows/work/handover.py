@@ -5,15 +5,17 @@ first piece that is due at once can be claimed as it is put there, by the worker
 completed the one before: no message and no claim lie between two steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import orjson
 from django.db import transaction
+from orjson import Fragment
 
 from events import context
+from events.group_commit import Joint
 from events.ids import new_id
 from events.store import Companion
 from events.wire import Row
@@ -29,6 +31,9 @@ _HAND_OVER = (
     "SELECT * FROM work_hand_over({head}, %(claim)s, %(fence)s::int, %(wanted)s::json, "
     "%(by)s, %(story)s, %(cause)s)"
 )
+
+
+_HAND_OVER_MANY = "SELECT * FROM work_hand_over_many({appended}, %(batch)s::json)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +80,28 @@ def companion(
         _ring(wanted, [id_ for id_, status, _, _ in rows if status == State.READY])
         _after_commit(completed, taker, following)
 
+    params = {
+        "claim": completed and completed.id,
+        "fence": completed and completed.fence,
+        "wanted": _as_json(wanted, first, taker.worker) if taker else _as_json(wanted),
+        "by": principal,
+        "story": story,
+        "cause": cause,
+    }
     return Companion(
         sql=_HAND_OVER,
-        params={
-            "claim": completed and completed.id,
-            "fence": completed and completed.fence,
-            "wanted": _as_json(wanted, first, taker.worker) if taker else _as_json(wanted),
-            "by": principal,
-            "story": story,
-            "cause": cause,
-        },
+        params=params,
         hear=hear,
         refusal=lambda state, why: _refusal(completed, state, why),
+        joint_sql=_HAND_OVER_MANY,
+        joint=lambda: _joint(params, wanted),
     )
+
+
+def _joint(params: Mapping[str, object], wanted: Sequence[Wanted]) -> Joint:
+    listed = params["wanted"]
+    plain = {**params, "wanted": listed and Fragment(str(listed))}
+    return Joint(record=plain, keys=[one.id for one in wanted])
 
 
 def _refusal(completed: Claim | None, state: str, why: str) -> Exception | None:

@@ -1,0 +1,131 @@
+"""Group commit: what several threads of a process append at the same time is one statement.
+
+Nobody waits for company. One thread writes; those that come meanwhile wait, and when it is
+done, the first of them writes for all. What they write together waits for no stream, and if
+any of it cannot be written, none is, and each writes by itself: so a member that fails is
+alone with its failure.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.db import Error
+
+from events import wire
+
+STREAM_BUSY = "DB003"
+"""SQLSTATE of our own, raised by `events_append_many`."""
+
+PATIENCE_S = 0.1
+"""How long to wait for the thread that writes: it may be waiting for a lock itself."""
+
+MEMBERS_MAX = 100
+
+Rows = list[wire.Row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """One part of a statement that writes for several.
+
+    Its one parameter, `batch`, is the list of everybody's `record`. A row that it returns
+    is for whom its first column is among the `keys`.
+    """
+
+    record: Mapping[str, object]
+    keys: Sequence[Any] = ()
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    stream: str
+    joint: Callable[[], Joint]
+    sql: str
+    called: threading.Event = field(default_factory=threading.Event)
+    is_writer: bool = False
+    rows: Rows | None = None
+
+
+class Group:
+    """The threads that write. One per process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_writing = False
+        self._waiting: list[_Member] = []
+
+    @contextmanager
+    def turn(self, stream: str, sql: str, joint: Callable[[], Joint]) -> Iterator[Rows | None]:
+        """Wait for this thread's turn. Yields its rows if it was written together with others,
+        and None if it is to write by itself within the block.
+
+        `joint` is asked only if there are others.
+        """
+        member = _Member(stream, joint, sql)
+        self._come(member)
+        try:
+            if member.is_writer:
+                self._write_for(self._company(member))
+            yield member.rows
+        finally:
+            if member.is_writer:
+                self._pass_on()
+
+    def _come(self, member: _Member) -> None:
+        with self._lock:
+            if not self._is_writing:
+                self._is_writing = member.is_writer = True
+                return
+            self._waiting.append(member)
+        if member.called.wait(PATIENCE_S):
+            return
+        with self._lock:
+            if member in self._waiting:
+                self._waiting.remove(member)
+                return
+        # It is being written right now, by a statement that waits for no stream.
+        member.called.wait()
+
+    def _company(self, writer: _Member) -> list[_Member]:
+        """Take those who can be written with `writer`: of the same statement, and a stream each."""
+        company = {writer.stream: writer}
+        with self._lock:
+            for other in self._waiting:
+                if other.sql == writer.sql and len(company) < MEMBERS_MAX:
+                    company.setdefault(other.stream, other)
+            self._waiting = [one for one in self._waiting if one not in company.values()]
+        return list(company.values())
+
+    def _write_for(self, company: list[_Member]) -> None:
+        if len(company) == 1:
+            return
+        try:
+            joints = [member.joint() for member in company]
+            batch = orjson.dumps([joint.record for joint in joints]).decode()
+            cursor = wire.run(company[0].sql, {"batch": batch}, binary=True)
+            found = {row[0]: row for row in cursor.fetchall()}
+            for member, joint in zip(company, joints, strict=True):
+                member.rows = [found[key] for key in joint.keys if key in found]
+        except Error:
+            # Whose fault it is, each finds out alone; nobody holds up the others meanwhile.
+            self._pass_on()
+            company[0].is_writer = False
+        finally:
+            for member in company[1:]:
+                member.called.set()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._is_writing = False
+                return
+            following = self._waiting.pop(0)
+            following.is_writer = True
+        following.called.set()
+
+
+group = Group()

@@ -1,0 +1,208 @@
+"""Flows of one process that are ready at the same time are written in one commit."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+from events import group_commit, selectors, states
+from events.domain.streams import key_of
+from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.live import eventually
+from workflows.flows import aggregates, callables, services
+from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.step_json import step_from_json
+from workflows.work import runner
+from workflows.work.models import Attempt, Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FLOWS = [f"trip{number}" for number in range(5)]
+_NAMES = ("first", "second")
+
+
+@pytest.fixture(autouse=True)
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Callable[[], object]]]:
+    """What happens while the first step of that flow is under way."""
+    happens: dict[str, Callable[[], object]] = {}
+
+    def first(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        happens.pop(inputs["flow"], lambda: None)()
+        return {"first": 1}
+
+    callables.step_function("first")(first)
+    callables.step_function("second")(lambda _inputs: {"second": 2})
+    # Only a test that says so is impatient.
+    monkeypatch.setattr(group_commit, "PATIENCE_S", 30)
+    yield happens
+    for name in _NAMES:
+        callables._registered.pop(name)
+
+
+@pytest.fixture
+def flows() -> list[str]:
+    """Five flows of two steps, of which nothing was done yet."""
+    meta = {"flow": {"role": "meta", "meta": {"key": "flow_id"}}}
+    register("first", {**meta, "first": {"role": "output"}})
+    register("second", {"first": {"role": "required"}, "second": {"role": "output"}})
+    for flow_id in FLOWS:
+        services.start_flow(flow_id=flow_id, goals=["second"], init={})
+    return FLOWS
+
+
+def register(name: str, attributes: dict[str, Any]) -> None:
+    how = {"type": "python", "python": {"callable": name}, "attributes": attributes}
+    services.register_step(step=step_from_json({"id": name, "name": name, **how}))
+
+
+@contextmanager
+def workers(flow_ids: list[str]) -> Iterator[None]:
+    """One thread does each flow; all come to write their first result within the block,
+    during which this thread is the one that writes."""
+
+    def do(work_id: Any) -> None:
+        try:
+            runner.take([work_id], worker="w")
+        finally:
+            connections.close_all()
+
+    ready = [Work.objects.get(subject=f"flow/{flow_id}").id for flow_id in flow_ids]
+    threads = [threading.Thread(target=do, args=[work_id]) for work_id in ready]
+    with group_commit.group.turn("", "", lambda: group_commit.Joint(record={})):
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(group_commit.group._waiting) == len(threads))
+        yield
+    for thread in threads:
+        thread.join(timeout=60)
+
+
+def transactions_of(name: str) -> int:
+    """Return how many transactions wrote the events of that name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT xmin::text) FROM events_event "
+            "WHERE name = 'step_completed' AND data::json ->> 'step_id' = %s",
+            [name],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def statuses() -> dict[str, str]:
+    return {flow_id: flow(flow_id).status.value for flow_id in FLOWS}
+
+
+class TestFlowsThatAreReadyTogether:
+    def test_share_one_commit(self, flows: list[str]) -> None:
+        with workers(flows):
+            pass
+
+        assert set(statuses().values()) == {"completed"}
+        assert transactions_of("first") == 1
+        assert list(Attempt.objects.values_list("outcome", flat=True)) == ["done"] * 10
+
+    def test_record_what_they_would_record_alone(self, flows: list[str]) -> None:
+        runner.take([Work.objects.get(subject="flow/trip0").id], worker="w")
+
+        with workers(flows[1:]):
+            pass
+
+        alone, *together = (story(flow_id) for flow_id in flows)
+        assert together == [alone] * 4
+        alone, *together = (rows(flow_id) for flow_id in flows)
+        assert together == [alone] * 4
+
+
+class TestOneThatCannotBeWritten:
+    def test_because_its_claim_was_lost_harms_no_other(
+        self, flows: list[str], meanwhile: dict[str, Callable[[], object]]
+    ) -> None:
+        with workers(flows):
+            Work.objects.filter(subject="flow/trip3").update(fence=7)
+
+        assert statuses() == {**dict.fromkeys(FLOWS, "completed"), "trip3": "active"}
+        outcomes = Attempt.objects.filter(work__subject="flow/trip3").values_list("outcome")
+        assert list(outcomes) == [("stale",)]
+        assert "work_succeeded" not in [event.name for event in events_of("trip3")]
+
+    def test_because_its_flow_was_changed_elsewhere_is_decided_again(
+        self, flows: list[str]
+    ) -> None:
+        with workers(flows):
+            stream = aggregates.stream_of("trip2")
+            known = states.cached(aggregates.FLOWS, stream)
+            assert known is not None
+            services.pause_flow(flow_id="trip2", reason="lunch")
+            states.remember(aggregates.FLOWS, stream, known)
+
+        assert statuses() == {**dict.fromkeys(FLOWS, "completed"), "trip2": "active"}
+        services.resume_flow(flow_id="trip2")
+        work_off()
+        assert flow("trip2").status == FlowStatus.COMPLETED
+
+    def test_because_somebody_holds_its_stream_holds_up_no_other(self, flows: list[str]) -> None:
+        key = key_of(aggregates.stream_of("trip1"))
+        settings = connection.get_connection_params()
+        wanted = {name: settings[name] for name in ("host", "dbname", "user") if name in settings}
+        with psycopg.connect(**wanted) as elsewhere:
+            elsewhere.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", [key])
+            with workers(flows):
+                release = threading.Thread(target=release_when_others_are_done, args=[elsewhere])
+                release.start()
+            release.join(timeout=60)
+
+        assert set(statuses().values()) == {"completed"}
+
+
+def release_when_others_are_done(elsewhere: psycopg.Connection[Any]) -> None:
+    try:
+        eventually(lambda: list(statuses().values()).count("completed") == len(FLOWS) - 1)
+        assert statuses()["trip1"] == "active"
+    finally:
+        elsewhere.rollback()
+        connections.close_all()
+
+
+class TestWhoWaits:
+    def test_writes_alone_when_the_other_takes_too_long(
+        self, flows: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(group_commit, "PATIENCE_S", 0)
+        with group_commit.group.turn("", "", lambda: group_commit.Joint(record={})):
+            thread = threading.Thread(target=work_off_and_leave)
+            thread.start()
+            thread.join(timeout=60)
+            assert not thread.is_alive()
+
+        assert set(statuses().values()) == {"completed"}
+
+
+def work_off_and_leave() -> None:
+    try:
+        work_off()
+    finally:
+        connections.close_all()
+
+
+_KEPT = ("kind", "queue", "status", "attempt", "fence", "failures", "crashes", "max_attempts",
+         "crash_budget", "leased_by", "rings", "reason", "lease_until")  # fmt: skip
+
+
+def rows(flow_id: str) -> list[tuple[Any, ...]]:
+    return list(Work.objects.filter(subject=f"flow/{flow_id}").order_by("id").values_list(*_KEPT))
+
+
+def events_of(flow_id: str) -> list[Any]:
+    return list(selectors.stream_events(("flow", flow_id)))
+
+
+def story(flow_id: str) -> list[tuple[Any, ...]]:
+    """Return what was recorded of a flow, but for what is its own."""
+    return [
+        (one.sequence, one.name, one.category, one.source, one.version, sorted(one.data))
+        for one in events_of(flow_id)
+    ]
