@@ -3,7 +3,10 @@
 import hashlib
 from typing import Any
 
+import orjson
 import rfc8785
+
+_INTEGER_MAX = 2**53 - 1
 
 JSON = Any
 """What `json.loads` returns. Python's types cannot say it without recursion."""
@@ -14,7 +17,26 @@ def canonical(value: JSON) -> bytes:
 
     :raises ValueError: if `value` has no canonical form (NaN, integers beyond 2**53 - 1).
     """
+    if _is_plain(value):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return rfc8785.dumps(value)
+
+
+def _is_plain(value: JSON) -> bool:
+    """Say whether sorted compact JSON is the canonical form already.
+
+    Numbers with a point have another spelling, keys beyond ASCII another order.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_INTEGER_MAX <= value <= _INTEGER_MAX
+    if kind is dict:
+        return all(
+            type(key) is str and key.isascii() and _is_plain(each) for key, each in value.items()
+        )
+    return kind is list and all(map(_is_plain, value))
 
 
 def fingerprint(value: JSON) -> str:

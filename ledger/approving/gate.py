@@ -123,6 +123,10 @@ def leave(
     """
     known = _circumstances(proof, authority, happened)
     in_force, demand = _demand(known, authority)
+    if granted is None and demand is None:
+        if consent.is_only_asking():
+            raise ApprovalNotNeeded(proof.action.name)
+        return None
     bound = _bound(
         proof.action,
         happened,
@@ -133,10 +137,7 @@ def leave(
     )
     if granted is not None:
         return _under(granted, bound)
-    if demand is None:
-        if consent.is_only_asking():
-            raise ApprovalNotNeeded(proof.action.name)
-        return None
+    assert demand is not None, "without a grant and without a demand there is nothing to ask"
     policy = next(each for each in in_force if each.name == demand.policy.name)
     raise ApprovalNeeded(
         Petition(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import Func, Q, Value
 
 from events import append_only
 from events.ids import new_id
@@ -24,7 +24,6 @@ from ledger.domain.action import (
 )
 from ledger.domain.capability import EVERY_PRINCIPAL, ID_CHARS_MAX, Risk
 from ledger.domain.reversals import (
-    ENDING,
     FOLLOW_UP_CHARS_MAX,
     WHY_CHARS_MAX,
     Outcome,
@@ -34,11 +33,6 @@ from ledger.domain.reversals import (
 
 _ID_CHARS_MAX = 255
 _EXECUTED = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
-
-
-_ENDING = sorted(step.value for step in ENDING)
-_FAILING = [StepKind.FAILED.value, StepKind.RETURNED.value]
-_DONE = [Outcome.FULL.value, Outcome.PARTIAL.value]
 
 
 def one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
@@ -126,32 +120,7 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
-            one_of("action_kind", Kind, "ledger_entry_kind_is_known"),
-            one_of("status", Status, "ledger_entry_status_is_known"),
-            one_of("evaluated_risk", Risk, "ledger_entry_risk_is_known"),
-            one_of("principal_type", EVERY_PRINCIPAL, "ledger_entry_principal_is_known"),
-            models.CheckConstraint(
-                # The database counts it out itself: a digest of something else is no digest.
-                condition=Q(digest=Digest(F("body"))),
-                name="ledger_entry_is_digested",
-            ),
-            models.CheckConstraint(
-                condition=~Q(target_id="") & ~Q(target_type="") & ~Q(principal_id=""),
-                name="ledger_entry_says_who_and_what",
-            ),
-            models.CheckConstraint(
-                condition=Q(idempotency_key=None, idempotency_scope=None)
-                | Q(idempotency_key__isnull=False, idempotency_scope__isnull=False),
-                name="ledger_entry_key_has_a_scope",
-            ),
-            models.CheckConstraint(
-                condition=Q(delegated_by_type="", delegated_by_id="", delegation_id=None)
-                | (~Q(delegated_by_type="") & ~Q(delegated_by_id="")),
-                name="ledger_entry_delegation_is_whole",
-            ),
-            models.CheckConstraint(
-                condition=~Q(amends=F("id")), name="ledger_entry_does_not_amend_itself"
-            ),
+            # The rules of a row are one CHECK, by name in migration 0043 (events.row_rules).
             models.UniqueConstraint(
                 fields=[
                     "idempotency_scope",
@@ -258,30 +227,7 @@ class Mutation(models.Model):
 
     class Meta:
         constraints = [
-            one_of("reversal_kind", ReversalKind, "ledger_mutation_reversal_is_known"),
-            models.CheckConstraint(
-                condition=Q(reversal_kind=ReversalKind.NONE.value, reversal_command_id="")
-                | (~Q(reversal_kind=ReversalKind.NONE.value) & ~Q(reversal_command_id="")),
-                name="ledger_mutation_names_what_undoes_it",
-            ),
-            models.CheckConstraint(
-                condition=Q(reversal_amount_cents=None) | Q(reversal_amount_cents__gt=0),
-                name="ledger_mutation_declared_amount_is_positive",
-            ),
-            models.CheckConstraint(
-                condition=Q(reverses=None, reversal_step="", reversal_number=None)
-                | (Q(reverses__isnull=False, reversal_number__gte=1) & ~Q(reversal_step="")),
-                name="ledger_reversal_step_has_an_original",
-            ),
-            models.CheckConstraint(
-                condition=Q(reversal_step__in=_ENDING, reversal_outcome__in=_DONE)
-                | Q(reversal_step__in=_FAILING, reversal_outcome=Outcome.FAILED.value)
-                | (~Q(reversal_step__in=[*_ENDING, *_FAILING]) & Q(reversal_outcome="")),
-                name="ledger_reversal_outcome_fits_its_step",
-            ),
-            models.CheckConstraint(
-                condition=Q(reversed_cents__gte=0), name="ledger_reversed_amount_is_not_negative"
-            ),
+            # Here too: see migration 0043.
             models.UniqueConstraint(
                 fields=["reverses"],
                 condition=Q(reversal_outcome=Outcome.FULL.value),
@@ -291,9 +237,6 @@ class Mutation(models.Model):
                 fields=["reverses", "reversal_number"],
                 condition=Q(reverses__isnull=False),
                 name="ledger_reversal_steps_are_counted",
-            ),
-            models.CheckConstraint(
-                condition=~Q(reverses=F("entry")), name="ledger_mutation_does_not_reverse_itself"
             ),
         ]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema
 import orjson
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,11 @@ def test_two_values_differ_somewhere_exactly_if_their_canonical_bytes_do(
     left: Any, right: Any
 ) -> None:
     assert (first_difference(left, right) is None) == (canonical(left) == canonical(right))
+
+
+@given(values)
+def test_canonical_bytes_are_those_of_the_standard(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 def is_canonical(value: Any) -> bool:
