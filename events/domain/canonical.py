@@ -31,7 +31,7 @@ def _is_plain(value: JSON) -> bool:
     if kind is str or value is None or kind is bool:
         return True
     if kind is int:
-        return -_INTEGER_MAX <= value <= _INTEGER_MAX
+        return bool(-_INTEGER_MAX <= value <= _INTEGER_MAX)
     if kind is dict:
         return all(
             type(key) is str and key.isascii() and _is_plain(each) for key, each in value.items()
