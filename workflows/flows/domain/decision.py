@@ -14,7 +14,7 @@ from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import outlook, work_items
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus
-from workflows.flows.domain.step import AWAITING_TYPES, Step, StepType
+from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_decisions import GATED_OUT, StepDecisions
 
 NOT_NEEDED = "outputs not needed"
@@ -48,10 +48,9 @@ class Decision(StepDecisions):
 
     def _stop_waiting(self) -> None:
         """End the items of waiting steps that were settled otherwise, or with the flow."""
-        for step_id, execution in list(self.flow.executions.items()):
-            step = self.flow.step(step_id)
-            is_wanted = execution.status == StepStatus.ACTIVE and not self.flow.is_terminal
-            if is_wanted or step.type not in AWAITING_TYPES:
+        for step in self.flow.plan.awaiting:
+            execution = self.flow.executions[step.id]
+            if execution.status == StepStatus.ACTIVE and not self.flow.is_terminal:
                 continue
             for item in list(execution.in_order()):
                 if item.status == WorkStatus.ACTIVE:
@@ -108,7 +107,7 @@ class Decision(StepDecisions):
         return sum(one.status.is_terminal for one in self.flow.executions.values())
 
     def _dispatch_step(self, step: Step) -> None:
-        limit = max(self.work_config(step.id).parallelism, 1)
+        limit = max(step.work_config.parallelism if step.work_config else 0, 1)
         while True:
             execution = self.flow.executions[step.id]
             room = limit - execution.count(WorkStatus.ACTIVE)

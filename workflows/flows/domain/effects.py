@@ -93,33 +93,20 @@ def _is_active(flow: Flow, step_id: str, token: str) -> bool:
 def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
     if flow.is_terminal or flow.is_paused:
         return
-    if _has_scripts_left(flow):
+    held = [
+        flow.step(step_id)
+        for step_id, execution in flow.executions.items()
+        if execution.status == StepStatus.ACTIVE and execution.cursor < len(execution.order)
+    ]
+    # A decision stopped at its limit of scripts run in place.
+    if any(step.type == StepType.SCRIPT for step in held):
         yield Effect(kind=EffectKind.LOOK, due_at=world.at)
-    if _waits_for_health(flow, world):
+    # An item could start but for the health of its step.
+    if not all(world.is_healthy(step) for step in held):
         yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
     deadline = next_deadline(flow, world)
     if deadline is not None:
         yield Effect(kind=EffectKind.LOOK, due_at=deadline)
-
-
-def _waits_for_health(flow: Flow, world: World) -> bool:
-    """Tell whether an item could start but for the health of its step."""
-    return any(
-        execution.status == StepStatus.ACTIVE
-        and execution.cursor < len(execution.order)
-        and not world.is_healthy(flow.step(step_id))
-        for step_id, execution in flow.executions.items()
-    )
-
-
-def _has_scripts_left(flow: Flow) -> bool:
-    """Tell whether a decision stopped at its limit of scripts run in place."""
-    return any(
-        execution.status == StepStatus.ACTIVE
-        and flow.step(step_id).type == StepType.SCRIPT
-        and execution.cursor < len(execution.order)
-        for step_id, execution in flow.executions.items()
-    )
 
 
 def next_deadline(flow: Flow, world: World) -> datetime | None:

@@ -22,7 +22,11 @@ def evolve(flow: Flow, event: happened.FlowEvent) -> Flow:
     # Argyll leaves the time of the last change alone when a compensation begins.
     if isinstance(event, happened.CompStarted | happened.DispatchDeferred):
         return after
-    return changed(after, last_updated=event.at)
+    if after is flow:
+        return changed(after, last_updated=event.at)
+    # Nobody else has seen the new state yet, so it need not be copied once more.
+    after.__dict__["last_updated"] = event.at
+    return after
 
 
 def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from workflows.flows.domain.step import Collect, Step
+from workflows.flows.domain.step import AWAITING_TYPES, Collect, Step
 from workflows.flows.domain.step_json import step_from_json
 
 
@@ -54,6 +54,11 @@ class Plan:
     required: tuple[str, ...] = ()
     excluded: Excluded = field(default_factory=Excluded)
     children: Mapping[str, "Plan"] = field(default_factory=dict)
+
+    @cached_property
+    def awaiting(self) -> tuple[Step, ...]:
+        """The steps that only wait."""
+        return tuple(step for step in self.steps.values() if step.type in AWAITING_TYPES)
 
     @cached_property
     def only_from_init(self) -> frozenset[str] | None:
