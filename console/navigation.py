@@ -38,13 +38,17 @@ def _waiting_for(request: HttpRequest) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A page in the navigation, and to whom it is open. The page itself checks again."""
+    """A page in the navigation, and to whom it is open. The page itself checks again.
+
+    `counts` is its badge; it may change with the events of the streams of kind `counted`.
+    """
 
     label: str
     view: str
     icon: str
     opens: Opens = _to_everybody
     counts: Counts | None = None
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Entry:
     icon: str
     is_current: bool
     badge: int = 0
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,7 @@ ROOMS: dict[str, list[Place]] = {
             icon="doctor",
             opens=_to_holders_of("approval.read"),
             counts=_waiting_for,
+            counted="approval",
         ),
         Place(
             label="Seals",
@@ -127,6 +133,16 @@ def navigation(request: HttpRequest) -> dict[str, list[Group]]:
     return {"navigation": [group for group in groups if group.entries]}
 
 
+def badges(request: HttpRequest) -> dict[str, int]:
+    """Return the badges that the visitor has now, by what they count."""
+    return {
+        place.counted: place.counts(request)
+        for places in ROOMS.values()
+        for place in places
+        if place.counts and place.opens(request)
+    }
+
+
 def _place_of(path: str) -> str | None:
     """Return the address of the place around `path`: the longest, for one may lie in another."""
     urls = [reverse(place.view) for places in ROOMS.values() for place in places]
@@ -144,5 +160,6 @@ def _entries(request: HttpRequest, places: list[Place], here: str | None) -> Ite
             url=url,
             icon=place.icon,
             badge=place.counts(request) if place.counts else 0,
+            counted=place.counted,
             is_current=url == here,
         )

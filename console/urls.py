@@ -60,4 +60,5 @@ urlpatterns = [
     path("invoices/<uuid:invoice_id>", trade.invoice, name="invoice"),
     path("doctor", doctor.show, name="doctor"),
     path("figures", home.figures, name="figures"),
+    path("badges", home.badges, name="badges"),
 ]

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from console import overview
+from console import navigation, overview
 from console.access import signed_in
 
 
@@ -35,3 +35,13 @@ def figures(request: HttpRequest) -> JsonResponse:
         for state, count in each.counts
     }
     return JsonResponse({"figures": shown, "states": states})
+
+
+@never_cache
+@signed_in
+def badges(request: HttpRequest) -> JsonResponse:
+    """Return the badges of the navigation, for a page to show them again.
+
+    Each is counted for the visitor of this session; who may not open a place has no badge.
+    """
+    return JsonResponse(navigation.badges(request))

@@ -51,13 +51,40 @@ class TestInbox:
         page = visit(manager).get("/approvals").content.decode()
 
         assert f"/approvals/{approval.pk}" in page
-        assert 'class="badge">1<' in page
+        assert 'data-badge="approval">1<' in page
 
     def test_holds_nothing_for_the_requester(self, approval: Approval, asker: User) -> None:
         page = visit(asker).get("/approvals").content.decode()
 
         assert "Nothing waits for your decision." in page
-        assert 'class="badge"' not in page
+        assert 'data-badge="approval" hidden>0<' in page
+
+
+class TestBadges:
+    def test_count_what_waits_for_whoever_asks(
+        self, approval: Approval, asker: User, manager: User
+    ) -> None:
+        assert visit(manager).get("/badges").json() == {"approval": 1}
+        assert visit(asker).get("/badges").json() == {"approval": 0}
+
+    def test_fall_with_the_decision(self, approval: Approval, manager: User) -> None:
+        client = visit(manager)
+
+        assert decide(client, approval, password=PASSWORD) == "approved"
+        assert client.get("/badges").json() == {"approval": 0}
+
+    def test_tell_nothing_to_who_may_not_decide(
+        self, approval: Approval, transactional_db: None
+    ) -> None:
+        reader = grant(User.objects.create_user("reader"), "approval.read")
+        stranger = User.objects.create_user("stranger")
+
+        assert visit(reader).get("/badges").json() == {"approval": 0}
+        assert visit(stranger).get("/badges").json() == {}
+        assert Client().get("/badges").status_code == 302
+
+    def test_are_kept_by_no_cache(self, approval: Approval, manager: User) -> None:
+        assert "no-store" in visit(manager).get("/badges")["Cache-Control"]
 
 
 class TestDeciding:
