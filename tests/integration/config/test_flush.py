@@ -1,0 +1,64 @@
+"""What a transactional test leaves behind is gone, and what Django laid down is there again."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+
+from events.models import StoredEvent
+from ledger.domain.action import Action, Kind, Target
+from ledger.models import Entry
+from ledger.recording import recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def flush() -> None:
+    """Do what Django does after each of these tests."""
+    call_command("flush", verbosity=0, interactive=False, reset_sequences=False)
+
+
+def laid_down() -> list[set[object]]:
+    return [
+        set(ContentType.objects.values_list("id", "app_label", "model")),
+        set(Permission.objects.values_list("id", "name", "content_type_id", "codename")),
+    ]
+
+
+def test_what_was_laid_down_is_there_again_and_nothing_else() -> None:
+    flush()
+    before = laid_down()
+    assert all(before)
+    Group.objects.create(name="left behind")
+    Permission.objects.filter(codename__startswith="view_").delete()
+    ContentType.objects.filter(model="entry").update(model="renamed")
+
+    flush()
+
+    assert laid_down() == before
+    assert not Group.objects.exists()
+
+
+def test_what_only_grows_is_emptied() -> None:
+    action = Action(
+        name="a.b", kind=Kind.EXECUTE, target=Target(type="t", id="1"), capability="product.update"
+    )
+    with recorded(action):
+        pass
+    assert Entry.objects.exists()
+
+    flush()
+
+    assert not Entry.objects.exists()
+    assert not StoredEvent.objects.exists()
+
+
+def test_ids_that_begin_anew_do_not_meet_those_that_were_kept() -> None:
+    flush()
+    call_command("flush", verbosity=0, interactive=False)
+    flush()
+
+    kind = ContentType.objects.create(app_label="new", model="new")
+
+    assert all(laid_down())
+    assert ContentType.objects.get(app_label="new") == kind
