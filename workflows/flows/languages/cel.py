@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 
@@ -32,7 +34,19 @@ def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
         found = _compiled(source).evaluate(activation)
     except (CELEvalError, ScriptBroken, ValueError, TypeError) as error:
         raise ScriptFailed(f"cel execution error\n{error}") from error
-    return CELJSONEncoder.to_python(found)
+    except RecursionError as error:
+        raise ScriptFailed("cel execution error\nnested too deep") from error
+    return _plain(CELJSONEncoder.to_python(found))
+
+
+def _plain(found: Any) -> Any:
+    try:
+        text = orjson.dumps(found)
+    except TypeError as error:
+        raise ScriptFailed(f"cel execution error\nresult is no JSON: {error}") from error
+    if rb"\u0000" in text:
+        raise ScriptFailed("cel execution error\nresult has text with a NUL")
+    return orjson.loads(text)
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)
@@ -45,3 +59,5 @@ def _compiled(source: str) -> Any:
         return environment.program(environment.compile(source))
     except CELParseError as error:
         raise ScriptBroken(f"cel compile error: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise ScriptBroken("cel compile error: nested too deep") from error

@@ -17,6 +17,7 @@ MEMORY_BYTES_MAX = 512 << 20
 LUA_BYTES_MAX = 64 << 20
 CPU_SECONDS_MAX = 3_600
 DEPTH_MAX = 64
+INTEGER_MAX = 2.0**63
 _HUGE = sys.float_info.max
 
 _FORBIDDEN = [
@@ -91,10 +92,10 @@ def to_lua(lua: Any, value: Any) -> Any:
 def to_json(value: Any, depth: int = 0) -> Any:
     if depth > DEPTH_MAX:
         raise Unusable("result nested too deep")
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+    if isinstance(value, str | bytes):
+        return storable(value if isinstance(value, str) else value.decode("utf-8", "replace"))
     if isinstance(value, int | float):
         return number(float(value))
     if hasattr(value, "items"):
@@ -102,12 +103,18 @@ def to_json(value: Any, depth: int = 0) -> Any:
     raise Unusable(f"result has a {type(value).__name__}")
 
 
+def storable(text: str) -> str:
+    if "\0" in text:
+        raise Unusable("result has text with a NUL")
+    return text
+
+
 def number(value: float) -> Any:
     if math.isnan(value):
         raise Unusable("result is not a number")
     if math.isinf(value):
         return math.copysign(_HUGE, value)
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and abs(value) < INTEGER_MAX else value
 
 
 def table(value: Any, depth: int) -> Any:
@@ -148,6 +155,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def told(error: Exception) -> str:
     """Return an error in the original's words."""
     text = str(error).split("\nstack traceback")[0]
+    text = text or "(error object is not a string)"
     return "runtime error: " + _NIL_CALL.sub("attempt to call a nil value", text)
 
 

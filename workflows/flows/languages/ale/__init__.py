@@ -1,4 +1,16 @@
-"""The pure subset of Ale, a Lisp (Argyll spec §9.3): no I/O, no clock, bounded work."""
+"""The pure subset of Ale, a Lisp (Argyll spec §9.3): no I/O, no clock, bounded work.
+
+What the original has and this has not, or has otherwise:
+
+| name | here | because |
+| --- | --- | --- |
+| `current-time` | not declared | a clock: a replay would give another value |
+| `gensym` | counts within one run | luck there; the same program gives the same symbols here |
+| `import` | finds no namespace | there is one namespace, and nothing to load from |
+| `generate` | runs its body at once | no threads; what it emits is bounded as all work is |
+| `macroexpand-1` | not declared | macros are forms of the compiler here, not code to look at |
+| functions as results | `#<function>` | there the address of a pointer |
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -7,6 +19,7 @@ from typing import Any
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages.ale import (  # noqa: F401 (each registers its forms or names)
+    code,
     macros,
     sequences,
     special,
@@ -16,6 +29,8 @@ from workflows.flows.languages.ale.library import is_true
 from workflows.flows.languages.ale.values import AleError, Raised, from_json, to_json
 
 _PROGRAMS_MAX = 4096
+_MISUSES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+"""What Python says of forms without their parts, and of values that do not fit."""
 
 
 def check(source: str, parameters: Sequence[str]) -> None:
@@ -27,6 +42,10 @@ def check(source: str, parameters: Sequence[str]) -> None:
         _compiled(source, tuple(parameters))
     except AleError as error:
         raise ScriptBroken(str(error)) from error
+    except RecursionError as error:
+        raise ScriptBroken("nested too deep") from error
+    except _MISUSES as error:
+        raise ScriptBroken(f"malformed form: {error}") from error
 
 
 def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
@@ -54,7 +73,9 @@ def _run(source: str, arguments: Mapping[str, Any], finish: Any) -> Any:
         raise ScriptFailed(f"ale execution error\n{error}") from error
     except AleError as error:
         raise ScriptFailed(str(error)) from error
-    except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
+    except RecursionError as error:
+        raise ScriptFailed("nested too deep") from error
+    except _MISUSES as error:
         # A function of the library got what it cannot work with: the script's fault.
         raise ScriptFailed(str(error)) from error
 

@@ -27,6 +27,7 @@ class Run:
 
     steps: int = STEPS_MAX
     levels: int = LEVELS_MAX
+    symbols: int = 0
 
     def spend(self) -> None:
         self.steps -= 1

@@ -29,18 +29,19 @@ from workflows.flows.languages.ale.values import (
 
 
 def _quote(parts: Sequence[Any], _scope: Scope) -> Code:
-    value = _datum(parts[0])
+    value = as_datum(parts[0])
     return lambda _env: value
 
 
-def _datum(form: Any) -> Any:
+def as_datum(form: Any) -> Any:
+    """Return a form as the data that it is when quoted."""
     match form:
         case Vector(items=items) | Set(items=items):
-            return tuple(_datum(item) for item in items)
+            return tuple(as_datum(item) for item in items)
         case Object(pairs=pairs):
-            return {_datum(key): _datum(value) for key, value in pairs}
+            return {as_datum(key): as_datum(value) for key, value in pairs}
         case List():
-            return List(_datum(item) for item in form)
+            return List(as_datum(item) for item in form)
         case _:
             return form
 
@@ -360,7 +361,7 @@ def _demand(what: str, parts: Sequence[Any], least: int, most: int) -> None:
 
 
 def _shown(form: Any) -> str:
-    return printed(_datum(form))
+    return printed(as_datum(form))
 
 
 SPECIAL |= {

@@ -4,12 +4,15 @@ Integers, floats and ratios are Python's; strings too. Null is the empty list. O
 is false.
 """
 
+import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 SEQUENCE_ITEMS_MAX = 100_000
+DEPTH_MAX = 64
 _INTEGER_MAX = 2**63 - 1
 
 
@@ -95,34 +98,90 @@ def from_json(value: Any) -> Any:
             return {Keyword(key): from_json(item) for key, item in value.items()}
 
 
-def to_json(value: Any) -> Any:  # noqa: PLR0911 (one branch per type)
-    """Return what a program gave as JSON. Sequences are realised (defect 20)."""
+def weigh(value: Any) -> None:
+    """Check that a walk through `value` ends soon.
+
+    What is shared is counted as often as it is met, for so a walk meets it: forty vectors,
+    each with the one before twice, are small in memory and without end on paper.
+
+    :raises AleError: if it has too many items, or is nested too deep.
+    """
+    ahead, seen = [(value, 0)], 0
+    while ahead:
+        one, depth = ahead.pop()
+        if isinstance(one, Mapping):
+            items: Iterator[Any] = iter([part for pair in one.items() for part in pair])
+        elif isinstance(one, tuple | frozenset | Lazy):
+            items = iter(one)
+        else:
+            continue
+        if depth >= DEPTH_MAX:
+            raise AleError(f"value nested too deep: more than {DEPTH_MAX} levels")
+        for item in items:
+            seen += 1
+            if seen > SEQUENCE_ITEMS_MAX:
+                raise AleError(f"sequence too long: more than {SEQUENCE_ITEMS_MAX} items")
+            ahead.append((item, depth + 1))
+
+
+def to_json(value: Any) -> Any:
+    """Return what a program gave as JSON. Sequences are realised (defect 20).
+
+    :raises AleError: if it is too large, or is nothing that JSON has.
+    """
+    weigh(value)
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> Any:  # noqa: PLR0911 (one branch per type)
     match value:
         case bool() | None:
             return value
         case int():
             return value if abs(value) <= _INTEGER_MAX else str(value)
         case float():
-            return int(value) if value.is_integer() else value
+            return _number(value)
         case str():
-            return str(value)
+            return _storable(str(value))
         case Mapping():
-            return {key_text(key): to_json(item) for key, item in value.items()}
+            return {key_text(key): _as_json(item) for key, item in value.items()}
         case List() if not value:
             return None
         case tuple() | Lazy():
-            return [to_json(item) for item in islice(value, SEQUENCE_ITEMS_MAX)]
+            return [_as_json(item) for item in islice(value, SEQUENCE_ITEMS_MAX)]
         case _:
             return printed(value)
 
 
+def _number(value: float) -> Any:
+    if math.isnan(value):
+        raise AleError("result is not a number")
+    if math.isinf(value):
+        return math.copysign(sys.float_info.max, value)
+    return int(value) if value.is_integer() and abs(value) < 2.0**63 else value
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise AleError("result has text with a NUL or a lone surrogate")
+    return text
+
+
 def key_text(key: Any) -> str:
     """Return a key of an object as the key of a JSON object."""
-    return str(key) if isinstance(key, str) else printed(key)
+    return _storable(str(key) if isinstance(key, str) else printed(key))
 
 
-def printed(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewise)
-    """Return `value` as Ale prints it; strings without quotes unless `quoted`."""
+def printed(value: Any, *, quoted: bool = True) -> str:
+    """Return `value` as Ale prints it; strings without quotes unless `quoted`.
+
+    :raises AleError: if it is too large.
+    """
+    weigh(value)
+    return _shown(value, quoted=quoted)
+
+
+def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewise)
     match value:
         case bool():
             return "#t" if value else "#f"
@@ -135,16 +194,16 @@ def printed(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewi
         case float() | int() | Fraction():
             return str(value)
         case Mapping():
-            inner = (f"{printed(key)} {printed(item)}" for key, item in value.items())
+            inner = (f"{_shown(key)} {_shown(item)}" for key, item in value.items())
             return "{" + " ".join(inner) + "}"
         case frozenset():
-            return "#{" + " ".join(printed(item) for item in value) + "}"
+            return "#{" + " ".join(_shown(item) for item in value) + "}"
         case Pair():
-            return f"({printed(value[0])} . {printed(value[1])})"
+            return f"({_shown(value[0])} . {_shown(value[1])})"
         case List():
-            return "(" + " ".join(printed(item) for item in value) + ")"
+            return "(" + " ".join(_shown(item) for item in value) + ")"
         case tuple() | Lazy():
-            return "[" + " ".join(printed(item) for item in value) + "]"
+            return "[" + " ".join(_shown(item) for item in value) + "]"
         case _:
             return "#<function>"
 
@@ -173,12 +232,21 @@ def type_name(value: Any) -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Tell whether two values are equal, of equal types: 5 is not 5.0."""
+    """Tell whether two values are equal, of equal types: 5 is not 5.0.
+
+    :raises AleError: if they are too large to be compared.
+    """
+    weigh(left)
+    weigh(right)
+    return _equal(left, right)
+
+
+def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, Lazy | tuple) and isinstance(right, Lazy | tuple):
         ours, theirs = list(left), list(right)
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+        return len(ours) == len(theirs) and all(map(_equal, ours, theirs))
     if type(left) is not type(right):
         return False
     if isinstance(left, Mapping):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
     return bool(left == right)

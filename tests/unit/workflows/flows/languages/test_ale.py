@@ -44,6 +44,11 @@ class TestPrograms:
             ("(contains? {:a 1} :a)", True),
             ("(!even? 3)", True),
             ("(seq [])", None),
+            ('(read "(1 [2 :k])")', [1, [2, "k"]]),
+            ("(generate (emit 1) (emit (+ 1 1)))", [1, 2]),
+            ("[(gensym) (gensym :k)]", ["x-anon-gensym-1", "x-k-gensym-2"]),
+            ("1e300", 1e300),
+            ("(* 1e300 1e300)", 1.7976931348623157e308),
         ],
     )
     def test_give_a_value_as_json(self, text: str, value: Any) -> None:

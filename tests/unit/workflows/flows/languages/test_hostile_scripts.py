@@ -1,0 +1,88 @@
+"""Scripts that nobody should write: each ends soon, and with a refusal or a value to store."""
+
+import time
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.step import Script
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import LANGUAGES, compile_script
+
+SECONDS_MAX = 10.0
+DOUBLED = "(let* ([x [1 1]] " + "[x [x x]] " * 45 + ") {})"
+
+
+def words(text: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(text.split())
+
+
+PIECES = {
+    "ale": words(
+        '( ) [ ] { } \' ` , ,@ #{ a x 1 -1 1e300 1/0 "s" :k let* lambda map range str reduce eq '
+        "define read generate emit import gensym try raise (range) (a) (lambda (x) (x x))"
+    ),
+    "lua": words(
+        "return x a = ( ) { } , 1 -1 1e308 0/0 'a' '\\0' while true do end for i=1,1e9 function "
+        "error pcall string.rep('a',1e9) setmetatable .. # nil local"
+    ),
+    "cel": words("a x 1 -1 + * / % ( ) [ ] { } . , ? : && || ! 's' size in map"),
+    "jpath": words("$ @ . .. * [ ] ( ) ? 'a' a 0 -1 : , == && || ! 9e9 count"),
+}
+ORDER = {"a": {"b": [1, None, "s"]}, "x": 3}
+
+
+def outcome(language: str, text: str) -> str:
+    """Compile and run a script; say whether it gave something that can be stored."""
+    script = Script(language=language, text=text)
+    began = time.monotonic()
+    try:
+        compile_script(script, tuple(ORDER))
+        if language == "jpath":
+            LANGUAGES.matches(script, ORDER)
+        else:
+            orjson.dumps(LANGUAGES.execute(script, ORDER))
+    except (ScriptBroken, ScriptFailed) as refusal:
+        return str(refusal)
+    finally:
+        assert time.monotonic() - began < SECONDS_MAX
+    return "stored"
+
+
+# celpy raises the limit for itself, each time.
+@pytest.mark.filterwarnings("ignore:The recursion limit will not be reset")
+@pytest.mark.parametrize("language", PIECES)
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_heap_of_words_is_refused_or_gives_what_can_be_stored(
+    language: str, data: st.DataObject
+) -> None:
+    pieces = data.draw(st.lists(PIECES[language], max_size=12))
+
+    assert outcome(language, " ".join(pieces))
+
+
+HOSTILE = [
+    ("ale", "(" * 5_000 + ")" * 5_000, "nested too deep"),
+    ("ale", DOUBLED.format("x"), "sequence too long"),
+    ("ale", DOUBLED.format("(str x)"), "sequence too long"),
+    ("ale", DOUBLED.format("(eq x x)"), "sequence too long"),
+    ("ale", "(reduce (lambda (a x) [a]) [] (range 0 5000))", "value nested too deep"),
+    ("ale", "(- (* 1e300 1e300) (* 1e300 1e300))", "result is not a number"),
+    ("ale", "(import os)", "namespace not found: os"),
+    ("ale", "(current-time)", "name not declared in namespace: current-time"),
+    ("cel", "[" * 3_000 + "]" * 3_000, "nested too deep"),
+    ("lua", "return '\\0'", "result has text with a NUL"),
+    ("lua", "error({code = 1})", "(error object is not a string)"),
+    ("lua", "while true do end", "the script timed out"),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "refusal"), HOSTILE)
+def test_what_would_never_end_or_cannot_be_stored_is_refused(
+    language: str, text: str, refusal: str
+) -> None:
+    assert refusal in outcome(language, text)
