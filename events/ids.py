@@ -9,10 +9,10 @@ from events.domain.ids import uuid7, uuid7_as_integer
 
 def new_id() -> UUID:
     """Return a fresh UUIDv7."""
-    return uuid7(unix_ms=time.time_ns() // 1_000_000, random_bits=secrets.randbits(74))
+    return uuid7(unix_ns=time.time_ns(), random_bits=secrets.randbits(62))
 
 
 def new_event_id() -> str:
     """Return a fresh `evt_…` id."""
-    bits = uuid7_as_integer(unix_ms=time.time_ns() // 1_000_000, random_bits=secrets.randbits(74))
+    bits = uuid7_as_integer(unix_ns=time.time_ns(), random_bits=secrets.randbits(62))
     return f"evt_{bits:032x}"
