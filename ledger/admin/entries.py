@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ledger import acts, timelines
+from ledger import acts, previews, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
 from ledger.domain.action import Target
 from ledger.models import Entry
@@ -71,7 +71,7 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
     ]
     list_select_related = ["seal"]
     exclude = ["body"]
-    readonly_fields = ["what_it_did", "sealed_at", "refers_to", "chain", "timeline"]
+    readonly_fields = ["what_it_did", "undoing", "sealed_at", "refers_to", "chain", "timeline"]
     ordering = ["-occurred_at", "-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
@@ -90,6 +90,19 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
             why = f" because: {disclosure.reason_code}" if disclosure.reason_code else ""
             return f"Showed {disclosure}{why}"
         return str(getattr(entry, "mutation", "")) or "-"
+
+    @admin.display(description="Undoing it")
+    def undoing(self, entry: Entry) -> SafeString:
+        """Lead to what undoing it would do, or say why it cannot be and what to do instead."""
+        preview = previews.preview(entry.pk)
+        return format_html(
+            '<p>{}. {} <a href="{}">{}</a></p>{}',
+            preview.standing.state.value.replace("_", " ").capitalize(),
+            preview.refusal or "",
+            reverse("admin:ledger_entry_reversal", args=[entry.pk]),
+            "What it would do" if preview.refusal is None else "What can be done instead",
+            _listed("{}", ((each.meaning,) for each in preview.follow_ups)),
+        )
 
     @admin.display(description="Refers to")
     def refers_to(self, entry: Entry) -> SafeString:

@@ -70,3 +70,21 @@ class TestThePageOfAnEntry:
         assert b"available" in staff.get("/admin/ledger/reversalstanding/").content
         answer = staff.get(f"/admin/ledger/reversalstanding/{entry_id}/change/")
         assert answer["Location"] == page_of(entry_id)
+
+    def test_is_where_its_entry_leads(self, staff: Client) -> None:
+        entry_id = switch_off()
+
+        shown = staff.get(f"/admin/ledger/entry/{entry_id}/change/").content.decode()
+
+        assert "<p>Available." in shown
+        assert f'<a href="{page_of(entry_id)}">What it would do</a>' in shown
+
+    def test_is_led_to_with_why_not_and_what_instead(self, staff: Client) -> None:
+        with recording.recorded(switching("lamp.break")) as proof:
+            proof.cannot_be_undone("Glass does not mend.", follow_ups=("lamp.candle",))
+
+        shown = staff.get(f"/admin/ledger/entry/{proof.entry_id}/change/").content.decode()
+
+        assert "Not reversible." in shown
+        assert "Glass does not mend." in shown
+        assert "What can be done instead</a>" in shown
