@@ -1,9 +1,11 @@
 """Laws of undoing, over any sequence of attempts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger.domain import reversals as rules
@@ -21,7 +23,14 @@ from ledger.domain.reversals import (
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ENTRY = UUID(int=1)
-ASKING = [StepKind.BEGUN, StepKind.COMPLETED, StepKind.REQUESTED, StepKind.FAILED]
+ASKING = [
+    StepKind.BEGUN,
+    StepKind.COMPLETED,
+    StepKind.REQUESTED,
+    StepKind.WITHDRAWN,
+    StepKind.FAILED,
+    StepKind.EXPIRED,
+]
 
 attempts = st.lists(st.tuples(st.sampled_from(ASKING), st.integers(0, 60)), max_size=30)
 endings = st.lists(st.sampled_from([StepKind.SETTLED, StepKind.RETURNED]), max_size=40)
@@ -101,6 +110,38 @@ def test_the_state_says_what_the_amounts_say(
     assert (standing.outcome is Outcome.FULL) == (standing.done_cents == total)
     if standing.state is State.COMPLETED:
         assert standing.reversed_by is not None
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_a_request_that_is_withdrawn_gives_nothing_back_and_waits_no_more(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    standing = rules.fold(declared(total), live(script, ends, total))
+    assume(standing.state is not State.REQUESTED)
+    try:
+        asked = take([], standing, StepKind.REQUESTED, 1)
+    except ReversalRefused:
+        return
+
+    withdrawn = take([], asked, StepKind.WITHDRAWN, 0)
+
+    assert withdrawn.state is not State.REQUESTED
+    assert replace(withdrawn, steps=standing.steps, state=standing.state) == standing
+    # Of a part that is done, the failed attempt after it is not told again.
+    assert withdrawn.state is standing.state or standing.outcome is Outcome.PARTIAL
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_what_is_over_is_not_asked_for_again(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    standing = rules.fold(declared(total), live(script, ends, total))
+    over = take([], standing, StepKind.EXPIRED, 0)
+
+    for kind in (StepKind.REQUESTED, StepKind.BEGUN, StepKind.COMPLETED):
+        with pytest.raises(ReversalRefused):
+            take([], over, kind, 1)
+    assert over.state in {State.EXPIRED, State.RUNNING, State.COMPLETED}
 
 
 @given(attempts, endings, st.integers(1, 100), st.data())
