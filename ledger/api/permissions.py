@@ -91,8 +91,13 @@ def _refused(view: "APIView", request: Request, capability_id: str) -> bool:
 
 
 def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
-    """Say yes; what an agent reads goes on record first. Its changes have their own entries."""
+    """Say yes; what an agent reads goes on record first. Its changes have their own entries.
+
+    So have the actions that a view names in `discloses`: they record whoever looks.
+    """
     if not authority.holder_of(request).is_agent:
+        return True
+    if _action(view, request) in getattr(view, "discloses", ()):
         return True
     if request.method in SAFE_METHODS:
         recording.note_read(capability_id, target_id=_named(view))

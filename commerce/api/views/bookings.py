@@ -88,7 +88,7 @@ class BookingViewSet(
         authority.holder_of(request).demand("booking.create")
         booking = bookings.create_booking(**asked)
         body = BookingDetailOut(booking, context=self.get_serializer_context())
-        return made(body, at=f"bookings/{booking.pk}", version=booking.revision)
+        return _private(made(body, at=f"bookings/{booking.pk}", version=booking.revision))
 
     @extend_schema(request=BookingPatchIn, responses=BookingDetailOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -165,9 +165,7 @@ class BookingViewSet(
         """Answer a repeated request whose first response was lost."""
         if self.action == "send_documents":
             return _on_its_way(Delivery.objects.get(pk=reference))
-        booking = Booking.objects.get(pk=reference)
-        body = BookingDetailOut(booking, context=self.get_serializer_context())
-        return shown(body, version=booking.revision)
+        return self._answer(Booking.objects.get(pk=reference))
 
     def _step(self, service: Any, **asked: Any) -> Response:
         booking = self.get_object()
@@ -176,9 +174,7 @@ class BookingViewSet(
 
     def _answer(self, booking: Booking) -> Response:
         body = BookingDetailOut(booking, context=self.get_serializer_context())
-        response = shown(body, version=booking.revision)
-        response["Cache-Control"] = "no-store"
-        return response
+        return _private(shown(body, version=booking.revision))
 
 
 def _on_its_way(delivery: Delivery) -> Response:

@@ -37,10 +37,13 @@ from commerce.api.serializers.invoices import (
 )
 from commerce.models import CreditNote, Invoice, Payment, Refund, Rendition, RenditionFormat
 from commerce.services import invoices, payments, refunds, renditions, settlement
-from ledger import authority
+from ledger import authority, recording
+from ledger.domain.action import Read, Target
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
+
+READ_DOCUMENT = "invoice.read_document"
 
 
 class InvoiceViewSet(
@@ -172,9 +175,10 @@ class InvoiceViewSet(
 
 
 class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
-    """The content of documents. Private: each request is checked, nothing is cached."""
+    """The content of documents. Private: each look is checked and on record, nothing is cached."""
 
-    capabilities = {"content": "invoice.read_document"}
+    capabilities = {"content": READ_DOCUMENT}
+    discloses = ("content",)
     object_level = True
     queryset = Rendition.objects.none()
     lookup_value_converter = "uuid"
@@ -182,14 +186,18 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
     @extend_schema(responses={(200, "text/html"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def content(self, request: Request, pk: UUID) -> HttpResponse:
-        """Download a document."""
-        rows = Rendition.objects.select_related("invoice")
-        rendition = get_object_or_404(rows, pk=pk)
-        visible = authority.visible(
-            Invoice.objects.filter(pk=rendition.invoice_id), request, "invoice.read_document"
+        """Download a document; that, and the reason of the header `Access-Reason`, is recorded."""
+        rendition = get_object_or_404(Rendition.objects.defer("content"), pk=pk)
+        invoice = Invoice.objects.filter(pk=rendition.invoice_id)
+        get_object_or_404(authority.visible(invoice, request, READ_DOCUMENT))
+        read = Read(
+            name=READ_DOCUMENT,
+            target=Target(type="invoice", id=str(rendition.invoice_id)),
+            capability=READ_DOCUMENT,
+            fields=("content",),
+            reason=request.headers.get("Access-Reason", ""),
         )
-        get_object_or_404(visible)
-        return _download(rendition)
+        return recording.disclosed(read, lambda: _download(rendition))
 
 
 class PaymentViewSet(

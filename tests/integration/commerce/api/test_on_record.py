@@ -1,6 +1,7 @@
 """What the trade puts on record: changes, refusals, and looks into private data."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import DatabaseError
 from rest_framework.test import APIClient
 
@@ -10,8 +11,17 @@ from ledger import entries
 from ledger.models import Entry
 from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.commerce.conftest import CONTACT
+from tests.integration.ledger.agents import an_agent, delegated, key_of
+from tests.integration.ledger.conftest import client_with, grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def nothing_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_draft: object) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(entries, "append", fail)
 
 
 class TestBookings:
@@ -81,13 +91,55 @@ class TestPrivateData:
         self, booking: Booking, keyed: Keyed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         client = keyed("booking.read", "traveller.read_personal")
-
-        def fail(_draft: object) -> None:
-            raise DatabaseError
-
-        monkeypatch.setattr(entries, "append", fail)
+        nothing_can_be_recorded(monkeypatch)
 
         answer = client.get(f"/api/v1/bookings/{booking.pk}")
 
         assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
         assert CONTACT["email"].encode() not in answer.content
+
+    def test_is_not_cached_when_it_is_new(self, booking: Booking, admin: APIClient) -> None:
+        item = booking.items.get()
+        wanted = [{"slot_id": str(item.slot_id), "quantity": 1}]
+        asked = {"items": wanted, "pax": 1, "contact": CONTACT}
+
+        answer = admin.post("/api/v1/bookings", asked, format="json")
+
+        assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
+
+
+class TestDocuments:
+    @pytest.fixture
+    def url(self, invoice: Invoice, admin: APIClient) -> str:
+        return str(admin.post(f"/api/v1/invoices/{invoice.pk}/documents", {}).json()["url"])
+
+    def test_are_opened_on_record(self, invoice: Invoice, url: str, keyed: Keyed) -> None:
+        client = keyed("invoice.read_document")
+
+        assert client.get(url, headers={"Access-Reason": "an audit"}).status_code == 200
+
+        entry = Entry.objects.select_related("disclosure").get(action_kind="read")
+        assert (entry.capability_id, entry.target_type) == ("invoice.read_document", "invoice")
+        assert entry.target_id == str(invoice.pk)
+        assert entry.disclosure.disclosed_fields == ["content"]
+        assert entry.disclosure.reason_code == "an audit"
+
+    def test_are_opened_by_an_agent_once(self, url: str) -> None:
+        ada = grant(User.objects.create_user("ada"), "invoice.read_document", "agent.read")
+        client = client_with(key_of(delegated(an_agent(ada), "invoice.read_document")))
+
+        assert client.get(url).status_code == 200
+
+        entry = Entry.objects.select_related("disclosure").get(principal_type="agent")
+        assert entry.disclosure.disclosed_fields == ["content"]
+
+    def test_are_withheld_when_it_cannot_be_recorded(
+        self, invoice: Invoice, url: str, keyed: Keyed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = keyed("invoice.read_document")
+        nothing_can_be_recorded(monkeypatch)
+
+        answer = client.get(url)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
+        assert str(invoice.number).encode() not in answer.content
