@@ -4,8 +4,7 @@ Nobody waits for an answer, so every refusal is an event of the start; what a ri
 missing for, or would go on for ever, is an entry of the ledger too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,7 +12,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from events import context, recorder
-from events.domain.context import EventContext
 from events.domain.envelope import Envelope
 from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
@@ -69,7 +67,7 @@ def _start(start: FlowStart, flow_id: str, data: Mapping[str, Any], chain: Seque
     command = replace(command, metadata={rules.CHAIN: [*chain, start.name]})
     action = actions.starting(flow_id, delegated_by=Principal.parse(start.declared_by))
     says = f"Started by {start.name} for {', '.join(start.goals)}."
-    with _by_itself():
+    with context.on_behalf_of(BY_ITSELF):
         beginning.begin(flow_id, command, action, says=says)
 
 
@@ -79,17 +77,11 @@ def _chain_before(envelope: Envelope | None) -> tuple[str, ...]:
     return rules.chain_of(maker.metadata, maker.options) if maker is not None else ()
 
 
-@contextmanager
-def _by_itself() -> Iterator[EventContext]:
-    with context.on_behalf_of(BY_ITSELF) as acting:
-        yield acting
-
-
 def _paused(start: FlowStart, flow_id: str, why: DomainError) -> dict[str, str]:
     """Switch a start off whose declarer may not have it any more, on record."""
     declarer, reason = Principal.parse(start.declared_by), str(why)
     action = actions.pausing_start(start.name, declared_by=declarer, reason=reason)
-    with _by_itself(), recording.recorded(action) as proof:
+    with context.on_behalf_of(BY_ITSELF), recording.recorded(action) as proof:
         same = FlowStart.objects.filter(name=start.name, version=start.version, enabled=True)
         known = same.select_for_update().first()
         if known is None:
@@ -111,7 +103,7 @@ def _refused(
     start: FlowStart, flow_id: str, why: Exception, *, is_denial: bool = False
 ) -> dict[str, str]:
     data = {"name": start.name, "flow_id": flow_id, "reason": str(why)}
-    with _by_itself(), transaction.atomic(durable=True):
+    with context.on_behalf_of(BY_ITSELF), transaction.atomic(durable=True):
         recorder.emit("flow_start.refused", data, stream=starts.stream_of(start.name))
         if is_denial and isinstance(why, DomainError):
             recording.denied_in_transaction(_action(start, flow_id, why), why)
