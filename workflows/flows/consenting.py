@@ -10,7 +10,6 @@ from django.db import transaction
 
 from events import store
 from events.domain.envelope import Envelope
-from ledger.services import approvals
 from workflows.flows import engine, leave
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.effects import Effect, EffectKind
@@ -46,15 +45,12 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
 
 
 def withdraw(*, claim: Claim) -> None:
-    """Take back the request of an item that nobody waits for any more."""
-    awaited = AwaitedApproval.objects.filter(token=claim.input["token"]).first()
+    """Take back the request of an item that nobody waits for any more.
+
+    Releases before this one left that to a row of work.
+    """
     with transaction.atomic(durable=True):
-        if awaited is not None:
-            with engine.acting(awaited.flow_id, awaited.step_id):
-                approvals.withdraw_approval(
-                    approval_id=awaited.approval_id, reason="The flow needs it no more."
-                )
-            awaited.delete()
+        leave.withdraw(claim.input["token"])
         queue.complete(claim)
 
 

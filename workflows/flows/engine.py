@@ -56,7 +56,6 @@ WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.LOOK: "flow.look",
     EffectKind.TIME_OUT: "flow.time_out",
     EffectKind.TELL_PARENT: "flow.tell_parent",
-    EffectKind.WITHDRAW: "flow.withdraw",
 }
 
 HEALTH_KNOWN_S = 1.0
@@ -183,8 +182,8 @@ def _along(
     def along(decided: Decided[Flow, Stored]) -> Companion:
         events = [stored.event for stored in decided.events if stored.event is not None]
         effects = effects_of(decided.after, events, asked.world)
-        asks = [effect for effect in effects if effect.kind == EffectKind.ASK]
-        if asks:
+        of_approvals = [effect for effect in effects if effect.kind in leave.DONE_AT_ONCE]
+        if of_approvals:
             leave.demand_transaction()
         wanted = [
             _wanted(flow_id, effect, asked.world.at)
@@ -196,8 +195,8 @@ def _along(
             work = handover.companion(completes, wanted, taken=taken)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
-        if asks:
-            work = replace(work, hear=_then_ask(work.hear, decided.after, asks))
+        if of_approvals:
+            work = replace(work, hear=_then(work.hear, decided.after, of_approvals))
         ended = _waits_ended(decided.after, events)
         beside = [
             *([f"listed AS ({LIST})"] if row is not None else []),
@@ -230,16 +229,16 @@ def _joint(work: Companion, row: Mapping[str, object]) -> Callable[[], Joint]:
 _LISTED_MANY = f"WITH listed AS ({LIST_MANY})"
 
 
-def _then_ask(
-    hear: Callable[[list[Row]], None], flow: Flow, asks: Sequence[Effect]
+def _then(
+    hear: Callable[[list[Row]], None], flow: Flow, effects: Sequence[Effect]
 ) -> Callable[[list[Row]], None]:
-    """Ask for approvals as soon as the statement has begun the steps that they are."""
+    """Ask for approvals, and take requests back, as soon as the statement has said why."""
 
-    def hear_and_ask(rows: list[Row]) -> None:
+    def hear_and_act(rows: list[Row]) -> None:
         hear(rows)
-        leave.ask(flow, asks)
+        leave.act(flow, effects)
 
-    return hear_and_ask
+    return hear_and_act
 
 
 _FORGET = "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended)s::uuid[])"
@@ -249,7 +248,7 @@ _HEARD = "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended)s::uuid[]
 def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
     """Return the tokens of the waiting steps that nobody waits with any more.
 
-    Who still has to take the request for an approval back needs to know which it was.
+    Which approval has still to be taken back is read, and forgotten, by `leave.withdraw`.
     """
     return [
         event.token

@@ -10,7 +10,7 @@ from typing import Any
 from events import selectors as log
 from events import states, store
 from events.domain.envelope import Envelope
-from workflows.flows import selectors, services
+from workflows.flows import leave, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, StepUnknown
@@ -23,7 +23,7 @@ from workflows.flows.domain.flow import (
     WorkStatus,
 )
 from workflows.flows.domain.plan import Plan
-from workflows.flows.domain.step import StepType
+from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.times import written
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.flows.selectors import Requested
@@ -69,13 +69,15 @@ class Preview:
     """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
 
     `approvals` are steps that somebody must decide, those of child flows as `outer/inner`;
-    `estimated_ms` is None without a history.
+    `unaskable` those of them that would fail now, and why; `estimated_ms` is None without a
+    history.
     """
 
     plan: Plan
     missing: list[str]
     unhealthy: list[str]
     approvals: list[str]
+    unaskable: dict[str, str]
     estimated_ms: int | None
 
 
@@ -86,11 +88,14 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
     :raises GoalsUnknown: if a goal is not registered.
     """
     plan = services.preview_plan(goals=goals, init=init)
+    approvals = dict(_approvals(plan))
+    reasons = {name: leave.why_not_ask(step) for name, step in approvals.items()}
     return Preview(
         plan=plan,
         missing=[name for name in plan.required if not init.get(name)],
         unhealthy=[one for one in plan.steps if _is_unhealthy(one)],
-        approvals=list(_approvals(plan)),
+        approvals=list(approvals),
+        unaskable={name: reason for name, reason in reasons.items() if reason},
         estimated_ms=estimated_ms(plan, durations()),
     )
 
@@ -163,10 +168,10 @@ def step_of(flow_id: str, step_id: str) -> Execution:
     return executions[step_id]
 
 
-def _approvals(plan: Plan, within: str = "") -> Iterator[str]:
+def _approvals(plan: Plan, within: str = "") -> Iterator[tuple[str, Step]]:
     for step_id, step in plan.steps.items():
         if step.type == StepType.APPROVAL:
-            yield f"{within}{step_id}"
+            yield f"{within}{step_id}", step
     for step_id, child in plan.children.items():
         yield from _approvals(child, f"{within}{step_id}/")
 

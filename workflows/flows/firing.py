@@ -27,8 +27,6 @@ from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowStart
 
 BY_ITSELF: Final = Principal(kind=PrincipalKind.SYSTEM, id="flow-start")
-NEEDED: Final = ("flow_start.manage", "flow.start")
-"""What who declared a start must still hold when it fires."""
 
 
 def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> dict[str, str]:
@@ -45,7 +43,7 @@ def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> 
         return {"skipped": "the filter does not accept the event"}
     flow_id = rules.flow_id_of(name, occasion)
     try:
-        absence.demand_still(Principal.parse(start.declared_by), *NEEDED)
+        absence.demand_still(Principal.parse(start.declared_by), *starts.NEEDED)
         chain = _chain_before(envelope)
         rules.check_chain(name, chain, chain_max=conf.current().start_chain_max)
         _start(start, flow_id, data, chain)

@@ -1,7 +1,9 @@
-"""Ask for the approvals that steps are, in the transaction that starts them.
+"""Ask for the approvals that steps are, in the transaction that starts them; take them back
+in the one that ends them.
 
 The flow asks as itself, so the ledger sees its starter behind it. `reference` leads from an
-approval to its item; `flows_awaitedapproval` says who still waits.
+approval to its item; `flows_awaitedapproval` says who still waits. The stream of a flow is
+locked before that of an approval, here and everywhere.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,7 @@ from ledger.domain.capability import Risk
 from ledger.services import approvals
 from ledger.services.approvals import Subject
 from workflows.flows.domain import ids
-from workflows.flows.domain.effects import Effect
+from workflows.flows.domain.effects import Effect, EffectKind
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.work_items import item_inputs
@@ -26,6 +28,8 @@ from workflows.flows.models import AwaitedApproval
 
 DEFAULT_POLICY: Final = "subject-approval"
 REFERENCE: Final = "flow-step/"
+DONE_AT_ONCE: Final = frozenset({EffectKind.ASK, EffectKind.WITHDRAW})
+NOT_NEEDED: Final = "The flow needs it no more."
 
 BEFORE_REQUEST = failpoints.declare("approval.before_request")
 AFTER_REQUEST = failpoints.declare("approval.after_request")
@@ -55,6 +59,31 @@ def why_not_ask(step: Step) -> str:
     if ledger.is_policy_in_force(policy):
         return ""
     return f"no approval policy {policy} is in force"
+
+
+def act(flow: Flow, effects: Sequence[Effect]) -> None:
+    """Ask for approvals and take requests back, as `effects` say, in the caller's transaction.
+
+    :raises PolicyMissing: if a policy was retired since the decision.
+    """
+    for effect in effects:
+        if effect.kind == EffectKind.WITHDRAW:
+            withdraw(effect.token)
+    ask(flow, [effect for effect in effects if effect.kind == EffectKind.ASK])
+
+
+def withdraw(token: str) -> None:
+    """Take back the request of an item that nobody waits for any more.
+
+    One that was decided before stays as it was decided.
+    """
+    awaited = AwaitedApproval.objects.filter(token=token).first()
+    if awaited is None:
+        return
+    # Forgotten first: the end of the approval has nobody to tell.
+    AwaitedApproval.objects.filter(token=token).delete()
+    with _as_the_flow(awaited.flow_id, awaited.step_id):
+        approvals.withdraw_approval(approval_id=awaited.approval_id, reason=NOT_NEEDED)
 
 
 def ask(flow: Flow, effects: Sequence[Effect]) -> None:

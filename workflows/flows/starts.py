@@ -5,7 +5,7 @@ the feed. Either puts one row of work on the list per occasion, which starts the
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -15,7 +15,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
 from events.explore import head_sequence
-from ledger import recording
+from ledger import absence, recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
 from workflows.flows import actions, feed, services, waiting
@@ -32,6 +32,8 @@ from workflows.work.domain.timing import Overlap, Rule
 from workflows.work.models import Schedule
 
 START = "flow.start"
+NEEDED: Final = ("flow_start.manage", "flow.start")
+"""What who lets flows start must hold: when it is declared, and still when it fires."""
 _RECENT = 20
 _STATED = ("goals", "init", "labels", "options", "cron", "tz", "missed", "event", "language",
            "filter", "takes", "enabled")  # fmt: skip
@@ -63,6 +65,7 @@ def declare_start(  # noqa: PLR0913 (one argument per property of a start)
     :raises EventNotDeclared: if there is no such event.
     :raises ScheduleInvalid: if the cron rule, the time zone or the policy makes no sense.
     :raises FlowInvalid, GoalsUnknown, InputsMissing: as the start of such a flow would.
+    :raises CapabilityMissing, HolderGone: if who declares it may not start flows themselves.
     :raises VersionMoved: if it is not at the version that is expected.
     """
     stated = FlowStart(
@@ -89,6 +92,7 @@ def set_start_enabled(
     """Switch a start on, from the next slot or event on, or off.
 
     :raises StartUnknown: if there is none of that name.
+    :raises CapabilityMissing, HolderGone: to switch it on, of who may not start flows.
     :raises VersionMoved: if it is not at the version that is expected.
     """
     verb = "enable" if enabled else "disable"
@@ -214,7 +218,11 @@ def _replaced(stated: FlowStart, expected_version: int | None) -> FlowStart:
 
 def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowStart:
     now = timezone.now()
-    stated.declared_by = str(context.current().principal)
+    declarer = context.current().principal
+    if stated.enabled:
+        # What it will ask of them when it fires; to switch it off asks for less.
+        absence.demand_still(declarer, *NEEDED)
+    stated.declared_by = str(declarer)
     stated.version = known.version + 1 if known else 1
     stated.created_at = known.created_at if known else now
     stated.updated_at = now

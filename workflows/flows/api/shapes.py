@@ -61,6 +61,10 @@ class PlanOut(serializers.Serializer[Any]):
     approvals = serializers.ListField(
         child=serializers.CharField(), help_text="Steps that somebody must decide."
     )
+    unaskable = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Those of them that would fail now, for no policy says who decides; and why.",
+    )
     estimated_duration_ms = serializers.IntegerField(
         allow_null=True, help_text="The slowest way through, by what steps took lately."
     )

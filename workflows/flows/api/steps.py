@@ -113,6 +113,7 @@ class Plans(APIView):
                 "can_start": not found.missing,
                 "unhealthy": found.unhealthy,
                 "approvals": found.approvals,
+                "unaskable": found.unaskable,
                 "estimated_duration_ms": found.estimated_ms,
             }
         )

@@ -1,7 +1,7 @@
 """What must be done in the world because of what was decided. Pure: it only names it.
 
-Every effect becomes one row of the to-do list, in the transaction of the events; only an
-approval is asked for in that transaction itself.
+Every effect becomes one row of the to-do list, in the transaction of the events; only
+approvals are asked for, and taken back, in that transaction itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,8 @@ class EffectKind(StrEnum):
     TIME_OUT = "time_out"
     """End the flow if it is still active."""
     WITHDRAW = "withdraw"
-    """Take back the request for an approval that nobody waits for any more."""
+    """Take back the request for an approval that nobody waits for any more, at once too:
+    nobody can approve what has ended."""
     TELL_PARENT = "tell_parent"
     """Give the outcome of a child flow to the work item that waits for it."""
 

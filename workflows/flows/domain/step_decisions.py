@@ -69,13 +69,15 @@ class StepDecisions:
         if remembered is not None:
             self.succeed_item(step, item.token, remembered)
             return
+        if step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step)):
+            # Nobody was asked, and asking again asks nobody: the item does not begin.
+            self.fail_item(step, item.token, why_not)
+            return
         self.raise_event(
             happened.WorkStarted(at=at, step_id=step.id, token=item.token, inputs=inputs)
         )
         if step.type == StepType.SCRIPT:
             self._run_in_place(step, item)
-        elif step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step)):
-            self.retry_or_fail_item(step, item, why_not)
 
     def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
         assert step.predicate is not None

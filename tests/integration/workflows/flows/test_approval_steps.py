@@ -1,18 +1,20 @@
 """Approval steps: a ledger approval is the step, given by somebody else, or not at all."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 
 from events import context, doctor
 from events.domain.principal import Principal, PrincipalKind
 from ledger import approval_policies as seeded
 from ledger.authority import Holder
-from ledger.domain.approval import SelfDecisionForbidden
+from ledger.domain.approval import ApprovalDecisionConflict, SelfDecisionForbidden
 from ledger.models import Approval, Entry
 from ledger.services import approval_policies, approvals
 from tests.integration.workflows.flows.approval_steps import (
@@ -24,10 +26,15 @@ from tests.integration.workflows.flows.approval_steps import (
     status,
 )
 from tests.integration.workflows.flows.conftest import flow, work_off
-from workflows.flows import explain, services
+from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
+from tests.live import eventually
+from workflows.flows import callables, engine, explain, services
+from workflows.flows.domain import commands
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedApproval
+from workflows.work import queue, runner
+from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,17 +149,92 @@ def test_two_people_have_to_agree_if_the_step_says_so(bob: User) -> None:
     assert status() == "completed"
 
 
-def test_a_cancelled_flow_takes_its_request_back() -> None:
-    register()
-    approval = asked()
+class TestTheRequestOfAStepThatEnds:
+    """Is taken back in the transaction that ends it: nobody approves it in between."""
 
-    services.cancel_flow(flow_id="trip", reason="no money", compensates=False)
-    work_off()
+    def assert_taken_back(self, approval: Approval) -> None:
+        approval.refresh_from_db()
+        assert approval.status == "cancelled"
+        assert not AwaitedApproval.objects.exists()
+        assert not Work.objects.filter(kind__in=["flow.withdraw", "flow.decided"]).exists()
 
-    approval.refresh_from_db()
-    assert approval.status == "cancelled"
-    assert flow("trip").is_over
-    assert not AwaitedApproval.objects.exists()
+    def test_with_its_flow(self) -> None:
+        register()
+        approval = asked()
+
+        services.cancel_flow(flow_id="trip", reason="no money", compensates=False)
+
+        self.assert_taken_back(approval)
+        assert flow("trip").is_over
+        cancelled = Entry.objects.get(action_name="flow.cancel")
+        withdrawn = Entry.objects.get(target_id=str(approval.pk))
+        assert withdrawn.transaction_id == cancelled.transaction_id
+        assert (withdrawn.principal_type, withdrawn.principal_id) == ("workflow", "trip")
+
+    @pytest.mark.parametrize("act", ["skip_step", "force_step"])
+    def test_by_an_operator(self, act: str) -> None:
+        register()
+        approval = asked()
+
+        more = {"outputs": {"approved": True}} if act == "force_step" else {}
+        getattr(services, act)(flow_id="trip", step_id="sign", reason="They rang.", **more)
+
+        self.assert_taken_back(approval)
+
+    def test_because_another_step_has_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def give_up(_inputs: Any) -> None:
+            raise ValueError("no")
+
+        monkeypatch.setitem(callables._registered, "give_up", give_up)
+        step = {
+            "id": "other",
+            "name": "Other",
+            "type": "python",
+            "python": {"callable": "give_up"},
+        }
+        services.register_step(step=step_from_json(step))
+        register()
+        services.start_flow(flow_id="trip", goals=["sign", "other"], init={"amount": [900]})
+        approval = Approval.objects.get()
+
+        runner.work_off(worker="w", kinds=["flow.invoke"])
+
+        self.assert_taken_back(approval)
+        assert flow("trip").error == "step other failed: ValueError: no"
+
+    def test_cannot_be_approved_by_who_decides_meanwhile(self, bob: User) -> None:
+        register()
+        approval = asked()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                command = commands.CancelFlow(reason="no money", compensates=False)
+                engine.handle_in_transaction("trip", command)
+                deciding = pool.submit(_decide_alone, approval, bob)
+                eventually(somebody_waits_for_a_lock)
+            with pytest.raises(ApprovalDecisionConflict):
+                deciding.result()
+
+        self.assert_taken_back(approval)
+
+    def test_by_a_row_of_work_of_a_release_before(self) -> None:
+        register()
+        approval = asked()
+        token = str(AwaitedApproval.objects.get().token)
+        with transaction.atomic():
+            queue.enqueue("flow.withdraw", subject="flow/trip", input={"token": token})
+
+        work_off()
+
+        approval.refresh_from_db()
+        assert approval.status == "cancelled"
+
+
+def _decide_alone(approval: Approval, who: User) -> None:
+    try:
+        say(approval, who, "approve")
+    finally:
+        connection.close()
 
 
 def test_who_asked_can_withdraw_and_the_step_fails(ada: User) -> None:

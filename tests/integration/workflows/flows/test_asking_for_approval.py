@@ -13,7 +13,7 @@ from events import context, failpoints
 from events.domain.principal import Principal, PrincipalKind
 from events.failpoints import FailpointRaised
 from ledger import approval_policies as seeded
-from ledger.models import Approval, Entry
+from ledger.models import Approval, ApprovalPolicyVersion, Entry
 from ledger.services import approval_policies
 from tests.integration.workflows.flows.approval_steps import (
     GIVES,
@@ -174,31 +174,80 @@ class TestTheRequestAndTheStartOfTheStep:
         assert flow("trip").status == "completed"
 
 
-def test_without_a_policy_in_force_it_tries_again_and_then_fails() -> None:
-    register(policy="nobody")
-    start()
+class TestWithoutAPolicyInForce:
+    """Nobody can be asked, and a repetition would ask nobody: the step fails, and says why."""
 
-    waiting = explain.waiting(flow("trip"))
-    assert waiting is not None
-    assert "no approval policy nobody is in force" in waiting.sentence
-    for _ in range(12):
-        later(seconds=61)
+    WHY = "no approval policy nobody is in force"
+
+    def test_the_step_fails_at_once_and_asks_nobody(self) -> None:
+        register(policy="nobody")
+
+        start()
+
+        assert flow("trip").error == f"step sign failed: {self.WHY}"
+        assert flow("trip").is_over
+        happened = [one.name for one in stream()]
+        assert happened == [
+            "flow_started",
+            "step_started",
+            "work_failed",
+            "step_failed",
+            "flow_failed",
+            "flow_deactivated",
+        ]
+        assert not Approval.objects.exists()
+        assert not Work.objects.exists()
+
+    def test_in_a_child_flow_too(self) -> None:
+        register("inner", policy="nobody")
+        outer = {
+            "id": "sign",
+            "name": "Outer",
+            "type": "flow",
+            "flow": {"goals": ["inner"]},
+            "attributes": {"amount": {"role": "required"}},
+        }
+        services.register_step(step=step_from_json(outer))
+
+        start()
         work_off()
-    assert flow("trip").error == "step sign failed: no approval policy nobody is in force"
-    assert not Approval.objects.exists()
 
+        assert flow("trip").error == f"step sign failed: step inner failed: {self.WHY}"
 
-def test_a_policy_that_comes_into_force_is_asked_for_at_the_next_try() -> None:
-    register(policy="late")
-    start()
-    late = replace(seeded.POLICIES[0], name="late", condition="")
-    approval_policies.lay_down(every=[late])
+    def test_a_dry_run_says_so_before(self) -> None:
+        register(policy="nobody")
+        register("other")
 
-    later(seconds=2)
-    work_off()
+        found = explain.preview(["sign", "other"], {"amount": [900]})
 
-    assert Approval.objects.get().policy_name == "late"
-    assert status() == "active"
+        assert found.approvals == ["sign", "other"]
+        assert found.unaskable == {"sign": self.WHY}
+
+    def test_a_fork_asks_once_the_policy_is_there(self) -> None:
+        register(policy="nobody")
+        start()
+        late = replace(seeded.POLICIES[0], name="nobody", condition="")
+        approval_policies.lay_down(every=[late])
+
+        services.fork_flow(flow_id="trip", new_flow_id="again", from_step="sign")
+
+        assert Approval.objects.get().policy_name == "nobody"
+        assert flow("again").executions["sign"].status == "active"
+
+    def test_one_that_is_retired_meanwhile_fails_the_step_and_loses_nothing(
+        self, step_before: None
+    ) -> None:
+        late = replace(seeded.POLICIES[0], name="nobody", condition="")
+        approval_policies.lay_down(every=[late])
+        register(policy="nobody")
+        start()
+        row = ApprovalPolicyVersion.objects.get(name="nobody")
+        approval_policies.retire_policy(policy_id=row.pk)
+
+        work_off()
+
+        assert flow("trip").executions["before"].outputs == {"counted": 900}
+        assert flow("trip").error == f"step sign failed: {self.WHY}"
 
 
 def test_a_flow_cancelled_before_its_step_could_start_asks_nobody(step_before: None) -> None:

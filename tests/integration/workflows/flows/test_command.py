@@ -116,7 +116,11 @@ def test_plans_with_the_approvals_of_children_too() -> None:
     ):
         services.register_step(step=step_from_json(document))
 
-    assert said("plan", "outer") == "runs     outer\napprove  outer/sign\n"
+    assert said("plan", "outer") == (
+        "runs     outer\n"
+        "approve  outer/sign\n"
+        "fails    outer/sign: no approval policy subject-approval is in force\n"
+    )
 
 
 def test_registers_and_removes_steps(tmp_path: Path) -> None:

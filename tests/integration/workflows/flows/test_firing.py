@@ -18,6 +18,7 @@ from events import context, doctor, recorder, selectors
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
 from ledger import grants, recording
+from ledger.domain.delegation import OutOfReach
 from ledger.models import ApiKey, Delegation, Entry
 from ledger.principals import human_of
 from ledger.services import api_keys, delegations
@@ -92,7 +93,7 @@ def assert_paused(reason: str) -> None:
     assert (start.enabled, start.version) == (False, 2)
     assert reason in start.paused_because
     assert (told().name, told().data["reason"]) == ("flow_start.paused", start.paused_because)
-    [denied] = Entry.objects.filter(status="denied")
+    [denied] = Entry.objects.filter(status="denied", action_name="flow.start")
     assert (denied.action_name, denied.target_type) == ("flow.start", "flow")
     assert (denied.principal_type, denied.principal_id) == ("system", "flow-start")
     declarer = Principal.parse(start.declared_by)
@@ -178,7 +179,14 @@ class TestWithoutTheRights:
         assert_paused("The delegation under which this agent acts is not in force.")
 
     def test_beyond_a_delegation(self, ada: User) -> None:
-        declared_by(delegated(an_agent(ada), "flow_start.manage").principal)
+        agent = delegated(an_agent(ada), "flow_start.manage").principal
+        with pytest.raises(OutOfReach, match=r"does not reach to flow\.start"):
+            declared_by(agent)
+        # As a release declared it that did not ask for as much.
+        declared_by(person(ada))
+        declaring = actions.on_start("declare", "gusts")
+        with transaction.atomic(), recording.recorded_in_transaction(declaring):
+            FlowStart.objects.update(declared_by=str(agent))
 
         fire()
 

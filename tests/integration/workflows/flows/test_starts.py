@@ -299,7 +299,7 @@ class TestOverHttp:
     }
 
     def test_are_declared_listed_switched_and_removed(self) -> None:
-        client = client_of("operator", "flow.read", "flow_start.manage")
+        client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
 
         made = client.put(self.PATH, self.BODY, format="json")
         assert (made.status_code, made["ETag"]) == (200, '"1"')
@@ -314,7 +314,7 @@ class TestOverHttp:
         assert client.get(self.PATH).status_code == 404
 
     def test_are_refused_where_it_is_wrong(self) -> None:
-        client = client_of("operator", "flow_start.manage")
+        client = client_of("operator", "flow.start", "flow_start.manage")
 
         both = client.put(self.PATH, {**self.BODY, "cron": "0 * * * *"}, format="json")
         odd = client.put(self.PATH, {**self.BODY, "colour": "red"}, format="json")
@@ -322,6 +322,25 @@ class TestOverHttp:
         assert (both.status_code, both.json()["code"]) == (422, "flow_start_invalid")
         assert odd.status_code == 400
 
-    def test_need_the_capability(self) -> None:
-        client = client_of("reader", "flow.read")
-        assert client.put(self.PATH, self.BODY, format="json").status_code == 403
+    @pytest.mark.parametrize("held", ["flow.start", "flow_start.manage"])
+    def test_need_the_capability_and_that_of_starting_flows(self, held: str) -> None:
+        client = client_of("reader", "flow.read", held)
+
+        refused = client.put(self.PATH, self.BODY, format="json")
+
+        assert refused.status_code == 403
+        assert not FlowStart.objects.exists()
+
+    def test_are_switched_off_and_removed_by_who_may_not_start_flows(self) -> None:
+        on_wind()
+        client = client_of("warden", "flow.read", "flow_start.manage")
+
+        assert post(client, f"{self.PATH}/disable").json()["enabled"] is False
+        on = post(client, f"{self.PATH}/enable")
+        assert (on.status_code, on.json()["detail"]) == (
+            403,
+            "This needs the capability flow.start.",
+        )
+        assert client.delete(self.PATH).status_code == 204
+        denied = Entry.objects.get(status="denied")
+        assert (denied.action_name, denied.target_id) == ("flow_start.enable", "gusts")

@@ -109,6 +109,8 @@ class Command(BaseCommand):
             self.stdout.write(f"sick     {step_id}")
         for step_id in found.approvals:
             self.stdout.write(f"approve  {step_id}")
+        for step_id, reason in found.unaskable.items():
+            self.stdout.write(f"fails    {step_id}: {reason}")
         if found.estimated_ms is not None:
             self.stdout.write(f"takes    about {found.estimated_ms} ms")
 
