@@ -6,6 +6,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from config.settings import env
+from config.settings.mail import *  # noqa: F403
 
 django_stubs_ext.monkeypatch()  # Lets ModelAdmin[Model] run, not only type-check.
 
@@ -342,9 +343,6 @@ COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").spli
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # Whom mails about approvals come from; without it none are sent. Sent by Django's mail.
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
-EMAIL_PORT = env.integer("EMAIL_PORT", 25)
-EMAIL_TIMEOUT = 10
 # Where people find the console, for links in mails.
 PUBLIC_URL = env.text("PUBLIC_URL", "").rstrip("/")
 # Whether `migrate` puts the first policies of approvals into force.

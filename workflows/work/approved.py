@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db.models import Q
 
 from events import bus, context
@@ -127,5 +127,4 @@ def _message(row: Approval, to: list[str], claim: Claim) -> EmailMessage:
         bcc=to,
         # The same mail however often it is tried: mail programs show it once.
         headers={"Message-ID": f"<approval-{row.pk}-{claim.token}@daybook>"},
-        connection=get_connection(),
     )
