@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from events import context, executor, states
+from events.domain import payload
 from events.domain.aggregate import Outcome
 from events.domain.context import EventContext
+from events.domain.payload import EventDataNotJson, EventDataTooLarge
+from events.domain.streams import StreamMalformed, StreamTooLong
 from events.executor import Decided
 from events.group_commit import Joint
 from events.store import Companion
@@ -82,7 +86,10 @@ def health_of_late() -> Cluster:
 
 def flow(flow_id: str) -> Flow | None:
     """Return the flow as it is now, None if it was never started."""
-    found: Flow = states.fresh(FLOWS, stream_of(flow_id)).state
+    try:
+        found: Flow = states.fresh(FLOWS, stream_of(flow_id)).state
+    except (StreamMalformed, StreamTooLong):
+        return None
     return found if found.created_at is not None else None
 
 
@@ -93,8 +100,11 @@ def flow_last_seen(flow_id: str) -> Flow | None:
     return known.state if known is not None else flow(flow_id)
 
 
-def world(at: datetime | None = None) -> World:
-    """Return the answers that a decision made now may ask for."""
+def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
+    """Return the answers that a decision made now may ask for.
+
+    One that `is_careful` looks first whether events can carry what came of the steps.
+    """
     settings = conf.current()
     known: list[Cluster] = []
 
@@ -112,7 +122,25 @@ def world(at: datetime | None = None) -> World:
         is_healthy=is_healthy,
         remembered=memory.recall,
         why_not_ask=leave.why_not_ask,
+        why_unrecordable=_why_unrecordable if is_careful else _recordable,
     )
+
+
+def _recordable(_values: Mapping[str, Any]) -> str:
+    return ""
+
+
+def _why_unrecordable(values: Mapping[str, Any]) -> str:
+    try:
+        text = payload.text_of("values", {"of": values})
+    except UNRECORDABLE as why:
+        return str(why)
+    return "too large" if len(text) > payload.BYTES_MAX - _EVENT_BYTES else ""
+
+
+UNRECORDABLE = (EventDataNotJson, EventDataTooLarge)
+_EVENT_BYTES = 8 << 10
+"""Room for what an event has beside the values: ids and a token."""
 
 
 def handle(
@@ -126,11 +154,13 @@ def handle(
     :raises ClaimLost: if `completes` is no longer the caller's; then nothing is written.
     :raises DomainError: whatever the decision refuses with.
     """
-    asked = Request(command=command, world=world())
-    stream = stream_of(flow_id)
-    along = _along(flow_id, asked, completes=completes, but_not=but_not)
+
+    def attempt(asked: Request) -> Outcome[Flow]:
+        along = _along(flow_id, asked, completes=completes, but_not=but_not)
+        return executor.execute(FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along)
+
     try:
-        return executor.execute(FLOWS, stream, asked, at=asked.world.at, along=along)
+        return _recorded(attempt, command)
     except leave.TransactionNeeded:
         # Only a step that somebody approves is not begun by one statement.
         with transaction.atomic(durable=True):
@@ -153,11 +183,25 @@ def handle_in_transaction(
 
     :raises StreamMoved: if a flow that should be new is not.
     """
-    asked = Request(command=command, world=world())
-    along = _along(flow_id, asked, completes=completes, but_not=but_not, taken=taken)
-    return executor.execute_in_transaction(
-        FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along, is_new=is_new
-    )
+
+    def attempt(asked: Request) -> Outcome[Flow]:
+        along = _along(flow_id, asked, completes=completes, but_not=but_not, taken=taken)
+        return executor.execute_in_transaction(
+            FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along, is_new=is_new
+        )
+
+    return _recorded(attempt, command)
+
+
+def _recorded(attempt: Callable[[Request], Outcome[Flow]], command: FlowCommand) -> Outcome[Flow]:
+    """Decide again, with care, if what came of the steps is more than events can carry.
+
+    Nothing has been written then: the events were still being made.
+    """
+    try:
+        return attempt(Request(command=command, world=world()))
+    except UNRECORDABLE:
+        return attempt(Request(command=command, world=world(is_careful=True)))
 
 
 def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventContext]:

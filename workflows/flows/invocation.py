@@ -16,6 +16,7 @@ from workflows.egress import client
 from workflows.egress.client import Answer, Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
 from workflows.flows import conf
+from workflows.flows.domain import decoder, shapes
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
@@ -23,6 +24,7 @@ from workflows.flows.domain.work_items import invocation_inputs, item_inputs
 USER_AGENT = "Argyll-Engine/0.1"
 _PATH_SAFE = "$&+=:@"
 PROBLEM_JSON = "application/problem+json"
+_TIMEOUT_MS_MAX = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def filled(template: str, values: Mapping[str, Any]) -> str:
         if name not in values:
             raise ArgumentMissing(f"missing endpoint argument: {name}")
         value = values[name]
-        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        text = value if isinstance(value, str) else _compact(value)
         url += quote(text, safe=_PATH_SAFE) + rest
     return url
 
@@ -125,8 +127,8 @@ def _exchange(
         method=method,
         url=url,
         headers=_headers(flow, step, item, has_body=has_body),
-        body=json.dumps(body, separators=(",", ":")).encode() if has_body else b"",
-        deadline_seconds=max(timeout_ms, 1) / 1000,
+        body=_compact(body).encode() if has_body else b"",
+        deadline_seconds=min(max(timeout_ms, 1), _TIMEOUT_MS_MAX) / 1000,
         redirects_max=client.REDIRECTS_MAX,
     )
     try:
@@ -137,6 +139,10 @@ def _exchange(
         reason = "context deadline exceeded" if trouble.error_class == "timeout" else str(trouble)
         return NotCompleted(f'work not completed\n{method.title()} "{url}": {reason}')
     return _classified(answer)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def _headers(flow: Flow, step: Step, item: WorkItem, *, has_body: bool) -> dict[str, str]:
@@ -170,13 +176,15 @@ def _outputs(body: bytes) -> Result:
     if not body.strip():
         return Done(None)
     try:
-        outputs = json.loads(body)
-    except ValueError as broken:
+        outputs = decoder.only_value(body)
+    except decoder.Undecodable as broken:
         return Failed(f"invalid output JSON: {broken}")
     if outputs is None or isinstance(outputs, dict):
         return Done(outputs)
-    kind = "array" if isinstance(outputs, list) else type(outputs).__name__
-    return Failed(f"invalid output JSON: json: cannot unmarshal {kind} into an object of outputs")
+    kind = shapes.kind_of(outputs)
+    return Failed(
+        f"invalid output JSON: json: cannot unmarshal {kind} into Go value of type api.Args"
+    )
 
 
 def problem_detail(content_type: str, body: bytes) -> str:
@@ -184,11 +192,15 @@ def problem_detail(content_type: str, body: bytes) -> str:
     if content_type.partition(";")[0].strip().lower() != PROBLEM_JSON:
         return ""
     try:
-        problem = json.loads(body)
-    except ValueError:
+        problem = decoder.only_value(body)
+    except decoder.Undecodable:
         return ""
     if not isinstance(problem, dict) or not problem.keys() & {"type", "title", "detail"}:
         return ""
-    status = problem.get("status")
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
-    return str(problem.get("detail") or problem.get("title") or phrase)
+    told = (problem.get("detail"), problem.get("title"), _phrase(problem.get("status")))
+    return next((text for text in told if text and isinstance(text, str)), "")
+
+
+def _phrase(status: Any) -> str:
+    is_known = isinstance(status, int) and status in set(HTTPStatus)
+    return HTTPStatus(status).phrase if is_known else ""

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from events.domain.errors import Unavailable
+from events.domain.errors import Rejected, Unavailable
 from workflows.flows import (
     callables,
     consenting,
@@ -24,7 +24,6 @@ from workflows.flows import (
 )
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
-from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Flow, FlowStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
@@ -220,7 +219,7 @@ def _start_child(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
                 parent_work_item_token=item.token,
             )
             queue.complete(claim)
-    except FlowInvalid as refusal:
+    except Rejected as refusal:
         _settle(claim, flow, step, item, Failed(str(refusal)))
 
 

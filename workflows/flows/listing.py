@@ -12,7 +12,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from events.domain.errors import Malformed
 from workflows.flows.domain.flow import FlowStatus
-from workflows.flows.domain.ids import is_clean
+from workflows.flows.domain.ids import is_clean, is_storable
 from workflows.flows.domain.times import written
 from workflows.flows.models import FlowSummary
 
@@ -121,7 +121,7 @@ def _matching(query: Query) -> QuerySet[FlowSummary]:
 
 
 def _after(key: Mapping[str, Any], *, descending: bool) -> Q:
-    at = _EPOCH + timedelta(microseconds=key["recent"] // 1000)
+    at = _instant(key["recent"])
     later = Q(status_at__lt=at) if descending else Q(status_at__gt=at)
     return Q(group__gt=key["group"]) | Q(group=key["group"]) & (
         later | Q(status_at=at, flow_id__gt=key["id"])
@@ -140,11 +140,19 @@ def _decoded(cursor: str) -> dict[str, Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        return {"id": str(key["id"]), "group": int(key["group"]), "recent": int(key["recent"])}
+        id_, group, recent = str(key["id"]), int(key["group"]), int(key["recent"])
+        _instant(recent)
     except binascii.Error as error:
         at = next((i for i, c in enumerate(cursor) if not (c.isalnum() or c in "-_")), 0)
         raise QueryInvalid(
             f"invalid flow cursor\nillegal base64 data at input byte {at}"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise QueryInvalid("invalid flow cursor") from error
+    if not is_storable(id_):
+        raise QueryInvalid("invalid flow cursor")
+    return {"id": id_, "group": group, "recent": recent}
+
+
+def _instant(nanos: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanos // 1000)

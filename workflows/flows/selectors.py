@@ -11,6 +11,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import selectors as ledger
 from workflows.flows import conf, engine, leave
 from workflows.flows.domain import ids
@@ -38,6 +39,8 @@ class Requested:
 
 def status_of(flow_id: str) -> str | None:
     """Return the status of a flow in the list, None if there is no such flow."""
+    if not ids.is_storable(flow_id):
+        return None
     found = FlowSummary.objects.filter(flow_id=flow_id).values_list("status", flat=True)
     return next(iter(found), None)
 
@@ -124,7 +127,10 @@ def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, A
 
 def argyll_events(stream: Stream) -> list[dict[str, Any]]:
     """Return the events of a stream as Argyll's clients read them: numbered from 0."""
-    return [as_argyll(event) for event in log.stream_events(stream)]
+    try:
+        return [as_argyll(event) for event in log.stream_events(stream)]
+    except (StreamMalformed, StreamTooLong):
+        return []
 
 
 def as_argyll(event: Envelope) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The addresses that Argyll's clients know. Each also with a slash at its end."""
 
-from django.urls import path, re_path
+from django.urls import re_path
 
 from workflows.flows.api import engine, health, webhook
 
@@ -8,8 +8,8 @@ _FLOW = r"(?P<flow_id>[^/]+)"
 _STEP = r"(?P<step_id>[^/]+)"
 
 urlpatterns = [
-    path("health", health.process, name="engine-process-health"),
-    path("webhook/<str:flow_id>/<str:step_id>/<str:token>", webhook.webhook, name="engine-webhook"),
+    re_path(r"^health/?$", health.process),
+    re_path(rf"^webhook/{_FLOW}/{_STEP}/(?P<token>[^/]+)/?$", webhook.webhook),
     re_path(r"^engine/?$", engine.whole_engine),
     re_path(r"^engine/ws/?$", engine.no_upgrade),
     re_path(r"^engine/catalog/?$", engine.catalog),
@@ -26,5 +26,5 @@ urlpatterns = [
     re_path(rf"^engine/flow/{_FLOW}/?$", engine.flow),
     re_path(rf"^engine/flow/{_FLOW}/status/?$", engine.flow_status),
     re_path(rf"^engine/flow/{_FLOW}/events/?$", engine.flow_events),
-    re_path(r"^(?:engine|webhook)/.*$", engine.unknown),
+    re_path(r"^(?:engine|webhook)(?:/.*)?$", engine.unknown),
 ]

@@ -24,11 +24,12 @@ from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies
 from workflows.flows.domain import ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
-from workflows.flows.domain.errors import FlowUnknown, StepInvalid, StepUnknown
+from workflows.flows.domain.errors import FlowUnknown, PlanCircular, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.domain.times import written
 from workflows.flows.domain.view import flow_as_json
+from workflows.flows.domain.work_items import TooManyItems
 from workflows.flows.listing import RECENT_ASC, RECENT_DESC, Query
 
 View = Callable[..., HttpResponse]
@@ -85,16 +86,23 @@ def not_found() -> HttpResponse:
     )
 
 
+def no_such_route(request: HttpRequest) -> HttpResponse:
+    return empty() if request.method == "OPTIONS" else with_cors(not_found())
+
+
 @csrf_exempt
 @authority.public
 def unknown(request: HttpRequest, **_parts: str) -> HttpResponse:
     """Answer for an address that the original does not know either."""
-    return empty() if request.method == "OPTIONS" else with_cors(not_found())
+    return no_such_route(request)
 
 
+@csrf_exempt
 @authority.public
-def no_upgrade(_request: HttpRequest) -> HttpResponse:
+def no_upgrade(request: HttpRequest) -> HttpResponse:
     """Refuse plain HTTP where a WebSocket is served."""
+    if request.method != "GET":
+        return no_such_route(request)
     return with_cors(
         HttpResponse("Bad Request\n", status=HTTPStatus.BAD_REQUEST, content_type="text/plain")
     )
@@ -163,13 +171,25 @@ _STATUS: dict[type[DomainError], HTTPStatus] = {
 }
 
 
+_TROUBLE: dict[type[DomainError], str] = {
+    PlanCircular: "failed to create execution plan",
+    TooManyItems: "failed to start flow",
+}
+"""What the original blames on itself, although the request is to blame: its clients expect it."""
+
+
 def _status(refusal: DomainError) -> int:
+    if type(refusal) in _TROUBLE:
+        return HTTPStatus.INTERNAL_SERVER_ERROR
     found = (status for family, status in _STATUS.items() if isinstance(refusal, family))
     return next(found, HTTPStatus.BAD_REQUEST)
 
 
 def _message(refusal: DomainError) -> str:
-    return f"invalid step\n{refusal}" if isinstance(refusal, StepInvalid) else str(refusal)
+    if isinstance(refusal, StepInvalid):
+        return f"invalid step\n{refusal}"
+    trouble = _TROUBLE.get(type(refusal))
+    return f"{trouble}: {refusal}" if trouble else str(refusal)
 
 
 # --- health, state ------------------------------------------------------------------------

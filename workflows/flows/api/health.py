@@ -3,15 +3,19 @@
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 
 from ledger import authority
 from workflows.flows import conf, live
-from workflows.flows.api.engine import answer, with_cors
+from workflows.flows.api.engine import answer, no_such_route, with_cors
 
 
+@csrf_exempt
 @authority.public
-def process(_request: HttpRequest) -> HttpResponse:
+def process(request: HttpRequest) -> HttpResponse:
     """Say that this process answers; PostgreSQL leads, so every process does."""
+    if request.method != "GET":
+        return no_such_route(request)
     settings = conf.current()
     response = answer(
         {

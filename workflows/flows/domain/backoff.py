@@ -5,6 +5,8 @@ from datetime import timedelta
 from workflows.flows.domain.step import WorkConfig
 
 _EXPONENT_MAX = 62
+_DELAY_MS_MAX = 31_536_000_000
+"""A year: what lies further ahead may be no date any more."""
 
 
 def delay(work: WorkConfig, retry_count: int) -> timedelta:
@@ -17,7 +19,7 @@ def delay(work: WorkConfig, retry_count: int) -> timedelta:
             wanted = base << min(retry_count, _EXPONENT_MAX)
         case _:
             wanted = base
-    return timedelta(milliseconds=min(wanted, cap))
+    return timedelta(milliseconds=min(wanted, cap, _DELAY_MS_MAX))
 
 
 def may_retry(work: WorkConfig, retry_count: int) -> bool:

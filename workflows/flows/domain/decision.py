@@ -15,7 +15,7 @@ from workflows.flows.domain import inputs as given
 from workflows.flows.domain import outlook, work_items
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.domain.step_decisions import GATED_OUT, StepDecisions
+from workflows.flows.domain.step_decisions import GATED_OUT, UNRECORDABLE, StepDecisions
 
 NOT_NEEDED = "outputs not needed"
 UNREACHABLE = "required input no longer available"
@@ -142,8 +142,15 @@ class Decision(StepDecisions):
         elif goals and all(one.error == GATED_OUT for _, one in goals):
             self.fail_flow("flow failed")
         else:
-            self.raise_event(happened.FlowCompleted(at=self.world.at, result=self._result()))
+            self._complete_flow()
         return True
+
+    def _complete_flow(self) -> None:
+        result = self._result()
+        if why := self.world.why_unrecordable(result):
+            self.fail_flow(f"{UNRECORDABLE}\n{why}")
+        else:
+            self.raise_event(happened.FlowCompleted(at=self.world.at, result=result))
 
     def _result(self) -> dict[str, Any]:
         """Return the outputs of all goals; init answers for a goal that had nothing to do."""

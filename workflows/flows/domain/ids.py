@@ -6,6 +6,7 @@ import re
 from events.domain.principal import Principal, PrincipalKind
 
 FLOW_ID_BYTES_MAX = 256
+STEP_ID_BYTES_MAX = 256
 CHILD_SEPARATOR = ":"
 
 _RECORDED_CHARS_MAX = 180
@@ -23,6 +24,11 @@ def sanitized(raw: str) -> str:
 def is_clean(raw: str) -> bool:
     """Tell whether `raw` has only characters an id may have."""
     return _FORBIDDEN.search(raw) is None
+
+
+def is_storable(raw: str) -> bool:
+    """Tell whether PostgreSQL can be asked for this text at all."""
+    return "\0" not in raw
 
 
 def child_flow_id(*, parent: str, step: str, token: str) -> str:

@@ -1,11 +1,11 @@
 """When the inputs of a step are settled, and what they are then (Argyll spec §1.3, §6.3-6.5)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from workflows.flows.domain import decoder
 from workflows.flows.domain.flow import Flow, StepStatus, Value
 from workflows.flows.domain.gates import Gate, ScriptFailed, StepGate, gate_of, step_gate
 from workflows.flows.domain.step import Attribute, Collect, Role, Step
@@ -255,6 +255,6 @@ def _mapped(name: str, spec: Attribute, value: Any, languages: Languages) -> Any
 
 def _literal(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return decoder.only_value(text.encode(errors="replace"))
+    except decoder.Undecodable:
         return None

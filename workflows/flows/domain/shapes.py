@@ -44,6 +44,8 @@ class Struct:
 
 Shape = Scalar | Anything | ListOf | MapOf | Struct
 
+_INTEGER_END = 2**63
+
 ANYTHING = Anything()
 TEXT = Scalar("string", "string")
 INTEGER = Scalar("number", "int")
@@ -63,11 +65,11 @@ def check(document: Any, shape: Struct) -> dict[str, Any]:
 def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...]) -> None:
     if value is None or isinstance(shape, Anything):
         return
-    kind = _kind_of(value)
+    kind = kind_of(value)
     if kind != _expected_kind(shape):
         raise _mismatch(kind, _go_type(shape), struct, path)
     match shape:
-        case Scalar(kind="number", go_type=go_type) if not float(value).is_integer():
+        case Scalar(kind="number", go_type=go_type) if not _is_whole(value):
             raise _mismatch(f"number {value}", go_type, struct, path)
         case ListOf(item=item):
             for element in value:
@@ -76,8 +78,13 @@ def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...
             for key, element in value.items():
                 _check(element, item, struct=struct, path=(*path, key))
         case Struct(name=name, fields=fields):
-            for key in value.keys() & fields.keys():
-                _check(value[key], fields[key], struct=name, path=(*path, key))
+            for key in value:  # In the order of the document: the first mismatch is told.
+                if key in fields:
+                    _check(value[key], fields[key], struct=name, path=(*path, key))
+
+
+def _is_whole(value: float) -> bool:
+    return float(value).is_integer() and abs(value) < _INTEGER_END
 
 
 def _expected_kind(shape: Scalar | ListOf | MapOf | Struct) -> str:
@@ -94,7 +101,8 @@ def _go_type(shape: Scalar | ListOf | MapOf | Struct) -> str:
     return f"api.{shape.name}" if isinstance(shape, Struct) else shape.go_type
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return the kind of a JSON value other than null, as the original's decoder calls it."""
     match value:
         case bool():
             return "bool"

@@ -264,11 +264,11 @@ class Step:
             **_filled(
                 labels=dict(self.labels),
                 predicate=self.predicate and self.predicate.as_json(),
-                work_config=work,
                 http=self.http and self.http.as_json(),
                 script=self.script and self.script.as_json(),
                 memoizable=self.memoizable,
             ),
+            **({"work_config": work} if work is not None else {}),
             **({"flow": {"goals": list(self.flow_goals)}} if self.flow_goals is not None else {}),
             **extension,
         }

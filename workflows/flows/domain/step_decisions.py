@@ -15,10 +15,12 @@ from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
+from workflows.flows.domain.telling import told
 from workflows.flows.domain.world import World
 
 GATED_OUT = "required match did not match"
 NOT_TRUE = "predicate returned false"
+UNRECORDABLE = "values cannot be recorded"
 
 
 class StepDecisions:
@@ -102,6 +104,9 @@ class StepDecisions:
 
     def succeed_item(self, step: Step, token: str, outputs: Mapping[str, Any] | None) -> None:
         at = self.world.at
+        if why := self.world.why_unrecordable(outputs or {}):
+            self.fail_item(step, token, f"{UNRECORDABLE}\n{why}")
+            return
         self.raise_event(
             happened.WorkSucceeded(at=at, step_id=step.id, token=token, outputs=outputs)
         )
@@ -115,7 +120,7 @@ class StepDecisions:
 
     def fail_item(self, step: Step, token: str, error: str) -> None:
         at = self.world.at
-        error = error or "work item failed"
+        error = told(error) or "work item failed"
         self.raise_event(happened.WorkFailed(at=at, step_id=step.id, token=token, error=error))
         execution = self.flow.executions[step.id]
         if execution.status == StepStatus.ACTIVE:
@@ -123,6 +128,7 @@ class StepDecisions:
 
     def retry_or_fail_item(self, step: Step, item: WorkItem, error: str) -> None:
         at = self.world.at
+        error = told(error)
         work = self.work_config(step.id)
         self.raise_event(
             happened.WorkNotCompleted(at=at, step_id=step.id, token=item.token, error=error)
@@ -183,6 +189,10 @@ class StepDecisions:
         items = {
             self.world.token(self.flow.id, step.id, index): part for index, part in enumerate(parts)
         }
+        why = self.world.why_unrecordable({"inputs": inputs, "work_items": items})
+        if why and not self._is_starting:
+            self.fail_step(step.id, f"{UNRECORDABLE}\n{why}", None)
+            return
         self.raise_event(
             happened.StepStarted(at=self.world.at, step_id=step.id, inputs=inputs, work_items=items)
         )
@@ -191,9 +201,11 @@ class StepDecisions:
 
     def complete_step(self, step: Step) -> None:
         execution = self.flow.executions[step.id]
-        self.complete_step_with(
-            step, work_items.step_outputs(step, execution, self.world.languages)
-        )
+        outputs = work_items.step_outputs(step, execution, self.world.languages)
+        if why := self.world.why_unrecordable(outputs):
+            self.fail_step(step.id, f"{UNRECORDABLE}\n{why}", execution.inputs)
+        else:
+            self.complete_step_with(step, outputs)
 
     def complete_step_with(self, step: Step, outputs: Mapping[str, Any]) -> None:
         at = self.world.at
@@ -228,7 +240,7 @@ class StepDecisions:
 
     def fail_step(self, step_id: str, error: str, inputs: Mapping[str, Any] | None) -> None:
         self.raise_event(
-            happened.StepFailed(at=self.world.at, step_id=step_id, error=error, inputs=inputs)
+            happened.StepFailed(at=self.world.at, step_id=step_id, error=told(error), inputs=inputs)
         )
         self.compensate_step(self.flow.step(step_id))
 
@@ -247,11 +259,12 @@ class StepDecisions:
 
     def fail_compensation(self, step_id: str, token: str, error: str) -> None:
         self.raise_event(
-            happened.CompFailed(at=self.world.at, step_id=step_id, token=token, error=error)
+            happened.CompFailed(at=self.world.at, step_id=step_id, token=token, error=told(error))
         )
 
     def retry_or_fail_compensation(self, step_id: str, item: WorkItem, error: str) -> None:
         at = self.world.at
+        error = told(error)
         work = self.work_config(step_id)
         if not may_retry(work, item.retry_count):
             self.fail_compensation(step_id, item.token, error)

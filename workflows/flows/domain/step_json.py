@@ -38,7 +38,7 @@ def step_from_json(document: Any) -> Step:
         work_config=_work_config(body.get("work_config")),
         http=_http(body.get("http")),
         script=_script(body.get("script")),
-        flow_goals=_goals(body.get("flow")),
+        flow_goals=_flow_goals(body.get("flow")),
         settings=(body.get(type_) or {}) if type_ in own else None,
         memoizable=bool(body.get("memoizable")),
     )
@@ -103,7 +103,7 @@ def _work_config(body: Mapping[str, Any] | None) -> WorkConfig | None:
     )
 
 
-def _goals(body: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+def _flow_goals(body: Mapping[str, Any] | None) -> tuple[str, ...] | None:
     return None if body is None else tuple(body.get("goals") or ())
 
 
@@ -147,6 +147,7 @@ _WORK = shapes.Struct(
         "parallelism": INTEGER,
     },
 )
+_GOALS = shapes.ListOf(shapes.Scalar("string", "api.StepID"), "[]api.StepID")
 STEP_SHAPE = shapes.Struct(
     "Step",
     {
@@ -159,7 +160,7 @@ STEP_SHAPE = shapes.Struct(
         "work_config": _WORK,
         "http": _HTTP,
         "script": _SCRIPT,
-        "flow": shapes.Struct("FlowConfig", {"goals": shapes.ListOf(TEXT, "[]api.StepID")}),
+        "flow": shapes.Struct("FlowConfig", {"goals": _GOALS}),
         "python": shapes.MapOf(ANYTHING, "api.PythonConfig"),
         "approval": shapes.MapOf(ANYTHING, "api.ApprovalConfig"),
         "wait": shapes.MapOf(ANYTHING, "api.WaitConfig"),

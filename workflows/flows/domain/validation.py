@@ -4,7 +4,6 @@ Compiling is a port: `compile_script(script, parameters)` raises `ScriptBroken` 
 message of the language, so that this module needs none of the languages.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from events.domain.catalogue import is_journal_name
 from ledger.domain.approval import QUORUM_MAX
 from ledger.domain.capability import Risk
+from workflows.flows.domain import decoder, ids
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
     AWAITING_TYPES,
@@ -52,6 +52,8 @@ def validate(step: Step, *, compile_script: CompileScript) -> None:
     """
     if not step.id:
         raise StepInvalid("step ID empty", pointer="/id")
+    if len(step.id.encode()) > ids.STEP_ID_BYTES_MAX:
+        raise StepInvalid(f"step ID too long: maximum is {ids.STEP_ID_BYTES_MAX}", pointer="/id")
     if not step.name:
         raise StepInvalid("step name empty", pointer="/name")
     _check_type(step)
@@ -255,8 +257,8 @@ def _check_literal(name: str, spec: Attribute) -> None:
 
 def _literal_fault(text: str, type_: str) -> str | None:
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = decoder.only_value(text.encode(errors="replace"))
+    except decoder.Undecodable:
         return "must be valid JSON"
     accepts, reason = _JSON_TYPES.get(type_, (lambda _: True, ""))
     return None if accepts(value) else reason

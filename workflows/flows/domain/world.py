@@ -47,7 +47,8 @@ class World:
 
     `is_healthy(step)` says whether a worker may run it, `remembered(step, inputs)` what a
     memoizable step once answered, `why_not_ask(step)` why nobody can be asked to approve it
-    (empty if somebody can), `inline_max` how many scripts one decision may run.
+    (empty if somebody can), `why_unrecordable(values)` why no event can carry them (likewise),
+    `inline_max` how many scripts one decision may run.
     """
 
     at: datetime
@@ -59,6 +60,7 @@ class World:
         lambda _step, _inputs: None
     )
     why_not_ask: Callable[[Step], str] = lambda _step: ""
+    why_unrecordable: Callable[[Mapping[str, Any]], str] = lambda _values: ""
     inline_max: int = 200
 
     def token(self, flow_id: str, step_id: str, index: int) -> str:

@@ -1,15 +1,23 @@
-"""CEL, the Common Expression Language: typed, without loops, so it always ends."""
+"""CEL, the Common Expression Language: typed, without loops, so it always ends.
 
-from collections.abc import Mapping
-from functools import lru_cache
+What JSON has not is written as the language's own JSON mapping has it: bytes in base64,
+times as RFC 3339, durations in seconds, types by their names.
+"""
+
+import base64
+import math
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any
-
-import orjson
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 
+SOURCE_CHARS_MAX = 64 << 10
+DEPTH_MAX = 48
 _PROGRAMS_MAX = 1024
+_EXACT_MAX = 2**53 - 1
 
 
 def check(source: str) -> None:
@@ -26,27 +34,96 @@ def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
     :raises ScriptFailed: if it has none.
     """
     # Half a second to load, and most installations never do.
-    from celpy.adapter import CELJSONEncoder, json_to_cel  # noqa: PLC0415
+    from celpy.adapter import json_to_cel  # noqa: PLC0415
     from celpy.evaluation import CELEvalError  # noqa: PLC0415
 
     try:
         activation = {name: json_to_cel(value) for name, value in arguments.items()}
-        found = _compiled(source).evaluate(activation)
-    except (CELEvalError, ScriptBroken, ValueError, TypeError) as error:
+        return _plain(_compiled(source).evaluate(activation), 0)
+    except CELEvalError as error:
+        # What else it carries are names of Python.
+        reason = str(error.args[0]).partition(" (in activation")[0]
+        raise ScriptFailed(f"cel execution error\n{reason}") from error
+    except (ScriptBroken, ValueError, TypeError) as error:
         raise ScriptFailed(f"cel execution error\n{error}") from error
     except RecursionError as error:
         raise ScriptFailed("cel execution error\nnested too deep") from error
-    return _plain(CELJSONEncoder.to_python(found))
 
 
-def _plain(found: Any) -> Any:
-    try:
-        text = orjson.dumps(found)
-    except TypeError as error:
-        raise ScriptFailed(f"cel execution error\nresult is no JSON: {error}") from error
-    if rb"\u0000" in text:
-        raise ScriptFailed("cel execution error\nresult has text with a NUL")
-    return orjson.loads(text)
+def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911 (one branch per type)
+    from celpy import celtypes  # noqa: PLC0415
+
+    if depth > DEPTH_MAX:
+        raise ValueError("nested too deep")
+    match found:
+        case None:
+            return None
+        case celtypes.BoolType() | bool():
+            return bool(found)
+        case int():
+            return int(found) if abs(found) <= _EXACT_MAX else float(found)
+        case float():
+            return _number(float(found))
+        case str():
+            return _text(str(found))
+        case bytes():
+            return base64.b64encode(found).decode()
+        case Mapping():
+            return {_key(key): _plain(value, depth + 1) for key, value in found.items()}
+        case list():
+            return [_plain(item, depth + 1) for item in found]
+        case celtypes.TimestampType() | celtypes.DurationType():
+            moment: Any = found
+            return str(celtypes.StringType(moment))
+        case type():
+            return found.__name__
+        case _:
+            raise TypeError(f"result is no JSON: {type(found).__name__}")
+
+
+def _number(value: float) -> int | float:
+    if math.isnan(value):
+        raise ValueError("result is not a number")
+    if math.isinf(value):
+        return math.copysign(sys.float_info.max, value)
+    return int(value) if value.is_integer() and abs(value) <= _EXACT_MAX else value
+
+
+def _key(key: Any) -> str:
+    plain = _plain(key, 0)
+    return plain if isinstance(plain, str) else str(plain).lower()
+
+
+def _text(text: str) -> str:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("result has text with a NUL or a lone surrogate")
+    return text
+
+
+_COMPARING = ("_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_")
+_RECKONING = ("_+_", "_-_", "_*_", "_/_")
+
+
+@cache
+def _operators() -> dict[str, Callable[[Any, Any], Any]]:
+    """Return the operators, of which each takes an integer beside a double for a double.
+
+    The language compares numbers of all types. JSON has one type of number, so what a script
+    is given says nothing about the type that its author had in mind.
+    """
+    from celpy import celtypes, evaluation  # noqa: PLC0415
+
+    def lenient(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def operator(left: Any, right: Any) -> Any:
+            kinds = {type(left), type(right)}
+            if celtypes.DoubleType in kinds and kinds & {celtypes.IntType, celtypes.UintType}:
+                left, right = celtypes.DoubleType(left), celtypes.DoubleType(right)
+            return operate(left, right)
+
+        return operator
+
+    known = evaluation.base_functions
+    return {name: lenient(known[name]) for name in (*_COMPARING, *_RECKONING)}
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)
@@ -54,9 +131,11 @@ def _compiled(source: str) -> Any:
     import celpy  # noqa: PLC0415
     from celpy.celparser import CELParseError  # noqa: PLC0415
 
+    if len(source) > SOURCE_CHARS_MAX:
+        raise ScriptBroken(f"script too long: more than {SOURCE_CHARS_MAX} characters")
     environment = celpy.Environment()
     try:
-        return environment.program(environment.compile(source))
+        return environment.program(environment.compile(source), functions=_operators())
     except CELParseError as error:
         raise ScriptBroken(f"cel compile error: {str(error).splitlines()[0]}") from error
     except RecursionError as error:

@@ -14,6 +14,7 @@ from typing import Any
 SEQUENCE_ITEMS_MAX = 100_000
 DEPTH_MAX = 64
 _INTEGER_MAX = 2**63 - 1
+_EXACT_MAX = 2**53 - 1
 
 
 class AleError(Exception):
@@ -138,7 +139,7 @@ def _as_json(value: Any) -> Any:  # noqa: PLR0911 (one branch per type)
         case bool() | None:
             return value
         case int():
-            return value if abs(value) <= _INTEGER_MAX else str(value)
+            return _integer(value)
         case float():
             return _number(value)
         case str():
@@ -158,7 +159,14 @@ def _number(value: float) -> Any:
         raise AleError("result is not a number")
     if math.isinf(value):
         return math.copysign(sys.float_info.max, value)
-    return int(value) if value.is_integer() and abs(value) < 2.0**63 else value
+    return int(value) if value.is_integer() and abs(value) <= _EXACT_MAX else value
+
+
+def _integer(value: int) -> Any:
+    """Numbers on the wire are doubles: what they cannot count is rounded, or a text."""
+    if abs(value) <= _EXACT_MAX:
+        return value
+    return float(value) if abs(value) <= _INTEGER_MAX else str(value)
 
 
 def _storable(text: str) -> str:

@@ -1,0 +1,180 @@
+"""What is hardly ever sent over Argyll's HTTP surface, and must not break anything."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.integration.workflows.flows.test_engine_api import ask, script
+from tests.support.step_server import StepServer
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _open_engine(settings: Settings) -> None:
+    settings.OPEN_ENGINE = True
+
+
+def called(peer: StepServer, answer: Any, **extra: Any) -> None:
+    """Register the step `call`, which is answered so."""
+    peer.says["/call"] = answer if isinstance(answer, tuple) else (200, answer)
+    body = {"id": "call", "name": "call", "type": "sync", "http": {"endpoint": peer.url("/call")}}
+    attributes = {"out": {"role": "output"}}
+    assert ask("POST", "/engine/step", {"attributes": attributes, **body, **extra})[0] == 201
+
+
+def started(flow_id: str, goal: str, **init: list[Any]) -> None:
+    assert ask("POST", "/engine/flow", {"id": flow_id, "goals": [goal], "init": init})[0] == 201
+
+
+class TestAnswersOfSteps:
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (b'{"out":NaN}', "invalid character 'N' looking for beginning of value"),
+            (b'{"out":1e400}', "json: cannot unmarshal number 1e400 into Go value of type float64"),
+            (b'{"out":"\\u0000"}', "a text has a NUL"),
+            (b'{"out":' + b"[" * 60 + b"]" * 60 + b"}", "nested more than 48 levels deep"),
+            (b'{"out":1} x', "invalid character 'x' after top-level value"),
+            (b'{"out":', "unexpected end of JSON input"),
+            (b"[1]", "json: cannot unmarshal array into Go value of type api.Args"),
+        ],
+    )
+    def test_that_no_event_can_carry_fail_their_step_at_once(
+        self, peer: StepServer, answer: bytes, reason: str
+    ) -> None:
+        called(peer, answer)
+        started("odd", "call")
+
+        work_off()
+
+        ended = flow("odd")
+        assert ended.error == f"step call failed: invalid output JSON: {reason}"
+        assert ended.is_over
+        assert len(peer.calls("/call")) == 1
+        assert not Work.objects.exclude(status__in=["done", "cancelled"]).exists()
+
+    def test_that_are_more_than_one_event_carries_together_fail_their_step(
+        self, peer: StepServer
+    ) -> None:
+        called(
+            peer,
+            {"out": "x" * 400_000},
+            attributes={
+                "each": {"role": "required", "required": {"for_each": True}},
+                "out": {"role": "output"},
+            },
+        )
+        started("much", "call", each=[[1, 2, 3]])
+
+        work_off()
+
+        assert flow("much").is_over
+        assert flow("much").error.startswith("step call failed: values cannot be recorded\n")
+
+    def test_whose_errors_are_unreadable_are_told_as_far_as_they_can_be(
+        self, peer: StepServer
+    ) -> None:
+        called(peer, (422, b'{"detail":"' + b"x" * 20_000 + b'\xff"}'))
+        started("loud", "call")
+
+        work_off()
+
+        assert flow("loud").is_over
+        assert len(flow("loud").error) < 9_000
+
+    def test_may_have_numbers_that_only_doubles_hold(self, peer: StepServer) -> None:
+        called(peer, b'{"out":12345678901234567890}')
+        started("large", "call")
+
+        work_off()
+
+        assert flow("large").values("out")[0].value == 1.2345678901234567e19
+
+
+class TestScripts:
+    def test_that_give_what_no_event_can_carry_fail_their_flow_and_not_the_request(self) -> None:
+        text = '(let [f (lambda (x) (str x x))] (f (f (f (f (f (f (f (f "%s")))))))))' % (
+            "x" * 4096
+        )
+        ask("POST", "/engine/step", script("grow", text))
+
+        started("grown", "grow")
+
+        assert flow("grown").error.startswith("step grow failed: ")
+        assert flow("grown").is_over
+
+
+class TestRequests:
+    def test_for_more_items_than_a_step_may_have_are_refused_as_in_the_original(self) -> None:
+        each = {"n": {"role": "required", "required": {"for_each": True}}}
+        ask("POST", "/engine/step", script("many", "{}", attributes=each))
+        body = {"id": "many", "goals": ["many"], "init": {"n": [[0] * 10_001]}}
+
+        assert ask("POST", "/engine/flow", body) == (
+            500,
+            {
+                "error": "failed to start flow: too many work items: 10001 (max 10000)",
+                "status": 500,
+            },
+        )
+        assert ask("GET", "/engine/flow/many")[0] == 404
+
+    @pytest.mark.parametrize("flow_id", ["%00", "x" * 600, "%E2%98%83"])
+    def test_for_flows_that_cannot_be_are_not_found(self, flow_id: str) -> None:
+        for path in ("", "/status", "/events"):
+            assert ask("GET", f"/engine/flow/{flow_id}{path}")[0] == 404
+        assert ask("POST", f"/webhook/{flow_id}/step/token", {}) == (
+            400,
+            {"error": "Flow not found", "status": 400},
+        )
+
+    @pytest.mark.parametrize("recent", [10**40, -(10**40)])
+    def test_with_a_cursor_out_of_time_are_refused(self, recent: int) -> None:
+        key = json.dumps({"id": "a", "group": 1, "recent": recent}).encode()
+        cursor = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+        assert ask("POST", "/engine/flow/query", {"cursor": cursor}) == (
+            400,
+            {"error": "invalid flow cursor", "status": 400},
+        )
+
+    def test_tell_of_the_first_member_of_another_type(self) -> None:
+        body = '{"memoizable":1,"name":2,"id":3}'
+
+        assert ask("POST", "/engine/step", body)[1]["error"] == (
+            "invalid JSON request: json: cannot unmarshal number into Go struct field "
+            "Step.memoizable of type bool"
+        )
+
+    def test_with_a_default_that_is_no_json_are_refused(self) -> None:
+        literal = {"role": "optional", "type": "number", "optional": {"default": "NaN"}}
+
+        assert (
+            ask("POST", "/engine/step", script("nan", "1", attributes={"x": literal}))[1]["error"]
+            == 'invalid step\ninvalid default value for type for attribute "x": must be valid JSON'
+        )
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("POST", "/health"), ("POST", "/webhook"), ("PUT", "/engine/ws"), ("POST", "/engine/")],
+    )
+    def test_by_a_method_that_an_address_has_not_are_not_found(
+        self, method: str, path: str
+    ) -> None:
+        response = Client(enforce_csrf_checks=True).generic(method, path)
+
+        assert (response.status_code, response.content) == (404, b"404 page not found")
+
+    def test_of_a_browser_beforehand_are_let_pass_everywhere(self) -> None:
+        for path in ("/health", "/engine/ws", "/webhook/f/s/t/"):
+            assert (Client().options(path).status_code, Client().options(path).content) == (
+                200,
+                b"",
+            )

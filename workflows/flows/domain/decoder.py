@@ -1,0 +1,115 @@
+"""Read JSON as Argyll does (spec §2.1): numbers are doubles, of equal keys the last counts.
+
+What no event can carry is refused here, so that it never gets further: NUL, numbers beyond
+doubles, values nested too deep. The words for a broken document are `scanner`'s.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from workflows.flows.domain import scanner
+
+DEPTH_MAX: Final = 48
+"""Below what an event may have, which wraps values, and lists of items wrap them again."""
+
+_INTEGER_MAX = 2**53 - 1
+_INTEGER_DIGITS = 16
+_ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_NUL = "\0"
+
+
+class Undecodable(Exception):
+    """The message says why, in the words of Argyll's decoder if it would refuse it too."""
+
+
+def first_value(raw: bytes) -> Any:
+    """Return the first JSON value; whatever follows it is ignored.
+
+    :raises Undecodable: if there is none.
+    """
+    return _decoded(raw, is_whole=False)
+
+
+def only_value(raw: bytes) -> Any:
+    """Return the JSON value that `raw` is.
+
+    :raises Undecodable: if it is none, or more than one.
+    """
+    return _decoded(raw, is_whole=True)
+
+
+def _decoded(raw: bytes, *, is_whole: bool) -> Any:
+    text = raw.decode("utf-8", "replace").lstrip(scanner.BLANK)
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except (json.JSONDecodeError, _NotJson):
+        raise Undecodable(scanner.fault(raw, is_whole=is_whole)) from None
+    except RecursionError:
+        raise Undecodable(_TOO_DEEP) from None
+    if is_whole and text[end:].strip(scanner.BLANK):
+        raise Undecodable(scanner.fault(raw, is_whole=True))
+    if text.count("[") + text.count("{") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+        raise Undecodable(_TOO_DEEP)
+    if _NUL in text or _ODD_ESCAPE.search(text):
+        return _mended(value)
+    return value
+
+
+_TOO_DEEP = f"nested more than {DEPTH_MAX} levels deep"
+
+
+class _NotJson(Exception):
+    """A constant that Python knows and JSON does not."""
+
+
+def _integer(digits: str) -> int | float:
+    # The length first: int() refuses more than 4,300 digits.
+    if len(digits) <= _INTEGER_DIGITS + 1 and abs(value := int(digits)) <= _INTEGER_MAX:
+        return value
+    return _number(digits)
+
+
+def _number(digits: str) -> int | float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        shown = digits if len(digits) <= _SHOWN_MAX else f"{digits[:_SHOWN_MAX]}…"
+        raise Undecodable(f"json: cannot unmarshal number {shown} into Go value of type float64")
+    return int(value) if value.is_integer() and abs(value) <= _INTEGER_MAX else value
+
+
+_SHOWN_MAX = 40
+
+
+def _constant(_name: str) -> Any:
+    raise _NotJson
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_constant)
+
+
+def _depth(value: Any) -> int:
+    deepest = 0
+    pending = [(value, 1)]
+    while pending and deepest <= DEPTH_MAX:
+        one, depth = pending.pop()
+        if isinstance(one, dict | list):
+            deepest = max(deepest, depth)
+            parts = one.values() if isinstance(one, dict) else one
+            pending += [(part, depth + 1) for part in parts]
+    return deepest
+
+
+def _mended(value: Any) -> Any:
+    match value:
+        case str():
+            if _NUL in value:
+                raise Undecodable("a text has a NUL")
+            # Halves of characters become the sign for what cannot be read, as in the original.
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_mended(item) for item in value]
+        case dict():
+            return {_mended(key): _mended(item) for key, item in value.items()}
+        case _:
+            return value
