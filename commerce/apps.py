@@ -22,8 +22,9 @@ class CommerceConfig(AppConfig):
             subscribers,
             timetable,
         )
-        from commerce.commands import bookings, invoices, money, products  # noqa: F401, PLC0415
+        from commerce.commands import bookings, documents, invoices, money, products  # noqa: F401, PLC0415
         from commerce.reversals import bookings as _bookings  # noqa: F401, PLC0415
+        from commerce.reversals import documents as _documents  # noqa: F401, PLC0415
         from commerce.reversals import money as _money  # noqa: F401, PLC0415
         from commerce.reversals import products as _products  # noqa: F401, PLC0415
 

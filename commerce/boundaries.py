@@ -8,6 +8,7 @@ from commerce.models import (
     Capture,
     CreditNote,
     Delivery,
+    DocumentAccess,
     ExternalRef,
     Invoice,
     InvoiceLine,
@@ -35,6 +36,7 @@ declare(Voucher, booking="booking")
 declare(Invoice, booking="booking")
 declare(InvoiceLine, booking="invoice__booking")
 declare(Rendition, booking="invoice__booking")
+declare(DocumentAccess, booking="document__invoice__booking")
 declare(ExternalRef, booking="invoice__booking")
 declare(Payment, booking="invoice__booking", invoice="invoice")
 declare(Capture, booking="payment__invoice__booking")

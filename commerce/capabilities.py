@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from events.domain.principal import PrincipalKind
 from ledger.capabilities import declare
-from ledger.domain.capability import Risk
+from ledger.domain.capability import PEOPLE, Risk
 
 _VIEW_BOOKING = "commerce.view_booking"
 _CHANGE_BOOKING = "commerce.change_booking"
@@ -82,7 +83,18 @@ _declare("invoice.create", "Draft invoices, and discard drafts.", risk="medium")
 _declare("invoice.issue", "Issue invoices.", risk="high", on=_CHANGE_INVOICE)
 _declare("invoice.void", "Void unpaid invoices.", risk="critical", on=_CHANGE_INVOICE)
 _declare("invoice.generate_document", "Make documents of invoices.", on=_CHANGE_INVOICE)
-_declare("invoice.read_document", "Open documents of invoices.", risk="medium", on=_VIEW_INVOICE)
+_declare("invoice.read_document", "Open documents of invoices.", risk="high", on=_VIEW_INVOICE)
+_declare("document_access.read", "See who may open which document, and for what.")
+declare(
+    "document_access.manage",
+    meaning="Let others open a document for a while, and end that.",
+    resource="document_access",
+    action="manage",
+    risk="high",
+    # Who lets others in can go in: nobody gives away more than they have.
+    all_of=["invoice.read_document"],
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
 _declare("invoice.request_payment", "Ask a provider to collect an invoice.", on=_CHANGE_INVOICE)
 _declare("invoice.poll_settlement", "Ask providers what was paid.", on=_CHANGE_INVOICE)
 

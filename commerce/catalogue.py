@@ -46,6 +46,7 @@ declare_stream("policy", meaning="One cancellation policy.", read="policy.read")
 declare_stream("booking", meaning="One booking.", read="booking.read", object_resolver=_booking)
 declare_stream("voucher", meaning="One voucher.", read="voucher.read")
 declare_stream("invoice", meaning="One invoice.", read="invoice.read", object_resolver=_invoice)
+declare_stream("document_access", meaning="Who may open one document.", read="document_access.read")
 declare_stream("credit_note", meaning="One credit note.", read="credit_note.read")
 declare_stream("refund", meaning="One refund.", read="refund.read")
 
@@ -304,6 +305,22 @@ _note(
     "A document of an invoice is ready to be sent.",
     schema=record(**_RENDITION, renderedBodyFormat=one_of("html", "json", "pdf"), regenerated=FLAG),
     stream="invoice",
+)
+
+# Documents
+
+_ACCESS = {"accessId": ID, "documentId": ID, "invoiceId": ID, "bookingId": ID, "grantee": TEXT}
+_fact(
+    "document.access.granted",
+    "Somebody may open a document for a while.",
+    schema=record(**_ACCESS, expiresAt=TIME),
+    stream="document_access",
+)
+_fact(
+    "document.access.revoked",
+    "Somebody may not open a document any more.",
+    schema=record(**_ACCESS, revokedAt=TIME),
+    stream="document_access",
 )
 
 # Money back

@@ -33,3 +33,5 @@ HOLD = timedelta(minutes=30)
 INVOICE_DUE = timedelta(days=14)
 SETTLEMENT_WINDOW = timedelta(days=3)
 """For how long the demo provider takes a capture back."""
+DOCUMENT_ACCESS = timedelta(days=14)
+"""For how long a document can be opened under a grant that says nothing else."""

@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from commerce.domain.booking.state import Status
@@ -15,11 +16,13 @@ from commerce.models import (
     Payment,
     PaymentMethod,
     Product,
+    Rendition,
     RenditionFormat,
     Slot,
 )
 from commerce.services import (
     bookings,
+    document_access,
     invoices,
     payments,
     policies,
@@ -45,6 +48,8 @@ PRODUCTS: tuple[dict[str, Any], ...] = (
 )
 DEPARTURES_IN_DAYS = (5, 20, 45)
 CAPACITY = 12
+AUDITOR = "auditor"
+"""Somebody without any capability, and without a password until an administrator sets one."""
 PEOPLE = (
     ("Ada", "Lovelace"),
     ("Grace", "Hopper"),
@@ -149,8 +154,20 @@ def _confirm(booking: Booking) -> None:
 
 
 def _travel(booking: Booking) -> None:
-    _paid(booking)
+    payment = _paid(booking)
     bookings.start_booking(booking_id=booking.pk)
+    _audit(payment.invoice.renditions.get())
+
+
+def _audit(document: Rendition) -> None:
+    """Let somebody from outside look at a document; the first time it was ended again."""
+    auditor = User.objects.filter(username=AUDITOR).first() or User.objects.create_user(AUDITOR)
+    for purpose in ("The audit of last year.", "The audit of this year."):
+        access = document_access.grant_document_access(
+            document_id=document.pk, grantee=f"user:{auditor.pk}", purpose=purpose
+        )
+        if "last year" in purpose:
+            document_access.revoke_document_access(access_id=access.pk, reason="It is over.")
 
 
 def _cancel(booking: Booking) -> None:

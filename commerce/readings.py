@@ -7,7 +7,16 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from commerce.models import Booking, CreditNote, Invoice, Payment, Product, Refund, Slot
+from commerce.models import (
+    Booking,
+    CreditNote,
+    DocumentAccess,
+    Invoice,
+    Payment,
+    Product,
+    Refund,
+    Slot,
+)
 from ledger.readings import Reading, register
 
 
@@ -72,6 +81,12 @@ for _model, _capability, _meaning, _names in (
         "refund.read",
         "What was given back.",
         "id payment_id status currency amount_cents created_at",
+    ),
+    (
+        DocumentAccess,
+        "document_access.read",
+        "Who may open a document, and until when.",
+        "id document_id grantee granted_at expires_at revoked_at",
     ),
 ):
     register(

@@ -13,6 +13,7 @@ from commerce.domain.refunds import RefundStatus
 from commerce.models import (
     Booking,
     CreditNote,
+    DocumentAccess,
     Invoice,
     Payment,
     PaymentStatus,
@@ -48,6 +49,9 @@ def _of_invoice(invoice_id: str) -> Iterator[Target]:
         return
     for payment_id in payments:
         yield Target(type="payment", id=str(payment_id))
+    accesses = DocumentAccess.objects.filter(document__invoice__pk=invoice_id)
+    for access_id in accesses.values_list("pk", flat=True):
+        yield Target(type="document_access", id=str(access_id))
 
 
 def _stamped(stamp: str) -> QuerySet[Booking]:
@@ -237,5 +241,23 @@ drift.declare_check(
         ),
         lasting=("voucher.void",),
         made_at="issued_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="document_access_granted",
+        rows=DocumentAccess.objects.all,
+        mark=Mark(actions=("document_access.grant",), target_type="document_access"),
+        lasting=("document_access.grant",),
+        made_at="granted_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="document_access_revoked",
+        rows=lambda: DocumentAccess.objects.filter(revoked_at__isnull=False),
+        mark=Mark(actions=("document_access.revoke",), target_type="document_access"),
+        lasting=("document_access.revoke",),
+        made_at="granted_at",
     )
 )

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Sum
 
+from commerce.domain import access
+from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import HOLDING as SEATS_HELD
 from commerce.domain.booking.state import TAKING
 from commerce.domain.invoices import InvoiceStatus
@@ -13,6 +15,7 @@ from commerce.models import (
     Allocation,
     Booking,
     CreditNote,
+    DocumentAccess,
     ExternalRef,
     Invoice,
     Payment,
@@ -21,6 +24,9 @@ from commerce.models import (
     Rendition,
     RenditionStatus,
 )
+from ledger.authority import Holder
+from ledger.domain.action import Target
+from ledger.models import ApiKey
 
 _WAITING = (InvoiceStatus.ISSUED.value, InvoiceStatus.PARTIALLY_PAID.value)
 _OPEN = (*_WAITING, InvoiceStatus.OVERDUE.value)
@@ -93,6 +99,50 @@ def has_sendable_invoices(booking_id: UUID) -> bool:
     """Say whether there is anything that documents could be made of."""
     wanted = ~Q(status__in=[InvoiceStatus.DRAFT, InvoiceStatus.VOID])
     return Invoice.objects.filter(wanted, booking=booking_id).exists()
+
+
+def access_status(row: DocumentAccess, *, at: datetime) -> AccessStatus:
+    """Return how it stands with an access at a moment."""
+    return access.status_of(expires_at=row.expires_at, revoked_at=row.revoked_at, at=at)
+
+
+def accesses_in(
+    status: AccessStatus, rows: QuerySet[DocumentAccess], *, at: datetime
+) -> QuerySet[DocumentAccess]:
+    """Keep the accesses with which it stands so at a moment."""
+    match status:
+        case AccessStatus.REVOKED:
+            return rows.filter(revoked_at__isnull=False)
+        case AccessStatus.LIVE:
+            return rows.filter(revoked_at=None, expires_at__gt=at)
+        case AccessStatus.EXPIRED:
+            return rows.filter(revoked_at=None, expires_at__lte=at)
+
+
+def accesses_of(holder: Holder, document_id: UUID) -> QuerySet[DocumentAccess]:
+    """Return all that was ever granted to a credential on a document, the newest first.
+
+    What a user was granted serves whoever acts for them; what a key was granted serves the
+    keys that it was rotated into.
+    """
+    if holder.user is None:
+        return DocumentAccess.objects.none()
+    names = [f"user:{holder.user.pk}"]
+    if holder.key is not None:
+        line = ApiKey.objects.filter(lineage=holder.key.lineage).values_list("prefix", flat=True)
+        names += [f"api_key:{prefix}" for prefix in line]
+    granted = DocumentAccess.objects.filter(document=document_id, grantee__in=names)
+    return granted.order_by("-granted_at", "-pk")
+
+
+def policy_of(row: DocumentAccess) -> str:
+    """Return how entries name the access under which a document was opened."""
+    return f"document_access/{row.pk}"
+
+
+def disclosed_target(document: Rendition) -> Target:
+    """Return what the entry of whoever opens a document is about: its invoice."""
+    return Target(type="invoice", id=str(document.invoice_id))
 
 
 def _sum(rows: QuerySet[Payment] | QuerySet[CreditNote] | QuerySet[Refund]) -> int:

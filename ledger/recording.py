@@ -289,7 +289,7 @@ def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
         kind=Kind.READ,
         status=Status.SUCCEEDED,
         target=read.target,
-        authority=_authority(read.capability, {}, happened),
+        authority=_authority(read.capability, {}, happened, source=read.source),
         happened=happened,
         reason=read.reason,
         fields=tuple(sorted(read.fields)),
@@ -349,13 +349,15 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     entries.append(draft)
 
 
-def _authority(capability_id: str, facts: Any, happened: EventContext) -> Authority:
+def _authority(
+    capability_id: str, facts: Any, happened: EventContext, *, source: str = ""
+) -> Authority:
     capability = capabilities.get(capability_id)
     return Authority(
         capability=capability.id,
         version=capability.version,
         risk=capability.risk_of(facts),
-        source=_SOURCES.get(happened.principal.kind, "none"),
+        source=source or _SOURCES.get(happened.principal.kind, "none"),
     )
 
 

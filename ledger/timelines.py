@@ -6,12 +6,13 @@ travellers and invoices in it because `declare_related` says so.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
 
-from ledger.domain.action import Target
+from ledger.domain.action import Kind, Status, Target
 from ledger.models import Entry, Sealed
 
 RELATED_MAX: Final = 500
@@ -57,6 +58,18 @@ def timeline_of(targets: Iterable[Target], *, with_related: bool = True) -> Quer
         ids = [each.id for each in wanted if each.type == type_]
         found |= Q(target_type=type_, target_id__in=ids)
     return entries().filter(found)
+
+
+def reads_under(policy: str, *, of: Target, since: datetime) -> QuerySet[Entry]:
+    """Return who looked into something since a moment under one policy, the first one first."""
+    looks = Entry.objects.filter(
+        target_type=of.type,
+        target_id=of.id,
+        action_kind=Kind.READ.value,
+        status=Status.SUCCEEDED.value,
+        occurred_at__gte=since,
+    )
+    return looks.filter(disclosure__decision_policy=policy).order_by("occurred_at", "pk")
 
 
 def chain_of(entry: Entry) -> Chain:

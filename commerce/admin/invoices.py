@@ -5,11 +5,14 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
+from commerce import selectors
 from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
 from commerce.models import (
     Capture,
     CreditNote,
+    DocumentAccess,
     ExternalRef,
     Invoice,
     InvoiceLine,
@@ -18,7 +21,14 @@ from commerce.models import (
     Refund,
     Rendition,
 )
-from commerce.services import invoices, payments, refunds, renditions, settlement
+from commerce.services import (
+    document_access,
+    invoices,
+    payments,
+    refunds,
+    renditions,
+    settlement,
+)
 
 
 class LineInline(LookOnlyInline):
@@ -89,6 +99,29 @@ class RenditionAdmin(LookOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rendition]:
         return Rendition.objects.defer("content")
+
+
+@admin.register(DocumentAccess)
+class DocumentAccessAdmin(LookOnly):
+    reads = "document_access.read"
+    list_display = ["document", "grantee", "purpose", "status", "granted_at", "expires_at"]
+    list_filter = ["granted_at", "expires_at", "revoked_at"]
+    search_fields = ["grantee", "purpose", "document__invoice__number", "=id"]
+    ordering = ["-granted_at"]
+    actions = ["revoke"]
+    revoke = acting(
+        "document_access.manage",
+        "Revoke",
+        lambda row: document_access.revoke_document_access(access_id=row.pk, reason=BY_HAND),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentAccess]:
+        rows = DocumentAccess.objects.select_related("document")
+        return rows.defer("document__content")
+
+    @admin.display(description="status")
+    def status(self, access: DocumentAccess) -> str:
+        return selectors.access_status(access, at=timezone.now()).value
 
 
 @admin.register(ExternalRef)

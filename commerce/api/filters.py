@@ -1,7 +1,11 @@
 """What lists can be asked for. Whatever else is asked is a 400."""
 
+from django.db.models import QuerySet
+from django.utils import timezone
 from django_filters import rest_framework as filters
 
+from commerce import selectors
+from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import RefundMethod, RefundStatus
@@ -10,6 +14,7 @@ from commerce.models import (
     CreditNote,
     Delivery,
     DeliveryStatus,
+    DocumentAccess,
     ExternalContent,
     Invoice,
     Payment,
@@ -96,6 +101,22 @@ class RefundFilters(filters.FilterSet):
     class Meta:
         model = Refund
         fields: list[str] = []
+
+
+class DocumentAccessFilters(filters.FilterSet):
+    document_id = filters.UUIDFilter()
+    invoice_id = filters.UUIDFilter(field_name="document__invoice_id")
+    grantee = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=choices(AccessStatus), method="as_of_now")
+
+    class Meta:
+        model = DocumentAccess
+        fields: list[str] = []
+
+    def as_of_now(
+        self, rows: QuerySet[DocumentAccess], _name: str, status: str
+    ) -> QuerySet[DocumentAccess]:
+        return selectors.accesses_in(AccessStatus(status), rows, at=timezone.now())
 
 
 class DeliveryFilters(filters.FilterSet):

@@ -4,9 +4,9 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from commerce.api.views.bookings import BookingViewSet, DeliveryViewSet, TravellerViewSet
+from commerce.api.views.documents import DocumentAccessViewSet, DocumentViewSet
 from commerce.api.views.invoices import (
     CreditNoteViewSet,
-    DocumentViewSet,
     InvoiceViewSet,
     PaymentViewSet,
     RefundViewSet,
@@ -26,6 +26,7 @@ router.register("bookings", BookingViewSet, basename="booking")
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("invoices", InvoiceViewSet, basename="invoice")
 router.register("documents", DocumentViewSet, basename="document")
+router.register("document-accesses", DocumentAccessViewSet, basename="document-access")
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("credit-notes", CreditNoteViewSet, basename="credit-note")
 router.register("refunds", RefundViewSet, basename="refund")

@@ -18,6 +18,8 @@ REVERSE_PAYMENT = "payment.reverse"
 REFUND_PAYMENT = "payment.refund"
 RESTORE_PRODUCT = "product.restore"
 DELETE_PRODUCT = "product.delete"
+REVOKE_ACCESS = "document_access.revoke"
+RESTORE_ACCESS = "document_access.restore"
 
 REBOOK = "booking.create"
 ISSUE_AGAIN = "invoice.create"
@@ -25,6 +27,7 @@ RECORD_AGAIN = "payment.record"
 SEND_CORRECTION = "booking.send_documents"
 ADD_AGAIN = "product.create"
 ARCHIVE = "product.update"
+GRANT_AGAIN = "document_access.grant"
 
 FOLLOW_UPS: Mapping[str, str] = {
     REBOOK: "Make a new booking: the seats may be gone, and prices may have changed.",
@@ -33,6 +36,7 @@ FOLLOW_UPS: Mapping[str, str] = {
     SEND_CORRECTION: "Send corrected documents, and say that the first ones no longer hold.",
     ADD_AGAIN: "Add the product again.",
     ARCHIVE: "Archive it: what was sold stays on record.",
+    GRANT_AGAIN: "Grant it anew, for as long as it is needed.",
 }
 
 _FIRST = 1
@@ -129,4 +133,26 @@ def of_new_product() -> Declaration:
     """A product is deleted as long as nothing was offered of it."""
     return Declaration(
         kind=ReversalKind.REVERT, command=DELETE_PRODUCT, version=_FIRST, follow_ups=(ARCHIVE,)
+    )
+
+
+def of_access(*, until: datetime) -> Declaration:
+    """Access that was granted is revoked, as long as it is not over by itself."""
+    return Declaration(
+        kind=ReversalKind.REVERT,
+        command=REVOKE_ACCESS,
+        version=_FIRST,
+        until=until,
+        follow_ups=(GRANT_AGAIN,),
+    )
+
+
+def of_revocation(*, until: datetime) -> Declaration:
+    """Access that was revoked is granted anew, for the rest of its time."""
+    return Declaration(
+        kind=ReversalKind.REVERT,
+        command=RESTORE_ACCESS,
+        version=_FIRST,
+        until=until,
+        follow_ups=(GRANT_AGAIN,),
     )

@@ -1,5 +1,6 @@
 """The tables of the trade, one module per noun."""
 
+from commerce.models.access import DocumentAccess
 from commerce.models.bookings import (
     Allocation,
     Booking,
@@ -50,6 +51,7 @@ __all__ = [
     "CreditNote",
     "Delivery",
     "DeliveryStatus",
+    "DocumentAccess",
     "ExternalContent",
     "ExternalRef",
     "Invoice",

@@ -116,7 +116,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Something private that is about to be shown, and which of its fields."""
+    """Something private that is about to be shown, and which of its fields.
+
+    `source` says what lets them look if it is not what they hold, such as a grant; `policy`
+    names it then.
+    """
 
     name: str
     target: Target
@@ -124,6 +128,7 @@ class Read:
     fields: tuple[str, ...]
     reason: str = ""
     policy: str = ""
+    source: str = ""
     version: int = 1
 
     def __post_init__(self) -> None:

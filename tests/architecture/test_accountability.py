@@ -30,6 +30,7 @@ FOR_PEOPLE_ONLY = (
     "agent.stop",
     "agent.administer",
     "delegation.",
+    "document_access.manage",
     "approval.decide",
     "approval_policy.draft",
     "approval_policy.activate",

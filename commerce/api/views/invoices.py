@@ -4,9 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -37,13 +35,10 @@ from commerce.api.serializers.invoices import (
 )
 from commerce.models import CreditNote, Invoice, Payment, Refund, Rendition, RenditionFormat
 from commerce.services import invoices, payments, refunds, renditions, settlement
-from ledger import authority, recording
-from ledger.domain.action import Read, Target
+from ledger import authority
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
-
-READ_DOCUMENT = "invoice.read_document"
 
 
 class InvoiceViewSet(
@@ -174,32 +169,6 @@ class InvoiceViewSet(
         return _invoice(service(invoice_id=invoice.pk, expected_version=version, **asked))
 
 
-class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
-    """The content of documents. Private: each look is checked and on record, nothing is cached."""
-
-    capabilities = {"content": READ_DOCUMENT}
-    discloses = ("content",)
-    object_level = True
-    queryset = Rendition.objects.none()
-    lookup_value_converter = "uuid"
-
-    @extend_schema(responses={(200, "text/html"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"])
-    def content(self, request: Request, pk: UUID) -> HttpResponse:
-        """Download a document; that, and the reason of the header `Access-Reason`, is recorded."""
-        rendition = get_object_or_404(Rendition.objects.defer("content"), pk=pk)
-        invoice = Invoice.objects.filter(pk=rendition.invoice_id)
-        get_object_or_404(authority.visible(invoice, request, READ_DOCUMENT))
-        read = Read(
-            name=READ_DOCUMENT,
-            target=Target(type="invoice", id=str(rendition.invoice_id)),
-            capability=READ_DOCUMENT,
-            fields=("content",),
-            reason=request.headers.get("Access-Reason", ""),
-        )
-        return recording.disclosed(read, lambda: _download(rendition))
-
-
 class PaymentViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
 ):
@@ -306,14 +275,3 @@ class RefundViewSet(
 
 def _invoice(invoice: Invoice) -> Response:
     return shown(InvoiceDetailOut(invoice), version=invoice.revision)
-
-
-def _download(rendition: Rendition) -> HttpResponse:
-    response = HttpResponse(bytes(rendition.content), content_type=rendition.content_type)
-    name = rendition.storage_key.rpartition("/")[2]
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    # Should it be opened here after all, nothing in it runs.
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response

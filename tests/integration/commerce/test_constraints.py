@@ -55,6 +55,25 @@ BROKEN = {
         "SELECT gen_random_uuid(), format, status, storage_key || 'x', content_type, "
         "content_hash, byte_size, content, created_at, invoice_id FROM commerce_rendition"
     ),
+    "commerce_document_has_one_live_access_per_grantee": (
+        "UPDATE commerce_documentaccess SET revoked_at = NULL, revoked_by = '', revoke_reason = ''"
+    ),
+    "commerce_access_is_of_a_user_or_a_key": (
+        "UPDATE commerce_documentaccess SET grantee = 'agent:x'"
+    ),
+    "commerce_access_has_a_purpose": "UPDATE commerce_documentaccess SET purpose = ''",
+    "commerce_access_ends_after_it_began": (
+        "UPDATE commerce_documentaccess SET expires_at = granted_at"
+    ),
+    "commerce_access_lapses_when_it_is_over": (
+        "UPDATE commerce_documentaccess SET lapsed_at = now() WHERE revoked_at IS NULL"
+    ),
+    "commerce_access_ends_once": (
+        "UPDATE commerce_documentaccess SET lapsed_at = expires_at WHERE revoked_at IS NOT NULL"
+    ),
+    "commerce_access_revocation_says_who_and_why": (
+        "UPDATE commerce_documentaccess SET revoke_reason = ''"
+    ),
     "commerce_payment_amount_is_positive": "UPDATE commerce_payment SET amount_cents = 0",
     "commerce_payment_completed_is_stamped": "UPDATE commerce_payment SET paid_at = NULL",
     "commerce_credit_note_has_a_reason": "UPDATE commerce_creditnote SET reason = ''",
