@@ -11,6 +11,7 @@ from commerce.models import (
     Booking,
     BookingContact,
     Delivery,
+    DocumentAccess,
     Invoice,
     NumberSeries,
     Product,
@@ -35,6 +36,7 @@ READ = [
         "delivery",
         "content",
         "voucher",
+        "document_access",
     ]
 ]
 
@@ -136,6 +138,17 @@ class TestActions:
 
         assert Invoice.objects.get(pk=draft.pk).status == "void"
         assert Rendition.objects.count() == 1
+
+    def test_end_an_access_to_a_document(self, chief: Client) -> None:
+        example_data.plant()
+        live = DocumentAccess.objects.get(revoked_at=None)
+
+        chief.post(page(DocumentAccess), {"action": "revoke", "_selected_action": [str(live.pk)]})
+
+        live.refresh_from_db()
+        assert live.revoke_reason == "From the admin."
+        listed = chief.get(page(DocumentAccess)).content.decode()
+        assert listed.count("revoked") >= 2
 
 
 class TestNumberSeries:
