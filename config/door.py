@@ -76,6 +76,10 @@ def _pytest(arguments: list[str]) -> int:
     import pytest
 
     os.environ.pop("DJANGO_SETTINGS_MODULE")  # The tests have settings of their own.
+    # Containers like to say this. The tests start a hundred processes, and each would compile
+    # the whole product anew, which takes as long as to start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if _is_whole_suite(arguments):
         return _whole_suite(arguments)
     return int(pytest.main(arguments))

@@ -10,6 +10,8 @@ os.environ.setdefault("HTTPS", "false")  # Django's test client speaks plainly.
 
 from config.settings.base import *  # noqa: F403
 
+# Migrated already: by the plugin that starts the servers, if it did (config.testing.template).
+DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("DAYBOOK_TEST_TEMPLATE")}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EVENTS_STRICT = True
 

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from config.embedded.state import State
 from config.stack import Stack, temporary_state
+from config.testing import template
 from config.testing.flush import patch_flush
 
 WORKER_READY_SECONDS_MAX = 30
@@ -26,7 +28,7 @@ def _transactional_tests_may_flush() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Return a Daybook that all tests share: hurt it, but leave every part running."""
-    with temporary_state() as state:
+    with migrated_state() as state:
         running = Stack.start(state, "--no-demo-data")
         yield running
         running.stop()
@@ -38,7 +40,7 @@ def start_stack() -> Iterator[Callable[..., Stack]]:
     with ExitStack() as cleanup:
 
         def start(*arguments: str, workers: int = 1, **environment: str) -> Stack:
-            state = cleanup.enter_context(temporary_state())
+            state = cleanup.enter_context(migrated_state())
             running = Stack.start(
                 state, "--no-demo-data", *arguments, workers=workers, environment=environment
             )
@@ -46,6 +48,15 @@ def start_stack() -> Iterator[Callable[..., Stack]]:
             return running
 
         yield start
+
+
+@contextmanager
+def migrated_state() -> Iterator[State]:
+    """Make a state folder whose database an earlier start has migrated, for as long as it takes."""
+    with temporary_state() as state:
+        state.prepare()
+        template.lay_into(state)
+        yield state
 
 
 def _stop_if_running(stack: Stack) -> None:

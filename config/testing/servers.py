@@ -14,8 +14,10 @@ import pytest
 
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
+from config.embedded.postgres import DATABASE
 from config.embedded.servers import Servers
 from config.embedded.state import State
+from config.testing import template
 
 pytest_plugins = ["config.testing.fixtures"]
 
@@ -51,6 +53,9 @@ def _start() -> None:
     state.prepare()
     servers = Servers.wanted(state, careless=True)
     _started.append(servers)
+    if servers.postgres:
+        template.lay_into(state)
+        os.environ[template.VARIABLE] = DATABASE
     servers.begin()
     servers.finish()
     # The superuser: only he may empty append-only tables between transactional tests.
