@@ -14,6 +14,7 @@ from events.domain.context import Origin
 from events.domain.envelope import Stream
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.subscription import MESSAGE_BYTES_MAX
 from events.fanout import conversation, feed, reads, refusal
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
@@ -22,6 +23,7 @@ from ledger.authority import Holder
 from workflows.flows import live
 from workflows.flows.frames import KINDS, ArgyllFraming
 
+TOO_LARGE = 1009
 ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
 
 
@@ -78,10 +80,27 @@ class EngineConsumer(AsyncConsumer):
             await conversation.converse(
                 framing=self.framing,
                 audience=feed.current().shared(audience),
-                receive=receive,
+                receive=_bounded(receive, send),
                 send=send,
                 states=live.states,
             )
+
+
+def _bounded(receive: Receive, send: Send) -> Receive:
+    """Return what hears a client as Argyll does: whatever the frame, and nothing too large."""
+
+    async def hear() -> Message:
+        message = await receive()
+        if message["type"] != "websocket.receive":
+            return message
+        said = message.get("text")
+        raw = (message.get("bytes") or b"") if said is None else said.encode(errors="replace")
+        if len(raw) > MESSAGE_BYTES_MAX:
+            await send({"type": "websocket.close", "code": TOO_LARGE})
+            return {"type": "websocket.disconnect", "code": TOO_LARGE}
+        return {**message, "text": raw.decode(errors="replace")}
+
+    return hear
 
 
 def _admit(scope: Message) -> tuple[Audience, Principal]:

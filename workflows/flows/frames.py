@@ -8,18 +8,27 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from events.domain import strict_json, subscription
+from events.domain import streams
+from events.domain.catalogue import is_name
 from events.domain.envelope import Envelope, Stream
-from events.domain.errors import DomainError
 from events.domain.framing import FrameParts, StateItem, text
-from events.domain.subscription import MESSAGE_BYTES_MAX, BadMessage, Message, Unsubscribe
+from events.domain.streams import StreamMalformed, StreamTooLong
+from events.domain.subscription import (
+    FILTER_ENTRIES_MAX,
+    SUB_ID_CHARS_MAX,
+    BadMessage,
+    Message,
+    Subscribe,
+    Unsubscribe,
+    minimal,
+)
+from workflows.flows.domain import decoder
 
 KINDS = ("catalog", "cluster", "flow")
 """The kinds of streams that its clients know. They are told of no others."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_FILTERS = ("sub_id", "aggregate_ids", "event_types", "include_state")
 
 
 class ArgyllFraming:
@@ -28,8 +37,8 @@ class ArgyllFraming:
     def parse(self, raw: str) -> Message | None:
         """Read a client message; None for one that Argyll would pass over."""
         try:
-            message = strict_json.loads(raw, bytes_max=MESSAGE_BYTES_MAX)
-        except DomainError:
+            message = decoder.only_value(raw.encode(errors="replace"))
+        except decoder.Undecodable:
             return None
         if not isinstance(message, dict):
             return None
@@ -73,19 +82,48 @@ class ArgyllFraming:
 
 
 def _subscribe(fields: Mapping[str, Any]) -> Message | None:
-    known = {name: fields.get(name) for name in _FILTERS}
-    # All streams are all that it has: ours has more, which would only be thrown away.
-    known["aggregate_ids"] = _own(known["aggregate_ids"] or [[]])
-    try:
-        return subscription.subscribe_from(known)
-    except BadMessage:
+    sub_id, with_state = fields.get("sub_id"), fields.get("include_state")
+    paths, names = fields.get("aggregate_ids") or [], fields.get("event_types") or []
+    is_named = isinstance(sub_id, str) and 0 < len(sub_id) <= SUB_ID_CHARS_MAX
+    if not (is_named and isinstance(with_state, bool | None) and _texts(names) and _paths(paths)):
         return None
+    aggregates = tuple(tuple(path) for path in paths if _is_possible(path))
+    wanted = tuple(name for name in names if is_name(name))
+    return Subscribe(
+        sub_id=str(sub_id),
+        aggregates=aggregates,
+        # A filter of which nothing is left would let everything pass.
+        prefixes=(_NO_STREAM,) if paths and not aggregates else minimal(_own(aggregates)),
+        patterns=(_NO_EVENT,) if names and not wanted else wanted,
+        include_state=bool(with_state),
+    )
 
 
-def _own(paths: Any) -> Any:
-    if not isinstance(paths, list) or [] not in paths:
-        return paths
-    return [*(path for path in paths if path), *([kind] for kind in KINDS)]
+_NO_STREAM, _NO_EVENT = ("nothing",), "nothing.ever"
+
+
+def _texts(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) <= FILTER_ENTRIES_MAX
+    return is_list and all(isinstance(item, str) for item in value)
+
+
+def _paths(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) <= FILTER_ENTRIES_MAX
+    return is_list and all(isinstance(path, list) and _texts(path) for path in value)
+
+
+def _is_possible(path: Sequence[str]) -> bool:
+    try:
+        return not path or bool(streams.key_of(tuple(path)))
+    except (StreamMalformed, StreamTooLong):
+        return False
+
+
+def _own(paths: tuple[Stream, ...]) -> list[Stream]:
+    """Return the paths; all streams are all that Argyll has, and ours has more."""
+    if paths and () not in paths:
+        return [*paths]
+    return [*filter(None, paths), *((kind,) for kind in KINDS)]
 
 
 def _item(item: StateItem) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from ledger import grants
@@ -102,7 +102,14 @@ class TestOpenEngine:
         sequence()
         with serving(OPEN_ENGINE="true") as server, visiting(server) as client:
             found = subscribe(client, "s", aggregate_ids=[["flow", "f1"]], include_state=True)
+            client.connection.send(b'{"type":"unsubscribe","data":{"sub_id":"binary"}}')
+            assert client.hear_type("unsubscribed")["sub_id"] == "binary"
+            client.connection.send('{"type":"ping","pad":"' + "x" * 70_000 + '"}')
+            with pytest.raises(ConnectionClosed) as closed:
+                client.connection.recv(timeout=5)
 
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
         (item,) = found["items"]
         assert item["data"]["status"] == "completed"
         assert item["data"]["attributes"]["greeting"][0]["value"] == "Hi"

@@ -71,11 +71,32 @@ class TestParsing:
             '{"type":"subscribe"}',
             '{"type":"subscribe","data":{"aggregate_ids":[["flow"]]}}',
             '{"type":"subscribe","data":{"sub_id":"x","aggregate_ids":"flow"}}',
-            '{"type":"subscribe","data":{"sub_id":"x"},"pad":"' + "x" * 70_000 + '"}',
+            '{"type":"subscribe","data":{"sub_id":"x","event_types":"flow_started"}}',
+            '{"type":"subscribe","data":{"sub_id":"x","event_types":[1]}}',
+            '{"type":"subscribe","data":{"sub_id":"x","include_state":1}}',
         ],
     )
     def test_passes_over_what_it_does_not_understand(self, raw: str) -> None:
         assert FRAMING.parse(raw) is None
+
+    def test_lets_nothing_pass_for_filters_that_nothing_can_match(self) -> None:
+        filters = {"aggregate_ids": [["flow", "a" * 600]], "event_types": ["nonsense", "*"]}
+
+        wish = parsed(type="subscribe", data={"sub_id": "x", **filters})
+
+        assert isinstance(wish, Subscribe)
+        assert not wish.wants_stream(("flow", "a" * 600))
+        assert not wish.wants_name("flow_started")
+
+    def test_keeps_what_can_match_of_a_filter(self) -> None:
+        filters = {"event_types": ["nonsense", "flow_started"], "aggregate_ids": [["catalog"], []]}
+
+        wish = parsed(type="subscribe", data={"sub_id": "x", **filters})
+
+        assert isinstance(wish, Subscribe)
+        assert wish.patterns == ("flow_started",)
+        assert wish.prefixes == (("catalog",), ("cluster",), ("flow",))
+        assert wish.aggregates == (("catalog",), ())
 
     def test_reads_an_unsubscription_even_of_nothing(self) -> None:
         assert parsed(type="unsubscribe", data={"sub_id": "x"}) == Unsubscribe(sub_id="x")
