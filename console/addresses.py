@@ -13,8 +13,8 @@ class IdConverter:
     """One element of a path that is somebody's id, also if it is a word of our own addresses."""
 
     regex = "[^/]+"
-    words = frozenset({"steps", "new", "start"})
-    """What stands in the place of an id in the addresses of flows and steps."""
+    words = frozenset({"steps", "starts", "new", "start"})
+    """What stands in the place of an id in the addresses of flows, steps and starts."""
 
     def to_python(self, text: str) -> str:
         """Return the id.

@@ -20,7 +20,7 @@ from events.domain.patterns import checked
 from events.domain.streams import key_of
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
-from workflows.flows.models import FlowSummary
+from workflows.flows.models import FlowStart, FlowSummary
 from workflows.work.domain.life import State
 from workflows.work.models import WorkQuerySet
 
@@ -280,6 +280,58 @@ class FlowFilters(_Filters):
         if asked["before"]:
             return listing.before(flows, asked["before"])
         return flows.order_by("-started_at", "-flow_id")
+
+
+class StartFilters(_Filters):
+    search = "name"
+
+    name = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Start",
+        widget=forms.TextInput(attrs={"placeholder": "the beginning of its name"}),
+    )
+    goal = forms.CharField(
+        required=False,
+        max_length=256,
+        widget=forms.TextInput(attrs={"placeholder": "a step", "list": "steps"}),
+    )
+    event = forms.CharField(
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"placeholder": "booking.confirmed", "list": "event-names"}),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), ("on", "on"), ("off", "off"), ("paused", "paused")],
+        widget=forms.HiddenInput,
+    )
+    before = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+
+    def narrowed(self, starts: QuerySet[FlowStart]) -> QuerySet[FlowStart]:
+        """Return those of `starts` that fit, by name."""
+        asked = self.cleaned_data
+        fits = {
+            "name__startswith": asked["name"],
+            "goals__contains": [asked["goal"]] if asked["goal"] else None,
+            "event": asked["event"],
+            "name__gt": asked["before"],
+        }
+        starts = starts.filter(**{field: value for field, value in fits.items() if value})
+        return self.in_state(starts, asked["status"]).order_by("name")
+
+    @staticmethod
+    def in_state(starts: QuerySet[FlowStart], state: str) -> QuerySet[FlowStart]:
+        """Return those of `starts` that are on, off or paused; "" are all."""
+        match state:
+            case "on":
+                return starts.filter(enabled=True)
+            case "off":
+                return starts.filter(enabled=False, paused_because="")
+            case "paused":
+                return starts.exclude(paused_because="")
+            case _:
+                return starts
 
 
 class TradeFilters(_Filters):

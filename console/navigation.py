@@ -78,6 +78,9 @@ ROOMS: dict[str, list[Place]] = {
     "Workflows": [
         Place(label="Flows", view="console:flows", icon="flows", opens=_to_holders_of("flow.read")),
         Place(label="Steps", view="console:steps", icon="steps", opens=_to_holders_of("step.read")),
+        Place(
+            label="Starts", view="console:starts", icon="clock", opens=_to_holders_of("flow.read")
+        ),
     ],
     "Authority": [
         Place(

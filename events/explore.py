@@ -97,6 +97,16 @@ def head_sequence(stream: Stream) -> int:
     return int(_scalar(sql, [key_of(stream)]))
 
 
+def last_of(stream: Stream, *, names: Sequence[str]) -> Envelope | None:
+    """Return the last event of exactly `stream` that has one of these names."""
+    # The index of the stream, backwards.
+    sql = _RECORDED + (
+        "WHERE e.stream = %s AND e.name = ANY (%s::text[]) ORDER BY e.sequence DESC LIMIT 1"
+    )
+    rows = wire.run(sql, [key_of(stream), list(names)], binary=True).fetchall()
+    return store.envelope_of(rows[0], position=rows[0][-1]) if rows else None
+
+
 def per_minute(*, now: datetime, minutes: int = 60) -> list[int]:
     """Return how many events were recorded in each of the last `minutes`, the oldest first."""
     start = now - timedelta(minutes=minutes)

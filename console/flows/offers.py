@@ -156,7 +156,7 @@ def on_flow(
     for act in FLOW_ACTS.values():
         if act.name in open_acts and authority.holds(request, act.capability):
             url = reverse(f"console:flow-{act.name}", args=[flow.id])
-            yield _offer(act, url, refused or {})
+            yield offered(act, url, refused or {})
 
 
 def on_step(
@@ -173,12 +173,13 @@ def on_step(
         if act.name in open_acts and authority.holds(request, act.capability):
             url = reverse(f"console:flow-step-{act.name}", args=[flow.id, step_id])
             initial = {"token": waiting.token} if act.name == "retry" and waiting else {}
-            yield _offer(act, url, refused or {}, initial)
+            yield offered(act, url, refused or {}, initial)
 
 
-def _offer(
+def offered(
     act: Act, url: str, refused: dict[str, ReasonForm], initial: dict[str, Any] | None = None
 ) -> Offer:
+    """Return an act as a form: the one that was refused, if it was."""
     form = refused.get(act.name) or act.form(
         auto_id=f"{act.name}-%s", label_suffix="", initial=initial
     )

@@ -63,14 +63,9 @@ class AnyField(JsonField):
             return text
 
 
-class StartForm(forms.Form):
-    """`init.<attribute>` is the value of one attribute; what is left empty is not given."""
+class OptionsForm(forms.Form):
+    """What may be said of any flow that is to start."""
 
-    flow_id = forms.CharField(
-        label="Id of the flow",
-        max_length=ids.FLOW_ID_BYTES_MAX,
-        help_text="Starting the same id again with the same values starts nothing new.",
-    )
     labels = LabelsField(
         required=False,
         max_length=2000,
@@ -91,11 +86,36 @@ class StartForm(forms.Form):
         help_text="One active flow per key.",
     )
 
+    def option_fields(self) -> list[forms.BoundField]:
+        """Return the fields of labels and options."""
+        return [self[name] for name in OptionsForm.base_fields]
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that are set. Valid forms only."""
+        values = self.cleaned_data
+        timeout = values["timeout_s"]
+        options = {
+            "compensate": values["compensate"],
+            "concurrency_key": values["concurrency_key"],
+            "timeout_ms": timeout * 1000 if timeout else None,
+        }
+        return {name: value for name, value in options.items() if value}
+
+
+class StartForm(OptionsForm):
+    """`init.<attribute>` is the value of one attribute; what is left empty is not given."""
+
+    flow_id = forms.CharField(
+        label="Id of the flow",
+        max_length=ids.FLOW_ID_BYTES_MAX,
+        help_text="Starting the same id again with the same values starts nothing new.",
+    )
+
     def __init__(
         self, query: Any, *, plan: Plan, missing: Iterable[str], given: Iterable[str], flow_id: str
     ) -> None:
         super().__init__(query, label_suffix="", initial={"flow_id": flow_id})
-        specs = _specs(plan)
+        specs = specs_of(plan)
         self._init: dict[str, str] = {}
         for name in missing:
             self._ask(name, specs.get(name), is_required=True)
@@ -109,25 +129,15 @@ class StartForm(forms.Form):
         """Return the fields of attributes."""
         return [self[field] for field in self._init]
 
-    def own_fields(self) -> list[forms.BoundField]:
-        """Return the fields of the flow itself, its id first."""
-        return [self[name] for name in self.base_fields]
-
     def asked(self) -> dict[str, Any]:
         """Return what the service is asked for, but for the goals. Valid forms only."""
         values = self.cleaned_data
         init = {name: values[field] for field, name in self._init.items()}
-        timeout = values["timeout_s"]
-        options = {
-            "compensate": values["compensate"],
-            "concurrency_key": values["concurrency_key"],
-            "timeout_ms": timeout * 1000 if timeout else None,
-        }
         return {
             "flow_id": values["flow_id"],
             "labels": values["labels"],
             "init": {name: [value] for name, value in init.items() if value is not None},
-            "options": {name: value for name, value in options.items() if value},
+            "options": self.options(),
         }
 
     def refuse(self, refusal: DomainError) -> None:
@@ -138,16 +148,17 @@ class StartForm(forms.Form):
         field = f"init.{name}"
         if field not in self.fields:
             self._init[field] = name
-            self.fields[field] = _field_for(name, spec, is_required=is_required)
+            self.fields[field] = field_for(name, spec, is_required=is_required)
 
 
-def _specs(plan: Plan) -> Mapping[str, Attribute]:
+def specs_of(plan: Plan) -> Mapping[str, Attribute]:
     """Return how the steps of a plan declare the attributes that they take, required ones first."""
     taken = [pair for step in plan.steps.values() for pair in step.inputs()]
     return dict(sorted(taken, key=lambda pair: pair[1].is_required))
 
 
-def _field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms.Field:
+def field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms.Field:
+    """Return the field for the value of one attribute, by how it is declared."""
     type_ = spec.type if spec else ""
     common: dict[str, Any] = {"required": is_required, "label": name}
     match type_:

@@ -1,7 +1,7 @@
 """What templates say: times, states, streams, money and JSON. All of it is escaped as usual."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +16,11 @@ register = template.Library()
 
 _TONES = {
     "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"}
-    | {"succeeded", "healthy"},
+    | {"succeeded", "healthy", "on", "fired"},
     "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment", "active"},
     "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
-    | {"paused", "not_completed", "compensating", "retrying"},
-    "bad": {"failed", "timed_out", "overdue", "compensation_failed", "unhealthy"},
+    | {"paused", "not_completed", "compensating", "retrying", "missed", "queued"},
+    "bad": {"failed", "timed_out", "overdue", "compensation_failed", "unhealthy", "refused"},
     "dead": {"dead", "poisoned", "crashed"},
 }
 _JOB_STATES = {
@@ -109,6 +109,12 @@ def when(at: datetime | None, otherwise: str = "") -> SafeString | str:
     shown = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     stamp = utc.isoformat().replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', stamp, shown, shown)
+
+
+@register.filter
+def of(names: Mapping[str, str], key: str) -> str:
+    """Return the name that belongs to a key, the key itself if there is none."""
+    return names.get(key, key)
 
 
 @register.filter

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField
@@ -38,6 +39,13 @@ def countdown(at: datetime) -> SafeString:
     stamp = utc.isoformat().replace("+00:00", "Z")
     shown = f"at {utc:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" data-countdown>{}</time>', stamp, shown)
+
+
+@register.filter
+def in_zone(at: datetime, zone: str) -> str:
+    """Write a time as it is in a time zone, with its day of the week."""
+    there = at.astimezone(ZoneInfo(zone or "UTC"))
+    return f"{there:%a %d %b %Y, %H:%M} {there.tzname()}"
 
 
 @register.filter

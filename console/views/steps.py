@@ -54,6 +54,7 @@ def _page(
         "attributes": chosen.attribute_rows(),
         "may_manage": authority.holds(request, "step.manage"),
         "may_start": may_start,
+        "may_let_start": may_start and authority.holds(request, "flow_start.manage"),
         "form": form or (_form(chosen, None) if may_start else None),
     }
     return render(request, "console/steps/catalogue.html", context, status=status)

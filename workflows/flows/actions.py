@@ -61,13 +61,14 @@ def forking(flow_id: str, from_step: str, *, new_flow_id: str, reason: str) -> A
     )
 
 
-def on_start(verb: str, name: str) -> Action:
+def on_start(verb: str, name: str, *, reason: str = "") -> Action:
     """Return the action on the definition of when flows start."""
     return Action(
         name=f"flow_start.{verb}",
         kind=Kind.DELETE if verb == "remove" else Kind.UPDATE,
         target=Target(type="flow_start", id=name),
         capability="flow_start.manage",
+        reason=reason,
     )
 
 

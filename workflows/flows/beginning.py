@@ -1,6 +1,6 @@
 """How a flow begins, whoever lets it: planned, put on record, found to be the same again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,7 +10,7 @@ from events import context
 from events.domain.principal import Principal
 from events.store import StreamMoved
 from ledger import idempotency, recording
-from ledger.domain.action import Action
+from ledger.domain.action import Action, Proof
 from workflows.flows import engine, selectors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits
@@ -65,9 +65,11 @@ def begin(
     *,
     says: str,
     taken: Taken | None = None,
+    then: Callable[[Proof], None] | None = None,
 ) -> Flow:
     """Start a flow that is thought to be new; if it is not, it must be the same.
 
+    `then` is called last in the transaction of a flow that was new.
     Whoever `action` is delegated by is in whose name the flow starts: four eyes are not theirs.
 
     :raises FlowExists: if the id is taken by another flow.
@@ -79,6 +81,8 @@ def begin(
             proof.says(says)
             with context.on_behalf_of(by) if by else nullcontext():
                 made = engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken)
+            if then is not None:
+                then(proof)
             return made.state
     except IntegrityError as error:
         raise _busy(error, command) from error

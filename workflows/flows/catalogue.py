@@ -117,7 +117,7 @@ _declare(
     "flow_start.declared",
     "It was said when flows start by themselves.",
     {**_START, "goals": {"type": "array", "items": _TEXT}, "enabled": {"type": "boolean"}},
-    {"cron": _TEXT, "tz": _TEXT, "event": _TEXT},
+    {"cron": _TEXT, "tz": _TEXT, "event": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
     category=Category.DOMAIN,
 )
@@ -125,6 +125,14 @@ _declare(
     "flow_start.removed",
     "Flows do not start so any more.",
     _START,
+    {"entry_id": _TEXT},
+    stream="flow_start",
+    category=Category.DOMAIN,
+)
+_declare(
+    "flow_start.fired",
+    "A flow started by itself. The occasion is an event's id, or a slot.",
+    {**_START, "flow_id": _TEXT, "occasion": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
     category=Category.DOMAIN,
 )
@@ -132,6 +140,7 @@ _declare(
     "flow_start.paused",
     "Flows do not start so until somebody who may says so: its declarer may not any more.",
     {**_START, "reason": _TEXT, "declared_by": _TEXT},
+    {"occasion": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
     category=Category.DOMAIN,
 )
@@ -139,6 +148,7 @@ _declare(
     "flow_start.refused",
     "A flow that was to start by itself could not.",
     {**_START, "flow_id": _TEXT, "reason": _TEXT},
+    {"occasion": _TEXT, "code": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
     category=Category.DOMAIN,
 )

@@ -16,7 +16,7 @@ from events.domain.envelope import Envelope
 from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
 from ledger import absence, recording
-from ledger.domain.action import Action
+from ledger.domain.action import Action, Proof
 from ledger.domain.delegation import OutsideHours
 from workflows.flows import actions, beginning, conf, selectors, starts, waiting
 from workflows.flows.domain import start as rules
@@ -46,27 +46,33 @@ def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> 
         absence.demand_still(Principal.parse(start.declared_by), *starts.NEEDED)
         chain = _chain_before(envelope)
         rules.check_chain(name, chain, chain_max=conf.current().start_chain_max)
-        _start(start, flow_id, data, chain)
+        _start(start, occasion, data, chain)
     except FlowExists:
         pass  # The definition has changed since this occasion started its flow.
     except (OutsideHours, StartLoops) as refusal:
-        return _refused(start, flow_id, refusal, is_denial=True)
+        return _refused(start, occasion, refusal, is_denial=True)
     except Forbidden as refusal:
-        return _paused(start, flow_id, refusal)
+        return _paused(start, occasion, refusal)
     except (FlowBusy, ScriptFailed, Rejected, NotFound) as refusal:
-        return _refused(start, flow_id, refusal)
+        return _refused(start, occasion, refusal)
     return {"flow_id": flow_id}
 
 
-def _start(start: FlowStart, flow_id: str, data: Mapping[str, Any], chain: Sequence[str]) -> None:
+def _start(start: FlowStart, occasion: str, data: Mapping[str, Any], chain: Sequence[str]) -> None:
+    flow_id = rules.flow_id_of(start.name, occasion)
     options = {**start.options, "started_by_start": start.name}
     init = rules.init_from(start.init, start.takes, data, LANGUAGES)
     command = beginning.command_for(flow_id, start.goals, init, start.labels, options)
     command = replace(command, metadata={rules.CHAIN: [*chain, start.name]})
     action = actions.starting(flow_id, delegated_by=Principal.parse(start.declared_by))
     says = f"Started by {start.name} for {', '.join(start.goals)}."
+
+    def tell(proof: Proof) -> None:
+        fired = {"name": start.name, "flow_id": flow_id, "occasion": occasion}
+        _tell("fired", start, {**fired, "entry_id": str(proof.entry_id)})
+
     with context.on_behalf_of(BY_ITSELF):
-        beginning.begin(flow_id, command, action, says=says)
+        beginning.begin(flow_id, command, action, says=says, then=tell)
 
 
 def _chain_before(envelope: Envelope | None) -> tuple[str, ...]:
@@ -75,7 +81,7 @@ def _chain_before(envelope: Envelope | None) -> tuple[str, ...]:
     return rules.chain_of(maker.metadata, maker.options) if maker is not None else ()
 
 
-def _paused(start: FlowStart, flow_id: str, why: DomainError) -> dict[str, str]:
+def _paused(start: FlowStart, occasion: str, why: DomainError) -> dict[str, str]:
     """Switch a start off whose declarer may not have it any more, on record."""
     declarer, reason = Principal.parse(start.declared_by), str(why)
     action = actions.pausing_start(start.name, declared_by=declarer, reason=reason)
@@ -91,23 +97,32 @@ def _paused(start: FlowStart, flow_id: str, why: DomainError) -> dict[str, str]:
         known.save()
         starts.set_schedule(known, enabled=False)
         data = {"name": start.name, "reason": reason, "declared_by": start.declared_by}
-        recorder.emit("flow_start.paused", data, stream=starts.stream_of(start.name))
+        _tell("paused", start, {**data, "occasion": occasion, "entry_id": str(proof.entry_id)})
         proof.says(f"Paused: {start.declared_by} may not let flows start any more.")
-        recording.denied_in_transaction(_action(start, flow_id, why), why)
+        recording.denied_in_transaction(_action(start, occasion, why), why)
     return {"paused": reason}
 
 
 def _refused(
-    start: FlowStart, flow_id: str, why: Exception, *, is_denial: bool = False
+    start: FlowStart, occasion: str, why: Exception, *, is_denial: bool = False
 ) -> dict[str, str]:
-    data = {"name": start.name, "flow_id": flow_id, "reason": str(why)}
+    flow_id = rules.flow_id_of(start.name, occasion)
+    data = {"name": start.name, "flow_id": flow_id, "occasion": occasion, "reason": str(why)}
+    if isinstance(why, DomainError):
+        data["code"] = why.code
     with context.on_behalf_of(BY_ITSELF), transaction.atomic(durable=True):
-        recorder.emit("flow_start.refused", data, stream=starts.stream_of(start.name))
         if is_denial and isinstance(why, DomainError):
-            recording.denied_in_transaction(_action(start, flow_id, why), why)
+            entry_id = recording.denied_in_transaction(_action(start, occasion, why), why)
+            data["entry_id"] = str(entry_id)
+        _tell("refused", start, data)
     return {"refused": str(why)}
 
 
-def _action(start: FlowStart, flow_id: str, why: DomainError) -> Action:
+def _tell(what: str, start: FlowStart, data: dict[str, str]) -> None:
+    recorder.emit(f"flow_start.{what}", data, stream=starts.stream_of(start.name))
+
+
+def _action(start: FlowStart, occasion: str, why: DomainError) -> Action:
     declarer = Principal.parse(start.declared_by)
+    flow_id = rules.flow_id_of(start.name, occasion)
     return replace(actions.starting(flow_id, delegated_by=declarer), reason=str(why))

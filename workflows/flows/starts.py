@@ -5,7 +5,8 @@ the feed. Either puts one row of work on the list per occasion, which starts the
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypedDict, Unpack
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -35,25 +36,32 @@ START = "flow.start"
 NEEDED: Final = ("flow_start.manage", "flow.start")
 """What who lets flows start must hold: when it is declared, and still when it fires."""
 _RECENT = 20
+SLOTS_SHOWN = 5
 _STATED = ("goals", "init", "labels", "options", "cron", "tz", "missed", "event", "language",
            "filter", "takes", "enabled")  # fmt: skip
 
 
-def declare_start(  # noqa: PLR0913 (one argument per property of a start)
+class Stated(TypedDict, total=False):
+    """What may be said of a start beside its name and goals."""
+
+    init: Mapping[str, list[Any]]
+    labels: Mapping[str, str]
+    options: Mapping[str, Any]
+    cron: str
+    tz: str
+    missed: str
+    event: str
+    filter: Script | None
+    takes: Mapping[str, str]
+    enabled: bool
+
+
+def declare_start(
     *,
     name: str,
     goals: Sequence[str],
-    init: Mapping[str, list[Any]] | None = None,
-    labels: Mapping[str, str] | None = None,
-    options: Mapping[str, Any] | None = None,
-    cron: str = "",
-    tz: str = "UTC",
-    missed: str = "skip",
-    event: str = "",
-    filter: Script | None = None,  # noqa: A002 (the word of the contract)
-    takes: Mapping[str, str] | None = None,
-    enabled: bool = True,
     expected_version: int | None = None,
+    **stated: Unpack[Stated],
 ) -> FlowStart:
     """Declare when flows with these goals start: by `cron` in `tz`, or on every `event`.
 
@@ -68,26 +76,31 @@ def declare_start(  # noqa: PLR0913 (one argument per property of a start)
     :raises CapabilityMissing, HolderGone: if who declares it may not start flows themselves.
     :raises VersionMoved: if it is not at the version that is expected.
     """
-    stated = FlowStart(
-        name=name,
-        goals=list(goals),
-        init=dict(init or {}),
-        labels=dict(labels or {}),
-        options=dict(options or {}),
-        cron=" ".join(cron.split()),
-        tz=tz,
-        missed=missed,
-        event=event,
-        language=filter.language if filter else "",
-        filter=filter.text if filter else "",
-        takes=dict(takes or {}),
-        enabled=enabled,
-    )
-    return _replaced(stated, expected_version)
+    wanted = _row(name, goals, stated)
+    _check(wanted)
+    return _replaced(wanted, expected_version)
+
+
+def check_start(*, name: str, goals: Sequence[str], **stated: Unpack[Stated]) -> None:
+    """Check a definition as `declare_start` does, whoever asks. Changes nothing."""
+    _check(_row(name, goals, stated))
+
+
+def next_slots(*, cron: str, tz: str, count: int = SLOTS_SHOWN) -> list[datetime]:
+    """Return when a cron rule is due next.
+
+    :raises ScheduleInvalid: if the rule or the time zone makes no sense.
+    """
+    now = timezone.now()
+    rule = Rule(cron=" ".join(cron.split()), tz=tz, anchor_at=now)
+    slots: list[datetime] = []
+    while len(slots) < count and (slot := rule.next_after(slots[-1] if slots else now)):
+        slots.append(slot)
+    return slots
 
 
 def set_start_enabled(
-    *, name: str, enabled: bool, expected_version: int | None = None
+    *, name: str, enabled: bool, reason: str = "", expected_version: int | None = None
 ) -> FlowStart:
     """Switch a start on, from the next slot or event on, or off.
 
@@ -96,7 +109,7 @@ def set_start_enabled(
     :raises VersionMoved: if it is not at the version that is expected.
     """
     verb = "enable" if enabled else "disable"
-    with recording.recorded(actions.on_start(verb, name)) as proof:
+    with recording.recorded(actions.on_start(verb, name, reason=reason)) as proof:
         known = _locked(name, expected_version)
         if known.enabled == enabled:
             proof.changes_nothing()
@@ -106,17 +119,18 @@ def set_start_enabled(
         return _declared(stated, known, proof)
 
 
-def remove_start(*, name: str, expected_version: int | None = None) -> None:
+def remove_start(*, name: str, reason: str = "", expected_version: int | None = None) -> None:
     """Take a start away. Flows that it started go on.
 
     :raises StartUnknown: if there is none of that name.
     :raises VersionMoved: if it is not at the version that is expected.
     """
-    with recording.recorded(actions.on_start("remove", name)):
+    with recording.recorded(actions.on_start("remove", name, reason=reason)) as proof:
         known = _locked(name, expected_version)
         set_schedule(known, enabled=False)
         known.delete()
-        recorder.emit("flow_start.removed", {"name": name}, stream=stream_of(name))
+        told = {"name": name, "entry_id": str(proof.entry_id)}
+        recorder.emit("flow_start.removed", told, stream=stream_of(name))
 
 
 def schedule_of(name: str) -> str:
@@ -183,10 +197,25 @@ def _enqueue(start: FlowStart, event: Envelope) -> None:
         )
 
 
+def _row(name: str, goals: Sequence[str], stated: Stated) -> FlowStart:
+    plain = {key: value for key, value in stated.items() if key != "filter"}
+    row = FlowStart(name=name, goals=list(goals), **plain)
+    row.cron = " ".join(row.cron.split())
+    script = stated.get("filter")
+    row.language, row.filter = (script.language, script.text) if script else ("", "")
+    # As the database gives them back, so that equal definitions are equal.
+    row.init, row.labels, row.options, row.takes = (
+        dict(one) for one in (row.init, row.labels, row.options, row.takes)
+    )
+    return row
+
+
 def _check(stated: FlowStart) -> None:
     rules.check(name=stated.name, cron=stated.cron, event=stated.event, takes=stated.takes)
     limits.check_start(stated.name, stated.goals, stated.init, stated.labels)
     schedules.policies(missed=stated.missed, overlap=Overlap.QUEUE)
+    if stated.cron:
+        Rule(cron=stated.cron, tz=stated.tz, anchor_at=timezone.now())
     if stated.event:
         catalogue.get(stated.event)
     paths = {
@@ -206,7 +235,6 @@ def _check(stated: FlowStart) -> None:
 
 
 def _replaced(stated: FlowStart, expected_version: int | None) -> FlowStart:
-    _check(stated)
     with recording.recorded(actions.on_start("declare", stated.name)) as proof:
         known = FlowStart.objects.select_for_update().filter(name=stated.name).first()
         check_version(expected_version, known.version if known else 0)
@@ -233,7 +261,12 @@ def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowS
     stated.save(force_insert=known is None, force_update=known is not None)
     set_schedule(stated, enabled=stated.enabled)
     proof.says(f"Starts {', '.join(stated.goals)} {_when(stated)}.")
-    what = {"name": stated.name, "goals": stated.goals, "enabled": stated.enabled}
+    what: dict[str, Any] = {
+        "name": stated.name,
+        "goals": stated.goals,
+        "enabled": stated.enabled,
+        "entry_id": str(proof.entry_id),
+    }
     cause = {"cron": stated.cron, "tz": stated.tz} if stated.cron else {"event": stated.event}
     recorder.emit("flow_start.declared", {**what, **cause}, stream=stream_of(stated.name))
     return stated

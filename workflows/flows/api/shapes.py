@@ -9,6 +9,7 @@ from rest_framework import serializers
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.models import FlowStart, FlowSummary
+from workflows.flows.occasions import Occasion, standings
 from workflows.work.domain.timing import Missed
 
 REASON_CHARS_MAX = 1_000
@@ -205,12 +206,88 @@ class RefusedOut(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class OccasionOut(serializers.Serializer[Any]):
+    """One thing that befell a start: an occasion that fired or did not, or a declaration."""
+
+    at = serializers.DateTimeField()
+    what = serializers.ChoiceField(
+        choices=[
+            "fired",
+            "skipped",
+            "refused",
+            "paused",
+            "missed",
+            "overlapped",
+            "queued",
+            "declared",
+            "removed",
+        ],
+        help_text="Skipped: another flow holds the concurrency key.",
+    )
+    reason = serializers.CharField(source="says")
+    flow_id = serializers.CharField(help_text="Empty where there was to be none.")
+    status = serializers.SerializerMethodField(help_text="Of the flow; null if there is none.")
+    event_id = serializers.CharField(help_text="The occasion, if it was an event.")
+    slot_at = serializers.DateTimeField(
+        allow_null=True, help_text="The occasion, if it was a slot."
+    )
+    entry_id = serializers.CharField(help_text="Of the ledger; empty if there is none.")
+    by = serializers.CharField(help_text="Who acted.")
+    sequence = serializers.IntegerField(
+        allow_null=True, help_text="In the stream of the start; null of a slot not fired."
+    )
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_status(self, line: Occasion) -> str | None:
+        return line.flow.status if line.flow is not None else None
+
+
+class OccasionsIn(StrictIn):
+    before = serializers.IntegerField(
+        required=False, min_value=1, help_text="Show what was before this sequence."
+    )
+
+
+class OccasionsOut(serializers.Serializer[Any]):
+    results = OccasionOut(many=True)
+    older = serializers.IntegerField(
+        allow_null=True, help_text="The `before` of the next page; null if this is the last."
+    )
+
+
 class StartDetailOut(StartOut):
+    state = serializers.ChoiceField(
+        choices=["on", "off", "paused", "refused"],
+        source="standing.state",
+        help_text="Refused: it is on, and the last flow could not start.",
+    )
+    next_at = serializers.DateTimeField(
+        source="standing.next_at", allow_null=True, help_text="Of a cron rule: the next slot."
+    )
+    fired = OccasionOut(
+        source="standing.fired", allow_null=True, help_text="The last flow that started so."
+    )
+    declarer_lacks = serializers.CharField(
+        source="standing.lacks",
+        help_text="Why nothing may start now in the name of who declared it; empty if it may.",
+    )
     refused = serializers.SerializerMethodField()
 
     class Meta(StartOut.Meta):
-        fields = [*StartOut.Meta.fields, "refused"]
+        fields = [
+            *StartOut.Meta.fields,
+            "state",
+            "next_at",
+            "fired",
+            "declarer_lacks",
+            "refused",
+        ]
         read_only_fields = fields
+
+    def to_representation(self, start: FlowStart) -> dict[str, Any]:
+        """Look at how it stands, too."""
+        start.standing = standings([start])[start.name]  # type: ignore[attr-defined]
+        return super().to_representation(start)
 
     @extend_schema_field(
         RefusedOut(allow_null=True, help_text="The last flow that could not start so, and why.")

@@ -12,8 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.preconditions import etag, expected_version
-from workflows.flows import starts
-from workflows.flows.api.shapes import StartDetailOut, StartIn, StartOut
+from workflows.flows import occasions, starts
+from workflows.flows.api.shapes import (
+    MaybeBecauseIn,
+    OccasionsIn,
+    OccasionsOut,
+    StartDetailOut,
+    StartIn,
+    StartOut,
+)
 from workflows.flows.api.steps import IF_MATCH, valid
 from workflows.flows.domain.step import Script
 from workflows.flows.models import FlowStart
@@ -43,6 +50,7 @@ class FlowStartViewSet(
     capabilities = {
         "list": "flow.read",
         "retrieve": "flow.read",
+        "occasions": "flow.read",
         "update": "flow_start.manage",
         "destroy": "flow_start.manage",
         "enable": "flow_start.manage",
@@ -52,12 +60,21 @@ class FlowStartViewSet(
     serializer_class = StartOut
     filterset_class = StartFilters
     cursor_ordering = ("name",)
+    query_parameters = ("before",)
     lookup_value_converter = "str"
 
     @extend_schema(responses=StartDetailOut)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Show one definition; its ETag is its version."""
         return _shown(self.get_object())
+
+    @extend_schema(responses=OccasionsOut, parameters=[OccasionsIn])
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def occasions(self, request: Request, pk: str) -> Response:
+        """Show what became of its occasions: flows, refusals, missed slots; the newest first."""
+        asked = valid(OccasionsIn, request.query_params.dict())
+        found = occasions.occasions(self.get_object().name, **asked)
+        return Response(OccasionsOut({"results": found.lines, "older": found.older}).data)
 
     @extend_schema(request=StartIn, responses=StartDetailOut, parameters=[IF_MATCH])
     def update(self, request: Request, pk: str) -> Response:
@@ -74,17 +91,19 @@ class FlowStartViewSet(
         starts.remove_start(name=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses=StartDetailOut, parameters=[IF_MATCH])
+    @extend_schema(request=MaybeBecauseIn, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
         """Let flows start so again, from the next slot or event on."""
-        return self._done(starts.set_start_enabled, pk, enabled=True)
+        because = valid(MaybeBecauseIn, request.data)
+        return self._done(starts.set_start_enabled, pk, enabled=True, **because)
 
-    @extend_schema(request=None, responses=StartDetailOut, parameters=[IF_MATCH])
+    @extend_schema(request=MaybeBecauseIn, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Let no more flows start so."""
-        return self._done(starts.set_start_enabled, pk, enabled=False)
+        because = valid(MaybeBecauseIn, request.data)
+        return self._done(starts.set_start_enabled, pk, enabled=False, **because)
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""

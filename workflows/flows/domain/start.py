@@ -1,7 +1,7 @@
 """When flows start by themselves: what such a definition must be, and what it makes of an event."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from events.domain.catalogue import is_journal_name
@@ -13,6 +13,7 @@ from workflows.flows.domain.step import Script
 NAME_CHARS_MAX = 100
 CHAIN = "start_chain"
 """The key of a flow's metadata that says by which starts it came about."""
+_OF_EVERY_OCCASION = frozenset({"flow_start.fired", "flow_start.refused"})
 
 
 class StartInvalid(Rejected):
@@ -56,6 +57,10 @@ def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None
         raise StartInvalid("give exactly one of cron and event", pointer="/cron")
     if event and is_journal_name(event):
         raise StartInvalid("start on a dotted event name", pointer="/event")
+    if event in _OF_EVERY_OCCASION:
+        raise StartInvalid(
+            "every occasion of a start makes it: it may go on for ever", pointer="/event"
+        )
     if takes and not event:
         raise StartInvalid("only an event has something to take", pointer="/takes")
 
@@ -100,6 +105,14 @@ def check_chain(name: str, chain: Sequence[str], *, chain_max: int) -> None:
 def flow_id_of(name: str, occasion: str) -> str:
     """Name the flow of one slot or one event: the same occasion is the same flow."""
     return f"{name}-{ids.sanitized(occasion)}"
+
+
+def slot_from(occasion: str) -> datetime | None:
+    """Return the slot that an occasion is; None if it is an event."""
+    try:
+        return datetime.strptime(occasion, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def slot_of(causation_id: str, schedule: str, *, otherwise: datetime) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from workflows.flows import engine, explain, services, starts
+from workflows.flows import engine, explain, occasions, services, starts
 from workflows.flows.domain.flow import WorkStatus
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.times import written
 from workflows.flows.models import FlowStart
 from workflows.work.domain.timing import Missed
 
@@ -86,7 +87,11 @@ def _add_parsers_of_starts(actions: Any) -> None:
     declare.add_argument("--take", type=named, action="append", default=[], help="NAME=JPATH")
     declare.add_argument("--filter", help="a JPath condition on the event's data")
     for name in ("enable", "disable", "remove"):
-        actions.add_parser(name, help=f"{name} a start").add_argument("name")
+        parser = actions.add_parser(name, help=f"{name} a start")
+        parser.add_argument("name")
+        parser.add_argument("--reason", default="")
+    befell = actions.add_parser("occasions", help="what befell a start, the newest first")
+    befell.add_argument("name")
 
 
 def _pause(*, flow_id: str, reason: str) -> Lines:
@@ -186,17 +191,23 @@ def _declare(
     yield _when(start)
 
 
-def _enable(*, name: str) -> Lines:
-    yield _when(starts.set_start_enabled(name=name, enabled=True))
+def _enable(*, name: str, reason: str) -> Lines:
+    yield _when(starts.set_start_enabled(name=name, enabled=True, reason=reason))
 
 
-def _disable(*, name: str) -> Lines:
-    yield _when(starts.set_start_enabled(name=name, enabled=False))
+def _disable(*, name: str, reason: str) -> Lines:
+    yield _when(starts.set_start_enabled(name=name, enabled=False, reason=reason))
 
 
-def _remove(*, name: str) -> Lines:
-    starts.remove_start(name=name)
+def _remove(*, name: str, reason: str) -> Lines:
+    starts.remove_start(name=name, reason=reason)
     yield f"{name}: removed"
+
+
+def _occasions(*, name: str) -> Lines:
+    for line in occasions.occasions(name).lines:
+        status = f"{line.flow.status}  " if line.flow else ""
+        yield f"{written(line.at)}  {line.what:9}  {line.flow_id}  {status}{line.says}".rstrip()
 
 
 def _stands(flow: Any) -> str:
@@ -205,7 +216,8 @@ def _stands(flow: Any) -> str:
 
 def _when(start: FlowStart) -> str:
     cause = f"on {start.event}" if start.event else f"at {start.cron} in {start.tz}"
-    return f"{start.name}: {', '.join(start.goals)} {cause}{'' if start.enabled else ', off'}"
+    stands = f", paused: {start.paused_because}" if start.paused_because else ", off"
+    return f"{start.name}: {', '.join(start.goals)} {cause}{'' if start.enabled else stands}"
 
 
 ACTIONS: dict[str, Callable[..., Lines]] = {
@@ -225,5 +237,6 @@ ACTIONS: dict[str, Callable[..., Lines]] = {
     "enable": _enable,
     "disable": _disable,
     "remove": _remove,
+    "occasions": _occasions,
 }
 """Each yields what there is to say of it."""

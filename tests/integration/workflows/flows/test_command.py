@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from ledger.models import Entry
 from workflows.flows import callables, explain, services
 from workflows.flows.domain.step_json import step_from_json
 
@@ -140,5 +141,11 @@ def test_declares_switches_and_removes_starts() -> None:
     assert said("declare", "nightly", "add", *rule) == f"{shown}\n"
     assert said("disable", "nightly") == f"{shown}, off\n"
     assert said("starts") == f"{shown}, off\n"
-    assert said("enable", "nightly") == f"{shown}\n"
+    assert said("enable", "nightly", "--reason", "Over") == f"{shown}\n"
+    assert Entry.objects.get(action_name="flow_start.enable").reason == "Over"
+    assert [line.split()[1] for line in said("occasions", "nightly").splitlines()] == [
+        "declared",
+        "declared",
+        "declared",
+    ]
     assert said("remove", "nightly") == "nightly: removed\n"

@@ -313,6 +313,30 @@ class TestOverHttp:
         assert client.delete(self.PATH, headers={"If-Match": '"2"'}).status_code == 204
         assert client.get(self.PATH).status_code == 404
 
+    def test_tell_how_they_stand_and_what_befell_them(self) -> None:
+        client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
+        client.put(self.PATH, self.BODY, format="json")
+        wind(9)
+        follow()
+        work_off()
+        post(client, f"{self.PATH}/disable", {"reason": "Holidays"})
+
+        shown = client.get(self.PATH).json()
+        found = client.get(f"{self.PATH}/occasions").json()
+        older = client.get(f"{self.PATH}/occasions", {"before": 3}).json()
+
+        assert (shown["state"], shown["next_at"], shown["declarer_lacks"]) == ("off", None, "")
+        [flow_id] = started()
+        entry = Entry.objects.get(action_name="flow.start")
+        assert (shown["fired"]["flow_id"], shown["fired"]["status"]) == (flow_id, "completed")
+        assert [one["what"] for one in found["results"]] == ["declared", "fired", "declared"]
+        fired = found["results"][1]
+        assert (fired["entry_id"], fired["event_id"]) == (str(entry.pk), entry.causation_id)
+        assert found["older"] is None
+        assert [one["what"] for one in older["results"]] == ["fired", "declared"]
+        assert client.get(f"{self.PATH}/occasions", {"before": "x"}).status_code == 400
+        assert Entry.objects.get(action_name="flow_start.disable").reason == "Holidays"
+
     def test_are_refused_where_it_is_wrong(self) -> None:
         client = client_of("operator", "flow.start", "flow_start.manage")
 

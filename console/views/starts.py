@@ -1,0 +1,243 @@
+"""When flows start by themselves: the list, one start with all that befell it, and its form."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from console import people
+from console.flows.declare import DeclareForm
+from console.flows.offers import Act, Offer, offered
+from console.forms import PageForm, ReasonForm, StartFilters
+from console.tabs import Tab, tab_of
+from console.views.events import pages
+from events import catalogue
+from events.domain.errors import DomainError
+from ledger import authority
+from workflows.flows import engine, occasions, starts
+from workflows.flows.models import FlowStart
+from workflows.flows.occasions import Standing
+
+LIST = "console:starts"
+MANAGE = "flow_start.manage"
+ROWS = 25
+_STATES = ("on", "off", "paused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One start in the list."""
+
+    start: FlowStart
+    standing: Standing
+    declarer: str
+
+
+def _switch(name: str, asked: dict[str, Any], *, enabled: bool) -> None:
+    starts.set_start_enabled(name=name, enabled=enabled, reason=asked["reason"])
+
+
+ACTS = {
+    act.name: act
+    for act in (
+        Act(
+            name="enable",
+            label="Switch on",
+            capability=MANAGE,
+            consequence="From the next slot or event on flows start again, in your name.",
+            done="Switched on: flows start again, in your name.",
+            form=ReasonForm,
+            run=partial(_switch, enabled=True),
+        ),
+        Act(
+            name="disable",
+            label="Switch off",
+            capability=MANAGE,
+            consequence="No more flows start so. Those that have started go on.",
+            done="Switched off.",
+            form=ReasonForm,
+            run=partial(_switch, enabled=False),
+        ),
+        Act(
+            name="remove",
+            label="Remove",
+            capability=MANAGE,
+            consequence="The definition is gone. Flows that it started go on.",
+            done="Removed. Flows that it started go on.",
+            form=ReasonForm,
+            run=lambda name, asked: starts.remove_start(name=name, reason=asked["reason"]),
+            is_danger=True,
+        ),
+    )
+}
+
+
+@authority.requires("flow.read")
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the starts that fit the filters, by name."""
+    form = StartFilters(request.GET)
+    context: dict[str, Any] = {
+        "form": form,
+        "tabs": list(_tabs(request.GET)),
+        "steps": sorted(engine.catalog().steps),
+        "events": _event_names(),
+        "may_manage": authority.holds(request, MANAGE),
+    }
+    if not form.is_valid():
+        return render(request, "console/starts/list.html", context, status=400)
+    found = list(form.narrowed(FlowStart.objects.all())[: ROWS + 1])
+    last = found[ROWS - 1].name if len(found) > ROWS else None
+    context |= {"rows": _rows(found[:ROWS]), **pages(request.GET, last)}
+    return render(request, "console/starts/list.html", context)
+
+
+@authority.requires("flow.read")
+def detail(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a start and, the newest first, what became of its occasions."""
+    return _page(request, _start(name))
+
+
+@authority.requires(MANAGE)
+def new(request: HttpRequest) -> HttpResponseBase:
+    """Declare a start."""
+    return _edit(request, None)
+
+
+@authority.requires(MANAGE)
+def edit(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Declare a start anew, in one's own name."""
+    return _edit(request, _start(name))
+
+
+def _act(act: Act, request: HttpRequest, name: str) -> HttpResponseBase:
+    known = _start(name)
+    form = ReasonForm(request.POST, auto_id=f"{act.name}-%s", label_suffix="")
+    if not form.is_valid():
+        return _page(request, known, refused={act.name: form}, status=400)
+    try:
+        act.run(name, form.cleaned_data)
+    except DomainError as refusal:
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        return redirect("console:start", name)
+    messages.success(request, act.done)
+    return redirect(LIST) if act.name == "remove" else redirect("console:start", name)
+
+
+enable, disable, remove = (
+    authority.requires(MANAGE)(require_POST(partial(_act, act))) for act in ACTS.values()
+)
+
+
+def _edit(request: HttpRequest, known: FlowStart | None) -> HttpResponseBase:
+    form = DeclareForm(request.POST or None, request.GET, known)
+    if request.method == "POST" and form.is_valid():
+        stated = form.stated()
+        try:
+            if request.POST.get("do") == "check":
+                starts.check_start(**stated)
+                messages.success(request, "The definition is good. Nothing was changed.")
+            elif known is None and FlowStart.objects.filter(name=stated["name"]).exists():
+                form.add_error("name", "There is a start of this name already.")
+            else:
+                starts.declare_start(expected_version=form.expected_version(), **stated)
+                messages.success(request, "Declared." if known is None else "Declared anew.")
+                return redirect("console:start", stated["name"])
+        except DomainError as refusal:
+            form.refuse(refusal)
+    context = {
+        "form": form,
+        "start": known,
+        "steps": sorted(engine.catalog().steps),
+        "events": _event_names(),
+        "zones": _zones(),
+        "schema": _schema_of(str(form["event"].value() or "")),
+    }
+    status = 400 if form.errors else 200
+    return render(request, "console/starts/form.html", context, status=status)
+
+
+def _page(
+    request: HttpRequest,
+    start: FlowStart,
+    *,
+    refused: dict[str, ReasonForm] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    asked = PageForm(request.GET)
+    if not asked.is_valid():
+        raise Http404
+    found = occasions.occasions(start.name, before=asked.cleaned_data["before"])
+    declarers = {start.declared_by, *(line.by for line in found.lines if line.what == "declared")}
+    context: dict[str, Any] = {
+        "start": start,
+        "standing": occasions.standings([start])[start.name],
+        "names": people.names_of(declarers),
+        "lines": found.lines,
+        "slots": starts.next_slots(cron=start.cron, tz=start.tz)
+        if start.cron and start.enabled
+        else [],
+        "offers": list(_offers(request, start, refused or {})),
+        "may_manage": authority.holds(request, MANAGE),
+        "stream": starts.stream_of(start.name),
+        **pages(request.GET, found.older),
+    }
+    return render(request, "console/starts/detail.html", context, status=status)
+
+
+def _offers(
+    request: HttpRequest, start: FlowStart, refused: dict[str, ReasonForm]
+) -> Iterator[Offer]:
+    if not authority.holds(request, MANAGE):
+        return
+    for what in ("disable" if start.enabled else "enable", "remove"):
+        if what == "enable" and not authority.holds(request, "flow.start"):
+            continue
+        url = reverse(f"console:start-{what}", args=[start.name])
+        yield offered(ACTS[what], url, refused)
+
+
+def _rows(found: Sequence[FlowStart]) -> list[Row]:
+    standings = occasions.standings(found)
+    names = people.names_of(one.declared_by for one in found)
+    return [
+        Row(start=one, standing=standings[one.name], declarer=names[one.declared_by])
+        for one in found
+    ]
+
+
+def _tabs(query: QueryDict) -> Iterator[Tab]:
+    yield tab_of(LIST, query, "")
+    for state in _STATES:
+        yield tab_of(LIST, query, state, count=_in_state(state).count())
+
+
+def _in_state(state: str) -> QuerySet[FlowStart]:
+    return StartFilters.in_state(FlowStart.objects.all(), state)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> list[str]:
+    return sorted(available_timezones())  # A walk through some six hundred files.
+
+
+def _event_names() -> list[str]:
+    return [each.name for each in catalogue.all_types() if "." in each.name]
+
+
+def _schema_of(event: str) -> dict[str, Any] | None:
+    return next((each.schema for each in catalogue.all_types() if each.name == event), None)
+
+
+def _start(name: str) -> FlowStart:
+    found = FlowStart.objects.filter(name=name).first()
+    if found is None:
+        raise Http404
+    return found

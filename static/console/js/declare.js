@@ -1,0 +1,38 @@
+// The form of a start: what follows from the goals, the cron rule and the event is written by
+// the server, at the address that holds them. What was filled in elsewhere stays.
+
+import { load } from "./parts.js";
+
+const WAIT_MS = 250;
+const form = document.querySelector("[data-declare]");
+let timer = null;
+
+form?.addEventListener("input", (event) => {
+  if (!event.target.dataset.addressed) return;
+  clearTimeout(timer);
+  timer = setTimeout(() => show().catch(() => {}), WAIT_MS); // The form works without it too.
+});
+
+async function show() {
+  history.replaceState(null, "", address());
+  const filled = values();
+  if (!(await load(location.href))) return;
+  for (const [name, value] of filled) {
+    const field = form.elements[name];
+    if (field) field.value = value;
+  }
+}
+
+function address() {
+  const asked = new URLSearchParams();
+  for (const field of form.querySelectorAll("[data-addressed]")) {
+    if (field.value) asked.set(field.dataset.addressed, field.value);
+  }
+  return `${location.pathname}?${asked}`;
+}
+
+function values() {
+  return [...form.querySelectorAll("[data-part=values] [name]")]
+    .filter((field) => field.value !== "")
+    .map((field) => [field.name, field.value]);
+}

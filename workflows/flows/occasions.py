@@ -1,0 +1,176 @@
+"""What became of the occasions of a start: its own stream, and the slots that nobody fired."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from events import explore
+from events import selectors as log
+from events.domain.envelope import Envelope
+from events.domain.errors import Forbidden
+from events.domain.principal import Principal
+from ledger import absence
+from workflows.flows import starts
+from workflows.flows.domain.errors import FlowBusy
+from workflows.flows.domain.start import slot_from
+from workflows.flows.models import FlowStart, FlowSummary
+from workflows.work.domain.timing import Fate
+from workflows.work.models import Schedule, Slot
+
+OCCASIONS_MAX: Final = 50
+SLOTS_MAX: Final = 200
+_ENDS: Final = ("flow_start.fired", "flow_start.refused", "flow_start.paused")
+_FATES: Final = {
+    Fate.MISSED: "Nobody was there to fire it in time, and missed slots are left out.",
+    Fate.OVERLAPPED: "The slot before it was still being fired.",
+    Fate.QUEUED: "It fires as soon as the slot before it has.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """One thing that befell a start. `what` is fired, skipped, refused, paused, declared,
+    removed, or the fate of a slot, which is no event: without `id` and `sequence`.
+
+    `event_id` or `slot_at` is the occasion, `entry_id` leads to the ledger, `by` is who acted.
+    """
+
+    at: datetime
+    what: str
+    says: str = ""
+    flow_id: str = ""
+    flow: FlowSummary | None = None
+    event_id: str = ""
+    slot_at: datetime | None = None
+    entry_id: str = ""
+    by: str = ""
+    sequence: int | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasions:
+    """The newest first; `older` is the sequence to ask for what came before, None at the end."""
+
+    lines: list[Occasion]
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a start stands. `state` is on, off, paused or refused (on, and the last was refused).
+
+    `lacks` is why who declared it may not let flows start now; empty if they may.
+    """
+
+    state: str
+    says: str
+    next_at: datetime | None
+    fired: Occasion | None
+    lacks: str
+
+
+def occasions(name: str, *, before: int | None = None, limit: int = OCCASIONS_MAX) -> Occasions:
+    """Return what befell a start before its event number `before`, or lately."""
+    stream = starts.stream_of(name)
+    end = explore.head_sequence(stream) + 1 if before is None else before
+    begin = max(end - 1 - limit, 0)
+    events = log.stream_events(stream, after=begin, limit=limit)
+    events = [event for event in events if (event.sequence or 0) < end]
+    since = events[0].emitted_at if events and begin else None
+    until = None if before is None else _emitted_at(name, before)
+    lines = [*_of_events(events), *_of_slots(name, since, until)]
+    lines.sort(key=lambda one: (one.at, one.sequence or 0), reverse=True)
+    return Occasions(lines=lines, older=begin + 1 if begin else None)
+
+
+def standings(rows: Sequence[FlowStart]) -> dict[str, Standing]:
+    """Return how each of these stands, by name."""
+    names = {starts.schedule_of(row.name): row.name for row in rows if row.cron and row.enabled}
+    due = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_at"))
+    next_at = {names[schedule]: at for schedule, at in due.items()}
+    lacking = {row.declared_by: why_not_fire(row) for row in rows}
+    return {
+        row.name: _standing(row, next_at=next_at.get(row.name), lacks=lacking[row.declared_by])
+        for row in rows
+    }
+
+
+def why_not_fire(start: FlowStart) -> str:
+    """Return why nothing may start now in the name of who declared it; empty if it may."""
+    try:
+        absence.demand_still(Principal.parse(start.declared_by), *starts.NEEDED)
+    except Forbidden as why:
+        return str(why)
+    return ""
+
+
+def _standing(start: FlowStart, *, next_at: datetime | None, lacks: str) -> Standing:
+    stream = starts.stream_of(start.name)
+    fired = explore.last_of(stream, names=["flow_start.fired"])
+    last = explore.last_of(stream, names=[*_ENDS, "flow_start.declared"]) if start.enabled else None
+    state, says = "on", ""
+    if start.paused_because:
+        state, says = "paused", start.paused_because
+    elif not start.enabled:
+        state = "off"
+    elif last is not None and last.name == "flow_start.refused":
+        state, says = "refused", str(last.data["reason"])
+    return Standing(
+        state=state,
+        says=says,
+        next_at=next_at,
+        fired=next(_of_events([fired]), None) if fired is not None else None,
+        lacks=lacks,
+    )
+
+
+def _of_events(events: Sequence[Envelope]) -> Iterator[Occasion]:
+    ids = [event.data["flow_id"] for event in events if "flow_id" in event.data]
+    flows: Mapping[str, FlowSummary] = FlowSummary.objects.in_bulk(ids)
+    for event in events:
+        data = event.data
+        flow_id, occasion = str(data.get("flow_id", "")), str(data.get("occasion", ""))
+        slot_at = slot_from(occasion)
+        yield Occasion(
+            at=event.emitted_at,
+            what=_what(event),
+            says=str(data.get("reason", "")),
+            flow_id=flow_id,
+            flow=flows.get(flow_id),
+            event_id="" if slot_at else occasion,
+            slot_at=slot_at,
+            entry_id=str(data.get("entry_id", "")),
+            by=str(event.principal),
+            sequence=event.sequence,
+            id=event.event_id,
+        )
+
+
+def _what(event: Envelope) -> str:
+    # Another flow holds the key: that is what concurrency keys are for, and no fault.
+    if event.data.get("code") == FlowBusy.code:
+        return "skipped"
+    return event.name.rpartition(".")[2]
+
+
+def _of_slots(name: str, since: datetime | None, until: datetime | None) -> Iterator[Occasion]:
+    rows = Slot.objects.filter(schedule=starts.schedule_of(name), fate__in=list(_FATES))
+    if since is not None:
+        rows = rows.filter(created_at__gte=since)
+    if until is not None:
+        rows = rows.filter(created_at__lt=until)
+    for row in rows.order_by("-slot_at")[:SLOTS_MAX]:
+        many = f" It stands for {row.stands_for} slots." if row.stands_for > 1 else ""
+        yield Occasion(
+            at=row.created_at,
+            what=row.fate,
+            says=f"{_FATES[Fate(row.fate)]}{many}",
+            slot_at=row.slot_at,
+        )
+
+
+def _emitted_at(name: str, sequence: int) -> datetime | None:
+    found = log.stream_events(starts.stream_of(name), after=sequence - 1, limit=1)
+    return found[0].emitted_at if found else None
