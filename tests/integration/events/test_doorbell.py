@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 
@@ -90,12 +91,21 @@ class TestWaiter:
     def test_returns_at_the_ring(self) -> None:
         waiter = doorbell.Waiter("moved")
         waiter.wait(0.01)
-        doorbell.announce(7)
+        returned = threading.Event()
 
-        started = time.monotonic()
-        waiter.wait(10)
+        def wait() -> None:
+            waiter.wait(60)
+            returned.set()
 
-        assert time.monotonic() - started < 5
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        # A ring that would hold up its writer is left out: on a busy machine some are.
+        for _ in range(200):
+            doorbell.announce(7)
+            if returned.wait(0.1):
+                break
+
+        assert returned.is_set()
         waiter.close()
 
     def test_just_waits_when_valkey_is_away(self, settings: Settings) -> None:
