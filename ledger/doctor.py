@@ -158,6 +158,48 @@ def standings_follow_from_entries() -> list[str]:
     return refolding.refold(mends=False, only_stepped=True)
 
 
+# Whether something was done under an approval: by ledger_approval_is_used_once it is one row.
+_WAITS_IN_VAIN = """
+SELECT s.entry_id, r.id FROM ledger_reversalstanding s, unnest(s.requests) r(id)
+  LEFT JOIN ledger_approval a ON a.id = r.id
+ WHERE s.requests <> '{}'
+   AND (a.id IS NULL OR a.status NOT IN ('pending', 'approved')
+        OR a.status = 'approved' AND a.expires_at < now() - interval '10 minutes'
+        OR EXISTS (SELECT FROM ledger_entry e
+                    WHERE e.approval_id = a.id
+                      AND e.status IN ('succeeded', 'reversed', 'compensated')
+                      AND e.action_kind NOT IN ('approve', 'reject')
+                      AND e.action_name <> 'approval.decide'))
+ ORDER BY s.entry_id, r.id
+"""
+_WITHDRAWN_TOO_SOON = """
+SELECT m.reverses_id, a.id FROM ledger_mutation m
+  JOIN ledger_entry e ON e.id = m.entry_id JOIN ledger_approval a ON a.id = e.approval_id
+ WHERE m.reversal_step = 'withdrawn'
+   AND (a.status = 'pending' OR a.status = 'approved' AND a.expires_at > e.occurred_at)
+ ORDER BY m.reverses_id, a.id
+"""
+
+
+@doctor.check(
+    "I15-requests", "what waits for leave to be undone waits for an approval that is open"
+)
+def requests_to_undo_are_open() -> list[str]:
+    """Return what is broken, as sentences."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITS_IN_VAIN)
+        found = [
+            f"entry {id_} waits for approval {approval_id}, which is over or used"
+            for id_, approval_id in cursor.fetchall()
+        ]
+        cursor.execute(_WITHDRAWN_TOO_SOON)
+        found += [
+            f"entry {id_} waits no more for approval {approval_id}, which is open"
+            for id_, approval_id in cursor.fetchall()
+        ]
+    return found
+
+
 # By another way than the triggers took: whatever was written with them asleep shows here.
 _NOT_FOUR_EYES = """
 SELECT v.approval_id FROM ledger_approvalvote v JOIN ledger_approval a ON a.id = v.approval_id

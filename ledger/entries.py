@@ -113,7 +113,7 @@ def append(draft: Draft) -> None:
     :raises PayloadTooLarge: if it refers to too much.
     :raises ReversalRefused: if it undoes another that does not, or no longer, allow it.
     """
-    taken = standings.take(draft.undoing, at=draft.occurred_at) if draft.undoing else None
+    taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
     columns = _columns(draft)
     details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
@@ -171,6 +171,12 @@ def document_of(body: bytes) -> dict[str, Any]:
     """Return what the body of an entry says."""
     document: dict[str, Any] = orjson.loads(body)
     return document
+
+
+def _taken(draft: Draft) -> standings.Taken | None:
+    if draft.undoing is None:
+        return None
+    return standings.take(draft.undoing, at=draft.occurred_at, approval_id=draft.approval_id)
 
 
 def _columns(draft: Draft) -> dict[str, Any]:

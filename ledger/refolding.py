@@ -63,6 +63,7 @@ def _steps_of(ids: Sequence[UUID]) -> defaultdict[UUID, list[Step]]:
                 at=row.entry.occurred_at,
                 outcome=Outcome(row.reversal_outcome) if row.reversal_outcome else None,
                 amount_cents=row.reversed_cents,
+                approval_id=row.entry.approval_id,
             )
         )
     return steps

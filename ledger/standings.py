@@ -5,6 +5,7 @@ first. Under it the step is checked, numbered and counted, so that of many rival
 who would give back too much is refused, and everything that it did is undone.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from events import recorder
 from ledger.domain import reversals as rules
+from ledger.domain.approval import ApprovalStatus
 from ledger.domain.reversals import (
     Declaration,
     Outcome,
@@ -22,7 +24,7 @@ from ledger.domain.reversals import (
     StepKind,
     Undoing,
 )
-from ledger.models import ReversalStanding
+from ledger.models import Approval, ReversalStanding
 
 _EVENTS: Final = {
     StepKind.REQUESTED: "ledger.reversal.requested",
@@ -44,6 +46,7 @@ class Taken:
     before: Standing
     outcome: Outcome | None
     currency: str
+    approval_id: UUID | None
 
     def said(self) -> dict[str, Any]:
         """Return what the entry of the step says about it."""
@@ -56,8 +59,16 @@ class Taken:
         }
 
 
-def take(undoing: Undoing, *, at: datetime) -> Taken:
+def lock(entry_ids: Iterable[UUID]) -> None:
+    """Lock the standings of several originals, in the one order in which that is done."""
+    rows = ReversalStanding.objects.select_for_update(of=("self",)).filter(pk__in=set(entry_ids))
+    list(rows.order_by("pk").values_list("pk"))
+
+
+def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> Taken:
     """Lock the standing of the original and check that the step may be taken now.
+
+    `approval_id` is the approval that the entry of the step refers to.
 
     :raises ReversalRefused: as `rules.check_step` says.
     """
@@ -69,6 +80,7 @@ def take(undoing: Undoing, *, at: datetime) -> Taken:
         before=before,
         outcome=rules.outcome_of(before, undoing),
         currency=row.currency if row else "",
+        approval_id=approval_id,
     )
 
 
@@ -81,6 +93,7 @@ def store(taken: Taken, *, entry_id: UUID, at: datetime) -> None:
         at=at,
         outcome=taken.outcome,
         amount_cents=undoing.amount_cents or 0,
+        approval_id=taken.approval_id,
     )
     after = rules.evolve(taken.before, step)
     ReversalStanding.objects.filter(entry=undoing.of).update(**columns_of(after))
@@ -105,6 +118,16 @@ def entry_of(target_type: str, target_id: str) -> UUID | None:
         entry__target_type=target_type, entry__target_id=target_id
     )
     return rows.order_by("-entry").values_list("entry", flat=True).first()
+
+
+def unused_requests(*, at: datetime) -> list[UUID]:
+    """Return the approvals that undoing still waits for although they were good until `at`."""
+    waiting = ReversalStanding.objects.exclude(requests=[])
+    asked = [one for row in waiting.values_list("requests", flat=True) for one in row]
+    over = Approval.objects.filter(
+        pk__in=asked, status=ApprovalStatus.APPROVED.value, expires_at__lte=at
+    )
+    return list(over.order_by("expires_at").values_list("pk", flat=True))
 
 
 def declared_columns(declared: Declaration | None) -> dict[str, Any]:
@@ -162,6 +185,7 @@ def standing_of(row: ReversalStanding) -> Standing:
         until=row.until,
         expired_at=row.expired_at,
         reversed_by=row.reversed_by_id,
+        requests=tuple(row.requests),
         steps=row.steps,
     )
 
@@ -178,5 +202,6 @@ def columns_of(standing: Standing) -> dict[str, Any]:
         "until": standing.until,
         "expired_at": standing.expired_at,
         "reversed_by_id": standing.reversed_by,
+        "requests": list(standing.requests),
         "steps": standing.steps,
     }

@@ -5,7 +5,8 @@ Asking for it when the target has changed replaces what is pending.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +17,7 @@ from django.utils import timezone
 from events import store, wire
 from events.domain.context import EventContext
 from events.ids import new_id
-from ledger import delegations, entries, payloads, principals
+from ledger import delegations, entries, payloads, principals, standings
 from ledger.approving import steps
 from ledger.delegations import Mandate
 from ledger.domain import approval as rules
@@ -33,6 +34,7 @@ from ledger.domain.approval import ApprovalStatus, Bound
 from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.policy import Execute
+from ledger.domain.reversals import STARTING, ReversalKind, StepKind, Undoing
 from ledger.entries import ActionKeyReused, Draft
 from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
 from ledger.payloads import PayloadGone
@@ -43,7 +45,10 @@ _TITLE_CHARS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Petition:
-    """What leave is asked for. Without `is_command` nothing can be executed under it."""
+    """What leave is asked for. Without `is_command` nothing can be executed under it.
+
+    `undoing` is what would be done about another action, if that is what it is for.
+    """
 
     title: str
     bound: Bound
@@ -57,6 +62,7 @@ class Petition:
     source: str = ""
     idempotency: Idempotency | None = None
     is_command: bool = True
+    undoing: Undoing | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -68,11 +74,18 @@ class Petition:
         """What it is about, as far as it is there."""
         return Target(type=self.bound.target_type, id=self.bound.target_id or UNKNOWN_TARGET)
 
+    @property
+    def undoes(self) -> UUID | None:
+        """The entry that it is asked for to undo."""
+        request = request_of(self.undoing)
+        return request.of if request else None
+
 
 def ask(petition: Petition) -> tuple[Approval, bool]:
     """Return the approval that is asked for, and whether it was asked for before.
 
     :raises ActionKeyReused: if the key stands for a request that said something else.
+    :raises ReversalRefused: if it is to undo what cannot be undone, or not so much of it.
     """
     _take_turns(petition)
     known = _of_key(petition) or _as_good(petition)
@@ -80,6 +93,13 @@ def ask(petition: Petition) -> tuple[Approval, bool]:
         return known, True
     _supersede_others(petition)
     return _insert(petition), False
+
+
+def request_of(undoing: Undoing | None) -> Undoing | None:
+    """Return the request to undo that leave for `undoing` is; None if it sets nothing in motion."""
+    if undoing is None or undoing.step not in STARTING:
+        return None
+    return replace(undoing, step=StepKind.REQUESTED)
 
 
 def _take_turns(petition: Petition) -> None:
@@ -111,8 +131,10 @@ def _as_good(petition: Petition) -> Approval | None:
     now = timezone.now()
     wanted = [ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value]
     for row in _of_requester(petition).filter(status__in=wanted, expires_at__gt=now):
-        is_same = row.fingerprint == _kept_fingerprint(petition) and (
-            petition.is_command or row.reference == petition.reference
+        is_same = (
+            row.fingerprint == _kept_fingerprint(petition)
+            and (petition.is_command or row.reference == petition.reference)
+            and steps.undone_by(row) == petition.undoes
         )
         if is_same and steps.execution_of(row.pk) is None:
             return row
@@ -128,11 +150,19 @@ def _supersede_others(petition: Petition) -> None:
         pending = pending.filter(command_fingerprint=rules.command_fingerprint(petition.bound))
     ids = sorted(pending.values_list("pk", flat=True))
     store.lock([steps.stream_of(each) for each in ids])
+    _lock_originals(petition, ids)
     for row in Approval.objects.filter(pk__in=ids, status=ApprovalStatus.PENDING.value):
         if steps.expire_if_over(row):
             continue
         after = rules.supersede(steps.state_of(row))
         steps.end(row, after.status, summary="A newer request takes its place.")
+
+
+def _lock_originals(petition: Petition, superseded: Sequence[UUID]) -> None:
+    # Of several, all at once and in order: another requester may replace the same the other way.
+    rows = Approval.objects.filter(pk__in=superseded)
+    originals = {one for row in rows if (one := steps.undone_by(row))}
+    standings.lock(originals | ({petition.undoes} if petition.undoes else set()))
 
 
 def _of_requester(petition: Petition) -> QuerySet[Approval]:
@@ -217,16 +247,19 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
         fingerprint=petition.fingerprint,
         facts=bound.facts,
         mandate=mandate,
-        kept=tuple(_kept(bound)),
+        kept=tuple(_kept(bound, petition.undoing if petition.undoes else None)),
+        undoing=request_of(petition.undoing),
     )
     entries.append(draft)
     return draft.id
 
 
-def _kept(bound: Bound) -> list[Kept]:
+def _kept(bound: Bound, undoing: Undoing | None) -> list[Kept]:
     """Return what is kept for whoever decides, and for an execution on approval."""
     retention = RETENTIONS[_RETENTION]
-    snapshot = {"state": plain(bound.state), "facts": plain(bound.facts)}
+    snapshot: dict[str, Any] = {"state": plain(bound.state), "facts": plain(bound.facts)}
+    if undoing is not None:
+        snapshot["undoing"] = plain(undoing)
     kept = [
         Kept(
             kind=PayloadKind.TARGET_SNAPSHOT,
@@ -255,6 +288,26 @@ def _chain(happened: EventContext, mandate: Mandate | None) -> set[str]:
 def _humans(human: str, mandate: Mandate | None) -> set[str]:
     above = principals.human_of(mandate.delegated_by) if mandate else None
     return {each for each in (human, above) if each}
+
+
+def undoing_of(row: Approval) -> Undoing | None:
+    """Return what would be done under an approval about another action; None if nothing would."""
+    if steps.undone_by(row) is None:
+        return None
+    snapshot: Mapping[str, Any] | None = content_of(
+        row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT
+    )
+    if snapshot is None:
+        return None
+    said = snapshot["undoing"]
+    return Undoing(
+        **{
+            **said,
+            "of": UUID(said["of"]),
+            "step": StepKind(said["step"]),
+            "kind": ReversalKind(said["kind"]),
+        }
+    )
 
 
 def content_of(entry_id: UUID, kind: PayloadKind) -> Any:

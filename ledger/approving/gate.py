@@ -151,6 +151,7 @@ def leave(
             reason=proof.action.reason,
             source=authority.source,
             idempotency=_key_of_request(),
+            undoing=proof.notes.undoing,
         )
     )
 
@@ -169,6 +170,7 @@ def ask(needed: ApprovalNeeded) -> ApprovalRequired:
 
     :raises IdempotencyKeyRequired: over the API without a key: a retry would ask twice.
     :raises ActionKeyReused: if the key stands for a request that said something else.
+    :raises ReversalRefused: if it is to undo what cannot be undone, or not so much of it.
     """
     petition = needed.petition
     is_api = petition.happened.origin.caller_type == "api"
@@ -259,6 +261,7 @@ def _granted(row: Approval) -> Granted:
             policy_version=row.policy_version,
             reason_code=row.reason_code,
             key=row.idempotency_key,
+            undoes=_written(steps.undone_by(row)),
         ),
     )
 
@@ -329,6 +332,7 @@ def _bound(
         policy, version = demand.policy.name, demand.policy.version
         code = demand.reason_code
     key = _key_of_request()
+    request = asking.request_of(proof.notes.undoing) if proof else None
     return Bound(
         action=action.name,
         version=action.version,
@@ -347,6 +351,7 @@ def _bound(
         policy_version=version,
         reason_code=code,
         key=key.key if key else "",
+        undoes=_written(request.of if request else None),
     )
 
 
@@ -361,6 +366,10 @@ def _title(bound: Bound) -> str:
     except commands.CommandUnknown:
         meaning = capabilities.get(bound.capability).meaning
     return meaning.rstrip(".")
+
+
+def _written(id_: UUID | None) -> str:
+    return "" if id_ is None else str(id_)
 
 
 def _id_of(written: str) -> UUID:

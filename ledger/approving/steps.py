@@ -19,8 +19,9 @@ from ledger.domain.action import Authority, Idempotency, Kind, Status, Target
 from ledger.domain.approval import Approval as State
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, OnExpiry
 from ledger.domain.capability import Risk
+from ledger.domain.reversals import StepKind, Undoing
 from ledger.entries import Draft
-from ledger.models import Approval, Entry
+from ledger.models import Approval, Entry, Mutation, ReversalStanding
 
 DECIDE: Final = "approval.decide"
 REQUEST: Final = "approval.request"
@@ -89,6 +90,14 @@ def execution_of(approval_id: UUID) -> Entry | None:
     return done.exclude(action_kind__in=_DECISIONS).first()
 
 
+def undone_by(row: Approval) -> UUID | None:
+    """Return the entry that it was asked for to undo; None if it was not."""
+    request = Mutation.objects.filter(
+        pk=row.requested_entry_id, reversal_step=StepKind.REQUESTED.value
+    )
+    return request.values_list("reverses_id", flat=True).first()
+
+
 def expire_if_over(row: Approval) -> bool:
     """End a locked approval whose time has passed; say whether it has."""
     at = timezone.now()
@@ -106,6 +115,7 @@ def end(
     """Write down how a locked approval ends: row, entry, event. Whoever acts has done it.
 
     An approval that is denied because its time is over is told as expired: nobody said no.
+    If it was asked for to undo something, that is not asked for any more unless it is approved.
     """
     is_by_time = context.current().principal == EXPIRY
     row.status = status.value
@@ -121,8 +131,34 @@ def end(
         comment=comment,
         idempotency=key,
         risk=Risk.CRITICAL if status is ApprovalStatus.APPROVED else Risk.HIGH,
+        undoing=None if status is ApprovalStatus.APPROVED else _withdrawal(row),
     )
     tell("expired" if is_by_time else _SAID_OF[status], row)
+
+
+def lapse(row: Approval) -> bool:
+    """Write down that a locked approval was not used in time to undo what it was asked for.
+
+    It stays approved, and is good for nothing any more. Say whether there was something to note.
+    """
+    at = timezone.now()
+    undoing = _withdrawal(row)
+    is_over = row.status == ApprovalStatus.APPROVED and row.expires_at <= at
+    if undoing is None or not is_over or execution_of(row.pk) is not None:
+        return False
+    waiting = ReversalStanding.objects.filter(entry=undoing.of, requests__contains=[row.pk])
+    if not waiting.exists():
+        return False
+    with context.acting(EXPIRY, correlation_id=row.correlation_id):
+        note(
+            row,
+            kind=Kind.UPDATE,
+            status=Status.EXPIRED,
+            summary="Approved, and not used in time.",
+            idempotency=Idempotency(scope=f"{row.pk}:decision", key="lapsed"),
+            undoing=undoing,
+        )
+    return True
 
 
 def note(
@@ -134,6 +170,7 @@ def note(
     comment: str = "",
     idempotency: Idempotency | None = None,
     risk: Risk = Risk.HIGH,
+    undoing: Undoing | None = None,
 ) -> UUID:
     """Append the entry of a step, caused by the request; return its id."""
     happened = caused_by(context.current(), row.requested_entry_id)
@@ -155,9 +192,15 @@ def note(
         approval_id=row.pk,
         idempotency=idempotency,
         mandate=delegations.mandate_of(happened.principal),
+        undoing=undoing,
     )
     entries.append(draft)
     return draft.id
+
+
+def _withdrawal(row: Approval) -> Undoing | None:
+    of = undone_by(row)
+    return None if of is None else Undoing(of=of, step=StepKind.WITHDRAWN)
 
 
 def tell(what: str, row: Approval, **more: Any) -> None:

@@ -283,6 +283,7 @@ class Bound:
     """What an approval is good for, and what is about to be done: compared part by part.
 
     `command` covers what was asked, `state` how the target was found and what it weighed.
+    `undoes` is the entry that it is done to undo; it is compared, and is in no fingerprint.
     """
 
     action: str
@@ -302,6 +303,7 @@ class Bound:
     policy_version: int
     reason_code: str
     key: str = ""
+    undoes: str = ""
 
 
 def command_fingerprint(bound: Bound) -> str:

@@ -128,12 +128,22 @@ def blocked(summary: str, *, by: UUID | None = None) -> Effect:
 
 
 def token_of(undertaking: Undertaking, plan: Plan, *, command: str, version: int) -> str:
-    """Return what two previews have in common when they promise the same of the same state."""
+    """Return what two previews have in common when they promise the same of the same state.
+
+    Whom it takes, who has asked for it and what was tried in vain do not change what it does:
+    so that asking for leave does not make stale what leave is asked for.
+    """
+    standing = undertaking.standing
     return canonical.fingerprint(
         {
             "entry": str(undertaking.entry_id),
             "command": f"{command}@{version}",
-            "steps": undertaking.standing.steps,
+            "done": {
+                "by": str(standing.reversed_by) if standing.reversed_by else None,
+                "doneCents": standing.done_cents,
+                "running": standing.running,
+                "runningCents": standing.running_cents,
+            },
             "effects": [effect.as_json() for effect in plan.effects],
             "versions": dict(plan.versions),
             "input": dict(plan.input),

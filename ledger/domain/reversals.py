@@ -64,6 +64,9 @@ class StepKind(StrEnum):
 ENDING = frozenset({StepKind.SETTLED, StepKind.COMPLETED})
 """After these something is undone; they say how much of the whole."""
 
+STARTING = frozenset({StepKind.BEGUN, StepKind.COMPLETED})
+"""These set an undoing in motion: leave for one of them is a request to undo."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
@@ -114,13 +117,17 @@ class Undoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that was done about the undoing of an action, as its entry has it."""
+    """One thing that was done about the undoing of an action, as its entry has it.
+
+    `approval_id` is the approval that it asks for, ends without use, or is done under.
+    """
 
     entry_id: UUID
     kind: StepKind
     at: datetime
     outcome: Outcome | None = None
     amount_cents: int = 0
+    approval_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +135,8 @@ class Standing:
     """How it stands with the undoing of one action.
 
     `amount_cents` is the whole, None where nothing is counted; `done_cents` has gone back,
-    `running_cents` is on its way. `steps` counts what was done about it.
+    `running_cents` is on its way. `requests` are the approvals that were asked for to undo it
+    and are open or unused. `steps` counts what was done about it.
     """
 
     state: State = State.AVAILABLE
@@ -140,6 +148,7 @@ class Standing:
     until: datetime | None = None
     expired_at: datetime | None = None
     reversed_by: UUID | None = None
+    requests: tuple[UUID, ...] = ()
     steps: int = 0
 
     @property
@@ -302,19 +311,22 @@ def is_over(standing: Standing, *, at: datetime) -> bool:
     return standing.expired_at is not None or (standing.until is not None and at >= standing.until)
 
 
-def _requested(standing: Standing, _step: Step) -> Standing:
-    is_busy = standing.running > 0 or standing.outcome is Outcome.FULL
-    return standing if is_busy else replace(standing, state=State.REQUESTED)
+def _requested(standing: Standing, step: Step) -> Standing:
+    assert step.approval_id is not None, "a request names the approval that it waits for"
+    waiting = replace(standing, requests=tuple(sorted({*standing.requests, step.approval_id})))
+    is_full = standing.outcome is Outcome.FULL
+    return waiting if is_full else replace(waiting, state=_at_rest(waiting))
 
 
-def _withdrawn(standing: Standing, _step: Step) -> Standing:
+def _withdrawn(standing: Standing, step: Step) -> Standing:
+    left = _without_request(standing, step)
     is_asked = standing.state is State.REQUESTED
-    return replace(standing, state=_at_rest(standing)) if is_asked else standing
+    return replace(left, state=_at_rest(left)) if is_asked else left
 
 
 def _begun(standing: Standing, step: Step) -> Standing:
     return replace(
-        standing,
+        _without_request(standing, step),
         state=State.RUNNING,
         running=standing.running + 1,
         running_cents=standing.running_cents + step.amount_cents,
@@ -331,7 +343,7 @@ def _returned(standing: Standing, step: Step) -> Standing:
 
 def _completed(standing: Standing, step: Step) -> Standing:
     done = replace(
-        standing,
+        _without_request(standing, step),
         outcome=step.outcome,
         done_cents=standing.done_cents + step.amount_cents,
         reversed_by=step.entry_id,
@@ -341,15 +353,22 @@ def _completed(standing: Standing, step: Step) -> Standing:
 
 def _failed(standing: Standing, _step: Step) -> Standing:
     is_partly_done = standing.outcome in {Outcome.PARTIAL, Outcome.FULL}
-    outcome = standing.outcome if is_partly_done else Outcome.FAILED
-    state = State.RUNNING if standing.running else State.FAILED
-    return replace(standing, outcome=outcome, state=state)
+    failed = replace(standing, outcome=standing.outcome if is_partly_done else Outcome.FAILED)
+    # What was approved may be tried again under the same approval: it waits for that.
+    is_waiting = standing.running or standing.requests
+    return replace(failed, state=_at_rest(failed) if is_waiting else State.FAILED)
 
 
 def _expired(standing: Standing, step: Step) -> Standing:
-    expired = replace(standing, expired_at=step.at)
+    # Whatever was asked for before cannot be done any more; what is asked for later can.
+    expired = replace(standing, expired_at=step.at, requests=())
     is_open = standing.state in {State.AVAILABLE, State.FAILED, State.REQUESTED}
     return replace(expired, state=State.EXPIRED) if is_open else expired
+
+
+def _without_request(standing: Standing, step: Step) -> Standing:
+    left = tuple(one for one in standing.requests if one != step.approval_id)
+    return replace(standing, requests=left)
 
 
 def _no_longer_running(standing: Standing, step: Step) -> Standing:
@@ -363,6 +382,8 @@ def _no_longer_running(standing: Standing, step: Step) -> Standing:
 def _at_rest(standing: Standing) -> State:
     if standing.running:
         return State.RUNNING
+    if standing.requests and standing.outcome is not Outcome.FULL:
+        return State.REQUESTED
     if standing.outcome in {Outcome.PARTIAL, Outcome.FULL}:
         return State.COMPLETED
     if standing.expired_at is not None:

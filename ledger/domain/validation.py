@@ -135,6 +135,9 @@ def _action(granted: Granted, wanted: Execution) -> DomainError | None:
     names = ["action", "version", "target_type", "target_id"]
     if wanted.is_bound_to_route:
         names.append("route")
+    if granted.bound.undoes:
+        # Leave to undo something is no leave to do the same for its own sake.
+        names.append("undoes")
     different = [name for name in names if _differs(granted, wanted, name)]
     if not different:
         return None

@@ -1,5 +1,6 @@
 """How it stands with the undoing of entries: rows that follow from entries, and nothing else."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -27,6 +28,8 @@ class ReversalStanding(models.Model):
     reversed_by = models.ForeignKey(
         Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # The approvals under which it may yet be undone: open, or approved and not used.
+    requests = ArrayField(models.UUIDField(), blank=True, db_default=[])
     steps = models.PositiveIntegerField(db_default=0)
 
     class Meta:
@@ -58,6 +61,10 @@ class ReversalStanding(models.Model):
                 ),
                 name="ledger_standing_completed_says_by_what",
             ),
+            models.CheckConstraint(
+                condition=~Q(state=State.REQUESTED.value) | ~Q(requests=[]),
+                name="ledger_standing_requested_says_under_what",
+            ),
         ]
         indexes = [
             models.Index(
@@ -66,6 +73,9 @@ class ReversalStanding(models.Model):
                 name="ledger_standings_by_end",
             ),
             models.Index(fields=["state", "-entry"], name="ledger_standings_by_state"),
+            models.Index(
+                fields=["entry"], condition=~Q(requests=[]), name="ledger_standings_with_requests"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
-from ledger import capabilities, commands, principals, recording
+from ledger import capabilities, commands, principals, recording, reversing, standings
 from ledger.approving import asking, consent, steps
 from ledger.approving.asking import Petition
 from ledger.approving.consent import ApprovalNotNeeded
@@ -240,6 +240,7 @@ def delegate_approval(
 def expire_approvals() -> int:
     """End the approvals that nobody has decided in time; return how many. For beat.
 
+    Those that were given to undo something and were not used in time end that request, too.
     One transaction each. Whatever this misses ends when somebody tries to decide or use it.
     """
     due = Approval.objects.filter(
@@ -251,6 +252,9 @@ def expire_approvals() -> int:
     ]:
         with transaction.atomic(durable=True):
             ended += steps.expire_if_over(steps.locked(approval_id))
+    for approval_id in standings.unused_requests(at=timezone.now())[:EXPIRED_AT_ONCE_MAX]:
+        with transaction.atomic(durable=True):
+            ended += steps.lapse(steps.locked(approval_id))
     return ended
 
 
@@ -276,7 +280,9 @@ def execute_approved(*, approval_id: UUID) -> str:
     if asked is None:
         raise InputGone(approval_id)
     target_id = "" if row.target_id == UNKNOWN_TARGET else row.target_id
-    with consent.presenting(str(approval_id)):
+    undoing = asking.undoing_of(row)
+    as_undoing = reversing.during(undoing, reason=row.reason) if undoing else nullcontext()
+    with consent.presenting(str(approval_id)), as_undoing:
         return commands.run(
             row.action_name, version=row.action_version, target_id=target_id, input=asked
         )

@@ -55,8 +55,10 @@ def live(script: list[tuple[StepKind, int]], ends: list[StepKind], total: int) -
     for kind, amount in script:
         if open_amounts and (end := next(ending, None)):
             standing = take(steps, standing, end, open_amounts.pop(0))
+        # The amount picks which request ends or is used, if there is that one.
+        asked = standing.requests[amount % len(standing.requests)] if standing.requests else None
         try:
-            standing = take(steps, standing, kind, amount)
+            standing = take(steps, standing, kind, amount, under=asked)
         except ReversalRefused:
             continue
         if kind is StepKind.BEGUN:
@@ -64,7 +66,16 @@ def live(script: list[tuple[StepKind, int]], ends: list[StepKind], total: int) -
     return steps
 
 
-def take(steps: list[Step], standing: Standing, kind: StepKind, cents: int) -> Standing:
+def take(
+    steps: list[Step],
+    standing: Standing,
+    kind: StepKind,
+    cents: int,
+    *,
+    under: UUID | None = None,
+) -> Standing:
+    if kind is StepKind.REQUESTED:
+        under = UUID(int=1_000 + len(steps))
     undoing = Undoing(of=ENTRY, step=kind, amount_cents=cents)
     rules.check_step(ENTRY, standing, undoing, at=NOON)
     steps.append(
@@ -74,6 +85,7 @@ def take(steps: list[Step], standing: Standing, kind: StepKind, cents: int) -> S
             at=NOON,
             outcome=rules.outcome_of(standing, undoing),
             amount_cents=cents,
+            approval_id=under,
         )
     )
     return rules.evolve(standing, steps[-1])
@@ -122,13 +134,36 @@ def test_a_request_that_is_withdrawn_gives_nothing_back_and_waits_no_more(
         asked = take([], standing, StepKind.REQUESTED, 1)
     except ReversalRefused:
         return
+    [new] = set(asked.requests) - set(standing.requests)
 
-    withdrawn = take([], asked, StepKind.WITHDRAWN, 0)
+    withdrawn = take([], asked, StepKind.WITHDRAWN, 0, under=new)
 
     assert withdrawn.state is not State.REQUESTED
     assert replace(withdrawn, steps=standing.steps, state=standing.state) == standing
     # Of a part that is done, the failed attempt after it is not told again.
     assert withdrawn.state is standing.state or standing.outcome is Outcome.PARTIAL
+
+
+@given(attempts, endings, st.integers(1, 100))
+def test_what_is_requested_waits_for_a_request_that_was_neither_used_nor_withdrawn(
+    script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
+) -> None:
+    steps = live(script, ends, total)
+    standing = rules.fold(declared(total), steps)
+
+    open_requests: set[UUID] = set()
+    for step in steps:
+        if step.kind is StepKind.EXPIRED:
+            open_requests.clear()
+        elif step.kind is StepKind.REQUESTED and step.approval_id:
+            open_requests.add(step.approval_id)
+        elif step.kind in {StepKind.WITHDRAWN, *rules.STARTING} and step.approval_id:
+            open_requests.discard(step.approval_id)
+    assert set(standing.requests) == open_requests
+    if standing.state is State.REQUESTED:
+        assert open_requests
+    elif open_requests:
+        assert standing.state is State.RUNNING or standing.outcome is Outcome.FULL
 
 
 @given(attempts, endings, st.integers(1, 100))

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from uuid import UUID
 
 import pytest
@@ -27,8 +28,19 @@ LATER = UUID(int=2)
 COUNTED = Standing(amount_cents=100)
 
 
-def step(kind: StepKind, cents: int = 0, outcome: Outcome | None = None) -> Step:
-    return Step(entry_id=LATER, kind=kind, at=NOON, outcome=outcome, amount_cents=cents)
+ASKED, ALSO_ASKED = UUID(int=3), UUID(int=4)
+
+
+def step(
+    kind: StepKind, cents: int = 0, outcome: Outcome | None = None, *, under: UUID | None = None
+) -> Step:
+    return Step(
+        entry_id=LATER, kind=kind, at=NOON, outcome=outcome, amount_cents=cents, approval_id=under
+    )
+
+
+def after(*steps: Step, of: Standing = COUNTED) -> Standing:
+    return reduce(rules.evolve, steps, of)
 
 
 def check(standing: Standing, undoing: Undoing, *, at: datetime = NOON) -> None:
@@ -80,11 +92,51 @@ class TestEvolve:
         assert returned.left_cents == 100
 
     def test_forgets_a_request_that_came_to_nothing(self) -> None:
-        asked = rules.evolve(COUNTED, step(StepKind.REQUESTED))
-        withdrawn = rules.evolve(asked, step(StepKind.WITHDRAWN))
+        asked = after(step(StepKind.REQUESTED, under=ASKED))
+        withdrawn = after(step(StepKind.WITHDRAWN, under=ASKED), of=asked)
 
-        assert asked.state is State.REQUESTED
-        assert withdrawn.state is State.AVAILABLE
+        assert (asked.state, asked.requests) == (State.REQUESTED, (ASKED,))
+        assert (withdrawn.state, withdrawn.requests) == (State.AVAILABLE, ())
+
+    def test_waits_until_the_last_request_has_ended(self) -> None:
+        both = after(
+            step(StepKind.REQUESTED, under=ASKED), step(StepKind.REQUESTED, under=ALSO_ASKED)
+        )
+        one = after(step(StepKind.WITHDRAWN, under=ASKED), of=both)
+
+        assert (one.state, one.requests) == (State.REQUESTED, (ALSO_ASKED,))
+
+    def test_uses_up_the_request_under_which_it_is_done(self) -> None:
+        asked = after(step(StepKind.REQUESTED, under=ASKED))
+
+        begun = after(step(StepKind.BEGUN, 60, under=ASKED), of=asked)
+        done = after(step(StepKind.COMPLETED, 60, Outcome.PARTIAL, under=ASKED), of=asked)
+
+        assert (begun.state, begun.requests) == (State.RUNNING, ())
+        assert (done.state, done.requests) == (State.COMPLETED, ())
+
+    def test_still_waits_for_what_may_be_tried_again(self) -> None:
+        failed = after(
+            step(StepKind.REQUESTED, under=ASKED), step(StepKind.FAILED, 0, Outcome.FAILED)
+        )
+
+        assert (failed.state, failed.outcome) == (State.REQUESTED, Outcome.FAILED)
+
+    def test_waits_again_when_what_ran_beside_it_has_ended(self) -> None:
+        beside = after(
+            step(StepKind.REQUESTED, under=ASKED),
+            step(StepKind.BEGUN, 60),
+            step(StepKind.SETTLED, 60, Outcome.PARTIAL),
+        )
+
+        assert (beside.state, beside.outcome) == (State.REQUESTED, Outcome.PARTIAL)
+
+    def test_waits_for_nothing_asked_before_its_time_was_over(self) -> None:
+        over = after(step(StepKind.REQUESTED, under=ASKED), step(StepKind.EXPIRED))
+        again = after(step(StepKind.REQUESTED, under=ALSO_ASKED), of=over)
+
+        assert (over.state, over.requests) == (State.EXPIRED, ())
+        assert (again.state, again.requests) == (State.REQUESTED, (ALSO_ASKED,))
 
     def test_does_not_expire_what_is_done(self) -> None:
         done = rules.evolve(COUNTED, step(StepKind.COMPLETED, 60, Outcome.PARTIAL))

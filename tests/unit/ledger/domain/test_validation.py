@@ -122,3 +122,19 @@ def test_another_door_is_a_reason_only_where_the_door_counts() -> None:
     bound = why_not("p1", granted, replace(wanted, is_bound_to_route=True))
     assert bound is not None
     assert bound.code == "approval_mismatched_action"
+
+
+class TestLeaveToUndo:
+    def test_is_no_leave_to_do_the_same_for_its_own_sake(self) -> None:
+        granted = replace(GRANTED, bound=replace(BOUND, undoes="e1"))
+
+        why = why_not("p1", granted, WANTED)
+
+        assert why is not None
+        assert (why.code, why.facts["differs"]) == ("approval_mismatched_action", ["undoes"])
+        assert why_not("p1", granted, replace(WANTED, bound=granted.bound)) is None
+
+    def test_may_have_been_given_before_that_was_written_down(self) -> None:
+        wanted = replace(WANTED, bound=replace(BOUND, undoes="e1"))
+
+        assert why_not("p1", GRANTED, wanted) is None
