@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events import selectors
-from ledger import commands, doctor
+from ledger import commands, doctor, previews
 from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
@@ -98,11 +98,11 @@ class TestAsking:
 
     def test_leaves_the_preview_what_it_was(self, turned: UUID, alice: User) -> None:
         with acting(alice):
-            before = beacon.previews.preview(turned).token
+            before = previews.preview(turned).token
         asked_to_turn_back(turned, alice)
 
         with acting(alice):
-            assert beacon.previews.preview(turned).token == before != ""
+            assert previews.preview(turned).token == before != ""
 
     def test_for_more_than_is_left_is_refused_and_asks_nobody(
         self, alice: User, transactional_db: None
