@@ -314,13 +314,11 @@ def is_over(standing: Standing, *, at: datetime) -> bool:
 def _requested(standing: Standing, step: Step) -> Standing:
     assert step.approval_id is not None, "a request names the approval that it waits for"
     waiting = replace(standing, requests=tuple(sorted({*standing.requests, step.approval_id})))
-    is_full = standing.outcome is Outcome.FULL
-    return waiting if is_full else replace(waiting, state=_at_rest(waiting))
+    return replace(waiting, state=_at_rest(waiting))
 
 
 def _withdrawn(standing: Standing, step: Step) -> Standing:
-    left = _without_request(standing, step)
-    is_asked = standing.state is State.REQUESTED
+    left, is_asked = _without_request(standing, step), standing.state is State.REQUESTED
     return replace(left, state=_at_rest(left)) if is_asked else left
 
 
@@ -352,8 +350,8 @@ def _completed(standing: Standing, step: Step) -> Standing:
 
 
 def _failed(standing: Standing, _step: Step) -> Standing:
-    is_partly_done = standing.outcome in {Outcome.PARTIAL, Outcome.FULL}
-    failed = replace(standing, outcome=standing.outcome if is_partly_done else Outcome.FAILED)
+    is_done = standing.outcome in {Outcome.PARTIAL, Outcome.FULL}
+    failed = replace(standing, outcome=standing.outcome if is_done else Outcome.FAILED)
     # What was approved may be tried again under the same approval: it waits for that.
     is_waiting = standing.running or standing.requests
     return replace(failed, state=_at_rest(failed) if is_waiting else State.FAILED)
@@ -367,8 +365,7 @@ def _expired(standing: Standing, step: Step) -> Standing:
 
 
 def _without_request(standing: Standing, step: Step) -> Standing:
-    left = tuple(one for one in standing.requests if one != step.approval_id)
-    return replace(standing, requests=left)
+    return replace(standing, requests=tuple(sorted({*standing.requests} - {step.approval_id})))
 
 
 def _no_longer_running(standing: Standing, step: Step) -> Standing:
