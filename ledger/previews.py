@@ -9,13 +9,17 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from events import context
 from events.domain.errors import NotFound
 from ledger import payloads, reversal_commands, standings
+from ledger.approving import demands
+from ledger.approving.demands import Needed
 from ledger.domain import plans
 from ledger.domain import reversals as rules
 from ledger.domain.action import Kind, Status, Target
 from ledger.domain.payload import PayloadKind
-from ledger.domain.plans import Later, Plan, Undertaking
+from ledger.domain.plans import Effect, Later, Plan, Undertaking
+from ledger.domain.policy import PolicyMissing
 from ledger.domain.reversals import (
     Outcome,
     ReversalCommandUnavailable,
@@ -28,9 +32,9 @@ from ledger.domain.reversals import (
     StepKind,
     Undoing,
 )
-from ledger.models import Entry, Mutation, Payload
+from ledger.models import Approval, Entry, Mutation, Payload
 from ledger.payloads import PayloadGone
-from ledger.reversal_commands import FollowUp, ReversalCommand
+from ledger.reversal_commands import FollowUp, Found, ReversalCommand
 
 LATER_MAX: Final = 50
 """So many later actions on the same target are looked at, the first ones first."""
@@ -61,9 +65,10 @@ class ReversalBlocked(ReversalRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """How it stands with undoing an entry, and what it would do.
+    """How it stands with undoing an entry, and what it would do if whoever looks did it.
 
     `refusal` says why it is not possible; then there is no `token` to carry it out with.
+    `needed` says who else has to agree first; `requests` have been asked to.
     """
 
     entry: Entry
@@ -75,7 +80,17 @@ class Preview:
     undertaking: Undertaking
     plan: Plan | None = None
     token: str = ""
-    refusal: ReversalRefused | None = field(default=None, compare=False)
+    needed: Needed | None = None
+    requests: tuple[Approval, ...] = ()
+    refusal: ReversalRefused | PolicyMissing | None = field(default=None, compare=False)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What it would do, and whose leave that takes."""
+        done = self.plan.effects if self.plan else ()
+        if isinstance(self.refusal, PolicyMissing):
+            return (*done, plans.blocked(str(self.refusal)))
+        return (*done, plans.awaits(str(self.needed))) if self.needed else done
 
     @property
     def expected(self) -> Outcome | None:
@@ -120,6 +135,7 @@ def preview(
         is_follow_up=is_follow_up,
         follow_ups=tuple(reversal_commands.follow_up(name) for name in names),
         undertaking=_undertaking(entry, mutation, standing, asked_cents, reason),
+        requests=_requests(standing),
     )
     return _planned(begun, mutation, command, at=timezone.now())
 
@@ -141,14 +157,33 @@ def _planned(begun: Preview, mutation: Mutation | None, asked: str, *, at: datet
         return replace(begun, refusal=refusal)
     command, undertaking = begun.command, begun.undertaking
     assert command is not None
-    plan = command.plan(undertaking, command.look(undertaking))
+    found = command.look(undertaking)
+    plan = command.plan(undertaking, found)
     planned = replace(begun, plan=plan)
     if plan.blockers:
         return replace(planned, refusal=ReversalBlocked(planned))
     if refusal := _refused_step(planned, at=at):
         return replace(planned, refusal=refusal)
+    try:
+        needed = _needed(command, found, plan)
+    except PolicyMissing as missing:
+        return replace(planned, refusal=missing)
     token = plans.token_of(undertaking, plan, command=command.name, version=command.version)
-    return replace(planned, token=token)
+    return replace(planned, token=token, needed=needed)
+
+
+def _needed(command: ReversalCommand, found: Found, plan: Plan) -> Needed | None:
+    weighed = command.weigh(found, plan)
+    return demands.leave_needed(
+        demands.circumstances(
+            action=weighed.action,
+            capability=command.capability,
+            target_type=weighed.target_type,
+            state=weighed.state,
+            facts=weighed.facts,
+            by=context.current().principal,
+        )
+    )
 
 
 def _refusal(
@@ -217,6 +252,13 @@ def _later(entry: Entry) -> tuple[Later, ...]:
     return tuple(
         Later(entry_id=row.pk, action_name=row.action_name, args=_args(row.pk)) for row in rows
     )
+
+
+def _requests(standing: Standing) -> tuple[Approval, ...]:
+    if not standing.requests:
+        return ()
+    rows = Approval.objects.filter(pk__in=standing.requests).select_related("assigned_group")
+    return tuple(rows.order_by("requested_at", "pk"))
 
 
 def _args(entry_id: UUID) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 
 from ledger import capabilities
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import Plan, Undertaking, Weighed
 from ledger.domain.reversals import ReversalKind
 
 Found = Any
@@ -25,6 +25,9 @@ class ReversalCommand:
 
     `look` reads what is there now; `plan` is pure and says what would happen; `run` does it,
     by the services of the trade, and puts one action on record first: that is the reversal.
+    `weigh`, pure too, says of that action what approval policies will see: the very state and
+    facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview can say
+    who has to agree.
     `object_of` returns what its capability may be held on, if it is held on single objects.
     """
 
@@ -35,6 +38,7 @@ class ReversalCommand:
     meaning: str
     look: Callable[[Undertaking], Found]
     plan: Callable[[Undertaking, Found], Plan]
+    weigh: Callable[[Found, Plan], Weighed]
     run: Callable[[Undertaking, Plan], None]
     object_of: Callable[[Undertaking], models.Model | None] = lambda _: None
 

@@ -18,13 +18,13 @@ from events.domain import canonical
 from events.domain.context import Origin
 from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
 from ledger import authority, commands, idempotency, readings
-from ledger.approving import consent
+from ledger.approving import consent, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.commands import Command
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
 from ledger.entries import ActionRepeated
-from ledger.models import Approval, Entry
+from ledger.models import Approval
 
 JSON = dict[str, Any]
 _ID: Final = {"type": "string", "maxLength": 200}
@@ -230,10 +230,7 @@ def _status(holder: Holder, asked: JSON) -> JSON:
     # What others have asked for is none of an agent's business: not even that there is any.
     if row is None or row.requested_by != str(holder.principal):
         raise ApprovalNotFound(asked["approval_id"])
-    done = Entry.objects.filter(approval_id=row.pk, status="succeeded").exclude(
-        action_kind__in=["approve", "reject"]
-    )
-    if (execution := done.first()) is not None:
+    if (execution := steps.execution_of(row.pk)) is not None:
         return _done(execution.target_type, execution.target_id)
     if row.status in _OPEN:
         return _needs_approval(row)

@@ -86,6 +86,7 @@ register(
     kind=ReversalKind.DOMAIN_COMMAND,
     look=_look,
     plan=plans.cancel,
+    weigh=plans.weigh_cancelling,
     run=_cancel,
     object_of=_booking_of,
 )
@@ -95,6 +96,7 @@ register(
     kind=ReversalKind.DOMAIN_COMMAND,
     look=_look,
     plan=plans.go_back,
+    weigh=plans.weigh_going_back,
     run=_go_back,
     object_of=_booking_of,
 )

@@ -105,6 +105,7 @@ register(
     kind=ReversalKind.COMPENSATE,
     look=_look_at_invoice,
     plan=plans.void,
+    weigh=plans.weigh_voiding,
     run=_void,
     object_of=_invoice_of,
 )
@@ -115,6 +116,7 @@ register(
     capability="credit_note.issue",
     look=_look_at_invoice,
     plan=plans.credit,
+    weigh=plans.weigh_crediting,
     run=_credit,
 )
 register(
@@ -124,6 +126,7 @@ register(
     capability="refund.request",
     look=_look_at_payment,
     plan=plans.reverse,
+    weigh=plans.weigh_giving_back,
     run=_give_back,
 )
 register(
@@ -133,5 +136,6 @@ register(
     capability="refund.request",
     look=_look_at_payment,
     plan=plans.refund,
+    weigh=plans.weigh_giving_back,
     run=_give_back,
 )

@@ -50,6 +50,7 @@ register(
     capability="product.update",
     look=_look,
     plan=plans.restore,
+    weigh=plans.weigh_restoring,
     run=_restore,
 )
 register(
@@ -58,6 +59,7 @@ register(
     kind=ReversalKind.REVERT,
     look=_look,
     plan=plans.remove,
+    weigh=plans.weigh_removing,
     run=_delete,
 )
 for _name, _meaning in undoing.FOLLOW_UPS.items():

@@ -6,20 +6,21 @@ from typing import TypeVar
 from django.db import models
 
 from ledger import reversal_commands
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import Plan, Undertaking, Weighed
 from ledger.domain.reversals import ReversalKind
 from ledger.reversal_commands import ReversalCommand
 
 F = TypeVar("F")
 
 
-def register(
+def register(  # noqa: PLR0913 (one argument per property of a command)
     name: str,
     meaning: str,
     *,
     kind: ReversalKind,
     look: Callable[[Undertaking], F],
     plan: Callable[[Undertaking, F], Plan],
+    weigh: Callable[[F, Plan], Weighed],
     run: Callable[[Undertaking, Plan], None],
     capability: str = "",
     object_of: Callable[[Undertaking], models.Model | None] = lambda _: None,
@@ -34,6 +35,7 @@ def register(
             meaning=meaning,
             look=look,
             plan=plan,
+            weigh=weigh,
             run=run,
             object_of=object_of,
         )

@@ -28,7 +28,7 @@ def tell(world: World) -> None:
         _agree(world, approval)
         _carry_out_once(world, agent, approval, booking, key)
         _give_half_back(world, booking, payment)
-        _look_at_undoing(world, booking, payment)
+        _look_at_undoing(world, agent, booking, payment)
         _stop(world, agent, delegation)
     _prove(world, booking)
 
@@ -75,7 +75,7 @@ def _delegate(world: World) -> tuple[dict[str, Any], str]:
     limits = {
         "agent_id": agent["id"],
         "reason": "It answers the customers' mail.",
-        "scopes": ["booking.read", "booking.cancel"],
+        "scopes": ["booking.read", "booking.cancel", "ledger.read"],
         "actions_max": 20,
         "cents_max": 100_000,
         "currency": "EUR",
@@ -83,7 +83,8 @@ def _delegate(world: World) -> tuple[dict[str, Any], str]:
     }
     delegation = world.api.post("ledger/delegations", limits, status=201)
     issued = world.api.post(f"ledger/delegations/{delegation['id']}/keys/issue", {}, status=201)
-    world.note(f"{agent['name']} may read and cancel bookings, 20 acts, 1000.00 EUR, for an hour")
+    world.note(f"{agent['name']} may read and cancel bookings and look into the ledger")
+    world.note("for an hour, 20 acts and 1000.00 EUR")
     return delegation, issued["secret"]
 
 
@@ -172,26 +173,35 @@ def _give_half_back(world: World, booking: dict[str, Any], payment: dict[str, An
     world.note(f"89.00 EUR went back; more than was paid never does: {refused['code']}")
 
 
-def _look_at_undoing(world: World, booking: dict[str, Any], payment: dict[str, Any]) -> None:
-    world.step("What would undoing it do?")
-    for type_, id_, name in (
-        ("booking", booking["id"], "booking.cancel"),
-        ("payment", payment["id"], "payment.record"),
-    ):
-        entries = world.api.get(
-            "ledger/entries",
-            target_type=type_,
-            target_id=id_,
-            action_name=name,
-            status="succeeded",
-        )["results"]
-        world.expect(f"entries of {name}", len(entries), 1)
-        preview = world.api.get(f"ledger/entries/{entries[0]['id']}/reversal")
+def _look_at_undoing(
+    world: World, agent: Api, booking: dict[str, Any], payment: dict[str, Any]
+) -> None:
+    world.step("What would undoing it do, and who has to agree?")
+    cancelled = _entry_of(world, "booking", booking["id"], "booking.cancel")
+    paid = _entry_of(world, "payment", payment["id"], "payment.record")
+    for name, entry_id in (("booking.cancel", cancelled), ("payment.record", paid)):
+        preview = world.api.get(f"ledger/entries/{entry_id}/reversal")
         world.note(f"{name}: {preview['state'].replace('_', ' ')}")
         for effect in preview["effects"]:
             world.note(f"  it would: {effect['summary']}")
         for follow_up in preview["follow_ups"]:
             world.note(f"  instead: {follow_up['meaning']}")
+    rest = {"amount_cents": PAID_CENTS - HALF_CENTS}
+    at = f"ledger/entries/{paid}/reversal"
+    world.expect("whom a person has to ask", world.api.get(at, **rest)["approvals"], [])
+    world.note("the other half, out of goodwill: a person who may give it back just does")
+    [needed] = agent.get(at, **rest)["approvals"]
+    policy = f"{needed['policy_name']}@v{needed['policy_version']}"
+    world.note(f"the agent has to ask, by {policy}: {needed['quorum']} of those")
+    world.note(f"  {needed['who_may_decide']}")
+
+
+def _entry_of(world: World, type_: str, id_: str, name: str) -> str:
+    about = {"target_type": type_, "target_id": id_, "action_name": name, "status": "succeeded"}
+    entries = world.api.get("ledger/entries", **about)["results"]
+    world.expect(f"entries of {name}", len(entries), 1)
+    found: str = entries[0]["id"]
+    return found
 
 
 def _stop(world: World, agent: Api, delegation: dict[str, Any]) -> None:

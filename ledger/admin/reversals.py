@@ -1,5 +1,6 @@
 """How far actions are undone, in the admin: look at what undoing one would do, then do it."""
 
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -8,21 +9,31 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from events.domain.errors import DomainError
 from ledger import acts, authority, previews
+from ledger.approving import consent
+from ledger.approving.gate import ApprovalRequired
+from ledger.authority import Holder
 from ledger.domain.action import REASON_CHARS_MAX
-from ledger.models import ReversalStanding
+from ledger.domain.approval import ApprovalStatus
+from ledger.models import Approval, ReversalStanding
+from ledger.previews import Preview
 from ledger.services import reversals
 
 _PAGE = "admin:ledger_entry_reversal"
 
 
 class ReversalForm(forms.Form):
-    """What is asked of whoever undoes something; the token is of the preview beside it."""
+    """What is asked of whoever undoes something; the token is of the preview beside it.
+
+    `approval` is what it is done under, if leave was asked for and given.
+    """
 
     reason = forms.CharField(max_length=REASON_CHARS_MAX, widget=forms.Textarea({"rows": 3}))
     token = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    approval = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
 
 @admin.register(ReversalStanding)
@@ -61,34 +72,61 @@ class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
         if is_asked and self._is_undone(request, entry_id, command, form.cleaned_data):
             return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
         preview = previews.preview(entry_id, command=command)
+        given = _given(preview, authority.holder_of(request))
         context = {
             **self.admin_site.each_context(request),
             "title": "Undo an action",
             "opts": self.opts,
             "preview": preview,
-            "effects": [effect.as_json() for effect in preview.plan.effects]
-            if preview.plan
-            else [],
-            "form": ReversalForm(initial={"token": preview.token}),
+            "effects": [effect.as_json() for effect in preview.effects],
+            "given": given,
+            "form": ReversalForm(
+                initial={
+                    "token": preview.token,
+                    "approval": given.pk if given else None,
+                    "reason": given.reason if given else "",
+                }
+            ),
             "may_undo": bool(preview.token) and authority.holds(request, "ledger.reverse"),
         }
         return TemplateResponse(request, "ledger/reversal.html", context)
 
     def _is_undone(
-        self, request: HttpRequest, entry_id: UUID, command: str, asked: dict[str, str]
+        self, request: HttpRequest, entry_id: UUID, command: str, asked: dict[str, Any]
     ) -> bool:
-        holder = authority.holder_of(request)
+        holder, approval_id = authority.holder_of(request), asked["approval"]
         try:
             holder.demand("ledger.reverse")
-            done = reversals.execute_reversal(
-                entry_id=entry_id,
-                command=command,
-                holder=holder,
-                token=asked["token"],
-                reason=asked["reason"],
-            )
+            with consent.presenting(str(approval_id)) if approval_id else nullcontext():
+                done = reversals.execute_reversal(
+                    entry_id=entry_id,
+                    command=command,
+                    holder=holder,
+                    token=asked["token"],
+                    reason=asked["reason"],
+                )
+        except ApprovalRequired as required:
+            messages.warning(request, _awaits(required.approval))
+            return True
         except DomainError as refusal:
             messages.error(request, f"{refusal} {refusal.hint}".strip())
             return False
         messages.success(request, f"It is {done.state.value}; see entry {done.reversal_id}.")
         return True
+
+
+def _given(preview: Preview, holder: Holder) -> Approval | None:
+    """Return the leave that was given to whoever looks, and that they have not used yet."""
+    own = (
+        each
+        for each in preview.requests
+        if each.status == ApprovalStatus.APPROVED and each.requested_by == str(holder.principal)
+    )
+    return next(own, None)
+
+
+def _awaits(approval: Approval) -> str:
+    return format_html(
+        'It awaits approval: <a href="{}">see the request</a>.',
+        reverse("console:approval", args=[approval.pk]),
+    )

@@ -7,23 +7,20 @@ put on record in a transaction of its own, when the refused one is gone.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from events import wire
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id
 from ledger import capabilities, commands, delegations, entries, idempotency
-from ledger.approving import asking, conditions, consent, steps
+from ledger.approving import asking, consent, demands, steps
 from ledger.approving.asking import Petition
 from ledger.approving.consent import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
-from ledger.domain import policy as policies
 from ledger.domain.action import (
     UNKNOWN_TARGET,
     Action,
@@ -35,13 +32,12 @@ from ledger.domain.action import (
     Target,
 )
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound
-from ledger.domain.capability import ApprovalPolicy as Declared
 from ledger.domain.capability import Risk
-from ledger.domain.policy import Circumstances, Demand, Policy, PolicyMissing
+from ledger.domain.policy import Demand
 from ledger.domain.validation import Execution, Granted, NotCovered, why_not
 from ledger.entries import ActionRepeated, Draft
 from ledger.idempotency import IdempotencyKeyRequired
-from ledger.models import Approval, ApprovalPolicyVersion
+from ledger.models import Approval
 
 NO_POLICY: Final = ("", 0, "")
 
@@ -121,9 +117,17 @@ def leave(
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if leave is needed and no policy says whose.
     """
-    known = _circumstances(proof, authority, happened)
-    in_force, demand = _demand(known, authority)
-    if granted is None and demand is None:
+    needed = demands.leave_needed(
+        demands.circumstances(
+            action=proof.action.name,
+            capability=authority.capability,
+            target_type=proof.action.target.type,
+            state=proof.notes.before,
+            facts=proof.notes.facts,
+            by=happened.principal,
+        )
+    )
+    if granted is None and needed is None:
         if consent.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
         return None
@@ -133,21 +137,20 @@ def leave(
         route=happened.origin.route(),
         proof=proof,
         authority=authority,
-        demand=demand,
+        demand=needed.demand if needed else None,
     )
     if granted is not None:
         return _under(granted, bound)
-    assert demand is not None, "without a grant and without a demand there is nothing to ask"
-    policy = next(each for each in in_force if each.name == demand.policy.name)
+    assert needed is not None, "without a grant and without a demand there is nothing to ask"
     raise ApprovalNeeded(
         Petition(
             title=_title(bound),
             bound=bound,
             kind=proof.action.kind,
-            policy=policy,
-            quorum=demand.quorum,
+            policy=needed.policy,
+            quorum=needed.quorum,
             happened=happened,
-            ttl=policy.ttl,
+            ttl=needed.policy.ttl,
             reason=proof.action.reason,
             source=authority.source,
             idempotency=_key_of_request(),
@@ -264,57 +267,6 @@ def _granted(row: Approval) -> Granted:
             undoes=_written(steps.undone_by(row)),
         ),
     )
-
-
-def _circumstances(proof: Proof, authority: Authority, happened: EventContext) -> Circumstances:
-    return Circumstances(
-        action=proof.action.name,
-        capability=authority.capability,
-        risk=authority.risk,
-        principal_kind=happened.principal.kind,
-        principal_id=happened.principal.id,
-        target_type=proof.action.target.type,
-        target_state=proof.notes.before or {},
-        is_reversible=bool(capabilities.get(authority.capability).reversal),
-        facts=proof.notes.facts,
-    )
-
-
-def _demand(
-    known: Circumstances, authority: Authority
-) -> tuple[list[ApprovalPolicyVersion], Demand | None]:
-    capability = capabilities.get(authority.capability)
-    if not policies.may_need_approval(capability, known.principal_kind, known.risk):
-        return [], None
-    in_force, rules_in_force = _in_force()
-    demand = policies.demanded(rules_in_force, known, answer=conditions.answer)
-    if demand is None and capability.approval is Declared.REQUIRED:
-        always = [each.without_condition() for each in rules_in_force]
-        demand = policies.demanded(always, known, answer=conditions.answer)
-        if demand is None:
-            raise PolicyMissing(capability.id)
-    return in_force, demand
-
-
-def _in_force() -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
-    # A version in force never changes, so which ones those are says all. Reading the rows
-    # for every action cost more than writing its entry.
-    [(ids,)] = wire.run(_IN_FORCE)
-    return _read_in_force(tuple(ids))
-
-
-@lru_cache(maxsize=4)
-def _read_in_force(ids: tuple[UUID, ...]) -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
-    rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
-    in_force = [rows[id_] for id_ in ids]
-    return in_force, [each.rule for each in in_force]
-
-
-# Relies on ledger_policy_has_one_version_in_force.
-_IN_FORCE: Final = """
-SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
- WHERE status = 'active'
-"""
 
 
 def _bound(

@@ -91,6 +91,20 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What approval policies will be asked about a plan when it is carried out.
+
+    `action` and `target_type` are those of the action that goes on record as the reversal;
+    `state` is what its service finds the target like, and `facts` what it weighs.
+    """
+
+    action: str
+    target_type: str
+    state: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
     """An action on the same target that came after the one to be undone."""
 
@@ -125,6 +139,11 @@ class Undertaking:
 def blocked(summary: str, *, by: UUID | None = None) -> Effect:
     """Return that something stands in the way."""
     return Effect(kind=EffectKind.BLOCKED, summary=summary, entry_id=by)
+
+
+def awaits(summary: str) -> Effect:
+    """Return that somebody else has to agree first."""
+    return Effect(kind=EffectKind.APPROVAL, summary=summary)
 
 
 def token_of(undertaking: Undertaking, plan: Plan, *, command: str, version: int) -> str:

@@ -97,8 +97,10 @@ def execute_reversal(
 
     :raises EntryNotFound: if there is no such entry.
     :raises ReversalRefused: if it cannot be undone, with its reason and what can be done instead.
+    :raises PolicyMissing: if somebody else has to agree, and nobody has said who.
     :raises ReversalPreviewStale: if it would no longer do what the preview said.
     :raises CapabilityMissing: if `holder` may not do what the command does.
+    :raises ApprovalRequired: if somebody else has to agree first; the request is on record.
     :raises DomainError: whatever the trade refuses with; that attempt is put on record.
     """
     preview = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)

@@ -35,6 +35,8 @@ class TestDemo:
         assert told.returncode == 0, told.stdout + told.stderr
         assert "the agent may not decide at all" in told.stdout
         assert "asked twice, done once" in told.stdout
+        assert "the agent has to ask, by agent-action-approval@v1: 1 of those" in told.stdout
+        assert "who may decide approvals and have nothing to do with the request" in told.stdout
         assert "of a copy with one id changed it says no" in told.stdout
         assert "Everything was as it should be." in told.stdout
 

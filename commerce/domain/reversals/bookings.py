@@ -10,7 +10,7 @@ from commerce.domain.booking.state import TRANSITIONS, Status
 from commerce.domain.cancellation import Segment
 from commerce.domain.money import BASIS_POINTS
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,27 @@ def go_back(undertaking: Undertaking, found: BookingFound) -> Plan:
             "expected_version": found.revision,
             "status": before.value,
         },
+    )
+
+
+def weigh_cancelling(found: BookingFound, _plan: Plan) -> Weighed:
+    """Return what cancelling weighs: that money will have to go back."""
+    paid_cents = sum(paid.amount_cents for paid in found.paid)
+    return _weighed("booking.cancel", found, paid_cents=paid_cents)
+
+
+def weigh_going_back(found: BookingFound, _plan: Plan) -> Weighed:
+    """Return what correcting the status weighs."""
+    return _weighed("booking.override", found)
+
+
+def _weighed(action: str, found: BookingFound, **facts: int) -> Weighed:
+    is_visible = found.status is not Status.DRAFT
+    return Weighed(
+        action=action,
+        target_type="booking",
+        state={"status": found.status.value, "revision": found.revision},
+        facts={**facts, "currency": found.currency, "customer_visible": is_visible},
     )
 
 

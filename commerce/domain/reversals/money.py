@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from commerce.domain.invoices import CREDITABLE, VOIDABLE
 from commerce.domain.refunds import RefundMethod
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,44 @@ def refund(undertaking: Undertaking, found: PaymentFound) -> Plan:
     ways = {way.value: way for way in RefundMethod}
     way = ways.get(found.method, RefundMethod.BANK_TRANSFER)
     return _give_back(undertaking, found, way)
+
+
+def weigh_voiding(found: InvoiceFound, _plan: Plan) -> Weighed:
+    """Return what voiding weighs: all of the invoice."""
+    return Weighed(
+        action="invoice.void",
+        target_type="invoice",
+        state={"status": found.status, "revision": found.revision},
+        facts={"amount_cents": found.total_cents, "currency": found.currency},
+    )
+
+
+def weigh_crediting(found: InvoiceFound, plan: Plan) -> Weighed:
+    """Return what crediting weighs: what the note is over."""
+    return Weighed(
+        action="credit_note.issue",
+        target_type="credit_note",
+        state={
+            "status": found.status,
+            "revision": found.revision,
+            "credited_cents": found.credited_cents,
+        },
+        facts={"amount_cents": plan.amount_cents, "currency": found.currency},
+    )
+
+
+def weigh_giving_back(found: PaymentFound, plan: Plan) -> Weighed:
+    """Return what giving money back weighs: how much goes."""
+    return Weighed(
+        action="refund.request",
+        target_type="refund",
+        state={
+            "status": found.status,
+            "amount_cents": found.amount_cents,
+            "held_cents": found.held_cents,
+        },
+        facts={"amount_cents": plan.amount_cents, "currency": found.invoice.currency},
+    )
 
 
 def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMethod) -> Plan:

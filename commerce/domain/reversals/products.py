@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,22 @@ def remove(_undertaking: Undertaking, found: ProductFound) -> Plan:
         versions={f"product/{found.id}": found.revision},
         input={"product_id": found.id, "expected_version": found.revision},
     )
+
+
+def weigh_restoring(found: ProductFound, _plan: Plan) -> Weighed:
+    """Return what a change weighs: nothing but what the product is."""
+    return _weighed("product.update", found)
+
+
+def weigh_removing(found: ProductFound, _plan: Plan) -> Weighed:
+    """Return what a deletion weighs: nothing but what the product is."""
+    return _weighed("product.delete", found)
+
+
+def _weighed(action: str, found: ProductFound) -> Weighed:
+    values = found.values or {}
+    state = {"status": values.get("status"), "revision": found.revision}
+    return Weighed(action=action, target_type="product", state=state)
 
 
 def _field(undertaking: Undertaking, found: ProductFound, name: str, set_to: Any) -> Effect:

@@ -5,11 +5,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger.approving.demands import Needed
 from ledger.bodies import Body
 from ledger.domain.action import REASON_CHARS_MAX
+from ledger.domain.approval import ApprovalStatus
 from ledger.domain.plans import EffectKind
+from ledger.domain.policy import Execute
 from ledger.domain.reversals import Outcome, ReversalKind, State, StepKind
-from ledger.models import Mutation
+from ledger.models import Approval, Mutation
 from ledger.previews import Preview
 from ledger.services.reversals import Reversed
 
@@ -80,6 +83,43 @@ class ReversalCommandOut(serializers.Serializer[Any]):
     meaning = serializers.CharField()
 
 
+class ReversalApprovalOut(serializers.Serializer[Needed]):
+    """Who has to agree first, if the caller undoes it. Asking for it is what executing does."""
+
+    policy_name = serializers.CharField(source="policy.name")
+    policy_version = serializers.IntegerField(source="policy.version")
+    meaning = serializers.CharField(source="policy.meaning")
+    quorum = serializers.IntegerField(help_text="So many different people.")
+    assigned_group = serializers.CharField(
+        source="policy.assigned_group.name", allow_null=True, default=None
+    )
+    who_may_decide = serializers.CharField(source="who")
+    reason_code = serializers.CharField(source="demand.reason_code")
+    execute = serializers.ChoiceField(
+        choices=[mode.value for mode in Execute], source="policy.execute"
+    )
+    open_for_seconds = serializers.SerializerMethodField()
+
+    def get_open_for_seconds(self, needed: Needed) -> int:
+        return int(needed.policy.ttl.total_seconds())
+
+
+class ReversalRequestOut(serializers.Serializer[Approval]):
+    """Leave to undo it that was asked for, and is open or not used yet."""
+
+    approval_id = serializers.UUIDField(source="pk")
+    status = serializers.ChoiceField(choices=[status.value for status in ApprovalStatus])
+    requested_by = serializers.CharField()
+    policy_name = serializers.CharField()
+    policy_version = serializers.IntegerField()
+    quorum = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, approval: Approval) -> str:
+        return f"/api/v1/ledger/approvals/{approval.pk}"
+
+
 class ReversalRefusalOut(serializers.Serializer[Any]):
     """Why it cannot be undone now: what carrying it out would be answered with."""
 
@@ -135,6 +175,10 @@ class ReversalPreviewOut(serializers.Serializer[Preview]):
         allow_null=True,
         help_text="What the outcome would be.",
     )
+    approvals = serializers.SerializerMethodField(
+        help_text="Who has to agree first; empty if the caller may do it at once."
+    )
+    requests = ReversalRequestOut(many=True)
     refusal = ReversalRefusalOut(allow_null=True)
     follow_ups = ReversalFollowUpOut(many=True)
     token = serializers.CharField(allow_blank=True)
@@ -146,7 +190,11 @@ class ReversalPreviewOut(serializers.Serializer[Preview]):
 
     @extend_schema_field(ReversalEffectOut(many=True))
     def get_effects(self, preview: Preview) -> Any:
-        return [effect.as_json() for effect in preview.plan.effects] if preview.plan else []
+        return [effect.as_json() for effect in preview.effects]
+
+    @extend_schema_field(ReversalApprovalOut(many=True))
+    def get_approvals(self, preview: Preview) -> Any:
+        return [ReversalApprovalOut(preview.needed).data] if preview.needed else []
 
 
 class ReversedOut(serializers.Serializer[Reversed]):

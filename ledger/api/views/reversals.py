@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger import authority, previews
+from ledger.api.serializers.approvals import ApprovalRequiredOut
 from ledger.api.serializers.reversals import (
     PreviewQuery,
     ReversalIn,
@@ -49,10 +50,14 @@ class ReversalsView(APIView):
     @extend_schema(
         operation_id="ledger_entries_reversals_create",
         request=ReversalIn,
-        responses={201: ReversedOut},
+        responses={201: ReversedOut, 202: ApprovalRequiredOut},
     )
     def post(self, request: Request, entry_id: UUID) -> Response:
-        """Undo what an entry records, exactly as its preview said."""
+        """Undo what an entry records, exactly as its preview said.
+
+        Where somebody else has to agree first the answer is 202 with the approval; once it is
+        given, the same request with `Action-Approval-Id` does it.
+        """
         asked = ReversalIn(data=request.data)
         asked.is_valid(raise_exception=True)
         done = reversals.execute_reversal(

@@ -14,7 +14,7 @@ from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed
 from ledger.domain.reversals import Declaration, ReversalKind
 from ledger.models import Approval, ApprovalPolicyVersion, ReversalStanding
 from ledger.reversal_commands import Found, ReversalCommand
@@ -130,6 +130,13 @@ def _plan(undertaking: Undertaking, found: Found) -> Plan:
     )
 
 
+def _weigh(found: Found, plan: Plan) -> Weighed:
+    facts = {} if plan.amount_cents is None else {"amount_cents": plan.amount_cents}
+    return Weighed(
+        action=TURN, target_type="beacon", state={"revision": found["revision"]}, facts=facts
+    )
+
+
 def _run(undertaking: Undertaking, plan: Plan) -> None:
     turn(
         amount_cents=plan.amount_cents,
@@ -147,6 +154,7 @@ reversal_commands.register(
         meaning="Turn the beacon back.",
         look=lambda _: {"revision": Beacon.revision},
         plan=_plan,
+        weigh=_weigh,
         run=_run,
     )
 )

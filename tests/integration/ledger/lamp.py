@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from events.domain.errors import Rejected
 from ledger import recording, reversal_commands
 from ledger.domain.action import Action, Kind, Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
 from ledger.domain.reversals import Declaration, ReversalKind
 from ledger.reversal_commands import Found, ReversalCommand
 
@@ -69,6 +69,7 @@ reversal_commands.register(
         meaning="Switch the lamp on again.",
         look=lambda _: {"version": Lamp.version},
         plan=plan,
+        weigh=lambda _found, _plan: Weighed(action="lamp.on", target_type="lamp"),
         run=run,
     )
 )
