@@ -74,6 +74,7 @@ register(
     capability=MANAGE,
     look=_look,
     plan=plans.revoke,
+    weigh=plans.weigh_revoking,
     run=_revoke,
 )
 register(
@@ -83,5 +84,6 @@ register(
     capability=MANAGE,
     look=_look,
     plan=plans.restore,
+    weigh=plans.weigh_restoring,
     run=_restore,
 )

@@ -95,12 +95,13 @@ class Weighed:
     """What approval policies will be asked about a plan when it is carried out.
 
     `action` and `target_type` are those of the action that goes on record as the reversal;
-    `state` is what its service finds the target like, and `facts` what it weighs.
+    `state` is what its service finds the target like, None of what is made anew; `facts` are
+    what it weighs.
     """
 
     action: str
     target_type: str
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

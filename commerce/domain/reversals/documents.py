@@ -7,7 +7,7 @@ from uuid import UUID
 
 from commerce.domain.access import AccessStatus
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, blocked
+from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
 
 READS_SHOWN_MAX = 20
 
@@ -74,6 +74,17 @@ def restore(_undertaking: Undertaking, found: AccessFound) -> Plan:
             "expires_at": found.expires_at.isoformat(),
         },
     )
+
+
+def weigh_revoking(found: AccessFound, _plan: Plan) -> Weighed:
+    """Return what ending an access weighs: nothing but whether it holds."""
+    state = {"status": found.status.value}
+    return Weighed(action="document_access.revoke", target_type="document_access", state=state)
+
+
+def weigh_restoring(_found: AccessFound, _plan: Plan) -> Weighed:
+    """Return what granting it anew weighs: nothing, the access is yet to be made."""
+    return Weighed(action="document_access.grant", target_type="document_access")
 
 
 def _read_already(found: AccessFound) -> tuple[Effect, ...]:

@@ -4,17 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from commerce.models import Booking, Capture, Invoice, Payment, Product
-from commerce.services import bookings, products
+from commerce.services import bookings, document_access, products, renditions
 from ledger.approving import asking
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, Entry, ReversalStanding
 from ledger.services import reversals
 from tests.integration.commerce.peers import Peers
-from tests.integration.commerce.undoing import entry_of, look, undo
+from tests.integration.commerce.undoing import chief, entry_of, look, undo
 from tests.integration.ledger.approvals import put_into_force
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def let_nothing_be_done_alone() -> None:
     trade = ("booking.*", "invoice.*", "credit_note.*", "refund.*", "product.*")
+    trade += ("document_access.*",)
     put_into_force(name="everything", capabilities=trade, condition="")
 
 
@@ -106,3 +108,18 @@ class TestWhatPoliciesSee:
         let_nothing_be_done_alone()
 
         assert_seen_as_foretold(entry_of("product.create", product.pk))
+
+    def test_of_ending_an_access_and_of_giving_it_back(self, invoice: Invoice) -> None:
+        document = renditions.generate_invoice_document(invoice_id=invoice.pk)
+        auditor = User.objects.create_user("auditor")
+        access = document_access.grant_document_access(
+            document_id=document.pk, grantee=f"user:{auditor.pk}", purpose="The yearly audit"
+        )
+        other = document_access.grant_document_access(
+            document_id=document.pk, grantee=f"user:{chief().pk}", purpose="The yearly audit"
+        )
+        document_access.revoke_document_access(access_id=other.pk, reason="Done")
+        let_nothing_be_done_alone()
+
+        assert_seen_as_foretold(entry_of("document_access.grant", access.pk))
+        assert_seen_as_foretold(entry_of("document_access.revoke", other.pk))
