@@ -186,19 +186,20 @@ def _look_at_undoing(
             world.note(f"  it would: {effect['summary']}")
         for follow_up in preview["follow_ups"]:
             world.note(f"  instead: {follow_up['meaning']}")
-    rest = {"amount_cents": PAID_CENTS - HALF_CENTS}
-    at = f"ledger/entries/{paid}/reversal"
-    world.expect("whom a person has to ask", world.api.get(at, **rest)["approvals"], [])
+    at, rest_cents = f"ledger/entries/{paid}/reversal", PAID_CENTS - HALF_CENTS
+    for_a_person = world.api.get(at, amount_cents=rest_cents)["approvals"]
+    world.expect("whom a person has to ask", for_a_person, [])
     world.note("the other half, out of goodwill: a person who may give it back just does")
-    [needed] = agent.get(at, **rest)["approvals"]
+    [needed] = agent.get(at, amount_cents=rest_cents)["approvals"]
     policy = f"{needed['policy_name']}@v{needed['policy_version']}"
     world.note(f"the agent has to ask, by {policy}: {needed['quorum']} of those")
     world.note(f"  {needed['who_may_decide']}")
 
 
 def _entry_of(world: World, type_: str, id_: str, name: str) -> str:
-    about = {"target_type": type_, "target_id": id_, "action_name": name, "status": "succeeded"}
-    entries = world.api.get("ledger/entries", **about)["results"]
+    entries = world.api.get(
+        "ledger/entries", target_type=type_, target_id=id_, action_name=name, status="succeeded"
+    )["results"]
     world.expect(f"entries of {name}", len(entries), 1)
     found: str = entries[0]["id"]
     return found

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def let_nothing_be_done_alone() -> None:
-    trade = ("booking.*", "invoice.*", "credit_note.*", "refund.*", "product.*")
-    trade += ("document_access.*",)
+    nouns = ("booking", "invoice", "credit_note", "refund", "product", "document_access")
+    trade = tuple(f"{noun}.*" for noun in nouns)
     put_into_force(name="everything", capabilities=trade, condition="")
 
 
