@@ -18,7 +18,7 @@ from ledger.commands import Command
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExceedsOriginal
 from ledger.domain.validation import ApprovalExpired, ApprovalMismatchedAction
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
-from ledger.services import approvals, reversals
+from ledger.services import approvals
 from tests.integration.commerce.acting import DONE, race
 from tests.integration.ledger import beacon
 from tests.integration.ledger.approvals import acting, say
@@ -389,24 +389,6 @@ class TestRaces:
 
         assert ends == [DONE, DONE]
         assert {standing_of(one).state, standing_of(other).state} == {"requested"}
-
-
-class TestExpiryOfTheWindow:
-    def test_leaves_no_request_that_could_still_be_used(
-        self, turned: UUID, alice: User, carol: User
-    ) -> None:
-        approval = asked_to_turn_back(turned, alice)
-        ReversalStanding.objects.filter(entry=turned).update(
-            until=timezone.now() - timedelta(seconds=1)
-        )
-        assert reversals.expire_reversals() == 1
-        assert (standing_of(turned).state, standing_of(turned).requests) == ("expired", [])
-
-        say(approval, carol, "deny")
-
-        assert standing_of(turned).state == "expired"
-        # Its end was not declared but set here: as the entries say, there was none.
-        ReversalStanding.objects.filter(entry=turned).update(until=None)
 
 
 def test_the_database_refuses_a_request_that_names_no_approval(turned: UUID) -> None:
