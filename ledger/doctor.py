@@ -23,7 +23,8 @@ _ASLEEP = """
 SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record', 'ledger_entry_is_true',
                     'ledger_entry_waits_for_seal', 'ledger_payload_only_fades',
-                    'ledger_subject_key_only_ends')
+                    'ledger_subject_key_only_ends', 'ledger_reversal_has_an_original',
+                    'ledger_amendment_has_an_original')
    AND t.tgenabled <> 'O'
  ORDER BY c.relname, t.tgname
 """
@@ -118,11 +119,31 @@ def _ids(sql: str) -> list[str]:
         return [str(id_) for (id_,) in cursor.fetchall()]
 
 
-# No cycle: what is undone was there before. Numbers and amounts: as the constraints say.
+# What is undone or amended was there before. Numbers and amounts: as the constraints say.
 _OUT_OF_ORDER = """
-SELECT m.entry_id, m.reverses_id FROM ledger_mutation m
+SELECT m.entry_id, 'undoes', m.reverses_id FROM ledger_mutation m
   JOIN ledger_entry e ON e.id = m.entry_id JOIN ledger_entry o ON o.id = m.reverses_id
- WHERE o.created_at > e.created_at OR o.id = e.id ORDER BY m.entry_id
+ WHERE o.created_at > e.created_at
+ UNION ALL
+SELECT e.id, 'amends', o.id FROM ledger_entry e JOIN ledger_entry o ON o.id = e.amends_id
+ WHERE o.created_at > e.created_at ORDER BY 1
+"""
+
+# Within one transaction all were made at once, so the order says nothing: walk. Only from what
+# both refers and is referred to, which is little.
+_IN_A_CIRCLE = """
+WITH RECURSIVE edge (later, earlier) AS (
+  SELECT entry_id, reverses_id FROM ledger_mutation WHERE reverses_id IS NOT NULL
+   UNION ALL
+  SELECT id, amends_id FROM ledger_entry WHERE amends_id IS NOT NULL
+), between AS (
+  SELECT later, earlier FROM edge WHERE later IN (SELECT earlier FROM edge)
+), walk (start, at) AS (
+  SELECT later, earlier FROM between
+   UNION
+  SELECT walk.start, between.earlier FROM walk JOIN between ON between.later = walk.at
+)
+SELECT start FROM walk WHERE at = start ORDER BY start
 """
 
 _UNDONE_TWICE = """
@@ -139,12 +160,20 @@ HAVING sum(m.reversed_cents) > o.reversal_amount_cents ORDER BY o.entry_id
 """
 
 
-@doctor.check("I15", "nothing is undone twice, before it was done, or by more than there was")
+@doctor.check(
+    "I15", "nothing is undone twice, before it was done, in a circle, or by more than there was"
+)
 def reversals_are_sound() -> list[str]:
     """Return what is broken, as sentences."""
     with connection.cursor() as cursor:
         cursor.execute(_OUT_OF_ORDER)
-        found = [f"entry {id_} undoes {of}, which came later" for id_, of in cursor.fetchall()]
+        found = [
+            f"entry {id_} {does} {of}, which came later" for id_, does, of in cursor.fetchall()
+        ]
+        cursor.execute(_IN_A_CIRCLE)
+        found += [
+            f"entry {id_} undoes or amends itself, by a circle" for (id_,) in cursor.fetchall()
+        ]
         cursor.execute(_UNDONE_TWICE)
         found += [f"entry {id_} is wholly undone {n} times" for id_, n in cursor.fetchall()]
         cursor.execute(_TOO_MUCH)
