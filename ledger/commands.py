@@ -13,6 +13,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from events.domain import schema
 from events.domain.canonical import JSON
 from events.domain.errors import NotFound, Rejected
 from ledger import capabilities
@@ -88,7 +89,7 @@ _commands: dict[tuple[str, int], Command] = {}
 
 def register(command: Command) -> Command:
     """Make `command` known to this process, and return it. A name and version mean one thing."""
-    Draft202012Validator.check_schema(command.input_schema)
+    schema.check(command.input_schema)
     capabilities.get(command.capability)  # A bug shows when the process starts.
     known = _commands.setdefault((command.name, command.version), command)
     assert known == command, f"{command.name} v{command.version} is registered twice"

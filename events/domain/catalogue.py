@@ -116,9 +116,9 @@ def first_error(type_: EventType, data: Any) -> EventDataInvalid | None:
 
 
 def _compiled(schema: dict[str, Any]) -> Callable[[Any], bool]:
-    jsonschema.Draft202012Validator.check_schema(schema)
     try:
         return compiled(schema)
     except NotCompilable:
+        jsonschema.Draft202012Validator.check_schema(schema)
         is_valid: Callable[[Any], bool] = jsonschema.Draft202012Validator(schema).is_valid
         return is_valid

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from events.domain import schema
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.domain.retry import RetryPolicy
@@ -69,7 +70,7 @@ class WorkKind:
         assert self.timeout_s > 0, "an attempt takes some time"
         assert self.crash_budget >= 1, "one crash at least is tolerated"
         if self.input_schema is not None:
-            Draft202012Validator.check_schema(self.input_schema)
+            schema.check(self.input_schema)
 
     def is_permanent(self, error: BaseException) -> bool:
         """Tell whether trying again after `error` is pointless."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from events.domain.canonical import canonical, first_difference
 from events.domain.payload import INTEGER_MAX, text_of
-from events.domain.schema import compiled
+from events.domain.schema import NotCompilable, compiled
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 leaves = (
@@ -91,6 +91,32 @@ def is_canonical(value: Any) -> bool:
 @given(values.filter(is_canonical))
 def test_canonical_bytes_survive_a_trip_through_json(value: Any) -> None:
     assert canonical(orjson.loads(canonical(value))) == canonical(value)
+
+
+KEYWORDS = (
+    *("type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "const"),
+    *("pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("title", "description", "default", "examples", "deprecated", "format", "$id", "$schema"),
+    "unheard-of",
+)
+odd_values: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        *(None, True, 1, 1.0, -1, "", "a", "string", "tea", "("),
+        *([], ["a"], ["a", "a"], ["string"], [1], ["string", "string"], [None]),
+        *([{}], [{"type": 1}], {}, {"a": 1}, {"a": {"type": "null"}}),
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(KEYWORDS), odd_values, min_size=1, max_size=3))
+def test_nothing_is_compiled_that_is_no_json_schema(schema: dict[str, Any]) -> None:
+    try:
+        compiled(schema)
+    except NotCompilable:
+        return
+
+    jsonschema.Draft202012Validator.check_schema(schema)
 
 
 @settings(max_examples=300)
