@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
+from commerce import example_data
 from commerce.domain.cancellation import RefundType, Rule
 from commerce.models import (
     Booking,
@@ -50,6 +52,16 @@ MakeInvoice = Callable[..., Invoice]
 def _a_clerk_acts() -> Iterator[None]:
     with context.acting(CLERK, correlation_id="cor_test"):
         yield
+
+
+@pytest.fixture(scope="module")
+def planted(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The example data, made once for the tests of a module that take back what they do."""
+    with django_db_blocker.unblock():
+        with context.acting(CLERK, correlation_id="cor_test"):
+            example_data.plant()
+        yield
+        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=False)
 
 
 @pytest.fixture(scope="session")

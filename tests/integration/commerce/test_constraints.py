@@ -4,8 +4,6 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
-from commerce import example_data
-
 BROKEN = {
     "commerce_slot_never_sells_more_than_it_has": "UPDATE commerce_slot SET remaining = -1",
     "commerce_slot_never_has_more_than_its_capacity": "UPDATE commerce_slot SET remaining = 999",
@@ -90,9 +88,7 @@ BROKEN = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", BROKEN)
-def test_is_broken_by_nobody(name: str) -> None:
-    example_data.plant()
-
+def test_is_broken_by_nobody(planted: None, name: str) -> None:
     with (
         pytest.raises(IntegrityError, match=name),
         transaction.atomic(),

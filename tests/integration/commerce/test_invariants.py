@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from commerce import example_data, invariants
+from commerce import invariants
 from events import doctor
 
 Damage = dict[str, tuple[Callable[[], list[str]], str]]
@@ -71,20 +71,16 @@ DAMAGE: Damage = {
 }
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_found(what: str) -> None:
-    example_data.plant()
+def test_damage_is_found(planted: None, what: str) -> None:
     inspect, damage = DAMAGE[what]
     assert inspect() == []
 
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        try:
-            cursor.execute(damage)
-            found = inspect()
-        finally:
-            cursor.execute("ROLLBACK")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(damage)
+        found = inspect()
+        transaction.set_rollback(True)
 
     assert found
 
