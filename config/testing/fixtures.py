@@ -25,6 +25,28 @@ def _transactional_tests_may_flush() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_are_looked_for_once() -> Iterator[None]:
+    """Let every client of Django's, which makes a handler of its own, share what one found.
+
+    To look for all of them took longer than most requests that tests make.
+    """
+    from config.static_files import StaticFiles  # noqa: PLC0415 - after the settings are chosen.
+
+    found: dict[str, object] = {}
+    look = StaticFiles.add_files_from_finders
+
+    def look_once(self: StaticFiles) -> None:
+        if not found:
+            look(self)
+            found.update(self.files)
+        self.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFiles, "add_files_from_finders", look_once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Return a Daybook that all tests share: hurt it, but leave every part running."""
