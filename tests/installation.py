@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config.embedded.servers import Servers
 from config.embedded.state import State
+from config.testing import template
 from tests.live import ROOT
 
 _MAKE_KEY = """
@@ -39,6 +40,7 @@ class Installation:
         folder.chmod(0o711)
         state = State(folder)
         state.prepare()
+        template.lay_into(state)
         with _without("DATABASE_URL", "REDIS_URL"):
             self.servers = Servers.wanted(state)
             self.servers.begin()

@@ -63,6 +63,8 @@ def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
         "RABBITMQ_MNESIA_BASE": str(tmp_path / "data"),
         "RABBITMQ_LOG_BASE": str(tmp_path / "logs"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(tmp_path / "plugins"),
+        # Its idle schedulers would spin, on cores that others wait for.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
         # One port mapper more would be somebody else's process to clean up.
         "ERL_EPMD_PORT": str(port + 1),
     }
