@@ -12,6 +12,7 @@ from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
 from commerce.pdf import invoice_pdf
+from commerce.services import bookings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def _readable(invoice: Invoice) -> dict[str, Any]:
     return {
         "number": invoice.number,
         "booking": invoice.booking.number,
+        "customer": _customer(invoice),
         "issued": f"{invoice.issued_at:%Y-%m-%d}" if invoice.issued_at else "not yet",
         "due_by": invoice.due_date.isoformat() if invoice.due_date else "at once",
         "lines": [
@@ -80,6 +82,7 @@ def _json(invoice: Invoice) -> Artifact:
     document: dict[str, Any] = {
         "number": invoice.number,
         "booking": invoice.booking.number,
+        "customer": _customer(invoice),
         "issued_at": maybe_time_json(invoice.issued_at),
         "due_date": invoice.due_date.isoformat() if invoice.due_date else None,
         "currency": invoice.currency,
@@ -99,6 +102,11 @@ def _json(invoice: Invoice) -> Artifact:
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return Artifact(content=text.encode(), content_type="application/json")
+
+
+def _customer(invoice: Invoice) -> str:
+    """Return to whom it is; nothing once that is forgotten."""
+    return str(bookings.contact_of(invoice.booking_id).get("name", ""))
 
 
 def _lines(invoice: Invoice) -> list[InvoiceLine]:

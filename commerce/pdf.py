@@ -37,7 +37,8 @@ _RULES: Final = TableStyle(
 def invoice_pdf(document: Mapping[str, Any]) -> bytes:
     """Return the PDF of an invoice. The same document always gives the same bytes.
 
-    `document` has `number`, `booking`, `issued`, `due_by` (texts), `lines` (each with
+    `document` has `number`, `booking`, `customer`, `issued`, `due_by` (texts; there may be no
+    customer), `lines` (each with
     `description`, `quantity`, `unit`, `tax`, `amount`), `total`, `paid` and `due`.
     """
     _register_fonts()
@@ -63,6 +64,7 @@ def _content(document: Mapping[str, Any]) -> list[Flowable]:
     return [
         Paragraph(_plain(f"Invoice {document['number']}"), _TITLE),
         Paragraph(_plain(about), _TEXT),
+        *([Paragraph(_plain(f"To {document['customer']}"), _TEXT)] if document["customer"] else []),
         Spacer(0, 8 * mm),
         table,
     ]

@@ -19,13 +19,11 @@ from commerce.models import (
     PaymentStatus,
     Refund,
     Traveller,
-    TravellerPersonal,
     Voucher,
 )
-from ledger import drift, erasure, timelines
-from ledger.domain.action import Proof, Target
+from ledger import drift, timelines
+from ledger.domain.action import Target
 from ledger.drift import DriftCheck, Mark
-from ledger.erasure import Place
 
 
 def _of_booking(booking_id: str) -> Iterator[Target]:
@@ -74,17 +72,6 @@ def _issued() -> QuerySet[Invoice]:
     return Invoice.objects.exclude(status=InvoiceStatus.DRAFT.value)
 
 
-def _forget_traveller(traveller_id: str, _proof: Proof) -> int:
-    try:
-        forgotten, _ = TravellerPersonal.objects.filter(traveller__pk=traveller_id).delete()
-    except ValidationError:
-        return 0
-    return forgotten
-
-
-erasure.declare_place(
-    Place(name="commerce.travellers", subject_type="traveller", forget=_forget_traveller)
-)
 timelines.declare_related("booking", _of_booking)
 timelines.declare_related("invoice", _of_invoice)
 
@@ -103,6 +90,18 @@ drift.declare_check(
             ),
         ),
         table="commerce_travellerpersonal",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="contact_forgotten",
+        rows=lambda: Booking.objects.filter(contact__isnull=True),
+        mark=Mark(
+            actions=("subject.erase",),
+            target_type="subject",
+            target_id=Concat(Value("contact/"), Cast("pk", CharField()), output_field=CharField()),
+        ),
+        table="commerce_bookingcontact",
     )
 )
 for _status, _command, _stamp in (

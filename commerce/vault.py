@@ -1,4 +1,8 @@
-"""Personal data at rest: sealed as `ledger.vault` does it, bound to the row it belongs to."""
+"""Personal data at rest: sealed with the key of the person, bound to the row it belongs to.
+
+What was sealed before persons had keys is sealed with COMMERCE_DATA_KEYS; a migration seals it
+anew.
+"""
 
 import json
 from typing import Any
@@ -6,25 +10,46 @@ from typing import Any
 from django.conf import settings
 
 from commerce import conf
-from ledger import vault
+from ledger import subjects, vault
 from ledger.vault import Safe
 
 SETTING = "COMMERCE_DATA_KEYS"
 _INFO = b"commerce personal"
 
 
-def seal(value: dict[str, Any], *, of: str) -> bytes:
-    """Return `value` so that only the row named `of` can show it."""
-    return _safe().seal(json.dumps(value, separators=(",", ":"), sort_keys=True).encode(), of=of)
+def seal(value: dict[str, Any], *, subject: str, of: str) -> bytes:
+    """Return `value` so that only the row named `of` shows it, until `subject` is forgotten."""
+    return subjects.seal(_written(value), subject=subject, of=of)
 
 
 def unseal(sealed: bytes | memoryview, *, of: str) -> dict[str, Any]:
     """Return what `seal` was given.
 
+    :raises SubjectForgotten: if the person was forgotten.
     :raises SealBroken: if it was changed or moved, or its key is not among ours.
     """
-    value: dict[str, Any] = json.loads(_safe().unseal(sealed, of=of))
+    value: dict[str, Any] = json.loads(subjects.unseal(sealed, of=of))
     return value
+
+
+def seal_bytes(content: bytes, *, subject: str, of: str) -> bytes:
+    """Return `content` so that only the row named `of` shows it, until `subject` is forgotten."""
+    return subjects.seal(content, subject=subject, of=of)
+
+
+def unseal_bytes(sealed: bytes | memoryview, *, of: str) -> bytes:
+    """Return what `seal_bytes` was given; raises as `unseal` does."""
+    return subjects.unseal(sealed, of=of)
+
+
+def seal_anew(sealed: bytes | memoryview, *, subject: str, of: str) -> bytes:
+    """Return what was sealed with COMMERCE_DATA_KEYS, sealed with the key of the person."""
+    return subjects.seal(_safe().unseal(sealed, of=of), subject=subject, of=of)
+
+
+def seal_as_before(value: dict[str, Any], *, of: str) -> bytes:
+    """Return `value` as it was sealed before persons had keys."""
+    return _safe().seal(_written(value), of=of)
 
 
 def decode_key(text: str) -> bytes:
@@ -33,6 +58,10 @@ def decode_key(text: str) -> bytes:
     :raises ImproperlyConfigured: if it is anything else.
     """
     return vault.decode_key(text, setting=SETTING)
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _safe() -> Safe:

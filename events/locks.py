@@ -12,3 +12,4 @@ class LockClass(IntEnum):
     SEQUENCER = 2
     AGENTS = 3
     SEALER = 4
+    ERASURE = 5

@@ -271,3 +271,17 @@ declare(
     action="erase",
     risk="critical",
 )
+declare(
+    "subject.read",
+    meaning="See what forgetting a person would do, and whom it was done to; legal holds.",
+    resource="subject",
+    action="read",
+    risk="medium",
+)
+declare(
+    "subject.hold",
+    meaning="Keep everything about a person for a court, and let go of it again.",
+    resource="subject",
+    action="hold",
+    risk="high",
+)

@@ -1,52 +1,81 @@
 """Forget a person everywhere, and say where: each room names the places that it keeps.
 
-A subject is written `traveller/<id>`. Payloads of the ledger are always one of the places;
-`declare_place` adds the others. All of it happens in one transaction, on record.
+A subject is written `traveller/<id>`. `declare_subject` says who goes by it, `declare_place`
+where something about them is kept. All of it happens in one transaction, on record. Without a
+proof nothing is changed: what a place would do it says by the same function that does it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from ledger.domain.action import Proof
-from ledger.domain.payload import Redaction
-from ledger.models import Payload, SubjectKey
+from django.db import connection
+
+from events.domain.errors import Conflict
+from events.locks import LockClass
+from ledger import recording
+from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.erasure import (
+    Certificate,
+    Finding,
+    Line,
+    Means,
+    Need,
+    Person,
+    lines_of,
+    without_needs,
+)
+from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
+from ledger.models import LegalHold, Payload, SubjectKey
 
 PAYLOADS: Final = "ledger.payloads"
-CERTIFICATE: Final = "erasure_certificate/1"
+CERTIFICATE: Final = "erasure_certificate/2"
+CAPABILITY: Final = "subject.erase"
 
-Forget = Callable[[str, Proof], int]
-"""Takes the id of a subject; forgets it, and returns from how many rows."""
+PersonOf = Callable[[str], Person]
+"""Takes the id of a subject; returns who goes by it, under the locks that forgetting needs."""
+Handle = Callable[[Person, Proof | None], Iterable[Finding]]
+"""Forgets a person in one place and says what came of it; without a proof, what would."""
+
+_WHOLE: Final = [Redaction.NONE.value, Redaction.REDACTED.value]
+
+
+class SubjectStillNeeded(Conflict):
+    code = "subject_still_needed"
+    hint = "End what it is needed for first, or wait until then."
+
+    def __init__(self, person: Person) -> None:
+        because = sorted({need.because for need in person.needs.values()})
+        super().__init__(
+            f"{person.subject} cannot be forgotten yet: {'; '.join(because)}.",
+            subject=person.subject,
+            because=because,
+        )
+
+
+class SubjectOnHold(Conflict):
+    code = "subject_on_hold"
+    hint = "Whoever placed the hold, or may lift it, has to lift it first."
+
+    def __init__(self, hold: LegalHold) -> None:
+        super().__init__(
+            f"{hold.subject} is under a legal hold.", subject=hold.subject, hold_id=str(hold.pk)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something about subjects of one type is kept."""
+    """Where something about subjects of some types is kept; of all, if none is named."""
 
     name: str
-    subject_type: str
-    forget: Forget
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What was forgotten, place by place. Places where nothing was are named too."""
-
-    subject: str
-    erased_at: datetime
-    places: dict[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what is kept beside the entry."""
-        return {
-            "subject": self.subject,
-            "erased_at": self.erased_at.isoformat(),
-            "places": self.places,
-        }
+    holds: str
+    handle: Handle
+    about: frozenset[str] = frozenset()
 
 
 _PLACES: dict[str, Place] = {}
+_SUBJECTS: dict[str, PersonOf] = {}
 
 
 def declare_place(place: Place) -> None:
@@ -55,25 +84,63 @@ def declare_place(place: Place) -> None:
     _PLACES[place.name] = place
 
 
+def declare_subject(type_: str, person_of: PersonOf) -> None:
+    """Say who goes by subjects of a type. Of others only the subject itself is known."""
+    assert type_ not in _SUBJECTS, f"{type_} is declared twice"
+    _SUBJECTS[type_] = person_of
+
+
+def places() -> Mapping[str, Place]:
+    """Return every place, by name."""
+    return _PLACES
+
+
+def preview_in_transaction(subject: str, *, at: datetime) -> Certificate:
+    """Return the certificate that forgetting `subject` now would issue; nothing changes.
+
+    :raises SubjectOnHold: if somebody keeps it for a court.
+    """
+    return _went_through(_person(subject, at), None, at=at)
+
+
 def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certificate:
-    """Forget `subject` in every place, within the caller's transaction."""
-    type_, _, id_ = subject.partition("/")
-    counts = {PAYLOADS: shred_in_transaction(subject, proof, at=at)}
-    for name in sorted(_PLACES):
-        if _PLACES[name].subject_type == type_:
-            counts[name] = _PLACES[name].forget(id_, proof)
-    return Certificate(subject=subject, erased_at=at, places=counts)
+    """Forget `subject`, and who else is the same person, within the caller's transaction.
+
+    Each subject but the one of the proof gets an entry of its own.
+
+    :raises SubjectOnHold: if somebody keeps it for a court.
+    :raises SubjectStillNeeded: if all of it is needed for something else.
+    """
+    person = _person(subject, at)
+    if person.needs and not person.going:
+        raise SubjectStillNeeded(person)
+    certificate = _went_through(person, proof, at=at)
+    for each in person.going:
+        _put_on_record(each, proof, certificate)
+    return certificate
+
+
+def check_holds(subjects: Iterable[str]) -> None:
+    """Refuse to take away what is kept for a court.
+
+    :raises SubjectOnHold: if one of them is under a hold.
+    """
+    held = LegalHold.objects.filter(subject__in=list(subjects), lifted_at=None)
+    if (hold := held.order_by("placed_at").first()) is not None:
+        raise SubjectOnHold(hold)
 
 
 def shred_in_transaction(subject: str, proof: Proof, *, at: datetime) -> int:
-    """Destroy the key of `subject`, and return how many payloads went with it."""
+    """Destroy the key of `subject`, and return how many payloads went with it.
+
+    :raises SubjectOnHold: if somebody keeps it for a court.
+    """
+    check_holds([subject])
     # Not while content is being sealed under it: writers hold the row shared.
     keys = SubjectKey.objects.select_for_update().filter(subject=subject, destroyed_at=None)
     gone = 0
     for key_id in list(keys.values_list("pk", flat=True)):
-        left = Payload.objects.filter(
-            key=key_id, redaction__in=[Redaction.NONE.value, Redaction.REDACTED.value]
-        )
+        left = Payload.objects.filter(key=key_id, redaction__in=_WHOLE)
         gone += left.update(
             content=None,
             redaction=Redaction.CRYPTO_SHREDDED.value,
@@ -84,3 +151,73 @@ def shred_in_transaction(subject: str, proof: Proof, *, at: datetime) -> int:
             wrapped=None, destroyed_at=at, destroyed_by=proof.entry_id
         )
     return gone
+
+
+def _person(subject: str, at: datetime) -> Person:
+    # One at a time: two that look for the same person would wait for one another's rows.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ERASURE])
+    type_, _, id_ = subject.partition("/")
+    person_of = _SUBJECTS.get(type_)
+    person = Person(subjects=(subject,)) if person_of is None else person_of(id_)
+    check_holds(person.subjects)
+    over = {s: n for s, n in person.needs.items() if n.until is not None and n.until <= at}
+    left: dict[str, Need] = {s: n for s, n in person.needs.items() if s not in over}
+    return without_needs(replace(person, needs={}), left)
+
+
+def _went_through(person: Person, proof: Proof | None, *, at: datetime) -> Certificate:
+    types = {each.partition("/")[0] for each in person.subjects}
+    lines: list[Line] = []
+    for name in sorted(_PLACES):
+        place = _PLACES[name]
+        if not place.about or place.about & types:
+            lines += lines_of(name, place.holds, place.handle(person, proof))
+    # The keys last of all: until then the places can read what they have to find.
+    shredded = _shredded(person, proof, at)
+    lines += lines_of(PAYLOADS, "What entries refer to, sealed with the person's key", shredded)
+    return Certificate(
+        subject=person.subject,
+        subjects=person.subjects,
+        others=person.others,
+        erased_at=at,
+        lines=tuple(sorted(lines, key=lambda line: line.place)),
+    )
+
+
+def _shredded(person: Person, proof: Proof | None, at: datetime) -> Iterable[Finding]:
+    for subject in person.subjects:
+        under = Payload.objects.filter(key__subject=subject, redaction__in=_WHOLE)
+        if (need := person.needs.get(subject)) is not None:
+            yield Finding(
+                means=Means.KEPT, rows=under.count(), because=need.because, until=need.until
+            )
+        elif proof is None:
+            yield Finding(means=Means.CRYPTO_SHREDDED, rows=under.count())
+        else:
+            gone = shred_in_transaction(subject, proof, at=at)
+            yield Finding(means=Means.CRYPTO_SHREDDED, rows=gone)
+
+
+def kept_beside(certificate: Certificate) -> Kept:
+    """Return what an entry of the forgetting refers to."""
+    return Kept(
+        kind=PayloadKind.COMMAND_RESULT,
+        content=certificate.as_json(),
+        schema_tag=CERTIFICATE,
+        retention=RETENTIONS["finance-10y"],
+    )
+
+
+def _put_on_record(subject: str, proof: Proof, certificate: Certificate) -> None:
+    if (proof.action.name, proof.target.id) == (CAPABILITY, subject):
+        return
+    action = Action(
+        name=CAPABILITY,
+        kind=Kind.EXECUTE,
+        target=Target(type="subject", id=subject),
+        capability=CAPABILITY,
+        reason=proof.action.reason,
+    )
+    summary = f"Forgotten by entry {proof.entry_id}."
+    recording.befell_too(action, summary, kept_beside(certificate))

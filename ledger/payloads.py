@@ -8,17 +8,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 
 from events import wire
 from events.domain import canonical
 from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
-from ledger import conf, vault
+from ledger import subjects
 from ledger.domain.payload import (
     CONTENT_BYTES_MAX,
     RETENTIONS,
@@ -27,10 +26,7 @@ from ledger.domain.payload import (
     PayloadKind,
     commitment,
 )
-from ledger.models import Payload, SubjectKey
-from ledger.vault import Safe
-
-_INFO: Final = b"ledger subject keys"
+from ledger.models import Payload
 
 _PERSONAL: dict[str, tuple[str, ...]] = {}
 
@@ -121,6 +117,14 @@ def is_as_committed(payload: Payload) -> bool:
     return commitment(opened[:SALT_BYTES], opened[SALT_BYTES:]) == payload.digest
 
 
+def salt_of(payload: Payload) -> bytes:
+    """Return the key of the commitment in the entry: whoever has it can check the content.
+
+    :raises PayloadGone: if there is no content any more.
+    """
+    return _opened(payload)[:SALT_BYTES]
+
+
 def kept_by(entry_id: UUID, kind: PayloadKind, *, schema_tag: str | None = None) -> Any:
     """Return the content of this kind that an entry refers to.
 
@@ -137,7 +141,7 @@ def reclosed(payload: Payload, content: Any) -> bytes:
     """Return what to store once something was taken away: without the salt of the original."""
     opened = bytes(SALT_BYTES) + canonical.canonical(content)
     key = payload.key
-    return opened if key is None else _safe_of(key).seal(opened, of=str(payload.pk))
+    return opened if key is None else subjects.safe_of(key).seal(opened, of=str(payload.pk))
 
 
 def _prepared(entry_id: UUID, kept: Kept, at: datetime) -> Prepared:
@@ -148,8 +152,8 @@ def _prepared(entry_id: UUID, kept: Kept, at: datetime) -> Prepared:
     salt = secrets.token_bytes(SALT_BYTES)
     stored, key_id = salt + content, None
     if kept.subject is not None:
-        key = _key_of(kept.subject)
-        stored, key_id = _safe_of(key).seal(stored, of=str(payload_id)), key.pk
+        key = subjects.key_of(kept.subject)
+        stored, key_id = subjects.safe_of(key).seal(stored, of=str(payload_id)), key.pk
     return Prepared(
         row={
             "id": payload_id,
@@ -165,15 +169,6 @@ def _prepared(entry_id: UUID, kept: Kept, at: datetime) -> Prepared:
     )
 
 
-def _key_of(subject: str) -> SubjectKey:
-    # Shared: it is not destroyed while content under it is being written.
-    while (row := wire.run(_KEY_IN_USE, [subject]).fetchone()) is None:
-        key_id = new_id()
-        wrapped = _master().seal(secrets.token_bytes(vault.KEY_BYTES), of=str(key_id))
-        wire.run(_NEW_KEY, {"id": key_id, "subject": subject, "wrapped": wrapped})
-    return SubjectKey(id=row[0], subject=subject, wrapped=row[1])
-
-
 def _opened(payload: Payload) -> bytes:
     if payload.content is None:
         raise PayloadGone(payload)
@@ -181,18 +176,7 @@ def _opened(payload: Payload) -> bytes:
         return bytes(payload.content)
     if payload.key.wrapped is None:
         raise PayloadGone(payload)
-    return _safe_of(payload.key).unseal(payload.content, of=str(payload.pk))
-
-
-def _safe_of(key: SubjectKey) -> Safe:
-    assert key.wrapped is not None
-    return Safe((_master().unseal(key.wrapped, of=str(key.pk)),))
-
-
-def _master() -> Safe:
-    if texts := conf.data_keys():
-        return vault.safe_of(texts, setting=conf.DATA_KEYS)
-    return Safe((vault.derived(settings.SECRET_KEY, _INFO),))
+    return subjects.safe_of(payload.key).unseal(payload.content, of=str(payload.pk))
 
 
 _INSERT = """
@@ -200,13 +184,4 @@ INSERT INTO ledger_payload
        (id, entry_id, kind, schema_tag, retention, digest, content, key_id, expires_at)
 VALUES (%(id)s, %(entry_id)s, %(kind)s, %(schema_tag)s, %(retention)s, %(digest)s, %(content)s,
         %(key_id)s, %(expires_at)s)
-"""
-# Relies on ledger_subject_has_one_key_in_use.
-_NEW_KEY = """
-INSERT INTO ledger_subjectkey (id, subject, wrapped) VALUES (%(id)s, %(subject)s, %(wrapped)s)
-ON CONFLICT (subject) WHERE destroyed_at IS NULL DO NOTHING
-"""
-_KEY_IN_USE = """
-SELECT id, wrapped FROM ledger_subjectkey
- WHERE subject = %s AND destroyed_at IS NULL FOR SHARE
 """

@@ -39,6 +39,7 @@ from ledger.domain.action import (
     kind_and_status,
 )
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
+from ledger.domain.payload import Kept
 from ledger.domain.reversals import Undoing
 from ledger.entries import Draft
 from ledger.models import Approval
@@ -189,6 +190,16 @@ def step_in_transaction(action: Action, status: Status, summary: str, undoing: U
     """Do as `stepped` does, in the caller's transaction."""
     draft = _draft_without_change(action, status, summary, undoing)
     entries.append(draft)
+    return draft.id
+
+
+def befell_too(action: Action, summary: str, *kept: Kept) -> UUID:
+    """Put on record what an action did to a further target, in the caller's transaction.
+
+    Whoever did it was let through the gate with the action itself. Return the entry.
+    """
+    draft = _draft_without_change(action, Status.SUCCEEDED, summary)
+    entries.append(replace(draft, kept=kept))
     return draft.id
 
 

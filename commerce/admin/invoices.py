@@ -94,11 +94,11 @@ class RenditionAdmin(LookOnly):
     reads = "invoice.read"
     list_display = ["storage_key", "format", "status", "byte_size", "created_at"]
     list_filter = ["status", "format"]
-    exclude = ["content"]
+    exclude = ["content_sealed"]
     ordering = ["-created_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rendition]:
-        return Rendition.objects.defer("content")
+        return Rendition.objects.defer("content_sealed")
 
 
 @admin.register(DocumentAccess)

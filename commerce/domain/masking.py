@@ -15,6 +15,12 @@ def mask_email(value: str) -> str:
     return f"{mask_text(name)}@{domain}" if at else mask_text(value)
 
 
+def mask_address(value: str) -> str:
+    """Keep the first letter, and neither name nor domain: `a•••@•••`."""
+    name, at, _ = value.rpartition("@")
+    return f"{mask_text(name)}@{_HIDDEN}" if at else mask_text(value)
+
+
 def mask_number(value: str) -> str:
     """Keep the last two characters of a phone or document number: `•••41`."""
     if not value:

@@ -187,6 +187,8 @@ class TravellerPersonal(models.Model):
         Traveller, on_delete=models.CASCADE, primary_key=True, related_name="personal"
     )
     sealed = models.BinaryField()
+    # By which the same address is found again elsewhere; see ledger.subjects.
+    email_index = models.CharField(max_length=64, blank=True, db_default="", db_index=True)
 
     class Meta:
         verbose_name_plural = "personal data of travellers"
@@ -196,12 +198,13 @@ class TravellerPersonal(models.Model):
 
 
 class BookingContact(models.Model):
-    """How to reach whoever booked, sealed."""
+    """How to reach whoever booked, sealed. Deleting the row forgets them."""
 
     booking = models.OneToOneField(
         Booking, on_delete=models.CASCADE, primary_key=True, related_name="contact"
     )
     sealed = models.BinaryField()
+    email_index = models.CharField(max_length=64, blank=True, db_default="", db_index=True)
 
     def __str__(self) -> str:
         return f"contact of {self.pk}"

@@ -184,7 +184,8 @@ class Rendition(models.Model):
     content_type = models.CharField(max_length=100)
     content_hash = models.CharField(max_length=64)
     byte_size = models.PositiveIntegerField()
-    content = models.BinaryField()
+    # Names a person, so it is sealed with the key of `invoice/<id>`; empty once that is over.
+    content_sealed = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -25,8 +25,10 @@ class Delivery(models.Model):
     booking = models.ForeignKey(Booking, on_delete=models.PROTECT, related_name="deliveries")
     channel = models.CharField(max_length=16, default="email")
     provider = models.CharField(max_length=40)
+    # Empty once the person is forgotten, all three.
     recipient_sealed = models.BinaryField()
-    recipient_masked = models.CharField(max_length=200)
+    recipient_masked = models.CharField(max_length=200, blank=True)
+    recipient_index = models.CharField(max_length=64, blank=True, db_default="", db_index=True)
     subject = models.CharField(max_length=200)
     document_keys = models.JSONField(default=list)
     status = models.CharField(max_length=16, choices=constraints.choices(DeliveryStatus))

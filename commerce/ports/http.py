@@ -8,6 +8,7 @@ import httpx2
 
 from events.domain.errors import Rejected, Unavailable
 
+_HIDDEN = "its answer is not repeated"
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _TRY_AGAIN = frozenset({408, 425, 429})
 
@@ -46,8 +47,12 @@ def call(
     timeout_s: float,
     body: Any = None,
     idempotency_key: str = "",
+    is_about_people: bool = False,
 ) -> Any:
     """Call `peer` and return what it answered.
+
+    What it says when it refuses is not repeated if the call `is_about_people`: it may repeat
+    whom it was told of.
 
     :raises PeerMissing: if it has no address.
     :raises PeerRefused: if it says that the request is wrong: repeating will not help.
@@ -67,7 +72,11 @@ def call(
     if response.status_code >= _SERVER_ERROR or response.status_code in _TRY_AGAIN:
         raise PeerUnavailable(peer, f"status {response.status_code}")
     if response.status_code >= _CLIENT_ERROR:
-        raise PeerRefused(peer, status=response.status_code, answer=response.text[:200])
+        raise PeerRefused(
+            peer,
+            status=response.status_code,
+            answer=_HIDDEN if is_about_people else response.text[:200],
+        )
     return _answer(peer, response)
 
 

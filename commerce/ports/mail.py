@@ -41,5 +41,6 @@ def send(message: Message, *, key: str) -> str:
         timeout_s=conf.PROVIDER_TIMEOUT_S,
         body=body,
         idempotency_key=key,
+        is_about_people=True,
     )
     return str(answer["id"])

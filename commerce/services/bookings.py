@@ -41,7 +41,7 @@ from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import preconditions, recording
+from ledger import preconditions, recording, subjects
 from ledger.domain.action import Kind, Proof
 
 
@@ -102,8 +102,11 @@ def create_booking(
         )
         state = _execute(booking_id, command, proof=proof).state
         _insert_items(state)
-        sealed = vault.seal(contact, of=booking_id)
-        BookingContact.objects.create(booking_id=booking_id, sealed=sealed)
+        BookingContact.objects.create(
+            booking_id=booking_id,
+            sealed=vault.seal(contact, subject=f"contact/{booking_id}", of=booking_id),
+            email_index=subjects.index_of(str(contact.get("email", ""))),
+        )
         proof.can_be_undone(undoing.of_booking())
         return _row(booking_id)
 

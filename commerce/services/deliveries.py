@@ -15,16 +15,17 @@ from commerce import projections, selectors, vault
 from commerce.domain import undoing
 from commerce.domain.booking.messages import NoteDocumentsSent
 from commerce.domain.booking.refusals import BookingNotFound
-from commerce.domain.masking import mask_email
+from commerce.domain.masking import mask_address, mask_email
 from commerce.models import Booking, Delivery, DeliveryStatus, Rendition, RenditionFormat
 from commerce.ports import mail
 from commerce.ports.mail import Message
 from commerce.services import bookings
 from commerce.services.acts import act
+from commerce.services.renditions import content_of
 from events import executor
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import recording
+from ledger import recording, subjects
 from ledger.domain.action import Kind
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
@@ -103,8 +104,11 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
             pk=delivery_id,
             booking=booking,
             provider=mail.PROVIDER,
-            recipient_sealed=vault.seal({"to": to}, of=str(delivery_id)),
+            recipient_sealed=vault.seal(
+                {"to": to}, subject=f"contact/{booking_id}", of=str(delivery_id)
+            ),
             recipient_masked=mask_email(to),
+            recipient_index=subjects.index_of(to),
             subject=f"Documents of your booking {booking.number}",
             document_keys=[rendition.storage_key for rendition in renditions],
             status=DeliveryStatus.PENDING,
@@ -174,7 +178,7 @@ def _message(delivery: Delivery) -> Message:
             {
                 "name": rendition.storage_key.rpartition("/")[2],
                 "content_type": rendition.content_type,
-                "content_base64": b64encode(bytes(rendition.content)).decode(),
+                "content_base64": b64encode(content_of(rendition)).decode(),
             }
             for rendition in renditions.order_by("storage_key")
         ),
@@ -197,7 +201,8 @@ def _note_sent(delivery: Delivery, message_id: str, claim: Claim) -> dict[str, A
             projections.stream_of(delivery.booking_id),
             NoteDocumentsSent(
                 delivery_id=str(delivery.pk),
-                recipient=delivery.recipient_masked,
+                # The log keeps it for ever, and a domain may be a person's own.
+                recipient=mask_address(delivery.recipient_masked),
                 provider=delivery.provider,
                 document_keys=tuple(delivery.document_keys),
                 at=now,

@@ -125,7 +125,7 @@ def state_of(access: DocumentAccess) -> dict[str, Any]:
 
 
 def _locked_document(document_id: UUID) -> Rendition:
-    rows = Rendition.objects.defer("content").select_related("invoice")
+    rows = Rendition.objects.defer("content_sealed").select_related("invoice")
     document = rows.filter(pk=document_id).first()
     if document is None:
         raise DocumentNotFound(document_id)

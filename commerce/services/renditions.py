@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from commerce import documents
+from commerce import documents, vault
 from commerce.documents import Artifact, Generator
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Invoice, Rendition, RenditionFormat, RenditionStatus
@@ -25,6 +25,15 @@ class RenditionNotFound(NotFound):
 
     def __init__(self, rendition_id: UUID) -> None:
         super().__init__(f"There is no document {rendition_id}.", document_id=str(rendition_id))
+
+
+class DocumentForgotten(NotFound):
+    code = "document_forgotten"
+
+    def __init__(self, rendition_id: UUID) -> None:
+        super().__init__(
+            f"Document {rendition_id} is kept no longer.", document_id=str(rendition_id)
+        )
 
 
 class InvoiceHasNoDocument(Rejected):
@@ -78,6 +87,16 @@ def generate_invoice_document(
     return rendition
 
 
+def content_of(rendition: Rendition) -> bytes:
+    """Return a document in clear. The caller has checked the capability.
+
+    :raises DocumentForgotten: if it is kept no longer.
+    """
+    if not rendition.content_sealed:
+        raise DocumentForgotten(rendition.pk)
+    return vault.unseal_bytes(rendition.content_sealed, of=str(rendition.pk))
+
+
 def _check(invoice: Invoice) -> None:
     if invoice.status in _WITHOUT_DOCUMENT:
         raise InvoiceHasNoDocument(invoice.pk, invoice.status)
@@ -107,7 +126,9 @@ def _bind(invoice: Invoice, format_: RenditionFormat, artifact: Artifact) -> tup
         content_type=artifact.content_type,
         content_hash=artifact.content_hash,
         byte_size=len(artifact.content),
-        content=artifact.content,
+        content_sealed=vault.seal_bytes(
+            artifact.content, subject=f"invoice/{invoice.pk}", of=str(id_)
+        ),
     )
     return rendition, is_again
 

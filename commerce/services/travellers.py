@@ -7,23 +7,16 @@ from django.utils import timezone
 
 from commerce import projections, vault
 from commerce.domain.booking.messages import ChangeRoster, RosterChange
+from commerce.domain.booking.refusals import TravellerNotOnBooking
 from commerce.models import Traveller, TravellerPersonal
 from commerce.services import bookings
 from events import context, executor
 from events.domain.errors import Conflict
 from events.ids import new_id
-from ledger import erasure, preconditions, recording
+from ledger import erasure, preconditions, recording, subjects
 from ledger.domain.action import Action, Kind, Target
-
-PERSONAL_FIELDS = (
-    "first_name",
-    "last_name",
-    "email",
-    "phone",
-    "date_of_birth",
-    "document_number",
-    "special_requests",
-)
+from ledger.services import erasures
+from ledger.services.erasures import Issued
 
 
 class PrimaryTravellerTaken(Conflict):
@@ -63,8 +56,7 @@ def add_traveller(
         traveller = Traveller.objects.create(
             pk=traveller_id, booking_id=booking_id, category=category, is_primary=is_primary
         )
-        sealed = vault.seal(personal, of=str(traveller_id))
-        TravellerPersonal.objects.create(traveller=traveller, sealed=sealed)
+        TravellerPersonal.objects.create(traveller=traveller, **_sealed(traveller_id, personal))
     return traveller
 
 
@@ -105,29 +97,35 @@ def amend_traveller(
 
 
 def remove_traveller(*, booking_id: UUID, traveller_id: UUID) -> None:
-    """Take a traveller off a booking, with all that is known about them.
+    """Take a traveller off a booking, with all that is known about them there.
 
     :raises TravellerNotOnBooking, RosterClosed: as the aggregate says.
+    :raises SubjectOnHold: if they are kept for a court.
     """
-    with recording.recorded(_action("remove", Kind.DELETE, traveller_id, may="write")):
+    with recording.recorded(_action("remove", Kind.DELETE, traveller_id, may="write")) as proof:
         _change_roster(booking_id, traveller_id, RosterChange.REMOVED)
+        erasure.shred_in_transaction(f"traveller/{traveller_id}", proof, at=timezone.now())
         Traveller.objects.filter(pk=traveller_id).delete()
 
 
-def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> Traveller:
-    """Forget the personal data of a traveller for good; that somebody travelled stays.
+def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> tuple[Traveller, Issued]:
+    """Forget a traveller in every place for good; that somebody travelled stays.
+
+    Return the certificate too; of who was forgotten before, the first.
 
     :raises TravellerNotOnBooking: if they are not on this booking.
+    :raises SubjectOnHold: if they are kept for a court.
     """
+    subject, now = f"traveller/{traveller_id}", timezone.now()
     with recording.recorded(_action("erase", Kind.UPDATE, traveller_id, may="erase")) as proof:
-        _change_roster(booking_id, traveller_id, RosterChange.ERASED, PERSONAL_FIELDS)
-        # What the ledger keeps about them goes too.
-        erasure.shred_in_transaction(f"traveller/{traveller_id}", proof, at=timezone.now())
-        TravellerPersonal.objects.filter(pk=traveller_id).delete()
-        traveller = Traveller.objects.select_for_update().get(pk=traveller_id)
-        traveller.revision += 1
-        traveller.save()
-    return traveller
+        if not Traveller.objects.filter(pk=traveller_id, booking=booking_id).exists():
+            raise TravellerNotOnBooking(str(booking_id), str(traveller_id))
+        issued = erasures.issued_before(subject, at=now)
+        if issued is None:
+            issued = erasures.issue_in_transaction(subject, proof, at=now)
+        else:
+            proof.changes_nothing()
+    return Traveller.objects.get(pk=traveller_id), issued
 
 
 def _action(verb: str, kind: Kind, traveller_id: UUID, *, may: str) -> Action:
@@ -174,5 +172,14 @@ def _reseal(traveller_id: UUID, personal: dict[str, Any]) -> None:
     if known is None:
         raise TravellerForgotten(traveller_id)
     merged = {**vault.unseal(known.sealed, of=str(traveller_id)), **personal}
-    known.sealed = vault.seal(merged, of=str(traveller_id))
+    for column, value in _sealed(traveller_id, merged).items():
+        setattr(known, column, value)
     known.save()
+
+
+def _sealed(traveller_id: UUID, personal: dict[str, Any]) -> dict[str, Any]:
+    subject = f"traveller/{traveller_id}"
+    return {
+        "sealed": vault.seal(personal, subject=subject, of=str(traveller_id)),
+        "email_index": subjects.index_of(str(personal.get("email", ""))),
+    }

@@ -77,7 +77,7 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         "lines": found.lines.order_by("position"),
         "payments": _if_held(request, "payment.read", found.payments.order_by("id")),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
-        "documents": found.renditions.defer("content").order_by("id"),
+        "documents": found.renditions.defer("content_sealed").order_by("id"),
         "providers": found.external_refs.order_by("id"),
         "may_see_booking": authority.holds(request, "booking.read", found.booking),
         "feed": _feed(request, [("invoice", str(found.id))], "Events of this invoice"),

@@ -5,5 +5,6 @@ from ledger.admin import (  # noqa: F401 - importing registers.
     api_keys,
     approvals,
     entries,
+    erasures,
     reversals,
 )

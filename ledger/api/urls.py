@@ -9,8 +9,9 @@ from ledger.api.views.approval_policies import ApprovalPolicyViewSet
 from ledger.api.views.approvals import ApprovalViewSet
 from ledger.api.views.delegations import DelegationViewSet
 from ledger.api.views.entries import EntryViewSet, Export, Tail, Timeline
+from ledger.api.views.erasures import ErasureViewSet, LegalHoldViewSet
 from ledger.api.views.health import Health
-from ledger.api.views.payloads import Erasures, PayloadContent, PayloadRedaction
+from ledger.api.views.payloads import PayloadContent, PayloadRedaction
 from ledger.api.views.reversals import ReversalPreviewView, ReversalsView
 from ledger.api.views.seals import SealViewSet
 
@@ -18,6 +19,8 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 router.register("ledger/agents", AgentViewSet, basename="agent")
 router.register("ledger/approvals", ApprovalViewSet, basename="approval")
+router.register("ledger/erasures", ErasureViewSet, basename="erasure")
+router.register("ledger/legal-holds", LegalHoldViewSet, basename="legal-hold")
 router.register("ledger/policies", ApprovalPolicyViewSet, basename="approval-policy")
 router.register("ledger/delegations", DelegationViewSet, basename="delegation")
 router.register("ledger/entries", EntryViewSet, basename="entry")
@@ -33,5 +36,4 @@ urlpatterns = [
     path("ledger/health", Health.as_view(), name="ledger-health"),
     path("ledger/payloads/<uuid:payload_id>", PayloadContent.as_view(), name="ledger-payload"),
     path("ledger/payloads/<uuid:payload_id>/redact", PayloadRedaction.as_view()),
-    path("ledger/erasures", Erasures.as_view(), name="ledger-erasures"),
 ]

@@ -11,7 +11,7 @@ from ledger.models.credentials import (
 )
 from ledger.models.delegations import Agent, AgentKey, AgentKeyQuerySet, AgentSwitch, Delegation
 from ledger.models.entries import Disclosure, Entry, Mutation
-from ledger.models.payloads import Payload, SubjectKey
+from ledger.models.payloads import Erasure, LegalHold, Payload, SubjectKey
 from ledger.models.reversals import ReversalStanding
 from ledger.models.seals import Checkpoint, Sealed, SigningKey, Unsealed, Witness
 
@@ -31,7 +31,9 @@ __all__ = [
     "Delegation",
     "Disclosure",
     "Entry",
+    "Erasure",
     "IdempotencyKey",
+    "LegalHold",
     "Mutation",
     "Payload",
     "ReversalStanding",

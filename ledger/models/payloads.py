@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from events.ids import new_id
+from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.payload import (
     RETENTIONS,
     SCHEMA_TAG_CHARS_MAX,
@@ -44,6 +45,47 @@ class SubjectKey(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class Erasure(Entry):
+    """An entry that carries a certificate: somebody was forgotten. A page, not a table."""
+
+    class Meta:
+        proxy = True
+
+    def __str__(self) -> str:
+        return f"erasure of {self.target_id}"
+
+
+class LegalHold(models.Model):
+    """What is about a subject is kept for a court: nothing of it is taken away until lifted."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    subject = models.CharField(max_length=SUBJECT_CHARS_MAX)
+    reason = models.CharField(max_length=REASON_CHARS_MAX)
+    placed_at = models.DateTimeField(db_default=TransactionNow())
+    placed_by = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="+")
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.ForeignKey(
+        Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject"],
+                condition=Q(lifted_at=None),
+                name="ledger_subject_is_held_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None, lifted_by=None)
+                | Q(lifted_at__isnull=False, lifted_by__isnull=False),
+                name="ledger_lifting_of_a_hold_is_on_record",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold on {self.subject}"
 
 
 class Payload(models.Model):
@@ -108,6 +150,11 @@ class Payload(models.Model):
                 fields=["expires_at"],
                 name="ledger_payloads_by_expiry",
                 condition=Q(redaction="none"),
+            ),
+            models.Index(
+                fields=["entry"],
+                name="ledger_erasure_certificates",
+                condition=Q(schema_tag__startswith="erasure_certificate/"),
             ),
         ]
 

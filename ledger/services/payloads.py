@@ -11,9 +11,8 @@ from events.domain.errors import Conflict, NotFound, Rejected
 from events.domain.principal import SYSTEM
 from ledger import erasure, payloads, recording
 from ledger.domain.action import Action, Kind, Proof, Target
-from ledger.domain.payload import RETENTIONS, PayloadKind, Redaction, masked
-from ledger.erasure import Certificate
-from ledger.models import Payload
+from ledger.domain.payload import RETENTIONS, Redaction, masked
+from ledger.models import LegalHold, Payload
 
 EXPIRED_PER_PASS = 500
 
@@ -52,6 +51,7 @@ def redact_payload(
     :raises PayloadUnknown: if there is none.
     :raises PayloadAlreadyGone: if nothing is left of it.
     :raises RedactionNotPossible: if `mode` is neither of the two.
+    :raises SubjectOnHold: if its subject is kept for a court.
     """
     if mode not in {Redaction.REDACTED, Redaction.TOMBSTONED}:
         raise RedactionNotPossible(mode.value)
@@ -62,6 +62,9 @@ def redact_payload(
 def expire_payloads(*, limit: int = EXPIRED_PER_PASS) -> int:
     """Let go of content whose retention has ended, as its class says; return of how many."""
     due = Payload.objects.filter(redaction=Redaction.NONE.value, expires_at__lte=timezone.now())
+    # What is kept for a court outlives its retention.
+    held = LegalHold.objects.filter(lifted_at=None)
+    due = due.exclude(key__subject__in=held.values("subject"))
     ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
     with context.acting(SYSTEM):
         return sum(expire_payload(payload_id=payload_id) for payload_id in ids)
@@ -81,33 +84,6 @@ def expire_payload(*, payload_id: UUID) -> bool:
             mode = Redaction.TOMBSTONED
         _fade(payload_id, mode, proof, at=at)
     return True
-
-
-def erase_subject(*, subject: str, reason: str) -> tuple[Certificate, UUID]:
-    """Forget a person in every place; return the certificate, and the entry that carries it.
-
-    Entries and seals stay as they are. Content is unreadable from then on, also in copies of
-    the rows made before, once no copy of the key is left.
-    """
-    action = Action(
-        name="subject.erase",
-        # Not an update: there may be nothing of theirs among the payloads.
-        kind=Kind.EXECUTE,
-        target=Target(type="subject", id=subject),
-        capability="subject.erase",
-        reason=reason,
-    )
-    with recording.recorded(action) as proof:
-        certificate = erasure.forget_in_transaction(subject, proof, at=timezone.now())
-        proof.keeps(
-            PayloadKind.COMMAND_RESULT,
-            certificate.as_json(),
-            schema_tag=erasure.CERTIFICATE,
-            retention="finance-10y",
-        )
-        places = ", ".join(f"{name} {count}" for name, count in certificate.places.items())
-        proof.says(f"Forgotten: {places}")
-    return certificate, proof.entry_id
 
 
 def _action(name: str, payload_id: UUID, reason: str = "") -> Action:
@@ -134,6 +110,8 @@ def _fade(
         raise PayloadUnknown(payload_id)
     if Redaction(payload.redaction).is_final:
         raise PayloadAlreadyGone(payload)
+    if payload.key is not None:
+        erasure.check_holds([payload.key.subject])
     if mode is Redaction.CRYPTO_SHREDDED and payload.key is not None:
         erasure.shred_in_transaction(payload.key.subject, proof, at=at)
     else:

@@ -18,6 +18,7 @@ class FlowsConfig(AppConfig):
             health,
             invariants,
             jobs,
+            places,
             record,
             selectors,
             subscribers,

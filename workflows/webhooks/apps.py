@@ -14,5 +14,6 @@ class WebhooksConfig(AppConfig):
             catalogue,  # noqa: F401
             doctor,  # noqa: F401
             jobs,  # noqa: F401
+            places,  # noqa: F401
             subscribers,  # noqa: F401
         )

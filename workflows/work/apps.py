@@ -11,4 +11,5 @@ class WorkConfig(AppConfig):
             capabilities,  # noqa: F401
             catalogue,  # noqa: F401
             invariants,  # noqa: F401
+            places,  # noqa: F401
         )

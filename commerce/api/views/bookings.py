@@ -250,9 +250,12 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
 
     @extend_schema(request=None, responses=TravellerOut, parameters=[BOOKING_ID])
     def erase(self, request: Request, booking_id: UUID, pk: UUID) -> Response:
-        """Forget the personal data of a traveller for good."""
+        """Forget a traveller in every place for good; the `Link` leads to the certificate."""
         self._booking(booking_id)
-        return self._answer(travellers.erase_traveller(booking_id=booking_id, traveller_id=pk))
+        traveller, issued = travellers.erase_traveller(booking_id=booking_id, traveller_id=pk)
+        answer = self._answer(traveller)
+        answer["Link"] = f'</api/v1/ledger/erasures/{issued.entry_id}>; rel="describedby"'
+        return answer
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""

@@ -23,7 +23,7 @@ from commerce.api.serializers.documents import (
 )
 from commerce.domain.access import AccessStatus, DocumentAccessEnded
 from commerce.models import DocumentAccess, Invoice, Rendition
-from commerce.services import document_access
+from commerce.services import document_access, renditions
 from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
 from ledger import authority, recording
@@ -55,7 +55,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
     @action(detail=True, methods=["get"])
     def content(self, request: Request, pk: UUID) -> HttpResponse:
         """Download a document; that, and the reason of the header `Access-Reason`, is recorded."""
-        rendition = Rendition.objects.defer("content").filter(pk=pk).first()
+        rendition = Rendition.objects.defer("content_sealed").filter(pk=pk).first()
         access = _admitted(authority.holder_of(request), rendition, pk)
         assert rendition is not None, "nobody is let in to what is not there"
         read = Read(
@@ -75,7 +75,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
     )
     def accesses(self, request: Request, pk: UUID) -> Response:
         """List who was ever let in to a document, the newest first."""
-        document = get_object_or_404(Rendition.objects.defer("content"), pk=pk)
+        document = get_object_or_404(Rendition.objects.defer("content_sealed"), pk=pk)
         rows = document.accesses.order_by("-granted_at", "-pk")
         return Response(DocumentAccessOut(rows, many=True).data)
 
@@ -152,7 +152,7 @@ def _sees(holder: Holder, document: Rendition) -> bool:
 
 
 def _download(rendition: Rendition) -> HttpResponse:
-    response = HttpResponse(bytes(rendition.content), content_type=rendition.content_type)
+    response = HttpResponse(renditions.content_of(rendition), content_type=rendition.content_type)
     name = rendition.storage_key.rpartition("/")[2]
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "no-store"

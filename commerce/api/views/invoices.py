@@ -112,7 +112,7 @@ class InvoiceViewSet(
     def documents(self, request: Request, pk: UUID) -> Response:
         """List the documents of an invoice, the newest first."""
         invoice = self.get_object()
-        rows = invoice.renditions.defer("content").order_by("-created_at", "-pk")
+        rows = invoice.renditions.defer("content_sealed").order_by("-created_at", "-pk")
         return Response(DocumentOut(rows, many=True).data)
 
     @extend_schema(request=DocumentIn, responses={201: DocumentOut})

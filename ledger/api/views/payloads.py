@@ -1,10 +1,9 @@
-"""Content that is taken away, and persons who are forgotten, over HTTP."""
+"""Content of entries over HTTP: shown on record, and taken away."""
 
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,7 +11,7 @@ from rest_framework.views import APIView
 from ledger import payloads as kept
 from ledger import recording
 from ledger.api.serializers.entries import ContentOut, PayloadOut
-from ledger.api.serializers.payloads import CertificateOut, ErasureIn, RedactionIn
+from ledger.api.serializers.payloads import RedactionIn
 from ledger.bodies import QueryIn
 from ledger.domain.action import Read, Target
 from ledger.domain.payload import Redaction
@@ -61,23 +60,3 @@ class PayloadRedaction(APIView):
             pointers=asked.validated_data.get("pointers"),
         )
         return Response(PayloadOut(payload).data)
-
-
-class Erasures(APIView):
-    """Forgetting persons."""
-
-    capabilities = {"post": "subject.erase"}
-    idempotency_required = ("post",)
-
-    @extend_schema(request=ErasureIn, responses={201: CertificateOut})
-    def post(self, request: Request) -> Response:
-        """Forget a person in every place, and certify what was forgotten where."""
-        asked = ErasureIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        certificate, entry_id = payloads.erase_subject(**asked.validated_data)
-        body = CertificateOut({**certificate.as_json(), "entry_id": entry_id})
-        return Response(
-            body.data,
-            status=status.HTTP_201_CREATED,
-            headers={"Location": f"/api/v1/ledger/entries/{entry_id}"},
-        )

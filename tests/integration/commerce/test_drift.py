@@ -10,7 +10,7 @@ from commerce.models import Booking, Payment, PaymentMethod, Traveller
 from commerce.services import bookings, invoices, payments, refunds, travellers, vouchers
 from ledger import drift
 from ledger.models import Entry
-from ledger.services import payloads as subjects
+from ledger.services import erasures
 from tests.integration.commerce.conftest import MakeBooking
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def history(make_booking: MakeBooking, paid: Payment) -> None:
     bookings.hold_booking(booking_id=held.pk)
     bookings.expire_booking(booking_id=held.pk)
     forgotten = add_traveller(make_booking(quantity=1))
-    subjects.erase_subject(subject=f"traveller/{forgotten.pk}", reason="They asked.")
+    erasures.erase_subject(subject=f"traveller/{forgotten.pk}", reason="They asked.")
     _void(make_booking(quantity=1))
 
 

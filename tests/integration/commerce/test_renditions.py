@@ -73,7 +73,8 @@ class TestGenerateInvoiceDocument:
         )
         invoices.issue_invoice(invoice_id=draft.pk)
 
-        content = bytes(renditions.generate_invoice_document(invoice_id=draft.pk).content).decode()
+        rendition = renditions.generate_invoice_document(invoice_id=draft.pk)
+        content = renditions.content_of(rendition).decode()
 
         assert "1,000.50 EUR" in content
         assert "<script>" not in content
@@ -108,7 +109,7 @@ class TestGenerateInvoiceDocument:
             for _ in range(2)
         )
 
-        assert bytes(first.content).startswith(b"%PDF-")
+        assert renditions.content_of(first).startswith(b"%PDF-")
         assert first.content_type == "application/pdf"
         assert first.content_hash == second.content_hash
 
@@ -133,4 +134,4 @@ class TestGenerateInvoiceDocument:
             invoice_id=invoice.pk, format_=RenditionFormat.JSON
         )
 
-        assert b'"balance_due_cents": 20000' in bytes(rendition.content)
+        assert b'"balance_due_cents": 20000' in renditions.content_of(rendition)

@@ -13,10 +13,9 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import erasure, exporting, payloads, tasks, verifier
+from ledger import exporting, payloads, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
-from ledger.erasure import Place
 from ledger.models import Entry, Payload, SubjectKey
 from ledger.payloads import PayloadGone, PayloadTooLarge
 from ledger.recording import recorded
@@ -218,53 +217,6 @@ class TestExpiry:
             "tombstoned",
             "crypto_shredded",
         }
-
-
-class TestEraseSubject:
-    def test_makes_everything_about_a_person_unreadable_and_leaves_the_seals(
-        self, tmp_path: Path
-    ) -> None:
-        theirs = [do_to_a_person(), do_to_a_person(schema_tag="other/1")]
-        stranger = do_to_a_person("traveller/2")
-        seals.seal_entries()
-
-        certificate, entry_id = services.erase_subject(subject="traveller/1", reason="request 12")
-
-        for each in Payload.objects.filter(pk__in=[each.pk for each in theirs]):
-            assert (each.content, each.redaction) == (None, "crypto_shredded")
-        for each in theirs:
-            each.refresh_from_db()
-            with pytest.raises(PayloadGone):
-                payloads.content_of(each)
-        assert payloads.content_of(stranger) == CONTENT
-        assert certificate.places["ledger.payloads"] == 2
-        kept = payloads.kept_by(entry_id, PayloadKind.COMMAND_RESULT)
-        assert kept == certificate.as_json()
-        assert seals_hold(tmp_path)
-
-    def test_names_every_place_also_where_nothing_was(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(erasure, "_PLACES", {})
-        erasure.declare_place(
-            Place(name="elsewhere", subject_type="traveller", forget=lambda id_, _proof: len(id_))
-        )
-        erasure.declare_place(
-            Place(name="of others", subject_type="guest", forget=lambda _id, _proof: 1)
-        )
-
-        certificate, _ = services.erase_subject(subject="traveller/123", reason="")
-
-        assert certificate.places == {"ledger.payloads": 0, "elsewhere": 3}
-
-    def test_lets_what_comes_later_be_kept_under_a_new_key(self) -> None:
-        before = do_to_a_person()
-        services.erase_subject(subject="traveller/1", reason="")
-
-        after = do_to_a_person()
-
-        assert payloads.content_of(after) == CONTENT
-        assert after.key != before.key
 
 
 class TestTheDatabase:

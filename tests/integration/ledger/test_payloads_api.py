@@ -2,7 +2,6 @@
 
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -76,33 +75,3 @@ class TestAPayload:
         assert "crimson" not in entry.content.decode()
         [payload] = entry.json()["payloads"]
         return dict(payload)
-
-
-class TestAnErasure:
-    def test_answers_with_a_certificate_that_an_entry_carries(self, alice: User) -> None:
-        grant(alice, "subject.erase", "ledger.read")
-        client = client_with(issue(alice, ["*"])[0])
-        body = {"subject": f"traveller/{uuid4()}", "reason": "request 12"}
-        assert client.post(f"{URL}/erasures", body).status_code == 400
-        key = {"Idempotency-Key": str(uuid4())}
-
-        answer = client.post(f"{URL}/erasures", body, headers=key)
-
-        assert answer.status_code == 201
-        assert answer.json()["places"] == {"commerce.travellers": 0, "ledger.payloads": 0}
-        entry = client.get(answer["Location"]).json()
-        assert (entry["action_name"], entry["evaluated_risk"]) == ("subject.erase", "critical")
-        assert [each["schema_tag"] for each in entry["payloads"]] == ["erasure_certificate/1"]
-
-    @pytest.mark.parametrize("subject", ["", "traveller", "Traveller/1", "a/b/c", "a/ b"])
-    def test_refuses_what_names_nobody(self, alice: User, subject: str) -> None:
-        grant(alice, "subject.erase")
-        client = client_with(issue(alice, ["*"])[0])
-
-        answer = client.post(
-            f"{URL}/erasures",
-            {"subject": subject, "reason": "x"},
-            headers={"Idempotency-Key": str(uuid4())},
-        )
-
-        assert answer.status_code == 400

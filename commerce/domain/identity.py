@@ -1,0 +1,60 @@
+"""Who is the same person, as far as can be told from what a booking knows of people."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SOUGHT = ("email", "phone", "document_number", "special_requests")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A name, and how to reach it; each in the form in which it is compared."""
+
+    name: str
+    email: str
+    phone: str
+
+
+def identity_of(personal: Mapping[str, Any]) -> Identity:
+    """Return the identity in what is known of a traveller, or of whoever booked."""
+    phone = re.sub(r"\D", "", str(personal.get("phone", "")))
+    return Identity(
+        name=_plain(_name_of(personal)),
+        email=_plain(str(personal.get("email", ""))),
+        phone=phone.lstrip("0"),
+    )
+
+
+def is_same_person(
+    one: Identity, other: Identity, *, in_one_booking: bool, both_travel: bool
+) -> bool:
+    """Say whether two are one: by name, and by an address unless they stand in one booking.
+
+    A family shares an address, so that alone is not enough; and two travellers of one booking
+    are two, whatever their names.
+    """
+    if not one.name or one.name != other.name or (in_one_booking and both_travel):
+        return False
+    is_same_email = bool(one.email) and one.email == other.email
+    is_same_phone = bool(one.phone) and one.phone == other.phone
+    return in_one_booking or is_same_email or is_same_phone
+
+
+def values_of(personal: Mapping[str, Any]) -> set[str]:
+    """Return what can be searched for in texts. A birthday is that of too many."""
+    first, last = str(personal.get("first_name", "")), str(personal.get("last_name", ""))
+    found = {str(personal.get(name, "")) for name in _SOUGHT} | {_name_of(personal)}
+    if first and last:
+        found.add(f"{last}, {first}")
+    return {value.strip() for value in found if value.strip()}
+
+
+def _name_of(personal: Mapping[str, Any]) -> str:
+    parts = (personal.get("name"), personal.get("first_name"), personal.get("last_name"))
+    return " ".join(str(part) for part in parts if part)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,103 @@
+"""Who was forgotten, with the certificate; and who must not be."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from events.domain.errors import NotFound
+from ledger import acts, authority
+from ledger.models import Erasure, LegalHold
+from ledger.services import erasures
+
+_BY_HAND = "From the admin."
+
+
+@admin.register(Erasure)
+class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
+    """The certificates: each is carried by the entry of its erasure."""
+
+    reads = "subject.read"
+    list_display = ["occurred_at", "target_type", "target_id", "reason", "principal_id"]
+    list_filter = ["target_type", "occurred_at"]
+    search_fields = ["=target_id", "=id"]
+    fields = ["occurred_at", "target_type", "target_id", "reason", "principal_id", "certificate"]
+    readonly_fields = ["certificate"]
+    ordering = ["-occurred_at", "-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Erasure]:
+        return Erasure.objects.filter(pk__in=erasures.certificates().values("pk")).defer("body")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the download of a certificate."""
+        page = self.admin_site.admin_view(self.download)
+        own = path("<uuid:entry_id>/certificate.json", page, name="ledger_erasure_certificate")
+        return [own, *super().get_urls()]
+
+    def download(self, request: HttpRequest, entry_id: Any) -> HttpResponse:
+        """Hand out a certificate with what ties it to its entry."""
+        authority.holder_of(request).demand(self.reads)
+        try:
+            evidence = erasures.evidence_of(entry_id)
+        except NotFound as error:
+            raise Http404(str(error)) from error
+        response = JsonResponse(evidence, json_dumps_params={"indent": 2})
+        response["Content-Disposition"] = f'attachment; filename="erasure-{entry_id}.json"'
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.display(description="Certificate")
+    def certificate(self, erasure: Erasure) -> SafeString:
+        """Show what was forgotten where, and lead to the file."""
+        try:
+            told = erasures.certificate_of(erasure.pk)
+        except NotFound as error:
+            return format_html("{}", str(error))
+        lines = format_html_join(
+            "",
+            "<li>{}: {} rows {}. {} {}</li>",
+            (
+                (
+                    each["holds"],
+                    each["rows"],
+                    each["means"].replace("_", " "),
+                    each["because"],
+                    f"Until {each['until']}" if each["until"] else "",
+                )
+                for each in told["places"]
+            ),
+        )
+        return format_html(
+            '<p>{}</p><ul>{}</ul><p><a href="{}">Download</a></p>',
+            ", ".join(told["subjects"]),
+            lines,
+            reverse("admin:ledger_erasure_certificate", args=[erasure.pk]),
+        )
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(acts.LookOnly, admin.ModelAdmin[LegalHold]):
+    """Holds, to be lifted here; they are placed over REST, with their reason."""
+
+    reads = "subject.read"
+    list_display = ["subject", "reason", "placed_at", "lifted_at"]
+    list_filter = ["placed_at", "lifted_at"]
+    search_fields = ["=subject"]
+    raw_id_fields = ["placed_by", "lifted_by"]
+    actions = ["lift"]
+    ordering = ["-placed_at"]
+
+    @acts.needing("subject.hold")
+    @admin.action(description="Lift")
+    def lift(self, request: HttpRequest, rows: QuerySet[LegalHold]) -> None:
+        """End the chosen holds."""
+        self.act_on(
+            request,
+            rows,
+            lambda hold: erasures.lift_hold(hold_id=hold.pk, reason=_BY_HAND),
+            told=lambda _: "lifted",
+        )

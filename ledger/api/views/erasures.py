@@ -1,0 +1,160 @@
+"""Persons who are forgotten, and who must not be, over HTTP. One call down for each action."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ledger.api.serializers.erasures import (
+    CertificateOut,
+    ErasureIn,
+    ErasureOut,
+    EvidenceOut,
+    ForgottenOut,
+    LegalHoldIn,
+    LegalHoldOut,
+    LiftIn,
+    SubjectIn,
+)
+from ledger.models import Entry, LegalHold
+from ledger.services import erasures
+
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+class ErasureFilters(filters.FilterSet):
+    subject = filters.CharFilter(
+        method="of_subject", help_text="traveller/<id>, contact/<id of a booking>, invoice/<id>."
+    )
+
+    class Meta:
+        model = Entry
+        fields: list[str] = []
+
+    def of_subject(self, rows: QuerySet[Entry], _name: str, value: str) -> QuerySet[Entry]:
+        """Find it by whichever action it was done."""
+        return rows.filter(target_id__in=[value, value.partition("/")[2]])
+
+
+class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
+    """Forgetting persons, and the certificates of it."""
+
+    capabilities = {
+        "list": "subject.read",
+        "retrieve": "subject.read",
+        "download": "subject.read",
+        "preview": "subject.read",
+        "create": "subject.erase",
+    }
+    idempotency_required = ("create",)
+    queryset = Entry.objects.none()
+    serializer_class = ErasureOut
+    filterset_class = ErasureFilters
+    cursor_ordering = ("-occurred_at", "-id")
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Entry]:
+        return erasures.certificates().defer("body")
+
+    @extend_schema(request=ErasureIn, responses={200: CertificateOut, 201: CertificateOut})
+    def create(self, request: Request) -> Response:
+        """Forget a person in every place, and certify what was forgotten where.
+
+        Of whom nothing is left to forget, the first certificate is the answer, with status 200.
+        """
+        asked = ErasureIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        issued = erasures.erase_subject(**asked.validated_data)
+        return Response(
+            CertificateOut(issued.as_json()).data,
+            status=status.HTTP_201_CREATED if issued.is_new else status.HTTP_200_OK,
+            headers={"Location": f"/api/v1/ledger/erasures/{issued.entry_id}", **_PRIVATE},
+        )
+
+    @extend_schema(responses=CertificateOut)
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Show a certificate by its entry."""
+        certificate = erasures.certificate_of(pk)
+        body = CertificateOut({**certificate, "entry_id": str(pk)})
+        return Response(body.data, headers=_PRIVATE)
+
+    @extend_schema(responses=EvidenceOut, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def download(self, request: Request, pk: UUID) -> Response:
+        """Download a certificate with what ties it to its sealed entry."""
+        name = f'attachment; filename="erasure-{pk}.json"'
+        headers = {"Content-Disposition": name, **_PRIVATE}
+        return Response(EvidenceOut(erasures.evidence_of(pk)).data, headers=headers)
+
+    @extend_schema(request=SubjectIn, responses=ForgottenOut, filters=False)
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
+    def preview(self, request: Request) -> Response:
+        """Show what forgetting a person now would do in every place. Nothing changes."""
+        asked = SubjectIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        certificate = erasures.preview_erasure(**asked.validated_data)
+        return Response(ForgottenOut(certificate.as_json()).data, headers=_PRIVATE)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        entry = erasures.certificates().filter(target_id=reference).order_by("occurred_at").first()
+        if entry is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return self.retrieve(request, entry.pk)
+
+
+class LegalHoldFilters(filters.FilterSet):
+    lifted = filters.BooleanFilter(field_name="lifted_at", lookup_expr="isnull", exclude=True)
+
+    class Meta:
+        model = LegalHold
+        fields = ["subject"]
+
+
+class LegalHoldViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[LegalHold]
+):
+    """Who must not be forgotten, because a court may ask."""
+
+    capabilities = {
+        "list": "subject.read",
+        "retrieve": "subject.read",
+        "create": "subject.hold",
+        "lift": "subject.hold",
+    }
+    queryset = LegalHold.objects.all()
+    serializer_class = LegalHoldOut
+    filterset_class = LegalHoldFilters
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=LegalHoldIn, responses={201: LegalHoldOut})
+    def create(self, request: Request) -> Response:
+        """Keep everything about a person until the hold is lifted."""
+        asked = LegalHoldIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _made(erasures.place_hold(**asked.validated_data))
+
+    @extend_schema(request=LiftIn, responses=LegalHoldOut)
+    @action(detail=True, methods=["post"])
+    def lift(self, request: Request, pk: UUID) -> Response:
+        """End a hold."""
+        asked = LiftIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked.validated_data)).data)
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return Response(LegalHoldOut(LegalHold.objects.get(pk=reference)).data)
+
+
+def _made(hold: LegalHold) -> Response:
+    return Response(
+        LegalHoldOut(hold).data,
+        status=status.HTTP_201_CREATED,
+        headers={"Location": f"/api/v1/ledger/legal-holds/{hold.pk}"},
+    )

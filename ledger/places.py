@@ -1,0 +1,102 @@
+"""Where this room keeps something about people, beside what is sealed with their keys."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.utils import timezone
+
+from events.models import Payload as EventPayload
+from events.models import Snapshot, StoredEvent
+from ledger import erasure, payloads, searching
+from ledger.domain.action import Proof
+from ledger.domain.erasure import Finding, Means, Person, masked_value
+from ledger.domain.payload import Redaction
+from ledger.erasure import Place
+from ledger.models import Approval, ApprovalVote, Entry, IdempotencyKey, Payload
+from ledger.searching import Texts
+
+LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
+ONLY_GROWS = "The table only grows, and seals stand on it; texts in it name nobody by rule."
+
+
+def _forget_replies(person: Person, proof: Proof | None) -> list[Finding]:
+    """Let go of answers that show the person: a repeated request is answered anew."""
+    # By id as well as by value: an answer may show masked what it may not show in clear.
+    ids = {each.partition("/")[2] for each in person.subjects}
+    rows = IdempotencyKey.objects.filter(response_body__isnull=False)
+    found = searching.matching(rows, ["response_body"], [*sorted(ids), *person.sought])
+    keys = list(found.values_list("pk", flat=True))
+    if proof is not None:
+        IdempotencyKey.objects.filter(pk__in=keys).update(
+            response_status=None, response_headers={}, response_body=None
+        )
+    return [Finding(means=Means.EMPTIED, rows=len(keys))]
+
+
+def _mask_payloads(person: Person, proof: Proof | None) -> list[Finding]:
+    """Mask what entries refer to and is sealed with nobody's key."""
+    rows = Payload.objects.filter(key=None, content__isnull=False)
+    found = searching.matching(rows, ["content"], person.sought)
+    ids = list(found.values_list("pk", flat=True)) if person.sought else []
+    if proof is not None:
+        for payload in Payload.objects.select_for_update().filter(pk__in=ids).order_by("pk"):
+            _mask(payload, person.sought, proof)
+    return [Finding(means=Means.MASKED, rows=len(ids))]
+
+
+def _mask(payload: Payload, sought: Sequence[str], proof: Proof) -> None:
+    content: Any = masked_value(payloads.content_of(payload), sought)
+    Payload.objects.filter(pk=payload.pk).update(
+        content=payloads.reclosed(payload, content),
+        redaction=Redaction.REDACTED.value,
+        redacted_at=timezone.now(),
+        redacted_by=proof.entry_id,
+    )
+
+
+def _entries() -> Any:
+    return Entry.objects.all()
+
+
+for _place in (
+    Place(
+        name="ledger.replies",
+        holds="Answers kept for a day for requests that are repeated",
+        handle=_forget_replies,
+    ),
+    Place(
+        name="ledger.notes",
+        holds="What entries refer to and is sealed with nobody's key",
+        handle=_mask_payloads,
+    ),
+    Place(
+        name="ledger.entries",
+        holds="Reasons and summaries of entries",
+        handle=Texts(rows=_entries, columns=("body",), because=ONLY_GROWS).handle,
+    ),
+    Place(
+        name="ledger.approvals",
+        holds="Reasons of requests for approval, and comments on them",
+        handle=searching.handled_by(
+            Texts(rows=Approval.objects.all, columns=("title", "reason"), because=ONLY_GROWS),
+            Texts(rows=ApprovalVote.objects.all, columns=("comment",), because=ONLY_GROWS),
+        ),
+    ),
+    Place(
+        name="events.log",
+        holds="What happened, as it was told",
+        handle=searching.handled_by(
+            Texts(rows=StoredEvent.objects.all, columns=("data",), because=LOG_ONLY_GROWS),
+            Texts(rows=EventPayload.objects.all, columns=("body",), because=LOG_ONLY_GROWS),
+            # Only a shortcut: it is taken anew.
+            Texts(rows=Snapshot.objects.all, columns=("state",), means=Means.DELETED),
+        ),
+    ),
+    Place(
+        name="admin.log",
+        holds="What was done by hand in the admin",
+        handle=Texts(rows=LogEntry.objects.all, columns=("object_repr", "change_message")).handle,
+    ),
+):
+    erasure.declare_place(_place)

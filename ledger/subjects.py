@@ -1,0 +1,108 @@
+"""The keys of persons: what is sealed with one can be opened until the person is forgotten.
+
+Every subject has a key of its own, itself sealed with the first of LEDGER_DATA_KEYS. What is
+sealed names the key, so that a room keeps bytes and nothing else.
+"""
+
+import hmac
+import secrets
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+
+from events import wire
+from events.domain.errors import NotFound
+from events.ids import new_id
+from ledger import conf, vault
+from ledger.models import SubjectKey
+from ledger.vault import Safe
+
+_INFO: Final = b"ledger subject keys"
+_INDEX_INFO: Final = b"ledger blind index"
+_KEY_ID_BYTES: Final = 16
+
+
+class SubjectForgotten(NotFound):
+    code = "subject_forgotten"
+    hint = "It cannot be brought back; the certificate of the erasure says when and why."
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__("It was about somebody who is forgotten.", key_id=str(key_id))
+
+
+def seal(value: bytes, *, subject: str, of: str) -> bytes:
+    """Return `value` so that it opens as long as `subject` is not forgotten, and only for `of`."""
+    key = key_of(subject)
+    return key.pk.bytes + safe_of(key).seal(value, of=of)
+
+
+def unseal(sealed: bytes | memoryview, *, of: str) -> bytes:
+    """Return what `seal` was given.
+
+    :raises SubjectForgotten: if its key was destroyed.
+    :raises SealBroken: if it was changed or moved, or no key of it is known.
+    """
+    sealed = bytes(sealed)
+    key_id = UUID(bytes=sealed[:_KEY_ID_BYTES])
+    key = SubjectKey.objects.filter(pk=key_id).first()
+    if key is None:
+        raise vault.SealBroken(f"The key that sealed the data of {of} was never here.")
+    if key.wrapped is None:
+        raise SubjectForgotten(key_id)
+    return safe_of(key).unseal(sealed[_KEY_ID_BYTES:], of=of)
+
+
+def key_of(subject: str) -> SubjectKey:
+    """Return the key in use of a subject, made now if there is none.
+
+    Locked as shared until the end of the transaction: it is not destroyed while something is
+    being sealed under it.
+    """
+    while (row := wire.run(_KEY_IN_USE, [subject]).fetchone()) is None:
+        key_id = new_id()
+        wrapped = _master().seal(secrets.token_bytes(vault.KEY_BYTES), of=str(key_id))
+        wire.run(_NEW_KEY, {"id": key_id, "subject": subject, "wrapped": wrapped})
+    return SubjectKey(id=row[0], subject=subject, wrapped=row[1])
+
+
+def safe_of(key: SubjectKey) -> Safe:
+    """Return what seals and opens under a key that is not destroyed."""
+    assert key.wrapped is not None
+    return Safe((_master().unseal(key.wrapped, of=str(key.pk)),))
+
+
+def index_of(value: str) -> str:
+    """Return by what a sealed value is found again: nothing that could be guessed back.
+
+    Where the value is empty, so is this.
+    """
+    value = " ".join(value.casefold().split())
+    return _indexed(_master().keys[0], value) if value else ""
+
+
+def indexes_of(value: str) -> list[str]:
+    """Return all that `index_of` may have said of `value`, under older keys too."""
+    value = " ".join(value.casefold().split())
+    return [_indexed(key, value) for key in _master().keys] if value else []
+
+
+def _indexed(key: bytes, value: str) -> str:
+    return hmac.new(vault.derived(key.hex(), _INDEX_INFO), value.encode(), "sha256").hexdigest()
+
+
+def _master() -> Safe:
+    if texts := conf.data_keys():
+        return vault.safe_of(texts, setting=conf.DATA_KEYS)
+    return Safe((vault.derived(settings.SECRET_KEY, _INFO),))
+
+
+# Relies on ledger_subject_has_one_key_in_use.
+_NEW_KEY = """
+INSERT INTO ledger_subjectkey (id, subject, wrapped) VALUES (%(id)s, %(subject)s, %(wrapped)s)
+ON CONFLICT (subject) WHERE destroyed_at IS NULL DO NOTHING
+"""
+_KEY_IN_USE = """
+SELECT id, wrapped FROM ledger_subjectkey
+ WHERE subject = %s AND destroyed_at IS NULL FOR SHARE
+"""
