@@ -206,7 +206,7 @@ for _what in ("added", "amended", "removed", "erased"):
     )
 _fact(
     "booking.documents.sent",
-    "The provider took the documents of a booking; the recipient is masked.",
+    "The provider took the documents of a booking; the recipient is masked but for a letter.",
     schema=record(**_NUMBERED, recipient=TEXT, deliveryId=ID, provider=TEXT, documentKeys=TEXTS),
     stream="booking",
 )

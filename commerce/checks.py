@@ -25,17 +25,3 @@ def data_keys_are_keys(**_: Any) -> Sequence[CheckMessage]:
             )
         ]
     return []
-
-
-@register(Tags.security, deploy=True)
-def personal_data_has_its_own_key(**_: Any) -> Sequence[CheckMessage]:
-    """Ask for a key of personal data that is not made of SECRET_KEY."""
-    if conf.data_keys():
-        return []
-    return [
-        checks.Warning(
-            "Personal data is sealed with a key made of SECRET_KEY.",
-            hint="Set COMMERCE_DATA_KEYS, so that one can change without the other.",
-            id="commerce.W001",
-        )
-    ]

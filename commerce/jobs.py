@@ -7,10 +7,12 @@ from django.utils import timezone
 
 from commerce import selectors, timetable
 from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
-from commerce.services import bookings, deliveries, invoices, refunds, settlement
+from commerce.services import bookings, deliveries, forgetting, invoices, refunds, settlement
 from commerce.services.invoices import InvoiceNotDue
 from events import bus
 from events.domain.envelope import Envelope
+from ledger.erasure import SubjectOnHold
+from ledger.services import erasures
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import job
@@ -98,6 +100,20 @@ def mark_overdue(claim: Claim) -> dict[str, int]:
             continue  # Paid or voided since the list was read.
         marked += 1
     return {"marked": marked}
+
+
+@job(timetable.FORGET_DOCUMENTS, capability="subject.erase", input_schema=_NOTHING)
+def forget_documents(claim: Claim) -> dict[str, int]:
+    """Forget documents of invoices that need be kept no longer."""
+    forgotten = 0
+    for subject in forgetting.documents_over(timezone.now())[:SWEEP_MAX]:
+        claim.check()
+        try:
+            erasures.erase_subject(subject=subject, reason=forgetting.OVER)
+        except SubjectOnHold:
+            continue  # A court may ask for it.
+        forgotten += 1
+    return {"forgotten": forgotten}
 
 
 @job(

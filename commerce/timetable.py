@@ -8,8 +8,9 @@ from workflows.work.models import Schedule
 EXPIRE_HOLDS = "commerce.expire_holds"
 POLL_OPEN = "commerce.poll_open_settlements"
 MARK_OVERDUE = "commerce.mark_overdue"
+FORGET_DOCUMENTS = "commerce.forget_documents"
 
-EVERY = {EXPIRE_HOLDS: "30s", POLL_OPEN: "1m", MARK_OVERDUE: "1h"}
+EVERY = {EXPIRE_HOLDS: "30s", POLL_OPEN: "1m", MARK_OVERDUE: "1h", FORGET_DOCUMENTS: "1d"}
 
 
 def lay_down(*, plan: object = None, **_signal: object) -> None:

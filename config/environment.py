@@ -81,7 +81,7 @@ MEANINGS = {
     },
     "The ledger": {
         "LEDGER_DATA_KEYS": (
-            "Keys that seal the keys of the people whom entries are about, 32 bytes each in "
+            "Keys that seal the keys of people, under which all about them is, 32 bytes each in "
             "base64, separated by blanks: the first seals, all of them open."
         ),
         "LEDGER_SIGNING_KEY": (
@@ -113,8 +113,8 @@ MEANINGS = {
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
         "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
         "COMMERCE_DATA_KEYS": (
-            "Keys of personal data, 32 bytes each in base64, separated by blanks: the first "
-            "seals, all of them open."
+            "Keys with which personal data was sealed before persons had keys of their own, 32 "
+            "bytes each in base64; needed by `migrate` only."
         ),
         "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
         "APPROVAL_MAIL_FROM": "Whom mails about approvals come from; without it none are sent.",

@@ -5,10 +5,11 @@ Subjects are `traveller/<id>`, `contact/<id of the booking>` of whoever booked, 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from commerce import projections, vault
@@ -21,6 +22,7 @@ from commerce.models import (
     CreditNote,
     Delivery,
     DeliveryStatus,
+    DocumentAccess,
     ExternalContent,
     ExternalRef,
     Invoice,
@@ -51,6 +53,7 @@ PERSONAL_FIELDS: Final = (
 )
 RECORDS_ARE_KEPT: Final = RETENTIONS["finance-10y"].keeps
 BY_LAW: Final = "Accounting records have to be kept (GDPR, article 17(3)(b))"
+OVER: Final = "The time for which records are kept is over."
 OF_OTHERS: Final = "The mail service has a copy of its own: have it delete these messages"
 UNDER_WAY: Final = "A message is on its way to them"
 
@@ -71,7 +74,18 @@ def person_of_contact(booking_id: str) -> Person:
 def person_of_invoice(invoice_id: str) -> Person:
     """Return the subject under which the documents of an invoice are kept."""
     subject = f"invoice/{invoice_id}"
+    # A hold on who booked is a hold on what was sold to them.
+    booking = Invoice.objects.filter(pk__in=_uuids("invoice", [subject])).values_list("booking")
+    erasure.check_holds(f"contact/{pk}" for (pk,) in booking)
     return Person(subjects=(subject,), needs=_needs([subject]))
+
+
+def documents_over(now: datetime) -> list[str]:
+    """Return the subjects of documents that need be kept no longer, the oldest first."""
+    over = Invoice.objects.filter(issued_at__lte=now - RECORDS_ARE_KEPT)
+    there = Rendition.objects.exclude(content_sealed=b"").filter(invoice=OuterRef("pk"))
+    ids = over.filter(Exists(there)).order_by("issued_at").values_list("pk", flat=True)
+    return [f"invoice/{pk}" for pk in ids]
 
 
 def _person(subject: str) -> Person:
@@ -308,6 +322,7 @@ for _place in (
             Texts(rows=Payment.objects.all, columns=("reference", "failure_reason")),
             Texts(rows=CreditNote.objects.all, columns=("reason",)),
             Texts(rows=Refund.objects.all, columns=("reason", "failure_reason")),
+            Texts(rows=DocumentAccess.objects.all, columns=("purpose", "revoke_reason")),
             Texts(rows=Voucher.objects.all, columns=("voided_because",)),
             Texts(rows=Delivery.objects.all, columns=("subject", "error")),
             Texts(rows=ExternalRef.objects.all, columns=("sync_error",)),

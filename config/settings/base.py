@@ -337,7 +337,7 @@ LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0)
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
-# Keys of personal data, 32 bytes each in base64: the first seals, all of them open.
+# Keys with which personal data was sealed before persons had keys; `migrate` opens it with them.
 COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
 # Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)

@@ -88,8 +88,11 @@ def erase_subject(*, subject: str, reason: str) -> Issued:
         before = issued_before(subject, at=timezone.now())
         if before is not None:
             proof.changes_nothing()
+            proof.answers_with(before.entry_id)
             return before
-        return issue_in_transaction(subject, proof, at=timezone.now())
+        issued = issue_in_transaction(subject, proof, at=timezone.now())
+        proof.answers_with(issued.entry_id)
+    return issued
 
 
 def issue_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Issued:

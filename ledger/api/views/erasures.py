@@ -52,6 +52,8 @@ class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
         "create": "subject.erase",
     }
     idempotency_required = ("create",)
+    # An answer that names the person would be one more place.
+    idempotency_secret = ("create",)
     queryset = Entry.objects.none()
     serializer_class = ErasureOut
     filterset_class = ErasureFilters
@@ -101,11 +103,8 @@ class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
         return Response(ForgottenOut(certificate.as_json()).data, headers=_PRIVATE)
 
     def answer_again(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        entry = erasures.certificates().filter(target_id=reference).order_by("occurred_at").first()
-        if entry is None:
-            return Response(status=status.HTTP_204_NO_CONTENT)
-        return self.retrieve(request, entry.pk)
+        """Answer a repeated request with the certificate that it was answered with."""
+        return self.retrieve(request, UUID(reference))
 
 
 class LegalHoldFilters(filters.FilterSet):
@@ -129,6 +128,7 @@ class LegalHoldViewSet(
     }
     queryset = LegalHold.objects.all()
     serializer_class = LegalHoldOut
+    cursor_ordering = ("-placed_at", "-id")
     filterset_class = LegalHoldFilters
     lookup_value_converter = "uuid"
 

@@ -116,7 +116,7 @@ class TestDeliver:
 
         fact = selectors.stream_events(("booking", str(ready.pk)))[-1]
         assert fact.event_id == f"evt_delivery_sent_{delivery.pk}"
-        assert fact.data["recipient"] == "a•••@example.com"
+        assert fact.data["recipient"] == "a•••@•••"
         assert fact.data["documentKeys"] == delivery.document_keys
         assert Booking.objects.get(pk=ready.pk).documents_sent_at is not None
         [message] = peers.messages

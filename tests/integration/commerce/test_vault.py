@@ -80,11 +80,3 @@ class TestChecks:
             assert [found.id for found in checks.data_keys_are_keys()] == ["commerce.E001"]
         with override_settings(COMMERCE_DATA_KEYS=[key()]):
             assert checks.data_keys_are_keys() == []
-
-    def test_ask_for_a_key_of_its_own_before_deployment(self) -> None:
-        with override_settings(COMMERCE_DATA_KEYS=[]):
-            assert [found.id for found in checks.personal_data_has_its_own_key()] == [
-                "commerce.W001"
-            ]
-        with override_settings(COMMERCE_DATA_KEYS=[key()]):
-            assert checks.personal_data_has_its_own_key() == []

@@ -25,13 +25,14 @@ from ledger.vault import SealBroken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CLERK = Principal(kind=PrincipalKind.USER, id="7")
 LONG_AGO = timezone.now() - timedelta(days=4_000)
 CONTENT = {"name": "Ada Lovelace", "seat": 3}
 
 
 @pytest.fixture(autouse=True)
 def _a_clerk_acts() -> Iterator[None]:
-    with context.acting(Principal(kind=PrincipalKind.USER, id="7")):
+    with context.acting(CLERK):
         yield
 
 

@@ -17,6 +17,11 @@ def test_an_address_keeps_its_first_letter_and_domain(email: str, shown: str) ->
     assert masking.mask_email(email) == shown
 
 
+def test_an_address_in_the_log_keeps_its_first_letter_only() -> None:
+    assert masking.mask_address("ada@lovelace.example") == "a•••@•••"
+    assert masking.mask_address("ada") == "a•••"
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [("+44 20 7946 0141", "•••41"), ("12345", "•••45"), ("1234", "•••"), ("", "")],
