@@ -117,7 +117,7 @@ class DocumentAccessAdmin(LookOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DocumentAccess]:
         rows = DocumentAccess.objects.select_related("document")
-        return rows.defer("document__content")
+        return rows.defer("document__content_sealed")
 
     @admin.display(description="status")
     def status(self, access: DocumentAccess) -> str:

@@ -20,7 +20,7 @@ from ledger.domain.reversals import ReversalKind
 
 def _look(undertaking: Undertaking) -> AccessFound:
     rows = DocumentAccess.objects.select_related("document")
-    access = rows.defer("document__content").filter(pk=undertaking.target.id).first()
+    access = rows.defer("document__content_sealed").filter(pk=undertaking.target.id).first()
     if access is None:
         raise DocumentAccessNotFound(UUID(undertaking.target.id))
     return AccessFound(

@@ -34,7 +34,7 @@ READ = [
         "credit_note",
         "refund",
         "delivery",
-        "content",
+        "content_sealed",
         "voucher",
         "document_access",
     ]
@@ -97,7 +97,7 @@ class TestEveryTable:
             (TravellerPersonal, "sealed"),
             (BookingContact, "sealed"),
             (Delivery, "recipient_sealed"),
-            (Rendition, "content"),
+            (Rendition, "content_sealed"),
         ],
     )
     def test_hides_what_is_sealed(self, model: type[Model], column: str) -> None:

@@ -49,9 +49,9 @@ BROKEN = {
     ),
     "commerce_invoice_has_one_current_rendition_per_format": (
         "INSERT INTO commerce_rendition (id, format, status, storage_key, content_type, "
-        "content_hash, byte_size, content, created_at, invoice_id) "
+        "content_hash, byte_size, content_sealed, created_at, invoice_id) "
         "SELECT gen_random_uuid(), format, status, storage_key || 'x', content_type, "
-        "content_hash, byte_size, content, created_at, invoice_id FROM commerce_rendition"
+        "content_hash, byte_size, content_sealed, created_at, invoice_id FROM commerce_rendition"
     ),
     "commerce_document_has_one_live_access_per_grantee": (
         "UPDATE commerce_documentaccess SET revoked_at = NULL, revoked_by = '', revoke_reason = ''"
