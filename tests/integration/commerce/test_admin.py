@@ -34,7 +34,7 @@ READ = [
         "credit_note",
         "refund",
         "delivery",
-        "content_sealed",
+        "content",
         "voucher",
         "document_access",
     ]
