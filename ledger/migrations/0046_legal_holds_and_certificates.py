@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0043_one_check_for_all_rules_of_an_entry'),
+        ('ledger', '0045_amendments_come_after_their_originals'),
     ]
 
     operations = [
