@@ -36,7 +36,7 @@ class Window:
     """Which part of the log is looked at. Empty parts do not restrict.
 
     `streams` are prefixes, `names` names or patterns (`invoice.*`). `since` and `until`
-    bound the time of recording, `before` the position.
+    bound the time of recording, `after` and `before` the position.
     """
 
     streams: Sequence[Stream] | None = None
@@ -44,6 +44,7 @@ class Window:
     category: Category | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after: int | None = None
     before: int | None = None
 
 
@@ -68,6 +69,8 @@ def latest(window: Window, *, limit: int = 50) -> list[Envelope]:
     clauses.names(window.names)
     if window.category is not None:
         clauses.add("e.category = %s", window.category.value)
+    if window.after is not None:
+        clauses.add("p.position > %s", window.after)
     if window.before is not None:
         clauses.add("p.position < %s", window.before)
     clauses.times(window.since, window.until)

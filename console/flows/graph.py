@@ -109,11 +109,12 @@ def brief(value: Any) -> str:
 
 def _step_node(flow: Flow, step: Step) -> Node:
     stands = standing(flow.executions[step.id])
-    many = f" · {stands.done} of {stands.total}" if stands.total > 1 else ""
+    # The number first: what does not fit is cut off, and the colour says the state.
+    many = f"{stands.done} of {stands.total} · " if stands.total > 1 else ""
     return Node(
         kind="step",
         key=step.id,
-        note=f"{words(stands.state)}{many}",
+        note=f"{many}{words(stands.state)}",
         tone=stands.tone,
         marks=("goal",) if step.id in flow.plan.goals else (),
     )

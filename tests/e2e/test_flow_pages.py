@@ -104,6 +104,8 @@ class TestFlow:
         plan = tab.page.locator("[data-part=plan]")
         expect(plan).to_contain_text("Missing")
         assert "missing" in nodes(tab)["attribute:card"]["classes"]
+        table = tab.page.locator(".steps-table")
+        assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
 
         plan.get_by_label("card").fill("4242")
         click_node(tab, "attribute:seat")

@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from statistics import fmean
 from typing import Any
 
+from events import explore, states, store
 from events import selectors as log
-from events import states, store
 from events.domain.envelope import Envelope
-from workflows.flows import leave, selectors, services
+from events.explore import Window
+from ledger.domain.approval import ApprovalStatus
+from workflows.flows import engine, leave, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
+from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, StepUnknown
 from workflows.flows.domain.flow import (
@@ -24,16 +27,19 @@ from workflows.flows.domain.flow import (
 )
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.domain.times import written
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.flows.selectors import Requested
 from workflows.work import selectors as work
-from workflows.work.domain.life import OPEN
+from workflows.work.domain.life import OPEN, State
 from workflows.work.queue import SUBJECT_CHARS_MAX
 
 HISTORY_POSITIONS = 50_000
 """How far back, in events of the whole log, durations are looked for."""
-HISTORY_STEPS_MAX = 1_000
+HISTORY_STEPS_MAX = 500
+CHILDREN_ASKED_MAX = 20
+"""How many child flows of a step are asked what they wait for."""
+PENDING = ApprovalStatus.PENDING.value
+_ON_THE_LIST = OPEN - {State.LEASED}
 
 _ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
 _ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
@@ -121,12 +127,20 @@ def reached(flow_id: str, *, at: int | None = None) -> Reached:
 
 
 def waiting(flow: Flow) -> Waiting | None:
-    """Say why a flow does not go on at this moment; None if it is over."""
+    """Say why a flow does not go on at this moment; None if it is over.
+
+    `next_at` is when something of it or of its child flows is due, or an approval expires.
+    Work that somebody is at is not: it ends when it ends.
+    """
     if flow.is_over:
         return None
-    rows = work.jobs().filter(subject=f"flow/{flow.id}"[:SUBJECT_CHARS_MAX], status__in=OPEN)
-    next_at = rows.order_by("due_at").values_list("due_at", flat=True).first()
-    return Waiting(sentence=_sentence(flow), next_at=next_at)
+    subject = f"flow/{flow.id}"[:SUBJECT_CHARS_MAX]
+    rows = work.jobs().filter(subject=subject, status__in=_ON_THE_LIST)
+    due = rows.order_by("due_at").values_list("due_at", flat=True).first()
+    asked = (one.expires_at for one in selectors.requests_of(flow) if one.status == PENDING)
+    children = (waits.next_at for child in _children_waited_for(flow) if (waits := waiting(child)))
+    times = [at for at in (due, *asked, *children) if at is not None]
+    return Waiting(sentence=_sentence(flow), next_at=min(times, default=None))
 
 
 def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
@@ -178,11 +192,13 @@ def _approvals(plan: Plan, within: str = "") -> Iterator[tuple[str, Step]]:
 
 def durations() -> dict[str, float]:
     """Return how many milliseconds each step took on average lately."""
-    after = max(0, log.head_position() - HISTORY_POSITIONS)
+    lately = Window(
+        streams=[("flow",)],
+        names=["step_completed"],
+        after=max(0, log.head_position() - HISTORY_POSITIONS),
+    )
     found: dict[str, list[float]] = {}
-    for event in log.feed(
-        after=after, limit=HISTORY_STEPS_MAX, streams=[("flow",)], names=["step_completed"]
-    ):
+    for event in explore.latest(lately, limit=HISTORY_STEPS_MAX):
         found.setdefault(event.data["step_id"], []).append(event.data.get("duration") or 0)
     return {step_id: fmean(taken) for step_id, taken in found.items()}
 
@@ -218,7 +234,7 @@ def _sentence(flow: Flow) -> str:
     active = [
         sentence
         for step_id, execution in flow.executions.items()
-        for sentence in _of_items(flow, step_id, execution)
+        if (sentence := _of_step(flow, step_id, execution))
     ]
     if active:
         more = f" (and {len(active) - 1} more)" if len(active) > 1 else ""
@@ -229,14 +245,24 @@ def _sentence(flow: Flow) -> str:
     return next(iter(pending), "It is about to go on.")
 
 
+def _of_step(flow: Flow, step_id: str, execution: Execution) -> str:
+    """Say what the first item of a step waits for; empty if none does."""
+    sentence = next(_of_items(flow, step_id, execution), "")
+    total = len(execution.order)
+    if not sentence or total == 1:
+        return sentence
+    done = total - execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING)
+    return f"{sentence}; {done} of {total} items are done"
+
+
 def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
     for item in execution.in_order():
         match item.status:
             case WorkStatus.ACTIVE:
-                yield _of_active(flow, step_id, execution, item)
+                yield _of_active(flow, step_id, item)
             case WorkStatus.PENDING if item.next_retry_at and not flow.is_terminal:
-                at, count = written(item.next_retry_at), item.retry_count
-                yield f"Step {step_id} is tried again at {at}, retry {count}: {item.error}"
+                at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
+                yield f"Step {step_id} is tried again at {at}, retry {item.retry_count}: {error}"
             case WorkStatus.PENDING if execution.status == StepStatus.ACTIVE and item.is_fresh:
                 if not execution.count(WorkStatus.ACTIVE):
                     yield f"Step {step_id} waits for a healthy worker"
@@ -244,7 +270,7 @@ def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
                 yield f"What step {step_id} did is being undone"
 
 
-def _of_active(flow: Flow, step_id: str, execution: Execution, item: WorkItem) -> str:
+def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     awaited = AwaitedEvent.objects.filter(token=item.token).first()
     if awaited is not None:
         return f"Step {step_id} waits for the event {awaited.event_name}"
@@ -252,12 +278,34 @@ def _of_active(flow: Flow, step_id: str, execution: Execution, item: WorkItem) -
         return f"Step {step_id} waits for somebody to approve"
     if AwaitedCallback.objects.filter(token=item.token).exists():
         return f"Step {step_id} was called and will call back"
-    if flow.step(step_id).flow_goals is not None:
-        return f"Step {step_id} waits for its child flow"
-    total = len(execution.order)
-    done = total - execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING)
-    many = f", {done} of {total} items are done" if total > 1 else ""
-    return f"Step {step_id} is being worked on{many}"
+    step = flow.step(step_id)
+    if step.flow_goals is not None:
+        child = _child_of(flow, step_id, item)
+        why = f": {_sentence(child).rstrip('.')}" if child is not None and not child.is_over else ""
+        return f"Step {step_id} waits for its child flow{why}"
+    if step.type == StepType.WAIT:
+        return f"Step {step_id} waits for its time"
+    return f"Step {step_id} is being worked on"
+
+
+def _children_waited_for(flow: Flow) -> Iterator[Flow]:
+    for step_id, execution in flow.executions.items():
+        if flow.step(step_id).flow_goals is None:
+            continue
+        active = (one for one in execution.in_order() if one.status == WorkStatus.ACTIVE)
+        for item in islice(active, CHILDREN_ASKED_MAX):
+            child = _child_of(flow, step_id, item)
+            if child is not None:
+                yield child
+
+
+def _child_of(flow: Flow, step_id: str, item: WorkItem) -> Flow | None:
+    return engine.flow(ids.child_flow_id(parent=flow.id, step=step_id, token=item.token))
+
+
+def in_one_line(error: str) -> str:
+    """Write an error of several lines in one, without the full stop that a sentence gives it."""
+    return ": ".join(line.rstrip(".") for line in error.split("\n") if line)
 
 
 def _lacks(flow: Flow, step_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ class Requested:
     token: str
     approval_id: UUID
     status: str
+    expires_at: datetime
 
 
 def status_of(flow_id: str) -> str | None:
@@ -79,7 +81,13 @@ def requests_of(flow: Flow, step_id: str = "") -> list[Requested]:
         return []
     found = ledger.approvals_by_reference(leave.reference_of(token) for _, token in items)
     return [
-        Requested(step_id=one, token=token, approval_id=row.pk, status=row.status)
+        Requested(
+            step_id=one,
+            token=token,
+            approval_id=row.pk,
+            status=row.status,
+            expires_at=row.expires_at,
+        )
         for one, token in items
         if (row := found.get(leave.reference_of(token))) is not None
     ]

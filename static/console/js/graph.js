@@ -166,7 +166,7 @@ function sizeOf(node) {
 
 // In characters. What a note will say is not known yet when the graph is laid out.
 function roomIn({ kind, label }) {
-  return Math.min(Math.max(label.length, kind === "step" ? 11 : 14), 26);
+  return Math.min(Math.max(label.length, kind === "step" ? 15 : 14), 26);
 }
 
 function fitting(note, room) {

@@ -36,6 +36,31 @@ def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
     return values
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what may be said of any flow that is to start."""
+    parser.add_argument("--label", type=labelled, action="append", default=[], help="KEY=VALUE")
+    parser.add_argument(
+        "--compensate", action="store_true", help="undo completed steps if the flow fails"
+    )
+    parser.add_argument("--timeout-ms", type=int)
+    parser.add_argument("--concurrency-key", help="one active flow per key")
+
+
+def labelled(text: str) -> tuple[str, str]:
+    """Read KEY=VALUE as text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def told(options: dict[str, Any]) -> dict[str, Any]:
+    """Return, and take out of `options`, labels and options as the services take them."""
+    labels = dict(options.pop("label"))
+    said = {name: options.pop(name) for name in ("compensate", "timeout_ms", "concurrency_key")}
+    return {"labels": labels, "options": {name: value for name, value in said.items() if value}}
+
+
 def add_parsers(actions: Any) -> None:
     """Add a parser for each of these actions."""
     for name, help_, has_step in (
@@ -82,6 +107,7 @@ def _add_parsers_of_starts(actions: Any) -> None:
     cause = declare.add_mutually_exclusive_group(required=True)
     cause.add_argument("--cron", default="")
     cause.add_argument("--event", default="")
+    add_options(declare)
     declare.add_argument("--tz", default="UTC")
     declare.add_argument("--missed", choices=[one.value for one in Missed], default="skip")
     declare.add_argument("--take", type=named, action="append", default=[], help="NAME=JPATH")
@@ -186,6 +212,7 @@ def _declare(
         init=collected(init),
         takes=dict(take),
         filter=Script(language="jpath", text=filter) if filter else None,
+        **told(rule),
         **rule,
     )
     yield _when(start)

@@ -13,6 +13,7 @@ from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import sequence
 from tests.support.step_server import StepServer
 from workflows.flows.domain.flow import FlowStatus
+from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -221,6 +222,37 @@ class TestWaiting:
         assert waits["sentence"].startswith("Step fetch is tried again at ")
         assert "503" in waits["sentence"]
         assert waits["next_at"] is not None
+
+    def test_says_so_in_words_for_each_kind_of_step(self, sums: APIClient) -> None:
+        wait = {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 3_600_000}}
+        each = {"role": "required", "required": {"for_each": True}, "type": "array"}
+        child = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["nap"]}}
+        many = {**wait, "id": "naps", "attributes": {"ns": each}, "work_config": {"parallelism": 2}}
+        for step in (wait, child, many):
+            assert post(sums, "/api/v1/steps", step).status_code == 201
+        for goal, init in (("nap", {}), ("outer", {}), ("naps", {"ns": [[1, 2, 3]]})):
+            post(sums, FLOWS, {"id": goal, "goals": [goal], "init": init})
+        work_off()
+
+        told = {
+            goal: sums.get(f"{FLOWS}/{goal}").json()["waiting"] for goal in ("nap", "outer", "naps")
+        }
+
+        assert {goal: waits["sentence"] for goal, waits in told.items()} == {
+            "nap": "Step nap waits for its time.",
+            "outer": "Step outer waits for its child flow: Step nap waits for its time.",
+            "naps": "Step naps waits for its time; 0 of 3 items are done.",
+        }
+        assert all(waits["next_at"] for waits in told.values())
+
+    def test_of_work_that_somebody_is_at_has_no_wake_up(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        leases.claim_next(worker="w", kinds=["flow.invoke"])
+
+        assert fetching.get(f"{FLOWS}/f1").json()["waiting"] == {
+            "sentence": "Step fetch is being worked on.",
+            "next_at": None,
+        }
 
     def test_of_a_paused_flow_is_for_somebody(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")

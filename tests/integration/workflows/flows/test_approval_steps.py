@@ -74,6 +74,7 @@ def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
     waiting = explain.waiting(flow("trip"))
     assert waiting is not None
     assert waiting.sentence == "Step sign waits for somebody to approve."
+    assert waiting.next_at == approval.expires_at
 
 
 def test_a_second_person_lets_the_flow_go_on(bob: User) -> None:

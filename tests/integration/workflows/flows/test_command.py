@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from ledger.models import Entry
 from workflows.flows import callables, explain, services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.work import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -149,3 +150,32 @@ def test_declares_switches_and_removes_starts() -> None:
         "declared",
     ]
     assert said("remove", "nightly") == "nightly: removed\n"
+
+
+def test_starts_with_labels_and_options_and_lists_by_them() -> None:
+    said("start", "f1", "add", "--init", "n=1", "--label", "env=prod", "--compensate")
+    said("start", "f2", "add", "--init", "n=1", "--timeout-ms", "60000")
+
+    assert said("list", "--label", "env=prod").split()[1:3] == ["completed", "f1"]
+    assert len(said("list", "--goal", "add").splitlines()) == 2
+    assert said("list", "--goal", "nothing") == ""
+    found = explain.reached("f1").flow
+    assert (found.labels, found.options) == ({"env": "prod"}, {"compensate": True})
+    assert explain.reached("f2").flow.options == {"timeout_ms": 60_000}
+
+
+def test_shows_when_it_wakes_up_its_children_and_what_was_asked() -> None:
+    for document in (
+        {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 3_600_000}},
+        {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["nap"]}},
+    ):
+        services.register_step(step=step_from_json(document))
+    said("start", "f3", "outer")
+    runner.work_off(worker="test", kinds=["flow.invoke"])
+    runner.work_off(worker="test", kinds=["flow.invoke"])
+
+    shown = said("show", "f3")
+
+    assert "Step outer waits for its child flow: Step nap waits for its time." in shown
+    assert "Next wake-up: " in shown
+    assert "  child  f3:outer:" in shown

@@ -8,13 +8,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from events import selectors as log
 from events.domain.errors import DomainError
-from workflows.flows import explain, listing, services
+from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import snapshot
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.times import written
 from workflows.flows.management import operating
-from workflows.flows.management.operating import collected, named
+from workflows.flows.management.operating import (
+    add_options,
+    collected,
+    labelled,
+    named,
+    told,
+)
 
 LISTED = 50
 
@@ -40,6 +46,8 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         listed = actions.add_parser("list", help="the flows that started last")
         listed.add_argument("--status", choices=["active", "completed", "failed"])
+        listed.add_argument("--goal")
+        listed.add_argument("--label", type=labelled, help="KEY=VALUE")
         listed.add_argument("--limit", type=int, default=LISTED)
         shown = actions.add_parser("show", help="how a flow stands, and what it waits for")
         shown.add_argument("flow_id")
@@ -52,6 +60,8 @@ class Command(BaseCommand):
         for each in (planned, started, ran):
             each.add_argument("goals", nargs="+")
             each.add_argument("--init", type=named, action="append", default=[])
+        for each in (started, ran):
+            add_options(each)
         for name, help_ in (
             ("events", "all that happened in a flow, one JSON object per line"),
             ("replay", "fold the events anew, and compare with the state that is kept"),
@@ -79,11 +89,19 @@ class Command(BaseCommand):
         except DomainError as refusal:
             raise CommandError(f"{refusal} {refusal.hint}".strip()) from refusal
 
-    def _list(self, *, status: str | None, limit: int) -> None:
+    def _list(
+        self, *, status: str | None, goal: str | None, label: tuple[str, str] | None, limit: int
+    ) -> None:
+        wanted = {
+            "status": status,
+            "goals__contains": [goal] if goal else None,
+            "labels__contains": dict([label]) if label else None,
+        }
         rows = listing.roots().order_by("-started_at", "-flow_id")
-        for row in rows.filter(**({"status": status} if status else {}))[:limit]:
+        for row in rows.filter(**{name: value for name, value in wanted.items() if value})[:limit]:
+            state = "paused" if row.is_paused and row.status == "active" else row.status
             goals = ", ".join(row.goals)
-            self.stdout.write(f"{written(row.started_at)}  {row.status:9}  {row.flow_id}  {goals}")
+            self.stdout.write(f"{written(row.started_at)}  {state:9}  {row.flow_id}  {goals}")
 
     def _show(self, *, flow_id: str, at: int | None) -> None:
         found = explain.reached(flow_id, at=at)
@@ -91,13 +109,19 @@ class Command(BaseCommand):
         paused = ", paused" if flow.is_paused else ""
         self.stdout.write(f"{flow.id}: {flow.status.value}{paused} at sequence {found.sequence}")
         for step_id, execution in flow.executions.items():
-            error = f"  {execution.error}" if execution.error else ""
+            error = f"  {explain.in_one_line(execution.error)}" if execution.error else ""
             self.stdout.write(f"  {execution.status.value:9}  {step_id}{error}")
         for name, values in flow.attributes.items():
             self.stdout.write(f"  {name} = {', '.join(json.dumps(one.value) for one in values)}")
         waits = explain.waiting(flow) if at is None else None
         if waits is not None:
             self.stdout.write(f"  {waits.sentence}")
+            if waits.next_at is not None:
+                self.stdout.write(f"  Next wake-up: {written(waits.next_at)}")
+        for child in selectors.children_of(flow_id):
+            self.stdout.write(f"  child  {child.flow_id}  {child.status}")
+        for asked in selectors.requests_of(flow):
+            self.stdout.write(f"  approval  {asked.approval_id}  {asked.status}")
 
     def _plan(self, *, goals: list[str], init: list[tuple[str, Any]]) -> None:
         found = explain.preview(goals, collected(init))
@@ -114,12 +138,20 @@ class Command(BaseCommand):
         if found.estimated_ms is not None:
             self.stdout.write(f"takes    about {found.estimated_ms} ms")
 
-    def _start(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
-        flow = services.start_flow(flow_id=flow_id, goals=goals, init=collected(init))
+    def _start(
+        self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]], **options: Any
+    ) -> None:
+        flow = services.start_flow(
+            flow_id=flow_id, goals=goals, init=collected(init), **told(options)
+        )
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
-    def _run(self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]]) -> None:
-        flow = services.run_flow(flow_id=flow_id, goals=goals, init=collected(init))
+    def _run(
+        self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]], **options: Any
+    ) -> None:
+        flow = services.run_flow(
+            flow_id=flow_id, goals=goals, init=collected(init), **told(options)
+        )
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
     def _events(self, *, flow_id: str) -> None:
