@@ -168,6 +168,12 @@ declare_check(
                 target_type="subject",
                 target_id=F("key__subject"),
             ),
+            # Sealed with nobody's key, and naming somebody all the same.
+            Mark(
+                actions=("subject.erase",),
+                target_type="subject",
+                target_id=F("redacted_by__target_id"),
+            ),
             Mark(
                 actions=("traveller.erase",),
                 target_type="traveller",

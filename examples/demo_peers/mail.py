@@ -6,19 +6,25 @@ from examples.demo_peers.peer import NOT_FOUND, Answer, Call, Peer
 
 
 class Mail(Peer):
-    """POST /messages, GET /messages."""
+    """POST /messages, GET /messages. {"refuse_by_name": true}: refuse, and say whom."""
 
     name = "mail"
 
     def reset(self) -> None:
         super().reset()
         self._messages: list[dict[str, Any]] = []
+        self._refuses_by_name = False
+
+    def control(self, body: dict[str, Any]) -> None:
+        self._refuses_by_name = bool(body.get("refuse_by_name", self._refuses_by_name))
 
     def handle(self, call: Call) -> Answer:
         match call.method, call.path:
             case "POST", ("messages",):
                 if "@" not in str(call.body.get("to", "")):
                     return Answer(422, {"error": "no address"})
+                if self._refuses_by_name:
+                    return Answer(422, {"error": f"no mailbox {call.body['to']}"})
                 message = {**call.body, "id": f"msg_{len(self._messages) + 1}", "key": call.key}
                 self._messages.append(message)
                 return Answer(202, {"id": message["id"]})
