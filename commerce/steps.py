@@ -1,10 +1,10 @@
-"""What the fulfilment of a booking does, step by step; each one call down."""
+"""What follows from a booking: the steps of its fulfilment, and of its end. Each one call down."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from commerce.services import fulfilment, vouchers
+from commerce.services import fulfilment, proposals, vouchers
 from events.domain.envelope import Envelope
 from workflows.flows.callables import step_function
 from workflows.work.domain.claim import Claim
@@ -17,6 +17,12 @@ def begin_fulfilment(envelope: Envelope, _claim: Claim) -> dict[str, str]:
     assert envelope.sequence is not None, "a recorded event has a place"
     booking_id = UUID(str(envelope.data["bookingId"]))
     return {"flowId": fulfilment.begin(booking_id=booking_id, revision=envelope.sequence)}
+
+
+@durable_subscriber("booking.cancelled", name="commerce.propose_refund", capability=proposals.MAY)
+def propose_refund(envelope: Envelope, _claim: Claim) -> dict[str, str]:
+    """Ask whether what the terms give back may go back, in the name of who cancelled."""
+    return proposals.propose_refund(booking_id=UUID(str(envelope.data["bookingId"])))
 
 
 @step_function(fulfilment.CHECK)

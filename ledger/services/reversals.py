@@ -22,7 +22,9 @@ from events.domain.errors import (
 )
 from events.domain.principal import SYSTEM
 from ledger import previews, recording, refolding, reversing
+from ledger.approving import consent
 from ledger.approving.consent import ApprovalNotNeeded
+from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.domain.approval import ApprovalNotFound
@@ -32,7 +34,7 @@ from ledger.domain.reversals import Outcome, ReversalRefused, State, StepKind, U
 from ledger.domain.validation import NotCovered
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import RequestInProgress
-from ledger.models import Entry, Mutation, ReversalStanding
+from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from ledger.previews import EntryNotFound, Preview
 
 EXPIRED_MAX: Final = 500
@@ -118,6 +120,26 @@ def execute_reversal(
         _note_failure(preview, reason, error)
         raise
     return _reversed(entry_id, reversal_id)
+
+
+def request_reversal(
+    *, entry_id: UUID, reason: str, command: str = "", amount_cents: int | None = None
+) -> Approval:
+    """Ask for leave to undo an entry, as whoever acts and may undo it. Nothing is done.
+
+    :raises EntryNotFound, ReversalRefused, PolicyMissing: as `execute_reversal` does.
+    :raises ApprovalNotNeeded: if nobody else has to agree.
+    """
+    preview = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)
+    if preview.refusal is not None:
+        raise preview.refusal
+    assert preview.command is not None
+    with consent.only_asking():
+        try:
+            _run(preview)
+        except ApprovalRequired as required:
+            return required.approval
+    raise ApprovalNotNeeded(preview.command.name)
 
 
 def last_reversal_of(*, entry_id: UUID) -> Reversed:
