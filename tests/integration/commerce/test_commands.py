@@ -89,6 +89,7 @@ def test_every_command_finds_its_target_or_says_that_it_makes_it() -> None:
 
     assert makers == {
         "credit_note.issue",
+        "document_access.grant",
         "flow.start",
         "invoice.create",
         "payment.record",
