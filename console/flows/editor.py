@@ -18,6 +18,7 @@ from workflows.flows import callables
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
 from workflows.flows.domain.validation import ATTRIBUTE_TYPES, BACKOFF_TYPES, METHODS
+from workflows.flows.leave import DEFAULT_POLICY
 
 ATTRIBUTES_MAX = 200
 LANGUAGES = ("ale", "lua", "cel", "jpath")
@@ -246,6 +247,7 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "wait.filter_script": _area("Only if"),
         "approval.title": _text("What is to be approved"),
         "approval.reason": _text("Why"),
+        "approval.policy": _text("Policy", f"Says who decides; {DEFAULT_POLICY} if left empty."),
         "approval.risk": _choice("Risk", Risk, blank="medium"),
         "approval.quorum": _whole("How many people", "Not whoever started the flow."),
         "approval.ttl_ms": _whole("Expires after", "Milliseconds."),

@@ -83,7 +83,7 @@ FLOW_ACTS = {
         ),
         Act(
             name="cancel",
-            label="Cancel",
+            label="Cancel the flow",
             capability="flow.cancel",
             consequence="It fails at once, with your reason. Results of what is under way are "
             "still recorded. It cannot be taken back; a fork can begin anew.",

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 
 from console import addresses, story
 from console.access import may_see, signed_in, streams_to_show
@@ -14,7 +15,14 @@ from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import authority
 
-_SUBJECTS = {"booking": "/bookings/", "invoice": "/invoices/", "job": "/jobs/"}
+_SUBJECTS = {
+    "booking": "console:booking",
+    "invoice": "console:invoice",
+    "job": "console:job",
+    "flow": "console:flow",
+    "flow_start": "console:start",
+    "approval": "console:approval",
+}
 
 
 @signed_in
@@ -104,5 +112,8 @@ def _type_of(name: str) -> Any:
 
 
 def _subject_url(wanted: Stream) -> str | None:
-    prefix = _SUBJECTS.get(wanted[0])
-    return prefix + wanted[1] if prefix and len(wanted) > 1 else None
+    view = _SUBJECTS.get(wanted[0])
+    try:
+        return reverse(view, args=[wanted[1]]) if view and len(wanted) > 1 else None
+    except NoReverseMatch:
+        return None  # What is no id has no page.

@@ -29,6 +29,7 @@ from workflows.flows.occasions import Standing
 LIST = "console:starts"
 MANAGE = "flow_start.manage"
 ROWS = 25
+UNFINISHED_SHOWN = 5
 _STATES = ("on", "off", "paused")
 
 
@@ -181,6 +182,8 @@ def _page(
         "standing": occasions.standings([start])[start.name],
         "names": people.names_of(declarers),
         "lines": found.lines,
+        "unfinished": occasions.unfinished(start)[:UNFINISHED_SHOWN],
+        "may_see_jobs": authority.holds(request, "job.read"),
         "slots": starts.next_slots(cron=start.cron, tz=start.tz)
         if start.cron and start.enabled
         else [],

@@ -14,7 +14,7 @@ from console.forms import JSON_BYTES_MAX, ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger import authority
-from workflows.flows import engine, selectors, services
+from workflows.flows import engine, leave, selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_json import step_from_json
@@ -102,6 +102,7 @@ def _kept(
         if request.POST.get("do") == "check":
             services.check_step(step=step)
             messages.success(request, "The definition is good. Nothing was changed.")
+            _warn(request, step)
             return None
         keep = services.register_step if known is None else services.update_step
         keep(step=step)
@@ -109,7 +110,17 @@ def _kept(
         refuse(refusal)
         return None
     messages.success(request, "Registered." if known is None else "Changed.")
+    _warn(request, step)
     return redirect("console:step", step.id)
+
+
+def _warn(request: HttpRequest, step: Step) -> None:
+    if why := _why_not_ask(step):
+        messages.warning(request, f"As things are it would fail: {why}.")
+
+
+def _why_not_ask(step: Step) -> str:
+    return leave.why_not_ask(step) if step.type == StepType.APPROVAL else ""
 
 
 def _is_good(form: StepForm) -> bool:
@@ -132,6 +143,7 @@ def _page(
         "step": step,
         "definition": step.as_json(),
         "health": selectors.health_of(step.id),
+        "unaskable": _why_not_ask(step),
         "nodes": [
             (node_id, engine.cluster().on(node_id, step.id))
             for node_id in sorted(engine.cluster().nodes)

@@ -280,12 +280,16 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
         return f"Step {step_id} was called and will call back"
     step = flow.step(step_id)
     if step.flow_goals is not None:
-        child = _child_of(flow, step_id, item)
-        why = f": {_sentence(child).rstrip('.')}" if child is not None and not child.is_over else ""
-        return f"Step {step_id} waits for its child flow{why}"
-    if step.type == StepType.WAIT:
-        return f"Step {step_id} waits for its time"
-    return f"Step {step_id} is being worked on"
+        return f"Step {step_id} waits for its child flow{_of_child(_child_of(flow, step_id, item))}"
+    what = "waits for its time" if step.type == StepType.WAIT else "is being worked on"
+    return f"Step {step_id} {what}"
+
+
+def _of_child(child: Flow | None) -> str:
+    if child is None or child.is_over:
+        return ""
+    why = _sentence(child).rstrip(".")
+    return f": {why[:1].lower()}{why[1:]}"
 
 
 def _children_waited_for(flow: Flow) -> Iterator[Flow]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import QuerySet
+
 from events import explore
 from events import selectors as log
 from events.domain.envelope import Envelope
@@ -15,8 +17,10 @@ from workflows.flows import starts
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.start import slot_from
 from workflows.flows.models import FlowStart, FlowSummary
+from workflows.work.domain.life import LETTERS, OPEN
 from workflows.work.domain.timing import Fate
-from workflows.work.models import Schedule, Slot
+from workflows.work.models import Schedule, Slot, Work
+from workflows.work.queue import SUBJECT_CHARS_MAX
 
 OCCASIONS_MAX: Final = 50
 SLOTS_MAX: Final = 200
@@ -95,6 +99,15 @@ def standings(rows: Sequence[FlowStart]) -> dict[str, Standing]:
         row.name: _standing(row, next_at=next_at.get(row.name), lacks=lacking[row.declared_by])
         for row in rows
     }
+
+
+def unfinished(start: FlowStart) -> QuerySet[Work]:
+    """Return the occasions that are still to be handled, or could not be: rows of work."""
+    slots = f"schedule/{starts.schedule_of(start.name)}"[:SUBJECT_CHARS_MAX]
+    subjects = [f"flow-start/{start.name}", slots]
+    states = [state.value for state in OPEN | LETTERS]
+    rows = Work.objects.filter(kind=starts.START, status__in=states, subject__in=subjects)
+    return rows.order_by("-id")
 
 
 def why_not_fire(start: FlowStart) -> str:

@@ -276,6 +276,24 @@ class TestThePage:
         assert oldest.count(">declared<") == 1
         assert 'rel="next"' not in oldest
 
+    def test_names_the_occasions_that_are_still_to_be_handled(self, keeper: Client) -> None:
+        declare(keeper, ON_WIND)
+        wind()
+        sequence()
+        while following.follow():
+            pass
+
+        page = text_of(page_of(keeper, "/flows/starts/gusts"))
+
+        assert re.search(r"An occasion of .* ready", page)
+
+    def test_is_reached_from_its_stream(self, keeper: Client) -> None:
+        declare(keeper, ON_WIND)
+
+        page = page_of(keeper, "/events/streams/flow_start/gusts")
+
+        assert 'href="/flows/starts/gusts"' in page
+
 
 class TestTheList:
     def test_filters_by_state_name_goal_and_event(self, keeper: Client) -> None:

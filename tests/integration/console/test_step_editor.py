@@ -61,7 +61,14 @@ DEFINITIONS: list[dict[str, Any]] = [
         "id": "a",
         "name": "a",
         "type": "approval",
-        "approval": {"title": "Refund it?", "risk": "high", "quorum": 2, "ttl_ms": 60_000},
+        "approval": {
+            "title": "Refund it?",
+            "reason": "It is a lot.",
+            "policy": "refunds",
+            "risk": "high",
+            "quorum": 2,
+            "ttl_ms": 60_000,
+        },
     },
     {"id": "f", "name": "f", "type": "flow", "flow": {"goals": ["a", "b"]}},
     {"id": "p", "name": "p", "type": "python", "python": {"callable": "x.y", "retries": 3}},
@@ -242,3 +249,24 @@ class TestEditor:
 
         assert "the id is not that of the address" in answer.content.decode()
         assert list(engine.catalog().steps) == ["pay"]
+
+
+def test_an_approval_that_nobody_could_be_asked_for_is_told_beforehand(visitor: Visitor) -> None:
+    client = visitor(*KEEPERS)
+    form = {
+        "id": "sign",
+        "name": "Sign",
+        "type": "approval",
+        "approval.policy": "nobody",
+        "a-TOTAL_FORMS": "0",
+        "a-INITIAL_FORMS": "0",
+    }
+    says = "As things are it would fail: no approval policy nobody is in force."
+
+    checked = client.post("/flows/steps/new", form | {"do": "check"})
+    kept = client.post("/flows/steps/new", form | {"do": "keep"}, follow=True)
+
+    assert says in checked.content.decode()
+    assert says in kept.content.decode()
+    assert says in page_of(client, "/flows/steps/sign")
+    assert engine.catalog().steps["sign"].settings == {"policy": "nobody"}

@@ -240,7 +240,7 @@ class TestWaiting:
 
         assert {goal: waits["sentence"] for goal, waits in told.items()} == {
             "nap": "Step nap waits for its time.",
-            "outer": "Step outer waits for its child flow: Step nap waits for its time.",
+            "outer": "Step outer waits for its child flow: step nap waits for its time.",
             "naps": "Step naps waits for its time; 0 of 3 items are done.",
         }
         assert all(waits["next_at"] for waits in told.values())
