@@ -27,8 +27,8 @@ from schemathesis.specs.openapi.checks import (
 from config.wsgi import application
 from tests.integration.ledger.conftest import issue
 
-EXAMPLES_PER_OPERATION = 5
-ASKED_ALWAYS, ASKED_OF = 20, 4
+EXAMPLES_PER_OPERATION, OF_A_SOAK = 2, 20
+ASKED_ALWAYS, ASKED_OF = 6, 12
 """Some bodies give 300 cases, most of them alike: all of the first, then one in so many."""
 
 _cases: defaultdict[str, "count[int]"] = defaultdict(count)
@@ -65,20 +65,40 @@ schema = schemathesis.openapi.from_wsgi(
 )
 
 
+def explored(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES_PER_OPERATION,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@explored(EXAMPLES_PER_OPERATION)
 def test_every_operation_answers_as_described(
     case: "schemathesis.Case[Any]", authorization: str
 ) -> None:
-    if not _is_asked(next(_cases[case.operation.label])):
-        return
+    if _is_asked(next(_cases[case.operation.label])):
+        assert status_as_described(case, authorization) < 500
+
+
+@pytest.mark.soak
+@schema.parametrize()
+@explored(OF_A_SOAK)
+def test_every_operation_answers_everything_as_described(
+    case: "schemathesis.Case[Any]", authorization: str
+) -> None:
+    assert status_as_described(case, authorization) < 500
+
+
+def status_as_described(case: "schemathesis.Case[Any]", authorization: str) -> int:
+    """Ask, and return the status of an answer that is as it was described.
+
+    :raises schemathesis.errors.Failure: if it is not.
+    """
     answer = case.call_and_validate(
         headers={"Authorization": authorization},
         checks=[
@@ -90,8 +110,7 @@ def test_every_operation_answers_as_described(
             negative_data_rejection,
         ],
     )
-
-    assert answer.status_code < 500
+    return int(answer.status_code)
 
 
 def _is_asked(number: int) -> bool:
