@@ -2,7 +2,7 @@
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -55,12 +55,32 @@ def service_files() -> list[Path]:
     ]
 
 
-def functions(path: Path) -> Iterator[Function]:
-    return (node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+@cache
+def functions(path: Path) -> list[Function]:
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, Function)]
 
 
-def calls(path: Path) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+@cache
+def calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+
+
+def calls_of(path: Path, *names: str) -> list[ast.Call]:
+    """Return the calls whose last name is one of `names`: `emit(…)`, and `recorder.emit(…)`."""
+    return [call for call in calls(path) if _last_name(call.func) in names]
+
+
+def _last_name(called: ast.expr) -> str:
+    match called:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
+
+
+def complaints(about: Callable[[Path], Iterable[str]], paths: Iterable[Path]) -> list[str]:
+    """Return what a rule says about each of `paths`, with its name: nothing if it holds."""
+    return [f"{name_of(path)}: {why}" for path in paths for why in about(path)]
 
 
 def layers() -> set[str]:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from tests.architecture.source import (
     APPS,
     Function,
-    calls,
+    calls_of,
+    complaints,
     domain_files,
     files_of_tests,
     functions,
@@ -34,26 +36,36 @@ WITHOUT_A_LAYER = {"apps", "migrations"}
 WITH_ONE_LAYER = {"config", "console"}
 
 
-@pytest.mark.parametrize("path", product_files() + files_of_tests(), ids=name_of)
-def test_files_and_functions_fit_a_reader(path: Path) -> None:
-    if name_of(path) not in ONE_FILE_ON_PURPOSE:
-        assert len(path.read_text().splitlines()) <= LINES_PER_FILE_MAX
+def test_files_and_functions_fit_a_reader() -> None:
+    assert complaints(_too_long, product_files() + files_of_tests()) == []
+
+
+def _too_long(path: Path) -> Iterator[str]:
+    lines = len(path.read_text().splitlines())
+    if lines > LINES_PER_FILE_MAX and name_of(path) not in ONE_FILE_ON_PURPOSE:
+        yield f"has {lines} lines"
     for function in functions(path):
         assert function.end_lineno is not None
         length = function.end_lineno - function.lineno + 1
-        assert length <= LINES_PER_FUNCTION_MAX, f"{function.name} has {length} lines"
+        if length > LINES_PER_FUNCTION_MAX:
+            yield f"{function.name} has {length} lines"
 
 
-@pytest.mark.parametrize("path", domain_files(), ids=name_of)
-def test_the_domain_never_asks_for_the_time_or_an_id(path: Path) -> None:
+def test_the_domain_never_asks_for_the_time_or_an_id() -> None:
+    assert complaints(_asks_for_the_time_or_an_id, domain_files()) == []
+
+
+def _asks_for_the_time_or_an_id(path: Path) -> set[str]:
     # import-linter keeps `time`, `random` and `secrets` out; these hide inside allowed modules.
     asked = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+    return asked & {"now", "today", "utcnow", "uuid1", "uuid4"}
 
-    assert not asked & {"now", "today", "utcnow", "uuid1", "uuid4"}
+
+def test_public_services_take_keywords_only_and_say_what_they_do() -> None:
+    assert complaints(_unlike_a_service, service_files()) == []
 
 
-@pytest.mark.parametrize("path", service_files(), ids=name_of)
-def test_public_services_take_keywords_only_and_say_what_they_do(path: Path) -> None:
+def _unlike_a_service(path: Path) -> Iterator[str]:
     public = [
         node
         for node in tree_of(path).body
@@ -61,9 +73,11 @@ def test_public_services_take_keywords_only_and_say_what_they_do(path: Path) -> 
     ]
 
     for function in public:
-        assert ast.get_docstring(function), f"{function.name} has no docstring"
-        if _opens_a_transaction(function) and name_of(path) != JOB_RUNNER:
-            assert not function.args.args, f"{function.name} takes positional arguments"
+        if not ast.get_docstring(function):
+            yield f"{function.name} has no docstring"
+        is_ours = name_of(path) != JOB_RUNNER and _opens_a_transaction(function)
+        if is_ours and function.args.args:
+            yield f"{function.name} takes positional arguments"
 
 
 def _opens_a_transaction(function: Function) -> bool:
@@ -79,13 +93,16 @@ def _opens_a_transaction(function: Function) -> bool:
     ) or any(each.startswith("recording.recorded(") for each in contexts)
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name_of)
-def test_only_recording_makes_a_proof(path: Path) -> None:
-    if name_of(path) in {"ledger/recording.py", "ledger/domain/action.py"}:
-        return
-    made = {ast.unparse(call.func) for call in calls(path)}
+def test_only_recording_makes_a_proof() -> None:
+    allowed = {"ledger/recording.py", "ledger/domain/action.py"}
+    others = [path for path in product_files() if name_of(path) not in allowed]
 
-    assert not {each for each in made if each.split(".")[-2:] in (["Proof"], ["Proof", "of"])}
+    assert complaints(_makes_a_proof, others) == []
+
+
+def _makes_a_proof(path: Path) -> set[str]:
+    made = {ast.unparse(call.func) for call in calls_of(path, "Proof", "of")}
+    return {each for each in made if each.split(".")[-2:] in (["Proof"], ["Proof", "of"])}
 
 
 @pytest.mark.parametrize("app", sorted(APPS.keys() - WITH_ONE_LAYER))
@@ -107,31 +124,41 @@ def test_every_module_in_the_layers_that_must_exist_does() -> None:
         assert module == app or module.startswith(f"{app}."), f"{module} belongs to no app"
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name_of)
-def test_callbacks_after_commit_are_robust_defs(path: Path) -> None:
+def test_callbacks_after_commit_are_robust_defs() -> None:
+    assert complaints(_fragile_callbacks, product_files()) == []
+
+
+def _fragile_callbacks(path: Path) -> Iterator[str]:
     # A raising callback skips the later ones; a partial defeats robust=True on Django 5.2.
-    for call in calls(path):
-        if not ast.unparse(call.func).endswith("on_commit") or not call.args:
+    for call in calls_of(path, "on_commit"):
+        if not call.args:
             continue
-        where = f"{name_of(path)}:{call.lineno}"
         callback = ast.unparse(call.args[0])
-        assert "partial(" not in callback, f"{where} passes a partial to on_commit"
-        assert not callback.startswith("lambda"), f"{where} passes a lambda: it has no name"
-        robust = [each.value for each in call.keywords if each.arg == "robust"]
-        assert robust, f"{where} is not robust"
-        assert ast.unparse(robust[0]) == "True", f"{where} is not robust"
+        if "partial(" in callback:
+            yield f"line {call.lineno} passes a partial to on_commit"
+        if callback.startswith("lambda"):
+            yield f"line {call.lineno} passes a lambda: it has no name"
+        robust = [ast.unparse(each.value) for each in call.keywords if each.arg == "robust"]
+        if robust != ["True"]:
+            yield f"line {call.lineno} is not robust"
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name_of)
-def test_nothing_is_left_to_do_without_an_issue(path: Path) -> None:
-    assert not re.findall(r"\b(TODO|FIXME|XXX|HACK)\b(?! \(#\d+\))", path.read_text())
+def test_nothing_is_left_to_do_without_an_issue() -> None:
+    assert complaints(_left_to_do, product_files()) == []
 
 
-@pytest.mark.parametrize("path", files_of_tests(), ids=name_of)
-def test_every_test_can_fail(path: Path) -> None:
+def _left_to_do(path: Path) -> list[str]:
+    return re.findall(r"\b(TODO|FIXME|XXX|HACK)\b(?! \(#\d+\))", path.read_text())
+
+
+def test_every_test_can_fail() -> None:
+    assert complaints(_tests_without_an_assertion, files_of_tests()) == []
+
+
+def _tests_without_an_assertion(path: Path) -> Iterator[str]:
     for function in functions(path):
-        if function.name.startswith("test_"):
-            assert _expects(function), f"{function.name} asserts nothing"
+        if function.name.startswith("test_") and not _expects(function):
+            yield f"{function.name} asserts nothing"
 
 
 def _expects(function: Function) -> bool:
