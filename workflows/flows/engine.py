@@ -48,7 +48,6 @@ from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
 from workflows.flows.domain.history import FlowEvent, WorkFailed, WorkSucceeded
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
-from workflows.flows.languages import LANGUAGES
 from workflows.flows.languages.in_place import InPlace
 from workflows.work import handover, queue
 from workflows.work.domain.claim import Claim
@@ -117,7 +116,7 @@ def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
     return World(
         at=at or timezone.now(),
         secret=secrets.token_bytes(32),
-        languages=InPlace(LANGUAGES),
+        languages=InPlace(),
         defaults=settings.retry,
         is_healthy=is_healthy,
         remembered=memory.recall,

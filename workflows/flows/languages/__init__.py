@@ -15,18 +15,18 @@ from typing import Any
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import ale, cel, jpath, lua
+from workflows.flows.languages import ale, budget, cel, jpath, lua
 
-_EVALUATE: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
+_EVALUATE: dict[str, Callable[..., Any]] = {
     "ale": ale.evaluate,
     "lua": lua.evaluate,
     "cel": cel.evaluate,
 }
-_HOLDS: dict[str, Callable[[str, Mapping[str, Any]], bool]] = {
+_HOLDS: dict[str, Callable[..., bool]] = {
     "ale": ale.holds,
     "lua": lua.holds,
-    "cel": lambda source, arguments: cel.evaluate(source, arguments) is True,
-    "jpath": lambda source, arguments: bool(jpath.find(source, dict(arguments))),
+    "cel": lambda source, arguments, **limit: cel.evaluate(source, arguments, **limit) is True,
+    "jpath": lambda source, arguments, **limit: bool(jpath.find(source, dict(arguments), **limit)),
 }
 
 
@@ -53,34 +53,36 @@ def is_quick(script: Script) -> bool:
     return script.language != "lua"
 
 
-class _Languages:
-    """The port of the domain, in all languages."""
+class Within:
+    """The port of the domain, in all languages, each script with so many seconds at most."""
+
+    def __init__(self, *, script_s: float, condition_s: float) -> None:
+        self._script_s, self._condition_s = script_s, condition_s
 
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        found = _evaluated(script, inputs)
+        found = _known(_EVALUATE, script)(script.text, inputs, seconds=self._script_s)
         return found if isinstance(found, dict) else {"result": found}
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
-        return bool(_known(_HOLDS, script)(script.text, inputs))
+        return bool(_known(_HOLDS, script)(script.text, inputs, seconds=self._condition_s))
 
     def matches(self, script: Script, value: Any) -> bool:
         if script.language == "jpath":
-            return bool(jpath.find(script.text, value))
-        return bool(_known(_HOLDS, script)(script.text, {"value": value}))
+            return bool(jpath.find(script.text, value, seconds=self._condition_s))
+        return self.holds(script, {"value": value})
 
     def map_input(self, script: Script, name: str, value: Any) -> Any:
         if script.language == "jpath":
-            return jpath.value(script.text, value)
-        return _sole(_evaluated(script, {name: value}))
+            return jpath.value(script.text, value, seconds=self._condition_s)
+        return _sole(self._mapped(script, {name: value}))
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
         if script.language == "jpath":
-            return jpath.value(script.text, dict(outputs))
-        return _sole(_evaluated(script, outputs))
+            return jpath.value(script.text, dict(outputs), seconds=self._condition_s)
+        return _sole(self._mapped(script, outputs))
 
-
-def _evaluated(script: Script, arguments: Mapping[str, Any]) -> Any:
-    return _known(_EVALUATE, script)(script.text, arguments)
+    def _mapped(self, script: Script, arguments: Mapping[str, Any]) -> Any:
+        return _known(_EVALUATE, script)(script.text, arguments, seconds=self._condition_s)
 
 
 def _known(table: Mapping[str, Callable[..., Any]], script: Script) -> Callable[..., Any]:
@@ -99,4 +101,4 @@ def _sole(found: Any) -> Any:
     return found
 
 
-LANGUAGES = _Languages()
+LANGUAGES = Within(script_s=budget.SCRIPT_SECONDS_MAX, condition_s=budget.CONDITION_SECONDS_MAX)

@@ -1,9 +1,9 @@
 """The script languages within one decision, whose transaction may be open: bounded in all.
 
-Ale, CEL and JPath are bounded by their steps. Lua runs in a child process and may take a
-second, so a decision gives the scripts of its steps a quarter of a second together, after
-which they are put off to a worker, and conditions, without which it cannot go on, a few
-seconds. A condition that was asked before is not asked again.
+The scripts of its steps have a quarter of a second together, after which they are put off to
+a worker. Conditions, without which it cannot go on, have a second: of the processor, but for
+Lua, which runs in a child process and may wait for it. A condition in Lua that was asked
+before is not asked again.
 """
 
 import time
@@ -14,11 +14,10 @@ import orjson
 
 from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.step import Script
-from workflows.flows.domain.world import Languages
-from workflows.flows.languages import lua
+from workflows.flows.languages import Within, budget, lua
 
 SCRIPTS_SECONDS_MAX = 0.25
-CONDITIONS_SECONDS_MAX = 5.0
+CONDITIONS_SECONDS_MAX = 1.0
 
 T = TypeVar("T")
 
@@ -26,58 +25,64 @@ T = TypeVar("T")
 class InPlace:
     """The port of the domain for one decision."""
 
-    def __init__(self, languages: Languages) -> None:
-        self._languages = languages
+    def __init__(self) -> None:
         self._for_scripts = SCRIPTS_SECONDS_MAX
         self._for_conditions = CONDITIONS_SECONDS_MAX
         self._answers: dict[bytes, bool] = {}
 
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run a step's script. Raises ScriptPutOff if it is too slow to be run here."""
-        if script.language != "lua":
-            return self._languages.execute(script, inputs)
-        lua.warm()
+        clock = _clock_of(script)
         if self._for_scripts <= 0:
             raise ScriptPutOff
-        began = time.monotonic()
+        began = clock()
         try:
-            found = lua.evaluate(script.text, inputs, seconds=self._for_scripts)
-        except lua.TookTooLong as slow:
+            return self._within().execute(script, inputs)
+        except budget.TookTooLong as slow:
             raise ScriptPutOff from slow
         finally:
-            self._for_scripts -= time.monotonic() - began
-        return found if isinstance(found, dict) else {"result": found}
+            self._for_scripts -= clock() - began
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
-        return self._condition(script, inputs, lambda: self._languages.holds(script, inputs))
+        return self._condition(script, inputs, lambda: self._within().holds(script, inputs))
 
     def matches(self, script: Script, value: Any) -> bool:
         return self._condition(
-            script, {"value": value}, lambda: self._languages.matches(script, value)
+            script, {"value": value}, lambda: self._within().matches(script, value)
         )
 
     def map_input(self, script: Script, name: str, value: Any) -> Any:
-        return self._timed(script, lambda: self._languages.map_input(script, name, value))
+        return self._timed(script, lambda: self._within().map_input(script, name, value))
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
-        return self._timed(script, lambda: self._languages.map_output(script, outputs))
+        return self._timed(script, lambda: self._within().map_output(script, outputs))
+
+    def _within(self) -> Within:
+        condition_s = min(self._for_conditions, budget.CONDITION_SECONDS_MAX)
+        return Within(script_s=self._for_scripts, condition_s=condition_s)
 
     def _condition(self, script: Script, seen: Mapping[str, Any], ask: Callable[[], bool]) -> bool:
         if script.language != "lua":
-            return ask()
+            return self._timed(script, ask)
         key = orjson.dumps([script.text, seen], option=orjson.OPT_SORT_KEYS)
         if key not in self._answers:
             self._answers[key] = self._timed(script, ask)
         return self._answers[key]
 
     def _timed(self, script: Script, ask: Callable[[], T]) -> T:
-        if script.language != "lua":
-            return ask()
-        lua.warm()
+        clock = _clock_of(script)
         if self._for_conditions <= 0:
-            raise lua.TookTooLong
-        began = time.monotonic()
+            raise budget.TookTooLong(script.language, CONDITIONS_SECONDS_MAX)
+        began = clock()
         try:
             return ask()
         finally:
-            self._for_conditions -= time.monotonic() - began
+            self._for_conditions -= clock() - began
+
+
+def _clock_of(script: Script) -> Callable[[], float]:
+    """Return what measures the time of a script: that of the thread, or of the wall."""
+    if script.language != "lua":
+        return time.thread_time
+    lua.warm()
+    return time.monotonic

@@ -4,6 +4,7 @@ Regular expressions run on RE2, in time linear in the text whatever the pattern.
 """
 
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import re2
@@ -13,7 +14,10 @@ from jsonpath.path import JSONPath
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import budget
 
+SOURCE_CHARS_MAX = 64 << 10
+MATCHES_MAX = 100_000
 _PATHS_MAX = 10_240
 
 
@@ -50,23 +54,32 @@ def check(source: str) -> None:
     _compiled(source)
 
 
-def find(source: str, document: Any) -> list[Any]:
+def find(source: str, document: Any, *, seconds: float = budget.CONDITION_SECONDS_MAX) -> list[Any]:
     """Return all values that the path selects in `document`.
 
+    :raises TookTooLong: if it takes more of the processor than it may.
     :raises ScriptFailed: if it cannot be followed.
     """
     try:
-        return list(_compiled(source).findall(_sorted(document)))
+        path = _compiled(source)
+        with budget.watched("jpath", seconds):
+            matches = path.finditer(_sorted(document))
+            found = [match.obj for match in islice(matches, MATCHES_MAX + 1)]
     except (ScriptBroken, JSONPathError) as error:
         raise ScriptFailed(str(error)) from error
+    except RecursionError as error:
+        raise ScriptFailed("jpath execution error\nnested too deep") from error
+    if len(found) > MATCHES_MAX:
+        raise ScriptFailed(f"jpath execution error\nmore than {MATCHES_MAX} matches")
+    return found
 
 
-def value(source: str, document: Any) -> Any:
+def value(source: str, document: Any, *, seconds: float = budget.CONDITION_SECONDS_MAX) -> Any:
     """Return the one value selected, or the list of several.
 
     :raises ScriptFailed: if there is none.
     """
-    found = find(source, document)
+    found = find(source, document, seconds=seconds)
     if not found:
         raise ScriptFailed("jpath produced no matches")
     return found[0] if len(found) == 1 else found
@@ -75,11 +88,12 @@ def value(source: str, document: Any) -> Any:
 @lru_cache(maxsize=_PATHS_MAX)
 def _compiled(source: str) -> JSONPath:
     for candidate in (source, f"$[?{source}]"):
-        if source != source.strip() or not source:
+        if len(source) > SOURCE_CHARS_MAX or source != source.strip() or not source:
             break
         try:
-            compiled = _environment.compile(candidate)
-        except JSONPathError:
+            with budget.watched("jpath", budget.COMPILE_SECONDS_MAX):
+                compiled = _environment.compile(candidate)
+        except (JSONPathError, RecursionError, budget.TookTooLong):
             continue
         if isinstance(compiled, JSONPath):
             return compiled

@@ -7,22 +7,29 @@ the next script gets a new one.
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages.budget import TookTooLong
 
 SECONDS_MAX = 1.0
 START_SECONDS_MAX = 10.0
-ANSWER_BYTES_MAX = 1 << 20
+PATIENCE, PATIENCE_S = 5, 1.0
+"""The child measures a script by the processor; how long it waits for one is bounded loosely."""
+LAST_WORDS_S = 0.05
+ANSWER_BYTES_MAX = 2 << 20
 SOURCE_CHARS_MAX = 64 << 10
 
+_NOTHING = b'{"mode":"check","source":"","parameters":[],"seconds":0}\n'
 _CHILD = Path(__file__).with_name("lua_child.py")
 
 
@@ -32,11 +39,6 @@ def check(source: str, parameters: Sequence[str]) -> None:
     :raises ScriptBroken: if it does not compile.
     """
     _check(source, tuple(parameters))
-
-
-class TookTooLong(ScriptFailed):
-    def __init__(self) -> None:
-        super().__init__("lua execution error\nthe script timed out")
 
 
 def warm() -> None:
@@ -80,6 +82,7 @@ def _asked(
         "source": source,
         "parameters": parameters,
         "arguments": dict(arguments),
+        "seconds": seconds,
     }
     answer = _child.ask(json.dumps(request).encode() + b"\n", seconds=seconds)
     if "broken" in answer:
@@ -103,9 +106,10 @@ class _Child:
                 return self._exchange(process, line, seconds=seconds)
             except TimeoutError as error:
                 self._end()
-                raise TookTooLong from error
+                raise TookTooLong("lua", seconds) from error
             except (OSError, ValueError) as error:
-                self._end()
+                if self._end() == -signal.SIGPROF:
+                    raise TookTooLong("lua", seconds) from error
                 raise ScriptFailed("lua execution error\nthe script died") from error
 
     def start(self) -> None:
@@ -114,8 +118,13 @@ class _Child:
             self._alive()
 
     def forget(self) -> None:
-        """Do not talk on the pipes of the parent after a fork."""
+        """Do not talk on the pipes of the parent after a fork, nor keep them open.
+
+        While somebody holds the other end its child would outlive it.
+        """
         self._lock = threading.Lock()
+        if self._process is not None:
+            _close(self._process)
         self._process = None
 
     def _alive(self) -> subprocess.Popen[bytes]:
@@ -125,11 +134,11 @@ class _Child:
                 [sys.executable, "-I", str(_CHILD)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=0,
                 env={},
                 close_fds=True,
             )
-            warm = json.dumps({"mode": "check", "source": "", "parameters": []}).encode() + b"\n"
-            self._exchange(self._process, warm, seconds=START_SECONDS_MAX)
+            self._exchange(self._process, _NOTHING, seconds=START_SECONDS_MAX)
         return self._process
 
     def _exchange(
@@ -137,11 +146,13 @@ class _Child:
     ) -> dict[str, Any]:
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"
-        process.stdin.write(line)
-        process.stdin.flush()
+        left = memoryview(line)
+        while left:
+            left = left[os.write(process.stdin.fileno(), left) :]
         answer = bytearray()
+        patience_s = PATIENCE * seconds + PATIENCE_S
         while not answer.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], seconds)
+            ready, _, _ = select.select([process.stdout], [], [], patience_s)
             if not ready:
                 raise TimeoutError
             piece = os.read(process.stdout.fileno(), 64 << 10)
@@ -150,15 +161,21 @@ class _Child:
             answer += piece
         return dict(json.loads(answer))
 
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process = None
+    def _end(self) -> int:
+        """End the process and return how it ended: by itself, if it had."""
+        assert self._process is not None, "it was asked"
+        ended, self._process = self._process, None
+        _close(ended)
+        with suppress(subprocess.TimeoutExpired):
+            return ended.wait(timeout=LAST_WORDS_S)
+        ended.kill()
+        return ended.wait()
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 _child = _Child()

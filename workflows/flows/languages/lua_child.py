@@ -8,6 +8,7 @@ import json
 import math
 import re
 import resource
+import signal
 import sys
 from typing import Any
 
@@ -15,9 +16,11 @@ from lupa.lua52 import LuaError, LuaMemoryError, LuaRuntime, LuaSyntaxError
 
 MEMORY_BYTES_MAX = 512 << 20
 LUA_BYTES_MAX = 64 << 20
+ANSWER_CHARS_MAX = 1 << 20
 CPU_SECONDS_MAX = 3_600
 DEPTH_MAX = 64
 INTEGER_MAX = 2.0**53
+NO_MEMORY = "not enough memory"
 _HUGE = sys.float_info.max
 
 _FORBIDDEN = [
@@ -45,7 +48,8 @@ class Unusable(Exception):
     pass
 
 
-def runtime() -> Any:
+def runtime() -> tuple[Any, Any]:
+    """Return a fresh Lua, and what calls a function of it."""
     lua = LuaRuntime(
         unpack_returned_tuples=False,
         register_eval=False,
@@ -54,6 +58,7 @@ def runtime() -> Any:
         max_memory=LUA_BYTES_MAX,
     )
     names = lua.globals()
+    guarded = lua.execute(GUARD)
     for name in _FORBIDDEN:
         names[name] = None
     for name in _NO_PATTERNS:
@@ -62,7 +67,20 @@ def runtime() -> Any:
     lua.execute(
         "local find = string.find; string.find = function(s, t, i) return find(s, t, i, true) end"
     )
-    return lua
+    return lua, guarded
+
+
+GUARD = """
+local getinfo, kind, xpcall = debug.getinfo, type, xpcall
+local function told(raised)
+  if kind(raised) == "string" or kind(raised) == "number" then return raised end
+  local at = getinfo(3, "Sl")
+  local where = at and at.currentline > 0 and at.short_src .. ":" .. at.currentline .. ": " or ""
+  return where .. "bad argument #-1 to '?' (string expected, got " .. kind(raised) .. ")"
+end
+return function(run, ...) return xpcall(run, told, ...) end
+"""
+"""Says of an error that is no text what the original says, with the line that raised it."""
 
 
 def _refuse(*_: Any) -> None:
@@ -98,9 +116,8 @@ def to_json(value: Any, depth: int = 0) -> Any:
         return storable(value if isinstance(value, str) else value.decode("utf-8", "replace"))
     if isinstance(value, int | float):
         return number(float(value))
-    if hasattr(value, "items"):
-        return table(value, depth)
-    raise Unusable(f"result has a {type(value).__name__}")
+    # Functions and the like are nothing, as in the original.
+    return table(value, depth) if hasattr(value, "items") else None
 
 
 def storable(text: str) -> str:
@@ -120,9 +137,8 @@ def number(value: float) -> Any:
 def table(value: Any, depth: int) -> Any:
     keys = list(value.keys())
     if keys and all(isinstance(key, int | float) for key in keys):
-        size = max(int(key) for key in keys)
-        if size <= 2 * len(keys) and all(float(key).is_integer() and key >= 1 for key in keys):
-            return [to_json(value[index], depth + 1) for index in range(1, size + 1)]
+        # As many as there are, counted from 1, as in the original: a hole costs the last ones.
+        return [to_json(value[index], depth + 1) for index in range(1, len(keys) + 1)]
     return {key_text(key): to_json(item, depth + 1) for key, item in value.items()}
 
 
@@ -132,30 +148,41 @@ def key_text(key: Any) -> str:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    lua = runtime()
+    lua, guarded = runtime()
     parameters = request["parameters"]
     try:
         function = compiled(lua, parameters, request["source"])
         if request["mode"] == "check":
             return {}
         given = request["arguments"]
-        found = function(*(to_lua(lua, given.get(name)) for name in parameters))
-        first = found[0] if isinstance(found, tuple) else found
-        if request["mode"] == "holds":
-            return {"value": first is not None and first is not False}
-        return {"value": to_json(first)}
+        found = guarded(function, *(to_lua(lua, given.get(name)) for name in parameters))
+        return outcome(request["mode"], found if isinstance(found, tuple) else (found,))
     except LuaSyntaxError:
         return {"broken": "syntax error"}
     except LuaMemoryError:
-        return {"failed": f"out of memory: more than {LUA_BYTES_MAX >> 20} MiB"}
+        return {"failed": OUT_OF_MEMORY}
     except (LuaError, Unusable, AttributeError, TypeError) as error:
-        return {"failed": told(error)}
+        return {"failed": told(str(error))}
 
 
-def told(error: Exception) -> str:
+def outcome(mode: str, found: tuple[Any, ...]) -> dict[str, Any]:
+    is_done, first, *_ = (*found, None)
+    if not is_done:
+        return {"failed": told(first)}
+    if mode == "holds":
+        return {"value": first is not None and first is not False}
+    return {"value": to_json(first)}
+
+
+OUT_OF_MEMORY = f"out of memory: more than {LUA_BYTES_MAX >> 20} MiB"
+
+
+def told(raised: Any) -> str:
     """Return an error in the original's words."""
-    text = str(error).split("\nstack traceback")[0]
-    text = text or "(error object is not a string)"
+    text = raised.decode("utf-8", "replace") if isinstance(raised, bytes) else str(raised)
+    text = text.split("\nstack traceback")[0]
+    if NO_MEMORY in text:
+        return OUT_OF_MEMORY
     return "runtime error: " + _NIL_CALL.sub("attempt to call a nil value", text)
 
 
@@ -165,7 +192,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin.buffer:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        request = json.loads(line)
+        # Its end, when it comes, is that of the process: a loop in Lua hears no signal.
+        signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+        said = json.dumps(answer(request))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if len(said) > ANSWER_CHARS_MAX:
+            said = json.dumps({"failed": "runtime error: result too large"})
+        sys.stdout.write(said + "\n")
         sys.stdout.flush()
 
 

@@ -8,7 +8,7 @@ What the original has and this has not, or has otherwise:
 | `gensym` | counts within one run | luck there; the same program gives the same symbols here |
 | `import` | finds no namespace | there is one namespace, and nothing to load from |
 | `generate` | runs its body at once | no threads; what it emits is bounded as all work is |
-| `macroexpand-1` | not declared | macros are forms of the compiler here, not code to look at |
+| `macroexpand-1` | knows the shorthands | a program cannot define macros |
 | functions as results | `#<function>` | there the address of a pointer |
 """
 
@@ -18,9 +18,13 @@ from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import budget
 from workflows.flows.languages.ale import (  # noqa: F401 (each registers its forms or names)
+    branches,
     code,
+    expansion,
     macros,
+    raising,
     sequences,
     special,
 )
@@ -39,7 +43,10 @@ def check(source: str, parameters: Sequence[str]) -> None:
     :raises ScriptBroken: with the reason, if it does not compile.
     """
     try:
-        _compiled(source, tuple(parameters))
+        with budget.spending("ale", budget.COMPILE_SECONDS_MAX):
+            _compiled(source, tuple(parameters))
+    except budget.TookTooLong as slow:
+        raise ScriptBroken("program too complex") from slow
     except AleError as error:
         raise ScriptBroken(str(error)) from error
     except RecursionError as error:
@@ -48,26 +55,32 @@ def check(source: str, parameters: Sequence[str]) -> None:
         raise ScriptBroken(f"malformed form: {error}") from error
 
 
-def evaluate(source: str, arguments: Mapping[str, Any]) -> Any:
+def evaluate(
+    source: str, arguments: Mapping[str, Any], *, seconds: float = budget.CONDITION_SECONDS_MAX
+) -> Any:
     """Return the value of a program as JSON.
 
+    :raises TookTooLong: if it takes more of the processor than it may.
     :raises ScriptFailed: if it fails.
     """
-    return _run(source, arguments, to_json)
+    return _run(source, arguments, to_json, seconds)
 
 
-def holds(source: str, arguments: Mapping[str, Any]) -> bool:
+def holds(
+    source: str, arguments: Mapping[str, Any], *, seconds: float = budget.CONDITION_SECONDS_MAX
+) -> bool:
     """Tell whether the value of a program is true: anything but false is.
 
-    :raises ScriptFailed: if it fails.
+    :raises TookTooLong, ScriptFailed: as `evaluate` does.
     """
-    return bool(_run(source, arguments, is_true))
+    return bool(_run(source, arguments, is_true, seconds))
 
 
-def _run(source: str, arguments: Mapping[str, Any], finish: Any) -> Any:
+def _run(source: str, arguments: Mapping[str, Any], finish: Any, seconds: float) -> Any:
     values = {name: from_json(value) for name, value in arguments.items()}
     try:
-        return finish(_compiled(source, tuple(sorted(arguments))).run(values))
+        with budget.spending("ale", seconds):
+            return finish(_compiled(source, tuple(sorted(arguments))).run(values))
     except Raised as error:
         # The original tells apart what a script raises and what it cannot do.
         raise ScriptFailed(f"ale execution error\n{error}") from error

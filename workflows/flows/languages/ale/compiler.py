@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflows.flows.languages import budget
 from workflows.flows.languages.ale.library import LIBRARY, call
 from workflows.flows.languages.ale.reader import Object, Set, Vector, read
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
+    Keyword,
     List,
     Pair,
     Symbol,
@@ -30,6 +32,7 @@ class Run:
     symbols: int = 0
 
     def spend(self) -> None:
+        budget.tick()
         self.steps -= 1
         if self.steps < 0:
             raise AleError(f"too much work: more than {STEPS_MAX} calls")
@@ -129,13 +132,17 @@ def compile_body(forms: Sequence[Any], scope: Scope) -> Code:
 
 
 def _defined_name(form: Any) -> str | None:
-    if isinstance(form, List) and len(form) > 1 and form[0] == Symbol("define"):
-        target = form[1]
-        return str(target[0]) if isinstance(target, List) else str(target)
+    if isinstance(form, List) and len(form) > 1 and str(form[0]) in _DEFINING:
+        target = form[2] if form[1] == Keyword("private") and len(form) > 2 else form[1]  # noqa: PLR2004 (a name)
+        return str(target[0]) if isinstance(target, List | Pair) else str(target)
     return None
 
 
+_DEFINING = frozenset({"define", "define*", "define-lambda"})
+
+
 def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch per form)
+    budget.tick()
     match form:
         case Symbol():
             return _name(form, scope)

@@ -4,9 +4,19 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import reduce
-from itertools import count, islice, pairwise
+from itertools import count, islice
 from typing import Any
 
+from workflows.flows.languages import budget
+from workflows.flows.languages.ale.numerics import (
+    chain,
+    divided,
+    minus,
+    modulo,
+    number,
+    plus,
+    times,
+)
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
@@ -15,6 +25,7 @@ from workflows.flows.languages.ale.values import (
     List,
     Pair,
     Symbol,
+    collected,
     items_of,
     key_text,
     printed,
@@ -23,7 +34,6 @@ from workflows.flows.languages.ale.values import (
 )
 
 TEXT_CHARS_MAX = 1 << 20
-INTEGER_BITS_MAX = 4096
 
 Call = Callable[..., Any]
 
@@ -38,16 +48,19 @@ def call(function: Any, *arguments: Any) -> Any:
 
     :raises AleError: if it cannot.
     """
+    budget.tick()
     match function:
         case Keyword():
             return _by_keyword(function, *arguments)
         case Mapping():
             return get_or(function, *arguments, missing=NULL)
-        case bool() | str():
+        case bool() | Symbol():
             raise AleError(f"{type_name(function)} cannot be called")
         case int():
-            return nth(arguments[0], function, *arguments[1:])
+            return nth(arguments[0], function, *(arguments[1:] or (NULL,)))
         case tuple() | Lazy():
+            return _sliced(collected(function), *arguments)
+        case str():
             return _sliced(function, *arguments)
         case _ if callable(function):
             return function(*arguments)
@@ -83,76 +96,21 @@ def get(target: Any, key: Any, *default: Any) -> Any:
 
 
 def nth(sequence: Any, index: Any, *default: Any) -> Any:
-    for item in islice(items_of(sequence), int(index), int(index) + 1):
-        return item
+    if index >= 0:
+        for item in islice(items_of(sequence), int(index), int(index) + 1):
+            return item
     if default:
         return default[0]
-    raise AleError(f"index out of bounds: {index}")
+    raise AleError("index out of bounds")
 
 
-def _sliced(sequence: Any, start: Any, *end: Any) -> Any:
-    items = tuple(items_of(sequence))
-    return items[int(start) : int(end[0])] if end else items[int(start) :]
-
-
-def number(value: Any, method: str = "Add") -> Any:
-    """Return a number as it is.
-
-    :raises AleError: in the words of the original, if it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
-        name = type_name(value)
-        raise AleError(f"interface conversion: {name} is not data.Number: missing method {method}")
-    return value
-
-
-def _bounded(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        value = value.numerator if value.denominator == 1 else value
-    if isinstance(value, int) and value.bit_length() > INTEGER_BITS_MAX:
-        raise AleError(f"number too large: more than {INTEGER_BITS_MAX} bits")
-    return value
-
-
-def _plus(*values: Any) -> Any:
-    return _bounded(sum((number(value) for value in values), 0))
-
-
-def _times(*values: Any) -> Any:
-    return reduce(lambda a, b: _bounded(a * number(b, "Mul")), values, 1)
-
-
-def _minus(first: Any, *rest: Any) -> Any:
-    if not rest:
-        return -number(first, "Sub")
-    return _bounded(reduce(lambda a, b: a - number(b, "Sub"), rest, number(first, "Sub")))
-
-
-def _divided(first: Any, *rest: Any) -> Any:
-    values = (first, *rest) if rest else (1, first)
-    return reduce(_quotient, (number(value, "Div") for value in values))
-
-
-def _quotient(left: Any, right: Any) -> Any:
-    if right == 0:
-        raise AleError("divide by zero")
-    if isinstance(left, float) or isinstance(right, float):
-        return left / right
-    return _bounded(Fraction(left) / Fraction(right))
-
-
-def _modulo(left: Any, right: Any) -> Any:
-    if number(right, "Mod") == 0:
-        raise AleError("divide by zero")
-    return number(left, "Mod") % right
-
-
-def _chain(holds: Callable[[Any, Any], bool]) -> Call:
-    def compare(*values: Any) -> bool:
-        numbers = [number(value) for value in values]
-        return all(holds(a, b) for a, b in pairwise(numbers))
-
-    return compare
+def _sliced(items: Any, start: Any, *end: Any) -> Any:
+    first, last = int(start), int(end[0]) if end else len(items)
+    if not 0 <= first <= last <= len(items):
+        if end:
+            raise AleError(f"{first} and {last} are not valid start/end indices")
+        raise AleError(f"{first} is an invalid start index")
+    return items[first:last]
 
 
 def _all_same(first: Any, *rest: Any) -> bool:
@@ -161,6 +119,7 @@ def _all_same(first: Any, *rest: Any) -> bool:
 
 def _joined(*values: Any) -> str:
     text = "".join(printed(value, quoted=False) for value in values if not is_null(value))
+    budget.made(len(text))
     if len(text) > TEXT_CHARS_MAX:
         raise AleError(f"string too long: more than {TEXT_CHARS_MAX} characters")
     return text
@@ -179,12 +138,14 @@ def _first(value: Any) -> Any:
 
 
 def _rest(value: Any) -> Any:
-    items = tuple(items_of(value))[1:]
+    if isinstance(value, str):
+        return value[1:]
+    items = collected(value)[1:]
     return List(items) if isinstance(value, List | Lazy) else items
 
 
 def _last(value: Any) -> Any:
-    items = tuple(items_of(value))
+    items = collected(value)
     return items[-1] if items else NULL
 
 
@@ -193,7 +154,7 @@ def _conj(target: Any, *values: Any) -> Any:
         return List((*reversed(values), *target))
     if isinstance(target, Mapping):
         return _assoc(target, *values)
-    return (*items_of(target), *values)
+    return (*collected(target), *values)
 
 
 def _assoc(target: Any, *pairs: Any) -> dict[Any, Any]:
@@ -223,22 +184,28 @@ def _filter(function: Any, sequence: Any) -> Lazy:
 
 def _reduce(function: Any, *rest: Any) -> Any:
     items = items_of(rest[-1])
-    start = rest[0] if len(rest) > 1 else next(items, NULL)
+    if len(rest) > 1:
+        start = rest[0]
+    else:
+        start = next(items, _NOTHING)
+        if start is _NOTHING:
+            return call(function)
     return reduce(lambda a, b: call(function, a, b), items, start)
 
 
+_NOTHING = object()
+
+
 def _apply(function: Any, *rest: Any) -> Any:
-    return call(function, *rest[:-1], *items_of(rest[-1]))
+    return call(function, *rest[:-1], *collected(rest[-1]))
 
 
 def _range(*bounds: Any) -> Lazy:
-    start, end, step = (0, None, 1)
-    if len(bounds) == 1:
-        end = bounds[0]
-    elif bounds:
-        start, end = bounds[0], bounds[1]
-        step = bounds[2] if len(bounds) > 2 else 1  # noqa: PLR2004 (start, end, step)
-    return Lazy(_counted(start, end, step))
+    """From zero or a first, up to a last or down to it: without a step, whichever way it is."""
+    start, end, *steps = bounds if len(bounds) > 1 else (0, *(bounds or (None,)))
+    end = None if end is None or is_null(end) else number(end)
+    [step] = steps or [1 if end is None or end > number(start) else -1]
+    return Lazy(_counted(number(start), end, number(step)))
 
 
 def _counted(start: Any, end: Any, step: Any) -> Iterator[Any]:
@@ -294,21 +261,23 @@ def _dropped(amount: Any, sequence: Any) -> Lazy:
 
 
 LIBRARY: dict[str, Any] = {
-    "+": _plus,
-    "-": _minus,
-    "*": _times,
-    "/": _divided,
-    "mod": _modulo,
-    "<": _chain(operator.lt),
-    ">": _chain(operator.gt),
-    "<=": _chain(operator.le),
-    ">=": _chain(operator.ge),
-    "=": _chain(operator.eq),
-    "!=": lambda *values: not _chain(operator.eq)(*values),
+    "+": plus,
+    "-": minus,
+    "*": times,
+    "/": divided,
+    "mod": modulo,
+    "modulo": modulo,
+    "<": chain(operator.lt),
+    ">": chain(operator.gt),
+    "<=": chain(operator.le),
+    ">=": chain(operator.ge),
+    "=": chain(operator.eq),
+    "!=": lambda *values: not chain(operator.eq)(*values),
     "eq": _all_same,
+    "!eq": lambda *values: not _all_same(*values),
     "not": lambda value: value is False,
     "inc": lambda value: number(value) + 1,
-    "dec": lambda value: number(value, "Sub") - 1,
+    "dec": lambda value: number(value) - 1,
     "str": _joined,
     "str!": lambda *values: " ".join(printed(value) for value in values),
     "length": _length,
@@ -323,9 +292,11 @@ LIBRARY: dict[str, Any] = {
     "assoc": _assoc,
     "dissoc": _dissoc,
     "conj": _conj,
-    "cons": lambda item, sequence: (item, *items_of(sequence)),
-    "append": lambda sequence, *items: (*items_of(sequence), *items),
-    "reverse": lambda sequence: tuple(items_of(sequence))[::-1],
+    "cons": lambda item, sequence: (item, *collected(sequence)),
+    "append": lambda sequence, *items: (*collected(sequence), *items),
+    "reverse": lambda sequence: (sequence if isinstance(sequence, str) else collected(sequence))[
+        ::-1
+    ],
     "list": lambda *items: List(items),
     "vector": lambda *items: tuple(items),
     "object": _object,
@@ -336,14 +307,16 @@ LIBRARY: dict[str, Any] = {
     "map": _map,
     "filter": _filter,
     "reduce": _reduce,
+    "fold-left": _reduce,
+    "foldl": _reduce,
     "apply": _apply,
     "range": _range,
     "take": _taken,
     "drop": _dropped,
     "concat": _concat,
-    "seq->vector": lambda sequence: tuple(items_of(sequence)),
-    "seq->list": lambda sequence: List(items_of(sequence)),
-    "seq->object": lambda sequence: _object(*items_of(sequence)),
+    "seq->vector": lambda *sequences: collected(_concat(*sequences)),
+    "seq->list": lambda *sequences: List(collected(_concat(*sequences))),
+    "seq->object": lambda *sequences: _object(*collected(_concat(*sequences))),
     "index-of": _index_of,
     "identity": lambda value: value,
     "constantly": lambda value: lambda *_: value,

@@ -18,6 +18,16 @@ def _when_let(parts: Sequence[Any], scope: Scope) -> Code:
     return SPECIAL["if-let"]((parts[0], body, NULL), scope)
 
 
+def _for_each(parts: Sequence[Any], scope: Scope) -> Code:
+    return compile_form(List((Symbol("last!"), List((Symbol("for"), *parts)))), scope)
+
+
+def _negated(name: str) -> Callable[[Sequence[Any], Scope], Code]:
+    return lambda parts, scope: compile_form(
+        List((Symbol("not"), List((Symbol(name), *parts)))), scope
+    )
+
+
 def _thunk(parts: Sequence[Any], scope: Scope) -> Code:
     return SPECIAL["lambda"]((NULL, *parts), scope)
 
@@ -39,26 +49,34 @@ def _some_last(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _conditional(thread: str) -> Callable[[Sequence[Any], Scope], Code]:
-    """`cond->` and `cond->>`: pairs of a test and a step; a step is taken if its test holds."""
+    """`cond->` and `cond->>`: pairs of a test and a step, the value threaded through both."""
 
     def form(parts: Sequence[Any], scope: Scope) -> Code:
         start, pairs = compile_form(parts[0], scope), [_pair(part) for part in parts[1:]]
         inner = scope.plus(str(_PLACE))
         made = [
-            (compile_form(test, scope), SPECIAL[thread]((_PLACE, step), inner))
+            (_tested(test, inner, thread), SPECIAL[thread]((_PLACE, step), inner))
             for test, step in pairs
         ]
 
         def run(env: Env) -> Any:
             value = start(env)
             for test, step in made:
-                if is_true(test(env)):
-                    value = step(env.inner({str(_PLACE): value}))
+                placed = env.inner({str(_PLACE): value})
+                if is_true(test(placed)):
+                    value = step(placed)
             return value
 
         return run
 
     return form
+
+
+def _tested(test: Any, scope: Scope, thread: str) -> Code:
+    """Return the condition: what a constant is said to be of the value, is so of any."""
+    if isinstance(test, List | Symbol) and test:
+        return SPECIAL[thread]((_PLACE, test), scope)
+    return compile_form(test, scope)
 
 
 def _pair(form: Any) -> tuple[Any, Any]:
@@ -108,6 +126,9 @@ def _splices(form: Any) -> bool:
 
 SPECIAL |= {
     "when-let": _when_let,
+    "for-each": _for_each,
+    "!and": _negated("and"),
+    "!or": _negated("or"),
     "thunk": _thunk,
     "some->>": _some_last,
     "cond->": _conditional("->"),

@@ -13,7 +13,7 @@ DEPTH_MAX = 100
 
 _TOKEN = re.compile(
     r"""
-    (?P<space>[\s]+|;[^\n]*|\#\|.*?\|\#)
+    (?P<space>[\s]+|;[^\n]*)
   | (?P<open>\#\{|[\(\[\{])
   | (?P<close>[\)\]\}])
   | (?P<text>"(?:\\.|[^"\\])*")
@@ -77,6 +77,14 @@ def read(source: str, *, column: int = 0) -> list[Any]:
 def _tokens(source: str, column: int) -> Iterator[_Token]:
     at, line, start = 0, 1, -column
     while at < len(source):
+        if source.startswith("#|", at):
+            end = source.find("|#", at + 2)
+            if end < 0:
+                raise AleError(f"comment not closed (line {line}, column {at - start + 1})")
+            line += source.count("\n", at, end)
+            start = max(start, source.rfind("\n", at, end) + 1)
+            at = end + 2
+            continue
         found = _TOKEN.match(source, at)
         if found is None:
             what = "string not closed" if source[at] == '"' else f"unexpected {source[at]}"

@@ -13,8 +13,11 @@ from workflows.flows.languages.ale.values import (
     Lazy,
     List,
     Pair,
+    Raised,
     Symbol,
+    collected,
     items_of,
+    printed,
     same,
 )
 
@@ -83,16 +86,34 @@ def _take_while(holds: Any, sequence: Any) -> Lazy:
     return Lazy(takewhile(lambda item: is_true(call(holds, item)), items_of(sequence)))
 
 
-def _fold_left(function: Any, start: Any, sequence: Any) -> Any:
-    for item in items_of(sequence):
-        start = call(function, start, item)
-    return start
+def _fold_right(function: Any, *rest: Any) -> Any:
+    def swapped(left: Any, right: Any) -> Any:
+        return call(function, right, left)
+
+    return LIBRARY["fold-left"](swapped, *rest[:-1], collected(rest[-1])[::-1])
 
 
-def _fold_right(function: Any, start: Any, sequence: Any) -> Any:
-    for item in reversed(tuple(items_of(sequence))):
-        start = call(function, item, start)
-    return start
+def _seq(value: Any) -> Any:
+    """Return what has elements, and false for everything else."""
+    has_some = LIBRARY["seq?"](value) or isinstance(value, str)
+    return value if has_some and next(items_of(value), _END) is not _END else False
+
+
+def _seq_demanded(value: Any) -> Any:
+    if not LIBRARY["seq?"](value) and not isinstance(value, str):
+        raise Raised(f"value can't act as a sequence: {printed(value)}")
+    return _seq(value)
+
+
+_END = object()
+
+
+def _partition(amount: Any, *rest: Any) -> Lazy:
+    step, items = int(rest[0]) if len(rest) > 1 else int(amount), collected(rest[-1])
+    if step < 1:
+        raise AleError("a partition needs a step")
+    starts = range(0, len(items), step)
+    return Lazy(List(items[start : start + int(amount)]) for start in starts)
 
 
 def _contains(target: Any, key: Any) -> bool:
@@ -113,7 +134,7 @@ def _part(path: str) -> Callable[[Any], Any]:
 
 
 def _parts() -> Iterator[tuple[str, Any]]:
-    for length in (2, 3):
+    for length in (2, 3, 4):
         for letters in product("ad", repeat=length):
             path = "".join(letters)
             yield f"c{path}r", _part(path)
@@ -132,15 +153,25 @@ LIBRARY.update(
     {
         "cartesian-product": _cartesian,
         "contains?": _contains,
-        "fold-left": _fold_left,
         "fold-right": _fold_right,
-        "foldl": _fold_left,
+        "fold-right!": _fold_right,
         "foldr": _fold_right,
         "map!": lambda function, sequence: List(call(function, x) for x in items_of(sequence)),
         "mapcat": _mapcat,
         "no-op": lambda *_values: NULL,
-        "seq": lambda sequence: sequence if next(items_of(sequence), None) is not None else NULL,
-        "seq!": lambda sequence: List(items_of(sequence)),
+        "partition": _partition,
+        "seq": _seq,
+        "seq!": _seq_demanded,
+        "length!": LIBRARY["length"],
+        "last!": LIBRARY["last"],
+        "nth!": LIBRARY["nth"],
+        "reverse!": LIBRARY["reverse"],
+        "append*": LIBRARY["append"],
+        "concat!": lambda *sequences: List(collected(LIBRARY["concat"](*sequences))),
+        "cons*": lambda sequence, *items: (*reversed(items), *collected(sequence)),
+        "+inf": math.inf,
+        "-inf": -math.inf,
+        "nan": math.nan,
         "seq->set": lambda sequence: frozenset(items_of(sequence)),
         "set": lambda *items: frozenset(items),
         "take-while": _take_while,

@@ -20,11 +20,10 @@ from workflows.flows.languages.ale.values import (
     Keyword,
     Lazy,
     List,
-    Raised,
+    Pair,
     Symbol,
     items_of,
     printed,
-    same,
 )
 
 
@@ -47,57 +46,10 @@ def as_datum(form: Any) -> Any:
 
 
 def _if(parts: Sequence[Any], scope: Scope) -> Code:
-    _demand("if", parts, 2, 3)
+    demand("if", parts, 2, 3)
     condition, then = compile_form(parts[0], scope), compile_form(parts[1], scope)
     otherwise = compile_form(parts[2], scope) if len(parts) > 2 else (lambda _env: NULL)  # noqa: PLR2004
     return lambda env: then(env) if is_true(condition(env)) else otherwise(env)
-
-
-def _when(parts: Sequence[Any], scope: Scope) -> Code:
-    condition, body = compile_form(parts[0], scope), compile_body(parts[1:], scope)
-    return lambda env: body(env) if is_true(condition(env)) else NULL
-
-
-def _unless(parts: Sequence[Any], scope: Scope) -> Code:
-    condition, body = compile_form(parts[0], scope), compile_body(parts[1:], scope)
-    return lambda env: NULL if is_true(condition(env)) else body(env)
-
-
-def _cond(parts: Sequence[Any], scope: Scope) -> Code:
-    clauses = [_clause(clause) for clause in parts]
-    made = [
-        (compile_form(True if test == Keyword("else") else test, scope), compile_body(body, scope))
-        for test, *body in clauses
-    ]
-
-    def run(env: Env) -> Any:
-        for condition, body in made:
-            if is_true(condition(env)):
-                return body(env)
-        return NULL
-
-    return run
-
-
-def _case(parts: Sequence[Any], scope: Scope) -> Code:
-    subject = compile_form(parts[0], scope)
-    clauses = [_clause(clause) for clause in parts[1:]]
-    made = [(compile_form(test, scope), compile_body(body, scope)) for test, *body in clauses]
-
-    def run(env: Env) -> Any:
-        value = subject(env)
-        for test, body in made:
-            if same(value, test(env)):
-                return body(env)
-        raise AleError("no cases could be matched")
-
-    return run
-
-
-def _clause(form: Any) -> tuple[Any, ...]:
-    if not isinstance(form, Vector) or len(form.items) < 2:  # noqa: PLR2004 (test and body)
-        raise AleError(f"clause must be a vector of test and body: {_shown(form)}")
-    return form.items
 
 
 def _and(parts: Sequence[Any], scope: Scope) -> Code:
@@ -129,7 +81,7 @@ def _or(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _let(parts: Sequence[Any], scope: Scope) -> Code:
-    bindings = _bindings(parts[0])
+    bindings = bindings_of(parts[0])
     made = [(name, compile_form(value, scope)) for name, value in bindings]
     body = compile_body(parts[1:], scope.plus(*(name for name, _ in bindings)))
     return lambda env: body(env.inner({name: value(env) for name, value in made}))
@@ -137,7 +89,7 @@ def _let(parts: Sequence[Any], scope: Scope) -> Code:
 
 def _let_star(parts: Sequence[Any], scope: Scope) -> Code:
     made: list[tuple[str, Code]] = []
-    for name, value in _bindings(parts[0]):
+    for name, value in bindings_of(parts[0]):
         made.append((name, compile_form(value, scope)))
         scope = scope.plus(name)
     body = compile_body(parts[1:], scope)
@@ -152,7 +104,7 @@ def _let_star(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _let_rec(parts: Sequence[Any], scope: Scope) -> Code:
-    bindings = _bindings(parts[0])
+    bindings = bindings_of(parts[0])
     scope = scope.plus(*(name for name, _ in bindings))
     made = [(name, compile_form(value, scope)) for name, value in bindings]
     body = compile_body(parts[1:], scope)
@@ -166,19 +118,19 @@ def _let_rec(parts: Sequence[Any], scope: Scope) -> Code:
     return run
 
 
-def _bindings(form: Any) -> list[tuple[str, Any]]:
+def bindings_of(form: Any) -> list[tuple[str, Any]]:
     vectors = form if isinstance(form, List) else (form,)
     pairs: list[tuple[Any, Any]] = []
     for vector in vectors:
         if not isinstance(vector, Vector) or len(vector.items) % 2:
-            raise AleError(f"bindings must be vectors of name and value: {_shown(form)}")
+            raise AleError(f"bindings must be vectors of name and value: {shown(form)}")
         pairs += zip(vector.items[::2], vector.items[1::2], strict=True)
     return [(str(name), value) for name, value in pairs]
 
 
 def _lambda(parts: Sequence[Any], scope: Scope) -> Code:
-    if parts and isinstance(parts[0], Vector):
-        return _arities([parts[0].items], scope)
+    if parts and all(isinstance(part, Vector) and part.items for part in parts):
+        return _arities([part.items for part in parts], scope)
     if parts and all(_is_arity(part) for part in parts):
         return _arities([(part[0], *part[1:]) for part in parts], scope)
     return _arities([parts], scope)
@@ -199,15 +151,43 @@ def _arities(clauses: Sequence[Sequence[Any]], scope: Scope) -> Code:
                     if rest:
                         values[rest] = List(arguments[len(names) :])
                     return _entered(env.inner(values), body)
-            raise AleError(f"got {len(arguments)} arguments, expected another number")
+            raise AleError("no matching parameter pattern")
 
         return procedure
 
     return run
 
 
+def _lambda_rec(parts: Sequence[Any], scope: Scope) -> Code:
+    """A procedure that knows itself by a name."""
+    name = str(parts[0])
+    made = _lambda(parts[1:], scope.plus(name))
+
+    def run(env: Env) -> Any:
+        inner = env.inner({})
+        inner.values[name] = made(inner)
+        return inner.values[name]
+
+    return run
+
+
+def _letfn(parts: Sequence[Any], scope: Scope) -> Code:
+    """Procedures that know one another: `(lambda-rec name (x) ...)`, or pairs as in let-rec."""
+    forms = parts[0].items if isinstance(parts[0], Vector) else parts[0]
+    if not all(isinstance(form, List) and len(form) > 1 for form in forms):
+        return _let_rec(parts, scope)
+    pairs = [part for form in forms for part in (form[1], form)]
+    return _let_rec((Vector(tuple(pairs)), *parts[1:]), scope)
+
+
+def _label(parts: Sequence[Any], scope: Scope) -> Code:
+    return _let_rec((Vector((parts[0], parts[1])), parts[0]), scope)
+
+
 def _arity(names: Any, body: Sequence[Any], scope: Scope) -> tuple[list[str], str, Code]:
-    items = names.items if isinstance(names, Vector) else names
+    if isinstance(names, Symbol):
+        return [], str(names), compile_body(body, scope.plus(str(names)))
+    items = names.items if isinstance(names, Vector) else listed(names)
     plain, rest = [str(name) for name in items], ""
     if len(plain) > 1 and plain[-2] == ".":
         plain, rest = plain[:-2], plain[-1]
@@ -229,7 +209,8 @@ def _entered(env: Env, body: Code) -> Any:
 
 
 def _define(parts: Sequence[Any], scope: Scope) -> Code:
-    target = parts[0]
+    parts = [part for part in parts if part != Keyword("private")]
+    target = listed(parts[0])
     if isinstance(target, List):
         name = str(target[0])
         value = _arities([(List(target[1:]), *parts[1:])], scope)
@@ -241,6 +222,15 @@ def _define(parts: Sequence[Any], scope: Scope) -> Code:
         return env.values[name]
 
     return run
+
+
+def listed(form: Any) -> Any:
+    """Return `(x . rest)` as the list that it was written as; what is no pair as it is."""
+    return List((form[0], Symbol("."), form[1])) if isinstance(form, Pair) else form
+
+
+def _define_lambda(parts: Sequence[Any], scope: Scope) -> Code:
+    return _define((parts[0], List((Symbol("lambda"), *parts[1:]))), scope)
 
 
 def _begin(parts: Sequence[Any], scope: Scope) -> Code:
@@ -278,7 +268,7 @@ def _some(parts: Sequence[Any], scope: Scope) -> Code:
 
 def _let_thread(parts: Sequence[Any], scope: Scope) -> Code:
     """`let->`: each form gives the name its next value."""
-    [(name, value)] = _bindings(parts[0])
+    [(name, value)] = bindings_of(parts[0])
     first = compile_form(value, scope)
     steps = [compile_form(step, scope.plus(name)) for step in parts[1:]]
 
@@ -291,22 +281,10 @@ def _let_thread(parts: Sequence[Any], scope: Scope) -> Code:
     return run
 
 
-def _if_let(parts: Sequence[Any], scope: Scope) -> Code:
-    [(name, value)] = _bindings(parts[0])
-    condition, then = compile_form(value, scope), compile_form(parts[1], scope.plus(name))
-    otherwise = compile_form(parts[2], scope) if len(parts) > 2 else (lambda _env: NULL)  # noqa: PLR2004
-
-    def run(env: Env) -> Any:
-        found = condition(env)
-        return then(env.inner({name: found})) if is_true(found) else otherwise(env)
-
-    return run
-
-
 def _for(parts: Sequence[Any], scope: Scope) -> Code:
     """`for`: the body for every combination, the last name changing fastest."""
     made: list[tuple[str, Code]] = []
-    for name, sequence in _bindings(parts[0]):
+    for name, sequence in bindings_of(parts[0]):
         made.append((name, compile_form(sequence, scope)))
         scope = scope.plus(name)
     body = compile_body(parts[1:], scope)
@@ -323,71 +301,40 @@ def _for(parts: Sequence[Any], scope: Scope) -> Code:
     return lambda env: Lazy(produce(env, made))
 
 
-def _try(parts: Sequence[Any], scope: Scope) -> Code:
-    plain = [part for part in parts if not _is_clause(part, "catch", "finally")]
-    catches = [part for part in parts if _is_clause(part, "catch")]
-    body = compile_body(plain, scope) if plain else (lambda _env: NULL)
-    if not catches:
-        return body
-    names = catches[0][1]
-    name = str((names.items if isinstance(names, Vector) else (names,))[-1])
-    handler = compile_body(catches[0][2:], scope.plus(name))
-
-    def run(env: Env) -> Any:
-        try:
-            return body(env)
-        except AleError as error:
-            return handler(env.inner({name: str(error)}))
-
-    return run
+def demand(what: str, parts: Sequence[Any], least: int, most: int | None = None) -> None:
+    """Raises AleError if a form has not as many parts as it must have."""
+    if most is None and len(parts) < least:
+        raise AleError(f"{what}: expected at least {least} arguments, got {len(parts)}")
+    if most is not None and not least <= len(parts) <= most:
+        raise AleError(f"{what}: expected between {least} and {most} arguments, got {len(parts)}")
 
 
-def _is_clause(form: Any, *heads: str) -> bool:
-    return isinstance(form, List) and bool(form) and str(form[0]) in heads
-
-
-def _raise(parts: Sequence[Any], scope: Scope) -> Code:
-    value = compile_form(parts[0], scope)
-
-    def run(env: Env) -> Any:
-        raise Raised(printed(value(env), quoted=False))
-
-    return run
-
-
-def _demand(what: str, parts: Sequence[Any], least: int, most: int) -> None:
-    if not least <= len(parts) <= most:
-        raise AleError(f"{what} takes {least} to {most} forms, got {len(parts)}")
-
-
-def _shown(form: Any) -> str:
+def shown(form: Any) -> str:
     return printed(as_datum(form))
 
 
 SPECIAL |= {
     "quote": _quote,
     "if": _if,
-    "when": _when,
-    "unless": _unless,
-    "cond": _cond,
-    "case": _case,
     "and": _and,
     "or": _or,
     "let": _let,
     "let*": _let_star,
     "let-rec": _let_rec,
-    "letfn": _let_rec,
+    "letfn": _letfn,
+    "label": _label,
     "lambda": _lambda,
+    "λ": _lambda,
+    "lambda-rec": _lambda_rec,
     "fn": _lambda,
     "define": _define,
+    "define*": _define,
+    "define-lambda": _define_lambda,
     "begin": _begin,
     "do": _begin,
     "->": _threaded(is_first=True),
     "->>": _threaded(is_first=False),
     "some->": _some,
     "let->": _let_thread,
-    "if-let": _if_let,
     "for": _for,
-    "try": _try,
-    "raise": _raise,
 }

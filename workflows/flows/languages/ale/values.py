@@ -11,7 +11,11 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
+from workflows.flows.languages import budget
+
 SEQUENCE_ITEMS_MAX = 100_000
+ITEM_COST = 4
+"""What an element of a list counts for beside a character."""
 DEPTH_MAX = 64
 _INTEGER_MAX = 2**63 - 1
 _EXACT_MAX = 2**53 - 1
@@ -62,6 +66,8 @@ class Lazy:
     def __iter__(self) -> Iterator[Any]:
         yield from self._made
         for item in self._source:
+            budget.tick()
+            budget.made(ITEM_COST)
             self._made.append(item)
             if len(self._made) > SEQUENCE_ITEMS_MAX:
                 raise AleError(f"sequence too long: more than {SEQUENCE_ITEMS_MAX} items")
@@ -82,6 +88,16 @@ def items_of(value: Any) -> Iterator[Any]:
             return iter(value)
         case _:
             raise AleError(f"interface conversion: {type_name(value)} is not data.Sequence")
+
+
+def collected(value: Any) -> tuple[Any, ...]:
+    """Return the elements of anything that has some, all at once.
+
+    :raises AleError: if it has none by its nature.
+    """
+    items = tuple(items_of(value))
+    budget.made(len(items) * ITEM_COST)
+    return items
 
 
 def from_json(value: Any) -> Any:
@@ -109,6 +125,7 @@ def weigh(value: Any) -> None:
     """
     ahead, seen = [(value, 0)], 0
     while ahead:
+        budget.tick()
         one, depth = ahead.pop()
         if isinstance(one, Mapping):
             items: Iterator[Any] = iter([part for pair in one.items() for part in pair])
@@ -202,8 +219,8 @@ def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewis
         case float() | int() | Fraction():
             return str(value)
         case Mapping():
-            inner = (f"{_shown(key)} {_shown(item)}" for key, item in value.items())
-            return "{" + " ".join(inner) + "}"
+            shown = sorted((_shown(key), _shown(item)) for key, item in value.items())
+            return "{" + " ".join(f"{key} {item}" for key, item in shown) + "}"
         case frozenset():
             return "#{" + " ".join(_shown(item) for item in value) + "}"
         case Pair():
@@ -217,7 +234,12 @@ def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewis
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return text.translate(_ESCAPES)
+
+
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
+)
 
 
 _TYPE_NAMES: tuple[tuple[Callable[[Any], bool], str], ...] = (

@@ -22,6 +22,10 @@ class TestLua:
             ("return n + 0.5", {"result": 3.5}),
             ("return {}", {}),
             ("return {1, 2, 3}", {"result": [1, 2, 3]}),
+            ("return {o = {1, nil, 3}}", {"o": [1, None]}),
+            ("return {f = function() end, o = {nil}}", {"f": None, "o": {}}),
+            ("return 2^53", {"result": 2.0**53}),
+            ("return '007'", {"result": "007"}),
             ("return os", {"result": None}),
             ("return io", {"result": None}),
         ],
@@ -40,11 +44,23 @@ class TestLua:
 
         assert lua("return 1") == {"result": 1}
 
-    def test_names_line_and_message_of_an_error(self) -> None:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('error("bad")', "bad"),
+            ("error(5)", "5"),
+            ("error({})", "bad argument #-1 to '?' (string expected, got table)"),
+            ("error()", "bad argument #-1 to '?' (string expected, got nil)"),
+            ("return nothing.there", "attempt to index global 'nothing' (a nil value)"),
+        ],
+    )
+    def test_names_line_and_message_of_an_error(self, text: str, message: str) -> None:
         with pytest.raises(ScriptFailed) as failed:
-            lua('error("bad")')
+            lua(text)
 
-        assert str(failed.value).endswith(":2: bad")
+        assert str(failed.value) == (
+            f'lua execution error\nruntime error: [string ""]:2: {message}'
+        )
 
     def test_takes_zero_and_the_empty_text_for_true(self) -> None:
         holds = [

@@ -1,0 +1,76 @@
+"""The processes in which Lua runs: never more than one, none left behind, no zombies."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.languages import lua
+
+ROOT = Path(__file__).parents[5]
+
+
+def children_of(pid: int) -> list[str]:
+    """Return the states of the processes whose parent is `pid`; `Z` is a zombie."""
+    states = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if int(parent) == pid:
+            states.append(state)
+    return states
+
+
+class TestChildren:
+    def test_that_hit_a_limit_are_gone_before_the_next_one_begins(self) -> None:
+        lua.warm()
+        before = len(children_of(os.getpid()))
+
+        for text in ("while true do end", "return string.rep('x', 1e9)", "return 0/0"):
+            with pytest.raises(ScriptFailed):
+                lua.evaluate(text, {}, seconds=0.05)
+            assert lua.evaluate("return 1", {}) == 1
+
+        states = children_of(os.getpid())
+        assert len(states) == before
+        assert "Z" not in states
+
+    @pytest.mark.parametrize("script", ["return 1", "while true do end"])
+    def test_do_not_outlive_a_worker_that_was_killed(self, script: str) -> None:
+        """Also when the worker had forked, and the fork holds the pipes, and lives on."""
+        program = f"""
+            import os, threading, time
+            from workflows.flows.languages import lua
+            lua.warm()
+            print(lua._child._process.pid, flush=True)
+            if os.fork() == 0:
+                time.sleep(30)
+            threading.Thread(target=lua.evaluate, args=({script!r}, {{}}), daemon=True).start()
+            time.sleep(30)
+        """
+        worker = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert worker.stdout is not None
+        with worker.stdout as said:
+            child = os.pidfd_open(int(said.readline()))
+
+        worker.kill()
+        worker.wait()
+        ended, _, _ = select.select([child], [], [], 10)
+
+        os.killpg(worker.pid, signal.SIGKILL)
+        os.close(child)
+        assert ended

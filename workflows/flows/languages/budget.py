@@ -1,0 +1,127 @@
+"""How much of the processor and of memory one script may take here, whatever its language.
+
+The time is that of the thread, so a busy machine takes nothing from a script. What is run
+by our own evaluator asks by itself (`tick`); what a library runs is asked for at every
+call that it makes (`watched`).
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import CO_GENERATOR
+from types import FrameType
+from typing import Any
+
+from workflows.flows.domain.gates import ScriptFailed
+
+COMPILE_SECONDS_MAX = 0.2
+CONDITION_SECONDS_MAX = 0.2
+SCRIPT_SECONDS_MAX = 1.0
+MADE_MAX = 16 << 20
+"""Characters and items that one script may make in all, whether it keeps them or not."""
+_LOOK_EVERY_S = 0.005
+"""Looking at the clock of the thread is a system call; the other clock is none."""
+
+
+class TookTooLong(ScriptFailed):
+    """A script is not done in its time."""
+
+    def __init__(self, language: str, seconds: float) -> None:
+        super().__init__(
+            f"{language} execution error\nthe script took more than "
+            f"{seconds * 1000:.0f} ms of processor time"
+        )
+
+
+class TookTooMuch(ScriptFailed):
+    """A script makes more than it may hold."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(
+            f"{language} execution error\nthe script made more than {MADE_MAX >> 20} Mi "
+            "characters and items"
+        )
+
+
+class Budget:
+    """What is left to one script."""
+
+    __slots__ = ("_began_at", "_language", "_look_at", "_made", "_seconds")
+
+    def __init__(self, language: str, seconds: float) -> None:
+        self._language, self._seconds = language, seconds
+        self._made = 0
+        self._began_at = time.thread_time()
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
+
+    def tick(self) -> None:
+        """Raises TookTooLong if nothing is left."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY_S
+        if time.thread_time() - self._began_at > self._seconds:
+            raise TookTooLong(self._language, self._seconds)
+
+    def made(self, size: int) -> None:
+        """Raises TookTooMuch if that was too much."""
+        self._made += size
+        if self._made > MADE_MAX:
+            raise TookTooMuch(self._language)
+
+
+class _Current(threading.local):
+    budget: Budget | None = None
+
+
+_current = _Current()
+
+
+def tick() -> None:
+    """Spend time of whatever script this thread runs.
+
+    :raises TookTooLong: if it has none left.
+    """
+    budget = _current.budget
+    if budget is not None:
+        budget.tick()
+
+
+def made(size: int) -> None:
+    """Charge whatever script this thread runs for a text or a list that it has made.
+
+    :raises TookTooMuch: if it has made too much.
+    """
+    budget = _current.budget
+    if budget is not None:
+        budget.made(size)
+
+
+@contextmanager
+def spending(language: str, seconds: float) -> Iterator[None]:
+    """Let what runs in the block, and ticks, take so much of the processor."""
+    before, _current.budget = _current.budget, Budget(language, seconds)
+    try:
+        yield
+    finally:
+        _current.budget = before
+
+
+@contextmanager
+def watched(language: str, seconds: float) -> Iterator[None]:
+    """Let what runs in the block take so much of the processor, though it never ticks."""
+    before = sys.getprofile()
+
+    def on_call(frame: FrameType, _event: str, _what: Any) -> None:
+        # A generator that is thrown away is called once more, and what it raises is lost.
+        if not frame.f_code.co_flags & CO_GENERATOR:
+            tick()
+
+    with spending(language, seconds):
+        sys.setprofile(on_call)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
