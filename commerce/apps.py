@@ -11,7 +11,6 @@ class CommerceConfig(AppConfig):
             approval_policies,
             boundaries,
             capabilities,
-            catalogue,
             checks,
             invariants,
             jobs,
@@ -22,6 +21,8 @@ class CommerceConfig(AppConfig):
             subscribers,
             timetable,
         )
+        from commerce.catalogue import bookings as _facts_of_bookings  # noqa: F401, PLC0415
+        from commerce.catalogue import money as _facts_of_money  # noqa: F401, PLC0415
         from commerce.commands import bookings, documents, invoices, money, products  # noqa: F401, PLC0415
         from commerce.reversals import bookings as _bookings  # noqa: F401, PLC0415
         from commerce.reversals import documents as _documents  # noqa: F401, PLC0415

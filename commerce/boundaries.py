@@ -6,6 +6,7 @@ from commerce.models import (
     BookingContact,
     BookingItem,
     Capture,
+    Chargeback,
     CreditNote,
     Delivery,
     DocumentAccess,
@@ -40,5 +41,6 @@ declare(DocumentAccess, booking="document__invoice__booking")
 declare(ExternalRef, booking="invoice__booking")
 declare(Payment, booking="invoice__booking", invoice="invoice")
 declare(Capture, booking="payment__invoice__booking")
+declare(Chargeback, booking="payment__invoice__booking", invoice="payment__invoice")
 declare(CreditNote, booking="invoice__booking", invoice="invoice")
 declare(Refund, booking="payment__invoice__booking", invoice="payment__invoice")

@@ -109,5 +109,15 @@ _declare("credit_note.issue", "Issue credit notes.", risk="critical")
 _declare("refund.read", "See refunds.")
 _declare("refund.request", "Ask for money to be given back.", risk="critical")
 _declare("refund.settle", "Note how a refund ended.", risk="critical")
+_declare("chargeback.read", "See what payment providers took back.")
+declare(
+    "chargeback.note",
+    meaning="Note that a payment provider took money back.",
+    resource="chargeback",
+    action="note",
+    risk="critical",
+    # Only who knows the provider's signing secret says so: nobody notes it by hand.
+    principals=[PrincipalKind.SYSTEM],
+)
 _declare("delivery.read", "See what was sent to customers, with addresses masked.")
 _declare("content.read", "See the copies of products in content systems.")

@@ -20,6 +20,11 @@ def cms_url() -> str:
     return str(settings.COMMERCE_CMS_URL)
 
 
+def payment_webhook_secrets() -> list[str]:
+    """With which secrets the payment provider may sign what it tells us; none: with no one."""
+    return list(settings.COMMERCE_PAYMENT_WEBHOOK_SECRETS)
+
+
 def data_keys() -> list[str]:
     """The keys of personal data, the one in use first; none means one made of SECRET_KEY."""
     return list(settings.COMMERCE_DATA_KEYS)

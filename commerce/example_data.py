@@ -9,9 +9,11 @@ from django.utils import timezone
 from commerce.domain.booking.state import Status
 from commerce.domain.cancellation import RefundType, Rule
 from commerce.domain.refunds import RefundMethod
+from commerce.domain.settlement import Report
 from commerce.models import (
     Booking,
     CancellationPolicy,
+    ExternalRef,
     Invoice,
     Payment,
     PaymentMethod,
@@ -20,8 +22,11 @@ from commerce.models import (
     RenditionFormat,
     Slot,
 )
+from commerce.ports import notifications
+from commerce.ports.payment import DEMO
 from commerce.services import (
     bookings,
+    chargebacks,
     document_access,
     invoices,
     payments,
@@ -29,10 +34,16 @@ from commerce.services import (
     products,
     refunds,
     renditions,
+    settlement,
     slots,
     travellers,
 )
+from commerce.services.acts import act
 from commerce.services.bookings import Wanted
+from commerce.services.chargebacks import Claimed
+from events import context
+from ledger import recording
+from ledger.domain.action import Kind
 
 POLICY = "Flexible"
 TIERS = (
@@ -57,6 +68,7 @@ PEOPLE = (
     ("Hedy", "Lamarr"),
     ("Mary", "Somerville"),
     ("Emmy", "Noether"),
+    ("Edith", "Clarke"),
 )
 
 
@@ -64,9 +76,9 @@ def plant() -> list[str]:
     """Make what is missing of the example, and return what was made. Harmless when repeated."""
     made = [*_products(_policy())]
     departures = list(Slot.objects.filter(product__name="Harbour cruise").order_by("starts_at"))
-    for number, (reference, act) in enumerate(_BOOKINGS.items()):
+    for number, (reference, live) in enumerate(_BOOKINGS.items()):
         if not Booking.objects.filter(external_ref=reference).exists():
-            act(_booking(reference, PEOPLE[number], departures[number % len(departures)]))
+            live(_booking(reference, PEOPLE[number], departures[number % len(departures)]))
             made.append(reference)
     return made
 
@@ -121,15 +133,19 @@ def _invoice(booking: Booking) -> Invoice:
     return invoices.issue_invoice(invoice_id=draft.pk)
 
 
-def _paid(booking: Booking) -> Payment:
-    invoice = _invoice(booking)
-    payment = payments.record_payment(
+def _pay(invoice: Invoice) -> Payment:
+    return payments.record_payment(
         invoice_id=invoice.pk,
-        amount_cents=invoice.total_cents,
+        amount_cents=invoice.balance_due_cents,
         currency=invoice.currency,
         method=PaymentMethod.BANK_TRANSFER,
         reference=invoice.number or "",
     )
+
+
+def _paid(booking: Booking) -> Payment:
+    invoice = _invoice(booking)
+    payment = _pay(invoice)
     renditions.generate_invoice_document(invoice_id=invoice.pk, format_=RenditionFormat.HTML)
     bookings.confirm_booking(booking_id=booking.pk)
     return payment
@@ -157,6 +173,34 @@ def _travel(booking: Booking) -> None:
     payment = _paid(booking)
     bookings.start_booking(booking_id=booking.pk)
     _audit(payment.invoice.renditions.get())
+
+
+def _charge_back(booking: Booking) -> None:
+    """Let a bank take a card payment back, and the customer pay in another way."""
+    invoice = _invoice(booking)
+    known_as = f"pay_{booking.number}"
+    at = timezone.now()
+    with recording.recorded(act("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
+        ref = ExternalRef.objects.create(invoice=invoice, provider=DEMO, external_id=known_as)
+    report = Report(
+        paid_amount_cents=invoice.total_cents,
+        currency=invoice.currency,
+        settled_at=at - timedelta(days=4),
+    )
+    settlement.book_report(ref=ref, report=report)
+    bookings.confirm_booking(booking_id=booking.pk)
+    claimed = Claimed(
+        provider=DEMO,
+        provider_ref=f"cb_{booking.number}",
+        capture_ref=known_as,
+        amount_cents=invoice.total_cents,
+        currency=invoice.currency,
+        reason="fraudulent",
+        occurred_at=at,
+    )
+    with context.acting(notifications.sender(DEMO)):
+        chargebacks.note_chargeback(claimed=claimed)
+    _pay(Invoice.objects.get(pk=invoice.pk))
 
 
 def _audit(document: Rendition) -> None:
@@ -197,5 +241,6 @@ _BOOKINGS = {
     "EXAMPLE-4": _confirm,
     "EXAMPLE-5": _cancel,
     "EXAMPLE-6": _travel,
+    "EXAMPLE-7": _charge_back,
 }
 """By reference, which is how a second planting knows them. The fifth leaves in 20 days."""

@@ -36,10 +36,11 @@ def lines_add_up() -> list[str]:
 @check("commerce-payments", "the completed payments of every invoice make what is paid on it")
 def payments_add_up() -> list[str]:
     found = _rows(
-        "SELECT i.id, i.paid_cents, coalesce(sum(p.amount_cents), 0) AS completed "
-        "FROM commerce_invoice i "
-        "LEFT JOIN commerce_payment p ON p.invoice_id = i.id AND p.status = 'completed' "
-        "GROUP BY i.id HAVING i.paid_cents <> coalesce(sum(p.amount_cents), 0)"
+        "SELECT i.id, i.paid_cents, coalesce(sum(p.amount_cents - p.charged_back_cents), 0) "
+        "FROM commerce_invoice i LEFT JOIN commerce_payment p "
+        "ON p.invoice_id = i.id AND p.status IN ('completed', 'charged_back') "
+        "GROUP BY i.id "
+        "HAVING i.paid_cents <> coalesce(sum(p.amount_cents - p.charged_back_cents), 0)"
     )
     return [f"invoice {row[0]}: {row[1]} paid, payments of {row[2]}" for row in found]
 
@@ -68,14 +69,27 @@ def seats_follow_bookings() -> list[str]:
     return [f"booking {row[0]} is {row[1]}, and item {row[2]} disagrees" for row in found]
 
 
-@check("commerce-refunds", "pending and settled refunds never exceed their payment")
-def refunds_are_covered() -> list[str]:
+@check("commerce-refunds", "refunds that hold and chargebacks never exceed their payment")
+def money_back_is_covered() -> list[str]:
     found = _rows(
-        "SELECT p.id, p.amount_cents, sum(r.amount_cents) FROM commerce_payment p "
+        "SELECT p.id, p.amount_cents, sum(r.amount_cents), p.charged_back_cents "
+        "FROM commerce_payment p "
         "JOIN commerce_refund r ON r.payment_id = p.id AND r.status <> 'failed' "
-        "GROUP BY p.id HAVING sum(r.amount_cents) > p.amount_cents"
+        "GROUP BY p.id HAVING sum(r.amount_cents) + p.charged_back_cents > p.amount_cents"
     )
-    return [f"payment {row[0]} of {row[1]}: refunds of {row[2]}" for row in found]
+    return [
+        f"payment {row[0]} of {row[1]}: refunds of {row[2]}, {row[3]} charged back" for row in found
+    ]
+
+
+@check("commerce-chargebacks", "the chargebacks of every payment make what is missing of it")
+def chargebacks_add_up() -> list[str]:
+    found = _rows(
+        "SELECT p.id, p.charged_back_cents, coalesce(sum(c.charged_back_cents), 0) "
+        "FROM commerce_payment p LEFT JOIN commerce_chargeback c ON c.payment_id = p.id "
+        "GROUP BY p.id HAVING p.charged_back_cents <> coalesce(sum(c.charged_back_cents), 0)"
+    )
+    return [f"payment {row[0]}: {row[1]} missing, chargebacks of {row[2]}" for row in found]
 
 
 @check("commerce-credit-notes", "credit notes never exceed their invoice, nor refunds their note")

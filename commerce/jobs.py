@@ -7,7 +7,17 @@ from django.utils import timezone
 
 from commerce import selectors, timetable
 from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
-from commerce.services import bookings, deliveries, forgetting, invoices, refunds, settlement
+from commerce.schemas import CENTS, CURRENCY, TEXT, TIME, record
+from commerce.services import (
+    bookings,
+    chargebacks,
+    deliveries,
+    forgetting,
+    invoices,
+    refunds,
+    settlement,
+)
+from commerce.services.chargebacks import Claimed
 from commerce.services.invoices import InvoiceNotDue
 from events import bus
 from events.domain.envelope import Envelope
@@ -72,6 +82,25 @@ def poll_settlement(claim: Claim) -> dict[str, Any]:
 def reverse_payment(claim: Claim) -> dict[str, Any]:
     """Have a provider take a capture back."""
     return refunds.reverse_at_provider(claim=claim)
+
+
+@job(
+    chargebacks.NOTE_CHARGEBACK,
+    capability="chargeback.note",
+    input_schema=record(
+        provider=TEXT,
+        providerRef=TEXT,
+        captureRef=TEXT,
+        amountCents=CENTS,
+        currency=CURRENCY,
+        reason=TEXT,
+        occurredAt=TIME,
+    ),
+    retry=_PROVIDER,
+)
+def note_chargeback(claim: Claim) -> None:
+    """Take off a payment what its provider took back."""
+    chargebacks.note_chargeback(claimed=Claimed.from_json(claim.input), claim=claim)
 
 
 @job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from commerce.models import (
     Booking,
+    Chargeback,
     CreditNote,
     DocumentAccess,
     Invoice,
@@ -81,6 +82,12 @@ for _model, _capability, _meaning, _names in (
         "refund.read",
         "What was given back.",
         "id payment_id status currency amount_cents created_at",
+    ),
+    (
+        Chargeback,
+        "chargeback.read",
+        "What a payment provider took back.",
+        "id payment_id currency claimed_cents charged_back_cents disputed_cents noted_at",
     ),
     (
         DocumentAccess,

@@ -1,7 +1,8 @@
 """What the ledger is told about the trade: what belongs together, and what must be on record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value
@@ -12,6 +13,7 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import RefundStatus
 from commerce.models import (
     Booking,
+    Chargeback,
     CreditNote,
     DocumentAccess,
     Invoice,
@@ -42,14 +44,34 @@ def _of_booking(booking_id: str) -> Iterator[Target]:
 
 def _of_invoice(invoice_id: str) -> Iterator[Target]:
     try:
-        payments = list(Payment.objects.filter(invoice__pk=invoice_id).values_list("pk", flat=True))
+        of_invoice: dict[str, QuerySet[Any]] = {
+            "payment": Payment.objects.filter(invoice__pk=invoice_id),
+            "credit_note": CreditNote.objects.filter(invoice__pk=invoice_id),
+            "document_access": DocumentAccess.objects.filter(document__invoice__pk=invoice_id),
+        }
     except ValidationError:
         return
-    for payment_id in payments:
-        yield Target(type="payment", id=str(payment_id))
-    accesses = DocumentAccess.objects.filter(document__invoice__pk=invoice_id)
-    for access_id in accesses.values_list("pk", flat=True):
-        yield Target(type="document_access", id=str(access_id))
+    yield from _rows(of_invoice)
+    yield from _money_back(payment__invoice__pk=invoice_id)
+
+
+def _of_payment(payment_id: str) -> Iterator[Target]:
+    try:
+        yield from _money_back(payment__pk=payment_id)
+    except ValidationError:
+        return
+
+
+def _money_back(**of: str) -> Iterator[Target]:
+    yield from _rows(
+        {"refund": Refund.objects.filter(**of), "chargeback": Chargeback.objects.filter(**of)}
+    )
+
+
+def _rows(found: Mapping[str, QuerySet[Any]]) -> Iterator[Target]:
+    for type_, rows in found.items():
+        for id_ in rows.values_list("pk", flat=True):
+            yield Target(type=type_, id=str(id_))
 
 
 def _stamped(stamp: str) -> QuerySet[Booking]:
@@ -74,6 +96,7 @@ def _issued() -> QuerySet[Invoice]:
 
 timelines.declare_related("booking", _of_booking)
 timelines.declare_related("invoice", _of_invoice)
+timelines.declare_related("payment", _of_payment)
 
 drift.declare_check(
     DriftCheck(
@@ -155,7 +178,7 @@ drift.declare_check(
 drift.declare_check(
     DriftCheck(
         name="payment_completed",
-        rows=partial(_payments, PaymentStatus.COMPLETED),
+        rows=lambda: Payment.objects.filter(paid_at__isnull=False),
         mark=Mark(
             actions=("payment.complete", "payment.record", "payment.capture"),
             target_type="payment",
@@ -258,5 +281,14 @@ drift.declare_check(
         mark=Mark(actions=("document_access.revoke",), target_type="document_access"),
         lasting=("document_access.revoke",),
         made_at="granted_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="chargeback_noted",
+        rows=Chargeback.objects.all,
+        mark=Mark(actions=("chargeback.note",), target_type="chargeback"),
+        lasting=("chargeback.note",),
+        made_at="noted_at",
     )
 )

@@ -19,7 +19,6 @@ from commerce.models import (
     ExternalRef,
     Invoice,
     Payment,
-    PaymentStatus,
     Refund,
     Rendition,
     RenditionStatus,
@@ -32,9 +31,10 @@ _WAITING = (InvoiceStatus.ISSUED.value, InvoiceStatus.PARTIALLY_PAID.value)
 _OPEN = (*_WAITING, InvoiceStatus.OVERDUE.value)
 
 
-def paid_cents(invoice_id: UUID) -> int:
-    """Return what completed payments of an invoice add up to."""
-    return _sum(Payment.objects.filter(invoice=invoice_id, status=PaymentStatus.COMPLETED))
+def charged_back_cents(*, invoice_id: UUID) -> int:
+    """Return how much of what was paid on an invoice its providers took back."""
+    payments = Payment.objects.filter(invoice=invoice_id)
+    return payments.aggregate(sum=Sum("charged_back_cents"))["sum"] or 0
 
 
 def credited_cents(invoice_id: UUID) -> int:
@@ -48,6 +48,11 @@ def refund_held_cents(*, payment_id: UUID | None = None, credit_note_id: UUID | 
     if payment_id is not None:
         return _sum(held.filter(payment=payment_id))
     return _sum(held.filter(credit_note=credit_note_id))
+
+
+def gone_cents(payment: Payment) -> int:
+    """Return how much of a payment is not left: held by refunds, or charged back."""
+    return refund_held_cents(payment_id=payment.pk) + payment.charged_back_cents
 
 
 def outstanding_cents(booking: Booking) -> int:

@@ -110,6 +110,10 @@ MEANINGS = {
     },
     "The trade": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",
+        "COMMERCE_PAYMENT_WEBHOOK_SECRETS": (
+            "With which secrets (`whsec_…`, separated by blanks) the payment provider signs what "
+            "it tells us; empty: it is not listened to. Two while one is replaced by another."
+        ),
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
         "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
         "COMMERCE_DATA_KEYS": (

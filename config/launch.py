@@ -21,6 +21,7 @@ from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
 from config.peers import Peers
 from config.supervisor import Part, Supervisor
+from examples.demo_peers.server import NOTIFY_URL
 
 HOST = "127.0.0.1"
 READY_SECONDS_MAX = 60
@@ -117,6 +118,7 @@ class Launch:
         os.environ.setdefault("DAYBOOK_HTTP_ALLOW", "127.0.0.0/8,::1/128")
         # Asynchronous steps deliver their results where this is served, on whatever port.
         os.environ.setdefault("DAYBOOK_WEBHOOK_BASE_URL", self.url)
+        os.environ.setdefault(NOTIFY_URL, f"{self.url}/api/v1/payment-providers/demo/notifications")
         os.environ.update(self.environment)
         if self.options.open_engine:
             os.environ["OPEN_ENGINE"] = "true"

@@ -34,4 +34,5 @@ class Peers:
 
     def serve(self) -> None:
         """Serve them until the process ends."""
-        server.serve(self.listener, server.all_peers())
+        mailbox = server.mailbox_of(os.environ)
+        server.serve(self.listener, server.all_peers(mailbox=mailbox))

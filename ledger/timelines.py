@@ -4,7 +4,7 @@ What belongs to a target is said by the room that owns it: the timeline of a boo
 travellers and invoices in it because `declare_related` says so.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from ledger.models import Entry, Sealed
 
 RELATED_MAX: Final = 500
 CHAIN_ENTRIES_MAX: Final = 50
+EXECUTED: Final = (Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value)
 
 Related = Callable[[str], Iterable[Target]]
 """Takes the id of a target; returns what belongs to it."""
@@ -70,6 +71,15 @@ def reads_under(policy: str, *, of: Target, since: datetime) -> QuerySet[Entry]:
         occurred_at__gte=since,
     )
     return looks.filter(disclosure__decision_policy=policy).order_by("occurred_at", "pk")
+
+
+def last_of(actions: Mapping[Target, str]) -> UUID | None:
+    """Return the newest entry of those that say that each target had its action done."""
+    found = Q(pk=None)
+    for target, name in actions.items():
+        found |= Q(target_type=target.type, target_id=target.id, action_name=name)
+    done = Entry.objects.filter(found, status__in=EXECUTED)
+    return done.order_by("-occurred_at", "-pk").values_list("pk", flat=True).first()
 
 
 def chain_of(entry: Entry) -> Chain:

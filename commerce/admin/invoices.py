@@ -11,6 +11,7 @@ from commerce import selectors
 from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
 from commerce.models import (
     Capture,
+    Chargeback,
     CreditNote,
     DocumentAccess,
     ExternalRef,
@@ -141,6 +142,7 @@ class PaymentAdmin(LookOnly):
         "status",
         "method",
         "amount_cents",
+        "charged_back_cents",
         "currency",
         "reference",
         "paid_at",
@@ -192,6 +194,25 @@ class RefundAdmin(LookOnly):
         "It has not gone back",
         lambda row: refunds.fail_refund(refund_id=row.pk, reason=BY_HAND),
     )
+
+
+@admin.register(Chargeback)
+class ChargebackAdmin(LookOnly):
+    reads = "chargeback.read"
+    list_display = [
+        "payment",
+        "provider",
+        "provider_ref",
+        "claimed_cents",
+        "charged_back_cents",
+        "disputed_cents",
+        "currency",
+        "noted_at",
+    ]
+    list_filter = ["provider", "noted_at"]
+    search_fields = ["provider_ref", "payment__invoice__number", "=id"]
+    list_select_related = ["payment__invoice"]
+    ordering = ["-noted_at"]
 
 
 @admin.register(NumberSeries)

@@ -11,6 +11,7 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import (
     Booking,
+    Chargeback,
     CreditNote,
     Delivery,
     DeliveryStatus,
@@ -117,6 +118,27 @@ class DocumentAccessFilters(filters.FilterSet):
         self, rows: QuerySet[DocumentAccess], _name: str, status: str
     ) -> QuerySet[DocumentAccess]:
         return selectors.accesses_in(AccessStatus(status), rows, at=timezone.now())
+
+
+class ChargebackFilters(filters.FilterSet):
+    payment_id = filters.UUIDFilter()
+    invoice_id = filters.UUIDFilter(field_name="payment__invoice_id")
+    provider = filters.CharFilter()
+    provider_ref = filters.CharFilter()
+    is_disputed = filters.BooleanFilter(field_name="disputed_cents", method="in_dispute")
+
+    class Meta:
+        model = Chargeback
+        fields: list[str] = []
+
+    def in_dispute(
+        self,
+        rows: QuerySet[Chargeback],
+        name: str,
+        wanted: bool,  # noqa: FBT001 (django-filter's own signature)
+    ) -> QuerySet[Chargeback]:
+        disputed = {f"{name}__gt": 0}
+        return rows.filter(**disputed) if wanted else rows.exclude(**disputed)
 
 
 class DeliveryFilters(filters.FilterSet):

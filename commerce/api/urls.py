@@ -6,11 +6,13 @@ from rest_framework.routers import SimpleRouter
 from commerce.api.views.bookings import BookingViewSet, DeliveryViewSet, TravellerViewSet
 from commerce.api.views.documents import DocumentAccessViewSet, DocumentViewSet
 from commerce.api.views.invoices import (
+    ChargebackViewSet,
     CreditNoteViewSet,
     InvoiceViewSet,
     PaymentViewSet,
     RefundViewSet,
 )
+from commerce.api.views.notifications import ProviderNotificationView
 from commerce.api.views.products import (
     CancellationPolicyViewSet,
     ExternalContentViewSet,
@@ -30,12 +32,18 @@ router.register("document-accesses", DocumentAccessViewSet, basename="document-a
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("credit-notes", CreditNoteViewSet, basename="credit-note")
 router.register("refunds", RefundViewSet, basename="refund")
+router.register("chargebacks", ChargebackViewSet, basename="chargeback")
 router.register("external-content", ExternalContentViewSet, basename="external-content")
 
 _TRAVELLERS = "bookings/<uuid:booking_id>/travellers"
 
 urlpatterns = [
     *router.urls,
+    path(
+        "payment-providers/<slug:provider>/notifications",
+        ProviderNotificationView.as_view(),
+        name="provider-notification",
+    ),
     path(
         _TRAVELLERS,
         TravellerViewSet.as_view({"get": "list", "post": "create"}),

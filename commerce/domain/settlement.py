@@ -21,15 +21,19 @@ class Report:
     capture_id: str | None = None
 
 
-def newly_applied_cents(*, total_cents: int, paid_cents: int, reported_cents: int) -> int:
+def newly_applied_cents(
+    *, total_cents: int, paid_cents: int, reported_cents: int, charged_back_cents: int = 0
+) -> int:
     """Return how much of what was reported the invoice does not know yet.
 
     Reported twice, or by two providers, the same money counts once: after it was applied
-    the difference is nothing.
+    the difference is nothing. So it is with money that was charged back: a provider reports
+    it still, and it has come in before.
     """
-    capped = min(total_cents, max(0, reported_cents))
+    known = paid_cents + charged_back_cents
+    capped = min(total_cents + charged_back_cents, max(0, reported_cents))
     outstanding = max(0, total_cents - paid_cents)
-    return min(outstanding, max(0, capped - paid_cents))
+    return min(outstanding, max(0, capped - known))
 
 
 def reference_of(report: Report, *, requested: str, stored: tuple[str, str], number: str) -> str:

@@ -11,6 +11,7 @@ from commerce.models.bookings import (
     TravellerCategory,
     TravellerPersonal,
 )
+from commerce.models.chargebacks import Chargeback
 from commerce.models.invoices import (
     ExternalRef,
     Invoice,
@@ -23,6 +24,7 @@ from commerce.models.invoices import (
 )
 from commerce.models.outbound import Delivery, DeliveryStatus, ExternalContent
 from commerce.models.payments import (
+    CAME_IN,
     Capture,
     CreditNote,
     Payment,
@@ -40,6 +42,7 @@ from commerce.models.products import Product, ProductStatus, Slot
 from commerce.models.vouchers import Voucher
 
 __all__ = [
+    "CAME_IN",
     "Allocation",
     "Booking",
     "BookingContact",
@@ -48,6 +51,7 @@ __all__ = [
     "CancellationPolicyVersion",
     "CancellationRule",
     "Capture",
+    "Chargeback",
     "CreditNote",
     "Delivery",
     "DeliveryStatus",

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from commerce.domain.refunds import RefundMethod, RefundStatus
@@ -18,6 +18,11 @@ class PaymentStatus(StrEnum):
     PENDING = "pending"
     COMPLETED = "completed"
     FAILED = "failed"
+    CHARGED_BACK = "charged_back"
+
+
+CAME_IN = (PaymentStatus.COMPLETED.value, PaymentStatus.CHARGED_BACK.value)
+"""The money was here, whatever became of it."""
 
 
 class PaymentMethod(StrEnum):
@@ -42,6 +47,7 @@ class Payment(models.Model):
     reference = models.CharField(max_length=200, blank=True)
     provider = models.CharField(max_length=40, blank=True)
     failure_reason = models.TextField(blank=True)
+    charged_back_cents = models.BigIntegerField(default=0)
     paid_at = models.DateTimeField(null=True, blank=True)
     recorded_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -55,9 +61,22 @@ class Payment(models.Model):
                 condition=Q(amount_cents__gt=0), name="commerce_payment_amount_is_positive"
             ),
             constraints.exactly_when(
-                Q(status=PaymentStatus.COMPLETED.value),
+                Q(status__in=CAME_IN),
                 Q(paid_at__isnull=False),
                 name="commerce_payment_completed_is_stamped",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_back_cents__gte=0, charged_back_cents__lte=F("amount_cents")),
+                name="commerce_payment_is_charged_back_at_most_once",
+            ),
+            constraints.exactly_when(
+                Q(status=PaymentStatus.CHARGED_BACK.value),
+                Q(charged_back_cents=F("amount_cents")),
+                name="commerce_payment_charged_back_is_so_as_a_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_back_cents=0) | Q(status__in=CAME_IN),
+                name="commerce_payment_came_in_before_it_was_charged_back",
             ),
         ]
         indexes = [

@@ -52,7 +52,7 @@ def _paid(booking_id: str) -> list[Paid]:
     return [
         Paid(
             payment_id=str(row.pk),
-            amount_cents=row.amount_cents,
+            amount_cents=row.amount_cents - row.charged_back_cents,
             entry_id=standings.entry_of("payment", str(row.pk)),
         )
         for row in rows.order_by("pk")

@@ -8,12 +8,14 @@ from commerce.domain import undoing
 from commerce.domain.booking.state import Status
 from commerce.domain.refunds import RefundMethod
 from commerce.domain.reversals import money as plans
-from commerce.domain.reversals.money import InvoiceFound, PaymentFound
+from commerce.domain.reversals.money import ChargedBack, InvoiceFound, PaymentFound
 from commerce.models import Booking, Delivery, DeliveryStatus, Invoice, Payment, Refund
 from commerce.reversals.registration import register
 from commerce.services import invoices, refunds
 from commerce.services.invoices import InvoiceNotFound
 from commerce.services.payments import PaymentNotFound
+from ledger import timelines
+from ledger.domain.action import Target
 from ledger.domain.plans import Plan, Undertaking
 from ledger.domain.reversals import ReversalKind
 
@@ -39,7 +41,21 @@ def _look_at_payment(undertaking: Undertaking) -> PaymentFound:
         held_cents=selectors.refund_held_cents(payment_id=payment.pk),
         provider=payment.provider,
         entitled_cents=_entitled_cents(payment.invoice.booking),
+        charged_back=_charged_back(payment),
     )
+
+
+def _charged_back(payment: Payment) -> list[ChargedBack]:
+    taken = payment.chargebacks.filter(charged_back_cents__gt=0).order_by("noted_at", "pk")
+    return [
+        ChargedBack(
+            amount_cents=each.charged_back_cents,
+            entry_id=timelines.last_of(
+                {Target(type="chargeback", id=str(each.pk)): "chargeback.note"}
+            ),
+        )
+        for each in taken
+    ]
 
 
 def _found(invoice: Invoice) -> InvoiceFound:
@@ -65,6 +81,9 @@ def _entitled_cents(booking: Booking) -> int | None:
         return None
     held = Refund.objects.filter(payment__invoice__booking=booking).exclude(status="failed")
     gone_cents = sum(held.values_list("amount_cents", flat=True))
+    # What a bank took for the customer, they have.
+    taken = Payment.objects.filter(invoice__booking=booking)
+    gone_cents += sum(taken.values_list("charged_back_cents", flat=True))
     return max(0, int(entitlement["amountCents"]) - gone_cents)
 
 

@@ -119,7 +119,7 @@ def check_amount(payment: Payment, note: CreditNote | None, amount_cents: int) -
     rules.check_refund_of_payment(
         payment_id=str(payment.pk),
         paid_cents=payment.amount_cents,
-        held_cents=selectors.refund_held_cents(payment_id=payment.pk),
+        held_cents=selectors.gone_cents(payment),
         amount_cents=amount_cents,
     )
     if note is not None:

@@ -169,6 +169,22 @@ def book_captured(
     return payment
 
 
+def take_back(invoice: Invoice, payment: Payment, *, amount_cents: int, proof: Proof) -> None:
+    """Let money of a locked payment be charged back; its locked invoice asks for it again."""
+    payment.charged_back_cents += amount_cents
+    if payment.charged_back_cents == payment.amount_cents:
+        payment.status = PaymentStatus.CHARGED_BACK
+    payment.save(update_fields=["charged_back_cents", "status"])
+    invoice.paid_cents -= amount_cents
+    invoice.balance_due_cents = invoice.total_cents - invoice.paid_cents
+    invoice.status = rules.status_when_paid(
+        status=InvoiceStatus(invoice.status),
+        total_cents=invoice.total_cents,
+        paid_cents=invoice.paid_cents,
+    )
+    invoices.store(invoice, proof=proof)
+
+
 def state_of(payment: Payment) -> dict[str, Any]:
     """Return what an approval of a change of a payment depends on."""
     return {"status": payment.status, "amount_cents": payment.amount_cents}

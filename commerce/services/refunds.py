@@ -111,7 +111,7 @@ def request_refund(
             )
             proof.says(f"Issued {note.number} and asked for the money to go back.")
         payment = holding.locked_payment(payment_id)
-        held_cents = selectors.refund_held_cents(payment_id=payment_id)
+        held_cents = selectors.gone_cents(payment)
         proof.found({**payments.state_of(payment), "held_cents": held_cents})
         note = note or holding.locked_note(credit_note_id, payment)
         return _begin(payment, note, amount_cents, method, reason, proof=proof)
@@ -204,6 +204,7 @@ def _begin(
     proof.refers_to(refund.pk)
     proof.weighs(amount_cents=amount_cents, currency=refund.currency)
     _undo_payment(refund, StepKind.BEGUN, proof=proof)
+    proof.cannot_be_undone("It is on its way, and ends by itself: settled, or failed.")
     _tell("requested", refund, reason=reason)
     if method is RefundMethod.PROCESSOR_REVERSAL:
         queue.enqueue(

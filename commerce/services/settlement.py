@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from commerce import selectors
 from commerce.domain import settlement as rules
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.invoices import PAYABLE, InvoiceNotPayable
@@ -170,22 +171,12 @@ def poll_invoice_settlement(
     }
 
 
-def _poll_one(ref: ExternalRef, reference: str) -> Applied:
-    poller = PROVIDERS.get(ref.provider)
-    if poller is None:
-        return _note_error(ref, NO_POLLER)
-    try:
-        report = poller.poll(ref.external_id)
-        return _apply_report(ref, report, reference)
-    except DomainError as error:
-        return _note_error(ref, str(error))
-    except Exception as error:
-        # The one edge of this room: a provider that answers nonsense is not our bug.
-        logger.exception("A settlement report could not be used.", extra={"ref": str(ref.pk)})
-        return _note_error(ref, f"{type(error).__name__}: {error}")
+def book_report(*, ref: ExternalRef, report: Report, requested: str = "") -> Applied:
+    """Book what a provider says of an invoice that it knows, as far as that is new.
 
-
-def _apply_report(ref: ExternalRef, report: Report, requested: str) -> Applied:
+    :raises CurrenciesMixed: if it is in another currency than the invoice.
+    :raises InvoiceNotPayable: if nothing is due on it any more.
+    """
     with recording.recorded(payments.action_of("payment.capture", kind=Kind.CREATE)) as proof:
         # It has happened; what is left is to note it, and nobody is asked for leave.
         proof.weighs(reported_by_provider=True)
@@ -204,6 +195,21 @@ def _apply_report(ref: ExternalRef, report: Report, requested: str) -> Applied:
         return _book(invoice, stored, report, reference, proof=proof)
 
 
+def _poll_one(ref: ExternalRef, reference: str) -> Applied:
+    poller = PROVIDERS.get(ref.provider)
+    if poller is None:
+        return _note_error(ref, NO_POLLER)
+    try:
+        report = poller.poll(ref.external_id)
+        return book_report(ref=ref, report=report, requested=reference)
+    except DomainError as error:
+        return _note_error(ref, str(error))
+    except Exception as error:
+        # The one edge of this room: a provider that answers nonsense is not our bug.
+        logger.exception("A settlement report could not be used.", extra={"ref": str(ref.pk)})
+        return _note_error(ref, f"{type(error).__name__}: {error}")
+
+
 def _book(
     invoice: Invoice, ref: ExternalRef, report: Report, reference: str, *, proof: Proof
 ) -> Applied:
@@ -213,6 +219,7 @@ def _book(
         total_cents=invoice.total_cents,
         paid_cents=invoice.paid_cents,
         reported_cents=report.paid_amount_cents or 0,
+        charged_back_cents=selectors.charged_back_cents(invoice_id=invoice.pk),
     )
     if newly == 0:
         proof.changes_nothing()

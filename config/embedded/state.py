@@ -64,6 +64,7 @@ class State:
         made = {
             "SECRET_KEY": _signing_key,
             "COMMERCE_DATA_KEYS": _sealing_key,
+            "COMMERCE_PAYMENT_WEBHOOK_SECRETS": _webhook_secret,
             "LEDGER_DATA_KEYS": _sealing_key,
             "LEDGER_SIGNING_KEY": _sealing_key,
         }
@@ -151,6 +152,10 @@ def _signing_key() -> str:
 
 def _sealing_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _webhook_secret() -> str:
+    return f"whsec_{_sealing_key()}"
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -335,6 +335,10 @@ LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0)
 
 # Where the trade's peers are; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
+# Standard Webhooks secrets (whsec_…) with which the payment provider signs what it tells us.
+COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
+    env.secret("COMMERCE_PAYMENT_WEBHOOK_SECRETS", "").replace(",", " ").split()
+)
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
 # Keys with which personal data was sealed before persons had keys; `migrate` opens it with them.

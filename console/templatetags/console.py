@@ -20,7 +20,8 @@ _TONES = {
     "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment", "active"},
     "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
     | {"paused", "not_completed", "compensating", "retrying", "missed", "queued"},
-    "bad": {"failed", "timed_out", "overdue", "compensation_failed", "unhealthy", "refused"},
+    "bad": {"failed", "timed_out", "overdue", "charged_back", "compensation_failed"}
+    | {"unhealthy", "refused"},
     "dead": {"dead", "poisoned", "crashed"},
 }
 _JOB_STATES = {

@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
-from commerce.models import Booking, Invoice
+from commerce.models import Booking, Chargeback, Invoice
 from console.access import demand, signed_in
 from console.feeds import Feed, feed
 from console.forms import TradeFilters
@@ -76,6 +76,11 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         "invoice": found,
         "lines": found.lines.order_by("position"),
         "payments": _if_held(request, "payment.read", found.payments.order_by("id")),
+        "chargebacks": _if_held(
+            request,
+            "chargeback.read",
+            Chargeback.objects.filter(payment__invoice=found).order_by("id"),
+        ),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
         "documents": found.renditions.defer("content_sealed").order_by("id"),
         "providers": found.external_refs.order_by("id"),

@@ -1,11 +1,62 @@
-"""A payment provider: customers pay when told to, or some seconds after they were asked."""
+"""A payment provider: customers pay when told to, or some seconds after they were asked.
 
+Sometimes a bank wants the money back: then the provider takes it, and tells so by itself.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from examples.demo_peers.peer import NOT_FOUND, Answer, Call, Peer
+
+_NOTIFY_SECONDS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """Where the provider's messages go, and the secret (`whsec_…`) that signs them.
+
+    Without an address they are kept only: whoever looks at `/control` can deliver them.
+    """
+
+    secret: str
+    url: str = ""
+
+    def sealed(self, id_: str, said: dict[str, Any]) -> dict[str, Any]:
+        """Return a message as Standard Webhooks has it: its exact text, and its headers."""
+        text = json.dumps(said)
+        at = str(int(time.time()))
+        key = base64.b64decode(self.secret.removeprefix("whsec_"))
+        signed = hmac.new(key, f"{id_}.{at}.{text}".encode(), hashlib.sha256).digest()
+        headers = {
+            "webhook-id": id_,
+            "webhook-timestamp": at,
+            "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        }
+        return {"headers": headers, "body": text}
+
+    def deliver(self, message: dict[str, Any]) -> int | None:
+        """Send a message; return how it was answered, None if nobody answered."""
+        if not self.url.startswith("http"):
+            return None
+        headers = {**message["headers"], "Content-Type": "application/json"}
+        asked = urllib.request.Request(
+            self.url, data=message["body"].encode(), headers=headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=_NOTIFY_SECONDS_MAX) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+        except OSError:
+            return None
 
 
 @dataclass
@@ -19,6 +70,7 @@ class Payment:
     paid_cents: int = 0
     settled_at: str | None = None
     refunds: list[dict[str, Any]] = field(default_factory=list)
+    chargebacks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -37,18 +89,24 @@ class Payments(Peer):
 
     `/control` also takes {"settle": id or reference, "amount_cents": …} and
     {"settle_after_s": s}: whoever is asked from then on pays by itself; null switches it off.
+    {"charge_back": id or reference, "amount_cents": …, "reason": …} lets a bank take money back,
+    which is told to whoever listens; {"tell_again": id of the chargeback} tells it once more.
     """
 
     name = "payment"
 
-    def __init__(self, *, settle_after_s: float | None = None) -> None:
+    def __init__(
+        self, *, settle_after_s: float | None = None, mailbox: Mailbox | None = None
+    ) -> None:
         self._settle_after_default = settle_after_s
+        self._mailbox = mailbox
         super().__init__()
 
     def reset(self) -> None:
         super().reset()
         self._payments: dict[str, Payment] = {}
         self._settle_after_s = self._settle_after_default
+        self._told: list[dict[str, Any]] = []
 
     def handle(self, call: Call) -> Answer:
         match call.method, call.path:
@@ -69,10 +127,15 @@ class Payments(Peer):
         for payment in self._payments.values():
             if body.get("settle") in {payment.id, payment.reference}:
                 payment.settle(int(body.get("amount_cents", payment.amount_cents)))
+            if body.get("charge_back") in {payment.id, payment.reference}:
+                self._charge_back(payment, body)
+            for chargeback in payment.chargebacks:
+                if body.get("tell_again") == chargeback["id"]:
+                    self._tell(chargeback)
 
     def describe(self) -> dict[str, Any]:
         payments = [self._shown(each) for each in self._payments.values()]
-        return {**super().describe(), "payments": payments}
+        return {**super().describe(), "payments": payments, "told": self._told}
 
     def _ask(self, body: dict[str, Any]) -> Payment:
         number = len(self._payments) + 1
@@ -98,6 +161,27 @@ class Payments(Peer):
         payment.refunds.append(refund)
         return Answer(201, refund)
 
+    def _charge_back(self, payment: Payment, wanted: dict[str, Any]) -> None:
+        # A bank asks nobody, and does not look at what was refunded meanwhile.
+        chargeback = {
+            "id": f"cb_{payment.id}_{len(payment.chargebacks) + 1}",
+            "payment_id": payment.id,
+            "amount_cents": int(wanted.get("amount_cents", payment.paid_cents)),
+            "currency": payment.currency,
+            "reason": str(wanted.get("reason", "fraudulent")),
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        payment.chargebacks.append(chargeback)
+        self._tell(chargeback)
+
+    def _tell(self, chargeback: dict[str, Any]) -> None:
+        if self._mailbox is None:
+            return
+        at = datetime.now(UTC).isoformat()
+        said = {"type": "payment.charged_back", "timestamp": at, "data": chargeback}
+        message = self._mailbox.sealed(f"msg_{chargeback['id']}", said)
+        self._told.append({**message, "answered": self._mailbox.deliver(message)})
+
     def _shown(self, payment: Payment) -> dict[str, Any]:
         after = self._settle_after_s
         if after is not None and time.monotonic() - payment.asked_at >= after:
@@ -113,4 +197,5 @@ class Payments(Peer):
             "reference": payment.reference,
             "settled_at": payment.settled_at,
             "refunds": payment.refunds,
+            "chargebacks": payment.chargebacks,
         }

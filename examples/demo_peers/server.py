@@ -9,18 +9,22 @@ from urllib.parse import unquote, urlsplit
 
 from examples.demo_peers.cms import Cms
 from examples.demo_peers.mail import Mail
-from examples.demo_peers.payments import Payments
+from examples.demo_peers.payments import Mailbox, Payments
 from examples.demo_peers.peer import NOT_FOUND, Answer, Call, Peer
 from examples.demo_peers.steps import Cards, Notices, Seats, Tickets
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 STEPS_URL = "DEMO_STEPS_URL"
 """Where the step services are: /seats, /cards, /tickets and /notices under it."""
+NOTIFY_URL = "DEMO_NOTIFY_URL"
+"""Where the payment provider tells what its customers' banks did."""
+NOTIFY_SECRETS = "COMMERCE_PAYMENT_WEBHOOK_SECRETS"
+"""With which secrets it may sign that; it takes the first."""
 
 
-def all_peers(*, settle_after_s: float | None = None) -> list[Peer]:
-    """Return one of each."""
-    trade = [Payments(settle_after_s=settle_after_s), Mail(), Cms()]
+def all_peers(*, settle_after_s: float | None = None, mailbox: Mailbox | None = None) -> list[Peer]:
+    """Return one of each. What the payment provider has to tell goes to `mailbox`."""
+    trade = [Payments(settle_after_s=settle_after_s, mailbox=mailbox), Mail(), Cms()]
     return [*trade, Seats(), Cards(), Tickets(), Notices()]
 
 
@@ -32,6 +36,12 @@ def environment(base_url: str) -> dict[str, str]:
         "COMMERCE_CMS_URL": f"{base_url}/cms",
         STEPS_URL: base_url,
     }
+
+
+def mailbox_of(environment: Mapping[str, str]) -> Mailbox | None:
+    """Return where the payment provider's messages go; None if nobody shares a secret with it."""
+    known = environment.get(NOTIFY_SECRETS, "").replace(",", " ").split()
+    return Mailbox(secret=known[0], url=environment.get(NOTIFY_URL, "")) if known else None
 
 
 def serve(listener: socket.socket, peers: Iterable[Peer]) -> None:

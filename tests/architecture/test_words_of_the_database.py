@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from commerce.domain.refunds import RefundStatus
 from events.domain.envelope import Category, Source
 from events.domain.principal import PrincipalKind
 from ledger.domain.action import Kind, Status
@@ -62,6 +63,7 @@ WORDS: dict[str, Iterable[StrEnum]] = {
     "reversal_step": StepKind,
 }
 STATES: dict[str, Iterable[StrEnum]] = {
+    "commerce_check_money_back": RefundStatus,
     "ledger_check_approval": ApprovalStatus,
     "ledger_check_execution": ApprovalStatus,
     "ledger_check_policy": PolicyStatus,

@@ -17,6 +17,7 @@ from commerce.domain.refunds import RefundMethod
 from commerce.models import (
     Booking,
     Capture,
+    Chargeback,
     CreditNote,
     ExternalContent,
     ExternalRef,
@@ -229,6 +230,7 @@ class PaymentOut(serializers.ModelSerializer[Payment]):
             "status",
             "method",
             "amount_cents",
+            "charged_back_cents",
             "currency",
             "reference",
             "provider",
@@ -279,6 +281,27 @@ class RefundOut(serializers.ModelSerializer[Refund]):
             "requested_by",
             "created_at",
             "ended_at",
+        ]
+        read_only_fields = fields
+
+
+class ChargebackOut(serializers.ModelSerializer[Chargeback]):
+    payment_id = serializers.UUIDField(read_only=True)
+
+    class Meta:
+        model = Chargeback
+        fields = [
+            "id",
+            "payment_id",
+            "provider",
+            "provider_ref",
+            "claimed_cents",
+            "charged_back_cents",
+            "disputed_cents",
+            "currency",
+            "reason",
+            "occurred_at",
+            "noted_at",
         ]
         read_only_fields = fields
 

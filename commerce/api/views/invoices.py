@@ -13,9 +13,16 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from commerce.api.answers import made, shown, under_way, valid
-from commerce.api.filters import CreditNoteFilters, InvoiceFilters, PaymentFilters, RefundFilters
+from commerce.api.filters import (
+    ChargebackFilters,
+    CreditNoteFilters,
+    InvoiceFilters,
+    PaymentFilters,
+    RefundFilters,
+)
 from commerce.api.serializers.bookings import WithReasonIn
 from commerce.api.serializers.invoices import (
+    ChargebackOut,
     CreditNoteIn,
     CreditNoteOut,
     DocumentIn,
@@ -33,7 +40,15 @@ from commerce.api.serializers.invoices import (
     RefundOut,
     SettledIn,
 )
-from commerce.models import CreditNote, Invoice, Payment, Refund, Rendition, RenditionFormat
+from commerce.models import (
+    Chargeback,
+    CreditNote,
+    Invoice,
+    Payment,
+    Refund,
+    Rendition,
+    RenditionFormat,
+)
 from commerce.services import invoices, payments, refunds, renditions, settlement
 from ledger import authority
 from ledger.preconditions import expected_version
@@ -271,6 +286,19 @@ class RefundViewSet(
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return shown(RefundOut(get_object_or_404(Refund, pk=reference)))
+
+
+class ChargebackViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Chargeback]
+):
+    """Money that a payment provider took back."""
+
+    capabilities = {"list": "chargeback.read", "retrieve": "chargeback.read"}
+    queryset = Chargeback.objects.all()
+    serializer_class = ChargebackOut
+    filterset_class = ChargebackFilters
+    cursor_ordering = ("-noted_at", "-id")
+    lookup_value_converter = "uuid"
 
 
 def _invoice(invoice: Invoice) -> Response:

@@ -1,6 +1,8 @@
 """Plans that give money back, or take an invoice back (Voyant §5.10)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from commerce.domain.invoices import CREDITABLE, VOIDABLE
 from commerce.domain.refunds import RefundMethod
@@ -25,11 +27,19 @@ class InvoiceFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargedBack:
+    """Money that the provider took back by itself, and where that is on record."""
+
+    amount_cents: int
+    entry_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFound:
     """A payment and what hangs on it.
 
     `entitled_cents` is what the agreed terms give back of a cancelled booking and has not
-    gone back yet; None where nothing was cancelled.
+    gone back yet; None where nothing was cancelled. `held_cents` is what refunds hold.
     """
 
     id: str
@@ -40,6 +50,13 @@ class PaymentFound:
     held_cents: int
     provider: str
     entitled_cents: int | None
+    charged_back: Sequence[ChargedBack] = ()
+
+    @property
+    def left_cents(self) -> int:
+        """How much of it can still go back."""
+        taken = sum(each.amount_cents for each in self.charged_back)
+        return self.amount_cents - self.held_cents - taken
 
 
 def void(undertaking: Undertaking, found: InvoiceFound) -> Plan:
@@ -135,7 +152,7 @@ def weigh_giving_back(found: PaymentFound, plan: Plan) -> Weighed:
         state={
             "status": found.status,
             "amount_cents": found.amount_cents,
-            "held_cents": found.held_cents,
+            "held_cents": found.amount_cents - found.left_cents,
         },
         facts={"amount_cents": plan.amount_cents, "currency": found.invoice.currency},
     )
@@ -155,8 +172,9 @@ def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMeth
         currency=found.invoice.currency,
         parts=(*parts, *_asked_outside(found, method), *_sent(found.invoice)),
     )
+    stops = _in_the_way_of_giving_back(found, amount, is_whole=is_whole)
     return Plan(
-        effects=(effect, *_in_the_way_of_giving_back(found, amount, is_whole=is_whole)),
+        effects=(effect, *_taken_already(found), *stops),
         versions={f"invoice/{found.invoice.id}": found.invoice.revision},
         input={
             "payment_id": found.id,
@@ -171,25 +189,44 @@ def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMeth
 
 
 def _amount(undertaking: Undertaking, found: PaymentFound) -> int:
-    left = min(undertaking.amount_cents, found.amount_cents - found.held_cents)
+    left = min(undertaking.amount_cents, found.left_cents)
     if undertaking.asked_cents is not None:
         return undertaking.asked_cents
     return left if found.entitled_cents is None else min(left, found.entitled_cents)
 
 
 def _in_the_way_of_giving_back(found: PaymentFound, amount: int, *, is_whole: bool) -> list[Effect]:
-    left = found.amount_cents - found.held_cents
+    left = found.left_cents
+    later = found.charged_back[-1].entry_id if found.charged_back else None
     creditable = found.invoice.total_cents - found.invoice.credited_cents
     stops = []
     if found.status != "completed":
-        stops.append(blocked(f"The payment is {found.status}: there is nothing to give back."))
+        stops.append(
+            blocked(f"The payment is {found.status}: there is nothing to give back.", by=later)
+        )
     elif found.entitled_cents == 0 and amount <= 0:
         stops.append(blocked("The agreed terms give nothing back; say an amount to do so still."))
     elif amount <= 0 or amount > left:
-        stops.append(blocked(f"Only {left} minor units of the payment can still go back."))
+        stops.append(
+            blocked(f"Only {left} minor units of the payment can still go back.", by=later)
+        )
     if not is_whole and amount > creditable:
         stops.append(blocked(f"Only {creditable} minor units of the invoice can be credited."))
     return stops
+
+
+def _taken_already(found: PaymentFound) -> list[Effect]:
+    return [
+        Effect(
+            kind=EffectKind.IRREVERSIBLE,
+            summary="The provider has charged this back by itself.",
+            target=Target(type="payment", id=found.id),
+            amount_cents=each.amount_cents,
+            currency=found.invoice.currency,
+            entry_id=each.entry_id,
+        )
+        for each in found.charged_back
+    ]
 
 
 def _in_the_way_of_voiding(undertaking: Undertaking, found: InvoiceFound) -> list[Effect]:

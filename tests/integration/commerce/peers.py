@@ -1,5 +1,6 @@
 """The demo peers, served from a thread of the test process."""
 
+import base64
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,14 +10,20 @@ from typing import Any
 from django.test import override_settings
 
 from examples.demo_peers import server
+from examples.demo_peers.payments import Mailbox
 from examples.demo_peers.peer import Answer, Call, Peer
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, no").decode()
 
 
 class Peers:
     """Handles to what other people's systems have seen, and to their moods."""
 
     def __init__(self, base_url: str, peers: list[Peer]) -> None:
-        self.settings = server.environment(base_url)
+        self.settings: dict[str, Any] = {
+            **server.environment(base_url),
+            "COMMERCE_PAYMENT_WEBHOOK_SECRETS": [SECRET],
+        }
         self.payment, self.mail, self.cms = peers[:3]  # The others serve flows.
 
     def reset(self) -> None:
@@ -41,7 +48,7 @@ class Peers:
 @contextmanager
 def served() -> Iterator[Peers]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    peers = server.all_peers()
+    peers = server.all_peers(mailbox=Mailbox(secret=SECRET))
     thread = threading.Thread(target=server.serve, args=(listener, peers), daemon=True)
     thread.start()
     yield Peers(f"http://127.0.0.1:{listener.getsockname()[1]}", peers)

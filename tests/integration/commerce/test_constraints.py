@@ -4,6 +4,12 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
+_CHARGEBACK = (
+    "INSERT INTO commerce_chargeback (id, payment_id, provider, currency, occurred_at, noted_at, "
+    "provider_ref, claimed_cents, charged_back_cents, disputed_cents, reason) "
+    "SELECT gen_random_uuid(), payment_id, provider, currency, now(), now(), {} "
+    "FROM commerce_chargeback"
+)
 BROKEN = {
     "commerce_slot_never_sells_more_than_it_has": "UPDATE commerce_slot SET remaining = -1",
     "commerce_slot_never_has_more_than_its_capacity": "UPDATE commerce_slot SET remaining = 999",
@@ -74,6 +80,21 @@ BROKEN = {
     ),
     "commerce_payment_amount_is_positive": "UPDATE commerce_payment SET amount_cents = 0",
     "commerce_payment_completed_is_stamped": "UPDATE commerce_payment SET paid_at = NULL",
+    "commerce_payment_is_charged_back_at_most_once": (
+        "UPDATE commerce_payment SET charged_back_cents = -1"
+    ),
+    "commerce_payment_charged_back_is_so_as_a_whole": (
+        "UPDATE commerce_payment SET charged_back_cents = amount_cents WHERE status = 'completed'"
+    ),
+    "commerce_payment_came_in_before_it_was_charged_back": (
+        "UPDATE commerce_payment SET status = 'failed', paid_at = NULL, failure_reason = 'x', "
+        "charged_back_cents = amount_cents - 1"
+    ),
+    "commerce_chargeback_is_noted_once": _CHARGEBACK.format("provider_ref, 1, 1, 0, 'x'"),
+    "commerce_chargeback_claims_something": _CHARGEBACK.format("'y', 0, 0, 0, 'x'"),
+    "commerce_chargeback_amounts_are_not_negative": _CHARGEBACK.format("'y', 1, 2, -1, 'x'"),
+    "commerce_chargeback_is_taken_or_disputed": _CHARGEBACK.format("'y', 3, 1, 1, 'x'"),
+    "commerce_chargeback_has_a_reason": _CHARGEBACK.format("'y', 1, 1, 0, ''"),
     "commerce_credit_note_has_a_reason": "UPDATE commerce_creditnote SET reason = ''",
     "commerce_refund_ends_once": "UPDATE commerce_refund SET ended_at = now()",
     "commerce_refund_failure_says_why": (

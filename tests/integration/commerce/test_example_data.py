@@ -16,6 +16,7 @@ class TestPlant:
             "awaiting_payment",
             "cancelled",
             "confirmed",
+            "confirmed",
             "draft",
             "in_progress",
             "on_hold",
@@ -23,13 +24,13 @@ class TestPlant:
         cancelled = Booking.objects.get(status="cancelled")
         assert cancelled.entitlement is not None
         assert cancelled.entitlement["refundBp"] == 5_000
-        assert Invoice.objects.filter(status="paid").count() == 3
+        assert Invoice.objects.filter(status="paid").count() == 4
 
     def test_makes_nothing_a_second_time(self) -> None:
         example_data.plant()
 
         assert example_data.plant() == []
-        assert Booking.objects.count() == 6
+        assert Booking.objects.count() == 7
 
     def test_leaves_nothing_for_the_doctor_to_find(self) -> None:
         example_data.plant()

@@ -29,7 +29,14 @@ DAMAGE: Damage = {
     ),
     "a payment": (
         invariants.payments_add_up,
-        "UPDATE commerce_payment SET amount_cents = amount_cents - 1",
+        "UPDATE commerce_payment SET amount_cents = amount_cents - 1 WHERE status = 'completed'",
+    ),
+    "a chargeback": (
+        invariants.chargebacks_add_up,
+        (
+            "UPDATE commerce_payment SET status = 'completed', charged_back_cents = 1 "
+            "WHERE status = 'charged_back'"
+        ),
     ),
     "seats left": (
         invariants.seats_add_up,
@@ -40,7 +47,7 @@ DAMAGE: Damage = {
         "UPDATE commerce_allocation SET status = 'released' WHERE status = 'confirmed'",
     ),
     "a refund": (
-        invariants.refunds_are_covered,
+        invariants.money_back_is_covered,
         "UPDATE commerce_refund SET amount_cents = 9999999",
     ),
     "a credit note": (

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from commerce.models import Booking, Invoice
+from commerce import example_data
+from commerce.models import Booking, Chargeback, Invoice
 from commerce.services import bookings, invoices, products, slots
 from commerce.services.bookings import Wanted
 from events import sequencer
@@ -123,3 +124,15 @@ class TestInvoice:
         assert "invoice.issued" in rows_of(page)
         assert "240.00 EUR" in page
         assert f"/bookings/{invoice.booking_id}" not in page
+
+    def test_shows_what_a_provider_took_back(self, visitor: Visitor) -> None:
+        example_data.plant()
+        taken = Chargeback.objects.select_related("payment").get()
+        address = f"/invoices/{taken.payment.invoice_id}"
+
+        page = page_of(visitor("invoice.read", "payment.read", "chargeback.read"), address)
+        without = page_of(visitor("invoice.read", name="eve"), address)
+
+        assert taken.provider_ref in page
+        assert "charged back</span>" in page
+        assert taken.provider_ref not in without

@@ -24,3 +24,26 @@ def test_a_report_heard_twice_counts_once(total: int, paid: int, reported: int) 
     again = newly_applied_cents(total_cents=total, paid_cents=paid + first, reported_cents=reported)
 
     assert again == 0
+
+
+@given(st.integers(1, 10**6), st.data())
+def test_money_that_was_charged_back_is_not_booked_from_the_same_report(
+    total: int, data: st.DataObject
+) -> None:
+    taken = data.draw(st.integers(0, total))
+    paid_anew = data.draw(st.integers(0, taken))
+
+    heard_again = newly_applied_cents(
+        total_cents=total,
+        paid_cents=total - taken,
+        reported_cents=total,
+        charged_back_cents=taken,
+    )
+    with_new_money = newly_applied_cents(
+        total_cents=total,
+        paid_cents=total - taken,
+        reported_cents=total + paid_anew,
+        charged_back_cents=taken,
+    )
+
+    assert (heard_again, with_new_money) == (0, paid_anew)

@@ -1,0 +1,100 @@
+"""Where payment providers tell us what happened at theirs."""
+
+from typing import IO, Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from commerce.api.answers import under_way
+from commerce.api.serializers.fields import CurrencyField, PositiveCentsField
+from commerce.api.serializers.invoices import JobRefOut
+from commerce.ports import notifications
+from commerce.services import chargebacks
+from commerce.services.chargebacks import Claimed
+from events import context
+from events.domain.context import Origin
+from events.domain.strict_json import BYTES_MAX, JsonTooLarge
+from ledger.authority import PUBLIC
+
+CHARGED_BACK = "payment.charged_back"
+REF_CHARS_MAX = 200
+
+
+class ChargedBackIn(serializers.Serializer[Any]):
+    """What else a provider says is its own business: other fields are left aside."""
+
+    id = serializers.CharField(max_length=REF_CHARS_MAX)
+    payment_id = serializers.CharField(max_length=REF_CHARS_MAX)
+    amount_cents = PositiveCentsField()
+    currency = CurrencyField()
+    reason = serializers.CharField(max_length=200)
+    occurred_at = serializers.DateTimeField()
+
+
+class NotificationIn(serializers.Serializer[Any]):
+    type = serializers.CharField(max_length=100)
+    data = serializers.DictField()  # type: ignore[assignment]  # The metaclass takes it away.
+
+
+class ChargedBackNotificationIn(NotificationIn):
+    data = ChargedBackIn()  # type: ignore[assignment]  # As above.
+
+
+class _AsItCame(BaseParser):
+    """Hand the bytes on, one character each: what is signed are the bytes."""
+
+    media_type = "application/json"
+    charset = "latin-1"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
+    ) -> dict[str, str]:
+        body = stream.read(BYTES_MAX + 1)
+        if len(body) > BYTES_MAX:
+            raise JsonTooLarge(BYTES_MAX)
+        return {"body": body.decode(self.charset)}
+
+
+class ProviderNotificationView(APIView):
+    """Signed messages of a payment provider. The signature is the credential."""
+
+    capabilities = PUBLIC
+    authentication_classes = ()
+    parser_classes = [_AsItCame]
+
+    @extend_schema(request=ChargedBackNotificationIn, responses={202: JobRefOut, 204: None})
+    def post(self, request: Request, provider: str) -> Response:
+        """Take a chargeback in, to be noted by a job; 204 for what is no matter of ours."""
+        came: Any = request.data
+        body = came.get("body", "").encode(_AsItCame.charset)
+        said = notifications.read(provider, body, request.headers)
+        if _valid(NotificationIn, said)["type"] != CHARGED_BACK:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        data = _valid(ChargedBackNotificationIn, said)["data"]
+        claimed = Claimed(
+            provider=provider,
+            provider_ref=data["id"],
+            capture_ref=data["payment_id"],
+            amount_cents=data["amount_cents"],
+            currency=data["currency"],
+            reason=data["reason"],
+            occurred_at=data["occurred_at"],
+        )
+        happened = context.current()
+        with context.acting(
+            notifications.sender(provider),
+            correlation_id=happened.correlation_id,
+            causation_id=happened.causation_id,
+            origin=Origin(caller_type="webhook", route=happened.origin.route),
+        ):
+            return under_way(chargebacks.take_in(claimed=claimed))
+
+
+def _valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
+    asked = shape(data=said)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)

@@ -1,0 +1,214 @@
+"""Events about invoices, their documents, and money that goes back (Voyant §2.8-2.9)."""
+
+from commerce.catalogue.declaring import fact, note
+from commerce.models import Invoice
+from commerce.schemas import (
+    CENTS,
+    COUNT,
+    CURRENCY,
+    DATE,
+    FLAG,
+    ID,
+    TEXT,
+    TIME,
+    nullable,
+    one_of,
+    record,
+)
+from events.catalogue import declare_stream
+from events.domain.envelope import Stream
+
+
+def _invoice(stream: Stream) -> Invoice | None:
+    return Invoice.objects.filter(pk=stream[1]).first()
+
+
+declare_stream("invoice", meaning="One invoice.", read="invoice.read", object_resolver=_invoice)
+declare_stream("document_access", meaning="Who may open one document.", read="document_access.read")
+declare_stream("credit_note", meaning="One credit note.", read="credit_note.read")
+declare_stream("chargeback", meaning="One chargeback.", read="chargeback.read")
+declare_stream("refund", meaning="One refund.", read="refund.read")
+
+# Invoices
+
+_INVOICE = {"invoiceId": ID, "invoiceNumber": TEXT, "invoiceType": TEXT, "bookingId": ID}
+_RENDITION = {
+    "invoiceId": ID,
+    "invoiceStatus": TEXT,
+    "invoiceType": TEXT,
+    "renditionId": ID,
+    "format": one_of("html", "json", "pdf"),
+}
+
+fact(
+    "invoice.issued",
+    "An invoice has its number and is owed.",
+    schema=record(**_INVOICE, totalCents=CENTS, currency=CURRENCY, skipExternalSync=FLAG),
+    stream="invoice",
+    external=True,
+    redacted=("invoiceNumber", "bookingId", "totalCents", "currency"),
+)
+fact(
+    "invoice.overdue",
+    "The day on which an invoice was due has passed.",
+    schema=record(**_INVOICE, dueDate=DATE, balanceDueCents=CENTS),
+    stream="invoice",
+)
+fact(
+    "invoice.voided",
+    "An invoice was taken back before anything was paid on it.",
+    version=2,
+    schema=record(
+        **_INVOICE,
+        totalCents=CENTS,
+        currency=CURRENCY,
+        reason=TEXT,
+        voidedAt=TIME,
+        occurredAt=TIME,
+    ),
+    stream="invoice",
+    external=True,
+    redacted=("invoiceNumber", "bookingId", "totalCents", "currency", "reason", "voidedAt"),
+)
+fact(
+    "invoice.payment.recorded",
+    "Money was booked on an invoice.",
+    version=2,
+    schema=record(
+        **_INVOICE,
+        paymentId=ID,
+        amountCents=CENTS,
+        currency=CURRENCY,
+        paymentMethod=TEXT,
+        status=TEXT,
+        referenceNumber=TEXT,
+        paymentDate=TIME,
+        occurredAt=TIME,
+    ),
+    stream="invoice",
+    external=True,
+    redacted=("bookingId", "invoiceNumber", "referenceNumber"),
+)
+fact(
+    "invoice.settled",
+    "A provider reported money that the invoice did not know yet; some may still be due.",
+    schema=record(
+        invoiceId=ID,
+        paymentId=ID,
+        provider=TEXT,
+        newlyAppliedAmountCents=CENTS,
+        paidCents=CENTS,
+        balanceDueCents=CENTS,
+    ),
+    stream="invoice",
+)
+note(
+    "invoice.rendered",
+    "A document of an invoice is stored.",
+    schema=record(
+        **_RENDITION, storageKey=TEXT, contentType=TEXT, byteSize=COUNT, contentHash=TEXT
+    ),
+    stream="invoice",
+)
+note(
+    "invoice.document.generated",
+    "A document of an invoice is ready to be sent.",
+    schema=record(**_RENDITION, renderedBodyFormat=one_of("html", "json", "pdf"), regenerated=FLAG),
+    stream="invoice",
+)
+
+# Documents
+
+_ACCESS = {"accessId": ID, "documentId": ID, "invoiceId": ID, "bookingId": ID, "grantee": TEXT}
+fact(
+    "document.access.granted",
+    "Somebody may open a document for a while.",
+    schema=record(**_ACCESS, expiresAt=TIME),
+    stream="document_access",
+)
+fact(
+    "document.access.revoked",
+    "Somebody may not open a document any more.",
+    schema=record(**_ACCESS, revokedAt=TIME),
+    stream="document_access",
+)
+
+# Money back
+
+fact(
+    "credit_note.issued",
+    "An invoice was adjusted by a credit note.",
+    schema=record(
+        creditNoteId=ID,
+        creditNoteNumber=TEXT,
+        invoiceId=ID,
+        bookingId=ID,
+        amountCents=CENTS,
+        currency=CURRENCY,
+        reason=TEXT,
+    ),
+    stream="credit_note",
+)
+_REFUND = {
+    "refundId": ID,
+    "paymentId": ID,
+    "creditNoteId": nullable(ID),
+    "invoiceId": ID,
+    "bookingId": ID,
+    "method": TEXT,
+    "amountCents": CENTS,
+    "currency": CURRENCY,
+}
+fact(
+    "refund.requested",
+    "Money is to go back; the amount is held against the payment.",
+    schema=record(**_REFUND, reason=TEXT),
+    stream="refund",
+)
+fact(
+    "refund.settled",
+    "The money has gone back.",
+    schema=record(**_REFUND, providerRef=TEXT),
+    stream="refund",
+)
+fact(
+    "refund.failed",
+    "The money has not gone back; the amount is free again.",
+    schema=record(**_REFUND, failureReason=TEXT),
+    stream="refund",
+)
+
+fact(
+    "chargeback.noted",
+    "A provider took money back by itself; what it claims beyond what was left is disputed.",
+    schema=record(
+        chargebackId=ID,
+        paymentId=ID,
+        invoiceId=ID,
+        bookingId=ID,
+        provider=TEXT,
+        providerRef=TEXT,
+        claimedCents=CENTS,
+        chargedBackCents=CENTS,
+        disputedCents=CENTS,
+        currency=CURRENCY,
+        reason=TEXT,
+        occurredAt=TIME,
+    ),
+    stream="chargeback",
+)
+fact(
+    "invoice.payment.charged_back",
+    "Money that was booked on an invoice was taken back; it is owed again.",
+    schema=record(
+        **_INVOICE,
+        paymentId=ID,
+        chargebackId=ID,
+        amountCents=CENTS,
+        currency=CURRENCY,
+        status=TEXT,
+        paidCents=CENTS,
+        balanceDueCents=CENTS,
+    ),
+    stream="invoice",
+)

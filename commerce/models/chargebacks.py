@@ -1,0 +1,59 @@
+"""Money that a provider took back by itself, because the customer's bank wanted it to."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from commerce.models import constraints
+from commerce.models.payments import Payment
+from events import append_only
+from events.ids import new_id
+
+
+@append_only.model
+class Chargeback(models.Model):
+    """One claim, under the provider's own name for it. It is never changed.
+
+    What it took is also counted in `Payment.charged_back_cents`; a trigger keeps the two equal,
+    and refunds and chargebacks together within the payment (`commerce_money_back_is_covered`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="chargebacks")
+    provider = models.CharField(max_length=40)
+    provider_ref = models.CharField(max_length=200)
+    claimed_cents = models.BigIntegerField()
+    charged_back_cents = models.BigIntegerField()
+    disputed_cents = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "provider_ref"], name="commerce_chargeback_is_noted_once"
+            ),
+            constraints.iso_currency("commerce_chargeback_currency_is_iso"),
+            models.CheckConstraint(
+                condition=Q(claimed_cents__gt=0), name="commerce_chargeback_claims_something"
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_back_cents__gte=0, disputed_cents__gte=0),
+                name="commerce_chargeback_amounts_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(claimed_cents=F("charged_back_cents") + F("disputed_cents")),
+                name="commerce_chargeback_is_taken_or_disputed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason=""), name="commerce_chargeback_has_a_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["noted_at", "id"], name="commerce_chargebacks_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.provider_ref}"

@@ -1,0 +1,253 @@
+"""Chargebacks: a provider says that it took money back, and the books follow, once.
+
+It has happened: nobody is asked for leave, and nothing that was recorded is amended. The entry
+follows from what last gave money of the payment back, or from its capture (ADR 0033).
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from commerce import selectors
+from commerce.domain import chargebacks as rules
+from commerce.domain import undoing
+from commerce.domain.booking.snapshot import time_json
+from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted
+from commerce.domain.money import CurrenciesMixed
+from commerce.models import CAME_IN, Chargeback, Invoice, Payment
+from commerce.services import invoices, payments
+from commerce.services.acts import act
+from events import context, recorder
+from ledger import recording, standings, timelines
+from ledger.domain.action import Kind, Proof, Target
+from ledger.domain.reversals import ReversalKind, Undoing
+from workflows.work import queue
+from workflows.work.domain.claim import Claim, WorkRef
+
+NOTE_CHARGEBACK = "commerce.note_chargeback"
+_MAY = "chargeback.note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a provider says that it took back, under its own names for claim and capture."""
+
+    provider: str
+    provider_ref: str
+    capture_ref: str
+    amount_cents: int
+    currency: str
+    reason: str
+    occurred_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the input of the job that notes it."""
+        return {
+            "provider": self.provider,
+            "providerRef": self.provider_ref,
+            "captureRef": self.capture_ref,
+            "amountCents": self.amount_cents,
+            "currency": self.currency,
+            "reason": self.reason,
+            "occurredAt": self.occurred_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(
+            provider=said["provider"],
+            provider_ref=said["providerRef"],
+            capture_ref=said["captureRef"],
+            amount_cents=said["amountCents"],
+            currency=said["currency"],
+            reason=said["reason"],
+            occurred_at=datetime.fromisoformat(said["occurredAt"]),
+        )
+
+
+def take_in(*, claimed: Claimed) -> WorkRef:
+    """Put a chargeback on the list of what is to be noted. Told again, it is there already.
+
+    :raises JobKeyConflict: if the provider said something else of it before.
+    """
+    name = f"{claimed.provider}/{claimed.provider_ref}"
+    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=_MAY)
+    with recording.recorded(action) as proof:
+        work = queue.enqueue(
+            NOTE_CHARGEBACK,
+            subject=f"chargeback/{name}"[: queue.SUBJECT_CHARS_MAX],
+            input=claimed.as_json(),
+            idempotency_key=f"chargeback:{name}",
+        )
+        proof.answers_with(work.id)
+        proof.says(f"Job {work.id} notes it.")
+        if not work.is_new:
+            proof.changes_nothing()
+    return work
+
+
+def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> Chargeback:
+    """Take off a payment what its provider took back. The job behind `take_in` has a `claim`.
+
+    One claim is one row, however often it is told. What it claims beyond what is left of the
+    payment has gone back already: that part is disputed. Where one capture was booked as several
+    payments, it comes off the one of which most is left.
+
+    :raises CaptureUnknown: if no such capture is booked: worth another try.
+    :raises CurrenciesMixed: if it is in another currency than the payment.
+    :raises ChargebackContradicted: if it was noted as something else.
+    """
+    action = act("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
+    # The entry is written when the inner block ends, while the outer one still says why.
+    with ExitStack() as story, recording.recorded(action) as proof:
+        proof.weighs(reported_by_provider=True)
+        proof.weighs(amount_cents=claimed.amount_cents, currency=claimed.currency)
+        invoice, payment = _locked_capture(claimed)
+        chargeback = _known(claimed, payment)
+        if chargeback is None:
+            story.enter_context(context.caused_by(_cause_of(payment)))
+            chargeback = _note(invoice, payment, claimed, proof=proof)
+        else:
+            proof.changes_nothing()
+        if claim is not None:
+            queue.complete(claim, _result(chargeback))
+    return chargeback
+
+
+def _result(chargeback: Chargeback) -> dict[str, Any]:
+    return {
+        "chargebackId": str(chargeback.pk),
+        "chargedBackCents": chargeback.charged_back_cents,
+        "disputedCents": chargeback.disputed_cents,
+    }
+
+
+def _locked_capture(claimed: Claimed) -> tuple[Invoice, Payment]:
+    captured = Payment.objects.filter(
+        capture__provider=claimed.provider,
+        capture__provider_ref=claimed.capture_ref,
+        status__in=CAME_IN,
+    )
+    invoice_id = captured.values_list("invoice_id", flat=True).first()
+    if invoice_id is None:
+        raise CaptureUnknown(claimed.provider, claimed.capture_ref)
+    # The invoice first, then its payments: the order of locks.
+    invoice = invoices.locked(invoice_id)
+    locked = list(captured.select_for_update(of=("self",)).order_by("pk"))
+    return invoice, max(locked, key=lambda one: one.amount_cents - selectors.gone_cents(one))
+
+
+def _known(claimed: Claimed, payment: Payment) -> Chargeback | None:
+    known = Chargeback.objects.filter(
+        provider=claimed.provider, provider_ref=claimed.provider_ref
+    ).first()
+    if known is None:
+        if claimed.currency != payment.currency:
+            raise CurrenciesMixed(payment.currency, claimed.currency)
+        return None
+    if (known.claimed_cents, known.currency) != (claimed.amount_cents, claimed.currency):
+        raise ChargebackContradicted(claimed.provider, claimed.provider_ref)
+    return known
+
+
+def _note(invoice: Invoice, payment: Payment, claimed: Claimed, *, proof: Proof) -> Chargeback:
+    split = rules.split(
+        claimed_cents=claimed.amount_cents,
+        captured_cents=payment.amount_cents,
+        gone_cents=selectors.gone_cents(payment),
+    )
+    chargeback = Chargeback.objects.create(
+        payment=payment,
+        provider=claimed.provider,
+        provider_ref=claimed.provider_ref,
+        claimed_cents=claimed.amount_cents,
+        charged_back_cents=split.charged_back_cents,
+        disputed_cents=split.disputed_cents,
+        currency=claimed.currency,
+        reason=claimed.reason,
+        occurred_at=claimed.occurred_at,
+    )
+    proof.refers_to(chargeback.pk)
+    proof.says(
+        f"{claimed.provider} claims {claimed.amount_cents} {claimed.currency} cents: "
+        f"{split.charged_back_cents} charged back, {split.disputed_cents} disputed."
+    )
+    proof.cannot_be_undone("The provider has taken the money.", follow_ups=(undoing.RECORD_AGAIN,))
+    if split.charged_back_cents:
+        payments.take_back(invoice, payment, amount_cents=split.charged_back_cents, proof=proof)
+        _undo_payment(payment, split.charged_back_cents, proof=proof)
+        _tell_invoice(invoice, payment, chargeback)
+    _tell(invoice, payment, chargeback)
+    return chargeback
+
+
+def _cause_of(payment: Payment) -> str:
+    """Return the entry from which a chargeback follows: the last that gave money back."""
+    gave_back = {
+        Target(type="refund", id=str(id_)): "refund.request"
+        for id_ in payment.refunds.exclude(status="failed").values_list("pk", flat=True)
+    } | {
+        Target(type="chargeback", id=str(id_)): "chargeback.note"
+        for id_ in payment.chargebacks.values_list("pk", flat=True)
+    }
+    last = timelines.last_of(gave_back)
+    captured = last or standings.entry_of("payment", str(payment.pk))
+    return str(captured) if captured else context.current().causation_id or ""
+
+
+def _undo_payment(payment: Payment, amount_cents: int, *, proof: Proof) -> None:
+    """Make this a step in the undoing of the payment, whenever it comes."""
+    entry_id: UUID | None = standings.entry_of("payment", str(payment.pk))
+    if entry_id is not None:
+        proof.undoes(
+            Undoing(
+                of=entry_id,
+                kind=ReversalKind.COMPENSATE,
+                amount_cents=amount_cents,
+                is_follow_up=True,
+            )
+        )
+
+
+def _tell(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
+    recorder.emit(
+        "chargeback.noted",
+        {
+            "chargebackId": str(chargeback.pk),
+            "paymentId": str(payment.pk),
+            "invoiceId": str(invoice.pk),
+            "bookingId": str(invoice.booking_id),
+            "provider": chargeback.provider,
+            "providerRef": chargeback.provider_ref,
+            "claimedCents": chargeback.claimed_cents,
+            "chargedBackCents": chargeback.charged_back_cents,
+            "disputedCents": chargeback.disputed_cents,
+            "currency": chargeback.currency,
+            "reason": chargeback.reason,
+            "occurredAt": time_json(chargeback.occurred_at),
+        },
+        stream=("chargeback", str(chargeback.pk)),
+        event_id=f"evt_chargeback_noted_{chargeback.pk}",
+    )
+
+
+def _tell_invoice(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
+    recorder.emit(
+        "invoice.payment.charged_back",
+        {
+            **invoices.identity(invoice),
+            "paymentId": str(payment.pk),
+            "chargebackId": str(chargeback.pk),
+            "amountCents": chargeback.charged_back_cents,
+            "currency": chargeback.currency,
+            "status": invoice.status,
+            "paidCents": invoice.paid_cents,
+            "balanceDueCents": invoice.balance_due_cents,
+        },
+        stream=invoices.stream_of(invoice),
+        event_id=f"evt_payment_charged_back_{chargeback.pk}",
+    )

@@ -1,0 +1,205 @@
+"""What a payment provider tells us by itself: believed when it is signed, and noted once."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from rest_framework.test import APIClient
+from standardwebhooks import Webhook
+
+from commerce.models import Chargeback, Payment
+from ledger.models import Entry
+from tests.integration.commerce.acting import work_off_all
+from tests.integration.commerce.peers import SECRET, Peers
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/payment-providers/demo/notifications"
+OTHER_SECRET = "whsec_" + "b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2Uh"
+
+
+def tell(message: dict[str, Any], **headers: str) -> Any:
+    """Deliver what the provider keeps, byte for byte; `headers` as `webhook_id`."""
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {**message["headers"], **changed}
+    client = APIClient(raise_request_exception=False)
+    return client.generic(
+        "POST", URL, message["body"], content_type="application/json", headers=sent
+    )
+
+
+def charged_back(peers: Peers, payment: Payment, **orders: Any) -> dict[str, Any]:
+    peers.tell(peers.payment, charge_back=payment.capture.provider_ref, **orders)
+    message: dict[str, Any] = peers.seen(peers.payment)["told"][-1]
+    return message
+
+
+def signed(said: Any, *, secret: str = SECRET, age: timedelta = timedelta()) -> dict[str, Any]:
+    body = said if isinstance(said, str) else json.dumps(said)
+    at = datetime.now(UTC) - age
+    return {
+        "body": body,
+        "headers": {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(secret).sign("msg_1", at, body),
+        },
+    }
+
+
+class TestChargeback:
+    def test_is_taken_in_and_noted_by_a_job(self, captured: Payment, peers: Peers) -> None:
+        message = charged_back(peers, captured, amount_cents=24_000, reason="not received")
+
+        answer = tell(message)
+        work_off_all()
+
+        assert answer.status_code == 202
+        assert Work.objects.get(pk=answer.json()["job_id"]).status == "done"
+        chargeback = Chargeback.objects.get()
+        [known] = peers.seen(peers.payment)["payments"][0]["chargebacks"]
+        assert (chargeback.provider_ref, chargeback.reason) == (known["id"], "not received")
+        entry = Entry.objects.get(action_name="chargeback.report")
+        assert (entry.principal_id, entry.caller_type) == ("payment_provider/demo", "webhook")
+        assert entry.route_or_tool_name.startswith("POST /api/v1/payment-providers/")
+
+    def test_told_again_is_the_same(self, captured: Payment, peers: Peers) -> None:
+        first = tell(charged_back(peers, captured))
+        work_off_all()
+        peers.tell(peers.payment, tell_again=Chargeback.objects.get().provider_ref)
+        second = tell(peers.seen(peers.payment)["told"][-1])
+        work_off_all()
+
+        assert (second.status_code, second.json()) == (202, first.json())
+        assert Chargeback.objects.count() == 1
+
+    def test_told_again_as_something_else_is_refused(self, captured: Payment, peers: Peers) -> None:
+        message = charged_back(peers, captured)
+        tell(message)
+        said = json.loads(message["body"])
+        said["data"]["amount_cents"] = 1
+
+        answer = tell(signed(said))
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "job_key_conflict")
+
+
+class TestSignature:
+    @pytest.fixture
+    def message(self, captured: Payment, peers: Peers) -> dict[str, Any]:
+        return charged_back(peers, captured)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"webhook_signature": "v1,AAAA"},
+            {"webhook_signature": "nonsense"},
+            {"webhook_signature": "v1,é"},
+            {"webhook_signature": ""},
+            {"webhook_id": "msg_other"},
+            {"webhook_timestamp": "0"},
+            {"webhook_timestamp": "nan"},
+            {"webhook_timestamp": "soon"},
+        ],
+        ids=str,
+    )
+    def test_that_is_not_the_providers_is_refused(
+        self, message: dict[str, Any], headers: dict[str, str]
+    ) -> None:
+        answer = tell(message, **headers)
+
+        assert (answer.status_code, answer.json()["code"]) == (401, "signature_refused")
+        assert not Work.objects.filter(kind="commerce.note_chargeback").exists()
+
+    def test_covers_the_body(self, message: dict[str, Any]) -> None:
+        changed = {**message, "body": message["body"].replace("24000", "24001")}
+
+        assert tell(changed).status_code == 401
+
+    def test_of_somebody_else_or_of_long_ago_is_refused(self, message: dict[str, Any]) -> None:
+        said = json.loads(message["body"])
+
+        answers = [
+            tell(signed(said, secret=OTHER_SECRET)),
+            tell(signed(said, age=timedelta(minutes=6))),
+        ]
+
+        assert [answer.status_code for answer in answers] == [401, 401]
+
+    def test_may_be_of_the_next_secret_while_it_is_replaced(self, message: dict[str, Any]) -> None:
+        said = json.loads(message["body"])
+
+        with override_settings(COMMERCE_PAYMENT_WEBHOOK_SECRETS=[OTHER_SECRET, SECRET]):
+            answers = [tell(message), tell(signed(said, secret=OTHER_SECRET))]
+
+        assert [answer.status_code for answer in answers] == [202, 202]
+
+    def test_is_believed_of_nobody_where_no_secret_is_shared(self, message: dict[str, Any]) -> None:
+        with override_settings(COMMERCE_PAYMENT_WEBHOOK_SECRETS=[]):
+            refused = tell(message)
+        other = APIClient().post("/api/v1/payment-providers/nobody/notifications", {})
+
+        assert [refused.status_code, other.status_code] == [401, 401]
+
+
+class TestMessage:
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            ("no json", "json_malformed"),
+            ("[]", "invalid"),
+            ({"type": "payment.charged_back"}, "invalid"),
+            ({"type": "payment.charged_back", "data": {"id": "cb"}}, "invalid"),
+            ({"type": "payment.charged_back", "data": {"amount_cents": -1}}, "invalid"),
+        ],
+        ids=str,
+    )
+    def test_that_is_signed_and_no_message_is_a_mistake(self, said: Any, code: str) -> None:
+        answer = tell(signed(said))
+
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    def test_of_other_things_is_heard_and_left(self) -> None:
+        answer = tell(signed({"type": "payout.paid", "data": {}}))
+
+        assert answer.status_code == 204
+        assert not Entry.objects.exists()
+
+    def test_may_say_more_than_we_know_and_carry_a_key(
+        self, captured: Payment, peers: Peers
+    ) -> None:
+        said = json.loads(charged_back(peers, captured)["body"])
+        said["data"]["network"] = {"code": "10.4"}
+
+        answer = tell(signed(said), idempotency_key="k")
+
+        assert answer.status_code == 202
+
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    def test_that_is_too_large_is_not_read(self) -> None:
+        answer = tell({"body": " " * (1024 * 1024 + 1), "headers": {}})
+
+        assert answer.status_code == 413
+
+
+class TestReading:
+    def test_lists_chargebacks_and_what_they_left_of_a_payment(
+        self, admin: APIClient, captured: Payment, peers: Peers
+    ) -> None:
+        tell(charged_back(peers, captured, amount_cents=30_000))
+        work_off_all()
+
+        [disputed] = admin.get("/api/v1/chargebacks", {"is_disputed": "true"}).json()["results"]
+        undisputed = admin.get("/api/v1/chargebacks", {"is_disputed": "false"}).json()["results"]
+        one = admin.get(f"/api/v1/chargebacks/{disputed['id']}").json()
+        payment = admin.get(f"/api/v1/payments/{captured.pk}").json()
+
+        assert (one["charged_back_cents"], one["disputed_cents"]) == (24_000, 6_000)
+        assert one == disputed
+        assert undisputed == []
+        assert (payment["status"], payment["charged_back_cents"]) == ("charged_back", 24_000)

@@ -1,0 +1,62 @@
+"""Let a provider take money back in tests, and see that the books still add up."""
+
+from datetime import datetime
+from typing import Any
+
+from commerce import invariants
+from commerce.domain.refunds import RefundMethod
+from commerce.models import Chargeback, Payment, Refund
+from commerce.services import chargebacks, refunds
+from commerce.services.chargebacks import Claimed
+from events import context
+from events.domain.principal import Principal
+from ledger import doctor, drift
+from tests.integration.commerce.acting import work_off
+from workflows.work.domain.claim import WorkRef
+
+PROVIDER = "system:payment_provider/demo"
+
+
+def claim_back(payment: Payment, cents: int = 24_000, ref: str = "cb_1", **facts: Any) -> WorkRef:
+    """Take in what the provider says, as its notification would."""
+    said = {
+        "provider": "demo",
+        "provider_ref": ref,
+        "capture_ref": payment.capture.provider_ref,
+        "amount_cents": cents,
+        "currency": "EUR",
+        "reason": "fraudulent",
+        "occurred_at": datetime.fromisoformat("2026-11-28T09:00:00Z"),
+    }
+    with context.acting(Principal.parse(PROVIDER)):
+        return chargebacks.take_in(claimed=Claimed(**{**said, **facts}))
+
+
+def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback:
+    claim_back(payment, cents, ref)
+    work_off()
+    return Chargeback.objects.get(provider_ref=ref)
+
+
+def give_back(payment: Payment, cents: int) -> Refund:
+    return refunds.request_refund(
+        payment_id=payment.pk,
+        amount_cents=cents,
+        method=RefundMethod.BANK_TRANSFER,
+        reason="Rain",
+        with_credit_note=True,
+    )
+
+
+def nothing_is_wrong() -> bool:
+    found = [
+        *invariants.payments_add_up(),
+        *invariants.money_back_is_covered(),
+        *invariants.chargebacks_add_up(),
+        *invariants.invoices_add_up(),
+        *doctor.reversals_are_sound(),
+        *doctor.standings_follow_from_entries(),
+        *[each.check.name for each in drift.find_drift() if not each.is_none],
+    ]
+    assert found == []
+    return True
