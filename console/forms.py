@@ -27,6 +27,7 @@ from workflows.work.models import WorkQuerySet
 POSITION_MAX = 2**53 - 1
 REASON_CHARS_MAX = 500
 NAMES_MAX = 50
+START_STATES = ("on", "off", "paused")
 JSON_CHARS_MAX = 500_000
 JSON_BYTES_MAX = 4 * JSON_CHARS_MAX
 _JSON_NAMES: dict[type, str] = {dict: "object", list: "array"}
@@ -282,6 +283,19 @@ class FlowFilters(_Filters):
         return flows.order_by("-started_at", "-flow_id")
 
 
+def in_state(starts: QuerySet[FlowStart], state: str) -> QuerySet[FlowStart]:
+    """Return those of `starts` that are on, off or paused; "" are all."""
+    match state:
+        case "on":
+            return starts.filter(enabled=True)
+        case "off":
+            return starts.filter(enabled=False, paused_because="")
+        case "paused":
+            return starts.exclude(paused_because="")
+        case _:
+            return starts
+
+
 class StartFilters(_Filters):
     search = "name"
 
@@ -303,7 +317,7 @@ class StartFilters(_Filters):
     )
     status = forms.ChoiceField(
         required=False,
-        choices=[("", "Any"), ("on", "on"), ("off", "off"), ("paused", "paused")],
+        choices=[("", "Any"), *((state, state) for state in START_STATES)],
         widget=forms.HiddenInput,
     )
     before = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
@@ -318,20 +332,7 @@ class StartFilters(_Filters):
             "name__gt": asked["before"],
         }
         starts = starts.filter(**{field: value for field, value in fits.items() if value})
-        return self.in_state(starts, asked["status"]).order_by("name")
-
-    @staticmethod
-    def in_state(starts: QuerySet[FlowStart], state: str) -> QuerySet[FlowStart]:
-        """Return those of `starts` that are on, off or paused; "" are all."""
-        match state:
-            case "on":
-                return starts.filter(enabled=True)
-            case "off":
-                return starts.filter(enabled=False, paused_because="")
-            case "paused":
-                return starts.exclude(paused_because="")
-            case _:
-                return starts
+        return in_state(starts, asked["status"]).order_by("name")
 
 
 class TradeFilters(_Filters):

@@ -13,9 +13,11 @@ from django.utils import timezone
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Invoice
+from console.forms import START_STATES, in_state
 from events import explore, selectors
 from ledger import authority
 from workflows.flows import selectors as flows
+from workflows.flows.models import FlowStart
 from workflows.work import selectors as work
 from workflows.work.domain.life import LETTERS, WAITING, State
 
@@ -61,7 +63,7 @@ def figures(request: HttpRequest) -> list[Figure]:
 
 
 def states(request: HttpRequest) -> list[States]:
-    """Return the counts by state of unfinished jobs, flows, bookings and invoices."""
+    """Return the counts by state of unfinished jobs, flows, starts, bookings and invoices."""
     holder = authority.holder_of(request)
     found = []
     if holder.holds("job.read"):
@@ -72,6 +74,11 @@ def states(request: HttpRequest) -> list[States]:
         flows_by_status = list(flows.count_by_status().items())
         url = reverse("console:flows")
         found.append(States(key="flow", name="Flows", url=url, counts=flows_by_status))
+        of_starts = [
+            (state, in_state(FlowStart.objects.all(), state).count()) for state in START_STATES
+        ]
+        url = reverse("console:starts")
+        found.append(States(key="start", name="Starts", url=url, counts=of_starts))
     for capability, key, name, rows, values in (
         ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
         ("invoice.read", "invoice", "Invoices", Invoice.objects.all(), list(InvoiceStatus)),

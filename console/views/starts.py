@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_POST
 from console import people
 from console.flows.declare import DeclareForm
 from console.flows.offers import Act, Offer, offered
-from console.forms import PageForm, ReasonForm, StartFilters
+from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
 from console.tabs import Tab, tab_of
 from console.views.events import pages
 from events import catalogue
@@ -30,7 +29,6 @@ LIST = "console:starts"
 MANAGE = "flow_start.manage"
 ROWS = 25
 UNFINISHED_SHOWN = 5
-_STATES = ("on", "off", "paused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,12 +216,8 @@ def _rows(found: Sequence[FlowStart]) -> list[Row]:
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:
     yield tab_of(LIST, query, "")
-    for state in _STATES:
-        yield tab_of(LIST, query, state, count=_in_state(state).count())
-
-
-def _in_state(state: str) -> QuerySet[FlowStart]:
-    return StartFilters.in_state(FlowStart.objects.all(), state)
+    for state in START_STATES:
+        yield tab_of(LIST, query, state, count=in_state(FlowStart.objects.all(), state).count())
 
 
 @lru_cache(maxsize=1)

@@ -204,7 +204,12 @@ def durations() -> dict[str, float]:
 
 
 def estimated_ms(plan: Plan, taken: Mapping[str, float]) -> int | None:
-    """Return how long a plan may take: the slowest way through it. None without a history."""
+    """Return how long a plan may take: the slowest way through it. None without a history.
+
+    A child flow that has never run takes as long as its own plan.
+    """
+    children = {step_id: estimated_ms(child, taken) for step_id, child in plan.children.items()}
+    taken = {**{one: float(ms) for one, ms in children.items() if ms is not None}, **taken}
     if not any(step_id in taken for step_id in plan.steps):
         return None
     known: dict[str, float] = {}

@@ -29,6 +29,12 @@ class TestHome:
         assert figures["letters"]["note"] == "nothing waits for you"
         assert figures["doctor"]["value"] == "not asked"
 
+    def test_counts_starts_by_their_state(self, visitor: Visitor) -> None:
+        found = visitor("flow.read").get("/figures").json()["states"]
+
+        states = {key: count for key, count in found.items() if key.startswith("start.")}
+        assert states == {"start.on": 0, "start.off": 0, "start.paused": 0}
+
     def test_keeps_every_figure_from_those_who_may_not(self, visitor: Visitor) -> None:
         client = visitor("booking.read")
 

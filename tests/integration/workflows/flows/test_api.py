@@ -12,6 +12,7 @@ from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import sequence
 from tests.support.step_server import StepServer
+from workflows.flows import explain, services
 from workflows.flows.domain.flow import FlowStatus
 from workflows.work import leases
 
@@ -133,6 +134,24 @@ class TestPlans:
         ready = post(sums, PLANS, {"goals": ["double"], "init": {"n": [1]}}).json()
         assert (ready["missing"], ready["can_start"]) == ([], True)
         assert not sums.get(f"{FLOWS}/f2").json().get("state")
+
+    def test_estimate_a_child_that_never_ran_by_its_own_plan(self, sums: APIClient) -> None:
+        plan = services.preview_plan(goals=["double"], init={"n": [1]})
+        outer = {
+            "id": "outer",
+            "name": "Outer",
+            "type": "flow",
+            "flow": {"goals": ["double"]},
+            "attributes": {"n": {"role": "required"}},
+        }
+        assert post(sums, STEPS, outer).status_code == 201
+        around = services.preview_plan(goals=["outer"], init={"n": [1]})
+        taken = {"add": 400.0, "double": 100.0}
+
+        assert explain.estimated_ms(plan, taken) == 500
+        assert explain.estimated_ms(around, taken) == 500
+        assert explain.estimated_ms(around, {**taken, "outer": 70.0}) == 70
+        assert explain.estimated_ms(around, {}) is None
 
     def test_without_a_history_estimate_nothing(self, sums: APIClient) -> None:
         found = post(sums, PLANS, {"goals": ["double"]}).json()
