@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import connection
 
-from events.domain.errors import Conflict
+from events.domain.errors import Conflict, Rejected
 from events.locks import LockClass
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -24,6 +24,7 @@ from ledger.domain.erasure import (
     Need,
     Person,
     lines_of,
+    masked_text,
     without_needs,
 )
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
@@ -51,6 +52,16 @@ class SubjectStillNeeded(Conflict):
             f"{person.subject} cannot be forgotten yet: {'; '.join(because)}.",
             subject=person.subject,
             because=because,
+        )
+
+
+class ReasonNamesThem(Rejected):
+    code = "reason_names_subject"
+    hint = "Give the number of the request instead: the entry is kept for good."
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            "The reason names who is to be forgotten.", pointer="/reason", subject=subject
         )
 
 
@@ -110,8 +121,11 @@ def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certif
 
     :raises SubjectOnHold: if somebody keeps it for a court.
     :raises SubjectStillNeeded: if all of it is needed for something else.
+    :raises ReasonNamesThem: if the entry would name who is forgotten.
     """
     person = _person(subject, at)
+    if masked_text(proof.action.reason, person.sought) != proof.action.reason:
+        raise ReasonNamesThem(subject)
     if person.needs and not person.going:
         raise SubjectStillNeeded(person)
     certificate = _went_through(person, proof, at=at)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_SOUGHT_CHARS_MIN = 5
+_SURNAME_CHARS_MIN = 3
 _SOUGHT = ("email", "phone", "document_number", "special_requests")
 
 
@@ -49,6 +51,17 @@ def values_of(personal: Mapping[str, Any]) -> set[str]:
     if first and last:
         found.add(f"{last}, {first}")
     return {value.strip() for value in found if value.strip()}
+
+
+def is_named_in(text: str, personal: Mapping[str, Any]) -> bool:
+    """Say whether a text names somebody: by an address, a number, a whole name or a surname."""
+    said = _plain(text)
+    whole = (_plain(value) for value in values_of(personal))
+    if any(len(value) >= _SOUGHT_CHARS_MIN and value in said for value in whole):
+        return True
+    surname = _plain(_name_of(personal)).rpartition(" ")[2]
+    is_word = re.search(rf"\b{re.escape(surname)}\b", said) is not None
+    return len(surname) >= _SURNAME_CHARS_MIN and is_word
 
 
 def _name_of(personal: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf, projections, selectors, vault
@@ -34,7 +35,7 @@ from commerce.models import (
     SeriesScope,
     Slot,
 )
-from commerce.services import numbers, policies, seats, vouchers
+from commerce.services import discretion, numbers, policies, seats, vouchers
 from commerce.services.acts import Asked, act
 from commerce.services.slots import SlotNotFound
 from events import context, executor, store
@@ -85,7 +86,9 @@ def create_booking(
     :raises SlotNotFound, SlotIsOver: if a departure is unknown or has left.
     :raises ProductNotForSale: if its product is not active.
     :raises CurrenciesMixed: if the products are priced in several currencies.
+    :raises PersonNamed: if the reference names whoever books.
     """
+    discretion.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
     booking_id = str(new_id())
     with recording.recorded(act("booking.create", booking_id, kind=Kind.CREATE)) as proof:
@@ -178,7 +181,9 @@ def cancel_booking(
     """Cancel, give the seats back, and record what the agreed terms give back.
 
     :raises InvalidTransition: if it is over already.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
     with recording.recorded(
         act("booking.cancel", booking_id, reason=reason, asked={"reason": reason})
@@ -221,7 +226,9 @@ def override_status(
     :raises OverrideNotNeeded: if the ordinary way leads there.
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
     :raises SlotSoldOut: if seats are needed again and gone.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = OverrideStatus(
         to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
     )
@@ -241,7 +248,9 @@ def amend_booking(
     """Change what is noted on a booking; what is None stays.
 
     :raises VersionMoved: if it changed since `expected_version`.
+    :raises PersonNamed: if the reference names somebody.
     """
+    discretion.check_names_nobody(Q(pk=booking_id), external_ref=external_ref or "")
     asked = {"external_ref": external_ref, "notifications_suppressed": notifications_suppressed}
     with recording.recorded(act("booking.update", booking_id, asked=asked)) as proof:
         lock_booking(booking_id)

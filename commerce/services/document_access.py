@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf, selectors
@@ -13,7 +14,7 @@ from commerce.domain import undoing
 from commerce.domain.access import AccessGrantedAlready
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import DocumentAccess, Rendition
-from commerce.services import invoices
+from commerce.services import discretion, invoices
 from commerce.services.acts import act
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
@@ -61,7 +62,9 @@ def grant_document_access(
     :raises GranteeNotAllowed, GranteeUnknown: if it is nobody to whom access can be granted.
     :raises AccessEndsInThePast: if it would be over before it begins.
     :raises AccessGrantedAlready: if they can open it under another grant.
+    :raises PersonNamed: if the purpose names somebody of the booking.
     """
+    discretion.check_names_nobody(Q(invoices__renditions=document_id), purpose=purpose)
     now = timezone.now()
     ends = expires_at or now + conf.DOCUMENT_ACCESS
     asked = {"document_id": document_id, "grantee": grantee, "purpose": purpose}
@@ -95,7 +98,10 @@ def revoke_document_access(*, access_id: UUID, reason: str) -> DocumentAccess:
 
     :raises DocumentAccessNotFound: if there is no such access.
     :raises AccessEndedAlready: if it was revoked, or is over.
+    :raises PersonNamed: if the reason does.
     """
+    of = Q(invoices__renditions__accesses=access_id)
+    discretion.check_names_nobody(of, reason=reason)
     now = timezone.now()
     action = act(
         "document_access.revoke",

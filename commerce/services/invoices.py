@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf
@@ -16,7 +17,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
 from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
-from commerce.services import numbers
+from commerce.services import discretion, numbers
 from commerce.services.acts import act
 from events import recorder
 from events.domain.errors import NotFound, Rejected
@@ -129,7 +130,9 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotVoidable: if it is a draft or void, or has payments or credit notes.
     :raises VersionMoved: if it changed since `expected_version`.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(invoices=invoice_id), reason=reason)
     now = timezone.now()
     action = act("invoice.void", invoice_id, reason=reason, asked={"reason": reason})
     with recording.recorded(action) as proof:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf
@@ -14,7 +15,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
-from commerce.services import invoices
+from commerce.services import discretion, invoices
 from commerce.services.acts import Asked, act
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
@@ -65,7 +66,9 @@ def record_payment(
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it.
     :raises CurrenciesMixed: if it is in another currency than the invoice.
+    :raises PersonNamed: if the reference names somebody.
     """
+    discretion.check_names_nobody(Q(invoices=invoice_id), reference=reference)
     asked = {
         "invoice_id": invoice_id,
         "amount_cents": amount_cents,
@@ -120,7 +123,9 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
 
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
     action = action_of("payment.fail", payment_id, reason=reason, asked={"reason": reason})
     with recording.recorded(action) as proof:
         _, payment = _locked_pending(payment_id)

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from commerce import projections, selectors
@@ -14,7 +15,7 @@ from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import CreditNote, Payment, Refund
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
-from commerce.services import bookings, holding, invoices, payments
+from commerce.services import bookings, discretion, holding, invoices, payments
 from commerce.services.acts import act
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
@@ -55,7 +56,9 @@ def issue_credit_note(
     :raises InvoiceNotCreditable: if it is a draft or void.
     :raises InvoiceOvercredited: if the credit notes would exceed the invoice.
     :raises CurrenciesMixed: if it is in another currency than the invoice.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(invoices=invoice_id), reason=reason)
     now = timezone.now()
     asked = {"invoice_id": invoice_id, "amount_cents": amount_cents}
     asked |= {"currency": currency, "reason": reason}
@@ -96,7 +99,9 @@ def request_refund(
     :raises InvoiceNotCreditable, InvoiceOvercredited: if no credit note can be issued.
     :raises NothingToReverse, SettlementWindowClosed: if the provider cannot take it back.
     :raises ReversalRefused: if the payment is being undone, or is undone, as a whole.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
     asked = {"payment_id": payment_id, "amount_cents": amount_cents, "method": method}
     asked |= {"reason": reason, "credit_note_id": credit_note_id}
     asked |= {"with_credit_note": True} if with_credit_note else {}
@@ -138,7 +143,9 @@ def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
     :raises RefundNotFound: if there is no such refund.
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
+    :raises PersonNamed: if the reason does.
     """
+    discretion.check_names_nobody(Q(invoices__payments__refunds=refund_id), reason=reason)
     action = act(
         "refund.fail",
         refund_id,

@@ -1,4 +1,4 @@
-"""Take secrets out of text on its way to where people read it: logs, errors, traces.
+"""Take secrets and addresses out of text on its way to where people read it: logs, errors, traces.
 
 A last net, by the look of things. It is no licence to write a secret down.
 """
@@ -15,6 +15,8 @@ _PATTERNS: Final = (
     re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
     re.compile(r"\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"),
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    # The address of a person: whoever is forgotten is in no log line either.
+    re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
 )
 _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[0-9A-Za-z._~+/=-]{6,}")
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
@@ -29,7 +31,7 @@ _NAMED = re.compile(
 
 
 def redact(text: str) -> str:
-    """Return `text` without anything that looks like a secret."""
+    """Return `text` without anything that looks like a secret or an address."""
     for pattern in _PATTERNS:
         text = pattern.sub(REDACTED, text)
     text = _AUTHORIZATION.sub(rf"\1 {REDACTED}", text)

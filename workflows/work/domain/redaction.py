@@ -1,4 +1,4 @@
-"""Keep secrets and floods out of what is written down about an error."""
+"""Keep secrets, addresses and floods out of what is written down about an error."""
 
 import re
 
@@ -17,11 +17,13 @@ _SECRETS = [
         r"(?i)(?<=password=)[^\s&;,'\")]+|(?<=passwd=)[^\s&;,'\")]+|(?<=secret=)[^\s&;,'\")]+"
         r"|(?<=token=)[^\s&;,'\")]+|(?<=api_key=)[^\s&;,'\")]+|(?<=apikey=)[^\s&;,'\")]+"
     ),
+    # The address of a person: the journal of attempts cannot forget it.
+    re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
 ]
 
 
 def redact(text: str) -> str:
-    """Return `text` with everything that looks like a secret blotted out."""
+    """Return `text` with everything that looks like a secret or an address blotted out."""
     for pattern in _SECRETS:
         text = pattern.sub(REDACTED, text)
     # PostgreSQL's text holds no NUL, and a lone surrogate has no UTF-8.

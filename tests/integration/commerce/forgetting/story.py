@@ -3,22 +3,26 @@
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from commerce.models import Booking, Delivery, Rendition, Slot, TravellerPersonal
 from commerce.services import bookings, content
 from events import context
 from events.sequencer import sequence_once
+from ledger.approving import consent
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.payload import PayloadKind
 from ledger.models import Payload
 from ledger.recording import recorded
-from ledger.services import seals
+from ledger.services import approvals, seals
 from tests import worklab  # noqa: F401 - importing registers its kinds of jobs.
 from tests.integration.commerce.acting import CLERK, work_off_all
 from tests.integration.commerce.peers import Peers
+from tests.integration.ledger.approvals import acting, put_into_force
+from tests.integration.ledger.conftest import grant
 from workflows.work import services as work
 
 API = "/api/v1"
@@ -89,8 +93,7 @@ def tell(client: APIClient, guest: APIClient, slot: Slot, peers: Peers) -> Story
     _worked_on(client, traveller["id"], person)
     with context.acting(CLERK):
         content.mirror_product(system="payload-cms", product_id=slot.product_id)
-    post(client, f"/bookings/{booking}/cancel", {"reason": "Fell ill"})
-    work_off_all()
+    _cancelled(client, booking)
     sequence_once()
     seals.seal_entries()
     return Story(
@@ -203,6 +206,27 @@ def _worked_on(client: APIClient, traveller: str, person: Marked) -> None:
                 schema_tag="thing.note/1",
                 retention="ops-400d",
             )
+    work_off_all()
+
+
+def _cancelled(client: APIClient, booking: str) -> None:
+    """With leave of somebody else, who is shown how the booking was found."""
+    with context.acting(CLERK):
+        put_into_force(capabilities=("booking.cancel",), condition="target_type == 'booking'")
+    url, body, key = f"{API}/bookings/{booking}/cancel", {"reason": "Fell ill"}, str(uuid4())
+    headers = {"Idempotency-Key": key}
+    asked = client.post(url, body, format="json", headers=headers).json()["approval"]
+    manager = grant(User.objects.create_user("manager"), "approval.decide")
+    with acting(manager) as holder:
+        approvals.decide_approval(
+            approval_id=UUID(asked["id"]),
+            decision="approve",
+            decider=holder,
+            is_fresh=True,
+        )
+    headers[consent.HEADER] = asked["id"]
+    answer = client.post(url, body, format="json", headers=headers)
+    assert answer.json()["status"] == "cancelled", answer.content
     work_off_all()
 
 

@@ -16,6 +16,7 @@ from commerce.services import renditions
 from commerce.services.renditions import DocumentForgotten
 from config.logs import LineFormatter
 from events import context, doctor
+from events.sequencer import sequence_once
 from ledger import erasure, exporting, subjects, verifier
 from ledger.domain.payload import Redaction
 from ledger.models import Entry, Payload, SubjectKey
@@ -87,6 +88,7 @@ def test_nothing_of_a_person_is_left_anywhere(
     assert f"traveller/{story.traveller}" in certificate["subjects"]
     _everything_is_on_record()
     _seals_hold(tmp_path)
+    sequence_once()
     assert [f for f in doctor.run() if not f.is_healthy] == []
     assert admin.get(f"{API}/bookings/{story.booking}").json()["contact"] == {}
 
@@ -186,6 +188,23 @@ def test_no_line_of_a_log_names_a_person(
     assert any("An attempt failed" in line for line in lines)
     # Before anything is redacted: the net behind it has to catch nothing.
     assert [line for line in lines if any(text in line for text in told.person.texts)] == []
+
+
+def test_the_reason_of_an_erasure_may_not_name_who_is_forgotten(
+    admin: APIClient, slot: Slot
+) -> None:
+    items = [{"slot_id": str(slot.pk), "quantity": 1}]
+    contact = {"name": "Ada Lovelace", "email": "ada@example.com"}
+    booking = post(admin, "/bookings", {"items": items, "pax": 1, "contact": contact})["id"]
+
+    answer = admin.post(
+        f"{API}/ledger/erasures",
+        {"subject": f"contact/{booking}", "reason": "Ada Lovelace wrote to us"},
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "reason_names_subject")
+    assert admin.get(f"{API}/bookings/{booking}").json()["contact"]["name"] == "Ada Lovelace"
 
 
 class TestWhoIsStillNeeded:

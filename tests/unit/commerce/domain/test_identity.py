@@ -1,4 +1,6 @@
-from commerce.domain.identity import identity_of, is_same_person, values_of
+import pytest
+
+from commerce.domain.identity import identity_of, is_named_in, is_same_person, values_of
 
 BOOKED = {"name": "Ada Lovelace", "email": "ada@example.com", "phone": "+44 20 7946 0141"}
 TRAVELS = {"first_name": "Ada", "last_name": "LOVELACE", "email": "Ada@Example.com"}
@@ -53,3 +55,25 @@ class TestValuesOf:
             "Ada@Example.com",
             "X123",
         }
+
+
+class TestIsNamedIn:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Ada Lovelace called",
+            "ADA  LOVELACE called",
+            "Mrs Lovelace called",
+            "she wrote from ada@example.com",
+            "call +44 20 7946 0141",
+        ],
+    )
+    def test_knows_a_name_and_an_address_in_a_text(self, text: str) -> None:
+        assert is_named_in(text, BOOKED)
+
+    @pytest.mark.parametrize("text", ["", "Fell ill", "Ada is a language", "Lovelaces are many"])
+    def test_takes_nothing_else_for_a_name(self, text: str) -> None:
+        assert not is_named_in(text, BOOKED)
+
+    def test_knows_nobody_without_a_name(self) -> None:
+        assert not is_named_in("Fell ill", {"name": "", "email": ""})

@@ -40,5 +40,8 @@ class TestRedact:
     def test_leaves_ordinary_text_alone(self, text: str) -> None:
         assert redact(text) == text
 
+    def test_takes_out_the_address_of_a_person(self) -> None:
+        assert redact("to=ada.l+x@mail.example.com ok") == "to=[redacted] ok"
+
     def test_keeps_what_is_around_a_secret(self) -> None:
         assert redact("user=alice password=x next=/") == "user=alice password=[redacted] next=/"

@@ -36,8 +36,11 @@ class TestRedact:
     def test_knows_keys_by_their_looks(self, secret: str) -> None:
         assert redact(f"got {secret} there") == "got [redacted] there"
 
+    def test_knows_an_address_by_its_looks(self) -> None:
+        assert redact("no mailbox <ada.l+x@mail.example.com>") == "no mailbox <[redacted]>"
+
     def test_leaves_the_rest(self) -> None:
-        text = "Booking 42 is not confirmed: tokens are fine, a@b.example too."
+        text = "Booking 42 is not confirmed: tokens are fine, a@b too."
 
         assert redact(text) == text
 

@@ -1,0 +1,53 @@
+"""Keep people out of what is kept for good: reasons and references stand in the log.
+
+Events and entries cannot be forgotten, so a text that goes into them names nobody of the
+booking that it is about.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from commerce import vault
+from commerce.domain.identity import is_named_in
+from commerce.models import Booking, BookingContact, TravellerPersonal
+from events.domain.errors import Rejected
+
+
+class PersonNamed(Rejected):
+    code = "person_named"
+    hint = "Say it without names, addresses and numbers of people: it is kept for good."
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The {field} names somebody of the booking.", pointer=f"/{field}")
+
+
+def check_names_nobody(of: Q, **texts: str) -> None:
+    """Refuse texts that name whoever booked, or travels, on the bookings that `of` finds.
+
+    :raises PersonNamed: with the field, never with the text.
+    """
+    written = {field: text for field, text in texts.items() if text}
+    if not written:
+        return
+    for personal in _people(of):
+        check_not_named(personal, **written)
+
+
+def check_not_named(personal: Mapping[str, Any], **texts: str) -> None:
+    """Refuse texts that name one person.
+
+    :raises PersonNamed: with the field, never with the text.
+    """
+    for field, text in texts.items():
+        if is_named_in(text, personal):
+            raise PersonNamed(field)
+
+
+def _people(of: Q) -> list[dict[str, Any]]:
+    ids = list(Booking.objects.filter(of).values_list("pk", flat=True))
+    contacts = BookingContact.objects.filter(pk__in=ids).values_list("pk", "sealed")
+    travellers = TravellerPersonal.objects.filter(traveller__booking__in=ids)
+    rows = [*contacts, *travellers.values_list("pk", "sealed")]
+    return [vault.unseal(sealed, of=str(pk)) for pk, sealed in rows]
