@@ -225,8 +225,7 @@ def override_status(
     :raises OverrideReasonMissing: if nobody says why.
     :raises OverrideNotNeeded: if the ordinary way leads there.
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
-    :raises SlotSoldOut: if seats are needed again and gone.
-    :raises PersonNamed: if the reason does.
+    :raises SlotSoldOut, PersonNamed: if seats are gone; if the reason names somebody.
     """
     discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = OverrideStatus(

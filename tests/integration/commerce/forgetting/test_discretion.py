@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from commerce.domain.booking.state import Status
+from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment, PaymentMethod
 from commerce.services import (
     bookings,
@@ -40,7 +41,7 @@ def _pay(invoice: Invoice, **facts: Any) -> Payment:
 def _refund(invoice: Invoice) -> object:
     paid = _pay(invoice)
     return refunds.request_refund(
-        payment_id=paid.pk, amount_cents=1, method="bank_transfer", reason=NAMING
+        payment_id=paid.pk, amount_cents=1, method=RefundMethod.BANK_TRANSFER, reason=NAMING
     )
 
 
