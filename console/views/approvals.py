@@ -16,7 +16,7 @@ from ledger.approving import asking, steps
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
-from ledger.models import Approval
+from ledger.models import Approval, Entry
 from ledger.services import approvals
 
 ROWS = 50
@@ -96,6 +96,7 @@ def _page(
         "votes": row.votes.order_by("created_at"),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
+        "undone": Entry.objects.filter(pk=steps.undone_by(row)).first(),
         "done": steps.execution_of(row.pk),
         "may_decide": selectors.approvals_to_decide(holder).filter(pk=row.pk).exists(),
         "is_own": is_pending and not selectors.approvals_to_decide(holder).filter(pk=row.pk),

@@ -109,6 +109,9 @@ class ApprovalOut(serializers.ModelSerializer[Approval]):
 
 class ApprovalDetailOut(ApprovalOut):
     votes = VoteOut(many=True, read_only=True)
+    undoes_entry_id = serializers.SerializerMethodField(
+        help_text="The entry that it was asked for to undo; null if it was not."
+    )
     executed_entry_id = serializers.SerializerMethodField()
     snapshot = serializers.SerializerMethodField(
         help_text="How the target was found and what it weighed; null when it is kept no more."
@@ -124,12 +127,18 @@ class ApprovalDetailOut(ApprovalOut):
         fields = [
             *ApprovalOut.Meta.fields,
             "votes",
+            "undoes_entry_id",
             "executed_entry_id",
             "snapshot",
             "input",
             "is_stale",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_undoes_entry_id(self, row: Approval) -> str | None:
+        undone = steps.undone_by(row)
+        return str(undone) if undone else None
 
     @extend_schema_field(serializers.UUIDField(allow_null=True))
     def get_executed_entry_id(self, row: Approval) -> str | None:

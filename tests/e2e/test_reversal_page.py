@@ -1,0 +1,91 @@
+"""Undoing in two browsers: one person looks and asks, another agrees, then it is done."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from config.stack import Stack
+from tests.e2e.browsing import IN_A_BROWSER, Browse, Visit, driver
+
+expect = driver().expect
+pytestmark = IN_A_BROWSER
+
+PASSWORD = "a-long-password-of-hers"
+
+
+@pytest.fixture(scope="module")
+def reviewer(stack: Stack) -> str:
+    """Somebody else than the demo user, who may decide."""
+    code = (
+        "from django.contrib.auth.models import Permission, User;"
+        f"user = User.objects.create_user('reviewer', password='{PASSWORD}');"
+        "user.user_permissions.set(Permission.objects.filter("
+        "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']))"
+    )
+    done = stack.manage("shell", "-v0", "-c", code)
+    assert done.returncode == 0, done.stderr
+    return "reviewer"
+
+
+@pytest.fixture
+def renamed(stack: Stack) -> Iterator[str]:
+    """The entry of a change that nobody takes back alone."""
+    about = {"name": f"Harbour {uuid4().hex[:6]}", "currency": "EUR", "sell_amount_cents": 100}
+    with stack.client() as client:
+        product = client.post("/api/v1/products", json=about).json()
+        at = f"/api/v1/products/{product['id']}"
+        etag = client.get(at).headers["ETag"]
+        changed = client.patch(at, json={"name": "Harbor"}, headers={"If-Match": etag})
+        assert changed.is_success, changed.text
+        found = {"action_name": "product.update", "target_id": product["id"]}
+        [entry] = client.get("/api/v1/ledger/entries", params=found).json()["results"]
+        policy = {
+            "name": "catalogue-approval",
+            "meaning": "What is in the catalogue is not changed back by one alone.",
+            "capabilities": ["product.update"],
+            "condition": "target_state.status == 'draft'",
+            "ttl_seconds": 3600,
+        }
+        draft = client.post("/api/v1/ledger/policies", json=policy).json()
+        at = f"/api/v1/ledger/policies/{draft['id']}"
+        assert client.post(f"{at}/activate").is_success
+        yield entry["id"]
+        assert client.post(f"{at}/retire").is_success
+
+
+def log_in(tab: Visit, name: str) -> None:
+    tab.open("/login/")
+    tab.page.get_by_label("Username").fill(name)
+    tab.page.get_by_label("Password").fill(PASSWORD)
+    tab.page.get_by_role("button", name="Log in").click()
+    tab.page.wait_for_url(tab.stack.url + "/")
+
+
+def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
+    browse: Browse, reviewer: str, renamed: str
+) -> None:
+    with browse() as own, browse() as theirs:
+        own.log_in()
+        own.open(f"/admin/ledger/reversalstanding/entry/{renamed}/")
+        expect(own.page.get_by_text("name gets its former value back.")).to_be_visible()
+        expect(own.page.get_by_text(re.compile("1 person has to agree first"))).to_be_visible()
+
+        own.page.get_by_label("Reason").fill("It is spelt with a u.")
+        own.page.get_by_role("button", name=re.compile("Ask for leave")).click()
+        expect(own.page.get_by_text(re.compile("It awaits approval"))).to_be_visible()
+        expect(own.page.locator("strong", has_text="requested")).to_be_visible()
+        own.page.get_by_role("link", name="see the request").click()
+        expect(own.page.get_by_text("Somebody else has to decide this.")).to_be_visible()
+
+        log_in(theirs, reviewer)
+        theirs.page.goto(own.page.url)
+        expect(theirs.page.get_by_text(re.compile("It is to undo product.update"))).to_be_visible()
+        theirs.page.get_by_label("Reason").fill("So it is.")
+        theirs.page.get_by_role("button", name="Approve", exact=True).click()
+        expect(theirs.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
+
+        own.page.get_by_role("link", name="what that would do").click()
+        own.page.get_by_role("button", name="Undo it exactly like this").click()
+        expect(own.page.get_by_text(re.compile("It is completed"))).to_be_visible()
