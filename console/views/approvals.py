@@ -96,7 +96,7 @@ def _page(
         "votes": row.votes.order_by("created_at"),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
-        "undone": Entry.objects.filter(pk=steps.undone_by(row)).first(),
+        "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
         "done": steps.execution_of(row.pk),
         "may_decide": selectors.approvals_to_decide(holder).filter(pk=row.pk).exists(),
         "is_own": is_pending and not selectors.approvals_to_decide(holder).filter(pk=row.pk),
