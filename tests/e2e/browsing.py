@@ -18,7 +18,7 @@ IN_A_BROWSER = [
 
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 380, "height": 800}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 
 
 @dataclass

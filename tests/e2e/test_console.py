@@ -278,8 +278,9 @@ class TestFrame:
             tab.page.keyboard.press("j")
             tab.page.wait_for_url(re.compile("/jobs$"))
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+    @pytest.mark.parametrize(
+        ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
+    )
     def test_has_no_complaints_and_never_scrolls_sideways(
         self, browse: Browse, stack: Stack, size: dict[str, int], scheme: str
     ) -> None:
