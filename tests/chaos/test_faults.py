@@ -336,5 +336,7 @@ def ring(daybook: Stack, ids: list[str]) -> None:
 
 
 def send(daybook: Stack, task: str, **arguments: object) -> None:
-    with Celery(broker=env.as_broker(daybook.environment["REDIS_URL"])) as app:
+    broker = env.as_broker(daybook.environment["REDIS_URL"])
+    # Not the current one of this process: tests that come after have a broker of their own.
+    with Celery(broker=broker, set_as_current=False) as app:
         app.send_task(task, kwargs=arguments, queue="daybook")

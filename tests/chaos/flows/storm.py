@@ -90,7 +90,7 @@ class Storm:
         url = self.stack.instance.environment["DATABASE_OWNER_URL"]
         broker = env.as_broker(self.stack.environment["REDIS_URL"])
         latest = "00000000-0000-0000-0000-000000000000"
-        with Celery(broker=broker) as app:
+        with Celery(broker=broker, set_as_current=False) as app:
             while not self.stop.wait(0.2):
                 with suppress(psycopg.Error, OperationalError, redis.RedisError):
                     with psycopg.connect(url, autocommit=True) as connection:
