@@ -40,8 +40,8 @@ _POINTERS = {
 }
 _MISSED = {
     Missed.SKIP: "leave them out",
-    Missed.MERGE: "start one flow for all of them",
-    Missed.ALL: "start a flow for each of them",
+    Missed.MERGE: "one flow for all of them",
+    Missed.ALL: "a flow for each of them",
 }
 
 

@@ -94,7 +94,8 @@ def standings(rows: Sequence[FlowStart]) -> dict[str, Standing]:
     names = {starts.schedule_of(row.name): row.name for row in rows if row.cron and row.enabled}
     due = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_at"))
     next_at = {names[schedule]: at for schedule, at in due.items()}
-    lacking = {row.declared_by: why_not_fire(row) for row in rows}
+    declarers = {row.declared_by for row in rows}
+    lacking = {declarer: why_not_fire(declarer) for declarer in declarers}
     return {
         row.name: _standing(row, next_at=next_at.get(row.name), lacks=lacking[row.declared_by])
         for row in rows
@@ -110,10 +111,10 @@ def unfinished(start: FlowStart) -> QuerySet[Work]:
     return rows.order_by("-id")
 
 
-def why_not_fire(start: FlowStart) -> str:
-    """Return why nothing may start now in the name of who declared it; empty if it may."""
+def why_not_fire(declarer: str) -> str:
+    """Return why nothing may start now in the name of this principal; empty if it may."""
     try:
-        absence.demand_still(Principal.parse(start.declared_by), *starts.NEEDED)
+        absence.demand_still(Principal.parse(declarer), *starts.NEEDED)
     except Forbidden as why:
         return str(why)
     return ""

@@ -26,7 +26,8 @@ async function show() {
 function address() {
   const asked = new URLSearchParams();
   for (const field of form.querySelectorAll("[data-addressed]")) {
-    if (field.value) asked.set(field.dataset.addressed, field.value);
+    // What was emptied is said too: it is not what the server would fill in.
+    if (field.value || field.defaultValue) asked.set(field.dataset.addressed, field.value);
   }
   return `${location.pathname}?${asked}`;
 }
