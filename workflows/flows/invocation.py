@@ -18,7 +18,7 @@ from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefuse
 from workflows.flows import conf
 from workflows.flows.domain import decoder, shapes
 from workflows.flows.domain.flow import Flow, WorkItem
-from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.step import DEFAULT_METHOD, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
 
 USER_AGENT = "Argyll-Engine/0.1"
@@ -61,7 +61,7 @@ def call_step(flow: Flow, step: Step, item: WorkItem) -> Result:
     inputs = item_inputs(flow.executions[step.id], item)
     extra = {"webhook_url": webhook_url(flow, step, item)} if step.type == StepType.ASYNC else {}
     body = invocation_inputs(flow, step, item, **extra)
-    method = step.http.method or "POST"
+    method = step.http.method or DEFAULT_METHOD
     try:
         url = filled(step.http.endpoint, inputs)
     except ArgumentMissing as missing:

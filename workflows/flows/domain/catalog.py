@@ -106,7 +106,7 @@ def decide(catalog: Catalog, command: CatalogCommand) -> list[CatalogEvent]:
 
 def _register(catalog: Catalog, step: Step, at: datetime) -> list[CatalogEvent]:
     known = catalog.steps.get(step.id)
-    if known == step:
+    if known is not None and known.is_same_as(step):
         return []
     if known is not None:
         raise StepExists(step.id)
@@ -118,7 +118,7 @@ def _update(catalog: Catalog, step: Step, at: datetime) -> list[CatalogEvent]:
     known = catalog.steps.get(step.id)
     if known is None:
         raise StepUnknown(step.id)
-    if known == step:
+    if known.is_same_as(step):
         return []
     check_fits(catalog, step)
     return [StepUpdated(step=step, at=at)]

@@ -6,7 +6,7 @@ is always there, and empty rather than null, because its own SDK crashes on null
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeAlias
@@ -24,6 +24,8 @@ class StepType(StrEnum):
 
 HTTP_TYPES = frozenset({StepType.SYNC, StepType.ASYNC})
 
+
+DEFAULT_METHOD = "POST"
 
 AWAITING_TYPES = frozenset({StepType.WAIT, StepType.APPROVAL})
 """Nothing is under way in the world for them: when nobody wants the outcome, they are over."""
@@ -251,6 +253,15 @@ class Step:
 
     def _specs(self) -> Iterator[tuple[str, Attribute]]:
         return ((name, spec) for name, spec in self.attributes.items() if spec is not None)
+
+    def is_same_as(self, other: "Step") -> bool:
+        """Tell whether two definitions are equal: a method that is not named is POST."""
+        if self.http is None or other.http is None:
+            return self == other
+        method = other.http.method or DEFAULT_METHOD
+        if (self.http.method or DEFAULT_METHOD) != method:
+            return False
+        return self == replace(other, http=replace(other.http, method=self.http.method))
 
     def as_json(self) -> dict[str, Any]:
         attributes = {name: spec and spec.as_json() for name, spec in self.attributes.items()}

@@ -19,7 +19,7 @@ from workflows.flows.domain.gates import ScriptFailed
 COMPILE_SECONDS_MAX = 0.2
 CONDITION_SECONDS_MAX = 0.2
 SCRIPT_SECONDS_MAX = 1.0
-MADE_MAX = 16 << 20
+MADE_MAX = 32 << 20
 """Characters and items that one script may make in all, whether it keeps them or not."""
 _LOOK_EVERY_S = 0.005
 """Looking at the clock of the thread is a system call; the other clock is none."""
@@ -110,13 +110,14 @@ def spending(language: str, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def watched(language: str, seconds: float) -> Iterator[None]:
-    """Let what runs in the block take so much of the processor, though it never ticks."""
+def watched(language: str, seconds: float, *, package: str) -> Iterator[None]:
+    """Let what `package` does in the block take so much of the processor; it never ticks."""
     before = sys.getprofile()
 
     def on_call(frame: FrameType, _event: str, _what: Any) -> None:
-        # A generator that is thrown away is called once more, and what it raises is lost.
-        if not frame.f_code.co_flags & CO_GENERATOR:
+        # What a finalizer raises is lost: that of a generator, or one of somebody else's.
+        is_safe = not frame.f_code.co_flags & CO_GENERATOR
+        if is_safe and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
             tick()
 
     with spending(language, seconds):

@@ -44,7 +44,7 @@ def evaluate(
 
     try:
         program = _compiled(source)
-        with budget.watched("cel", seconds):
+        with budget.watched("cel", seconds, package="celpy"):
             activation = {name: json_to_cel(value) for name, value in arguments.items()}
             return _plain(program.evaluate(activation), 0)
     except CELEvalError as error:

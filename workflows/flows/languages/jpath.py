@@ -62,7 +62,7 @@ def find(source: str, document: Any, *, seconds: float = budget.CONDITION_SECOND
     """
     try:
         path = _compiled(source)
-        with budget.watched("jpath", seconds):
+        with budget.watched("jpath", seconds, package="jsonpath"):
             matches = path.finditer(_sorted(document))
             found = [match.obj for match in islice(matches, MATCHES_MAX + 1)]
     except (ScriptBroken, JSONPathError) as error:
@@ -91,7 +91,7 @@ def _compiled(source: str) -> JSONPath:
         if len(source) > SOURCE_CHARS_MAX or source != source.strip() or not source:
             break
         try:
-            with budget.watched("jpath", budget.COMPILE_SECONDS_MAX):
+            with budget.watched("jpath", budget.COMPILE_SECONDS_MAX, package="jsonpath"):
                 compiled = _environment.compile(candidate)
         except (JSONPathError, RecursionError, budget.TookTooLong):
             continue

@@ -126,6 +126,17 @@ class TestRequests:
         )
         assert ask("GET", "/engine/flow/many")[0] == 404
 
+    def test_for_a_step_that_only_names_its_default_method_change_nothing(self) -> None:
+        http = {"endpoint": "http://127.0.0.1:1/x"}
+        step = {"id": "call", "name": "call", "type": "sync", "attributes": {}, "http": http}
+        named = {**step, "http": {**http, "method": "POST"}}
+        ask("POST", "/engine/step", step)
+
+        assert ask("POST", "/engine/step", named)[0] == 201
+        assert ask("PUT", "/engine/step/call", named)[0] == 200
+        assert ask("GET", "/engine/catalog/events")[1]["count"] == 1
+        assert ask("POST", "/engine/step", {**step, "http": {**http, "method": "GET"}})[0] == 409
+
     @pytest.mark.parametrize("flow_id", ["%00", "x" * 600, "%E2%98%83"])
     def test_for_flows_that_cannot_be_are_not_found(self, flow_id: str) -> None:
         for path in ("", "/status", "/events"):

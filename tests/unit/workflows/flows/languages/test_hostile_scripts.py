@@ -99,7 +99,7 @@ HOSTILE = [
             '(let [s (reduce (lambda (a b) (str a a)) "x" (range 19))]'
             " (length (map (partial str s) (range))))"
         ),
-        "made more than 16 Mi",
+        "made more than 32 Mi",
     ),
     ("cel", "l.all(i, l.all(j, l.all(k, i >= 0)))", "took more than 100 ms of processor time"),
     ("cel", "x" + " + x" * 2_000, "script too long"),
