@@ -1,8 +1,9 @@
 """What may not change without an entry, nor have an entry without a change: said in SQL.
 
 A migration names a table with `Accountable`. At commit its trigger looks for an entry of
-the same transaction, and the trigger of the ledger looks for the change; a transaction in
-which one of the two is missing does not commit, whoever wrote it.
+the same transaction, and the trigger of the ledger (of migration 0047, which took the place
+of `ENTRIES`) looks for the change as the entry comes in; a transaction in which one of the
+two is missing does not commit, whoever wrote it.
 """
 
 from typing import Any, Final

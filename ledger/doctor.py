@@ -21,10 +21,9 @@ SELECT e.id FROM ledger_entry e
 
 _ASLEEP = """
 SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
- WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record', 'ledger_entry_is_true',
-                    'ledger_entry_waits_for_seal', 'ledger_payload_only_fades',
-                    'ledger_subject_key_only_ends', 'ledger_reversal_has_an_original',
-                    'ledger_amendment_has_an_original')
+ WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record',
+                    'ledger_entry_keeps_its_rules', 'ledger_mutation_keeps_its_rules',
+                    'ledger_payload_only_fades', 'ledger_subject_key_only_ends')
    AND t.tgenabled <> 'O'
  ORDER BY c.relname, t.tgname
 """

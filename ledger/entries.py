@@ -76,9 +76,16 @@ class ActionInProgress(Conflict):
         super().__init__("The first action with this key is still under way.")
 
 
+class PoliciesMoved(Exception):
+    """Control flow: other policies of approval are in force than those that were asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An entry that is complete but for its bytes."""
+    """An entry that is complete but for its bytes.
+
+    `policies` are those of approval that were asked; None if none had to be.
+    """
 
     id: UUID
     occurred_at: datetime
@@ -98,6 +105,7 @@ class Draft:
     policy: str = ""
     mandate: Mandate | None = None
     approval_id: UUID | None = None
+    policies: tuple[UUID, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     workflow_run_id: str = ""
     workflow_step_id: str = ""
@@ -109,6 +117,7 @@ class Draft:
 def append(draft: Draft) -> None:
     """Insert an entry, its detail, and what it refers to.
 
+    :raises PoliciesMoved: if other policies than `draft.policies` are in force; nothing is done.
     :raises ActionKeyReused: if its idempotency key stands on another entry.
     :raises PayloadTooLarge: if it refers to too much.
     :raises ReversalRefused: if it undoes another that does not, or no longer, allow it.
@@ -121,12 +130,12 @@ def append(draft: Draft) -> None:
     said = {**details, "payloads": [each.said() for each in kept]}
     body = canonical.canonical(_document(columns, said))
     digest = hashlib.sha256(body).hexdigest()
-    statement = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
-    if draft.declared is not None or taken is not None:
-        # Few entries say anything about undoing: the others are spared thirteen columns.
-        statement, details = _INSERT_REVERSAL, {**standings.NOTHING_SAID, **details}
+    is_plain = draft.declared is None and taken is None
+    statement, details = _statement(draft, details, is_plain=is_plain)
+    row = {**columns, **_stored(details), "body": body, "digest": digest}
     try:
-        wire.run(statement, {**columns, **_stored(details), "body": body, "digest": digest})
+        if not wire.run(statement, row).rowcount:
+            raise PoliciesMoved
     except IntegrityError as error:
         if _ONCE_PER_KEY in str(error):
             raise ActionKeyReused from error
@@ -134,6 +143,18 @@ def append(draft: Draft) -> None:
     payloads.insert(kept)
     if taken is not None:
         standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
+
+
+def _statement(
+    draft: Draft, details: dict[str, Any], *, is_plain: bool
+) -> tuple[LiteralString, dict[str, Any]]:
+    detail = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
+    if not is_plain:
+        # Few entries say anything about undoing: the others are spared thirteen columns.
+        detail, details = _INSERT_REVERSAL, {**standings.NOTHING_SAID, **details}
+    if draft.policies is None:
+        return _SPINE + detail, details
+    return _SPINE_UNDER_POLICIES + detail, {**details, "policies": list(draft.policies)}
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
@@ -256,7 +277,11 @@ def _disclosure(draft: Draft) -> dict[str, Any]:
 def _document(columns: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
     """Say all that is known; what is empty is left out, so that columns may be added."""
     said = {"format": FORMAT, **columns, **details}
-    return {name: _plain(value) for name, value in said.items() if value not in _EMPTY}
+    return {
+        name: value if type(value) is str else _plain(value)
+        for name, value in said.items()
+        if value
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -265,7 +290,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-_EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
+POLICIES_IN_FORCE: LiteralString = """
+  SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
+   WHERE status = 'active'
+"""
+"""Which versions of policies are in force. Relies on ledger_policy_has_one_version_in_force."""
 
 _COLUMNS: LiteralString = """
   id, occurred_at, action_name, action_version, action_kind, status, evaluated_risk, reason,
@@ -291,19 +320,25 @@ _VALUES: LiteralString = """
 # Foreign keys are checked when the statement is over: spine and detail come in one.
 _HEAD: LiteralString = "WITH entry AS (INSERT INTO ledger_entry ("
 _SPINE: LiteralString = _HEAD + _COLUMNS + ") VALUES (" + _VALUES + ") RETURNING id) "
-_INSERT_MUTATION: LiteralString = (
-    _SPINE
-    + """
+# Asking for the policies in a statement of their own cost as much as writing the entry.
+_SPINE_UNDER_POLICIES: LiteralString = (
+    _HEAD
+    + _COLUMNS
+    + ") SELECT "
+    + _VALUES
+    + " WHERE %(policies)s::uuid[] = ("
+    + POLICIES_IN_FORCE
+    + ") RETURNING id) "
+)
+_INSERT_MUTATION: LiteralString = """
 INSERT INTO ledger_mutation
        (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary, risk_facts)
 SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s,
        %(risk_facts)s::jsonb
   FROM entry
 """
-)
 _INSERT_REVERSAL: LiteralString = (
-    _SPINE
-    + standings.INSERT
+    standings.INSERT
     + """
 INSERT INTO ledger_mutation (
   entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary,
@@ -319,10 +354,7 @@ SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s,
   FROM entry
 """
 )
-_INSERT_DISCLOSURE: LiteralString = (
-    _SPINE
-    + """
+_INSERT_DISCLOSURE: LiteralString = """
 INSERT INTO ledger_disclosure (entry_id, reason_code, disclosed_fields, decision_policy)
 SELECT id, %(reason_code)s, %(disclosed_fields)s, %(decision_policy)s FROM entry
 """
-)

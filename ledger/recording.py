@@ -22,9 +22,9 @@ from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
-from ledger.approving import consent, gate
+from ledger.approving import consent, gate, in_force
 from ledger.approving.consent import Presented
-from ledger.approving.gate import ApprovalNeeded
+from ledger.approving.gate import ApprovalNeeded, Leave
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -41,7 +41,7 @@ from ledger.domain.action import (
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Undoing
-from ledger.entries import Draft
+from ledger.entries import Draft, PoliciesMoved
 from ledger.models import Approval
 from ledger.reversing import Ongoing
 
@@ -321,7 +321,24 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
     mandate = mandate or _standing_mandate(action)
     authority = _authority(action.capability, notes.facts, happened)
-    passage = gate.leave(proof, authority, happened, granted)
+    while True:
+        leave = gate.leave(proof, authority, happened, granted)
+        try:
+            entries.append(_draft(proof, leave, authority, happened, mandate))
+        except PoliciesMoved:
+            in_force.look()
+        else:
+            return
+
+
+def _draft(
+    proof: Proof,
+    leave: Leave,
+    authority: Authority,
+    happened: EventContext,
+    mandate: Mandate | None,
+) -> Draft:
+    action, notes, passage = proof.action, proof.notes, leave.passage
     key: Idempotency | None
     asked = idempotency.current_exchange().request
     if passage is not None:
@@ -333,7 +350,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     else:
         key, fingerprint = action.idempotency, entries.fingerprint_of(action)
     kind, status = kind_and_status(action.kind, notes.undoing)
-    draft = Draft(
+    return Draft(
         id=proof.entry_id,
         occurred_at=timezone.now(),
         name=action.name,
@@ -347,6 +364,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
         summary=notes.summary,
         facts=notes.facts,
         approval_id=passage.approval_id if passage else None,
+        policies=leave.policies,
         amends=action.amends,
         idempotency=key,
         fingerprint=fingerprint,
@@ -357,7 +375,6 @@ def _append(proof: Proof, granted: Approval | None) -> None:
         workflow_step_id=action.workflow_step_id,
         kept=tuple(notes.kept),
     )
-    entries.append(draft)
 
 
 def _authority(

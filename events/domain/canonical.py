@@ -33,9 +33,13 @@ def _is_plain(value: JSON) -> bool:
     if kind is int:
         return bool(-_INTEGER_MAX <= value <= _INTEGER_MAX)
     if kind is dict:
-        return all(
-            type(key) is str and key.isascii() and _is_plain(each) for key, each in value.items()
-        )
+        for key, each in value.items():
+            if not (type(key) is str and key.isascii()):
+                return False
+            # Most values are text: a call for each would take longer than writing it.
+            if type(each) is not str and not _is_plain(each):
+                return False
+        return True
     return kind is list and all(map(_is_plain, value))
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from events import wire
 from events.domain.principal import Principal
 from ledger import capabilities
-from ledger.approving import conditions
+from ledger.approving import conditions, in_force
 from ledger.domain import policy as policies
 from ledger.domain.capability import ApprovalPolicy as Declared
-from ledger.domain.policy import Circumstances, Demand, Policy, PolicyMissing
+from ledger.domain.policy import Circumstances, Demand, PolicyMissing
 from ledger.models import ApprovalPolicyVersion
 
 
@@ -64,6 +62,26 @@ def circumstances(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """That nobody has to agree, by these policies; None if none had to be asked."""
+
+    policies: tuple[UUID, ...] | None
+
+
+def nobody_needed(known: Circumstances) -> Nobody | None:
+    """Say that nobody's leave is needed, by what this process knows; None to look closer."""
+    capability = capabilities.get(known.capability)
+    if not policies.may_need_approval(capability, known.principal_kind, known.risk):
+        return Nobody(None)
+    if capability.approval is Declared.REQUIRED:
+        return None
+    seen = in_force.last_seen()
+    about = seen.about(known.capability, known.principal_kind)
+    demand = policies.demanded(about, known, answer=conditions.answer)
+    return Nobody(seen.ids) if demand is None else None
+
+
 def leave_needed(known: Circumstances) -> Needed | None:
     """Return whose leave is needed in these circumstances; None if nobody's is.
 
@@ -72,35 +90,14 @@ def leave_needed(known: Circumstances) -> Needed | None:
     capability = capabilities.get(known.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):
         return None
-    in_force, rules_in_force = _in_force()
-    demand = policies.demanded(rules_in_force, known, answer=conditions.answer)
+    seen = in_force.look()
+    demand = policies.demanded(seen.rules, known, answer=conditions.answer)
     if demand is None and capability.approval is Declared.REQUIRED:
-        always = [each.without_condition() for each in rules_in_force]
+        always = [each.without_condition() for each in seen.rules]
         demand = policies.demanded(always, known, answer=conditions.answer)
         if demand is None:
             raise PolicyMissing(capability.id)
     if demand is None:
         return None
-    policy = next(each for each in in_force if each.name == demand.policy.name)
+    policy = next(each for each in seen.rows if each.name == demand.policy.name)
     return Needed(policy=policy, demand=demand)
-
-
-def _in_force() -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
-    # A version in force never changes, so which ones those are says all. Reading the rows
-    # for every action cost more than writing its entry.
-    [(ids,)] = wire.run(_IN_FORCE)
-    return _read_in_force(tuple(ids))
-
-
-@lru_cache(maxsize=4)
-def _read_in_force(ids: tuple[UUID, ...]) -> tuple[list[ApprovalPolicyVersion], list[Policy]]:
-    rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
-    in_force = [rows[id_] for id_ in ids]
-    return in_force, [each.rule for each in in_force]
-
-
-# Relies on ledger_policy_has_one_version_in_force.
-_IN_FORCE: Final = """
-SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
- WHERE status = 'active'
-"""

@@ -17,7 +17,7 @@ from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id
 from ledger import capabilities, commands, delegations, entries, idempotency
-from ledger.approving import asking, consent, demands, steps
+from ledger.approving import asking, consent, demands, in_force, steps
 from ledger.approving.asking import Petition
 from ledger.approving.consent import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
@@ -74,6 +74,18 @@ class ApprovalNeeded(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """That an action may pass: under an approval, or because nobody has to agree.
+
+    `policies` are those that say so, None if none was asked. The statement of the entry
+    compares them with the policies that are in force by then.
+    """
+
+    passage: "Passage | None" = None
+    policies: tuple[UUID, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """Under which approval an action passes, and what its entry says of that."""
 
@@ -110,27 +122,28 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
 
 def leave(
     proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
-) -> Passage | None:
+) -> Leave:
     """Let the action pass, with the approval under which it does, if it takes one.
 
     :raises ApprovalNeeded: if somebody else has to agree first.
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if leave is needed and no policy says whose.
     """
-    needed = demands.leave_needed(
-        demands.circumstances(
-            action=proof.action.name,
-            capability=authority.capability,
-            target_type=proof.action.target.type,
-            state=proof.notes.before,
-            facts=proof.notes.facts,
-            by=happened.principal,
-        )
+    known = demands.circumstances(
+        action=proof.action.name,
+        capability=authority.capability,
+        target_type=proof.action.target.type,
+        state=proof.notes.before,
+        facts=proof.notes.facts,
+        by=happened.principal,
     )
+    if granted is None and not consent.is_only_asking() and (it := demands.nobody_needed(known)):
+        return Leave(policies=it.policies)
+    needed = demands.leave_needed(known)
     if granted is None and needed is None:
         if consent.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
-        return None
+        return Leave(policies=in_force.last_seen().ids)
     bound = _bound(
         proof.action,
         happened,
@@ -140,7 +153,7 @@ def leave(
         demand=needed.demand if needed else None,
     )
     if granted is not None:
-        return _under(granted, bound)
+        return Leave(passage=_under(granted, bound))
     assert needed is not None, "without a grant and without a demand there is nothing to ask"
     raise ApprovalNeeded(
         Petition(

@@ -161,12 +161,14 @@ def may_need_approval(capability: Capability, kind: PrincipalKind, risk: Risk) -
 
 def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer) -> Demand | None:
     """Return what the policies in force demand; the strictest, if several do; None if none does."""
+    about = [each for each in policies if each.is_about(known.capability, known.principal_kind)]
+    if not about:
+        return None
     variables = known.variables()
     demands = [
         _demand(policy, known, variables, answer)
-        for policy in policies
-        if policy.is_about(known.capability, known.principal_kind)
-        and holds(policy.condition, variables, answer=answer)
+        for policy in about
+        if holds(policy.condition, variables, answer=answer)
     ]
     # The most people; of equals the one whose name comes first, so that it is always the same.
     return min(demands, key=lambda each: (-each.quorum, each.policy.name), default=None)

@@ -75,7 +75,7 @@ class Entry(models.Model):
     transaction_id = models.BigIntegerField(db_default=TransactionId())
 
     action_name = models.CharField(max_length=NAME_CHARS_MAX)
-    action_version = models.PositiveSmallIntegerField(db_default=1)
+    action_version = models.SmallIntegerField(db_default=1)
     action_kind = models.CharField(max_length=10, choices=choices(Kind))
     status = models.CharField(max_length=17, choices=choices(Status))
     evaluated_risk = models.CharField(max_length=8, choices=choices(Risk))
@@ -107,7 +107,7 @@ class Entry(models.Model):
     target_id = models.CharField(max_length=TARGET_CHARS_MAX)
 
     capability_id = models.CharField(max_length=ID_CHARS_MAX)
-    capability_version = models.PositiveSmallIntegerField()
+    capability_version = models.SmallIntegerField()
     authorization_source = models.CharField(max_length=40)
     approval_id = models.UUIDField(null=True, blank=True)
     amends = models.ForeignKey(
@@ -120,7 +120,7 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
-            # The rules of a row are one CHECK, by name in migration 0043 (events.row_rules).
+            # The rules of a row are in its trigger, by name in migration 0047 (events.row_rules).
             models.UniqueConstraint(
                 fields=[
                     "idempotency_scope",
@@ -204,7 +204,7 @@ class Mutation(models.Model):
         max_length=14, choices=choices(ReversalKind), db_default=ReversalKind.NONE.value
     )
     reversal_command_id = _text()
-    reversal_command_version = models.PositiveSmallIntegerField(null=True, blank=True)
+    reversal_command_version = models.SmallIntegerField(null=True, blank=True)
     reversal_args_ref = _text()
     reversal_why = _text(WHY_CHARS_MAX)
     reversal_follow_ups = ArrayField(
@@ -219,7 +219,7 @@ class Mutation(models.Model):
     reversal_step = models.CharField(
         max_length=9, choices=choices(StepKind), blank=True, db_default=""
     )
-    reversal_number = models.PositiveIntegerField(null=True, blank=True)
+    reversal_number = models.IntegerField(null=True, blank=True)
     reversal_outcome = models.CharField(
         max_length=7, choices=choices(Outcome), blank=True, db_default=""
     )
@@ -227,7 +227,7 @@ class Mutation(models.Model):
 
     class Meta:
         constraints = [
-            # Here too: see migration 0043.
+            # Here too: see migration 0047.
             models.UniqueConstraint(
                 fields=["reverses"],
                 condition=Q(reversal_outcome=Outcome.FULL.value),

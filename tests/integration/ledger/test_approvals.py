@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.domain.errors import Rejected
@@ -104,6 +106,36 @@ class TestAsking:
 
         event = StoredEvent.objects.get(name="ledger.approval.requested")
         assert json.loads(str(event.data))["approvalId"] == str(approval.pk)
+
+
+class TestPoliciesThatMove:
+    """The process remembers which are in force; the statement of the entry knows better."""
+
+    def test_one_that_came_into_force_since_the_last_action_is_asked(self) -> None:
+        do(capability="agent.stop")
+        put_into_force(name="of-late", capabilities=("agent.stop",))
+        done = entries(action_name="thing.do")
+
+        assert asked(capability="agent.stop").policy_name == "of-late"
+        assert done == ["succeeded"]
+        assert entries(action_name="thing.do") == ["succeeded", "awaiting_approval"]
+
+    def test_one_that_retired_since_the_last_action_asks_nothing(self) -> None:
+        asked("t1")
+        put_into_force(condition="target_type == 'another thing'")
+
+        do("t2")
+
+        assert entries(target_id="t2") == ["succeeded"]
+
+    def test_an_action_that_finds_them_as_they_were_reads_none(self) -> None:
+        do(capability="agent.stop")
+
+        with CaptureQueriesContext(connection) as queries:
+            do(capability="agent.stop")
+
+        statements = [query["sql"] for query in queries if "ledger_" in query["sql"]]
+        assert [sql.startswith("WITH entry AS (INSERT") for sql in statements] == [True]
 
 
 class TestDeciding:

@@ -8,7 +8,12 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError
 from django.utils import timezone
 
-from ledger.models import ApiKey
+from events import context
+from events.domain.principal import Principal, PrincipalKind
+from events.ids import new_id
+from ledger.domain.action import Action, Kind, Target
+from ledger.models import ApiKey, Entry
+from ledger.recording import recorded
 from tests.integration.ledger.conftest import issue
 
 
@@ -28,3 +33,48 @@ class TestApiKey:
 
         with pytest.raises(IntegrityError):
             ApiKey.objects.update(**change)
+
+
+class TestEntry:
+    ACTION = Action(
+        name="note.keep",
+        kind=Kind.EXECUTE,
+        target=Target(type="note", id="n"),
+        capability="api_key.revoke",
+    )
+
+    @pytest.fixture
+    def entry(self, transactional_db: None) -> Entry:
+        with context.acting(Principal(kind=PrincipalKind.USER, id="7")), recorded(self.ACTION):
+            pass
+        return Entry.objects.get()
+
+    def test_refuses_another_transaction_than_its_own(self, entry: Entry) -> None:
+        entry.id = new_id()
+
+        with pytest.raises(IntegrityError, match="another transaction than its own"):
+            entry.save(force_insert=True)
+
+        assert Entry.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("change", "rule"),
+        [
+            ({"digest": "0" * 64}, "ledger_entry_is_digested"),
+            ({"action_version": 0}, "ledger_entry_versions_start_at_one"),
+            ({"capability_version": -1}, "ledger_entry_versions_start_at_one"),
+            ({"target_id": ""}, "ledger_entry_says_who_and_what"),
+            ({"idempotency_key": "k"}, "ledger_entry_key_has_a_scope"),
+            ({"delegated_by_id": "7"}, "ledger_entry_delegation_is_whole"),
+        ],
+        ids=lambda each: next(iter(each)) if isinstance(each, dict) else each,
+    )
+    def test_refuses_a_row_that_breaks_a_rule(
+        self, entry: Entry, change: dict[str, Any], rule: str
+    ) -> None:
+        entry.id = new_id()
+        for name, value in change.items():
+            setattr(entry, name, value)
+
+        with pytest.raises(IntegrityError, match=rule):
+            entry.save(force_insert=True)

@@ -1,0 +1,52 @@
+"""Which policies are in force: remembered by each process, and known for sure by the database.
+
+A version in force never changes, so which ones those are says all. Reading the rows for every
+action cost more than writing its entry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from events import wire
+from events.domain.principal import PrincipalKind
+from ledger import entries
+from ledger.domain.policy import Policy
+from ledger.models import ApprovalPolicyVersion
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policies that were in force at one time."""
+
+    ids: tuple[UUID, ...]
+    rows: Sequence[ApprovalPolicyVersion]
+    rules: Sequence[Policy]
+    _about: dict[tuple[str, PrincipalKind], list[Policy]] = field(default_factory=dict)
+
+    def about(self, capability_id: str, kind: PrincipalKind) -> list[Policy]:
+        """Return those that have something to say of it; found out once."""
+        key = (capability_id, kind)
+        if key not in self._about:
+            self._about[key] = [each for each in self.rules if each.is_about(capability_id, kind)]
+        return self._about[key]
+
+
+class _Seen:
+    last: InForce | None = None
+
+
+def last_seen() -> InForce:
+    """Return what this process saw when it looked last. Others may be in force by now."""
+    return _Seen.last or look()
+
+
+def look() -> InForce:
+    """Look which policies are in force, as this transaction sees it."""
+    [(found,)] = wire.run(entries.POLICIES_IN_FORCE)
+    ids = tuple(found)
+    if _Seen.last is None or _Seen.last.ids != ids:
+        rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
+        in_order = [rows[id_] for id_ in ids]
+        _Seen.last = InForce(ids, in_order, [each.rule for each in in_order])
+    return _Seen.last
