@@ -15,7 +15,10 @@ from typing import Any
 import orjson
 from django.db import Error
 
-from events import wire
+from events import failpoints, wire
+from events.failpoints import failpoint
+
+WRITTEN = failpoints.declare("group.written")
 
 STREAM_BUSY = "DB003"
 """SQLSTATE of our own, raised by `events_append_many`."""
@@ -107,6 +110,7 @@ class Group:
             joints = [member.joint() for member in company]
             batch = orjson.dumps([joint.record for joint in joints]).decode()
             cursor = wire.run(company[0].sql, {"batch": batch}, binary=True)
+            failpoint(WRITTEN)
             found = {row[0]: row for row in cursor.fetchall()}
             for member, joint in zip(company, joints, strict=True):
                 member.rows = [found[key] for key in joint.keys if key in found]

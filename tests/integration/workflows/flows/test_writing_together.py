@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -13,16 +12,15 @@ from events import group_commit, selectors, states
 from events.domain.streams import key_of
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.live import eventually
+from tests.support.writing_together import NAMES, all_writing_at_once, start_flows
 from workflows.flows import aggregates, callables, services
 from workflows.flows.domain.flow import FlowStatus
-from workflows.flows.domain.step_json import step_from_json
 from workflows.work import runner
 from workflows.work.models import Attempt, Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FLOWS = [f"trip{number}" for number in range(5)]
-_NAMES = ("first", "second")
 
 
 @pytest.fixture(autouse=True)
@@ -39,46 +37,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Callable[[]
     # Only a test that says so is impatient.
     monkeypatch.setattr(group_commit, "PATIENCE_S", 30)
     yield happens
-    for name in _NAMES:
+    for name in NAMES:
         callables._registered.pop(name)
 
 
 @pytest.fixture
 def flows() -> list[str]:
     """Five flows of two steps, of which nothing was done yet."""
-    meta = {"flow": {"role": "meta", "meta": {"key": "flow_id"}}}
-    register("first", {**meta, "first": {"role": "output"}})
-    register("second", {"first": {"role": "required"}, "second": {"role": "output"}})
-    for flow_id in FLOWS:
-        services.start_flow(flow_id=flow_id, goals=["second"], init={})
-    return FLOWS
-
-
-def register(name: str, attributes: dict[str, Any]) -> None:
-    how = {"type": "python", "python": {"callable": name}, "attributes": attributes}
-    services.register_step(step=step_from_json({"id": name, "name": name, **how}))
-
-
-@contextmanager
-def workers(flow_ids: list[str]) -> Iterator[None]:
-    """One thread does each flow; all come to write their first result within the block,
-    during which this thread is the one that writes."""
-
-    def do(work_id: Any) -> None:
-        try:
-            runner.take([work_id], worker="w")
-        finally:
-            connections.close_all()
-
-    ready = [Work.objects.get(subject=f"flow/{flow_id}").id for flow_id in flow_ids]
-    threads = [threading.Thread(target=do, args=[work_id]) for work_id in ready]
-    with group_commit.group.turn("", "", lambda: group_commit.Joint(record={})):
-        for thread in threads:
-            thread.start()
-        eventually(lambda: len(group_commit.group._waiting) == len(threads))
-        yield
-    for thread in threads:
-        thread.join(timeout=60)
+    return start_flows(FLOWS)
 
 
 def transactions_of(name: str) -> int:
@@ -98,7 +64,7 @@ def statuses() -> dict[str, str]:
 
 class TestFlowsThatAreReadyTogether:
     def test_share_one_commit(self, flows: list[str]) -> None:
-        with workers(flows):
+        with all_writing_at_once(flows):
             pass
 
         assert set(statuses().values()) == {"completed"}
@@ -108,7 +74,7 @@ class TestFlowsThatAreReadyTogether:
     def test_record_what_they_would_record_alone(self, flows: list[str]) -> None:
         runner.take([Work.objects.get(subject="flow/trip0").id], worker="w")
 
-        with workers(flows[1:]):
+        with all_writing_at_once(flows[1:]):
             pass
 
         alone, *together = (story(flow_id) for flow_id in flows)
@@ -121,7 +87,7 @@ class TestOneThatCannotBeWritten:
     def test_because_its_claim_was_lost_harms_no_other(
         self, flows: list[str], meanwhile: dict[str, Callable[[], object]]
     ) -> None:
-        with workers(flows):
+        with all_writing_at_once(flows):
             Work.objects.filter(subject="flow/trip3").update(fence=7)
 
         assert statuses() == {**dict.fromkeys(FLOWS, "completed"), "trip3": "active"}
@@ -132,7 +98,7 @@ class TestOneThatCannotBeWritten:
     def test_because_its_flow_was_changed_elsewhere_is_decided_again(
         self, flows: list[str]
     ) -> None:
-        with workers(flows):
+        with all_writing_at_once(flows):
             stream = aggregates.stream_of("trip2")
             known = states.cached(aggregates.FLOWS, stream)
             assert known is not None
@@ -150,7 +116,7 @@ class TestOneThatCannotBeWritten:
         wanted = {name: settings[name] for name in ("host", "dbname", "user") if name in settings}
         with psycopg.connect(**wanted) as elsewhere:
             elsewhere.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", [key])
-            with workers(flows):
+            with all_writing_at_once(flows):
                 release = threading.Thread(target=release_when_others_are_done, args=[elsewhere])
                 release.start()
             release.join(timeout=60)
