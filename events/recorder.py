@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.utils import timezone
 
 from events import bus, catalogue, context, doorbell, store, wire
@@ -125,8 +124,7 @@ def draft(
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
     """
-    text = payload.text_of(name, data)
-    plain = orjson.loads(text)
+    text, plain = payload.written(name, data)
     type_ = catalogue.checked(name, plain, default=default)
     return Draft(event_id or new_event_id(), type_.name, type_.version, type_.category, plain, text)
 

@@ -11,7 +11,7 @@ from events.domain.principal import Principal
 from events.store import StreamMoved
 from ledger import idempotency, recording
 from ledger.domain.action import Action, Proof
-from workflows.flows import engine, selectors
+from workflows.flows import engine, plans, selectors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as starting
@@ -38,9 +38,11 @@ def command_for(
     :raises GoalsUnknown: if a goal is not among `steps`, or else not registered.
     """
     limits.check_start(flow_id, goals, init, labels or {})
-    own = Catalog(steps={step.id: step for step in steps})
-    catalog = own if steps else engine.catalog()
-    plan = make_plan(catalog, goals, init, matches=LANGUAGES.matches)
+    if steps:
+        own = Catalog(steps={step.id: step for step in steps})
+        plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
+    else:
+        plan = plans.make(engine.catalog(), goals, init)
     engine.health_of_late()
     return asked.StartFlow(
         plan=plan,

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import jsonschema
 import orjson
@@ -10,8 +11,10 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.domain import payload
 from events.domain.canonical import canonical, first_difference
-from events.domain.payload import INTEGER_MAX, text_of
+from events.domain.envelope import Category
+from events.domain.payload import DEPTH_MAX, INTEGER_MAX, EventDataNotJson, text_of
 from events.domain.schema import NotCompilable, compiled
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
@@ -66,6 +69,44 @@ def test_stored_text_says_what_was_emitted(data: dict[str, Any]) -> None:
     read = json.loads(text_of("tea.made", data))
 
     assert first_difference(read, data) is None
+
+
+strange_leaves = (
+    leaves | st.text(max_size=3) | st.floats() | st.integers() | st.binary(max_size=2)
+    | st.dates() | st.just("\udc00") | st.just("\0") | st.just(Category.DOMAIN)
+)  # fmt: skip
+strange_values = st.recursive(
+    strange_leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(
+            st.text(max_size=2) | st.just("\0") | st.integers(0, 1), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=2), strange_values, max_size=3), st.integers(0, DEPTH_MAX + 2)
+)
+def test_what_is_checked_at_once_is_what_is_checked_value_by_value(
+    data: dict[str, Any], depth: int
+) -> None:
+    for _ in range(depth):
+        data = {"a": data}
+
+    assert outcome(data, at_once=True) == outcome(data, at_once=False)
+
+
+def outcome(data: dict[str, Any], *, at_once: bool) -> str:
+    look = payload._written_at_once if at_once else lambda _data: (None, None)
+    with mock.patch.object(payload, "_written_at_once", look):
+        try:
+            return text_of("tea.made", data)
+        except EventDataNotJson as refusal:
+            return str(refusal)
 
 
 @given(values, values)

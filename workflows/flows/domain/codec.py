@@ -75,7 +75,7 @@ def _filled(**members: Any) -> dict[str, Any]:
 
 def _flow_started(event: happened.FlowStarted) -> dict[str, Any]:
     return {
-        "plan": event.plan.as_json(),
+        "plan": event.plan.stored,
         "init": dict(event.init),
         **_filled(
             metadata=dict(event.metadata), labels=dict(event.labels), options=dict(event.options)

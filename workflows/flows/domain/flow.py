@@ -43,12 +43,11 @@ class StepStatus(StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
 
-    @property
-    def is_terminal(self) -> bool:
-        return self in _TERMINAL
+    is_terminal: bool
 
-
-_TERMINAL = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.FAILED})
+    def __init__(self, value: str) -> None:
+        # Every decision asks it of every step: a property that hashes takes ten times as long.
+        self.is_terminal = value in {"completed", "skipped", "failed"}
 
 
 class WorkStatus(StrEnum):

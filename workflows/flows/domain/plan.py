@@ -90,6 +90,11 @@ class Plan:
                 pending.extend(edges.consumers if edges else ())
         return frozenset(reached)
 
+    @cached_property
+    def stored(self) -> dict[str, Any]:
+        """What `flow_started` says of the plan. For reading only."""
+        return self.as_json()
+
     def as_json(self) -> dict[str, Any]:
         children = {step: child.as_json() for step, child in self.children.items()}
         return {

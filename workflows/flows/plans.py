@@ -1,0 +1,55 @@
+"""Plans that this process has made: the same goals of the same catalog are planned once.
+
+What a plan depends on is the catalog, the goals, and which attributes are supplied; on their
+values only where a script is asked about them, and such a plan is made each time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from workflows.flows.domain.catalog import Catalog
+from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.planner import make_plan
+from workflows.flows.domain.step import Script
+from workflows.flows.languages import LANGUAGES
+
+KEPT_MAX: Final = 256
+
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+"""The goals, and the attributes that have values, both in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    catalog: Catalog
+    plan: Plan
+
+
+_made: dict[_Key, _Made] = {}
+
+
+def make(catalog: Catalog, goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Plan:
+    """Return the plan of a flow, as `make_plan` does and with its refusals."""
+    key = (tuple(goals), tuple(name for name, values in init.items() if values))
+    known = _made.get(key)
+    # The state of the catalog is another object after each of its events.
+    if known is not None and known.catalog is catalog:
+        return known.plan
+    asked = _Asked()
+    plan = make_plan(catalog, goals, init, matches=asked.matches)
+    if not asked.anything:
+        if len(_made) >= KEPT_MAX:
+            _made.clear()
+        _made[key] = _Made(catalog, plan)
+    return plan
+
+
+class _Asked:
+    """Whether a script had a word in a plan."""
+
+    anything = False
+
+    def matches(self, script: Script, value: Any) -> bool:
+        self.anything = True
+        return LANGUAGES.matches(script, value)
