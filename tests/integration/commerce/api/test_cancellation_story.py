@@ -19,6 +19,7 @@ from ledger.approval_policies import POLICIES as OF_THE_LEDGER
 from ledger.services.approval_policies import lay_down
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.calling import JSON, Caller, somebody
+from tests.integration.commerce.api.test_notifications import tell
 from tests.integration.commerce.conftest import CONTACT
 from tests.integration.commerce.peers import Peers
 from tests.integration.ledger.conftest import client_with
@@ -85,7 +86,7 @@ def sold(clerk: Caller, slot: Slot, peers: Peers) -> JSON:
 
 
 def entries(who: Caller, **about: Any) -> list[JSON]:
-    found: list[JSON] = who.get("ledger/entries", **about)["results"]
+    found: list[JSON] = who.get("ledger/entries", page_size=200, **about)["results"]
     return found
 
 
@@ -153,7 +154,7 @@ class TestAPersonCancels:
     """Scenario 1, a chapter per sentence."""
 
     def test_and_half_goes_back_when_somebody_else_agrees(
-        self, clerk: Caller, manager: Caller, sold: JSON
+        self, clerk: Caller, manager: Caller, sold: JSON, peers: Peers
     ) -> None:
         let_every_refund_be_agreed_to(manager)
         [payment] = clerk.get("payments")["results"]
@@ -164,6 +165,7 @@ class TestAPersonCancels:
         self._another_user_agrees(clerk, manager, proposed, capture)
         refund = self._credit_note_and_refund_come_together(clerk, proposed, capture)
         self._the_refund_is_settled(clerk, refund, capture)
+        self._a_later_chargeback_is_chained(clerk, capture, peers)
         is_sound()
 
     def _staff_cancels(self, clerk: Caller, sold: JSON) -> None:
@@ -232,6 +234,23 @@ class TestAPersonCancels:
         assert (standing["done_cents"], standing["left_cents"]) == (HALF_CENTS, HALF_CENTS)
         assert [step["step"] for step in standing["steps"]] == ["requested", "begun", "settled"]
         assert standing["requests"] == []
+
+    def _a_later_chargeback_is_chained(self, clerk: Caller, capture: str, peers: Peers) -> None:
+        before = {each["id"]: each["digest"] for each in entries(clerk)}
+        [known] = peers.seen(peers.payment)["payments"]
+        peers.tell(peers.payment, charge_back=known["id"], amount_cents=HALF_CENTS)
+        assert tell(peers.seen(peers.payment)["told"][-1]).status_code == 202
+        work_off_all()
+        # A new entry that follows from what gave back before it, and amends nothing.
+        noted = the_entry(clerk, action_name="chargeback.note")
+        refunded = the_entry(clerk, action_name="refund.request", status="succeeded")
+        assert (noted["causation_id"], noted["amends"]) == (refunded["id"], None)
+        assert (noted["action_kind"], noted["status"]) == ("compensate", "compensated")
+        assert noted["mutation"]["reverses"] == capture
+        assert before.items() <= {each["id"]: each["digest"] for each in entries(clerk)}.items()
+        standing = clerk.get(f"ledger/entries/{capture}/reversal")
+        assert (standing["outcome"], standing["left_cents"]) == ("full", 0)
+        assert [step["amount_cents"] for step in standing["steps"]] == [HALF_CENTS] * 4
 
 
 class TestAnAgentAsks:
