@@ -39,6 +39,9 @@ PersonOf = Callable[[str], Person]
 Handle = Callable[[Person, Proof | None], Iterable[Finding]]
 """Forgets a person in one place and says what came of it; without a proof, what would."""
 
+Seals = Callable[[str], bool]
+"""Takes a subject."""
+
 _WHOLE: Final = [Redaction.NONE.value, Redaction.REDACTED.value]
 
 
@@ -77,12 +80,18 @@ class SubjectOnHold(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something about subjects of some types is kept; of all, if none is named."""
+    """Where something about subjects of some types is kept; of all, if none is named.
+
+    What `passes` is gone by itself within a day: by itself it is no reason to forget again.
+    `seals` says whether something is there that the key of a subject has to open.
+    """
 
     name: str
     holds: str
     handle: Handle
     about: frozenset[str] = frozenset()
+    passes: bool = False
+    seals: Seals | None = None
 
 
 _PLACES: dict[str, Place] = {}
@@ -132,6 +141,22 @@ def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certif
     for each in person.going:
         _put_on_record(each, proof, certificate)
     return certificate
+
+
+def is_key_in_use(subject: str) -> bool:
+    """Say whether a room keeps something that only the key of `subject` opens."""
+    type_ = subject.partition("/")[0]
+    return any(
+        place.seals(subject)
+        for place in _PLACES.values()
+        if place.seals is not None and (not place.about or type_ in place.about)
+    )
+
+
+def is_worth_it(certificate: Certificate) -> bool:
+    """Say whether it takes away more than what passes by itself."""
+    passing = {place.name for place in _PLACES.values() if place.passes}
+    return certificate.takes_away(but_from=passing)
 
 
 def check_holds(subjects: Iterable[str]) -> None:

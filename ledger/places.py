@@ -64,6 +64,7 @@ for _place in (
         name="ledger.replies",
         holds="Answers kept for a day for requests that are repeated",
         handle=_forget_replies,
+        passes=True,
     ),
     Place(
         name="ledger.notes",

@@ -175,7 +175,7 @@ declare_check(
                 target_id=F("redacted_by__target_id"),
             ),
             Mark(
-                actions=("traveller.erase",),
+                actions=("traveller.erase", "traveller.remove"),
                 target_type="traveller",
                 target_id=F("redacted_by__target_id"),
             ),
@@ -190,7 +190,7 @@ declare_check(
         mark=Mark(actions=("subject.erase",), target_type="subject", target_id=F("subject")),
         or_else=(
             Mark(
-                actions=("traveller.erase",),
+                actions=("traveller.erase", "traveller.remove"),
                 target_type="traveller",
                 target_id=F("destroyed_by__target_id"),
             ),

@@ -282,24 +282,45 @@ def _kept(person: Person, type_: str, rows: QuerySet[Any], column: str) -> Itera
         yield Finding(means=Means.KEPT, rows=found.count(), because=need.because, until=need.until)
 
 
+def _seals_traveller(subject: str) -> bool:
+    return TravellerPersonal.objects.filter(pk__in=_uuids("traveller", [subject])).exists()
+
+
+def _seals_contact(subject: str) -> bool:
+    return BookingContact.objects.filter(pk__in=_uuids("contact", [subject])).exists()
+
+
+def _seals_recipients(subject: str) -> bool:
+    theirs = Delivery.objects.filter(booking__in=_uuids("contact", [subject]))
+    return theirs.exclude(recipient_sealed=b"").exists()
+
+
+def _seals_documents(subject: str) -> bool:
+    theirs = Rendition.objects.filter(invoice__in=_uuids("invoice", [subject]))
+    return theirs.exclude(content_sealed=b"").exists()
+
+
 _PEOPLE = frozenset({"traveller", "contact"})
 for _place in (
     Place(
         name="commerce.travellers",
         holds="Names, addresses and papers of travellers",
         handle=_forget_travellers,
+        seals=_seals_traveller,
         about=_PEOPLE,
     ),
     Place(
         name="commerce.contacts",
         holds="Names, addresses and numbers of who booked",
         handle=_forget_contacts,
+        seals=_seals_contact,
         about=_PEOPLE,
     ),
     Place(
         name="commerce.recipients",
         holds="Addresses to which messages went",
         handle=_forget_recipients,
+        seals=_seals_recipients,
         about=_PEOPLE,
     ),
     Place(
@@ -312,6 +333,7 @@ for _place in (
         name="commerce.documents",
         holds="Documents of invoices, which name who booked",
         handle=_forget_documents,
+        seals=_seals_documents,
         about=frozenset({"contact", "invoice"}),
     ),
     Place(

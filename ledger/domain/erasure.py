@@ -5,7 +5,7 @@ Each is forgotten as a whole, or kept as a whole because something still needs i
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -121,10 +121,11 @@ class Certificate:
     erased_at: datetime
     lines: tuple[Line, ...]
 
-    @property
-    def takes_away(self) -> bool:
-        """Say whether anything was there to be forgotten."""
-        return any(line.finding.means.takes_away for line in self.lines)
+    def takes_away(self, *, but_from: Collection[str] = ()) -> bool:
+        """Say whether anything was there to be forgotten, leaving some places aside."""
+        return any(
+            line.finding.means.takes_away and line.place not in but_from for line in self.lines
+        )
 
     @property
     def kept(self) -> list[Line]:

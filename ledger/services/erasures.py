@@ -121,7 +121,9 @@ def issued_before(subject: str, *, at: datetime) -> Issued | None:
         target_id__in=[subject, subject.partition("/")[2]],
     )
     entry = first.order_by("occurred_at").first()
-    if entry is None or erasure.preview_in_transaction(subject, at=at).takes_away:
+    if entry is None:
+        return None
+    if erasure.is_worth_it(erasure.preview_in_transaction(subject, at=at)):
         return None
     return Issued(entry_id=entry.pk, certificate=certificate_of(entry.pk), is_new=False)
 

@@ -12,7 +12,7 @@ from events.domain.principal import SYSTEM
 from ledger import erasure, payloads, recording
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import RETENTIONS, Redaction, masked
-from ledger.models import LegalHold, Payload
+from ledger.models import LegalHold, Payload, SubjectKey
 
 EXPIRED_PER_PASS = 500
 
@@ -134,4 +134,8 @@ def _masked(payload_id: UUID, pointers: Sequence[str] | None) -> bytes:
 
 def _shares_its_key(payload: Payload) -> bool:
     others = Payload.objects.filter(key=payload.key_id, redaction=Redaction.NONE.value)
-    return others.exclude(pk=payload.pk).exists()
+    if others.exclude(pk=payload.pk).exists():
+        return True
+    # Rooms above seal with it too: a traveller outlives what one entry said of them.
+    key = SubjectKey.objects.filter(pk=payload.key_id).first()
+    return key is not None and erasure.is_key_in_use(key.subject)

@@ -50,6 +50,8 @@ def history(make_booking: MakeBooking, paid: Payment) -> None:
     bookings.expire_booking(booking_id=held.pk)
     forgotten = add_traveller(make_booking(quantity=1))
     erasures.erase_subject(subject=f"traveller/{forgotten.pk}", reason="They asked.")
+    alone = make_booking(quantity=1)
+    travellers.remove_traveller(booking_id=alone.pk, traveller_id=add_traveller(alone).pk)
     _void(make_booking(quantity=1))
 
 
