@@ -137,5 +137,5 @@ def _shares_its_key(payload: Payload) -> bool:
     if others.exclude(pk=payload.pk).exists():
         return True
     # Rooms above seal with it too: a traveller outlives what one entry said of them.
-    key = SubjectKey.objects.filter(pk=payload.key_id).first()
-    return key is not None and erasure.is_key_in_use(key.subject)
+    keys = SubjectKey.objects.filter(payloads=payload.pk)
+    return any(erasure.is_key_in_use(key.subject) for key in keys)
