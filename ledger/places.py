@@ -13,7 +13,16 @@ from ledger.domain.action import Proof
 from ledger.domain.erasure import Finding, Means, Person, masked_value
 from ledger.domain.payload import Redaction
 from ledger.erasure import Place
-from ledger.models import Approval, ApprovalVote, Entry, IdempotencyKey, Payload
+from ledger.models import (
+    AgentSwitch,
+    Approval,
+    ApprovalVote,
+    Delegation,
+    Entry,
+    IdempotencyKey,
+    LegalHold,
+    Payload,
+)
 from ledger.searching import Texts
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
@@ -78,10 +87,13 @@ for _place in (
     ),
     Place(
         name="ledger.approvals",
-        holds="Reasons of requests for approval, and comments on them",
+        holds="Reasons of approvals, delegations and holds, and comments on them",
         handle=searching.handled_by(
             Texts(rows=Approval.objects.all, columns=("title", "reason"), because=ONLY_GROWS),
             Texts(rows=ApprovalVote.objects.all, columns=("comment",), because=ONLY_GROWS),
+            Texts(rows=Delegation.objects.all, columns=("reason",), because=ONLY_GROWS),
+            Texts(rows=AgentSwitch.objects.all, columns=("reason",), because=ONLY_GROWS),
+            Texts(rows=LegalHold.objects.all, columns=("reason",)),
         ),
     ),
     Place(

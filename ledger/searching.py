@@ -35,6 +35,9 @@ Change = Callable[[Any, Sequence[str]], dict[str, Any]]
 """Takes a row and what is sought; returns the columns to write."""
 
 
+_SEARCHED: "list[Texts]" = []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
     """Columns into which anybody may have written something: text, JSON, or bytes.
@@ -48,6 +51,9 @@ class Texts:
     change: Change | None = None
     keeps: Q | None = None
     because: str = ""
+
+    def __post_init__(self) -> None:
+        _SEARCHED.append(self)
 
     def handle(self, person: Person, proof: Proof | None) -> Iterator[Finding]:
         """Take the person's values out of the rows. For `erasure.Place`."""
@@ -78,6 +84,15 @@ class Texts:
         before = {column: getattr(row, column) for column in self.columns}
         after = {column: _without(value, sought) for column, value in before.items()}
         return {column: value for column, value in after.items() if value != before[column]}
+
+
+def searched() -> set[str]:
+    """Return every column that is searched when somebody is forgotten, as `app.Model.column`."""
+    return {
+        f"{each.rows().model._meta.label}.{column}"  # noqa: SLF001 (Django's own spelling)
+        for each in _SEARCHED
+        for column in each.columns
+    }
 
 
 def handled_by(*texts: Texts) -> Callable[[Person, Proof | None], Iterable[Finding]]:

@@ -19,6 +19,7 @@ from commerce.domain.refunds import RefundStatus
 from commerce.models import (
     Booking,
     BookingContact,
+    Chargeback,
     CreditNote,
     Delivery,
     DeliveryStatus,
@@ -345,6 +346,7 @@ for _place in (
             Texts(rows=CreditNote.objects.all, columns=("reason",)),
             Texts(rows=Refund.objects.all, columns=("reason", "failure_reason")),
             Texts(rows=DocumentAccess.objects.all, columns=("purpose", "revoke_reason")),
+            Texts(rows=Chargeback.objects.all, columns=("reason",)),
             Texts(rows=Voucher.objects.all, columns=("voided_because",)),
             Texts(rows=Delivery.objects.all, columns=("subject", "error")),
             Texts(rows=ExternalRef.objects.all, columns=("sync_error",)),
