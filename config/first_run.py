@@ -11,11 +11,13 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from config.embedded.state import State
+from events import context
+from events.domain.principal import Principal, PrincipalKind
 from examples import step_catalogue
 from examples.demo_peers.server import STEPS_URL
 from ledger import credentials
 from ledger.services import api_keys
-from workflows.flows import engine
+from workflows.flows import engine, starts
 from workflows.flows import services as flows
 from workflows.flows.domain.step_json import step_from_json
 
@@ -52,10 +54,12 @@ def _opens(key: str) -> bool:
 
 def make_example(state: State) -> None:
     """Make what is missing of the example: its people, its steps, and a business."""
-    for username in DEMO_PEOPLE:
-        demo_person(username, state)
+    people = {username: demo_person(username, state) for username in DEMO_PEOPLE}
     if base_url := os.environ.get(STEPS_URL):
+        is_new = not engine.catalog().steps
         register_steps(base_url)
+        if is_new:  # Later it is the operator's to change or remove.
+            declare_start_of(people["operator"])
     call_command("seed_demo", verbosity=0)
 
 
@@ -79,6 +83,13 @@ def register_steps(base_url: str) -> None:
             flows.update_step(step=step)
         else:
             flows.register_step(step=step)
+
+
+def declare_start_of(person: User) -> None:
+    """Let seats be held for every Monday's first show, in the name of `person`."""
+    who = Principal(kind=PrincipalKind.USER, id=str(person.pk))
+    with context.acting(who):
+        starts.declare_start(**step_catalogue.MONDAY_SEATS)
 
 
 def _person(username: str, state: State, *, is_superuser: bool = False) -> User:

@@ -11,6 +11,16 @@ RETRIES = {
 
 JSON = dict[str, Any]
 
+MONDAY_SEATS: JSON = {
+    "name": "monday-seats",
+    "goals": ["hold-seats"],
+    "init": {"seat_show": ["monday-matinee"], "seat_count": [4]},
+    "labels": {"kind": "standing-order"},
+    "cron": "0 6 * * 1",
+    "tz": "Europe/Vienna",
+}
+"""A start by the clock, so that there is one to look at."""
+
 
 def steps(base_url: str) -> list[JSON]:
     """Return the definitions of all steps, served under `base_url`."""

@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 
 from config import first_run
 from config.embedded.state import State
+from examples.demo_peers.server import STEPS_URL
 from ledger import credentials
 from ledger.models import ApiKey
-from workflows.flows import engine
+from workflows.flows import engine, starts
+from workflows.flows.models import FlowStart
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +66,21 @@ class TestExample:
         assert not operator.has_perm("ledger.api_key.create")
         assert viewer.has_perm("ledger.booking.read")
         assert not viewer.has_perm("ledger.booking.create")
+
+    def test_lets_flows_start_until_the_operator_has_it_otherwise(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(STEPS_URL, "http://127.0.0.1:1")
+        first_run.prepare(state)
+        first_run.make_example(state)
+
+        start = FlowStart.objects.get()
+        assert (start.name, start.enabled) == ("monday-seats", True)
+        operator = User.objects.get(username="operator")
+        assert start.declared_by == f"user:{operator.pk}"
+        starts.remove_start(name=start.name)
+        first_run.make_example(state)
+        assert not FlowStart.objects.exists()
 
 
 class TestRegisterSteps:
