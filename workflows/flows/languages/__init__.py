@@ -15,7 +15,7 @@ from typing import Any
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import ale, budget, cel, jpath, lua
+from workflows.flows.languages import ale, allowance, cel, jpath, lua
 
 _EVALUATE: dict[str, Callable[..., Any]] = {
     "ale": ale.evaluate,
@@ -101,4 +101,6 @@ def _sole(found: Any) -> Any:
     return found
 
 
-LANGUAGES = Within(script_s=budget.SCRIPT_SECONDS_MAX, condition_s=budget.CONDITION_SECONDS_MAX)
+LANGUAGES = Within(
+    script_s=allowance.SCRIPT_SECONDS_MAX, condition_s=allowance.CONDITION_SECONDS_MAX
+)

@@ -13,7 +13,7 @@ from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 
 SOURCE_CHARS_MAX = 4_000
 """Its parser takes 20 µs for a token, and must not be interrupted: it prints what it had."""
@@ -31,7 +31,7 @@ def check(source: str) -> None:
 
 
 def evaluate(
-    source: str, arguments: Mapping[str, Any], *, seconds: float = budget.CONDITION_SECONDS_MAX
+    source: str, arguments: Mapping[str, Any], *, seconds: float = allowance.CONDITION_SECONDS_MAX
 ) -> Any:
     """Return the value of an expression as JSON.
 
@@ -44,7 +44,7 @@ def evaluate(
 
     try:
         program = _compiled(source)
-        with budget.watched("cel", seconds, package="celpy"):
+        with allowance.watched("cel", seconds, package="celpy"):
             activation = {name: json_to_cel(value) for name, value in arguments.items()}
             return _plain(program.evaluate(activation), 0)
     except CELEvalError as error:
@@ -127,7 +127,7 @@ def _operators() -> dict[str, Callable[[Any, Any], Any]]:
                 left, right = celtypes.DoubleType(left), celtypes.DoubleType(right)
             found = operate(left, right)
             if isinstance(found, str | bytes | list):
-                budget.made(len(found))
+                allowance.made(len(found))
             return found
 
         return operator

@@ -14,7 +14,7 @@ import orjson
 
 from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.step import Script
-from workflows.flows.languages import Within, budget, lua
+from workflows.flows.languages import Within, allowance, lua
 
 SCRIPTS_SECONDS_MAX = 0.25
 CONDITIONS_SECONDS_MAX = 1.0
@@ -38,7 +38,7 @@ class InPlace:
         began = clock()
         try:
             return self._within().execute(script, inputs)
-        except budget.TookTooLong as slow:
+        except allowance.TookTooLong as slow:
             raise ScriptPutOff from slow
         finally:
             self._for_scripts -= clock() - began
@@ -58,7 +58,7 @@ class InPlace:
         return self._timed(script, lambda: self._within().map_output(script, outputs))
 
     def _within(self) -> Within:
-        condition_s = min(self._for_conditions, budget.CONDITION_SECONDS_MAX)
+        condition_s = min(self._for_conditions, allowance.CONDITION_SECONDS_MAX)
         return Within(script_s=self._for_scripts, condition_s=condition_s)
 
     def _condition(self, script: Script, seen: Mapping[str, Any], ask: Callable[[], bool]) -> bool:
@@ -72,7 +72,7 @@ class InPlace:
     def _timed(self, script: Script, ask: Callable[[], T]) -> T:
         clock = _clock_of(script)
         if self._for_conditions <= 0:
-            raise budget.TookTooLong(script.language, CONDITIONS_SECONDS_MAX)
+            raise allowance.TookTooLong(script.language, CONDITIONS_SECONDS_MAX)
         began = clock()
         try:
             return ask()

@@ -3,6 +3,7 @@
 Regular expressions run on RE2, in time linear in the text whatever the pattern.
 """
 
+import re
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -14,11 +15,20 @@ from jsonpath.path import JSONPath
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 
 SOURCE_CHARS_MAX = 64 << 10
 MATCHES_MAX = 100_000
 _PATHS_MAX = 10_240
+
+
+# What stands before a dot without being one: an escaped character, or a class with its dots.
+_DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
+
+
+def _spelt_out(found: re.Match[str]) -> str:
+    """Return a dot as RFC 9485 means it: neither line feed nor carriage return."""
+    return r"[^\r\n]" if found[0] == "." else found[0]
 
 
 class _Regex(FilterFunction):
@@ -34,7 +44,7 @@ class _Regex(FilterFunction):
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:
-            compiled = re2.compile(pattern)
+            compiled = re2.compile(_DOT.sub(_spelt_out, pattern))
         except re2.error:
             return False
         found = compiled.fullmatch(text) if self._is_whole else compiled.search(text)
@@ -54,7 +64,9 @@ def check(source: str) -> None:
     _compiled(source)
 
 
-def find(source: str, document: Any, *, seconds: float = budget.CONDITION_SECONDS_MAX) -> list[Any]:
+def find(
+    source: str, document: Any, *, seconds: float = allowance.CONDITION_SECONDS_MAX
+) -> list[Any]:
     """Return all values that the path selects in `document`.
 
     :raises TookTooLong: if it takes more of the processor than it may.
@@ -62,7 +74,7 @@ def find(source: str, document: Any, *, seconds: float = budget.CONDITION_SECOND
     """
     try:
         path = _compiled(source)
-        with budget.watched("jpath", seconds, package="jsonpath"):
+        with allowance.watched("jpath", seconds, package="jsonpath"):
             matches = path.finditer(_sorted(document))
             found = [match.obj for match in islice(matches, MATCHES_MAX + 1)]
     except (ScriptBroken, JSONPathError) as error:
@@ -74,7 +86,7 @@ def find(source: str, document: Any, *, seconds: float = budget.CONDITION_SECOND
     return found
 
 
-def value(source: str, document: Any, *, seconds: float = budget.CONDITION_SECONDS_MAX) -> Any:
+def value(source: str, document: Any, *, seconds: float = allowance.CONDITION_SECONDS_MAX) -> Any:
     """Return the one value selected, or the list of several.
 
     :raises ScriptFailed: if there is none.
@@ -91,9 +103,9 @@ def _compiled(source: str) -> JSONPath:
         if len(source) > SOURCE_CHARS_MAX or source != source.strip() or not source:
             break
         try:
-            with budget.watched("jpath", budget.COMPILE_SECONDS_MAX, package="jsonpath"):
+            with allowance.watched("jpath", allowance.COMPILE_SECONDS_MAX, package="jsonpath"):
                 compiled = _environment.compile(candidate)
-        except (JSONPathError, RecursionError, budget.TookTooLong):
+        except (JSONPathError, RecursionError, allowance.TookTooLong):
             continue
         if isinstance(compiled, JSONPath):
             return compiled

@@ -19,7 +19,7 @@ from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages.budget import TookTooLong
+from workflows.flows.languages.allowance import TookTooLong
 
 SECONDS_MAX = 1.0
 START_SECONDS_MAX = 10.0

@@ -8,7 +8,7 @@ from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.languages import in_place, lua
-from workflows.flows.languages.budget import TookTooLong
+from workflows.flows.languages.allowance import TookTooLong
 from workflows.flows.languages.in_place import InPlace
 from workflows.work.models import Work
 

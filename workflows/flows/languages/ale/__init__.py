@@ -18,7 +18,7 @@ from typing import Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 from workflows.flows.languages.ale import (  # noqa: F401 (each registers its forms or names)
     branches,
     code,
@@ -43,9 +43,9 @@ def check(source: str, parameters: Sequence[str]) -> None:
     :raises ScriptBroken: with the reason, if it does not compile.
     """
     try:
-        with budget.spending("ale", budget.COMPILE_SECONDS_MAX):
+        with allowance.spending("ale", allowance.COMPILE_SECONDS_MAX):
             _compiled(source, tuple(parameters))
-    except budget.TookTooLong as slow:
+    except allowance.TookTooLong as slow:
         raise ScriptBroken("program too complex") from slow
     except AleError as error:
         raise ScriptBroken(str(error)) from error
@@ -56,7 +56,7 @@ def check(source: str, parameters: Sequence[str]) -> None:
 
 
 def evaluate(
-    source: str, arguments: Mapping[str, Any], *, seconds: float = budget.CONDITION_SECONDS_MAX
+    source: str, arguments: Mapping[str, Any], *, seconds: float = allowance.CONDITION_SECONDS_MAX
 ) -> Any:
     """Return the value of a program as JSON.
 
@@ -67,7 +67,7 @@ def evaluate(
 
 
 def holds(
-    source: str, arguments: Mapping[str, Any], *, seconds: float = budget.CONDITION_SECONDS_MAX
+    source: str, arguments: Mapping[str, Any], *, seconds: float = allowance.CONDITION_SECONDS_MAX
 ) -> bool:
     """Tell whether the value of a program is true: anything but false is.
 
@@ -79,7 +79,7 @@ def holds(
 def _run(source: str, arguments: Mapping[str, Any], finish: Any, seconds: float) -> Any:
     values = {name: from_json(value) for name, value in arguments.items()}
     try:
-        with budget.spending("ale", seconds):
+        with allowance.spending("ale", seconds):
             return finish(_compiled(source, tuple(sorted(arguments))).run(values))
     except Raised as error:
         # The original tells apart what a script raises and what it cannot do.

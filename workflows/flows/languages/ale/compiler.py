@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 from workflows.flows.languages.ale.library import LIBRARY, call
 from workflows.flows.languages.ale.reader import Object, Set, Vector, read
 from workflows.flows.languages.ale.values import (
@@ -32,7 +32,7 @@ class Run:
     symbols: int = 0
 
     def spend(self) -> None:
-        budget.tick()
+        allowance.tick()
         self.steps -= 1
         if self.steps < 0:
             raise AleError(f"too much work: more than {STEPS_MAX} calls")
@@ -142,7 +142,7 @@ _DEFINING = frozenset({"define", "define*", "define-lambda"})
 
 
 def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch per form)
-    budget.tick()
+    allowance.tick()
     match form:
         case Symbol():
             return _name(form, scope)

@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import count, islice
 from typing import Any
 
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 from workflows.flows.languages.ale.numerics import (
     chain,
     divided,
@@ -48,7 +48,7 @@ def call(function: Any, *arguments: Any) -> Any:
 
     :raises AleError: if it cannot.
     """
-    budget.tick()
+    allowance.tick()
     match function:
         case Keyword():
             return _by_keyword(function, *arguments)
@@ -119,7 +119,7 @@ def _all_same(first: Any, *rest: Any) -> bool:
 
 def _joined(*values: Any) -> str:
     text = "".join(printed(value, quoted=False) for value in values if not is_null(value))
-    budget.made(len(text))
+    allowance.made(len(text))
     if len(text) > TEXT_CHARS_MAX:
         raise AleError(f"string too long: more than {TEXT_CHARS_MAX} characters")
     return text

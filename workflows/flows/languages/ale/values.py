@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from workflows.flows.languages import budget
+from workflows.flows.languages import allowance
 
 SEQUENCE_ITEMS_MAX = 100_000
 ITEM_COST = 4
@@ -66,8 +66,8 @@ class Lazy:
     def __iter__(self) -> Iterator[Any]:
         yield from self._made
         for item in self._source:
-            budget.tick()
-            budget.made(ITEM_COST)
+            allowance.tick()
+            allowance.made(ITEM_COST)
             self._made.append(item)
             if len(self._made) > SEQUENCE_ITEMS_MAX:
                 raise AleError(f"sequence too long: more than {SEQUENCE_ITEMS_MAX} items")
@@ -96,7 +96,7 @@ def collected(value: Any) -> tuple[Any, ...]:
     :raises AleError: if it has none by its nature.
     """
     items = tuple(items_of(value))
-    budget.made(len(items) * ITEM_COST)
+    allowance.made(len(items) * ITEM_COST)
     return items
 
 
@@ -125,7 +125,7 @@ def weigh(value: Any) -> None:
     """
     ahead, seen = [(value, 0)], 0
     while ahead:
-        budget.tick()
+        allowance.tick()
         one, depth = ahead.pop()
         if isinstance(one, Mapping):
             items: Iterator[Any] = iter([part for pair in one.items() for part in pair])

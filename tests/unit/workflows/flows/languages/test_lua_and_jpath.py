@@ -82,10 +82,14 @@ class TestJpath:
             ("$['a','b']", [1, "x"]),
             ("count($.l[*]) > 5", None),
             ("$.o[?match(@, 'v.*')]", "v"),
+            ("$.r[?match(@, 'a.b')]", ["a.b", "axb"]),
+            ("$.r[?match(@, 'a[.]b')]", "a.b"),
+            ("$.r[?match(@, 'a\\\\.b')]", "a.b"),
         ],
     )
     def test_gives_one_match_or_the_list_of_several(self, path: str, value: Any) -> None:
         document = {"a": 1, "b": "x", "l": [1, 2, 3], "o": {"k": "v"}}
+        document["r"] = ["a.b", "axb", "a\nb", "a\rb"]
         if value is None:
             with pytest.raises(ScriptFailed, match="jpath produced no matches"):
                 jpath.value(path, document)

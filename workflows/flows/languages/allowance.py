@@ -20,7 +20,7 @@ COMPILE_SECONDS_MAX = 0.2
 CONDITION_SECONDS_MAX = 0.2
 SCRIPT_SECONDS_MAX = 1.0
 MADE_MAX = 32 << 20
-"""Characters and items that one script may make in all, whether it keeps them or not."""
+"""Characters, an item for four, that one script may make, whether it keeps them or not."""
 _LOOK_EVERY_S = 0.005
 """Looking at the clock of the thread is a system call; the other clock is none."""
 
@@ -45,7 +45,7 @@ class TookTooMuch(ScriptFailed):
         )
 
 
-class Budget:
+class Allowance:
     """What is left to one script."""
 
     __slots__ = ("_began_at", "_language", "_look_at", "_made", "_seconds")
@@ -73,7 +73,7 @@ class Budget:
 
 
 class _Current(threading.local):
-    budget: Budget | None = None
+    allowance: Allowance | None = None
 
 
 _current = _Current()
@@ -84,9 +84,9 @@ def tick() -> None:
 
     :raises TookTooLong: if it has none left.
     """
-    budget = _current.budget
-    if budget is not None:
-        budget.tick()
+    allowance = _current.allowance
+    if allowance is not None:
+        allowance.tick()
 
 
 def made(size: int) -> None:
@@ -94,19 +94,19 @@ def made(size: int) -> None:
 
     :raises TookTooMuch: if it has made too much.
     """
-    budget = _current.budget
-    if budget is not None:
-        budget.made(size)
+    allowance = _current.allowance
+    if allowance is not None:
+        allowance.made(size)
 
 
 @contextmanager
 def spending(language: str, seconds: float) -> Iterator[None]:
     """Let what runs in the block, and ticks, take so much of the processor."""
-    before, _current.budget = _current.budget, Budget(language, seconds)
+    before, _current.allowance = _current.allowance, Allowance(language, seconds)
     try:
         yield
     finally:
-        _current.budget = before
+        _current.allowance = before
 
 
 @contextmanager
