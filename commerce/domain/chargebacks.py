@@ -1,4 +1,4 @@
-"""What a provider takes back, and how much of it there still was to take (ADR 0033)."""
+"""What a provider takes back, and how much of it there still was to take (ADR 0034)."""
 
 from dataclasses import dataclass
 

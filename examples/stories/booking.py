@@ -24,6 +24,7 @@ def tell(world: World) -> None:
     _settle(world, booking, invoice)
     _fail_the_cms(world, product)
     _send_while_a_worker_dies(world, booking)
+    _charge_back(world, invoice)
     _show_the_record(world, booking, invoice)
 
 
@@ -174,6 +175,26 @@ def _send_while_a_worker_dies(world: World, booking: dict[str, Any]) -> None:
     world.expect("messages at the mail service", len(world.mail.get("messages")) - before, 1)
     world.note("both attempts used one token, so one message went out")
     world.note(f"booking.documents.sent, to {sent['data']['recipient']}")
+
+
+def _charge_back(world: World, invoice: dict[str, Any]) -> None:
+    world.step("A bank takes part of the money back, and the provider tells it twice")
+    [ref] = world.api.get(f"invoices/{invoice['id']}")["external_refs"]
+    told = world.payment.order(charge_back=ref["external_id"], amount_cents=5_000)["told"]
+    world.expect("how Daybook answered the provider", told[-1]["answered"], 202)
+    fact = world.feed.wait_for(
+        "chargeback.noted", lambda f: f["data"]["invoiceId"] == invoice["id"]
+    )
+    again = world.payment.order(tell_again=fact["data"]["providerRef"])["told"]
+    world.expect("how Daybook answered the second time", again[-1]["answered"], 202)
+    noted = world.api.get("chargebacks", invoice_id=invoice["id"])["results"]
+    world.expect(
+        "chargebacks that are noted", [row["charged_back_cents"] for row in noted], [5_000]
+    )
+    owed = world.api.get(f"invoices/{invoice['id']}")
+    world.expect("what is owed again", owed["balance_due_cents"], 5_000)
+    world.note(f"chargeback {fact['data']['providerRef']}: told twice, noted once")
+    world.note(f"invoice {invoice['number']} is {owed['status']}; 50.00 EUR are owed again")
 
 
 def _show_the_record(world: World, booking: dict[str, Any], invoice: dict[str, Any]) -> None:

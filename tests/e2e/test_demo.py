@@ -18,6 +18,7 @@ class TestDemo:
         assert f"On {stack.url}, which runs already." in told.stdout
         assert "polled twice, booked once" in told.stdout
         assert "both attempts used one token, so one message went out" in told.stdout
+        assert "told twice, noted once" in told.stdout
         assert "Everything was as it should be." in told.stdout
 
     def test_tells_the_story_of_flows_on_what_runs(self, stack: Stack) -> None:

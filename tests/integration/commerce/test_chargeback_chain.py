@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestChain:
-    """ADR 0033: a chargeback is caused by what gave money back before it, and amends nothing."""
+    """ADR 0034: a chargeback is caused by what gave money back before it, and amends nothing."""
 
     def test_follows_from_the_refund_and_not_from_its_settlement(self, captured: Payment) -> None:
         refund = give_back(captured, 12_000)

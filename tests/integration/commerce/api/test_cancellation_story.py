@@ -19,7 +19,7 @@ from ledger.approval_policies import POLICIES as OF_THE_LEDGER
 from ledger.services.approval_policies import lay_down
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.calling import JSON, Caller, somebody
-from tests.integration.commerce.api.test_notifications import tell
+from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.conftest import CONTACT
 from tests.integration.commerce.peers import Peers
 from tests.integration.ledger.conftest import client_with

@@ -225,3 +225,42 @@ class TestManaging:
 
         assert [answer.status_code for answer in answers] == [201, 201]
         assert answers[0].json() == answers[1].json()
+
+
+class TestAStory:
+    """Access is granted, used, looked at again, taken back by undoing, and stays so."""
+
+    def test_of_an_auditor_whose_access_is_undone(
+        self, admin: APIClient, auditor: APIClient, document: dict[str, Any]
+    ) -> None:
+        access = let_in(admin, document)
+        for _ in range(2):
+            assert auditor.get(document["url"]).status_code == 200
+        about = {"target_type": "document_access", "target_id": access["id"]}
+        [granted] = admin.get("/api/v1/ledger/entries", about).json()["results"]
+        undoing = f"/api/v1/ledger/entries/{granted['id']}/reversal"
+
+        seen = admin.get(undoing).json()
+        [ended] = seen["effects"]
+        [stays] = ended["parts"]
+        reads = Entry.objects.filter(action_kind="read").order_by("occurred_at")
+        assert (ended["kind"], stays["kind"]) == ("reverted", "irreversible")
+        assert stays["summary"].startswith("It was opened 2 times under this access")
+        assert [look["entry_id"] for look in stays["parts"]] == [str(each.pk) for each in reads]
+
+        why = {"token": seen["token"], "reason": "The audit is over"}
+        undone = admin.post(f"{undoing}s", why, headers={"Idempotency-Key": "k1"})
+        assert (undone.status_code, undone.json()["outcome"]) == (201, "full")
+        refused = auditor.get(document["url"])
+        assert (refused.status_code, refused.json()["code"]) == (403, "document_access_ended")
+        twice = admin.post(f"{undoing}s", why, headers={"Idempotency-Key": "k2"})
+        assert (twice.status_code, twice.json()["code"]) == (409, "reversal_already_reversed")
+
+        told = admin.get("/api/v1/ledger/entries", about).json()["results"]
+        assert sorted(each["action_name"] for each in told) == [
+            "document_access.grant",
+            "document_access.revoke",
+        ]
+        [revoked] = [each for each in told if each["action_kind"] == "reverse"]
+        assert (revoked["status"], revoked["reason"]) == ("reversed", "The audit is over")
+        assert Entry.objects.filter(status="denied", target_type="invoice").count() == 1

@@ -12,23 +12,13 @@ from standardwebhooks import Webhook
 from commerce.models import Chargeback, Payment
 from ledger.models import Entry
 from tests.integration.commerce.acting import work_off_all
+from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.peers import SECRET, Peers
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-URL = "/api/v1/payment-providers/demo/notifications"
 OTHER_SECRET = "whsec_" + "b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2Uh"
-
-
-def tell(message: dict[str, Any], **headers: str) -> Any:
-    """Deliver what the provider keeps, byte for byte; `headers` as `webhook_id`."""
-    changed = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent = {**message["headers"], **changed}
-    client = APIClient(raise_request_exception=False)
-    return client.generic(
-        "POST", URL, message["body"], content_type="application/json", headers=sent
-    )
 
 
 def charged_back(peers: Peers, payment: Payment, **orders: Any) -> dict[str, Any]:
