@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from events.domain.errors import DomainError
 from ledger import doctor
+from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.models import Approval, Entry, Mutation
+from ledger.domain.action import Kind, Status
+from ledger.domain.reversals import StepKind, Undoing
+from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from tests.integration.ledger.approvals import acting, say
 from tests.integration.ledger.beacon import (
     Beacon,
     ask_first,
+    asked_to_turn_back,
     turn,
     turn_back,
     turn_back_under,
@@ -29,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FREE, DEAR = 10, 90
 """Turning by so much is free, or takes leave."""
 
-steps = st.tuples(
+doings = st.tuples(
     st.sampled_from(["turn", "undo", "undo", "undo", "amend", "approve", "deny", "use"]),
     st.integers(0, 30),
 )
@@ -96,7 +100,7 @@ def edges_of(ids: list[UUID]) -> set[tuple[UUID, UUID]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(script=st.lists(steps, min_size=4, max_size=12))
+@given(script=st.lists(doings, min_size=4, max_size=12))
 def test_nothing_that_is_done_makes_a_cycle(
     alice: User, carol: User, script: list[tuple[str, int]]
 ) -> None:
@@ -170,3 +174,31 @@ class TestTheDoctor:
             transaction.set_rollback(True)
 
         assert found == [f"entry {one} amends {other}, which came later"]
+
+    def test_names_what_waits_for_an_approval_that_is_over(self, alice: User, carol: User) -> None:
+        one = turn(amount_cents=DEAR - 1)
+        ask_first(name="always", condition="target_type == 'beacon'")
+        approval = say(asked_to_turn_back(one, alice), carol, "deny")
+        ReversalStanding.objects.filter(entry=one).update(requests=[approval.pk])
+
+        assert doctor.requests_to_undo_are_open() == [
+            f"entry {one} waits for approval {approval.pk}, which is over or used"
+        ]
+        assert len(doctor.standings_follow_from_entries()) == 1
+
+    def test_names_what_waits_no_more_for_an_approval_that_is_open(self, alice: User) -> None:
+        one = turn(amount_cents=DEAR - 1)
+        ask_first(name="always", condition="target_type == 'beacon'")
+        approval = asked_to_turn_back(one, alice)
+        with transaction.atomic():
+            steps.note(
+                approval,
+                kind=Kind.REJECT,
+                status=Status.CANCELLED,
+                summary="Nobody ended it.",
+                undoing=Undoing(of=one, step=StepKind.WITHDRAWN),
+            )
+
+        assert doctor.requests_to_undo_are_open() == [
+            f"entry {one} waits no more for approval {approval.pk}, which is open"
+        ]
