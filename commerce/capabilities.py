@@ -23,6 +23,7 @@ def _declare(
     risk: str = "low",
     on: str | None = None,
     weigh: Weigh | None = None,
+    asks_why: bool = False,
 ) -> None:
     resource, action = id_.split(".")
     declare(
@@ -33,6 +34,7 @@ def _declare(
         risk=risk,
         object_permission=on,
         weigh=weigh,
+        asks_why=asks_why,
     )
 
 
@@ -71,7 +73,12 @@ _declare(
 
 _declare("traveller.read", "See who travels, with personal data masked.", on=_VIEW_BOOKING)
 _declare("traveller.write", "Name, change and remove travellers.", on=_CHANGE_BOOKING)
-_declare("traveller.read_personal", "See personal data of travellers and customers.", risk="high")
+_declare(
+    "traveller.read_personal",
+    "See personal data of travellers and customers.",
+    risk="high",
+    asks_why=True,
+)
 _declare("traveller.erase", "Erase the personal data of a traveller for good.", risk="critical")
 
 _declare("voucher.read", "See vouchers.")

@@ -5,6 +5,8 @@ anew.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +17,14 @@ from ledger.vault import Safe
 
 SETTING = "COMMERCE_DATA_KEYS"
 _INFO = b"commerce personal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Sealed personal data before anybody has looked: what may be in it, and how to open it."""
+
+    fields: tuple[str, ...]
+    open: Callable[[], dict[str, Any]]
 
 
 def seal(value: dict[str, Any], *, subject: str, of: str) -> bytes:
@@ -50,6 +60,11 @@ def seal_anew(sealed: bytes | memoryview, *, subject: str, of: str) -> bytes:
 def seal_as_before(value: dict[str, Any], *, of: str) -> bytes:
     """Return `value` as it was sealed before persons had keys."""
     return _safe().seal(_written(value), of=of)
+
+
+def envelope(sealed: bytes | memoryview, *, of: str, fields: tuple[str, ...]) -> Envelope:
+    """Return what `seal` was given, unopened."""
+    return Envelope(fields=fields, open=lambda: unseal(sealed, of=of))
 
 
 def decode_key(text: str) -> bytes:

@@ -107,7 +107,7 @@ class IdempotentExchange(_Middleware):
 
 
 class ResponseHeaders(_Middleware):
-    """RateLimit headers on what was counted, 304 on what the caller has already."""
+    """RateLimit on what was counted, no-store for agents, 304 on what the caller has already."""
 
     def _now(self, request: HttpRequest) -> HttpResponseBase:
         return _finished(request, self.answer(request))
@@ -187,6 +187,8 @@ def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
         limit, remaining, resets_in = rate
         response["RateLimit-Policy"] = f'"caller";q={limit};w=60'
         response["RateLimit"] = f'"caller";r={remaining};t={resets_in}'
+    if getattr(request, "daybook_is_private", False):
+        response["Cache-Control"] = "no-store"
     # Only for reading: after a change the new ETag never matches what If-Match named.
     is_read = request.method in {"GET", "HEAD"} and response.status_code == 200  # noqa: PLR2004
     if is_read and response.has_header("ETag"):

@@ -19,10 +19,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
+from ledger import capabilities
 from ledger.authority import AUTHENTICATED, PUBLIC
 from ledger.bodies import Body
 from ledger.domain.api_key import SCANNER_PATTERN
 from ledger.idempotency import KEY_CHARS_MAX
+from ledger.reasons import HEADER, access_reason_header
 
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 
@@ -66,12 +68,13 @@ _MEANING: Final = {
     "413": "The body is too large.",
     "415": "The body is of a type that is not read here.",
     "422": "It makes no sense in the current state; repeating it will not help.",
-    "428": "Say in If-Match which version is meant.",
+    "428": "Say in If-Match which version is meant, or in Access-Reason why you look.",
     "429": "Too many requests; Retry-After says when.",
     "503": "Something we depend on is away; Retry-After says when.",
 }
 _WITH_CREDENTIAL: Final = ("401", "403")
 _WITH_PATH: Final = ("404",)
+_WITH_REASON: Final = ("428",)
 # 404 too: a body may name what does not exist.
 _WITH_EFFECT: Final = ("404", "409", "412", "413", "415", "422", "428")
 _ALWAYS: Final = ("400", "429", "503")
@@ -91,7 +94,7 @@ class OperationSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         if self.method in SAFE_METHODS:
-            return []
+            return [access_reason_header(required=True)] if self._asks_why() else []
         return [
             OpenApiParameter(
                 "Idempotency-Key",
@@ -110,6 +113,12 @@ class OperationSchema(AutoSchema):
         if issubclass(given, Body):
             schema["additionalProperties"] = False
         return schema
+
+    def _asks_why(self) -> bool:
+        action, declared = self._action(), self._declared()
+        if action not in getattr(self.view, "discloses", ()) or declared[action] == AUTHENTICATED:
+            return False
+        return capabilities.get(declared[action]).asks_why
 
     def _declared(self) -> Any:
         return getattr(self.view, "capabilities", {})
@@ -179,11 +188,18 @@ def _add_to(operation: dict[str, Any], *, method: str, has_parameter: bool) -> N
         statuses += _WITH_PATH
     if method != "get":
         statuses += _WITH_EFFECT
+    elif any(each["name"] == HEADER and each.get("required") for each in _parameters(operation)):
+        statuses += _WITH_REASON
     for status in statuses:
         operation["responses"].setdefault(
             status, {"$ref": f"#/components/responses/Problem{status}"}
         )
     operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _parameters(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = operation.get("parameters", [])
+    return found
 
 
 def _response(status: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def declare(  # noqa: PLR0913 (one argument per property of a capability)
     any_of: Iterable[str] = (),
     approval: ApprovalPolicy | str = ApprovalPolicy.NONE,
     reversal: str = "",
+    asks_why: bool = False,
 ) -> Capability:
     """Declare a capability, once. What is high or critical always goes on record."""
     floor = LedgerPolicy.REQUIRED if Risk(risk).is_grave else LedgerPolicy.OPTIONAL
@@ -61,6 +62,7 @@ def declare(  # noqa: PLR0913 (one argument per property of a capability)
         any_of=frozenset(any_of),
         approval=ApprovalPolicy(approval),
         reversal=reversal,
+        asks_why=asks_why,
     )
     assert _DECLARED.get(id, capability) == capability, f"{id} is declared twice"
     _DECLARED[id] = capability
@@ -243,6 +245,7 @@ declare(
     resource="payload",
     action="read",
     risk="high",
+    asks_why=True,
 )
 declare(
     "ledger.export",
@@ -250,6 +253,7 @@ declare(
     resource="ledger",
     action="export",
     risk="high",
+    asks_why=True,
 )
 declare(
     "ledger.check_health",

@@ -113,11 +113,14 @@ def mandate_of(principal: Principal) -> Mandate | None:
     return _chain(principal).mandate()
 
 
-def charge(capability_id: str, target: Target, facts: Mapping[str, Any]) -> Mandate | None:
+def charge(
+    capability_id: str, target: Target, facts: Mapping[str, Any], *, is_within_scope: bool = True
+) -> Mandate | None:
     """Take one action, and the money in its facts, out of every budget of whoever acts.
 
     What only follows from an action (a job) was paid for with it: it is stopped by an end
-    of the delegation, and costs nothing.
+    of the delegation, and costs nothing. What is not within the scope of a delegation, because
+    every agent may do it, is paid for all the same.
 
     :raises DelegationEnded, OutsideHours: if a link is not in force.
     :raises OutOfReach: if a link does not let the capability, or the target, pass.
@@ -131,7 +134,8 @@ def charge(capability_id: str, target: Target, facts: Mapping[str, Any]) -> Mand
     if ended := chain.why_ended(at):
         raise ended
     if happened.origin.is_direct:
-        if not (chain.covers(capability_id) and chain.includes(target.type, target.id)):
+        is_reached = chain.covers(capability_id) and chain.includes(target.type, target.id)
+        if is_within_scope and not is_reached:
             raise OutOfReach(capability_id, f"{target.type} {target.id}")
         _spend(chain, Spending.of(facts), at)
     return chain.mandate()

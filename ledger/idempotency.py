@@ -35,7 +35,7 @@ AFTER_COMMIT: Final = declare("service.after_commit")
 KEY_CHARS_MAX: Final = 255
 KEPT_FOR: Final = timedelta(hours=24)
 
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 
 
 class IdempotencyKeyRequired(Malformed):
@@ -131,6 +131,8 @@ class Exchange:
 
     request: Request | None = None
     row_id: int | None = None
+    is_private: bool = False
+    """Whether something was disclosed: a stored response would show it again, unrecorded."""
     _locked: list[int] = field(default_factory=list)
 
     def begin(self, request: Request) -> str | None:
@@ -157,6 +159,8 @@ class Exchange:
     def keep(self, response: HttpResponseBase) -> None:
         """Store the response of a request that had an effect."""
         if self.row_id is None or self.request is None or not self.request.keeps_response:
+            return
+        if self.is_private:
             return
         if not 200 <= response.status_code < 300 or not isinstance(response, HttpResponse):  # noqa: PLR2004
             return

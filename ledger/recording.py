@@ -18,7 +18,13 @@ from django.utils import timezone
 
 from events import context
 from events.domain.context import EventContext
-from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
+from events.domain.errors import (
+    DomainError,
+    Forbidden,
+    PreconditionRequired,
+    Throttled,
+    Unavailable,
+)
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
@@ -58,12 +64,23 @@ _SOURCES: Final = {
 }
 
 
+MADE_NOW: Final = "It was made, and is shown this once."
+
+
 class LedgerUnavailable(Unavailable):
     code = "ledger_unavailable"
     hint = "Nothing was shown. Try again."
 
     def __init__(self) -> None:
         super().__init__("It cannot be put on record just now who looks at this.")
+
+
+class AccessReasonRequired(PreconditionRequired):
+    code = "access_reason_required"
+    hint = "Say why in the header Access-Reason; it is kept with the record."
+
+    def __init__(self, capability: str) -> None:
+        super().__init__("Whoever looks at this has to say why.", capability=capability)
 
 
 @contextmanager
@@ -243,14 +260,63 @@ def _standing_mandate(action: Action) -> Mandate | None:
 def disclosed(read: Read, reveal: Callable[[], T]) -> T:
     """Commit that `read` happens, then return what `reveal` reveals.
 
+    What it reveals is never kept to answer a repeated request: that is another look.
+
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises AccessReasonRequired: if nobody says why, and the capability asks for it.
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
     """
     _check_principal(read.capability)
+    if capabilities.get(read.capability).asks_why and not read.reason:
+        raise AccessReasonRequired(read.capability)
+    _commit_read(read)
+    idempotency.current_exchange().is_private = True
+    return reveal()
+
+
+def shows_secret(proof: Proof) -> None:
+    """Put on record, with the action that makes a secret, that it will be shown to its maker.
+
+    Once, when both are committed: without them there is no secret that could be shown.
+    """
+    read = Read(
+        name=f"{proof.target.type}.show_secret",
+        target=proof.target,
+        capability=proof.action.capability,
+        fields=("secret",),
+        reason=MADE_NOW,
+    )
+    entries.append(_draft_of_read(read, delegations.mandate_of(context.current().principal)))
+
+
+def note_read(
+    capability_id: str, *, target_id: str = "", reason: str = "", is_within_scope: bool = True
+) -> None:
+    """Put on record what an agent is about to read, and take it out of its budgets.
+
+    What every agent may read (catalogues, what it has asked for itself) is noted under a
+    capability that its delegation need not cover: then `is_within_scope` is false.
+
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
+    :raises LedgerUnavailable: if it cannot be recorded.
+    """
+    capability = capabilities.get(capability_id)
+    target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
+    read = Read(
+        name=capability.id, target=target, capability=capability.id, fields=(), reason=reason
+    )
+    if is_within_scope:
+        _check_principal(read.capability)
+    _commit_read(read, is_within_scope=is_within_scope)
+
+
+def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
     try:
         with db_transaction.atomic(durable=True):
-            mandate = delegations.charge(read.capability, read.target, {})
+            mandate = delegations.charge(
+                read.capability, read.target, {}, is_within_scope=is_within_scope
+            )
             entries.append(_draft_of_read(read, mandate))
     except DatabaseError as error:
         logger.exception("A look into private data was withheld.", extra={"action": read.name})
@@ -258,19 +324,6 @@ def disclosed(read: Read, reveal: Callable[[], T]) -> T:
     except (Forbidden, Throttled) as why:
         denied(read.capability, target_id=read.target.id, why=why)
         raise
-    return reveal()
-
-
-def note_read(capability_id: str, *, target_id: str = "") -> None:
-    """Put on record what an agent is about to read, and take it out of its budgets.
-
-    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
-    :raises LedgerUnavailable: if it cannot be recorded.
-    """
-    capability = capabilities.get(capability_id)
-    target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
-    read = Read(name=capability.id, target=target, capability=capability.id, fields=())
-    disclosed(read, lambda: None)
 
 
 def note_request(capability_id: str, *, target_id: str = "") -> None:

@@ -38,12 +38,15 @@ from commerce.models import (
 from commerce.services import discretion, numbers, policies, seats, vouchers
 from commerce.services.acts import Asked, act
 from commerce.services.slots import SlotNotFound
+from commerce.vault import Envelope
 from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
 from events.ids import new_id
 from ledger import preconditions, recording, subjects
 from ledger.domain.action import Kind, Proof
+
+CONTACT_FIELDS = ("name", "email", "phone")
 
 
 class ProductNotForSale(Rejected):
@@ -271,10 +274,13 @@ def lock_booking(booking_id: object) -> None:
     store.lock([projections.stream_of(booking_id)])
 
 
-def contact_of(booking_id: UUID) -> dict[str, Any]:
-    """Return how to reach whoever booked, in clear. The caller has checked the capability."""
+def contact_of(booking_id: UUID) -> Envelope | None:
+    """Return who booked, unopened; None if that is not known. Whoever opens it masks it, or
+    has it on record."""
     row = BookingContact.objects.filter(booking=booking_id).first()
-    return vault.unseal(row.sealed, of=str(booking_id)) if row else {}
+    if row is None:
+        return None
+    return vault.envelope(row.sealed, of=str(booking_id), fields=CONTACT_FIELDS)
 
 
 def state_of(booking: Booking) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
         if booking is None:
             raise BookingNotFound(str(booking_id))
         renditions = _bundle(booking)
-        to = recipient or str(bookings.contact_of(booking_id).get("email", ""))
+        to = recipient or _address_of(booking_id)
         if not to:
             raise NoRecipient(booking_id)
         work = queue.enqueue(
@@ -146,6 +146,12 @@ def note_cancelled(*, work_id: UUID) -> None:
     """Cancel a delivery, in the transaction that cancels its work."""
     pending = Delivery.objects.filter(work_id=work_id, status=DeliveryStatus.PENDING)
     pending.update(status=DeliveryStatus.CANCELLED)
+
+
+def _address_of(booking_id: UUID) -> str:
+    contact = bookings.contact_of(booking_id)
+    # Opened for the post, which goes to whoever it belongs to.
+    return "" if contact is None else str(contact.open().get("email", ""))
 
 
 def _bundle(booking: Booking) -> list[Rendition]:

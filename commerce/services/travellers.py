@@ -10,6 +10,7 @@ from commerce.domain.booking.messages import ChangeRoster, RosterChange
 from commerce.domain.booking.refusals import TravellerNotOnBooking
 from commerce.models import Traveller, TravellerPersonal
 from commerce.services import bookings
+from commerce.vault import Envelope
 from events import context, executor
 from events.domain.errors import Conflict
 from events.ids import new_id
@@ -137,10 +138,13 @@ def _action(verb: str, kind: Kind, traveller_id: UUID, *, may: str) -> Action:
     )
 
 
-def personal_of(traveller_id: UUID) -> dict[str, Any]:
-    """Return personal data in clear. The caller has checked the capability, or masks them."""
+def personal_of(traveller_id: UUID) -> Envelope | None:
+    """Return personal data unopened; None once they are erased. Whoever opens it masks it, or
+    has it on record."""
     row = TravellerPersonal.objects.filter(pk=traveller_id).first()
-    return vault.unseal(row.sealed, of=str(traveller_id)) if row else {}
+    if row is None:
+        return None
+    return vault.envelope(row.sealed, of=str(traveller_id), fields=PERSONAL_FIELDS)
 
 
 def _change_roster(

@@ -12,12 +12,20 @@ from django.views.decorators.http import require_POST
 from console.access import demand, signed_in
 from console.views.events import pages
 from ledger import authority, conf, exporting, recording, seals, soundness, witnesses
-from ledger.domain.action import Read, Target
+from ledger.domain.action import REASON_CHARS_MAX, Read, Target
 from ledger.exporting import NothingSealed
 from ledger.models import Checkpoint, Witness
 
 ROWS = 20
-REASON_CHARS_MAX = 500
+
+
+class ExportForm(forms.Form):
+    """Why the whole ledger leaves the house."""
+
+    reason = forms.CharField(
+        max_length=REASON_CHARS_MAX,
+        error_messages={"required": "Say why; it is kept with the record."},
+    )
 
 
 class PageForm(forms.Form):
@@ -73,12 +81,16 @@ def listing(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponseBase:
     """Hand out everything that is sealed, with its seals. That it left is on record first."""
     demand(request, "ledger.export")
+    form = ExportForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["reason"]))
+        return redirect("console:seals")
     read = Read(
         name="ledger.export",
         target=Target(type="ledger", id="all"),
         capability="ledger.export",
         fields=("entries",),
-        reason=request.POST.get("reason", "")[:REASON_CHARS_MAX],
+        reason=form.cleaned_data["reason"],
     )
     try:
         lines = recording.disclosed(read, exporting.export_run)

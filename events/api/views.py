@@ -30,6 +30,7 @@ class Events(APIView):
     """The feed."""
 
     capabilities = {"get": AUTHENTICATED}
+    noted_as = {"get": "event.read"}
 
     @extend_schema(operation_id="events_list", parameters=[FeedIn], responses=FeedOut)
     def get(self, request: Request) -> Response:
@@ -61,6 +62,7 @@ class StreamEvents(APIView):
     """One stream."""
 
     capabilities = {"get": AUTHENTICATED}
+    noted_as = {"get": "event.read"}
 
     @extend_schema(
         parameters=[PageIn, OpenApiParameter("stream", str, OpenApiParameter.PATH)],
@@ -92,6 +94,7 @@ class Event(APIView):
     """One event."""
 
     capabilities = {"get": AUTHENTICATED}
+    noted_as = {"get": "event.read"}
 
     @extend_schema(responses=EnvelopeOut)
     def get(self, request: Request, event_id: str) -> Response:
@@ -107,6 +110,7 @@ class EventTypes(APIView):
     """The catalogue."""
 
     capabilities = {"get": AUTHENTICATED}
+    noted_as = {"get": "event.read"}
 
     @extend_schema(responses=EventTypesOut)
     def get(self, request: Request) -> Response:

@@ -61,7 +61,7 @@ class PreconditionFailed(DomainError):
 
 
 class PreconditionRequired(DomainError):
-    """The caller must say which version of the thing it means."""
+    """The caller must say more first: which version it means, or why it looks."""
 
 
 class Unavailable(DomainError):

@@ -224,7 +224,7 @@ def _prove(world: World, booking: dict[str, Any]) -> None:
         lambda: world.api.get("ledger/seals/standing"),
         lambda standing: standing["waiting"] == 0,
     )
-    evidence = world.api.download("ledger/export", **about).decode()
+    evidence = world.api.download("ledger/export", why="The demo proves it.", **about).decode()
     world.expect_not("the cancellation in it", cancelled in evidence, unwanted=False)
     with tempfile.TemporaryDirectory() as folder:
         export, forged = Path(folder) / "ledger.jsonl", Path(folder) / "forged.jsonl"

@@ -33,8 +33,9 @@ class Api:
     def get(self, path: str, *, wanted: int = 200, **query: Any) -> JSON:
         return self._call("GET", path, wanted, params=query)
 
-    def download(self, path: str, **query: Any) -> bytes:
-        answer = self.client.get(f"/api/v1/{path}", params=query)
+    def download(self, path: str, *, why: str, **query: Any) -> bytes:
+        said = {"Access-Reason": why}
+        answer = self.client.get(f"/api/v1/{path}", params=query, headers=said)
         if answer.status_code != httpx2.codes.OK:
             raise NotAsExpected(f"GET /api/v1/{path}: {answer.status_code}.\n{answer.text}")
         return answer.content

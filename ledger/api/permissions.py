@@ -3,6 +3,7 @@
 `capabilities`: `PUBLIC`, or action (or lower-case method) → capability id.
 `object_level = True`: the view filters with `authority.visible` or checks each object, so
 it may be entered by who holds the capability on single objects only.
+`noted_as`: of the actions that any credential may use, what an agent's go on record as.
 `journalled = True`: what changes has a journal of its own, not an entry; an agent's wish gets one.
 `idempotency_required`: the actions that are refused without an Idempotency-Key.
 `idempotency_secret`: the actions whose response must never be stored.
@@ -17,9 +18,10 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, idempotency, recording
+from ledger import authority, idempotency, reasons, recording
 from ledger.approving import consent
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
+from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
@@ -37,7 +39,7 @@ class HoldsCapability(BasePermission):
         if holder.user is None or capability is None:
             return False
         if capability == AUTHENTICATED:
-            return True
+            return _noted_anyway(view, request)
         if getattr(view, "object_level", False):
             is_held = holder.holds_somewhere(capability)
         else:
@@ -97,18 +99,35 @@ def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
     """
     if not authority.holder_of(request).is_agent:
         return True
+    _keep_to_itself(request)
     if _action(view, request) in getattr(view, "discloses", ()):
         return True
     if request.method in SAFE_METHODS:
-        recording.note_read(capability_id, target_id=_named(view))
+        why = reasons.access_reason(request)
+        recording.note_read(capability_id, target_id=_named(view), reason=why)
     elif getattr(view, "journalled", False):
         recording.note_request(capability_id, target_id=_named(view))
     return True
 
 
+def _noted_anyway(view: "APIView", request: Request) -> bool:
+    """Say yes to an agent too, whatever was delegated to it; that it asked is on record."""
+    if authority.holder_of(request).is_agent:
+        _keep_to_itself(request)
+        as_what = getattr(view, "noted_as", {}).get(_action(view, request))
+        if as_what is not None:
+            recording.note_read(as_what, target_id=_named(view), is_within_scope=False)
+    return True
+
+
+def _keep_to_itself(request: Request) -> None:
+    """Have the answer marked as one that nobody stores: each look is to be on record."""
+    request._request.daybook_is_private = True  # type: ignore[attr-defined]  # noqa: SLF001 - what middleware sees.
+
+
 def _named(view: "APIView") -> str:
     kwargs = getattr(view, "kwargs", {})
-    return str(kwargs.get("pk") or next(iter(kwargs.values()), ""))
+    return str(kwargs.get("pk") or next(iter(kwargs.values()), ""))[:TARGET_CHARS_MAX]
 
 
 def _action(view: "APIView", request: Request) -> str:

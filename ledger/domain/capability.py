@@ -102,6 +102,7 @@ class Capability:
     `risk` is a floor: `weigh` may find an action riskier by its facts, never less so.
     Besides itself, every capability of `all_of` must be held, and one of `any_of` if there is any.
     `approval` says whether somebody else has to agree; `reversal` names what undoes it.
+    `asks_why`: whoever looks at what it opens has to give a reason.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Capability:
     any_of: frozenset[str] = frozenset()
     approval: ApprovalPolicy = ApprovalPolicy.NONE
     reversal: str = ""
+    asks_why: bool = False
 
     def __post_init__(self) -> None:
         assert _ID.fullmatch(self.id), f"{self.id!r} is not noun.verb"

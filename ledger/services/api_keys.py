@@ -217,4 +217,5 @@ def _insert(
     key.save(force_insert=True)
     proof.refers_to(key.pk)
     proof.says(f"Issued to {owner.get_username()}: {', '.join(key.scopes)}.")
+    recording.shows_secret(proof)
     return key, secret

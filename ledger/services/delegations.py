@@ -142,6 +142,7 @@ def issue_agent_key(
         )
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
+        recording.shows_secret(proof)
         _emit_key("agent_key.issued", key)
     return key, written
 

@@ -105,6 +105,7 @@ def create_subscription(
         secret = _new_secret(subscription)
         _record(subscription, "subscription.created", url=url, events=names)
         proof.refers_to(subscription.pk)
+        recording.shows_secret(proof)
     subscription.refresh_from_db()
     return subscription, secret
 
@@ -194,12 +195,13 @@ def rotate_secret(*, subscription_id: UUID) -> tuple[Subscription, str]:
     :raises SubscriptionNotFound: if there is no such subscription.
     """
     action = _action("webhook.rotate_secret", Kind.UPDATE, subscription_id)
-    with recording.recorded(action):
+    with recording.recorded(action) as proof:
         subscription = _locked(subscription_id)
         _secrets(subscription).exclude(retires_at=None).delete()
         _secrets(subscription).update(retires_at=timezone.now() + SECRET_OVERLAP)
         secret = _new_secret(subscription)
         _record(subscription, "secret.rotated")
+        recording.shows_secret(proof)
     return subscription, secret
 
 

@@ -20,9 +20,11 @@ from commerce.models import (
 from commerce.models.constraints import choices
 from commerce.services import bookings, travellers
 from commerce.services.bookings import Wanted
+from commerce.vault import Envelope
 from ledger import authority, recording
 from ledger.bodies import Body
 from ledger.domain.action import Read, Target
+from ledger.reasons import HEADER, access_reason
 
 READ_PERSONAL = "traveller.read_personal"
 ITEMS_MAX = 50
@@ -40,21 +42,27 @@ _MASKS = {
 }
 
 
-def shown_to(request: Any, personal: dict[str, Any], *, of: Target) -> dict[str, Any]:
-    """Return personal data as the caller may see it; in clear only once that is on record.
+def shown_to(request: Any, personal: Envelope | None, *, of: Target) -> dict[str, Any]:
+    """Return personal data as the caller may see it: masked, or in clear for a reason.
 
-    :raises LedgerUnavailable: if it cannot be put on record.
+    Who looks, and why, is on record before the envelope is opened.
+
+    :raises AccessReasonMalformed: if the reason cannot be put on record.
+    :raises LedgerUnavailable: if nothing can.
     """
-    if personal and authority.holds(request, READ_PERSONAL):
+    if personal is None:
+        return {}
+    reason = access_reason(request)
+    if reason and authority.holds(request, READ_PERSONAL):
         read = Read(
             name=READ_PERSONAL,
             target=of,
             capability=READ_PERSONAL,
-            fields=tuple(personal),
-            reason=request.headers.get("Access-Reason", ""),
+            fields=personal.fields,
+            reason=reason,
         )
-        return recording.disclosed(read, lambda: personal)
-    return {name: _MASKS[name](str(value)) for name, value in personal.items()}
+        return recording.disclosed(read, personal.open)
+    return {name: _MASKS[name](str(value)) for name, value in personal.open().items()}
 
 
 class ContactIn(Body):
@@ -203,7 +211,7 @@ class BookingDetailOut(BookingOut):
         many=True, read_only=True, help_text="One per item soon after it was confirmed."
     )
     contact = serializers.SerializerMethodField(
-        help_text=f"Masked without the capability {READ_PERSONAL}."
+        help_text=f"Masked without the capability {READ_PERSONAL} and the header {HEADER}."
     )
 
     class Meta(BookingOut.Meta):
@@ -262,7 +270,8 @@ class TravellerPersonalOut(serializers.Serializer[Any]):
 class TravellerOut(serializers.ModelSerializer[Traveller]):
     booking_id = serializers.UUIDField(read_only=True)
     personal = serializers.SerializerMethodField(
-        help_text=f"Masked without the capability {READ_PERSONAL}; empty once erased."
+        help_text=f"Masked without the capability {READ_PERSONAL} and the header {HEADER}; "
+        "empty once erased."
     )
 
     class Meta:

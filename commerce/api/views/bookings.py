@@ -33,8 +33,10 @@ from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
 from ledger import authority
 from ledger.preconditions import expected_version
+from ledger.reasons import access_reason_header
 
 BOOKING_ID = OpenApiParameter("booking_id", UUID, OpenApiParameter.PATH)
+ACCESS_REASON = access_reason_header()
 
 
 class BookingViewSet(
@@ -76,6 +78,7 @@ class BookingViewSet(
     def get_serializer_class(self) -> type[BaseSerializer[Booking]]:
         return BookingOut if self.action == "list" else BookingDetailOut
 
+    @extend_schema(parameters=[ACCESS_REASON])
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """Show a booking; its ETag is what a change must match."""
         return self._answer(self.get_object())
@@ -203,7 +206,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
     pagination_class = None
     filter_backends: list[Any] = []
 
-    @extend_schema(responses=TravellerOut(many=True), parameters=[BOOKING_ID])
+    @extend_schema(responses=TravellerOut(many=True), parameters=[BOOKING_ID, ACCESS_REASON])
     def list(self, request: Request, booking_id: UUID) -> Response:
         """List the travellers of a booking."""
         self._booking(booking_id)
@@ -211,7 +214,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
         context = self.get_serializer_context()
         return _private(Response(TravellerOut(rows, many=True, context=context).data))
 
-    @extend_schema(responses=TravellerOut, parameters=[BOOKING_ID])
+    @extend_schema(responses=TravellerOut, parameters=[BOOKING_ID, ACCESS_REASON])
     def retrieve(self, request: Request, booking_id: UUID, pk: UUID) -> Response:
         """Show a traveller; the ETag is what a change must match."""
         self._booking(booking_id)

@@ -37,6 +37,7 @@ class ApiKeyViewSet(
         "revoke": "api_key.revoke",
         "scopes": AUTHENTICATED,
     }
+    noted_as = {"scopes": "api_key.read"}
     # A stored response would keep the secret for a day.
     idempotency_secret = ("create", "rotate")
     queryset = ApiKey.objects.none()

@@ -75,6 +75,7 @@ class ApprovalViewSet(
         "decide": "approval.decide",
         "delegate": "approval.decide",
     }
+    noted_as = {"list": "approval.read", "retrieve": "approval.read"}
     cursor_ordering = ("-requested_at", "-id")
     queryset = Approval.objects.none()
     filterset_class = ApprovalFilter

@@ -26,6 +26,7 @@ from ledger.api.serializers.entries import (
 from ledger.bodies import QueryIn
 from ledger.domain.action import Read, Target
 from ledger.models import Entry
+from ledger.reasons import access_reason
 
 ORDERINGS = {
     "-occurred_at": ("-occurred_at", "-id"),
@@ -123,6 +124,7 @@ class Export(APIView):
     """The ledger as evidence."""
 
     capabilities = {"get": "ledger.export"}
+    discloses = ("get",)
 
     @extend_schema(
         parameters=[ExportIn],
@@ -137,7 +139,8 @@ class Export(APIView):
         """Download sealed entries with their seals, to be checked with `ledger/verifier.py`.
 
         All of them, those since a moment, or those about one target or one entry, each with
-        an inclusion proof. That it was exported is itself on record first.
+        an inclusion proof. That it was exported is itself on record first, with the reason
+        of the header `Access-Reason`; without it the answer is a 428.
         """
         asked = _asked(ExportIn, request)
         lines = recording.disclosed(_export_of(asked, request), lambda: _lines(asked))
@@ -159,7 +162,7 @@ def _export_of(asked: dict[str, Any], request: Request) -> Read:
         target=Target(type="ledger", id=f"{name} {about}".strip()),
         capability="ledger.export",
         fields=("entries",),
-        reason=request.headers.get("Access-Reason", ""),
+        reason=access_reason(request),
     )
 
 

@@ -158,10 +158,21 @@ class TestTheProof:
         assert client.post("/ledger/seals/export").status_code == 403
         assert client.get("/ledger/seals/export").status_code == 405
 
-    def test_of_nothing_is_refused_with_what_to_do(self, visitor: Visitor) -> None:
+    def test_leaves_for_a_reason_only(self, visitor: Visitor) -> None:
+        do()
+        seals.seal_entries()
         client = visitor("ledger.read", "ledger.export")
 
         answer = client.post("/ledger/seals/export", follow=True)
+
+        assert answer.redirect_chain == [("/ledger/seals", 302)]
+        assert "Say why; it is kept with the record." in answer.content.decode()
+        assert not Entry.objects.filter(action_name="ledger.export").exists()
+
+    def test_of_nothing_is_refused_with_what_to_do(self, visitor: Visitor) -> None:
+        client = visitor("ledger.read", "ledger.export")
+
+        answer = client.post("/ledger/seals/export", {"reason": "An audit."}, follow=True)
 
         assert answer.redirect_chain == [("/ledger/seals", 302)]
         assert "No entry has been sealed" in answer.content.decode()

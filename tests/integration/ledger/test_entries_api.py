@@ -266,7 +266,8 @@ class TestAnExport:
         seals.seal_entries()
 
         out = tmp_path / "ledger.jsonl"
-        out.write_bytes(b"".join(reader.get(f"{URL}/export?target=thing:t2")))
+        answer = reader.get(f"{URL}/export?target=thing:t2", headers={"Access-Reason": "audit"})
+        out.write_bytes(b"".join(answer))
 
         report = verifier.verify(str(out))
         assert (report.entries, report.is_selection) == (1, True)
@@ -274,7 +275,7 @@ class TestAnExport:
         assert json.loads(line)["entry"]["target_id"] == "t2"
 
     def test_of_nothing_is_not_found(self, reader: APIClient) -> None:
-        answer = reader.get(f"{URL}/export?target=thing:t2")
+        answer = reader.get(f"{URL}/export?target=thing:t2", headers={"Access-Reason": "audit"})
 
         assert (answer.status_code, answer.json()["code"]) == (404, "ledger_nothing_sealed")
 

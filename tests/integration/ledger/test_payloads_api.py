@@ -19,6 +19,7 @@ from tests.integration.ledger.conftest import client_with, grant, issue
 pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/api/v1/ledger"
+WHY = {"Access-Reason": "a complaint"}
 CLERK = Principal(kind=PrincipalKind.USER, id="7")
 
 
@@ -41,11 +42,21 @@ class TestAPayload:
         look = Entry.objects.select_related("disclosure").get(action_name="ledger.read_payload")
         assert (look.target_id, look.disclosure.reason_code) == (payload["id"], "a complaint")
 
+    def test_is_not_shown_to_who_does_not_say_why(self, reader: APIClient) -> None:
+        payload = self.kept(reader)
+
+        answer = reader.get(f"{URL}/payloads/{payload['id']}")
+
+        assert (answer.status_code, answer.json()["code"]) == (428, "access_reason_required")
+        assert "Access-Reason" in answer.json()["hint"]
+        assert "crimson" not in answer.content.decode()
+        assert not Entry.objects.filter(action_name="ledger.read_payload").exists()
+
     def test_is_not_shown_when_it_cannot_be_put_on_record(self, reader: APIClient) -> None:
         payload = self.kept(reader)
 
         with patch("ledger.entries.wire.run", side_effect=DatabaseError):
-            answer = reader.get(f"{URL}/payloads/{payload['id']}")
+            answer = reader.get(f"{URL}/payloads/{payload['id']}", headers=WHY)
 
         assert answer.status_code == 503
         assert "crimson" not in answer.content.decode()
@@ -58,7 +69,8 @@ class TestAPayload:
 
         assert reader.post(url, {"mode": "crypto_shredded", "reason": "x"}).status_code == 400
         assert reader.post(url, body).json()["redaction"] == "tombstoned"
-        assert reader.get(f"{URL}/payloads/{payload['id']}").json()["code"] == "payload_gone"
+        gone = reader.get(f"{URL}/payloads/{payload['id']}", headers=WHY)
+        assert gone.json()["code"] == "payload_gone"
 
     def kept(self, reader: APIClient) -> dict[str, Any]:
         action = Action(

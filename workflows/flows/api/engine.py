@@ -123,6 +123,7 @@ def demands(capability: str) -> Callable[[View], View]:
                 who = holder.principal if holder else ANYBODY
                 with context.acting(who, origin=context.current().origin):
                     if holder:
+                        request.daybook_is_private = holder.is_agent  # type: ignore[attr-defined]
                         _admit(holder, capability)
                     return view(request, **parts)
             except DomainError as refusal:

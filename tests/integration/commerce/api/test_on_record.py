@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from commerce.models import Booking, Invoice, PaymentMethod
 from commerce.services import bookings, payments
 from ledger import entries
-from ledger.models import Entry
+from ledger.models import Entry, IdempotencyKey
 from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.commerce.conftest import CONTACT
 from tests.integration.ledger.agents import an_agent, delegated, key_of
@@ -75,7 +75,9 @@ class TestPrivateData:
         )
 
         assert answer.json()["contact"] == CONTACT
-        entry = Entry.objects.select_related("disclosure").get(action_kind="read")
+        entry = Entry.objects.select_related("disclosure").get(
+            action_name="traveller.read_personal"
+        )
         assert entry.target_id == str(booking.pk)
         assert entry.disclosure.disclosed_fields == ["email", "name", "phone"]
         assert entry.disclosure.reason_code == "they called"
@@ -85,7 +87,7 @@ class TestPrivateData:
         answer = keyed("booking.read").get(f"/api/v1/bookings/{booking.pk}")
 
         assert answer.json()["contact"] != CONTACT
-        assert not Entry.objects.filter(action_kind="read").exists()
+        assert not Entry.objects.filter(action_name="traveller.read_personal").exists()
 
     def test_is_withheld_when_it_cannot_be_recorded(
         self, booking: Booking, keyed: Keyed, monkeypatch: pytest.MonkeyPatch
@@ -93,10 +95,35 @@ class TestPrivateData:
         client = keyed("booking.read", "traveller.read_personal")
         nothing_can_be_recorded(monkeypatch)
 
-        answer = client.get(f"/api/v1/bookings/{booking.pk}")
+        answer = client.get(
+            f"/api/v1/bookings/{booking.pk}", headers={"Access-Reason": "they called"}
+        )
 
         assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
         assert CONTACT["email"].encode() not in answer.content
+
+    def test_is_not_kept_to_answer_a_repeated_request(
+        self, booking: Booking, admin: APIClient
+    ) -> None:
+        wanted = [{"slot_id": str(booking.items.get().slot_id), "quantity": 1}]
+        asked = {"items": wanted, "pax": 1, "contact": CONTACT}
+        headers = {"Idempotency-Key": "once", "Access-Reason": "to read it back"}
+
+        answers = [
+            admin.post("/api/v1/bookings", asked, format="json", headers=headers) for _ in range(2)
+        ]
+
+        assert [answer.json()["contact"] for answer in answers] == [CONTACT, CONTACT]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+        assert Entry.objects.filter(action_name="traveller.read_personal").count() == 2
+        assert IdempotencyKey.objects.get(key="once").response_body is None
+
+    def test_needs_a_reason_that_can_be_put_on_record(
+        self, booking: Booking, admin: APIClient
+    ) -> None:
+        answer = admin.get(f"/api/v1/bookings/{booking.pk}", headers={"Access-Reason": "a" * 501})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "access_reason_malformed")
 
     def test_is_not_cached_when_it_is_new(self, booking: Booking, admin: APIClient) -> None:
         item = booking.items.get()
@@ -118,7 +145,7 @@ class TestDocuments:
 
         assert client.get(url, headers={"Access-Reason": "an audit"}).status_code == 200
 
-        entry = Entry.objects.select_related("disclosure").get(action_kind="read")
+        entry = Entry.objects.select_related("disclosure").get(action_name="invoice.read_document")
         assert (entry.capability_id, entry.target_type) == ("invoice.read_document", "invoice")
         assert entry.target_id == str(invoice.pk)
         assert entry.disclosure.disclosed_fields == ["content"]

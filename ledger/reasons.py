@@ -1,0 +1,40 @@
+"""Why somebody looks at what is private, as the header `Access-Reason` says it."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiParameter
+
+from events.domain.errors import Malformed
+from ledger.domain.action import REASON_CHARS_MAX
+
+HEADER: Final = "Access-Reason"
+
+
+class AccessReasonMalformed(Malformed):
+    code = "access_reason_malformed"
+    hint = f"Say it in one line of up to {REASON_CHARS_MAX} characters."
+
+    def __init__(self) -> None:
+        super().__init__(f"The header {HEADER} is no reason that could be put on record.")
+
+
+def access_reason(request: Any) -> str:
+    """Return why whoever asks looks; empty if they do not say.
+
+    :raises AccessReasonMalformed: if it is too long, or no line of text.
+    """
+    said: str = request.headers.get(HEADER, "").strip()
+    if len(said) > REASON_CHARS_MAX or not said.isprintable():
+        raise AccessReasonMalformed
+    return said
+
+
+def access_reason_header(*, required: bool = False) -> OpenApiParameter:
+    """Return how the description of an operation says that it listens to a reason."""
+    return OpenApiParameter(
+        HEADER,
+        {"type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX},
+        OpenApiParameter.HEADER,
+        required=required,
+        description="Why you look. It is on record before anything is shown in clear.",
+    )

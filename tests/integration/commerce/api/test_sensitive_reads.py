@@ -1,0 +1,297 @@
+"""Who looks at what is private is on record first: at every address, also at those to come.
+
+Everything private has a mark (`marked`). A walk asks for every address (`walk`) and looks for
+the marks in what comes back: where there is one, an entry must say so, with reason and fields,
+nothing may be stored on the way, and without the entry there is no value.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import URLPattern, path
+from pytest_django import Settings
+
+from commerce.models import Invoice
+from commerce.services import bookings, invoices, travellers
+from commerce.services.bookings import Wanted
+from config import urls
+from events.ids import new_id
+from ledger import readings, tools, vault
+from ledger.authority import public
+from ledger.models import Agent, Entry
+from tests.integration.commerce.api import marked, walk
+from tests.integration.commerce.api.marked import World
+from tests.integration.commerce.api.walk import Call
+from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.ledger.conftest import client_with
+from workflows.egress import client as egress
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WHY = {"Access-Reason": "a walk through the house"}
+
+OF_BOOKING = "api/v1/bookings/<uuid:pk>"
+TRAVELLERS = "api/v1/bookings/<uuid:booking_id>/travellers"
+STEPS = {
+    "hold": [],
+    "await-payment": [],
+    "confirm": [],
+    "start": ["confirm"],
+    "complete": ["confirm", "start"],
+    "cancel": [],
+    "expire": ["hold"],
+    "override": ["confirm", "start"],
+}
+"""What is done to a booking, after what."""
+
+SHOWN_FOR_A_REASON = {
+    f"GET {OF_BOOKING}",
+    "POST api/v1/bookings",
+    f"PATCH {OF_BOOKING}",
+    *(f"POST {OF_BOOKING}/{step}" for step in STEPS),
+    f"GET {TRAVELLERS}",
+    f"POST {TRAVELLERS}",
+    f"GET {TRAVELLERS}/<uuid:pk>",
+    f"PATCH {TRAVELLERS}/<uuid:pk>",
+    "GET api/v1/ledger/payloads/<uuid:payload_id>",
+}
+SHOWN_WITH_OR_WITHOUT = {
+    # By a link, which sends no header: who looks is on record all the same.
+    "GET api/v1/documents/<uuid:pk>/content",
+}
+SHOWN_ONCE = {
+    "POST api/v1/api-keys",
+    "POST api/v1/api-keys/<uuid:pk>/rotate",
+    "POST api/v1/ledger/delegations/<uuid:pk>/keys/issue",
+    "POST api/v1/webhooks/subscriptions",
+    "POST api/v1/webhooks/subscriptions/<uuid:pk>/rotate-secret",
+}
+
+
+@pytest.fixture
+def world(settings: Settings, make_booking: MakeBooking, peers: object) -> Iterator[World]:
+    settings.HTTP_ALLOW = ["127.0.0.0/8"]
+    booking = make_booking(contact=marked.CONTACT)
+    draft = invoices.create_invoice(booking_id=booking.pk)
+    invoice: Invoice = invoices.issue_invoice(invoice_id=draft.pk)
+    yield marked.build(booking, invoice)
+    egress.forget_connections()
+
+
+class Walker:
+    """Asks for an address as somebody who may see everything, and judges what comes back."""
+
+    def __init__(self, world: World, *, says_why: bool = True) -> None:
+        self.world = world
+        self.headers = WHY if says_why else {}
+        self._bodies = walk.bodies(world)
+        self._browser: Client | None = None
+
+    def prepared(self, call: Call) -> Call:
+        """Return the call to a booking of its own, as it has to be for the step."""
+        step = call.route.removeprefix(f"{OF_BOOKING}/")
+        if step not in STEPS:
+            return call
+        slot = self.world.booking.items.get().slot_id
+        wanted = [Wanted(slot_id=slot, quantity=1)]
+        booking = bookings.create_booking(wanted=wanted, pax=1, contact=marked.CONTACT)
+        for before in STEPS[step]:
+            getattr(bookings, f"{before}_booking")(booking_id=booking.pk)
+        return replace(call, url=call.url.replace(str(self.world.booking.pk), str(booking.pk)))
+
+    def ask(self, call: Call) -> Any:
+        body = self._bodies.get(call.name, {})
+        headers = dict(self.headers)
+        if not call.is_for_programs:
+            if "log" in call.route:  # In or out: what comes after begins with a session again.
+                self._browser = None
+            client, said, type_ = self.browser, urlencode(body), "application/x-www-form-urlencoded"
+        else:
+            client, said, type_ = self.world.client, json.dumps(body), "application/json"
+            headers |= {"Idempotency-Key": str(new_id()), "If-Match": "*"}
+        if call.method == "GET":
+            return client.get(call.url, headers=self.headers)
+        return client.generic(call.method, call.url, said, content_type=type_, headers=headers)
+
+    @property
+    def browser(self) -> Any:
+        if self._browser is None:
+            self._browser = Client(raise_request_exception=False)
+            self._browser.force_login(self.world.root)
+        return self._browser
+
+    def shown(self, call: Call) -> tuple[set[str], list[str]]:
+        """Return what an address gives away, and what is wrong with that."""
+        call, since = self.prepared(call), new_id()
+        answer = self.ask(call)
+        marks = self.world.found_in(marked.text_of(answer))
+        if not marks:
+            return marks, []
+        wrong = []
+        if answer.get("Cache-Control") != "no-store":
+            wrong.append(f"{call.name}: {sorted(marks)} may be stored")
+        # Ids grow.
+        looks = Entry.objects.filter(pk__gt=since, action_kind="read", status="succeeded")
+        if not looks.filter(disclosure__disclosed_fields__len__gt=0).exists():
+            wrong.append(f"{call.name}: {sorted(marks)} without an entry that names fields")
+        elif self.headers and looks.filter(disclosure__reason_code="").exists():
+            wrong.append(f"{call.name}: {sorted(marks)} without a reason")
+        return marks, wrong
+
+
+def walked(walker: Walker, wanted: set[str] | None = None) -> tuple[set[str], list[str]]:
+    """Return the addresses that show something private, and what is wrong with any."""
+    showing, complaints = set(), []
+    for call in walk.calls(walker.world):
+        if wanted is None or call.name in wanted:
+            marks, wrong = walker.shown(call)
+            complaints += wrong
+            if marks:
+                showing.add(call.name)
+    return showing, complaints
+
+
+class TestEveryAddress:
+    def test_shows_what_is_private_on_record_only(self, world: World) -> None:
+        showing, complaints = walked(Walker(world))
+
+        assert complaints == []
+        assert showing == SHOWN_FOR_A_REASON | SHOWN_WITH_OR_WITHOUT | SHOWN_ONCE
+
+    def test_leaves_nothing_private_in_any_table_or_event(self, world: World) -> None:
+        walked(Walker(world), SHOWN_FOR_A_REASON | SHOWN_WITH_OR_WITHOUT | SHOWN_ONCE)
+
+        # Sockets and webhooks tell what is in the log; answers are kept for who asks again.
+        assert marked.tables_with(world) == {}
+
+    def test_shows_no_person_to_who_does_not_say_why(self, world: World) -> None:
+        showing, complaints = walked(Walker(world, says_why=False), SHOWN_FOR_A_REASON)
+
+        assert (showing, complaints) == (set(), [])
+
+    def test_opens_and_shows_nothing_that_cannot_be_put_on_record(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[str] = []
+        unseal = vault.Safe.unseal
+
+        def noticed(self: vault.Safe, sealed: Any, *, of: str) -> bytes:
+            opened.append(of)
+            return unseal(self, sealed, of=of)
+
+        monkeypatch.setattr(vault.Safe, "unseal", noticed)
+        walker = Walker(world)
+        everything = SHOWN_FOR_A_REASON | SHOWN_WITH_OR_WITHOUT | SHOWN_ONCE
+        found = [walker.prepared(call) for call in walk.calls(world) if call.name in everything]
+        opened.clear()
+
+        with marked.ledger_that_is_full():
+            answers = {call.name: walker.ask(call) for call in found}
+
+        assert {name: each.status_code for name, each in answers.items()} == dict.fromkeys(
+            everything, 503
+        )
+        assert [
+            name for name, each in answers.items() if world.found_in(marked.text_of(each))
+        ] == []
+        assert opened == []
+
+
+def also(lab: URLPattern) -> Any:
+    """Return the addresses of the product, and one more."""
+    more = ModuleType("lab_urls")
+    vars(more).update(vars(urls), urlpatterns=[*urls.urlpatterns, lab])
+    return more
+
+
+class TestAnAddressThatNobodyThoughtOf:
+    @pytest.fixture
+    def leaks(self, world: World, settings: Settings) -> None:
+        @public
+        def leak(request: HttpRequest) -> HttpResponse:
+            personal = travellers.personal_of(world.traveller.pk)
+            assert personal is not None
+            return HttpResponse(personal.open()["first_name"])
+
+        lab = path("api/v1/lab/leak", leak)
+        settings.ROOT_URLCONF = also(lab)
+
+    def test_is_found_when_it_shows_a_traveller(self, world: World, leaks: None) -> None:
+        showing, complaints = walked(Walker(world), {"GET api/v1/lab/leak"})
+
+        assert showing == {"GET api/v1/lab/leak"}
+        assert complaints == [
+            "GET api/v1/lab/leak: ['traveller first_name'] may be stored",
+            "GET api/v1/lab/leak: ['traveller first_name'] without an entry that names fields",
+        ]
+
+    def test_stops_the_walk_until_it_is_said_what_is_there(
+        self, world: World, settings: Settings
+    ) -> None:
+        lab = path("api/v1/lab/<uuid:pk>", public(lambda request, pk: HttpResponse("")))
+        settings.ROOT_URLCONF = also(lab)
+
+        with pytest.raises(KeyError, match="api/v1/lab/"):
+            walk.calls(world)
+
+
+class TestAnAgent:
+    @pytest.fixture
+    def reads(self, world: World) -> list[Call]:
+        public_ones = {"api/schema/", "webhook/<str:flow_id>/<str:step_id>/<str:token>"}
+        return [
+            call
+            for call in walk.calls(world)
+            if call.method == "GET" and call.is_for_programs and call.route not in public_ones
+        ]
+
+    def test_retrieves_nothing_without_an_entry(self, world: World, reads: list[Call]) -> None:
+        client = client_with(world.agent_secret)
+        unnoted, stored = [], []
+        for call in reads:
+            before = Entry.objects.filter(principal_type="agent").count()
+            answer = client.get(call.url, headers=WHY)
+            if answer.status_code != 200:
+                continue
+            if Entry.objects.filter(principal_type="agent").count() == before:
+                unnoted.append(call.name)
+            if answer.get("Cache-Control") != "no-store":
+                stored.append(call.name)
+
+        assert (unnoted, stored) == ([], [])
+
+    def test_retrieves_nothing_when_nothing_can_be_put_on_record(
+        self, world: World, reads: list[Call]
+    ) -> None:
+        client = client_with(world.agent_secret)
+        with marked.ledger_that_is_full():
+            answered = {call.name: client.get(call.url, headers=WHY).status_code for call in reads}
+
+        assert {name for name, status in answered.items() if status < 400} == set()
+        assert 503 in answered.values()
+
+    def test_calls_no_tool_that_reads_without_an_entry(self, world: World) -> None:
+        agent = Agent.objects.get()
+        asked: list[tuple[str, dict[str, Any]]] = [("list", {}), ("status", {"approval_id": "x"})]
+        for each in readings.every():
+            asked.append(("list", {"type": each.type}))
+            row = each.model._default_manager.first()
+            asked.append(("read", {"type": each.type, "id": str(row.pk if row else agent.pk)}))
+
+        for name, arguments in asked:
+            before = Entry.objects.filter(principal_type="agent").count()
+            answer = tools.call(name, arguments, written_key=world.agent_secret)
+            after = Entry.objects.filter(principal_type="agent").count()
+            with marked.ledger_that_is_full():
+                withheld = tools.call(name, arguments, written_key=world.agent_secret)
+
+            assert after > before, (name, arguments)
+            assert world.found_in(str(answer)) == set()
+            assert (withheld["outcome"], withheld["because"]) == ("refused", "ledger_unavailable")

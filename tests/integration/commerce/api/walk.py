@@ -1,0 +1,210 @@
+"""A walk through every address of the product, and what is found at each."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db import models
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from commerce.models import CreditNote, Delivery, DocumentAccess, Payment, Product, Refund, Slot
+from events.models import StoredEvent
+from ledger.models import (
+    Agent,
+    Approval,
+    ApprovalPolicyVersion,
+    Checkpoint,
+    Entry,
+)
+from tests.integration.commerce.api.marked import CONTACT, PERSONAL, STEP, World
+from workflows.flows.models import FlowSummary
+from workflows.webhooks.models import Delivery as WebhookDelivery
+from workflows.work.models import Work
+
+NOBODY = UUID(int=7)
+DRF_METHODS = ("get", "post", "put", "patch", "delete")
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One method of one address, as it is asked for."""
+
+    method: str
+    route: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.route}"
+
+    @property
+    def is_for_programs(self) -> bool:
+        return self.route.startswith(("api/", "engine/", "webhook/"))
+
+
+def calls(world: World) -> list[Call]:
+    """Return every call: those that read first, those that take away last.
+
+    :raises KeyError: at an address of which PLACES does not say what is to be found there.
+    """
+    places = _places(world)
+    found = [
+        Call(method=method, route=_plain(route), url="/" + _filled(_plain(route), places))
+        for route, view in _routes(get_resolver().url_patterns)
+        for method in sorted(_methods(view))
+    ]
+    found += list(_of_the_admin())
+    return sorted(found, key=lambda each: (each.route.endswith(_ENDS), _ORDER[each.method]))
+
+
+_ORDER = {"GET": 0, "PUT": 1, "PATCH": 2, "POST": 3, "DELETE": 4}
+_ENDS = ("/erase", "/revoke", "/redact", "/void", "/stop")
+
+
+def _routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            if pattern.app_name != "admin":
+                yield from _routes(pattern.url_patterns, prefix + str(pattern.pattern))
+        elif isinstance(pattern, URLPattern):
+            yield prefix + str(pattern.pattern), pattern.callback
+
+
+def _methods(view: Any) -> set[str]:
+    if (actions := getattr(view, "actions", None)) is not None:
+        return {method.upper() for method in actions} - {"HEAD"}
+    if (cls := getattr(view, "cls", None)) is not None:
+        return {method.upper() for method in DRF_METHODS if hasattr(cls, method)}
+    declared = getattr(view, "capabilities", {})
+    named = {name.upper() for name in declared} if isinstance(declared, dict) else set()
+    return named & set(_ORDER) or {"GET", "POST"}
+
+
+def _plain(route: str) -> str:
+    return route.replace("^", "").replace("/?$", "").replace("$", "")
+
+
+def _filled(route: str, places: dict[str, Any]) -> str:
+    url = template = ""
+    rest = route.replace("(?:engine|webhook)/.*", "engine/nothing-here")
+    while (match := _PARAMETER.search(rest)) is not None:
+        before = rest[: match.start()]
+        template += before
+        url += f"{before}{places[template]}"
+        template += "*"
+        rest = rest[match.end() :]
+    return url + rest
+
+
+def _of_the_admin() -> Iterator[Call]:
+    """What can be looked at there; what is changed there answers with the same pages."""
+    for pattern in admin.site.get_urls():
+        if isinstance(pattern, URLPattern):
+            yield from _looked_at("admin/", pattern, object_id=NOBODY)
+    for model, page in admin.site._registry.items():
+        row = model._default_manager.order_by("pk").first()
+        within = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
+        for pattern in page.get_urls():
+            yield from _looked_at(within, pattern, object_id=NOBODY if row is None else row.pk)
+
+
+def _looked_at(within: str, pattern: Any, *, object_id: Any) -> Iterator[Call]:
+    route = _plain(str(pattern.pattern))
+    if route.endswith(("add/", "delete/")) or route == "<path:object_id>/":
+        return  # Nothing is shown yet; or what the page of changes shows.
+    found = {"app_label": "commerce", "url": "nothing", "content_type_id": 1}
+    filled = _PARAMETER.sub(lambda match: str(found.get(match[1] or match[2], object_id)), route)
+    yield Call(method="GET", route=f"{within}{route}", url=f"/{within}{filled}")
+
+
+def _first(model: type[models.Model]) -> Any:
+    row = model._default_manager.order_by("pk").first()
+    return NOBODY if row is None else row.pk
+
+
+def _places(world: World) -> dict[str, Any]:
+    """Return what stands for each parameter, by what of the route comes before it."""
+    event = StoredEvent.objects.order_by("pk").first()
+    assert event is not None
+    api, engine = "api/v1/", "engine/"
+    booking, flow = world.booking.pk, _first(FlowSummary)
+    ids = {
+        "events/": event.event_id,
+        "streams/": f"booking/{booking}",
+        "ledger/entries/": _first(Entry),
+        "api-keys/": world.other_key.pk,
+        "ledger/agents/": _first(Agent),
+        "ledger/approvals/": _first(Approval),
+        "ledger/policies/": _first(ApprovalPolicyVersion),
+        "ledger/delegations/": world.delegation.pk,
+        "ledger/seals/": _first(Checkpoint) if Checkpoint.objects.exists() else 1,
+        "ledger/payloads/": world.payload.pk,
+        "jobs/": _first(Work),
+        "job-schedules/": "ledger.expire_approvals",
+        "webhooks/subscriptions/": world.subscription_id,
+        "webhooks/deliveries/": _first(WebhookDelivery),
+        "steps/": STEP["id"],
+        "flows/": flow,
+        "flows/*/steps/": STEP["id"],
+        "flow-starts/": "marked",
+        "products/": _first(Product),
+        "slots/": _first(Slot),
+        "cancellation-policies/": world.booking.items.get().product.cancellation_policy_id,
+        "cancellation-policies/*/versions/": NOBODY,
+        "bookings/": booking,
+        "bookings/*/travellers/": world.traveller.pk,
+        "deliveries/": _first(Delivery),
+        "invoices/": world.invoice.pk,
+        "documents/": world.rendition.pk,
+        "document-accesses/": _first(DocumentAccess),
+        "payments/": _first(Payment),
+        "credit-notes/": _first(CreditNote),
+        "refunds/": _first(Refund),
+    }
+    places = {f"{api}{begin}": value for begin, value in ids.items()}
+    places |= {
+        f"{engine}health/": STEP["id"],
+        f"{engine}step/": STEP["id"],
+        f"{engine}flow/": flow,
+        "webhook/": flow,
+        "webhook/*/": STEP["id"],
+        "webhook/*/*/": "no-token",
+        "docs/": "api",
+        "events/streams/": f"booking/{booking}",
+        "events/": event.event_id,
+        "jobs/": _first(Work),
+        "flows/steps/": STEP["id"],
+        "flows/": flow,
+        "flows/*/steps/": STEP["id"],
+        "approvals/": _first(Approval),
+        "bookings/": booking,
+        "invoices/": world.invoice.pk,
+    }
+    return places
+
+
+def bodies(world: World) -> dict[str, Any]:
+    """Return what to say where an empty body would be refused before anything is shown."""
+    wanted = [{"slot_id": str(world.booking.items.get().slot_id), "quantity": 1}]
+    of_booking = "api/v1/bookings/<uuid:pk>"
+    travellers = "api/v1/bookings/<uuid:booking_id>/travellers"
+    why = {"reason": "a walk"}
+    return {
+        "POST api/v1/bookings": {"items": wanted, "pax": 1, "contact": CONTACT},
+        f"PATCH {of_booking}": {"external_ref": "x"},
+        f"POST {of_booking}/cancel": why,
+        f"POST {of_booking}/override": {**why, "to": "confirmed"},
+        f"POST {travellers}": {"category": "adult", "personal": PERSONAL},
+        f"PATCH {travellers}/<uuid:pk>": {"category": "child"},
+        "POST api/v1/api-keys": {"name": "new", "scopes": ["product.read"]},
+        "POST api/v1/api-keys/<uuid:pk>/rotate": {},
+        "POST api/v1/webhooks/subscriptions": {
+            "url": "http://127.0.0.1:9/other",
+            "events": ["invoice.issued"],
+        },
+        "POST ledger/seals/export": why,
+    }
