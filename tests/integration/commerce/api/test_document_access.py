@@ -51,7 +51,9 @@ class TestGrantee:
 
         assert answer.status_code == 200
         assert answer["Cache-Control"] == "no-store"
-        entry = Entry.objects.select_related("disclosure").get(action_kind="read")
+        entry = Entry.objects.select_related("disclosure").get(
+            action_kind="read", capability_id=READ
+        )
         assert entry.authorization_source == "grant"
         assert entry.disclosure.decision_policy == f"document_access/{access['id']}"
         assert (entry.disclosure.reason_code, entry.target_id) == (
@@ -73,7 +75,7 @@ class TestGrantee:
         assert answer["Content-Type"] == "application/problem+json"
         denied = Entry.objects.get(status="denied")
         assert (denied.capability_id, denied.target_id) == (READ, document["invoice_id"])
-        assert Entry.objects.filter(action_kind="read").count() == 1
+        assert Entry.objects.filter(action_kind="read", capability_id=READ).count() == 1
 
     def test_is_let_in_to_that_document_only(
         self, admin: APIClient, auditor: APIClient, document: dict[str, Any]
@@ -123,7 +125,7 @@ class TestGrantee:
 
         assert reading.get(document["url"]).status_code == 200
         assert other.get(document["url"]).status_code == 403
-        entry = Entry.objects.get(action_kind="read")
+        entry = Entry.objects.get(action_kind="read", capability_id=READ)
         assert (entry.principal_type, entry.authorization_source) == ("agent", "grant")
 
 
@@ -135,7 +137,10 @@ class TestWhoHoldsTheCapability:
 
         assert admin.get(document["url"]).status_code == 200
 
-        assert Entry.objects.get(action_kind="read").authorization_source == "api_key_scope"
+        assert (
+            Entry.objects.get(action_kind="read", capability_id=READ).authorization_source
+            == "api_key_scope"
+        )
 
     def test_may_hold_it_over_the_invoice_alone(
         self, keyed: Keyed, document: dict[str, Any], invoice: Invoice

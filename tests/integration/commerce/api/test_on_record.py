@@ -145,7 +145,9 @@ class TestDocuments:
 
         assert client.get(url, headers={"Access-Reason": "an audit"}).status_code == 200
 
-        entry = Entry.objects.select_related("disclosure").get(action_name="invoice.read_document")
+        entry = Entry.objects.select_related("disclosure").get(
+            action_kind="read", capability_id="invoice.read_document"
+        )
         assert (entry.capability_id, entry.target_type) == ("invoice.read_document", "invoice")
         assert entry.target_id == str(invoice.pk)
         assert entry.disclosure.disclosed_fields == ["content"]
