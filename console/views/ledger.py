@@ -83,7 +83,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     demand(request, "ledger.export")
     form = ExportForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["reason"]))
+        messages.error(request, str(form.errors["reason"][0]))
         return redirect("console:seals")
     read = Read(
         name="ledger.export",
