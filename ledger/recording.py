@@ -18,13 +18,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.context import EventContext
-from events.domain.errors import (
-    DomainError,
-    Forbidden,
-    PreconditionRequired,
-    Throttled,
-    Unavailable,
-)
+from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, reversing
@@ -45,6 +39,7 @@ from ledger.domain.action import (
     kind_and_status,
 )
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
+from ledger.domain.disclosure import MADE_NOW, AccessReasonRequired, LedgerUnavailable
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Undoing
 from ledger.entries import Draft, PoliciesMoved
@@ -62,25 +57,6 @@ _SOURCES: Final = {
     PrincipalKind.WORKFLOW: "workflow",
     PrincipalKind.SYSTEM: "internal",
 }
-
-
-MADE_NOW: Final = "It was made, and is shown this once."
-
-
-class LedgerUnavailable(Unavailable):
-    code = "ledger_unavailable"
-    hint = "Nothing was shown. Try again."
-
-    def __init__(self) -> None:
-        super().__init__("It cannot be put on record just now who looks at this.")
-
-
-class AccessReasonRequired(PreconditionRequired):
-    code = "access_reason_required"
-    hint = "Say why in the header Access-Reason; it is kept with the record."
-
-    def __init__(self, capability: str) -> None:
-        super().__init__("Whoever looks at this has to say why.", capability=capability)
 
 
 @contextmanager

@@ -128,11 +128,34 @@ def _first(model: type[models.Model]) -> Any:
 
 def _places(world: World) -> dict[str, Any]:
     """Return what stands for each parameter, by what of the route comes before it."""
+    flow, booking = _first(FlowSummary), world.booking.pk
+    pages = {
+        "webhook/": flow,
+        "webhook/*/": STEP["id"],
+        "webhook/*/*/": "no-token",
+        "docs/": "api",
+        "events/streams/": f"booking/{booking}",
+        "flows/steps/": STEP["id"],
+        "flows/starts/": "marked",
+        "approvals/": _first(Approval),
+        "ledger/policies/": _first(ApprovalPolicyVersion),
+    }
+    ids = _of_the_api(world)
+    shared = ("events/", "jobs/", "flows/", "flows/*/steps/", "bookings/", "invoices/")
+    return {
+        **{f"api/v1/{begin}": value for begin, value in ids.items()},
+        **{f"engine/{begin}": STEP["id"] for begin in ("health/", "step/")},
+        "engine/flow/": flow,
+        **{begin: ids[begin] for begin in shared},
+        **pages,
+    }
+
+
+def _of_the_api(world: World) -> dict[str, Any]:
     event = StoredEvent.objects.order_by("pk").first()
     assert event is not None
-    api, engine = "api/v1/", "engine/"
-    booking, flow = world.booking.pk, _first(FlowSummary)
-    ids = {
+    booking = world.booking.pk
+    return {
         "events/": event.event_id,
         "streams/": f"booking/{booking}",
         "ledger/entries/": _first(Entry),
@@ -148,7 +171,7 @@ def _places(world: World) -> dict[str, Any]:
         "webhooks/subscriptions/": world.subscription_id,
         "webhooks/deliveries/": _first(WebhookDelivery),
         "steps/": STEP["id"],
-        "flows/": flow,
+        "flows/": _first(FlowSummary),
         "flows/*/steps/": STEP["id"],
         "flow-starts/": "marked",
         "products/": _first(Product),
@@ -165,26 +188,6 @@ def _places(world: World) -> dict[str, Any]:
         "credit-notes/": _first(CreditNote),
         "refunds/": _first(Refund),
     }
-    places = {f"{api}{begin}": value for begin, value in ids.items()}
-    places |= {
-        f"{engine}health/": STEP["id"],
-        f"{engine}step/": STEP["id"],
-        f"{engine}flow/": flow,
-        "webhook/": flow,
-        "webhook/*/": STEP["id"],
-        "webhook/*/*/": "no-token",
-        "docs/": "api",
-        "events/streams/": f"booking/{booking}",
-        "events/": event.event_id,
-        "jobs/": _first(Work),
-        "flows/steps/": STEP["id"],
-        "flows/": flow,
-        "flows/*/steps/": STEP["id"],
-        "approvals/": _first(Approval),
-        "bookings/": booking,
-        "invoices/": world.invoice.pk,
-    }
-    return places
 
 
 def bodies(world: World) -> dict[str, Any]:
