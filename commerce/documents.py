@@ -106,7 +106,8 @@ def _json(invoice: Invoice) -> Artifact:
 
 def _customer(invoice: Invoice) -> str:
     """Return to whom it is; nothing once that is forgotten."""
-    return str(bookings.contact_of(invoice.booking_id).get("name", ""))
+    contact = bookings.contact_of(invoice.booking_id)
+    return "" if contact is None else str(contact.open().get("name", ""))
 
 
 def _lines(invoice: Invoice) -> list[InvoiceLine]:

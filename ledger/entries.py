@@ -44,6 +44,14 @@ FORMAT: Final = "daybook.entry/1"
 ID_CHARS_MAX: Final = 255
 _ONCE_PER_KEY = "ledger_entry_is_written_once_per_key"
 
+_SOURCES: Final = {
+    PrincipalKind.USER: "permission",
+    PrincipalKind.API_KEY: "api_key_scope",
+    PrincipalKind.AGENT: "delegation",
+    PrincipalKind.WORKFLOW: "workflow",
+    PrincipalKind.SYSTEM: "internal",
+}
+
 
 class ActionRepeated(Conflict):
     code = "action_repeated"
@@ -179,6 +187,19 @@ def claim(action: Action, idempotency: Idempotency) -> None:
     if before.idempotency_fingerprint != fingerprint_of(action):
         raise ActionKeyReused
     raise ActionRepeated(before)
+
+
+def authority_of(
+    capability_id: str, facts: Any, happened: EventContext, *, source: str = ""
+) -> Authority:
+    """Return by what right somebody acts, and what is at stake by these facts."""
+    capability = capabilities.get(capability_id)
+    return Authority(
+        capability=capability.id,
+        version=capability.version,
+        risk=capability.risk_of(facts),
+        source=source or _SOURCES.get(happened.principal.kind, "none"),
+    )
 
 
 def fingerprint_of(action: Action) -> str:

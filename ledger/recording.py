@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -17,7 +17,6 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from events import context
-from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
@@ -29,7 +28,6 @@ from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
     Action,
-    Authority,
     Idempotency,
     Kind,
     Proof,
@@ -49,14 +47,6 @@ from ledger.reversing import Ongoing
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_SOURCES: Final = {
-    PrincipalKind.USER: "permission",
-    PrincipalKind.API_KEY: "api_key_scope",
-    PrincipalKind.AGENT: "delegation",
-    PrincipalKind.WORKFLOW: "workflow",
-    PrincipalKind.SYSTEM: "internal",
-}
 
 
 @contextmanager
@@ -217,7 +207,7 @@ def _draft_without_change(
         kind=action.kind,
         status=status,
         target=Target(type=action.target.type, id=action.target.id or UNKNOWN_TARGET),
-        authority=_authority(action.capability, action.risk_facts, happened),
+        authority=entries.authority_of(action.capability, action.risk_facts, happened),
         happened=happened,
         reason=action.reason,
         summary=summary,
@@ -329,7 +319,7 @@ def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
         kind=Kind.READ,
         status=Status.SUCCEEDED,
         target=read.target,
-        authority=_authority(read.capability, {}, happened, source=read.source),
+        authority=entries.authority_of(read.capability, {}, happened, source=read.source),
         happened=happened,
         reason=read.reason,
         fields=tuple(sorted(read.fields)),
@@ -349,7 +339,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     # Last of all: whoever stops an agent waits for this transaction only from here on.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
     mandate = mandate or _standing_mandate(action)
-    authority = _authority(action.capability, notes.facts, happened)
+    authority = entries.authority_of(action.capability, notes.facts, happened)
     while True:
         leave = gate.leave(proof, authority, happened, granted)
         try:
@@ -403,18 +393,6 @@ def _draft(
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
         kept=tuple(notes.kept),
-    )
-
-
-def _authority(
-    capability_id: str, facts: Any, happened: EventContext, *, source: str = ""
-) -> Authority:
-    capability = capabilities.get(capability_id)
-    return Authority(
-        capability=capability.id,
-        version=capability.version,
-        risk=capability.risk_of(facts),
-        source=source or _SOURCES.get(happened.principal.kind, "none"),
     )
 
 

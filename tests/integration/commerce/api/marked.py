@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from rest_framework.test import APIClient
 
+from commerce import vault
 from commerce.models import Booking, Invoice, Rendition, Traveller
 from commerce.services import deliveries, renditions, travellers
 from ledger.domain.action import Action, Kind, Target
@@ -76,7 +77,10 @@ def build(booking: Booking, invoice: Invoice) -> World:
         booking_id=booking.pk, category="adult", personal=PERSONAL, is_primary=True
     )
     rendition = renditions.generate_invoice_document(invoice_id=invoice.pk)
-    Rendition.objects.filter(pk=rendition.pk).update(content=DOCUMENT.encode())
+    content = vault.seal_bytes(
+        DOCUMENT.encode(), subject=f"invoice/{invoice.pk}", of=str(rendition.pk)
+    )
+    Rendition.objects.filter(pk=rendition.pk).update(content_sealed=content)
     deliveries.send_booking_documents(booking_id=booking.pk)
     subscription, signing = services.create_subscription(
         url="http://127.0.0.1:9/hook", events=["invoice.issued"]

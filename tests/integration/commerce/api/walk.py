@@ -166,6 +166,8 @@ def _of_the_api(world: World) -> dict[str, Any]:
         "ledger/delegations/": world.delegation.pk,
         "ledger/seals/": _first(Checkpoint) if Checkpoint.objects.exists() else 1,
         "ledger/payloads/": world.payload.pk,
+        "ledger/erasures/": NOBODY,
+        "ledger/legal-holds/": NOBODY,
         "jobs/": _first(Work),
         "job-schedules/": "ledger.expire_approvals",
         "webhooks/subscriptions/": world.subscription_id,
