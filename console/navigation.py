@@ -92,6 +92,12 @@ ROOMS: dict[str, list[Place]] = {
             counted="approval",
         ),
         Place(
+            label="Policies",
+            view="console:policies",
+            icon="steps",
+            opens=_to_holders_of("approval_policy.read"),
+        ),
+        Place(
             label="Seals",
             view="console:seals",
             icon="seal",

@@ -50,4 +50,7 @@ def _compiled(source: str, pointer: str) -> Any:
     try:
         return environment.program(environment.compile(source))
     except CELParseError as error:
-        raise ConditionInvalid(pointer, str(error).splitlines()[0]) from error
+        # It names the last character that it could read, or none if it read none at all.
+        raise ConditionInvalid(
+            pointer, source, line=max(1, error.line or 1), column=max(1, error.column or 1)
+        ) from error

@@ -5,9 +5,11 @@ approvals, so a condition over `target_state` has no answer here; then it counts
 holds, as it does in earnest, and the report says how often.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from ledger.domain.policy import Circumstances, ConditionUnanswered, Demand, Pol
 from ledger.models import ApprovalPolicyVersion, Entry
 
 ENTRIES_MAX: Final = 5_000
+SECONDS_MAX: Final = 10.0
 DAYS_MAX: Final = 365
 SHOWN_MAX: Final = 50
 
@@ -32,13 +35,29 @@ _DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value
 _NO_ACTIONS = [Kind.READ.value, Kind.APPROVE.value, Kind.REJECT.value]
 
 
+class Change(StrEnum):
+    """In what way an action would have gone another way."""
+
+    NEWLY_NEEDED = "newly_needed"
+    NO_LONGER_NEEDED = "no_longer_needed"
+    QUORUM_CHANGED = "quorum_changed"
+
+
+class Cut(StrEnum):
+    """Why a report ends before the first of its days: it is of the newest then."""
+
+    ENTRIES = "entries"
+    TIME = "time"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One action that would have gone another way."""
 
     entry_id: UUID
-    occurred_at: str
+    occurred_at: datetime
     action: str
+    capability: str
     target: str
     principal: str
     risk: str
@@ -46,15 +65,23 @@ class Difference:
     after: int
     """How many people have to agree, before and after; 0 is none."""
 
+    @property
+    def change(self) -> Change:
+        """Say what kind of difference it is."""
+        if not self.before:
+            return Change.NEWLY_NEEDED
+        return Change.QUORUM_CHANGED if self.after else Change.NO_LONGER_NEEDED
+
 
 @dataclass(kw_only=True)
 class Report:
     """What a policy would have changed. `more` and `fewer` show the newest of each."""
 
     policy: str
+    condition: str
     days: int
     examined: int = 0
-    is_complete: bool = True
+    cut: Cut | None = None
     asked_before: int = 0
     asked_after: int = 0
     more_count: int = 0
@@ -62,19 +89,50 @@ class Report:
     unanswered: int = 0
     more: list[Difference] = field(default_factory=list)
     fewer: list[Difference] = field(default_factory=list)
-    by_action: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_capability: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether all of the days were looked at."""
+        return self.cut is None
+
+    @property
+    def is_all_shown(self) -> bool:
+        """Say whether every difference is kept."""
+        return len(self.shown) == self.more_count + self.fewer_count
+
+    @property
+    def shown(self) -> list[Difference]:
+        """Return the differences that are kept one by one, the newest first."""
+        return sorted([*self.more, *self.fewer], key=lambda each: each.occurred_at, reverse=True)
 
 
-def replay(policy: ApprovalPolicyVersion, *, days: int) -> Report:
-    """Try a version of a policy on the last `days` of entries, newest first."""
-    report = Report(policy=str(policy), days=days)
+def replay(
+    policy: ApprovalPolicyVersion,
+    *,
+    days: int,
+    condition: str | None = None,
+    seconds_max: float = SECONDS_MAX,
+) -> Report:
+    """Try a version of a policy on the last `days` of entries, newest first.
+
+    `condition` is tried in place of its own, and may be no more than drafted.
+
+    :raises ConditionInvalid: if that is no CEL.
+    """
+    tried = policy.rule
+    if condition is not None:
+        conditions.check(condition)
+        tried = replace(tried, condition=condition)
+    report = Report(policy=str(policy), condition=tried.condition, days=days)
     in_force = [
         each.rule for each in ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     ]
-    with_it = [*(each for each in in_force if each.name != policy.name), policy.rule]
+    with_it = [*(each for each in in_force if each.name != policy.name), tried]
     answers = _Answers()
     before = [each for each in in_force if each.name == policy.name]
-    for entry in _entries(days, report, [*before, policy.rule]):
+    until = time.monotonic() + seconds_max
+    for entry in _entries(days, report, [*before, tried], until=until):
         known = _circumstances(entry)
         then = _people(_demand(in_force, known, entry, answers))
         now = _people(_demand(with_it, known, entry, answers))
@@ -106,13 +164,15 @@ class _Answers:
         return answer
 
 
-def _entries(days: int, report: Report, about: Iterable[Policy]) -> Iterator[Entry]:
+def _entries(
+    days: int, report: Report, about: Iterable[Policy], *, until: float
+) -> Iterator[Entry]:
     scopes = [scope for each in about for scope in each.capabilities]
     ids = [each.id for each in capabilities.every() if covers(scopes, each.id)]
     rows = _of_last(days).filter(capability_id__in=ids)
     for number, entry in enumerate(rows[: ENTRIES_MAX + 1]):
-        if number == ENTRIES_MAX:
-            report.is_complete = False
+        if number == ENTRIES_MAX or time.monotonic() >= until:
+            report.cut = Cut.ENTRIES if number == ENTRIES_MAX else Cut.TIME
             return
         report.examined += 1
         yield entry
@@ -167,19 +227,19 @@ def _count(report: Report, entry: Entry, before: int, after: int) -> None:
     is_more = after > before
     report.more_count += is_more
     report.fewer_count += not is_more
-    counts = report.by_action.setdefault(entry.action_name, {"more": 0, "fewer": 0})
-    counts["more" if is_more else "fewer"] += 1
+    difference = Difference(
+        entry_id=entry.pk,
+        occurred_at=entry.occurred_at,
+        action=entry.action_name,
+        capability=entry.capability_id,
+        target=f"{entry.target_type} {entry.target_id}",
+        principal=f"{entry.principal_type}:{entry.principal_id}",
+        risk=entry.evaluated_risk,
+        before=before,
+        after=after,
+    )
+    none = dict.fromkeys(map(str, Change), 0)
+    report.by_capability.setdefault(entry.capability_id, none)[difference.change] += 1
     shown = report.more if is_more else report.fewer
     if len(shown) < SHOWN_MAX:
-        shown.append(
-            Difference(
-                entry_id=entry.pk,
-                occurred_at=entry.occurred_at.isoformat(),
-                action=entry.action_name,
-                target=f"{entry.target_type} {entry.target_id}",
-                principal=f"{entry.principal_type}:{entry.principal_id}",
-                risk=entry.evaluated_risk,
-                before=before,
-                after=after,
-            )
-        )
+        shown.append(difference)

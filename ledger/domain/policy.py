@@ -41,8 +41,17 @@ class ConditionInvalid(Rejected):
     code = "policy_condition_invalid"
     hint = "Write CEL over the facts that the documentation of policies names."
 
-    def __init__(self, pointer: str, why: str) -> None:
-        super().__init__(f"This is no condition: {why}", pointer=pointer)
+    def __init__(self, pointer: str, source: str, *, line: int, column: int) -> None:
+        """Refuse `source`, which cannot be read on from a place in it, both counted from 1."""
+        written = source.splitlines()[line - 1 : line]
+        rest = written[0][column - 1 :].strip()[:40] if written else ""
+        where = f"at {rest!r}" if rest else "at its end"
+        super().__init__(
+            f"This is no condition: it cannot be read on {where} (line {line}, column {column}).",
+            pointer=pointer,
+            line=line,
+            column=column,
+        )
 
 
 class ConditionUnanswered(Rejected):

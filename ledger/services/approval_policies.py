@@ -49,6 +49,25 @@ class Terms:
     reason_code: str = ""
 
 
+def terms_of(policy: ApprovalPolicyVersion, *, condition: str) -> Terms:
+    """Return what the next version of a policy says if only its condition is another."""
+    return Terms(
+        name=policy.name,
+        meaning=policy.meaning,
+        capabilities=tuple(policy.capabilities),
+        ttl=policy.ttl,
+        principals=tuple(policy.principals),
+        condition=condition,
+        quorum=policy.quorum,
+        escalate_when=policy.escalate_when,
+        escalated_quorum=policy.escalated_quorum,
+        on_expiry=policy.on_expiry,
+        execute=policy.execute,
+        assigned_group=policy.assigned_group.name if policy.assigned_group else "",
+        reason_code=policy.reason_code,
+    )
+
+
 def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
     """Draft the next version of a policy; nothing changes before it is put into force.
 

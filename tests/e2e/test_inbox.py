@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from config.stack import Stack
-from tests.e2e.browsing import IN_A_BROWSER, PATIENCE_MS, Browse, Visit, driver
+from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -62,8 +62,20 @@ def log_in(tab: Visit, name: str) -> None:
     tab.page.wait_for_url(tab.stack.url + "/")
 
 
+def names_in(tab: Visit, part: str) -> Any:
+    return tab.page.locator(f"[data-part={part}]").get_by_role("link", name="Sign the contract")
+
+
+def live(tab: Visit) -> Any:
+    return tab.page.locator("[data-of=live]")
+
+
+def _read_again(response: Any) -> bool:
+    return response.url.endswith("/approvals") and response.request.resource_type == "fetch"
+
+
 def badge(tab: Visit) -> Any:
-    return tab.page.locator("[data-badge=approval]")
+    return tab.page.locator(".nav [data-badge=approval]")
 
 
 def decide(tab: Visit, how: str) -> None:
@@ -118,3 +130,69 @@ def test_a_denial_with_its_reason_is_shown_to_whoever_asked(
         own.page.goto(theirs.page.url)
         expect(own.page.locator(".page-head .chip")).to_have_text("denied")
         expect(own.page.get_by_text("I Deny it.")).to_be_visible()
+
+
+def test_the_list_follows_the_feed_and_asks_for_nothing_in_between(
+    browse: Browse, stack: Stack, manager: str, sign: str
+) -> None:
+    with browse() as theirs:
+        log_in(theirs, manager)
+        theirs.page.clock.install()
+        with (
+            theirs.page.expect_response(re.compile("/badges$")),
+            theirs.page.expect_response(_read_again),
+        ):
+            theirs.open("/approvals")
+        expect(live(theirs)).to_have_text("Live")
+        before, latest = names_in(theirs, "waiting").count(), names_in(theirs, "latest").count()
+        asked: list[str] = []
+        theirs.page.on("request", lambda request: asked.append(request.url))
+
+        theirs.page.clock.run_for(30_000)
+        assert asked == []
+
+        ask(stack, sign)
+        expect(names_in(theirs, "waiting")).to_have_count(before + 1)
+        expect(names_in(theirs, "latest")).to_have_count(latest + 1)
+        expect(badge(theirs)).to_have_text(str(before + 1))
+
+
+def test_the_list_asks_now_and_then_while_there_is_no_socket(
+    browse: Browse, stack: Stack, manager: str, sign: str
+) -> None:
+    with browse() as theirs:
+        log_in(theirs, manager)
+        theirs.page.route_web_socket(re.compile("/ws/events"), lambda socket: socket.close())
+        theirs.open("/approvals")
+        expect(live(theirs)).to_have_text(re.compile("Connection lost"))
+        before = names_in(theirs, "waiting").count()
+
+        ask(stack, sign)
+
+        expect(names_in(theirs, "waiting")).to_have_count(before + 1)
+        expect(badge(theirs)).to_have_text(str(before + 1), timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide", "narrow"]
+)
+def test_the_badge_is_seen_where_it_belongs(
+    browse: Browse, stack: Stack, manager: str, sign: str, size: dict[str, int], scheme: str
+) -> None:
+    ask(stack, sign)
+    with browse(size=size, color_scheme=scheme) as theirs:
+        log_in(theirs, manager)
+        theirs.open("/approvals")
+        expect(names_in(theirs, "waiting").first).to_be_visible()
+        widths = theirs.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert widths[0] <= widths[1]
+        if size == NARROW:
+            folded = theirs.page.locator("summary [data-badge=approval]")
+            expect(folded).to_be_visible()
+            theirs.page.get_by_text("Menu").click()
+            expect(folded).to_be_hidden()
+
+        expect(badge(theirs)).to_be_visible()
+        box, link = badge(theirs).bounding_box(), badge(theirs).locator("xpath=..").bounding_box()
+        assert link["x"] <= box["x"]
+        assert box["x"] + box["width"] <= link["x"] + link["width"] + 1

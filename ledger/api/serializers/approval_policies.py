@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ledger.approving.what_if import DAYS_MAX
+from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, Cut
 from ledger.bodies import Body
 from ledger.domain.approval import QUORUM_MAX, OnExpiry
 from ledger.domain.capability import EVERY_PRINCIPAL
@@ -98,12 +98,21 @@ class ApprovalPolicyOut(serializers.ModelSerializer[ApprovalPolicyVersion]):
 
 class WhatIfIn(Body):
     days = serializers.IntegerField(min_value=1, max_value=DAYS_MAX, default=30)
+    condition = serializers.CharField(
+        max_length=CONDITION_CHARS_MAX,
+        allow_blank=True,
+        required=False,
+        trim_whitespace=False,
+        help_text="CEL to be tried in place of the version's own; empty is always.",
+    )
 
 
 class DifferenceOut(serializers.Serializer[Any]):
     entry_id = serializers.UUIDField()
     occurred_at = serializers.DateTimeField()
     action = serializers.CharField()
+    capability = serializers.CharField()
+    change = serializers.ChoiceField(choices=[each.value for each in Change])
     target = serializers.CharField()
     principal = serializers.CharField()
     risk = serializers.CharField()
@@ -113,14 +122,22 @@ class DifferenceOut(serializers.Serializer[Any]):
 
 class WhatIfOut(serializers.Serializer[Any]):
     policy = serializers.CharField()
+    condition = serializers.CharField(help_text="The one that was tried.")
     days = serializers.IntegerField()
     examined = serializers.IntegerField()
     is_complete = serializers.BooleanField(help_text="False if there were more than it looks at.")
+    cut = serializers.ChoiceField(
+        choices=[each.value for each in Cut],
+        allow_null=True,
+        help_text=f"What ended it early: {ENTRIES_MAX} entries, or {SECONDS_MAX:.0f} seconds.",
+    )
     asked_before = serializers.IntegerField()
     asked_after = serializers.IntegerField()
     more_count = serializers.IntegerField()
     fewer_count = serializers.IntegerField()
     unanswered = serializers.IntegerField(help_text="How often a condition had no answer.")
-    by_action = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()))
+    by_capability = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField())
+    )
     more = DifferenceOut(many=True)
     fewer = DifferenceOut(many=True)

@@ -58,7 +58,9 @@ class ApprovalPolicyViewSet(
     @extend_schema(request=WhatIfIn, responses=WhatIfOut)
     @action(detail=True, methods=["post"], url_path="what-if")
     def what_if(self, request: Request, pk: UUID) -> Response:
-        """Try a version on the last days of the ledger; nothing is changed."""
+        """Try a version, or a condition drafted for it, on the last days of the ledger.
+
+        Nothing is changed."""
         asked = WhatIfIn(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(WhatIfOut(what_if.replay(self.get_object(), **asked.validated_data)).data)

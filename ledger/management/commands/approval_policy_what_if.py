@@ -42,6 +42,6 @@ class Command(BaseCommand):
     def _write(self, sign: str, differences: list[Difference]) -> None:
         for each in differences:
             self.stdout.write(
-                f"  {sign} {each.occurred_at} {each.action} on {each.target} by {each.principal}: "
-                f"{each.before} → {each.after}"
+                f"  {sign} {each.occurred_at.isoformat()} {each.action} on {each.target} "
+                f"by {each.principal}: {each.before} → {each.after}"
             )

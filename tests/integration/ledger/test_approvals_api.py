@@ -190,6 +190,10 @@ class TestPolicies:
 
         assert (tried["asked_before"], tried["asked_after"], tried["more_count"]) == (0, 1, 1)
         assert [(each["before"], each["after"]) for each in tried["more"]] == [(0, 1)]
+        assert (tried["cut"], tried["is_complete"]) == (None, True)
+        assert tried["by_capability"] == {
+            "api_key.revoke": {"newly_needed": 1, "no_longer_needed": 0, "quorum_changed": 0}
+        }
         told = StringIO()
         call_command("approval_policy_what_if", "much-money", stdout=told)
         assert "asked for leave: 0 → 1" in told.getvalue()
@@ -200,6 +204,24 @@ class TestPolicies:
         with acting(asker):
             assert asked(amount_cents=500).policy_name == "much-money"
             do(amount_cents=50)
+
+    def test_are_tried_with_another_condition_without_drafting_it(
+        self, lawyer: APIClient, asker: User
+    ) -> None:
+        with acting(asker):
+            do(amount_cents=50)
+        draft = post(lawyer, "/api/v1/ledger/policies", **self.DRAFT).json()
+        url = f"/api/v1/ledger/policies/{draft['id']}/what-if"
+
+        tried = post(lawyer, url, days=7, condition="target_type == 'thing'").json()
+        wrong = post(lawyer, url, condition="a &&\n  b ==")
+
+        assert (tried["more_count"], tried["more"][0]["change"]) == (1, "newly_needed")
+        assert tried["condition"] == "target_type == 'thing'"
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "policy_condition_invalid")
+        assert wrong.json()["facts"] == {"line": 2, "column": 5}
+        assert wrong.json()["errors"][0]["pointer"] == "/condition"
+        assert lawyer.get(f"/api/v1/ledger/policies/{draft['id']}").json() == draft
 
     def test_give_way_to_their_next_version(self, lawyer: APIClient) -> None:
         one, two = (post(lawyer, "/api/v1/ledger/policies", **self.DRAFT).json() for _ in "12")

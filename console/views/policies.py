@@ -1,0 +1,178 @@
+"""When somebody else has to agree: the versions of each rule, and what a draft would change.
+
+What is tried is in the address; it changes nothing until it is drafted, and then put in force.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
+
+from console.access import demand, signed_in
+from events.domain.errors import DomainError
+from ledger import authority
+from ledger.approving import what_if
+from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, Report
+from ledger.domain.policy import ConditionInvalid, PolicyStatus
+from ledger.models import ApprovalPolicyVersion
+from ledger.models.approvals import CONDITION_CHARS_MAX
+from ledger.services import approval_policies
+
+DAYS = 30
+SAYS = {
+    Change.NEWLY_NEEDED: "newly needs leave",
+    Change.NO_LONGER_NEEDED: "no longer needs leave",
+    Change.QUORUM_CHANGED: "other quorum",
+}
+
+
+class TrialForm(forms.Form):
+    """What is tried, and on how much of the past."""
+
+    condition = forms.CharField(
+        required=False,
+        strip=False,
+        max_length=CONDITION_CHARS_MAX,
+        label="Condition",
+        help_text="CEL over the facts of an action. Empty is always.",
+        widget=forms.Textarea({"rows": 6, "class": "mono", "spellcheck": "false"}),
+    )
+    days = forms.IntegerField(min_value=1, max_value=DAYS_MAX, label="Days")
+
+    def __init__(self, query: QueryDict, policy: ApprovalPolicyVersion) -> None:
+        said = {"condition": policy.condition, "days": DAYS, **query.dict()}
+        super().__init__(said, label_suffix="")
+        self.broken: ConditionInvalid | None = None
+
+    def clean_condition(self) -> str:
+        # As browsers send it, lines end in two characters, and places would be counted wrong.
+        return str(self.cleaned_data["condition"]).replace("\r\n", "\n")
+
+    def refuse(self, why: ConditionInvalid) -> None:
+        """Say beside the condition what is wrong with it."""
+        self.add_error("condition", str(why))
+        self.broken = why
+
+    def mark(self) -> None:
+        """Mark what is wrong for who cannot see colours."""
+        for name in self.fields.keys() & self.errors.keys():
+            self.fields[name].widget.attrs |= {"aria-invalid": "true", "autofocus": True}
+
+
+@signed_in
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show every version of every policy, the one in force first."""
+    demand(request, "approval_policy.read")
+    rows = ApprovalPolicyVersion.objects.select_related("assigned_group")
+    order = {PolicyStatus.ACTIVE: 0, PolicyStatus.DRAFT: 1, PolicyStatus.RETIRED: 2}
+    found = sorted(rows, key=lambda row: (row.name, order[PolicyStatus(row.status)], -row.version))
+    context = {"rows": found, "may_try": _may(request, "draft"), "days": DAYS}
+    return render(request, "console/ledger/policies.html", context)
+
+
+@signed_in
+def try_out(request: HttpRequest, policy_id: UUID) -> HttpResponse:
+    """Show what a version, or a condition drafted for it, would have changed."""
+    demand(request, "approval_policy.draft")
+    policy = _policy(policy_id)
+    form = TrialForm(request.GET, policy)
+    report = _report(policy, form) if form.is_valid() else None
+    form.mark()
+    context = {
+        "policy": policy,
+        "form": form,
+        "report": report,
+        "place": _place(form),
+        "entries_max": ENTRIES_MAX,
+        "seconds_max": int(SECONDS_MAX),
+        "says": SAYS,
+        "may_open": request.user.is_staff and authority.holds(request, "ledger.read"),
+        "is_drafted": report is not None and report.condition == policy.condition,
+        "may_activate": policy.status == PolicyStatus.DRAFT and _may(request, "activate"),
+    }
+    status = 400 if form.errors else 200
+    return render(request, "console/ledger/what_if.html", context, status=status)
+
+
+@signed_in
+@require_POST
+def draft(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
+    """Draft the next version, with the condition that was tried."""
+    demand(request, "approval_policy.draft")
+    policy = _policy(policy_id)
+    form = TrialForm(request.POST, policy)
+    if not form.is_valid():
+        return _back(policy, request.POST)
+    terms = approval_policies.terms_of(policy, condition=form.cleaned_data["condition"])
+    made = _done(request, lambda: approval_policies.draft_policy(terms=terms))
+    if made is None:
+        return _back(policy, request.POST)
+    messages.success(request, f"Drafted {made}. It changes nothing before it is put in force.")
+    return _back(made, {"days": form.cleaned_data["days"]})
+
+
+@signed_in
+@require_POST
+def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
+    """Put a draft in force; the version before it makes way."""
+    demand(request, "approval_policy.activate")
+    policy = _policy(policy_id)
+    if _done(request, lambda: approval_policies.activate_policy(policy_id=policy.pk)) is not None:
+        messages.success(request, f"{policy} is in force.")
+    return redirect("console:policies")
+
+
+def _report(policy: ApprovalPolicyVersion, form: TrialForm) -> Report | None:
+    try:
+        return what_if.replay(policy, **form.cleaned_data)
+    except ConditionInvalid as why:
+        form.refuse(why)
+        return None
+
+
+def _place(form: TrialForm) -> dict[str, Any] | None:
+    """Return the line of the condition that cannot be read, with what comes before the place."""
+    if form.broken is None:
+        return None
+    line, column = form.broken.facts["line"], form.broken.facts["column"]
+    written = str(form["condition"].value()).splitlines()
+    return {
+        "line": line,
+        "column": column,
+        "text": "".join(written[line - 1 : line]),
+        "before": " " * (column - 1),
+    }
+
+
+def _done(
+    request: HttpRequest, act: Callable[[], ApprovalPolicyVersion]
+) -> ApprovalPolicyVersion | None:
+    try:
+        return act()
+    except DomainError as refusal:
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        return None
+
+
+def _back(policy: ApprovalPolicyVersion, said: Any) -> HttpResponseBase:
+    query = {name: said[name] for name in ("condition", "days") if name in said}
+    return redirect(f"{reverse('console:policy-what-if', args=[policy.pk])}?{urlencode(query)}")
+
+
+def _policy(policy_id: UUID) -> ApprovalPolicyVersion:
+    rows = ApprovalPolicyVersion.objects.select_related("assigned_group")
+    found = rows.filter(pk=policy_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _may(request: HttpRequest, verb: str) -> bool:
+    return authority.holder_of(request).holds_somewhere(f"approval_policy.{verb}")

@@ -1,0 +1,155 @@
+"""Policies in the console: tried on the past, mended, drafted and put in force."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from ledger.approving import what_if
+from ledger.models import ApprovalPolicyVersion, Entry
+from tests.integration.ledger.approvals import STATE, acting, do, put_into_force
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EVERYTHING = "target_type == 'thing'"
+MUCH = "target_type == 'thing' && amount_cents > 100"
+
+
+@pytest.fixture
+def policy(transactional_db: None) -> ApprovalPolicyVersion:
+    """In force, and asks for nothing that was done so far."""
+    STATE.clear()
+    return put_into_force(condition="amount_cents > 1000", capabilities=("api_key.revoke",))
+
+
+@pytest.fixture
+def past(policy: ApprovalPolicyVersion) -> None:
+    with acting(User.objects.create_user("asker")):
+        do("t1", amount_cents=50)
+        do("t2", amount_cents=500)
+
+
+@pytest.fixture
+def lawyer(transactional_db: None) -> Client:
+    verbs = (f"approval_policy.{verb}" for verb in ("read", "draft", "activate"))
+    user = User.objects.create_user("lawyer", is_staff=True)
+    client = Client()
+    client.force_login(grant(user, *verbs, "ledger.read"))
+    return client
+
+
+def page_at(policy: ApprovalPolicyVersion, **said: object) -> str:
+    return f"/ledger/policies/{policy.pk}/what-if?{urlencode(said)}"
+
+
+class TestTrying:
+    def test_says_of_each_entry_what_would_change(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
+    ) -> None:
+        page = lawyer.get(page_at(policy, condition=MUCH, days=7)).content.decode()
+
+        entry = Entry.objects.get(action_name="thing.do", target_id="t2")
+        assert f"/admin/ledger/entry/{entry.pk}/change/" in page
+        assert "newly needs leave" in page
+        assert "0 → 1" in page
+        assert "thing t1" not in page
+        assert "Cut short" not in page
+
+    def test_tells_fewer_and_other_quorums_apart(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
+    ) -> None:
+        put_into_force(condition=EVERYTHING, quorum=2, capabilities=("api_key.revoke",))
+        put_into_force(name="beside", condition=MUCH, capabilities=("api_key.revoke",))
+        now = ApprovalPolicyVersion.objects.get(name="test-approval", status="active")
+
+        page = lawyer.get(page_at(now, condition="false", days=7)).content.decode()
+
+        assert re.findall(r"(\d) → (\d)", page) == [("2", "1"), ("2", "0")]
+        assert "no longer needs leave" in page
+        assert "other quorum" in page
+
+    def test_shows_where_a_condition_cannot_be_read(
+        self, lawyer: Client, policy: ApprovalPolicyVersion
+    ) -> None:
+        answer = lawyer.get(page_at(policy, condition="a &&\r\n  b ==", days=7))
+
+        assert answer.status_code == 400
+        page = answer.content.decode()
+        assert "line 2, column 5" in page
+        assert 'data-place="2:5"' in page
+        assert 'aria-invalid="true"' in page
+
+    def test_says_when_it_ended_early(
+        self,
+        lawyer: Client,
+        policy: ApprovalPolicyVersion,
+        past: None,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(what_if, "ENTRIES_MAX", 1)
+        few = what_if.replay(policy, days=7, condition=EVERYTHING)
+        none = what_if.replay(policy, days=7, condition=EVERYTHING, seconds_max=0)
+        page = lawyer.get(page_at(policy, condition=EVERYTHING, days=7)).content.decode()
+
+        assert (few.examined, few.cut, few.is_complete) == (1, "entries", False)
+        assert (none.examined, none.cut) == (0, "time")
+        assert "Cut short." in page
+
+    def test_says_how_often_a_condition_had_no_answer(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
+    ) -> None:
+        page = lawyer.get(page_at(policy, condition="nosuch == 1", days=7)).content.decode()
+
+        assert "No answer." in page
+
+    @pytest.mark.parametrize("days", ["0", "366", "x", ""])
+    def test_refuses_days_that_there_are_not(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, days: str
+    ) -> None:
+        assert lawyer.get(page_at(policy, days=days)).status_code == 400
+
+    def test_is_for_who_may_draft(self, policy: ApprovalPolicyVersion) -> None:
+        client = Client()
+        client.force_login(grant(User.objects.create_user("reader"), "approval_policy.read"))
+
+        assert "What if…" not in client.get("/ledger/policies").content.decode()
+        assert client.get(page_at(policy)).status_code == 403
+
+
+class TestKeeping:
+    def test_drafts_the_next_version_and_puts_it_in_force(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
+    ) -> None:
+        said = {"condition": MUCH, "days": 7}
+        assert "Draft this version" in lawyer.get(page_at(policy, **said)).content.decode()
+
+        drafted = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said, follow=True)
+        draft = ApprovalPolicyVersion.objects.get(name=policy.name, version=2)
+        assert (draft.status, draft.condition, draft.quorum) == ("draft", MUCH, policy.quorum)
+        assert drafted.redirect_chain == [(page_at(draft, days=7), 302)]
+        assert "Put in force…" in drafted.content.decode()
+
+        lawyer.post(f"/ledger/policies/{draft.pk}/activate")
+        draft.refresh_from_db()
+        policy.refresh_from_db()
+        assert (draft.status, policy.status) == ("active", "retired")
+
+    def test_drafts_nothing_that_is_no_condition(
+        self, lawyer: Client, policy: ApprovalPolicyVersion
+    ) -> None:
+        said = {"condition": "a ==", "days": 7}
+
+        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said)
+
+        assert answer["Location"] == page_at(policy, **said)
+        assert ApprovalPolicyVersion.objects.filter(name=policy.name).count() == 1
+
+    def test_refuses_to_put_in_force_what_was_there(
+        self, lawyer: Client, policy: ApprovalPolicyVersion
+    ) -> None:
+        answer = lawyer.post(f"/ledger/policies/{policy.pk}/activate", follow=True)
+
+        assert "is active" in answer.content.decode()
