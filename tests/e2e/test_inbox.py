@@ -71,7 +71,7 @@ def live(tab: Visit) -> Any:
 
 
 def _read_again(response: Any) -> bool:
-    return response.url.endswith("/approvals") and response.request.resource_type == "fetch"
+    return bool(response.url.endswith("/approvals") and response.request.resource_type == "fetch")
 
 
 def badge(tab: Visit) -> Any:
