@@ -18,10 +18,11 @@ from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
 from ledger import entries, recording
 from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
+from ledger.domain.disclosure import LedgerUnavailable
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
 from ledger.models import ApiKey, Entry
-from ledger.recording import LedgerUnavailable, recorded
+from ledger.recording import recorded
 from ledger.services import api_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
