@@ -1,11 +1,19 @@
 """What a client hears whose handshake we do not accept."""
 
 from http import HTTPStatus
+from typing import Final
 
 import orjson
 
-from events.domain.errors import DomainError, Forbidden
+from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.fanout.conversation import Message, Send
+
+_STATUS: Final = {
+    Forbidden: HTTPStatus.FORBIDDEN,
+    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DomainError: HTTPStatus.UNAUTHORIZED,
+}
 
 
 async def refuse(scope: Message, send: Send, refusal: DomainError) -> None:
@@ -13,8 +21,7 @@ async def refuse(scope: Message, send: Send, refusal: DomainError) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
-    is_known = isinstance(refusal, Forbidden)
-    status = HTTPStatus.FORBIDDEN if is_known else HTTPStatus.UNAUTHORIZED
+    status = next(status for family, status in _STATUS.items() if isinstance(refusal, family))
     body = {
         "title": refusal.code.replace("_", " ").capitalize(),
         "status": status.value,

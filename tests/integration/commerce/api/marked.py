@@ -1,8 +1,6 @@
 """A small business in which everything private has a mark that can be looked for."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,23 +137,6 @@ def _kept(traveller: Traveller) -> Payload:
     return Payload.objects.get(entry=proof.entry_id)
 
 
-@contextmanager
-def ledger_that_is_full() -> Iterator[None]:
-    """Let PostgreSQL refuse every entry, as when its disk is full."""
-    _run(
-        "CREATE FUNCTION lab_is_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$"
-    )
-    _run(
-        "CREATE TRIGGER lab_is_full BEFORE INSERT ON ledger_entry "
-        "FOR EACH STATEMENT EXECUTE FUNCTION lab_is_full()"
-    )
-    try:
-        yield
-    finally:
-        _run("DROP FUNCTION lab_is_full CASCADE")
-
-
 def text_of(response: Any) -> str:
     """Return the whole answer: what is in its body and in its headers."""
     body = b"".join(response) if getattr(response, "streaming", False) else response.content
@@ -172,8 +153,3 @@ def tables_with(world: World) -> dict[str, set[str]]:
             if marks:
                 found[table] = marks
     return found
-
-
-def _run(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)

@@ -49,7 +49,7 @@ class Call:
 def calls(world: World) -> list[Call]:
     """Return every call: those that read first, those that take away last.
 
-    :raises KeyError: at an address of which PLACES does not say what is to be found there.
+    :raises AssertionError: at an address of which `_places` does not say what is found there.
     """
     places = _places(world)
     found = [
@@ -94,6 +94,7 @@ def _filled(route: str, places: dict[str, Any]) -> str:
     while (match := _PARAMETER.search(rest)) is not None:
         before = rest[: match.start()]
         template += before
+        assert template in places, f"say in `_places` what is to be found under {template}"
         url += f"{before}{places[template]}"
         template += "*"
         rest = rest[match.end() :]
@@ -187,6 +188,8 @@ def _of_the_api(world: World) -> dict[str, Any]:
         "documents/": world.rendition.pk,
         "document-accesses/": _first(DocumentAccess),
         "payments/": _first(Payment),
+        "chargebacks/": NOBODY,
+        "payment-providers/": "demo",
         "credit-notes/": _first(CreditNote),
         "refunds/": _first(Refund),
     }

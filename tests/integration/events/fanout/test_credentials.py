@@ -22,6 +22,7 @@ from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.live import Client, Server, eventually, is_event, sequence, visiting, written
+from tests.support.full_ledger import ledger_that_is_full
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -239,6 +240,18 @@ class TestTheEndOfACredential:
             agents.resume_all_agents(reason="the test is over")
         read = Entry.objects.filter(delegation_id=link.pk, capability_id="event.read")
         assert read.get().caller_type == "socket"
+
+    def test_an_agent_watches_on_record_or_not_at_all(self, server: Server) -> None:
+        link = delegated(an_agent(make_user("event.read"), "agent on record"), "event.read")
+        secret = key_of(link)
+        noted = Entry.objects.filter(delegation_id=link.pk, action_name="event.read")
+
+        with ledger_that_is_full():
+            assert refusal(server, secret) == (503, "ledger_unavailable")
+        assert not noted.exists()
+        with visiting(server, secret) as client:
+            assert client.subscribe()["type"] == "subscribed"
+            assert noted.get().caller_type == "socket"
 
     def test_an_agent_without_the_feed_in_its_scopes_gets_no_socket(self, server: Server) -> None:
         link = delegated(an_agent(make_user("event.read"), "agent without"), "booking.read")
