@@ -16,6 +16,7 @@ from ledger import subjects, vault
 from ledger.vault import Safe
 
 SETTING = "COMMERCE_DATA_KEYS"
+CONTACT_FIELDS = ("name", "email", "phone")
 _INFO = b"commerce personal"
 
 

@@ -46,8 +46,6 @@ from events.ids import new_id
 from ledger import preconditions, recording, subjects
 from ledger.domain.action import Kind, Proof
 
-CONTACT_FIELDS = ("name", "email", "phone")
-
 
 class ProductNotForSale(Rejected):
     code = "product_not_for_sale"
@@ -275,12 +273,9 @@ def lock_booking(booking_id: object) -> None:
 
 
 def contact_of(booking_id: UUID) -> Envelope | None:
-    """Return who booked, unopened; None if that is not known. Whoever opens it masks it, or
-    has it on record."""
+    """Return who booked, unopened: whoever opens it masks it, or has it on record."""
     row = BookingContact.objects.filter(booking=booking_id).first()
-    if row is None:
-        return None
-    return vault.envelope(row.sealed, of=str(booking_id), fields=CONTACT_FIELDS)
+    return row and vault.envelope(row.sealed, of=str(booking_id), fields=vault.CONTACT_FIELDS)
 
 
 def state_of(booking: Booking) -> dict[str, Any]:
