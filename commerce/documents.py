@@ -8,11 +8,11 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from commerce import selectors
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
 from commerce.pdf import invoice_pdf
-from commerce.services import bookings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def _json(invoice: Invoice) -> Artifact:
 
 def _customer(invoice: Invoice) -> str:
     """Return to whom it is; nothing once that is forgotten."""
-    contact = bookings.contact_of(invoice.booking_id)
+    contact = selectors.contact_of(invoice.booking_id)
     return "" if contact is None else str(contact.open().get("name", ""))
 
 

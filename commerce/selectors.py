@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Sum
 
+from commerce import vault
 from commerce.domain import access
 from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import HOLDING as SEATS_HELD
@@ -14,6 +15,7 @@ from commerce.domain.refunds import HOLDING as REFUND_HOLDS
 from commerce.models import (
     Allocation,
     Booking,
+    BookingContact,
     CreditNote,
     DocumentAccess,
     ExternalRef,
@@ -23,6 +25,7 @@ from commerce.models import (
     Rendition,
     RenditionStatus,
 )
+from commerce.vault import Envelope
 from ledger.authority import Holder
 from ledger.domain.action import Target
 from ledger.models import ApiKey
@@ -152,3 +155,11 @@ def disclosed_target(document: Rendition) -> Target:
 
 def _sum(rows: QuerySet[Payment] | QuerySet[CreditNote] | QuerySet[Refund]) -> int:
     return rows.aggregate(sum=Sum("amount_cents"))["sum"] or 0
+
+
+def contact_of(booking_id: UUID) -> Envelope | None:
+    """Return who booked, unopened: whoever opens it masks it, or has it on record."""
+    row = BookingContact.objects.filter(booking=booking_id).first()
+    if row is None:
+        return None
+    return vault.envelope(row.sealed, of=str(booking_id), fields=vault.CONTACT_FIELDS)

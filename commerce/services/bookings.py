@@ -38,7 +38,6 @@ from commerce.models import (
 from commerce.services import discretion, numbers, policies, seats, vouchers
 from commerce.services.acts import Asked, act
 from commerce.services.slots import SlotNotFound
-from commerce.vault import Envelope
 from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
@@ -270,12 +269,6 @@ def amend_booking(
 def lock_booking(booking_id: object) -> None:
     """Queue for a booking until the end of this transaction: the first lock of all."""
     store.lock([projections.stream_of(booking_id)])
-
-
-def contact_of(booking_id: UUID) -> Envelope | None:
-    """Return who booked, unopened: whoever opens it masks it, or has it on record."""
-    row = BookingContact.objects.filter(booking=booking_id).first()
-    return row and vault.envelope(row.sealed, of=str(booking_id), fields=vault.CONTACT_FIELDS)
 
 
 def state_of(booking: Booking) -> dict[str, Any]:

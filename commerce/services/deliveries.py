@@ -149,7 +149,7 @@ def note_cancelled(*, work_id: UUID) -> None:
 
 
 def _address_of(booking_id: UUID) -> str:
-    contact = bookings.contact_of(booking_id)
+    contact = selectors.contact_of(booking_id)
     # Opened for the post, which goes to whoever it belongs to.
     return "" if contact is None else str(contact.open().get("email", ""))
 

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from commerce import selectors
 from commerce.api.serializers.fields import QuantityField, ReferenceField
 from commerce.domain.booking.state import Status
 from commerce.domain.masking import mask_email, mask_number, mask_text
@@ -18,7 +19,7 @@ from commerce.models import (
     Voucher,
 )
 from commerce.models.constraints import choices
-from commerce.services import bookings, travellers
+from commerce.services import travellers
 from commerce.services.bookings import Wanted
 from commerce.vault import Envelope
 from ledger import authority, recording
@@ -220,7 +221,7 @@ class BookingDetailOut(BookingOut):
 
     @extend_schema_field(ContactOut)
     def get_contact(self, booking: Booking) -> dict[str, Any]:
-        contact = bookings.contact_of(booking.pk)
+        contact = selectors.contact_of(booking.pk)
         of = Target(type="booking", id=str(booking.pk))
         return shown_to(self.context["request"], contact, of=of)
 

@@ -22,6 +22,7 @@ from commerce.models import (
     Product,
     Slot,
 )
+from commerce.selectors import contact_of
 from commerce.services import bookings, payments, products, slots
 from commerce.services.bookings import ProductNotForSale, SlotIsOver, Wanted
 from commerce.services.slots import SlotNotFound, SlotSoldOut
@@ -69,7 +70,7 @@ class TestCreateBooking:
         sealed = bytes(BookingContact.objects.get(booking=booking.pk).sealed)
 
         assert b"Ada" not in sealed
-        contact = bookings.contact_of(booking.pk)
+        contact = contact_of(booking.pk)
         assert contact is not None
         assert contact.open() == CONTACT
         assert "Ada" not in str([event.as_json() for event in events_of(booking)])

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from commerce import selectors
 from commerce.models import Booking, Delivery, Rendition, Slot, TravellerPersonal
-from commerce.services import bookings, content
+from commerce.services import content
 from events import context
 from events.sequencer import sequence_once
 from ledger.approving import consent
@@ -239,5 +240,5 @@ def _sealed() -> dict[str, bytes]:
     # A payload has the key in a column, where the others have it in front.
     about = Payload.objects.select_related("key").filter(key__isnull=False)
     kept = {str(p.pk): p.key.pk.bytes + bytes(p.content or b"") for p in about if p.key}
-    assert bookings.contact_of(Booking.objects.earliest("number").pk)
+    assert selectors.contact_of(Booking.objects.earliest("number").pk)
     return {**personal, **contacts, **sent, **kept}

@@ -6,9 +6,9 @@ import pytest
 from django.apps import apps
 from django.db import connection, transaction
 
-from commerce import vault
+from commerce import selectors, vault
 from commerce.models import BookingContact, Delivery, Invoice, Rendition, TravellerPersonal
-from commerce.services import bookings, deliveries, renditions, travellers
+from commerce.services import deliveries, renditions, travellers
 from ledger import subjects
 from ledger.services import erasures
 from ledger.subjects import SubjectForgotten
@@ -49,7 +49,7 @@ def test_what_was_there_opens_as_before_and_is_found_by_its_address(before: Invo
     migrate()
 
     [traveller] = TravellerPersonal.objects.all()
-    known = travellers.personal_of(traveller.pk), bookings.contact_of(before.booking_id)
+    known = travellers.personal_of(traveller.pk), selectors.contact_of(before.booking_id)
     assert [each and each.open() for each in known] == [PERSONAL, CONTACT]
     delivery = Delivery.objects.get()
     opened = vault.unseal(delivery.recipient_sealed, of=str(delivery.pk))
