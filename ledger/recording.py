@@ -28,6 +28,7 @@ from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
     Action,
+    Authority,
     Idempotency,
     Kind,
     Proof,
@@ -242,10 +243,7 @@ def disclosed(read: Read, reveal: Callable[[], T]) -> T:
 
 
 def shows_secret(proof: Proof) -> None:
-    """Put on record, with the action that makes a secret, that it will be shown to its maker.
-
-    Once, when both are committed: without them there is no secret that could be shown.
-    """
+    """Put on record, with the action that makes a secret, that its maker will see it, once."""
     read = Read(
         name=f"{proof.target.type}.show_secret",
         target=proof.target,
@@ -261,8 +259,7 @@ def note_read(
 ) -> None:
     """Put on record what an agent is about to read, and take it out of its budgets.
 
-    What every agent may read (catalogues, what it has asked for itself) is noted under a
-    capability that its delegation need not cover: then `is_within_scope` is false.
+    `is_within_scope`: false of what every agent may read, whatever its delegation covers.
 
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded.
