@@ -17,6 +17,7 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from events import context
+from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
