@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from commerce import selectors
 from commerce.models import Booking, Delivery, Invoice, Rendition
-from commerce.services import bookings, deliveries, renditions, travellers
+from commerce.services import deliveries, renditions, travellers
 from ledger import subjects
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.payload import PayloadKind
@@ -44,7 +45,9 @@ def test_a_traveller_outlives_what_an_entry_said_of_them(
 
     expire_what_an_entry_keeps_about(f"traveller/{made.pk}", monkeypatch)
 
-    assert travellers.personal_of(made.pk) == PERSONAL
+    known = travellers.personal_of(made.pk)
+    assert known is not None
+    assert known.open() == PERSONAL
 
 
 def test_who_booked_outlives_it_with_all_that_went_to_them(
@@ -56,7 +59,9 @@ def test_who_booked_outlives_it_with_all_that_went_to_them(
     for subject in (f"contact/{invoice.booking_id}", f"invoice/{invoice.pk}"):
         expire_what_an_entry_keeps_about(subject, monkeypatch)
 
-    assert bookings.contact_of(invoice.booking_id) == CONTACT
+    contact = selectors.contact_of(invoice.booking_id)
+    assert contact is not None
+    assert contact.open() == CONTACT
     assert renditions.content_of(Rendition.objects.get())
     delivery = Delivery.objects.get()
     assert subjects.unseal(delivery.recipient_sealed, of=str(delivery.pk))
