@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import Error, transaction
 
-from events import bus, doorbell, recorder, snapshots, states, store, wire
+from events import bus, doorbell, recorder, snapshots, states, store, turns, wire
 from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
@@ -108,8 +108,15 @@ def execute(
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
     """
     run = _run(aggregate, stream, command, on_success, source, at, along)
-    # Without rivals one round trip does it all; with rivals, queue first and decide once.
-    attempt = _queued if states.is_contended(stream) else _optimistic
+    if not (turns.is_taken(stream) or states.is_contended(stream)):
+        return _settled(run, _optimistic)
+    with turns.turn(stream):
+        # Those of this process are waiting; the lock is for rivals in other processes.
+        return _settled(run, _queued if turns.has_rivals_elsewhere(stream) else _optimistic)
+
+
+def _settled(run: _Run[S, C, E], attempt: Callable[[_Run[S, C, E]], Outcome[S]]) -> Outcome[S]:
+    stream = run.stream
     for number in range(ATTEMPTS_MAX):
         try:
             return attempt(run)
@@ -118,10 +125,18 @@ def execute(
                 raise
             lost = error
         states.mark_contended(stream)
+        if not _was_ours(run, lost):
+            turns.note_rival(stream)
         attempt = _queued
         if not isinstance(lost, StreamMoved):
             time.sleep(_jitter_seconds(number))
     raise StreamBusy(stream) from lost
+
+
+def _was_ours(run: _Run[S, C, E], lost: Exception) -> bool:
+    """Say whether it was lost to a thread of this process, as far as that is known."""
+    known = states.cached(run.aggregate, run.stream)
+    return isinstance(lost, StreamMoved) and known is not None and known.sequence >= lost.actual
 
 
 def execute_in_transaction(

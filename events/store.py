@@ -75,6 +75,7 @@ class StreamMoved(Conflict):
     hint = "Reload and decide again."
 
     def __init__(self, stream: Stream, expected: int, actual: int) -> None:
+        self.actual = actual
         super().__init__(
             f"Stream {key_of(stream)} is at {actual}, not at {expected}.",
             stream=list(stream),

@@ -1,0 +1,86 @@
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from events import turns
+from tests.live import eventually
+
+STREAM, OTHER = ("hot", "1"), ("hot", "2")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    turns._rivals_until.clear()
+    assert turns._waiting == {}
+
+
+def test_those_who_come_have_their_turns_in_that_order() -> None:
+    had: list[int] = []
+
+    def write(number: int) -> None:
+        with turns.turn(STREAM):
+            had.append(number)
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(5)]
+    with turns.turn(STREAM):
+        for thread in threads:
+            waiting = len(turns._waiting[STREAM])
+            thread.start()
+            eventually(partial(has_more, waiting))
+        assert had == []
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert had == [0, 1, 2, 3, 4]
+
+
+def has_more(waiting: int) -> bool:
+    return len(turns._waiting[STREAM]) > waiting
+
+
+def test_a_stream_is_taken_as_long_as_somebody_has_a_turn_at_it() -> None:
+    with turns.turn(STREAM):
+        assert (turns.is_taken(STREAM), turns.is_taken(OTHER)) == (True, False)
+
+    assert not turns.is_taken(STREAM)
+
+
+def test_who_has_a_turn_waits_for_no_other() -> None:
+    with turns.turn(STREAM), turns.turn(OTHER), turns.turn(STREAM):
+        assert not turns.is_taken(OTHER)
+
+
+def test_whoever_waits_in_vain_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_S", 0)
+    went_on = threading.Event()
+
+    def write() -> None:
+        with turns.turn(STREAM):
+            went_on.set()
+
+    thread = threading.Thread(target=write)
+    with turns.turn(STREAM):
+        thread.start()
+        assert went_on.wait(timeout=60)
+        thread.join(timeout=60)
+
+
+def test_a_failure_gives_the_turn_to_the_next() -> None:
+    with pytest.raises(ZeroDivisionError), turns.turn(STREAM):
+        raise ZeroDivisionError
+
+    with turns.turn(STREAM):
+        pass
+
+
+def test_a_rival_elsewhere_is_expected_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns.note_rival(STREAM)
+    assert (turns.has_rivals_elsewhere(STREAM), turns.has_rivals_elsewhere(OTHER)) == (True, False)
+
+    monkeypatch.setattr(turns, "RIVALS_SECONDS", 0)
+    turns.note_rival(STREAM)
+
+    assert not turns.has_rivals_elsewhere(STREAM)
