@@ -74,7 +74,7 @@ class TestChecking:
 
     def test_compiles_a_script_and_forgives_a_run_that_failed(self) -> None:  # defect 24
         script("divide", "{:out (/ 1 n)}", attributes={"n": {"role": "required"}})
-        services.start_flow(flow_id="f", goals=["divide"], init={"n": [0]})
+        services.start_flow(flow_id="f", goals=["divide"], init={"n": ["nothing"]})
         work_off()
 
         assert flow("f").status == FlowStatus.FAILED
