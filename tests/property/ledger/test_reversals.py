@@ -128,15 +128,15 @@ def test_the_state_says_what_the_amounts_say(
 def test_a_request_that_is_withdrawn_gives_nothing_back_and_waits_no_more(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
-    standing = rules.fold(declared(total), live(script, ends, total))
+    standing = rules.fold(declared(total), steps := live(script, ends, total))
     assume(standing.state is not State.REQUESTED)
     try:
-        asked = take([], standing, StepKind.REQUESTED, 1)
+        asked = take(steps, standing, StepKind.REQUESTED, 1)
     except ReversalRefused:
         return
     [new] = set(asked.requests) - set(standing.requests)
 
-    withdrawn = take([], asked, StepKind.WITHDRAWN, 0, under=new)
+    withdrawn = take(steps, asked, StepKind.WITHDRAWN, 0, under=new)
 
     assert withdrawn.state is not State.REQUESTED
     assert replace(withdrawn, steps=standing.steps, state=standing.state) == standing
