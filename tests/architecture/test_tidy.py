@@ -10,6 +10,7 @@ import pytest
 
 from tests.architecture.source import (
     APPS,
+    ROOT,
     Function,
     calls_of,
     complaints,
@@ -149,6 +150,12 @@ def test_nothing_is_left_to_do_without_an_issue() -> None:
 
 def _left_to_do(path: Path) -> list[str]:
     return re.findall(r"\b(TODO|FIXME|XXX|HACK)\b(?! \(#\d+\))", path.read_text())
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name.split("-")[0] for path in (ROOT / "docs/adr").glob("*.md")]
+
+    assert sorted(set(numbers)) == sorted(numbers)
 
 
 def test_every_test_can_fail() -> None:
