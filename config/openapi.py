@@ -72,6 +72,7 @@ _MEANING: Final = {
     "429": "Too many requests; Retry-After says when.",
     "503": "Something we depend on is away; Retry-After says when.",
 }
+_SIGNATURE: Final = "webhookSignature"
 _WITH_CREDENTIAL: Final = ("401", "403")
 _WITH_PATH: Final = ("404",)
 _WITH_REASON: Final = ("428",)
@@ -84,6 +85,8 @@ class OperationSchema(AutoSchema):
     """Says of every operation which capability it needs and whether it can be repeated."""
 
     def get_auth(self) -> list[dict[str, Any]]:
+        if getattr(self.view, "is_signed", False):
+            return [{_SIGNATURE: []}]
         schemes: list[dict[str, Any]] = super().get_auth()
         return [{}] if self._declared() == PUBLIC else schemes
 
@@ -173,6 +176,12 @@ def add_problems(
     """Postprocessing hook: what every operation may answer besides its success."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components.setdefault("securitySchemes", {})[_SIGNATURE] = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Of the body, webhook-id and webhook-timestamp, as Standard Webhooks says.",
+    }
     components["responses"] = {f"Problem{status}": _response(status) for status in _MEANING}
     for path, operations in result["paths"].items():
         for method in _METHODS & operations.keys():

@@ -63,6 +63,7 @@ class ProviderNotificationView(APIView):
     """Signed messages of a payment provider. The signature is the credential."""
 
     capabilities = PUBLIC
+    is_signed = True
     authentication_classes = ()
     parser_classes = [_AsItCame]
 
