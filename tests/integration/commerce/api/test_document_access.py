@@ -248,7 +248,7 @@ class TestAStory:
         seen = admin.get(undoing).json()
         [ended] = seen["effects"]
         [stays] = ended["parts"]
-        reads = Entry.objects.filter(action_kind="read").order_by("occurred_at")
+        reads = Entry.objects.filter(authorization_source="grant").order_by("occurred_at")
         assert (ended["kind"], stays["kind"]) == ("reverted", "irreversible")
         assert stays["summary"].startswith("It was opened 2 times under this access")
         assert [look["entry_id"] for look in stays["parts"]] == [str(each.pk) for each in reads]
