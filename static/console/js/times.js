@@ -51,7 +51,7 @@ function showCountdown(element, at) {
 
 export function isTyping(event) {
   return event.ctrlKey || event.metaKey || event.altKey
-    || event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+    || event.target.closest?.("input, select, textarea, [contenteditable], dialog[open]");
 }
 
 function showAll(root) {
