@@ -12,6 +12,7 @@ from tests.e2e.browsing import CHROMIUM, PATIENCE_MS, WIDE, Browse, Visit, drive
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    driver().expect.set_options(timeout=PATIENCE_MS)
     with driver().sync_playwright() as engine:
         running = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
