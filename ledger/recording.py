@@ -28,6 +28,7 @@ from ledger.approving.gate import ApprovalNeeded, Leave
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
+    WHOLE_ANSWER,
     Action,
     Authority,
     Idempotency,
@@ -265,11 +266,9 @@ def note_read(
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded.
     """
-    capability = capabilities.get(capability_id)
-    target = Target(type=capability.resource, id=target_id or UNKNOWN_TARGET)
-    read = Read(
-        name=capability.id, target=target, capability=capability.id, fields=(), reason=reason
-    )
+    id_ = capability_id
+    target = Target(type=capabilities.get(id_).resource, id=target_id or UNKNOWN_TARGET)
+    read = Read(name=id_, target=target, capability=id_, fields=WHOLE_ANSWER, reason=reason)
     if is_within_scope:
         _check_principal(read.capability)
     _commit_read(read, is_within_scope=is_within_scope)

@@ -20,6 +20,8 @@ SUMMARY_CHARS_MAX = 500
 
 UNKNOWN_TARGET = "*"
 """The id of the target when no single one was named: in a list, or before a refusal."""
+WHOLE_ANSWER = ("answer",)
+"""The fields of a look at what holds nothing private, so that none is told apart."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
@@ -134,6 +136,7 @@ class Read:
     def __post_init__(self) -> None:
         assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"
         assert self.target.id, "what is shown has an id"
+        assert self.fields, "what is shown has fields"
 
 
 class _Notes:

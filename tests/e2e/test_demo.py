@@ -40,6 +40,8 @@ class TestDemo:
         assert "who may decide approvals and have nothing to do with the request" in told.stdout
         assert "of a copy with one id changed it says no" in told.stdout
         assert "Everything was as it should be." in told.stdout
+        examined = stack.manage("doctor")
+        assert examined.returncode == 0, examined.stdout
 
     def test_fails_when_something_is_not_as_it_says(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
