@@ -357,7 +357,14 @@ class TestRaces:
         ends = race(use, use, use)
 
         assert ends.count(DONE) == 1
-        assert set(ends) <= {DONE, "approved_action_repeated", "reversal_already_reversed"}
+        # Which one says so depends on how far they had come.
+        too_late = {
+            "reversal_already_reversed",
+            "reversal_preview_stale",
+            "approval_already_executed",
+            "approved_action_repeated",
+        }
+        assert set(ends) <= {DONE, *too_late}
         assert (standing_of(turned).state, standing_of(turned).requests) == ("completed", [])
 
     def test_the_end_of_its_time_and_its_use_do_not_both_happen(
