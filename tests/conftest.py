@@ -4,8 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from events import bus, states
+
+# The same cases in every run, however busy the machine is; a soak draws new ones.
+settings.register_profile(
+    "normal", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how the cases of properties are drawn."""
+    if "soak" not in config.getoption("-m"):
+        settings.load_profile("normal")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
