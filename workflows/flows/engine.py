@@ -64,6 +64,10 @@ WORK_KINDS: dict[EffectKind, str] = {
 HEALTH_KNOWN_S = 1.0
 """How old what is known of the health of steps may be: health itself is a look now and then."""
 
+_NOT_FOR_EVENTS = (EventDataNotJson, EventDataTooLarge)
+_EVENT_BYTES = 8 << 10
+"""Room for what an event has beside the values: ids and a token."""
+
 
 def catalog() -> Catalog:
     """Return the registered steps."""
@@ -132,14 +136,9 @@ def _recordable(_values: Mapping[str, Any]) -> str:
 def _why_unrecordable(values: Mapping[str, Any]) -> str:
     try:
         text = payload.text_of("values", {"of": values})
-    except UNRECORDABLE as why:
+    except _NOT_FOR_EVENTS as why:
         return str(why)
     return "too large" if len(text) > payload.BYTES_MAX - _EVENT_BYTES else ""
-
-
-UNRECORDABLE = (EventDataNotJson, EventDataTooLarge)
-_EVENT_BYTES = 8 << 10
-"""Room for what an event has beside the values: ids and a token."""
 
 
 def handle(
@@ -199,7 +198,7 @@ def _recorded(attempt: Callable[[Request], Outcome[Flow]], command: FlowCommand)
     """
     try:
         return attempt(Request(command=command, world=world()))
-    except UNRECORDABLE:
+    except _NOT_FOR_EVENTS:
         return attempt(Request(command=command, world=world(is_careful=True)))
 
 
