@@ -253,6 +253,22 @@ class TestFrame:
 
             assert _background(light) != _background(dark)
 
+    def test_counts_days_by_the_calendar(self, browse: Browse) -> None:
+        told = """async (at) => {
+            const page = document.querySelector("script[type=module]").src;
+            const { showTime } = await import(page.replace("console.js", "times.js"));
+            const time = Object.assign(document.createElement("time"), { dateTime: at });
+            showTime(time);
+            return time.textContent;
+        }"""
+        with browse(timezone_id="Europe/Vienna") as tab:
+            tab.page.clock.set_fixed_time("2026-11-28T11:00:00Z")
+            tab.log_in()
+
+            assert tab.page.evaluate(told, "2026-11-29T20:00:00Z") == "tomorrow"
+            assert tab.page.evaluate(told, "2026-11-30T05:00:00Z") == "in 2 days"
+            assert tab.page.evaluate(told, "2026-11-26T12:00:00Z") == "2 days ago"
+
     def test_can_be_used_by_keyboard(self, browse: Browse, stack: Stack) -> None:
         issue_key(stack)
         with browse() as tab:

@@ -83,7 +83,13 @@ function ago(at) {
   const seconds = (at.getTime() - Date.now()) / 1000;
   if (Math.abs(seconds) < 1.5) return "now";
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
-  return relative.format(Math.trunc(seconds / size), unit);
+  return relative.format(unit === "day" ? daysUntil(at) : Math.trunc(seconds / size), unit);
+}
+
+/** By the calendar: in 41 hours is not tomorrow if two nights lie between. */
+function daysUntil(at) {
+  const [then, today] = [at, new Date()].map((each) => new Date(each).setHours(0, 0, 0, 0));
+  return Math.round((then - today) / 86_400_000);
 }
 
 function utc(at) {
