@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from celery.signals import before_task_publish, task_postrun, task_prerun
+from django.db import connections
 
 from config import logs
 from events import context
@@ -31,10 +32,22 @@ def _enter(task_id: str, task: Any, **_signal: Any) -> None:
     stack.callback(logs.request_id.reset, token)
     if task.request.is_eager:
         return  # Nothing was sent: the task runs in the caller's own context.
+    _renew_connections()
     sent = {name: task.request.get(name) for name in _HEADERS}
     stack.enter_context(
         context.from_headers({name: text for name, text in sent.items() if text is not None})
     )
+
+
+def _renew_connections() -> None:
+    """Let go of the connections that were lost, or are too old, since the last task.
+
+    A new one for each task would cost more than most tasks do: a process of PostgreSQL that
+    knows no table, no function and no prepared statement yet.
+    """
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
+        connection.close_if_health_check_failed()
 
 
 def _leave(task_id: str, **_signal: Any) -> None:

@@ -152,6 +152,8 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+# Celery would connect anew for every task; config.celery_context looks after connections instead.
+CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_TASK_DEFAULT_QUEUE = "daybook"
 CELERY_TIMEZONE = "UTC"
 # Beat is the backup of the sweeper, and asks the doctor. A bell nobody heard in time is stale.
