@@ -1,8 +1,10 @@
 """A worker keeps its connection from task to task, and finds out when it was lost."""
 
+from typing import Any
+
 import psycopg
 import pytest
-from celery.fixups.django import DjangoWorkerFixup
+from celery.fixups import django as of_celery
 from django.db import connection
 
 from config import celery_context
@@ -19,7 +21,7 @@ def backend() -> int:
 
 def between_tasks() -> None:
     """Do what Celery and we do after one task and before the next."""
-    fixup = DjangoWorkerFixup(app)
+    fixup = of_celery.DjangoWorkerFixup(app)  # type: ignore[attr-defined]  # Its stubs lack it.
     fixup.close_database()
     fixup.close_database()
     celery_context._renew_connections()
@@ -51,7 +53,7 @@ class TestConnection:
         assert backend() != first
 
 
-def _address() -> dict[str, object]:
+def _address() -> dict[str, Any]:
     known = connection.get_connection_params()
     return {
         name: known[name]
