@@ -2,16 +2,20 @@
 
 import os
 
+import django
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
-from config import mcp_server, sockets  # noqa: E402
+from config import handlers, mcp_server, sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": mcp_server.beside(http), "websocket": sockets.router, "lifespan": sockets.lifespan}
+    {
+        "http": mcp_server.beside(handlers.Handler()),
+        "websocket": sockets.router,
+        "lifespan": sockets.lifespan,
+    }
 )

@@ -25,7 +25,8 @@ MEANINGS = {
             "The role that owns the tables and migrates. The role of `DATABASE_URL` should be "
             "another one, which cannot change what is append-only."
         ),
-        "DATABASE_POOL": "Share connections between requests; for processes that serve ASGI.",
+        "WEB_THREADS": "Requests that a process under ASGI answers at a time; others wait.",
+        "DATABASE_POOL": "Share connections between threads; for processes that serve ASGI.",
         "DATABASE_POOL_SIZE": "Connections in that pool.",
         "DATABASE_STATEMENT_TIMEOUT_MS": "No statement takes longer.",
         "DATABASE_LOCK_TIMEOUT_MS": "No statement waits longer for a lock.",

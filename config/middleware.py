@@ -1,17 +1,11 @@
-"""What surrounds every request: its id, in whose name it acts, and its one effect.
-
-Each works in both worlds; under ASGI nothing here costs a change of thread but the two
-places that ask the database.
-"""
+"""What surrounds every request: its id, in whose name it acts, and its one effect."""
 
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -34,36 +28,19 @@ _NO_TRACE = "0" * 32
 
 
 class _Middleware:
-    sync_capable = True
-    async_capable = True
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.answer = get_response
 
-    def __init__(self, get_response: Any) -> None:
-        self.answer: Callable[[HttpRequest], HttpResponseBase] = get_response
-        self.answer_later: Callable[[HttpRequest], Awaitable[HttpResponseBase]] = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        return self._later(request) if self._is_async else self._now(request)
-
-    def _now(self, request: HttpRequest) -> HttpResponseBase:
-        raise NotImplementedError
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         raise NotImplementedError
 
 
 class RequestId(_Middleware):
     """Give the request an id, or accept the caller's, and return it. Outermost of ours."""
 
-    def _now(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with _identified(request) as request_id:
             return _signed(self.answer(request), request_id)
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        with _identified(request) as request_id:
-            return _signed(await self.answer_later(request), request_id)
 
 
 class ActingPrincipal(_Middleware):
@@ -72,21 +49,15 @@ class ActingPrincipal(_Middleware):
     A session names its user here; an API key takes over when DRF has read it.
     """
 
-    def _now(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with _acting(request, authority.principal_of(request)):
             return self.answer(request)
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        has_cookies = bool(request.COOKIES)  # Without a cookie nobody is logged in.
-        ask = sync_to_async(authority.principal_of)
-        with _acting(request, await ask(request) if has_cookies else ANONYMOUS):
-            return await self.answer_later(request)
 
 
 class IdempotentExchange(_Middleware):
     """Keep the response of a request that carried an Idempotency-Key and had an effect."""
 
-    def _now(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "Idempotency-Key" not in request.headers:
             return self.answer(request)
         with idempotency.exchange() as exchange:
@@ -95,25 +66,12 @@ class IdempotentExchange(_Middleware):
             finally:
                 _ended(exchange)
 
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        if "Idempotency-Key" not in request.headers:
-            return await self.answer_later(request)
-        with idempotency.exchange() as exchange:
-            try:
-                return await sync_to_async(_kept)(exchange, await self.answer_later(request))
-            finally:
-                # The same thread as the view, so the same connection, which has the lock.
-                await sync_to_async(_ended)(exchange)
-
 
 class ResponseHeaders(_Middleware):
     """RateLimit on what was counted, no-store for agents, 304 on what the caller has already."""
 
-    def _now(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return _finished(request, self.answer(request))
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        return _finished(request, await self.answer_later(request))
 
 
 @contextmanager

@@ -57,6 +57,8 @@ INSTALLED_APPS = [
     "config.apps.PlatformConfig",
 ]
 
+# More threads than a few only take the interpreter from each other.
+WEB_THREADS = env.integer("WEB_THREADS", 8)
 MIDDLEWARE = [
     "config.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
@@ -97,8 +99,8 @@ TEMPLATES = [
 DATABASE_URL = env.secret("DATABASE_URL")
 # The role that owns the tables and migrates. The product itself runs with fewer rights.
 DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL", DATABASE_URL)
-# Under ASGI every request has a thread of its own, so without a pool each one connects anew;
-# and nothing pooled survives a fork, so Celery's workers keep one connection instead.
+# For processes that serve ASGI: sockets are served by more threads than requests are. Nothing
+# pooled survives a fork, so Celery's workers keep one connection instead.
 DATABASE_POOL = env.flag("DATABASE_POOL", default=False)
 DATABASE_POOL_OPTIONS = {
     "min_size": 1,
