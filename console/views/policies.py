@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger import authority, step_up
 from ledger.approving import what_if
 from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, Report
 from ledger.domain.policy import ConditionInvalid, PolicyStatus
@@ -95,6 +95,7 @@ def try_out(request: HttpRequest, policy_id: UUID) -> HttpResponse:
         "says": SAYS,
         "may_open": request.user.is_staff and authority.holds(request, "ledger.read"),
         "is_drafted": report is not None and report.condition == policy.condition,
+        "asks_password": not step_up.is_fresh(request),
         "may_activate": policy.status == PolicyStatus.DRAFT and _may(request, "activate"),
     }
     status = 400 if form.errors else 200
@@ -124,8 +125,18 @@ def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
     """Put a draft in force; the version before it makes way."""
     demand(request, "approval_policy.activate")
     policy = _policy(policy_id)
-    if _done(request, lambda: approval_policies.activate_policy(policy_id=policy.pk)) is not None:
-        messages.success(request, f"{policy} is in force.")
+    password = request.POST.get("password", "")
+    if password and not step_up.prove(request, password):
+        messages.error(request, "This is not your password.")
+        return _back(policy, {"days": DAYS})
+    is_fresh = step_up.is_fresh(request)
+    done = _done(
+        request,
+        lambda: approval_policies.activate_policy(policy_id=policy.pk, is_fresh=is_fresh),
+    )
+    if done is None:
+        return _back(policy, {"days": DAYS})
+    messages.success(request, f"{policy} is in force.")
     return redirect("console:policies")
 
 

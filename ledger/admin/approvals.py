@@ -4,9 +4,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from ledger import acts, authority, step_up
+from ledger.admin import proving
 from ledger.domain.approval import Decision
 from ledger.models import Approval, ApprovalPolicyVersion
 from ledger.services import approval_policies, approvals
@@ -74,23 +75,36 @@ class ApprovalPolicyAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
 
     @acts.needing("approval_policy.activate")
     @admin.action(description="Put into force")
-    def activate(self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]) -> None:
+    def activate(
+        self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]
+    ) -> HttpResponse | None:
+        title = "Put into force"
+        if page := proving.page_before(self, request, queryset, action="activate", title=title):
+            return page
+        is_fresh = step_up.is_fresh(request)
         self.act_on(
             request,
             queryset,
-            lambda row: approval_policies.activate_policy(policy_id=row.pk),
+            lambda row: approval_policies.activate_policy(policy_id=row.pk, is_fresh=is_fresh),
             told=_status,
         )
+        return None
 
     @acts.needing("approval_policy.activate")
     @admin.action(description="End")
-    def retire(self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]) -> None:
+    def retire(
+        self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]
+    ) -> HttpResponse | None:
+        if page := proving.page_before(self, request, queryset, action="retire", title="End"):
+            return page
+        is_fresh = step_up.is_fresh(request)
         self.act_on(
             request,
             queryset,
-            lambda row: approval_policies.retire_policy(policy_id=row.pk),
+            lambda row: approval_policies.retire_policy(policy_id=row.pk, is_fresh=is_fresh),
             told=_status,
         )
+        return None
 
 
 def _status(row: Approval | ApprovalPolicyVersion) -> str:

@@ -22,6 +22,7 @@ from ledger.approving import steps
 from ledger.delegations import Mandate
 from ledger.domain import approval as rules
 from ledger.domain.action import (
+    SUMMARY_CHARS_MAX,
     UNKNOWN_TARGET,
     Authority,
     Idempotency,
@@ -47,7 +48,8 @@ _TITLE_CHARS_MAX: Final = 200
 class Petition:
     """What leave is asked for. Without `is_command` nothing can be executed under it.
 
-    `undoing` is what would be done about another action, if that is what it is for.
+    `undoing` is what would be done about another action, if that is what it is for; `unanswered`
+    why a condition of the policy had no answer, if leave is asked for because of that.
     """
 
     title: str
@@ -63,6 +65,7 @@ class Petition:
     idempotency: Idempotency | None = None
     is_command: bool = True
     undoing: Undoing | None = None
+    unanswered: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -241,7 +244,7 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
         ),
         happened=petition.happened,
         reason=petition.reason,
-        summary=f"Awaits approval under {petition.policy}.",
+        summary=_said_of(petition),
         approval_id=approval_id,
         idempotency=petition.idempotency,
         fingerprint=petition.fingerprint,
@@ -252,6 +255,11 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
     )
     entries.append(draft)
     return draft.id
+
+
+def _said_of(petition: Petition) -> str:
+    said = f"Awaits approval under {petition.policy}. {petition.unanswered}".strip()
+    return said[:SUMMARY_CHARS_MAX]
 
 
 def _kept(bound: Bound, undoing: Undoing | None) -> list[Kept]:

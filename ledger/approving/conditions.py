@@ -1,18 +1,23 @@
 """Conditions of policies: CEL, the Common Expression Language. It has no loops and always ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from ledger.domain.policy import ConditionInvalid, ConditionUnanswered
+from ledger.domain.policy import ConditionInvalid, ConditionUnanswered, Named, check_names
 
 _PROGRAMS_MAX = 256
+_MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
+"""What names a variable of its own, first of all, for what comes after."""
+_FUNCTIONS: Final = frozenset({"dyn", "has"})
+"""What the library does not list among its functions."""
 
 
 def check(source: str, *, pointer: str = "/condition") -> None:
     """Compile and forget.
 
     :raises ConditionInvalid: if it is no expression.
+    :raises ConditionNameUnknown: if it names what nobody knows.
     """
     if source:
         _compiled(source, pointer)
@@ -21,7 +26,8 @@ def check(source: str, *, pointer: str = "/condition") -> None:
 def answer(source: str, variables: Mapping[str, Any]) -> bool:
     """Say whether a condition holds over `variables` (JSON).
 
-    :raises ConditionUnanswered: if it does not say yes or no.
+    :raises ConditionUnanswered: if it does not say yes or no, or names what nobody knows:
+        an unknown name beside one that decides alone would be passed over.
     """
     # Half a second to load, and an installation without conditions never does.
     from celpy.adapter import json_to_cel  # noqa: PLC0415
@@ -45,12 +51,44 @@ def answer(source: str, variables: Mapping[str, Any]) -> bool:
 def _compiled(source: str, pointer: str) -> Any:
     import celpy  # noqa: PLC0415
     from celpy.celparser import CELParseError  # noqa: PLC0415
+    from celpy.evaluation import base_functions  # noqa: PLC0415
 
     environment = celpy.Environment()
     try:
-        return environment.program(environment.compile(source))
+        tree = environment.compile(source)
     except CELParseError as error:
         # It names the last character that it could read, or none if it read none at all.
         raise ConditionInvalid(
             pointer, source, line=max(1, error.line or 1), column=max(1, error.column or 1)
         ) from error
+    functions = _MACROS | _FUNCTIONS | frozenset(base_functions)
+    check_names(_names(tree, frozenset()), functions=functions, pointer=pointer)
+    return environment.program(tree)
+
+
+def _names(tree: Any, bound: frozenset[str]) -> Iterator[Named]:
+    """Return the names in a tree of the grammar, without those that macros have bound in it."""
+    inside = tree.children
+    match str(tree.data):
+        case "ident" | "dot_ident":
+            if str(inside[0]) not in bound:
+                yield _named(inside[0])
+            return
+        case "ident_arg" | "dot_ident_arg":
+            yield _named(inside[0], is_function=True)
+        case "member_dot_arg":
+            yield _named(inside[1], is_function=True)
+            arguments = inside[2].children if inside[2:] else []
+            if str(inside[1]) in _MACROS and arguments:
+                yield from _names(inside[0], bound)
+                own = frozenset(str(each.children[0]) for each in arguments[0].find_data("ident"))
+                for each in arguments[1:]:
+                    yield from _names(each, bound | own)
+                return
+    for each in inside:
+        if hasattr(each, "children"):
+            yield from _names(each, bound)
+
+
+def _named(token: Any, *, is_function: bool = False) -> Named:
+    return Named(name=str(token), line=token.line, column=token.column, is_function=is_function)

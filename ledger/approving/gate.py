@@ -168,6 +168,7 @@ def leave(
             source=authority.source,
             idempotency=_key_of_request(),
             undoing=proof.notes.undoing,
+            unanswered=needed.demand.unanswered,
         )
     )
 

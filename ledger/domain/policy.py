@@ -8,10 +8,11 @@ one that holds: it is better to ask once too often.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from events.domain.errors import Conflict, NotFound, Rejected
+from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from events.domain.principal import PrincipalKind
 from ledger.domain.action import plain
 from ledger.domain.approval import OnExpiry
@@ -20,6 +21,42 @@ from ledger.domain.capability import Capability, Risk, actor_of, covers
 
 Answer = Callable[[str, Mapping[str, Any]], bool]
 """Given a condition and the facts: whether it holds. Raises ConditionUnanswered."""
+
+FACTS: Final = (
+    "action",
+    "actor_type",
+    "ai_initiated",
+    "amount_cents",
+    "capability",
+    "currency",
+    "customer_visible",
+    "facts",
+    "principal_id",
+    "principal_type",
+    "reported_by_provider",
+    "reversible",
+    "risk",
+    "target_state",
+    "target_type",
+)
+"""What conditions are written over: the names of `Circumstances.variables`."""
+_TYPES: Final = frozenset(
+    [
+        "bool",
+        "bytes",
+        "double",
+        "duration",
+        "int",
+        "list",
+        "map",
+        "null_type",
+        "string",
+        "timestamp",
+        "type",
+        "uint",
+    ]
+)
+"""The types of CEL, which stand where a fact may stand."""
 
 
 class PolicyStatus(StrEnum):
@@ -54,6 +91,35 @@ class ConditionInvalid(Rejected):
         )
 
 
+class ConditionNameUnknown(ConditionInvalid):
+    code = "policy_condition_name_unknown"
+    hint = f"The facts are {', '.join(FACTS)}; what an action weighs besides is under `facts`."
+
+    def __init__(self, pointer: str, name: "Named", *, nearest: str) -> None:
+        known = f"; did you mean {nearest}?" if nearest else "."
+        # Its own message: it can be read, and means nothing.
+        Rejected.__init__(
+            self,
+            f"There is no fact or function called {name.name[:40]}{known}",
+            pointer=pointer,
+            line=name.line,
+            column=name.column,
+            name=name.name[:100],
+            nearest=nearest,
+            known=list(FACTS),
+        )
+
+
+class PolicyStepUpRequired(Forbidden):
+    code = "approval_policy_step_up_required"
+    hint = "Give your password again where you do it; it counts for five minutes."
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(
+            "What is in force is changed by who has just proved who they are.", policy=policy
+        )
+
+
 class ConditionUnanswered(Rejected):
     code = "policy_condition_unanswered"
 
@@ -82,6 +148,29 @@ class PolicyMissing(Conflict):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"No policy in force says who decides {what}.", subject=what)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name that stands in a condition, and where: both counted from 1."""
+
+    name: str
+    line: int
+    column: int
+    is_function: bool = False
+
+
+def check_names(names: Iterable[Named], *, functions: Iterable[str], pointer: str) -> None:
+    """Go on only if each name is that of a fact, or of a function of the language.
+
+    :raises ConditionNameUnknown: of the first that is not, with the nearest that is.
+    """
+    functions = frozenset(functions)
+    for each in sorted(names, key=lambda name: (name.line, name.column)):
+        known = functions if each.is_function else _TYPES | {*FACTS}
+        if each.name not in known:
+            near = get_close_matches(each.name, sorted(known), n=1)
+            raise ConditionNameUnknown(pointer, each, nearest="".join(near))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +241,15 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """That somebody else has to agree: by which policy, how many people, and why."""
+    """That somebody else has to agree: by which policy, how many people, and why.
+
+    `unanswered` says why a condition had no answer, if it counts as one that holds for that.
+    """
 
     policy: Policy
     quorum: int
     reason_code: str
+    unanswered: str = ""
 
 
 def may_need_approval(capability: Capability, kind: PrincipalKind, risk: Risk) -> bool:
@@ -175,9 +268,10 @@ def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer
         return None
     variables = known.variables()
     demands = [
-        _demand(policy, known, variables, answer)
+        _demand(policy, known, variables, answer, unanswered)
         for policy in about
-        if holds(policy.condition, variables, answer=answer)
+        for holds_it, unanswered in [_answered(policy.condition, variables, answer)]
+        if holds_it
     ]
     # The most people; of equals the one whose name comes first, so that it is always the same.
     return min(demands, key=lambda each: (-each.quorum, each.policy.name), default=None)
@@ -185,25 +279,35 @@ def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer
 
 def holds(condition: str, variables: Mapping[str, Any], *, answer: Answer) -> bool:
     """Say whether a condition holds; an empty one does, and one that has no answer too."""
+    return _answered(condition, variables, answer)[0]
+
+
+def _answered(condition: str, variables: Mapping[str, Any], answer: Answer) -> tuple[bool, str]:
+    """Return whether it holds, and why it has no answer if it has none."""
     if not condition:
-        return True
+        return True, ""
     try:
-        return answer(condition, variables)
-    except ConditionUnanswered:
-        return True
+        return answer(condition, variables), ""
+    except ConditionUnanswered as why:
+        return True, str(why)
 
 
 def _demand(
-    policy: Policy, known: Circumstances, variables: Mapping[str, Any], answer: Answer
+    policy: Policy,
+    known: Circumstances,
+    variables: Mapping[str, Any],
+    answer: Answer,
+    unanswered: str,
 ) -> Demand:
     quorum = policy.quorum
-    if policy.escalated_quorum is not None and holds(
-        policy.escalate_when, variables, answer=answer
-    ):
-        quorum = max(quorum, policy.escalated_quorum)
+    if policy.escalated_quorum is not None:
+        is_escalated, why = _answered(policy.escalate_when, variables, answer)
+        unanswered = unanswered or why
+        quorum = max(quorum, policy.escalated_quorum) if is_escalated else quorum
     code = policy.reason_code or f"{known.action.replace('.', '_')}_requested_by"
     return Demand(
         policy=policy,
         quorum=quorum,
         reason_code=code if policy.reason_code else f"{code}_{known.principal_kind.value}",
+        unanswered=unanswered,
     )

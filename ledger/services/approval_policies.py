@@ -17,7 +17,13 @@ from ledger.approving import conditions
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.approval import QUORUM_MAX, OnExpiry
 from ledger.domain.capability import EVERY_PRINCIPAL
-from ledger.domain.policy import Execute, PolicyFixed, PolicyNotFound, PolicyStatus
+from ledger.domain.policy import (
+    Execute,
+    PolicyFixed,
+    PolicyNotFound,
+    PolicyStatus,
+    PolicyStepUpRequired,
+)
 from ledger.models import ApprovalPolicyVersion
 from ledger.models.approvals import TTL_MAX
 
@@ -73,37 +79,49 @@ def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
 
     :raises PolicyInvalid: if it is about nothing, or its numbers are out of range.
     :raises ConditionInvalid: if a condition is no CEL.
+    :raises ConditionNameUnknown: if it names what nobody knows.
     """
     _check(terms)
     with recording.recorded(_action("draft", Kind.CREATE)) as proof:
         return _insert(terms, proof=proof)
 
 
-def activate_policy(*, policy_id: UUID) -> ApprovalPolicyVersion:
+def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
     """Put a draft into force; the version before it makes way. Requests under way keep theirs.
+
+    `is_fresh` says that a person has just proved who they are; a key does so each time.
 
     :raises PolicyNotFound: if there is no such version.
     :raises PolicyFixed: if it is no draft.
+    :raises PolicyStepUpRequired: if a person does it from a session that was left open.
+    :raises ConditionNameUnknown: if it was drafted when names were not looked at.
     """
     with recording.recorded(_action("activate", Kind.UPDATE, policy_id)) as proof:
         policy = _locked(policy_id)
         if policy.status != PolicyStatus.DRAFT:
             raise PolicyFixed(str(policy), policy.status)
+        _check_fresh(policy, is_fresh=is_fresh)
+        _check_conditions(policy.condition, policy.escalate_when)
         _put_into_force(policy, proof=proof)
     return policy
 
 
-def retire_policy(*, policy_id: UUID) -> ApprovalPolicyVersion:
+def retire_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
     """End a version that is in force, or put a draft away.
+
+    `is_fresh` is as for `activate_policy`; who puts a draft away need not be.
 
     :raises PolicyNotFound: if there is no such version.
     :raises PolicyFixed: if it was ended before.
+    :raises PolicyStepUpRequired: if a person ends what is in force from an open session.
     """
     action = _action("retire", Kind.UPDATE, policy_id, capability="approval_policy.activate")
     with recording.recorded(action) as proof:
         policy = _locked(policy_id)
         if policy.status == PolicyStatus.RETIRED:
             raise PolicyFixed(str(policy), policy.status)
+        if policy.status == PolicyStatus.ACTIVE:
+            _check_fresh(policy, is_fresh=is_fresh)
         _end(policy, proof=proof)
     return policy
 
@@ -146,8 +164,18 @@ def _check(terms: Terms) -> None:
     if not timedelta(0) < terms.ttl <= TTL_MAX:
         raise PolicyInvalid("/ttl_seconds", f"A request is open for up to {TTL_MAX.days} days.")
     _check_escalation(terms)
-    conditions.check(terms.condition, pointer="/condition")
-    conditions.check(terms.escalate_when, pointer="/escalate_when")
+    _check_conditions(terms.condition, terms.escalate_when)
+
+
+def _check_conditions(condition: str, escalate_when: str) -> None:
+    conditions.check(condition, pointer="/condition")
+    conditions.check(escalate_when, pointer="/escalate_when")
+
+
+def _check_fresh(policy: ApprovalPolicyVersion, *, is_fresh: bool) -> None:
+    # A key is shown with every request; a session may have been left open.
+    if context.current().principal.kind is PrincipalKind.USER and not is_fresh:
+        raise PolicyStepUpRequired(str(policy))
 
 
 def _check_escalation(terms: Terms) -> None:

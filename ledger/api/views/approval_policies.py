@@ -9,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger import step_up
 from ledger.api.serializers.approval_policies import (
     ApprovalPolicyIn,
     ApprovalPolicyOut,
@@ -68,14 +69,20 @@ class ApprovalPolicyViewSet(
     @extend_schema(request=None, responses=ApprovalPolicyOut)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: UUID) -> Response:
-        """Put a draft into force; the version before it makes way."""
-        return Response(ApprovalPolicyOut(approval_policies.activate_policy(policy_id=pk)).data)
+        """Put a draft into force; the version before it makes way.
+
+        A key proves who calls; from a session of the console the password was given lately."""
+        is_fresh = step_up.is_fresh(request)
+        policy = approval_policies.activate_policy(policy_id=pk, is_fresh=is_fresh)
+        return Response(ApprovalPolicyOut(policy).data)
 
     @extend_schema(request=None, responses=ApprovalPolicyOut)
     @action(detail=True, methods=["post"])
     def retire(self, request: Request, pk: UUID) -> Response:
         """End a version that is in force, or put a draft away."""
-        return Response(ApprovalPolicyOut(approval_policies.retire_policy(policy_id=pk)).data)
+        is_fresh = step_up.is_fresh(request)
+        policy = approval_policies.retire_policy(policy_id=pk, is_fresh=is_fresh)
+        return Response(ApprovalPolicyOut(policy).data)
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""

@@ -14,6 +14,7 @@ from tests.integration.ledger.conftest import grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+PASSWORD = "lawyer-has-a-long-password"
 EVERYTHING = "target_type == 'thing'"
 MUCH = "target_type == 'thing' && amount_cents > 100"
 
@@ -35,7 +36,7 @@ def past(policy: ApprovalPolicyVersion) -> None:
 @pytest.fixture
 def lawyer(transactional_db: None) -> Client:
     verbs = (f"approval_policy.{verb}" for verb in ("read", "draft", "activate"))
-    user = User.objects.create_user("lawyer", is_staff=True)
+    user = User.objects.create_user("lawyer", is_staff=True, password=PASSWORD)
     client = Client()
     client.force_login(grant(user, *verbs, "ledger.read"))
     return client
@@ -101,7 +102,9 @@ class TestTrying:
     def test_says_how_often_a_condition_had_no_answer(
         self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
     ) -> None:
-        page = lawyer.get(page_at(policy, condition="nosuch == 1", days=7)).content.decode()
+        page = lawyer.get(
+            page_at(policy, condition="target_state.is_open", days=7)
+        ).content.decode()
 
         assert "No answer." in page
 
@@ -132,7 +135,7 @@ class TestKeeping:
         assert drafted.redirect_chain == [(page_at(draft, days=7), 302)]
         assert "Put in force…" in drafted.content.decode()
 
-        lawyer.post(f"/ledger/policies/{draft.pk}/activate")
+        lawyer.post(f"/ledger/policies/{draft.pk}/activate", {"password": PASSWORD})
         draft.refresh_from_db()
         policy.refresh_from_db()
         assert (draft.status, policy.status) == ("active", "retired")
@@ -146,6 +149,31 @@ class TestKeeping:
 
         assert answer["Location"] == page_at(policy, **said)
         assert ApprovalPolicyVersion.objects.filter(name=policy.name).count() == 1
+
+    @pytest.mark.parametrize("said", [{}, {"password": "not-it"}], ids=["none", "wrong"])
+    def test_puts_nothing_in_force_without_the_password(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, said: dict[str, str]
+    ) -> None:
+        lawyer.post(f"/ledger/policies/{policy.pk}/draft", {"condition": MUCH, "days": 7})
+        draft = ApprovalPolicyVersion.objects.get(name=policy.name, version=2)
+
+        answer = lawyer.post(f"/ledger/policies/{draft.pk}/activate", said, follow=True)
+
+        page = answer.content.decode()
+        assert ("not your password" if said else "Give your password again") in page
+        assert 'name="password"' in page
+        draft.refresh_from_db()
+        assert draft.status == "draft"
+
+    def test_shows_which_name_nobody_knows(
+        self, lawyer: Client, policy: ApprovalPolicyVersion
+    ) -> None:
+        answer = lawyer.get(page_at(policy, condition="risk ==\n  amount_cent", days=7))
+
+        assert answer.status_code == 400
+        page = answer.content.decode()
+        assert "did you mean amount_cents?" in page
+        assert 'data-place="2:3"' in page
 
     def test_refuses_to_put_in_force_what_was_there(
         self, lawyer: Client, policy: ApprovalPolicyVersion

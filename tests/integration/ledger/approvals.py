@@ -35,7 +35,7 @@ def put_into_force(**terms: Any) -> ApprovalPolicyVersion:
         **terms,
     }
     draft = approval_policies.draft_policy(terms=Terms(**terms))
-    return approval_policies.activate_policy(policy_id=draft.pk)
+    return approval_policies.activate_policy(policy_id=draft.pk, is_fresh=True)
 
 
 def do(

@@ -237,6 +237,12 @@ class TestPolicies:
         ("wrong", "code", "pointer"),
         [
             ({"condition": "amount_cents >"}, "policy_condition_invalid", "/condition"),
+            ({"condition": "amuont > 1"}, "policy_condition_name_unknown", "/condition"),
+            (
+                {"escalate_when": "is_dear(1)", "escalated_quorum": 2},
+                "policy_condition_name_unknown",
+                "/escalate_when",
+            ),
             ({"capabilities": ["sun.rise"]}, "approval_policy_invalid", "/capabilities"),
             ({"escalated_quorum": 2, "quorum": 3}, "approval_policy_invalid", "/escalated_quorum"),
             ({"escalate_when": "true"}, "approval_policy_invalid", "/escalated_quorum"),

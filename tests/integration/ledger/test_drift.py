@@ -56,10 +56,10 @@ def history(alice: User) -> None:
         agents.stop_agent(agent_id=agent.pk, reason="Odd.")
         agents.stop_all_agents(reason="Odd.")
         first = approval_policies.draft_policy(terms=terms)
-        approval_policies.activate_policy(policy_id=first.pk)
+        approval_policies.activate_policy(policy_id=first.pk, is_fresh=True)
         second = approval_policies.draft_policy(terms=terms)
-        approval_policies.activate_policy(policy_id=second.pk)
-        approval_policies.retire_policy(policy_id=second.pk)
+        approval_policies.activate_policy(policy_id=second.pk, is_fresh=True)
+        approval_policies.retire_policy(policy_id=second.pk, is_fresh=True)
 
 
 def test_every_accountable_table_has_a_check() -> None:

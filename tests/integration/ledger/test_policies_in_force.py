@@ -1,0 +1,118 @@
+"""What rules of approvals are put in force by whom, and what becomes of one that is broken."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from ledger.approving import conditions
+from ledger.domain.policy import ConditionNameUnknown
+from ledger.models import ApprovalPolicyVersion, Mutation
+from ledger.services import approval_policies
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/ledger/approvalpolicyversion/"
+MISTYPED = "target_typ == 'thing' && false"
+
+
+@pytest.fixture(autouse=True)
+def _alice_acts(alice: User, transactional_db: None) -> Iterator[None]:
+    STATE.clear()
+    with acting(alice):
+        yield
+
+
+@pytest.fixture
+def draft() -> ApprovalPolicyVersion:
+    first = put_into_force()
+    return approval_policies.draft_policy(
+        terms=approval_policies.terms_of(first, condition="amount_cents > 1")
+    )
+
+
+@pytest.fixture
+def staff(bob: User, client: Client) -> Client:
+    bob.is_staff = True
+    bob.save()
+    grant(bob, "approval_policy.read", "approval_policy.activate")
+    client.force_login(bob)
+    return client
+
+
+@pytest.fixture
+def names_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As it was when the rules of before were drafted."""
+    with monkeypatch.context() as before:
+        before.setattr(conditions, "check", lambda *_, **__: None)
+        yield before
+
+
+def test_an_old_rule_with_an_unknown_name_demands_leave_and_says_so(
+    names_are_not_looked_at: pytest.MonkeyPatch,
+) -> None:
+    put_into_force(condition=MISTYPED)
+    names_are_not_looked_at.undo()
+
+    approval = asked()
+
+    said = Mutation.objects.get(pk=approval.requested_entry_id).summary
+    assert "called target_typ; did you mean target_type?" in said
+
+
+def test_an_old_draft_with_an_unknown_name_is_not_put_in_force(
+    draft: ApprovalPolicyVersion, names_are_not_looked_at: pytest.MonkeyPatch
+) -> None:
+    terms = approval_policies.terms_of(draft, condition=MISTYPED)
+    broken = approval_policies.draft_policy(terms=terms)
+    names_are_not_looked_at.undo()
+
+    with pytest.raises(ConditionNameUnknown):
+        approval_policies.activate_policy(policy_id=broken.pk, is_fresh=True)
+
+    broken.refresh_from_db()
+    assert broken.status == "draft"
+
+
+class TestInTheAdmin:
+    @pytest.mark.parametrize("verb", ["activate", "retire"])
+    def test_asks_for_the_password_and_does_nothing_before(
+        self, staff: Client, draft: ApprovalPolicyVersion, verb: str
+    ) -> None:
+        pk = draft.pk if verb == "activate" else _in_force().pk
+        said = {"action": verb, "_selected_action": [str(pk)]}
+
+        first = staff.post(LIST, said)
+        wrong = staff.post(LIST, {**said, "password": "nothing-like-it"})
+
+        assert 'name="password"' in first.content.decode()
+        assert "not your password" in wrong.content.decode()
+        draft.refresh_from_db()
+        assert (draft.status, _in_force().version) == ("draft", 1)
+
+    def test_puts_in_force_with_the_password_and_ends_in_the_same_five_minutes(
+        self, staff: Client, draft: ApprovalPolicyVersion
+    ) -> None:
+        said = {"action": "activate", "_selected_action": [str(draft.pk)]}
+
+        staff.post(LIST, {**said, "password": "bob-has-a-long-password"})
+        assert _in_force().pk == draft.pk
+
+        staff.post(LIST, {**said, "action": "retire"})
+        draft.refresh_from_db()
+        assert draft.status == "retired"
+
+
+def test_over_rest_a_session_has_to_be_fresh(staff: Client, draft: ApprovalPolicyVersion) -> None:
+    answer = staff.post(f"/api/v1/ledger/policies/{draft.pk}/activate")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "approval_policy_step_up_required")
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def _in_force() -> ApprovalPolicyVersion:
+    return ApprovalPolicyVersion.objects.get(name="test-approval", status="active")
