@@ -20,6 +20,7 @@ from ledger import capabilities, commands, delegations, entries, idempotency
 from ledger.approving import asking, consent, demands, in_force, steps
 from ledger.approving.asking import Petition
 from ledger.approving.consent import ApprovalNotNeeded, Presented
+from ledger.approving.demands import Needed
 from ledger.domain import approval as rules
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -155,22 +156,7 @@ def leave(
     if granted is not None:
         return Leave(passage=_under(granted, bound))
     assert needed is not None, "without a grant and without a demand there is nothing to ask"
-    raise ApprovalNeeded(
-        Petition(
-            title=_title(bound),
-            bound=bound,
-            kind=proof.action.kind,
-            policy=needed.policy,
-            quorum=needed.quorum,
-            happened=happened,
-            ttl=needed.policy.ttl,
-            reason=proof.action.reason,
-            source=authority.source,
-            idempotency=_key_of_request(),
-            undoing=proof.notes.undoing,
-            unanswered=needed.demand.unanswered,
-        )
-    )
+    raise ApprovalNeeded(_petition(proof, bound, needed, authority, happened))
 
 
 def pass_unasked(action: Action) -> None:
@@ -236,6 +222,25 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
             approval_id=row.pk,
             mandate=delegations.mandate_of(happened.principal),
         )
+    )
+
+
+def _petition(
+    proof: Proof, bound: Bound, needed: Needed, authority: Authority, happened: EventContext
+) -> Petition:
+    return Petition(
+        title=_title(bound),
+        bound=bound,
+        kind=proof.action.kind,
+        policy=needed.policy,
+        quorum=needed.quorum,
+        happened=happened,
+        ttl=needed.policy.ttl,
+        reason=proof.action.reason,
+        source=authority.source,
+        idempotency=_key_of_request(),
+        undoing=proof.notes.undoing,
+        unanswered=needed.demand.unanswered,
     )
 
 
