@@ -5,14 +5,11 @@ import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from events.domain.errors import DomainError
-from ledger import seals, witnesses
+from ledger import sealer, seals, witnesses
 from ledger.services import seals as services
-
-PAUSE_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -43,14 +40,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        while not stop.is_set():
-            try:
-                services.seal_entries()
-                witnesses.copy_checkpoints()
-            except DatabaseError as error:
-                self.stderr.write(f"PostgreSQL does not answer: {error}")
-                connection.close()
-            stop.wait(PAUSE_SECONDS)
+        sealer.run_forever(stop)
 
     def _show(self) -> None:
         standing = seals.standing(at=timezone.now())

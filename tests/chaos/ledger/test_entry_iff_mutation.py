@@ -119,6 +119,23 @@ def test_every_change_has_its_entry_and_every_entry_its_change_while_processes_d
     ] == []
 
 
+def test_entries_are_sealed_although_no_worker_answers(
+    daybook: Stack, owner: psycopg.Connection
+) -> None:
+    daybook.hold("worker")
+    with daybook.client() as client:
+        body = {"name": "sealed", "type": "script", "script": {"language": "ale", "script": "{}"}}
+        made = client.post("/api/v1/steps", json={"id": "sealed", "attributes": {}, **body})
+        assert made.status_code == 201, made.text
+
+    eventually(
+        lambda: owner.execute("SELECT count(*) FROM ledger_unsealed").fetchall() == [(0,)],
+        seconds=SETTLES_IN_S,
+    )
+
+    daybook.resume("worker")
+
+
 def test_a_change_without_its_entry_would_be_found(
     owner: psycopg.Connection, since: object
 ) -> None:

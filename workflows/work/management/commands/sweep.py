@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from ledger import sealer
 from workflows.work import followers, liveness, sweeper
 
 
 class Command(BaseCommand):
     help = (
-        "Ring for due work whose bell was lost, take work away from dead workers, fire schedules."
+        "Ring for due work whose bell was lost, take work away from dead workers, fire schedules;"
+        " with LEDGER_SIGNING_KEY, seal the ledger too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,6 +42,8 @@ def _sweep_until_told(*, execute: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    following = followers.started(stop)
+    following, sealing = followers.started(stop), sealer.started(stop)
     sweeper.run_forever(stop, execute=execute)
     following.join(followers.POLL_SECONDS * 4)
+    if sealing is not None:
+        sealing.join(sealer.PAUSE_SECONDS)

@@ -1,0 +1,42 @@
+"""Seal what waits, again and again: beside the sweeper, or as a process of its own.
+
+Not behind the bells of the workers: where more flows are started than they keep up with, a
+message that says to seal would come too late each time.
+"""
+
+import logging
+import threading
+
+from django.db import DatabaseError, connection
+
+from events.domain.errors import DomainError
+from ledger import conf, witnesses
+from ledger.services import seals
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 2.0
+
+
+def run_forever(stop: threading.Event) -> None:
+    """Seal until `stop` is set, whatever happens to PostgreSQL and to the witnesses."""
+    while not stop.is_set():
+        try:
+            seals.seal_entries()
+            witnesses.copy_checkpoints()
+        except DatabaseError:
+            logger.exception("PostgreSQL does not answer; sealing again soon.")
+            connection.close()
+        except DomainError as refusal:
+            logger.warning("Nothing is sealed: %s %s", refusal, refusal.hint)
+        stop.wait(PAUSE_SECONDS)
+    connection.close()
+
+
+def started(stop: threading.Event) -> threading.Thread | None:
+    """Seal in a thread of this process until `stop` is set; None where there is no key."""
+    if not conf.signing_key():
+        return None
+    thread = threading.Thread(target=run_forever, args=[stop], name="sealer", daemon=True)
+    thread.start()
+    return thread
