@@ -141,13 +141,18 @@ def refused(action: Action, why: DomainError) -> UUID | None:
     return draft.id
 
 
-def denied(capability_id: str, *, target_id: str, why: DomainError) -> UUID | None:
-    """Put on record that a capability was missing, if that is grave or an agent asked."""
+def denied(
+    capability_id: str, *, target_id: str, why: DomainError, target_type: str = ""
+) -> UUID | None:
+    """Put on record that a capability was missing, if that is grave or an agent asked.
+
+    `target_type` is for what is of another type than the resource of the capability.
+    """
     capability = capabilities.get(capability_id)
     action = Action(
         name=capability.id,
         kind=Kind.EXECUTE,
-        target=Target(type=capability.resource, id=target_id),
+        target=Target(type=target_type or capability.resource, id=target_id),
         capability=capability.id,
     )
     return refused(action, why)

@@ -25,6 +25,7 @@ from commerce.vault import Envelope
 from ledger import authority, recording
 from ledger.bodies import Body
 from ledger.domain.action import Read, Target
+from ledger.domain.capability import CapabilityMissing
 from ledger.reasons import HEADER, access_reason
 
 READ_PERSONAL = "traveller.read_personal"
@@ -46,7 +47,8 @@ _MASKS = {
 def shown_to(request: Any, personal: Envelope | None, *, of: Target) -> dict[str, Any]:
     """Return personal data as the caller may see it: masked, or in clear for a reason.
 
-    Who looks, and why, is on record before the envelope is opened.
+    Who looks, and why, is on record before the envelope is opened. Who says why and may not
+    look is on record too: a reason is sent only by whoever wants to see it in clear.
 
     :raises AccessReasonMalformed: if the reason cannot be put on record.
     :raises LedgerUnavailable: if nothing can.
@@ -63,6 +65,9 @@ def shown_to(request: Any, personal: Envelope | None, *, of: Target) -> dict[str
             reason=reason,
         )
         return recording.disclosed(read, personal.open)
+    if reason:
+        why = CapabilityMissing(READ_PERSONAL)
+        recording.denied(READ_PERSONAL, target_id=of.id, target_type=of.type, why=why)
     return {name: _MASKS[name](str(value)) for name, value in personal.open().items()}
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from ledger import reasons
 from ledger.approving import consent
 from tests.integration.ledger.conftest import client_with, grant, issue
 
@@ -18,8 +19,9 @@ class Caller:
     def __init__(self, client: APIClient) -> None:
         self.client = client
 
-    def get(self, path: str, **query: Any) -> JSON:
-        answer = self.client.get(f"/api/v1/{path}", query)
+    def get(self, path: str, *, why: str = "", **query: Any) -> JSON:
+        headers = {reasons.HEADER: why} if why else {}
+        answer = self.client.get(f"/api/v1/{path}", query, headers=headers)
         assert answer.status_code == 200, answer.content
         return answer.json()
 
@@ -46,3 +48,20 @@ def somebody(name: str, *capabilities: str) -> Caller:
     """Return a person who holds these capabilities, with a key of their own."""
     owner = grant(User.objects.create_user(name), *capabilities)
     return Caller(client_with(issue(owner, ["*"])[0]))
+
+
+def entries(who: Caller, **about: Any) -> list[JSON]:
+    """Return what somebody finds in the ledger, the newest first."""
+    found: list[JSON] = who.get("ledger/entries", page_size=200, **about)["results"]
+    return found
+
+
+def the_entry(who: Caller, **about: Any) -> JSON:
+    [found] = entries(who, **about)
+    return found
+
+
+def events_of(who: Caller, stream: str) -> list[JSON]:
+    """Return what a stream tells, the oldest first."""
+    found: list[JSON] = who.get(f"streams/{stream}/events")["results"]
+    return found

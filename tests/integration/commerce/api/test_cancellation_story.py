@@ -4,7 +4,6 @@ Told over HTTP from the booking to the chargeback, each sentence asserted where 
 """
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,7 +17,7 @@ from ledger import doctor
 from ledger.approval_policies import POLICIES as OF_THE_LEDGER
 from ledger.services.approval_policies import lay_down
 from tests.integration.commerce.acting import work_off_all
-from tests.integration.commerce.api.calling import JSON, Caller, somebody
+from tests.integration.commerce.api.calling import JSON, Caller, entries, somebody, the_entry
 from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.conftest import CONTACT
 from tests.integration.commerce.peers import Peers
@@ -83,16 +82,6 @@ def sold(clerk: Caller, slot: Slot, peers: Peers) -> JSON:
     assert confirmed["status"] == "confirmed"
     assert clerk.get(f"invoices/{invoice['id']}")["status"] == "paid"
     return confirmed
-
-
-def entries(who: Caller, **about: Any) -> list[JSON]:
-    found: list[JSON] = who.get("ledger/entries", page_size=200, **about)["results"]
-    return found
-
-
-def the_entry(who: Caller, **about: Any) -> JSON:
-    [found] = entries(who, **about)
-    return found
 
 
 def let_every_refund_be_agreed_to(manager: Caller) -> None:
