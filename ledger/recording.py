@@ -144,17 +144,10 @@ def refused(action: Action, why: DomainError) -> UUID | None:
 def denied(
     capability_id: str, *, target_id: str, why: DomainError, target_type: str = ""
 ) -> UUID | None:
-    """Put on record that a capability was missing, if that is grave or an agent asked.
-
-    `target_type` is for what is of another type than the resource of the capability.
-    """
-    capability = capabilities.get(capability_id)
-    action = Action(
-        name=capability.id,
-        kind=Kind.EXECUTE,
-        target=Target(type=target_type or capability.resource, id=target_id),
-        capability=capability.id,
-    )
+    """Put on record that a capability was missing, if that is grave or an agent asked."""
+    type_ = target_type or capabilities.get(capability_id).resource
+    target = Target(type=type_, id=target_id)
+    action = Action(name=capability_id, kind=Kind.EXECUTE, target=target, capability=capability_id)
     return refused(action, why)
 
 

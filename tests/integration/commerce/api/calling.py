@@ -65,3 +65,7 @@ def events_of(who: Caller, stream: str) -> list[JSON]:
     """Return what a stream tells, the oldest first."""
     found: list[JSON] = who.get(f"streams/{stream}/events")["results"]
     return found
+
+
+def names_of(told: list[JSON]) -> list[str]:
+    return [event["name"] for event in told]
