@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from events import bus, states
+from tests import fork_server
 
 # The same cases in every run, however busy the machine is; a soak draws new ones.
 settings.register_profile(
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     soaks = [item for item in items if item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=soaks)
     items[:] = [item for item in items if item not in soaks]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_fork_server_survives_the_session() -> Iterator[None]:
+    yield
+    fork_server.stop_all()
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,6 @@ For faults that nobody else may share. Real processes, a real disk.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +11,19 @@ from pathlib import Path
 from config.embedded.servers import Servers
 from config.embedded.state import State
 from config.testing import template
-from tests.live import ROOT
+from tests import fork_server
+from tests.fork_server import Forked
+from tests.live import PATIENCE_S
 
-_MAKE_KEY = """
+_MAKE_READY = """
 from datetime import timedelta
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.utils import timezone
-from ledger import grants
 from ledger.services import api_keys
 from tests import trips
 trips.declare()
-grants.provision()
+call_command("migrate", verbosity=0)
 user = User.objects.create_user("watcher")
 user.user_permissions.add(Permission.objects.get(codename=trips.READ))
 _, secret = api_keys.issue_api_key(
@@ -54,33 +54,21 @@ class Installation:
             **self.servers.environment(superuser=True),
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
         }
-        self._run("manage.py", "migrate", "--verbosity", "0")
-        self.secret = self._run("manage.py", "shell", "--verbosity", "0", "-c", _MAKE_KEY).strip()
+        self.secret = self._made_ready(state.logs / "made-ready.log")
 
     def stop(self) -> None:
         self.servers.stop()
 
-    def start(self, *arguments: str, has_pipes: bool = False) -> "subprocess.Popen[str]":
-        """Start a Python process of the product, perhaps one to talk with."""
-        pipe = subprocess.PIPE if has_pipes else None
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            text=True,
-            stdin=pipe,
-            stdout=pipe,
-        )
+    def start(self, *arguments: str, files: Mapping[int, int] | None = None) -> Forked:
+        """Start `python -m …` on it, perhaps with open files of ours."""
+        return fork_server.start(*arguments, environment=self.environment, files=files)
 
-    def _run(self, *arguments: str) -> str:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            check=True,
-            text=True,
-            stdout=subprocess.PIPE,
-        ).stdout
+    def _made_ready(self, said: Path) -> str:
+        """Lay down what migrations do not, and return a key that may do everything."""
+        command = ["django", "shell", "--verbosity", "0", "--no-imports", "-c", _MAKE_READY]
+        process = fork_server.start(*command, environment=self.environment, log=said)
+        assert process.wait(PATIENCE_S) == 0, said.read_text()
+        return said.read_text().split()[-1]
 
 
 @contextmanager

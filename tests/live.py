@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,11 +19,11 @@ from websockets.sync.client import ClientConnection, connect
 from config.websockets import OPTIONS, WRITE_SECONDS_MAX
 from events import recorder, sequencer
 from events.domain.envelope import Envelope, Stream
+from tests import fork_server
+from tests.fork_server import Forked
 
 PATIENCE_S = 60.0
 """How long anything may take before a test gives up on it."""
-
-ROOT = Path(__file__).parents[1]
 
 Frame = dict[str, Any]
 
@@ -73,18 +71,14 @@ class Server:
         """Start it again on the same port."""
         self.process = self._started()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "uvicorn", "tests.trips_asgi:application"]
-        command += ["--fd", str(self._socket.fileno()), "--ws", OPTIONS["ws"]]
+    def _started(self) -> Forked:
+        number = self._socket.fileno()
+        command = ["uvicorn", "tests.trips_asgi:application"]
+        command += ["--fd", str(number), "--ws", OPTIONS["ws"]]
         command += ["--ws-max-size", str(OPTIONS["ws_max_size"])]
         command += ["--ws-per-message-deflate", str(OPTIONS["ws_per_message_deflate"])]
         command += ["--log-level", "warning", "--timeout-graceful-shutdown", "3"]
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=self._environment,
-            pass_fds=[self._socket.fileno()],
-        )
+        return fork_server.start(*command, environment=self._environment, files={number: number})
 
 
 def environment_of_the_tests() -> dict[str, str]:

@@ -15,7 +15,8 @@ from celery import Celery
 
 from config.jobs import CHECK
 from config.settings import env
-from config.stack import Stack, temporary_state
+from config.stack import Stack
+from config.testing.fixtures import migrated_state
 from tests.chaos.load import Integrator, effects, eventually, jobs_of, settled
 from tests.peers import Receiver, receiver
 
@@ -28,7 +29,7 @@ MANY_CHECKS = 10
 def daybook() -> Iterator[Stack]:
     """A Daybook of this module's own, quick to notice that a worker is lost."""
     haste = {"WORK_LEASE_S": "1", "WORK_PATIENCE_S": "0.5"}
-    with temporary_state() as state:
+    with migrated_state() as state:
         running = Stack.start(state, "--no-demo-data", environment=haste)
         yield running
         running.stop()

@@ -5,7 +5,7 @@ client has every committed note, in order, once.
 """
 
 import signal
-import subprocess
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -15,6 +15,7 @@ import redis
 from websockets.exceptions import ConnectionClosed
 
 from config.embedded import process
+from tests.fork_server import Forked
 from tests.installation import Installation
 from tests.live import PATIENCE_S, Client, Frame, Server, is_event, visiting
 
@@ -33,7 +34,11 @@ class Scene:
             limits={"heartbeat_s": 0.3, "poll_s": 0.3}, environment=installation.environment
         )
         self.sequencer = self._sequencer()
-        self.publisher = installation.start("-m", "tests.publisher", has_pipes=True)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            pipe = dict.fromkeys((0, 1), theirs.fileno())
+            self.publisher = installation.start("tests.publisher", files=pipe)
+            self._line = ours.makefile("rw")
         self._streams = (f"n{number}" for number in count(1))
 
     def publish(self) -> list[str]:
@@ -45,8 +50,7 @@ class Scene:
     def last_published(self) -> int:
         """Stop publishing; return the number of the last committed note."""
         self._tell("stop")
-        assert self.publisher.stdout is not None
-        return int(self.publisher.stdout.readline())
+        return int(self._line.readline())
 
     def heal(self) -> None:
         """Start again what the last fault left dead."""
@@ -86,16 +90,16 @@ class Scene:
     def end(self) -> None:
         for child in (self.sequencer, self.publisher):
             child.kill()
-            child.communicate()
+            child.wait()
+        self._line.close()
         self.server.stop()
 
     def _tell(self, line: str) -> None:
-        assert self.publisher.stdin is not None
-        self.publisher.stdin.write(f"{line}\n")
-        self.publisher.stdin.flush()
+        self._line.write(f"{line}\n")
+        self._line.flush()
 
-    def _sequencer(self) -> "subprocess.Popen[str]":
-        return self.installation.start("manage.py", "sequencer")
+    def _sequencer(self) -> Forked:
+        return self.installation.start("django", "sequencer")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.stack import Stack, temporary_state
+from config.stack import Stack
+from config.testing.fixtures import migrated_state
 from tests.chaos.flows.orders import Orders, register
 from tests.chaos.flows.peer import Peer, peer
 from tests.chaos.flows.storm import HASTE, PATIENCE_S, Storm, storm
@@ -28,7 +29,7 @@ SETTLES_IN_S = 90.0
 
 @pytest.fixture(scope="module")
 def daybook() -> Iterator[Stack]:
-    with temporary_state() as state:
+    with migrated_state() as state:
         running = Stack.start(state, "--no-demo-data", workers=len(WORKERS), environment=HASTE)
         yield running
         running.stop()

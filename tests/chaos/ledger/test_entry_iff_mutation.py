@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from config.stack import Stack, temporary_state
+from config.stack import Stack
+from config.testing.fixtures import migrated_state
 from tests.chaos.ledger import audit
 from tests.chaos.ledger.clerks import Clerks
 from tests.chaos.load import eventually
@@ -56,7 +57,7 @@ TABLES = {
 @pytest.fixture(scope="module")
 def daybook() -> Iterator[Stack]:
     haste = {"WORK_LEASE_S": "1", "WORK_PATIENCE_S": "0.5"}
-    with temporary_state() as state:
+    with migrated_state() as state:
         running = Stack.start(state, "--no-demo-data", environment=haste)
         yield running
         running.stop()

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,17 +15,18 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from events import doctor
+from tests import fork_server
+from tests.fork_server import Forked
 from workflows.work import doorbell, liveness, queue
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
 
-ROOT = Path(__file__).resolve().parents[3]
 LEASE_S = 0.8
 START_S = 40
 """How long a process may take to come up on a machine that is busy with other things."""
 INVARIANTS = {"I6", "I7", "I8", "I11-work"}
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., Forked]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,26 +52,20 @@ def _short_leases(settings: Any) -> None:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a real process in a group of its own; it does not outlive the test."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Forked] = []
 
-    def begin(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        with (tmp_path / f"process-{len(started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                cwd=ROOT,
-                env=_environment() | environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+    def begin(*arguments: str, **environment: str) -> Forked:
+        log = tmp_path / f"process-{len(started)}.log"
+        process = fork_server.start(*arguments, environment=_environment() | environment, log=log)
         started.append(process)
         return process
 
     yield begin
     for process in started:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _environment() -> dict[str, str]:
@@ -93,7 +86,7 @@ def worker(start: Start) -> Start:
     """A Celery worker that knows the kinds of the lab."""
     flags = "--without-gossip --without-mingle --without-heartbeat --loglevel INFO"
 
-    def begin(**environment: str) -> subprocess.Popen[bytes]:
+    def begin(**environment: str) -> Forked:
         arguments = ["worker", "--pool", "solo", "--include", "tests.worklab", *flags.split()]
         return start("celery", "--app", "config.celery", *arguments, **environment)
 
@@ -104,7 +97,7 @@ def worker(start: Start) -> Start:
 def sweeper(start: Start) -> Start:
     """`manage.py sweep`, which knows the kinds of the lab."""
 
-    def begin(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def begin(*arguments: str, **environment: str) -> Forked:
         return start("tests.chaos.work.manage_lab", "sweep", *arguments, **environment)
 
     return begin
