@@ -32,12 +32,12 @@ class Decision(StepDecisions):
                 break
             if self.flow.is_paused:
                 return
-            settled = self._settled_count()
+            settled = self.settled
             self._skip_unneeded()
             moved = self._start_ready()
             if self._conclude() or not (
                 self._dispatch()
-                or (self._settled_count() != settled and moved)
+                or (self.settled != settled and moved)
                 or self._may_leave_unneeded(moved)
             ):
                 break
@@ -65,13 +65,21 @@ class Decision(StepDecisions):
                 self.fail_step(step_id, UNREACHABLE, known or None)
 
     def _skip_unneeded(self) -> None:
-        skipped = True
-        while skipped:
-            skipped = False
-            for step_id in list(self.flow.pending_steps()):
+        while suspects := self._perhaps_unneeded():
+            for step_id in suspects:
                 if not outlook.is_needed(self.flow, step_id, self.world.languages):
                     self.skip_step(step_id, NOT_NEEDED)
-                    skipped = True
+
+    def _perhaps_unneeded(self) -> list[str]:
+        """Return the pending steps that may have become unneeded since they were looked at.
+
+        After a decision all pending steps are needed, unless the flow is paused.
+        """
+        fresh, self.looked_at = self.events[self.looked_at :], len(self.events)
+        if self.looks_at_all:
+            self.looks_at_all = False
+            return list(self.flow.pending_steps())
+        return outlook.perhaps_unneeded(self.flow, fresh)
 
     def _start_ready(self) -> list[Step]:
         """Start or settle the pending steps whose inputs are there, and return them."""
@@ -97,14 +105,11 @@ class Decision(StepDecisions):
 
     def _dispatch(self) -> bool:
         """Start pending items as far as parallelism allows; tell whether a step settled."""
-        before = self._settled_count()
+        before = self.settled
         for step_id, execution in list(self.flow.executions.items()):
             if execution.status == StepStatus.ACTIVE:
                 self._dispatch_step(self.flow.step(step_id))
-        return self._settled_count() != before
-
-    def _settled_count(self) -> int:
-        return sum(one.status.is_terminal for one in self.flow.executions.values())
+        return self.settled != before
 
     def _dispatch_step(self, step: Step) -> None:
         limit = max(step.work_config.parallelism if step.work_config else 0, 1)
@@ -134,12 +139,12 @@ class Decision(StepDecisions):
         if self.flow.is_terminal:
             return True
         executions = self.flow.executions
-        goals = [(goal, executions[goal]) for goal in self.flow.plan.goals if goal in executions]
-        if any(one.status == StepStatus.FAILED for _, one in goals):
+        goals = [executions[goal] for goal in self.flow.plan.goals if goal in executions]
+        if any(goal.status == StepStatus.FAILED for goal in goals):
             self.fail_flow(self._root_cause())
         elif not all(one.status.is_terminal for one in executions.values()):
             return False
-        elif goals and all(one.error == GATED_OUT for _, one in goals):
+        elif goals and all(goal.error == GATED_OUT for goal in goals):
             self.fail_flow("flow failed")
         else:
             self._complete_flow()

@@ -105,7 +105,7 @@ def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
     # An item could start but for the health of its step.
     if not all(world.is_healthy(step) for step in held):
         yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
-    deadline = next_deadline(flow, world)
+    deadline = next_deadline(flow, world) if flow.plan.has_deadlines else None
     if deadline is not None:
         yield Effect(kind=EffectKind.LOOK, due_at=deadline)
 

@@ -18,15 +18,19 @@ from workflows.flows.domain.flow import (
 
 def evolve(flow: Flow, event: happened.FlowEvent) -> Flow:
     """Return `flow` as it is after `event`."""
-    after = _APPLIERS[type(event)](flow, event)
+    type_ = type(event)
+    after = _APPLIERS[type_](flow, event)
     # Argyll leaves the time of the last change alone when a compensation begins.
-    if isinstance(event, happened.CompStarted | happened.DispatchDeferred):
+    if type_ in _NO_CHANGE:
         return after
     if after is flow:
         return changed(after, last_updated=event.at)
     # Nobody else has seen the new state yet, so it need not be copied once more.
     after.__dict__["last_updated"] = event.at
     return after
+
+
+_NO_CHANGE = frozenset({happened.CompStarted, happened.DispatchDeferred})
 
 
 def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:

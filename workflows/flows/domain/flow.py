@@ -125,8 +125,13 @@ class Execution:
 
     def with_items(self, items: Mapping[str, Mapping[str, Any]]) -> "Execution":
         """Return this with fresh pending items, in the order given."""
-        return self.with_known_items(
-            {token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()}
+        fresh = {token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()}
+        return changed(
+            self,
+            items=HashTrieMap(fresh),
+            order=tuple(fresh),
+            tally={WorkStatus.PENDING: len(fresh)} if fresh else {},
+            cursor=0,
         )
 
     def with_known_items(self, items: Mapping[str, WorkItem]) -> "Execution":

@@ -127,9 +127,10 @@ def may_be_ready(flow: Flow, step: Step) -> bool:
     if step.gates():
         return True
     attributes = flow.attributes
-    return all(
-        attributes.get(name) or spec.collect_mode == Collect.NONE for name, spec in step.required()
-    )
+    for name, spec in step.required():
+        if not (attributes.get(name) or spec.collect_mode == Collect.NONE):
+            return False
+    return True
 
 
 def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) -> Readiness:

@@ -1,7 +1,8 @@
 """What can still become of a step: is it needed, and can it complete (spec §6.3, §6.6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from workflows.flows.domain import history as happened
 from workflows.flows.domain.flow import Flow, StepStatus, Value
 from workflows.flows.domain.gates import ScriptFailed, StepGate
 from workflows.flows.domain.inputs import candidates, gate_or_unknown, supply_of
@@ -18,6 +19,35 @@ def is_needed(flow: Flow, step_id: str, languages: Languages) -> bool:
         for name, _ in flow.step(step_id).outputs()
         for consumer in _consumers(flow, name)
     )
+
+
+def perhaps_unneeded(flow: Flow, events: Sequence[happened.FlowEvent]) -> list[str]:
+    """Return the pending steps of which `is_needed` may say otherwise because of `events`.
+
+    They give something to a step that has moved, or that has got or lost an input.
+    """
+    touched: set[str] = set()
+    for event in events:
+        match event:
+            case happened.AttributeSet(key=name):
+                touched.update(_consumers(flow, name))
+            case (
+                happened.StepStarted(step_id=step_id)
+                | happened.StepCompleted(step_id=step_id)
+                | happened.StepFailed(step_id=step_id)
+                | happened.StepSkipped(step_id=step_id)
+            ):
+                touched.add(step_id)
+                for name, _ in flow.step(step_id).outputs():
+                    touched.update(_consumers(flow, name))
+    found = {
+        provider
+        for step_id in touched
+        for name, _ in flow.step(step_id).inputs()
+        for provider in flow.providers(name)
+        if flow.executions[provider].status == StepStatus.PENDING
+    }
+    return [step_id for step_id in flow.executions if step_id in found] if found else []
 
 
 def _consumers(flow: Flow, name: str) -> tuple[str, ...]:

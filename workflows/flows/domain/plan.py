@@ -61,6 +61,13 @@ class Plan:
         return tuple(step for step in self.steps.values() if step.type in AWAITING_TYPES)
 
     @cached_property
+    def has_deadlines(self) -> bool:
+        """Tell whether a step waits for an optional input, and only so long."""
+        return any(
+            spec.deadline_ms > 0 for step in self.steps.values() for _, spec in step.inputs()
+        )
+
+    @cached_property
     def only_from_init(self) -> frozenset[str] | None:
         """The required attributes that no other step gives; None if the plan is not plain.
 

@@ -23,6 +23,9 @@ NOT_TRUE = "predicate returned false"
 UNRECORDABLE = "values cannot be recorded"
 
 
+_SETTLING = frozenset({happened.StepCompleted, happened.StepFailed, happened.StepSkipped})
+
+
 class StepDecisions:
     """The working copy of one decision. `events` is what came of it."""
 
@@ -30,7 +33,11 @@ class StepDecisions:
         self.flow = flow
         self.world = world
         self.events: list[happened.FlowEvent] = []
+        self.settled = 0
+        """How many steps have been settled by these."""
         self.is_second_look = False
+        self.looks_at_all = False
+        self.looked_at = 0
         self.inline_left = world.inline_max
         self._is_starting = False
         self.deferred: set[str] = set()
@@ -38,12 +45,13 @@ class StepDecisions:
     def raise_event(self, event: happened.FlowEvent) -> None:
         self.flow = evolve(self.flow, event)
         self.events.append(event)
+        self.settled += type(event) in _SETTLING
 
     def begin(
         self, started: happened.FlowStarted, *, inherited: Mapping[str, Mapping[str, Any]]
     ) -> None:
         """Start the flow; steps that a fork inherits are done with their earlier outputs."""
-        self._is_starting = True
+        self._is_starting = self.looks_at_all = True
         self.raise_event(started)
         for step_id, outputs in inherited.items():
             self.complete_step_with(self.flow.step(step_id), outputs)

@@ -10,12 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.flow_bench import OUTPUT, FlowBench, optional, requires, step
+from tests.support.flow_bench import OUTPUT, FlowBench, PythonScripts, optional, requires, step
 from workflows.flows.domain import codec, history, snapshot
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
+from workflows.flows.domain.outlook import is_needed
 
 NAMES = ["a", "b", "c", "d", "e"]
 COLLECT = st.sampled_from(["first", "last", "some", "all", "none"])
@@ -52,6 +53,7 @@ def definitions(draw: st.DrawFn) -> list[dict[str, Any]]:
 def run(bench: FlowBench, data: st.DataObject) -> None:
     """Deliver results, retries, duplicates and stray looks in any order until nothing is open."""
     for _ in range(ENDLESS):
+        assert_all_that_is_pending_is_needed(bench)
         todo = [
             (step_id, item)
             for step_id, execution in bench.flow.executions.items()
@@ -138,6 +140,13 @@ def started(steps: list[dict[str, Any]], data: st.DataObject) -> FlowBench | Non
     except FlowInvalid:
         return None  # An input is missing: nothing was started.
     return bench
+
+
+def assert_all_that_is_pending_is_needed(bench: FlowBench) -> None:
+    """A decision looks only at those whom its events may concern: it must not overlook one."""
+    if not bench.flow.is_terminal:
+        pending = list(bench.flow.pending_steps())
+        assert [one for one in pending if is_needed(bench.flow, one, PythonScripts())] == pending
 
 
 def assert_state_is_what_the_events_say(bench: FlowBench, data: st.DataObject) -> None:
