@@ -13,7 +13,7 @@ from events.domain.principal import Principal
 from events.fanout import conversation, feed, reads, refusal, rights
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, handshakes, recording
+from ledger import authority, disclosing, handshakes
 from ledger.authority import Holder
 
 rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
@@ -63,6 +63,6 @@ def _admit(scope: Message) -> tuple[Audience, Principal]:
     holder = handshakes.holder_of(scope)
     if holder.is_agent:
         with context.acting(holder.principal, origin=Origin(caller_type="socket")):
-            recording.note_read("event.read")
+            disclosing.note_read("event.read")
     key = (holder.principal, holder.session_key)
     return Audience(key, HolderWatches(holder)), holder.principal

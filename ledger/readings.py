@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from events.domain.errors import NotFound
-from ledger import authority, capabilities, recording
+from ledger import authority, capabilities, disclosing, recording
 from ledger.authority import Holder
 from ledger.domain.capability import CapabilityMissing
 
@@ -105,10 +105,10 @@ def show(type_: str, id_: str, *, holder: Holder) -> dict[str, Any]:
     found = thing(type_, id_)
     if found is None:
         _demand_somewhere(reading, holder)
-        recording.note_read(reading.capability, target_id=id_[:200])
+        disclosing.note_read(reading.capability, target_id=id_[:200])
         raise ThingNotFound(type_, id_)
     holder.demand(reading.capability, found)
-    recording.note_read(reading.capability, target_id=id_)
+    disclosing.note_read(reading.capability, target_id=id_)
     return reading.show(found)
 
 
@@ -120,7 +120,7 @@ def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -
     """
     reading = get(type_)
     _demand_somewhere(reading, holder)
-    recording.note_read(reading.capability)
+    disclosing.note_read(reading.capability)
     rows = reading.visible_to(holder).order_by("pk")
     if after:
         try:

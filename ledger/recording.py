@@ -1,4 +1,4 @@
-"""Put on record what is done, refused and shown: with it, instead of it, before it.
+"""Put on record what is done and what is refused: with it, and instead of it.
 
 `recorded` is the one durable transaction of an accountable service: the change and its
 entry commit together, or neither does. Who acts is what the credential said at the edge.
@@ -6,10 +6,9 @@ Triggers say the same again: see `ledger.accountable`.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -28,19 +27,16 @@ from ledger.approving.gate import ApprovalNeeded, Leave
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
-    WHOLE_ANSWER,
     Action,
     Authority,
     Idempotency,
     Kind,
     Proof,
-    Read,
     Status,
     Target,
     kind_and_status,
 )
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
-from ledger.domain.disclosure import MADE_NOW, AccessReasonRequired, LedgerUnavailable
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Undoing
 from ledger.entries import Draft, PoliciesMoved
@@ -48,8 +44,6 @@ from ledger.models import Approval
 from ledger.reversing import Ongoing
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -106,8 +100,18 @@ def recorded_in_transaction(action: Action) -> Iterator[Proof]:
         _append(proof, granted)
 
 
+def check_principal(capability_id: str) -> None:
+    """Go on only if the capability is for the kind of principal that acts.
+
+    :raises PrincipalNotAllowed: if it is not.
+    """
+    kind = context.current().principal.kind
+    if kind not in capabilities.get(capability_id).principals:
+        raise PrincipalNotAllowed(capability_id, kind)
+
+
 def _begin(action: Action) -> Approval | None:
-    _check_principal(action.capability)
+    check_principal(action.capability)
     granted = gate.enter(action, context.current())
     if action.idempotency is not None:
         entries.claim(action, action.idempotency)
@@ -224,69 +228,6 @@ def _standing_mandate(action: Action) -> Mandate | None:
     return None if by is None else Mandate(delegation_id=None, delegated_by=by)
 
 
-def disclosed(read: Read, reveal: Callable[[], T]) -> T:
-    """Commit that `read` happens, then return what `reveal` reveals.
-
-    What it reveals is never kept to answer a repeated request: that is another look.
-
-    :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
-    :raises AccessReasonRequired: if nobody says why, and the capability asks for it.
-    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
-    :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
-    """
-    _check_principal(read.capability)
-    if capabilities.get(read.capability).asks_why and not read.reason:
-        raise AccessReasonRequired(read.capability)
-    _commit_read(read)
-    idempotency.current_exchange().is_private = True
-    return reveal()
-
-
-def shows_secret(proof: Proof) -> None:
-    """Put on record, with the action that makes a secret, that its maker will see it, once."""
-    read = Read(
-        name=f"{proof.target.type}.show_secret",
-        target=proof.target,
-        capability=proof.action.capability,
-        fields=("secret",),
-        reason=MADE_NOW,
-    )
-    entries.append(_draft_of_read(read, delegations.mandate_of(context.current().principal)))
-
-
-def note_read(
-    capability_id: str, *, target_id: str = "", reason: str = "", is_within_scope: bool = True
-) -> None:
-    """Put on record what an agent is about to read, and take it out of its budgets.
-
-    `is_within_scope`: false of what every agent may read, whatever its delegation covers.
-
-    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
-    :raises LedgerUnavailable: if it cannot be recorded.
-    """
-    id_ = capability_id
-    target = Target(type=capabilities.get(id_).resource, id=target_id or UNKNOWN_TARGET)
-    read = Read(name=id_, target=target, capability=id_, fields=WHOLE_ANSWER, reason=reason)
-    if is_within_scope:
-        _check_principal(read.capability)
-    _commit_read(read, is_within_scope=is_within_scope)
-
-
-def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
-    try:
-        with db_transaction.atomic(durable=True):
-            mandate = delegations.charge(
-                read.capability, read.target, {}, is_within_scope=is_within_scope
-            )
-            entries.append(_draft_of_read(read, mandate))
-    except DatabaseError as error:
-        logger.exception("A look into private data was withheld.", extra={"action": read.name})
-        raise LedgerUnavailable from error
-    except (Forbidden, Throttled) as why:
-        denied(read.capability, target_id=read.target.id, why=why)
-        raise
-
-
 def note_request(capability_id: str, *, target_id: str = "") -> None:
     """Put on record what an agent asks for where the change itself has another record.
 
@@ -302,25 +243,6 @@ def note_request(capability_id: str, *, target_id: str = "") -> None:
     except (Forbidden, Throttled) as why:
         refused(action, why)
         raise
-
-
-def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
-    happened = context.current()
-    return Draft(
-        id=new_id(),
-        occurred_at=timezone.now(),
-        name=read.name,
-        version=read.version,
-        kind=Kind.READ,
-        status=Status.SUCCEEDED,
-        target=read.target,
-        authority=entries.authority_of(read.capability, {}, happened, source=read.source),
-        happened=happened,
-        reason=read.reason,
-        fields=tuple(sorted(read.fields)),
-        policy=read.policy,
-        mandate=mandate,
-    )
 
 
 def _append(proof: Proof, granted: Approval | None) -> None:
@@ -389,9 +311,3 @@ def _draft(
         workflow_step_id=action.workflow_step_id,
         kept=tuple(notes.kept),
     )
-
-
-def _check_principal(capability_id: str) -> None:
-    kind = context.current().principal.kind
-    if kind not in capabilities.get(capability_id).principals:
-        raise PrincipalNotAllowed(capability_id, kind)

@@ -17,7 +17,7 @@ from events import context
 from events.domain import canonical
 from events.domain.context import Origin
 from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
-from ledger import authority, commands, idempotency, readings, recording
+from ledger import authority, commands, disclosing, idempotency, readings
 from ledger.approving import consent, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
@@ -151,7 +151,7 @@ def _list(holder: Holder, asked: JSON) -> JSON:
         size = asked.get("limit", readings.PAGE_MAX)
         found = readings.page(type_, holder=holder, after=asked.get("after", ""), size=size)
         return {"outcome": "found", "type": type_, "items": found}
-    recording.note_read("agent.read", target_id=holder.principal.id, is_within_scope=False)
+    disclosing.note_read("agent.read", target_id=holder.principal.id, is_within_scope=False)
     return {
         "outcome": "found",
         "commands": [_described(each) for each in commands.every() if _reaches(holder, each)],
@@ -227,7 +227,7 @@ def _once(holder: Holder, asked: JSON) -> idempotency.Request:
 
 def _status(holder: Holder, asked: JSON) -> JSON:
     id_ = _uuid(asked["approval_id"])
-    recording.note_read("approval.read", target_id=asked["approval_id"], is_within_scope=False)
+    disclosing.note_read("approval.read", target_id=asked["approval_id"], is_within_scope=False)
     row = None if id_ is None else Approval.objects.filter(pk=id_).first()
     # What others have asked for is none of an agent's business: not even that there is any.
     if row is None or row.requested_by != str(holder.principal):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from console.views.events import pages
-from ledger import authority, conf, exporting, recording, seals, soundness, witnesses
+from ledger import authority, conf, disclosing, exporting, seals, soundness, witnesses
 from ledger.domain.action import REASON_CHARS_MAX, Read, Target
 from ledger.exporting import NothingSealed
 from ledger.models import Checkpoint, Witness
@@ -93,7 +93,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         reason=form.cleaned_data["reason"],
     )
     try:
-        lines = recording.disclosed(read, exporting.export_run)
+        lines = disclosing.disclosed(read, exporting.export_run)
     except NothingSealed as why:
         messages.error(request, f"{why} {why.hint}")
         return redirect("console:seals")

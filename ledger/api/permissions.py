@@ -18,7 +18,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, idempotency, reasons, recording
+from ledger import authority, disclosing, idempotency, reasons, recording
 from ledger.approving import consent
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
 from ledger.domain.action import TARGET_CHARS_MAX
@@ -104,7 +104,7 @@ def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
         return True
     if request.method in SAFE_METHODS:
         why = reasons.access_reason(request)
-        recording.note_read(capability_id, target_id=_named(view), reason=why)
+        disclosing.note_read(capability_id, target_id=_named(view), reason=why)
     elif getattr(view, "journalled", False):
         recording.note_request(capability_id, target_id=_named(view))
     return True
@@ -116,7 +116,7 @@ def _noted_anyway(view: "APIView", request: Request) -> bool:
         _keep_to_itself(request)
         as_what = getattr(view, "noted_as", {}).get(_action(view, request))
         if as_what is not None:
-            recording.note_read(as_what, target_id=_named(view), is_within_scope=False)
+            disclosing.note_read(as_what, target_id=_named(view), is_within_scope=False)
     return True
 
 

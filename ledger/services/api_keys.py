@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
-from ledger import credentials, giving, recording
+from ledger import credentials, disclosing, giving, recording
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -217,5 +217,5 @@ def _insert(
     key.save(force_insert=True)
     proof.refers_to(key.pk)
     proof.says(f"Issued to {owner.get_username()}: {', '.join(key.scopes)}.")
-    recording.shows_secret(proof)
+    disclosing.shows_secret(proof)
     return key, secret

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
-from ledger import credentials, giving, recording
+from ledger import credentials, disclosing, giving, recording
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -142,7 +142,7 @@ def issue_agent_key(
         )
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
-        recording.shows_secret(proof)
+        disclosing.shows_secret(proof)
         _emit_key("agent_key.issued", key)
     return key, written
 

@@ -18,7 +18,7 @@ from events.domain.subscription import MESSAGE_BYTES_MAX
 from events.fanout import conversation, feed, reads, refusal
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, handshakes, recording
+from ledger import authority, disclosing, handshakes
 from ledger.authority import Holder
 from workflows.flows import live
 from workflows.flows.frames import KINDS, ArgyllFraming
@@ -109,6 +109,6 @@ def _admit(scope: Message) -> tuple[Audience, Principal]:
     holder = handshakes.holder_of(scope)
     if holder.is_agent:
         with context.acting(holder.principal, origin=Origin(caller_type="socket")):
-            recording.note_read("flow.read")
+            disclosing.note_read("flow.read")
     key = ("engine", holder.principal, holder.session_key)
     return Audience(key, HolderWatches(holder)), holder.principal

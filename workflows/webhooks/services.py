@@ -16,7 +16,7 @@ from events import selectors as log
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
-from ledger import recording
+from ledger import disclosing, recording
 from ledger.domain.action import Action, Kind, Target
 from workflows.egress import client
 from workflows.egress.refusals import EgressFailed, EgressRefused
@@ -105,7 +105,7 @@ def create_subscription(
         secret = _new_secret(subscription)
         _record(subscription, "subscription.created", url=url, events=names)
         proof.refers_to(subscription.pk)
-        recording.shows_secret(proof)
+        disclosing.shows_secret(proof)
     subscription.refresh_from_db()
     return subscription, secret
 
@@ -201,7 +201,7 @@ def rotate_secret(*, subscription_id: UUID) -> tuple[Subscription, str]:
         _secrets(subscription).update(retires_at=timezone.now() + SECRET_OVERLAP)
         secret = _new_secret(subscription)
         _record(subscription, "secret.rotated")
-        recording.shows_secret(proof)
+        disclosing.shows_secret(proof)
     return subscription, secret
 
 

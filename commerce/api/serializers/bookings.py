@@ -22,7 +22,7 @@ from commerce.models.constraints import choices
 from commerce.services import travellers
 from commerce.services.bookings import Wanted
 from commerce.vault import Envelope
-from ledger import authority, recording
+from ledger import authority, disclosing, recording
 from ledger.bodies import Body
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import CapabilityMissing
@@ -64,7 +64,7 @@ def shown_to(request: Any, personal: Envelope | None, *, of: Target) -> dict[str
             fields=personal.fields,
             reason=reason,
         )
-        return recording.disclosed(read, personal.open)
+        return disclosing.disclosed(read, personal.open)
     if reason:
         why = CapabilityMissing(READ_PERSONAL)
         recording.denied(READ_PERSONAL, target_id=of.id, target_type=of.type, why=why)

@@ -26,7 +26,7 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
-from ledger import authority, recording
+from ledger import authority, disclosing, recording
 from ledger.authority import AUTHENTICATED, Holder
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
@@ -67,7 +67,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
             source=_BY_GRANT if access else "",
             policy=selectors.policy_of(access) if access else "",
         )
-        return recording.disclosed(read, lambda: _download(rendition))
+        return disclosing.disclosed(read, lambda: _download(rendition))
 
     @extend_schema(responses=DocumentAccessOut(many=True), filters=False)
     @action(

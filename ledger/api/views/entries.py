@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger import exporting, recording, timelines
+from ledger import disclosing, exporting, timelines
 from ledger.api.filters import EntryFilters
 from ledger.api.serializers.entries import (
     EntryDetailOut,
@@ -143,7 +143,7 @@ class Export(APIView):
         of the header `Access-Reason`; without it the answer is a 428.
         """
         asked = _asked(ExportIn, request)
-        lines = recording.disclosed(_export_of(asked, request), lambda: _lines(asked))
+        lines = disclosing.disclosed(_export_of(asked, request), lambda: _lines(asked))
         return StreamingHttpResponse(
             lines,
             content_type="application/jsonl",

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ledger import disclosing
 from ledger import payloads as kept
-from ledger import recording
 from ledger.api.serializers.entries import ContentOut, PayloadOut
 from ledger.api.serializers.payloads import RedactionIn
 from ledger.bodies import QueryIn
@@ -41,7 +41,7 @@ class PayloadContent(APIView):
             fields=(f"{payload.kind} {payload.schema_tag}"[:60],),
             reason=access_reason(request),
         )
-        payload.content = recording.disclosed(read, lambda: kept.content_of(payload))
+        payload.content = disclosing.disclosed(read, lambda: kept.content_of(payload))
         return Response(ContentOut(payload).data, headers={"Cache-Control": "no-store"})
 
 

@@ -16,7 +16,7 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import DocumentNotFound, GranteeUnknown
 from events.ids import new_id
-from ledger import doctor, drift, recording, timelines
+from ledger import disclosing, doctor, drift, timelines
 from ledger.authority import Holder
 from ledger.capabilities import get
 from ledger.domain.action import Read, Target
@@ -297,7 +297,7 @@ def opened_under(access: DocumentAccess) -> None:
         source="grant",
         policy=selectors.policy_of(access),
     )
-    recording.disclosed(read, lambda: None)
+    disclosing.disclosed(read, lambda: None)
 
 
 def holder_of_everything() -> Holder:

@@ -3,7 +3,7 @@ from django.db import connection, transaction
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import doctor, recording
+from ledger import disclosing, doctor
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
 from ledger.services import seals
@@ -99,7 +99,7 @@ class TestDisclosures:
     def test_show_one_that_names_no_field(self) -> None:
         read = Read(name="thing.look", target=THING, capability="api_key.read", fields=("name",))
         with context.acting(SYSTEM):
-            recording.disclosed(read, lambda: None)
+            disclosing.disclosed(read, lambda: None)
         assert doctor.disclosures_name_fields() == []
 
         tamper("UPDATE ledger_disclosure SET disclosed_fields = '{}'")

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import drift, recording, timelines, verifier
+from ledger import disclosing, drift, recording, timelines, verifier
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.drift import DriftCheck, Mark
 from ledger.models import ApiKey, Entry
@@ -334,4 +334,4 @@ def test_a_look_is_committed_before_its_value_leaves() -> None:
             return Entry.objects.filter(action_name="thing.look").exists()
 
     with context.acting(CLERK):
-        assert recording.disclosed(read, reveal)
+        assert disclosing.disclosed(read, reveal)

@@ -15,10 +15,9 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import DomainError
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import entries, recording
+from ledger import disclosing, entries, recording
 from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
-from ledger.domain.disclosure import LedgerUnavailable
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
 from ledger.models import ApiKey, Entry
@@ -249,38 +248,6 @@ class TestRefused:
         assert not Entry.objects.exists()
 
 
-class TestDisclosed:
-    READ = Read(
-        name="traveller.read_personal",
-        target=Target(type="traveller", id="t1"),
-        capability="traveller.read_personal",
-        fields=("phone", "email"),
-        reason="a call",
-    )
-
-    def test_is_on_record_before_the_value_leaves(self) -> None:
-        def reveal() -> int:
-            assert not connection.in_atomic_block
-            return Entry.objects.count()
-
-        assert recording.disclosed(self.READ, reveal) == 1
-        entry = Entry.objects.select_related("disclosure").get()
-        assert entry.action_kind == "read"
-        assert entry.disclosure.disclosed_fields == ["email", "phone"]
-        assert entry.disclosure.reason_code == "a call"
-
-    def test_withholds_the_value_when_it_cannot_be_recorded(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(_draft: object) -> None:
-            raise DatabaseError
-
-        monkeypatch.setattr(entries, "append", fail)
-
-        with pytest.raises(LedgerUnavailable):
-            recording.disclosed(self.READ, lambda: pytest.fail("it was revealed"))
-
-
 class TestTheDatabase:
     def test_refuses_a_change_without_an_entry(self, alice: User) -> None:
         with pytest.raises(IntegrityError, match="not on record in the ledger"):
@@ -337,7 +304,13 @@ class TestTheDatabase:
     def test_lets_no_record_change(self, table: str, verb: str) -> None:
         with recorded(an_action()):
             pass
-        recording.disclosed(TestDisclosed.READ, lambda: None)
+        read = Read(
+            name="thing.read",
+            target=Target(type="thing", id="t1"),
+            capability="api_key.read",
+            fields=("all",),
+        )
+        disclosing.disclosed(read, lambda: None)
         column = "id" if table == "ledger_entry" else "entry_id"
         tail = " CASCADE" if verb.startswith("TRUNCATE") else ""
 

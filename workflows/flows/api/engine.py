@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from events import context
 from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Throttled, Unavailable
 from events.domain.principal import Principal, PrincipalKind
-from ledger import authority, recording
+from ledger import authority, disclosing, recording
 from ledger.authority import Holder
 from ledger.credentials import CredentialRefused
 from workflows.flows import engine, listing, selectors, services
@@ -159,7 +159,7 @@ def _admit(holder: Holder, capability: str) -> None:
         raise why
     if holder.is_agent and capability.endswith(".read"):
         # What it changes has entries of its own.
-        recording.note_read(capability)
+        disclosing.note_read(capability)
 
 
 _STATUS: dict[type[DomainError], HTTPStatus] = {

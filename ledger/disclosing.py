@@ -1,0 +1,108 @@
+"""Put on record what is shown, before it is shown: a look cannot be taken back.
+
+`disclosed` is for who looks into private data, `note_read` for whatever an agent reads. Either
+commits the entry first; if it cannot be written, nothing leaves.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import Error as DatabaseError
+from django.db import transaction as db_transaction
+from django.utils import timezone
+
+from events import context
+from events.domain.errors import Forbidden, Throttled
+from events.ids import new_id
+from ledger import capabilities, delegations, entries, idempotency, recording
+from ledger.delegations import Mandate
+from ledger.domain.action import UNKNOWN_TARGET, WHOLE_ANSWER, Kind, Proof, Read, Status, Target
+from ledger.domain.disclosure import MADE_NOW, AccessReasonRequired, LedgerUnavailable
+from ledger.entries import Draft
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def disclosed(read: Read, reveal: Callable[[], T]) -> T:
+    """Commit that `read` happens, then return what `reveal` reveals.
+
+    What it reveals is never kept to answer a repeated request: that is another look.
+
+    :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
+    :raises AccessReasonRequired: if nobody says why, and the capability asks for it.
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
+    :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
+    """
+    recording.check_principal(read.capability)
+    if capabilities.get(read.capability).asks_why and not read.reason:
+        raise AccessReasonRequired(read.capability)
+    _commit_read(read)
+    idempotency.current_exchange().is_private = True
+    return reveal()
+
+
+def shows_secret(proof: Proof) -> None:
+    """Put on record, with the action that makes a secret, that its maker will see it, once."""
+    read = Read(
+        name=f"{proof.target.type}.show_secret",
+        target=proof.target,
+        capability=proof.action.capability,
+        fields=("secret",),
+        reason=MADE_NOW,
+    )
+    entries.append(_draft_of_read(read, delegations.mandate_of(context.current().principal)))
+
+
+def note_read(
+    capability_id: str, *, target_id: str = "", reason: str = "", is_within_scope: bool = True
+) -> None:
+    """Put on record what an agent is about to read, and take it out of its budgets.
+
+    `is_within_scope`: false of what every agent may read, whatever its delegation covers.
+
+    :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
+    :raises LedgerUnavailable: if it cannot be recorded.
+    """
+    id_ = capability_id
+    target = Target(type=capabilities.get(id_).resource, id=target_id or UNKNOWN_TARGET)
+    read = Read(name=id_, target=target, capability=id_, fields=WHOLE_ANSWER, reason=reason)
+    if is_within_scope:
+        recording.check_principal(read.capability)
+    _commit_read(read, is_within_scope=is_within_scope)
+
+
+def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
+    try:
+        with db_transaction.atomic(durable=True):
+            mandate = delegations.charge(
+                read.capability, read.target, {}, is_within_scope=is_within_scope
+            )
+            entries.append(_draft_of_read(read, mandate))
+    except DatabaseError as error:
+        logger.exception("A look into private data was withheld.", extra={"action": read.name})
+        raise LedgerUnavailable from error
+    except (Forbidden, Throttled) as why:
+        recording.denied(read.capability, target_id=read.target.id, why=why)
+        raise
+
+
+def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
+    happened = context.current()
+    return Draft(
+        id=new_id(),
+        occurred_at=timezone.now(),
+        name=read.name,
+        version=read.version,
+        kind=Kind.READ,
+        status=Status.SUCCEEDED,
+        target=read.target,
+        authority=entries.authority_of(read.capability, {}, happened, source=read.source),
+        happened=happened,
+        reason=read.reason,
+        fields=tuple(sorted(read.fields)),
+        policy=read.policy,
+        mandate=mandate,
+    )
