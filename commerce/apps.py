@@ -14,6 +14,8 @@ class CommerceConfig(AppConfig):
             checks,
             invariants,
             jobs,
+            people,
+            places,
             projections,
             readings,
             record,
@@ -28,7 +30,6 @@ class CommerceConfig(AppConfig):
         from commerce.reversals import documents as _documents  # noqa: F401, PLC0415
         from commerce.reversals import money as _money  # noqa: F401, PLC0415
         from commerce.reversals import products as _products  # noqa: F401, PLC0415
-        from commerce.services import forgetting  # noqa: F401, PLC0415
 
         post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")
         post_migrate.connect(

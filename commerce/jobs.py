@@ -5,14 +5,13 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from commerce import selectors, timetable
+from commerce import people, selectors, timetable
 from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
 from commerce.schemas import CENTS, CURRENCY, TEXT, TIME, record
 from commerce.services import (
     bookings,
     chargebacks,
     deliveries,
-    forgetting,
     invoices,
     refunds,
     settlement,
@@ -135,10 +134,10 @@ def mark_overdue(claim: Claim) -> dict[str, int]:
 def forget_documents(claim: Claim) -> dict[str, int]:
     """Forget documents of invoices that need be kept no longer."""
     forgotten = 0
-    for subject in forgetting.documents_over(timezone.now())[:SWEEP_MAX]:
+    for subject in people.documents_over(timezone.now())[:SWEEP_MAX]:
         claim.check()
         try:
-            erasures.erase_subject(subject=subject, reason=forgetting.OVER)
+            erasures.erase_subject(subject=subject, reason=people.OVER)
         except SubjectOnHold:
             continue  # A court may ask for it.
         forgotten += 1

@@ -29,6 +29,7 @@ from ledger.domain.erasure import (
 )
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
 from ledger.models import LegalHold, Payload, SubjectKey
+from ledger.searching import Search
 
 PAYLOADS: Final = "ledger.payloads"
 CERTIFICATE: Final = "erasure_certificate/2"
@@ -113,6 +114,12 @@ def declare_subject(type_: str, person_of: PersonOf) -> None:
 def places() -> Mapping[str, Place]:
     """Return every place, by name."""
     return _PLACES
+
+
+def searched() -> set[str]:
+    """Return every column that is searched when somebody is forgotten, as `app.Model.column`."""
+    searches = [place.handle for place in _PLACES.values() if isinstance(place.handle, Search)]
+    return {name for search in searches for texts in search.texts for name in texts.names()}
 
 
 def preview_in_transaction(subject: str, *, at: datetime) -> Certificate:

@@ -23,7 +23,7 @@ from ledger.models import (
     LegalHold,
     Payload,
 )
-from ledger.searching import Texts
+from ledger.searching import Search, Texts
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
 ONLY_GROWS = "The table only grows, and seals stand on it; texts in it name nobody by rule."
@@ -83,12 +83,12 @@ for _place in (
     Place(
         name="ledger.entries",
         holds="Reasons and summaries of entries",
-        handle=Texts(rows=_entries, columns=("body",), because=ONLY_GROWS).handle,
+        handle=Search(Texts(rows=_entries, columns=("body",), because=ONLY_GROWS)),
     ),
     Place(
         name="ledger.approvals",
         holds="Reasons of approvals, delegations and holds, and comments on them",
-        handle=searching.handled_by(
+        handle=Search(
             Texts(rows=Approval.objects.all, columns=("title", "reason"), because=ONLY_GROWS),
             Texts(rows=ApprovalVote.objects.all, columns=("comment",), because=ONLY_GROWS),
             Texts(rows=Delegation.objects.all, columns=("reason",), because=ONLY_GROWS),
@@ -99,7 +99,7 @@ for _place in (
     Place(
         name="events.log",
         holds="What happened, as it was told",
-        handle=searching.handled_by(
+        handle=Search(
             Texts(rows=StoredEvent.objects.all, columns=("data",), because=LOG_ONLY_GROWS),
             Texts(rows=EventPayload.objects.all, columns=("body",), because=LOG_ONLY_GROWS),
             # Only a shortcut: it is taken anew.
@@ -109,7 +109,7 @@ for _place in (
     Place(
         name="admin.log",
         holds="What was done by hand in the admin",
-        handle=Texts(rows=LogEntry.objects.all, columns=("object_repr", "change_message")).handle,
+        handle=Search(Texts(rows=LogEntry.objects.all, columns=("object_repr", "change_message"))),
     ),
 ):
     erasure.declare_place(_place)

@@ -35,9 +35,6 @@ Change = Callable[[Any, Sequence[str]], dict[str, Any]]
 """Takes a row and what is sought; returns the columns to write."""
 
 
-_SEARCHED: "list[Texts]" = []
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
     """Columns into which anybody may have written something: text, JSON, or bytes.
@@ -52,11 +49,13 @@ class Texts:
     keeps: Q | None = None
     because: str = ""
 
-    def __post_init__(self) -> None:
-        _SEARCHED.append(self)
+    def names(self) -> set[str]:
+        """Return the columns, as `app.Model.column`."""
+        table = self.rows().model._meta.label  # noqa: SLF001 (Django's own spelling)
+        return {f"{table}.{column}" for column in self.columns}
 
     def handle(self, person: Person, proof: Proof | None) -> Iterator[Finding]:
-        """Take the person's values out of the rows. For `erasure.Place`."""
+        """Take the person's values out of the rows."""
         if not person.sought:
             return
         found = matching(self.rows(), self.columns, person.sought)
@@ -86,23 +85,16 @@ class Texts:
         return {column: value for column, value in after.items() if value != before[column]}
 
 
-def searched() -> set[str]:
-    """Return every column that is searched when somebody is forgotten, as `app.Model.column`."""
-    return {
-        f"{each.rows().model._meta.label}.{column}"  # noqa: SLF001 (Django's own spelling)
-        for each in _SEARCHED
-        for column in each.columns
-    }
+class Search:
+    """What forgets a person in a place that consists of texts: the `handle` of such a place."""
 
+    def __init__(self, *texts: Texts) -> None:
+        self.texts = texts
 
-def handled_by(*texts: Texts) -> Callable[[Person, Proof | None], Iterable[Finding]]:
-    """Return the handler of a place that consists of several tables."""
-
-    def handle(person: Person, proof: Proof | None) -> Iterator[Finding]:
-        for each in texts:
+    def __call__(self, person: Person, proof: Proof | None) -> Iterator[Finding]:
+        """Take the person's values out of all of them."""
+        for each in self.texts:
             yield from each.handle(person, proof)
-
-    return handle
 
 
 def matching(rows: QuerySet[Any], columns: Iterable[str], sought: Iterable[str]) -> QuerySet[Any]:

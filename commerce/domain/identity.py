@@ -3,7 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+PERSONAL_FIELDS: Final = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "date_of_birth",
+    "document_number",
+    "special_requests",
+)
 
 _SOUGHT_CHARS_MIN = 5
 _SURNAME_CHARS_MIN = 3

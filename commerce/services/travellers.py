@@ -8,9 +8,9 @@ from django.utils import timezone
 from commerce import projections, vault
 from commerce.domain.booking.messages import ChangeRoster, RosterChange
 from commerce.domain.booking.refusals import TravellerNotOnBooking
+from commerce.domain.identity import PERSONAL_FIELDS
 from commerce.models import Traveller, TravellerPersonal
 from commerce.services import bookings
-from commerce.services.forgetting import PERSONAL_FIELDS
 from commerce.vault import Envelope
 from events import context, executor
 from events.domain.errors import Conflict

@@ -1,9 +1,9 @@
 """Where flows may hold something about people, beside the log of what happened in them."""
 
-from ledger import erasure, searching
+from ledger import erasure
 from ledger.domain.erasure import Means
 from ledger.erasure import Place
-from ledger.searching import Texts
+from ledger.searching import Search, Texts
 from workflows.flows.models import AwaitedEvent, FlowStart, FlowSummary, Remembered
 
 IN_USE = "It is a rule in use: change it by hand"
@@ -13,14 +13,16 @@ erasure.declare_place(
     Place(
         name="flows.memory",
         holds="Answers of steps that are remembered",
-        handle=Texts(rows=Remembered.objects.all, columns=("outputs",), means=Means.DELETED).handle,
+        handle=Search(
+            Texts(rows=Remembered.objects.all, columns=("outputs",), means=Means.DELETED)
+        ),
     )
 )
 erasure.declare_place(
     Place(
         name="flows.definitions",
         holds="Attributes, labels and filters of flows, and of what starts them",
-        handle=searching.handled_by(
+        handle=Search(
             Texts(rows=FlowSummary.objects.all, columns=("labels", "error"), because=FOLLOWS),
             Texts(
                 rows=FlowStart.objects.all,

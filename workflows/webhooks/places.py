@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db.models import Q
 
-from ledger import erasure, searching
+from ledger import erasure
 from ledger.domain.erasure import masked_text
 from ledger.erasure import Place
-from ledger.searching import Texts
+from ledger.searching import Search, Texts
 from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus
 
 UNDER_WAY = "The message is still to be sent; once it has been, ask again"
@@ -29,7 +29,7 @@ erasure.declare_place(
     Place(
         name="webhooks.messages",
         holds="Messages to subscribers, and their answers",
-        handle=searching.handled_by(
+        handle=Search(
             Texts(
                 rows=Delivery.objects.all,
                 columns=("body", "error"),

@@ -2,9 +2,9 @@
 
 from django.db.models import Q
 
-from ledger import erasure, searching
+from ledger import erasure
 from ledger.erasure import Place
-from ledger.searching import Texts
+from ledger.searching import Search, Texts
 from workflows.work.domain.life import WAITING, State
 from workflows.work.models import Attempt, Schedule, Work
 
@@ -18,7 +18,7 @@ erasure.declare_place(
     Place(
         name="work.jobs",
         holds="Inputs, results and errors of jobs",
-        handle=searching.handled_by(
+        handle=Search(
             Texts(
                 rows=Work.objects.all,
                 columns=("input", "result", "reason", "last_error"),
