@@ -6,7 +6,7 @@ is what PostgreSQL raises, with the name of the rule that is broken as its const
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
@@ -93,13 +93,15 @@ class RulesOnInsert(RowRules):
     them. Going back restores the CHECK of `RowRules`.
     """
 
+    writes: ClassVar[str] = "INSERT"
+
     def __init__(
         self,
         table: str,
         *,
         columns: Mapping[str, str],
         rules: Mapping[str, str],
-        then: str,
+        then: str = "",
     ) -> None:
         super().__init__(table, columns=columns, rules=rules)
         self.then = then
@@ -134,7 +136,7 @@ END $$
             params=None,
         )
         schema_editor.execute(
-            f"CREATE TRIGGER {self._name} BEFORE INSERT ON {self.table} "
+            f"CREATE TRIGGER {self._name} BEFORE {self.writes} ON {self.table} "
             f"FOR EACH ROW EXECUTE FUNCTION {self._name}()"
         )
 
@@ -152,3 +154,9 @@ END $$
 
     def describe(self) -> str:
         return f"Hold new rows of {self.table} to their rules"
+
+
+class RulesOnWrite(RulesOnInsert):
+    """Hold each row of a `table` that is written anew to `rules`, as it is inserted and updated."""
+
+    writes: ClassVar[str] = "INSERT OR UPDATE"

@@ -39,7 +39,7 @@ RULES: dict[tuple[str, str, str], Iterable[StrEnum]] = {
 DONE = {Status.SUCCEEDED, Status.REVERSED, Status.COMPENSATED}
 
 SOME: dict[str, list[Iterable[StrEnum]]] = {
-    "work_keeps_its_rules": [FINISHED, {State.LEASED, State.CANCELLED}],
+    "work_broken_rule": [FINISHED, {State.LEASED, State.CANCELLED}],
     "ledger_mutation_broken_rule": [
         ENDING,
         {Outcome.FULL, Outcome.PARTIAL},
@@ -80,7 +80,7 @@ STATES: dict[str, Iterable[StrEnum]] = {
     "ledger_entry_keeps_its_rules": Status,
     "work_hand_over": State,
     "work_hand_over_many": State,
-    "work_keeps_its_rules": State,
+    "work_broken_rule": State,
 }
 """Whose states a function means, where it compares a `status`."""
 

@@ -66,6 +66,17 @@ def work_has_a_wake_up() -> list[str]:
     )
 
 
+@check("work-rules", "the rules of work are kept")
+def rules_are_awake() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('%%s: the trigger %%s sleeps', tgrelid::regclass, tgname) FROM pg_trigger
+         WHERE tgname IN ('work_keeps_its_rules', 'work_attempt_keeps_its_rules')
+           AND tgenabled <> 'O' LIMIT %(limit)s
+        """
+    )
+
+
 @check("work-leases", f"no lease is more than {OVERDUE_LEASE_S} s overdue: a sweeper is at work")
 def leases_are_swept() -> list[str]:
     return _sentences(

@@ -12,7 +12,7 @@ from workflows.work.models import Attempt, Work
 
 pytestmark = pytest.mark.django_db
 
-CHECKS = ["I6", "I7", "I8", "I11-work", "work-leases", "work-backlog"]
+CHECKS = ["I6", "I7", "I8", "I11-work", "work-leases", "work-backlog", "work-rules"]
 
 
 def ill() -> list[str]:
@@ -94,6 +94,11 @@ class TestChecks:
 
         assert ill() == ["I11-work"]
 
+    def test_see_rules_that_nobody_keeps(self) -> None:
+        _run_alone("ALTER TABLE work DISABLE TRIGGER work_keeps_its_rules")
+
+        assert ill() == ["work-rules"]
+
 
 class TestCheckup:
     def test_keeps_what_the_doctor_found(self, enqueue: Enqueue) -> None:
@@ -124,6 +129,13 @@ class TestTheJournal:
                 " started_at, ended_at, 'failed', '', '', '' FROM work_attempt"
             )
 
+    def test_counts_from_zero(self, done: WorkRef) -> None:
+        with pytest.raises(Exception, match="work_attempt_counts_from_zero"):
+            Attempt.objects.create(
+                work_id=done.id, attempt=2, fence=-1, worker="w", started_at=timezone.now(),
+                ended_at=timezone.now(), outcome="failed",
+            )  # fmt: skip
+
 
 class TestTheTable:
     @pytest.mark.parametrize(
@@ -142,6 +154,8 @@ class TestTheTable:
             ("status = 'discarded', finished_at = now()", "work_is_discarded_for_a_reason"),
             ("input_hash = 'x'", "work_input_is_here_or_by_hash"),
             ("idempotency_key = 'k'", "work_key_has_a_fingerprint"),
+            ("crashes = -1", "work_counts_from_zero"),
+            ("rings = -1", "work_counts_from_zero"),
         ],
     )
     def test_says_the_rules_again(self, enqueue: Enqueue, change: str, constraint: str) -> None:
