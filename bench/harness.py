@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
+from config import collector
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -53,6 +55,8 @@ def compare(sides: Sequence[Side], *, rounds: int) -> list[Result]:
         for s in sides
     ]
     pairs = list(zip(sides, results, strict=True))
+    # As every process of the product does that serves; it helps each side that runs in this one.
+    collector.spare_what_is_loaded()
     try:
         for number in range(rounds):
             for side, result in pairs if number % 2 == 0 else reversed(pairs):

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
-from config import handlers, mcp_server, sockets  # noqa: E402
+from config import collector, handlers, mcp_server, sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
@@ -19,3 +19,5 @@ application = ProtocolTypeRouter(
         "lifespan": sockets.lifespan,
     }
 )
+
+collector.spare_what_is_loaded()

@@ -4,7 +4,6 @@ The servers start while Django is imported; a child migrates while the rest is i
 and the parts are forked from what is imported by then, which has opened nothing yet.
 """
 
-import gc
 import json
 import os
 import signal
@@ -92,11 +91,10 @@ class Launch:
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
         preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
 
-        from config import parts
+        from config import collector, parts
 
         parts.import_product()
-        gc.collect()
-        gc.freeze()  # What is never collected is never written to, and so stays shared.
+        collector.spare_what_is_loaded()
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
         if self.options.demo_data:

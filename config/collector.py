@@ -1,0 +1,14 @@
+"""Garbage is looked for among what was made since, not among all that a process has loaded."""
+
+import gc
+from typing import Any
+
+
+def spare_what_is_loaded(**_signal: Any) -> None:
+    """Take what there is now out of every later search. For a process that is ready to serve.
+
+    A hundred and sixty thousand objects never go: searching them took a tenth of a flow. In a
+    process that forks, their pages stay shared as well: what is never searched is never written to.
+    """
+    gc.collect()
+    gc.freeze()
