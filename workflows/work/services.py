@@ -63,7 +63,7 @@ def enqueue(  # noqa: PLR0913 (one argument per property of a job)
 
 
 def capability_of(name: str) -> str:
-    """Return the capability that a job needs besides `job.enqueue`; empty if it names none.
+    """Return the capability that having a job done needs, now or by a schedule; empty if none.
 
     :raises KindUnknown: if there is no such kind, or it is not public.
     """

@@ -71,8 +71,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     def create(self, request: Request) -> Response:
         """Enqueue a job. With an idempotency key that is known, answer with that job (200)."""
         asked = _valid(JobIn, request)
-        if needs := services.capability_of(asked["name"]):
-            authority.holder_of(request).demand(needs)
+        _demand_for(asked["name"], request)
         ref = services.enqueue(
             asked.pop("name"), asked.pop("input"), delay=asked.pop("delay_s"),
             only_public=True, **asked,
@@ -131,6 +130,7 @@ class ScheduleViewSet(
     def update(self, request: Request, pk: str) -> Response:
         """Declare the schedule of that name. An unchanged rule keeps its next slot."""
         asked = _valid(ScheduleIn, request)
+        _demand_for(asked["job"], request)
         made = services.schedule(asked.pop("job"), name=pk, only_public=True, **asked)
         return Response(ScheduleOut(made).data)
 
@@ -149,6 +149,11 @@ class ScheduleViewSet(
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return Response(ScheduleOut(Schedule.objects.get(pk=reference)).data)
+
+
+def _demand_for(job: str, request: Request) -> None:
+    if needs := services.capability_of(job):
+        authority.holder_of(request).demand(needs)
 
 
 def _valid(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:

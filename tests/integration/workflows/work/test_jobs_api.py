@@ -5,11 +5,12 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from config.jobs import CHECK
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.work.conftest import Enqueue, row
 from workflows.work import runner
 from workflows.work.domain.claim import WorkRef
-from workflows.work.models import Work
+from workflows.work.models import Schedule, Work
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +212,17 @@ class TestSchedules:
         assert [one["name"] for one in operator.get(SCHEDULES).json()["results"]] == [
             "every.morning"
         ]
+
+    def test_are_not_declared_for_a_job_that_the_caller_may_not_have_done(self) -> None:
+        user = User.objects.create_user("planner")
+        grant(user, "schedule.manage")
+        planner = client_with(issue(user, ["*"])[0])
+        body = {"job": CHECK, "every": "1h", "input": {"nonce": "n"}}
+
+        answer = planner.put(f"{SCHEDULES}/s", body, format="json")
+
+        assert (answer.status_code, answer.json()["code"]) == (403, "capability_missing")
+        assert not Schedule.objects.filter(name="s").exists()
 
     def test_are_switched(self, operator: APIClient) -> None:
         url = f"{SCHEDULES}/s"
