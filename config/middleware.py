@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from django.db import DataError
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
-from config import logs
+from config import logs, problems
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
@@ -65,6 +66,25 @@ class IdempotentExchange(_Middleware):
                 return _kept(exchange, self.answer(request))
             finally:
                 _ended(exchange)
+
+
+class RefusedValues(_Middleware):
+    """Answer 400 where a page asked PostgreSQL for what it cannot hold, such as a NUL.
+
+    Django's admin passes filters of the address on unread. /api has a net of its own.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.answer(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer what a view raised; None if it was something else."""
+        if not isinstance(exception, DataError):
+            return None
+        logger.error("PostgreSQL refused a value that we let through.", exc_info=exception)
+        return problems.bad_request(request, exception)
 
 
 class ResponseHeaders(_Middleware):

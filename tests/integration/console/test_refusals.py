@@ -34,6 +34,18 @@ class TestRefusals:
         assert response.status_code == 403
         assert "This form has gone stale" in response.content.decode()
 
+    @pytest.mark.parametrize(
+        "address",
+        ["/flows/starts/a%00b", "/admin/auth/user/?email__exact=%00"],
+    )
+    def test_an_address_that_no_text_of_the_database_has_is_no_bug(
+        self, admin_client: Client, address: str
+    ) -> None:
+        response = admin_client.get(address)
+
+        assert response.status_code == 400
+        assert "That request made no sense" in response.content.decode()
+
     def test_a_bug_gets_a_page_that_needs_neither_database_nor_session(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
