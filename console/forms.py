@@ -18,6 +18,7 @@ from events.domain.envelope import Category, Stream
 from events.domain.errors import DomainError
 from events.domain.patterns import checked
 from events.domain.streams import key_of
+from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
@@ -25,7 +26,6 @@ from workflows.work.domain.life import State
 from workflows.work.models import WorkQuerySet
 
 POSITION_MAX = 2**53 - 1
-REASON_CHARS_MAX = 500
 NAMES_MAX = 50
 START_STATES = ("on", "off", "paused")
 JSON_CHARS_MAX = 500_000

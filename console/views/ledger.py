@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -10,28 +9,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
+from console.forms import PageForm, ReasonForm
 from console.views.events import pages
 from ledger import authority, conf, disclosing, exporting, seals, soundness, witnesses
-from ledger.domain.action import REASON_CHARS_MAX, Read, Target
+from ledger.domain.action import Read, Target
 from ledger.exporting import NothingSealed
 from ledger.models import Checkpoint, Witness
 
 ROWS = 20
-
-
-class ExportForm(forms.Form):
-    """Why the whole ledger leaves the house."""
-
-    reason = forms.CharField(
-        max_length=REASON_CHARS_MAX,
-        error_messages={"required": "Say why; it is kept with the record."},
-    )
-
-
-class PageForm(forms.Form):
-    """From which seal on the older ones are shown."""
-
-    before = forms.IntegerField(required=False, min_value=1, max_value=1 << 62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +66,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponseBase:
     """Hand out everything that is sealed, with its seals. That it left is on record first."""
     demand(request, "ledger.export")
-    form = ExportForm(request.POST)
+    form = ReasonForm(request.POST)
     if not form.is_valid():
         messages.error(request, str(form.errors["reason"][0]))
         return redirect("console:seals")

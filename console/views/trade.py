@@ -1,7 +1,6 @@
 """Bookings and invoices: what is true now, and beside it how it came to be, live."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from commerce.models import Booking, Chargeback, Invoice
 from console.access import demand, signed_in
 from console.feeds import Feed, feed
 from console.forms import TradeFilters
+from console.tabs import Tab, tab_of
 from console.views.events import pages
 from events.domain.envelope import Stream
 from events.explore import Window
@@ -24,23 +24,12 @@ from ledger import authority
 ROWS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tab:
-    """A status as a filter, with how many there are that the visitor may see."""
-
-    state: str
-    url: str
-    count: int | None
-    is_current: bool
-
-
 @signed_in
 def bookings(request: HttpRequest) -> HttpResponse:
     """Show the newest bookings that fit the filters."""
     demand(request, "booking.read")
     rows = authority.visible(Booking.objects.all(), request, "booking.read")
-    context = {"kind": "booking", "states": list(Status)}
-    return _listing(request, rows, context, template="console/bookings/list.html")
+    return _listing(request, rows, kind="booking", states=list(Status))
 
 
 @signed_in
@@ -48,8 +37,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
     """Show the newest invoices that fit the filters."""
     demand(request, "invoice.read")
     rows = authority.visible(Invoice.objects.select_related("booking"), request, "invoice.read")
-    context = {"kind": "invoice", "states": list(InvoiceStatus)}
-    return _listing(request, rows, context, template="console/invoices/list.html")
+    return _listing(request, rows, kind="invoice", states=list(InvoiceStatus))
 
 
 @signed_in
@@ -91,10 +79,12 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
 
 
 def _listing(
-    request: HttpRequest, rows: QuerySet[Any], context: dict[str, Any], *, template: str
+    request: HttpRequest, rows: QuerySet[Any], *, kind: str, states: Sequence[str]
 ) -> HttpResponse:
-    form = TradeFilters(request.GET, states=context["states"])
-    context |= {"form": form, "tabs": list(_tabs(request.GET, rows, context["states"]))}
+    form = TradeFilters(request.GET, states=states)
+    tabs = list(_tabs(request.GET, rows, f"console:{kind}s", states))
+    context: dict[str, Any] = {"kind": kind, "form": form, "tabs": tabs}
+    template = f"console/{kind}s/list.html"
     if not form.is_valid():
         return render(request, template, context, status=400)
     found = list(form.narrowed(rows).order_by("-id")[: ROWS + 1])
@@ -103,17 +93,11 @@ def _listing(
     return render(request, template, context)
 
 
-def _tabs(query: QueryDict, rows: QuerySet[Any], states: Sequence[str]) -> Iterator[Tab]:
+def _tabs(query: QueryDict, rows: QuerySet[Any], name: str, states: Sequence[str]) -> Iterator[Tab]:
     counts = dict(rows.order_by().values_list("status").annotate(Count("pk")))
-    current = query.get("status", "")
-    yield Tab(state="", url="?", count=sum(counts.values()), is_current=not current)
+    yield tab_of(name, query, "", count=sum(counts.values()))
     for state in states:
-        yield Tab(
-            state=state,
-            url=f"?status={state}",
-            count=counts.get(state, 0),
-            is_current=current == state,
-        )
+        yield tab_of(name, query, state, count=counts.get(state, 0))
 
 
 def _one(rows: QuerySet[Any], request: HttpRequest, capability: str, id_: UUID) -> Any:

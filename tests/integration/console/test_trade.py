@@ -74,6 +74,13 @@ class TestLists:
         assert str(invoice.number) in page_of(client, f"/invoices?number={invoice.number[-3:]}")  # type: ignore[index]
         page_of(client, "/bookings?status=flown", status=400)
 
+    def test_keep_the_number_that_is_sought_from_status_to_status(self, visitor: Visitor) -> None:
+        page = page_of(visitor("booking.read"), "/bookings?number=7&status=on_hold")
+
+        assert 'href="/bookings?number=7"' in page
+        assert 'href="/bookings?number=7&amp;status=confirmed"' in page
+        assert 'href="/bookings?number=7&amp;status=on_hold" aria-current="true"' in page
+
     def test_show_a_single_thing_to_who_may_see_only_that(
         self, visitor: Visitor, booking: Booking
     ) -> None:
