@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from django.db import DataError
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -68,11 +67,8 @@ class IdempotentExchange(_Middleware):
                 _ended(exchange)
 
 
-class RefusedValues(_Middleware):
-    """Answer 400 where a page asked PostgreSQL for what it cannot hold, such as a NUL.
-
-    Django's admin passes filters of the address on unread. /api has a net of its own.
-    """
+class PageRefusals(_Middleware):
+    """Answer a refusal that a page let through with the page that says so. /api has DRF for it."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.answer(request)
@@ -80,11 +76,8 @@ class RefusedValues(_Middleware):
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        """Answer what a view raised; None if it was something else."""
-        if not isinstance(exception, DataError):
-            return None
-        logger.error("PostgreSQL refused a value that we let through.", exc_info=exception)
-        return problems.bad_request(request, exception)
+        """Answer what a view raised; None for a bug, which Django logs and answers."""
+        return problems.refused_page(request, exception)
 
 
 class ResponseHeaders(_Middleware):

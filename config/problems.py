@@ -179,6 +179,22 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return _plain(_body(request, "internal_error"))
 
 
+def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+    """Answer what a page did not expect to be told: that there is no such thing, or not for them.
+
+    Django's admin passes filters of the address on unread: PostgreSQL refuses a NUL in them.
+    """
+    match exception:
+        case errors.NotFound():
+            return page_not_found(request, exception)
+        case errors.Forbidden():
+            return permission_denied(request, exception)
+        case DataError():
+            logger.error("PostgreSQL refused a value that we let through.", exc_info=exception)
+            return bad_request(request, exception)
+    return None
+
+
 def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], dict[str, str]]:
     status = status_of(type(exc))
     body = _document(request, status=status, code=exc.code, detail=str(exc), hint=exc.hint)

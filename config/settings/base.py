@@ -69,7 +69,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.ActingPrincipal",
-    "config.middleware.RefusedValues",
+    "config.middleware.PageRefusals",
     "config.middleware.ResponseHeaders",
     "config.middleware.IdempotentExchange",
     "django.contrib.messages.middleware.MessageMiddleware",

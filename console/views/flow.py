@@ -16,6 +16,7 @@ from console.flows.offers import Act
 from console.flows.page import Look, Page, context, page
 from console.forms import ReasonForm
 from events.domain.errors import DomainError
+from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import authority
 from workflows.flows import explain, services
 from workflows.flows.domain.errors import FlowUnknown
@@ -100,18 +101,22 @@ def _shown(
     return render(request, "console/flows/detail.html", found, status=status)
 
 
+_UNKNOWN = (FlowUnknown, StreamMalformed, StreamTooLong)
+"""What names no stream names no flow."""
+
+
 def _page(flow_id: str, query: Any) -> Page:
     look = Look(query)
     if not look.is_valid():
         raise Http404
     try:
         return page(flow_id, look.cleaned_data)
-    except FlowUnknown as unknown:
+    except _UNKNOWN as unknown:
         raise Http404 from unknown
 
 
 def _flow(flow_id: str) -> Flow:
     try:
         return explain.reached(flow_id).flow
-    except FlowUnknown as unknown:
+    except _UNKNOWN as unknown:
         raise Http404 from unknown

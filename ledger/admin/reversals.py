@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -61,7 +61,11 @@ class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Open the preview of the entry instead of a form of columns."""
-        return HttpResponseRedirect(reverse(_PAGE, args=[UUID(object_id)]))
+        try:
+            entry_id = UUID(object_id)
+        except ValueError as error:
+            raise Http404 from error
+        return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
 
     def reversal(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
         """Show what undoing an entry would do; on POST, do what was shown."""

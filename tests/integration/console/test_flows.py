@@ -156,6 +156,12 @@ class TestDetail:
     def test_knows_no_other_flow(self, visitor: Visitor) -> None:
         page_of(visitor(*READERS), "/flows/nothing", status=404)
 
+    @pytest.mark.parametrize("flow_id", ["x" * 600, "~=", "a%00b"])
+    def test_is_not_there_under_an_id_that_no_flow_can_have(
+        self, visitor: Visitor, flow_id: str
+    ) -> None:
+        page_of(visitor(*READERS), f"/flows/{flow_id}", status=404)
+
     def test_never_lets_an_error_or_an_input_become_markup(self, visitor: Visitor) -> None:
         register("fail", card="required", **{HOSTILE: "output"})
         start("bad", "fail", card=HOSTILE)

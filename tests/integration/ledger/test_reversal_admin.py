@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,6 +11,9 @@ from ledger.models import ReversalStanding
 from tests.integration.ledger.conftest import grant
 from tests.integration.ledger.lamp import Lamp, switch_off, switching
 from tests.integration.ledger.test_standings import CLERK
+
+# Fixed, so that every worker of a parallel run collects the same tests.
+NOBODYS = UUID("01900000-0000-7000-8000-000000000000")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,6 +67,23 @@ class TestThePageOfAnEntry:
         assert b"Glass does not mend." in shown
         assert b"Light a candle." in shown
         assert b"Undo it exactly like this" not in shown
+
+    @pytest.mark.parametrize("of", [f"entry/{NOBODYS}/", "x/change/", "_5F/change/"])
+    def test_is_not_there_for_what_is_no_entry(self, staff: Client, of: str) -> None:
+        answer = staff.get(f"/admin/ledger/reversalstanding/{of}")
+
+        assert answer.status_code == 404
+
+    def test_is_for_readers_of_the_ledger(self, bob: User, client: Client) -> None:
+        entry_id = switch_off()
+        bob.is_staff = True
+        bob.save()
+        client.force_login(bob)
+
+        answer = client.get(page_of(entry_id))
+
+        assert answer.status_code == 403
+        assert "You may not see this" in answer.content.decode()
 
     def test_is_where_the_list_leads(self, staff: Client) -> None:
         entry_id = switch_off()
