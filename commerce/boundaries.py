@@ -7,6 +7,7 @@ from commerce.models import (
     BookingItem,
     Capture,
     Chargeback,
+    ChargebackResolution,
     CreditNote,
     Delivery,
     DocumentAccess,
@@ -42,5 +43,10 @@ declare(ExternalRef, booking="invoice__booking")
 declare(Payment, booking="invoice__booking", invoice="invoice")
 declare(Capture, booking="payment__invoice__booking")
 declare(Chargeback, booking="payment__invoice__booking", invoice="payment__invoice")
+declare(
+    ChargebackResolution,
+    booking="chargeback__payment__invoice__booking",
+    invoice="chargeback__payment__invoice",
+)
 declare(CreditNote, booking="invoice__booking", invoice="invoice")
 declare(Refund, booking="payment__invoice__booking", invoice="payment__invoice")

@@ -8,11 +8,13 @@ from django.utils import timezone
 
 from commerce.domain.booking.state import Status
 from commerce.domain.cancellation import RefundType, Rule
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundMethod
 from commerce.domain.settlement import Report
 from commerce.models import (
     Booking,
     CancellationPolicy,
+    Chargeback,
     ExternalRef,
     Invoice,
     Payment,
@@ -26,6 +28,7 @@ from commerce.ports import notifications
 from commerce.ports.payment import DEMO
 from commerce.services import (
     bookings,
+    chargeback_resolutions,
     chargebacks,
     document_access,
     invoices,
@@ -176,7 +179,7 @@ def _travel(booking: Booking) -> None:
 
 
 def _charge_back(booking: Booking) -> None:
-    """Let a bank take a card payment back, and the customer pay in another way."""
+    """Let a bank take a card payment back, the customer pay otherwise, and the dispute be won."""
     invoice = _invoice(booking)
     known_as = f"pay_{booking.number}"
     at = timezone.now()
@@ -201,6 +204,12 @@ def _charge_back(booking: Booking) -> None:
     with context.acting(notifications.sender(DEMO)):
         chargebacks.note_chargeback(claimed=claimed)
     _pay(Invoice.objects.get(pk=invoice.pk))
+    [taken] = Chargeback.objects.filter(payment__invoice=invoice)
+    chargeback_resolutions.resolve_chargeback(
+        chargeback_id=taken.pk,
+        status=ChargebackStatus.WON,
+        reason="The bank saw who had travelled.",
+    )
 
 
 def _audit(document: Rendition) -> None:

@@ -92,6 +92,22 @@ def chargebacks_add_up() -> list[str]:
     return [f"payment {row[0]}: {row[1]} missing, chargebacks of {row[2]}" for row in found]
 
 
+@check("commerce-resolutions", "what was charged back and not lost comes back, as a payment")
+def resolutions_return_what_was_taken() -> list[str]:
+    found = _rows(
+        "SELECT r.chargeback_id, r.status, r.returned_cents, r.surplus_cents, c.charged_back_cents "
+        "FROM commerce_chargebackresolution r "
+        "JOIN commerce_chargeback c ON c.id = r.chargeback_id "
+        "LEFT JOIN commerce_payment p ON p.id = r.payment_id "
+        "WHERE r.returned_cents <> coalesce(p.amount_cents, 0) OR r.returned_cents "
+        "+ r.surplus_cents <> CASE r.status WHEN 'lost' THEN 0 ELSE c.charged_back_cents END"
+    )
+    return [
+        f"chargeback {row[0]} of {row[4]} is {row[1]}: {row[2]} returned, {row[3]} beyond"
+        for row in found
+    ]
+
+
 @check("commerce-credit-notes", "credit notes never exceed their invoice, nor refunds their note")
 def credit_notes_are_covered() -> list[str]:
     over_invoice = _rows(

@@ -10,12 +10,14 @@ from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
 from commerce.schemas import CENTS, CURRENCY, TEXT, TIME, record
 from commerce.services import (
     bookings,
+    chargeback_resolutions,
     chargebacks,
     deliveries,
     invoices,
     refunds,
     settlement,
 )
+from commerce.services.chargeback_resolutions import Decided
 from commerce.services.chargebacks import Claimed
 from commerce.services.invoices import InvoiceNotDue
 from events import bus
@@ -100,6 +102,17 @@ def reverse_payment(claim: Claim) -> dict[str, Any]:
 def note_chargeback(claim: Claim) -> None:
     """Take off a payment what its provider took back."""
     chargebacks.note_chargeback(claimed=Claimed.from_json(claim.input), claim=claim)
+
+
+@job(
+    chargeback_resolutions.NOTE_RESOLUTION,
+    capability="chargeback.resolve",
+    input_schema=record(provider=TEXT, providerRef=TEXT, status=TEXT, reason=TEXT, occurredAt=TIME),
+    retry=_PROVIDER,
+)
+def note_resolution(claim: Claim) -> None:
+    """Note how a chargeback ended, and book what came back."""
+    chargeback_resolutions.note_resolution(decided=Decided.from_json(claim.input), claim=claim)
 
 
 @job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)

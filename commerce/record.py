@@ -14,6 +14,7 @@ from commerce.domain.refunds import RefundStatus
 from commerce.models import (
     Booking,
     Chargeback,
+    ChargebackResolution,
     CreditNote,
     DocumentAccess,
     Invoice,
@@ -289,6 +290,15 @@ drift.declare_check(
         rows=Chargeback.objects.all,
         mark=Mark(actions=("chargeback.note",), target_type="chargeback"),
         lasting=("chargeback.note",),
+        made_at="noted_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="chargeback_resolved",
+        rows=ChargebackResolution.objects.all,
+        mark=Mark(actions=("chargeback.resolve",), target_type="chargeback"),
+        lasting=("chargeback.resolve",),
         made_at="noted_at",
     )
 )

@@ -16,6 +16,7 @@ from commerce.models import (
     Allocation,
     Booking,
     BookingContact,
+    ChargebackResolution,
     CreditNote,
     DocumentAccess,
     ExternalRef,
@@ -35,9 +36,13 @@ _OPEN = (*_WAITING, InvoiceStatus.OVERDUE.value)
 
 
 def charged_back_cents(*, invoice_id: UUID) -> int:
-    """Return how much of what was paid on an invoice its providers took back."""
-    payments = Payment.objects.filter(invoice=invoice_id)
-    return payments.aggregate(sum=Sum("charged_back_cents"))["sum"] or 0
+    """Return how much of what was paid on an invoice its providers took back, and kept."""
+    return _kept_by_providers(Payment.objects.filter(invoice=invoice_id))
+
+
+def charged_back_on_booking_cents(booking_id: UUID) -> int:
+    """Return how much of what was paid on a booking its providers took back, and kept."""
+    return _kept_by_providers(Payment.objects.filter(invoice__booking=booking_id))
 
 
 def credited_cents(invoice_id: UUID) -> int:
@@ -151,6 +156,12 @@ def policy_of(row: DocumentAccess) -> str:
 def disclosed_target(document: Rendition) -> Target:
     """Return what the entry of whoever opens a document is about: its invoice."""
     return Target(type="invoice", id=str(document.invoice_id))
+
+
+def _kept_by_providers(payments: QuerySet[Payment]) -> int:
+    taken = payments.aggregate(sum=Sum("charged_back_cents"))["sum"] or 0
+    returned = ChargebackResolution.objects.filter(chargeback__payment__in=payments)
+    return taken - (returned.aggregate(sum=Sum("returned_cents"))["sum"] or 0)
 
 
 def _sum(rows: QuerySet[Payment] | QuerySet[CreditNote] | QuerySet[Refund]) -> int:

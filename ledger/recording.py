@@ -38,7 +38,7 @@ from ledger.domain.action import (
 )
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.payload import Kept
-from ledger.domain.reversals import Undoing
+from ledger.domain.reversals import Declaration, Undoing
 from ledger.entries import Draft, PoliciesMoved
 from ledger.models import Approval
 from ledger.reversing import Ongoing
@@ -181,13 +181,15 @@ def step_in_transaction(action: Action, status: Status, summary: str, undoing: U
     return draft.id
 
 
-def befell_too(action: Action, summary: str, *kept: Kept) -> UUID:
+def befell_too(
+    action: Action, summary: str, *kept: Kept, declared: Declaration | None = None
+) -> UUID:
     """Put on record what an action did to a further target, in the caller's transaction.
 
     Whoever did it was let through the gate with the action itself. Return the entry.
     """
     draft = _draft_without_change(action, Status.SUCCEEDED, summary)
-    entries.append(replace(draft, kept=kept))
+    entries.append(replace(draft, kept=kept, declared=declared))
     return draft.id
 
 

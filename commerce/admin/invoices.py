@@ -1,5 +1,6 @@
 """Invoices, payments and money back in the admin."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -9,9 +10,11 @@ from django.utils import timezone
 
 from commerce import selectors
 from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.models import (
     Capture,
     Chargeback,
+    ChargebackResolution,
     CreditNote,
     DocumentAccess,
     ExternalRef,
@@ -23,6 +26,7 @@ from commerce.models import (
     Rendition,
 )
 from commerce.services import (
+    chargeback_resolutions,
     document_access,
     invoices,
     payments,
@@ -196,11 +200,18 @@ class RefundAdmin(LookOnly):
     )
 
 
+def _resolving(status: ChargebackStatus) -> Callable[[Chargeback], object]:
+    return lambda row: chargeback_resolutions.resolve_chargeback(
+        chargeback_id=row.pk, status=status, reason=BY_HAND
+    )
+
+
 @admin.register(Chargeback)
 class ChargebackAdmin(LookOnly):
     reads = "chargeback.read"
     list_display = [
         "payment",
+        "status",
         "provider",
         "provider_ref",
         "claimed_cents",
@@ -209,9 +220,38 @@ class ChargebackAdmin(LookOnly):
         "currency",
         "noted_at",
     ]
-    list_filter = ["provider", "noted_at"]
+    list_filter = ["provider", "noted_at", "resolution__status"]
     search_fields = ["provider_ref", "payment__invoice__number", "=id"]
-    list_select_related = ["payment__invoice"]
+    list_select_related = ["payment__invoice", "resolution"]
+    ordering = ["-noted_at"]
+    actions = ["win", "lose", "withdraw"]
+    win = acting("chargeback.resolve", "It is won", _resolving(ChargebackStatus.WON))
+    lose = acting("chargeback.resolve", "It is lost", _resolving(ChargebackStatus.LOST))
+    withdraw = acting(
+        "chargeback.resolve", "It was withdrawn", _resolving(ChargebackStatus.WITHDRAWN)
+    )
+
+    @admin.display(description="status")
+    def status(self, chargeback: Chargeback) -> str:
+        found = getattr(chargeback, "resolution", None)
+        return found.status if found else ChargebackStatus.OPEN.value
+
+
+@admin.register(ChargebackResolution)
+class ChargebackResolutionAdmin(LookOnly):
+    reads = "chargeback.read"
+    list_display = [
+        "chargeback",
+        "status",
+        "returned_cents",
+        "surplus_cents",
+        "payment",
+        "reason",
+        "noted_at",
+    ]
+    list_filter = ["status", "noted_at"]
+    search_fields = ["chargeback__provider_ref", "=chargeback__id"]
+    list_select_related = ["chargeback", "payment__invoice"]
     ordering = ["-noted_at"]
 
 

@@ -7,6 +7,7 @@ from django_filters import rest_framework as filters
 from commerce import selectors
 from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import Status
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import (
@@ -125,11 +126,17 @@ class ChargebackFilters(filters.FilterSet):
     invoice_id = filters.UUIDFilter(field_name="payment__invoice_id")
     provider = filters.CharFilter()
     provider_ref = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=choices(ChargebackStatus), method="in_status")
     is_disputed = filters.BooleanFilter(field_name="disputed_cents", method="in_dispute")
 
     class Meta:
         model = Chargeback
         fields: list[str] = []
+
+    def in_status(self, rows: QuerySet[Chargeback], name: str, wanted: str) -> QuerySet[Chargeback]:
+        if wanted == ChargebackStatus.OPEN:
+            return rows.filter(resolution=None)
+        return rows.filter(**{f"resolution__{name}": wanted})
 
     def in_dispute(
         self,

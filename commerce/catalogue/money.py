@@ -212,3 +212,25 @@ fact(
     ),
     stream="invoice",
 )
+fact(
+    "chargeback.resolved",
+    "It is decided who keeps what was charged back; what comes back is booked as a payment.",
+    schema=record(
+        chargebackId=ID,
+        paymentId=ID,
+        invoiceId=ID,
+        bookingId=ID,
+        provider=TEXT,
+        providerRef=TEXT,
+        status=one_of("won", "lost", "withdrawn"),
+        chargedBackCents=CENTS,
+        disputedCents=CENTS,
+        returnedCents=CENTS,
+        surplusCents=CENTS,
+        returnedPaymentId=nullable(ID),
+        currency=CURRENCY,
+        reason=TEXT,
+        occurredAt=TIME,
+    ),
+    stream="chargeback",
+)

@@ -11,7 +11,7 @@ from commerce.models.bookings import (
     TravellerCategory,
     TravellerPersonal,
 )
-from commerce.models.chargebacks import Chargeback
+from commerce.models.chargebacks import Chargeback, ChargebackResolution
 from commerce.models.invoices import (
     ExternalRef,
     Invoice,
@@ -52,6 +52,7 @@ __all__ = [
     "CancellationRule",
     "Capture",
     "Chargeback",
+    "ChargebackResolution",
     "CreditNote",
     "Delivery",
     "DeliveryStatus",

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
 from commerce.models import constraints
 from commerce.models.payments import Payment
 from events import append_only
@@ -12,7 +13,7 @@ from events.ids import new_id
 
 @append_only.model
 class Chargeback(models.Model):
-    """One claim, under the provider's own name for it. It is never changed.
+    """What one claim, under the provider's own name for it, takes off one payment. Never changed.
 
     What it took is also counted in `Payment.charged_back_cents`; a trigger keeps the two equal,
     and refunds and chargebacks together within the payment (`commerce_money_back_is_covered`).
@@ -33,7 +34,8 @@ class Chargeback(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["provider", "provider_ref"], name="commerce_chargeback_is_noted_once"
+                fields=["provider", "provider_ref", "payment"],
+                name="commerce_chargeback_is_noted_once",
             ),
             constraints.iso_currency("commerce_chargeback_currency_is_iso"),
             models.CheckConstraint(
@@ -57,3 +59,55 @@ class Chargeback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.provider_ref}"
+
+
+@append_only.model
+class ChargebackResolution(models.Model):
+    """How a chargeback ended. What came back of it is a payment of its own (ADR 0041).
+
+    A trigger has all that was charged back come back when it was won or withdrawn, as that payment
+    or beyond what the invoice asks for (`commerce_resolution_returns_what_was_taken`).
+    """
+
+    chargeback = models.OneToOneField(
+        Chargeback, on_delete=models.PROTECT, primary_key=True, related_name="resolution"
+    )
+    status = models.CharField(
+        max_length=9, choices=[(status.value, status.value) for status in RESOLVED]
+    )
+    returned_cents = models.BigIntegerField()
+    surplus_cents = models.BigIntegerField()
+    payment = models.OneToOneField(
+        Payment, on_delete=models.PROTECT, related_name="returned_by", null=True, blank=True
+    )
+    reason = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in RESOLVED]),
+                name="commerce_resolution_is_final",
+            ),
+            models.CheckConstraint(
+                condition=Q(returned_cents__gte=0, surplus_cents__gte=0),
+                name="commerce_resolution_amounts_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=ChargebackStatus.LOST.value)
+                | Q(returned_cents=0, surplus_cents=0),
+                name="commerce_resolution_that_is_lost_returns_nothing",
+            ),
+            constraints.exactly_when(
+                Q(returned_cents__gt=0),
+                Q(payment__isnull=False),
+                name="commerce_resolution_books_what_it_returns",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason=""), name="commerce_resolution_has_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chargeback}: {self.status}"

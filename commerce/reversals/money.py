@@ -82,8 +82,7 @@ def _entitled_cents(booking: Booking) -> int | None:
     held = Refund.objects.filter(payment__invoice__booking=booking).exclude(status="failed")
     gone_cents = sum(held.values_list("amount_cents", flat=True))
     # What a bank took for the customer, they have.
-    taken = Payment.objects.filter(invoice__booking=booking)
-    gone_cents += sum(taken.values_list("charged_back_cents", flat=True))
+    gone_cents += selectors.charged_back_on_booking_cents(booking.pk)
     return max(0, int(entitlement["amountCents"]) - gone_cents)
 
 

@@ -15,14 +15,14 @@ from commerce import selectors
 from commerce.domain import chargebacks as rules
 from commerce.domain import undoing
 from commerce.domain.booking.snapshot import time_json
-from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted
+from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, Split
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
 from commerce.services import invoices, payments
 from commerce.services.acts import act
 from events import context, recorder
 from ledger import recording, standings, timelines
-from ledger.domain.action import Kind, Proof, Target
+from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.reversals import ReversalKind, Undoing
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, WorkRef
@@ -90,43 +90,54 @@ def take_in(*, claimed: Claimed) -> WorkRef:
     return work
 
 
-def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> Chargeback:
-    """Take off a payment what its provider took back. The job behind `take_in` has a `claim`.
+def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Chargeback]:
+    """Take off payments what their provider took back. The job behind `take_in` has a `claim`.
 
-    One claim is one row, however often it is told. What it claims beyond what is left of the
-    payment has gone back already: that part is disputed. Where one capture was booked as several
-    payments, it comes off the one of which most is left.
+    One claim is noted once, however often it is told. What it claims beyond what is left has gone
+    back already: that part is disputed. Where one capture was booked as several payments, it
+    comes off as many as it takes, those first of which most is left; each has an entry.
 
     :raises CaptureUnknown: if no such capture is booked: worth another try.
     :raises CurrenciesMixed: if it is in another currency than the payment.
     :raises ChargebackContradicted: if it was noted as something else.
     """
-    action = act("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
     # The entry is written when the inner block ends, while the outer one still says why.
-    with ExitStack() as story, recording.recorded(action) as proof:
-        proof.weighs(reported_by_provider=True)
-        proof.weighs(amount_cents=claimed.amount_cents, currency=claimed.currency)
-        invoice, payment = _locked_capture(claimed)
-        chargeback = _known(claimed, payment)
-        if chargeback is None:
-            story.enter_context(context.caused_by(_cause_of(payment)))
-            chargeback = _note(invoice, payment, claimed, proof=proof)
-        else:
+    with ExitStack() as story, recording.recorded(_action(claimed)) as proof:
+        _weigh(claimed, proof=proof)
+        invoice, captured = _locked_capture(claimed)
+        noted = _known(claimed, invoice)
+        if noted:
             proof.changes_nothing()
+        else:
+            [first, *others] = _parts(claimed, captured)
+            story.enter_context(context.caused_by(_cause_of(first[0])))
+            noted = [
+                _note(invoice, *first, claimed, proof=proof),
+                *(_note_too(invoice, *other, claimed) for other in others),
+            ]
         if claim is not None:
-            queue.complete(claim, _result(chargeback))
-    return chargeback
+            queue.complete(claim, _result(noted))
+    return noted
 
 
-def _result(chargeback: Chargeback) -> dict[str, Any]:
+def _action(claimed: Claimed) -> Action:
+    return act("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
+
+
+def _weigh(claimed: Claimed, *, proof: Proof) -> None:
+    proof.weighs(reported_by_provider=True)
+    proof.weighs(amount_cents=claimed.amount_cents, currency=claimed.currency)
+
+
+def _result(noted: list[Chargeback]) -> dict[str, Any]:
     return {
-        "chargebackId": str(chargeback.pk),
-        "chargedBackCents": chargeback.charged_back_cents,
-        "disputedCents": chargeback.disputed_cents,
+        "chargebackIds": [str(each.pk) for each in noted],
+        "chargedBackCents": sum(each.charged_back_cents for each in noted),
+        "disputedCents": sum(each.disputed_cents for each in noted),
     }
 
 
-def _locked_capture(claimed: Claimed) -> tuple[Invoice, Payment]:
+def _locked_capture(claimed: Claimed) -> tuple[Invoice, list[Payment]]:
     captured = Payment.objects.filter(
         capture__provider=claimed.provider,
         capture__provider_ref=claimed.capture_ref,
@@ -137,49 +148,59 @@ def _locked_capture(claimed: Claimed) -> tuple[Invoice, Payment]:
         raise CaptureUnknown(claimed.provider, claimed.capture_ref)
     # The invoice first, then its payments: the order of locks.
     invoice = invoices.locked(invoice_id)
-    locked = list(captured.select_for_update(of=("self",)).order_by("pk"))
-    return invoice, max(locked, key=lambda one: one.amount_cents - selectors.gone_cents(one))
+    of_invoice = captured.filter(invoice=invoice_id)
+    return invoice, list(of_invoice.select_for_update(of=("self",)).order_by("pk"))
 
 
-def _known(claimed: Claimed, payment: Payment) -> Chargeback | None:
-    known = Chargeback.objects.filter(
-        provider=claimed.provider, provider_ref=claimed.provider_ref
-    ).first()
-    if known is None:
-        if claimed.currency != payment.currency:
-            raise CurrenciesMixed(payment.currency, claimed.currency)
-        return None
-    if (known.claimed_cents, known.currency) != (claimed.amount_cents, claimed.currency):
+def _known(claimed: Claimed, invoice: Invoice) -> list[Chargeback]:
+    known = list(
+        Chargeback.objects.filter(provider=claimed.provider, provider_ref=claimed.provider_ref)
+    )
+    if claimed.currency != invoice.currency:
+        raise CurrenciesMixed(invoice.currency, claimed.currency)
+    if known and sum(each.claimed_cents for each in known) != claimed.amount_cents:
         raise ChargebackContradicted(claimed.provider, claimed.provider_ref)
     return known
 
 
-def _note(invoice: Invoice, payment: Payment, claimed: Claimed, *, proof: Proof) -> Chargeback:
-    split = rules.split(
-        claimed_cents=claimed.amount_cents,
-        captured_cents=payment.amount_cents,
-        gone_cents=selectors.gone_cents(payment),
-    )
+def _parts(claimed: Claimed, captured: list[Payment]) -> list[tuple[Payment, Split]]:
+    left_cents = [each.amount_cents - selectors.gone_cents(each) for each in captured]
+    parts = rules.split(claimed_cents=claimed.amount_cents, left_cents=left_cents)
+    return [(captured[place], part) for place, part in parts.items()]
+
+
+def _note_too(invoice: Invoice, payment: Payment, part: Split, claimed: Claimed) -> Chargeback:
+    with (
+        context.caused_by(_cause_of(payment)),
+        recording.recorded_in_transaction(_action(claimed)) as proof,
+    ):
+        _weigh(claimed, proof=proof)
+        return _note(invoice, payment, part, claimed, proof=proof)
+
+
+def _note(
+    invoice: Invoice, payment: Payment, part: Split, claimed: Claimed, *, proof: Proof
+) -> Chargeback:
     chargeback = Chargeback.objects.create(
         payment=payment,
         provider=claimed.provider,
         provider_ref=claimed.provider_ref,
-        claimed_cents=claimed.amount_cents,
-        charged_back_cents=split.charged_back_cents,
-        disputed_cents=split.disputed_cents,
+        claimed_cents=part.charged_back_cents + part.disputed_cents,
+        charged_back_cents=part.charged_back_cents,
+        disputed_cents=part.disputed_cents,
         currency=claimed.currency,
         reason=claimed.reason,
         occurred_at=claimed.occurred_at,
     )
     proof.refers_to(chargeback.pk)
     proof.says(
-        f"{claimed.provider} claims {claimed.amount_cents} {claimed.currency} cents: "
-        f"{split.charged_back_cents} charged back, {split.disputed_cents} disputed."
+        f"{claimed.provider} claims {chargeback.claimed_cents} {claimed.currency} cents: "
+        f"{part.charged_back_cents} charged back, {part.disputed_cents} disputed."
     )
     proof.cannot_be_undone("The provider has taken the money.", follow_ups=(undoing.RECORD_AGAIN,))
-    if split.charged_back_cents:
-        payments.take_back(invoice, payment, amount_cents=split.charged_back_cents, proof=proof)
-        _undo_payment(payment, split.charged_back_cents, proof=proof)
+    if part.charged_back_cents:
+        payments.take_back(invoice, payment, amount_cents=part.charged_back_cents, proof=proof)
+        _undo_payment(payment, part.charged_back_cents, proof=proof)
         _tell_invoice(invoice, payment, chargeback)
     _tell(invoice, payment, chargeback)
     return chargeback

@@ -174,6 +174,42 @@ def book_captured(
     return payment
 
 
+def book_returned(
+    invoice: Invoice, *, amount_cents: int, reference: str, captured: Captured, proof: Proof
+) -> Payment:
+    """Book on a locked invoice what a provider gave back of a chargeback.
+
+    It is money that comes in anew, under an entry of its own beside that of `proof`. The provider
+    cannot take it back by a reversal: that was possible in the window of the first capture.
+    """
+    payment = Payment.objects.create(
+        invoice=invoice,
+        status=PaymentStatus.COMPLETED,
+        method=PaymentMethod.CREDIT_CARD,
+        amount_cents=amount_cents,
+        currency=invoice.currency,
+        reference=reference,
+        provider=captured.provider,
+        paid_at=captured.at,
+        recorded_by=str(context.current().principal),
+    )
+    Capture.objects.create(
+        payment=payment,
+        provider=captured.provider,
+        provider_ref=captured.provider_ref,
+        amount_cents=amount_cents,
+        captured_at=captured.at,
+        window_closes_at=captured.at,
+    )
+    _apply(invoice, payment, proof=proof)
+    recording.befell_too(
+        action_of("payment.record", payment.pk, kind=Kind.CREATE),
+        f"{captured.provider} gave back {amount_cents} {invoice.currency} cents.",
+        declared=_declared(payment),
+    )
+    return payment
+
+
 def take_back(invoice: Invoice, payment: Payment, *, amount_cents: int, proof: Proof) -> None:
     """Let money of a locked payment be charged back; its locked invoice asks for it again."""
     payment.charged_back_cents += amount_cents

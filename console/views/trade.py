@@ -67,7 +67,9 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         "chargebacks": _if_held(
             request,
             "chargeback.read",
-            Chargeback.objects.filter(payment__invoice=found).order_by("id"),
+            Chargeback.objects.filter(payment__invoice=found)
+            .select_related("resolution")
+            .order_by("id"),
         ),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
         "documents": found.renditions.defer("content_sealed").order_by("id"),

@@ -90,7 +90,8 @@ class Payments(Peer):
     `/control` also takes {"settle": id or reference, "amount_cents": …} and
     {"settle_after_s": s}: whoever is asked from then on pays by itself; null switches it off.
     {"charge_back": id or reference, "amount_cents": …, "reason": …} lets a bank take money back,
-    which is told to whoever listens; {"tell_again": id of the chargeback} tells it once more.
+    which is told to whoever listens; {"tell_again": id of the chargeback} tells it once more, and
+    {"resolve": id of the chargeback, "status": …, "reason": …} tells how it ended.
     """
 
     name = "payment"
@@ -132,6 +133,8 @@ class Payments(Peer):
             for chargeback in payment.chargebacks:
                 if body.get("tell_again") == chargeback["id"]:
                     self._tell(chargeback)
+                if body.get("resolve") == chargeback["id"]:
+                    self._resolve(chargeback, body)
 
     def describe(self) -> dict[str, Any]:
         payments = [self._shown(each) for each in self._payments.values()]
@@ -174,12 +177,21 @@ class Payments(Peer):
         payment.chargebacks.append(chargeback)
         self._tell(chargeback)
 
-    def _tell(self, chargeback: dict[str, Any]) -> None:
+    def _resolve(self, chargeback: dict[str, Any], wanted: dict[str, Any]) -> None:
+        ended = {
+            "id": chargeback["id"],
+            "status": str(wanted["status"]),
+            "reason": str(wanted.get("reason", "the bank has decided")),
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        self._tell(ended, type_="payment.chargeback_resolved")
+
+    def _tell(self, data: dict[str, Any], *, type_: str = "payment.charged_back") -> None:
         if self._mailbox is None:
             return
         at = datetime.now(UTC).isoformat()
-        said = {"type": "payment.charged_back", "timestamp": at, "data": chargeback}
-        message = self._mailbox.sealed(f"msg_{chargeback['id']}", said)
+        said = {"type": type_, "timestamp": at, "data": data}
+        message = self._mailbox.sealed(f"msg_{len(self._told)}_{data['id']}", said)
         self._told.append({**message, "answered": self._mailbox.deliver(message)})
 
     def _shown(self, payment: Payment) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundStatus
 from events.domain.envelope import Category, Source
 from events.domain.principal import PrincipalKind
@@ -72,6 +73,7 @@ WORDS: dict[str, Iterable[StrEnum]] = {
 }
 STATES: dict[str, Iterable[StrEnum]] = {
     "commerce_check_money_back": RefundStatus,
+    "commerce_check_resolution": ChargebackStatus,
     "ledger_check_approval": ApprovalStatus,
     "ledger_check_execution": ApprovalStatus,
     "ledger_check_policy": PolicyStatus,

@@ -13,11 +13,13 @@ from commerce.api.serializers.fields import (
     QuantityField,
     ReferenceField,
 )
+from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
 from commerce.domain.refunds import RefundMethod
 from commerce.models import (
     Booking,
     Capture,
     Chargeback,
+    ChargebackResolution,
     CreditNote,
     ExternalContent,
     ExternalRef,
@@ -89,6 +91,17 @@ class PaidAtIn(Body):
 
 class FailureIn(Body):
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+
+class ResolutionIn(Body):
+    status = serializers.ChoiceField(choices=[status.value for status in RESOLVED])
+    reason = serializers.CharField(max_length=200)
+    occurred_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="Now, if it is left out."
+    )
+
+    def validate_status(self, status: str) -> ChargebackStatus:
+        return ChargebackStatus(status)
 
 
 class CreditNoteIn(Body):
@@ -285,14 +298,40 @@ class RefundOut(serializers.ModelSerializer[Refund]):
         read_only_fields = fields
 
 
+class ResolutionOut(serializers.ModelSerializer[ChargebackResolution]):
+    payment_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="As what it came back."
+    )
+
+    class Meta:
+        model = ChargebackResolution
+        fields = [
+            "returned_cents",
+            "surplus_cents",
+            "payment_id",
+            "reason",
+            "occurred_at",
+            "noted_at",
+        ]
+        read_only_fields = fields
+
+
 class ChargebackOut(serializers.ModelSerializer[Chargeback]):
     payment_id = serializers.UUIDField(read_only=True)
+    status = serializers.ChoiceField(
+        choices=[status.value for status in ChargebackStatus],
+        source="resolution.status",
+        default=ChargebackStatus.OPEN.value,
+        read_only=True,
+    )
+    resolution = ResolutionOut(read_only=True, allow_null=True)
 
     class Meta:
         model = Chargeback
         fields = [
             "id",
             "payment_id",
+            "status",
             "provider",
             "provider_ref",
             "claimed_cents",
@@ -302,6 +341,7 @@ class ChargebackOut(serializers.ModelSerializer[Chargeback]):
             "reason",
             "occurred_at",
             "noted_at",
+            "resolution",
         ]
         read_only_fields = fields
 

@@ -38,6 +38,7 @@ from commerce.api.serializers.invoices import (
     ProviderIn,
     RefundIn,
     RefundOut,
+    ResolutionIn,
     SettledIn,
 )
 from commerce.models import (
@@ -49,7 +50,14 @@ from commerce.models import (
     Rendition,
     RenditionFormat,
 )
-from commerce.services import invoices, payments, refunds, renditions, settlement
+from commerce.services import (
+    chargeback_resolutions,
+    invoices,
+    payments,
+    refunds,
+    renditions,
+    settlement,
+)
 from ledger import authority
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef
@@ -291,14 +299,30 @@ class RefundViewSet(
 class ChargebackViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Chargeback]
 ):
-    """Money that a payment provider took back."""
+    """Money that a payment provider took back, and how the dispute over it ended."""
 
-    capabilities = {"list": "chargeback.read", "retrieve": "chargeback.read"}
-    queryset = Chargeback.objects.all()
+    capabilities = {
+        "list": "chargeback.read",
+        "retrieve": "chargeback.read",
+        "resolve": "chargeback.resolve",
+    }
+    queryset = Chargeback.objects.select_related("resolution")
     serializer_class = ChargebackOut
     filterset_class = ChargebackFilters
     cursor_ordering = ("-noted_at", "-id")
     lookup_value_converter = "uuid"
+
+    @extend_schema(request=ResolutionIn, responses=ChargebackOut)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, pk: UUID) -> Response:
+        """Note how a dispute ended; what comes back is booked as a payment of its own."""
+        asked = valid(ResolutionIn, request)
+        resolved = chargeback_resolutions.resolve_chargeback(chargeback_id=pk, **asked)
+        return shown(ChargebackOut(resolved))
+
+    def answer_again(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return shown(ChargebackOut(get_object_or_404(self.queryset, pk=reference)))
 
 
 def _invoice(invoice: Invoice) -> Response:

@@ -1,8 +1,9 @@
 """Where payment providers tell us what happened at theirs."""
 
+from collections.abc import Callable
 from typing import IO, Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -12,15 +13,20 @@ from rest_framework.views import APIView
 from commerce.api.answers import under_way
 from commerce.api.serializers.fields import CurrencyField, PositiveCentsField
 from commerce.api.serializers.invoices import JobRefOut
+from commerce.domain import chargebacks as rules
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.ports import notifications
-from commerce.services import chargebacks
+from commerce.services import chargeback_resolutions, chargebacks
+from commerce.services.chargeback_resolutions import Decided
 from commerce.services.chargebacks import Claimed
 from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
 from ledger.authority import PUBLIC
+from workflows.work.domain.claim import WorkRef
 
 CHARGED_BACK = "payment.charged_back"
+RESOLVED = "payment.chargeback_resolved"
 REF_CHARS_MAX = 200
 
 
@@ -35,6 +41,15 @@ class ChargedBackIn(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
+class ResolvedIn(serializers.Serializer[Any]):
+    """How a chargeback ended; `id` is the provider's own name for it."""
+
+    id = serializers.CharField(max_length=REF_CHARS_MAX)
+    status = serializers.ChoiceField(choices=[status.value for status in rules.RESOLVED])
+    reason = serializers.CharField(max_length=200)
+    occurred_at = serializers.DateTimeField()
+
+
 class NotificationIn(serializers.Serializer[Any]):
     type = serializers.CharField(max_length=100)
     data = serializers.DictField()  # type: ignore[assignment]  # The metaclass takes it away.
@@ -42,6 +57,10 @@ class NotificationIn(serializers.Serializer[Any]):
 
 class ChargedBackNotificationIn(NotificationIn):
     data = ChargedBackIn()  # type: ignore[assignment]  # As above.
+
+
+class ResolvedNotificationIn(NotificationIn):
+    data = ResolvedIn()  # type: ignore[assignment]  # As above.
 
 
 class _AsItCame(BaseParser):
@@ -67,24 +86,22 @@ class ProviderNotificationView(APIView):
     authentication_classes = ()
     parser_classes = [_AsItCame]
 
-    @extend_schema(request=ChargedBackNotificationIn, responses={202: JobRefOut, 204: None})
+    @extend_schema(
+        request=PolymorphicProxySerializer(
+            component_name="ProviderNotificationIn",
+            serializers=[ChargedBackNotificationIn, ResolvedNotificationIn],
+            resource_type_field_name=None,
+        ),
+        responses={202: JobRefOut, 204: None},
+    )
     def post(self, request: Request, provider: str) -> Response:
-        """Take a chargeback in, to be noted by a job; 204 for what is no matter of ours."""
+        """Take in a chargeback, or its end, for a job to note; 204 for what is not our matter."""
         came: Any = request.data
         body = came.get("body", "").encode(_AsItCame.charset)
         said = notifications.read(provider, body, request.headers)
-        if _valid(NotificationIn, said)["type"] != CHARGED_BACK:
+        take_in = _TAKERS.get(_valid(NotificationIn, said)["type"])
+        if take_in is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        data = _valid(ChargedBackNotificationIn, said)["data"]
-        claimed = Claimed(
-            provider=provider,
-            provider_ref=data["id"],
-            capture_ref=data["payment_id"],
-            amount_cents=data["amount_cents"],
-            currency=data["currency"],
-            reason=data["reason"],
-            occurred_at=data["occurred_at"],
-        )
         happened = context.current()
         with context.acting(
             notifications.sender(provider),
@@ -92,7 +109,39 @@ class ProviderNotificationView(APIView):
             causation_id=happened.causation_id,
             origin=Origin(caller_type="webhook", route=happened.origin.route),
         ):
-            return under_way(chargebacks.take_in(claimed=claimed))
+            return under_way(take_in(provider, said))
+
+
+def _take_chargeback_in(provider: str, said: Any) -> WorkRef:
+    data = _valid(ChargedBackNotificationIn, said)["data"]
+    claimed = Claimed(
+        provider=provider,
+        provider_ref=data["id"],
+        capture_ref=data["payment_id"],
+        amount_cents=data["amount_cents"],
+        currency=data["currency"],
+        reason=data["reason"],
+        occurred_at=data["occurred_at"],
+    )
+    return chargebacks.take_in(claimed=claimed)
+
+
+def _take_resolution_in(provider: str, said: Any) -> WorkRef:
+    data = _valid(ResolvedNotificationIn, said)["data"]
+    decided = Decided(
+        provider=provider,
+        provider_ref=data["id"],
+        status=ChargebackStatus(data["status"]),
+        reason=data["reason"],
+        occurred_at=data["occurred_at"],
+    )
+    return chargeback_resolutions.take_in(decided=decided)
+
+
+_TAKERS: dict[str, Callable[[str, Any], WorkRef]] = {
+    CHARGED_BACK: _take_chargeback_in,
+    RESOLVED: _take_resolution_in,
+}
 
 
 def _valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from commerce import invariants
+from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Chargeback, Payment, Refund
-from commerce.services import chargebacks, refunds
+from commerce.services import chargeback_resolutions, chargebacks, refunds
+from commerce.services.chargeback_resolutions import Decided
 from commerce.services.chargebacks import Claimed
 from events import context
 from events.domain.principal import Principal
@@ -38,6 +40,21 @@ def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback
     return Chargeback.objects.get(provider_ref=ref)
 
 
+def end(status: str, ref: str = "cb_1") -> WorkRef:
+    """Let the provider tell how a chargeback ended."""
+    decided = Decided(
+        provider="demo",
+        provider_ref=ref,
+        status=ChargebackStatus(status),
+        reason="The bank has decided.",
+        occurred_at=datetime.fromisoformat("2026-11-28T10:00:00Z"),
+    )
+    with context.acting(Principal.parse(PROVIDER)):
+        work = chargeback_resolutions.take_in(decided=decided)
+    work_off()
+    return work
+
+
 def give_back(payment: Payment, cents: int) -> Refund:
     return refunds.request_refund(
         payment_id=payment.pk,
@@ -53,6 +70,7 @@ def nothing_is_wrong() -> bool:
         *invariants.payments_add_up(),
         *invariants.money_back_is_covered(),
         *invariants.chargebacks_add_up(),
+        *invariants.resolutions_return_what_was_taken(),
         *invariants.invoices_add_up(),
         *doctor.reversals_are_sound(),
         *doctor.standings_follow_from_entries(),

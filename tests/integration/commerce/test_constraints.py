@@ -10,6 +10,11 @@ _CHARGEBACK = (
     "SELECT gen_random_uuid(), payment_id, provider, currency, now(), now(), {} "
     "FROM commerce_chargeback"
 )
+_RESOLUTION = (
+    "INSERT INTO commerce_chargebackresolution (chargeback_id, occurred_at, noted_at, "
+    "status, returned_cents, surplus_cents, reason) "
+    "SELECT id, now(), now(), {} FROM commerce_chargeback"
+)
 BROKEN = {
     "commerce_slot_never_sells_more_than_it_has": "UPDATE commerce_slot SET remaining = -1",
     "commerce_slot_never_has_more_than_its_capacity": "UPDATE commerce_slot SET remaining = 999",
@@ -91,6 +96,11 @@ BROKEN = {
         "charged_back_cents = amount_cents - 1"
     ),
     "commerce_chargeback_is_noted_once": _CHARGEBACK.format("provider_ref, 1, 1, 0, 'x'"),
+    "commerce_resolution_is_final": _RESOLUTION.format("'open', 0, 0, 'x'"),
+    "commerce_resolution_amounts_are_not_negative": _RESOLUTION.format("'won', -1, 1, 'x'"),
+    "commerce_resolution_that_is_lost_returns_nothing": _RESOLUTION.format("'lost', 0, 1, 'x'"),
+    "commerce_resolution_books_what_it_returns": _RESOLUTION.format("'won', 1, 0, 'x'"),
+    "commerce_resolution_has_a_reason": _RESOLUTION.format("'won', 0, 0, ''"),
     "commerce_chargeback_claims_something": _CHARGEBACK.format("'y', 0, 0, 0, 'x'"),
     "commerce_chargeback_amounts_are_not_negative": _CHARGEBACK.format("'y', 1, 2, -1, 'x'"),
     "commerce_chargeback_is_taken_or_disputed": _CHARGEBACK.format("'y', 3, 1, 1, 'x'"),

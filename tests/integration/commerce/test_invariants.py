@@ -38,6 +38,13 @@ DAMAGE: Damage = {
             "WHERE status = 'charged_back'"
         ),
     ),
+    "the end of a chargeback": (
+        invariants.resolutions_return_what_was_taken,
+        (
+            "ALTER TABLE commerce_chargebackresolution DISABLE TRIGGER USER;"
+            "UPDATE commerce_chargebackresolution SET surplus_cents = surplus_cents + 1"
+        ),
+    ),
     "seats left": (
         invariants.seats_add_up,
         "UPDATE commerce_slot SET remaining = remaining - 1",

@@ -43,7 +43,7 @@ def fail(money: Money, which: int) -> Money:
 
 
 def charge_back(money: Money, amount: int) -> Money:
-    split = chargebacks.split(claimed_cents=amount, captured_cents=CAPTURED, gone_cents=money.gone)
+    [split] = chargebacks.split(claimed_cents=amount, left_cents=[CAPTURED - money.gone]).values()
     assert min(split.charged_back_cents, split.disputed_cents) >= 0
     return replace(
         money,
@@ -70,3 +70,16 @@ def test_a_charge_that_is_told_last_takes_what_refunds_left() -> None:
         refunds.check_refund_of_payment(
             payment_id="p", paid_cents=CAPTURED, held_cents=money.gone, amount_cents=1
         )
+
+
+@given(st.integers(1, 50_000), st.lists(st.integers(0, CAPTURED), min_size=1, max_size=6))
+def test_a_claim_is_parted_over_payments_without_a_cent_lost(claimed: int, left: list[int]) -> None:
+    parts = chargebacks.split(claimed_cents=claimed, left_cents=left)
+
+    assert sum(p.charged_back_cents + p.disputed_cents for p in parts.values()) == claimed
+    assert all(0 <= part.charged_back_cents <= left[place] for place, part in parts.items())
+    if any(part.disputed_cents for part in parts.values()):
+        assert sum(part.charged_back_cents for part in parts.values()) == sum(left)
+    # Fewer payments, whichever, would not have been enough.
+    fewer = sorted(left, reverse=True)[: len(parts) - 1]
+    assert len(parts) == 1 or sum(fewer) < claimed

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from commerce.models import Chargeback, Payment
 from ledger.models import Entry
 from tests.integration.commerce.acting import work_off_all
+from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.peers import SECRET, Peers
 from workflows.work.models import Work
@@ -75,6 +76,63 @@ class TestChargeback:
         answer = tell(signed(said))
 
         assert (answer.status_code, answer.json()["code"]) == (409, "job_key_conflict")
+
+
+class TestTheEndOfAChargeback:
+    def test_is_taken_in_noted_and_shown(
+        self, admin: APIClient, captured: Payment, peers: Peers
+    ) -> None:
+        tell(charged_back(peers, captured))
+        work_off_all()
+        [taken] = admin.get("/api/v1/chargebacks", {"status": "open"}).json()["results"]
+        assert taken["resolution"] is None
+        peers.tell(peers.payment, resolve=taken["provider_ref"], status="won", reason="It was she")
+
+        answer = tell(peers.seen(peers.payment)["told"][-1])
+        work_off_all()
+
+        assert answer.status_code == 202
+        [won] = admin.get("/api/v1/chargebacks", {"status": "won"}).json()["results"]
+        assert admin.get("/api/v1/chargebacks", {"status": "open"}).json()["results"] == []
+        ended = won["resolution"]
+        assert (won["status"], ended["returned_cents"], ended["reason"]) == (
+            "won",
+            24_000,
+            "It was she",
+        )
+        payment = admin.get(f"/api/v1/payments/{ended['payment_id']}").json()
+        assert (payment["amount_cents"], payment["status"]) == (24_000, "completed")
+
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    @pytest.mark.parametrize("status", ["open", "under_review", 7])
+    def test_is_final_or_a_mistake(self, status: object) -> None:
+        data = {"id": "cb", "status": status, "reason": "x", "occurred_at": "2026-11-28T09:00:00Z"}
+
+        answer = tell(signed({"type": "payment.chargeback_resolved", "data": data}))
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+class TestResolvingByHand:
+    def test_is_done_once_by_who_may(self, keyed: Keyed, captured: Payment, peers: Peers) -> None:
+        tell(charged_back(peers, captured))
+        work_off_all()
+        url = f"/api/v1/chargebacks/{Chargeback.objects.get().pk}/resolve"
+        lost = {"status": "lost", "reason": "As the bank wrote."}
+        client = keyed("chargeback.read", "chargeback.resolve")
+
+        refused = keyed("chargeback.read", name="reader").post(url, lost, format="json")
+        answers = [client.post(url, lost, format="json") for _ in range(2)]
+        otherwise = client.post(url, {**lost, "status": "won"}, format="json")
+        undecided = client.post(url, {**lost, "status": "open"}, format="json")
+
+        assert refused.status_code == 403
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].json()["status"] == "lost"
+        assert (otherwise.status_code, otherwise.json()["code"]) == (409, "chargeback_resolved")
+        assert (undecided.status_code, undecided.json()["errors"][0]["pointer"]) == (400, "/status")
+        entry = Entry.objects.get(action_name="chargeback.resolve", status="succeeded")
+        assert (entry.principal_type, entry.reason) == ("api_key", "As the bank wrote.")
 
 
 class TestSignature:

@@ -1,0 +1,288 @@
+"""How chargebacks end: won, lost or withdrawn, once, and what comes back is booked (ADR 0041).
+
+The provider says so, signed, or somebody notes what it wrote. What was noted of the chargeback
+stays as it was: what comes back is a payment of its own, and follows from the chargeback.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from commerce.domain import chargebacks as rules
+from commerce.domain.booking.snapshot import time_json
+from commerce.domain.chargebacks import (
+    ChargebackResolved,
+    ChargebackStatus,
+    ChargebackUnknown,
+    Return,
+)
+from commerce.models import Chargeback, ChargebackResolution, Invoice, Payment
+from commerce.services import discretion, invoices, payments
+from commerce.services.acts import act
+from commerce.services.payments import Captured
+from events import context, recorder
+from events.domain.errors import NotFound
+from ledger import recording, timelines
+from ledger.domain.action import Kind, Proof, Target
+from ledger.domain.reversals import Declaration, ReversalKind
+from workflows.work import queue
+from workflows.work.domain.claim import Claim, WorkRef
+
+NOTE_RESOLUTION = "commerce.note_resolution"
+_MAY = "chargeback.resolve"
+_FINAL = "It was decided outside of the house."
+
+
+class ChargebackNotFound(NotFound):
+    code = "chargeback_not_found"
+
+    def __init__(self, chargeback_id: UUID) -> None:
+        super().__init__(
+            f"There is no chargeback {chargeback_id}.", chargeback_id=str(chargeback_id)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a provider says of the end of a chargeback, under its own name for it."""
+
+    provider: str
+    provider_ref: str
+    status: ChargebackStatus
+    reason: str
+    occurred_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the input of the job that notes it."""
+        return {
+            "provider": self.provider,
+            "providerRef": self.provider_ref,
+            "status": self.status.value,
+            "reason": self.reason,
+            "occurredAt": self.occurred_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(
+            provider=said["provider"],
+            provider_ref=said["providerRef"],
+            status=ChargebackStatus(said["status"]),
+            reason=said["reason"],
+            occurred_at=datetime.fromisoformat(said["occurredAt"]),
+        )
+
+
+def take_in(*, decided: Decided) -> WorkRef:
+    """Put the end of a chargeback on the list of what is to be noted. Told again, it is there.
+
+    :raises JobKeyConflict: if the provider said something else of it before.
+    """
+    name = f"{decided.provider}/{decided.provider_ref}"
+    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=_MAY)
+    with recording.recorded(action) as proof:
+        work = queue.enqueue(
+            NOTE_RESOLUTION,
+            subject=f"chargeback/{name}"[: queue.SUBJECT_CHARS_MAX],
+            input=decided.as_json(),
+            idempotency_key=f"resolution:{name}",
+        )
+        proof.answers_with(work.id)
+        proof.says(f"Job {work.id} notes how it ended.")
+        if not work.is_new:
+            proof.changes_nothing()
+    return work
+
+
+def note_resolution(*, decided: Decided, claim: Claim) -> None:
+    """Note what a provider decided. The job behind `take_in`.
+
+    :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
+    :raises ChargebackResolved: if it ended otherwise before.
+    """
+    action = act("chargeback.resolve", capability=_MAY, reason=decided.reason)
+    with ExitStack() as story, recording.recorded(action) as proof:
+        proof.weighs(reported_by_provider=True)
+        resolutions = _resolve(decided, story, proof=proof)
+        queue.complete(
+            claim,
+            {
+                "status": decided.status.value,
+                "returnedCents": sum(each.returned_cents for each in resolutions),
+                "surplusCents": sum(each.surplus_cents for each in resolutions),
+            },
+        )
+
+
+def resolve_chargeback(
+    *,
+    chargeback_id: UUID,
+    status: ChargebackStatus,
+    reason: str,
+    occurred_at: datetime | None = None,
+) -> Chargeback:
+    """Note by hand how a chargeback ended, over all payments that it was taken off.
+
+    :raises ChargebackNotFound: if there is no such chargeback.
+    :raises ChargebackResolved: if it ended otherwise before.
+    :raises PersonNamed: if the reason names somebody.
+    """
+    discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
+    asked = {"status": status, "reason": reason, "occurred_at": occurred_at}
+    action = act("chargeback.resolve", chargeback_id, reason=reason, asked=asked)
+    with ExitStack() as story, recording.recorded(action) as proof:
+        known = Chargeback.objects.filter(pk=chargeback_id).first()
+        if known is None:
+            raise ChargebackNotFound(chargeback_id)
+        decided = Decided(
+            provider=known.provider,
+            provider_ref=known.provider_ref,
+            status=status,
+            reason=reason,
+            occurred_at=occurred_at or timezone.now(),
+        )
+        _resolve(decided, story, proof=proof, asked_of=known)
+    return Chargeback.objects.select_related("resolution").get(pk=chargeback_id)
+
+
+def state_of(chargeback: Chargeback) -> dict[str, Any]:
+    """Return what an approval of the end of a chargeback depends on."""
+    ended = ChargebackResolution.objects.filter(chargeback=chargeback).first()
+    return {"status": ended.status if ended else ChargebackStatus.OPEN.value}
+
+
+def _resolve(
+    decided: Decided, story: ExitStack, *, proof: Proof, asked_of: Chargeback | None = None
+) -> list[ChargebackResolution]:
+    """Resolve every part of a claim, that of `asked_of` first, as consequences of the chargebacks.
+
+    The entry of `proof` is that of the first; `story` says why until it is written.
+    """
+    of_claim = Chargeback.objects.filter(
+        provider=decided.provider, provider_ref=decided.provider_ref
+    )
+    invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
+    if invoice_id is None:
+        raise ChargebackUnknown(decided.provider, decided.provider_ref)
+    invoice = invoices.locked(invoice_id)
+    # Under the lock of the invoice: whoever else resolves it has done so, or waits.
+    found = list(
+        of_claim.select_related("payment__capture", "resolution").order_by("noted_at", "pk")
+    )
+    found.sort(key=lambda each: each != asked_of)
+    proof.refers_to(found[0].pk)
+    proof.found(state_of(found[0]))
+    proof.weighs(
+        amount_cents=sum(each.charged_back_cents for each in found), currency=invoice.currency
+    )
+    if ended := [each.resolution for each in found if hasattr(each, "resolution")]:
+        if ended[0].status != decided.status:
+            raise ChargebackResolved(decided.provider, decided.provider_ref, status=ended[0].status)
+        proof.changes_nothing()
+        return ended
+    [first, *others] = found
+    story.enter_context(context.caused_by(_entry_of(first)))
+    return [
+        _resolve_part(first, invoice, decided, proof=proof),
+        *(_resolve_too(other, invoice, decided, proof=proof) for other in others),
+    ]
+
+
+def _resolve_part(
+    chargeback: Chargeback, invoice: Invoice, decided: Decided, *, proof: Proof
+) -> ChargebackResolution:
+    back = rules.money_back(
+        decided.status,
+        charged_back_cents=chargeback.charged_back_cents,
+        due_cents=invoice.balance_due_cents,
+    )
+    payment = _booked(chargeback, invoice, back, decided, proof=proof)
+    resolution = ChargebackResolution.objects.create(
+        chargeback=chargeback,
+        status=decided.status.value,
+        returned_cents=back.returned_cents,
+        surplus_cents=back.surplus_cents,
+        payment=payment,
+        reason=decided.reason,
+        occurred_at=decided.occurred_at,
+    )
+    proof.says(_summary(resolution, chargeback))
+    proof.cannot_be_undone(_FINAL)
+    _tell(resolution, chargeback, invoice)
+    return resolution
+
+
+def _resolve_too(
+    chargeback: Chargeback, invoice: Invoice, decided: Decided, *, proof: Proof
+) -> ChargebackResolution:
+    with context.caused_by(_entry_of(chargeback)):
+        resolution = _resolve_part(chargeback, invoice, decided, proof=proof)
+        recording.befell_too(
+            act("chargeback.resolve", chargeback.pk, reason=decided.reason),
+            _summary(resolution, chargeback),
+            declared=Declaration(kind=ReversalKind.NONE, why=_FINAL),
+        )
+    return resolution
+
+
+def _booked(
+    chargeback: Chargeback, invoice: Invoice, back: Return, decided: Decided, *, proof: Proof
+) -> Payment | None:
+    if not back.returned_cents:
+        return None
+    return payments.book_returned(
+        invoice,
+        amount_cents=back.returned_cents,
+        reference=decided.provider_ref,
+        captured=Captured(
+            provider=decided.provider,
+            # Under the same name: a bank that takes it once more finds it.
+            provider_ref=chargeback.payment.capture.provider_ref,
+            at=decided.occurred_at,
+        ),
+        proof=proof,
+    )
+
+
+def _summary(resolution: ChargebackResolution, chargeback: Chargeback) -> str:
+    return (
+        f"{chargeback.provider_ref} is {resolution.status}: {resolution.returned_cents} "
+        f"{chargeback.currency} cents are back, {resolution.surplus_cents} beyond what is due."
+    )
+
+
+def _entry_of(chargeback: Chargeback) -> str:
+    noted = timelines.last_of({Target(type="chargeback", id=str(chargeback.pk)): "chargeback.note"})
+    return str(noted) if noted else context.current().causation_id or ""
+
+
+def _tell(resolution: ChargebackResolution, chargeback: Chargeback, invoice: Invoice) -> None:
+    recorder.emit(
+        "chargeback.resolved",
+        {
+            "chargebackId": str(chargeback.pk),
+            "paymentId": str(chargeback.payment_id),
+            "invoiceId": str(invoice.pk),
+            "bookingId": str(invoice.booking_id),
+            "provider": chargeback.provider,
+            "providerRef": chargeback.provider_ref,
+            "status": resolution.status,
+            "chargedBackCents": chargeback.charged_back_cents,
+            "disputedCents": chargeback.disputed_cents,
+            "returnedCents": resolution.returned_cents,
+            "surplusCents": resolution.surplus_cents,
+            "returnedPaymentId": str(resolution.payment_id) if resolution.payment_id else None,
+            "currency": chargeback.currency,
+            "reason": resolution.reason,
+            "occurredAt": time_json(resolution.occurred_at),
+        },
+        stream=("chargeback", str(chargeback.pk)),
+        event_id=f"evt_chargeback_resolved_{chargeback.pk}",
+    )
