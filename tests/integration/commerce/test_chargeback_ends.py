@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from commerce.domain.chargebacks import ChargebackResolved, ChargebackStatus
-from commerce.domain.refunds import SettlementWindowClosed
+from commerce.domain.refunds import RefundMethod, SettlementWindowClosed
 from commerce.models import (
     Chargeback,
     ChargebackResolution,
@@ -57,6 +57,14 @@ def pay_otherwise(payment: Payment, cents: int) -> None:
         amount_cents=cents,
         currency="EUR",
         method=PaymentMethod.BANK_TRANSFER,
+    )
+
+
+def resolve_by_hand(chargeback: Chargeback, status: str) -> None:
+    chargeback_resolutions.resolve_chargeback(
+        chargeback_id=chargeback.pk,
+        status=ChargebackStatus(status),
+        reason="As the bank wrote.",
     )
 
 
@@ -188,7 +196,7 @@ class TestWon:
             refunds.request_refund(
                 payment_id=back.pk,
                 amount_cents=1,
-                method=refunds.RefundMethod.PROCESSOR_REVERSAL,
+                method=RefundMethod.PROCESSOR_REVERSAL,
                 reason="Rain",
             )
         undo(entry_of("payment.record", back.pk))
@@ -290,13 +298,12 @@ class TestOnce:
 
     def test_is_not_walked_back_by_who_comes_later(self, captured: Payment) -> None:
         chargeback = note(captured)
-        by_hand = {"chargeback_id": chargeback.pk, "reason": "As the bank wrote."}
-        chargeback_resolutions.resolve_chargeback(status=ChargebackStatus.LOST, **by_hand)
+        resolve_by_hand(chargeback, "lost")
 
         told = end("won")
         with pytest.raises(ChargebackResolved):
-            chargeback_resolutions.resolve_chargeback(status=ChargebackStatus.WON, **by_hand)
-        chargeback_resolutions.resolve_chargeback(status=ChargebackStatus.LOST, **by_hand)
+            resolve_by_hand(chargeback, "won")
+        resolve_by_hand(chargeback, "lost")
 
         assert status_of(told.id) in {"dead", "retry"}
         assert ChargebackResolution.objects.get().status == "lost"
