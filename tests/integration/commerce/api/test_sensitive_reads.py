@@ -26,7 +26,7 @@ from events.ids import new_id
 from ledger import doctor, payloads, readings, subjects, tools
 from ledger.authority import public
 from ledger.models import Agent, Entry
-from tests.integration.commerce.api import marked, walk
+from tests.integration.commerce.api import marked, said, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.walk import Call
 from tests.integration.commerce.conftest import MakeBooking
@@ -92,8 +92,10 @@ class Walker:
     def __init__(self, world: World, *, says_why: bool = True) -> None:
         self.world = world
         self.headers = WHY if says_why else {}
-        self._bodies = walk.bodies(world)
+        self._bodies = said.bodies(world)
         self._browser: Client | None = None
+        self.statuses: dict[str, int] = {}
+        """How each address answered, by name."""
 
     def prepared(self, call: Call) -> Call:
         """Return the call to a booking of its own, as it has to be for the step."""
@@ -121,6 +123,14 @@ class Walker:
             return client.get(call.url, headers=self.headers)
         return client.generic(call.method, call.url, said, content_type=type_, headers=headers)
 
+    def stopped_at_the_door(self) -> set[str]:
+        """Return the addresses for programs at which what was said came to nothing."""
+        return {
+            name
+            for name, status in self.statuses.items()
+            if status in said.AT_THE_DOOR and not name.startswith("GET ")
+        }
+
     @property
     def browser(self) -> Any:
         if self._browser is None:
@@ -132,6 +142,8 @@ class Walker:
         """Return what an address gives away, and what is wrong with that."""
         call, since = self.prepared(call), new_id()
         answer = self.ask(call)
+        if call.is_for_programs:
+            self.statuses[call.name] = answer.status_code
         marks = self.world.found_in(marked.text_of(answer))
         if not marks:
             return marks, []
@@ -169,9 +181,13 @@ def _noticing(open_: Callable[..., Any], opened: list[str]) -> Callable[..., Any
 
 class TestEveryAddress:
     def test_shows_what_is_private_on_record_only(self, world: World) -> None:
-        showing, complaints = walked(Walker(world))
+        with said.with_a_public_job():
+            said.furnish(world)
+            walker = Walker(world)
+            showing, complaints = walked(walker)
 
         assert complaints == []
+        assert walker.stopped_at_the_door() == said.STOPPED_THERE
         assert showing == SHOWN_FOR_A_REASON | SHOWN_WITH_OR_WITHOUT | SHOWN_ONCE
 
     def test_leaves_nothing_private_in_any_table_or_event(self, world: World) -> None:

@@ -10,7 +10,18 @@ from django.contrib import admin
 from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from commerce.models import CreditNote, Delivery, DocumentAccess, Payment, Product, Refund, Slot
+from commerce.models import (
+    CancellationPolicy,
+    CancellationPolicyVersion,
+    Chargeback,
+    CreditNote,
+    Delivery,
+    DocumentAccess,
+    Payment,
+    Product,
+    Refund,
+    Slot,
+)
 from events.models import StoredEvent
 from ledger.models import (
     Agent,
@@ -18,8 +29,9 @@ from ledger.models import (
     ApprovalPolicyVersion,
     Checkpoint,
     Entry,
+    LegalHold,
 )
-from tests.integration.commerce.api.marked import CONTACT, PERSONAL, STEP, World
+from tests.integration.commerce.api.marked import STEP, World
 from workflows.flows.models import FlowSummary
 from workflows.webhooks.models import Delivery as WebhookDelivery
 from workflows.work.models import Work
@@ -58,7 +70,7 @@ def calls(world: World) -> list[Call]:
         for method in sorted(_methods(view))
     ]
     found += list(_of_the_admin())
-    return sorted(found, key=lambda each: (each.route.endswith(_ENDS), _ORDER[each.method]))
+    return sorted(found, key=lambda each: (_ORDER[each.method], each.route.endswith(_ENDS)))
 
 
 _ORDER = {"GET": 0, "PUT": 1, "PATCH": 2, "POST": 3, "DELETE": 4}
@@ -127,6 +139,11 @@ def _first(model: type[models.Model]) -> Any:
     return NOBODY if row is None else row.pk
 
 
+def _erasure() -> Any:
+    erased = Entry.objects.filter(action_name="subject.erase").order_by("pk").first()
+    return NOBODY if erased is None else erased.pk
+
+
 def _places(world: World) -> dict[str, Any]:
     """Return what stands for each parameter, by what of the route comes before it."""
     flow, booking = _first(FlowSummary), world.booking.pk
@@ -167,10 +184,10 @@ def _of_the_api(world: World) -> dict[str, Any]:
         "ledger/delegations/": world.delegation.pk,
         "ledger/seals/": _first(Checkpoint) if Checkpoint.objects.exists() else 1,
         "ledger/payloads/": world.payload.pk,
-        "ledger/erasures/": NOBODY,
-        "ledger/legal-holds/": NOBODY,
+        "ledger/erasures/": _erasure(),
+        "ledger/legal-holds/": _first(LegalHold),
         "jobs/": _first(Work),
-        "job-schedules/": "ledger.expire_approvals",
+        "job-schedules/": "walked",
         "webhooks/subscriptions/": world.subscription_id,
         "webhooks/deliveries/": _first(WebhookDelivery),
         "steps/": STEP["id"],
@@ -179,8 +196,8 @@ def _of_the_api(world: World) -> dict[str, Any]:
         "flow-starts/": "marked",
         "products/": _first(Product),
         "slots/": _first(Slot),
-        "cancellation-policies/": world.booking.items.get().product.cancellation_policy_id,
-        "cancellation-policies/*/versions/": NOBODY,
+        "cancellation-policies/": _first(CancellationPolicy),
+        "cancellation-policies/*/versions/": _first(CancellationPolicyVersion),
         "bookings/": booking,
         "bookings/*/travellers/": world.traveller.pk,
         "deliveries/": _first(Delivery),
@@ -188,31 +205,8 @@ def _of_the_api(world: World) -> dict[str, Any]:
         "documents/": world.rendition.pk,
         "document-accesses/": _first(DocumentAccess),
         "payments/": _first(Payment),
-        "chargebacks/": NOBODY,
+        "chargebacks/": _first(Chargeback),
         "payment-providers/": "demo",
         "credit-notes/": _first(CreditNote),
         "refunds/": _first(Refund),
-    }
-
-
-def bodies(world: World) -> dict[str, Any]:
-    """Return what to say where an empty body would be refused before anything is shown."""
-    wanted = [{"slot_id": str(world.booking.items.get().slot_id), "quantity": 1}]
-    of_booking = "api/v1/bookings/<uuid:pk>"
-    travellers = "api/v1/bookings/<uuid:booking_id>/travellers"
-    why = {"reason": "a walk"}
-    return {
-        "POST api/v1/bookings": {"items": wanted, "pax": 1, "contact": CONTACT},
-        f"PATCH {of_booking}": {"external_ref": "x"},
-        f"POST {of_booking}/cancel": why,
-        f"POST {of_booking}/override": {**why, "to": "confirmed"},
-        f"POST {travellers}": {"category": "adult", "personal": PERSONAL},
-        f"PATCH {travellers}/<uuid:pk>": {"category": "child"},
-        "POST api/v1/api-keys": {"name": "new", "scopes": ["product.read"]},
-        "POST api/v1/api-keys/<uuid:pk>/rotate": {},
-        "POST api/v1/webhooks/subscriptions": {
-            "url": "http://127.0.0.1:9/other",
-            "events": ["invoice.issued"],
-        },
-        "POST ledger/seals/export": why,
     }
