@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Answer = tuple[int, Any]
-"""A status and a body: a dict as JSON, bytes as they are."""
+"""A status and a body: a dict as JSON, bytes as they are; of a redirect, where it leads."""
 Behaviour = Callable[["Heard"], Answer]
 
 
@@ -64,6 +65,8 @@ def step_server() -> Iterator[StepServer]:
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(data)))
+            if isinstance(body, str) and status // 100 == HTTPStatus.MULTIPLE_CHOICES // 100:
+                self.send_header("location", body)
             self.end_headers()
             with suppress(BrokenPipeError, ConnectionResetError):  # The caller was killed.
                 self.wfile.write(data)

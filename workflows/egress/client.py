@@ -35,8 +35,8 @@ _KEEP_ALIVE_SECONDS = 5.0
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
-_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "idempotency-key"})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_THAT_KEEP_THE_BODY = frozenset({307, 308})
 
 _pools: dict[bool, httpcore2.ConnectionPool] = {}
@@ -48,7 +48,8 @@ class Call:
 
     `https_only` bars plain http to public hosts; networks that the operator allowed may
     do without TLS. `truncate` reads the first `body_bytes_max` bytes of an answer and
-    drops the rest, instead of refusing it.
+    drops the rest, instead of refusing it. Headers in `confidential` are for the origin that
+    is called and no other, whatever it redirects to; so are credentials.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Call:
     body_bytes_max: int = BODY_BYTES_MAX
     truncate: bool = False
     redirects_max: int = 0
+    confidential: frozenset[str] = frozenset()
     https_only: bool = False
 
 
@@ -123,9 +125,13 @@ def _follow(call: Call, target: Target) -> Answer:
     for _ in range(redirects_max + 1):
         answer = _exchange(call, target)
         location = answer.headers.get("location")
-        if not (redirects_max and location and _is_followed(call, answer.status)):
+        if not (redirects_max and location and answer.status in REDIRECTS):
+            return answer
+        if not _is_safe(call) and answer.status not in _REDIRECTS_THAT_KEEP_THE_BODY:
             return answer
         next_target = urls.parse(urljoin(str(target), location))
+        if not _is_safe(call) and next_target.origin != target.origin:
+            return answer
         if target.scheme == "https" and next_target.scheme == "http":
             raise EgressRefused("it redirects from https to http", host=target.host)
         if next_target.origin != target.origin:
@@ -134,14 +140,15 @@ def _follow(call: Call, target: Target) -> Answer:
     raise EgressRefused(f"it redirects more than {redirects_max} times", host=target.host)
 
 
-def _is_followed(call: Call, status: int) -> bool:
-    # Other redirects would turn a POST into a GET: the caller sees them as the answer.
-    is_safe = call.method in {"GET", "HEAD"}
-    return status in (_REDIRECTS if is_safe else _REDIRECTS_THAT_KEEP_THE_BODY)
+def _is_safe(call: Call) -> bool:
+    """Tell whether a call only asks. Others must not turn into a GET, nor reach somebody else:
+    whoever was to have the effect has not, and the caller sees the redirect as the answer."""
+    return call.method in {"GET", "HEAD"}
 
 
 def _without_secrets(call: Call) -> Call:
-    kept = {name: value for name, value in call.headers.items() if name.lower() not in _SECRET}
+    left = _SECRET | {name.lower() for name in call.confidential}
+    kept = {name: value for name, value in call.headers.items() if name.lower() not in left}
     return replace(call, headers=kept)
 
 

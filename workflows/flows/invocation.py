@@ -2,7 +2,8 @@
 
 Classification as in Argyll (spec §2.10, §2.12): 2xx is success, anything below 500 is
 final, 5xx and the network may be tried again. All four Argyll headers are sent, also on
-compensation (defects 1 and 2), and the token also as Idempotency-Key.
+compensation (defects 1 and 2), and the token also as Idempotency-Key. A redirect is followed
+where nobody else gets what was meant for this step: a GET, or 307 and 308 within one origin.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
 
 from workflows.egress import client
 from workflows.egress.client import Answer, Call
@@ -25,6 +26,9 @@ USER_AGENT = "Argyll-Engine/0.1"
 _PATH_SAFE = "$&+=:@"
 PROBLEM_JSON = "application/problem+json"
 _TIMEOUT_MS_MAX = 3_600_000
+_PLACE_CHARS_MAX = 300
+_CONFIDENTIAL = frozenset({"Argyll-Receipt-Token", "Argyll-Webhook-URL"})
+"""Whoever knows these can settle the item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ def _exchange(
         body=_compact(body).encode() if has_body else b"",
         deadline_seconds=min(max(timeout_ms, 1), _TIMEOUT_MS_MAX) / 1000,
         redirects_max=client.REDIRECTS_MAX,
+        confidential=_CONFIDENTIAL,
     )
     try:
         answer = client.send(call)
@@ -164,12 +169,29 @@ def _headers(flow: Flow, step: Step, item: WorkItem, *, has_body: bool) -> dict[
 def _classified(answer: Answer) -> Result:
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return _outputs(answer.body)
-    detail = problem_detail(answer.headers.get("content-type", ""), answer.body)
+    kind = answer.headers.get("content-type", "")
+    detail = _redirect(answer) or problem_detail(kind, answer.body)
     error = f"step returned HTTP error: status {answer.status}"
     error += f": {detail}" if detail else ""
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return NotCompleted(f"work not completed\n{error}")
     return Failed(error)
+
+
+def _redirect(answer: Answer) -> str:
+    """Say where an answer points that was not followed, without what may be secret there."""
+    location = answer.headers.get("location", "")
+    if not location or answer.status not in client.REDIRECTS:
+        return ""
+    try:
+        where = urlsplit(urljoin(answer.url, location))
+        place = f"{where.scheme}://{where.hostname}{where.path}"[:_PLACE_CHARS_MAX]
+    except ValueError:
+        place = "what is no address"
+    return (
+        f"it redirects to {place}, and an effect is not sent elsewhere unseen: followed are "
+        "GET, and 307 and 308 within one origin"
+    )
 
 
 def _outputs(body: bytes) -> Result:

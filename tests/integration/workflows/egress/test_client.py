@@ -142,7 +142,7 @@ class TestRedirects:
     ) -> None:
         reply = (307, {"location": location.replace("\r\n", " ")}, b"")
         with receiver(reply) as peer, pytest.raises(EgressRefused):
-            client.send(Call(method="POST", url=peer.url, body=b"customer data", redirects_max=3))
+            get(peer.url, redirects_max=3)
 
         assert connections == [("127.0.0.1", peer.port)]
 
@@ -159,6 +159,13 @@ class TestRedirects:
         assert answer.status == 302
         assert len(changed.received) == 1
 
+    def test_never_take_an_effect_to_another_origin(self) -> None:
+        with receiver() as other, receiver((307, {"location": other.url}, b"")) as first:
+            answer = client.send(Call(method="POST", url=first.url, body=b"{}", redirects_max=3))
+
+        assert answer.status == 307
+        assert other.received == []
+
     def test_leave_credentials_behind_when_they_change_the_origin(self) -> None:
         with receiver() as other:
             reply = (307, {"location": other.url}, b"")
@@ -167,12 +174,19 @@ class TestRedirects:
                     Call(
                         method="GET",
                         url=first.url,
-                        headers={"Authorization": "Bearer s", "Cookie": "c", "X-Trace": "t"},
+                        headers={
+                            "Authorization": "Bearer s",
+                            "Cookie": "c",
+                            "X-Trace": "t",
+                            "X-Receipt": "r",
+                        },
                         redirects_max=1,
+                        confidential=frozenset({"X-Receipt"}),
                     )
                 )
 
         assert first.received[0].headers["authorization"] == "Bearer s"
         assert "authorization" not in other.received[0].headers
         assert "cookie" not in other.received[0].headers
+        assert "x-receipt" not in other.received[0].headers
         assert other.received[0].headers["x-trace"] == "t"
