@@ -169,8 +169,27 @@ class StartIn(StrictIn):
     enabled = serializers.BooleanField(default=True)
 
 
+class StartsOut(serializers.ListSerializer[FlowStart]):
+    """A page of them: how all of them stand is asked at once."""
+
+    def to_representation(self, data: Any) -> list[dict[str, Any]]:
+        starts = list(data)
+        found = standings(starts)
+        for start in starts:
+            start.standing = found[start.name]
+        return super().to_representation(starts)
+
+
 class StartOut(serializers.ModelSerializer[FlowStart]):
     filter = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(
+        choices=["on", "off", "paused", "refused"],
+        source="standing.state",
+        help_text="Refused: it is on, and the last flow could not start.",
+    )
+    next_at = serializers.DateTimeField(
+        source="standing.next_at", allow_null=True, help_text="Of a cron rule: the next slot."
+    )
 
     class Meta:
         model = FlowStart
@@ -187,6 +206,8 @@ class StartOut(serializers.ModelSerializer[FlowStart]):
             "filter",
             "takes",
             "enabled",
+            "state",
+            "next_at",
             "declared_by",
             "paused_because",
             "version",
@@ -194,6 +215,7 @@ class StartOut(serializers.ModelSerializer[FlowStart]):
             "updated_at",
         ]
         read_only_fields = fields
+        list_serializer_class = StartsOut
 
     @extend_schema_field(ConditionIn(allow_null=True))
     def get_filter(self, start: FlowStart) -> dict[str, str] | None:
@@ -256,14 +278,6 @@ class OccasionsOut(serializers.Serializer[Any]):
 
 
 class StartDetailOut(StartOut):
-    state = serializers.ChoiceField(
-        choices=["on", "off", "paused", "refused"],
-        source="standing.state",
-        help_text="Refused: it is on, and the last flow could not start.",
-    )
-    next_at = serializers.DateTimeField(
-        source="standing.next_at", allow_null=True, help_text="Of a cron rule: the next slot."
-    )
     fired = OccasionOut(
         source="standing.fired", allow_null=True, help_text="The last flow that started so."
     )
@@ -276,8 +290,6 @@ class StartDetailOut(StartOut):
     class Meta(StartOut.Meta):
         fields = [
             *StartOut.Meta.fields,
-            "state",
-            "next_at",
             "fired",
             "declarer_lacks",
             "refused",

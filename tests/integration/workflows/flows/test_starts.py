@@ -305,13 +305,29 @@ class TestOverHttp:
         assert (made.status_code, made["ETag"]) == (200, '"1"')
         assert made.json()["filter"] == self.BODY["filter"]
         listed = client.get("/api/v1/flow-starts", {"event": "wind.rose"}).json()["results"]
-        assert [one["name"] for one in listed] == ["gusts"]
+        assert [(one["name"], one["state"], one["next_at"]) for one in listed] == [
+            ("gusts", "on", None)
+        ]
         stale = client.delete(self.PATH, headers={"If-Match": '"9"'})
         assert stale.status_code == 412
         assert post(client, f"{self.PATH}/disable").json()["enabled"] is False
         assert client.get(self.PATH)["ETag"] == '"2"'
         assert client.delete(self.PATH, headers={"If-Match": '"2"'}).status_code == 204
         assert client.get(self.PATH).status_code == 404
+
+    def test_are_listed_with_how_each_of_them_stands(self) -> None:
+        client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
+        hourly = {"goals": ["double"], "init": {"speed": [4]}, "cron": "0 * * * *"}
+        client.put("/api/v1/flow-starts/hourly", hourly, format="json")
+        client.put(self.PATH, {**self.BODY, "enabled": False}, format="json")
+
+        found = client.get("/api/v1/flow-starts").json()["results"]
+
+        [gusts, shown] = found
+        assert (gusts["name"], gusts["state"], gusts["next_at"]) == ("gusts", "off", None)
+        assert (shown["name"], shown["state"]) == ("hourly", "on")
+        assert shown["next_at"] == client.get("/api/v1/flow-starts/hourly").json()["next_at"]
+        assert shown["next_at"] is not None
 
     def test_tell_how_they_stand_and_what_befell_them(self) -> None:
         client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
