@@ -1,9 +1,11 @@
 """The names that every Ale program may use. All pure; none sees a clock or luck."""
 
+import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
+from inspect import Parameter, signature
 from itertools import count, islice
 from typing import Any
 
@@ -49,6 +51,8 @@ def call(function: Any, *arguments: Any) -> Any:
     :raises AleError: if it cannot.
     """
     allowance.tick()
+    if isinstance(function, _LOOKING_UP) and not 1 <= len(arguments) <= 2:  # noqa: PLR2004 (where, and instead)
+        raise AleError(f"expected between 1 and 2 arguments, got {len(arguments)}")
     match function:
         case Keyword():
             return _by_keyword(function, *arguments)
@@ -63,9 +67,48 @@ def call(function: Any, *arguments: Any) -> Any:
         case str():
             return _sliced(function, *arguments)
         case _ if callable(function):
-            return function(*arguments)
+            return _applied(function, arguments)
         case _:
             raise AleError(f"{type_name(function)} cannot be called")
+
+
+_LOOKING_UP = (Keyword, Mapping, int, tuple, Lazy, str)
+
+
+def _applied(function: Call, arguments: Sequence[Any]) -> Any:
+    try:
+        return function(*arguments)
+    except TypeError:
+        least, most = _arity(function)
+        if least <= len(arguments) <= most:
+            raise
+        raise AleError(f"got {len(arguments)} arguments, expected {ranged(least, most)}") from None
+
+
+def _arity(function: Call) -> tuple[int, float]:
+    """Return how many arguments a function takes, at least and at most."""
+    try:
+        parameters = signature(function).parameters.values()
+    except ValueError:
+        return 0, math.inf
+    taken = [p for p in parameters if p.kind in _POSITIONAL]
+    least = sum(1 for p in taken if p.kind != p.VAR_POSITIONAL and p.default is p.empty)
+    is_open = any(p.kind == p.VAR_POSITIONAL for p in taken)
+    return least, math.inf if is_open else len(taken)
+
+
+_POSITIONAL = {
+    Parameter.POSITIONAL_ONLY,
+    Parameter.POSITIONAL_OR_KEYWORD,
+    Parameter.VAR_POSITIONAL,
+}
+
+
+def ranged(least: int, most: float) -> str:
+    """Write how many arguments are right, as the original does."""
+    if most == math.inf:
+        return f"{least} or more"
+    return f"{least}" if least == most else f"{least}-{most:.0f}"
 
 
 def _by_keyword(key: Keyword, target: Any, default: Any = NULL) -> Any:
@@ -159,8 +202,17 @@ def _conj(target: Any, *values: Any) -> Any:
 
 def _assoc(target: Any, *pairs: Any) -> dict[Any, Any]:
     if not isinstance(target, Mapping):
-        raise AleError(f"interface conversion: {type_name(target)} is not data.Mapper")
-    return {**target, **{pair[0]: pair[1] for pair in pairs}}
+        method = "Get" if isinstance(target, tuple | str | Lazy) else "Car"
+        name = type_name(target)
+        raise AleError(f"interface conversion: {name} is not data.Mapper: missing method {method}")
+    return {**target, **dict(_paired(pair) for pair in pairs)}
+
+
+def _paired(value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, tuple):
+        name = type_name(value)
+        raise AleError(f"interface conversion: {name} is not data.Pair: missing method Car")
+    return value[0], value[1]
 
 
 def _dissoc(target: Any, *keys: Any) -> dict[Any, Any]:
@@ -272,7 +324,7 @@ LIBRARY: dict[str, Any] = {
     "<=": chain(operator.le),
     ">=": chain(operator.ge),
     "=": chain(operator.eq),
-    "!=": lambda *values: not chain(operator.eq)(*values),
+    "!=": lambda first, *rest: not chain(operator.eq)(first, *rest),
     "eq": _all_same,
     "!eq": lambda *values: not _all_same(*values),
     "not": lambda value: value is False,

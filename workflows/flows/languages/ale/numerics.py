@@ -71,8 +71,8 @@ def _as_floats(left: Any, right: Any, operate: Operation) -> float:
     return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
 
-def modulo(*values: Any) -> Any:
-    return reduce(_remainder, (number(value) for value in values))
+def modulo(left: Any, right: Any, *more: Any) -> Any:
+    return reduce(_remainder, (number(value) for value in (left, right, *more)))
 
 
 def _remainder(left: Any, right: Any) -> Any:
@@ -84,8 +84,8 @@ def _remainder(left: Any, right: Any) -> Any:
 
 
 def chain(holds: Callable[[Any, Any], bool]) -> Operation:
-    def compare(*values: Any) -> bool:
-        numbers = [number(value) for value in values]
+    def compare(first: Any, *rest: Any) -> bool:
+        numbers = [number(value) for value in (first, *rest)]
         return all(holds(a, b) for a, b in pairwise(numbers))
 
     return compare

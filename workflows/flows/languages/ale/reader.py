@@ -119,6 +119,9 @@ class _Reader:
             case "text":
                 return _text(token.text)
             case "mark":
+                if not self.has_more:
+                    at = f"line {token.line}, column {token.column}"
+                    raise AleError(f"nothing to {_MARKS[token.text]} ({at})")
                 return List((Symbol(_MARKS[token.text]), self.form(depth + 1)))
             case _:
                 return _atom(token.text)
@@ -174,7 +177,10 @@ def _atom(word: str) -> Any:
 
 def _number(word: str) -> Any:
     if "/" in word:
-        ratio = Fraction(word)
+        try:
+            ratio = Fraction(word)
+        except ZeroDivisionError:
+            raise AleError(f"value is not a ratio: {word}") from None
         return ratio.numerator if ratio.denominator == 1 else ratio
     unsigned = word.lstrip("+-")
     if unsigned[:2] in {"0x", "0b"}:

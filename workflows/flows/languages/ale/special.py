@@ -1,6 +1,7 @@
 """The special forms: those that do not evaluate all their parts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Any
 
 from workflows.flows.languages.ale.compiler import (
@@ -12,7 +13,7 @@ from workflows.flows.languages.ale.compiler import (
     compile_body,
     compile_form,
 )
-from workflows.flows.languages.ale.library import is_true
+from workflows.flows.languages.ale.library import is_true, ranged
 from workflows.flows.languages.ale.reader import Object, Set, Vector
 from workflows.flows.languages.ale.values import (
     NULL,
@@ -142,6 +143,7 @@ def _is_arity(form: Any) -> bool:
 
 def _arities(clauses: Sequence[Sequence[Any]], scope: Scope) -> Code:
     made = [_arity(names, body, scope) for names, *body in clauses]
+    counts = ", ".join(ranged(len(names), inf if rest else len(names)) for names, rest, _ in made)
 
     def run(env: Env) -> Any:
         def procedure(*arguments: Any) -> Any:
@@ -151,7 +153,7 @@ def _arities(clauses: Sequence[Sequence[Any]], scope: Scope) -> Code:
                     if rest:
                         values[rest] = List(arguments[len(names) :])
                     return _entered(env.inner(values), body)
-            raise AleError("no matching parameter pattern")
+            raise AleError(f"got {len(arguments)} arguments, expected {counts}")
 
         return procedure
 

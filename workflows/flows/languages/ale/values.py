@@ -87,7 +87,9 @@ def items_of(value: Any) -> Iterator[Any]:
         case tuple() | frozenset() | Lazy():
             return iter(value)
         case _:
-            raise AleError(f"interface conversion: {type_name(value)} is not data.Sequence")
+            # The first method of a sequence by name, as for numbers.
+            name = type_name(value)
+            raise AleError(f"interface conversion: {name} is not data.Sequence: missing method Car")
 
 
 def collected(value: Any) -> tuple[Any, ...]:
