@@ -30,6 +30,7 @@ from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
 from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.lua import LuaStarved
 from workflows.flows.models import AwaitedCallback
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
@@ -123,6 +124,11 @@ def _run_script(flow: Flow, step: Step, item: WorkItem) -> Result:
         return Done(LANGUAGES.execute(step.script, invocation_inputs(flow, step, item)))
     except ScriptFailed as broken:
         return Failed(str(broken))
+    except LuaStarved as starved:
+        raise Snooze(_BUSY_MACHINE_S) from starved
+
+
+_BUSY_MACHINE_S = 5.0
 
 
 def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:

@@ -1,9 +1,9 @@
 """The script languages within one decision, whose transaction may be open: bounded in all.
 
 The scripts of its steps have a quarter of a second together, after which they are put off to
-a worker. Conditions, without which it cannot go on, have a second: of the processor, but for
-Lua, which runs in a child process and may wait for it. A condition in Lua that was asked
-before is not asked again.
+a worker. Conditions, without which it cannot go on, have a second. It is time of the processor,
+also of the child process in which Lua runs: who waits for it pays nothing. A condition in Lua
+that was asked before is not asked again.
 """
 
 import time
@@ -18,6 +18,8 @@ from workflows.flows.languages import Within, allowance, lua
 
 SCRIPTS_SECONDS_MAX = 0.25
 CONDITIONS_SECONDS_MAX = 1.0
+_LEAST_S = 0.001
+"""With less left than this no script is begun."""
 
 T = TypeVar("T")
 
@@ -33,12 +35,12 @@ class InPlace:
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run a step's script. Raises ScriptPutOff if it is too slow to be run here."""
         clock = _clock_of(script)
-        if self._for_scripts <= 0:
+        if self._for_scripts < _LEAST_S:
             raise ScriptPutOff
         began = clock()
         try:
             return self._within().execute(script, inputs)
-        except allowance.TookTooLong as slow:
+        except (allowance.TookTooLong, lua.LuaStarved) as slow:
             raise ScriptPutOff from slow
         finally:
             self._for_scripts -= clock() - began
@@ -71,7 +73,7 @@ class InPlace:
 
     def _timed(self, script: Script, ask: Callable[[], T]) -> T:
         clock = _clock_of(script)
-        if self._for_conditions <= 0:
+        if self._for_conditions < _LEAST_S:
             raise allowance.TookTooLong(script.language, CONDITIONS_SECONDS_MAX)
         began = clock()
         try:
@@ -81,8 +83,5 @@ class InPlace:
 
 
 def _clock_of(script: Script) -> Callable[[], float]:
-    """Return what measures the time of a script: that of the thread, or of the wall."""
-    if script.language != "lua":
-        return time.thread_time
-    lua.warm()
-    return time.monotonic
+    """Return what measures the time that scripts of its language take of the processor."""
+    return lua.spent if script.language == "lua" else time.thread_time

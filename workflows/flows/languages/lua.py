@@ -17,14 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from events.domain.errors import Unavailable
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages.allowance import TookTooLong
 
 SECONDS_MAX = 1.0
-START_SECONDS_MAX = 10.0
-PATIENCE, PATIENCE_S = 5, 1.0
-"""The child measures a script by the processor; how long it waits for one is bounded loosely."""
+PATIENCE_S = 20.0
+"""The child measures a script by the processor. Whoever waits longer for it is on a machine that
+has none to give, which is no fault of the script."""
 LAST_WORDS_S = 0.05
 ANSWER_BYTES_MAX = 2 << 20
 SOURCE_CHARS_MAX = 64 << 10
@@ -41,16 +42,27 @@ def check(source: str, parameters: Sequence[str]) -> None:
     _check(source, tuple(parameters))
 
 
-def warm() -> None:
-    """Have the child ready, so that the time of a script is that of the script."""
-    _child.start()
+def spent() -> float:
+    """Return how many seconds of the processor the scripts of this thread have taken so far."""
+    return _spending.seconds
+
+
+class LuaStarved(Unavailable):
+    """The machine did not get round to a script, so nothing is known of it."""
+
+    code = "lua_starved"
+    hint = "Try again later."
+
+    def __init__(self) -> None:
+        super().__init__(f"The machine gave Lua no processor for {PATIENCE_S:.0f} s.")
 
 
 def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> Any:
     """Return the first value that the chunk returns, as JSON.
 
-    :raises TookTooLong: if it is not done in time.
+    :raises TookTooLong: if it takes more of the processor than it may.
     :raises ScriptFailed: if it fails or takes too much.
+    :raises LuaStarved: if the machine is too busy.
     """
     return _asked("value", source, sorted(arguments), arguments, seconds)
 
@@ -58,7 +70,7 @@ def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECO
 def holds(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> bool:
     """Tell whether the first value returned is true: all but nil and false are.
 
-    :raises TookTooLong, ScriptFailed: as `evaluate` does.
+    :raises TookTooLong, ScriptFailed, LuaStarved: as `evaluate` does.
     """
     return bool(_asked("holds", source, sorted(arguments), arguments, seconds))
 
@@ -92,6 +104,13 @@ def _asked(
     return answer.get("value")
 
 
+class _Spending(threading.local):
+    seconds = 0.0
+
+
+_spending = _Spending()
+
+
 class _Child:
     """The one child of this process; asked by one thread at a time."""
 
@@ -103,19 +122,17 @@ class _Child:
         with self._lock:
             process = self._alive()
             try:
-                return self._exchange(process, line, seconds=seconds)
+                said = self._exchange(process, line)
             except TimeoutError as error:
                 self._end()
-                raise TookTooLong("lua", seconds) from error
+                raise LuaStarved from error
             except (OSError, ValueError) as error:
                 if self._end() == -signal.SIGPROF:
+                    _spending.seconds += seconds
                     raise TookTooLong("lua", seconds) from error
                 raise ScriptFailed("lua execution error\nthe script died") from error
-
-    def start(self) -> None:
-        """Have the process, if there is none."""
-        with self._lock:
-            self._alive()
+            _spending.seconds += said["spent"]
+            return dict(said["answer"])
 
     def forget(self) -> None:
         """Do not talk on the pipes of the parent after a fork, nor keep them open.
@@ -138,21 +155,18 @@ class _Child:
                 env={},
                 close_fds=True,
             )
-            self._exchange(self._process, _NOTHING, seconds=START_SECONDS_MAX)
+            self._exchange(self._process, _NOTHING)
         return self._process
 
-    def _exchange(
-        self, process: subprocess.Popen[bytes], line: bytes, *, seconds: float
-    ) -> dict[str, Any]:
+    def _exchange(self, process: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"
         left = memoryview(line)
         while left:
             left = left[os.write(process.stdin.fileno(), left) :]
         answer = bytearray()
-        patience_s = PATIENCE * seconds + PATIENCE_S
         while not answer.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], patience_s)
+            ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
             if not ready:
                 raise TimeoutError
             piece = os.read(process.stdout.fileno(), 64 << 10)

@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import sys
+import time
 from typing import Any
 
 from lupa.lua52 import LuaError, LuaMemoryError, LuaRuntime, LuaSyntaxError
@@ -18,6 +19,7 @@ MEMORY_BYTES_MAX = 512 << 20
 LUA_BYTES_MAX = 64 << 20
 ANSWER_CHARS_MAX = 1 << 20
 CPU_SECONDS_MAX = 3_600
+SECONDS_MIN = 0.001
 DEPTH_MAX = 64
 INTEGER_MAX = 2.0**53
 NO_MEMORY = "not enough memory"
@@ -136,7 +138,7 @@ def number(value: float) -> Any:
 
 def table(value: Any, depth: int) -> Any:
     keys = list(value.keys())
-    if keys and all(isinstance(key, int | float) for key in keys):
+    if keys and all(isinstance(key, int | float) and not isinstance(key, bool) for key in keys):
         # As many as there are, counted from 1, as in the original: a hole costs the last ones.
         return [to_json(value[index], depth + 1) for index in range(1, len(keys) + 1)]
     return {key_text(key): to_json(item, depth + 1) for key, item in value.items()}
@@ -194,11 +196,14 @@ def main() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         # Its end, when it comes, is that of the process: a loop in Lua hears no signal.
-        signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+        # No time at all would be no end at all.
+        signal.setitimer(signal.ITIMER_PROF, max(request["seconds"], SECONDS_MIN))
+        began = time.process_time()
         said = json.dumps(answer(request))
         signal.setitimer(signal.ITIMER_PROF, 0)
         if len(said) > ANSWER_CHARS_MAX:
             said = json.dumps({"failed": "runtime error: result too large"})
+        said = f'{{"spent":{time.process_time() - began:.6f},"answer":{said}}}'
         sys.stdout.write(said + "\n")
         sys.stdout.flush()
 

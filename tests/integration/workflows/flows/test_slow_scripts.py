@@ -1,5 +1,11 @@
 """Lua that is slow does not keep a decision's transaction open: it becomes work."""
 
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from tests.integration.workflows.flows.conftest import flow, work_off
@@ -16,6 +22,21 @@ SPIN = "local until_ = n * 1e6; local i = 0; while i < until_ do i = i + 1 end; 
 FOREVER = "while true do end"
 
 
+@contextmanager
+def stopped_child(*, seconds: float) -> Iterator[None]:
+    """Let the process that runs Lua have no processor for so long, or until the block ends."""
+    lua.evaluate("return 1", {})
+    assert lua._child._process is not None
+    child = lua._child._process.pid
+    os.kill(child, signal.SIGSTOP)
+    again = threading.Timer(seconds, os.kill, [child, signal.SIGCONT])
+    again.start()
+    try:
+        yield
+    finally:
+        again.cancel()
+
+
 def register(text: str) -> None:
     definition = {
         "id": "spin",
@@ -30,7 +51,6 @@ def register(text: str) -> None:
 @pytest.mark.django_db(transaction=True)
 class TestSteps:
     def test_a_quick_one_is_done_when_start_returns(self) -> None:
-        lua.warm()
         register("return {done = n}")
         services.start_flow(flow_id="trip", goals=["spin"], init={"n": [1]})
 
@@ -76,7 +96,6 @@ class TestOneDecision:
         slow = Script(language="lua", text=FOREVER)
         with pytest.raises(ScriptPutOff):
             here.execute(slow, {})
-        assert here._for_scripts <= 0
 
         monkeypatch.setattr(lua, "_asked", lambda *_: pytest.fail("it was run all the same"))
         with pytest.raises(ScriptPutOff):
@@ -97,6 +116,27 @@ class TestOneDecision:
         assert here.matches(condition, 3)
 
         assert len(asked) == 2
+
+    def test_does_not_charge_lua_for_a_machine_that_lets_it_wait(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(in_place, "CONDITIONS_SECONDS_MAX", 0.2)
+        here = InPlace()
+
+        with stopped_child(seconds=0.4):
+            assert here.holds(Script(language="lua", text="return n > 1"), {"n": 2})
+        assert here.holds(Script(language="lua", text="return n > 1"), {"n": 3})
+
+    def test_puts_off_a_script_that_the_machine_does_not_get_round_to(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lua, "PATIENCE_S", 0.05)
+        script = Script(language="lua", text="return {done = 1}")
+
+        with stopped_child(seconds=10), pytest.raises(ScriptPutOff):
+            InPlace().execute(script, {})
+        monkeypatch.undo()
+        assert InPlace().execute(script, {}) == {"done": 1}
 
     def test_gives_its_conditions_up_at_some_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(in_place, "CONDITIONS_SECONDS_MAX", 0)

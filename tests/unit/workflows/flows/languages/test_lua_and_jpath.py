@@ -21,6 +21,7 @@ class TestLua:
             ("return {total = n * 2, ok = n > 1}", {"total": 6, "ok": True}),
             ("return n + 0.5", {"result": 3.5}),
             ("return {}", {}),
+            ("return {[true] = 1}", {"true": 1}),
             ("return {1, 2, 3}", {"result": [1, 2, 3]}),
             ("return {o = {1, nil, 3}}", {"o": [1, None]}),
             ("return {f = function() end, o = {nil}}", {"f": None, "o": {}}),

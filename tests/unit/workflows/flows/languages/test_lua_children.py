@@ -31,7 +31,7 @@ def children_of(pid: int) -> list[str]:
 
 class TestChildren:
     def test_that_hit_a_limit_are_gone_before_the_next_one_begins(self) -> None:
-        lua.warm()
+        lua.evaluate("return 1", {})
         before = len(children_of(os.getpid()))
 
         for text in ("while true do end", "return string.rep('x', 1e9)", "return 0/0"):
@@ -49,7 +49,7 @@ class TestChildren:
         program = f"""
             import os, threading, time
             from workflows.flows.languages import lua
-            lua.warm()
+            lua.evaluate("return 1", {{}})
             print(lua._child._process.pid, flush=True)
             if os.fork() == 0:
                 time.sleep(30)
