@@ -109,14 +109,15 @@ def publish(envelope: Envelope) -> None:
 
 def deliver(envelope: Envelope) -> None:
     """Call every handler of `envelope` now, one after the other, as its consequence."""
-    handlers = _routes.get(envelope.name)
-    if handlers is None:
+    try:
+        handlers = _routes[envelope.name]
+    except KeyError:
         handlers = _handlers_of(envelope.name)
     if not handlers:
         return
     # Looked up once: each access to a thread-local costs as much as calling a handler.
     heard = telling.__dict__
-    before = heard.get("envelope")
+    before = heard["envelope"]
     heard["envelope"] = envelope
     # The end of one handler is the beginning of the next: looking at the clock costs as much
     # as calling a handler.

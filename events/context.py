@@ -25,7 +25,9 @@ class _Telling(threading.local):
     functions that run to their end in one thread, so a thread-local is as good.
     """
 
-    envelope: Envelope | None = None
+    def __init__(self) -> None:
+        # Called once per thread, so that the bus finds it in the dictionary of each.
+        self.envelope: Envelope | None = None
 
 
 telling = _Telling()
