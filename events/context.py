@@ -5,8 +5,8 @@ that nobody sent (a timer, a shell) acts as the system under a correlation of it
 """
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -49,14 +49,31 @@ def in_force() -> EventContext | None:
     return _current.get()
 
 
-@contextmanager
+class _Acting:
+    """A block in which a context is in force. No generator: it is entered all the time."""
+
+    __slots__ = ("_context", "_heard", "_token")
+
+    def __init__(self, context: EventContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> EventContext:
+        self._token, self._heard = _current.set(self._context), telling.envelope
+        telling.envelope = None
+        return self._context
+
+    def __exit__(self, *_how: object) -> None:
+        telling.envelope = self._heard
+        _current.reset(self._token)
+
+
 def acting(
     principal: Principal,
     *,
     correlation_id: str | None = None,
     causation_id: str | None = None,
     origin: Origin = NO_ORIGIN,
-) -> Iterator[EventContext]:
+) -> AbstractContextManager[EventContext]:
     """Act as `principal` within the block."""
     context = EventContext(
         principal=principal,
@@ -64,8 +81,7 @@ def acting(
         causation_id=causation_id,
         origin=origin,
     )
-    with _entered(context):
-        yield context
+    return _Acting(context)
 
 
 def become(principal: Principal) -> None:
@@ -76,30 +92,23 @@ def become(principal: Principal) -> None:
     _current.set(replace(current(), principal=principal))
 
 
-@contextmanager
-def on_behalf_of(principal: Principal) -> Iterator[EventContext]:
+def on_behalf_of(principal: Principal) -> AbstractContextManager[EventContext]:
     """Go on with the story in the name of `principal` within the block."""
-    context = replace(current(), principal=principal)
-    with _entered(context):
-        yield context
+    return _Acting(replace(current(), principal=principal))
 
 
-@contextmanager
-def caused_by(causation_id: str) -> Iterator[EventContext]:
+def caused_by(causation_id: str) -> AbstractContextManager[EventContext]:
     """Keep who acts and the story, but name `causation_id` as the cause within the block."""
-    context = replace(current(), causation_id=causation_id)
-    with _entered(context):
-        yield context
+    return _Acting(replace(current(), causation_id=causation_id))
 
 
-@contextmanager
-def within_run(principal: Principal, *, run_id: str, step_id: str = "") -> Iterator[EventContext]:
+def within_run(
+    principal: Principal, *, run_id: str, step_id: str = ""
+) -> AbstractContextManager[EventContext]:
     """Go on with the story as a workflow, in this run and at this step, within the block."""
-    context = replace(
-        current(), principal=principal, workflow_run_id=run_id, workflow_step_id=step_id
+    return _Acting(
+        replace(current(), principal=principal, workflow_run_id=run_id, workflow_step_id=step_id)
     )
-    with _entered(context):
-        yield context
 
 
 def as_headers() -> dict[str, str]:
@@ -114,24 +123,11 @@ def as_headers() -> dict[str, str]:
     return headers
 
 
-@contextmanager
-def from_headers(headers: Mapping[str, str]) -> Iterator[EventContext]:
+def from_headers(headers: Mapping[str, str]) -> AbstractContextManager[EventContext]:
     """Restore within the block what `as_headers` wrote; the system acts if there is nothing."""
     principal = headers.get("daybook_principal")
-    with acting(
+    return acting(
         Principal.parse(principal) if principal else SYSTEM,
         correlation_id=headers.get("daybook_correlation"),
         causation_id=headers.get("daybook_causation"),
-    ) as context:
-        yield context
-
-
-@contextmanager
-def _entered(context: EventContext) -> Iterator[None]:
-    token, heard = _current.set(context), telling.envelope
-    telling.envelope = None
-    try:
-        yield
-    finally:
-        telling.envelope = heard
-        _current.reset(token)
+    )

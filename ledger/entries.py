@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, LiteralString
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import orjson
@@ -19,7 +20,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, payloads, standings
+from ledger import capabilities, payloads, standings, statements
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     REASON_CHARS_MAX,
@@ -132,17 +133,20 @@ def append(draft: Draft) -> None:
     """
     taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
-    columns = _columns(draft)
-    details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
-    details |= {**standings.declared_columns(draft.declared), **(taken.said() if taken else {})}
-    said = {**details, "payloads": [each.said() for each in kept]}
-    body = canonical.canonical(_document(columns, said))
-    digest = hashlib.sha256(body).hexdigest()
-    is_plain = draft.declared is None and taken is None
-    statement, details = _statement(draft, details, is_plain=is_plain)
-    row = {**columns, **_stored(details), "body": body, "digest": digest}
+    columns = _said(_columns(draft))
+    details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
+    details |= _said(standings.declared_columns(draft.declared))
+    details |= _said(taken.said() if taken else {})
+    document = {"format": FORMAT, **columns, **details}
+    if kept:
+        document["payloads"] = [each.said() for each in kept]
+    body = canonical.canonical(
+        {name: each if type(each) is str else _plain(each) for name, each in document.items()}
+    )
+    columns |= {"body": body, "digest": hashlib.sha256(body).hexdigest()}
+    has_standing = draft.declared is not None or taken is not None
     try:
-        if not wire.run(statement, row).rowcount:
+        if not _insert(draft, columns, details, has_standing=has_standing):
             raise PoliciesMoved
     except IntegrityError as error:
         if _ONCE_PER_KEY in str(error):
@@ -153,16 +157,23 @@ def append(draft: Draft) -> None:
         standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
 
 
-def _statement(
-    draft: Draft, details: dict[str, Any], *, is_plain: bool
-) -> tuple[LiteralString, dict[str, Any]]:
-    detail = _INSERT_DISCLOSURE if draft.kind is Kind.READ else _INSERT_MUTATION
-    if not is_plain:
-        # Few entries say anything about undoing: the others are spared thirteen columns.
-        detail, details = _INSERT_REVERSAL, {**standings.NOTHING_SAID, **details}
-    if draft.policies is None:
-        return _SPINE + detail, details
-    return _SPINE_UNDER_POLICIES + detail, {**details, "policies": list(draft.policies)}
+def _insert(
+    draft: Draft, columns: Mapping[str, Any], details: Mapping[str, Any], *, has_standing: bool
+) -> bool:
+    """Say whether the policies in force were those that were asked, and it was inserted."""
+    statement = statements.insert(
+        tuple(columns),
+        statements.DISCLOSURE if draft.kind is Kind.READ else statements.MUTATION,
+        tuple(details),
+        is_under_policies=draft.policies is not None,
+        has_standing=has_standing,
+    )
+    row = {**(standings.NOTHING_SAID if has_standing else {}), **columns, **details}
+    if facts := details.get("risk_facts"):
+        row["risk_facts"] = orjson.dumps(facts).decode()
+    if draft.policies is not None:
+        row["policies"] = _array_of(draft.policies)
+    return bool(wire.run(statement, row).rowcount)
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
@@ -282,11 +293,6 @@ def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
     }
 
 
-def _stored(details: Mapping[str, Any]) -> dict[str, Any]:
-    facts = details.get("risk_facts", {})
-    return {**details, "risk_facts": orjson.dumps(facts).decode()}
-
-
 def _disclosure(draft: Draft) -> dict[str, Any]:
     return {
         "reason_code": draft.reason[:REASON_CHARS_MAX],
@@ -295,87 +301,18 @@ def _disclosure(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _document(columns: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
-    """Say all that is known; what is empty is left out, so that columns may be added."""
-    said = {"format": FORMAT, **columns, **details}
-    return {
-        name: value if type(value) is str else _plain(value)
-        for name, value in said.items()
-        if value
-    }
+def _said(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty: the tables know that, and a body may get further columns."""
+    return {name: value for name, value in columns.items() if value}
+
+
+@lru_cache(maxsize=16)
+def _array_of(ids: tuple[UUID, ...]) -> str:
+    # A list would be taken apart anew for each entry, to find out what is in it.
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return moment(value)
     return str(value) if isinstance(value, UUID) else value
-
-
-POLICIES_IN_FORCE: LiteralString = """
-  SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
-   WHERE status = 'active'
-"""
-"""Which versions of policies are in force. Relies on ledger_policy_has_one_version_in_force."""
-
-_COLUMNS: LiteralString = """
-  id, occurred_at, action_name, action_version, action_kind, status, evaluated_risk, reason,
-  actor_type, principal_type, principal_id, session_id, api_token_id, internal_request,
-  caller_type, route_or_tool_name, correlation_id, causation_id, idempotency_scope,
-  idempotency_key, idempotency_fingerprint, target_type, target_id, capability_id,
-  capability_version, authorization_source, approval_id, amends_id, principal_subtype,
-  delegation_id,
-  delegated_by_type, delegated_by_id, workflow_run_id, workflow_step_id,
-  body, digest
-"""
-_VALUES: LiteralString = """
-  %(id)s, %(occurred_at)s, %(action_name)s, %(action_version)s, %(action_kind)s, %(status)s,
-  %(evaluated_risk)s, %(reason)s, %(actor_type)s, %(principal_type)s, %(principal_id)s,
-  %(session_id)s, %(api_token_id)s, %(internal_request)s, %(caller_type)s,
-  %(route_or_tool_name)s, %(correlation_id)s, %(causation_id)s, %(idempotency_scope)s,
-  %(idempotency_key)s, %(idempotency_fingerprint)s, %(target_type)s, %(target_id)s,
-  %(capability_id)s, %(capability_version)s, %(authorization_source)s, %(approval_id)s,
-  %(amends_id)s,
-  %(principal_subtype)s, %(delegation_id)s, %(delegated_by_type)s, %(delegated_by_id)s,
-  %(workflow_run_id)s, %(workflow_step_id)s, %(body)s, %(digest)s
-"""
-# Foreign keys are checked when the statement is over: spine and detail come in one.
-_HEAD: LiteralString = "WITH entry AS (INSERT INTO ledger_entry ("
-_SPINE: LiteralString = _HEAD + _COLUMNS + ") VALUES (" + _VALUES + ") RETURNING id) "
-# Asking for the policies in a statement of their own cost as much as writing the entry.
-_SPINE_UNDER_POLICIES: LiteralString = (
-    _HEAD
-    + _COLUMNS
-    + ") SELECT "
-    + _VALUES
-    + " WHERE %(policies)s::uuid[] = ("
-    + POLICIES_IN_FORCE
-    + ") RETURNING id) "
-)
-_INSERT_MUTATION: LiteralString = """
-INSERT INTO ledger_mutation
-       (entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary, risk_facts)
-SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s,
-       %(risk_facts)s::jsonb
-  FROM entry
-"""
-_INSERT_REVERSAL: LiteralString = (
-    standings.INSERT
-    + """
-INSERT INTO ledger_mutation (
-  entry_id, command_input_ref, command_result_ref, reversal_args_ref, summary,
-  reversal_kind, reversal_command_id, reversal_command_version, reversal_why,
-  reversal_follow_ups, reversal_until,
-  reversal_amount_cents, reversal_currency, reverses_id, reversal_step, reversal_number,
-  reversal_outcome, reversed_cents)
-SELECT id, %(command_input_ref)s, %(command_result_ref)s, %(reversal_args_ref)s, %(summary)s,
-  %(reversal_kind)s, %(reversal_command_id)s, %(reversal_command_version)s, %(reversal_why)s,
-  %(reversal_follow_ups)s::varchar[],
-  %(reversal_until)s, %(reversal_amount_cents)s, %(reversal_currency)s, %(reverses_id)s,
-  %(reversal_step)s, %(reversal_number)s, %(reversal_outcome)s, %(reversed_cents)s
-  FROM entry
-"""
-)
-_INSERT_DISCLOSURE: LiteralString = """
-INSERT INTO ledger_disclosure (entry_id, reason_code, disclosed_fields, decision_policy)
-SELECT id, %(reason_code)s, %(disclosed_fields)s, %(decision_policy)s FROM entry
-"""

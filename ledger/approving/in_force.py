@@ -10,7 +10,7 @@ from uuid import UUID
 
 from events import wire
 from events.domain.principal import PrincipalKind
-from ledger import entries
+from ledger import statements
 from ledger.domain.policy import Policy
 from ledger.models import ApprovalPolicyVersion
 
@@ -43,7 +43,7 @@ def last_seen() -> InForce:
 
 def look() -> InForce:
     """Look which policies are in force, as this transaction sees it."""
-    [(found,)] = wire.run(entries.POLICIES_IN_FORCE)
+    [(found,)] = wire.run(statements.POLICIES_IN_FORCE)
     ids = tuple(found)
     if _Seen.last is None or _Seen.last.ids != ids:
         rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)

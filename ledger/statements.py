@@ -1,0 +1,52 @@
+"""The one statement that writes an entry with its detail, made once for each set of columns.
+
+Most columns of most entries are empty, and the tables know what empty is: what is not said
+is not sent. Forty values took a client as long to send as all else that an entry says takes.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Final, LiteralString
+
+from ledger import standings
+
+POLICIES_IN_FORCE: Final[LiteralString] = """
+  SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
+   WHERE status = 'active'
+"""
+"""Which versions of policies are in force. Relies on ledger_policy_has_one_version_in_force."""
+
+MUTATION: Final = "ledger_mutation"
+DISCLOSURE: Final = "ledger_disclosure"
+
+_CASTS: Final = {"risk_facts": "::jsonb", "reversal_follow_ups": "::varchar[]"}
+
+
+@cache
+def insert(
+    columns: tuple[str, ...],
+    detail: str,
+    details: tuple[str, ...],
+    *,
+    is_under_policies: bool,
+    has_standing: bool,
+) -> LiteralString:
+    """Return what inserts these columns of an entry, and these of its `detail`.
+
+    Its parameters have the names of the columns. With `is_under_policies` it inserts nothing
+    unless `policies` are in force. With `has_standing` it writes what `standings.INSERT` does.
+    """
+    # Foreign keys are checked when the statement is over: entry and detail come in one.
+    # Asking for the policies in a statement of their own cost as much as writing the entry.
+    when = f" WHERE %(policies)s::uuid[] = ({POLICIES_IN_FORCE})" if is_under_policies else ""
+    standing = standings.INSERT if has_standing else ""
+    said = "".join(f", {each}" for each in _values(details))
+    return (
+        f"WITH entry AS (INSERT INTO ledger_entry ({', '.join(columns)}) "  # noqa: S608
+        f"SELECT {', '.join(_values(columns))}{when} RETURNING id) {standing}"
+        f"INSERT INTO {detail} ({', '.join(('entry_id', *details))}) SELECT id{said} FROM entry"
+    )
+
+
+def _values(columns: Iterable[str]) -> list[str]:
+    return [f"%({name})s{_CASTS.get(name, '')}" for name in columns]
