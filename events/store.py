@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 from django.db import DatabaseError
@@ -29,8 +29,13 @@ _APPENDED = (
     "events_append(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
     "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(events)s::json)"
 )
+# Most appends are of one event, and need no JSON around it.
+_APPENDED_ONE = (
+    "events_append_one(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
+    "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(event_id)s, %(event_name)s, "
+    "%(event_version)s::int, %(event_category)s, %(event_data)s, %(event_payload)s)"
+)
 _APPENDED_MANY = "events_append_many(%(batch)s::json)"
-_APPEND = f"SELECT {_APPENDED}"
 
 ENVELOPE_COLUMNS = (
     "e.stream, e.sequence, e.event_id, e.name, e.version, e.category, e.source, e.principal, "
@@ -123,9 +128,9 @@ def append(
 
     :raises StreamMoved: if the stream is not at `expected`.
     """
-    params = _params(stream, drafts, provenance, expected=expected, once=once)
+    appending = _appending(stream, drafts, provenance, expected=expected, once=once)
     try:
-        row = wire.run(_APPEND, params).fetchone()
+        row = wire.run(f"SELECT {appending.sql}", appending.params()).fetchone()
     except DatabaseError as error:
         raise _refusal(error, stream, expected) or error from error.__cause__
     assert row is not None
@@ -152,29 +157,28 @@ def append_with(
         sql = companion.sql.replace("{head}", "%(head)s::int")
         companion.hear(_written(companion, sql, {"head": head}, stream, expected))
         return []
-    params = _params(stream, drafts, provenance, expected=expected, once=False)
-    sql = companion.sql.replace("{head}", _APPENDED)
-    with _turn(companion, params) as written:
-        rows = _written(companion, sql, params, stream, expected) if written is None else written
+    appending = _appending(stream, drafts, provenance, expected=expected, once=False)
+    sql = companion.sql.replace("{head}", appending.sql)
+    with _turn(companion, appending) as together:
+        rows = together
+        if rows is None:
+            rows = _written(companion, sql, appending.params(), stream, expected)
     companion.hear(rows)
     return _sealed(stream, drafts, provenance, head)
 
 
-def _turn(
-    companion: Companion, params: Mapping[str, object]
-) -> AbstractContextManager[Rows | None]:
+def _turn(companion: Companion, appending: "_Appending") -> AbstractContextManager[Rows | None]:
     """Write together with other threads, if what is written is a transaction of its own."""
     ours = companion.joint
     if ours is None or wire.connection().in_atomic_block:
         return nullcontext()
-    stream, events = str(params["stream"]), str(params["events"])
 
     def joint() -> Joint:
         part = ours()
-        appended = {**params, "events": orjson.Fragment(events)}
-        return replace(part, record={**appended, **part.record})
+        return replace(part, record={**appending.record(), **part.record})
 
-    return group.turn(stream, companion.joint_sql.replace("{appended}", _APPENDED_MANY), joint)
+    sql = companion.joint_sql.replace("{appended}", _APPENDED_MANY)
+    return group.turn(str(appending.common["stream"]), sql, joint)
 
 
 def _written(
@@ -263,33 +267,67 @@ def envelope_of(row: Sequence[Any], *, position: int | None = None) -> Envelope:
     )
 
 
-def _as_json(drafts: Sequence[Draft]) -> str:
-    inline, hashes = payloads.split(drafts)
-    records = [
-        {
-            "nth": index + 1,
+@dataclass(frozen=True, slots=True)
+class _Appending:
+    """Events on their way into a statement: `data` or `payloads` has the text, or its hash."""
+
+    common: Mapping[str, object]
+    drafts: Sequence[Draft]
+    data: Sequence[str | None]
+    payloads: Sequence[str | None]
+
+    @property
+    def sql(self) -> LiteralString:
+        """What appends them: an expression, the new head of the stream."""
+        return _APPENDED_ONE if len(self.drafts) == 1 else _APPENDED
+
+    def params(self) -> dict[str, object]:
+        """Return the parameters of `sql`."""
+        if len(self.drafts) > 1:
+            return {**self.common, "events": self._events()}
+        [draft], [data], [payload] = self.drafts, self.data, self.payloads
+        return {
+            **self.common,
             "event_id": draft.event_id,
-            "name": draft.name,
-            "version": draft.version,
-            "category": draft.category.value,
-            "data": inline[index],
-            "payload": hashes[index],
+            "event_name": draft.name,
+            "event_version": draft.version,
+            "event_category": draft.category.value,
+            "event_data": data,
+            "event_payload": payload,
         }
-        for index, draft in enumerate(drafts)
-    ]
-    return orjson.dumps(records).decode()
+
+    def record(self) -> dict[str, object]:
+        """Return what stands for them in a batch."""
+        return {**self.common, "events": orjson.Fragment(self._events())}
+
+    def _events(self) -> str:
+        records = [
+            {
+                "nth": nth,
+                "event_id": draft.event_id,
+                "name": draft.name,
+                "version": draft.version,
+                "category": draft.category.value,
+                "data": data,
+                "payload": payload,
+            }
+            for nth, (draft, data, payload) in enumerate(
+                zip(self.drafts, self.data, self.payloads, strict=True), start=1
+            )
+        ]
+        return orjson.dumps(records).decode()
 
 
-def _params(
+def _appending(
     stream: Stream,
     drafts: Sequence[Draft],
     provenance: Provenance,
     *,
     expected: int | None,
     once: bool,
-) -> dict[str, object]:
+) -> _Appending:
     context = provenance.context
-    return {
+    common: dict[str, object] = {
         "stream": key_of(stream),
         "expected": expected,
         "once": once,
@@ -298,8 +336,8 @@ def _params(
         "correlation_id": context.correlation_id,
         "causation_id": context.causation_id,
         "emitted_at": provenance.emitted_at,
-        "events": _as_json(drafts),
     }
+    return _Appending(common, drafts, *payloads.split(drafts))
 
 
 def _sealed(
