@@ -19,7 +19,7 @@ _NAMES = {
 
 
 def sides(_options: argparse.Namespace) -> Sequence[Side]:
-    secret = secret_of_a_reader()
+    secret = secret_of("event.read")
     return [_side(name, size, secret) for size in CROWDS for name in _NAMES]
 
 
@@ -34,7 +34,8 @@ def _side(name: str, size: int, secret: str) -> Side:
     )
 
 
-def secret_of_a_reader() -> str:
+def secret_of(*capabilities: str) -> str:
+    """Return the secret of a new key of a new user, who may do these things."""
     from datetime import timedelta
 
     from django.contrib.auth.models import Permission, User
@@ -43,7 +44,7 @@ def secret_of_a_reader() -> str:
     from ledger.services import api_keys
 
     user = User.objects.create_user("bench")
-    user.user_permissions.add(Permission.objects.get(codename="event.read"))
+    user.user_permissions.set(Permission.objects.filter(codename__in=capabilities))
     _, secret = api_keys.issue_api_key(
         name="bench", owner=user, scopes=["*"], expires_at=timezone.now() + timedelta(days=1)
     )

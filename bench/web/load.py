@@ -47,11 +47,13 @@ class _Client:
             self._connection = None
 
 
-def posting(port: int, path: str, *, headers: dict[str, str], seconds: float) -> Measured:
-    """Post empty bodies for so long; the value is answers per second."""
-    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Length: 0"]
+def posting(
+    port: int, path: str, *, headers: dict[str, str], seconds: float, body: bytes = b""
+) -> Measured:
+    """Post `body` again and again for so long; the value is answers per second."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    request, poll = "\r\n".join([*lines, "", ""]).encode(), select.epoll()
+    request, poll = "\r\n".join([*lines, "", ""]).encode() + body, select.epoll()
     clients = {}
     for _ in range(CLIENTS):
         client = _Client(port, request, poll)
