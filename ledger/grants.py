@@ -1,14 +1,41 @@
-"""Give every declared capability its Django permission, to be granted in the admin."""
+"""Give every declared capability its Django permission, and find whom it is granted to."""
 
 from typing import Any
 
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 
+from events import wire
 from ledger import capabilities
 from ledger.models import Capability
 
 _NAME_CHARS_MAX = 255
+
+_GRANTED = """
+SELECT c.app_label || '.' || p.codename
+  FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+ WHERE p.id IN (
+   SELECT permission_id FROM auth_user_user_permissions WHERE user_id = %(user)s
+   UNION ALL
+   SELECT g.permission_id FROM auth_user_groups m
+     JOIN auth_group_permissions g ON g.group_id = m.group_id WHERE m.user_id = %(user)s
+ )
+"""
+
+
+class GrantsBackend(ModelBackend):
+    """Django's own, but all permissions of a user in one prepared statement.
+
+    Every request asks for them; the two queries of the ORM took a fifth of it.
+    """
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        is_asked_now = obj is None and not hasattr(user_obj, "_perm_cache")
+        if is_asked_now and user_obj.is_active and not user_obj.is_superuser:
+            rows = wire.run(_GRANTED, {"user": user_obj.pk}).fetchall()
+            user_obj._perm_cache = {permission for (permission,) in rows}  # noqa: SLF001 - where Django keeps it.
+        return super().get_all_permissions(user_obj, obj)
 
 
 def provision(*, using: str = "default", **_signal: Any) -> None:

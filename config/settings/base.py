@@ -187,7 +187,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "ledger.grants.GrantsBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 # Memory-hard, and in the standard library; the others are for passwords made elsewhere.
