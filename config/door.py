@@ -1,11 +1,9 @@
 """What `manage.py` does with its arguments. Nothing is imported before it is installed."""
 
 import os
-import subprocess
 import sys
 
 from config import bootstrap
-from config.bootstrap import ROOT
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy
@@ -80,31 +78,17 @@ def _pytest(arguments: list[str]) -> int:
     # the whole product anew, which takes as long as to start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    if _is_whole_suite(arguments):
-        return _whole_suite(arguments)
+    if is_whole_suite(arguments):
+        from config.testing import whole_suite
+
+        return whole_suite.main(arguments)
     return int(pytest.main(arguments))
 
 
-def _is_whole_suite(arguments: list[str]) -> bool:
+def is_whole_suite(arguments: list[str]) -> bool:
     """Tell whether nobody named tests, or chose how to run them."""
     chosen = ("-n", "-k", "-m", "-p", "--dist", "--collect-only", "--co", "--pdb")
     return all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
-
-
-def _whole_suite(arguments: list[str]) -> int:
-    """Run the quick tests two at a time, then those that hurt processes.
-
-    Tests on real processes count on workers that come up in time, so they do not run beside
-    tests that compute without a pause. They wait most of the time: so a third fits in.
-    """
-    # The files in this order, and not those with most tests first, as xdist has it: the one that
-    # takes longest is a single test to it. The short ones at the end let both finish together.
-    quick = ["-n", "2", "--no-loadscope-reorder"]
-    quick += ["tests/integration", "tests/property", "tests/architecture", "tests/unit"]
-    rough = ["-n", "3", "tests/chaos", "tests/e2e"]
-    pytest = [sys.executable, "-m", "pytest", *arguments, "--dist", "loadfile"]
-    codes = [subprocess.call([*pytest, *run], cwd=ROOT) for run in (quick, rough)]  # noqa: S603
-    return max(codes)
 
 
 def _run_django(argv: list[str], *, servers: bool) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import pytest
 
 from config.stack import Stack
@@ -32,7 +33,21 @@ class Visit:
     def open(self, address: str) -> None:
         self.page.goto(self.stack.url + address)
 
-    def log_in(self) -> None:
+    def log_in(self, username: str = "admin", password: str | None = None) -> None:
+        """Have the cookies of somebody who has just logged in; no page is opened by it."""
+        password = password or self.stack.state.secrets()["DEMO_PASSWORD"]
+        with httpx2.Client(base_url=self.stack.url) as client:
+            client.get("/login/")
+            form = {"username": username, "password": password}
+            form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+            assert client.post("/login/", data=form).is_redirect, username
+            cookies = [(each.name, each.value) for each in client.cookies.jar]
+        self.page.context.add_cookies(
+            [{"name": name, "value": value, "url": self.stack.url} for name, value in cookies]
+        )
+
+    def log_in_by_hand(self) -> None:
+        """Log in on the page, which leads to the first one."""
         self.open("/login/")
         self.page.get_by_label("Username").fill("admin")
         self.page.get_by_label("Password").fill(self.stack.state.secrets()["DEMO_PASSWORD"])

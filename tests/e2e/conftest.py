@@ -9,12 +9,17 @@ import pytest
 from config.stack import Stack
 from tests.e2e.browsing import CHROMIUM, PATIENCE_MS, WIDE, Browse, Visit, driver, note
 
+# A renderer kept ready for a page that never comes is a fifth of what a new context takes.
+FLAGS = ["--no-sandbox", "--disable-features=SpareRendererForSitePerProcess"]
 
-@pytest.fixture(scope="module")
+
+# One for all of them, and gone before whoever comes next: its driver has an event loop in the
+# thread of the tests, and Django's ORM would not work beside that.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     driver().expect.set_options(timeout=PATIENCE_MS)
     with driver().sync_playwright() as engine:
-        running = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        running = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running
         running.close()
 

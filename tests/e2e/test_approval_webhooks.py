@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 from config.stack import Stack
 from tests.chaos.load import eventually
 from tests.peers import Receiver, receiver
+from tests.support.managing import manage
 
 pytestmark = pytest.mark.e2e
 
@@ -38,9 +39,9 @@ def second_person(stack: Stack) -> str:
         "print(api_keys.issue_api_key(name='k', owner=user, scopes=['*'],"
         " expires_at=timezone.now() + timedelta(days=1))[1].text)"
     )
-    done = stack.manage("shell", "-v0", "-c", code)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()[-1]
+    done = manage(stack, "shell", "-v0", "-c", code)
+    assert done.returncode == 0, done.text
+    return done.text.split()[-1]
 
 
 def posted(client: httpx2.Client, path: str, body: Any) -> Any:

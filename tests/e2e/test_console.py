@@ -18,6 +18,7 @@ from tests.e2e.browsing import (
     Visit,
     driver,
 )
+from tests.support.managing import manage
 
 expect = driver().expect
 
@@ -63,9 +64,9 @@ def dead_letter(stack: Stack) -> str:
         "deliveries.SEND_DOCUMENTS, {'deliveryId': str(uuid4())}, max_attempts=1);"
         "print('job', ref.id)"
     )
-    said = stack.manage("shell", "-v0", "-c", code)
-    found = re.search(r"^job (\S+)$", said.stdout, re.MULTILINE)
-    assert found, said.stderr
+    said = manage(stack, "shell", "-v0", "-c", code)
+    found = re.search(r"^job (\S+)$", said.text, re.MULTILINE)
+    assert found, said.text
     wait_for(lambda: _status(stack, found[1]) == "dead")
     return found[1]
 
@@ -94,7 +95,7 @@ def wait_for(what: Callable[[], bool]) -> None:
 class TestSession:
     def test_leads_in_and_out(self, browse: Browse) -> None:
         with browse() as tab:
-            tab.log_in()
+            tab.log_in_by_hand()
             expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
 
             tab.page.get_by_role("button", name="Log out").click()
@@ -106,6 +107,7 @@ class TestSession:
     def test_says_when_it_has_ended_under_an_open_page(self, browse: Browse) -> None:
         with browse() as tab:
             tab.log_in()
+            tab.open("/")
 
             tab.page.context.clear_cookies()
 
@@ -200,9 +202,12 @@ class TestLiveEvents:
             tab.open("/events?type=api_key.issued")
             tab.is_live()
 
-            issue_key(stack, HOSTILE[:100])
+            made = issue_key(stack, HOSTILE[:100])
             entry = tab.page.locator("[data-feed-list] > li").first
-            expect(entry.locator("summary").first).to_be_visible()
+            # Before it is there, the one that was first until now would be opened.
+            expect(entry.locator("[data-of=stream]")).to_have_attribute(
+                "title", f"api_key/{made['id']}"
+            )
             entry.locator("summary").first.click()
 
             expect(entry.locator(".json")).to_contain_text("</script><script>window.hurt=1")
@@ -233,6 +238,7 @@ class TestFrame:
     def test_remembers_the_theme_and_shares_it_with_the_admin(self, browse: Browse) -> None:
         with browse(color_scheme="light") as tab:
             tab.log_in()
+            tab.open("/")
             light = _background(tab)
 
             for _ in range(2):  # auto, light, dark
@@ -264,6 +270,7 @@ class TestFrame:
         with browse(timezone_id="Europe/Vienna") as tab:
             tab.page.clock.set_fixed_time("2026-11-28T11:00:00Z")
             tab.log_in()
+            tab.open("/")
 
             assert tab.page.evaluate(told, "2026-11-29T20:00:00Z") == "tomorrow"
             assert tab.page.evaluate(told, "2026-11-30T05:00:00Z") == "in 2 days"
@@ -316,6 +323,7 @@ class TestFrame:
         issue_key(stack)
         with browse(java_script_enabled=False, size=NARROW) as tab:
             tab.log_in()
+            tab.open("/")
             tab.page.locator("summary", has_text="Menu").click()
             tab.page.get_by_role("link", name="Events", exact=True).click()
 

@@ -6,6 +6,7 @@ from config import demo
 from config.stack import Stack
 from examples.stories import STORIES, Story
 from examples.stories.world import World
+from tests.support.managing import manage
 
 pytestmark = pytest.mark.e2e
 
@@ -40,8 +41,8 @@ class TestDemo:
         assert "who may decide approvals and have nothing to do with the request" in told.stdout
         assert "of a copy with one id changed it says no" in told.stdout
         assert "Everything was as it should be." in told.stdout
-        examined = stack.manage("doctor")
-        assert examined.returncode == 0, examined.stdout
+        examined = manage(stack, "doctor")
+        assert examined.returncode == 0, examined.text
 
     def test_fails_when_something_is_not_as_it_says(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -9,6 +9,7 @@ import pytest
 
 from config.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
+from tests.support.managing import manage
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -25,8 +26,8 @@ def manager(stack: Stack) -> str:
         "user.user_permissions.set(Permission.objects.filter("
         "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']))"
     )
-    done = stack.manage("shell", "-v0", "-c", code)
-    assert done.returncode == 0, done.stderr
+    done = manage(stack, "shell", "-v0", "-c", code)
+    assert done.returncode == 0, done.text
     return "manager"
 
 
@@ -52,14 +53,6 @@ def ask(stack: Stack, step: str) -> None:
     with stack.client() as client:
         answer = client.post("/api/v1/flows", json={"id": f"inbox-{uuid4()}", "goals": [step]})
     assert answer.is_success, answer.text
-
-
-def log_in(tab: Visit, name: str) -> None:
-    tab.open("/login/")
-    tab.page.get_by_label("Username").fill(name)
-    tab.page.get_by_label("Password").fill(PASSWORD)
-    tab.page.get_by_role("button", name="Log in").click()
-    tab.page.wait_for_url(tab.stack.url + "/")
 
 
 def names_in(tab: Visit, part: str) -> Any:
@@ -91,7 +84,7 @@ def test_tells_the_other_person_at_once_and_the_requester_nothing(
     browse: Browse, stack: Stack, manager: str, sign: str
 ) -> None:
     with browse() as theirs, browse() as own:
-        log_in(theirs, manager)
+        theirs.log_in(manager, PASSWORD)
         own.log_in()
         with theirs.page.expect_response(re.compile("/badges$")):
             theirs.open("/")  # It has subscribed; from here on only an event rings.
@@ -123,7 +116,7 @@ def test_a_denial_with_its_reason_is_shown_to_whoever_asked(
 ) -> None:
     with browse() as theirs, browse() as own:
         ask(stack, sign)
-        log_in(theirs, manager)
+        theirs.log_in(manager, PASSWORD)
         decide(theirs, "Deny")
 
         own.log_in()
@@ -136,7 +129,7 @@ def test_the_list_follows_the_feed_and_asks_for_nothing_in_between(
     browse: Browse, stack: Stack, manager: str, sign: str
 ) -> None:
     with browse() as theirs:
-        log_in(theirs, manager)
+        theirs.log_in(manager, PASSWORD)
         theirs.page.clock.install()
         with (
             theirs.page.expect_response(re.compile("/badges$")),
@@ -161,7 +154,7 @@ def test_the_list_asks_now_and_then_while_there_is_no_socket(
     browse: Browse, stack: Stack, manager: str, sign: str
 ) -> None:
     with browse() as theirs:
-        log_in(theirs, manager)
+        theirs.log_in(manager, PASSWORD)
         theirs.page.route_web_socket(re.compile("/ws/events"), lambda socket: socket.close())
         theirs.open("/approvals")
         expect(live(theirs)).to_have_text(re.compile("Connection lost"))
@@ -181,7 +174,7 @@ def test_the_badge_is_seen_where_it_belongs(
 ) -> None:
     ask(stack, sign)
     with browse(size=size, color_scheme=scheme) as theirs:
-        log_in(theirs, manager)
+        theirs.log_in(manager, PASSWORD)
         theirs.open("/approvals")
         expect(names_in(theirs, "waiting").first).to_be_visible()
         widths = theirs.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")

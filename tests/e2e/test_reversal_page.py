@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from config.stack import Stack
-from tests.e2e.browsing import IN_A_BROWSER, Browse, Visit, driver
+from tests.e2e.browsing import IN_A_BROWSER, Browse, driver
+from tests.support.managing import manage
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -24,8 +25,8 @@ def reviewer(stack: Stack) -> str:
         "user.user_permissions.set(Permission.objects.filter("
         "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']))"
     )
-    done = stack.manage("shell", "-v0", "-c", code)
-    assert done.returncode == 0, done.stderr
+    done = manage(stack, "shell", "-v0", "-c", code)
+    assert done.returncode == 0, done.text
     return "reviewer"
 
 
@@ -55,14 +56,6 @@ def renamed(stack: Stack) -> Iterator[str]:
         assert client.post(f"{at}/retire").is_success
 
 
-def log_in(tab: Visit, name: str) -> None:
-    tab.open("/login/")
-    tab.page.get_by_label("Username").fill(name)
-    tab.page.get_by_label("Password").fill(PASSWORD)
-    tab.page.get_by_role("button", name="Log in").click()
-    tab.page.wait_for_url(tab.stack.url + "/")
-
-
 def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
     browse: Browse, reviewer: str, renamed: str
 ) -> None:
@@ -79,7 +72,7 @@ def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
         own.page.get_by_role("link", name="see the request").click()
         expect(own.page.get_by_text("Somebody else has to decide this.")).to_be_visible()
 
-        log_in(theirs, reviewer)
+        theirs.log_in(reviewer, PASSWORD)
         theirs.page.goto(own.page.url)
         expect(theirs.page.get_by_text(re.compile("It is to undo product.update"))).to_be_visible()
         theirs.page.get_by_label("Reason").fill("So it is.")

@@ -153,6 +153,13 @@ def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
     assert stack.state.running() is None
 
 
+def assert_all_is_in_order(fresh: Stack) -> None:
+    """Assert that the doctor finds nothing, on what was only just made."""
+    done = _manage("doctor", DAYBOOK_STATE=str(fresh.state.folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {line[:4] for line in done.stdout.splitlines()} == {"ok  "}
+
+
 class TestTwoAtOnce:
     def test_run_beside_each_other_on_different_states(
         self, stack: Stack, start_stack: Callable[..., Stack]
@@ -165,6 +172,7 @@ class TestTwoAtOnce:
             assert theirs.get("/api/v1/api-keys").status_code == 200
             theirs.headers.update(ours.headers)
             assert theirs.get("/api/v1/api-keys").status_code == 401
+        assert_all_is_in_order(other)
         assert_stops_by(signal.SIGTERM, other)
         assert stack.status()["web"]["ready"]
 

@@ -21,6 +21,7 @@ from tests.chaos.flows.peer import Peer, peer
 from tests.chaos.flows.storm import HASTE, PATIENCE_S, Storm, storm
 from tests.chaos.flows.verdict import findings, stories, unfinished
 from tests.chaos.load import eventually
+from tests.support.managing import manage
 from tests.support.step_server import Answer, Heard
 
 WORKERS = ["worker", "worker-2"]
@@ -56,8 +57,8 @@ def settle(daybook: Stack, orders: Orders) -> float:
 
 def check(daybook: Stack, served: Peer, orders: Orders) -> None:
     assert findings(daybook, served, orders.acknowledged) == {}
-    said = daybook.manage("doctor")
-    assert said.returncode == 0, said.stdout
+    said = manage(daybook, "doctor")
+    assert said.returncode == 0, said.text
 
 
 @pytest.mark.chaos
@@ -102,7 +103,7 @@ class TestControls:
         late = outlived(daybook, served, "fenced")
 
         eventually(lambda: outcomes(daybook, late) == ["crashed", "done", "stale"])
-        assert daybook.manage("doctor").returncode == 0
+        assert manage(daybook, "doctor").returncode == 0
 
 
 @pytest.mark.soak
@@ -138,9 +139,9 @@ def test_without_fence_and_constraint_a_worker_that_was_frozen_completes_it_agai
     late = outlived(daybook, served, "unfenced")
 
     eventually(lambda: outcomes(daybook, late).count("done") == 2)
-    said = daybook.manage("doctor")
+    said = manage(daybook, "doctor")
     assert said.returncode != 0
-    assert "I6" in said.stdout
+    assert "I6" in said.text
 
 
 def outlived(daybook: Stack, served: Peer, flow_id: str) -> str:

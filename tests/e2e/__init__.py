@@ -1,0 +1,1 @@
+"""A package, so that a fixture can be one for all of it."""
