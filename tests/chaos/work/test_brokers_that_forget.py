@@ -83,15 +83,21 @@ class TestACutConnection:
         eventually(lambda: all_done([second]))
 
     def test_to_postgresql_is_made_again(self, sweeper: Start) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            [(before,)] = cursor.fetchall()
         process = sweeper("--execute", CELERY_BROKER_URL=NO_BROKER)
         first = enqueue("lab.echo", {"n": 1})
         eventually(lambda: all_done([first]))
 
         with connection.cursor() as cursor:
+            # Those of the sweeper, and none that tests keep from one to the next.
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_start > %s"
+                " AND datname = current_database() AND pid <> pg_backend_pid()",
+                [before],
             )
+            assert cursor.rowcount > 0
         second = enqueue("lab.echo", {"n": 2})
 
         eventually(lambda: all_done([second]), within_s=10)

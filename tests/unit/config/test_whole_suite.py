@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config import door
+from config.bootstrap import ROOT
 from config.testing import whole_suite
 
 DRIVE = """
@@ -34,7 +35,7 @@ def side_by_side(
         text=True,
         check=False,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(whole_suite.ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 
@@ -86,8 +87,8 @@ class TestBothRuns:
 class TestWhatIsRun:
     def test_is_every_folder_of_tests(self) -> None:
         folders = {
-            str(found.parent.relative_to(whole_suite.ROOT).as_posix()).split("/")[1]
-            for found in (whole_suite.ROOT / "tests").glob("**/test_*.py")
+            str(found.parent.relative_to(ROOT).as_posix()).split("/")[1]
+            for found in (ROOT / "tests").glob("**/test_*.py")
         }
         run = [*whole_suite.QUICK, *whole_suite.ROUGH]
 
