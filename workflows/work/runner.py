@@ -10,12 +10,13 @@ import random
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from django.db import DatabaseError, connection
 
 from events import context, failpoints
+from events.domain.context import EventContext
 from events.domain.principal import Principal
 from events.failpoints import failpoint
 from workflows.work import conf, documents, heart, leases, liveness, registry
@@ -133,14 +134,12 @@ def _attempt(kind: WorkKind, claim: Claim) -> list[Finished]:
     return [] if claim.watch.settled else [(claim, text)]
 
 
-@contextmanager
-def _acting_for(claim: Claim) -> Iterator[None]:
-    with context.acting(
+def _acting_for(claim: Claim) -> AbstractContextManager[EventContext]:
+    return context.acting(
         Principal.parse(claim.principal),
         correlation_id=claim.correlation_id,
         causation_id=claim.causation_id,
-    ):
-        yield
+    )
 
 
 def _complete(finished: Sequence[Finished]) -> None:

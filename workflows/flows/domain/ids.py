@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 
 from events.domain.principal import Principal, PrincipalKind
 
@@ -41,6 +42,7 @@ def is_child(flow_id: str) -> bool:
     return CHILD_SEPARATOR in flow_id
 
 
+@lru_cache(maxsize=1_024)
 def recorded_as(id_: str) -> str:
     """Return a flow or step id as records of limited width have it: itself, if it is short.
 
@@ -58,6 +60,7 @@ def beginning_of(recorded: str) -> str | None:
     return beginning if cut else None
 
 
+@lru_cache(maxsize=1_024)
 def principal_of(flow_id: str) -> Principal:
     """Return the flow as somebody who acts."""
     return Principal(kind=PrincipalKind.WORKFLOW, id=recorded_as(flow_id))
