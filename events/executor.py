@@ -228,12 +228,16 @@ def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager
 
 
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
-    identify = run.aggregate.identify
+    aggregate = run.aggregate
+    identify = aggregate.identify
+    default, is_typed = Category.DOMAIN, aggregate.is_typed
     drafts = []
     for event in events:
-        name, data = run.aggregate.encode(event)
+        name, data = aggregate.encode(event)
         event_id = identify(event) if identify else None
-        drafts.append(recorder.draft(name, data, default=Category.DOMAIN, event_id=event_id))
+        drafts.append(
+            recorder.draft(name, data, default=default, event_id=event_id, is_typed=is_typed)
+        )
     return drafts
 
 

@@ -117,15 +117,22 @@ def emit_now(
 
 
 def draft(
-    name: str, data: dict[str, Any], *, default: Category, event_id: str | None = None
+    name: str,
+    data: dict[str, Any],
+    *,
+    default: Category,
+    event_id: str | None = None,
+    is_typed: bool = False,
 ) -> Draft:
     """Check an event against the catalogue and the limits, and write it down as text.
+
+    One that `is_typed` is checked against its schema only where the check would raise.
 
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
     """
     text, plain = payload.written(name, data)
-    type_ = catalogue.checked(name, plain, default=default)
+    type_ = catalogue.checked(name, plain, default=default, is_typed=is_typed)
     return Draft(event_id or new_event_id(), type_.name, type_.version, type_.category, plain, text)
 
 

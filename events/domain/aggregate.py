@@ -60,7 +60,8 @@ class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
     and drop the list rows of one stream; they are needed when there is a `project`.
     `identify` gives an event an id of its own: None leaves it to the recorder. `dated` gives
-    an event its time, which the log keeps beside the data, to aggregates that look at it."""
+    an event its time, which the log keeps beside the data, to aggregates that look at it.
+    The events of one that `is_typed` cannot but satisfy the catalogue: tests see to that."""
 
     kind: str
     initial: Callable[[Stream], S]
@@ -75,6 +76,7 @@ class Aggregate(Generic[S, C, E]):
     clear: Callable[[Stream], None] | None = None
     identify: Callable[[E], str | None] | None = None
     dated: Callable[[E, datetime], E] | None = None
+    is_typed: bool = False
     snapshot_every: int = 100
 
     def __post_init__(self) -> None:

@@ -79,11 +79,18 @@ def _written_at_once(data: dict[Any, Any]) -> tuple[bytes | None, Any]:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep plain JSON is nested. No deeper than orjson goes."""
-    items: Any = value.values() if type(value) is dict else value
-    return 1 + max(
-        (_depth(item) for item in items if type(item) is dict or type(item) is list), default=0
-    )
+    """Return how deep plain JSON, a container, is nested."""
+    depth = 0
+    level = [value]
+    while level:
+        depth += 1
+        level = [
+            item
+            for one in level
+            for item in (one.values() if type(one) is dict else one)
+            if type(item) is dict or type(item) is list
+        ]
+    return depth
 
 
 def _check(name: str, value: Any, pointer: str, depth: int) -> None:

@@ -36,9 +36,13 @@ def key_of(stream: Stream) -> str:
     :raises StreamMalformed: if it is empty, or an element is empty or no storable text.
     :raises StreamTooLong: if the key is longer than `KEY_CHARS_MAX`.
     """
-    if not stream or not all(_is_storable(element) for element in stream):
+    key = ""
+    for element in stream:
+        if not _is_storable(element):
+            raise StreamMalformed(stream)
+        key += element.replace("~", "~0").replace("/", "~1") + "/"
+    if not key:
         raise StreamMalformed(stream)
-    key = "".join(element.replace("~", "~0").replace("/", "~1") + "/" for element in stream)
     if len(key) > KEY_CHARS_MAX:
         raise StreamTooLong(len(key))
     return key

@@ -175,6 +175,7 @@ FLOWS: Aggregate[Flow, Request, Stored] = executor.register(
         rows=_rows,
         clear=_clear,
         dated=_dated,
+        is_typed=True,
     )
 )
 

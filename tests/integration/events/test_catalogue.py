@@ -8,7 +8,12 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from events import catalogue, checks
-from events.domain.catalogue import EventNameMalformed, EventNotDeclared, EventType
+from events.domain.catalogue import (
+    EventDataInvalid,
+    EventNameMalformed,
+    EventNotDeclared,
+    EventType,
+)
 from events.domain.envelope import Category
 
 
@@ -33,6 +38,21 @@ class TestDeclare:
     def test_may_be_repeated_word_for_word(self) -> None:
         assert declare() is declare()
         assert catalogue.clashes() == []
+
+    def test_lets_typed_code_speak_unheard_only_where_wrong_data_would_be_recorded(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = declare()
+        wrong = {"cups": "two"}
+        with pytest.raises(EventDataInvalid):
+            catalogue.checked("tea.made", wrong, default=Category.DOMAIN, is_typed=True)
+
+        settings.EVENTS_STRICT = False
+
+        told = catalogue.checked("tea.made", wrong, default=Category.DOMAIN, is_typed=True)
+        assert (told, caplog.messages) == (made, [])
+        assert catalogue.checked("tea.made", wrong, default=Category.DOMAIN) == made
+        assert caplog.messages == ["The data of an event is wrong."]
 
     def test_refuses_a_name_that_is_none(self) -> None:
         with pytest.raises(EventNameMalformed):

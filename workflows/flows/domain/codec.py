@@ -50,8 +50,12 @@ FORGOTTEN_NAMES = frozenset(
 
 def encode(flow_id: str, event: happened.FlowEvent) -> tuple[str, dict[str, Any]]:
     """Return the stored name and data of an event."""
-    data = {"flow_id": flow_id, **_parts(event), **_ENCODERS[type(event)](event)}
-    return NAMES[type(event)], data
+    type_ = type(event)
+    data: dict[str, Any] = {"flow_id": flow_id}
+    for name in _PARTS[type_]:
+        data[name] = getattr(event, name)
+    data.update(_ENCODERS[type_](event))
+    return NAMES[type_], data
 
 
 def decode(name: str, data: Mapping[str, Any], at: datetime) -> happened.FlowEvent | None:
@@ -59,14 +63,6 @@ def decode(name: str, data: Mapping[str, Any], at: datetime) -> happened.FlowEve
     if name in FORGOTTEN_NAMES:
         return None
     return _DECODERS[UPCAST_NAMES.get(name, name)]({**data, "at": at})
-
-
-def _parts(event: Any) -> dict[str, str]:
-    return {
-        key: value
-        for key in ("step_id", "token")
-        if (value := getattr(event, key, None)) is not None
-    }
 
 
 def _filled(**members: Any) -> dict[str, Any]:
@@ -149,6 +145,10 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.StepForced: _reason,
     happened.WorkRetryRequested: _reason,
 }
+
+
+_PARTS = {type_: [name for name in ("step_id", "token") if hasattr(type_, name)] for type_ in NAMES}
+"""What an event is about, beside the flow."""
 
 
 def _of_step(data: Mapping[str, Any]) -> dict[str, Any]:
