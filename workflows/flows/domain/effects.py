@@ -94,8 +94,9 @@ def _is_active(flow: Flow, step_id: str, token: str) -> bool:
 def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
     if flow.is_terminal or flow.is_paused:
         return
+    steps = flow.plan.steps
     held = [
-        flow.step(step_id)
+        steps[step_id]
         for step_id, execution in flow.executions.items()
         if execution.status == StepStatus.ACTIVE and execution.cursor < len(execution.order)
     ]

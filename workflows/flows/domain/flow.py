@@ -51,6 +51,9 @@ class StepStatus(StrEnum):
 
 
 class WorkStatus(StrEnum):
+    # Of Python's own, an enum is slow to hash; every event of an item moves the tally.
+    __hash__ = str.__hash__
+
     PENDING = "pending"
     ACTIVE = "active"
     SUCCEEDED = "succeeded"

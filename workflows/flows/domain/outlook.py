@@ -91,13 +91,14 @@ def _nothing_is_lost(flow: Flow) -> bool:
     fed = flow.plan.only_from_init
     if fed is None or not all(flow.attributes.get(name) for name in fed):
         return False
+    steps = flow.plan.steps
     for step_id, execution in flow.executions.items():
         if not execution.status.is_terminal:
             continue
         gave = execution.outputs
         if execution.status != StepStatus.COMPLETED or gave is None:
             return False
-        for name, _ in flow.step(step_id).outputs():
+        for name, _ in steps[step_id].outputs():
             if name not in gave:
                 return False
     return True
