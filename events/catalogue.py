@@ -100,12 +100,18 @@ def clashes() -> list[str]:
     return list(_clashes)
 
 
-def checked(name: str, data: Any, *, default: Category, is_typed: bool = False) -> EventType:
+def looks_at(*, is_typed: bool) -> bool:
+    """Tell whether data are held against their schema: not what typed code has made where that
+    could only be logged, for it was tested where the setting is strict."""
+    return not is_typed or conf.is_strict()
+
+
+def checked(name: str, data: Any, *, default: Category, looks: bool = True) -> EventType:
     """Return the type for an event that is about to be emitted.
 
     Production records what is wrong rather than lose a fact, and logs an error; there an
-    undeclared event gets a type of its own, of category `default`. There the data of an
-    event that `is_typed` are not looked at: its code was tested where the setting is strict.
+    undeclared event gets a type of its own, of category `default`. Without `looks` the data
+    are taken as they are.
 
     :raises EventNotDeclared: if there is no such type, and the setting is strict.
     :raises EventDataInvalid: if `data` does not satisfy it, and the setting is strict.
@@ -114,9 +120,7 @@ def checked(name: str, data: Any, *, default: Category, is_typed: bool = False) 
     type_ = _types.get(name)
     if type_ is None:
         return _undeclared(name, default)
-    if is_typed and not conf.is_strict():
-        return type_
-    if not type_.is_valid(data) and (error := first_error(type_, data)):
+    if looks and not type_.is_valid(data) and (error := first_error(type_, data)):
         if conf.is_strict():
             raise error
         logger.error("The data of an event is wrong.", extra={"event": name, "why": str(error)})

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import Error, transaction
 
-from events import bus, doorbell, recorder, snapshots, states, store, turns, wire
+from events import bus, catalogue, doorbell, recorder, snapshots, states, store, turns, wire
 from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
@@ -230,13 +230,13 @@ def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
     aggregate = run.aggregate
     identify = aggregate.identify
-    default, is_typed = Category.DOMAIN, aggregate.is_typed
+    looks = catalogue.looks_at(is_typed=aggregate.is_typed)
     drafts = []
     for event in events:
         name, data = aggregate.encode(event)
         event_id = identify(event) if identify else None
         drafts.append(
-            recorder.draft(name, data, default=default, event_id=event_id, is_typed=is_typed)
+            recorder.draft(name, data, default=Category.DOMAIN, event_id=event_id, looks=looks)
         )
     return drafts
 

@@ -122,17 +122,17 @@ def draft(
     *,
     default: Category,
     event_id: str | None = None,
-    is_typed: bool = False,
+    looks: bool = True,
 ) -> Draft:
     """Check an event against the catalogue and the limits, and write it down as text.
 
-    One that `is_typed` is checked against its schema only where the check would raise.
+    Without `looks` its data are not held against their schema (`catalogue.looks_at`).
 
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
     """
     text, plain = payload.written(name, data)
-    type_ = catalogue.checked(name, plain, default=default, is_typed=is_typed)
+    type_ = catalogue.checked(name, plain, default=default, looks=looks)
     return Draft(event_id or new_event_id(), type_.name, type_.version, type_.category, plain, text)
 
 

@@ -44,14 +44,17 @@ class TestDeclare:
     ) -> None:
         made = declare()
         wrong = {"cups": "two"}
+        looks = catalogue.looks_at(is_typed=True)
         with pytest.raises(EventDataInvalid):
-            catalogue.checked("tea.made", wrong, default=Category.DOMAIN, is_typed=True)
+            catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks)
 
         settings.EVENTS_STRICT = False
 
-        told = catalogue.checked("tea.made", wrong, default=Category.DOMAIN, is_typed=True)
+        looks = catalogue.looks_at(is_typed=True)
+        told = catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks)
         assert (told, caplog.messages) == (made, [])
-        assert catalogue.checked("tea.made", wrong, default=Category.DOMAIN) == made
+        looks = catalogue.looks_at(is_typed=False)
+        assert catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks) == made
         assert caplog.messages == ["The data of an event is wrong."]
 
     def test_refuses_a_name_that_is_none(self) -> None:
