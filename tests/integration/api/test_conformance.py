@@ -4,8 +4,9 @@ As a key of a superuser with all scopes: nothing is spared by a 403. Never a 5xx
 answer that the description does not know.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -24,12 +26,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from config.bootstrap import ROOT
 from config.wsgi import application
 from tests.integration.ledger.conftest import issue
 
+DOCUMENT = ROOT / "docs" / "openapi.yaml"
 EXAMPLES_PER_OPERATION, OF_A_SOAK = 2, 20
 ASKED_ALWAYS, ASKED_OF = 6, 12
 """Some bodies give 300 cases, most of them alike: all of the first, then one in so many."""
+
+Ask = Callable[..., None]
 
 _cases: defaultdict[str, "count[int]"] = defaultdict(count)
 
@@ -39,7 +45,7 @@ def authorization(db: None) -> str:
     return f"Bearer {issue(User.objects.create_superuser('root'), ['*'])[0]}"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _requests_leave_the_connection_to_the_test() -> Iterator[None]:
     """As Django's own test client has it: it is in the transaction of the test."""
     signals = (request_started, request_finished)
@@ -50,19 +56,41 @@ def _requests_leave_the_connection_to_the_test() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-# Public, and made without the database.
-schema = schemathesis.openapi.from_wsgi(
-    "/api/schema/",
-    application,
-    config=schemathesis.Config.from_dict(
-        {
-            # With 412 (a precondition) and 413 beside those it knows.
-            "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
-            # What nobody answers is asked once, in test_problems.
-            "phases": {"coverage": {"unexpected-methods": []}},
-        }
-    ),
-)
+def documented() -> list[str]:
+    """Return the operations as `POST /api/v1/bookings`, without describing the API anew.
+
+    As docs/openapi.yaml has them, which tests/architecture compares with the code. Every worker
+    collects this file, and to ask for the description and draw all cases took it half a minute.
+    """
+    lines = re.findall(
+        r"^  (/.*):$|^    (get|post|put|patch|delete):$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    found: list[str] = []
+    latest = ""
+    for path, method in lines:
+        latest = path or latest
+        if method:
+            found.append(f"{method.upper()} {latest}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def description(
+    _requests_leave_the_connection_to_the_test: None,
+) -> "schemathesis.BaseSchema":
+    """Return how the API describes itself. Public, and made without the database."""
+    return schemathesis.openapi.from_wsgi(
+        "/api/schema/",
+        application,
+        config=schemathesis.Config.from_dict(
+            {
+                # With 412 (a precondition) and 413 beside those it knows.
+                "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
+                # What nobody answers is asked once, in test_problems.
+                "phases": {"coverage": {"unexpected-methods": []}},
+            }
+        ),
+    )
 
 
 def explored(examples: int) -> settings:
@@ -76,22 +104,51 @@ def explored(examples: int) -> settings:
     )
 
 
-@schema.parametrize()
 @explored(EXAMPLES_PER_OPERATION)
-def test_every_operation_answers_as_described(
-    case: "schemathesis.Case[Any]", authorization: str
-) -> None:
+def ask_a_sample(case: "schemathesis.Case[Any]", authorization: str) -> None:
     if _is_asked(next(_cases[case.operation.label])):
         assert status_as_described(case, authorization) < 500
 
 
-@pytest.mark.soak
-@schema.parametrize()
 @explored(OF_A_SOAK)
-def test_every_operation_answers_everything_as_described(
-    case: "schemathesis.Case[Any]", authorization: str
-) -> None:
+def ask_everything(case: "schemathesis.Case[Any]", authorization: str) -> None:
     assert status_as_described(case, authorization) < 500
+
+
+def drawn(description: "schemathesis.BaseSchema", ask: Ask) -> dict[str, Ask]:
+    """Return by operation what asks all its cases."""
+    results = get_all_tests(schema=description, test_func=ask, settings=None, given_kwargs=None)
+    operations = [result.ok() for result in results]
+    return {operation.label: test for operation, test in operations}
+
+
+@pytest.fixture(scope="module")
+def samples(description: "schemathesis.BaseSchema") -> dict[str, Ask]:
+    return drawn(description, ask_a_sample)
+
+
+@pytest.fixture(scope="module")
+def cases(description: "schemathesis.BaseSchema") -> dict[str, Ask]:
+    return drawn(description, ask_everything)
+
+
+def test_every_operation_is_asked(samples: dict[str, Ask]) -> None:
+    assert sorted(documented()) == sorted(samples)
+
+
+@pytest.mark.parametrize("operation", documented())
+def test_every_operation_answers_as_described(
+    operation: str, samples: dict[str, Ask], authorization: str
+) -> None:
+    samples[operation](authorization=authorization)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("operation", documented())
+def test_every_operation_answers_everything_as_described(
+    operation: str, cases: dict[str, Ask], authorization: str
+) -> None:
+    cases[operation](authorization=authorization)
 
 
 def status_as_described(case: "schemathesis.Case[Any]", authorization: str) -> int:
