@@ -174,7 +174,8 @@ def readings() -> dict[str, Reading]:
     """Return every variable that the product reads, by name."""
     sources = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     product = [path for path in sources if not {"testing", "test.py"} & set(path.parts)]
-    places = [each for path in product for each in _in(ast.parse(path.read_text()))]
+    texts = [text for text in (path.read_text() for path in product) if "env" in text]
+    places = [each for text in texts for each in _in(ast.parse(text))]
     # What the settings say counts: others may peek at a variable before they are read.
     places.sort(key=lambda each: each.kind != _PEEKED)
     found = {each.name: each for each in places}

@@ -13,7 +13,7 @@ import pytest
 from config.embedded.state import State
 from config.stack import Stack, temporary_state
 from config.testing import template
-from config.testing.flush import patch_flush
+from config.testing.flush import patch_connections, patch_end, patch_flush
 
 WORKER_READY_SECONDS_MAX = 30
 
@@ -22,6 +22,8 @@ WORKER_READY_SECONDS_MAX = 30
 def _transactional_tests_may_flush() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch_flush(patch)
+        patch_connections(patch)
+        patch_end(patch)
         yield
 
 

@@ -7,18 +7,34 @@ is faster and needs a superuser, so this exists in the tests' wiring and nowhere
 Then Django lays down content types and permissions anew, which took seven times as
 long as to empty the tables. What is there after the first time is kept beside, in a schema
 of its own, and every later time only what differs from that is put right.
+
+A new connection has to learn every table before it can empty it. So a function does it, on a
+connection that nobody else uses and that stays; and the connection of the tests stays too, its
+session as at the beginning.
 """
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.pq import TransactionStatus
+
+from config.testing import template
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 ASLEEP = "SET LOCAL session_replication_role = replica"
 KEPT = "laid_down_after_a_flush"
+AS_AT_THE_BEGINNING = """
+CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; DISCARD TEMP;
+SELECT pg_advisory_unlock_all()"""
+IDLE = TransactionStatus.IDLE
+
+
+# By database: the connection that can put all of it right.
+_keepers: dict[str, "BaseDatabaseWrapper"] = {}
 
 
 def patch_flush(patch: pytest.MonkeyPatch) -> None:
@@ -30,36 +46,98 @@ def patch_flush(patch: pytest.MonkeyPatch) -> None:
     from django.db.backends.postgresql.operations import DatabaseOperations  # noqa: PLC0415
 
     truncate = DatabaseOperations.sql_flush
-    lay_down = emit_post_migrate_signal
-    kept: dict[str, list[str]] = {}
+    flush_all = flush.Command.handle
+
+    def flush_or_put_right(self: flush.Command, **options: Any) -> None:
+        keeper = _keepers.get(_name(connections[options["database"]]))
+        if keeper is None or options.get("reset_sequences", True):
+            flush_all(self, **options)
+        else:
+            _put_all_right(keeper)
 
     def delete(
         self: DatabaseOperations, style: Any, tables: Sequence[str], **options: Any
     ) -> list[str]:
-        database = str(self.connection.settings_dict["NAME"])
         if options.get("reset_sequences"):
             # The ids begin anew, and what was kept has others.
-            kept.pop(database, None)
+            _forget(_name(self.connection))
             return [ASLEEP, *truncate(self, style, tables, **options)]
-        return [_emptying([self.quote_name(table) for table in tables], kept.get(database, []))]
+        return [ASLEEP, *(f"DELETE FROM {self.quote_name(table)}" for table in tables)]  # noqa: S608
 
-    def lay_down_or_keep(verbosity: int, interactive: Any, db: str, **options: Any) -> None:
-        database = str(connections[db].settings_dict["NAME"])
-        if database not in kept:
-            lay_down(verbosity, interactive, db, **options)
-            kept[database] = _keep(connections[db])
+    def lay_down_and_keep(verbosity: int, interactive: Any, db: str, **options: Any) -> None:
+        emit_post_migrate_signal(verbosity, interactive, db, **options)
+        _forget(_name(connections[db]))
+        _keepers[_name(connections[db])] = _keep(connections[db])
 
+    patch.setattr(flush.Command, "handle", flush_or_put_right)
     patch.setattr(DatabaseOperations, "sql_flush", delete)
-    patch.setattr(flush, "emit_post_migrate_signal", lay_down_or_keep)
+    patch.setattr(flush, "emit_post_migrate_signal", lay_down_and_keep)
+
+
+def patch_end(patch: pytest.MonkeyPatch) -> None:
+    """Let go of a database before it is destroyed; leave it to the end of its server, if it can."""
+    from django.db.backends.postgresql.creation import DatabaseCreation  # noqa: PLC0415
+
+    destroy = DatabaseCreation.destroy_test_db
+
+    def leave_or_destroy(
+        self: DatabaseCreation,
+        old_database_name: str | None = None,
+        verbosity: int = 1,
+        keepdb: bool = False,  # noqa: FBT001, FBT002 - the signature is Django's.
+        suffix: str | None = None,
+    ) -> None:
+        _forget(_name(self.connection))
+        goes_with_its_server = template.VARIABLE in os.environ
+        destroy(self, old_database_name, verbosity, keepdb or goes_with_its_server, suffix)
+
+    patch.setattr(DatabaseCreation, "destroy_test_db", leave_or_destroy)
+
+
+def _name(connection: "BaseDatabaseWrapper") -> str:
+    return str(connection.settings_dict["NAME"])
+
+
+def _forget(database: str) -> None:
+    if database in _keepers:
+        _keepers.pop(database).close()
+
+
+def patch_connections(patch: pytest.MonkeyPatch) -> None:
+    """Let a transactional test go on with the connection of the one before, if that is sound."""
+    from django.db import connections  # noqa: PLC0415
+    from django.test import TransactionTestCase  # noqa: PLC0415
+
+    def are_in_disorder(_self: TransactionTestCase) -> bool:
+        return not all(is_as_new(one) for one in connections.all(initialized_only=True))
+
+    patch.setattr(TransactionTestCase, "_should_reload_connections", are_in_disorder)
+
+
+def is_as_new(connection: "BaseDatabaseWrapper") -> bool:
+    """Put the session back to how it began, and tell whether that could be done."""
+    from django.db import Error  # noqa: PLC0415
+
+    link = connection.connection
+    if link is None:
+        return True
+    if connection.in_atomic_block or link.closed or link.info.transaction_status != IDLE:
+        return False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(AS_AT_THE_BEGINNING)
+        connection.init_connection_state()
+    except Error:
+        return False
+    return True
 
 
 # The names below are those of our own models.
 
 
-def _emptying(tables: Sequence[str], kept: Sequence[str]) -> str:
-    """Return one trip: all `tables` are emptied, and the `kept` ones say what was laid down."""
-    others = [f"DELETE FROM {table}" for table in tables if table not in kept]  # noqa: S608
-    return "; ".join([ASLEEP, *others, *map(_put_right, kept)])
+def _put_all_right(keeper: "BaseDatabaseWrapper") -> None:
+    with keeper.cursor() as cursor:
+        cursor.execute(f"SELECT {KEPT}.put_all_right()")
 
 
 def _put_right(table: str) -> str:
@@ -71,8 +149,8 @@ INSERT INTO {table} SELECT * FROM {KEPT}.{table} kept
  WHERE kept::text NOT IN (SELECT one::text FROM {table} one)"""  # noqa: S608
 
 
-def _keep(connection: "BaseDatabaseWrapper") -> list[str]:
-    """Copy the tables that have rows, and return their names."""
+def _keep(connection: "BaseDatabaseWrapper") -> "BaseDatabaseWrapper":
+    """Copy the tables that have rows, and return the connection that can put all of them right."""
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     names = [connection.ops.quote_name(table) for table in tables]
     with connection.cursor() as cursor:
@@ -82,4 +160,15 @@ def _keep(connection: "BaseDatabaseWrapper") -> list[str]:
         kept = [name for name, has_rows in zip(names, found, strict=True) if has_rows]
         for name in kept:
             cursor.execute(f"CREATE TABLE {KEPT}.{name} AS TABLE {name}")
-    return kept
+        emptied = [f"DELETE FROM {name}" for name in names if name not in kept]  # noqa: S608
+        cursor.execute(_FUNCTION.format(body=";\n".join([*emptied, *map(_put_right, kept)])))
+    return connection.copy()
+
+
+_FUNCTION = f"""
+CREATE FUNCTION {KEPT}.put_all_right() RETURNS void
+LANGUAGE plpgsql SET session_replication_role = replica AS $body$
+BEGIN
+{{body}};
+END
+$body$"""

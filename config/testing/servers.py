@@ -4,6 +4,7 @@ Loaded by `-p` in pyproject.toml, because a conftest is read too late. Does noth
 DATABASE_URL and REDIS_URL name servers already, as they do in the workers of xdist.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ _started: list[Servers] = []
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests() -> Iterator[None]:
     """Start what the environment does not name."""
+    gc.set_threshold(100_000, 10, 10)  # What is imported and collected now is no garbage.
     _take_own_valkey_database()
     if attach.is_embedded():
         try:
@@ -36,6 +38,13 @@ def pytest_load_initial_conftests() -> Iterator[None]:
         except ServersUnavailable as error:
             raise pytest.UsageError(str(error)) from error
     yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays to the end: all modules, all collected tests."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def pytest_unconfigure() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.authority import AUTHENTICATED
-from tests.architecture.source import ROOT
+from tests.architecture.source import ROOT, mentions, tree_of
 from tests.architecture.test_routes import ROUTES, cls
 
 OPENERS = {"unseal", "open", "content_of", "kept_by", "live_secrets"}
@@ -54,7 +54,9 @@ def product_files() -> Iterator[Path]:
 
 def opens_something(path: Path) -> bool:
     """Say whether a module calls one of the openers as somebody's attribute or by name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    if not mentions(path, OPENERS):
+        return False
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Attribute) and called.attr in OPENERS - {"open"}:

@@ -36,6 +36,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te"})
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "idempotency-key"})
+# Where the environment may say that the trusted certificates are.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_THAT_KEEP_THE_BODY = frozenset({307, 308})
 
@@ -114,10 +116,9 @@ def vet(url: str, *, https_only: bool) -> None:
 
 
 def forget_connections() -> None:
-    """Start afresh, as after a change of the trusted certificates."""
+    """Start afresh, as after a change of the files that name the trusted certificates."""
     while _pools:
         _pools.popitem()[1].close()
-    _tls.cache_clear()
 
 
 def _follow(call: Call, target: Target) -> Answer:
@@ -260,7 +261,7 @@ def _pool(*, public: bool) -> httpcore2.ConnectionPool:
     # One pool per rule: a connection that one rule opened must not serve the other.
     if public not in _pools:
         made = httpcore2.ConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=_trusting(*map(os.environ.get, _CERTIFICATES)),
             max_connections=_CONNECTIONS_MAX,
             keepalive_expiry=_KEEP_ALIVE_SECONDS,
             network_backend=network.GuardedBackend(public=public),
@@ -270,7 +271,8 @@ def _pool(*, public: bool) -> httpcore2.ConnectionPool:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def _trusting(*_certificates: str | None) -> ssl.SSLContext:
+    # To read the certificates takes longer than most calls: once for each place to find them.
     return httpcore2.default_ssl_context()
 
 
