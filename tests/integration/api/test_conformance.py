@@ -17,6 +17,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -118,7 +119,7 @@ def ask_everything(case: "schemathesis.Case[Any]", authorization: str) -> None:
 def drawn(description: "schemathesis.BaseSchema", ask: Ask) -> dict[str, Ask]:
     """Return by operation what asks all its cases."""
     results = get_all_tests(schema=description, test_func=ask, settings=None, given_kwargs=None)
-    operations = [result.ok() for result in results]
+    operations = [result.ok() for result in results if isinstance(result, Ok)]
     return {operation.label: test for operation, test in operations}
 
 
