@@ -1,13 +1,15 @@
-"""What can be done by name with payments, credit notes and refunds."""
+"""What can be done by name with payments, credit notes, refunds and chargebacks."""
 
 from typing import Any
 from uuid import UUID
 
 from commerce.commands.registration import POSITIVE, REASON, moment, register, yet_to_be_made
+from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
 from commerce.domain.refunds import RefundMethod
-from commerce.models import Payment, PaymentMethod, Refund
+from commerce.models import Chargeback, Payment, PaymentMethod, Refund
 from commerce.schemas import CURRENCY, FLAG, ID, TEXT, TIME, nullable, record
-from commerce.services import payments, refunds
+from commerce.services import chargeback_resolutions, payments, refunds
+from commerce.services.chargeback_resolutions import ChargebackNotFound
 from commerce.services.payments import PaymentNotFound
 from commerce.services.refunds import RefundNotFound
 from events.domain.canonical import JSON
@@ -25,6 +27,13 @@ def _refund_state(target_id: str) -> JSON:
     if row is None:
         raise RefundNotFound(UUID(target_id))
     return refunds.state_of(row)
+
+
+def _chargeback_state(target_id: str) -> JSON:
+    row = Chargeback.objects.filter(pk=target_id).first()
+    if row is None:
+        raise ChargebackNotFound(UUID(target_id))
+    return chargeback_resolutions.state_of(row)
 
 
 def _record_payment(_target_id: str, asked: dict[str, Any]) -> str:
@@ -74,6 +83,16 @@ def _settle_refund(target_id: str, asked: dict[str, Any]) -> str:
 
 def _fail_refund(target_id: str, asked: dict[str, Any]) -> str:
     return str(refunds.fail_refund(refund_id=UUID(target_id), reason=asked["reason"]).pk)
+
+
+def _resolve_chargeback(target_id: str, asked: dict[str, Any]) -> str:
+    resolved = chargeback_resolutions.resolve_chargeback(
+        chargeback_id=UUID(target_id),
+        status=ChargebackStatus(asked["status"]),
+        reason=asked["reason"],
+        occurred_at=moment(asked.get("occurred_at")),
+    )
+    return str(resolved.pk)
 
 
 register(
@@ -153,4 +172,16 @@ register(
     schema=record(reason=REASON),
     state_of=_refund_state,
     capability="refund.settle",
+)
+register(
+    "chargeback.resolve",
+    "Note how a chargeback ended.",
+    _resolve_chargeback,
+    schema=record(
+        ("occurred_at",),
+        status={"enum": [status.value for status in RESOLVED]},
+        reason={**REASON, "maxLength": 200},
+        occurred_at=nullable(TIME),
+    ),
+    state_of=_chargeback_state,
 )

@@ -8,6 +8,7 @@ from commerce.models import Booking, Invoice, Payment
 from ledger import commands
 from ledger.commands import CommandInputInvalid, CommandUnknown
 from ledger.models import Entry
+from tests.integration.commerce.charging_back import note
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +48,14 @@ class TestMoney:
         run("refund.settle", refund_id)
 
         assert Payment.objects.get(pk=payment_id).status == "completed"
+
+    def test_that_was_charged_back_is_won_by_name(self, captured: Payment) -> None:
+        chargeback = note(captured)
+
+        run("chargeback.resolve", chargeback.pk, status="won", reason="The bank wrote.")
+
+        assert commands.get("chargeback.resolve").state_of(str(chargeback.pk)) == {"status": "won"}
+        assert Invoice.objects.get(pk=captured.invoice_id).status == "paid"
 
     def test_is_taken_back_before_it_is_owed(self, booking: Booking) -> None:
         invoice_id = run("invoice.create", booking_id=str(booking.pk))

@@ -10,11 +10,13 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from commerce.models import Chargeback, Payment
+from ledger.approving import consent
 from ledger.models import Entry
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.peers import SECRET, Peers
+from tests.integration.ledger.approvals import put_into_force
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,6 +135,30 @@ class TestResolvingByHand:
         assert (undecided.status_code, undecided.json()["errors"][0]["pointer"]) == (400, "/status")
         entry = Entry.objects.get(action_name="chargeback.resolve", status="succeeded")
         assert (entry.principal_type, entry.reason) == ("api_key", "As the bank wrote.")
+
+    def test_waits_for_leave_where_a_policy_says_so(
+        self, admin: APIClient, keyed: Keyed, captured: Payment, peers: Peers
+    ) -> None:
+        tell(charged_back(peers, captured))
+        work_off_all()
+        put_into_force(capabilities=("chargeback.resolve",), condition="!reported_by_provider")
+        url = f"/api/v1/chargebacks/{Chargeback.objects.get().pk}/resolve"
+        won = {"status": "won", "reason": "As the bank wrote."}
+        manager = keyed("approval.decide", name="manager")
+
+        asked = admin.post(url, won, format="json", headers={"Idempotency-Key": "k1"})
+        assert asked.status_code == 202
+        assert Payment.objects.count() == 1
+        approval_id = asked.json()["approval"]["id"]
+        decide = f"/api/v1/ledger/approvals/{approval_id}/decide"
+        agreed = manager.post(decide, {"decision": "approve", "comment": "Fine."}, format="json")
+        under = {"Idempotency-Key": "k1", consent.HEADER: approval_id}
+        done = admin.post(url, won, format="json", headers=under)
+
+        assert (agreed.status_code, done.status_code) == (200, 200)
+        assert done.json()["resolution"]["returned_cents"] == 24_000
+        entry = Entry.objects.get(action_name="chargeback.resolve", status="succeeded")
+        assert str(entry.approval_id) == approval_id
 
 
 class TestSignature:

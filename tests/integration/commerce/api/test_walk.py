@@ -78,8 +78,8 @@ class TestEveryAddress:
         """A key of somebody who may do everything, within all scopes but one."""
         walker, keys = Walker(world), dict[str, Any]()
         admitted, gave_away = [], []
-        calls = [(call, needs) for call in changing(world) if (needs := needs_of(call))]
-        assert len(calls) > 90
+        calls = [(call, needs) for call in for_programs(world) if (needs := needs_of(call))]
+        assert len(calls) > 150
         for needs in {needs for _, needs in calls}:
             keys[needs] = client_with(issue(world.root, all_but(needs))[0])
         before = len(done(0))
