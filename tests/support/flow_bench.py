@@ -17,7 +17,7 @@ from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Script, WorkConfig
 from workflows.flows.domain.step_json import step_from_json
-from workflows.flows.domain.world import ABSENT, World
+from workflows.flows.domain.world import ABSENT, Languages, World
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DEFAULTS = WorkConfig(
@@ -83,7 +83,7 @@ class FlowBench:
             catalog = evolve_catalog(catalog, registered)
         self.catalog = catalog
         self.now = NOON
-        self.languages = PythonScripts()
+        self.languages: Languages = PythonScripts()
         self.is_healthy: Callable[[Any], bool] = lambda _step: True
         self.remembered: Callable[[Any, Any], Any] = lambda _step, _inputs: None
         self.events: list[FlowEvent] = []
