@@ -27,6 +27,9 @@ from workflows.flows.domain import decoder
 KINDS = ("catalog", "cluster", "flow")
 """The kinds of streams that its clients know. They are told of no others."""
 
+STREAMS_MAX = 1_000
+"""In one subscription, as many flows as one query lists; fewer if their states are wanted."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -85,7 +88,10 @@ def _subscribe(fields: Mapping[str, Any]) -> Message | None:
     sub_id, with_state = fields.get("sub_id"), fields.get("include_state")
     paths, names = fields.get("aggregate_ids") or [], fields.get("event_types") or []
     is_named = isinstance(sub_id, str) and 0 < len(sub_id) <= SUB_ID_CHARS_MAX
-    if not (is_named and isinstance(with_state, bool | None) and _texts(names) and _paths(paths)):
+    most = FILTER_ENTRIES_MAX if with_state else STREAMS_MAX
+    if not (is_named and isinstance(with_state, bool | None) and _texts(names)):
+        return None
+    if not _paths(paths, most):
         return None
     aggregates = tuple(tuple(path) for path in paths if _is_possible(path))
     wanted = tuple(name for name in names if is_name(name))
@@ -107,8 +113,8 @@ def _texts(value: Any) -> bool:
     return is_list and all(isinstance(item, str) for item in value)
 
 
-def _paths(value: Any) -> bool:
-    is_list = isinstance(value, list) and len(value) <= FILTER_ENTRIES_MAX
+def _paths(value: Any, most: int) -> bool:
+    is_list = isinstance(value, list) and len(value) <= most
     return is_list and all(isinstance(path, list) and _texts(path) for path in value)
 
 

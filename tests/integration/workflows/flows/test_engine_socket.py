@@ -115,6 +115,30 @@ class TestOpenEngine:
         assert item["data"]["attributes"]["greeting"][0]["value"] == "Hi"
         assert item["sequence"] == 8
 
+    def test_tells_each_subscription_what_it_wants_and_knows_one_by_each_name(self) -> None:
+        services.register_step(step=step_from_json(GREETING))
+        many = [["flow", f"f{number}"] for number in range(500)]
+        with serving(OPEN_ENGINE="true") as server, visiting(server) as client:
+            subscribe(client, "ends", event_types=["flow_deactivated"])
+            subscribe(client, "twice", aggregate_ids=[["catalog"]])
+            subscribe(client, "twice", aggregate_ids=many, event_types=["step_started"])
+            subscribe(client, "gone", aggregate_ids=[["flow"]])
+            client.say("unsubscribe", data={"sub_id": "gone"})
+            client.hear_type("unsubscribed")
+
+            services.register_step(step=step_from_json({**GREETING, "id": "again"}))
+            services.start_flow(flow_id="f1", goals=["greet"], init={})
+            services.start_flow(flow_id="other", goals=["greet"], init={})
+            work_off()
+            sequence()
+            told = [client.hear(lambda frame: "sequence" in frame) for _ in range(3)]
+
+        assert sorted((frame["sub_id"], frame["type"], frame["id"][1]) for frame in told) == [
+            ("ends", "flow_deactivated", "f1"),
+            ("ends", "flow_deactivated", "other"),
+            ("twice", "step_started", "f1"),
+        ]
+
 
 class TestClosedEngine:
     def test_lets_in_who_may_read_flows_and_nobody_else(self) -> None:
