@@ -52,7 +52,7 @@ def check(source: str, parameters: Sequence[str]) -> None:
     except RecursionError as error:
         raise ScriptBroken("nested too deep") from error
     except _MISUSES as error:
-        raise ScriptBroken(f"malformed form: {error}") from error
+        raise ScriptBroken("malformed form") from error
 
 
 def evaluate(
@@ -89,8 +89,9 @@ def _run(source: str, arguments: Mapping[str, Any], finish: Any, seconds: float)
     except RecursionError as error:
         raise ScriptFailed("nested too deep") from error
     except _MISUSES as error:
-        # A function of the library got what it cannot work with: the script's fault.
-        raise ScriptFailed(str(error)) from error
+        # A function of the library got what it cannot work with: the script's fault. What
+        # Python says of it would name what the script does not know.
+        raise ScriptFailed("a value does not fit where it is used") from error
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)

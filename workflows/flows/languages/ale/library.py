@@ -1,15 +1,14 @@
 """The names that every Ale program may use. All pure; none sees a clock or luck."""
 
-import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import reduce
-from inspect import Parameter, signature
 from itertools import count, islice
 from typing import Any
 
 from workflows.flows.languages import allowance
+from workflows.flows.languages.ale.arity import applied
 from workflows.flows.languages.ale.numerics import (
     chain,
     divided,
@@ -67,48 +66,12 @@ def call(function: Any, *arguments: Any) -> Any:
         case str():
             return _sliced(function, *arguments)
         case _ if callable(function):
-            return _applied(function, arguments)
+            return applied(function, arguments)
         case _:
             raise AleError(f"{type_name(function)} cannot be called")
 
 
 _LOOKING_UP = (Keyword, Mapping, int, tuple, Lazy, str)
-
-
-def _applied(function: Call, arguments: Sequence[Any]) -> Any:
-    try:
-        return function(*arguments)
-    except TypeError:
-        least, most = _arity(function)
-        if least <= len(arguments) <= most:
-            raise
-        raise AleError(f"got {len(arguments)} arguments, expected {ranged(least, most)}") from None
-
-
-def _arity(function: Call) -> tuple[int, float]:
-    """Return how many arguments a function takes, at least and at most."""
-    try:
-        parameters = signature(function).parameters.values()
-    except ValueError:
-        return 0, math.inf
-    taken = [p for p in parameters if p.kind in _POSITIONAL]
-    least = sum(1 for p in taken if p.kind != p.VAR_POSITIONAL and p.default is p.empty)
-    is_open = any(p.kind == p.VAR_POSITIONAL for p in taken)
-    return least, math.inf if is_open else len(taken)
-
-
-_POSITIONAL = {
-    Parameter.POSITIONAL_ONLY,
-    Parameter.POSITIONAL_OR_KEYWORD,
-    Parameter.VAR_POSITIONAL,
-}
-
-
-def ranged(least: int, most: float) -> str:
-    """Write how many arguments are right, as the original does."""
-    if most == math.inf:
-        return f"{least} or more"
-    return f"{least}" if least == most else f"{least}-{most:.0f}"
 
 
 def _by_keyword(key: Keyword, target: Any, default: Any = NULL) -> Any:
@@ -277,9 +240,11 @@ def _index_of(sequence: Any, wanted: Any) -> Any:
 
 
 def _comp(*functions: Any) -> Call:
+    *outer, inner = functions or (lambda value: value,)
+
     def composed(*arguments: Any) -> Any:
-        inner = call(functions[-1], *arguments)
-        return reduce(lambda value, function: call(function, value), functions[-2::-1], inner)
+        found = call(inner, *arguments)
+        return reduce(lambda value, function: call(function, value), reversed(outer), found)
 
     return composed
 
@@ -292,8 +257,12 @@ def _juxt(*functions: Any) -> Call:
     return lambda *arguments: tuple(call(function, *arguments) for function in functions)
 
 
+def _every(holds: Call) -> Call:
+    return lambda first, *rest: all(map(holds, (first, *rest)))
+
+
 def _is(*types: type) -> Call:
-    return lambda *values: all(isinstance(value, types) for value in values)
+    return _every(lambda value: isinstance(value, types))
 
 
 def _is_number(*values: Any) -> bool:
@@ -376,9 +345,9 @@ LIBRARY: dict[str, Any] = {
     "partial": _partial,
     "juxt": _juxt,
     "null?": lambda *values: all(map(is_null, values)),
-    "empty?": lambda value: next(iter(items_of(value)), None) is None,
-    "true?": lambda *values: all(value is True for value in values),
-    "false?": lambda *values: all(value is False for value in values),
+    "empty?": _every(lambda value: next(iter(items_of(value)), None) is None),
+    "true?": _every(lambda value: value is True),
+    "false?": _every(lambda value: value is False),
     "boolean?": _is(bool),
     "number?": _is_number,
     "integer?": lambda *values: _is_number(*values) and _is(int)(*values),
@@ -388,10 +357,15 @@ LIBRARY: dict[str, Any] = {
     "list?": _is(List),
     "vector?": lambda *v: all(isinstance(x, tuple) and not isinstance(x, List | Pair) for x in v),
     "object?": _is(Mapping),
-    "seq?": _is(tuple, Lazy, Mapping),
-    "zero?": lambda value: number(value) == 0,
-    "pos?": lambda value: number(value) > 0,
-    "neg?": lambda value: number(value) < 0,
-    "even?": lambda value: number(value) % 2 == 0,
-    "odd?": lambda value: number(value) % 2 == 1,
+    "seq?": _every(
+        lambda value: (
+            isinstance(value, tuple | Lazy | Mapping)
+            or (isinstance(value, str) and not isinstance(value, Symbol | Keyword))
+        )
+    ),
+    "zero?": _every(lambda value: number(value) == 0),
+    "pos?": _every(lambda value: number(value) > 0),
+    "neg?": _every(lambda value: number(value) < 0),
+    "even?": _every(lambda value: number(value) % 2 == 0),
+    "odd?": _every(lambda value: number(value) % 2 == 1),
 }

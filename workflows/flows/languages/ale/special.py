@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
 
+from workflows.flows.languages.ale.arity import ranged
 from workflows.flows.languages.ale.compiler import (
     LEVELS_MAX,
     SPECIAL,
@@ -13,7 +14,7 @@ from workflows.flows.languages.ale.compiler import (
     compile_body,
     compile_form,
 )
-from workflows.flows.languages.ale.library import is_true, ranged
+from workflows.flows.languages.ale.library import is_true
 from workflows.flows.languages.ale.reader import Object, Set, Vector
 from workflows.flows.languages.ale.values import (
     NULL,
