@@ -36,7 +36,7 @@ class Visit:
     def log_in(self, username: str = "admin", password: str | None = None) -> None:
         """Have the cookies of somebody who has just logged in; no page is opened by it."""
         password = password or self.stack.state.secrets()["DEMO_PASSWORD"]
-        with httpx2.Client(base_url=self.stack.url) as client:
+        with httpx2.Client(base_url=self.stack.url, timeout=PATIENCE_MS / 1000) as client:
             client.get("/login/")
             form = {"username": username, "password": password}
             form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
