@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from config.problems import status_of
 from ledger.domain import approval as rules
 from ledger.domain.approval import ApprovalStatus, Bound
 from ledger.domain.validation import Execution, Granted, why_not
@@ -71,6 +72,13 @@ IN_ORDER: list[tuple[str, Wrong]] = [
     ("approval_already_executed", of_granted(is_executed=True)),
 ]
 
+STATUS_OF = {
+    "approval_not_found": 404,
+    "approval_principal_mismatch": 403,
+    "approval_organization_mismatch": 403,
+    "approval_assignee_mismatch": 403,
+}
+
 
 def test_there_is_none_against_just_what_was_approved() -> None:
     assert why_not("p1", GRANTED, WANTED) is None
@@ -84,6 +92,15 @@ def test_each_is_told(code: str, wrong: Wrong) -> None:
 
     assert why is not None
     assert why.code == code
+
+
+@pytest.mark.parametrize(("code", "wrong"), IN_ORDER, ids=[code for code, _ in IN_ORDER])
+def test_each_is_answered_with_its_status(code: str, wrong: Wrong) -> None:
+    """As Voyant's table has it (appendix D): 409, but for what is not there or not theirs."""
+    why = why_not("p1", *wrong(GRANTED, WANTED))
+
+    assert why is not None
+    assert status_of(type(why)) == STATUS_OF.get(code, 409)
 
 
 @pytest.mark.parametrize("number", range(len(IN_ORDER) - 1))
