@@ -97,7 +97,9 @@ def seals_hold() -> list[str]:
             f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s to be sealed"
         )
     recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
-    return found + [broken for each in recent if (broken := soundness.fault_of(each))]
+    return found + [
+        broken for each in recent if (broken := soundness.fault_of(each, seals.before(each)))
+    ]
 
 
 @doctor.check("I13-witnesses", "no witness keeps another history than this one")

@@ -4,12 +4,11 @@ from ledger import exporting, seals, verifier
 from ledger.models import Checkpoint
 
 
-def fault_of(checkpoint: Checkpoint) -> str | None:
-    """Check one checkpoint against the entries under it, the one before it and its key.
+def fault_of(checkpoint: Checkpoint, before: Checkpoint | None) -> str | None:
+    """Check a checkpoint against the entries under it, the one `before` it and its key.
 
     Return what is broken, as a sentence; None if it holds.
     """
-    before = seals.before(checkpoint)
     tree = seals.tree_of(before)
     tree.extend(exporting.leaves_of(checkpoint))
     statement = seals.statement_of(checkpoint)

@@ -1,5 +1,6 @@
 """The proof: what is sealed, whether it holds, who else has it, and how to check it elsewhere."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -53,7 +54,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "standing": standing,
         "is_late": standing.lag_seconds > conf.SEAL_LAG_S_MAX,
-        "rows": [_looked(each) for each in shown],
+        "rows": [_looked(each, before) for each, before in _with_those_before(rows, shown)],
         "witnesses": _distances(standing.checkpoint),
         "may_export": authority.holder_of(request).holds_somewhere("ledger.export"),
         **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
@@ -92,12 +93,19 @@ def export(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _looked(checkpoint: Checkpoint) -> Looked:
-    before = seals.before(checkpoint)
+def _with_those_before(
+    rows: list[Checkpoint], shown: list[Checkpoint]
+) -> Iterator[tuple[Checkpoint, Checkpoint | None]]:
+    known = {each.number: each for each in rows}
+    for each in shown:
+        yield each, known.get(each.number - 1)
+
+
+def _looked(checkpoint: Checkpoint, before: Checkpoint | None) -> Looked:
     return Looked(
         checkpoint=checkpoint,
         entries=checkpoint.size - (before.size if before else 0),
-        fault=soundness.fault_of(checkpoint),
+        fault=soundness.fault_of(checkpoint, before),
     )
 
 

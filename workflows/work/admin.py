@@ -137,6 +137,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 @admin.register(Slot)
 class SlotAdmin(ReadOnlyAdmin):
     list_display = ["schedule", "slot_at", "fate", "stands_for", "work"]
+    list_select_related = ["schedule", "work"]
     list_filter = ["fate", "schedule"]
     ordering = ["-id"]
 

@@ -3,11 +3,14 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.integration.workflows.work.conftest import Enqueue, row
-from workflows.work import checkups, models, runner
+from workflows.work import checkups, models, runner, schedules, services
 from workflows.work.domain.claim import WorkRef
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +60,17 @@ class TestAdmin:
         assert not page.has_add_permission(request)
         assert not page.has_change_permission(request)
         assert not page.has_delete_permission(request)
+
+    def test_asks_for_the_work_of_all_slots_at_once(self, chief: Client) -> None:
+        for number in range(3):
+            services.schedule("lab.echo", name=f"s{number}", at=timezone.now(), input={"n": number})
+        assert schedules.fire_due(limit=10) == 3
+
+        with CaptureQueriesContext(connection) as asked:
+            shown = chief.get(reverse("admin:work_slot_changelist"))
+
+        assert shown.content.decode().count("lab.echo ") == 3
+        assert [each for each in asked if 'FROM "work" WHERE' in each["sql"]] == []
 
     def test_shows_the_attempts_of_one(self, chief: Client, letter: WorkRef) -> None:
         page = chief.get(reverse("admin:work_work_change", args=[letter.id]))
