@@ -7,8 +7,9 @@ from commerce.schemas import record
 from events.domain.canonical import JSON
 from ledger import commands
 from ledger.commands import Command, Run, StateOf
+from ledger.domain.action import REASON_CHARS_MAX
 
-REASON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 500}
+REASON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX}
 POSITIVE: dict[str, Any] = {"type": "integer", "minimum": 1}
 NOTHING = record()
 

@@ -4,14 +4,18 @@ import ast
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.db import connection
+from django.urls import get_resolver
+from rest_framework import serializers
 
 from config import environment
 from events import append_only, catalogue, failpoints
 from events.domain.errors import DomainError
+from ledger.domain.action import REASON_CHARS_MAX
 from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_files
 
 OWN = {*APPS, "workflows"}
@@ -39,6 +43,20 @@ class TestSettings:
 
         assert set(explained) == set(environment.readings())
         assert set(explained.values()) == {1}
+
+
+class TestReasons:
+    def test_fit_into_the_entry_that_keeps_them(self) -> None:
+        assert get_resolver().url_patterns, "the forms are known once their addresses are"
+        forms = [each() for each in _descendants(serializers.Serializer) if _is_form(each)]
+        asked = {
+            type(each): each.fields["reason"].max_length for each in forms if _has_reason(each)
+        }
+
+        assert len(asked) > 5
+        assert {
+            each for each, most in asked.items() if not most or most > REASON_CHARS_MAX
+        } == set()
 
 
 class TestErrors:
@@ -110,6 +128,14 @@ def _emitted(path: Path) -> set[str]:
         if ast.unparse(call.func) in emitting
     ]
     return {str(name.value) for name in names if isinstance(name, ast.Constant)}
+
+
+def _is_form(serializer: type) -> bool:
+    return serializer.__name__.endswith("In")
+
+
+def _has_reason(form: Any) -> bool:
+    return "reason" in form.fields
 
 
 def _descendants(of: type) -> set[type]:

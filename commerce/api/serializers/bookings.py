@@ -24,13 +24,12 @@ from commerce.services.bookings import Wanted
 from commerce.vault import Envelope
 from ledger import authority, disclosing, recording
 from ledger.bodies import Body
-from ledger.domain.action import Read, Target
+from ledger.domain.action import REASON_CHARS_MAX, Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.reasons import HEADER, access_reason
 
 READ_PERSONAL = "traveller.read_personal"
 ITEMS_MAX = 50
-REASON_CHARS_MAX = 2_000
 
 _MASKS = {
     "name": mask_text,

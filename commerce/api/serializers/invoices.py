@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from commerce.api.serializers.bookings import REASON_CHARS_MAX
 from commerce.api.serializers.fields import (
     BasisPointsField,
     CentsField,
@@ -34,6 +33,7 @@ from commerce.models import (
 from commerce.models.constraints import choices
 from commerce.services.invoices import Line
 from ledger.bodies import Body
+from ledger.domain.action import REASON_CHARS_MAX
 
 LINES_MAX = 200
 

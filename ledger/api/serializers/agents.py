@@ -5,12 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.bodies import Body
+from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.delegation import DEPTH_MAX, HOURS, Terms
 from ledger.models import Agent, AgentKey, AgentSwitch, Delegation
 from ledger.models.delegations import SUBTYPES
 
 _SCOPES_MAX = 200
-_REASON_CHARS_MAX = 500
 _COUNT_MAX = 2**31 - 1
 _CENTS_MAX = 10**15
 _IDS_MAX = 1_000
@@ -33,7 +33,7 @@ class AgentOut(serializers.ModelSerializer[Agent]):
 
 
 class WhyIn(Body):
-    reason = serializers.CharField(max_length=_REASON_CHARS_MAX)
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
 
 
 class SwitchOut(serializers.Serializer[AgentSwitch | None]):
@@ -51,7 +51,7 @@ class DelegationIn(Body):
     parent_id = serializers.UUIDField(
         default=None, allow_null=True, help_text="The delegation that this one narrows."
     )
-    reason = serializers.CharField(max_length=_REASON_CHARS_MAX)
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
     scopes = serializers.ListField(
         child=serializers.CharField(max_length=100), min_length=1, max_length=_SCOPES_MAX
     )

@@ -6,13 +6,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.flows.occasions import Occasion, standings
 from workflows.work.domain.timing import Missed
 
-REASON_CHARS_MAX = 1_000
 TIMEOUT_MS_MAX = 366 * 86_400_000
 
 

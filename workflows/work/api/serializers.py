@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.bodies import Body
+from ledger.domain.action import REASON_CHARS_MAX
 from workflows.work import selectors
 from workflows.work.domain.retry import ATTEMPTS_MAX
 from workflows.work.domain.timing import Missed, Overlap
@@ -15,7 +16,6 @@ from workflows.work.queue import KEY_CHARS_MAX, SUBJECT_CHARS_MAX
 
 PRIORITY_MAX = 100
 DELAY_S_MAX = 366 * 86_400
-REASON_CHARS_MAX = 1_000
 
 
 class JobIn(Body):
