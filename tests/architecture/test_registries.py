@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from rest_framework import serializers
 
 from config import environment
-from events import append_only, catalogue, failpoints
+from events import append_only, catalogue, doctor, failpoints
 from events.domain.errors import DomainError
 from ledger.domain.action import REASON_CHARS_MAX
 from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_files
@@ -69,6 +69,13 @@ class TestErrors:
         for each in _descendants(DomainError):
             if not each.__subclasses__() and each.__module__ != DomainError.__module__:
                 assert getattr(each, "code", None), f"{each.__qualname__} has no code"
+
+
+class TestChecks:
+    def test_of_the_doctor_are_all_in_the_runbook(self) -> None:
+        written = set(re.findall(r"`([\w-]+)`", (ROOT / "docs/runbook.md").read_text()))
+
+        assert {each.id for each in doctor.checks()} - written == set()
 
 
 class TestCommands:
