@@ -20,13 +20,6 @@ logger = logging.getLogger(__name__)
 _WITHOUT_DOCUMENT = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.VOID})
 
 
-class RenditionNotFound(NotFound):
-    code = "document_not_found"
-
-    def __init__(self, rendition_id: UUID) -> None:
-        super().__init__(f"There is no document {rendition_id}.", document_id=str(rendition_id))
-
-
 class DocumentForgotten(NotFound):
     code = "document_forgotten"
 

@@ -131,11 +131,6 @@ class Capability:
         )
         assert self.id not in self.all_of | self.any_of, f"{self.id} asks for itself anyway"
 
-    @property
-    def actors(self) -> frozenset[str]:
-        """Who may use it at all: people (`staff`), programs (`system`), or both."""
-        return frozenset(actor_of(kind) for kind in self.principals)
-
     def risk_of(self, facts: Mapping[str, Any]) -> Risk:
         """Return how much is at stake: at least the floor."""
         return self.risk if self.weigh is None else graver(self.risk, self.weigh(facts))

@@ -13,7 +13,6 @@ from workflows.webhooks.domain import projection
 from workflows.webhooks.models import (
     Delivery,
     Secret,
-    Standing,
     Subscription,
     SubscriptionQuerySet,
 )
@@ -47,11 +46,6 @@ def subscription(subscription_id: UUID) -> Subscription:
     if found is None:
         raise SubscriptionNotFound(subscription_id)
     return found
-
-
-def in_alarm() -> SubscriptionQuerySet:
-    """Return those that nobody paused and that get nothing all the same."""
-    return Subscription.objects.filter(standing__in=[Standing.GONE, Standing.FAILING])
 
 
 def live_secrets(subscription_id: UUID) -> list[str]:

@@ -17,13 +17,17 @@ def name(role: str) -> str:
     return f"{role}@{socket.gethostname()}/{os.getpid()}"
 
 
-def polled(worker: str, *, role: str) -> None:
-    """Note that `worker` has just asked for work. Written at most every few seconds."""
+def polled(worker: str, *, role: str) -> bool:
+    """Note that `worker` has just asked for work; say whether it was written down this time.
+
+    It is at most every few seconds.
+    """
     now = time.monotonic()
     if now - _last_said.get(worker, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
-        return
+        return False
     _last_said[worker] = now
     statements.run(statements.WORKER_POLLED, {"name": worker, "role": role})
+    return True
 
 
 def stopped(worker: str) -> None:

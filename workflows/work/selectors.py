@@ -18,8 +18,6 @@ from workflows.work.models import (
 )
 from workflows.work.registry import JSON
 
-ATTEMPTS_SHOWN_MAX = 200
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:

@@ -44,7 +44,8 @@ def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool]
     With `execute` nobody is rung for: all of it is done here.
     """
     settings = conf.current()
-    liveness.polled(worker, role="sweeper")
+    if liveness.polled(worker, role="sweeper"):
+        liveness.forget_the_dead()
     fired = schedules.fire_due(limit=settings.dispatch_max)
     expired = leases.expire(limit=settings.dispatch_max)
     due = _dispatch(patience_s=0 if execute else settings.patience_s)

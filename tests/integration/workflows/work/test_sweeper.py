@@ -225,6 +225,16 @@ class TestWorkers:
 
         assert [worker.is_stale for worker in selectors.workers()] == [False]
 
+    def test_are_forgotten_when_nobody_has_seen_them_for_a_day(self) -> None:
+        for name, hours in (("killed@test", 25), ("silent@test", 23)):
+            liveness.polled(name, role="celery")
+            seen_at = timezone.now() - timedelta(hours=hours)
+            Worker.objects.filter(name=name).update(seen_at=seen_at)
+
+        sweep()
+
+        assert {worker.name for worker in selectors.workers()} == {"silent@test", "sweeper@test"}
+
 
 class TestNegativeControls:
     def test_without_a_sweeper_lost_work_is_stuck(self, enqueue: Enqueue) -> None:
