@@ -38,9 +38,13 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for the visitor, and what was asked for lately."""
     demand(request, "approval.read")
     holder = authority.holder_of(request)
-    waiting = list(selectors.approvals_to_decide(holder)[:ROWS])
+    waiting = list(selectors.approvals_to_decide(holder)[: ROWS + 1])
     latest = selectors.approvals_visible_to(holder).order_by("-requested_at", "-id")
-    context = {"waiting": waiting, "latest": latest[:ROWS]}
+    context = {
+        "waiting": waiting[:ROWS],
+        "more_wait": len(waiting) > ROWS,
+        "latest": latest[:ROWS],
+    }
     return render(request, "console/approvals/list.html", context)
 
 
@@ -89,7 +93,7 @@ def _page(
     request: HttpRequest, row: Approval, form: DecisionForm, *, status: int = 200
 ) -> HttpResponse:
     holder = authority.holder_of(request)
-    is_pending = row.status == ApprovalStatus.PENDING
+    may_decide = selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
     context: dict[str, Any] = {
         "approval": row,
         "form": form,
@@ -98,8 +102,8 @@ def _page(
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
         "done": steps.execution_of(row.pk),
-        "may_decide": selectors.approvals_to_decide(holder).filter(pk=row.pk).exists(),
-        "is_own": is_pending and not selectors.approvals_to_decide(holder).filter(pk=row.pk),
+        "may_decide": may_decide,
+        "waits_for_others": row.status == ApprovalStatus.PENDING and not may_decide,
         "asks_password": row.risk == Risk.CRITICAL and not step_up.is_fresh(request),
     }
     return render(request, "console/approvals/detail.html", context, status=status)

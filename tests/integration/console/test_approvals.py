@@ -53,6 +53,19 @@ class TestInbox:
         assert f"/approvals/{approval.pk}" in page
         assert 'data-badge="approval">1<' in page
 
+    def test_says_that_more_waits_than_it_shows(
+        self, approval: Approval, asker: User, manager: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("console.views.approvals.ROWS", 1)
+        assert "More wait for you" not in visit(manager).get("/approvals").content.decode()
+
+        other = asked("t2", capability="api_key.issue")
+
+        page = visit(manager).get("/approvals").content.decode()
+        assert "More wait for you" in page
+        assert f"/approvals/{approval.pk}" in page
+        assert f"/approvals/{other.pk}" not in page.split('id="latest"')[0]
+
     def test_holds_nothing_for_the_requester(self, approval: Approval, asker: User) -> None:
         page = visit(asker).get("/approvals").content.decode()
 
