@@ -95,9 +95,14 @@ def before_commit(
 
 def publish(envelope: Envelope) -> None:
     """Run the hooks now and the handlers after commit. For the recorder and the executor."""
-    for hook in hooks_of(envelope.name):
+    name = envelope.name
+    try:
+        hooks, handlers = _hook_routes[name], _routes[name]
+    except KeyError:
+        hooks, handlers = hooks_of(name), _handlers_of(name)
+    for hook in hooks:
         hook.handler(envelope)
-    if not _handlers_of(envelope.name):
+    if not handlers:
         return
 
     # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.

@@ -221,7 +221,7 @@ def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
 def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
     """Return the transaction of the append; none when the append is all there is to it."""
     is_alone = not run.projects and not wire.connection().in_atomic_block
-    if is_alone and not any(bus.hooks_of(draft.name) for draft in drafts):
+    if is_alone and not any(map(bus.hooks_of, {draft.name for draft in drafts})):
         # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
         return nullcontext()
     return transaction.atomic(durable=True)

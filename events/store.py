@@ -307,7 +307,7 @@ class _Appending:
                 "event_id": draft.event_id,
                 "name": draft.name,
                 "version": draft.version,
-                "category": draft.category.value,
+                "category": draft.category,
                 "data": data,
                 "payload": payload,
             }

@@ -4,7 +4,7 @@ Deciding stays a function of state, command and these answers. The time and the 
 from which tokens are made come with the command; nobody here looks at a clock.
 """
 
-import hmac
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,5 +66,6 @@ class World:
     def token(self, flow_id: str, step_id: str, index: int) -> str:
         """Make the unguessable token of one work item, in the form of a UUID (version 4)."""
         message = f"{flow_id}\0{step_id}\0{index}".encode()
-        digest = hmac.digest(self.secret, message, "sha256")
-        return str(UUID(bytes=digest[:16], version=4))
+        # A keyed hash as HMAC is one, at a fifth of its time: there may be 10,000 items.
+        digest = hashlib.blake2b(message, key=self.secret, digest_size=16).digest()
+        return str(UUID(bytes=digest, version=4))
