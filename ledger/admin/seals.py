@@ -37,6 +37,7 @@ class SigningKeyAdmin(acts.LookOnly, admin.ModelAdmin[SigningKey]):
 
     reads = "ledger.read"
     list_display = ["number", "public", "endorsed_by", "first_used_at"]
+    list_select_related = ["endorsed_by"]
     ordering = ["-number"]
 
 

@@ -3,12 +3,15 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.management import get_commands, load_command_class
 from django.db import connection
+from django.db.models import ForeignKey
 from django.urls import get_resolver
 from rest_framework import serializers
 
@@ -57,6 +60,20 @@ class TestReasons:
         assert {
             each for each, most in asked.items() if not most or most > REASON_CHARS_MAX
         } == set()
+
+
+class TestListsOfTheAdmin:
+    def test_ask_once_for_what_every_row_refers_to(self) -> None:
+        """Django joins what must be there by itself, and what may be missing only if told to."""
+        asked_row_by_row = {
+            f"{type(page).__name__}.{field.name}"
+            for model, page in admin.site._registry.items()
+            for field in model._meta.fields
+            if isinstance(field, ForeignKey) and field.null and field.name in page.list_display
+            if field.name not in _joined(page.list_select_related)
+        }
+
+        assert asked_row_by_row == set()
 
 
 class TestErrors:
@@ -135,6 +152,10 @@ def _emitted(path: Path) -> set[str]:
         if ast.unparse(call.func) in emitting
     ]
     return {str(name.value) for name in names if isinstance(name, ast.Constant)}
+
+
+def _joined(paths: bool | Sequence[str]) -> set[str]:  # noqa: FBT001 (as Django has it)
+    return set() if isinstance(paths, bool) else {path.split("__")[0] for path in paths}
 
 
 def _is_form(serializer: type) -> bool:
