@@ -9,8 +9,22 @@ import pytest
 from config.stack import Stack
 from tests.e2e.browsing import CHROMIUM, PATIENCE_MS, WIDE, Browse, Visit, driver, note
 
-# A renderer kept ready for a page that never comes is a fifth of what a new context takes.
-FLAGS = ["--no-sandbox", "--disable-features=SpareRendererForSitePerProcess"]
+# What a new context brings along besides its page takes more than half of its time: a renderer
+# for a page that never comes, and two pages of the browser's own below a bar that nobody sees.
+# The last ones Playwright switches off too, and its list is not looked at beside this one.
+FEATURES_OFF = (
+    "SpareRendererForSitePerProcess",
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "AimEnabled",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "OptimizationHints",
+    "PaintHolding",
+)
+FLAGS = ["--no-sandbox", f"--disable-features={','.join(FEATURES_OFF)}"]
 
 
 # One for all of them, and gone before whoever comes next: its driver has an event loop in the
