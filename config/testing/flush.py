@@ -136,6 +136,8 @@ def is_as_new(connection: "BaseDatabaseWrapper") -> bool:
 
 
 def _put_all_right(keeper: "BaseDatabaseWrapper") -> None:
+    # A test may have cut every connection there was.
+    keeper.close_if_unusable_or_obsolete()
     with keeper.cursor() as cursor:
         cursor.execute(f"SELECT {KEPT}.put_all_right()")
 

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
+from django.db import connection
 
 from events.models import StoredEvent
 from ledger.domain.action import Action, Kind, Target
@@ -62,3 +63,18 @@ def test_ids_that_begin_anew_do_not_meet_those_that_were_kept() -> None:
 
     assert all(laid_down())
     assert ContentType.objects.get(app_label="new") == kind
+
+
+def test_tables_are_emptied_although_every_connection_was_cut() -> None:
+    flush()
+    Group.objects.create(name="left behind")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.rowcount >= 1
+
+    flush()
+
+    assert not Group.objects.exists()
