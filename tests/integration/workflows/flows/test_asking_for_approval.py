@@ -242,7 +242,7 @@ class TestWithoutAPolicyInForce:
         register(policy="nobody")
         start()
         row = ApprovalPolicyVersion.objects.get(name="nobody")
-        approval_policies.retire_policy(policy_id=row.pk)
+        approval_policies.retire_policy(policy_id=row.pk, is_fresh=True)
 
         work_off()
 
