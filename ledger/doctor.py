@@ -4,8 +4,8 @@ from django.db import connection
 from django.utils import timezone
 
 from events import doctor
-from ledger import boundaries, conf, drift, refolding, seals, soundness, witnesses
-from ledger.models import Checkpoint
+from ledger import boundaries, conf, drift, refolding, remarks, seals, soundness, witnesses
+from ledger.models import Checkpoint, Remark
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """
@@ -23,7 +23,8 @@ _ASLEEP = """
 SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record',
                     'ledger_entry_keeps_its_rules', 'ledger_mutation_keeps_its_rules',
-                    'ledger_payload_only_fades', 'ledger_subject_key_only_ends')
+                    'ledger_payload_only_fades', 'ledger_subject_key_only_ends',
+                    'ledger_remark_only_fades', 'ledger_delegation_reason_only_fades')
    AND t.tgenabled <> 'O'
  ORDER BY c.relname, t.tgname
 """
@@ -40,6 +41,17 @@ def entries_and_changes_go_together() -> list[str]:
         cursor.execute(_ASLEEP)
         found += [f"{table}: the trigger {name} sleeps" for table, name in cursor.fetchall()]
     return found
+
+
+REMARKS_REREAD = 1_000
+
+
+@doctor.check("I12-remarks", "the reasons beside entries are those that were given")
+def reasons_are_as_given() -> list[str]:
+    """Return what is broken, as sentences. The newest are looked at."""
+    newest = Remark.objects.filter(erased_at=None).select_related("entry").order_by("-pk")
+    faults = (remarks.fault_of(each, body=each.entry.body) for each in newest[:REMARKS_REREAD])
+    return [fault for fault in faults if fault is not None]
 
 
 @doctor.check("I12-drift", "what was done is on record, and what is on record was done")

@@ -20,10 +20,9 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, payloads, standings, statements
+from ledger import capabilities, payloads, remarks, standings, statements
 from ledger.delegations import Mandate
 from ledger.domain.action import (
-    REASON_CHARS_MAX,
     Action,
     Authority,
     Idempotency,
@@ -38,9 +37,13 @@ from ledger.domain.payload import Kept, PayloadKind
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.models import Entry
 from ledger.payloads import Prepared
+from ledger.remarks import Worded
 
-FORMAT: Final = "daybook.entry/1"
-"""Names the shape of the body. A new shape gets a new number; old bodies stay as they are."""
+FORMAT: Final = "daybook.entry/2"
+"""Names the shape of the body. A new shape gets a new number; old bodies stay as they are.
+
+1 had `reason` and `reason_code` in clear; 2 has `reason_digest`, and the words beside the entry.
+"""
 
 ID_CHARS_MAX: Final = 255
 _ONCE_PER_KEY = "ledger_entry_is_written_once_per_key"
@@ -133,6 +136,7 @@ def append(draft: Draft) -> None:
     """
     taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
+    worded = remarks.prepare(draft.reason)
     columns = _said(_columns(draft))
     details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
     details |= _said(standings.declared_columns(draft.declared))
@@ -140,13 +144,15 @@ def append(draft: Draft) -> None:
     document = {"format": FORMAT, **columns, **details}
     if kept:
         document["payloads"] = [each.said() for each in kept]
+    if worded is not None:
+        document["reason_digest"] = worded.digest
     body = canonical.canonical(
         {name: each if type(each) is str else _plain(each) for name, each in document.items()}
     )
     columns |= {"body": body, "digest": hashlib.sha256(body).hexdigest()}
     has_standing = draft.declared is not None or taken is not None
     try:
-        if not _insert(draft, columns, details, has_standing=has_standing):
+        if not _insert(draft, columns, details, worded, has_standing=has_standing):
             raise PoliciesMoved
     except IntegrityError as error:
         if _ONCE_PER_KEY in str(error):
@@ -158,7 +164,12 @@ def append(draft: Draft) -> None:
 
 
 def _insert(
-    draft: Draft, columns: Mapping[str, Any], details: Mapping[str, Any], *, has_standing: bool
+    draft: Draft,
+    columns: Mapping[str, Any],
+    details: Mapping[str, Any],
+    worded: Worded | None,
+    *,
+    has_standing: bool,
 ) -> bool:
     """Say whether the policies in force were those that were asked, and it was inserted."""
     statement = statements.insert(
@@ -167,10 +178,13 @@ def _insert(
         tuple(details),
         is_under_policies=draft.policies is not None,
         has_standing=has_standing,
+        has_remark=worded is not None,
     )
     row = {**(standings.NOTHING_SAID if has_standing else {}), **columns, **details}
     if facts := details.get("risk_facts"):
         row["risk_facts"] = orjson.dumps(facts).decode()
+    if worded is not None:
+        row |= worded.columns()
     if draft.policies is not None:
         row["policies"] = _array_of(draft.policies)
     return bool(wire.run(statement, row).rowcount)
@@ -244,7 +258,6 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "action_kind": draft.kind.value,
         "status": draft.status.value,
         "evaluated_risk": authority.risk.value,
-        "reason": draft.reason[:REASON_CHARS_MAX],
         "actor_type": actor_of(principal.kind),
         "principal_type": principal.kind.value,
         "principal_id": principal.id,
@@ -295,7 +308,6 @@ def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
 
 def _disclosure(draft: Draft) -> dict[str, Any]:
     return {
-        "reason_code": draft.reason[:REASON_CHARS_MAX],
         "disclosed_fields": list(draft.fields),
         "decision_policy": draft.policy,
     }

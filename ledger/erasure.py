@@ -32,7 +32,7 @@ from ledger.models import LegalHold, Payload, SubjectKey
 from ledger.searching import Search
 
 PAYLOADS: Final = "ledger.payloads"
-CERTIFICATE: Final = "erasure_certificate/2"
+CERTIFICATE: Final = "erasure_certificate/3"
 CAPABILITY: Final = "subject.erase"
 
 PersonOf = Callable[[str], Person]

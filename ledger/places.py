@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from events.models import Payload as EventPayload
 from events.models import Snapshot, StoredEvent
-from ledger import erasure, payloads, searching
+from ledger import erasure, payloads, remarks, searching
 from ledger.domain.action import Proof
 from ledger.domain.erasure import Finding, Means, Person, masked_value
 from ledger.domain.payload import Redaction
@@ -22,11 +22,13 @@ from ledger.models import (
     IdempotencyKey,
     LegalHold,
     Payload,
+    Remark,
 )
 from ledger.searching import Search, Texts
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
-ONLY_GROWS = "The table only grows, and seals stand on it; texts in it name nobody by rule."
+ONLY_GROWS = "The table only grows; what we write into it names nobody by rule"
+IN_CLEAR = "Written before reasons were kept beside entries; seals stand on it"
 
 
 def _forget_replies(person: Person, proof: Proof | None) -> list[Finding]:
@@ -64,6 +66,16 @@ def _mask(payload: Payload, sought: Sequence[str], proof: Proof) -> None:
     )
 
 
+def _tombstone_remarks(person: Person, proof: Proof | None) -> list[Finding]:
+    """Take away whole what names the person: what stands around a name is about them, too."""
+    rows = Remark.objects.filter(erased_at=None)
+    found = searching.matching(rows, ["text"], person.sought) if person.sought else rows.none()
+    ids = list(found.order_by("pk").values_list("pk", flat=True))
+    if proof is not None:
+        remarks.tombstone(ids, proof, at=timezone.now())
+    return [Finding(means=Means.EMPTIED, rows=len(ids), ids=tuple(map(str, ids)))]
+
+
 def _entries() -> Any:
     return Entry.objects.all()
 
@@ -81,18 +93,29 @@ for _place in (
         handle=_mask_payloads,
     ),
     Place(
+        name="ledger.remarks",
+        holds="Reasons of actions, looks and requests, and comments of who decided",
+        handle=_tombstone_remarks,
+    ),
+    Place(
         name="ledger.entries",
-        holds="Reasons and summaries of entries",
-        handle=Search(Texts(rows=_entries, columns=("body",), because=ONLY_GROWS)),
+        holds="Entries themselves: what we say of an action, and reasons from before",
+        handle=Search(Texts(rows=_entries, columns=("body",), because=IN_CLEAR)),
     ),
     Place(
         name="ledger.approvals",
-        holds="Reasons of approvals, delegations and holds, and comments on them",
+        holds="Titles of approvals, and reasons and comments from before",
         handle=Search(
-            Texts(rows=Approval.objects.all, columns=("title", "reason"), because=ONLY_GROWS),
-            Texts(rows=ApprovalVote.objects.all, columns=("comment",), because=ONLY_GROWS),
-            Texts(rows=Delegation.objects.all, columns=("reason",), because=ONLY_GROWS),
-            Texts(rows=AgentSwitch.objects.all, columns=("reason",), because=ONLY_GROWS),
+            Texts(rows=Approval.objects.all, columns=("title", "old_reason"), because=ONLY_GROWS),
+            Texts(rows=ApprovalVote.objects.all, columns=("old_comment",), because=IN_CLEAR),
+        ),
+    ),
+    Place(
+        name="ledger.delegations",
+        holds="Reasons of delegations, of the kill switch and of legal holds",
+        handle=Search(
+            Texts(rows=Delegation.objects.all, columns=("reason",)),
+            Texts(rows=AgentSwitch.objects.all, columns=("reason",)),
             Texts(rows=LegalHold.objects.all, columns=("reason",)),
         ),
     ),

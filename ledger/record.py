@@ -15,6 +15,7 @@ from ledger.models import (
     ApprovalPolicyVersion,
     Delegation,
     Payload,
+    Remark,
     SocketTicket,
     SubjectKey,
 )
@@ -198,6 +199,22 @@ declare_check(
                 actions=("ledger.expire_payload",),
                 target_type="payload",
                 target_id=F("destroyed_by__target_id"),
+            ),
+        ),
+    )
+)
+declare_check(
+    DriftCheck(
+        name="reason_erased",
+        rows=lambda: Remark.objects.filter(erased_at__isnull=False),
+        mark=Mark(
+            actions=("subject.erase",), target_type="subject", target_id=F("erased_by__target_id")
+        ),
+        or_else=(
+            Mark(
+                actions=("traveller.erase", "traveller.remove"),
+                target_type="traveller",
+                target_id=F("erased_by__target_id"),
             ),
         ),
     )

@@ -65,7 +65,7 @@ def agent_switch() -> AgentSwitch | None:
 def approvals_visible_to(holder: Holder) -> QuerySet[Approval]:
     """Everybody's approvals for who may see them, one's own requests for all others."""
     rows = Approval.objects.select_related(
-        "requested_entry", "assigned_to", "assigned_group", "policy"
+        "requested_entry__remark", "assigned_to", "assigned_group", "policy"
     )
     if authority.holds(holder, "approval.read"):
         return rows
@@ -99,7 +99,7 @@ def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:
         Q(assigned_to=None) & (Q(assigned_group=None) | Q(assigned_group__in=groups))
     )
     return (
-        Approval.objects.select_related("assigned_to", "assigned_group", "requested_entry")
+        Approval.objects.select_related("assigned_to", "assigned_group", "requested_entry__remark")
         .filter(is_theirs, status=ApprovalStatus.PENDING.value, expires_at__gt=timezone.now())
         .exclude(humans__contains=[human])
         .exclude(votes__human=human)

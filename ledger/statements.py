@@ -16,6 +16,13 @@ POLICIES_IN_FORCE: Final[LiteralString] = """
 """
 """Which versions of policies are in force. Relies on ledger_policy_has_one_version_in_force."""
 
+_REMARK: Final[LiteralString] = """
+, remark AS (
+  INSERT INTO ledger_remark (entry_id, text, salt)
+  SELECT id, %(remark)s, %(remark_salt)s FROM entry
+)
+"""
+
 MUTATION: Final = "ledger_mutation"
 DISCLOSURE: Final = "ledger_disclosure"
 
@@ -30,20 +37,23 @@ def insert(
     *,
     is_under_policies: bool,
     has_standing: bool,
+    has_remark: bool,
 ) -> LiteralString:
     """Return what inserts these columns of an entry, and these of its `detail`.
 
     Its parameters have the names of the columns. With `is_under_policies` it inserts nothing
-    unless `policies` are in force. With `has_standing` it writes what `standings.INSERT` does.
+    unless `policies` are in force. With `has_standing` it writes what `standings.INSERT` does,
+    with `has_remark` the words of a reason beside the entry.
     """
     # Foreign keys are checked when the statement is over: entry and detail come in one.
     # Asking for the policies in a statement of their own cost as much as writing the entry.
     when = f" WHERE %(policies)s::uuid[] = ({POLICIES_IN_FORCE})" if is_under_policies else ""
     standing = standings.INSERT if has_standing else ""
+    remark = _REMARK if has_remark else ""
     said = "".join(f", {each}" for each in _values(details))
     return (
         f"WITH entry AS (INSERT INTO ledger_entry ({', '.join(columns)}) "  # noqa: S608
-        f"SELECT {', '.join(_values(columns))}{when} RETURNING id) {standing}"
+        f"SELECT {', '.join(_values(columns))}{when} RETURNING id) {standing}{remark}"
         f"INSERT INTO {detail} ({', '.join(('entry_id', *details))}) SELECT id{said} FROM entry"
     )
 

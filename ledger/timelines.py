@@ -46,7 +46,8 @@ def declare_related(type_: str, related: Related) -> None:
 
 def entries() -> QuerySet[Entry]:
     """Return all entries with what is always shown of them."""
-    return Entry.objects.select_related("mutation", "disclosure", "standing", "seal").defer("body")
+    shown = ("mutation", "disclosure", "standing", "seal", "remark")
+    return Entry.objects.select_related(*shown).defer("body")
 
 
 def timeline_of(targets: Iterable[Target], *, with_related: bool = True) -> QuerySet[Entry]:

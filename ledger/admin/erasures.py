@@ -30,7 +30,8 @@ class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
     ordering = ["-occurred_at", "-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Erasure]:
-        return Erasure.objects.filter(pk__in=erasures.certificates().values("pk")).defer("body")
+        found = Erasure.objects.filter(pk__in=erasures.certificates().values("pk"))
+        return found.select_related("remark").defer("body")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the download of a certificate."""

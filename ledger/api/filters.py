@@ -1,7 +1,7 @@
 """What entries can be asked for. Whatever else is asked is a 400."""
 
 import django_filters as filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from ledger.domain.action import Kind, Status
@@ -59,7 +59,7 @@ class EntryFilters(filters.FilterSet):
     reversal_outcome = OneOrMore("standing__outcome", choices=choices(Outcome))
     reverses_id = filters.UUIDFilter("mutation__reverses")
     reversed_by_id = filters.UUIDFilter("standing__reversed_by")
-    reason_code = _is("disclosure__reason_code")
+    reason_code = filters.CharFilter(method="looked_because")
     decision_policy = _is("disclosure__decision_policy")
     occurred_after = filters.IsoDateTimeFilter("occurred_at", lookup_expr="gte")
     occurred_before = filters.IsoDateTimeFilter("occurred_at", lookup_expr="lt")
@@ -67,6 +67,11 @@ class EntryFilters(filters.FilterSet):
     class Meta:
         model = Entry
         fields: list[str] = []
+
+    def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
+        """Keep looks for just this reason."""
+        now = Q(disclosure__isnull=False, remark__text=said)
+        return entries.filter(now | Q(disclosure__old_reason_code=said))
 
     def among_targets(self, entries: QuerySet[Entry], _name: str, written: str) -> QuerySet[Entry]:
         """Keep entries about one of several targets."""

@@ -211,7 +211,6 @@ def _insert(petition: Petition) -> Approval:
         policy_name=policy.name,
         policy_version=policy.version,
         risk=bound.risk,
-        reason=petition.reason,
         reason_code=bound.reason_code,
         quorum=petition.quorum,
         on_expiry=policy.on_expiry,

@@ -110,7 +110,13 @@ def expire_if_over(row: Approval) -> bool:
 
 
 def end(
-    row: Approval, status: ApprovalStatus, *, summary: str, comment: str = "", voice: str = ""
+    row: Approval,
+    status: ApprovalStatus,
+    *,
+    summary: str,
+    comment: str = "",
+    voice: str = "",
+    entry_id: UUID | None = None,
 ) -> None:
     """Write down how a locked approval ends: row, entry, event. Whoever acts has done it.
 
@@ -132,6 +138,7 @@ def end(
         idempotency=key,
         risk=Risk.CRITICAL if status is ApprovalStatus.APPROVED else Risk.HIGH,
         undoing=None if status is ApprovalStatus.APPROVED else _withdrawal(row),
+        entry_id=entry_id,
     )
     tell("expired" if is_by_time else _SAID_OF[status], row)
 
@@ -161,7 +168,7 @@ def lapse(row: Approval) -> bool:
     return True
 
 
-def note(
+def note(  # noqa: PLR0913 (one argument per part of an entry)
     row: Approval,
     *,
     kind: Kind,
@@ -171,12 +178,13 @@ def note(
     idempotency: Idempotency | None = None,
     risk: Risk = Risk.HIGH,
     undoing: Undoing | None = None,
+    entry_id: UUID | None = None,
 ) -> UUID:
-    """Append the entry of a step, caused by the request; return its id."""
+    """Append the entry of a step, caused by the request; return its id, or give it `entry_id`."""
     happened = caused_by(context.current(), row.requested_entry_id)
     capability = capabilities.get(DECIDE)
     draft = Draft(
-        id=new_id(),
+        id=entry_id or new_id(),
         occurred_at=timezone.now(),
         name=DECIDE,
         version=1,

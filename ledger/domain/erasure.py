@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 ERASED = "[erased]"
+IDS_MAX = 1000
+"""So many rows a line of a certificate names; it counts all of them."""
 VALUE_CHARS_MIN = 5
 """What is shorter stands in too many texts that are about somebody else."""
 
@@ -82,12 +84,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What becomes of so many rows; why, and until when, if they are kept."""
+    """What becomes of so many rows; why, and until when, if they are kept.
+
+    `ids` name the rows one by one, as far as somebody may want to look at what is left of them.
+    """
 
     means: Means
     rows: int
     because: str = ""
     until: datetime | None = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,7 @@ class Line:
             "rows": self.finding.rows,
             "because": self.finding.because,
             "until": until.isoformat() if until else None,
+            "ids": list(self.finding.ids[:IDS_MAX]),
         }
 
 

@@ -12,6 +12,7 @@ from ledger.models.credentials import (
 from ledger.models.delegations import Agent, AgentKey, AgentKeyQuerySet, AgentSwitch, Delegation
 from ledger.models.entries import Disclosure, Entry, Mutation
 from ledger.models.payloads import Erasure, LegalHold, Payload, SubjectKey
+from ledger.models.remarks import Remark
 from ledger.models.reversals import ReversalStanding
 from ledger.models.seals import Checkpoint, Sealed, SigningKey, Unsealed, Witness
 
@@ -36,6 +37,7 @@ __all__ = [
     "LegalHold",
     "Mutation",
     "Payload",
+    "Remark",
     "ReversalStanding",
     "Sealed",
     "SigningKey",

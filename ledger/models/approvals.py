@@ -175,7 +175,10 @@ class Approval(models.Model):
     policy_name = models.CharField(max_length=100)
     policy_version = models.PositiveIntegerField()
     risk = models.CharField(max_length=8, choices=choices(Risk))
-    reason = models.CharField(max_length=REASON_CHARS_MAX, blank=True, db_default="")
+    # Of requests from before reasons were kept beside entries.
+    old_reason = models.CharField(
+        max_length=REASON_CHARS_MAX, blank=True, db_default="", db_column="reason"
+    )
     reason_code = models.CharField(max_length=100, blank=True, db_default="")
     quorum = models.PositiveSmallIntegerField()
     on_expiry = models.CharField(max_length=7, choices=choices(OnExpiry))
@@ -249,6 +252,11 @@ class Approval(models.Model):
         return f"{self.title}: {self.status}"
 
     @property
+    def reason(self) -> str:
+        """Why it was asked for, in the words of who asked."""
+        return self.old_reason or self.requested_entry.reason
+
+    @property
     def requester(self) -> Principal:
         """Who asked."""
         return Principal.parse(self.requested_by)
@@ -263,7 +271,11 @@ class ApprovalVote(models.Model):
     principal = models.CharField(max_length=_ID_CHARS_MAX)
     human = models.CharField(max_length=40)
     decision = models.CharField(max_length=7, choices=choices(Decision))
-    comment = models.CharField(max_length=COMMENT_CHARS_MAX, blank=True, db_default="")
+    # The entry that has the comment; none of votes from before comments were kept beside it.
+    entry = models.OneToOneField(Entry, null=True, on_delete=models.PROTECT, related_name="vote")
+    old_comment = models.CharField(
+        max_length=COMMENT_CHARS_MAX, blank=True, db_default="", db_column="comment"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -279,3 +291,8 @@ class ApprovalVote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.principal}: {self.decision}"
+
+    @property
+    def comment(self) -> str:
+        """What they said, in their own words."""
+        return self.old_comment if self.entry is None else self.entry.reason

@@ -46,9 +46,11 @@ def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
     return [(value.value, value.value.replace("_", " ")) for value in values]
 
 
-def _text(chars_max: int = _ID_CHARS_MAX) -> "models.CharField[str, str]":
+def _text(
+    chars_max: int = _ID_CHARS_MAX, *, db_column: str | None = None
+) -> "models.CharField[str, str]":
     """Return a column that is empty when there is nothing to say."""
-    return models.CharField(max_length=chars_max, blank=True, db_default="")
+    return models.CharField(max_length=chars_max, blank=True, db_default="", db_column=db_column)
 
 
 class TransactionId(Func):
@@ -79,7 +81,8 @@ class Entry(models.Model):
     action_kind = models.CharField(max_length=10, choices=choices(Kind))
     status = models.CharField(max_length=17, choices=choices(Status))
     evaluated_risk = models.CharField(max_length=8, choices=choices(Risk))
-    reason = _text(REASON_CHARS_MAX)
+    # Of entries from before reasons were kept beside them (ledger.models.remarks).
+    old_reason = _text(REASON_CHARS_MAX, db_column="reason")
 
     actor_type = _text(40)
     principal_type = models.CharField(max_length=8, choices=choices(sorted(EVERY_PRINCIPAL)))
@@ -187,6 +190,12 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return f"{self.action_name} on {self.target_type} {self.target_id}: {self.status}"
 
+    @property
+    def reason(self) -> str:
+        """Why it was done, in the words of who did it; `[erased]` once they were taken away."""
+        remark = getattr(self, "remark", None)
+        return self.old_reason if remark is None else str(remark)
+
 
 @append_only.model
 class Mutation(models.Model):
@@ -251,9 +260,14 @@ class Disclosure(models.Model):
     entry = models.OneToOneField(
         Entry, primary_key=True, on_delete=models.PROTECT, related_name="disclosure"
     )
-    reason_code = _text(REASON_CHARS_MAX)
+    old_reason_code = _text(REASON_CHARS_MAX, db_column="reason_code")
     disclosed_fields = ArrayField(models.CharField(max_length=60))
     decision_policy = _text()
 
     def __str__(self) -> str:
         return ", ".join(self.disclosed_fields)
+
+    @property
+    def reason_code(self) -> str:
+        """Why somebody looked, in their own words."""
+        return self.old_reason_code or self.entry.reason

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
+from events.ids import new_id
 from ledger import capabilities, commands, principals, recording, reversing, standings
 from ledger.approving import asking, consent, steps
 from ledger.approving.asking import Petition
@@ -306,12 +307,14 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
     before = steps.state_of(row)
     after = rules.decide(before, who, decision, at=timezone.now())
     assert who.human is not None, "the rules let nobody else through"
+    # Before its entry, which has the comment: who approves is counted as it comes in.
+    entry_id = new_id()
     ApprovalVote.objects.create(
         approval=row,
         principal=who.principal,
         human=who.human,
         decision=decision.value,
-        comment=comment[: rules.COMMENT_CHARS_MAX],
+        entry_id=entry_id,
     )
     voices = len(after.approved_by)
     said = f"{voices} of {row.quorum} people agree." if voices else "Denied."
@@ -323,12 +326,13 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
             summary=said,
             comment=comment,
             risk=Risk.CRITICAL,
+            entry_id=entry_id,
         )
         steps.tell("voted", row, voices=voices)
         return
     if after.status is ApprovalStatus.DENIED:
         said = "Denied."
-    steps.end(row, after.status, summary=said, comment=comment)
+    steps.end(row, after.status, summary=said, comment=comment, entry_id=entry_id)
 
 
 def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:

@@ -130,7 +130,8 @@ def issued_before(subject: str, *, at: datetime) -> Issued | None:
 
 def certificates() -> QuerySet[Entry]:
     """Return the entries that carry a certificate."""
-    return Entry.objects.filter(pk__in=_certificates().values("entry"))
+    with_reason = Entry.objects.select_related("remark")
+    return with_reason.filter(pk__in=_certificates().values("entry"))
 
 
 def certificate_of(entry_id: UUID) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def evidence_of(entry_id: UUID) -> dict[str, Any]:
     """
     payload = _certificate(entry_id)
     return {
-        "format": erasure.CERTIFICATE,
+        "format": payload.schema_tag,
         "entry_id": str(entry_id),
         "certificate": payloads.content_of(payload),
         "salt": payloads.salt_of(payload).hex(),

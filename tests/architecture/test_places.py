@@ -8,11 +8,13 @@ from django.db import models
 from ledger import erasure
 from tests.architecture.source import ROOT
 
-_NOTE = re.compile(r"reason|comment|summary|description|title|error|purpose|label|why|excerpt")
+_NOTE = re.compile(r"^text$|reason|comment|summary|description|title|error|purpose|label|why|excerpt")
 
 BY_A_PLACE_OF_ITS_OWN = {
     "ledger.IdempotencyKey.response_body",
     "ledger.Payload.content",
+    "ledger.Remark.text",
+    "ledger.Remark.salt",
     "commerce.TravellerPersonal.sealed",
     "commerce.BookingContact.sealed",
     "commerce.Rendition.content_sealed",
@@ -20,11 +22,11 @@ BY_A_PLACE_OF_ITS_OWN = {
 }
 WITHIN_WHAT_IS_SEARCHED = {
     # The body of an entry says all of it once more.
-    "ledger.Entry.reason",
+    "ledger.Entry.old_reason",
     "ledger.Mutation.summary",
     "ledger.Mutation.risk_facts",
     "ledger.Mutation.reversal_why",
-    "ledger.Disclosure.reason_code",
+    "ledger.Disclosure.old_reason_code",
 }
 NAMES_NOBODY = {
     # Keys, seals and their errors.

@@ -60,6 +60,8 @@ class ApprovalRequestIn(Body):
 
 
 class VoteOut(serializers.ModelSerializer[ApprovalVote]):
+    comment = serializers.CharField(read_only=True)
+
     class Meta:
         model = ApprovalVote
         fields = ["principal", "human", "decision", "comment", "created_at"]
@@ -74,6 +76,7 @@ class ApprovalOut(serializers.ModelSerializer[Approval]):
         source="assigned_group.name", read_only=True, allow_null=True, default=None
     )
     requested_entry_id = serializers.UUIDField(read_only=True)
+    reason = serializers.CharField(read_only=True)
 
     class Meta:
         model = Approval

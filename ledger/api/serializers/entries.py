@@ -20,9 +20,11 @@ class MutationOut(serializers.ModelSerializer[Mutation]):
 
 
 class DisclosureOut(serializers.ModelSerializer[Disclosure]):
+    reason_code = serializers.CharField(read_only=True)
+
     class Meta:
         model = Disclosure
-        exclude = ["entry"]
+        exclude = ["entry", "old_reason_code"]
 
 
 class StandingOut(serializers.ModelSerializer[ReversalStanding]):
@@ -75,9 +77,13 @@ class EntryOut(serializers.ModelSerializer[Entry]):
         source="seal.position", allow_null=True, default=None, help_text="null until it is sealed"
     )
 
+    reason = serializers.CharField(
+        read_only=True, help_text="In the words of who did it; [erased] once they were taken away."
+    )
+
     class Meta:
         model = Entry
-        exclude = ["body", "transaction_id"]
+        exclude = ["body", "transaction_id", "old_reason"]
 
 
 class LinkOut(serializers.ModelSerializer[Entry]):

@@ -43,6 +43,12 @@ class PlaceOut(serializers.Serializer[Any]):
     rows = serializers.IntegerField()
     because = serializers.CharField(help_text="Why they are kept, if they are.")
     until = serializers.DateTimeField(allow_null=True, help_text="Null: no day is known.")
+    # Certificates from before name no rows, and are shown as they were issued.
+    ids = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The rows one by one, where they are entries whose reason was taken away.",
+    )
 
 
 class ForgottenOut(serializers.Serializer[Any]):

@@ -271,7 +271,7 @@ class TestOverRest:
         assert client.get(answer["Location"]).json() == answer.json()
         entry = client.get(f"{URL}/entries/{answer.json()['entry_id']}").json()
         assert (entry["action_name"], entry["evaluated_risk"]) == ("subject.erase", "critical")
-        assert [each["schema_tag"] for each in entry["payloads"]] == ["erasure_certificate/2"]
+        assert [each["schema_tag"] for each in entry["payloads"]] == ["erasure_certificate/3"]
 
     def test_answers_again_with_the_first(self, client: APIClient) -> None:
         subject = f"traveller/{uuid4()}"

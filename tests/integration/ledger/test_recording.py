@@ -95,7 +95,7 @@ class TestRecorded:
         entry = Entry.objects.get(pk=proof.entry_id)
         assert entry.digest == hashlib.sha256(entry.body).hexdigest()
         said = json.loads(bytes(entry.body))
-        assert said["format"] == "daybook.entry/1"
+        assert said["format"] == "daybook.entry/2"
         assert said["id"] == str(entry.pk)
         assert said["principal_id"] == "7"
 

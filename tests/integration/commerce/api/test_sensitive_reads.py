@@ -154,7 +154,7 @@ class Walker:
         looks = Entry.objects.filter(pk__gt=since, action_kind="read", status="succeeded")
         if not looks.filter(disclosure__disclosed_fields__len__gt=0).exists():
             wrong.append(f"{call.name}: {sorted(marks)} without an entry that names fields")
-        elif self.headers and looks.filter(disclosure__reason_code="").exists():
+        elif self.headers and looks.filter(remark=None).exists():
             wrong.append(f"{call.name}: {sorted(marks)} without a reason")
         return marks, wrong
 

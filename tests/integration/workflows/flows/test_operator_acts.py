@@ -170,7 +170,7 @@ def test_needs_its_right_and_is_an_event_and_an_entry_from_either_side(name: str
 
     assert (_by_http(lacks, act), _by_page(lacks, act)) == (403, 403)
     assert [_events("by-http"), _events("by-page")] == before
-    assert not Entry.objects.filter(action_name=act.action, reason=WHY).exists()
+    assert not Entry.objects.filter(action_name=act.action, remark__text=WHY).exists()
 
     done = (_by_http(holds, act), _by_page(holds, act))
     assert done == (201 if act.action == "flow.fork" else 200, 302)
@@ -178,7 +178,7 @@ def test_needs_its_right_and_is_an_event_and_an_entry_from_either_side(name: str
         target = f"{flow_id}-again" if act.action == "flow.fork" else flow_id
         known = () if act.action == "flow.fork" else before[flow_id == "by-page"]
         happened = [one for one in _events(target)[len(known) :] if one.name == act.event]
-        [entry] = Entry.objects.filter(action_name=act.action, target_id=target, reason=WHY)
+        [entry] = Entry.objects.filter(action_name=act.action, target_id=target, remark__text=WHY)
         assert [{**one.data, **act.says} for one in happened] == [one.data for one in happened]
         assert len(happened) == 1
         assert (entry.capability_id, entry.status, entry.reason) == (

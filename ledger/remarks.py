@@ -1,0 +1,54 @@
+"""Keep what people write in their own words beside entries, and take it away again.
+
+A reason may name somebody, whatever the rules say, and an entry is kept for good. So the body
+of an entry has a salted digest of it, and the words stand in a row that can lose them.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ledger.domain.action import REASON_CHARS_MAX, Proof
+from ledger.domain.payload import SALT_BYTES, commitment
+from ledger.models import Remark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worded:
+    """A remark that is about to be inserted, and what the entry says of it."""
+
+    text: str
+    salt: bytes
+
+    @property
+    def digest(self) -> str:
+        """What stands in the body: HMAC-SHA256 of the text (UTF-8) under the salt, in hex."""
+        return commitment(self.salt, self.text.encode())
+
+    def columns(self) -> dict[str, object]:
+        """Return what the statement of the entry inserts."""
+        return {"remark": self.text, "remark_salt": self.salt}
+
+
+def prepare(text: str) -> Worded | None:
+    """Salt and commit to what somebody wrote; None if that is nothing."""
+    text = text[:REASON_CHARS_MAX]
+    return Worded(text=text, salt=secrets.token_bytes(SALT_BYTES)) if text else None
+
+
+def tombstone(ids: Sequence[UUID], proof: Proof, *, at: datetime) -> int:
+    """Take the words of some entries away for good, and return of how many."""
+    whole = Remark.objects.filter(pk__in=list(ids), erased_at=None)
+    return whole.update(text=None, salt=None, erased_at=at, erased_by=proof.entry_id)
+
+
+def fault_of(remark: Remark, *, body: bytes | memoryview) -> str | None:
+    """Say what is wrong with a remark beside its entry; None if nothing is."""
+    if remark.text is None or remark.salt is None:
+        return None
+    digest = commitment(bytes(remark.salt), remark.text.encode())
+    if digest.encode() in bytes(body):
+        return None
+    return f"the reason of entry {remark.pk} is not what its entry says"
