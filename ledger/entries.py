@@ -141,11 +141,7 @@ def append(draft: Draft) -> None:
     details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
     details |= _said(standings.declared_columns(draft.declared))
     details |= _said(taken.said() if taken else {})
-    document = {"format": FORMAT, **columns, **details}
-    if kept:
-        document["payloads"] = [each.said() for each in kept]
-    if worded is not None:
-        document["reason_digest"] = worded.digest
+    document = {"format": FORMAT, **columns, **details, **_beside(kept, worded)}
     body = canonical.canonical(
         {name: each if type(each) is str else _plain(each) for name, each in document.items()}
     )
@@ -161,6 +157,12 @@ def append(draft: Draft) -> None:
     payloads.insert(kept)
     if taken is not None:
         standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
+
+
+def _beside(kept: Sequence[Prepared], worded: Worded | None) -> dict[str, Any]:
+    """Return how a body names what stands beside the entry."""
+    said: dict[str, Any] = {"payloads": [each.said() for each in kept]} if kept else {}
+    return {**said, "reason_digest": worded.digest} if worded is not None else said
 
 
 def _insert(

@@ -20,7 +20,7 @@ from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, idempotency, reversing
+from ledger import capabilities, delegations, discretion, entries, idempotency, reversing
 from ledger.approving import consent, gate, in_force
 from ledger.approving.consent import Presented
 from ledger.approving.gate import ApprovalNeeded, Leave
@@ -139,10 +139,8 @@ def refused(action: Action, why: DomainError) -> UUID | None:
     is_due = risk.is_grave or kind is PrincipalKind.AGENT
     if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
-    draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
     with db_transaction.atomic():
-        entries.append(draft)
-    return draft.id
+        return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
 
 
 def denied(
@@ -160,9 +158,7 @@ def denied_in_transaction(action: Action, why: DomainError) -> UUID:
 
     However grave: for what nobody waits for, who would be told. Return its entry.
     """
-    draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
-    entries.append(draft)
-    return draft.id
+    return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
 
 
 def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
@@ -176,9 +172,7 @@ def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> U
 
 def step_in_transaction(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
     """Do as `stepped` does, in the caller's transaction."""
-    draft = _draft_without_change(action, status, summary, undoing)
-    entries.append(draft)
-    return draft.id
+    return _appended(_draft_without_change(action, status, summary, undoing))
 
 
 def befell_too(
@@ -186,15 +180,20 @@ def befell_too(
 ) -> UUID:
     """Put on record what an action did to a further target, in the caller's transaction.
 
-    Whoever did it was let through the gate with the action itself. Return the entry.
+    Who did it came through the gate with the action itself. Return the entry.
     """
     draft = _draft_without_change(action, Status.SUCCEEDED, summary)
-    entries.append(replace(draft, kept=kept, declared=declared))
+    return _appended(replace(draft, kept=kept, declared=declared))
+
+
+def _appended(draft: Draft) -> UUID:
+    entries.append(draft)
     return draft.id
 
 
 def _proof_of(action: Action, ongoing: Ongoing | None) -> tuple[Action, Proof]:
     if ongoing is not None and not action.reason:
+        discretion.check(action.target, ongoing.reason, field="reason")
         action = replace(action, reason=ongoing.reason)
     proof = Proof.of(action, entry_id=new_id())
     if ongoing is not None:

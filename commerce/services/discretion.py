@@ -1,11 +1,13 @@
 """Keep people out of what is kept for good: reasons and references stand in the log.
 
-Events and entries cannot be forgotten, so a text that goes into them names nobody of the
-booking that it is about.
+Events cannot be forgotten, and what entries refer to is forgotten only if it is found, so a
+text that goes into them names nobody of the booking that it is about.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -13,6 +15,20 @@ from commerce import vault
 from commerce.domain.identity import is_named_in
 from commerce.models import Booking, BookingContact, TravellerPersonal
 from events.domain.errors import Rejected
+from ledger.discretion import declare_watch
+
+_BOOKING_OF: Final = {
+    "booking": "pk",
+    "traveller": "travellers",
+    "invoice": "invoices",
+    "document": "invoices__renditions",
+    "document_access": "invoices__renditions__accesses",
+    "payment": "invoices__payments",
+    "chargeback": "invoices__payments__chargebacks",
+    "credit_note": "invoices__credit_notes",
+    "refund": "invoices__payments__refunds",
+}
+"""How a booking is found from what people write about, by the type of the target."""
 
 
 class PersonNamed(Rejected):
@@ -45,9 +61,21 @@ def check_not_named(personal: Mapping[str, Any], **texts: str) -> None:
             raise PersonNamed(field)
 
 
+def _watch(path: str, target_id: str, field: str, text: str) -> None:
+    try:
+        of = Q(**{path: UUID(target_id)})
+    except ValueError:
+        return  # It is about no single one.
+    check_names_nobody(of, **{field: text})
+
+
 def _people(of: Q) -> list[dict[str, Any]]:
     ids = list(Booking.objects.filter(of).values_list("pk", flat=True))
     contacts = BookingContact.objects.filter(pk__in=ids).values_list("pk", "sealed")
     travellers = TravellerPersonal.objects.filter(traveller__booking__in=ids)
     rows = [*contacts, *travellers.values_list("pk", "sealed")]
     return [vault.unseal(sealed, of=str(pk)) for pk, sealed in rows]
+
+
+for _type, _path in _BOOKING_OF.items():
+    declare_watch(_type, partial(_watch, _path))

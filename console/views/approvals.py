@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, selectors, step_up
+from ledger import authority, discretion, selectors, step_up
 from ledger.approving import asking, steps
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
@@ -97,7 +97,11 @@ def _page(
     context: dict[str, Any] = {
         "approval": row,
         "form": form,
-        "votes": row.votes.order_by("created_at"),
+        "votes": [
+            (vote, discretion.shown(vote.comment, request))
+            for vote in row.votes.select_related("entry__remark").order_by("created_at")
+        ],
+        "reason": discretion.shown(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,

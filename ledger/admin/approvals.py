@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from ledger import acts, authority, step_up
+from ledger import acts, authority, discretion, step_up
 from ledger.admin import proving
 from ledger.domain.approval import Decision
 from ledger.models import Approval, ApprovalPolicyVersion
@@ -33,8 +33,15 @@ class ApprovalAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
     ]
     list_filter = ["status", "risk", "policy_name", "action_name", "execute", "assigned_group"]
     search_fields = ["=target_id", "=requested_by", "=reference", "=correlation_id", "=id"]
+    exclude = ["old_reason"]
+    readonly_fields = ["why"]
     ordering = ["-requested_at", "-id"]
     actions = ["approve", "deny"]
+
+    @admin.display(description="Why")
+    def why(self, approval: Approval) -> str:
+        """Say it in the words of who asked, as all may see them."""
+        return discretion.shown(approval.reason, None) or "-"
 
     @acts.needing("approval.decide")
     @admin.action(description="Approve")

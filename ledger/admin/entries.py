@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ledger import acts, previews, timelines
+from ledger import acts, discretion, previews, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
 from ledger.domain.action import Target
 from ledger.models import Entry
@@ -70,8 +70,16 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
         "=approval_id",
     ]
     list_select_related = ["seal"]
-    exclude = ["body"]
-    readonly_fields = ["what_it_did", "undoing", "sealed_at", "refers_to", "chain", "timeline"]
+    exclude = ["body", "old_reason"]
+    readonly_fields = [
+        "what_it_did",
+        "why",
+        "undoing",
+        "sealed_at",
+        "refers_to",
+        "chain",
+        "timeline",
+    ]
     ordering = ["-occurred_at", "-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
@@ -87,9 +95,13 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
     def what_it_did(self, entry: Entry) -> str:
         """Say what its detail says: never values."""
         if (disclosure := getattr(entry, "disclosure", None)) is not None:
-            why = f" because: {disclosure.reason_code}" if disclosure.reason_code else ""
-            return f"Showed {disclosure}{why}"
+            return f"Showed {disclosure}"
         return str(getattr(entry, "mutation", "")) or "-"
+
+    @admin.display(description="Why")
+    def why(self, entry: Entry) -> str:
+        """Say it in the words of who did it, as all may see them."""
+        return discretion.shown(entry.reason, None) or "-"
 
     @admin.display(description="Undoing it")
     def undoing(self, entry: Entry) -> SafeString:

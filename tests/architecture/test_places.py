@@ -8,7 +8,9 @@ from django.db import models
 from ledger import erasure
 from tests.architecture.source import ROOT
 
-_NOTE = re.compile(r"^text$|reason|comment|summary|description|title|error|purpose|label|why|excerpt")
+_NOTE = re.compile(
+    r"^text$|reason|comment|summary|description|title|error|purpose|label|why|excerpt"
+)
 
 BY_A_PLACE_OF_ITS_OWN = {
     "ledger.IdempotencyKey.response_body",

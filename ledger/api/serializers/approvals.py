@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger import commands
+from ledger.api.serializers.words import WordsOut
 from ledger.approving import asking, steps
 from ledger.bodies import Body
 from ledger.domain.approval import COMMENT_CHARS_MAX, Decision
@@ -60,7 +61,7 @@ class ApprovalRequestIn(Body):
 
 
 class VoteOut(serializers.ModelSerializer[ApprovalVote]):
-    comment = serializers.CharField(read_only=True)
+    comment = WordsOut()
 
     class Meta:
         model = ApprovalVote
@@ -76,7 +77,7 @@ class ApprovalOut(serializers.ModelSerializer[Approval]):
         source="assigned_group.name", read_only=True, allow_null=True, default=None
     )
     requested_entry_id = serializers.UUIDField(read_only=True)
-    reason = serializers.CharField(read_only=True)
+    reason = WordsOut()
 
     class Meta:
         model = Approval

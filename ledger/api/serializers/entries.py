@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ledger.api.serializers.words import WordsOut
 from ledger.bodies import QueryIn, WholeNumber
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.models import Checkpoint, Disclosure, Entry, Mutation, Payload, ReversalStanding
@@ -20,7 +21,7 @@ class MutationOut(serializers.ModelSerializer[Mutation]):
 
 
 class DisclosureOut(serializers.ModelSerializer[Disclosure]):
-    reason_code = serializers.CharField(read_only=True)
+    reason_code = WordsOut()
 
     class Meta:
         model = Disclosure
@@ -77,9 +78,7 @@ class EntryOut(serializers.ModelSerializer[Entry]):
         source="seal.position", allow_null=True, default=None, help_text="null until it is sealed"
     )
 
-    reason = serializers.CharField(
-        read_only=True, help_text="In the words of who did it; [erased] once they were taken away."
-    )
+    reason = WordsOut(help_text="In the words of who did it; [erased] once they were taken away.")
 
     class Meta:
         model = Entry

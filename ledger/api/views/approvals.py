@@ -106,7 +106,7 @@ class ApprovalViewSet(
             is_fresh=step_up.is_fresh(request),
             **asked.validated_data,
         )
-        return Response(ApprovalDetailOut(row).data)
+        return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
     @extend_schema(request=CommentIn, responses=ApprovalDetailOut)
     @action(detail=True, methods=["post"])
@@ -116,7 +116,7 @@ class ApprovalViewSet(
         asked.is_valid(raise_exception=True)
         holder = authority.holder_of(request)
         row = approvals.cancel_approval(approval_id=pk, by=holder, **asked.validated_data)
-        return Response(ApprovalDetailOut(row).data)
+        return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
     @extend_schema(request=ApprovalDelegationIn, responses=ApprovalDetailOut)
     @action(detail=True, methods=["post"])
@@ -126,7 +126,7 @@ class ApprovalViewSet(
         asked.is_valid(raise_exception=True)
         holder = authority.holder_of(request)
         row = approvals.delegate_approval(approval_id=pk, decider=holder, **asked.validated_data)
-        return Response(ApprovalDetailOut(row).data)
+        return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
 
 def _asked_for(request: Request, asked: ApprovalRequestIn) -> Approval:

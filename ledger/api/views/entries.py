@@ -72,7 +72,7 @@ class EntryViewSet(
         """Show one entry with what it refers to, what led to it, and what came of it."""
         entry = get_object_or_404(self.get_queryset().prefetch_related("payloads__key"), pk=pk)
         entry.chain = timelines.chain_of(entry)  # type: ignore[attr-defined]
-        return Response(EntryDetailOut(entry).data)
+        return Response(EntryDetailOut(entry, context=self.get_serializer_context()).data)
 
 
 class Timeline(generics.ListAPIView[Entry]):

@@ -198,6 +198,7 @@ def _worked_on(client: APIClient, traveller: str, person: Marked) -> None:
             kind=Kind.EXECUTE,
             target=Target(type="thing", id="t1"),
             capability="api_key.read",
+            reason=f"{person.name} asked for it",
         )
         with recorded(action) as proof:
             proof.keeps(

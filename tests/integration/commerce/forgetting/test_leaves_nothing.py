@@ -36,6 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EVENTS = ("booking.confirmed", "booking.cancelled", "invoice.payment.recorded")
 IN_CLEAR = {
     "ledger.notes": "public.ledger_payload.content",
+    "ledger.remarks": "public.ledger_remark.text",
     "ledger.replies": "public.ledger_idempotencykey.response_body",
     "work.jobs": "public.work.input",
     "commerce.recipients": "public.commerce_delivery.recipient_masked",

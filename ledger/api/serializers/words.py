@@ -1,0 +1,17 @@
+"""What people wrote in their own words, as whoever asks may see it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ledger import discretion
+
+
+class WordsOut(serializers.CharField):
+    """Reasons and comments: without addresses and secrets for who may not open payloads."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+
+    def to_representation(self, value: Any) -> str:
+        return discretion.shown(super().to_representation(value), self.context.get("request"))

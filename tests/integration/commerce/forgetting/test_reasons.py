@@ -1,0 +1,232 @@
+"""What people wrote about somebody who is forgotten goes, and what was recorded stays."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import Error, connection
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from commerce.models import Slot
+from commerce.services.discretion import PersonNamed
+from events import context, doctor
+from events.sequencer import sequence_once
+from ledger import exporting, recording, verifier
+from ledger.domain.action import Action, Kind, Read, Target
+from ledger.domain.payload import commitment
+from ledger.models import Approval, Entry, Remark
+from ledger.services import approvals, seals
+from tests.integration.commerce.acting import CLERK
+from tests.integration.commerce.forgetting.everywhere import found_in_database
+from tests.integration.commerce.forgetting.story import API, Marked, post
+from tests.integration.ledger.approvals import acting, asked, put_into_force, say
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def person() -> Marked:
+    return Marked()
+
+
+@pytest.fixture
+def booking(admin: APIClient, slot: Slot, person: Marked) -> str:
+    items = [{"slot_id": str(slot.pk), "quantity": 1}]
+    body = {"items": items, "pax": 1, "contact": person.contact()}
+    return str(post(admin, "/bookings", body)["id"])
+
+
+@pytest.fixture
+def clerk(transactional_db: None) -> Iterator[None]:
+    with context.acting(CLERK):
+        yield
+
+
+def acted(reason: str) -> Entry:
+    """Do something to a thing, for this reason."""
+    target = Target(type="thing", id="t1")
+    action = Action(
+        name="thing.do", kind=Kind.EXECUTE, target=target, capability="api_key.read", reason=reason
+    )
+    with recording.recorded(action) as proof:
+        pass
+    return Entry.objects.get(pk=proof.entry_id)
+
+
+def looked(reason: str) -> Entry:
+    """Look into something, for this reason."""
+    target = Target(type="thing", id=str(uuid4()))
+    read = Read(
+        name="thing.read", target=target, capability="api_key.read", fields=("a",), reason=reason
+    )
+    recording.disclosed(read, lambda: None)
+    return Entry.objects.get(target_id=target.id)
+
+
+def decided(reason: str, comment: str) -> Approval:
+    """Ask for leave for this reason, and be given it with this comment."""
+    put_into_force()
+    approval = asked()
+    manager = grant(User.objects.create_user("manager"), "approval.decide")
+    return say(approval, manager, comment=comment)
+
+
+def forget(client: APIClient, booking: str) -> dict[str, Any]:
+    body = {"subject": f"contact/{booking}", "reason": "Request 12"}
+    return dict(post(client, "/ledger/erasures", body))
+
+
+def line_of(certificate: dict[str, Any], place: str) -> dict[str, Any]:
+    [line] = [each for each in certificate["places"] if each["place"] == place]
+    return dict(line)
+
+
+def test_the_words_go_whole_and_the_certificate_names_each(
+    clerk: None, admin: APIClient, booking: str, person: Marked, tmp_path: Path
+) -> None:
+    manager_said = f"Spoke to {person.email}"
+    naming = [acted(f"For {person.name.upper()}, who is ill"), looked(f"{person.phone} called")]
+    other = acted("Somebody else asked")
+    approval = decided("", manager_said)
+    bodies = dict(Entry.objects.values_list("pk", "digest"))
+
+    certificate = forget(admin, booking)
+
+    line = line_of(certificate, "ledger.remarks")
+    vote = approval.votes.get()
+    gone = {str(each.pk) for each in naming} | {str(vote.entry_id)}
+    assert (line["means"], line["rows"], set(line["ids"])) == ("emptied", 3, gone)
+    assert found_in_database(person.texts) == set()
+    assert {Entry.objects.get(pk=each).reason for each in gone} == {"[erased]"}
+    assert Entry.objects.get(pk=naming[1].pk).disclosure.reason_code == "[erased]"
+    assert vote.comment == "[erased]"
+    assert Entry.objects.get(pk=other.pk).reason == "Somebody else asked"
+    assert bodies.items() <= dict(Entry.objects.values_list("pk", "digest")).items()
+    for remark in Remark.objects.filter(pk__in=gone):
+        assert remark.erased_by is not None
+        assert remark.erased_by.action_name == "subject.erase"
+    _is_sound(tmp_path)
+
+
+def _is_sound(tmp_path: Path) -> None:
+    out = tmp_path / "export.jsonl"
+    seals.seal_entries()
+    sequence_once()
+    out.write_bytes(b"".join(exporting.export_run()))
+    assert verifier.verify(str(out)).entries == Entry.objects.count()
+    assert [each for each in doctor.run() if not each.is_healthy] == []
+
+
+def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> None:
+    entry = acted("Because of the rain")
+
+    said = json.loads(bytes(entry.body))
+    remark = Remark.objects.get(pk=entry.pk)
+    assert b"rain" not in bytes(entry.body)
+    assert remark.salt is not None
+    assert said["reason_digest"] == commitment(bytes(remark.salt), b"Because of the rain")
+    assert "reason_digest" not in json.loads(bytes(acted("").body))
+
+
+def test_the_doctor_finds_a_reason_that_was_replaced(clerk: None) -> None:
+    entry = acted("Because of the rain")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE ledger_remark DISABLE TRIGGER USER")
+        cursor.execute("UPDATE ledger_remark SET text = 'Because I say so'")
+        cursor.execute("ALTER TABLE ledger_remark ENABLE TRIGGER USER")
+
+    [found] = [each for each in doctor.run() if each.id == "I12-remarks"]
+
+    assert found.violations == (f"the reason of entry {entry.pk} is not what its entry says",)
+
+
+UNRECORDED = "text = NULL, salt = NULL, erased_at = now(), erased_by_id = entry_id"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ledger_remark SET text = 'another'",
+        f"UPDATE ledger_remark SET {UNRECORDED}",
+        "DELETE FROM ledger_remark",
+    ],
+    ids=["other words", "gone without record", "deleted"],
+)
+def test_the_database_lets_no_hand_at_the_words(clerk: None, change: str) -> None:
+    acted("Because of the rain")
+
+    with pytest.raises(Error), connection.cursor() as cursor:
+        cursor.execute(change)
+
+    assert Remark.objects.get().text == "Because of the rain"
+
+
+def test_reasons_from_before_are_read_as_ever_and_counted(
+    clerk: None, admin: APIClient, booking: str, person: Marked
+) -> None:
+    body = json.dumps({"format": "daybook.entry/1", "reason": person.email}).encode()
+    old = Entry.objects.create(
+        occurred_at=timezone.now(),
+        action_name="a.b",
+        action_kind="execute",
+        status="succeeded",
+        evaluated_risk="low",
+        principal_type="user",
+        principal_id="7",
+        correlation_id="c",
+        target_type="t",
+        target_id="1",
+        capability_id="a.b",
+        capability_version=1,
+        authorization_source="permission",
+        old_reason=person.email,
+        body=body,
+        digest=hashlib.sha256(body).hexdigest(),
+    )
+
+    line = line_of(forget(admin, booking), "ledger.entries")
+
+    assert Entry.objects.get(pk=old.pk).reason == person.email
+    assert (line["means"], line["rows"]) == ("kept", 1)
+    assert line["because"].startswith("Written before")
+
+
+class TestNaming:
+    def test_a_comment_on_a_request_may_not_name_whom_it_is_about(
+        self, clerk: None, admin: APIClient, booking: str, person: Marked
+    ) -> None:
+        put_into_force(capabilities=("booking.cancel",), condition="target_type == 'booking'")
+        url, key = f"{API}/bookings/{booking}/cancel", {"Idempotency-Key": str(uuid4())}
+        request = admin.post(url, {"reason": "Fell ill"}, format="json", headers=key).json()
+        manager = grant(User.objects.create_user("manager"), "approval.decide")
+
+        with acting(manager) as holder, pytest.raises(PersonNamed):
+            approvals.decide_approval(
+                approval_id=request["approval"]["id"],
+                decision="approve",
+                decider=holder,
+                comment=f"I know {person.name}",
+                is_fresh=True,
+            )
+
+        approval = Approval.objects.get(pk=request["approval"]["id"])
+        assert (approval.status, approval.reason) == ("pending", "Fell ill")
+
+    def test_addresses_are_shown_to_who_may_open_payloads_only(
+        self, clerk: None, keyed: Any
+    ) -> None:
+        entry = acted("As ada@example.com asked")
+        url = f"{API}/ledger/entries/{entry.pk}"
+
+        reader = keyed("ledger.read", name="reader")
+        opener = keyed("ledger.read", "ledger.read_payload", name="opener")
+
+        assert reader.get(url).json()["reason"] == "As [redacted] asked"
+        assert opener.get(url).json()["reason"] == "As ada@example.com asked"
