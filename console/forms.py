@@ -362,6 +362,28 @@ class TradeFilters(_Filters):
         return rows.filter(id__lt=asked["before"]) if asked["before"] else rows
 
 
+class AccessFilters(TradeFilters):
+    """Filters of who was let in to documents; the number is that of the invoice."""
+
+    search = "grantee"
+
+    grantee = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Who",
+        widget=forms.TextInput(attrs={"placeholder": "user:7 or api_key:…"}),
+    )
+
+    def narrowed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those of `rows` that fit."""
+        fits = {
+            "grantee": self.cleaned_data["grantee"],
+            "document__invoice__number__iendswith": self.cleaned_data["number"].strip(),
+            "id__lt": self.cleaned_data["before"],
+        }
+        return rows.filter(**{field: value for field, value in fits.items() if value})
+
+
 class PageForm(forms.Form):
     """Where a page begins."""
 

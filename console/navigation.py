@@ -117,6 +117,12 @@ ROOMS: dict[str, list[Place]] = {
             icon="invoices",
             opens=_to_holders_of("invoice.read"),
         ),
+        Place(
+            label="Document accesses",
+            view="console:accesses",
+            icon="seal",
+            opens=_to_holders_of("document_access.read"),
+        ),
     ],
     "House": [
         Place(

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from console.addresses import IdConverter
 from console.views import (
+    accesses,
     approvals,
     doctor,
     events,
@@ -71,6 +72,10 @@ urlpatterns = [
     path("bookings/<uuid:booking_id>", trade.booking, name="booking"),
     path("invoices", trade.invoices, name="invoices"),
     path("invoices/<uuid:invoice_id>", trade.invoice, name="invoice"),
+    path("document-accesses", accesses.listing, name="accesses"),
+    path("document-accesses/<uuid:access_id>", accesses.detail, name="access"),
+    path("document-accesses/<uuid:access_id>/revoke", accesses.revoke, name="access-revoke"),
+    path("document-accesses/<uuid:access_id>/undo", accesses.undo, name="access-undo"),
     path("doctor", doctor.show, name="doctor"),
     path("figures", home.figures, name="figures"),
     path("badges", home.badges, name="badges"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from events.domain.errors import DomainError
@@ -31,6 +32,15 @@ def needing(capability_id: str) -> Callable[[F], F]:
         return action
 
     return name
+
+
+def demand(request: HttpRequest, capability_id: str) -> None:
+    """Go on only if the visitor holds the capability; for pages of the admin of their own.
+
+    :raises PermissionDenied: if not; a refusal of ours would be a fault of the page.
+    """
+    if not authority.holds(request, capability_id):
+        raise PermissionDenied(f"It asks for the permission “{capability_id}”.")
 
 
 class Answerable(_Base):

@@ -140,7 +140,7 @@ def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certif
     :raises ReasonNamesThem: if the entry would name who is forgotten.
     """
     person = _person(subject, at)
-    if masked_text(proof.action.reason, person.sought) != proof.action.reason:
+    if masked_text(proof.action.reason, person.spelled) != proof.action.reason:
         raise ReasonNamesThem(subject)
     if person.needs and not person.going:
         raise SubjectStillNeeded(person)

@@ -64,14 +64,17 @@ def timeline_of(targets: Iterable[Target], *, with_related: bool = True) -> Quer
 
 def reads_under(policy: str, *, of: Target, since: datetime) -> QuerySet[Entry]:
     """Return who looked into something since a moment under one policy, the first one first."""
-    looks = Entry.objects.filter(
-        target_type=of.type,
-        target_id=of.id,
-        action_kind=Kind.READ.value,
-        status=Status.SUCCEEDED.value,
-        occurred_at__gte=since,
-    )
-    return looks.filter(disclosure__decision_policy=policy).order_by("occurred_at", "pk")
+    looks = reads_of([of], [policy]).filter(occurred_at__gte=since)
+    return looks.order_by("occurred_at", "pk")
+
+
+def reads_of(targets: Iterable[Target], policies: Iterable[str]) -> QuerySet[Entry]:
+    """Return who looked into some targets under one of these policies."""
+    found = Q(pk=None)
+    for each in targets:
+        found |= Q(target_type=each.type, target_id=each.id)
+    looks = Entry.objects.filter(found, action_kind=Kind.READ.value, status=Status.SUCCEEDED.value)
+    return looks.filter(disclosure__decision_policy__in=list(policies))
 
 
 def last_of(actions: Mapping[Target, str]) -> UUID | None:

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
+from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting, forgetting
 from commerce.models import (
     Allocation,
     Booking,
@@ -95,7 +95,10 @@ class TravellerAdmin(LookOnly):
     reads = "traveller.read"
     list_display = ["id", "booking", "category", "is_primary", "created_at"]
     list_select_related = ["booking"]
+    search_fields = ["=id", "=booking__number"]
     ordering = ["-created_at"]
+    actions = ["forget"]
+    forget = forgetting("traveller")
 
 
 @admin.register(TravellerPersonal)
@@ -114,8 +117,11 @@ class ContactAdmin(LookOnly):
 
     reads = "traveller.read"
     list_display = ["booking"]
+    search_fields = ["=booking__number"]
     exclude = ["sealed"]
     ordering = ["-booking"]
+    actions = ["forget"]
+    forget = forgetting("contact")
 
 
 @admin.register(Delivery)

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from events.domain.errors import DomainError
-from ledger import acts, authority
+from ledger import acts, authority, erasure
 
 BY_HAND = "From the admin."
 
@@ -53,5 +54,21 @@ def acting(
                 done += 1
         if done:
             messages.success(request, f"Done for {done}.")
+
+    return action
+
+
+def forgetting(subject: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]:
+    """Make an admin action that leads to the page on which a person is forgotten."""
+
+    @acts.needing(erasure.CAPABILITY)
+    @admin.action(description="Forget this person…")
+    def action(self: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        chosen = list(rows[:2])
+        if len(chosen) != 1:
+            messages.warning(request, "One at a time: each is looked at before it is forgotten.")
+            return None
+        page = reverse("admin:ledger_erasure_subject", args=[f"{subject}/{chosen[0].pk}"])
+        return HttpResponseRedirect(page)
 
     return action

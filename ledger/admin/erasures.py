@@ -10,7 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from events.domain.errors import NotFound
-from ledger import acts, authority
+from ledger import acts
+from ledger.admin import forgetting
 from ledger.models import Erasure, LegalHold
 from ledger.services import erasures
 
@@ -34,14 +35,20 @@ class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
         return found.select_related("remark").defer("body")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the download of a certificate."""
+        """Add the download of a certificate, and the page on which somebody is forgotten."""
         page = self.admin_site.admin_view(self.download)
         own = path("<uuid:entry_id>/certificate.json", page, name="ledger_erasure_certificate")
-        return [own, *super().get_urls()]
+        forget = self.admin_site.admin_view(self.forget)
+        subject = path("subject/<path:subject>/", forget, name="ledger_erasure_subject")
+        return [own, subject, *super().get_urls()]
+
+    def forget(self, request: HttpRequest, subject: str) -> HttpResponse:
+        """Show what forgetting a subject would do; on POST, do it."""
+        return forgetting.page(self, request, subject)
 
     def download(self, request: HttpRequest, entry_id: Any) -> HttpResponse:
         """Hand out a certificate with what ties it to its entry."""
-        authority.holder_of(request).demand(self.reads)
+        acts.demand(request, self.reads)
         try:
             evidence = erasures.evidence_of(entry_id)
         except NotFound as error:

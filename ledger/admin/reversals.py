@@ -69,7 +69,7 @@ class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
 
     def reversal(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
         """Show what undoing an entry would do; on POST, do what was shown."""
-        authority.holder_of(request).demand("ledger.read")
+        acts.demand(request, "ledger.read")
         command = request.GET.get("command", "")
         form = ReversalForm(request.POST or None)
         is_asked = request.method == "POST" and form.is_valid()
@@ -110,7 +110,7 @@ class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
                     reason=asked["reason"],
                 )
         except ApprovalRequired as required:
-            messages.warning(request, _awaits(required.approval))
+            messages.warning(request, awaits(required.approval))
             return True
         except DomainError as refusal:
             messages.error(request, f"{refusal} {refusal.hint}".strip())
@@ -129,7 +129,8 @@ def _given(preview: Preview, holder: Holder) -> Approval | None:
     return next(own, None)
 
 
-def _awaits(approval: Approval) -> str:
+def awaits(approval: Approval) -> str:
+    """Say that somebody else has to agree, and lead to the request."""
     return format_html(
         'It awaits approval: <a href="{}">see the request</a>.',
         reverse("console:approval", args=[approval.pk]),

@@ -78,6 +78,11 @@ class Person:
         """
         if any(need.until is None for need in self.needs.values()):
             return ()
+        return self.spelled
+
+    @property
+    def spelled(self) -> tuple[str, ...]:
+        """All values that could be searched for, whatever is needed; the longest first."""
         found = {value.strip() for value in self.values}
         return tuple(sorted((v for v in found if len(v) >= VALUE_CHARS_MIN), key=_long_first))
 

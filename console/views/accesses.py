@@ -1,0 +1,242 @@
+"""Who was let in to documents: granted by whom, used when, ended by whom; revoked and undone."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Count, Max
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from commerce import selectors
+from commerce.domain.access import AccessStatus
+from commerce.models import DocumentAccess
+from commerce.services import document_access
+from console.access import demand, signed_in
+from console.forms import AccessFilters, ReasonForm
+from console.people import names_of
+from console.tabs import Tab, tab_of
+from console.views.events import pages
+from events.domain.errors import DomainError
+from ledger import authority, previews, standings, timelines
+from ledger.approving.gate import ApprovalRequired
+from ledger.previews import Preview
+from ledger.services import reversals
+
+LIST = "console:accesses"
+READS = "document_access.read"
+MANAGES = document_access.MANAGE
+REVERSES = "ledger.reverse"
+ROWS = 50
+USES_SHOWN = 100
+
+
+class UndoForm(ReasonForm):
+    """Why a revocation is taken back, and the token of what was shown of that."""
+
+    token = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An access as it stands now, with the names of who has to do with it and its uses."""
+
+    access: DocumentAccess
+    status: AccessStatus
+    grantee: str
+    granted_by: str
+    revoked_by: str
+    uses: int = 0
+    used_at: datetime | None = None
+
+
+@signed_in
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the newest accesses that fit the filters, with how often each was used."""
+    demand(request, READS)
+    form = AccessFilters(request.GET, states=list(AccessStatus))
+    context: dict[str, Any] = {"form": form, "tabs": list(_tabs(request.GET))}
+    if not form.is_valid():
+        return render(request, "console/accesses/list.html", context, status=400)
+    rows = _accesses()
+    if status := form.cleaned_data["status"]:
+        rows = selectors.accesses_in(AccessStatus(status), rows, at=timezone.now())
+    found = list(form.narrowed(rows).order_by("-id")[: ROWS + 1])
+    oldest = found[ROWS - 1].pk if len(found) > ROWS else None
+    context |= {"rows": list(_rows(found[:ROWS])), **pages(request.GET, oldest)}
+    return render(request, "console/accesses/list.html", context)
+
+
+@signed_in
+def detail(request: HttpRequest, access_id: UUID) -> HttpResponse:
+    """Show one access: each look under it, and how it ends or comes back."""
+    demand(request, READS)
+    return _page(request, _one(access_id))
+
+
+@signed_in
+@require_POST
+def revoke(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
+    """End an access at once."""
+    demand(request, MANAGES)
+    access = _one(access_id)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _page(request, access, revoking=form, status=400)
+    reason = form.cleaned_data["reason"]
+    return _done(
+        request,
+        access,
+        lambda: document_access.revoke_document_access(access_id=access.pk, reason=reason),
+        told="The access is revoked: the next look is refused.",
+    )
+
+
+@signed_in
+@require_POST
+def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
+    """Take a revocation back, exactly as it was shown."""
+    demand(request, REVERSES)
+    access = _one(access_id)
+    form = UndoForm(request.POST)
+    if not form.is_valid():
+        return _page(request, access, undoing=form, status=400)
+    entry_id = standings.entry_of("document_access", str(access.pk))
+    if entry_id is None:
+        raise Http404
+    asked = form.cleaned_data
+    return _done(
+        request,
+        access,
+        lambda: reversals.execute_reversal(
+            entry_id=entry_id,
+            holder=authority.holder_of(request),
+            token=asked["token"],
+            reason=asked["reason"],
+        ),
+        told="The revocation is undone.",
+    )
+
+
+def _done(
+    request: HttpRequest, access: DocumentAccess, act: Callable[[], object], *, told: str
+) -> HttpResponseBase:
+    try:
+        act()
+    except ApprovalRequired as required:
+        messages.warning(request, "Somebody else has to agree first.")
+        return redirect("console:approval", required.approval.pk)
+    except DomainError as refusal:
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
+    else:
+        messages.success(request, told)
+    return redirect("console:access", access.pk)
+
+
+def _page(
+    request: HttpRequest,
+    access: DocumentAccess,
+    *,
+    revoking: ReasonForm | None = None,
+    undoing: UndoForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    [row] = _rows([access])
+    looks = list(_looks_under(access)[:USES_SHOWN])
+    names = names_of(f"{each.principal_type}:{each.principal_id}" for each in looks)
+    preview = _preview(request, row)
+    context = {
+        "row": row,
+        "access": access,
+        "looks": [(each, names[f"{each.principal_type}:{each.principal_id}"]) for each in looks],
+        "revoking": revoking or ReasonForm(),
+        "is_refused": revoking is not None,
+        "may_revoke": row.status is AccessStatus.LIVE and authority.holds(request, MANAGES),
+        "preview": preview,
+        "undoing": undoing or UndoForm(initial={"token": preview.token if preview else ""}),
+        "may_undo": bool(preview and preview.token),
+        "entry_url": _entry_url(request, access),
+    }
+    return render(request, "console/accesses/detail.html", context, status=status)
+
+
+def _preview(request: HttpRequest, row: Row) -> Preview | None:
+    """Return what taking the revocation back would do; of what is live, revoking is the way."""
+    if row.status is not AccessStatus.REVOKED or not authority.holds(request, REVERSES):
+        return None
+    entry_id = standings.entry_of("document_access", str(row.access.pk))
+    return None if entry_id is None else previews.preview(entry_id)
+
+
+def _entry_url(request: HttpRequest, access: DocumentAccess) -> str:
+    entry_id = standings.entry_of("document_access", str(access.pk))
+    if entry_id is None or not request.user.is_staff or not authority.holds(request, "ledger.read"):
+        return ""
+    return reverse("admin:ledger_entry_change", args=[entry_id])
+
+
+def _rows(accesses: Iterable[DocumentAccess]) -> Iterator[Row]:
+    accesses = list(accesses)
+    now = timezone.now()
+    uses = _uses(accesses)
+    names = names_of(
+        name
+        for each in accesses
+        for name in (each.grantee, each.granted_by, each.revoked_by)
+        if name
+    )
+    for each in accesses:
+        count, last = uses.get(selectors.policy_of(each), (0, None))
+        yield Row(
+            access=each,
+            status=selectors.access_status(each, at=now),
+            grantee=names[each.grantee],
+            granted_by=names[each.granted_by],
+            revoked_by=names.get(each.revoked_by, ""),
+            uses=count,
+            used_at=last,
+        )
+
+
+def _uses(accesses: list[DocumentAccess]) -> dict[str, tuple[int, datetime | None]]:
+    targets = {selectors.disclosed_target(each.document) for each in accesses}
+    counted = (
+        timelines.reads_of(targets, [selectors.policy_of(each) for each in accesses])
+        .order_by()
+        .values_list("disclosure__decision_policy")
+        .annotate(Count("pk"), Max("occurred_at"))
+    )
+    return {policy: (count, last) for policy, count, last in counted}
+
+
+def _looks_under(access: DocumentAccess) -> Any:
+    of, policy = selectors.disclosed_target(access.document), selectors.policy_of(access)
+    return timelines.reads_of([of], [policy]).order_by("-occurred_at", "-pk")
+
+
+def _accesses() -> Any:
+    return DocumentAccess.objects.select_related("document__invoice").defer(
+        "document__content_sealed"
+    )
+
+
+def _one(access_id: UUID) -> DocumentAccess:
+    found: DocumentAccess | None = _accesses().filter(pk=access_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _tabs(query: QueryDict) -> Iterator[Tab]:
+    now = timezone.now()
+    yield tab_of(LIST, query, "")
+    for status in AccessStatus:
+        rows = selectors.accesses_in(status, DocumentAccess.objects.all(), at=now)
+        yield tab_of(LIST, query, status.value, count=rows.count())
