@@ -17,7 +17,7 @@ from commerce.models import Slot
 from commerce.services.discretion import PersonNamed
 from events import context, doctor
 from events.sequencer import sequence_once
-from ledger import exporting, recording, verifier
+from ledger import disclosing, exporting, recording, verifier
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.domain.payload import commitment
 from ledger.models import Approval, Entry, Remark
@@ -66,7 +66,7 @@ def looked(reason: str) -> Entry:
     read = Read(
         name="thing.read", target=target, capability="api_key.read", fields=("a",), reason=reason
     )
-    recording.disclosed(read, lambda: None)
+    disclosing.disclosed(read, lambda: None)
     return Entry.objects.get(target_id=target.id)
 
 
