@@ -339,10 +339,8 @@ class TestWhatMayBeDone:
         keeper.post("/flows/starts/nightly/remove", {"reason": "Not any more"})
 
         assert not FlowStart.objects.exists()
-        reasons = Entry.objects.filter(target_type="flow_start").values_list(
-            "action_name", "reason"
-        )
-        assert set(reasons) == {
+        entries = Entry.objects.filter(target_type="flow_start")
+        assert {(each.action_name, each.reason) for each in entries} == {
             ("flow_start.declare", ""),
             ("flow_start.disable", "Holidays"),
             ("flow_start.remove", "Not any more"),
