@@ -4,6 +4,7 @@ import base64
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -43,6 +44,13 @@ def found_in_valkey(texts: Iterable[str]) -> set[str]:
         for key in store.scan_iter()
         if _shows(key, wanted) or any(_shows(each, wanted) for each in _parts(store, key))
     }
+
+
+def found_in_files(folder: Path, texts: Iterable[str]) -> set[str]:
+    """Return the names of the files below a folder that show one of `texts`."""
+    wanted = [text.encode().lower() for text in texts]
+    files = (each for each in folder.rglob("*") if each.is_file())
+    return {str(each.relative_to(folder)) for each in files if _shows(each.read_bytes(), wanted)}
 
 
 def _tables() -> list[str]:
