@@ -1,7 +1,7 @@
 """What entries refer to, from the outside: shown on record only, taken away, forgotten."""
 
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from django.contrib.auth.models import User
@@ -55,7 +55,7 @@ class TestAPayload:
     def test_is_not_shown_when_it_cannot_be_put_on_record(self, reader: APIClient) -> None:
         payload = self.kept(reader)
 
-        with patch("ledger.entries.wire.run", side_effect=DatabaseError):
+        with patch("ledger.entries.wire", new=Mock(run=Mock(side_effect=DatabaseError))):
             answer = reader.get(f"{URL}/payloads/{payload['id']}", headers=WHY)
 
         assert answer.status_code == 503
