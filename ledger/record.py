@@ -217,5 +217,6 @@ declare_check(
                 target_id=F("erased_by__target_id"),
             ),
         ),
+        made_at="erased_at",
     )
 )

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from events import context, doctor
 from events.domain.principal import SYSTEM
@@ -81,6 +82,11 @@ def test_an_accountable_table_without_a_check_is_named(monkeypatch: pytest.Monke
 def test_what_is_done_by_its_services_is_no_drift(history: None) -> None:
     assert Delegation.objects.filter(revoked_at__isnull=False).count() == 2
     assert found() == {}
+
+
+@pytest.mark.django_db
+def test_every_check_can_be_asked_of_late_changes_only() -> None:
+    assert len(drift.find_drift(created_since=timezone.now())) == len(drift._CHECKS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ ALICE = Principal(kind=PrincipalKind.USER, id="7")
 
 
 @pytest.fixture
-def task() -> Any:
+def task(monkeypatch: pytest.MonkeyPatch) -> Any:
+    # They have tests of their own, beside a database.
+    monkeypatch.setattr(celery_context, "_renew_connections", lambda: None)
     app = Celery("test", broker="memory://", set_as_current=False)
     celery_context.connect()
 

@@ -159,7 +159,10 @@ def _places(world: World) -> dict[str, Any]:
         "ledger/policies/": _first(ApprovalPolicyVersion),
     }
     ids = _of_the_api(world)
-    shared = ("events/", "jobs/", "flows/", "flows/*/steps/", "bookings/", "invoices/")
+    shared = (
+        *("events/", "jobs/", "flows/", "flows/*/steps/"),
+        *("bookings/", "invoices/", "document-accesses/"),
+    )
     return {
         **{f"api/v1/{begin}": value for begin, value in ids.items()},
         **{f"engine/{begin}": STEP["id"] for begin in ("health/", "step/")},
