@@ -54,7 +54,7 @@ def beside(site: App) -> App:
 
 async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request of the streamable HTTP transport."""
-    # Like Django's own requests: a thread for each, which does not wait for the others.
+    # A thread for each conversation, which does not wait for the others.
     async with ThreadSensitiveContext():
         try:
             await _converse(scope, receive, send, await database_sync_to_async(_admit)(scope))

@@ -70,9 +70,12 @@ def work_has_a_wake_up() -> list[str]:
 def rules_are_awake() -> list[str]:
     return _sentences(
         """
-        SELECT format('%%s: the trigger %%s sleeps', tgrelid::regclass, tgname) FROM pg_trigger
-         WHERE tgname IN ('work_keeps_its_rules', 'work_attempt_keeps_its_rules')
-           AND tgenabled <> 'O' LIMIT %(limit)s
+        SELECT format('%%s: the trigger %%s sleeps, or is gone', of, name)
+          FROM unnest(ARRAY['work', 'work_attempt']) AS of, concat(of, '_keeps_its_rules') AS name
+         WHERE NOT EXISTS (
+           SELECT FROM pg_trigger
+            WHERE tgrelid = of::regclass AND tgname = name AND tgenabled = 'O'
+         ) LIMIT %(limit)s
         """
     )
 

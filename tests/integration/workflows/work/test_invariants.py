@@ -94,8 +94,15 @@ class TestChecks:
 
         assert ill() == ["I11-work"]
 
-    def test_see_rules_that_nobody_keeps(self) -> None:
-        _run_alone("ALTER TABLE work DISABLE TRIGGER work_keeps_its_rules")
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "ALTER TABLE work DISABLE TRIGGER work_keeps_its_rules",
+            "DROP TRIGGER work_attempt_keeps_its_rules ON work_attempt",
+        ],
+    )
+    def test_see_rules_that_nobody_keeps(self, statement: str) -> None:
+        _run_alone(statement)
 
         assert ill() == ["work-rules"]
 
