@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ def test_a_start_is_written_declared_and_switched_off(browse: Browse, stack: Sta
         tab.log_in()
         tab.open("/flows/starts")
         tab.page.get_by_role("link", name="Declare one").click()
+        tab.page.wait_for_url(re.compile("/flows/starts/new$"))
 
         form = tab.page.locator("[data-declare]")
         form.get_by_label("Name", exact=True).fill("in-a-browser")
@@ -61,6 +63,21 @@ def test_a_start_is_written_declared_and_switched_off(browse: Browse, stack: Sta
         form.get_by_label("count", exact=True).fill("2")
         form.get_by_role("button", name="Declare").click()
         tab.page.wait_for_url(re.compile("/flows/starts/in-a-browser$"))
+
+
+def test_what_is_filled_in_before_the_script_is_there_counts_too(browse: Browse) -> None:
+    with browse() as tab:
+        form = tab.page.locator("[data-declare]")
+
+        def be_quick(script: Any) -> None:
+            form.get_by_label("Cron rule").fill("61 * * * *")
+            script.continue_()
+
+        tab.log_in()
+        tab.page.route("**/declare*.js", be_quick)
+        tab.open("/flows/starts/new")
+        expect(form).to_contain_text("is no cron expression")
+        assert "cron=61" in tab.page.url
 
 
 def test_it_fits_a_telephone_and_is_removed_there(browse: Browse, stack: Stack) -> None:

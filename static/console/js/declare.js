@@ -13,6 +13,15 @@ form?.addEventListener("input", (event) => {
   timer = setTimeout(() => show().catch(() => {}), WAIT_MS); // The form works without it too.
 });
 
+// A quick hand, or a browser that remembers, fills in before this script is there.
+if (form && [...form.querySelectorAll("[data-addressed]")].some(isChanged)) show().catch(() => {});
+
+function isChanged(field) {
+  if (!field.options) return field.value !== field.defaultValue;
+  const chosen = [...field.options].findIndex((option) => option.defaultSelected);
+  return field.selectedIndex !== Math.max(chosen, 0);
+}
+
 async function show() {
   history.replaceState(null, "", address());
   const filled = values();
