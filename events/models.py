@@ -49,7 +49,7 @@ class StoredEvent(models.Model):
 
     class Meta:
         db_table = "events_event"
-        # The rules of a row are one CHECK, by name in migration 0005 (events.row_rules).
+        # The rules of a row are one CHECK, by name in migrations/schema/log.py.
         constraints = [
             models.UniqueConstraint(
                 fields=["stream", "sequence"], name="events_one_event_per_sequence"

@@ -123,7 +123,7 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
-            # The rules of a row are in its trigger, by name in migration 0047 (events.row_rules).
+            # The rules of a row are in its trigger, by name in migrations/schema/entry_rules.py.
             models.UniqueConstraint(
                 fields=[
                     "idempotency_scope",
@@ -236,7 +236,7 @@ class Mutation(models.Model):
 
     class Meta:
         constraints = [
-            # Here too: see migration 0047.
+            # Here too.
             models.UniqueConstraint(
                 fields=["reverses"],
                 condition=Q(reversal_outcome=Outcome.FULL.value),

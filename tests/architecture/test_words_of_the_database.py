@@ -47,10 +47,6 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
         {StepKind.FAILED, StepKind.RETURNED},
     ],
     "ledger_demand_entry": [DONE],
-    "ledger_demand_change": [
-        {Kind.CREATE, Kind.UPDATE, Kind.DELETE},
-        {risk for risk in Risk if risk.is_grave},
-    ],
     "ledger_entry_keeps_its_rules": [
         {risk for risk in Risk if risk.is_grave},
         {Kind.CREATE, Kind.UPDATE, Kind.DELETE},
@@ -75,9 +71,7 @@ STATES: dict[str, Iterable[StrEnum]] = {
     "commerce_check_money_back": RefundStatus,
     "commerce_check_resolution": ChargebackStatus,
     "ledger_check_approval": ApprovalStatus,
-    "ledger_check_execution": ApprovalStatus,
     "ledger_check_policy": PolicyStatus,
-    "ledger_demand_change": Status,
     "ledger_demand_entry": Status,
     "ledger_entry_keeps_its_rules": Status,
     "work_hand_over": State,

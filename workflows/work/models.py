@@ -83,7 +83,7 @@ class Work(models.Model):
     class Meta:
         db_table = "work"
         verbose_name_plural = "work"
-        # The rules of a row are one trigger, by name in migration 0030 (events.row_rules).
+        # The rules of a row are one trigger, by name in migrations/schema/rules.py.
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "idempotency_key"],

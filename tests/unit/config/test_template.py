@@ -79,10 +79,10 @@ class TestFingerprint:
         assert {
             "config/roles.py",
             "events/append_only.py",
-            "events/migrations/0001_tables_of_the_log.py",
+            "events/migrations/schema/log.py",
             "events/row_rules.py",
             "ledger/accountable.py",
-            "workflows/work/migrations/0001_tables_of_work.py",
+            "workflows/work/migrations/schema/work.py",
         } <= found
 
 

@@ -1,0 +1,30 @@
+"""Migrations that one migration replaces: a database has all of them, or none (ADR 0047).
+
+One that has a part of them was made by a revision between two others. Django says of it that
+there is nothing to do, and leaves the room as it is.
+"""
+
+from collections.abc import Iterable
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.migration import Migration
+from django.db.migrations.recorder import MigrationRecorder
+
+
+def missing_parts() -> dict[str, list[str]]:
+    """Return what of a half applied series the database lacks, by the name of the migration."""
+    loader = MigrationLoader(connection, load=False)
+    loader.load_disk()
+    applied = MigrationRecorder(connection).applied_migrations()
+    return lacking(loader.disk_migrations.values(), set(applied))
+
+
+def lacking(migrations: Iterable[Migration], applied: set[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return, of each series of which some are `applied`, those that are not."""
+    series = {str(each): each.replaces for each in migrations if each.replaces}
+    return {
+        name: [f"{app}.{old}" for app, old in replaced if (app, old) not in applied]
+        for name, replaced in series.items()
+        if 0 < len(applied.intersection(replaced)) < len(replaced)
+    }

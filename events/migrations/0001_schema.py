@@ -1,0 +1,27 @@
+"""The log. Everything else stands on it."""
+
+from django.db import migrations
+
+from events.migrations.schema import log, verbs
+from events.schema import Tables
+
+
+class Migration(migrations.Migration):
+    initial = True
+    # What databases of before have applied. All of it, or they cannot go on: ADR 0047.
+    replaces = [
+        ("events", "0001_tables_of_the_log"),
+        ("events", "0002_append_and_sequence"),
+        ("events", "0003_append_takes_json"),
+        ("events", "0004_lock_and_read_at_once"),
+        ("events", "0005_one_check_for_all_rules_of_a_row"),
+        ("events", "0006_append_to_several_streams"),
+        ("events", "0030_append_one_event"),
+    ]
+    dependencies = []
+
+    operations = [
+        Tables(*log.TABLES),
+        *log.RULES,
+        *verbs.RULES,
+    ]

@@ -1,0 +1,216 @@
+"""What the log does, as functions, so that each is one round trip.
+
+Lock class 1 is events.locks.LockClass.STREAM, 2 is SEQUENCER. SQLSTATE DB001 is
+store.STREAM_MOVED, DB003 is group_commit.STREAM_BUSY.
+
+They are VOLATILE: under READ COMMITTED each statement in one sees what was committed before
+that statement, so the head that is read right after the lock is the true head.
+
+enable_seqscan is off because a function keeps its plans for the whole session: made while
+the tables were empty, they would scan a log that has grown since (measured: 7 ms per append
+at 3,000 events, instead of 0.06).
+"""
+
+from django.db import migrations
+
+# The events come as one JSON text: psycopg takes longer to write six arrays than PostgreSQL to
+# append, and a JSON string keeps the text of `data` to the byte.
+APPEND = """
+CREATE FUNCTION events_append(
+  p_stream text, p_expected integer, p_once boolean,
+  p_source text, p_principal text, p_correlation text, p_causation text, p_at timestamptz,
+  p_events json
+) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  head integer;
+  appended integer;
+BEGIN
+  PERFORM pg_advisory_xact_lock(1, hashtext(p_stream));
+  IF p_once AND EXISTS (
+    SELECT FROM json_array_elements(p_events) e
+    JOIN events_event known ON known.event_id = e ->> 'event_id'
+  ) THEN
+    RETURN NULL;
+  END IF;
+  -- Backward scan of events_one_event_per_sequence.
+  SELECT sequence INTO head FROM events_event
+    WHERE stream = p_stream ORDER BY sequence DESC LIMIT 1;
+  head := coalesce(head, 0);
+  IF p_expected <> head THEN
+    RAISE EXCEPTION 'stream % is at %, not at %', p_stream, head, p_expected
+      USING ERRCODE = 'DB001', DETAIL = head::text;
+  END IF;
+  WITH written AS (
+    INSERT INTO events_event (
+      stream, sequence, event_id, name, version, category, source,
+      principal, correlation_id, causation_id, data, payload_id, emitted_at
+    )
+    SELECT p_stream, head + e.nth, e.event_id, e.name, e.version, e.category, p_source,
+      p_principal, p_correlation, p_causation, e.data, e.payload, p_at
+    FROM json_to_recordset(p_events) AS e (
+      nth integer, event_id text, name text, version integer, category text,
+      data text, payload text
+    )
+    ORDER BY e.nth
+    RETURNING id
+  )
+  INSERT INTO events_unsequenced (event) SELECT id FROM written;
+  GET DIAGNOSTICS appended = ROW_COUNT;
+  RETURN head + appended;
+END $$
+"""
+
+# Most appends are of one event. Reading JSON of it, and putting it in order, took a quarter of
+# the statement. The lock is taken in a condition: a PERFORM is a statement, with a plan to
+# begin and to end.
+APPEND_ONE = """
+CREATE FUNCTION events_append_one(
+  p_stream text, p_expected integer, p_once boolean,
+  p_source text, p_principal text, p_correlation text, p_causation text, p_at timestamptz,
+  p_event_id text, p_name text, p_version integer, p_category text, p_data text, p_payload text
+) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  head integer;
+  appended bigint;
+BEGIN
+  IF pg_advisory_xact_lock(1, hashtext(p_stream)) IS NULL THEN
+    RAISE EXCEPTION 'no lock on stream %', p_stream;
+  END IF;
+  IF p_once AND EXISTS (SELECT FROM events_event WHERE event_id = p_event_id) THEN
+    RETURN NULL;
+  END IF;
+  -- Backward scan of events_one_event_per_sequence.
+  SELECT sequence INTO head FROM events_event
+    WHERE stream = p_stream ORDER BY sequence DESC LIMIT 1;
+  head := coalesce(head, 0);
+  IF p_expected <> head THEN
+    RAISE EXCEPTION 'stream % is at %, not at %', p_stream, head, p_expected
+      USING ERRCODE = 'DB001', DETAIL = head::text;
+  END IF;
+  INSERT INTO events_event (
+    stream, sequence, event_id, name, version, category, source,
+    principal, correlation_id, causation_id, data, payload_id, emitted_at
+  ) VALUES (
+    p_stream, head + 1, p_event_id, p_name, p_version, p_category, p_source,
+    p_principal, p_correlation, p_causation, p_data, p_payload, p_at
+  ) RETURNING id INTO appended;
+  INSERT INTO events_unsequenced (event) VALUES (appended);
+  RETURN head + 1;
+END $$
+"""
+
+# Several streams in one statement, without ever waiting for one of them: all or nothing.
+# `p_batch` holds an object per stream: what `events_append` takes, by name.
+APPEND_MANY = """
+CREATE FUNCTION events_append_many(p_batch json) RETURNS integer
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  key text;
+  moved record;
+  appended integer;
+BEGIN
+  FOR key IN SELECT stream FROM json_to_recordset(p_batch) AS one (stream text) LOOP
+    IF NOT pg_try_advisory_xact_lock(1, hashtext(key)) THEN
+      RAISE EXCEPTION 'stream % is being written', key USING ERRCODE = 'DB003';
+    END IF;
+  END LOOP;
+  -- Backward scans of events_one_event_per_sequence.
+  SELECT one.stream, one.expected, head.sequence INTO moved
+    FROM json_to_recordset(p_batch) AS one (stream text, expected integer)
+   CROSS JOIN LATERAL (
+     SELECT coalesce((SELECT e.sequence FROM events_event e WHERE e.stream = one.stream
+                      ORDER BY e.sequence DESC LIMIT 1), 0) AS sequence
+   ) head
+   WHERE head.sequence <> one.expected LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'stream % is at %, not at %', moved.stream, moved.sequence, moved.expected
+      USING ERRCODE = 'DB001', DETAIL = moved.sequence::text;
+  END IF;
+  WITH written AS (
+    INSERT INTO events_event (
+      stream, sequence, event_id, name, version, category, source,
+      principal, correlation_id, causation_id, data, payload_id, emitted_at
+    )
+    SELECT one.stream, one.expected + e.nth, e.event_id, e.name, e.version, e.category,
+      one.source, one.principal, one.correlation_id, one.causation_id, e.data, e.payload,
+      one.emitted_at
+    FROM json_to_recordset(p_batch) AS one (
+      stream text, expected integer, source text, principal text, correlation_id text,
+      causation_id text, emitted_at timestamptz, events json
+    )
+    CROSS JOIN LATERAL json_to_recordset(one.events) AS e (
+      nth integer, event_id text, name text, version integer, category text,
+      data text, payload text
+    )
+    ORDER BY one.stream, e.nth
+    RETURNING id
+  )
+  INSERT INTO events_unsequenced (event) SELECT id FROM written;
+  GET DIAGNOSTICS appended = ROW_COUNT;
+  RETURN appended;
+END $$
+"""
+
+# Several streams at once, in the order given: store.lock sorts them.
+LOCK = """
+CREATE FUNCTION events_lock(p_streams text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  key text;
+BEGIN
+  FOREACH key IN ARRAY p_streams LOOP
+    PERFORM pg_advisory_xact_lock(1, hashtext(key));
+  END LOOP;
+END $$
+"""
+
+# Queue for a stream and read its tail: while the lock is held, others wait. The SELECT is a
+# statement of its own after the lock, so it sees what the previous holder committed. The
+# columns are store.Recorded.
+LOCKED_HISTORY = """
+CREATE FUNCTION events_locked_history(p_stream text, p_since integer, p_limit integer)
+RETURNS TABLE (
+  sequence integer, event_id varchar, name varchar, version smallint, data text,
+  emitted_at timestamptz
+)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(1, hashtext(p_stream));
+  RETURN QUERY
+    SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body), e.emitted_at
+    FROM events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id
+    WHERE e.stream = p_stream AND e.sequence >= p_since ORDER BY e.sequence LIMIT p_limit;
+END $$
+"""
+
+# The lock is a statement of its own, so that the next one sees what the previous holder
+# committed.
+SEQUENCE = """
+CREATE FUNCTION events_sequence(p_limit integer, OUT sequenced integer, OUT head bigint)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  sequenced := 0;
+  IF NOT pg_try_advisory_xact_lock(2, 0) THEN
+    RETURN;
+  END IF;
+  SELECT coalesce(max(position), 0) INTO head FROM events_position;
+  WITH due AS (
+    DELETE FROM events_unsequenced WHERE event IN (
+      SELECT event FROM events_unsequenced ORDER BY event LIMIT p_limit
+    )
+    RETURNING event
+  )
+  INSERT INTO events_position (position, event)
+    SELECT head + row_number() OVER (ORDER BY event), event FROM due;
+  GET DIAGNOSTICS sequenced = ROW_COUNT;
+  head := head + sequenced;
+END $$
+"""
+
+RULES = [
+    migrations.RunSQL(APPEND, "DROP FUNCTION events_append"),
+    migrations.RunSQL(APPEND_ONE, "DROP FUNCTION events_append_one"),
+    migrations.RunSQL(APPEND_MANY, "DROP FUNCTION events_append_many"),
+    migrations.RunSQL(LOCK, "DROP FUNCTION events_lock"),
+    migrations.RunSQL(LOCKED_HISTORY, "DROP FUNCTION events_locked_history"),
+    migrations.RunSQL(SEQUENCE, "DROP FUNCTION events_sequence"),
+]

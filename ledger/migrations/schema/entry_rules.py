@@ -1,0 +1,180 @@
+"""One trigger for all that a new entry, and its detail, has to be: ADR 0019 says why.
+
+And what triggers of accountable tables call: see ledger.accountable.
+"""
+
+from django.db import migrations
+
+from events.append_only import AppendOnly
+from events.row_rules import RulesOnInsert
+
+# A savepoint that is rolled back takes the note along, as it does the change.
+ON_RECORD = """
+CREATE FUNCTION ledger_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('daybook.changed',
+    coalesce(nullif(current_setting('daybook.changed', true), ''), ',') || TG_ARGV[0] || ',', true);
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION ledger_demand_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- By ledger_entries_of_transaction. The time tells this transaction from its namesake in
+  -- a database that was restored from a dump.
+  IF NOT EXISTS (
+    SELECT FROM ledger_entry
+     WHERE transaction_id = pg_current_xact_id()::text::bigint AND created_at = now()
+       AND status IN ('succeeded', 'reversed', 'compensated') AND action_kind <> 'read'
+  ) THEN
+    RAISE EXCEPTION '% of a row of % is not on record in the ledger', TG_OP, TG_TABLE_NAME
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME,
+            TABLE = TG_TABLE_NAME;
+  END IF;
+  RETURN NULL;
+END $$;
+"""
+
+FORGET_ON_RECORD = """
+DROP FUNCTION ledger_demand_entry();
+DROP FUNCTION ledger_note_change();
+"""
+
+# The change comes before its entry, so that it can be looked for at once.
+ENTRY_THEN = """
+  -- Before the row is there: so what undoes and what amends has no cycle.
+  IF NEW.amends_id IS NOT NULL THEN
+    IF NOT EXISTS (SELECT FROM ledger_entry WHERE id = NEW.amends_id) THEN
+      RAISE EXCEPTION 'entry % amends %, which is not there before it', NEW.id, NEW.amends_id
+        USING ERRCODE = 'integrity_constraint_violation',
+              CONSTRAINT = 'ledger_amendment_has_an_original';
+    END IF;
+  END IF;
+  IF NEW.transaction_id <> pg_current_xact_id()::text::bigint OR NEW.created_at <> now() THEN
+    RAISE EXCEPTION 'entry % claims another transaction than its own', NEW.id
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entry_is_true';
+  END IF;
+  IF NEW.approval_id IS NOT NULL OR NEW.evaluated_risk IN ('critical', 'high') THEN
+    IF NEW.status = 'succeeded' AND NEW.action_kind IN ('create', 'update', 'delete')
+       AND NEW.evaluated_risk IN ('critical', 'high')
+       AND strpos(coalesce(current_setting('daybook.changed', true), ''),
+                  ',' || NEW.target_type || ',') = 0
+       -- The triggers themselves are the list of what is accountable.
+       AND EXISTS (SELECT FROM pg_trigger
+                    WHERE tgname = 'ledger_change_is_on_record'
+                      AND tgargs = convert_to(NEW.target_type, 'UTF8') || '\\x00'::bytea)
+    THEN
+      RAISE EXCEPTION 'entry % records a change of a % that did not happen', NEW.id,
+                      NEW.target_type
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entry_is_true';
+    END IF;
+    -- What was done under an approval is what was approved, by whoever asked, in time.
+    IF NEW.approval_id IS NOT NULL AND NEW.status IN ('succeeded', 'reversed', 'compensated')
+       AND NEW.action_kind NOT IN ('approve', 'reject')
+       AND NOT EXISTS (
+         SELECT FROM ledger_approval a
+          WHERE a.id = NEW.approval_id AND a.status = 'approved' AND a.expires_at > now()
+            AND a.fingerprint <> '' AND a.fingerprint = NEW.idempotency_fingerprint
+            AND a.action_name = NEW.action_name AND a.action_version = NEW.action_version
+            AND a.target_type = NEW.target_type AND a.target_id IN (NEW.target_id, '*')
+            AND split_part(a.requested_by, '@', 1) = NEW.principal_type || ':' || NEW.principal_id
+       )
+    THEN
+      RAISE EXCEPTION 'entry % is not what approval % was given for', NEW.id, NEW.approval_id
+        USING ERRCODE = 'integrity_constraint_violation',
+              CONSTRAINT = 'ledger_execution_is_approved';
+    END IF;
+  END IF;
+  INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id);
+"""
+
+# Before the row is there: so the graph of reversals has no cycle, however its rows come in.
+MUTATION_THEN = """
+  IF NEW.reverses_id IS NOT NULL THEN
+    DECLARE original ledger_mutation;
+    BEGIN
+      SELECT * INTO original FROM ledger_mutation WHERE entry_id = NEW.reverses_id;
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'entry % undoes %, which records no change before it',
+                        NEW.entry_id, NEW.reverses_id
+          USING ERRCODE = 'integrity_constraint_violation',
+                CONSTRAINT = 'ledger_reversal_has_an_original';
+      END IF;
+      IF original.reversal_kind = 'none' THEN
+        RAISE EXCEPTION 'entry % undoes %, which declares no way back',
+                        NEW.entry_id, NEW.reverses_id
+          USING ERRCODE = 'integrity_constraint_violation',
+                CONSTRAINT = 'ledger_reversal_has_an_original';
+      END IF;
+    END;
+  END IF;
+"""
+
+ENTRY = RulesOnInsert(
+    "ledger_entry",
+    columns={
+        "id": "uuid", "action_kind": "text", "status": "text", "evaluated_risk": "text",
+        "principal_type": "text", "principal_id": "text", "target_type": "text",
+        "target_id": "text", "idempotency_key": "text", "idempotency_scope": "text",
+        "delegated_by_type": "text", "delegated_by_id": "text", "delegation_id": "uuid",
+        "amends_id": "uuid", "body": "bytea", "digest": "text", "action_version": "int",
+        "capability_version": "int",
+    },
+    rules={
+        "ledger_entry_kind_is_known": "action_kind IN ('approve', 'compensate', 'create', "
+        "'delete', 'duplicate', 'execute', 'read', 'reject', 'reverse', 'update')",
+        "ledger_entry_status_is_known": "status IN ('approved', 'awaiting_approval', 'cancelled', "
+        "'compensated', 'denied', 'expired', 'failed', 'requested', 'reversed', 'succeeded', "
+        "'superseded')",
+        "ledger_entry_risk_is_known": "evaluated_risk IN ('critical', 'high', 'low', 'medium')",
+        "ledger_entry_principal_is_known": "principal_type IN ('agent', 'api_key', 'system', "
+        "'user', 'workflow')",
+        # The database counts it out itself: a digest of something else is no digest.
+        "ledger_entry_is_digested": "digest = encode(sha256(body), 'hex')",
+        "ledger_entry_says_who_and_what": "target_id <> '' AND target_type <> '' "
+        "AND principal_id <> ''",
+        "ledger_entry_key_has_a_scope": "(idempotency_key IS NULL) = (idempotency_scope IS NULL)",
+        "ledger_entry_delegation_is_whole": "delegated_by_type = '' AND delegated_by_id = '' "
+        "AND delegation_id IS NULL OR delegated_by_type <> '' AND delegated_by_id <> ''",
+        "ledger_entry_does_not_amend_itself": "amends_id <> id",
+        "ledger_entry_versions_start_at_one": "action_version >= 1 AND capability_version >= 1",
+    },
+    then=ENTRY_THEN,
+)  # fmt: skip
+
+MUTATION = RulesOnInsert(
+    "ledger_mutation",
+    columns={
+        "entry_id": "uuid", "reversal_kind": "text", "reversal_command_id": "text",
+        "reversal_amount_cents": "bigint", "reverses_id": "uuid", "reversal_step": "text",
+        "reversal_number": "int", "reversal_outcome": "text", "reversed_cents": "bigint",
+        "reversal_command_version": "int",
+    },
+    rules={
+        "ledger_mutation_reversal_is_known": "reversal_kind IN ('compensate', 'domain_command', "
+        "'none', 'revert')",
+        "ledger_mutation_names_what_undoes_it": "(reversal_kind = 'none') = "
+        "(reversal_command_id = '')",
+        "ledger_mutation_declared_amount_is_positive": "reversal_amount_cents > 0",
+        "ledger_reversal_step_has_an_original": "reverses_id IS NULL AND reversal_step = '' "
+        "AND reversal_number IS NULL OR reverses_id IS NOT NULL AND reversal_number >= 1 "
+        "AND reversal_step <> ''",
+        "ledger_reversal_outcome_fits_its_step": "CASE "
+        "WHEN reversal_step IN ('completed', 'settled') "
+        "THEN reversal_outcome IN ('full', 'partial') "
+        "WHEN reversal_step IN ('failed', 'returned') THEN reversal_outcome = 'failed' "
+        "ELSE reversal_outcome = '' END",
+        "ledger_reversed_amount_is_not_negative": "reversed_cents >= 0",
+        "ledger_mutation_does_not_reverse_itself": "reverses_id <> entry_id",
+        "ledger_reversal_version_starts_at_one": "reversal_command_version >= 1",
+    },
+    then=MUTATION_THEN,
+)  # fmt: skip
+
+RULES = [
+    migrations.RunSQL(ON_RECORD, FORGET_ON_RECORD),
+    ENTRY,
+    MUTATION,
+    AppendOnly("ledger_entry"),
+    AppendOnly("ledger_mutation"),
+    AppendOnly("ledger_disclosure"),
+]

@@ -1,0 +1,132 @@
+"""Complete claims and put what follows on the list in one call, after the append that is why.
+
+`p_after` is there to be evaluated first: the append takes the lock of the stream before any
+row is locked. SQLSTATE DB002 is handover.CLAIM_LOST, its detail says why. enable_seqscan is
+off because a function keeps its plans for the whole session, also those made for a table
+that was empty.
+
+A row has a lease exactly while it is leased (work_is_leased_exactly_while_it_has_a_lease).
+Asked for its status, a plan made for a small table looks for it among all that are leased,
+the index of which is full of dead entries, and keeps that plan for the whole session.
+"""
+
+from django.db import migrations
+
+HAND_OVER = """
+CREATE FUNCTION work_hand_over(
+  p_after integer, p_claim uuid, p_fence integer, p_wanted json,
+  p_principal text, p_correlation text, p_causation text
+) RETURNS TABLE (id uuid, status varchar, claimed_at timestamptz, lease_until timestamptz)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+  done record;
+BEGIN
+  IF p_claim IS NOT NULL THEN
+    UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp()
+     WHERE id = p_claim AND fence = p_fence AND lease_until IS NOT NULL
+       AND cancel_requested_at IS NULL
+    RETURNING attempt, leased_by, claimed_at, finished_at INTO done;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'fence % of work % is not the current one', p_fence, p_claim
+        USING ERRCODE = 'DB002', DETAIL = CASE WHEN EXISTS (
+          SELECT FROM work WHERE id = p_claim AND fence = p_fence AND lease_until IS NOT NULL
+        ) THEN 'cancel_requested' ELSE 'lost' END;
+    END IF;
+    INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome,
+                              error_class, error, stack)
+    VALUES (p_claim, done.attempt, p_fence, done.leased_by, done.claimed_at, done.finished_at,
+            'done', '', '', '');
+  END IF;
+  IF p_wanted IS NULL THEN
+    RETURN;
+  END IF;
+  -- What has a taker is claimed as it is put on the list: attempt and fence are 1.
+  RETURN QUERY
+    INSERT INTO work (id, kind, queue, subject, input, input_hash, status, due_at, priority,
+                      attempt, fence, failures, max_attempts, crashes, crash_budget, leased_by,
+                      claimed_at, lease_until, rung_at, rings, reason, last_error_class,
+                      last_error, idempotency_key, fingerprint, principal, correlation_id,
+                      causation_id)
+    SELECT one.id, one.kind, one.queue, one.subject, one.input, one.input_hash,
+           CASE WHEN one.taker IS NOT NULL THEN 'leased'
+                WHEN one.due_at > statement_timestamp() THEN 'scheduled' ELSE 'ready' END,
+           coalesce(one.due_at, statement_timestamp()), 0,
+           (one.taker IS NOT NULL)::int, (one.taker IS NOT NULL)::int, 0, one.max_attempts, 0,
+           one.crash_budget, coalesce(one.taker, ''),
+           CASE WHEN one.taker IS NOT NULL THEN statement_timestamp() END,
+           statement_timestamp() + make_interval(secs => one.lease_s),
+           CASE WHEN one.taker IS NULL AND one.due_at IS NULL THEN statement_timestamp() END, 0,
+           '', '', '', one.idempotency_key, one.fingerprint,
+           p_principal, p_correlation, p_causation
+      FROM json_to_recordset(p_wanted) AS one (
+        id uuid, kind text, queue text, subject text, input text, input_hash text,
+        due_at timestamptz, max_attempts int, crash_budget int, taker text, lease_s float8,
+        idempotency_key text, fingerprint text)
+    ON CONFLICT (kind, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING id, status, claimed_at, lease_until;
+END $$
+"""
+
+# For several workers of a process in one statement, set by set: all or nothing. `p_batch` holds
+# an object per worker: what `work_hand_over` takes, by name.
+HAND_OVER_MANY = """
+CREATE FUNCTION work_hand_over_many(p_after integer, p_batch json)
+RETURNS TABLE (id uuid, status varchar, claimed_at timestamptz, lease_until timestamptz)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+  claims integer;
+  done integer;
+BEGIN
+  SELECT count(claim) INTO claims FROM json_to_recordset(p_batch) AS one (claim uuid);
+  IF claims > 0 THEN
+    WITH completed AS (
+      UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp()
+        FROM json_to_recordset(p_batch) AS one (claim uuid, fence int)
+       WHERE work.id = one.claim AND work.fence = one.fence AND work.lease_until IS NOT NULL
+         AND work.cancel_requested_at IS NULL
+      RETURNING work.id, work.attempt, work.fence, work.leased_by, work.claimed_at,
+                work.finished_at
+    )
+    INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome,
+                              error_class, error, stack)
+    SELECT id, attempt, fence, leased_by, claimed_at, finished_at, 'done', '', '', ''
+      FROM completed;
+    GET DIAGNOSTICS done = ROW_COUNT;
+    IF done <> claims THEN
+      RAISE EXCEPTION '% of % claims are not current', claims - done, claims
+        USING ERRCODE = 'DB002', DETAIL = 'one of several';
+    END IF;
+  END IF;
+  RETURN QUERY
+    INSERT INTO work (id, kind, queue, subject, input, input_hash, status, due_at, priority,
+                      attempt, fence, failures, max_attempts, crashes, crash_budget, leased_by,
+                      claimed_at, lease_until, rung_at, rings, reason, last_error_class,
+                      last_error, idempotency_key, fingerprint, principal, correlation_id,
+                      causation_id)
+    SELECT one.id, one.kind, one.queue, one.subject, one.input, one.input_hash,
+           CASE WHEN one.taker IS NOT NULL THEN 'leased'
+                WHEN one.due_at > statement_timestamp() THEN 'scheduled' ELSE 'ready' END,
+           coalesce(one.due_at, statement_timestamp()), 0,
+           (one.taker IS NOT NULL)::int, (one.taker IS NOT NULL)::int, 0, one.max_attempts, 0,
+           one.crash_budget, coalesce(one.taker, ''),
+           CASE WHEN one.taker IS NOT NULL THEN statement_timestamp() END,
+           statement_timestamp() + make_interval(secs => one.lease_s),
+           CASE WHEN one.taker IS NULL AND one.due_at IS NULL THEN statement_timestamp() END, 0,
+           '', '', '', one.idempotency_key, one.fingerprint,
+           worker.by, worker.story, worker.cause
+      FROM json_to_recordset(p_batch) AS worker (by text, story text, cause text, wanted json)
+     CROSS JOIN LATERAL json_to_recordset(worker.wanted) AS one (
+        id uuid, kind text, queue text, subject text, input text, input_hash text,
+        due_at timestamptz, max_attempts int, crash_budget int, taker text, lease_s float8,
+        idempotency_key text, fingerprint text)
+    ON CONFLICT (kind, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING id, status, claimed_at, lease_until;
+END $$
+"""
+
+RULES = [
+    migrations.RunSQL(HAND_OVER, "DROP FUNCTION work_hand_over"),
+    migrations.RunSQL(HAND_OVER_MANY, "DROP FUNCTION work_hand_over_many"),
+]
