@@ -5,6 +5,16 @@ from typing import Any
 from rest_framework import serializers
 
 
+def valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
+    """Return what a body or a query says, in that shape.
+
+    :raises ValidationError: if it is not of that shape; the answer is a 400.
+    """
+    asked = shape(data=said)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
 class Body(serializers.Serializer[Any]):
     """A misspelt optional field must not quietly become its default."""
 

@@ -1,24 +1,13 @@
-"""What the views of this room have in common: read the body, answer with version and place."""
+"""What the views of this room answer with: a version, a place, a job."""
 
 from typing import Any
 
 from rest_framework import status
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from ledger.preconditions import etag
 from workflows.work.domain.claim import WorkRef
-
-
-def valid(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
-    """Return the body of a request.
-
-    :raises ValidationError: if it is not of that shape; the answer is a 400.
-    """
-    asked = shape(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
 
 
 def shown(body: BaseSerializer[Any], *, version: int | None = None) -> Response:

@@ -23,7 +23,7 @@ from events.api.serializers import (
 from events.domain.envelope import Envelope
 from ledger import authority, tickets
 from ledger.authority import AUTHENTICATED
-from ledger.bodies import QueryIn
+from ledger.bodies import QueryIn, valid
 
 
 class Events(APIView):
@@ -39,7 +39,7 @@ class Events(APIView):
         A page leaves out what the caller may not see, so it may be short, or empty: ask on
         from `next_after` until it equals `head`.
         """
-        asked = _asked(FeedIn, request)
+        asked = valid(FeedIn, request.query_params)
         after, limit = asked["after"], asked["limit"]
         # Before the page is read: all up to here is committed, so a page that is not full
         # has seen all of it.
@@ -71,7 +71,7 @@ class StreamEvents(APIView):
     def get(self, request: Request, stream: str) -> Response:
         """Read one stream by sequence, oldest first: `after`, `next_after` and `head` are
         sequences here."""
-        asked = _asked(PageIn, request)
+        asked = valid(PageIn, request.query_params)
         try:
             wanted: Any = StreamPrefix().run_validation(stream)
         except serializers.ValidationError as error:
@@ -99,7 +99,7 @@ class Event(APIView):
     @extend_schema(responses=EnvelopeOut)
     def get(self, request: Request, event_id: str) -> Response:
         """Read one event."""
-        _asked(QueryIn, request)
+        valid(QueryIn, request.query_params)
         found = explore.one(event_id) if "\0" not in event_id else None
         if found is None or not _visible(request, [found]):
             raise Http404
@@ -115,7 +115,7 @@ class EventTypes(APIView):
     @extend_schema(responses=EventTypesOut)
     def get(self, request: Request) -> Response:
         """List every kind of event there is: what it means, and the schema of its data."""
-        _asked(QueryIn, request)
+        valid(QueryIn, request.query_params)
         return _answer({"results": [_described(one) for one in catalogue.all_types()]})
 
 
@@ -135,13 +135,6 @@ class SocketTickets(APIView):
         ticket, expires_at = tickets.issue_ticket(holder=authority.holder_of(request))
         body = SocketTicketOut({"ticket": ticket, "expires_at": expires_at}).data
         return _answer(body, status_code=status.HTTP_201_CREATED)
-
-
-def _asked(serializer: type[QueryIn], request: Request) -> dict[str, Any]:
-    query = serializer(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    asked: dict[str, Any] = query.validated_data
-    return asked
 
 
 def _beyond_the_end(head: int) -> serializers.ValidationError:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from commerce.api.answers import made, shown, valid
+from commerce.api.answers import made, shown
 from commerce.api.filters import BookingFilters, DeliveryFilters
 from commerce.api.serializers.bookings import (
     BookingDetailOut,
@@ -32,6 +32,7 @@ from commerce.api.views.products import IF_MATCH
 from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
 from ledger import authority
+from ledger.bodies import valid
 from ledger.preconditions import expected_version
 from ledger.reasons import access_reason_header
 
@@ -86,7 +87,7 @@ class BookingViewSet(
     @extend_schema(request=BookingIn, responses={201: BookingDetailOut})
     def create(self, request: Request) -> Response:
         """Make a booking as a draft, at the prices and on the terms of this moment."""
-        asked = valid(BookingIn, request)
+        asked = valid(BookingIn, request.data)
         # Over everything: there is no single booking yet on which it could be granted.
         authority.holder_of(request).demand("booking.create")
         booking = bookings.create_booking(**asked)
@@ -96,7 +97,7 @@ class BookingViewSet(
     @extend_schema(request=BookingPatchIn, responses=BookingDetailOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change what is noted on a booking."""
-        changes = valid(BookingPatchIn, request)
+        changes = valid(BookingPatchIn, request.data)
         version = expected_version(request)
         self.get_object()
         return self._answer(
@@ -107,14 +108,14 @@ class BookingViewSet(
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, pk: UUID) -> Response:
         """Keep seats for a while."""
-        until = valid(UntilIn, request).get("hold_expires_at")
+        until = valid(UntilIn, request.data).get("hold_expires_at")
         return self._step(bookings.hold_booking, until=until)
 
     @extend_schema(request=UntilIn, responses=BookingDetailOut)
     @action(detail=True, methods=["post"], url_path="await-payment")
     def await_payment(self, request: Request, pk: UUID) -> Response:
         """Keep seats for a while, for a payment."""
-        until = valid(UntilIn, request).get("hold_expires_at")
+        until = valid(UntilIn, request.data).get("hold_expires_at")
         return self._step(bookings.await_payment, until=until)
 
     @extend_schema(request=None, responses=BookingDetailOut)
@@ -139,7 +140,7 @@ class BookingViewSet(
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel, give the seats back, and record what the agreed terms give back."""
-        return self._step(bookings.cancel_booking, **valid(WithReasonIn, request))
+        return self._step(bookings.cancel_booking, **valid(WithReasonIn, request.data))
 
     @extend_schema(request=None, responses=BookingDetailOut)
     @action(detail=True, methods=["post"])
@@ -151,7 +152,7 @@ class BookingViewSet(
     @action(detail=True, methods=["post"])
     def override(self, request: Request, pk: UUID) -> Response:
         """Correct the status by hand, with a reason; seats follow."""
-        asked = valid(OverrideIn, request)
+        asked = valid(OverrideIn, request.data)
         until = asked.pop("hold_expires_at")
         return self._step(bookings.override_status, until=until, **asked)
 
@@ -159,7 +160,7 @@ class BookingViewSet(
     @action(detail=True, methods=["post"], url_path="documents/send")
     def send_documents(self, request: Request, pk: UUID) -> Response:
         """Have the documents of a booking sent; the delivery says how far it is."""
-        asked = valid(SendDocumentsIn, request)
+        asked = valid(SendDocumentsIn, request.data)
         self.get_object()
         delivery = deliveries.send_booking_documents(booking_id=pk, **asked)
         return _on_its_way(delivery)
@@ -223,7 +224,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
     @extend_schema(request=TravellerIn, responses={201: TravellerOut}, parameters=[BOOKING_ID])
     def create(self, request: Request, booking_id: UUID) -> Response:
         """Name a traveller."""
-        asked = valid(TravellerIn, request)
+        asked = valid(TravellerIn, request.data)
         self._booking(booking_id)
         traveller = travellers.add_traveller(booking_id=booking_id, **asked)
         body = TravellerOut(traveller, context=self.get_serializer_context())
@@ -235,7 +236,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
     )
     def partial_update(self, request: Request, booking_id: UUID, pk: UUID) -> Response:
         """Change what is named; the rest stays."""
-        changes = valid(TravellerPatchIn, request)
+        changes = valid(TravellerPatchIn, request.data)
         version = expected_version(request)
         self._booking(booking_id)
         return self._answer(

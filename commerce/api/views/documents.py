@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from commerce import selectors
-from commerce.api.answers import made, shown, valid
+from commerce.api.answers import made, shown
 from commerce.api.filters import DocumentAccessFilters
 from commerce.api.serializers.documents import (
     DocumentAccessIn,
@@ -28,6 +28,7 @@ from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
 from ledger import authority, disclosing, recording
 from ledger.authority import AUTHENTICATED, Holder
+from ledger.bodies import valid
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
 
@@ -83,7 +84,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
     @accesses.mapping.post
     def grant(self, request: Request, pk: UUID) -> Response:
         """Let somebody open a document for a while."""
-        asked = valid(DocumentAccessIn, request)
+        asked = valid(DocumentAccessIn, request.data)
         access = document_access.grant_document_access(document_id=pk, **asked)
         return made(DocumentAccessOut(access), at=f"document-accesses/{access.pk}")
 
@@ -108,7 +109,7 @@ class DocumentAccessViewSet(
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End an access at once: the next look is refused."""
-        asked = valid(RevocationIn, request)
+        asked = valid(RevocationIn, request.data)
         return shown(
             DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked))
         )

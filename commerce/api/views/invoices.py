@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from commerce.api.answers import made, shown, under_way, valid
+from commerce.api.answers import made, shown, under_way
 from commerce.api.filters import (
     ChargebackFilters,
     CreditNoteFilters,
@@ -59,6 +59,7 @@ from commerce.services import (
     settlement,
 )
 from ledger import authority
+from ledger.bodies import valid
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
@@ -105,7 +106,7 @@ class InvoiceViewSet(
     @extend_schema(request=InvoiceIn, responses={201: InvoiceDetailOut})
     def create(self, request: Request) -> Response:
         """Draft an invoice for a booking."""
-        asked = valid(InvoiceIn, request)
+        asked = valid(InvoiceIn, request.data)
         authority.holder_of(request).demand("invoice.create")
         invoice = invoices.create_invoice(**asked)
         body = InvoiceDetailOut(invoice)
@@ -128,7 +129,7 @@ class InvoiceViewSet(
     @action(detail=True, methods=["post"])
     def void(self, request: Request, pk: UUID) -> Response:
         """Take an invoice back on which nothing was paid or credited."""
-        return self._step(invoices.void_invoice, **valid(WithReasonIn, request))
+        return self._step(invoices.void_invoice, **valid(WithReasonIn, request.data))
 
     @extend_schema(responses=DocumentOut(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
@@ -142,7 +143,7 @@ class InvoiceViewSet(
     @documents.mapping.post
     def generate_document(self, request: Request, pk: UUID) -> Response:
         """Make a document; the one before in that format becomes stale."""
-        format_ = RenditionFormat(valid(DocumentIn, request)["format"])
+        format_ = RenditionFormat(valid(DocumentIn, request.data)["format"])
         self.get_object()
         rendition = renditions.generate_invoice_document(invoice_id=pk, format_=format_)
         return made(DocumentOut(rendition), at=f"documents/{rendition.pk}/content")
@@ -151,7 +152,7 @@ class InvoiceViewSet(
     @action(detail=True, methods=["post"], url_path="payments")
     def record_payment(self, request: Request, pk: UUID) -> Response:
         """Book money on an invoice, or announce it."""
-        asked = valid(PaymentIn, request)
+        asked = valid(PaymentIn, request.data)
         self.get_object()
         payment = payments.record_payment(invoice_id=pk, **asked)
         return made(PaymentOut(payment), at=f"payments/{payment.pk}")
@@ -160,7 +161,7 @@ class InvoiceViewSet(
     @action(detail=True, methods=["post"], url_path="request-payment")
     def request_payment(self, request: Request, pk: UUID) -> Response:
         """Have a provider collect what is due, as a job."""
-        asked = valid(ProviderIn, request)
+        asked = valid(ProviderIn, request.data)
         self.get_object()
         return under_way(settlement.ask_for_payment(invoice_id=pk, **asked))
 
@@ -212,14 +213,14 @@ class PaymentViewSet(
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: UUID) -> Response:
         """Note that announced money has come."""
-        asked = valid(PaidAtIn, request)
+        asked = valid(PaidAtIn, request.data)
         return shown(PaymentOut(payments.complete_payment(payment_id=pk, **asked)))
 
     @extend_schema(request=FailureIn, responses=PaymentOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that announced money will not come."""
-        asked = valid(FailureIn, request)
+        asked = valid(FailureIn, request.data)
         return shown(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
 
     def answer_again(self, request: Request, reference: str) -> Response:
@@ -246,7 +247,7 @@ class CreditNoteViewSet(
     @extend_schema(request=CreditNoteIn, responses={201: CreditNoteOut})
     def create(self, request: Request) -> Response:
         """Issue a credit note."""
-        note = refunds.issue_credit_note(**valid(CreditNoteIn, request))
+        note = refunds.issue_credit_note(**valid(CreditNoteIn, request.data))
         return made(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
 
     def answer_again(self, request: Request, reference: str) -> Response:
@@ -274,21 +275,21 @@ class RefundViewSet(
     @extend_schema(request=RefundIn, responses={201: RefundOut})
     def create(self, request: Request) -> Response:
         """Hold an amount against a payment until it has gone back, or not."""
-        refund = refunds.request_refund(**valid(RefundIn, request))
+        refund = refunds.request_refund(**valid(RefundIn, request.data))
         return made(RefundOut(refund), at=f"refunds/{refund.pk}")
 
     @extend_schema(request=SettledIn, responses=RefundOut)
     @action(detail=True, methods=["post"])
     def settle(self, request: Request, pk: UUID) -> Response:
         """Note that the money has gone back."""
-        asked = valid(SettledIn, request)
+        asked = valid(SettledIn, request.data)
         return shown(RefundOut(refunds.settle_refund(refund_id=pk, **asked)))
 
     @extend_schema(request=FailureIn, responses=RefundOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that the money has not gone back."""
-        asked = valid(FailureIn, request)
+        asked = valid(FailureIn, request.data)
         return shown(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
 
     def answer_again(self, request: Request, reference: str) -> Response:
@@ -316,7 +317,7 @@ class ChargebackViewSet(
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: UUID) -> Response:
         """Note how a dispute ended; what comes back is booked as a payment of its own."""
-        asked = valid(ResolutionIn, request)
+        asked = valid(ResolutionIn, request.data)
         resolved = chargeback_resolutions.resolve_chargeback(chargeback_id=pk, **asked)
         return shown(ChargebackOut(resolved))
 

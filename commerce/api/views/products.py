@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from commerce.api.answers import made, shown, valid
+from commerce.api.answers import made, shown
 from commerce.api.filters import ContentFilters, ProductFilters, SlotFilters
 from commerce.api.serializers.invoices import ExternalContentOut
 from commerce.api.serializers.products import (
@@ -33,6 +33,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.services import policies, products, slots
+from ledger.bodies import valid
 from ledger.preconditions import expected_version
 
 IF_MATCH = OpenApiParameter(
@@ -64,13 +65,13 @@ class ProductViewSet(
     @extend_schema(request=ProductIn, responses={201: ProductOut})
     def create(self, request: Request) -> Response:
         """Add a product."""
-        product = products.create_product(**valid(ProductIn, request))
+        product = products.create_product(**valid(ProductIn, request.data))
         return made(ProductOut(product), at=f"products/{product.pk}", version=product.revision)
 
     @extend_schema(request=ProductPatchIn, responses=ProductOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change what is named; the rest stays."""
-        changes = valid(ProductPatchIn, request)
+        changes = valid(ProductPatchIn, request.data)
         version = expected_version(request)
         return self._answer(
             products.update_product(product_id=pk, expected_version=version, **changes)
@@ -113,13 +114,13 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @extend_schema(request=SlotIn, responses={201: SlotOut})
     def create(self, request: Request) -> Response:
         """Add a departure to a product."""
-        slot = slots.create_slot(**valid(SlotIn, request))
+        slot = slots.create_slot(**valid(SlotIn, request.data))
         return made(SlotOut(slot), at=f"slots/{slot.pk}", version=slot.revision)
 
     @extend_schema(request=CapacityIn, responses=SlotOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Give a departure more or fewer seats."""
-        asked = valid(CapacityIn, request)
+        asked = valid(CapacityIn, request.data)
         version = expected_version(request)
         return self._answer(slots.change_capacity(slot_id=pk, expected_version=version, **asked))
 
@@ -155,7 +156,7 @@ class CancellationPolicyViewSet(
     @extend_schema(request=PolicyIn, responses={201: PolicyOut})
     def create(self, request: Request) -> Response:
         """Add a policy; its first version is a draft."""
-        version = policies.create_policy(**valid(PolicyIn, request))
+        version = policies.create_policy(**valid(PolicyIn, request.data))
         policy = self.get_queryset().get(pk=version.policy_id)
         return made(PolicyOut(policy), at=f"cancellation-policies/{policy.pk}")
 
@@ -163,7 +164,7 @@ class CancellationPolicyViewSet(
     @action(detail=True, methods=["post"], url_path="versions")
     def draft_version(self, request: Request, pk: UUID) -> Response:
         """Draft the next version of a policy."""
-        version = policies.draft_version(policy_id=pk, **valid(PolicyVersionIn, request))
+        version = policies.draft_version(policy_id=pk, **valid(PolicyVersionIn, request.data))
         return made(PolicyVersionOut(version), at=f"cancellation-policies/{pk}")
 
     @extend_schema(

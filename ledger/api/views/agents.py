@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from ledger import authority, selectors
 from ledger.api.serializers.agents import AgentIn, AgentOut, SwitchOut, WhyIn
+from ledger.bodies import valid
 from ledger.models import Agent
 from ledger.services import agents
 
@@ -43,11 +44,10 @@ class AgentViewSet(
     @extend_schema(request=AgentIn, responses={201: AgentOut})
     def create(self, request: Request) -> Response:
         """Introduce an agent of the caller's. It may do nothing until something is delegated."""
-        asked = AgentIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(AgentIn, request.data)
         owner = authority.holder_of(request).user
         assert owner is not None
-        return self._made(agents.create_agent(owner=owner, **asked.validated_data))
+        return self._made(agents.create_agent(owner=owner, **asked))
 
     @extend_schema(request=WhyIn, responses=AgentOut)
     @action(detail=True, methods=["post"])
@@ -97,9 +97,8 @@ class AgentViewSet(
 
 
 def _reason(request: Request) -> str:
-    asked = WhyIn(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return str(asked.validated_data["reason"])
+    asked = valid(WhyIn, request.data)
+    return str(asked["reason"])
 
 
 def _switch() -> Response:

@@ -19,6 +19,7 @@ from ledger.api.serializers.api_keys import (
     ScopeOut,
 )
 from ledger.authority import AUTHENTICATED
+from ledger.bodies import valid
 from ledger.domain.api_key import WrittenKey
 from ledger.models import ApiKey, ApiKeyQuerySet
 from ledger.services import api_keys
@@ -50,25 +51,21 @@ class ApiKeyViewSet(
     @extend_schema(request=ApiKeyIn, responses={201: NewApiKeyOut})
     def create(self, request: Request) -> Response:
         """Issue a key in the caller's name. Its secret is in this response and nowhere else."""
-        asked = ApiKeyIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(ApiKeyIn, request.data)
         holder = authority.holder_of(request)
         assert holder.user is not None
-        key, secret = api_keys.issue_api_key(
-            owner=holder.user, issuer=holder, **asked.validated_data
-        )
+        key, secret = api_keys.issue_api_key(owner=holder.user, issuer=holder, **asked)
         return _shown_once(key, secret)
 
     @extend_schema(request=ApiKeyRotationIn, responses={201: NewApiKeyOut})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: UUID) -> Response:
         """Issue the successor of a key; the old one ends after the overlap."""
-        asked = ApiKeyRotationIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(ApiKeyRotationIn, request.data)
         old = self.get_object()
         new, secret = api_keys.rotate_api_key(
             key_id=old.pk,
-            overlap=timedelta(seconds=asked.validated_data["overlap_seconds"]),
+            overlap=timedelta(seconds=asked["overlap_seconds"]),
             issuer=authority.holder_of(request),
         )
         return _shown_once(new, secret)

@@ -17,6 +17,7 @@ from ledger.api.serializers.approval_policies import (
     WhatIfOut,
 )
 from ledger.approving import what_if
+from ledger.bodies import valid
 from ledger.domain.policy import PolicyStatus
 from ledger.models import ApprovalPolicyVersion
 from ledger.services import approval_policies
@@ -62,9 +63,8 @@ class ApprovalPolicyViewSet(
         """Try a version, or a condition drafted for it, on the last days of the ledger.
 
         Nothing is changed."""
-        asked = WhatIfIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(WhatIfOut(what_if.replay(self.get_object(), **asked.validated_data)).data)
+        asked = valid(WhatIfIn, request.data)
+        return Response(WhatIfOut(what_if.replay(self.get_object(), **asked)).data)
 
     @extend_schema(request=None, responses=ApprovalPolicyOut)
     @action(detail=True, methods=["post"])

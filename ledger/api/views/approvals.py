@@ -24,6 +24,7 @@ from ledger.api.serializers.approvals import (
     DecisionIn,
 )
 from ledger.authority import AUTHENTICATED
+from ledger.bodies import valid
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import Risk
 from ledger.models import Approval
@@ -98,13 +99,12 @@ class ApprovalViewSet(
     @action(detail=True, methods=["post"])
     def decide(self, request: Request, pk: UUID) -> Response:
         """Approve or deny. Nobody decides what they asked for, through whatever key or agent."""
-        asked = DecisionIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(DecisionIn, request.data)
         row = approvals.decide_approval(
             approval_id=pk,
             decider=authority.holder_of(request),
             is_fresh=step_up.is_fresh(request),
-            **asked.validated_data,
+            **asked,
         )
         return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
@@ -112,20 +112,18 @@ class ApprovalViewSet(
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Withdraw what the caller has asked for."""
-        asked = CommentIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(CommentIn, request.data)
         holder = authority.holder_of(request)
-        row = approvals.cancel_approval(approval_id=pk, by=holder, **asked.validated_data)
+        row = approvals.cancel_approval(approval_id=pk, by=holder, **asked)
         return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
     @extend_schema(request=ApprovalDelegationIn, responses=ApprovalDetailOut)
     @action(detail=True, methods=["post"])
     def delegate(self, request: Request, pk: UUID) -> Response:
         """Let somebody else decide instead."""
-        asked = ApprovalDelegationIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(ApprovalDelegationIn, request.data)
         holder = authority.holder_of(request)
-        row = approvals.delegate_approval(approval_id=pk, decider=holder, **asked.validated_data)
+        row = approvals.delegate_approval(approval_id=pk, decider=holder, **asked)
         return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
 

@@ -21,6 +21,7 @@ from ledger.api.serializers.agents import (
     WhyIn,
     terms_of,
 )
+from ledger.bodies import valid
 from ledger.domain.api_key import WrittenKey
 from ledger.models import AgentKey, Delegation
 from ledger.services import delegations
@@ -67,15 +68,14 @@ class DelegationViewSet(
     @extend_schema(request=DelegationIn, responses={201: DelegationOut})
     def create(self, request: Request) -> Response:
         """Let one of the caller's agents act in the caller's name, within limits."""
-        asked = DelegationIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(DelegationIn, request.data)
         holder = authority.holder_of(request)
         assert holder.user is not None
         delegation = delegations.create_delegation(
-            agent_id=asked.validated_data["agent_id"],
-            parent_id=asked.validated_data["parent_id"],
-            reason=asked.validated_data["reason"],
-            terms=terms_of(asked.validated_data),
+            agent_id=asked["agent_id"],
+            parent_id=asked["parent_id"],
+            reason=asked["reason"],
+            terms=terms_of(asked),
             root=holder.user,
             issuer=holder,
         )
@@ -85,12 +85,9 @@ class DelegationViewSet(
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End a delegation, and all below it, at once."""
-        asked = WhyIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(WhyIn, request.data)
         found = self.get_object()
-        ended = delegations.revoke_delegation(
-            delegation_id=found.pk, reason=asked.validated_data["reason"]
-        )
+        ended = delegations.revoke_delegation(delegation_id=found.pk, reason=asked["reason"])
         return Response(DelegationOut(ended).data)
 
     @extend_schema(responses=DelegationOut(many=True), filters=False)
@@ -111,12 +108,11 @@ class DelegationViewSet(
     @action(detail=True, methods=["post"], url_path="keys/issue")
     def issue_key(self, request: Request, pk: UUID) -> Response:
         """Issue the key of the agent. Its secret is in this response and nowhere else."""
-        asked = AgentKeyIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(AgentKeyIn, request.data)
         root = authority.holder_of(request).user
         assert root is not None
         key, written = delegations.issue_agent_key(
-            delegation_id=self.get_object().pk, root=root, **asked.validated_data
+            delegation_id=self.get_object().pk, root=root, **asked
         )
         return _shown_once(key, written)
 
@@ -124,10 +120,9 @@ class DelegationViewSet(
     @action(detail=True, methods=["post"], url_path="keys/revoke")
     def revoke_key(self, request: Request, pk: UUID) -> Response:
         """End one key of the agent at once; the delegation stays."""
-        asked = RevokeAgentKeyIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(RevokeAgentKeyIn, request.data)
         key = delegations.revoke_agent_key(
-            delegation_id=self.get_object().pk, key_id=asked.validated_data["key_id"]
+            delegation_id=self.get_object().pk, key_id=asked["key_id"]
         )
         return Response(AgentKeyOut(key).data)
 

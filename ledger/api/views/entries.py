@@ -23,7 +23,7 @@ from ledger.api.serializers.entries import (
     TailOut,
     TimelineIn,
 )
-from ledger.bodies import QueryIn
+from ledger.bodies import valid
 from ledger.domain.action import Read, Target
 from ledger.models import Entry
 from ledger.reasons import access_reason
@@ -86,7 +86,7 @@ class Timeline(generics.ListAPIView[Entry]):
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Entry]:
-        asked = _asked(TimelineIn, self.request)
+        asked = valid(TimelineIn, self.request.query_params)
         return timelines.timeline_of(asked["target"], with_related=asked["related"])
 
     @extend_schema(operation_id="ledger_timeline_list", parameters=[TimelineIn])
@@ -106,7 +106,7 @@ class Tail(APIView):
 
         An entry gets its position when it is sealed, within seconds of its commit.
         """
-        asked = _asked(TailIn, request)
+        asked = valid(TailIn, request.query_params)
         # Before the page is read, so that a page never goes beyond what it says.
         head = timelines.head_position()
         if asked["after"] > head:
@@ -142,7 +142,7 @@ class Export(APIView):
         an inclusion proof. That it was exported is itself on record first, with the reason
         of the header `Access-Reason`; without it the answer is a 428.
         """
-        asked = _asked(ExportIn, request)
+        asked = valid(ExportIn, request.query_params)
         lines = disclosing.disclosed(_export_of(asked, request), lambda: _lines(asked))
         return StreamingHttpResponse(
             lines,
@@ -173,9 +173,3 @@ def _lines(asked: dict[str, Any]) -> Any:
         found = Entry.objects.filter(target_type=target.type, target_id=target.id)
         return exporting.export_selection(found)
     return exporting.export_run(since=asked.get("since"))
-
-
-def _asked(shape: type[QueryIn], request: Request) -> dict[str, Any]:
-    query = shape(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return dict(query.validated_data)

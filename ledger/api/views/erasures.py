@@ -21,6 +21,7 @@ from ledger.api.serializers.erasures import (
     LiftIn,
     SubjectIn,
 )
+from ledger.bodies import valid
 from ledger.models import Entry, LegalHold
 from ledger.services import erasures
 
@@ -69,9 +70,8 @@ class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
 
         Of whom nothing is left to forget, the first certificate is the answer, with status 200.
         """
-        asked = ErasureIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        issued = erasures.erase_subject(**asked.validated_data)
+        asked = valid(ErasureIn, request.data)
+        issued = erasures.erase_subject(**asked)
         return Response(
             CertificateOut(issued.as_json()).data,
             status=status.HTTP_201_CREATED if issued.is_new else status.HTTP_200_OK,
@@ -97,9 +97,8 @@ class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def preview(self, request: Request) -> Response:
         """Show what forgetting a person now would do in every place. Nothing changes."""
-        asked = SubjectIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        certificate = erasures.preview_erasure(**asked.validated_data)
+        asked = valid(SubjectIn, request.data)
+        certificate = erasures.preview_erasure(**asked)
         return Response(ForgottenOut(certificate.as_json()).data, headers=_PRIVATE)
 
     def answer_again(self, request: Request, reference: str) -> Response:
@@ -135,17 +134,15 @@ class LegalHoldViewSet(
     @extend_schema(request=LegalHoldIn, responses={201: LegalHoldOut})
     def create(self, request: Request) -> Response:
         """Keep everything about a person until the hold is lifted."""
-        asked = LegalHoldIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return _made(erasures.place_hold(**asked.validated_data))
+        asked = valid(LegalHoldIn, request.data)
+        return _made(erasures.place_hold(**asked))
 
     @extend_schema(request=LiftIn, responses=LegalHoldOut)
     @action(detail=True, methods=["post"])
     def lift(self, request: Request, pk: UUID) -> Response:
         """End a hold."""
-        asked = LiftIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked.validated_data)).data)
+        asked = valid(LiftIn, request.data)
+        return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked)).data)
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from events.ids import new_id
 from ledger import drift
-from ledger.bodies import QueryIn
+from ledger.bodies import QueryIn, valid
 from ledger.drift import Drift
 
 
@@ -55,9 +55,8 @@ class Health(APIView):
 
 
 def _found(request: Request) -> list[Drift]:
-    asked = HealthIn(data=request.query_params)
-    asked.is_valid(raise_exception=True)
-    return drift.find_drift(created_since=asked.validated_data.get("created_since"))
+    asked = valid(HealthIn, request.query_params)
+    return drift.find_drift(created_since=asked.get("created_since"))
 
 
 def _answer(found: list[Drift], *, canary: UUID | None = None) -> Response:

@@ -12,7 +12,7 @@ from ledger import disclosing
 from ledger import payloads as kept
 from ledger.api.serializers.entries import ContentOut, PayloadOut
 from ledger.api.serializers.payloads import RedactionIn
-from ledger.bodies import QueryIn
+from ledger.bodies import QueryIn, valid
 from ledger.domain.action import Read, Target
 from ledger.domain.payload import Redaction
 from ledger.models import Payload
@@ -32,7 +32,7 @@ class PayloadContent(APIView):
 
         Say why in the header `Access-Reason`; without it the answer is a 428.
         """
-        QueryIn(data=request.query_params).is_valid(raise_exception=True)
+        valid(QueryIn, request.query_params)
         payload = get_object_or_404(Payload.objects.select_related("key"), pk=payload_id)
         read = Read(
             name="ledger.read_payload",
@@ -53,12 +53,11 @@ class PayloadRedaction(APIView):
     @extend_schema(request=RedactionIn, responses=PayloadOut)
     def post(self, request: Request, payload_id: UUID) -> Response:
         """Mask or remove the content of a payload. Entry, digest and seals stay as they are."""
-        asked = RedactionIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(RedactionIn, request.data)
         payload = payloads.redact_payload(
             payload_id=payload_id,
-            mode=Redaction(asked.validated_data["mode"]),
-            reason=asked.validated_data["reason"],
-            pointers=asked.validated_data.get("pointers"),
+            mode=Redaction(asked["mode"]),
+            reason=asked["reason"],
+            pointers=asked.get("pointers"),
         )
         return Response(PayloadOut(payload).data)

@@ -16,6 +16,7 @@ from ledger.api.serializers.reversals import (
     ReversalPreviewOut,
     ReversedOut,
 )
+from ledger.bodies import valid
 from ledger.services import reversals
 
 
@@ -31,12 +32,11 @@ class ReversalPreviewView(APIView):
     )
     def get(self, request: Request, entry_id: UUID) -> Response:
         """Preview a reversal: its effects as a tree, and the token to carry it out with."""
-        asked = PreviewQuery(data=request.query_params)
-        asked.is_valid(raise_exception=True)
+        asked = valid(PreviewQuery, request.query_params)
         preview = previews.preview(
             entry_id,
-            command=asked.validated_data["command"],
-            asked_cents=asked.validated_data["amount_cents"],
+            command=asked["command"],
+            asked_cents=asked["amount_cents"],
         )
         return Response(ReversalPreviewOut(preview).data, headers={"Cache-Control": "no-store"})
 
@@ -58,10 +58,9 @@ class ReversalsView(APIView):
         Where somebody else has to agree first the answer is 202 with the approval; once it is
         given, the same request with `Action-Approval-Id` does it.
         """
-        asked = ReversalIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = valid(ReversalIn, request.data)
         done = reversals.execute_reversal(
-            entry_id=entry_id, holder=authority.holder_of(request), **asked.validated_data
+            entry_id=entry_id, holder=authority.holder_of(request), **asked
         )
         return _answer(done)
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from events import selectors as log
 from events.domain.envelope import Envelope
+from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
@@ -31,7 +32,7 @@ from workflows.flows.api.shapes import (
     RetryIn,
     StepReasonOut,
 )
-from workflows.flows.api.steps import IF_MATCH, valid
+from workflows.flows.api.steps import IF_MATCH
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.models import FlowSummary

@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import occasions, starts
 from workflows.flows.api.shapes import (
@@ -21,7 +22,7 @@ from workflows.flows.api.shapes import (
     StartIn,
     StartOut,
 )
-from workflows.flows.api.steps import IF_MATCH, valid
+from workflows.flows.api.steps import IF_MATCH
 from workflows.flows.domain.step import Script
 from workflows.flows.models import FlowStart
 

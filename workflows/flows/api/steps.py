@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
@@ -21,16 +21,6 @@ IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."
 )
 STEP_ID = OpenApiParameter("id", str, OpenApiParameter.PATH)
-
-
-def valid(shape: type[BaseSerializer[Any]], source: Any) -> dict[str, Any]:
-    """Return what was sent.
-
-    :raises ValidationError: if it is not of that shape; the answer is a 400.
-    """
-    asked = shape(data=source)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
 
 
 class StepViewSet(viewsets.ViewSet):

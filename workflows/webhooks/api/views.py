@@ -1,6 +1,5 @@
 """Webhooks over HTTP. One call down for each action."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
@@ -10,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger.bodies import valid
 from workflows.webhooks import selectors, services
 from workflows.webhooks.api.filters import DeliveryFilter
 from workflows.webhooks.api.serializers import (
@@ -56,14 +56,14 @@ class SubscriptionViewSet(
     @extend_schema(request=SubscriptionIn, responses={201: NewSubscriptionOut})
     def create(self, request: Request) -> Response:
         """Subscribe. The signing secret is in this response and nowhere else."""
-        asked = _valid(SubscriptionIn, request)
+        asked = valid(SubscriptionIn, request.data)
         subscription, secret = services.create_subscription(**asked)
         return _shown_once(subscription, secret)
 
     @extend_schema(request=SubscriptionChange, responses=SubscriptionOut)
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change the URL, the events or the description."""
-        changes = _valid(SubscriptionChange, request)
+        changes = valid(SubscriptionChange, request.data)
         return _shown(services.update_subscription(subscription_id=pk, **changes))
 
     @extend_schema(responses={204: None})
@@ -94,7 +94,9 @@ class SubscriptionViewSet(
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: UUID) -> Response:
         """Send an example message, once."""
-        return _on_its_way(services.send_test(subscription_id=pk, **_valid(TestMessageIn, request)))
+        return _on_its_way(
+            services.send_test(subscription_id=pk, **valid(TestMessageIn, request.data))
+        )
 
     @extend_schema(responses=ExternalEventOut(many=True), filters=False)
     @action(detail=False, methods=["get"], pagination_class=None)
@@ -142,13 +144,6 @@ class DeliveryViewSet(
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""
         return _on_its_way(selectors.delivery(UUID(reference)))
-
-
-def _valid(form: type[Any], request: Request) -> dict[str, Any]:
-    asked = form(data=request.data)
-    asked.is_valid(raise_exception=True)
-    data: dict[str, Any] = asked.validated_data
-    return data
 
 
 def _shown(subscription: Subscription) -> Response:

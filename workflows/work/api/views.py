@@ -1,6 +1,5 @@
 """Jobs and schedules over HTTP. One call down for each action."""
 
-from typing import Any
 from uuid import UUID
 
 from django_filters import rest_framework as filters
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from ledger import authority
+from ledger.bodies import valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
     DiscardIn,
@@ -70,7 +70,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @extend_schema(request=JobIn, responses={201: JobDetailOut, 200: JobDetailOut})
     def create(self, request: Request) -> Response:
         """Enqueue a job. With an idempotency key that is known, answer with that job (200)."""
-        asked = _valid(JobIn, request)
+        asked = valid(JobIn, request.data)
         _demand_for(asked["name"], request)
         ref = services.enqueue(
             asked.pop("name"), asked.pop("input"), delay=asked.pop("delay_s"),
@@ -83,21 +83,21 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: UUID) -> Response:
         """Take a dead letter up again, with a new budget and the same token and history."""
-        services.retry(pk, **_valid(ReasonIn, request))
+        services.retry(pk, **valid(ReasonIn, request.data))
         return self._answer(pk)
 
     @extend_schema(request=ReasonIn, responses=JobDetailOut)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel a waiting job at once; ask a running one to stop."""
-        services.cancel(pk, **_valid(ReasonIn, request))
+        services.cancel(pk, **valid(ReasonIn, request.data))
         return self._answer(pk)
 
     @extend_schema(request=DiscardIn, responses=JobDetailOut)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: UUID) -> Response:
         """Put a dead letter away for good."""
-        services.discard(pk, **_valid(DiscardIn, request))
+        services.discard(pk, **valid(DiscardIn, request.data))
         return self._answer(pk)
 
     def answer_again(self, request: Request, reference: str) -> Response:
@@ -129,7 +129,7 @@ class ScheduleViewSet(
     @extend_schema(request=ScheduleIn, responses=ScheduleOut)
     def update(self, request: Request, pk: str) -> Response:
         """Declare the schedule of that name. An unchanged rule keeps its next slot."""
-        asked = _valid(ScheduleIn, request)
+        asked = valid(ScheduleIn, request.data)
         _demand_for(asked["job"], request)
         made = services.schedule(asked.pop("job"), name=pk, only_public=True, **asked)
         return Response(ScheduleOut(made).data)
@@ -154,9 +154,3 @@ class ScheduleViewSet(
 def _demand_for(job: str, request: Request) -> None:
     if needs := services.capability_of(job):
         authority.holder_of(request).demand(needs)
-
-
-def _valid(shape: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
-    asked = shape(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
