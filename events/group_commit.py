@@ -20,9 +20,6 @@ from events.failpoints import failpoint
 
 WRITTEN = failpoints.declare("group.written")
 
-STREAM_BUSY = "DB003"
-"""SQLSTATE of our own, raised by `events_append_many`."""
-
 PATIENCE_S = 0.1
 """How long to wait for the thread that writes: it may be waiting for a lock itself."""
 

@@ -23,13 +23,13 @@ from commerce.domain.chargebacks import (
     Return,
 )
 from commerce.models import Chargeback, ChargebackResolution, Invoice, Payment
-from commerce.services import discretion, invoices, payments
+from commerce.services import discretion, invoices, payments, provider_reports
 from commerce.services.acts import act
 from commerce.services.payments import Captured
 from events import context, recorder
 from events.domain.errors import NotFound
 from ledger import recording, timelines
-from ledger.domain.action import Kind, Proof, Target
+from ledger.domain.action import Proof, Target
 from ledger.domain.reversals import Declaration, ReversalKind
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, WorkRef
@@ -80,29 +80,23 @@ class Decided:
         )
 
 
-def take_in(*, decided: Decided) -> WorkRef:
-    """Put the end of a chargeback on the list of what is to be noted. Told again, it is there.
+def report_resolution(*, decided: Decided) -> WorkRef:
+    """Have a job take note of how a chargeback ended. Reported again, it is listed already.
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     name = f"{decided.provider}/{decided.provider_ref}"
-    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=_MAY)
-    with recording.recorded(action) as proof:
-        work = queue.enqueue(
-            NOTE_RESOLUTION,
-            subject=f"chargeback/{name}"[: queue.SUBJECT_CHARS_MAX],
-            input=decided.as_json(),
-            idempotency_key=f"resolution:{name}",
-        )
-        proof.answers_with(work.id)
-        proof.says(f"Job {work.id} notes how it ended.")
-        if not work.is_new:
-            proof.changes_nothing()
-    return work
+    return provider_reports.note_later(
+        reported=name,
+        said=decided.as_json(),
+        job=NOTE_RESOLUTION,
+        key=f"resolution:{name}",
+        capability=_MAY,
+    )
 
 
 def note_resolution(*, decided: Decided, claim: Claim) -> None:
-    """Note what a provider decided. The job behind `take_in`.
+    """Note what a provider decided. The job behind `report_resolution`.
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.

@@ -18,7 +18,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, Split
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
-from commerce.services import invoices, payments
+from commerce.services import invoices, payments, provider_reports
 from commerce.services.acts import act
 from events import context, recorder
 from ledger import recording, standings, timelines
@@ -69,29 +69,23 @@ class Claimed:
         )
 
 
-def take_in(*, claimed: Claimed) -> WorkRef:
-    """Put a chargeback on the list of what is to be noted. Told again, it is there already.
+def report_chargeback(*, claimed: Claimed) -> WorkRef:
+    """Have a job take note of a chargeback. Reported again, it is listed already.
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     name = f"{claimed.provider}/{claimed.provider_ref}"
-    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=_MAY)
-    with recording.recorded(action) as proof:
-        work = queue.enqueue(
-            NOTE_CHARGEBACK,
-            subject=f"chargeback/{name}"[: queue.SUBJECT_CHARS_MAX],
-            input=claimed.as_json(),
-            idempotency_key=f"chargeback:{name}",
-        )
-        proof.answers_with(work.id)
-        proof.says(f"Job {work.id} notes it.")
-        if not work.is_new:
-            proof.changes_nothing()
-    return work
+    return provider_reports.note_later(
+        reported=name,
+        said=claimed.as_json(),
+        job=NOTE_CHARGEBACK,
+        key=f"chargeback:{name}",
+        capability=_MAY,
+    )
 
 
 def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Chargeback]:
-    """Take off payments what their provider took back. The job behind `take_in` has a `claim`.
+    """Take off payments what their provider took back: with a `claim`, as the job that was listed.
 
     One claim is noted once, however often it is told. What it claims beyond what is left has gone
     back already: that part is disputed. Where one capture was booked as several payments, it

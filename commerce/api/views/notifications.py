@@ -23,6 +23,7 @@ from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
 from ledger.authority import PUBLIC
+from ledger.bodies import valid
 from workflows.work.domain.claim import WorkRef
 
 CHARGED_BACK = "payment.charged_back"
@@ -99,8 +100,8 @@ class ProviderNotificationView(APIView):
         came: Any = request.data
         body = came.get("body", "").encode(_AsItCame.charset)
         said = notifications.read(provider, body, request.headers)
-        take_in = _TAKERS.get(_valid(NotificationIn, said)["type"])
-        if take_in is None:
+        report = _REPORTS.get(valid(NotificationIn, said)["type"])
+        if report is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
         happened = context.current()
         with context.acting(
@@ -109,11 +110,11 @@ class ProviderNotificationView(APIView):
             causation_id=happened.causation_id,
             origin=Origin(caller_type="webhook", route=happened.origin.route),
         ):
-            return under_way(take_in(provider, said))
+            return under_way(report(provider, said))
 
 
-def _take_chargeback_in(provider: str, said: Any) -> WorkRef:
-    data = _valid(ChargedBackNotificationIn, said)["data"]
+def _report_chargeback(provider: str, said: Any) -> WorkRef:
+    data = valid(ChargedBackNotificationIn, said)["data"]
     claimed = Claimed(
         provider=provider,
         provider_ref=data["id"],
@@ -123,11 +124,11 @@ def _take_chargeback_in(provider: str, said: Any) -> WorkRef:
         reason=data["reason"],
         occurred_at=data["occurred_at"],
     )
-    return chargebacks.take_in(claimed=claimed)
+    return chargebacks.report_chargeback(claimed=claimed)
 
 
-def _take_resolution_in(provider: str, said: Any) -> WorkRef:
-    data = _valid(ResolvedNotificationIn, said)["data"]
+def _report_resolution(provider: str, said: Any) -> WorkRef:
+    data = valid(ResolvedNotificationIn, said)["data"]
     decided = Decided(
         provider=provider,
         provider_ref=data["id"],
@@ -135,16 +136,10 @@ def _take_resolution_in(provider: str, said: Any) -> WorkRef:
         reason=data["reason"],
         occurred_at=data["occurred_at"],
     )
-    return chargeback_resolutions.take_in(decided=decided)
+    return chargeback_resolutions.report_resolution(decided=decided)
 
 
-_TAKERS: dict[str, Callable[[str, Any], WorkRef]] = {
-    CHARGED_BACK: _take_chargeback_in,
-    RESOLVED: _take_resolution_in,
+_REPORTS: dict[str, Callable[[str, Any], WorkRef]] = {
+    CHARGED_BACK: _report_chargeback,
+    RESOLVED: _report_resolution,
 }
-
-
-def _valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
-    asked = shape(data=said)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)

@@ -31,7 +31,7 @@ def claim_back(payment: Payment, cents: int = 24_000, ref: str = "cb_1", **facts
         "occurred_at": datetime.fromisoformat("2026-11-28T09:00:00Z"),
     }
     with context.acting(Principal.parse(PROVIDER)):
-        return chargebacks.take_in(claimed=Claimed(**{**said, **facts}))
+        return chargebacks.report_chargeback(claimed=Claimed(**{**said, **facts}))
 
 
 def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback:
@@ -50,7 +50,7 @@ def end(status: str, ref: str = "cb_1") -> WorkRef:
         occurred_at=datetime.fromisoformat("2026-11-28T10:00:00Z"),
     )
     with context.acting(Principal.parse(PROVIDER)):
-        work = chargeback_resolutions.take_in(decided=decided)
+        work = chargeback_resolutions.report_resolution(decided=decided)
     work_off()
     return work
 

@@ -237,7 +237,7 @@ class TestToldAgain:
         work_off()
         ref = ExternalRef.objects.get(invoice=invoice)
         with context.acting(Principal.parse(PROVIDER)):
-            work = chargebacks.take_in(claimed=early(ref.external_id))
+            work = chargebacks.report_chargeback(claimed=early(ref.external_id))
         work_off()
         assert (status_of(work.id), Chargeback.objects.count()) == ("retry", 0)
 

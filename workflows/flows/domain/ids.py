@@ -37,11 +37,6 @@ def child_flow_id(*, parent: str, step: str, token: str) -> str:
     return CHILD_SEPARATOR.join((parent, step, token))
 
 
-def is_child(flow_id: str) -> bool:
-    """Tell whether the engine made this id: clients cannot write a colon."""
-    return CHILD_SEPARATOR in flow_id
-
-
 @lru_cache(maxsize=1_024)
 def recorded_as(id_: str) -> str:
     """Return a flow or step id as records of limited width have it: itself, if it is short.
