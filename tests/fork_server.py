@@ -27,7 +27,9 @@ from events import failpoints
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 60
 """How long it may take to import the product on a machine that is busy with other things."""
-OF_ONE_PROCESS = frozenset({"FAILPOINTS", "TEST_EVENTS_LIVE", "TEST_WRITE_SECONDS_MAX"})
+OF_ONE_PROCESS = frozenset(
+    {"DAYBOOK_AGENT_KEY", "FAILPOINTS", "TEST_EVENTS_LIVE", "TEST_WRITE_SECONDS_MAX"}
+)
 """Read after the fork."""
 _OF_NO_CONCERN = frozenset({"PYTEST_CURRENT_TEST"})
 _MESSAGE_BYTES_MAX = 1 << 17

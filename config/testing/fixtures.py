@@ -1,12 +1,7 @@
-"""Fixtures for every test: a database that can be emptied, real workers, a whole Daybook."""
+"""Fixtures for every test: a database that can be emptied, a whole Daybook."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +9,6 @@ from config.embedded.state import State
 from config.stack import Stack, temporary_state
 from config.testing import template
 from config.testing.flush import patch_connections, patch_end, patch_flush
-
-WORKER_READY_SECONDS_MAX = 30
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -86,40 +79,3 @@ def migrated_state() -> Iterator[State]:
 def _stop_if_running(stack: Stack) -> None:
     if stack.process.poll() is None:
         stack.stop()
-
-
-@pytest.fixture
-def celery_worker_process(
-    transactional_db: None, tmp_path: Path
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a real Celery worker on this test's database, until the test ends."""
-    log = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "celery", "--app", "config", "worker", "--concurrency", "1"]
-    command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
-    with log.open("wb") as output:
-        worker = subprocess.Popen(  # noqa: S603
-            command, env=_environment_of_test_database(), stdout=output, stderr=output
-        )
-    try:
-        _wait_for(log, " ready.", worker)
-        yield worker
-    finally:
-        worker.kill()
-        worker.wait()
-
-
-def _environment_of_test_database() -> dict[str, str]:
-    from django.conf import settings  # noqa: PLC0415 - after the settings are chosen.
-    from django.db import connection  # noqa: PLC0415
-
-    address, _, query = settings.DATABASE_URL.partition("?")
-    address = f"{address.rpartition('/')[0]}/{connection.settings_dict['NAME']}"
-    return {**os.environ, "DATABASE_URL": f"{address}?{query}"}
-
-
-def _wait_for(log: Path, text: str, worker: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + WORKER_READY_SECONDS_MAX
-    while text not in log.read_text():
-        if worker.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(log.read_text())
-        time.sleep(0.02)

@@ -1,52 +1,25 @@
 """kill -9 around the commit, on a real process; the retry finds out what became of it."""
 
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 from rest_framework.test import APIClient
 
 from ledger import idempotency
-from tests.integration.api.test_idempotency import KEY, URL, post
-
-ROOT = Path(__file__).resolve().parents[3]
-
-REQUEST = f"""
-import os
-import django
-django.setup()
-from tests.integration.api import sample
-from ledger import capabilities
-for id_ in sample.CAPABILITIES:
-    resource, action = id_.split(".")
-    capabilities.declare(id_, meaning=id_, resource=resource, action=action)
-from django.test import Client
-key = os.environ["TEST_API_KEY"]
-Client(SERVER_NAME="localhost").post(
-    {URL!r}, {{"name": "bolt"}}, content_type="application/json",
-    headers={{"Authorization": "Bearer " + key, "Idempotency-Key": {KEY!r}}},
-)
-"""
+from tests import fork_server
+from tests.integration.api.test_idempotency import post
+from tests.live import PATIENCE_S, environment_of_the_tests
 
 
 def make_request_and_die(secret: str, failpoint: str) -> None:
-    settings: dict[str, Any] = connection.settings_dict
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "DJANGO_SETTINGS_MODULE": "tests.integration.api.settings",
-        "TEST_DATABASE_NAME": settings["NAME"],
-        "TEST_API_KEY": secret,
-        "FAILPOINTS": f"{failpoint}:kill",
-    }
-    done = subprocess.run([sys.executable, "-c", REQUEST], env=environment, check=False)
-    assert done.returncode == -signal.SIGKILL
+    dying = fork_server.start(
+        "tests.integration.api.one_request",
+        secret,
+        environment={**environment_of_the_tests(), "FAILPOINTS": f"{failpoint}:kill"},
+    )
+    assert dying.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 def retry(client: APIClient) -> Any:

@@ -1,9 +1,6 @@
 """Readers by position miss nothing, whatever writers and sequencers do."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
@@ -13,9 +10,13 @@ from django.db import connection, transaction
 from events import doorbell, invariants, recorder, selectors, sequencer
 from events.domain.envelope import Envelope
 from events.models import Position, StoredEvent, Unsequenced
+from tests import fork_server
+from tests.fork_server import Forked
+from tests.live import PATIENCE_S, environment_of_the_tests
 
 WRITERS = 16
 COMMITS = 15
+STOPS_WITHIN_S = 5
 
 AtOnce = Callable[[int, Callable[[int], None]], list[None]]
 
@@ -161,15 +162,9 @@ class TestReadersUnderLoad:
 class TestTheProcess:
     """`manage.py sequencer`, a real one."""
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        name = connection.settings_dict["NAME"]
-        url = os.environ["DATABASE_URL"]
-        head, _, options = url.partition("?")
-        database = f"{head.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "sequencer"],
-            env={**os.environ, "DATABASE_URL": database, **environment},
-            start_new_session=True,
+    def start(self, **environment: str) -> Forked:
+        return fork_server.start(
+            "django", "sequencer", environment={**environment_of_the_tests(), **environment}
         )
 
     def wait_for_head(self, position: int) -> None:
@@ -188,9 +183,9 @@ class TestTheProcess:
                 emit(number)
             self.wait_for_head(5)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
 
-        assert process.wait(timeout=5) == 0
+        assert process.wait(STOPS_WITHIN_S) == 0
 
     def test_looks_again_unasked_for_those_who_left_out_their_ring(
         self, monkeypatch: pytest.MonkeyPatch
@@ -219,11 +214,11 @@ class TestTheProcess:
             emit(number, tally=f"t{number % 3}")
 
         killed = self.start(FAILPOINTS="sequencer.before_commit:kill")
-        assert killed.wait(timeout=30) == -signal.SIGKILL
+        assert killed.wait(PATIENCE_S) == -signal.SIGKILL
         assert not Position.objects.exists()
 
         killed = self.start(FAILPOINTS="sequencer.after_commit:kill")
-        assert killed.wait(timeout=30) == -signal.SIGKILL
+        assert killed.wait(PATIENCE_S) == -signal.SIGKILL
         emit(30)
         sequencer.sequence_once()
 
@@ -244,6 +239,6 @@ class TestTheProcess:
             emit(2)
             self.wait_for_head(2)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
 
-        assert process.wait(timeout=5) == 0
+        assert process.wait(STOPS_WITHIN_S) == 0

@@ -1,33 +1,34 @@
 """The tools of agents, called by the protocol's own client, over both transports."""
 
 import asyncio
-import sys
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import anyio
 import httpx2
 import pytest
 from django.contrib.auth.models import User
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.stdio import stdio_server
 
 from commerce.models import Booking
 from config import mcp_server
-from config.testing import fixtures
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.approval_policies import POLICIES
 from ledger.models import Entry
 from ledger.services import approvals, delegations
 from ledger.services.approval_policies import lay_down
-from tests.architecture.source import ROOT
+from tests import fork_server
 from tests.integration.commerce.conftest import MakeBooking
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.approvals import acting as acting_as
 from tests.integration.ledger.conftest import grant, issue
+from tests.live import PATIENCE_S, environment_of_the_tests
 
 ACTS = ["booking.read", "booking.confirm", "booking.hold", "product.read"]
 ADDRESS = "http://localhost/mcp"
@@ -63,12 +64,24 @@ async def over_http(secret: str) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def over_stdio(secret: str) -> AsyncIterator[Client]:
-    environment = {**fixtures._environment_of_test_database(), "DAYBOOK_AGENT_KEY": secret}
-    parameters = StdioServerParameters(
-        command=sys.executable, args=["manage.py", "mcp"], env=environment, cwd=str(ROOT)
-    )
-    async with Client(stdio_client(parameters)) as client:
-        yield client
+    """Talk to a process of its own, over what it takes for its standard input and output."""
+    ours, theirs = socket.socketpair()
+    environment = {**environment_of_the_tests(), "DAYBOOK_AGENT_KEY": secret}
+    with theirs:
+        pipe = dict.fromkeys((0, 1), theirs.fileno())
+        served = fork_server.start("django", "mcp", environment=environment, files=pipe)
+    with ours, ours.makefile("r") as said, ours.makefile("w") as told:
+        async with Client(_spoken(ours, said, told)) as client:
+            yield client
+    assert served.wait(PATIENCE_S) == 0
+
+
+@asynccontextmanager
+async def _spoken(ours: socket.socket, said: Any, told: Any) -> AsyncIterator[Any]:
+    # The framing is the same at both ends: a message per line.
+    async with stdio_server(anyio.wrap_file(said), anyio.wrap_file(told)) as streams:
+        yield streams
+        ours.shutdown(socket.SHUT_WR)
 
 
 def talk(secret: str, say: Callable[[Client], Awaitable[Any]], over: Any = over_http) -> Any:
