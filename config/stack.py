@@ -107,7 +107,7 @@ class Stack:
     def client(self, **options: Any) -> httpx2.Client:
         """Return an HTTP client that speaks with the key."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=10, **options)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **options)
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask its database, as the owner of the tables."""

@@ -10,6 +10,9 @@ from config.stack import Stack, temporary_state
 from config.testing import template
 from config.testing.flush import patch_connections, patch_end, patch_flush
 
+# So that a test that kills a worker need not sit out the lease of a quiet day.
+HASTE = {"WORK_LEASE_S": "3", "WORK_PATIENCE_S": "1"}
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _transactional_tests_may_flush() -> Iterator[None]:
@@ -46,7 +49,7 @@ def _static_files_are_looked_for_once() -> Iterator[None]:
 def stack() -> Iterator[Stack]:
     """Return a Daybook that all tests share: hurt it, but leave every part running."""
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data")
+        running = Stack.start(state, "--no-demo-data", environment=HASTE)
         yield running
         running.stop()
 

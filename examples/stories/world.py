@@ -68,11 +68,11 @@ class Peer:
     url: str
 
     def get(self, path: str) -> JSON:
-        return httpx2.get(f"{self.url}/{path}", timeout=5, trust_env=False).json()
+        return httpx2.get(f"{self.url}/{path}", timeout=30, trust_env=False).json()
 
     def order(self, **orders: Any) -> JSON:
         """Tell it how to behave."""
-        answer = httpx2.post(f"{self.url}/control", json=orders, timeout=5, trust_env=False)
+        answer = httpx2.post(f"{self.url}/control", json=orders, timeout=30, trust_env=False)
         return answer.json()
 
 

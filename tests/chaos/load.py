@@ -13,7 +13,7 @@ import httpx2
 from config.jobs import CHECK, CHECKED
 from config.stack import Stack
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 _AGAIN = frozenset({409, 500, 502, 503, 504})
 

@@ -67,7 +67,7 @@ class Scene:
         valkey = self.installation.valkey
         assert valkey.pid is not None
         process.send(valkey.pid, signal.SIGKILL)
-        process.wait(valkey.pid, seconds=5)
+        process.wait(valkey.pid, seconds=PATIENCE_S)
 
     def restart_valkey(self) -> None:
         self.kill_valkey()
@@ -83,7 +83,7 @@ class Scene:
         postgres = self.installation.postgres
         assert postgres.pid is not None
         process.send(postgres.pid, signal.SIGQUIT)
-        process.wait(postgres.pid, seconds=10)
+        process.wait(postgres.pid, seconds=PATIENCE_S)
         postgres.start()
         postgres.wait_until_ready()
 

@@ -52,7 +52,7 @@ class Rabbit:
 
 @pytest.fixture
 def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
-    port, distribution = _free_ports()
+    port, distribution, mapper = _free_ports()
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
@@ -66,7 +66,7 @@ def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
         # Its idle schedulers would spin, on cores that others wait for.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
         # One port mapper more would be somebody else's process to clean up.
-        "ERL_EPMD_PORT": str(port + 1),
+        "ERL_EPMD_PORT": str(mapper),
     }
     with (tmp_path / "rabbit.log").open("wb") as log:
         process = subprocess.Popen(
@@ -91,12 +91,12 @@ def test_rings_and_is_not_needed(rabbit: Rabbit, start_stack: Callable[..., Stac
 
     rabbit.kill()
     integrator.ask_for(JOBS)
-    eventually(lambda: settled(stack, set(integrator.acknowledged)), seconds=30)
+    eventually(lambda: settled(stack, set(integrator.acknowledged)))
     assert len(integrator.acknowledged) == 2 * JOBS
 
 
 def _free_ports() -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:
         listener.close()

@@ -42,10 +42,11 @@ PAGES = [
 
 
 def issue_key(stack: Stack, name: str = "Till") -> dict[str, Any]:
-    """Have something recorded."""
+    """Have something recorded, and in its place: a page opened from here on shows it."""
     with stack.client() as client:
         answer = client.post("/api/v1/api-keys", json={"name": name, "scopes": ["job.read"]})
     assert answer.status_code == 201, answer.text
+    wait_for(lambda: stack.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
     made: dict[str, Any] = answer.json()
     return made
 
@@ -280,7 +281,7 @@ class TestFrame:
         issue_key(stack)
         with browse() as tab:
             tab.log_in()
-            tab.open("/events")
+            tab.open("/events?type=api_key.issued")
             tab.is_live()
 
             tab.page.keyboard.press("?")

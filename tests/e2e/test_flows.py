@@ -57,14 +57,14 @@ def test_a_flow_outlives_the_worker_that_was_doing_it(
     ]
     address = stack.url.replace("http", "ws", 1) + "/engine/ws"
     with (
-        httpx2.Client(base_url=stack.url, timeout=30) as client,
-        connect(address, open_timeout=30) as socket,
+        httpx2.Client(base_url=stack.url, timeout=60) as client,
+        connect(address, open_timeout=60) as socket,
     ):
         for step in steps:
             assert client.post("/engine/step", json=step).status_code == 201
         wish = {"sub_id": "s", "aggregate_ids": [["flow", "trip-1"]]}
         socket.send(json.dumps({"type": "subscribe", "data": wish}))
-        assert json.loads(socket.recv(timeout=30))["items"] is None
+        assert json.loads(socket.recv(timeout=60))["items"] is None
         body = {"id": "trip-1", "goals": ["ticket"], "init": {}}
         assert client.post("/engine/flow", json=body).status_code == 201
 

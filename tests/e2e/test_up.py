@@ -46,7 +46,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def wait_for(what: Callable[[], object], *, seconds: float = 15) -> None:
+def wait_for(what: Callable[[], object], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen"
@@ -132,7 +132,7 @@ class TestStop:
         stack.process.kill()
         stack.process.wait()
 
-        assert survivors(everything, seconds=5) == set()
+        assert survivors(everything, seconds=60) == set()
         left = Path((stack.state.folder / "sockets").read_text())
         again = Stack.start(stack.state, "--no-demo-data")
         assert again.sql("SELECT count(*) FROM auth_user WHERE username = 'admin'") == [(1,)]

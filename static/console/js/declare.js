@@ -24,12 +24,17 @@ function isChanged(field) {
 
 async function show() {
   history.replaceState(null, "", address());
+  await load(location.href, { keep });
+}
+
+function keep() {
   const filled = values();
-  if (!(await load(location.href))) return;
-  for (const [name, value] of filled) {
-    const field = form.elements[name];
-    if (field) field.value = value;
-  }
+  return () => {
+    for (const [name, value] of filled) {
+      const field = form.elements[name];
+      if (field) field.value = value;
+    }
+  };
 }
 
 function address() {

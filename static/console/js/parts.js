@@ -14,9 +14,10 @@ let loading = null;
 
 /**
  * Show what the server says of `url`, and return its document: null if a later call came in
- * between. Rejects when the server is away.
+ * between. Rejects when the server is away. `keep` is called when the answer is there, just
+ * before anything changes, and what it returns just after: what was typed meanwhile counts.
  */
-export async function load(url) {
+export async function load(url, { keep = () => () => {} } = {}) {
   loading?.abort();
   const mine = (loading = new AbortController());
   const patience = setTimeout(() => mine.abort(), PATIENCE_MS);
@@ -28,7 +29,9 @@ export async function load(url) {
     }
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     if (loading !== mine) return null;
+    const giveBack = keep();
     replace(fresh);
+    giveBack();
     return fresh;
   } catch (error) {
     if (loading !== mine) return null;

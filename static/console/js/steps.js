@@ -19,10 +19,12 @@ async function go(address) {
 }
 
 async function show() {
+  if (await load(location.href, { keep })) draw();
+}
+
+function keep() {
   const filled = valuesOf(document.querySelector("[data-start]"));
-  if (!(await load(location.href))) return;
-  fill(document.querySelector("[data-start]"), filled);
-  draw();
+  return () => fill(document.querySelector("[data-start]"), filled);
 }
 
 function draw() {

@@ -15,7 +15,7 @@ import httpx2
 from config.stack import Stack
 from tests.chaos.load import eventually, people_at_work
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 RESPONSE_LOST = "idempotency_response_lost"
 _AGAIN = frozenset({409, 500, 502, 503, 504})
 _PRICE_CENTS = 4_500

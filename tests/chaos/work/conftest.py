@@ -22,7 +22,7 @@ from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
 
 LEASE_S = 0.8
-START_S = 40
+START_S = 60
 """How long a process may take to come up on a machine that is busy with other things."""
 INVARIANTS = {"I6", "I7", "I8", "I11-work"}
 

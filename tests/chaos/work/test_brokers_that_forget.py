@@ -25,8 +25,8 @@ from workflows.work.models import Work
 
 NO_BROKER = "redis://127.0.0.1:1/0"
 BELL_PATIENCE_S = 0.5
-STOPS_WITHIN_S = 5
-HARDLY_LATE_S = 5
+STOPS_WITHIN_S = 60
+HARDLY_LATE_S = 15
 """On a machine that is busy with other things; by itself it is a tenth of a second."""
 
 
@@ -46,7 +46,7 @@ class TestAFlushedBroker:
         forget_all_messages()
         more = [enqueue("lab.echo", {"n": n}) for n in range(5)]
         forget_all_messages()
-        eventually(lambda: all_done(more), within_s=10)
+        eventually(lambda: all_done(more))
 
         assert healthy()
 
@@ -100,7 +100,7 @@ class TestACutConnection:
             assert cursor.rowcount > 0
         second = enqueue("lab.echo", {"n": 2})
 
-        eventually(lambda: all_done([second]), within_s=10)
+        eventually(lambda: all_done([second]))
         assert process.poll() is None
 
 

@@ -26,6 +26,10 @@ from workflows.work import registry
 from workflows.work import sweeper as sweeping
 from workflows.work.domain.claim import WorkRef
 
+SLOW_S = 10
+"""What a machine that is busy with other things may take on top; a whole lease of a quiet
+day, 15 seconds, would be more."""
+
 assert registry.get("lab.effect").handler is worklab.effect
 
 
@@ -65,7 +69,7 @@ class TestKilledBeforeTheEffect:
         assert journal(ref) == [(1, "crashed"), (2, "done")]
         assert calls(log) == [(ref.token, 2)]
         second = row(ref).attempts.get(attempt=2)
-        assert (second.started_at - died_at).total_seconds() < LEASE_S + 2
+        assert (second.started_at - died_at).total_seconds() < LEASE_S + SLOW_S
         assert healthy()
 
 
