@@ -37,7 +37,7 @@ class TestWorker:
     def test_does_the_job_and_puts_it_on_record(self) -> None:
         services.enqueue(CHECK, {"nonce": "n-1"})
 
-        eventually(lambda: selectors.stream_events(("instance", "check")))
+        eventually(lambda: bool(selectors.stream_events(("instance", "check"))))
 
         found = selectors.stream_events(("instance", "check"))
         assert [(event.name, event.data) for event in found] == [(CHECKED, {"nonce": "n-1"})]
