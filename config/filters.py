@@ -1,15 +1,18 @@
 """Filters that refuse what they do not know: a typing error must not return everything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Model, QuerySet
+from django.forms import ChoiceField, Form, ModelChoiceField
 from django_filters import MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
+
+from ledger.bodies import not_known
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView
@@ -36,12 +39,22 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset
+        _name_choices(filterset.form)
         if not filterset.is_valid():
             raise translate_validation(filterset.errors)
         _refuse_misunderstood(request, filterset.form.cleaned_data)
         _to_utc(filterset.form.cleaned_data)
         filtered: QuerySet[Model] = filterset.qs
         return filtered
+
+
+def _name_choices(form: Form) -> None:
+    for field in form.fields.values():
+        # Those of a model are rows: as many as there are, and perhaps not for this caller.
+        if isinstance(field, ChoiceField) and not isinstance(field, ModelChoiceField):
+            choices: Iterable[tuple[Any, Any]] = cast("Any", field.choices)
+            values = ", ".join(str(value) for value, _ in choices if value != "")
+            field.error_messages["invalid_choice"] = f"Say one of: {values}."
 
 
 def _refuse_misunderstood(request: Request, values: dict[str, Any]) -> None:
@@ -66,7 +79,7 @@ def _ignored(
 ) -> Iterator[tuple[str, ErrorDetail]]:
     for name, values in sorted(request.query_params.lists()):
         if name not in known:
-            yield name, ErrorDetail("There is no such parameter here.", code="unknown")
+            yield name, not_known(name, known, what="parameter")
         elif "" in values:
             yield name, ErrorDetail("Give it a value, or leave it out.", code="blank")
         elif len(values) > 1 and name not in several:

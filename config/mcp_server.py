@@ -151,8 +151,8 @@ async def _refuse(send: Send, refusal: DomainError) -> None:
     status = HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.FORBIDDEN
     assert isinstance(refusal, Unauthenticated | Forbidden)
     body = {
-        "type": "about:blank",
-        "title": status.phrase,
+        "type": f"{settings.PROBLEM_DOCS_URL}#{refusal.code}",
+        "title": refusal.code.replace("_", " ").capitalize(),
         "status": status.value,
         "detail": str(refusal),
         "code": refusal.code,

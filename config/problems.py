@@ -9,7 +9,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.permissions import SAFE_METHODS
@@ -71,7 +78,11 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
         "The caller is known, and may not.",
         "Ask an administrator for the permission, or use a key that has it in its scopes.",
     ),
-    "not_found": (HTTPStatus.NOT_FOUND, "There is no such thing, or not for this caller.", ""),
+    "not_found": (
+        HTTPStatus.NOT_FOUND,
+        "There is no such thing, or not for this caller.",
+        "Check the id and the path; what a key may not see is not there for it.",
+    ),
     "method_not_allowed": (
         HTTPStatus.METHOD_NOT_ALLOWED,
         "The address exists, the method does not.",
@@ -195,6 +206,15 @@ def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase
     return None
 
 
+def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return `response`, or the page for it where Django would show the visitor a blank one."""
+    match = request.resolver_match
+    is_of_console = match is not None and match.namespace == "console"
+    if is_of_console and isinstance(response, HttpResponseNotAllowed):
+        return refusals.not_a_page(request, allow=response["Allow"])
+    return response
+
+
 def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], dict[str, str]]:
     status = status_of(type(exc))
     body = _document(request, status=status, code=exc.code, detail=str(exc), hint=exc.hint)
@@ -236,7 +256,9 @@ def _of_api_exception(
         return body, headers
     code = exc.get_codes()
     code = _FRAMEWORK_CODE_OF.get(code, code) if isinstance(code, str) else "malformed"
-    return _body(request, code, status=exc.status_code, detail=str(exc.detail)), headers
+    # What the framework says by default says less than we do.
+    detail = None if str(exc.detail) == str(exc.default_detail) else str(exc.detail)
+    return _body(request, code, status=exc.status_code, detail=detail), headers
 
 
 # DRF's words → ours, where they differ.

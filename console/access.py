@@ -1,31 +1,14 @@
 """Who may open what. Pages about many kinds of things ask for each thing they show."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 
 from events.domain.envelope import Envelope, Stream
 from ledger import authority
 from ledger.capabilities import get as capability
 
-View = Callable[..., HttpResponseBase]
-
-
-def signed_in(view: View) -> View:
-    """Guard a view that checks for itself what its visitor may see."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
-        return view(request, *args, **kwargs)
-
-    guarded.capabilities = {"*": authority.AUTHENTICATED}  # type: ignore[attr-defined]
-    return guarded
+signed_in = authority.requires(authority.AUTHENTICATED)
+"""Guards a view that checks for itself what its visitor may see."""
 
 
 def demand(request: HttpRequest, capability_id: str) -> None:

@@ -86,7 +86,7 @@ ROOMS: dict[str, list[Place]] = {
         Place(
             label="Approvals",
             view="console:approvals",
-            icon="doctor",
+            icon="approvals",
             opens=_to_holders_of("approval.read"),
             counts=_waiting_for,
             counted="approval",
@@ -94,7 +94,7 @@ ROOMS: dict[str, list[Place]] = {
         Place(
             label="Policies",
             view="console:policies",
-            icon="steps",
+            icon="policies",
             opens=_to_holders_of("approval_policy.read"),
         ),
         Place(
@@ -120,11 +120,11 @@ ROOMS: dict[str, list[Place]] = {
         Place(
             label="Document accesses",
             view="console:accesses",
-            icon="seal",
+            icon="key",
             opens=_to_holders_of("document_access.read"),
         ),
     ],
-    "House": [
+    "System": [
         Place(
             label="Doctor",
             view="console:doctor",

@@ -159,8 +159,8 @@ def _doctor(now: datetime) -> Iterator[Figure]:
         yield Figure(
             key="doctor",
             name="Doctor",
-            value="not asked",
-            note="have it look",
+            value="not run yet",
+            note="run it",
             tone="wait",
             url=url,
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from importlib import import_module
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -18,6 +19,7 @@ from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
@@ -315,7 +317,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             holder = holder_of(request)
             if holder.user is None:
-                return redirect_to_login(request.get_full_path())
+                return redirect_to_login(_page_of(request))
             if capability_id != AUTHENTICATED and not holder.holds(capability_id):
                 why = CapabilityMissing(capability_id)
                 recording.denied(capability_id, target_id="", why=why)
@@ -326,6 +328,17 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
         return guarded
 
     return guard
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Return the page to come back to: what a form sent is no page, the one it stood on is."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    referrer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referrer, {request.get_host()}):
+        return "/"
+    page = urlsplit(referrer)
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def public(view: _View) -> _View:

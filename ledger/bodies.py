@@ -1,8 +1,11 @@
 """What requests say, in body and query: what is not understood is refused, never ignored."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 
 def valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
@@ -15,6 +18,18 @@ def valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]
     return dict(asked.validated_data)
 
 
+def not_known(name: str, known: Iterable[str], *, what: str) -> ErrorDetail:
+    """Say that nothing goes by `name`, and what the caller may have meant."""
+    names = sorted(known)
+    if near := get_close_matches(name, names, n=1):
+        says = f"There is no such {what} here; did you mean {near[0]}?"
+    elif names:
+        says = f"There is no such {what} here. There are: {', '.join(names)}."
+    else:
+        says = f"There is no such {what} here, nor any other."
+    return ErrorDetail(says, code="unknown")
+
+
 class Body(serializers.Serializer[Any]):
     """A misspelt optional field must not quietly become its default."""
 
@@ -23,7 +38,7 @@ class Body(serializers.Serializer[Any]):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
                 raise serializers.ValidationError(
-                    {name: ["There is no such field here."] for name in unknown}, code="unknown"
+                    {name: [not_known(name, self.fields, what="field")] for name in unknown}
                 )
             self._refuse_blank_references(data)
         return super().to_internal_value(data)
@@ -57,7 +72,7 @@ class QueryIn(serializers.Serializer[Any]):
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
             raise serializers.ValidationError(
-                {name: ["There is no such parameter here."] for name in unknown}, code="unknown"
+                {name: [not_known(name, self.fields, what="parameter")] for name in unknown}
             )
         # DRF takes "" for a parameter that was left out, as HTML forms mean it.
         blank = sorted(name for name in self.initial_data if self.initial_data[name] == "")

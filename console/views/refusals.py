@@ -14,7 +14,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         status=404,
         title="There is nothing here",
         says="No page and no record has this address, or it is not one that you may see.",
-        remedy="Check the address. If somebody sent it to you, ask them for your permission.",
+        remedy="Check the address. If somebody sent it to you, ask an administrator to let you in.",
     )
 
 
@@ -28,6 +28,19 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         remedy="Ask an administrator for it, or log in with another account.",
         login=True,
     )
+
+
+def not_a_page(request: HttpRequest, *, allow: str) -> HttpResponse:
+    """A form is sent to this address; somebody opened it by its address, or reloaded it."""
+    response = _refusal(
+        request,
+        status=405,
+        title="There is no page at this address",
+        says="It belongs to a button. Nothing was changed.",
+        remedy="Go back to the page that the button is on, and press it there.",
+    )
+    response["Allow"] = allow
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

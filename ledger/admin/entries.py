@@ -1,10 +1,11 @@
 """The entries of the ledger in the admin, to be looked at, with what is around them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,6 +18,15 @@ from ledger.domain.action import Target
 from ledger.models import Entry
 
 TIMELINE_SHOWN = 50
+
+
+class ValuesOnRecord(admin.AllValuesFieldListFilter):
+    """The values there are. Of the empty one Django makes a link without a word."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Return the links of the filter, each with something to read."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "(none)"}
 
 
 @admin.register(Entry)
@@ -40,7 +50,7 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
         "status",
         "action_kind",
         "principal_type",
-        "principal_subtype",
+        ("principal_subtype", ValuesOnRecord),
         "target_type",
         "actor_type",
         "caller_type",
@@ -50,7 +60,7 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
         "mutation__reversal_kind",
         "standing__state",
         "standing__outcome",
-        "disclosure__decision_policy",
+        ("disclosure__decision_policy", ValuesOnRecord),
         "occurred_at",
     ]
     search_fields = [

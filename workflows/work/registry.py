@@ -26,7 +26,7 @@ CRASH_BUDGET = 3
 
 class KindUnknown(Rejected):
     code = "job_kind_unknown"
-    hint = "Name a kind of work that an app of this installation declares in its jobs.py."
+    hint = "GET /api/v1/jobs shows kinds that are in use; apps declare theirs in jobs.py."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no kind of work called {name!r}.", pointer="/name", name=name)

@@ -48,8 +48,10 @@ function treeNode({ entries, isList, start, end, depth }) {
   entries.forEach(([key, child], index) => {
     const line = document.createElement("div");
     if (!isList) line.append(span("key", visible(JSON.stringify(key))), ": ");
-    line.append(nodeOf(child, depth + 1));
-    if (index < entries.length - 1) line.append(",");
+    const node = nodeOf(child, depth + 1);
+    line.append(node);
+    // A tree is a block: the comma belongs behind its last brace, not on a line of its own.
+    if (index < entries.length - 1) (node.matches("details") ? node : line).append(",");
     inside.append(line);
   });
   details.append(summary, inside, end);

@@ -16,7 +16,7 @@ export function startKeys(root) {
   let goSince = -Infinity;
 
   root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
+    if (event.key === "Escape") leave(event.target);
     if (isTyping(event)) return;
     if (performance.now() - goSince < GO_WITHIN_MS && PLACES[event.key]) {
       location.assign(PLACES[event.key]);
@@ -26,6 +26,14 @@ export function startKeys(root) {
     goSince = event.key === "g" ? performance.now() : -Infinity;
     if (act(event.key, { root, help })) event.preventDefault();
   });
+}
+
+function leave(element) {
+  if (element.matches?.("[data-search]")) element.blur();
+  const opened = element.closest?.("details.action[open]");
+  if (!opened) return;
+  opened.open = false;
+  opened.querySelector("summary").focus();
 }
 
 function act(key, { root, help }) {

@@ -217,6 +217,11 @@ class TestBody:
             ("/parts/3", "invalid"),
         }
 
+    def test_says_what_a_field_may_be_called_that_there_is_not(self, client: APIClient) -> None:
+        [error] = problem(client.post(URL, {"name": "bolt", "part": []}))["errors"]
+
+        assert error["detail"] == "There is no such field here; did you mean parts?"
+
     def test_says_null_where_it_means_null(self, client: APIClient) -> None:
         blank = client.post(URL, {"name": "bolt", "maker": ""})
         null = client.post(URL, {"name": "bolt", "maker": None})
@@ -272,6 +277,27 @@ class TestQuery:
         assert answer.status_code == 400
         [error] = problem(answer)["errors"]
         assert error["parameter"] == parameter
+
+    @pytest.mark.parametrize(
+        ("query", "detail"),
+        [
+            ("sise=big", "There is no such parameter here; did you mean size?"),
+            (
+                "colour=red",
+                (
+                    "There is no such parameter here. "
+                    "There are: at_least, cursor, is_big, page_size, since, size."
+                ),
+            ),
+            ("size=huge", "Say one of: big, small."),
+        ],
+    )
+    def test_that_means_nothing_is_told_what_would(
+        self, client: APIClient, query: str, detail: str
+    ) -> None:
+        [error] = problem(client.get(f"{URL}?{query}"))["errors"]
+
+        assert error["detail"] == detail
 
     def test_may_say_a_time_with_an_offset_that_postgresql_does_not_know(
         self, client: APIClient

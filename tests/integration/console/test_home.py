@@ -27,7 +27,7 @@ class TestHome:
         }
         assert figures["workers"]["value"] == "1"
         assert figures["letters"]["note"] == "nothing waits for you"
-        assert figures["doctor"]["value"] == "not asked"
+        assert figures["doctor"]["value"] == "not run yet"
 
     def test_counts_starts_by_their_state(self, visitor: Visitor) -> None:
         found = visitor("flow.read").get("/figures").json()["states"]
@@ -76,7 +76,7 @@ class TestDoctor:
 
         after = client.post("/doctor", follow=True).content.decode()
 
-        assert "It has not looked yet" in before
+        assert "It has not run yet" in before
         assert "The doctor looked again" in after
         assert "every stream is gapless from 1" in after
         assert Checkup.objects.count() == 1

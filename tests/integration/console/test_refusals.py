@@ -26,6 +26,31 @@ class TestRefusals:
         assert response.status_code == 403
         assert "<script>alert(1)" not in response.content.decode()
 
+    @pytest.mark.parametrize("address", ["/flows/start", "/logout/"])
+    def test_an_address_of_a_button_says_that_it_is_no_page(
+        self, admin_client: Client, address: str
+    ) -> None:
+        response = admin_client.get(address)
+
+        assert response.status_code == 405
+        assert "POST" in response["Allow"]
+        assert "It belongs to a button" in response.content.decode()
+
+    @pytest.mark.parametrize(
+        ("referrer", "next_page"),
+        [
+            ("http://testserver/jobs/7?tab=log", "/jobs/7%3Ftab%3Dlog"),
+            ("http://elsewhere.example/jobs/7", "/"),
+            ("", "/"),
+        ],
+    )
+    def test_a_form_sent_after_the_session_leads_back_to_its_page(
+        self, client: Client, referrer: str, next_page: str
+    ) -> None:
+        response = client.post("/ledger/seals/export", HTTP_REFERER=referrer)
+
+        assert response["Location"] == f"/login/?next={next_page}"
+
     def test_a_form_without_its_token_is_told_to_reload(self) -> None:
         client = Client(enforce_csrf_checks=True)
 

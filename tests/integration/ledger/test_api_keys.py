@@ -109,13 +109,8 @@ class TestIssueApiKey:
 
         [name] = smuggled
         assert answer.status_code == 400
-        assert answer.json()["errors"] == [
-            {
-                "detail": "There is no such field here.",
-                "code": "unknown",
-                "pointer": f"/{name}",
-            }
-        ]
+        [error] = answer.json()["errors"]
+        assert (error["code"], error["pointer"]) == ("unknown", f"/{name}")
         assert not ApiKey.objects.filter(name="Till").exists()
 
 

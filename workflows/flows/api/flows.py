@@ -94,7 +94,7 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     @extend_schema(responses=FlowDetailOut, parameters=[FLOW_ID, AtIn])
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show a flow as it is, or `?at=` a sequence as it was, and why it is waiting."""
-        return answer(pk, **valid(AtIn, request.query_params.dict()))
+        return answer(pk, **valid(AtIn, request.query_params))
 
     @extend_schema(responses=FlowEventsOut, parameters=[FLOW_ID])
     @action(detail=True, pagination_class=None, filter_backends=[])

@@ -1,11 +1,11 @@
 """The shapes of steps, plans and flows in our own API."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from ledger.bodies import Body, QueryIn
 from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
@@ -14,18 +14,6 @@ from workflows.flows.occasions import Occasion, standings
 from workflows.work.domain.timing import Missed
 
 TIMEOUT_MS_MAX = 366 * 86_400_000
-
-
-class StrictIn(serializers.Serializer[Any]):
-    """A body in which nothing is ignored."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
-        if unknown:
-            raise serializers.ValidationError(
-                {name: ["There is no such member here."] for name in unknown}, code="unknown"
-            )
-        return super().to_internal_value(data)
 
 
 class InitField(serializers.DictField):
@@ -44,7 +32,7 @@ class StepsOut(serializers.Serializer[Any]):
     results = StepOut(many=True)
 
 
-class PlanIn(StrictIn):
+class PlanIn(Body):
     goals = serializers.ListField(child=serializers.CharField(), min_length=1)
     init = InitField(default=dict)
 
@@ -71,13 +59,13 @@ class PlanOut(serializers.Serializer[Any]):
     )
 
 
-class OptionsIn(StrictIn):
+class OptionsIn(Body):
     timeout_ms = serializers.IntegerField(required=False, min_value=1, max_value=TIMEOUT_MS_MAX)
     compensate = serializers.BooleanField(required=False)
     concurrency_key = serializers.CharField(required=False, max_length=200)
 
 
-class FlowIn(StrictIn):
+class FlowIn(Body):
     id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX)
     goals = serializers.ListField(child=serializers.CharField(), min_length=1)
     init = InitField(default=dict)
@@ -85,7 +73,7 @@ class FlowIn(StrictIn):
     options = OptionsIn(default=dict)
 
 
-class MaybeBecauseIn(StrictIn):
+class MaybeBecauseIn(Body):
     reason = serializers.CharField(
         max_length=REASON_CHARS_MAX, default="", allow_blank=True, help_text="Kept in the ledger."
     )
@@ -97,7 +85,7 @@ class ForkIn(MaybeBecauseIn):
     init = InitField(default=dict, help_text="Replaces values of the original.")
 
 
-class BecauseIn(StrictIn):
+class BecauseIn(Body):
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)
 
 
@@ -115,7 +103,7 @@ class RetryIn(MaybeBecauseIn):
     token = serializers.UUIDField(help_text="Of the item that waits for its retry.")
 
 
-class AtIn(StrictIn):
+class AtIn(QueryIn):
     at = serializers.IntegerField(
         required=False, min_value=1, help_text="Show the flow as it was after this sequence."
     )
@@ -144,12 +132,12 @@ class FlowOut(serializers.ModelSerializer[FlowSummary]):
         read_only_fields = fields
 
 
-class ConditionIn(StrictIn):
+class ConditionIn(Body):
     language = serializers.ChoiceField(choices=["jpath", "ale", "cel", "lua"])
     script = serializers.CharField(help_text="Sees the event's data as `value`.")
 
 
-class StartIn(StrictIn):
+class StartIn(Body):
     """Exactly one of `cron` and `event`."""
 
     goals = serializers.ListField(child=serializers.CharField(), min_length=1)
@@ -264,7 +252,7 @@ class OccasionOut(serializers.Serializer[Any]):
         return line.flow.status if line.flow is not None else None
 
 
-class OccasionsIn(StrictIn):
+class OccasionsIn(QueryIn):
     before = serializers.IntegerField(
         required=False, min_value=1, help_text="Show what was before this sequence."
     )

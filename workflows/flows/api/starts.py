@@ -73,7 +73,7 @@ class FlowStartViewSet(
     @action(detail=True, pagination_class=None, filter_backends=[])
     def occasions(self, request: Request, pk: str) -> Response:
         """Show what became of its occasions: flows, refusals, missed slots; the newest first."""
-        asked = valid(OccasionsIn, request.query_params.dict())
+        asked = valid(OccasionsIn, request.query_params)
         found = occasions.occasions(self.get_object().name, **asked)
         return Response(OccasionsOut({"results": found.lines, "older": found.older}).data)
 
