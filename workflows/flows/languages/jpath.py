@@ -4,14 +4,18 @@ Regular expressions run on RE2, in time linear in the text whatever the pattern.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import re2
 from jsonpath import JSONPathEnvironment, JSONPathError
+from jsonpath.filter import BaseExpression, FilterQuery
 from jsonpath.function_extensions import ExpressionType, FilterFunction
+from jsonpath.match import JSONPathMatch
 from jsonpath.path import JSONPath
+from jsonpath.selectors import Filter
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
@@ -21,6 +25,9 @@ SOURCE_CHARS_MAX = 64 << 10
 MATCHES_MAX = 100_000
 _PATHS_MAX = 10_240
 
+
+# Only what visits members without naming them minds their order.
+_VISITS = re.compile(r"[*?]|\.\.")
 
 # What stands before a dot without being one: an escaped character, or a class with its dots.
 _DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
@@ -51,6 +58,64 @@ class _Regex(FilterFunction):
         return found is not None
 
 
+class _Node(JSONPathMatch):
+    """A node that looks at the clock as it is made, and is not told where it is.
+
+    The library writes the path of every node that it visits, which nobody here asks for.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, **parts: Any) -> None:
+        allowance.tick()
+        super().__init__(**parts)
+
+    def new_child(self, obj: object, key: int | str) -> JSONPathMatch:
+        return _Node(
+            filter_context=self._filter_context,
+            obj=obj,
+            parent=self,
+            parts=(key,),
+            path="",
+            root=self.root,
+        )
+
+    def add_child(self, *children: JSONPathMatch) -> None:
+        """Keep no list of them: nobody reads it."""
+
+
+class _Path(JSONPath):
+    """A path that makes such nodes."""
+
+    __slots__ = ()
+
+    def finditer(self, data: Any, *, filter_context: Any = None) -> Iterable[JSONPathMatch]:
+        root = _Node(
+            filter_context=filter_context or {}, obj=data, parent=None, path="", parts=(), root=data
+        )
+        nodes: Iterable[JSONPathMatch] = (root,)
+        for segment in self.segments:
+            nodes = segment.resolve(nodes)
+        return nodes
+
+
+def _own(path: JSONPath) -> _Path:
+    """Return a path of the library as one of ours, with the queries within its filters."""
+    for segment in path.segments:
+        for selector in segment.selectors:
+            if isinstance(selector, Filter):
+                _take_over(selector.expression)
+    return _Path(env=path.env, segments=path.segments)
+
+
+def _take_over(expression: BaseExpression) -> None:
+    if isinstance(expression, FilterQuery):
+        expression.path = _own(expression.path)
+        return
+    for part in expression.children():
+        _take_over(part)
+
+
 _environment = JSONPathEnvironment(strict=True)
 _environment.function_extensions["match"] = _Regex(is_whole=True)
 _environment.function_extensions["search"] = _Regex(is_whole=False)
@@ -73,9 +138,9 @@ def find(
     :raises ScriptFailed: if it cannot be followed.
     """
     try:
-        path = _compiled(source)
-        with allowance.watched("jpath", seconds, package="jsonpath"):
-            matches = path.finditer(_sorted(document))
+        path, visits = _compiled(source)
+        with allowance.spending("jpath", seconds):
+            matches = path.finditer(_sorted(document) if visits else document)
             found = [match.obj for match in islice(matches, MATCHES_MAX + 1)]
     except (ScriptBroken, JSONPathError) as error:
         raise ScriptFailed(str(error)) from error
@@ -98,7 +163,8 @@ def value(source: str, document: Any, *, seconds: float = allowance.CONDITION_SE
 
 
 @lru_cache(maxsize=_PATHS_MAX)
-def _compiled(source: str) -> JSONPath:
+def _compiled(source: str) -> tuple[_Path, bool]:
+    """Return the path, and whether it visits members without naming them."""
     for candidate in (source, f"$[?{source}]"):
         if len(source) > SOURCE_CHARS_MAX or source != source.strip() or not source:
             break
@@ -108,12 +174,13 @@ def _compiled(source: str) -> JSONPath:
         except (JSONPathError, RecursionError, allowance.TookTooLong):
             continue
         if isinstance(compiled, JSONPath):
-            return compiled
+            return _own(compiled), bool(_VISITS.search(candidate))
     raise ScriptBroken(f"jpath compile error: {source}")
 
 
 def _sorted(document: Any) -> Any:
     """Return `document` with its members in the order in which a wildcard visits them."""
+    allowance.tick()
     match document:
         case dict():
             return {key: _sorted(document[key]) for key in sorted(document)}

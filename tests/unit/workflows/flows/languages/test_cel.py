@@ -6,7 +6,8 @@ import pytest
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.languages import LANGUAGES, compile_script
 
 GIVEN = {"order": {"total": 3, "price": 2.5, "lines": [1, 2]}}
 
@@ -35,6 +36,41 @@ class TestCel:
 
         assert found == (value if isinstance(value, dict) else {"result": value})
 
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("order.lines[0] + order.lines[1]", 3),
+            ("order.lines == [1, 2]", True),
+            ("order.lines + [3]", [1, 2, 3]),
+            ("order == {'total': 3, 'price': 2.5, 'lines': [1, 2]}", True),
+            ("type(order) == map && type(order.lines) == list", True),
+            ("'total' in order && 2 in order.lines && !(7 in order.lines)", True),
+            ("size(order.lines) + 'é'.size()", 3),
+            ("has(order.total) && !has(order.sum) && !has(nobody.name)", True),
+            ("order.lines.filter(i, i > 1).map(i, i * 10)", [20]),
+            ("order.lines.map(i, i > 1, i * 10)", [20]),
+            ("order.lines.map(i, order.lines.map(j, i * j))", [[1, 2], [2, 4]]),
+            ("order.lines.exists(order, order == 2) && .order.total == 3", True),
+            ("order.lines.exists_one(i, i == 1)", True),
+            ("order.lines.reduce(sum, i, 0, sum + i)", 3),
+            ("order.lines.min()", 1),
+            ("order.map(key, key)", ["total", "price", "lines"]),
+            ("nobody && false || true", True),
+            ("order.lines.exists(i, nobody || i == 2)", True),
+            ("order.total > 2 ? 'many' : nobody", "many"),
+            ("'abc'.matches('^a.c$') && 'abc'.contains('b')", True),
+            ("timestamp('2026-01-02T03:04:05Z') + duration('1h')", "2026-01-02T04:04:05Z"),
+        ],
+    )
+    def test_reads_what_it_is_given(self, text: str, value: Any) -> None:
+        assert cel(text) == value
+
+    def test_has_an_answer_about_thousands_of_items(self) -> None:
+        orders = [{"number": number, "lines": [1, 2]} for number in range(5_000)]
+        script = Script(language="cel", text="orders.exists(o, o.number > 4998 && o.lines[0] == 1)")
+
+        assert LANGUAGES.holds(script, {"orders": orders})
+
     def test_gives_an_object_as_the_outputs(self) -> None:
         script = Script(language="cel", text="{'sum': order.total, 'of': order}")
 
@@ -61,6 +97,21 @@ class TestCel:
             ("order.nothing", "no such member in mapping: 'nothing'"),
             ("nobody", "undeclared reference to 'nobody'"),
             ("1 / 0", "modulus or divide by zero"),
+            ("order.lines[2]", "invalid_argument"),
+            ("order['nothing']", "no such key"),
+            ("order.total.size()", "found no matching overload for 'size' applied to '(int)'"),
+            (
+                "order.total == 'x'",
+                "found no matching overload for '_==_' applied to '(int, string)'",
+            ),
+            ("1 + true", "found no matching overload for '_+_' applied to '(int, bool)'"),
+            ("order.total ? 1 : 2", "found no matching overload for '_?_:_' applied to '(int)'"),
+            ("order.lines.all(i, i.x > 0)", "int has no members: 'x'"),
+            ("order.total.map(i, i)", "int has no items"),
+            ("vanish(1)", "undeclared reference to 'vanish'"),
+            ("'a'.matches('(')", "match error"),
+            ("{'a': 1, 'a': 2}", "duplicate key: a"),
+            ("9223372036854775807 + 1", "return error for overflow"),
             ("'\\u0000'", "result has text with a NUL or a lone surrogate"),
         ],
     )
@@ -69,3 +120,18 @@ class TestCel:
             cel(text)
 
         assert str(failed.value) == f"cel execution error\n{reason}"
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("order.lines.map(1, 2)", "a macro names its variable first"),
+            ("order.lines.all(i)", "a macro takes 2 arguments"),
+            ("has(order, order)", "has() takes one argument"),
+            ("order{}", "there are no message types"),
+        ],
+    )
+    def test_is_refused_where_it_is_no_program(self, text: str, reason: str) -> None:
+        with pytest.raises(ScriptBroken) as broken:
+            compile_script(Script(language="cel", text=text), ("order",))
+
+        assert str(broken.value) == f"cel compile error: {reason}"

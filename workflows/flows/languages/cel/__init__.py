@@ -7,13 +7,17 @@ times as RFC 3339, durations in seconds, types by their names.
 import base64
 import math
 import sys
-from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import allowance
+from workflows.flows.languages.cel.refusals import NoProgram, Unanswered
+
+if TYPE_CHECKING:
+    from workflows.flows.languages.cel.program import Program
 
 SOURCE_CHARS_MAX = 4_000
 """Its parser takes 20 µs for a token, and must not be interrupted: it prints what it had."""
@@ -38,30 +42,26 @@ def evaluate(
     :raises TookTooLong: if it takes more of the processor than it may.
     :raises ScriptFailed: if it has none.
     """
-    # Half a second to load, and most installations never do.
-    from celpy.adapter import json_to_cel  # noqa: PLC0415
-    from celpy.evaluation import CELEvalError  # noqa: PLC0415
-
     try:
         program = _compiled(source)
-        with allowance.watched("cel", seconds, package="celpy"):
-            activation = {name: json_to_cel(value) for name, value in arguments.items()}
-            return _plain(program.evaluate(activation), 0)
-    except CELEvalError as error:
-        # What else it carries are names of Python.
-        reason = str(error.args[0]).partition(" (in activation")[0]
-        raise ScriptFailed(f"cel execution error\n{reason}") from error
-    except (ScriptBroken, ValueError, TypeError) as error:
+        with allowance.spending("cel", seconds):
+            return _plain(program.evaluate(dict(arguments)), 0)
+    except (ScriptBroken, Unanswered, ValueError, TypeError) as error:
         raise ScriptFailed(f"cel execution error\n{error}") from error
     except RecursionError as error:
         raise ScriptFailed("cel execution error\nnested too deep") from error
 
 
-def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911 (one branch per type)
-    from celpy import celtypes  # noqa: PLC0415
+def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911, PLR0912 (one branch per type)
+    from celpy import celtypes  # noqa: PLC0415 (half a second to load, and few ever do)
 
+    from workflows.flows.languages.cel.given import GivenList, GivenMap  # noqa: PLC0415
+
+    allowance.tick()
     if depth > DEPTH_MAX:
         raise ValueError("nested too deep")
+    if isinstance(found, GivenList | GivenMap):
+        return found.raw()
     match found:
         case None:
             return None
@@ -107,46 +107,21 @@ def _text(text: str) -> str:
     return text
 
 
-_COMPARING = ("_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_")
-_RECKONING = ("_+_", "_-_", "_*_", "_/_")
-
-
-@cache
-def _operators() -> dict[str, Callable[[Any, Any], Any]]:
-    """Return the operators, of which each takes an integer beside a double for a double.
-
-    The language compares numbers of all types. JSON has one type of number, so what a script
-    is given says nothing about the type that its author had in mind.
-    """
-    from celpy import celtypes, evaluation  # noqa: PLC0415
-
-    def lenient(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def operator(left: Any, right: Any) -> Any:
-            kinds = {type(left), type(right)}
-            if celtypes.DoubleType in kinds and kinds & {celtypes.IntType, celtypes.UintType}:
-                left, right = celtypes.DoubleType(left), celtypes.DoubleType(right)
-            found = operate(left, right)
-            if isinstance(found, str | bytes | list):
-                allowance.made(len(found))
-            return found
-
-        return operator
-
-    known = evaluation.base_functions
-    return {name: lenient(known[name]) for name in (*_COMPARING, *_RECKONING)}
-
-
 @lru_cache(maxsize=_PROGRAMS_MAX)
-def _compiled(source: str) -> Any:
-    import celpy  # noqa: PLC0415
-    from celpy.celparser import CELParseError  # noqa: PLC0415
+def _compiled(source: str) -> "Program":
+    # Half a second to load, and most installations never do.
+    from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415
+
+    from workflows.flows.languages.cel import macros  # noqa: F401, PLC0415 (registers them)
+    from workflows.flows.languages.cel.program import Program  # noqa: PLC0415
 
     if len(source) > SOURCE_CHARS_MAX:
         raise ScriptBroken(f"script too long: more than {SOURCE_CHARS_MAX} characters")
-    environment = celpy.Environment()
     try:
-        return environment.program(environment.compile(source), functions=_operators())
+        return Program(CELParser().parse(source))
     except CELParseError as error:
         raise ScriptBroken(f"cel compile error: {str(error).splitlines()[0]}") from error
+    except NoProgram as error:
+        raise ScriptBroken(f"cel compile error: {error}") from error
     except RecursionError as error:
         raise ScriptBroken("cel compile error: nested too deep") from error
