@@ -4,22 +4,40 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from events.domain.envelope import Envelope, Stream
-from ledger import authority
+from ledger import authority, recording
 from ledger.capabilities import get as capability
+from ledger.domain.capability import CapabilityMissing
 
 signed_in = authority.requires(authority.AUTHENTICATED)
 """Guards a view that checks for itself what its visitor may see."""
 
 
 def demand(request: HttpRequest, capability_id: str) -> None:
+    """Go on only if the visitor holds the capability over everything.
+
+    :raises PermissionDenied: if not; the page says what the capability is for, and the ledger
+        that somebody tried, if it is grave.
+    """
+    _go_on_if(authority.holds(request, capability_id), capability_id)
+
+
+def demand_somewhere(request: HttpRequest, capability_id: str) -> None:
     """Go on only if the visitor holds the capability over everything, or over something.
 
-    :raises PermissionDenied: if not; the page says what the capability is for.
+    For pages that show of each thing only what is visible to them (`authority.visible`).
+
+    :raises PermissionDenied: as `demand` does.
     """
-    if not authority.holder_of(request).holds_somewhere(capability_id):
-        raise PermissionDenied(
-            f"It asks for the permission “{capability_id}”: {capability(capability_id).meaning}"
-        )
+    _go_on_if(authority.holder_of(request).holds_somewhere(capability_id), capability_id)
+
+
+def _go_on_if(is_held: bool, capability_id: str) -> None:  # noqa: FBT001 (read where it is asked)
+    if is_held:
+        return
+    recording.denied(capability_id, target_id="", why=CapabilityMissing(capability_id))
+    raise PermissionDenied(
+        f"It asks for the permission “{capability_id}”: {capability(capability_id).meaning}"
+    )
 
 
 def streams_to_show(request: HttpRequest, wanted: Stream | None) -> list[Stream]:

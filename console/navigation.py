@@ -22,6 +22,13 @@ def _to_staff(request: HttpRequest) -> bool:
 
 def _to_holders_of(capability_id: str) -> Opens:
     def opens(request: HttpRequest) -> bool:
+        return authority.holds(request, capability_id)
+
+    return opens
+
+
+def _to_holders_somewhere_of(capability_id: str) -> Opens:
+    def opens(request: HttpRequest) -> bool:
         return authority.holder_of(request).holds_somewhere(capability_id)
 
     return opens
@@ -109,13 +116,13 @@ ROOMS: dict[str, list[Place]] = {
             label="Bookings",
             view="console:bookings",
             icon="bookings",
-            opens=_to_holders_of("booking.read"),
+            opens=_to_holders_somewhere_of("booking.read"),
         ),
         Place(
             label="Invoices",
             view="console:invoices",
             icon="invoices",
-            opens=_to_holders_of("invoice.read"),
+            opens=_to_holders_somewhere_of("invoice.read"),
         ),
         Place(
             label="Document accesses",

@@ -37,9 +37,11 @@ def needing(capability_id: str) -> Callable[[F], F]:
 def demand(request: HttpRequest, capability_id: str) -> None:
     """Go on only if the visitor holds the capability; for pages of the admin of their own.
 
-    :raises PermissionDenied: if not; a refusal of ours would be a fault of the page.
+    :raises PermissionDenied: if not, which is on record if it is grave; a refusal of ours would
+        be a fault of the page.
     """
     if not authority.holds(request, capability_id):
+        recording.denied(capability_id, target_id="", why=CapabilityMissing(capability_id))
         raise PermissionDenied(f"It asks for the permission “{capability_id}”.")
 
 

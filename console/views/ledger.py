@@ -56,7 +56,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "is_late": standing.lag_seconds > conf.SEAL_LAG_S_MAX,
         "rows": [_looked(each, before) for each, before in _with_those_before(rows, shown)],
         "witnesses": _distances(standing.checkpoint),
-        "may_export": authority.holder_of(request).holds_somewhere("ledger.export"),
+        "may_export": authority.holds(request, "ledger.export"),
         **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
     }
     return render(request, "console/ledger/seals.html", context, status=400 if form.errors else 200)

@@ -186,4 +186,4 @@ def _policy(policy_id: UUID) -> ApprovalPolicyVersion:
 
 
 def _may(request: HttpRequest, verb: str) -> bool:
-    return authority.holder_of(request).holds_somewhere(f"approval_policy.{verb}")
+    return authority.holds(request, f"approval_policy.{verb}")

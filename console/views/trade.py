@@ -12,7 +12,7 @@ from django.shortcuts import render
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Chargeback, Invoice
-from console.access import demand, signed_in
+from console.access import demand_somewhere, signed_in
 from console.feeds import Feed, feed
 from console.forms import TradeFilters
 from console.tabs import Tab, tab_of
@@ -27,7 +27,7 @@ ROWS = 50
 @signed_in
 def bookings(request: HttpRequest) -> HttpResponse:
     """Show the newest bookings that fit the filters."""
-    demand(request, "booking.read")
+    demand_somewhere(request, "booking.read")
     rows = authority.visible(Booking.objects.all(), request, "booking.read")
     return _listing(request, rows, kind="booking", states=list(Status))
 
@@ -35,7 +35,7 @@ def bookings(request: HttpRequest) -> HttpResponse:
 @signed_in
 def invoices(request: HttpRequest) -> HttpResponse:
     """Show the newest invoices that fit the filters."""
-    demand(request, "invoice.read")
+    demand_somewhere(request, "invoice.read")
     rows = authority.visible(Invoice.objects.select_related("booking"), request, "invoice.read")
     return _listing(request, rows, kind="invoice", states=list(InvoiceStatus))
 
