@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import connection
 
+from events import triggers
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 
 
@@ -106,6 +107,12 @@ def resolutions_return_what_was_taken() -> list[str]:
         f"chargeback {row[0]} of {row[4]} is {row[1]}: {row[2]} returned, {row[3]} beyond"
         for row in found
     ]
+
+
+@check("commerce-triggers", "the triggers that keep the money together are there and awake")
+def triggers_are_awake() -> list[str]:
+    lost = triggers.lost("commerce_")
+    return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 
 @check("commerce-credit-notes", "credit notes never exceed their invoice, nor refunds their note")

@@ -3,7 +3,7 @@
 from django.db import connection
 from django.utils import timezone
 
-from events import doctor
+from events import doctor, triggers
 from ledger import boundaries, conf, drift, refolding, remarks, seals, soundness, witnesses
 from ledger.models import Checkpoint, Remark
 
@@ -19,16 +19,6 @@ SELECT e.id FROM ledger_entry e
  ORDER BY e.occurred_at, e.id
 """
 
-_ASLEEP = """
-SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
- WHERE t.tgname IN ('ledger_change_is_noted', 'ledger_change_is_on_record',
-                    'ledger_entry_keeps_its_rules', 'ledger_mutation_keeps_its_rules',
-                    'ledger_payload_only_fades', 'ledger_subject_key_only_ends',
-                    'ledger_remark_only_fades', 'ledger_delegation_reason_only_fades')
-   AND t.tgenabled <> 'O'
- ORDER BY c.relname, t.tgname
-"""
-
 
 @doctor.check("I12", "every entry is whole, and nothing accountable can change without one")
 def entries_and_changes_go_together() -> list[str]:
@@ -38,9 +28,8 @@ def entries_and_changes_go_together() -> list[str]:
         found = [f"entry {id_} is not what its digest says" for (id_,) in cursor.fetchall()]
         cursor.execute(_WITHOUT_DETAIL)
         found += [f"entry {id_} has no detail" for (id_,) in cursor.fetchall()]
-        cursor.execute(_ASLEEP)
-        found += [f"{table}: the trigger {name} sleeps" for table, name in cursor.fetchall()]
-    return found
+    lost = triggers.lost("ledger_")
+    return found + [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 
 REMARKS_REREAD = 1_000

@@ -45,6 +45,10 @@ DAMAGE: Damage = {
             "UPDATE commerce_chargebackresolution SET surplus_cents = surplus_cents + 1"
         ),
     ),
+    "a trigger": (
+        invariants.triggers_are_awake,
+        "DROP TRIGGER commerce_refund_is_covered ON commerce_refund",
+    ),
     "seats left": (
         invariants.seats_add_up,
         "UPDATE commerce_slot SET remaining = remaining - 1",

@@ -1,7 +1,7 @@
 import pytest
 from django.db import connection, transaction
 
-from events import context
+from events import context, triggers
 from events.domain.principal import SYSTEM
 from ledger import disclosing, doctor
 from ledger.domain.action import Action, Kind, Read, Target
@@ -39,13 +39,29 @@ class TestTheLedger:
 
         assert doctor.entries_and_changes_go_together() == [f"entry {entry_id} has no detail"]
 
-    def test_shows_a_trigger_that_sleeps(self) -> None:
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "ALTER TABLE ledger_apikey DISABLE TRIGGER ledger_change_is_on_record",
+            "DROP TRIGGER ledger_change_is_on_record ON ledger_apikey",
+        ],
+    )
+    def test_shows_a_trigger_that_sleeps_or_is_gone(self, statement: str) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE ledger_apikey DISABLE TRIGGER ledger_change_is_on_record")
+            cursor.execute(statement)
 
         assert doctor.entries_and_changes_go_together() == [
-            "ledger_apikey: the trigger ledger_change_is_on_record sleeps"
+            "ledger_apikey: the trigger ledger_change_is_on_record sleeps, or is gone"
         ]
+
+    def test_knows_every_trigger_that_is_there(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal"
+            )
+            there = set(cursor.fetchall())
+
+        assert triggers.made() == there
 
 
 def tamper(*statements: str) -> None:
