@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.domain.action import REASON_CHARS_MAX, Proof
+from ledger.domain.action import Proof
 from ledger.domain.payload import SALT_BYTES, commitment
 from ledger.models import Remark
 
@@ -33,8 +33,10 @@ class Worded:
 
 
 def prepare(text: str) -> Worded | None:
-    """Salt and commit to what somebody wrote; None if that is nothing."""
-    text = text[:REASON_CHARS_MAX]
+    """Salt and commit to all that somebody wrote; None if that is nothing.
+
+    How much people may write is for the edges to say; what a peer said is kept as it said it.
+    """
     return Worded(text=text, salt=secrets.token_bytes(SALT_BYTES)) if text else None
 
 

@@ -3,7 +3,6 @@
 from django.db import models
 from django.db.models import Q
 
-from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.erasure import ERASED
 from ledger.models.entries import Entry
 
@@ -15,7 +14,7 @@ class Remark(models.Model):
         Entry, primary_key=True, on_delete=models.PROTECT, related_name="remark"
     )
     # Null once it was taken away.
-    text = models.CharField(max_length=REASON_CHARS_MAX, null=True)  # noqa: DJ001
+    text = models.TextField(null=True)  # noqa: DJ001
     # Keys the digest, and goes with the text: what is left confirms no guess.
     salt = models.BinaryField(null=True)
     erased_at = models.DateTimeField(null=True, blank=True)

@@ -121,7 +121,7 @@ def _is_sound(tmp_path: Path) -> None:
     sequence_once()
     out.write_bytes(b"".join(exporting.export_run()))
     assert verifier.verify(str(out)).entries == Entry.objects.count()
-    assert [each for each in doctor.run() if not each.is_healthy] == []
+    assert doctor_is_content()
 
 
 def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> None:
@@ -133,6 +133,19 @@ def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> 
     assert remark.salt is not None
     assert said["reason_digest"] == commitment(bytes(remark.salt), b"Because of the rain")
     assert "reason_digest" not in json.loads(bytes(acted("").body))
+
+
+def test_a_reason_is_kept_whole_however_much_a_peer_said(clerk: None) -> None:
+    said = "The bank said no. " * 100
+
+    entry = acted(said)
+
+    assert entry.reason == said
+    assert doctor_is_content()
+
+
+def doctor_is_content() -> bool:
+    return [each.id for each in doctor.run() if not each.is_healthy] == []
 
 
 def test_the_doctor_finds_a_reason_that_was_replaced(clerk: None) -> None:
