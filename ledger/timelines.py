@@ -77,6 +77,12 @@ def reads_of(targets: Iterable[Target], policies: Iterable[str]) -> QuerySet[Ent
     return looks.filter(disclosure__decision_policy__in=list(policies))
 
 
+def target_of(entry_id: UUID) -> Target:
+    """Return what an entry is about."""
+    entry = Entry.objects.only("target_type", "target_id").get(pk=entry_id)
+    return Target(type=entry.target_type, id=entry.target_id)
+
+
 def last_of(actions: Mapping[Target, str]) -> UUID | None:
     """Return the newest entry of those that say that each target had its action done."""
     found = Q(pk=None)

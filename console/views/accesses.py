@@ -91,18 +91,17 @@ def revoke(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     if not form.is_valid():
         return _page(request, access, revoking=form, status=400)
     reason = form.cleaned_data["reason"]
-    return _done(
-        request,
-        access,
-        lambda: document_access.revoke_document_access(access_id=access.pk, reason=reason),
-        told="The access is revoked: the next look is refused.",
-    )
+
+    def act() -> object:
+        return document_access.revoke_document_access(access_id=access.pk, reason=reason).pk
+
+    return _done(request, access, act, told="The access is revoked: the next look is refused.")
 
 
 @signed_in
 @require_POST
 def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
-    """Take a revocation back, exactly as it was shown."""
+    """Take a revocation back, exactly as it was shown, and show the access granted anew."""
     demand(request, REVERSES)
     access = _one(access_id)
     form = UndoForm(request.POST)
@@ -112,24 +111,26 @@ def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     if entry_id is None:
         raise Http404
     asked = form.cleaned_data
-    return _done(
-        request,
-        access,
-        lambda: reversals.execute_reversal(
+
+    def act() -> object:
+        done = reversals.execute_reversal(
             entry_id=entry_id,
             holder=authority.holder_of(request),
             token=asked["token"],
             reason=asked["reason"],
-        ),
-        told="The revocation is undone.",
-    )
+        )
+        return timelines.target_of(done.reversal_id).id
+
+    return _done(request, access, act, told="The revocation is undone: this is its access anew.")
 
 
 def _done(
     request: HttpRequest, access: DocumentAccess, act: Callable[[], object], *, told: str
 ) -> HttpResponseBase:
+    """Do it, and show the access whose id it returns; if it was refused, the one it was about."""
+    shown: object = access.pk
     try:
-        act()
+        shown = act()
     except ApprovalRequired as required:
         messages.warning(request, "Somebody else has to agree first.")
         return redirect("console:approval", required.approval.pk)
@@ -137,7 +138,7 @@ def _done(
         messages.error(request, f"{refusal} {refusal.hint}".strip())
     else:
         messages.success(request, told)
-    return redirect("console:access", access.pk)
+    return redirect("console:access", shown)
 
 
 def _page(

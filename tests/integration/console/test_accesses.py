@@ -131,8 +131,10 @@ class TestOne:
         token = revoked.context["preview"].token
         stale = manager.post(f"{here}/undo", {"reason": "Not yet", "token": "0" * 64}, follow=True)
         assert "no longer what the preview said" in stale.content.decode()
-        manager.post(f"{here}/undo", {"reason": "Not yet", "token": token})
+        undone = manager.post(f"{here}/undo", {"reason": "Not yet", "token": token})
 
+        anew = DocumentAccess.objects.exclude(pk=access.pk).get()
+        assert undone["Location"] == f"{LIST}/{anew.pk}"
         assert look(auditor, access) == 200
 
     def test_offers_nothing_to_who_only_reads(self, access: DocumentAccess) -> None:
