@@ -1,5 +1,6 @@
 """Who is forgotten stands in no log file of a running Daybook."""
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx2
@@ -28,27 +29,38 @@ def told(client: httpx2.Client, person: Marked) -> tuple[str, str]:
     assert client.post(f"{here}/cancel", json=naming, headers=key).status_code == 422
     assert client.get(f"{API}/bookings", params={"external_ref": person.email}).is_success
     assert client.get(here, headers={"Access-Reason": f"{person.email} wrote"}).is_success
-    # Failed: there is no mail service.
+    # Failed: the mail service does not take it, and says whom it does not know.
     invoice = invoiced(client, booking)
     post(client, f"/invoices/{invoice['id']}/documents", {"format": "json"})
     post(client, f"/bookings/{booking}/documents/send", {"recipient": person.email})
     return booking, traveller["id"]
 
 
-def has_tried_to_send(stack: Stack, booking: str) -> bool:
+def how_it_went(stack: Stack, booking: str) -> list[str]:
+    """Return how the attempts to send ended; by then they have written all that they write."""
     found = stack.sql(
-        "SELECT count(*) FROM work_attempt a JOIN commerce_delivery d ON d.work_id = a.work_id"
+        "SELECT a.outcome FROM work_attempt a JOIN commerce_delivery d ON d.work_id = a.work_id"
         " WHERE d.booking_id = %s",
         booking,
     )
-    return bool(found[0][0])
+    return [outcome for (outcome,) in found]
 
 
-def test_no_log_file_names_who_is_forgotten(stack: Stack) -> None:
+@pytest.fixture
+def mail_that_is_refused(stack: Stack) -> Iterator[None]:
+    """Have the mail service refuse whatever it is sent, naming to whom it was to go."""
+    control = f"{stack.instance.environment['COMMERCE_MAIL_URL']}/control"
+    assert httpx2.post(control, json={"refuse_by_name": True}).is_success
+    yield
+    assert httpx2.post(control, json={"refuse_by_name": False}).is_success
+
+
+def test_no_log_file_names_who_is_forgotten(stack: Stack, mail_that_is_refused: None) -> None:
     person = Marked()
     with stack.client() as client:
         booking, traveller = told(client, person)
-        eventually(lambda: has_tried_to_send(stack, booking))
+        eventually(lambda: how_it_went(stack, booking))
+        assert set(how_it_went(stack, booking)) == {"failed"}
         # Who booked is kept until the invoice is settled, and is in no log all the same.
         asked = {"subject": f"traveller/{traveller}", "reason": "Request 12"}
         certificate = post(client, "/ledger/erasures", asked)
