@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0065_reasons_beside_entries")]
+    dependencies = [("ledger", "0002_drop_functions_that_nothing_calls")]
 
     operations = [
         migrations.AlterField("remark", "text", models.TextField(null=True)),
