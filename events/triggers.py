@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
+from events.schema import Tables
+
 Trigger = tuple[str, str]
 """Table and name."""
 
@@ -75,7 +77,7 @@ def _statements_of(operation: Any, app_label: str) -> list[str]:
         sql = operation.sql
         parts = [sql] if isinstance(sql, str) else list(sql)
         return [part if isinstance(part, str) else part[0] for part in parts]
-    if type(operation).__module__.startswith("django."):
+    if isinstance(operation, Tables) or type(operation).__module__.startswith("django."):
         return []
     written = _Written()
     operation.database_forwards(app_label, written, None, None)
