@@ -13,9 +13,9 @@ class Command(BaseCommand):
     help = "Show what a version of an approval policy would have changed in the last days."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name")
-        parser.add_argument("--policy-version", type=int, help="By default the newest.")
-        parser.add_argument("--days", type=int, default=30)
+        parser.add_argument("name", help="of the policy")
+        parser.add_argument("--policy-version", type=int, help="the newest by default")
+        parser.add_argument("--days", type=int, default=30, help="how far back, 30 by default")
 
     def handle(
         self, *_args: Any, name: str, policy_version: int | None, days: int, **_options: Any
@@ -27,7 +27,10 @@ class Command(BaseCommand):
             versions = versions.filter(version=policy_version)
         policy = versions.first()
         if policy is None:
-            raise CommandError(f"There is no such version of {name}.")
+            which = "" if policy_version is None else f" in version {policy_version}"
+            raise CommandError(
+                f"There is no policy {name}{which}. The page of policies lists them."
+            )
         report = what_if.replay(policy, days=days)
         self.stdout.write(f"{report.policy}, on {report.examined} actions of {days} days:")
         self.stdout.write(f"  asked for leave: {report.asked_before} → {report.asked_after}")

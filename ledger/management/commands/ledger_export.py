@@ -1,9 +1,11 @@
 """`manage.py ledger_export`: write sealed entries out, to be checked with ledger/verifier.py."""
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
@@ -25,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--target", metavar="TYPE:ID", help="only entries about this, each with its proof"
         )
-        parser.add_argument("--entry", help="only this entry, with its proof")
+        parser.add_argument("--entry", type=UUID, help="only this entry, with its proof")
 
     def handle(
         self,
@@ -33,7 +35,7 @@ class Command(BaseCommand):
         out: Path,
         since: str | None,
         target: str | None,
-        entry: str | None,
+        entry: UUID | None,
         **_options: Any,
     ) -> None:
         try:
@@ -42,18 +44,29 @@ class Command(BaseCommand):
             lines = _lines(since, target, entry)
         except DomainError as refusal:
             raise CommandError(f"{refusal} {refusal.hint}") from refusal
-        count = 0
-        # Whole, or not there: nobody takes half an export for one.
-        draft = out.with_name(f".{out.name}.{os.getpid()}")
+        try:
+            count = _write(out, lines)
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
+        self.stdout.write(f"{count} entries in {out}")
+
+
+def _write(out: Path, lines: Iterable[bytes]) -> int:
+    """Write the file whole, or not at all: nobody takes half an export for one."""
+    count = 0
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
         with draft.open("wb") as file:
             for each in lines:
                 count += each.startswith(b'{"position":')
                 file.write(each)
         draft.replace(out)
-        self.stdout.write(f"{count} entries in {out}")
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
 
 
-def _lines(since: str | None, target: str | None, entry: str | None) -> Any:
+def _lines(since: str | None, target: str | None, entry: UUID | None) -> Any:
     if target is None and entry is None:
         return exporting.export_run(since=_moment(since) if since else None)
     if since is not None or (target is not None and entry is not None):

@@ -249,6 +249,15 @@ class TestAnExport:
 
         assert list(tmp_path.iterdir()) == []
 
+    def test_says_where_it_cannot_write_and_leaves_nothing_half(self, tmp_path: Path) -> None:
+        do(1)
+        services.seal_entries()
+        (tmp_path / "export.jsonl").mkdir()
+
+        with pytest.raises(CommandError, match="cannot be written: Is a directory"):
+            exported(tmp_path)
+        assert [each.name for each in tmp_path.iterdir()] == ["export.jsonl"]
+
     def test_of_nothing_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="No entry has been sealed"):
             exported(tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflows.flows import engine, explain, occasions, services, starts
 from workflows.flows.domain.flow import WorkStatus
+from workflows.flows.domain.start import StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.domain.times import written
@@ -34,6 +35,19 @@ def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
     for name, value in init:
         values.setdefault(name, []).append(value)
     return values
+
+
+def document(path: str) -> dict[str, Any]:
+    """Read the JSON object in a file."""
+    try:
+        read = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{path} is not JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise argparse.ArgumentTypeError(f"{path} is no JSON object")
+    return read
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +108,7 @@ def add_parsers(actions: Any) -> None:
 def _add_parsers_of_steps(actions: Any) -> None:
     actions.add_parser("steps", help="the registered steps")
     register = actions.add_parser("register", help="register or replace the step of a JSON file")
-    register.add_argument("file", type=Path)
+    register.add_argument("file", type=document, help="a definition as JSON")
     actions.add_parser("unregister", help="take a step out of the catalog").add_argument("step_id")
 
 
@@ -180,8 +194,8 @@ def _steps() -> Lines:
         yield f"{step.type:9}  {step.id}"
 
 
-def _register(*, file: Path) -> Lines:
-    step = step_from_json(json.loads(file.read_text()))
+def _register(*, file: dict[str, Any]) -> Lines:
+    step = step_from_json(file)
     is_known = step.id in engine.catalog().steps
     (services.update_step if is_known else services.register_step)(step=step)
     yield f"{step.id}: {'replaced' if is_known else 'registered'}"
@@ -232,7 +246,11 @@ def _remove(*, name: str, reason: str) -> Lines:
 
 
 def _occasions(*, name: str) -> Lines:
-    for line in occasions.occasions(name).lines:
+    lines = occasions.occasions(name).lines
+    # What was removed still has its story.
+    if not lines and not FlowStart.objects.filter(name=name).exists():
+        raise StartUnknown(name)
+    for line in lines:
         status = f"{line.flow.status}  " if line.flow else ""
         yield f"{written(line.at)}  {line.what:9}  {line.flow_id}  {status}{line.says}".rstrip()
 

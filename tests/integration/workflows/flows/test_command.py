@@ -33,6 +33,25 @@ def said(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), ("{", "is not JSON"), ("[]", "no JSON object")]
+)
+def test_refuses_a_file_that_is_no_definition(
+    tmp_path: Path, content: str | None, says: str
+) -> None:
+    file = tmp_path / "step.json"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(CommandError, match=says):
+        said("register", str(file))
+
+
+def test_tells_a_start_that_never_was_from_one_without_a_story() -> None:
+    with pytest.raises(CommandError, match="There is no start called nightly"):
+        said("occasions", "nightly")
+
+
 def test_plans_without_starting() -> None:
     assert said("plan", "add") == "runs     add\nmissing  n\n"
     assert said("plan", "add", "--init", "n=1") == "runs     add\n"
