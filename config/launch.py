@@ -85,10 +85,10 @@ class Launch:
         import django
 
         django.setup()
-        self.servers.finish()
         if self.peers is not None:
             # Before the first run, whose example products are copied to content systems.
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
+        self.servers.finish()
         preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
 
         from config import collector, parts
@@ -97,6 +97,7 @@ class Launch:
         collector.spare_what_is_loaded()
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
+        self.servers.note_prepared()
         if self.options.demo_data:
             self.example_pid = process.spawn(
                 self._make_example, log=self.state.logs / "example.log"
@@ -127,6 +128,8 @@ class Launch:
         from config import first_run
 
         first_run.prepare(self.state)
+        if self.options.demo_data:
+            first_run.make_people(self.state)
 
     def _make_example(self) -> None:
         from config import first_run
@@ -141,6 +144,7 @@ class Launch:
                     supervisor.start(name)
             supervisor.wait_until_ready(seconds=READY_SECONDS_MAX)
             self._wait_for_example()
+            self.servers.settle()
             return self._serve(supervisor, time.monotonic() - started_at)
         finally:
             self.state.withdraw()

@@ -23,7 +23,7 @@ def is_embedded() -> bool:
 def attached(state: State, *, first_run: Callable[[], object]) -> Iterator[None]:
     """Point the environment at the servers of `state`, started if nobody runs them.
 
-    `first_run` is called when the database has only just been made.
+    `first_run` is called when the database is new, or was left by a first run that was killed.
 
     :raises ServersUnavailable: if they cannot run here.
     """
@@ -62,8 +62,10 @@ def _with_own_servers(
         servers.finish()
         environment = {**servers.environment(), **state.environment()}
         os.environ.update(environment)
-        if servers.is_new:
+        if not servers.is_prepared:
             first_run()
+            servers.note_prepared()
+        servers.settle()
         state.announce(Instance(pid=os.getpid(), environment=environment))
         yield
     finally:

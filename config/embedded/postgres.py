@@ -8,6 +8,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ DATABASE = "daybook"
 
 CREATE_SECONDS_MAX = 60
 START_SECONDS_MAX = 15
-RETRY_SECONDS = 0.05
+RETRY_SECONDS = 0.02
 
 _SETTINGS = (
     "listen_addresses=",
@@ -53,6 +54,7 @@ class Postgres:
     data: Path = Path()
     is_new: bool = False
     pid: int | None = None
+    _syncing: int | None = None
 
     def find(self) -> None:
         """Decide which programs and which data folder to use.
@@ -66,32 +68,68 @@ class Postgres:
         self.data = _reachable(self.folder / name, self.account)
         self.is_new = not (self.data / "PG_VERSION").exists()
 
-    def begin_creating(self) -> int | None:
-        """Start making a new data folder, and return the process that does."""
+    def begin(self) -> None:
+        """Start the server, on a new data folder if there is none; use `wait_until_ready` next."""
         if not self.is_new:
-            return None
+            self.start()
+            return
         shutil.rmtree(self._draft, ignore_errors=True)  # Left by a start that was killed.
+        self.prepared.unlink(missing_ok=True)
         self._draft.mkdir(mode=0o700)
         os.chown(self._draft, self.account.uid, self.account.gid)
+        # Not yet as the server's account, which may not rename the folder.
+        self.pid = process.spawn(self._create_and_execute, log=self.log, death_signal=signal.SIGINT)
+
+    def _create_and_execute(self) -> NoReturn:
+        """Make the data folder and become its server, while our parent does something else."""
         command = [self.programs / "initdb", "-D", self._draft, "-U", SUPERUSER, "-A", "trust"]
-        command += ["--no-locale", "--encoding=UTF8", "--no-instructions"]
-        command += ["--no-sync"] if self.careless else []
-        return process.spawn(lambda: process.execute(command), log=self.log, account=self.account)
-
-    def finish_creating(self, creating: int | None) -> None:
-        """Wait for the new data folder.
-
-        :raises ServersUnavailable: if it could not be made.
-        """
-        if creating is None:
-            return
+        command += ["--no-locale", "--encoding=UTF8", "--no-instructions", "--no-sync"]
+        creating = process.spawn(
+            lambda: process.execute(command), log=self.log, account=self.account
+        )
         if process.wait(creating, seconds=CREATE_SECONDS_MAX) != 0:
-            raise ServersUnavailable(f"PostgreSQL makes no database; {self.log} says why.")
+            sys.exit(1)
+        if not self.careless:
+            self._unsynced.touch()
         self._draft.rename(self.data)
+        process.become(self.account, death_signal=signal.SIGINT)
+        self.execute()
+
+    @property
+    def prepared(self) -> Path:
+        """Say, by being there, that a first run has migrated this data folder to its end."""
+        return self.data.with_name(f"{self.data.name}.prepared")
 
     @property
     def _draft(self) -> Path:
         return self.data.with_name(f"{self.data.name}.new")
+
+    def begin_syncing(self) -> None:
+        """Have a new data folder written to the disk; it takes longer than to make it.
+
+        The server syncs what it writes itself, but not what it was given.
+        """
+        if self._unsynced.exists():
+            command = [self.programs / "initdb", "--sync-only", "-D", self.data]
+            self._syncing = process.spawn(
+                lambda: process.execute(command), log=self.log, account=self.account
+            )
+
+    def finish_syncing(self) -> None:
+        """Return when the data folder outlives a loss of power.
+
+        :raises ServersUnavailable: if it could not be written.
+        """
+        if self._syncing is None:
+            return
+        if process.wait(self._syncing, seconds=CREATE_SECONDS_MAX) != 0:
+            raise ServersUnavailable(f"{self.data} cannot be written to disk; see {self.log}.")
+        self._unsynced.unlink()
+        self._syncing = None
+
+    @property
+    def _unsynced(self) -> Path:
+        return self.data.with_name(f"{self.data.name}.unsynced")
 
     def start(self) -> int:
         """Start the server and return its pid; use `wait_until_ready` next."""
@@ -113,10 +151,12 @@ class Postgres:
         A server that was killed leaves back-ends that hold its memory for a second or two,
         and a new one refuses to start as long: so a start that fails is repeated.
 
-        :raises ServersUnavailable: if it does not come up.
+        :raises ServersUnavailable: if it does not come up, or has no data folder.
         """
-        for _ in _until(START_SECONDS_MAX):
+        for _ in _until(START_SECONDS_MAX + self.is_new * CREATE_SECONDS_MAX):
             if self.pid is None or process.has_ended(self.pid):
+                if not (self.data / "PG_VERSION").exists():
+                    raise ServersUnavailable(f"PostgreSQL makes no database; {self.log} says why.")
                 self.start()
             if self.answers():
                 return

@@ -72,9 +72,7 @@ def _live_as_child(
         os.setsid()
         _forget_signal_handlers()
         _write_to(log)
-        if account is not None and not account.is_current:
-            _become(account)
-        die_with_parent(death_signal, parent=parent)
+        become(account, death_signal=death_signal, parent=parent)
         run()
         code = 0
     except SystemExit as leaving:
@@ -101,10 +99,16 @@ def _write_to(log: Path) -> None:
     os.dup2(out, 2)
 
 
-def _become(account: Account) -> None:
-    os.setgroups([])
-    os.setgid(account.gid)
-    os.setuid(account.uid)
+def become(
+    account: Account | None, *, death_signal: signal.Signals, parent: int | None = None
+) -> None:
+    """Go on as `account`, if it is another, and die with the parent."""
+    parent = parent or os.getppid()
+    if account is not None and not account.is_current:
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    die_with_parent(death_signal, parent=parent)
 
 
 def die_with_parent(death_signal: signal.Signals, *, parent: int | None = None) -> None:

@@ -22,7 +22,6 @@ class Servers:
     sockets: Path
     postgres: Postgres | None
     valkey: Valkey | None
-    _creating: int | None = None
 
     @classmethod
     def wanted(cls, state: State, *, careless: bool = False) -> "Servers":
@@ -50,9 +49,14 @@ class Servers:
         )
 
     @property
-    def is_new(self) -> bool:
-        """Tell whether the database is being made in this very start."""
-        return self.postgres is not None and self.postgres.is_new
+    def is_prepared(self) -> bool:
+        """Tell whether a first run of the database, in this start or before, came to its end."""
+        return self.postgres is None or self.postgres.prepared.exists()
+
+    def note_prepared(self) -> None:
+        """Remember that the first run came to its end."""
+        if self.postgres:
+            self.postgres.prepared.touch()
 
     def begin(self) -> None:
         """Start what takes time; the caller may import Django meanwhile.
@@ -64,9 +68,7 @@ class Servers:
             self.valkey.start()
         if self.postgres:
             self.postgres.find()
-            self._creating = self.postgres.begin_creating()
-            if not self._creating:
-                self.postgres.start()
+            self.postgres.begin()
 
     def finish(self) -> None:
         """Wait until both answer.
@@ -74,11 +76,19 @@ class Servers:
         :raises ServersUnavailable: if one does not.
         """
         if self.postgres:
-            self.postgres.finish_creating(self._creating)
             self.postgres.wait_until_ready()
+            self.postgres.begin_syncing()
             self.postgres.create_roles()
         if self.valkey:
             self.valkey.wait_until_ready()
+
+    def settle(self) -> None:
+        """Return when what was made new would be found again after a loss of power.
+
+        :raises ServersUnavailable: if it cannot be written.
+        """
+        if self.postgres:
+            self.postgres.finish_syncing()
 
     def environment(self, *, superuser: bool = False) -> Mapping[str, str]:
         """Return the variables that point the settings at these servers."""

@@ -146,7 +146,7 @@ def _make(template: Path) -> None:
         os.chown(sockets, account.uid, account.gid)
         postgres = _postgres(place, sockets=sockets, log=place / "log")
         postgres.find()
-        postgres.finish_creating(postgres.begin_creating())
+        postgres.begin()
         try:
             postgres.wait_until_ready()
             postgres.create_roles()

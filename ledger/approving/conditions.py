@@ -47,6 +47,13 @@ def answer(source: str, variables: Mapping[str, Any]) -> bool:
     return bool(found)
 
 
+def load() -> None:
+    """Make ready what `answer` needs, so that processes that are forked later have it."""
+    import celpy  # noqa: PLC0415
+
+    celpy.Environment()  # Its parser is built once, in a third of a second.
+
+
 @lru_cache(maxsize=_PROGRAMS_MAX)
 def _compiled(source: str, pointer: str) -> Any:
     import celpy  # noqa: PLC0415
