@@ -19,6 +19,7 @@ from commerce.models import (
     Invoice,
     Payment,
     PaymentMethod,
+    PolicyVersionStatus,
     Product,
     Rendition,
     RenditionFormat,
@@ -87,25 +88,30 @@ def plant() -> list[str]:
 
 
 def _policy() -> CancellationPolicy:
-    known = CancellationPolicy.objects.filter(name=POLICY).first()
-    if known is not None:
-        return known
-    version = policies.create_policy(name=POLICY, currency="EUR", rules=TIERS)
-    policies.publish_version(policy_id=version.policy_id, version_id=version.pk)
-    return version.policy
+    policy = CancellationPolicy.objects.filter(name=POLICY).first()
+    if policy is None:
+        policy = policies.create_policy(name=POLICY, currency="EUR", rules=TIERS).policy
+    # Whoever was killed before this has left nothing but a draft.
+    if not policy.versions.exclude(status=PolicyVersionStatus.DRAFT).exists():
+        [draft] = policy.versions.all()
+        policies.publish_version(policy_id=policy.pk, version_id=draft.pk)
+    return policy
 
 
 def _products(policy: CancellationPolicy) -> list[str]:
-    missing = [
-        facts for facts in PRODUCTS if not Product.objects.filter(name=facts["name"]).exists()
-    ]
-    for facts in missing:
-        product = products.create_product(
-            currency="EUR", status="active", cancellation_policy_id=policy.pk, **facts
-        )
-        for days in DEPARTURES_IN_DAYS:
-            slots.create_slot(product_id=product.pk, starts_at=_in(days), capacity=CAPACITY)
-    return [facts["name"] for facts in missing]
+    made = []
+    for facts in PRODUCTS:
+        product = Product.objects.filter(name=facts["name"]).first()
+        if product is None:
+            product = products.create_product(
+                currency="EUR", status="active", cancellation_policy_id=policy.pk, **facts
+            )
+            made.append(facts["name"])
+        # Of its own: whoever was killed after the product has none to book.
+        if not product.slots.exists():
+            for days in DEPARTURES_IN_DAYS:
+                slots.create_slot(product_id=product.pk, starts_at=_in(days), capacity=CAPACITY)
+    return made
 
 
 def _in(days: int) -> datetime:

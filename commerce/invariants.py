@@ -154,7 +154,7 @@ def waiting_reversals_have_work() -> list[str]:
     return [f"refund {row[0]} waits for a reversal that is not to come" for row in found]
 
 
-@check("I11-holds", "every hold has an end, and the sweep keeps up with them")
+@check("I11-holds", "every hold has an end, and the sweep keeps up with them", is_of_work=True)
 def holds_end() -> list[str]:
     found = _rows(
         "SELECT number, hold_expires_at FROM commerce_booking "

@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
+_OURS = ("config", "console", "commerce", "workflows", "ledger", "events", "examples")
 
 NO_VENV_MODULE = (
     "Daybook makes itself a virtual environment, and this Python cannot:\n"
@@ -104,6 +105,7 @@ def _install(profile: Profile, venv: Path) -> None:
     uv = shutil.which("uv")
     for command in (_with_uv if uv else _with_pip)(profile, venv):
         _run(command)
+    _compile(venv)
     _stamp(venv).write_text(json.dumps({profile.lock.name: profile.fingerprint}))
 
 
@@ -131,6 +133,12 @@ def _with_pip(profile: Profile, venv: Path) -> Iterator[list[str]]:
             raise CannotInstall(NO_VENV_MODULE)
         yield [sys.executable, "-m", "venv", "--clear", str(venv)]
     yield [*pip, "install", "--require-hashes", "-r", str(profile.lock)]
+
+
+def _compile(venv: Path) -> None:
+    # As for what is installed. Where the source cannot be written to, it is read as it is.
+    command = [str(_python(venv)), "-m", "compileall", "-q", *_OURS]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
 
 
 def _answers(command: list[str]) -> bool:

@@ -2,13 +2,18 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from config.embedded.state import State
@@ -28,6 +33,31 @@ DEMO_PEOPLE = {"operator": "Operators", "viewer": "Viewers"}
 API_KEY = "API_KEY"
 PASSWORD = "DEMO_PASSWORD"  # noqa: S105 - the name under which it is kept.
 API_KEY_DAYS = 365
+
+
+@contextmanager
+def written_at_the_end() -> Iterator[None]:
+    """Wait for the disk once, at the end of the block, and not at each of its commits.
+
+    Nobody is told of what is made here before it is over, and what is lost with the machine's
+    power is made again.
+    """
+    connection_created.connect(_write_later, dispatch_uid=__name__)
+    connection.close()
+    try:
+        yield
+    finally:
+        connection_created.disconnect(dispatch_uid=__name__)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO on")
+            # A commit that has a number is written, and with it all before.
+            cursor.execute("SELECT pg_current_xact_id()")
+        connection.close()
+
+
+def _write_later(connection: BaseDatabaseWrapper, **_signal: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")
 
 
 def prepare(state: State) -> None:
@@ -73,8 +103,9 @@ def make_example(state: State) -> None:
     call_command("seed_demo", verbosity=0)
 
 
+@transaction.atomic
 def demo_person(username: str, state: State) -> User:
-    """Return one of the example's people, who may do what their group may."""
+    """Return one of the example's people, who may do what their group may: all of it, or nobody."""
     person = _person(username, state)
     group_name = DEMO_PEOPLE[username]
     group, is_new = Group.objects.get_or_create(name=group_name)
@@ -102,6 +133,7 @@ def declare_start_of(person: User) -> None:
         starts.declare_start(**step_catalogue.MONDAY_SEATS)
 
 
+@transaction.atomic
 def _person(username: str, state: State, *, is_superuser: bool = False) -> User:
     person, is_new = User.objects.get_or_create(
         username=username, defaults={"is_staff": True, "is_superuser": is_superuser}

@@ -127,14 +127,16 @@ class Launch:
     def _first_run(self) -> None:
         from config import first_run
 
-        first_run.prepare(self.state)
-        if self.options.demo_data:
-            first_run.make_people(self.state)
+        with first_run.written_at_the_end():
+            first_run.prepare(self.state)
+            if self.options.demo_data:
+                first_run.make_people(self.state)
 
     def _make_example(self) -> None:
         from config import first_run
 
-        first_run.make_example(self.state)
+        with first_run.written_at_the_end():
+            first_run.make_example(self.state)
 
     def _supervise(self, started_at: float) -> int:
         supervisor = self._supervisor()

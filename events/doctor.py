@@ -23,33 +23,43 @@ class Check:
     id: str
     meaning: str
     inspect: Inspection
+    is_of_work: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found. `violations` are at most `VIOLATIONS_SHOWN_MAX` of `count`."""
+    """What one check found. `violations` are at most `VIOLATIONS_SHOWN_MAX` of `count`.
+
+    When `nobody_works` they are no violations: it waits for whoever is started next.
+    """
 
     id: str
     meaning: str
     violations: tuple[str, ...]
     count: int
     duration_ms: int
+    nobody_works: bool = False
 
     @property
     def is_healthy(self) -> bool:
-        return not self.count
+        return self.nobody_works or not self.count
 
 
 _checks: dict[str, Check] = {}
 
 
-def check(id_: str, meaning: str) -> Callable[[Inspection], Inspection]:
-    """Register the decorated function as the check `id_`: `@doctor.check("I2", "…")`."""
+def check(
+    id_: str, meaning: str, *, is_of_work: bool = False
+) -> Callable[[Inspection], Inspection]:
+    """Register the decorated function as the check `id_`: `@doctor.check("I2", "…")`.
+
+    One that `is_of_work` asks whether what waits is seen to in time, not what the data say.
+    """
 
     def register(inspect: Inspection) -> Inspection:
         known = _checks.get(id_)
         assert known is None or known.inspect is inspect, f"the check {id_} exists already"
-        _checks[id_] = Check(id=id_, meaning=meaning, inspect=inspect)
+        _checks[id_] = Check(id=id_, meaning=meaning, inspect=inspect, is_of_work=is_of_work)
         return inspect
 
     return register
@@ -60,12 +70,28 @@ def checks() -> list[Check]:
     return sorted(_checks.values(), key=lambda each: (_number(each.id), each.id))
 
 
-def run() -> list[Finding]:
-    """Run every check, and count one that cannot run as a violation of its own."""
-    return [examine(each) for each in checks()]
+def run(*, is_visit: bool = False) -> list[Finding]:
+    """Run every check, and count one that cannot run as a violation of its own.
+
+    `is_visit`: the caller is none of the product's processes. If nobody else is connected
+    either, nothing runs, and nobody is late.
+    """
+    nobody_works = is_visit and not others_are_connected()
+    return [examine(each, nobody_works=nobody_works and each.is_of_work) for each in checks()]
 
 
-def examine(each: Check) -> Finding:
+def others_are_connected() -> bool:
+    """Tell whether any other session uses this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid())"
+        )
+        [(found,)] = cursor.fetchall()
+    return bool(found)
+
+
+def examine(each: Check, *, nobody_works: bool = False) -> Finding:
     """Run one check."""
     started = time.monotonic()
     try:
@@ -75,12 +101,14 @@ def examine(each: Check) -> Finding:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         violations = [f"could not be checked: {type(error).__name__}: {error}"]
+        nobody_works = False
     return Finding(
         id=each.id,
         meaning=each.meaning,
         violations=tuple(violations[:VIOLATIONS_SHOWN_MAX]),
         count=len(violations),
         duration_ms=round((time.monotonic() - started) * 1000),
+        nobody_works=nobody_works,
     )
 
 

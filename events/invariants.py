@@ -57,7 +57,11 @@ def every_event_has_its_place() -> list[str]:
     return found
 
 
-@check("sequencer-lag", f"no committed event waits more than {LAG_SECONDS_MAX} s for its position")
+@check(
+    "sequencer-lag",
+    f"no committed event waits more than {LAG_SECONDS_MAX} s for its position",
+    is_of_work=True,
+)
 def sequencer_keeps_up() -> list[str]:
     [(waiting, seconds)] = _rows(
         "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) "

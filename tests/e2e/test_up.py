@@ -138,6 +138,7 @@ class TestStop:
         assert again.sql("SELECT count(*) FROM auth_user WHERE username = 'admin'") == [(1,)]
         assert not left.exists()
         assert_stops_by(signal.SIGINT, again)
+        assert_only_the_sequencer_is_waited_for(again)
 
 
 def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
@@ -158,6 +159,13 @@ def assert_all_is_in_order(fresh: Stack) -> None:
     done = _manage("doctor", DAYBOOK_STATE=str(fresh.state.folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert {line[:4] for line in done.stdout.splitlines()} == {"ok  "}
+
+
+def assert_only_the_sequencer_is_waited_for(stopped: Stack) -> None:
+    """Assert that the doctor, on its own, takes what nobody works on for no violation."""
+    done = _manage("doctor", DAYBOOK_STATE=str(stopped.state.folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {line[:4] for line in done.stdout.splitlines()} - {"    "} <= {"ok  ", "wait"}
 
 
 class TestTwoAtOnce:

@@ -80,7 +80,11 @@ def rules_are_awake() -> list[str]:
     )
 
 
-@check("work-leases", f"no lease is more than {OVERDUE_LEASE_S} s overdue: a sweeper is at work")
+@check(
+    "work-leases",
+    f"no lease is more than {OVERDUE_LEASE_S} s overdue: a sweeper is at work",
+    is_of_work=True,
+)
 def leases_are_swept() -> list[str]:
     return _sentences(
         """
@@ -93,7 +97,7 @@ def leases_are_swept() -> list[str]:
     )
 
 
-@check("work-backlog", f"no due work has waited for more than {BACKLOG_S} s")
+@check("work-backlog", f"no due work has waited for more than {BACKLOG_S} s", is_of_work=True)
 def work_is_done_in_time() -> list[str]:
     return _sentences(
         """

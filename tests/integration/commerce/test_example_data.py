@@ -2,7 +2,8 @@ import pytest
 from django.core.management import call_command
 
 from commerce import example_data
-from commerce.models import Booking, Invoice, Product
+from commerce.models import Booking, Invoice, Product, Slot
+from commerce.services import policies, products
 from events import doctor
 
 
@@ -31,6 +32,22 @@ class TestPlant:
 
         assert example_data.plant() == []
         assert Booking.objects.count() == 7
+
+    def test_goes_on_where_it_was_killed(self) -> None:
+        version = policies.create_policy(
+            name=example_data.POLICY, currency="EUR", rules=example_data.TIERS
+        )
+        products.create_product(
+            currency="EUR",
+            status="active",
+            cancellation_policy_id=version.policy_id,
+            **example_data.PRODUCTS[0],
+        )
+
+        made = example_data.plant()
+
+        assert made == ["Old town walk", "Island day trip", *(f"EXAMPLE-{n}" for n in range(1, 8))]
+        assert [slot.capacity for slot in Slot.objects.all()] == [12] * 9
 
     def test_leaves_nothing_for_the_doctor_to_find(self) -> None:
         example_data.plant()

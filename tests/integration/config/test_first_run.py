@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.db import connection
 
-from config import first_run
+from config import first_run, roles
 from config.embedded.state import State
 from examples.demo_peers.server import STEPS_URL
 from ledger import credentials
@@ -55,6 +56,22 @@ class TestPrepare:
         assert credentials.key_for(state.secrets()[first_run.API_KEY])
 
 
+class TestWrittenAtTheEnd:
+    def test_waits_for_the_disk_once(self) -> None:
+        def waits() -> str:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW synchronous_commit")
+                [(setting,)] = cursor.fetchall()
+            return str(setting)
+
+        with first_run.written_at_the_end():
+            within = waits()
+            with roles.as_owner():
+                as_owner = waits()
+
+        assert (within, as_owner, waits()) == ("off", "off", "on")
+
+
 class TestExample:
     def test_has_people_who_may_do_different_things(self, state: State) -> None:
         first_run.prepare(state)
@@ -66,6 +83,20 @@ class TestExample:
         assert not operator.has_perm("ledger.api_key.create")
         assert viewer.has_perm("ledger.booking.read")
         assert not viewer.has_perm("ledger.booking.create")
+
+    def test_makes_nobody_who_may_do_only_a_part(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(_group: str) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(first_run, "_permissions", killed)
+            with pytest.raises(KeyboardInterrupt):
+                first_run.make_people(state)
+        people = first_run.make_people(state)
+
+        assert people["operator"].has_perm("ledger.booking.create")
 
     def test_lets_flows_start_until_the_operator_has_it_otherwise(
         self, state: State, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -134,3 +135,49 @@ class TestTheCommand:
             monkeypatch.delitem(doctor._checks, id_)
 
         call_command("doctor", stdout=StringIO())
+
+
+class TestWhatWaits:
+    @pytest.fixture(autouse=True)
+    def _somebody_is_late(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "_checks", {})
+
+        @doctor.check("lag", "nobody is late", is_of_work=True)
+        def lag() -> list[str]:
+            return ["somebody is late"]
+
+    def test_fails_while_others_are_connected(self) -> None:
+        with psycopg.connect(**connection.get_connection_params()):
+            [found] = doctor.run(is_visit=True)
+
+        assert not found.is_healthy
+
+    def test_is_told_and_does_not_fail_while_nothing_runs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Other tests of this process keep connections to this database.
+        monkeypatch.setattr(doctor, "others_are_connected", lambda: False)
+        output = StringIO()
+
+        call_command("doctor", stdout=output, no_color=True)
+
+        assert output.getvalue().splitlines() == [
+            "wait lag: nobody is late",
+            "       somebody is late",
+            "       Nothing runs here: it waits for whoever is started next.",
+        ]
+
+    def test_fails_when_a_process_of_the_product_asks(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(doctor, "others_are_connected", lambda: False)
+
+        assert [each.is_healthy for each in doctor.run()] == [False]
+
+    def test_does_not_excuse_what_the_data_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "others_are_connected", lambda: False)
+        doctor.check("I2", "two is two")(lambda: ["two is three"])
+
+        found = {each.id: each.is_healthy for each in doctor.run(is_visit=True)}
+
+        assert found == {"I2": False, "lag": True}
