@@ -98,7 +98,7 @@ MEANINGS = {
         ),
         "LEDGER_WITNESS_TOKENS": "Bearer tokens of web servers that are witnesses: `host=token`.",
         "LEDGER_WITNESS_S3_URL": (
-            "The service of the buckets, if it is not Amazon's. In the house, allow its network "
+            "The service of the buckets, if it is not Amazon's. Allow its network "
             "in `DAYBOOK_HTTP_ALLOW`."
         ),
         "LEDGER_WITNESS_S3_REGION": "The region of the buckets.",

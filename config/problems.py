@@ -26,7 +26,7 @@ from rest_framework.settings import api_settings
 from console.views import refusals
 from events.domain import errors
 from events.domain.errors import DomainError
-from ledger.api import leave
+from ledger.api import approval_answers
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.idempotency import Replayed
 
@@ -126,7 +126,7 @@ _DATABASE_RETRY_SECONDS = 2
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
     """Answer what DRF caught in a view; None for a bug, which Django logs and answers."""
     request = context["request"]
-    exc = leave.asked_for(exc)
+    exc = approval_answers.asked_for(exc)
     if (answered := _no_problem(exc, context)) is not None:
         return answered
     if isinstance(exc, DomainError):
@@ -149,7 +149,7 @@ def _no_problem(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase 
     if isinstance(exc, Replayed):
         return exc.response
     if isinstance(exc, ApprovalRequired | ApprovedActionRepeated):
-        return leave.answer(exc, context["view"], context["request"])
+        return approval_answers.answer(exc, context["view"], context["request"])
     return None
 
 

@@ -1,6 +1,6 @@
 """The log in the admin: to be read. Rows are written by the product and never changed.
 
-Nothing here counts, sorts or gathers a whole table: it is the largest of the house.
+Nothing here counts, sorts or gathers a whole table: it is the largest of all.
 """
 
 import json

@@ -32,7 +32,7 @@ def _problems(type_: EventType) -> list[CheckMessage]:
         problems.append(
             Error(
                 f"{type_.name} is external, but its schema names no properties.",
-                hint="What may leave the house is a list: give the schema its properties.",
+                hint="What may be sent out is a list: give the schema its properties.",
                 id="events.E002",
             )
         )

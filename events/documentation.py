@@ -9,7 +9,7 @@ from events.domain.catalogue import EventType
 _HEAD = """# Events
 
 Made by `manage.py events_docs` from the catalogue; do not edit. Every event has the same
-envelope; below is what its `data` holds. External events may leave the house by webhook,
+envelope; below is what its `data` holds. External events may be sent out by webhook,
 without the fields marked as redacted.
 
 ## Streams

@@ -197,14 +197,14 @@ declare(
 )
 declare(
     "approval.read",
-    meaning="See who asked for leave, for what, and how it was decided.",
+    meaning="See who asked for approval, for what, and how it was decided.",
     resource="approval",
     action="read",
     risk="medium",
 )
 declare(
     "approval.request",
-    meaning="Ask for leave ahead, and withdraw what one has asked for.",
+    meaning="Ask for approval ahead, and withdraw what one has asked for.",
     resource="approval",
     action="request",
     risk="medium",

@@ -187,7 +187,7 @@ declare_stream(
     read="approval.read",
 )
 for _what, _meaning in (
-    ("requested", "Somebody asks for leave; the inbox has one more."),
+    ("requested", "Somebody asks for approval; the inbox has one more."),
     ("decided", "An approval was approved or denied; `status` says which."),
     ("expired", "Nobody decided in time; `status` is `expired` or, by policy, `denied`."),
     ("cancelled", "Whoever asked has withdrawn it."),

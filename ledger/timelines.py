@@ -1,4 +1,4 @@
-"""Read the ledger along its threads: what led to an entry, what befell a target, what is new.
+"""Read the ledger along its threads: what led to an entry, what happened to a target, what is new.
 
 What belongs to a target is said by the room that owns it: the timeline of a booking has its
 travellers and invoices in it because `declare_related` says so.

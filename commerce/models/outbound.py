@@ -1,4 +1,4 @@
-"""What left the house: notifications and copies of products in other people's systems."""
+"""What was sent out: notifications and copies of products in other people's systems."""
 
 from enum import StrEnum
 

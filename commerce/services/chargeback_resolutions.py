@@ -36,7 +36,7 @@ from workflows.work.domain.claim import Claim, WorkRef
 
 NOTE_RESOLUTION = "commerce.note_resolution"
 _MAY = "chargeback.resolve"
-_FINAL = "It was decided outside of the house."
+_FINAL = "It was decided outside of Daybook."
 
 
 class ChargebackNotFound(NotFound):

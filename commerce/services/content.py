@@ -61,7 +61,7 @@ def mirror_product(*, system: str, product_id: UUID) -> None:
 
 
 def _fields(product: Product) -> dict[str, Any]:
-    # What a customer may read: cost, margin and supplier never leave the house.
+    # What a customer may read: cost, margin and supplier are never sent out.
     return {
         "name": product.name,
         "description": product.description,

@@ -118,7 +118,7 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
         # The address is personal: how many documents go out is not.
         proof.says(f"Delivery {delivery_id} of {len(renditions)} documents.")
         proof.cannot_be_undone(
-            "What was sent has left the house.", follow_ups=(undoing.SEND_CORRECTION,)
+            "What was sent cannot be called back.", follow_ups=(undoing.SEND_CORRECTION,)
         )
     return delivery
 

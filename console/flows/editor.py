@@ -15,10 +15,10 @@ from console.flows.start import LabelsField
 from events.domain.errors import DomainError
 from ledger.domain.capability import Risk
 from workflows.flows import callables
+from workflows.flows.approval_requests import DEFAULT_POLICY
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
 from workflows.flows.domain.validation import ATTRIBUTE_TYPES, BACKOFF_TYPES, METHODS
-from workflows.flows.leave import DEFAULT_POLICY
 
 ATTRIBUTES_MAX = 200
 LANGUAGES = ("ale", "lua", "cel", "jpath")

@@ -27,8 +27,8 @@ from ledger.services import approval_policies
 
 DAYS = 30
 SAYS = {
-    Change.NEWLY_NEEDED: "newly needs leave",
-    Change.NO_LONGER_NEEDED: "no longer needs leave",
+    Change.NEWLY_NEEDED: "newly needs approval",
+    Change.NO_LONGER_NEEDED: "no longer needs approval",
     Change.QUORUM_CHANGED: "other quorum",
 }
 

@@ -14,7 +14,7 @@ from console.forms import JSON_BYTES_MAX, ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger import authority
-from workflows.flows import engine, leave, selectors, services
+from workflows.flows import approval_requests, engine, selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_json import step_from_json
@@ -120,7 +120,7 @@ def _warn(request: HttpRequest, step: Step) -> None:
 
 
 def _why_not_ask(step: Step) -> str:
-    return leave.why_not_ask(step) if step.type == StepType.APPROVAL else ""
+    return approval_requests.why_not_ask(step) if step.type == StepType.APPROVAL else ""
 
 
 def _is_good(form: StepForm) -> bool:

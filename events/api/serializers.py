@@ -112,7 +112,7 @@ class EventTypeOut(serializers.Serializer[Any]):
     category = serializers.CharField()
     meaning = serializers.CharField()
     stream = serializers.CharField(allow_null=True)
-    external = serializers.BooleanField(help_text="May leave the house by webhook.")
+    external = serializers.BooleanField(help_text="May be sent out by webhook.")
     redacted = serializers.ListField(
         child=serializers.CharField(), help_text="What then is left out of its data."
     )

@@ -46,7 +46,7 @@ class EventDataInvalid(Rejected):
 class EventType:
     """One line of the catalogue.
 
-    `external`: may leave the house by webhook, projected to the schema's properties
+    `external`: may be sent out by webhook, projected to the schema's properties
     without those `redacted`. `stream`: the kind of stream in which it is recorded.
     """
 
@@ -66,7 +66,7 @@ class EventType:
 
     @property
     def external_properties(self) -> tuple[str, ...]:
-        """The top-level properties that may leave the house."""
+        """The top-level properties that may be sent out."""
         properties = self.schema.get("properties", {})
         return tuple(name for name in properties if name not in self.redacted)
 

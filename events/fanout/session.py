@@ -225,7 +225,7 @@ class Session:
         return min([self._caught_up_to(), *owed])
 
     async def _write_queue(self) -> None:
-        # The hot path of the house: no coroutine and no clock that is not needed.
+        # The hottest path of all: no coroutine and no clock that is not needed.
         queue, audience, framing, turn = self._queue, self.audience, self._framing, 0
         while queue:
             self._in_hand = item = queue.popleft()

@@ -216,7 +216,7 @@ def _stop(world: World, agent: Api, delegation: dict[str, Any]) -> None:
 
 
 def _prove(world: World, booking: dict[str, Any]) -> None:
-    world.step("The evidence leaves the house, and is checked without it")
+    world.step("The evidence is taken away from Daybook, and checked without it")
     about = {"target": f"booking:{booking['id']}"}
     cancelled = '"action_name":"booking.cancel","action_version":1,"actor_type":"system"'
     world.wait(

@@ -1,4 +1,4 @@
-"""What a story has in hand: the API, the live feed, the peers, and a way to hurt the house."""
+"""What a story has in hand: the API, the live feed, the peers, and a way to hurt what runs."""
 
 import json
 import threading
@@ -130,7 +130,7 @@ class Feed:
 
 @dataclass(slots=True)
 class World:
-    """Everything a story needs. `kill` ends a part of the house with SIGKILL, `second` opens
+    """Everything a story needs. `kill` ends a part of it with SIGKILL, `second` opens
     the API as another person, `using` as whoever holds a key."""
 
     api: Api

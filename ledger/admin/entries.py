@@ -151,7 +151,7 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
 
     @admin.display(description="Timeline of its target")
     def timeline(self, entry: Entry) -> SafeString:
-        """Show what befell its target and what belongs to it, the newest first."""
+        """Show what happened to its target and what belongs to it, the newest first."""
         target = Target(type=entry.target_type, id=entry.target_id)
         found = timelines.timeline_of([target]).order_by("-occurred_at", "-id")
         return _links(found[:TIMELINE_SHOWN])

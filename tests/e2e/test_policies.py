@@ -64,7 +64,7 @@ def test_a_condition_is_mended_tried_and_drafted(
 
         tab.page.get_by_role("textbox", name="Condition").fill("action == 'product.create'")
         tab.page.get_by_role("button", name="Try it").press("Enter")
-        expect(tab.page.locator(".chip", has_text="newly needs leave").first).to_be_visible()
+        expect(tab.page.locator(".chip", has_text="newly needs approval").first).to_be_visible()
         first = tab.page.get_by_role("link", name="product.create").first
         assert first.get_attribute("href").startswith("/admin/ledger/entry/")
         fits_and_can_be_shared(tab)

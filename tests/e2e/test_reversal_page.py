@@ -66,7 +66,7 @@ def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
         expect(own.page.get_by_text(re.compile("1 person has to agree first"))).to_be_visible()
 
         own.page.get_by_label("Reason").fill("It is spelt with a u.")
-        own.page.get_by_role("button", name=re.compile("Ask for leave")).click()
+        own.page.get_by_role("button", name=re.compile("Ask for approval")).click()
         expect(own.page.get_by_text(re.compile("It awaits approval"))).to_be_visible()
         expect(own.page.locator("strong", has_text="requested")).to_be_visible()
         own.page.get_by_role("link", name="see the request").click()

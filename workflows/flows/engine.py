@@ -24,7 +24,7 @@ from events.executor import Decided
 from events.group_commit import Joint
 from events.store import Companion
 from events.wire import Row
-from workflows.flows import conf, leave, memory
+from workflows.flows import approval_requests, conf, memory
 from workflows.flows.aggregates import (
     CATALOG,
     CATALOG_STREAM,
@@ -124,7 +124,7 @@ def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
         defaults=settings.retry,
         is_healthy=is_healthy,
         remembered=memory.recall,
-        why_not_ask=leave.why_not_ask,
+        why_not_ask=approval_requests.why_not_ask,
         why_unrecordable=_why_unrecordable if is_careful else _recordable,
     )
 
@@ -159,7 +159,7 @@ def handle(
 
     try:
         return _recorded(attempt, command)
-    except leave.TransactionNeeded:
+    except approval_requests.TransactionNeeded:
         # Only a step that somebody approves is not begun by one statement.
         with transaction.atomic(durable=True):
             return handle_in_transaction(flow_id, command, completes=completes, but_not=but_not)
@@ -224,9 +224,11 @@ def _along(
     def along(decided: Decided[Flow, Stored]) -> Companion:
         events = [stored.event for stored in decided.events if stored.event is not None]
         effects = effects_of(decided.after, events, asked.world)
-        of_approvals = [effect for effect in effects if effect.kind in leave.DONE_AT_ONCE]
+        of_approvals = [
+            effect for effect in effects if effect.kind in approval_requests.DONE_AT_ONCE
+        ]
         if of_approvals:
-            leave.demand_transaction()
+            approval_requests.demand_transaction()
         wanted = [
             _wanted(flow_id, effect, asked.world.at)
             for effect in effects
@@ -278,7 +280,7 @@ def _then(
 
     def hear_and_act(rows: list[Row]) -> None:
         hear(rows)
-        leave.act(flow, effects)
+        approval_requests.act(flow, effects)
 
     return hear_and_act
 
@@ -290,7 +292,7 @@ _HEARD = "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended)s::uuid[]
 def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
     """Return the tokens of the waiting steps that nobody waits with any more.
 
-    Which approval has still to be taken back is read, and forgotten, by `leave.withdraw`.
+    Which approval is still to be taken back is read, and forgotten, by `approval_requests`.
     """
     return [
         event.token

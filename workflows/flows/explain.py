@@ -12,7 +12,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
 from ledger.domain.approval import ApprovalStatus
-from workflows.flows import engine, leave, selectors, services
+from workflows.flows import approval_requests, engine, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import HealthStatus
@@ -95,7 +95,7 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
     """
     plan = services.preview_plan(goals=goals, init=init)
     approvals = dict(_approvals(plan))
-    reasons = {name: leave.why_not_ask(step) for name, step in approvals.items()}
+    reasons = {name: approval_requests.why_not_ask(step) for name, step in approvals.items()}
     return Preview(
         plan=plan,
         missing=[name for name in plan.required if not init.get(name)],

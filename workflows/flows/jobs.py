@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from events.domain.errors import Rejected, Unavailable
 from workflows.flows import (
+    approval_decisions,
     callables,
-    consenting,
     engine,
     health,
     invocation,
@@ -101,7 +101,7 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         case StepType.WAIT:
             waiting.begin(claim=claim, flow=flow, step=step, item=item)
         case StepType.APPROVAL:
-            consenting.begin(claim=claim, flow=flow, step=step, item=item)
+            approval_decisions.begin(claim=claim, flow=flow, step=step, item=item)
 
 
 def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
@@ -358,7 +358,7 @@ def waited(claim: Claim) -> None:
 
 
 @job(
-    consenting.DECIDED,
+    approval_decisions.DECIDED,
     capability="flow.start",
     input_schema=_OF_ITEM,
     retry=_OURS,
@@ -370,7 +370,7 @@ def decided(claim: Claim) -> None:
     how, approval_id, by = (claim.input[name] for name in ("how", "approval_id", "by"))
     if item.status == WorkStatus.ACTIVE:
         gave = {"approved": True, "approval_id": approval_id, "decided_by": by}
-        result = Done(gave) if how == consenting.APPROVED else Failed(f"approval {how}")
+        result = Done(gave) if how == approval_decisions.APPROVED else Failed(f"approval {how}")
         _settle(claim, flow, step, item, result)
 
 

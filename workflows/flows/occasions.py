@@ -34,7 +34,7 @@ _FATES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """One thing that befell a start. `what` is fired, skipped, refused, paused, declared,
+    """One thing that happened to a start. `what` is fired, skipped, refused, paused, declared,
     removed, or the fate of a slot, which is no event: without `id` and `sequence`.
 
     `event_id` or `slot_at` is the occasion, `entry_id` leads to the ledger, `by` is who acted.
@@ -76,7 +76,7 @@ class Standing:
 
 
 def occasions(name: str, *, before: int | None = None, limit: int = OCCASIONS_MAX) -> Occasions:
-    """Return what befell a start before its event number `before`, or lately."""
+    """Return what happened to a start before its event number `before`, or lately."""
     stream = starts.stream_of(name)
     end = explore.head_sequence(stream) + 1 if before is None else before
     begin = max(end - 1 - limit, 0)

@@ -14,7 +14,7 @@ from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
 from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import selectors as ledger
-from workflows.flows import conf, engine, leave
+from workflows.flows import approval_requests, conf, engine
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
 from workflows.flows.domain.flow import Flow, FlowStatus
@@ -79,7 +79,9 @@ def requests_of(flow: Flow, step_id: str = "") -> list[Requested]:
     ][:CHILDREN_SHOWN_MAX]
     if not items:
         return []
-    found = ledger.approvals_by_reference(leave.reference_of(token) for _, token in items)
+    found = ledger.approvals_by_reference(
+        approval_requests.reference_of(token) for _, token in items
+    )
     return [
         Requested(
             step_id=one,
@@ -89,7 +91,7 @@ def requests_of(flow: Flow, step_id: str = "") -> list[Requested]:
             expires_at=row.expires_at,
         )
         for one, token in items
-        if (row := found.get(leave.reference_of(token))) is not None
+        if (row := found.get(approval_requests.reference_of(token))) is not None
     ]
 
 

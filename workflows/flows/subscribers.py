@@ -2,7 +2,7 @@
 
 from events import bus
 from events import selectors as log
-from workflows.flows import consenting, firing, starts
+from workflows.flows import approval_decisions, firing, starts
 from workflows.flows.domain.start import slot_of
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy
@@ -14,7 +14,7 @@ _TEXT = {"type": "string"}
 _OURS = RetryPolicy(max_attempts=1_000, base_s=1, factor=2, cap_s=30, jitter=0.2)
 _CRASHES_MAX = 1_000
 
-bus.before_commit("ledger.approval.*", consenting.hear, only=consenting.is_end)
+bus.before_commit("ledger.approval.*", approval_decisions.hear, only=approval_decisions.is_end)
 
 
 @job(
@@ -47,4 +47,4 @@ def start(claim: Claim) -> dict[str, str]:
 )
 def withdraw(claim: Claim) -> None:
     """Take back the request for an approval that nobody waits for any more."""
-    consenting.withdraw(claim=claim)
+    approval_decisions.withdraw(claim=claim)

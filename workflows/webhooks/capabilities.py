@@ -10,7 +10,7 @@ declare(
 )
 declare(
     "webhook.manage",
-    meaning="Make, change, test and delete subscriptions: send data out of the house.",
+    meaning="Make, change, test and delete subscriptions: send data to others.",
     resource="webhook",
     action="manage",
     risk="high",

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def concerns(name: str) -> bool:
-    """Whether an event called `name` may leave the house."""
+    """Whether an event called `name` may be sent out."""
     try:
         return catalogue.get(name).external
     except EventNotDeclared:

@@ -244,7 +244,7 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
     :raises SubscriptionInactive: if the subscription is switched off.
     :raises EventNoLongerSelected: if the subscription has dropped the event.
     :raises NothingToReplay: if the event is not in the log.
-    :raises NotForExport: if the event may no longer leave the house.
+    :raises NotForExport: if the event may no longer be sent out.
     """
     action = Action(
         name="webhook.replay",

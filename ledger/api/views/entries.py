@@ -76,7 +76,7 @@ class EntryViewSet(
 
 
 class Timeline(generics.ListAPIView[Entry]):
-    """What befell some targets."""
+    """What happened to some targets."""
 
     capabilities = {"get": "ledger.read"}
     queryset = Entry.objects.none()

@@ -33,7 +33,7 @@ class Command(BaseCommand):
             )
         report = what_if.replay(policy, days=days)
         self.stdout.write(f"{report.policy}, on {report.examined} actions of {days} days:")
-        self.stdout.write(f"  asked for leave: {report.asked_before} → {report.asked_after}")
+        self.stdout.write(f"  asked for approval: {report.asked_before} → {report.asked_after}")
         self.stdout.write(f"  more people: {report.more_count}, fewer: {report.fewer_count}")
         if report.unanswered:
             self.stdout.write(f"  no answer, so counted as yes: {report.unanswered}")

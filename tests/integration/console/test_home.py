@@ -1,4 +1,4 @@
-"""The state of the house, as far as the visitor may know it, and the doctor's page."""
+"""The state of the installation, as far as the visitor may know it, and the doctor's page."""
 
 import pytest
 from django.test import Client

@@ -54,7 +54,7 @@ class TestTrying:
 
         entry = Entry.objects.get(action_name="thing.do", target_id="t2")
         assert f"/admin/ledger/entry/{entry.pk}/change/" in page
-        assert "newly needs leave" in page
+        assert "newly needs approval" in page
         assert "0 → 1" in page
         assert "thing t1" not in page
         assert "Cut short" not in page
@@ -69,7 +69,7 @@ class TestTrying:
         page = lawyer.get(page_at(now, condition="false", days=7)).content.decode()
 
         assert re.findall(r"(\d) → (\d)", page) == [("2", "1"), ("2", "0")]
-        assert "no longer needs leave" in page
+        assert "no longer needs approval" in page
         assert "other quorum" in page
 
     def test_shows_where_a_condition_cannot_be_read(

@@ -196,7 +196,7 @@ class TestPolicies:
         }
         told = StringIO()
         call_command("approval_policy_what_if", "much-money", stdout=told)
-        assert "asked for leave: 0 → 1" in told.getvalue()
+        assert "asked for approval: 0 → 1" in told.getvalue()
         with acting(asker):
             do(amount_cents=500)
         in_force = post(lawyer, f"/api/v1/ledger/policies/{draft['id']}/activate")

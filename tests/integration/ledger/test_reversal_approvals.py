@@ -224,7 +224,7 @@ class TestInTheAdmin:
         page = f"/admin/ledger/reversalstanding/entry/{turned}/"
         shown = client.get(page)
         assert b"1 person has to agree first, by the policy beacon-approval@v1" in shown.content
-        assert b"Ask for leave to undo it exactly like this" in shown.content
+        assert b"Ask for approval to undo it exactly like this" in shown.content
 
         waits = client.post(page, _filled(shown, reason="Wrong way round."), follow=True)
 
@@ -240,7 +240,7 @@ class TestInTheAdmin:
 
         say(approval, carol)
         ready = client.get(page)
-        assert b"Ask for leave" not in ready.content
+        assert b"Ask for approval" not in ready.content
         done = client.post(page, _filled(ready), follow=True)
 
         assert b"It is completed" in done.content

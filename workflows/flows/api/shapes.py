@@ -217,7 +217,7 @@ class RefusedOut(serializers.Serializer[Any]):
 
 
 class OccasionOut(serializers.Serializer[Any]):
-    """One thing that befell a start: an occasion that fired or did not, or a declaration."""
+    """One thing that happened to a start: an occasion that fired or did not, or a declaration."""
 
     at = serializers.DateTimeField()
     what = serializers.ChoiceField(

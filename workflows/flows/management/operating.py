@@ -130,8 +130,8 @@ def _add_parsers_of_starts(actions: Any) -> None:
         parser = actions.add_parser(name, help=f"{name} a start")
         parser.add_argument("name")
         parser.add_argument("--reason", default="")
-    befell = actions.add_parser("occasions", help="what befell a start, the newest first")
-    befell.add_argument("name")
+    occasions_ = actions.add_parser("occasions", help="what happened to a start, the newest first")
+    occasions_.add_argument("name")
 
 
 def _pause(*, flow_id: str, reason: str) -> Lines:

@@ -1,4 +1,4 @@
-"""What of an event may leave the house: what its schema names, and nothing else."""
+"""What of an event may be sent out: what its schema names, and nothing else."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -19,7 +19,7 @@ from ledger.services import approval_policies
 from tests.integration.workflows.flows.approval_steps import asked, decider, register, say
 from tests.integration.workflows.flows.conftest import flow
 from tests.integration.workflows.flows.test_api import FLOWS, client_of
-from workflows.flows import leave, selectors, services
+from workflows.flows import approval_requests, selectors, services
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,7 +117,7 @@ class TestRequests:
         assert f'href="/approvals/{approval.pk}"' in page
 
     def test_are_found_by_an_index(self) -> None:
-        references = [leave.reference_of(str(number)) for number in range(3)]
+        references = [approval_requests.reference_of(str(number)) for number in range(3)]
 
         plan = plan_of(lambda: ledger.approvals_by_reference(references))
 

@@ -1,7 +1,7 @@
 """Approval steps: a ledger approval is the step. Nobody who started the flow can give it.
 
-It is asked for with the start of the step (`leave`). What is decided puts a row of work on
-the list in the deciding transaction; the row completes the step, or fails it.
+It is asked for with the start of the step (`approval_requests`). What is decided puts a row of
+work on the list in the deciding transaction; the row completes the step, or fails it.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from django.db import transaction
 
 from events import store
 from events.domain.envelope import Envelope
-from workflows.flows import engine, leave
+from workflows.flows import approval_requests, engine
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.effects import Effect, EffectKind
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
@@ -40,7 +40,9 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         assert now is not None, "a flow is never forgotten"
         is_active = now.executions[step.id].items[item.token].status == WorkStatus.ACTIVE
         if is_active and not AwaitedApproval.objects.filter(token=item.token).exists():
-            leave.ask(now, [Effect.of_item(EffectKind.ASK, step.id, item.token, claim.claimed_at)])
+            approval_requests.ask(
+                now, [Effect.of_item(EffectKind.ASK, step.id, item.token, claim.claimed_at)]
+            )
         queue.complete(claim)
 
 
@@ -50,13 +52,13 @@ def withdraw(*, claim: Claim) -> None:
     Releases before this one left that to a row of work.
     """
     with transaction.atomic(durable=True):
-        leave.withdraw(claim.input["token"])
+        approval_requests.withdraw(claim.input["token"])
         queue.complete(claim)
 
 
 def hear(envelope: Envelope) -> None:
     """Put the step whose approval has ended on the list. Runs in the deciding transaction."""
-    if not envelope.data["reference"].startswith(leave.REFERENCE):
+    if not envelope.data["reference"].startswith(approval_requests.REFERENCE):
         return
     awaited = AwaitedApproval.objects.filter(approval_id=envelope.data["approvalId"]).first()
     if awaited is None:
