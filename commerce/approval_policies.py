@@ -43,6 +43,14 @@ POLICIES = (
         on_expiry="denied",
     ),
     Terms(
+        name="finance-chargeback-resolution-approval",
+        meaning="Note by hand how a chargeback goes on or ended, when an agent does or it is much.",
+        capabilities=("chargeback.resolve",),
+        condition=f"!reported_by_provider && ({_BY_ITSELF} || amount_cents > {THRESHOLD_CENTS})",
+        ttl=timedelta(hours=48),
+        on_expiry="denied",
+    ),
+    Terms(
         name="invoice-issue-approval",
         meaning="Issue or void an invoice, when an agent wants to.",
         capabilities=("invoice.issue", "invoice.void"),

@@ -8,6 +8,7 @@ from commerce.models import (
     Capture,
     Chargeback,
     ChargebackResolution,
+    ChargebackReview,
     CreditNote,
     Delivery,
     DocumentAccess,
@@ -45,6 +46,11 @@ declare(Capture, booking="payment__invoice__booking")
 declare(Chargeback, booking="payment__invoice__booking", invoice="payment__invoice")
 declare(
     ChargebackResolution,
+    booking="chargeback__payment__invoice__booking",
+    invoice="chargeback__payment__invoice",
+)
+declare(
+    ChargebackReview,
     booking="chargeback__payment__invoice__booking",
     invoice="chargeback__payment__invoice",
 )

@@ -126,6 +126,10 @@ declare(
     # Only who knows the provider's signing secret says so: nobody notes it by hand.
     principals=[PrincipalKind.SYSTEM],
 )
-_declare("chargeback.resolve", "Note how a dispute over a chargeback ended.", risk="critical")
+_declare(
+    "chargeback.resolve",
+    "Note how a dispute over a chargeback goes on, and how it ended.",
+    risk="critical",
+)
 _declare("delivery.read", "See what was sent to customers, with addresses masked.")
 _declare("content.read", "See the copies of products in content systems.")

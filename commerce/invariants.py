@@ -76,6 +76,7 @@ def money_back_is_covered() -> list[str]:
         "SELECT p.id, p.amount_cents, sum(r.amount_cents), p.charged_back_cents "
         "FROM commerce_payment p "
         "JOIN commerce_refund r ON r.payment_id = p.id AND r.status <> 'failed' "
+        "AND r.surplus_of_id IS NULL "
         "GROUP BY p.id HAVING sum(r.amount_cents) + p.charged_back_cents > p.amount_cents"
     )
     return [
@@ -107,6 +108,17 @@ def resolutions_return_what_was_taken() -> list[str]:
         f"chargeback {row[0]} of {row[4]} is {row[1]}: {row[2]} returned, {row[3]} beyond"
         for row in found
     ]
+
+
+@check("commerce-surpluses", "refunds that hold never exceed the surplus that they are of")
+def surpluses_are_covered() -> list[str]:
+    found = _rows(
+        "SELECT s.chargeback_id, s.surplus_cents, sum(r.amount_cents) "
+        "FROM commerce_chargebackresolution s "
+        "JOIN commerce_refund r ON r.surplus_of_id = s.chargeback_id AND r.status <> 'failed' "
+        "GROUP BY s.chargeback_id HAVING sum(r.amount_cents) > s.surplus_cents"
+    )
+    return [f"chargeback {row[0]}: a surplus of {row[1]}, refunds of {row[2]}" for row in found]
 
 
 @check("commerce-triggers", "the triggers that keep the money together are there and awake")

@@ -11,6 +11,7 @@ from commerce.schemas import CENTS, CURRENCY, TEXT, TIME, record
 from commerce.services import (
     bookings,
     chargeback_resolutions,
+    chargeback_reviews,
     chargebacks,
     deliveries,
     invoices,
@@ -113,6 +114,17 @@ def note_chargeback(claim: Claim) -> None:
 def note_resolution(claim: Claim) -> None:
     """Note how a chargeback ended, and book what came back."""
     chargeback_resolutions.note_resolution(decided=Decided.from_json(claim.input), claim=claim)
+
+
+@job(
+    chargeback_reviews.NOTE_REVIEW,
+    capability="chargeback.resolve",
+    input_schema=record(provider=TEXT, providerRef=TEXT, status=TEXT, reason=TEXT, occurredAt=TIME),
+    retry=_PROVIDER,
+)
+def note_review(claim: Claim) -> None:
+    """Note that a chargeback is looked at again."""
+    chargeback_reviews.note_review(decided=Decided.from_json(claim.input), claim=claim)
 
 
 @job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)

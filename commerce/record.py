@@ -15,6 +15,7 @@ from commerce.models import (
     Booking,
     Chargeback,
     ChargebackResolution,
+    ChargebackReview,
     CreditNote,
     DocumentAccess,
     Invoice,
@@ -220,8 +221,8 @@ drift.declare_check(
     DriftCheck(
         name="refund_requested",
         rows=Refund.objects.all,
-        mark=Mark(actions=("refund.request",), target_type="refund"),
-        lasting=("refund.request",),
+        mark=Mark(actions=("refund.request", "refund.return_surplus"), target_type="refund"),
+        lasting=("refund.request", "refund.return_surplus"),
     )
 )
 drift.declare_check(
@@ -290,6 +291,15 @@ drift.declare_check(
         rows=Chargeback.objects.all,
         mark=Mark(actions=("chargeback.note",), target_type="chargeback"),
         lasting=("chargeback.note",),
+        made_at="noted_at",
+    )
+)
+drift.declare_check(
+    DriftCheck(
+        name="chargeback_reviewed",
+        rows=ChargebackReview.objects.all,
+        mark=Mark(actions=("chargeback.review",), target_type="chargeback"),
+        lasting=("chargeback.review",),
         made_at="noted_at",
     )
 )

@@ -52,10 +52,15 @@ def credited_cents(invoice_id: UUID) -> int:
 
 def refund_held_cents(*, payment_id: UUID | None = None, credit_note_id: UUID | None = None) -> int:
     """Return what pending and settled refunds of a payment, or of a credit note, add up to."""
-    held = Refund.objects.filter(status__in=REFUND_HOLDS)
+    held = Refund.objects.filter(status__in=REFUND_HOLDS, surplus_of=None)
     if payment_id is not None:
         return _sum(held.filter(payment=payment_id))
     return _sum(held.filter(credit_note=credit_note_id))
+
+
+def surplus_held_cents(chargeback_id: UUID) -> int:
+    """Return what pending and settled refunds of the surplus of a chargeback add up to."""
+    return _sum(Refund.objects.filter(status__in=REFUND_HOLDS, surplus_of=chargeback_id))
 
 
 def gone_cents(payment: Payment) -> int:

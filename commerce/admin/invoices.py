@@ -15,6 +15,7 @@ from commerce.models import (
     Capture,
     Chargeback,
     ChargebackResolution,
+    ChargebackReview,
     CreditNote,
     DocumentAccess,
     ExternalRef,
@@ -27,6 +28,7 @@ from commerce.models import (
 )
 from commerce.services import (
     chargeback_resolutions,
+    chargeback_reviews,
     document_access,
     invoices,
     payments,
@@ -206,6 +208,10 @@ def _resolving(status: ChargebackStatus) -> Callable[[Chargeback], object]:
     )
 
 
+def _review(row: Chargeback) -> object:
+    return chargeback_reviews.review_chargeback(chargeback_id=row.pk, reason=BY_HAND)
+
+
 @admin.register(Chargeback)
 class ChargebackAdmin(LookOnly):
     reads = "chargeback.read"
@@ -222,9 +228,10 @@ class ChargebackAdmin(LookOnly):
     ]
     list_filter = ["provider", "noted_at", "resolution__status"]
     search_fields = ["provider_ref", "payment__invoice__number", "=id"]
-    list_select_related = ["payment__invoice", "resolution"]
+    list_select_related = ["payment__invoice", "review", "resolution"]
     ordering = ["-noted_at"]
-    actions = ["win", "lose", "withdraw"]
+    actions = ["review", "win", "lose", "withdraw"]
+    review = acting("chargeback.resolve", "It is looked at again", _review)
     win = acting("chargeback.resolve", "It is won", _resolving(ChargebackStatus.WON))
     lose = acting("chargeback.resolve", "It is lost", _resolving(ChargebackStatus.LOST))
     withdraw = acting(
@@ -233,8 +240,17 @@ class ChargebackAdmin(LookOnly):
 
     @admin.display(description="status")
     def status(self, chargeback: Chargeback) -> str:
-        found = getattr(chargeback, "resolution", None)
-        return found.status if found else ChargebackStatus.OPEN.value
+        return chargeback.status.value
+
+
+@admin.register(ChargebackReview)
+class ChargebackReviewAdmin(LookOnly):
+    reads = "chargeback.read"
+    list_display = ["chargeback", "reason", "occurred_at", "noted_at"]
+    list_filter = ["noted_at"]
+    search_fields = ["chargeback__provider_ref", "=chargeback__id"]
+    list_select_related = ["chargeback"]
+    ordering = ["-noted_at"]
 
 
 @admin.register(ChargebackResolution)

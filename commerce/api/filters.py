@@ -99,6 +99,7 @@ class RefundFilters(filters.FilterSet):
     status = OneOrMore(choices=choices(RefundStatus))
     method = OneOrMore(choices=choices(RefundMethod))
     payment_id = filters.UUIDFilter()
+    surplus_of = filters.UUIDFilter()
 
     class Meta:
         model = Refund
@@ -135,7 +136,9 @@ class ChargebackFilters(filters.FilterSet):
 
     def in_status(self, rows: QuerySet[Chargeback], name: str, wanted: str) -> QuerySet[Chargeback]:
         if wanted == ChargebackStatus.OPEN:
-            return rows.filter(resolution=None)
+            return rows.filter(review=None, resolution=None)
+        if wanted == ChargebackStatus.UNDER_REVIEW:
+            return rows.filter(review__isnull=False, resolution=None)
         return rows.filter(**{f"resolution__{name}": wanted})
 
     def in_dispute(

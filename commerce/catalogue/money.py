@@ -153,6 +153,7 @@ _REFUND = {
     "refundId": ID,
     "paymentId": ID,
     "creditNoteId": nullable(ID),
+    "surplusOf": nullable(ID),
     "invoiceId": ID,
     "bookingId": ID,
     "method": TEXT,
@@ -211,6 +212,21 @@ fact(
         balanceDueCents=CENTS,
     ),
     stream="invoice",
+)
+fact(
+    "chargeback.under_review",
+    "Somebody stood up to a chargeback, and it is looked at again.",
+    schema=record(
+        chargebackId=ID,
+        paymentId=ID,
+        invoiceId=ID,
+        bookingId=ID,
+        provider=TEXT,
+        providerRef=TEXT,
+        reason=TEXT,
+        occurredAt=TIME,
+    ),
+    stream="chargeback",
 )
 fact(
     "chargeback.resolved",

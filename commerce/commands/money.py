@@ -5,10 +5,16 @@ from uuid import UUID
 
 from commerce.commands.registration import POSITIVE, REASON, moment, register, yet_to_be_made
 from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
-from commerce.domain.refunds import RefundMethod
+from commerce.domain.refunds import BY_HAND, RefundMethod
 from commerce.models import Chargeback, Payment, PaymentMethod, Refund
 from commerce.schemas import CURRENCY, FLAG, ID, TEXT, TIME, nullable, record
-from commerce.services import chargeback_resolutions, payments, refunds
+from commerce.services import (
+    chargeback_resolutions,
+    chargeback_reviews,
+    payments,
+    refunds,
+    surpluses,
+)
 from commerce.services.chargeback_resolutions import ChargebackNotFound
 from commerce.services.payments import PaymentNotFound
 from commerce.services.refunds import RefundNotFound
@@ -83,6 +89,25 @@ def _settle_refund(target_id: str, asked: dict[str, Any]) -> str:
 
 def _fail_refund(target_id: str, asked: dict[str, Any]) -> str:
     return str(refunds.fail_refund(refund_id=UUID(target_id), reason=asked["reason"]).pk)
+
+
+def _return_surplus(_target_id: str, asked: dict[str, Any]) -> str:
+    refund = surpluses.refund_surplus(
+        chargeback_id=UUID(asked["chargeback_id"]),
+        amount_cents=asked["amount_cents"],
+        method=RefundMethod(asked["method"]),
+        reason=asked["reason"],
+    )
+    return str(refund.pk)
+
+
+def _review_chargeback(target_id: str, asked: dict[str, Any]) -> str:
+    reviewed = chargeback_reviews.review_chargeback(
+        chargeback_id=UUID(target_id),
+        reason=asked["reason"],
+        occurred_at=moment(asked.get("occurred_at")),
+    )
+    return str(reviewed.pk)
 
 
 def _resolve_chargeback(target_id: str, asked: dict[str, Any]) -> str:
@@ -172,6 +197,30 @@ register(
     schema=record(reason=REASON),
     state_of=_refund_state,
     capability="refund.settle",
+)
+register(
+    "chargeback.review",
+    "Note that a chargeback is looked at again.",
+    _review_chargeback,
+    schema=record(
+        ("occurred_at",), reason={**REASON, "maxLength": 200}, occurred_at=nullable(TIME)
+    ),
+    state_of=_chargeback_state,
+    capability="chargeback.resolve",
+)
+register(
+    "refund.return_surplus",
+    "Give back what a chargeback brought back too much.",
+    _return_surplus,
+    schema=record(
+        chargeback_id=ID,
+        amount_cents=POSITIVE,
+        method={"enum": [method.value for method in BY_HAND]},
+        reason=REASON,
+    ),
+    state_of=yet_to_be_made,
+    capability="refund.request",
+    makes=True,
 )
 register(
     "chargeback.resolve",

@@ -8,9 +8,10 @@ from events.domain.errors import Conflict, Unavailable
 
 
 class ChargebackStatus(StrEnum):
-    """How it stands with a claim (Voyant §5.9). All but `open` are final."""
+    """How it stands with a claim (Voyant §5.9). All but the first two are final."""
 
     OPEN = "open"
+    UNDER_REVIEW = "under_review"
     WON = "won"
     LOST = "lost"
     WITHDRAWN = "withdrawn"
@@ -109,7 +110,7 @@ def money_back(status: ChargebackStatus, *, charged_back_cents: int, due_cents: 
     The invoice takes as much as it still asks for. What it was paid otherwise meanwhile makes a
     surplus, which is the customer's.
     """
-    assert status is not ChargebackStatus.OPEN, "nothing comes back before it ends"
+    assert status in RESOLVED, "nothing comes back before it ends"
     if status is ChargebackStatus.LOST:
         return Return(returned_cents=0, surplus_cents=0)
     returned = min(charged_back_cents, due_cents)

@@ -16,6 +16,10 @@ class RefundMethod(StrEnum):
     OTHER = "other"
 
 
+BY_HAND = tuple(method for method in RefundMethod if method != RefundMethod.PROCESSOR_REVERSAL)
+"""Every way on which no provider takes a capture back."""
+
+
 class RefundStatus(StrEnum):
     PENDING = "pending"
     SETTLED = "settled"
@@ -60,6 +64,20 @@ class RefundExceedsCreditNote(Conflict):
         super().__init__(
             f"Only {available_cents} minor units of credit note {credit_note_id} are left.",
             credit_note_id=credit_note_id,
+            requested_cents=requested_cents,
+            available_cents=available_cents,
+        )
+
+
+class RefundExceedsSurplus(Conflict):
+    code = "refund_exceeds_surplus"
+    hint = "Give back at most what the chargeback brought back too much, less what has gone back."
+
+    def __init__(self, chargeback_id: str, *, requested_cents: int, available_cents: int) -> None:
+        super().__init__(
+            f"Only {available_cents} minor units of the surplus of chargeback {chargeback_id} "
+            "are left.",
+            chargeback_id=chargeback_id,
             requested_cents=requested_cents,
             available_cents=available_cents,
         )
@@ -137,6 +155,20 @@ def check_refund_of_credit_note(
     if amount_cents > available:
         raise RefundExceedsCreditNote(
             credit_note_id, requested_cents=amount_cents, available_cents=available
+        )
+
+
+def check_refund_of_surplus(
+    *, chargeback_id: str, surplus_cents: int, held_cents: int, amount_cents: int
+) -> None:
+    """Refuse to give back more than came back beyond what the invoice asked for.
+
+    :raises RefundExceedsSurplus: if pending and settled refunds would exceed the surplus.
+    """
+    available = surplus_cents - held_cents
+    if amount_cents > available:
+        raise RefundExceedsSurplus(
+            chargeback_id, requested_cents=amount_cents, available_cents=available
         )
 
 

@@ -11,7 +11,7 @@ from commerce.models.bookings import (
     TravellerCategory,
     TravellerPersonal,
 )
-from commerce.models.chargebacks import Chargeback, ChargebackResolution
+from commerce.models.chargebacks import Chargeback, ChargebackResolution, ChargebackReview
 from commerce.models.invoices import (
     ExternalRef,
     Invoice,
@@ -53,6 +53,7 @@ __all__ = [
     "Capture",
     "Chargeback",
     "ChargebackResolution",
+    "ChargebackReview",
     "CreditNote",
     "Delivery",
     "DeliveryStatus",

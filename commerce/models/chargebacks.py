@@ -60,6 +60,33 @@ class Chargeback(models.Model):
     def __str__(self) -> str:
         return f"{self.provider} {self.provider_ref}"
 
+    @property
+    def status(self) -> ChargebackStatus:
+        """How it stands with it; its end counts more than its review."""
+        if hasattr(self, "resolution"):
+            return ChargebackStatus(self.resolution.status)
+        return ChargebackStatus.UNDER_REVIEW if hasattr(self, "review") else ChargebackStatus.OPEN
+
+
+@append_only.model
+class ChargebackReview(models.Model):
+    """That somebody has stood up to a chargeback, and it is looked at again."""
+
+    chargeback = models.OneToOneField(
+        Chargeback, on_delete=models.PROTECT, primary_key=True, related_name="review"
+    )
+    reason = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="commerce_review_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chargeback}: {ChargebackStatus.UNDER_REVIEW}"
+
 
 @append_only.model
 class ChargebackResolution(models.Model):

@@ -150,6 +150,14 @@ class Refund(models.Model):
     credit_note = models.ForeignKey(
         CreditNote, on_delete=models.PROTECT, related_name="refunds", null=True, blank=True
     )
+    # Set where it is no refund of the payment, but of what its chargeback brought back too much.
+    surplus_of = models.ForeignKey(
+        "commerce.ChargebackResolution",
+        on_delete=models.PROTECT,
+        related_name="refunds",
+        null=True,
+        blank=True,
+    )
     method = models.CharField(max_length=20, choices=constraints.choices(RefundMethod))
     status = models.CharField(max_length=8, choices=constraints.choices(RefundStatus))
     amount_cents = models.BigIntegerField()
@@ -172,6 +180,11 @@ class Refund(models.Model):
             models.CheckConstraint(condition=~Q(reason=""), name="commerce_refund_has_a_reason"),
             constraints.exactly_when(
                 _PENDING, Q(ended_at__isnull=True), name="commerce_refund_ends_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(surplus_of=None)
+                | Q(credit_note=None) & ~Q(method=RefundMethod.PROCESSOR_REVERSAL.value),
+                name="commerce_refund_of_a_surplus_is_of_nothing_else",
             ),
             constraints.exactly_when(
                 Q(status=RefundStatus.FAILED.value),

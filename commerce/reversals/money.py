@@ -79,7 +79,8 @@ def _entitled_cents(booking: Booking) -> int | None:
     entitlement: dict[str, Any] | None = booking.entitlement
     if booking.status != Status.CANCELLED or not entitlement or entitlement["reason"]:
         return None
-    held = Refund.objects.filter(payment__invoice__booking=booking).exclude(status="failed")
+    held = Refund.objects.filter(payment__invoice__booking=booking, surplus_of=None)
+    held = held.exclude(status="failed")
     gone_cents = sum(held.values_list("amount_cents", flat=True))
     # What a bank took for the customer, they have.
     gone_cents += selectors.charged_back_on_booking_cents(booking.pk)

@@ -6,7 +6,7 @@ stays as it was: what comes back is a payment of its own, and follows from the c
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -143,13 +143,12 @@ def resolve_chargeback(
             occurred_at=occurred_at or timezone.now(),
         )
         _resolve(decided, story, proof=proof, asked_of=known)
-    return Chargeback.objects.select_related("resolution").get(pk=chargeback_id)
+    return Chargeback.objects.select_related("review", "resolution").get(pk=chargeback_id)
 
 
 def state_of(chargeback: Chargeback) -> dict[str, Any]:
     """Return what an approval of the end of a chargeback depends on."""
-    ended = ChargebackResolution.objects.filter(chargeback=chargeback).first()
-    return {"status": ended.status if ended else ChargebackStatus.OPEN.value}
+    return {"status": chargeback.status.value}
 
 
 def _resolve(
@@ -166,9 +165,13 @@ def _resolve(
     if invoice_id is None:
         raise ChargebackUnknown(decided.provider, decided.provider_ref)
     invoice = invoices.locked(invoice_id)
+    said = discretion.without_people(Q(invoices=invoice_id), decided.reason)
+    decided = replace(decided, reason=said)
     # Under the lock of the invoice: whoever else resolves it has done so, or waits.
     found = list(
-        of_claim.select_related("payment__capture", "resolution").order_by("noted_at", "pk")
+        of_claim.select_related("payment__capture", "review", "resolution").order_by(
+            "noted_at", "pk"
+        )
     )
     found.sort(key=lambda each: each != asked_of)
     proof.refers_to(found[0].pk)

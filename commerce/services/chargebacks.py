@@ -6,10 +6,12 @@ follows from what last gave money of the payment back, or from its capture (ADR 
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
+
+from django.db.models import Q
 
 from commerce import selectors
 from commerce.domain import chargebacks as rules
@@ -18,7 +20,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, Split
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
-from commerce.services import invoices, payments, provider_reports
+from commerce.services import discretion, invoices, payments, provider_reports
 from commerce.services.acts import act
 from events import context, recorder
 from ledger import recording, standings, timelines
@@ -99,6 +101,8 @@ def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Cha
     with ExitStack() as story, recording.recorded(_action(claimed)) as proof:
         _weigh(claimed, proof=proof)
         invoice, captured = _locked_capture(claimed)
+        said = discretion.without_people(Q(invoices=invoice.pk), claimed.reason)
+        claimed = replace(claimed, reason=said)
         noted = _known(claimed, invoice)
         if noted:
             proof.changes_nothing()
@@ -204,7 +208,9 @@ def _cause_of(payment: Payment) -> str:
     """Return the entry from which a chargeback follows: the last that gave money back."""
     gave_back = {
         Target(type="refund", id=str(id_)): "refund.request"
-        for id_ in payment.refunds.exclude(status="failed").values_list("pk", flat=True)
+        for id_ in payment.refunds.filter(surplus_of=None)
+        .exclude(status="failed")
+        .values_list("pk", flat=True)
     } | {
         Target(type="chargeback", id=str(id_)): "chargeback.note"
         for id_ in payment.chargebacks.values_list("pk", flat=True)

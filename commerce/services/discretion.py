@@ -17,6 +17,8 @@ from commerce.models import Booking, BookingContact, TravellerPersonal
 from events.domain.errors import Rejected
 from ledger.discretion import declare_watch
 
+NAMES_SOMEBODY: Final = "[names somebody]"
+
 _BOOKING_OF: Final = {
     "booking": "pk",
     "traveller": "travellers",
@@ -59,6 +61,15 @@ def check_not_named(personal: Mapping[str, Any], **texts: str) -> None:
     for field, text in texts.items():
         if is_named_in(text, personal):
             raise PersonNamed(field)
+
+
+def without_people(of: Q, text: str) -> str:
+    """Return what a peer said; if it names whoever booked or travels, only that it does.
+
+    It has happened, so it cannot be refused; where it is kept for good it names nobody. All of
+    it stands beside the entry, where it can be taken away.
+    """
+    return NAMES_SOMEBODY if any(is_named_in(text, one) for one in _people(of)) else text
 
 
 def _watch(path: str, target_id: str, field: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """Credit notes, and the money leg of a refund. Amounts are held under the lock of the payment."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
 REVERSE_PAYMENT = "commerce.reverse_payment"
+ON_ITS_WAY = "It is on its way, and ends by itself: settled, or failed."
 
 
 class RefundNotFound(NotFound):
@@ -211,8 +213,8 @@ def _begin(
     proof.refers_to(refund.pk)
     proof.weighs(amount_cents=amount_cents, currency=refund.currency)
     _undo_payment(refund, StepKind.BEGUN, proof=proof)
-    proof.cannot_be_undone("It is on its way, and ends by itself: settled, or failed.")
-    _tell("requested", refund, reason=reason)
+    proof.cannot_be_undone(ON_ITS_WAY)
+    tell("requested", refund, reason=reason)
     if method is RefundMethod.PROCESSOR_REVERSAL:
         queue.enqueue(
             REVERSE_PAYMENT, subject=f"refund/{refund.pk}", input={"refundId": str(refund.pk)}
@@ -222,6 +224,8 @@ def _begin(
 
 def _undo_payment(refund: Refund, step: StepKind, *, proof: Proof) -> None:
     """Make this a step in the undoing of the payment, if that said how it can be undone."""
+    if refund.surplus_of_id is not None:
+        return
     entry_id = standings.entry_of("payment", str(refund.payment_id))
     if entry_id is None:
         return
@@ -295,7 +299,13 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
     _undo_payment(refund, StepKind.SETTLED, proof=proof)
     proof.cannot_be_undone("The money has gone back.", follow_ups=(undoing.RECORD_AGAIN,))
-    _tell("settled", refund, providerRef=provider_ref)
+    tell("settled", refund, providerRef=provider_ref)
+    if refund.surplus_of_id is None:
+        _note_on_booking(refund, at=refund.ended_at)
+    return refund
+
+
+def _note_on_booking(refund: Refund, *, at: datetime) -> None:
     executor.execute_in_transaction(
         projections.BOOKING,
         projections.stream_of(refund.payment.invoice.booking_id),
@@ -303,10 +313,9 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
             refund_id=str(refund.pk),
             amount_cents=refund.amount_cents,
             reason=refund.reason,
-            at=refund.ended_at,
+            at=at,
         ),
     )
-    return refund
 
 
 def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
@@ -317,11 +326,12 @@ def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
     refund.save()
     proof.says("The money did not go back.")
     _undo_payment(refund, StepKind.RETURNED, proof=proof)
-    _tell("failed", refund, failureReason=reason)
+    tell("failed", refund, failureReason=reason)
     return refund
 
 
-def _tell(what: str, refund: Refund, **more: str) -> None:
+def tell(what: str, refund: Refund, **more: str) -> None:
+    """Record what became of a refund, in the caller's transaction."""
     payment = refund.payment
     recorder.emit(
         f"refund.{what}",
@@ -329,6 +339,7 @@ def _tell(what: str, refund: Refund, **more: str) -> None:
             "refundId": str(refund.pk),
             "paymentId": str(payment.pk),
             "creditNoteId": str(refund.credit_note_id) if refund.credit_note_id else None,
+            "surplusOf": str(refund.surplus_of_id) if refund.surplus_of_id else None,
             "invoiceId": str(payment.invoice_id),
             "bookingId": str(payment.invoice.booking_id),
             "method": refund.method,

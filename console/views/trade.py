@@ -68,7 +68,7 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
             request,
             "chargeback.read",
             Chargeback.objects.filter(payment__invoice=found)
-            .select_related("resolution")
+            .select_related("review", "resolution")
             .order_by("id"),
         ),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),

@@ -91,7 +91,8 @@ class Payments(Peer):
     {"settle_after_s": s}: whoever is asked from then on pays by itself; null switches it off.
     {"charge_back": id or reference, "amount_cents": …, "reason": …} lets a bank take money back,
     which is told to whoever listens; {"tell_again": id of the chargeback} tells it once more, and
-    {"resolve": id of the chargeback, "status": …, "reason": …} tells how it ended.
+    {"review": id of the chargeback} tells that the bank looks at it again, and
+    {"resolve": id of the chargeback, "status": …, "reason": …} how it ended.
     """
 
     name = "payment"
@@ -133,6 +134,8 @@ class Payments(Peer):
             for chargeback in payment.chargebacks:
                 if body.get("tell_again") == chargeback["id"]:
                     self._tell(chargeback)
+                if body.get("review") == chargeback["id"]:
+                    self._review(chargeback, body)
                 if body.get("resolve") == chargeback["id"]:
                     self._resolve(chargeback, body)
 
@@ -176,6 +179,14 @@ class Payments(Peer):
         }
         payment.chargebacks.append(chargeback)
         self._tell(chargeback)
+
+    def _review(self, chargeback: dict[str, Any], wanted: dict[str, Any]) -> None:
+        said = {
+            "id": chargeback["id"],
+            "reason": str(wanted.get("reason", "the merchant has sent evidence")),
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        self._tell(said, type_="payment.chargeback_under_review")
 
     def _resolve(self, chargeback: dict[str, Any], wanted: dict[str, Any]) -> None:
         ended = {

@@ -70,6 +70,7 @@ WORDS: dict[str, Iterable[StrEnum]] = {
 STATES: dict[str, Iterable[StrEnum]] = {
     "commerce_check_money_back": RefundStatus,
     "commerce_check_resolution": ChargebackStatus,
+    "commerce_check_surplus": RefundStatus,
     "ledger_check_approval": ApprovalStatus,
     "ledger_check_policy": PolicyStatus,
     "ledger_demand_entry": Status,

@@ -13,12 +13,13 @@ from commerce.api.serializers.fields import (
     ReferenceField,
 )
 from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
-from commerce.domain.refunds import RefundMethod
+from commerce.domain.refunds import BY_HAND, RefundMethod
 from commerce.models import (
     Booking,
     Capture,
     Chargeback,
     ChargebackResolution,
+    ChargebackReview,
     CreditNote,
     ExternalContent,
     ExternalRef,
@@ -93,15 +94,27 @@ class FailureIn(Body):
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)
 
 
-class ResolutionIn(Body):
-    status = serializers.ChoiceField(choices=[status.value for status in RESOLVED])
+class ReviewIn(Body):
     reason = serializers.CharField(max_length=200)
     occurred_at = serializers.DateTimeField(
         required=False, allow_null=True, default=None, help_text="Now, if it is left out."
     )
 
+
+class ResolutionIn(ReviewIn):
+    status = serializers.ChoiceField(choices=[status.value for status in RESOLVED])
+
     def validate_status(self, status: str) -> ChargebackStatus:
         return ChargebackStatus(status)
+
+
+class SurplusIn(Body):
+    amount_cents = PositiveCentsField()
+    method = serializers.ChoiceField(choices=[method.value for method in BY_HAND])
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+    def validate_method(self, value: str) -> RefundMethod:
+        return RefundMethod(value)
 
 
 class CreditNoteIn(Body):
@@ -277,6 +290,12 @@ class CreditNoteOut(serializers.ModelSerializer[CreditNote]):
 class RefundOut(serializers.ModelSerializer[Refund]):
     payment_id = serializers.UUIDField(read_only=True)
     credit_note_id = serializers.UUIDField(read_only=True, allow_null=True)
+    surplus_of = serializers.UUIDField(
+        source="surplus_of_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The chargeback that brought it back too much, if it is no refund of a payment.",
+    )
 
     class Meta:
         model = Refund
@@ -284,6 +303,7 @@ class RefundOut(serializers.ModelSerializer[Refund]):
             "id",
             "payment_id",
             "credit_note_id",
+            "surplus_of",
             "method",
             "status",
             "amount_cents",
@@ -295,6 +315,13 @@ class RefundOut(serializers.ModelSerializer[Refund]):
             "created_at",
             "ended_at",
         ]
+        read_only_fields = fields
+
+
+class ReviewOut(serializers.ModelSerializer[ChargebackReview]):
+    class Meta:
+        model = ChargebackReview
+        fields = ["reason", "occurred_at", "noted_at"]
         read_only_fields = fields
 
 
@@ -319,11 +346,9 @@ class ResolutionOut(serializers.ModelSerializer[ChargebackResolution]):
 class ChargebackOut(serializers.ModelSerializer[Chargeback]):
     payment_id = serializers.UUIDField(read_only=True)
     status = serializers.ChoiceField(
-        choices=[status.value for status in ChargebackStatus],
-        source="resolution.status",
-        default=ChargebackStatus.OPEN.value,
-        read_only=True,
+        choices=[status.value for status in ChargebackStatus], read_only=True
     )
+    review = ReviewOut(read_only=True, allow_null=True)
     resolution = ResolutionOut(read_only=True, allow_null=True)
 
     class Meta:
@@ -341,6 +366,7 @@ class ChargebackOut(serializers.ModelSerializer[Chargeback]):
             "reason",
             "occurred_at",
             "noted_at",
+            "review",
             "resolution",
         ]
         read_only_fields = fields

@@ -39,7 +39,9 @@ from commerce.api.serializers.invoices import (
     RefundIn,
     RefundOut,
     ResolutionIn,
+    ReviewIn,
     SettledIn,
+    SurplusIn,
 )
 from commerce.models import (
     Chargeback,
@@ -52,11 +54,13 @@ from commerce.models import (
 )
 from commerce.services import (
     chargeback_resolutions,
+    chargeback_reviews,
     invoices,
     payments,
     refunds,
     renditions,
     settlement,
+    surpluses,
 )
 from ledger import authority
 from ledger.bodies import valid
@@ -305,13 +309,29 @@ class ChargebackViewSet(
     capabilities = {
         "list": "chargeback.read",
         "retrieve": "chargeback.read",
+        "review": "chargeback.resolve",
         "resolve": "chargeback.resolve",
+        "refund_surplus": "refund.request",
     }
-    queryset = Chargeback.objects.select_related("resolution")
+    queryset = Chargeback.objects.select_related("review", "resolution")
     serializer_class = ChargebackOut
     filterset_class = ChargebackFilters
     cursor_ordering = ("-noted_at", "-id")
     lookup_value_converter = "uuid"
+
+    @extend_schema(request=ReviewIn, responses=ChargebackOut)
+    @action(detail=True, methods=["post"])
+    def review(self, request: Request, pk: UUID) -> Response:
+        """Note that somebody stood up to a chargeback, and it is looked at again."""
+        asked = valid(ReviewIn, request.data)
+        return shown(ChargebackOut(chargeback_reviews.review_chargeback(chargeback_id=pk, **asked)))
+
+    @extend_schema(request=SurplusIn, responses={201: RefundOut})
+    @action(detail=True, methods=["post"], url_path="refund-surplus")
+    def refund_surplus(self, request: Request, pk: UUID) -> Response:
+        """Give back what came back of it beyond what the invoice asks for."""
+        refund = surpluses.refund_surplus(chargeback_id=pk, **valid(SurplusIn, request.data))
+        return _surplus(refund)
 
     @extend_schema(request=ResolutionIn, responses=ChargebackOut)
     @action(detail=True, methods=["post"])
@@ -323,7 +343,13 @@ class ChargebackViewSet(
 
     def answer_again(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
+        if self.action == "refund_surplus":
+            return _surplus(get_object_or_404(Refund, pk=reference))
         return shown(ChargebackOut(get_object_or_404(self.queryset, pk=reference)))
+
+
+def _surplus(refund: Refund) -> Response:
+    return made(RefundOut(refund), at=f"refunds/{refund.pk}")
 
 
 def _invoice(invoice: Invoice) -> Response:

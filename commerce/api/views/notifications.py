@@ -1,6 +1,6 @@
 """Where payment providers tell us what happened at theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -16,7 +16,7 @@ from commerce.api.serializers.invoices import JobRefOut
 from commerce.domain import chargebacks as rules
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.ports import notifications
-from commerce.services import chargeback_resolutions, chargebacks
+from commerce.services import chargeback_resolutions, chargeback_reviews, chargebacks
 from commerce.services.chargeback_resolutions import Decided
 from commerce.services.chargebacks import Claimed
 from events import context
@@ -27,6 +27,7 @@ from ledger.bodies import valid
 from workflows.work.domain.claim import WorkRef
 
 CHARGED_BACK = "payment.charged_back"
+REVIEWED = "payment.chargeback_under_review"
 RESOLVED = "payment.chargeback_resolved"
 REF_CHARS_MAX = 200
 
@@ -42,13 +43,18 @@ class ChargedBackIn(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
-class ResolvedIn(serializers.Serializer[Any]):
-    """How a chargeback ended; `id` is the provider's own name for it."""
+class ReviewedIn(serializers.Serializer[Any]):
+    """That a chargeback is looked at again; `id` is the provider's own name for it."""
 
     id = serializers.CharField(max_length=REF_CHARS_MAX)
-    status = serializers.ChoiceField(choices=[status.value for status in rules.RESOLVED])
     reason = serializers.CharField(max_length=200)
     occurred_at = serializers.DateTimeField()
+
+
+class ResolvedIn(ReviewedIn):
+    """How a chargeback ended."""
+
+    status = serializers.ChoiceField(choices=[status.value for status in rules.RESOLVED])
 
 
 class NotificationIn(serializers.Serializer[Any]):
@@ -58,6 +64,10 @@ class NotificationIn(serializers.Serializer[Any]):
 
 class ChargedBackNotificationIn(NotificationIn):
     data = ChargedBackIn()  # type: ignore[assignment]  # As above.
+
+
+class ReviewedNotificationIn(NotificationIn):
+    data = ReviewedIn()  # type: ignore[assignment]  # As above.
 
 
 class ResolvedNotificationIn(NotificationIn):
@@ -90,13 +100,20 @@ class ProviderNotificationView(APIView):
     @extend_schema(
         request=PolymorphicProxySerializer(
             component_name="ProviderNotificationIn",
-            serializers=[ChargedBackNotificationIn, ResolvedNotificationIn],
+            serializers=[
+                ChargedBackNotificationIn,
+                ReviewedNotificationIn,
+                ResolvedNotificationIn,
+            ],
             resource_type_field_name=None,
         ),
         responses={202: JobRefOut, 204: None},
     )
     def post(self, request: Request, provider: str) -> Response:
-        """Take in a chargeback, or its end, for a job to note; 204 for what is not our matter."""
+        """Take in a chargeback, its review or its end, for a job to note.
+
+        What is not our matter is answered with 204.
+        """
         came: Any = request.data
         body = came.get("body", "").encode(_AsItCame.charset)
         said = notifications.read(provider, body, request.headers)
@@ -127,19 +144,30 @@ def _report_chargeback(provider: str, said: Any) -> WorkRef:
     return chargebacks.report_chargeback(claimed=claimed)
 
 
+def _report_review(provider: str, said: Any) -> WorkRef:
+    data = valid(ReviewedNotificationIn, said)["data"]
+    decided = _decided(provider, data, ChargebackStatus.UNDER_REVIEW)
+    return chargeback_reviews.report_review(decided=decided)
+
+
 def _report_resolution(provider: str, said: Any) -> WorkRef:
     data = valid(ResolvedNotificationIn, said)["data"]
-    decided = Decided(
+    decided = _decided(provider, data, ChargebackStatus(data["status"]))
+    return chargeback_resolutions.report_resolution(decided=decided)
+
+
+def _decided(provider: str, data: Mapping[str, Any], status: ChargebackStatus) -> Decided:
+    return Decided(
         provider=provider,
         provider_ref=data["id"],
-        status=ChargebackStatus(data["status"]),
+        status=status,
         reason=data["reason"],
         occurred_at=data["occurred_at"],
     )
-    return chargeback_resolutions.report_resolution(decided=decided)
 
 
 _REPORTS: dict[str, Callable[[str, Any], WorkRef]] = {
     CHARGED_BACK: _report_chargeback,
+    REVIEWED: _report_review,
     RESOLVED: _report_resolution,
 }

@@ -104,5 +104,6 @@ def test_every_command_finds_its_target_or_says_that_it_makes_it() -> None:
         "payment.record",
         "product.create",
         "refund.request",
+        "refund.return_surplus",
     }
     assert all(commands.get(name).state_of("") is None for name in makers)

@@ -101,6 +101,14 @@ BROKEN = {
     "commerce_resolution_that_is_lost_returns_nothing": _RESOLUTION.format("'lost', 0, 1, 'x'"),
     "commerce_resolution_books_what_it_returns": _RESOLUTION.format("'won', 1, 0, 'x'"),
     "commerce_resolution_has_a_reason": _RESOLUTION.format("'won', 0, 0, ''"),
+    "commerce_review_has_a_reason": (
+        "INSERT INTO commerce_chargebackreview (chargeback_id, occurred_at, noted_at, reason) "
+        "SELECT id, now(), now(), '' FROM commerce_chargeback"
+    ),
+    "commerce_refund_of_a_surplus_is_of_nothing_else": (
+        "UPDATE commerce_refund SET method = 'processor_reversal', surplus_of_id = "
+        "(SELECT chargeback_id FROM commerce_chargebackresolution LIMIT 1)"
+    ),
     "commerce_chargeback_claims_something": _CHARGEBACK.format("'y', 0, 0, 0, 'x'"),
     "commerce_chargeback_amounts_are_not_negative": _CHARGEBACK.format("'y', 1, 2, -1, 'x'"),
     "commerce_chargeback_is_taken_or_disputed": _CHARGEBACK.format("'y', 3, 1, 1, 'x'"),

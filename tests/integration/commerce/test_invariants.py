@@ -45,6 +45,14 @@ DAMAGE: Damage = {
             "UPDATE commerce_chargebackresolution SET surplus_cents = surplus_cents + 1"
         ),
     ),
+    "a surplus": (
+        invariants.surpluses_are_covered,
+        (
+            "UPDATE commerce_refund SET credit_note_id = NULL, method = 'cash', surplus_of_id = "
+            "(SELECT chargeback_id FROM commerce_chargebackresolution LIMIT 1), "
+            "amount_cents = 9999999"
+        ),
+    ),
     "a trigger": (
         invariants.triggers_are_awake,
         "DROP TRIGGER commerce_refund_is_covered ON commerce_refund",

@@ -145,7 +145,13 @@ def _of_money(world: World) -> dict[str, Any]:
             "method": "cash",
         },
         "POST api/v1/refunds/<uuid:pk>/fail": WHY,
+        "POST api/v1/chargebacks/<uuid:pk>/review": WHY,
         "POST api/v1/chargebacks/<uuid:pk>/resolve": {**WHY, "status": "won"},
+        "POST api/v1/chargebacks/<uuid:pk>/refund-surplus": {
+            **WHY,
+            "amount_cents": 1,
+            "method": "cash",
+        },
     }
 
 

@@ -1,0 +1,154 @@
+"""That a chargeback is under review: somebody has stood up to it, and a bank decides.
+
+The provider says so, signed, or somebody notes it. It is noted once, and only as long as the
+chargeback has not ended: what comes late walks nothing back (ADR 0041).
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from commerce.domain.booking.snapshot import time_json
+from commerce.domain.chargebacks import (
+    ChargebackResolved,
+    ChargebackStatus,
+    ChargebackUnknown,
+)
+from commerce.models import Chargeback, ChargebackReview
+from commerce.services import discretion, invoices, provider_reports
+from commerce.services.acts import act
+from commerce.services.chargeback_resolutions import ChargebackNotFound, Decided, state_of
+from events import recorder
+from ledger import recording
+from ledger.domain.action import Proof
+from workflows.work import queue
+from workflows.work.domain.claim import Claim, WorkRef
+
+NOTE_REVIEW = "commerce.note_review"
+MAY = "chargeback.resolve"
+_GOES_ON = "It goes on until it is decided."
+
+
+def report_review(*, decided: Decided) -> WorkRef:
+    """Have a job take note that a chargeback is looked at again. Reported again, it is listed.
+
+    :raises JobKeyConflict: if the provider said something else of it before.
+    """
+    name = f"{decided.provider}/{decided.provider_ref}"
+    return provider_reports.note_later(
+        reported=name,
+        said=decided.as_json(),
+        job=NOTE_REVIEW,
+        key=f"review:{name}",
+        capability=MAY,
+    )
+
+
+def note_review(*, decided: Decided, claim: Claim) -> None:
+    """Note what a provider reviews, as the job that was listed.
+
+    :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
+    """
+    action = act("chargeback.review", capability=MAY, reason=decided.reason)
+    with recording.recorded(action) as proof:
+        proof.weighs(reported_by_provider=True)
+        try:
+            noted = _review(decided, proof=proof)
+        except ChargebackResolved as ended:
+            # Messages come in any order: this one was overtaken.
+            proof.changes_nothing()
+            queue.complete(claim, {"status": ended.facts["status"], "noted": 0})
+            return
+        queue.complete(claim, {"status": ChargebackStatus.UNDER_REVIEW.value, "noted": noted})
+
+
+def review_chargeback(
+    *, chargeback_id: UUID, reason: str, occurred_at: datetime | None = None
+) -> Chargeback:
+    """Note by hand that a claim is under review, over all payments that it was taken off.
+
+    :raises ChargebackNotFound: if there is no such chargeback.
+    :raises ChargebackResolved: if it has ended.
+    :raises PersonNamed: if the reason names somebody.
+    """
+    discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
+    asked = {"reason": reason, "occurred_at": occurred_at}
+    action = act("chargeback.review", chargeback_id, capability=MAY, reason=reason, asked=asked)
+    with recording.recorded(action) as proof:
+        known = Chargeback.objects.filter(pk=chargeback_id).first()
+        if known is None:
+            raise ChargebackNotFound(chargeback_id)
+        decided = Decided(
+            provider=known.provider,
+            provider_ref=known.provider_ref,
+            status=ChargebackStatus.UNDER_REVIEW,
+            reason=reason,
+            occurred_at=occurred_at or timezone.now(),
+        )
+        _review(decided, proof=proof, asked_of=known)
+    return Chargeback.objects.select_related("review", "resolution").get(pk=chargeback_id)
+
+
+def _review(decided: Decided, *, proof: Proof, asked_of: Chargeback | None = None) -> int:
+    """Note every part of a claim, that of `asked_of` first; return of how many it was new."""
+    of_claim = Chargeback.objects.filter(
+        provider=decided.provider, provider_ref=decided.provider_ref
+    )
+    invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
+    if invoice_id is None:
+        raise ChargebackUnknown(decided.provider, decided.provider_ref)
+    # Whoever resolves it locks the invoice too: one of the two sees what the other has done.
+    invoices.locked(invoice_id)
+    said = discretion.without_people(Q(invoices=invoice_id), decided.reason)
+    decided = replace(decided, reason=said)
+    found = list(of_claim.select_related("payment__invoice", "review", "resolution").order_by("pk"))
+    found.sort(key=lambda each: each != asked_of)
+    proof.refers_to(found[0].pk)
+    proof.found(state_of(found[0]))
+    if hasattr(found[0], "resolution"):
+        ended = found[0].resolution.status
+        raise ChargebackResolved(decided.provider, decided.provider_ref, status=ended)
+    new = [each for each in found if not hasattr(each, "review")]
+    if not new:
+        proof.changes_nothing()
+        return 0
+    proof.cannot_be_undone(_GOES_ON)
+    for each in new:
+        said = _note(each, decided)
+        if each == found[0]:
+            proof.says(said)
+        else:
+            too = act("chargeback.review", each.pk, capability=MAY, reason=decided.reason)
+            recording.befell_too(too, said)
+    return len(new)
+
+
+def _note(chargeback: Chargeback, decided: Decided) -> str:
+    ChargebackReview.objects.create(
+        chargeback=chargeback, reason=decided.reason, occurred_at=decided.occurred_at
+    )
+    recorder.emit(
+        "chargeback.under_review",
+        _said(chargeback, decided),
+        stream=("chargeback", str(chargeback.pk)),
+        event_id=f"evt_chargeback_under_review_{chargeback.pk}",
+    )
+    return f"{chargeback.provider_ref} is under review."
+
+
+def _said(chargeback: Chargeback, decided: Decided) -> dict[str, Any]:
+    invoice = chargeback.payment.invoice
+    return {
+        "chargebackId": str(chargeback.pk),
+        "paymentId": str(chargeback.payment_id),
+        "invoiceId": str(invoice.pk),
+        "bookingId": str(invoice.booking_id),
+        "provider": chargeback.provider,
+        "providerRef": chargeback.provider_ref,
+        "reason": decided.reason,
+        "occurredAt": time_json(decided.occurred_at),
+    }
