@@ -8,6 +8,9 @@ What the original has and this has not, or has otherwise:
 | `gensym` | counts within one run | luck there; the same program gives the same symbols here |
 | `import` | finds no namespace | there is one namespace, and nothing to load from |
 | `generate` | runs its body at once | no threads; what it emits is bounded as all work is |
+| `future` | is evaluated when it is asked for | likewise |
+| `go`, `chan`, `spawn` | not declared | likewise |
+| `macro`, `define-macro` | not declared | there it is not known while its script compiles |
 | `macroexpand-1` | knows the shorthands | a program cannot define macros |
 | functions as results | `#<function>` | there the address of a pointer |
 """
@@ -23,7 +26,9 @@ from workflows.flows.languages.ale import (  # noqa: F401 (each registers its fo
     branches,
     code,
     expansion,
+    kinds,
     macros,
+    promises,
     raising,
     sequences,
     special,

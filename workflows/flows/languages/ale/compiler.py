@@ -13,6 +13,7 @@ from workflows.flows.languages.ale.reader import Object, Set, Vector, read
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
+    Form,
     Keyword,
     List,
     Pair,
@@ -52,7 +53,9 @@ class Env:
             if name in env.values:
                 return env.values[name]
             env = env.outer
-        return LIBRARY[name]
+        if name in LIBRARY:
+            return LIBRARY[name]
+        raise AleError(f"name is not bound in namespace: {name}")
 
     def inner(self, values: dict[str, Any]) -> "Env":
         return Env(self.run, values, self)
@@ -115,9 +118,7 @@ def compile_body(forms: Sequence[Any], scope: Scope) -> Code:
     """Compile forms in a row; a definition is known to the following ones."""
     codes: list[Code] = []
     for form in forms:
-        defined = _defined_name(form)
-        if defined:
-            scope = scope.plus(defined)
+        scope = scope.plus(*_defined_names(form))
         codes.append(compile_form(form, scope))
     if len(codes) == 1:
         return codes[0]
@@ -131,13 +132,19 @@ def compile_body(forms: Sequence[Any], scope: Scope) -> Code:
     return run
 
 
-def _defined_name(form: Any) -> str | None:
-    if isinstance(form, List) and len(form) > 1 and str(form[0]) in _DEFINING:
+def _defined_names(form: Any) -> Sequence[str]:
+    if not isinstance(form, List) or len(form) < 2:  # noqa: PLR2004 (what, and a name)
+        return ()
+    if str(form[0]) in _DECLARING:
+        return [str(name) for name in form[1:]]
+    if str(form[0]) in _DEFINING:
         target = form[2] if form[1] == Keyword("private") and len(form) > 2 else form[1]  # noqa: PLR2004 (a name)
-        return str(target[0]) if isinstance(target, List | Pair) else str(target)
-    return None
+        return [str(target[0]) if isinstance(target, List | Pair) and target else str(target)]
+    return ()
 
 
+_DECLARING = frozenset({"declare", "private"})
+"""What makes a name known before it is defined."""
 _DEFINING = frozenset({"define", "define*", "define-lambda"})
 
 
@@ -164,10 +171,17 @@ def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch 
             return lambda _env: form
 
 
+_ROOT = "ale/"
+"""The namespace of the library, with which expanded macros write its names."""
+
+
 def _name(name: Symbol, scope: Scope) -> Code:
-    text = str(name)
+    text = str(name).removeprefix(_ROOT)
     if text in UNBOUND and text not in scope.names:
         return _unbound(text)
+    if text in SPECIAL and not scope.knows(text):
+        form = Form(text)
+        return lambda _env: form
     if not scope.knows(text):
         raise AleError(f"name not declared in namespace: {text}")
     return lambda env: env.find(text)
@@ -183,7 +197,7 @@ def _unbound(text: str) -> Code:
 def _form(form: List, scope: Scope) -> Code:
     head = form[0]
     if isinstance(head, Symbol) and str(head) not in scope.names:
-        special = SPECIAL.get(str(head))
+        special = SPECIAL.get(str(head).removeprefix(_ROOT))
         if special is not None:
             return special(form[1:], scope)
     function = compile_form(head, scope)

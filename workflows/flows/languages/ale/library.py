@@ -9,6 +9,15 @@ from typing import Any
 
 from workflows.flows.languages import allowance
 from workflows.flows.languages.ale.arity import applied
+from workflows.flows.languages.ale.lookup import (
+    by_keyword,
+    get,
+    get_or,
+    has_items,
+    lacking,
+    nth,
+    sliced,
+)
 from workflows.flows.languages.ale.numerics import (
     chain,
     divided,
@@ -21,6 +30,7 @@ from workflows.flows.languages.ale.numerics import (
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
+    Chained,
     Keyword,
     Lazy,
     List,
@@ -54,7 +64,7 @@ def call(function: Any, *arguments: Any) -> Any:
         raise AleError(f"expected between 1 and 2 arguments, got {len(arguments)}")
     match function:
         case Keyword():
-            return _by_keyword(function, *arguments)
+            return by_keyword(function, *arguments)
         case Mapping():
             return get_or(function, *arguments, missing=NULL)
         case bool() | Symbol():
@@ -62,61 +72,16 @@ def call(function: Any, *arguments: Any) -> Any:
         case int():
             return nth(arguments[0], function, *(arguments[1:] or (NULL,)))
         case tuple() | Lazy():
-            return _sliced(collected(function), *arguments)
-        case str():
-            return _sliced(function, *arguments)
+            return sliced(collected(function), *arguments)
+        case str() | bytes():
+            return sliced(function, *arguments)
         case _ if callable(function):
             return applied(function, arguments)
         case _:
             raise AleError(f"{type_name(function)} cannot be called")
 
 
-_LOOKING_UP = (Keyword, Mapping, int, tuple, Lazy, str)
-
-
-def _by_keyword(key: Keyword, target: Any, default: Any = NULL) -> Any:
-    if not isinstance(target, Mapping):
-        name = type_name(target)
-        raise AleError(f"interface conversion: {name} is not data.Mapped: missing method Get")
-    return target.get(key, default)
-
-
-def get_or(target: Any, key: Any, *default: Any, missing: Any) -> Any:
-    if not isinstance(target, Mapping):
-        name = type_name(target)
-        raise AleError(f"interface conversion: {name} is not data.Mapped: missing method Get")
-    for known, value in target.items():
-        if same(known, key):
-            return value
-    if default:
-        return default[0]
-    if missing is None:
-        raise AleError("key not found")
-    return missing
-
-
-def get(target: Any, key: Any, *default: Any) -> Any:
-    if isinstance(target, tuple) and isinstance(key, int):
-        return nth(target, key, *default)
-    return get_or(target, key, *default, missing=None)
-
-
-def nth(sequence: Any, index: Any, *default: Any) -> Any:
-    if index >= 0:
-        for item in islice(items_of(sequence), int(index), int(index) + 1):
-            return item
-    if default:
-        return default[0]
-    raise AleError("index out of bounds")
-
-
-def _sliced(items: Any, start: Any, *end: Any) -> Any:
-    first, last = int(start), int(end[0]) if end else len(items)
-    if not 0 <= first <= last <= len(items):
-        if end:
-            raise AleError(f"{first} and {last} are not valid start/end indices")
-        raise AleError(f"{first} is an invalid start index")
-    return items[first:last]
+_LOOKING_UP = (Keyword, Mapping, int, tuple, Lazy, str, bytes)
 
 
 def _all_same(first: Any, *rest: Any) -> bool:
@@ -136,6 +101,8 @@ def is_null(value: Any) -> bool:
 
 
 def _length(value: Any) -> int:
+    if not has_items(value):
+        raise lacking(value, "data.Counted", "Count")
     return sum(1 for _ in items_of(value))
 
 
@@ -144,10 +111,39 @@ def _first(value: Any) -> Any:
 
 
 def _rest(value: Any) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str | bytes) and not isinstance(value, Symbol | Keyword):
         return value[1:]
+    if isinstance(value, Chained):
+        return value.tail
+    if isinstance(value, Lazy):
+        return Lazy(islice(iter(value), 1, None))
     items = collected(value)[1:]
-    return List(items) if isinstance(value, List | Lazy) else items
+    return List(items) if isinstance(value, List) else items
+
+
+def _cons(item: Any, sequence: Any) -> Any:
+    if isinstance(sequence, Lazy):
+        return Chained(item, sequence)
+    if isinstance(sequence, List):
+        return List((item, *collected(sequence)))
+    if not has_items(sequence):
+        return Pair((item, sequence))
+    return _joined(item, sequence) if isinstance(sequence, str) else (item, *collected(sequence))
+
+
+def _append(sequence: Any, *items: Any) -> Any:
+    if isinstance(sequence, str) and not isinstance(sequence, Symbol | Keyword):
+        return _joined(sequence, *items)
+    if not isinstance(sequence, tuple | Lazy) or isinstance(sequence, List | Pair):
+        raise lacking(sequence, "data.Appender", "Append")
+    return (*collected(sequence), *items)
+
+
+def _reverse(sequence: Any) -> Any:
+    if not has_items(sequence):
+        raise lacking(sequence, "data.Reverser", "Car")
+    items = sequence if isinstance(sequence, str | bytes) else collected(sequence)
+    return List(items[::-1]) if isinstance(sequence, List) else items[::-1]
 
 
 def _last(value: Any) -> Any:
@@ -163,11 +159,14 @@ def _conj(target: Any, *values: Any) -> Any:
     return (*collected(target), *values)
 
 
-def _assoc(target: Any, *pairs: Any) -> dict[Any, Any]:
+def _mapper(target: Any) -> Mapping[Any, Any]:
     if not isinstance(target, Mapping):
-        method = "Get" if isinstance(target, tuple | str | Lazy) else "Car"
-        name = type_name(target)
-        raise AleError(f"interface conversion: {name} is not data.Mapper: missing method {method}")
+        raise lacking(target, "data.Mapper", "Get" if has_items(target) else "Car")
+    return target
+
+
+def _assoc(target: Any, *pairs: Any) -> dict[Any, Any]:
+    target = _mapper(target)
     return {**target, **dict(_paired(pair) for pair in pairs)}
 
 
@@ -179,7 +178,8 @@ def _paired(value: Any) -> tuple[Any, Any]:
 
 
 def _dissoc(target: Any, *keys: Any) -> dict[Any, Any]:
-    return {key: value for key, value in target.items() if not any(same(key, k) for k in keys)}
+    members = _mapper(target).items()
+    return {key: value for key, value in members if not any(same(key, k) for k in keys)}
 
 
 def _object(*parts: Any) -> dict[Any, Any]:
@@ -212,6 +212,8 @@ _NOTHING = object()
 
 
 def _apply(function: Any, *rest: Any) -> Any:
+    if not has_items(rest[-1]):
+        LIBRARY["assert-type"](Keyword("sequence"), rest[-1])
     return call(function, *rest[:-1], *collected(rest[-1]))
 
 
@@ -313,11 +315,9 @@ LIBRARY: dict[str, Any] = {
     "assoc": _assoc,
     "dissoc": _dissoc,
     "conj": _conj,
-    "cons": lambda item, sequence: (item, *collected(sequence)),
-    "append": lambda sequence, *items: (*collected(sequence), *items),
-    "reverse": lambda sequence: (sequence if isinstance(sequence, str) else collected(sequence))[
-        ::-1
-    ],
+    "cons": _cons,
+    "append": _append,
+    "reverse": _reverse,
     "list": lambda *items: List(items),
     "vector": lambda *items: tuple(items),
     "object": _object,

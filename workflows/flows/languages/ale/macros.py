@@ -8,7 +8,7 @@ from workflows.flows.languages.ale.library import is_true
 from workflows.flows.languages.ale.reader import Object, Set, Vector
 from workflows.flows.languages.ale.values import NULL, AleError, List, Symbol, items_of
 
-_QUASI, _UNQUOTE, _SPLICE = Symbol("quasi-quote"), Symbol("unquote"), Symbol("splice")
+_UNQUOTE, _SPLICES = Symbol("unquote"), (Symbol("splice"), Symbol("unquote-splicing"))
 _PLACE = Symbol("threaded value")
 """A name that no program can write."""
 
@@ -96,8 +96,10 @@ def _template(form: Any, scope: Scope) -> Code:
             return compile_form(form[1], scope)
         case List() if form:
             return _filled(list(form), scope, List)
-        case Vector(items=items) | Set(items=items):
+        case Vector(items=items):
             return _filled(list(items), scope, tuple)
+        case Set(items=items):
+            return _filled(list(items), scope, frozenset)
         case Object(pairs=pairs):
             made = [(_template(key, scope), _template(value, scope)) for key, value in pairs]
             return lambda env: {key(env): value(env) for key, value in made}
@@ -121,7 +123,7 @@ def _filled(forms: Sequence[Any], scope: Scope, build: Callable[[Any], Any]) -> 
 
 
 def _splices(form: Any) -> bool:
-    return isinstance(form, List) and bool(form) and form[0] == _SPLICE
+    return isinstance(form, List) and bool(form) and form[0] in _SPLICES
 
 
 SPECIAL |= {
@@ -134,4 +136,5 @@ SPECIAL |= {
     "cond->": _conditional("->"),
     "cond->>": _conditional("->>"),
     "quasi-quote": _quasi_quote,
+    "syntax-quote": _quasi_quote,
 }

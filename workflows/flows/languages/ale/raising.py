@@ -11,7 +11,7 @@ from workflows.flows.languages.ale.compiler import (
     compile_body,
     compile_form,
 )
-from workflows.flows.languages.ale.library import is_true
+from workflows.flows.languages.ale.library import LIBRARY, call, is_true
 from workflows.flows.languages.ale.reader import Vector
 from workflows.flows.languages.ale.values import NULL, AleError, List, Raised, Symbol, printed
 
@@ -69,4 +69,20 @@ def _is_clause(form: Any, *heads: str) -> bool:
     return isinstance(form, List) and len(form) > 1 and str(form[0]) in heads
 
 
+def _recover(body: Any, rescue: Any) -> Any:
+    """Call the body, and give what it raises to the rescue."""
+    try:
+        return call(body)
+    except AleError as error:
+        return call(rescue, str(error))
+
+
+def _defer(body: Any, cleanup: Any) -> Any:
+    try:
+        return call(body)
+    finally:
+        call(cleanup)
+
+
+LIBRARY.update({"recover": _recover, "defer*": _defer})
 SPECIAL |= {"try": _try, "raise": _raise}

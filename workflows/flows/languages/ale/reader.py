@@ -14,7 +14,7 @@ DEPTH_MAX = 100
 _TOKEN = re.compile(
     r"""
     (?P<space>[\s]+|;[^\n]*)
-  | (?P<open>\#\{|[\(\[\{])
+  | (?P<open>\#\{|\#b\[|[\(\[\{])
   | (?P<close>[\)\]\}])
   | (?P<text>"(?:\\.|[^"\\])*")
   | (?P<mark>'|`|,@|,)
@@ -25,8 +25,8 @@ _TOKEN = re.compile(
 _NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|0b[01]+|\d+/\d+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "s": " "}
 _MARKS = {"'": "quote", "`": "quasi-quote", ",": "unquote", ",@": "splice"}
-_CLOSING = {"(": ")", "[": "]", "{": "}", "#{": "}"}
-_WHAT = {"(": "list", "[": "vector", "{": "object", "#{": "set"}
+_CLOSING = {"(": ")", "[": "]", "{": "}", "#{": "}", "#b[": "]"}
+_WHAT = {"(": "list", "[": "vector", "{": "object", "#{": "set", "#b[": "bytes"}
 _CONSTANTS = {"#t": True, "#f": False, "true": True, "false": False, "null": List()}
 
 
@@ -78,7 +78,7 @@ def _tokens(source: str, column: int) -> Iterator[_Token]:
     at, line, start = 0, 1, -column
     while at < len(source):
         if source.startswith("#|", at):
-            end = source.find("|#", at + 2)
+            end = _comment_end(source, at)
             if end < 0:
                 raise AleError(f"comment not closed (line {line}, column {at - start + 1})")
             line += source.count("\n", at, end)
@@ -96,6 +96,19 @@ def _tokens(source: str, column: int) -> Iterator[_Token]:
             line += found[0].count("\n")
             start = at + found[0].rindex("\n") + 1
         at = found.end()
+
+
+def _comment_end(source: str, at: int) -> int:
+    """Return where the comment that begins at `at` ends, with those within it."""
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(source, at):
+        depth += 1 if mark[0] == "#|" else -1
+        if depth == 0:
+            return mark.start()
+    return -1
+
+
+_COMMENT_MARK = re.compile(r"#\||\|#")
 
 
 class _Reader:
@@ -151,6 +164,8 @@ def _made(opened: str, items: list[Any]) -> Any:
             return Vector(tuple(items))
         case "#{":
             return Set(tuple(items))
+        case "#b[":
+            return List((Symbol("bytes"), *items))
         case "{":
             if len(items) % 2:
                 raise AleError("map does not contain an even number of elements")

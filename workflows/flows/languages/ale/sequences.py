@@ -9,10 +9,12 @@ from workflows.flows.languages.ale.library import LIBRARY, call, is_true
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
+    Form,
     Keyword,
     Lazy,
     List,
     Pair,
+    Promise,
     Raised,
     Symbol,
     collected,
@@ -40,6 +42,11 @@ def _is_float(value: Any, holds: Predicate) -> bool:
     return isinstance(value, float) and holds(value)
 
 
+_ENCODED = frozenset(
+    {"if", "lambda", "let", "let-rec", "quote", "define*", "eval", "import", "macroexpand-1"}
+)
+"""The special forms of the original's compiler. All its other forms are macros."""
+
 _PREDICATES: dict[str, Predicate] = {
     "any?": lambda _value: True,
     "appendable?": lambda value: _is_vector(value) or _is_string(value),
@@ -54,7 +61,13 @@ _PREDICATES: dict[str, Predicate] = {
     "mapper?": lambda value: isinstance(value, Mapping),
     "nan?": lambda value: _is_float(value, math.isnan),
     "pair?": lambda value: isinstance(value, Pair) or (isinstance(value, tuple) and bool(value)),
+    "bytes?": lambda value: isinstance(value, bytes),
+    "macro?": lambda value: isinstance(value, Form) and value.name not in _ENCODED,
     "procedure?": lambda value: callable(value) or isinstance(value, Keyword),
+    "promise?": lambda value: isinstance(value, Promise),
+    "promise-forced?": lambda value: isinstance(value, Promise) and value.is_resolved,
+    "resolved?": lambda value: isinstance(value, Promise) and value.is_resolved,
+    "special?": lambda value: isinstance(value, Form) and value.name in _ENCODED,
     "qualified?": lambda value: isinstance(value, Symbol) and "/" in value,
     "reversible?": lambda value: isinstance(value, tuple) or _is_string(value),
     "set?": lambda value: isinstance(value, frozenset),
@@ -172,6 +185,8 @@ LIBRARY.update(
         "+inf": math.inf,
         "-inf": -math.inf,
         "nan": math.nan,
+        "*pos-inf*": math.inf,
+        "*neg-inf*": -math.inf,
         "seq->set": lambda sequence: frozenset(items_of(sequence)),
         "set": lambda *items: frozenset(items),
         "take-while": _take_while,

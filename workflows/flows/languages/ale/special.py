@@ -37,8 +37,10 @@ def _quote(parts: Sequence[Any], _scope: Scope) -> Code:
 def as_datum(form: Any) -> Any:
     """Return a form as the data that it is when quoted."""
     match form:
-        case Vector(items=items) | Set(items=items):
+        case Vector(items=items):
             return tuple(as_datum(item) for item in items)
+        case Set(items=items):
+            return frozenset(as_datum(item) for item in items)
         case Object(pairs=pairs):
             return {as_datum(key): as_datum(value) for key, value in pairs}
         case List():
@@ -131,9 +133,13 @@ def bindings_of(form: Any) -> list[tuple[str, Any]]:
 
 
 def _lambda(parts: Sequence[Any], scope: Scope) -> Code:
-    if parts and all(isinstance(part, Vector) and part.items for part in parts):
+    if not parts:
+        raise AleError("no parameter cases defined")
+    if all(isinstance(part, Vector) and part.items for part in parts):
         return _arities([part.items for part in parts], scope)
-    if parts and all(_is_arity(part) for part in parts):
+    if not isinstance(parts[0], List | Pair | Symbol | Vector):
+        raise AleError(f"unexpected case syntax: {shown(parts[0])}")
+    if all(_is_arity(part) for part in parts):
         return _arities([(part[0], *part[1:]) for part in parts], scope)
     return _arities([parts], scope)
 
@@ -188,6 +194,8 @@ def _label(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _arity(names: Any, body: Sequence[Any], scope: Scope) -> tuple[list[str], str, Code]:
+    if not body:
+        raise AleError(f"no parameter case body: {shown(names)}")
     if isinstance(names, Symbol):
         return [], str(names), compile_body(body, scope.plus(str(names)))
     items = names.items if isinstance(names, Vector) else listed(names)
@@ -306,10 +314,11 @@ def _for(parts: Sequence[Any], scope: Scope) -> Code:
 
 def demand(what: str, parts: Sequence[Any], least: int, most: int | None = None) -> None:
     """Raises AleError if a form has not as many parts as it must have."""
-    if most is None and len(parts) < least:
-        raise AleError(f"{what}: expected at least {least} arguments, got {len(parts)}")
-    if most is not None and not least <= len(parts) <= most:
-        raise AleError(f"{what}: expected between {least} and {most} arguments, got {len(parts)}")
+    if not least <= len(parts) <= (inf if most is None else most):
+        raise AleError(
+            f"{what}: got {len(parts)} arguments, expected "
+            f"{ranged(least, inf if most is None else most)}"
+        )
 
 
 def shown(form: Any) -> str:

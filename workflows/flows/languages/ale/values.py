@@ -74,6 +74,46 @@ class Lazy:
             yield item
 
 
+class Chained(Lazy):
+    """An item before a sequence that is not made yet."""
+
+    def __init__(self, head: Any, tail: Lazy) -> None:
+        super().__init__(self._items())
+        self.head, self.tail = head, tail
+
+    def _items(self) -> Iterator[Any]:
+        yield self.head
+        yield from self.tail
+
+
+class Promise:
+    """A value that is evaluated when it is first asked for, and kept."""
+
+    __slots__ = ("_evaluate", "_value")
+
+    def __init__(self, evaluate: Callable[[], Any]) -> None:
+        self._evaluate: Callable[[], Any] | None = evaluate
+        self._value: Any = None
+
+    def __call__(self) -> Any:
+        if self._evaluate is not None:
+            self._value, self._evaluate = self._evaluate(), None
+        return self._value
+
+    @property
+    def is_resolved(self) -> bool:
+        return self._evaluate is None
+
+
+class Form:
+    """A special form or macro, where a value is asked for."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 def items_of(value: Any) -> Iterator[Any]:
     """Yield the elements of anything that has some.
 
@@ -84,7 +124,7 @@ def items_of(value: Any) -> Iterator[Any]:
             return (Pair(pair) for pair in value.items())
         case str() if not isinstance(value, Symbol | Keyword):
             return iter(value)
-        case tuple() | frozenset() | Lazy():
+        case tuple() | frozenset() | Lazy() | bytes():
             return iter(value)
         case _:
             # The first method of a sequence by name, as for numbers.
@@ -167,6 +207,8 @@ def _as_json(value: Any) -> Any:  # noqa: PLR0911 (one branch per type)
             return {key_text(key): _as_json(item) for key, item in value.items()}
         case List() if not value:
             return None
+        case Pair():
+            return printed(value)
         case tuple() | Lazy():
             return [_as_json(item) for item in islice(value, SEQUENCE_ITEMS_MAX)]
         case _:
@@ -208,7 +250,7 @@ def printed(value: Any, *, quoted: bool = True) -> str:
     return _shown(value, quoted=quoted)
 
 
-def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewise)
+def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911, PLR0912 (likewise)
     match value:
         case bool():
             return "#t" if value else "#f"
@@ -223,6 +265,12 @@ def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911 (likewis
         case Mapping():
             shown = sorted((_shown(key), _shown(item)) for key, item in value.items())
             return "{" + " ".join(f"{key} {item}" for key, item in shown) + "}"
+        case bytes():
+            return "#b[" + " ".join(map(str, value)) + "]"
+        case Promise():
+            return "#<promise>"
+        case Form():
+            return f"#<{value.name}>"
         case frozenset():
             return "#{" + " ".join(_shown(item) for item in value) + "}"
         case Pair():
@@ -255,6 +303,8 @@ _TYPE_NAMES: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (lambda v: isinstance(v, List), "*data.List"),
     (lambda v: isinstance(v, tuple), "data.Vector"),
     (lambda v: isinstance(v, Mapping), "*data.Object"),
+    (lambda v: isinstance(v, bytes), "data.Bytes"),
+    (lambda v: isinstance(v, Lazy), "*sequence.Lazy"),
 )
 
 
