@@ -253,8 +253,15 @@ def _step_health(_request: HttpRequest, step_id: str) -> HttpResponse:
 
 @demands("step.read")
 def _list_steps(_request: HttpRequest) -> HttpResponse:
-    steps = [step.as_json() for step in engine.catalog().steps.values()]
+    steps = [_typed(step.as_json()) for step in engine.catalog().steps.values()]
     return answer({"steps": steps, "count": len(steps)})
+
+
+def _typed(step: dict[str, Any]) -> dict[str, Any]:
+    """Say of untyped attributes that they are of any type: Argyll's SDK cannot read a list of
+    steps in which one has none."""
+    specs = step["attributes"].items()
+    return {**step, "attributes": {name: {"type": "any", **spec} for name, spec in specs}}
 
 
 @demands("step.manage")

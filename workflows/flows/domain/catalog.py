@@ -142,15 +142,20 @@ def check_fits(catalog: Catalog, step: Step) -> None:
     :raises StepInvalid: with the message of the original (spec §1.5, last rows).
     """
     others = {key: other for key, other in catalog.steps.items() if key != step.id}
-    types = {name: spec.type for other in others.values() for name, spec in _declared(other)}
+    types = {name: _type(spec) for other in others.values() for name, spec in _declared(other)}
     for name, spec in _declared(step):
-        if name in types and types[name] != spec.type:
+        if name in types and types[name] != _type(spec):
             raise StepInvalid(f"attribute type conflict: {name}", pointer=f"/attributes/{name}")
     whole = Catalog(steps={**others, step.id: step})
     if _reaches(step.id, lambda key: _suppliers(whole, key)):
         raise StepInvalid(f"circular dependency detected: step {step.id}")
     if _reaches(step.id, lambda key: _goals(whole, key)):
         raise StepInvalid(f"circular dependency detected: step {step.id}", pointer="/flow/goals")
+
+
+def _type(spec: Attribute) -> str:
+    """Return the type of an attribute; one without is of any, as the list of steps says."""
+    return spec.type or "any"
 
 
 def _declared(step: Step) -> Iterator[tuple[str, Attribute]]:

@@ -171,10 +171,17 @@ class WorkConfig:
     parallelism: int = 0
 
     def merged(self, defaults: "WorkConfig") -> "WorkConfig":
-        """Return this with its zero and empty members taken from `defaults` (spec §1.3)."""
+        """Return this with its zero and empty members taken from `defaults` (spec §1.3).
+
+        A default never begins above a maximum that was given. Argyll refuses that, although
+        its own SDK forgets the beginning of what it read and sends the rest of it back.
+        """
+        begins_ms = defaults.init_backoff_ms
+        if self.max_backoff_ms > 0:
+            begins_ms = min(begins_ms, self.max_backoff_ms)
         return WorkConfig(
             max_retries=self.max_retries or defaults.max_retries,
-            init_backoff_ms=self.init_backoff_ms or defaults.init_backoff_ms,
+            init_backoff_ms=self.init_backoff_ms or begins_ms,
             max_backoff_ms=self.max_backoff_ms or defaults.max_backoff_ms,
             backoff_type=self.backoff_type or defaults.backoff_type,
             parallelism=self.parallelism,

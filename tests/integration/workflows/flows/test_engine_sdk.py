@@ -1,0 +1,73 @@
+"""What Argyll's Python SDK reads of us, and sends back (spec §10.3)."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from tests.integration.workflows.flows.test_engine_api import ask, script
+from tests.integration.workflows.flows.test_step_validation import sync
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TYPES = {"string", "number", "boolean", "object", "array", "null", "any"}
+
+
+@pytest.fixture(autouse=True)
+def _open_engine(settings: Settings) -> None:
+    settings.OPEN_ENGINE = True
+
+
+def as_read(step: dict[str, Any]) -> dict[str, Any]:
+    """Return a listed step as the SDK reads it: what it wants is demanded, the rest forgotten."""
+    assert step["type"] in {"sync", "async", "script", "flow"}
+    assert {spec["type"] for spec in step["attributes"].values()} <= TYPES
+    work = step["work_config"]
+    read = {key: step[key] for key in ("id", "name", "type", "attributes")}
+    kept = ("max_retries", "backoff_type", "max_backoff")
+    read["work_config"] = {key: work[key] for key in kept}
+    if "http" in step:
+        read["http"] = {"endpoint": step["http"]["endpoint"]}
+    if "script" in step:
+        read["script"] = dict(step["script"])
+    return read
+
+
+STEPS = [
+    sync(id="fast", work_config={"init_backoff": 5, "max_backoff": 20, "backoff_type": "fixed"}),
+    sync(id="plain", attributes=None),
+    sync(id="takes", attributes={"n": {"role": "required"}}),
+    script(id_="gives", text="{:n 1}", attributes={"n": {"role": "output"}}),
+]
+
+
+def test_every_step_of_a_list_can_be_read_and_sent_back() -> None:
+    for step in STEPS:
+        assert ask("POST", "/engine/step", step)[0] == 201
+
+    read = [as_read(step) for step in ask("GET", "/engine/step")[1]["steps"]]
+    sent = [ask("PUT", f"/engine/step/{step['id']}", step)[0] for step in read]
+
+    assert [step["id"] for step in read] == ["fast", "plain", "takes", "gives"]
+    assert sent == [200, 200, 200, 200]
+    work = ask("GET", "/engine/step/fast")[1]["work_config"]
+    assert (work["init_backoff"], work["max_backoff"]) == (20, 20)
+
+
+def test_a_list_without_steps_can_be_read() -> None:
+    assert ask("GET", "/engine/step") == (200, {"steps": [], "count": 0})
+
+
+def test_a_step_that_is_there_is_updated_as_the_sdk_does_it() -> None:
+    first, second = sync(), sync(http={"endpoint": "http://peer.example/moved"})
+    ask("POST", "/engine/step", first)
+
+    assert ask("POST", "/engine/step", second)[0] == 409
+    assert ask("PUT", "/engine/step/a", second)[0] == 200
+    assert ask("GET", "/engine/step/a")[1]["http"]["endpoint"].endswith("/moved")
+
+
+def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:
+    ask("POST", "/engine/step", sync(attributes={"n": {"role": "required"}}))
+
+    assert ask("GET", "/engine/step/a")[1]["attributes"] == {"n": {"role": "required"}}
