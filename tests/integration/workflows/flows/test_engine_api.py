@@ -18,9 +18,11 @@ def _open_engine(settings: Settings) -> None:
     settings.OPEN_ENGINE = True
 
 
-def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+def ask(
+    method: str, path: str, body: Any = None, *, kind: str = "application/json"
+) -> tuple[int, Any]:
     data = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
-    response = Client().generic(method, path, data, content_type="application/json")
+    response = Client().generic(method, path, data, content_type=kind)
     return response.status_code, json.loads(response.content) if response.content else None
 
 

@@ -260,7 +260,7 @@ def test_what_is_odd_is_accepted_as_in_the_original() -> None:
 
 
 KIND = "invalid JSON request: json: cannot unmarshal {} into Go struct field Step.{} of type {}"
-TYPES = [
+TYPES: list[tuple[dict[str, Any], str]] = [
     ({"id": 1}, KIND.format("number", "id", "api.StepID")),
     ({"name": True}, KIND.format("bool", "name", "api.Name")),
     ({"type": []}, KIND.format("array", "type", "api.StepType")),

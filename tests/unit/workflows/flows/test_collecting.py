@@ -240,3 +240,44 @@ class TestMappings:
 
         assert done.inputs == {"given": {"a": 5}}
         assert done.outputs == {}
+
+
+class TestItems:
+    """Of a step that runs for each item of a list (spec §6.7, §6.9)."""
+
+    LIST = requires(for_each=True, mapping={"name": "n"})
+
+    def doubled(self, **mapping: Any) -> Definition:
+        twice = {"role": "output", "output": {"mapping": mapping}}
+        return script("double", "{:made (* n 2) :unasked 1}", list=self.LIST, twice=twice)
+
+    def test_are_told_by_the_flow_s_name_of_the_list_and_the_step_s_name_of_its_result(
+        self,
+    ) -> None:
+        found = run(self.doubled(name="made"), list=[[1, 2]])
+
+        assert found.outputs == {"twice": [{"list": 1, "made": 2}, {"list": 2, "made": 4}]}
+
+    def test_that_are_one_give_what_the_step_gave(self) -> None:
+        assert run(self.doubled(name="made"), list=[[5]]).outputs == {"twice": 10}
+
+    def test_are_what_a_script_for_the_output_sees(self) -> None:
+        found = run(self.doubled(script=condition("jpath", "$.twice[*].twice")), list=[[1, 2]])
+        by_name = {"name": "made", "script": condition("jpath", "$.made[*].made")}
+
+        assert found.outputs == {}
+        assert run(self.doubled(**by_name), list=[[1, 2]]).outputs == {"twice": [2, 4]}
+
+    def test_of_several_lists_are_all_combinations_the_last_name_changing_fastest(self) -> None:
+        each = requires(for_each=True)
+        step = script("pair", "{:pair (str b a)}", b=each, a=each, pair=OUTPUT)
+
+        pairs = (run(step, a=[["x", "y"]], b=[[1, 2]]).outputs or {})["pair"]
+
+        assert [(one["a"], one["b"]) for one in pairs] == [("x", 1), ("x", 2), ("y", 1), ("y", 2)]
+
+    def test_are_one_with_the_whole_of_what_is_no_list(self) -> None:
+        each = requires(for_each=True)
+        step = script("pair", "{:pair [a b]}", a=each, b=each, pair=OUTPUT)
+
+        assert run(step, a=["no list"], b=[[1]]).outputs == {"pair": ["no list", 1]}

@@ -1,0 +1,106 @@
+"""What memoizable steps are not asked again (Argyll spec §6.11)."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.integration.workflows.flows.test_engine_api import ask
+from tests.support.step_server import StepServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _open_engine(settings: Settings) -> None:
+    settings.OPEN_ENGINE = True
+
+
+def priced(peer: StepServer, kind: str = "sync", **extra: Any) -> None:
+    step = {
+        "id": "price",
+        "name": "price",
+        "type": kind,
+        "memoizable": True,
+        "attributes": {"what": {"role": "required"}, "price": {"role": "output"}},
+        "http": {"endpoint": peer.url("/price")},
+        **extra,
+    }
+    if ask("POST", "/engine/step", step)[0] == 409:
+        assert ask("PUT", "/engine/step/price", step)[0] == 200
+
+
+def bought(flow_id: str, what: Any) -> Any:
+    ask("POST", "/engine/flow", {"id": flow_id, "goals": ["price"], "init": {"what": [what]}})
+    work_off()
+    return flow(flow_id).executions["price"].outputs
+
+
+def test_an_answer_is_taken_from_memory_whatever_the_order_of_its_inputs(peer: StepServer) -> None:
+    peer.says["/price"] = (200, {"price": 5})
+    priced(peer)
+
+    assert bought("first", {"a": 1, "b": 2}) == {"price": 5}
+    peer.says["/price"] = (200, {"price": 9})
+    assert bought("second", {"b": 2, "a": 1}) == {"price": 5}
+
+    assert len(peer.calls("/price")) == 1
+    events = ask("GET", "/engine/flow/second/events")[1]["events"]
+    assert [event["type"] for event in events] == [
+        "flow_started",
+        "step_started",
+        "work_succeeded",
+        "attribute_set",
+        "step_completed",
+        "flow_completed",
+        "flow_deactivated",
+    ]
+    [item] = ask("GET", "/engine/flow/second")[1]["executions"]["price"]["work_items"].values()
+    assert item["started_at"] == "0001-01-01T00:00:00Z"
+
+
+def test_other_inputs_are_another_question(peer: StepServer) -> None:
+    peer.says["/price"] = lambda heard: (200, {"price": heard.body["what"] * 2})
+    priced(peer)
+
+    assert [bought("one", 1), bought("two", 2), bought("again", 1)] == [
+        {"price": 2},
+        {"price": 4},
+        {"price": 2},
+    ]
+    assert len(peer.calls("/price")) == 2
+
+
+def test_another_name_keeps_the_memory_and_another_address_does_not(peer: StepServer) -> None:
+    peer.says["/price"] = (200, {"price": 5})
+    peer.says["/moved"] = (200, {"price": 6})
+    priced(peer)
+    bought("one", 1)
+
+    priced(peer, name="Price", labels={"team": "x"})
+    assert bought("two", 1) == {"price": 5}
+    priced(peer, http={"endpoint": peer.url("/moved")})
+    assert bought("three", 1) == {"price": 6}
+
+    assert (len(peer.calls("/price")), len(peer.calls("/moved"))) == (1, 1)
+
+
+def test_a_failure_is_not_remembered(peer: StepServer) -> None:
+    peer.says["/price"] = (422, {"detail": "not yet"})
+    priced(peer)
+    bought("one", 1)
+
+    peer.says["/price"] = (200, {"price": 5})
+    assert bought("two", 1) == {"price": 5}
+
+
+def test_what_comes_by_webhook_is_remembered_too(peer: StepServer) -> None:
+    priced(peer, kind="async")
+    assert bought("one", 1) is None
+    token = flow("one").executions["price"].order[0]
+
+    assert ask("POST", f"/webhook/one/price/{token}", {"price": 5})[0] == 200
+
+    assert bought("two", 1) == {"price": 5}
+    assert len(peer.calls("/price")) == 1
