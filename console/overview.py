@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -13,8 +13,8 @@ from django.utils import timezone
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Invoice
-from console.forms import START_STATES, in_state
-from events import explore, selectors
+from console.forms import START_STATES
+from events import explore
 from ledger import authority
 from workflows.flows import selectors as flows
 from workflows.flows.models import FlowStart
@@ -56,47 +56,72 @@ class States:
     counts: list[tuple[str, int]]
 
 
-def figures(request: HttpRequest) -> list[Figure]:
-    """Return the figures, each computed now."""
-    now = timezone.now()
-    return [figure for may_see, compute in _FIGURES if may_see(request) for figure in compute(now)]
+class House:
+    """What a visitor may know of the house now. Each thing is asked of the database once.
 
+    `minutes` are those of the pulse; the figures need the last of them only.
+    """
 
-def states(request: HttpRequest) -> list[States]:
-    """Return the counts by state of unfinished jobs, flows, starts, bookings and invoices."""
-    holder = authority.holder_of(request)
-    found = []
-    if holder.holds("job.read"):
-        by_state = work.overview().by_state
-        counts = [(state.value, by_state[state]) for state in UNFINISHED]
-        found.append(States(key="job", name="Jobs", url=reverse("console:jobs"), counts=counts))
-    if holder.holds("flow.read"):
-        flows_by_status = list(flows.count_by_status().items())
-        url = reverse("console:flows")
-        found.append(States(key="flow", name="Flows", url=url, counts=flows_by_status))
-        of_starts = [
-            (state, in_state(FlowStart.objects.all(), state).count()) for state in START_STATES
+    def __init__(self, request: HttpRequest, *, minutes: int = 1) -> None:
+        self.now = timezone.now()
+        self._request = request
+        self._holder = authority.holder_of(request)
+        self._minutes = minutes
+
+    def figures(self) -> list[Figure]:
+        """Return the figures."""
+        return [
+            figure
+            for capability, compute in _FIGURES.items()
+            if self._holder.holds(capability)
+            for figure in compute(self)
         ]
-        url = reverse("console:starts")
-        found.append(States(key="start", name="Starts", url=url, counts=of_starts))
-    for capability, key, name, rows, values in (
-        ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
-        ("invoice.read", "invoice", "Invoices", Invoice.objects.all(), list(InvoiceStatus)),
-    ):
-        if holder.holds_somewhere(capability):
-            visible = authority.visible(rows, request, capability)
-            counts = _by_status(visible, values)
-            found.append(States(key=key, name=name, url=reverse(f"console:{key}s"), counts=counts))
-    return found
+
+    def states(self) -> list[States]:
+        """Return the counts by state of unfinished jobs, flows, starts, bookings and invoices."""
+        found = []
+        if self._holder.holds("job.read"):
+            by_state = self.jobs.by_state
+            counts = [(state.value, by_state[state]) for state in UNFINISHED]
+            found.append(_states("job", "Jobs", counts))
+        if self._holder.holds("flow.read"):
+            found.append(_states("flow", "Flows", list(flows.count_by_status().items())))
+            found.append(_states("start", "Starts", _count_starts()))
+        for capability, key, name, rows, values in (
+            ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
+            ("invoice.read", "invoice", "Invoices", Invoice.objects.all(), list(InvoiceStatus)),
+        ):
+            if self._holder.holds_somewhere(capability):
+                visible = authority.visible(rows, self._request, capability)
+                found.append(_states(key, name, _by_status(visible, values)))
+        return found
+
+    def pulse(self) -> list[tuple[int, int, int]]:
+        """Return the events of each of the last minutes as bars: minute, height, count."""
+        if not self._holder.holds("event.read"):
+            return []
+        top = max(*self.per_minute, 1)
+        return [
+            (minute, -(-count * BARS_HEIGHT // top), count)
+            for minute, count in enumerate(self.per_minute)
+        ]
+
+    @cached_property
+    def per_minute(self) -> list[int]:
+        return explore.per_minute(now=self.now, minutes=self._minutes)
+
+    @cached_property
+    def jobs(self) -> work.Overview:
+        return work.overview()
 
 
-def pulse(request: HttpRequest) -> list[tuple[int, int, int]]:
-    """Return the events of each of the last MINUTES as bars: minute, height, count."""
-    if not authority.holds(request, "event.read"):
-        return []
-    counts = explore.per_minute(now=timezone.now(), minutes=MINUTES)
-    top = max(*counts, 1)
-    return [(minute, -(-count * BARS_HEIGHT // top), count) for minute, count in enumerate(counts)]
+def _states(key: str, name: str, counts: list[tuple[str, int]]) -> States:
+    return States(key=key, name=name, url=reverse(f"console:{key}s"), counts=counts)
+
+
+def _count_starts() -> list[tuple[str, int]]:
+    counts = {state: Count("pk", filter=is_so) for state, is_so in START_STATES.items()}
+    return list(FlowStart.objects.aggregate(**counts).items())
 
 
 def _by_status(rows: QuerySet[Any], values: list[Any]) -> list[tuple[str, int]]:
@@ -104,16 +129,15 @@ def _by_status(rows: QuerySet[Any], values: list[Any]) -> list[tuple[str, int]]:
     return [(str(value), counts.get(str(value), 0)) for value in values]
 
 
-def _events(now: datetime) -> Iterator[Figure]:
-    last_minute = explore.per_minute(now=now, minutes=1)[0]
+def _events(house: House) -> Iterator[Figure]:
+    lag = explore.lag(now=house.now)
     yield Figure(
         key="rate",
         name="Events in the last minute",
-        value=f"{last_minute:,}",
-        note=f"{selectors.head_position():,} in all",
+        value=f"{house.per_minute[-1]:,}",
+        note=f"{lag.head:,} in all",
         url=reverse("console:events"),
     )
-    lag = explore.lag(now=now)
     is_late = lag.seconds > LAG_MAX_S
     yield Figure(
         key="lag",
@@ -124,8 +148,8 @@ def _events(now: datetime) -> Iterator[Figure]:
     )
 
 
-def _work(now: datetime) -> Iterator[Figure]:
-    found = work.overview()
+def _work(house: House) -> Iterator[Figure]:
+    found = house.jobs
     waiting = sum(found.by_state[state] for state in WAITING)
     yield Figure(
         key="waiting",
@@ -152,7 +176,7 @@ def _work(now: datetime) -> Iterator[Figure]:
     )
 
 
-def _doctor(now: datetime) -> Iterator[Figure]:
+def _doctor(house: House) -> Iterator[Figure]:
     checkup = work.latest_checkup()
     url = reverse("console:doctor")
     if checkup is None:
@@ -166,7 +190,7 @@ def _doctor(now: datetime) -> Iterator[Figure]:
         )
         return
     ill = [id_ for id_, finding in checkup.findings.items() if finding["count"]]
-    minutes = int((now - checkup.checked_at).total_seconds() // 60)
+    minutes = int((house.now - checkup.checked_at).total_seconds() // 60)
     yield Figure(
         key="doctor",
         name="Doctor",
@@ -189,17 +213,8 @@ def _workers_note(found: work.Overview) -> str:
     return "all of them lately" if found.workers_alive else "none was seen lately"
 
 
-def _holders_of(capability: str) -> Callable[[HttpRequest], bool]:
-    def may_see(request: HttpRequest) -> bool:
-        return authority.holds(request, capability)
-
-    return may_see
-
-
-_FIGURES: tuple[
-    tuple[Callable[[HttpRequest], bool], Callable[[datetime], Iterator[Figure]]], ...
-] = (
-    (_holders_of("event.read"), _events),
-    (_holders_of("job.read"), _work),
-    (_holders_of("system.health"), _doctor),
-)
+_FIGURES: dict[str, Callable[[House], Iterator[Figure]]] = {
+    "event.read": _events,
+    "job.read": _work,
+    "system.health": _doctor,
+}

@@ -11,10 +11,11 @@ from console.access import signed_in
 @signed_in
 def show(request: HttpRequest) -> HttpResponse:
     """Show the figures."""
+    house = overview.House(request, minutes=overview.MINUTES)
     context = {
-        "figures": overview.figures(request),
-        "states": overview.states(request),
-        "pulse": overview.pulse(request),
+        "figures": house.figures(),
+        "states": house.states(),
+        "pulse": house.pulse(),
         "bars_height": overview.BARS_HEIGHT,
         "minutes": overview.MINUTES,
     }
@@ -25,14 +26,13 @@ def show(request: HttpRequest) -> HttpResponse:
 @signed_in
 def figures(request: HttpRequest) -> JsonResponse:
     """Return the figures that the page shows, for it to show them again."""
+    house = overview.House(request)
     shown = {
         each.key: {"value": each.value, "note": each.note, "tone": each.tone}
-        for each in overview.figures(request)
+        for each in house.figures()
     }
     states = {
-        f"{each.key}.{state}": count
-        for each in overview.states(request)
-        for state, count in each.counts
+        f"{each.key}.{state}": count for each in house.states() for state, count in each.counts
     }
     return JsonResponse({"figures": shown, "states": states})
 

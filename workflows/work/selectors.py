@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Min, Prefetch, Q
 
 from workflows.work import conf, documents
 from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
@@ -17,6 +17,8 @@ from workflows.work.models import (
     WorkQuerySet,
 )
 from workflows.work.registry import JSON
+
+_IS_OVERDUE = Q(status__in=[state.value for state in WAITING], due_at__lte=StatementNow())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +64,25 @@ def result_of(work: Work) -> JSON:
 
 def overview() -> Overview:
     """Counts for a dashboard. Finished work that went well is not counted: it only grows."""
-    unfinished = Work.objects.filter(status__in=[state.value for state in OPEN | LETTERS])
-    rows = unfinished.values_list("status").annotate(Count("id"))
-    states = {State(status): count for status, count in rows}
-    waiting = Work.objects.filter(
-        status__in=[state.value for state in WAITING], due_at__lte=StatementNow()
+    waiting, leased, letters = (
+        Work.objects.filter(status__in=[state.value for state in states])
+        .values_list("status")
+        .annotate(
+            count=Count("id"),
+            overdue=Count("id", filter=_IS_OVERDUE),
+            oldest_due_at=Min("due_at", filter=_IS_OVERDUE),
+        )
+        # Each has its index; what is finished, and is in none, is not read.
+        for states in (WAITING, {State.LEASED}, LETTERS)
     )
+    rows = list(waiting.union(leased, letters, all=True))
+    counts = {State(status): count for status, count, *_ in rows}
+    due = [oldest for *_, oldest in rows if oldest is not None]
     known = workers()
     return Overview(
-        by_state={state: states.get(state, 0) for state in sorted(OPEN | LETTERS)},
-        overdue=waiting.count(),
-        oldest_due_at=waiting.order_by("due_at").values_list("due_at", flat=True).first(),
+        by_state={state: counts.get(state, 0) for state in sorted(OPEN | LETTERS)},
+        overdue=sum(overdue for _, _, overdue, _ in rows),
+        oldest_due_at=min(due, default=None),
         workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),
         workers_stale=sum(worker.is_stale for worker in known),
     )

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from tests.integration.console.conftest import Tell, Visitor
 from workflows.work import liveness
@@ -28,6 +29,20 @@ class TestHome:
         assert figures["workers"]["value"] == "1"
         assert figures["letters"]["note"] == "nothing waits for you"
         assert figures["doctor"]["value"] == "not run yet"
+
+    @pytest.mark.parametrize("page", ["/", "/figures"])
+    def test_asks_little_however_long_the_log_is(
+        self,
+        page: str,
+        admin_client: Client,
+        tell: Tell,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        for _ in range(40):
+            tell("tale.begun")
+
+        with django_assert_max_num_queries(15):
+            assert admin_client.get(page).status_code == 200
 
     def test_counts_starts_by_their_state(self, visitor: Visitor) -> None:
         found = visitor("flow.read").get("/figures").json()["states"]
