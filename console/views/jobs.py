@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from console import story
 from console.access import may_see
-from console.forms import JobFilters, ReasonForm
+from console.forms import JobFilters, PageForm, ReasonForm
 from console.overview import UNFINISHED
 from console.tabs import Tab, tab_of
 from console.views.events import pages
@@ -29,6 +29,7 @@ from workflows.work.models import Work
 
 LIST = "console:jobs"
 ROWS = 50
+ATTEMPTS = selectors.ATTEMPTS_SHOWN
 _UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
 _SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
 
@@ -114,8 +115,11 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @authority.requires("job.read")
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Show one job: why it waits, its attempts, its input and result."""
-    return _page(request, _job(job_id))
+    """Show one job: why it waits, its last attempts or those before, its input and result."""
+    page = PageForm(request.GET)
+    if not page.is_valid():
+        return _page(request, _job(job_id), status=400)
+    return _page(request, _job(job_id), before=page.cleaned_data["before"])
 
 
 def _action(action: Action, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
@@ -141,17 +145,20 @@ def _page(
     request: HttpRequest,
     job: Work,
     *,
+    before: int | None = None,
     refused: dict[str, ReasonForm] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     workers = selectors.workers()
     is_anybody_working = any(not each.is_stale and not each.stopped_at for each in workers)
     seen = [event for event in explore.story(job.correlation_id) if may_see(request, event)]
+    attempts = selectors.latest_attempts(job.pk, before=before, limit=ATTEMPTS + 1)
     context = {
         "job": job,
         "why": why(job, now=timezone.now(), is_anybody_working=is_anybody_working),
         "is_open": State(job.status) in OPEN,
-        "attempts": list(job.attempts.all()),
+        "attempts": attempts[-ATTEMPTS:],
+        **pages(request.GET, attempts[1].pk if len(attempts) > ATTEMPTS else None),
         "input": selectors.input_of(job),
         "has_result": job.result is not None or job.result_hash is not None,
         "result": selectors.result_of(job),
@@ -163,7 +170,7 @@ def _page(
 
 
 def _job(job_id: UUID) -> Work:
-    job = selectors.jobs_with_attempts().filter(id=job_id).first()
+    job = selectors.jobs().filter(id=job_id).first()
     if job is None:
         raise Http404
     return job

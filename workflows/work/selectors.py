@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
 
-from django.db.models import Count, Min, Prefetch, Q
+from django.db.models import Count, Min, Q, QuerySet
 
 from workflows.work import conf, documents
 from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
@@ -17,6 +19,8 @@ from workflows.work.models import (
     WorkQuerySet,
 )
 from workflows.work.registry import JSON
+
+ATTEMPTS_SHOWN: Final = 50
 
 _IS_OVERDUE = Q(status__in=[state.value for state in WAITING], due_at__lte=StatementNow())
 
@@ -47,9 +51,20 @@ def jobs() -> WorkQuerySet:
     return Work.objects.all()
 
 
-def jobs_with_attempts() -> WorkQuerySet:
-    """Every piece of work with its attempts, oldest first."""
-    return Work.objects.prefetch_related(Prefetch("attempts", Attempt.objects.order_by("id")))
+def attempts_of(work_id: UUID) -> "QuerySet[Attempt]":
+    """What was tried of a piece of work. What is taken up again and again has no last attempt."""
+    # Index work_attempts_of_one.
+    return Attempt.objects.filter(work_id=work_id)
+
+
+def latest_attempts(
+    work_id: UUID, *, before: int | None = None, limit: int = ATTEMPTS_SHOWN
+) -> list[Attempt]:
+    """The last attempts (of those `before` one), in the order in which they ended."""
+    attempts = attempts_of(work_id)
+    if before is not None:
+        attempts = attempts.filter(id__lt=before)
+    return list(reversed(attempts.order_by("-id")[:limit]))
 
 
 def input_of(work: Work) -> JSON:

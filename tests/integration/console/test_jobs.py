@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration.console.conftest import Visitor
 from workflows.work import registry, runner, services
 from workflows.work.domain.claim import Claim, PermanentFailure
-from workflows.work.models import Work
+from workflows.work.models import Attempt, Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +50,10 @@ def page_of(client: Client, address: str, *, status: int = 200) -> str:
     response = client.get(address)
     assert response.status_code == status
     return response.content.decode()
+
+
+def workers_on(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r"worker@test/(\d+)", page)]
 
 
 class TestListing:
@@ -93,6 +98,26 @@ class TestDetail:
         assert "Gave up after 1 failed attempt." in page
         assert "PermanentFailure" in page
         assert "worker@test/1" in page
+
+    def test_shows_the_last_attempts_and_the_way_to_those_before(self, visitor: Visitor) -> None:
+        job_id, now = waiting_job(), timezone.now()
+        Attempt.objects.bulk_create(
+            Attempt(
+                work_id=job_id, attempt=number, fence=number, worker=f"worker@test/{number}",
+                started_at=now, ended_at=now, outcome="snoozed",
+            )
+            for number in range(1, 61)
+        )  # fmt: skip
+        client = visitor(*READERS)
+
+        last = page_of(client, f"/jobs/{job_id}")
+        [older] = re.findall(r'href="(\?before=\d+)" rel="next"', last)
+        before = page_of(client, f"/jobs/{job_id}{older}")
+
+        assert workers_on(last) == list(range(11, 61))
+        assert workers_on(before) == list(range(1, 11))
+        assert 'href="?">Newest' in before
+        page_of(client, f"/jobs/{job_id}?before=x", status=400)
 
     def test_never_lets_an_error_or_an_input_become_markup(self, visitor: Visitor) -> None:
         page = page_of(visitor(*READERS), f"/jobs/{dead_job()}")

@@ -103,7 +103,9 @@ class JobOut(serializers.ModelSerializer[Work]):
 class JobDetailOut(JobOut):
     input = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
-    attempts = AttemptOut(many=True, read_only=True)
+    attempts = serializers.SerializerMethodField(
+        help_text=f"The last {selectors.ATTEMPTS_SHOWN}; all are at /jobs/{{id}}/attempts."
+    )
 
     class Meta(JobOut.Meta):
         fields = [*JobOut.Meta.fields, "input", "result", "attempts"]
@@ -116,6 +118,10 @@ class JobDetailOut(JobOut):
     @extend_schema_field(OpenApiTypes.ANY)
     def get_result(self, work: Work) -> Any:
         return selectors.result_of(work)
+
+    @extend_schema_field(AttemptOut(many=True))
+    def get_attempts(self, work: Work) -> Any:
+        return AttemptOut(selectors.latest_attempts(work.pk), many=True).data
 
 
 class ScheduleIn(Body):

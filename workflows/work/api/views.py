@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
@@ -14,6 +16,7 @@ from ledger import authority
 from ledger.bodies import valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
+    AttemptOut,
     DiscardIn,
     JobDetailOut,
     JobIn,
@@ -23,7 +26,7 @@ from workflows.work.api.serializers import (
     ScheduleOut,
 )
 from workflows.work.domain.life import State
-from workflows.work.models import Schedule, Work, WorkQuerySet
+from workflows.work.models import Attempt, Schedule, Work, WorkQuerySet
 
 
 class _States(filters.BaseInFilter, filters.ChoiceFilter):
@@ -62,7 +65,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> WorkQuerySet:
-        return selectors.jobs() if self.action == "list" else selectors.jobs_with_attempts()
+        return selectors.jobs()
 
     def get_serializer_class(self) -> type[BaseSerializer[Work]]:
         return JobOut if self.action == "list" else JobDetailOut
@@ -105,9 +108,22 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         return self._answer(UUID(reference))
 
     def _answer(self, pk: UUID, *, status: int = status.HTTP_200_OK) -> Response:
-        job = selectors.jobs_with_attempts().get(pk=pk)
+        job = selectors.jobs().get(pk=pk)
         headers = {"Location": f"/api/v1/jobs/{pk}"}
         return Response(JobDetailOut(job).data, status=status, headers=headers)
+
+
+class AttemptViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Attempt]):
+    """What was tried of one job, the last first."""
+
+    capabilities = {"list": "job.read"}
+    queryset = Attempt.objects.none()
+    serializer_class = AttemptOut
+    cursor_ordering = ("-id",)
+
+    def get_queryset(self) -> "QuerySet[Attempt]":
+        job = get_object_or_404(selectors.jobs(), pk=self.kwargs["pk"])
+        return selectors.attempts_of(job.pk)
 
 
 class ScheduleViewSet(

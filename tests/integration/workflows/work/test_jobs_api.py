@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.jobs import CHECK
@@ -10,7 +11,7 @@ from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.work.conftest import Enqueue, row
 from workflows.work import runner
 from workflows.work.domain.claim import WorkRef
-from workflows.work.models import Schedule, Work
+from workflows.work.models import Attempt, Schedule, Work
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +27,18 @@ EVERYTHING = (
     "job.discard",
     "schedule.manage",
 )
+
+
+def try_often(work_id: UUID, *, times: int) -> None:
+    """Have a job tried and put off again and again, as one without a budget may be."""
+    now = timezone.now()
+    Attempt.objects.bulk_create(
+        Attempt(
+            work_id=work_id, attempt=number, fence=number, worker="worker@test/1",
+            started_at=now, ended_at=now, outcome="snoozed",
+        )
+        for number in range(1, times + 1)
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -138,6 +151,21 @@ class TestList:
 
 
 class TestDetail:
+    def test_shows_the_last_attempts_and_where_the_others_are(
+        self, operator: APIClient, enqueue: Enqueue
+    ) -> None:
+        ref = enqueue("lab.echo", {"n": 1})
+        try_often(ref.id, times=60)
+
+        shown = operator.get(f"{JOBS}/{ref.id}").json()["attempts"]
+        first = operator.get(f"{JOBS}/{ref.id}/attempts").json()
+        rest = operator.get(first["next"]).json()
+
+        assert [each["attempt"] for each in shown] == list(range(11, 61))
+        found = [each["attempt"] for page in (first, rest) for each in page["results"]]
+        assert found == list(range(60, 0, -1))
+        assert operator.get(f"{JOBS}/{NOBODYS}/attempts").status_code == 404
+
     def test_shows_the_attempts(self, operator: APIClient, letter: WorkRef) -> None:
         job = operator.get(f"{JOBS}/{letter.id}").json()
 
