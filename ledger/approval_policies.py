@@ -21,7 +21,7 @@ POLICIES = (
     ),
     Terms(
         name="subject-approval",
-        meaning="Leave that a workflow asks for at one of its steps.",
+        meaning="What a workflow asks for at one of its steps.",
         capabilities=("approval.request",),
         ttl=timedelta(days=7),
         # Never matches an action by itself: it is asked for by name.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import addresses, text
@@ -53,6 +53,13 @@ def words(state: str) -> str:
 def visible(value: Any) -> str:
     """Show hidden and direction-changing characters as escapes."""
     return text.visible(str(value))
+
+
+@register.filter
+def dotted(value: Any) -> SafeString:
+    """Do the same for a name such as `commerce.send_documents`, which may break between words."""
+    parts = re.split(r"(?<=[._/])", text.visible(str(value)))
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.filter

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from console import addresses, text
+from console.templatetags.console import dotted
 
 
 class TestVisible:
@@ -25,6 +26,12 @@ class TestVisible:
     @pytest.mark.parametrize("plain", ["Grüße, 東京 — 12 €", "שלום", "a\u00a0b"])
     def test_leaves_every_script_alone(self, plain: str) -> None:
         assert text.visible(plain) == plain
+
+
+class TestDotted:
+    def test_breaks_between_words_and_escapes_all_of_them(self) -> None:
+        assert dotted("a.b_c/d") == "a.<wbr>b_<wbr>c/<wbr>d"
+        assert dotted("<b>.\u202e") == "&lt;b&gt;.<wbr>\\u202e"
 
 
 class TestPretty:
