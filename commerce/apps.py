@@ -6,12 +6,11 @@ class CommerceConfig(AppConfig):
     name = "commerce"
 
     def ready(self) -> None:
-        # Importing registers: events, capabilities, the aggregate, jobs, listeners, checks.
+        # Importing registers: events, capabilities, the aggregate, jobs, listeners.
         from commerce import (  # noqa: F401, PLC0415
             approval_policies,
             boundaries,
             capabilities,
-            checks,
             invariants,
             jobs,
             people,

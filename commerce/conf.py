@@ -25,11 +25,6 @@ def payment_webhook_secrets() -> list[str]:
     return list(settings.COMMERCE_PAYMENT_WEBHOOK_SECRETS)
 
 
-def data_keys() -> list[str]:
-    """The keys of personal data, the one in use first; none means one made of SECRET_KEY."""
-    return list(settings.COMMERCE_DATA_KEYS)
-
-
 PROVIDER_TIMEOUT_S = 10.0
 CMS_TIMEOUT_S = 1.0
 """A hanging content system delays the request that changed a product by this much."""

@@ -1,23 +1,13 @@
-"""Personal data at rest: sealed with the key of the person, bound to the row it belongs to.
-
-What was sealed before persons had keys is sealed with COMMERCE_DATA_KEYS; a migration seals it
-anew.
-"""
+"""Personal data at rest: sealed with the key of the person, bound to the row it belongs to."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
+from ledger import subjects
 
-from commerce import conf
-from ledger import subjects, vault
-from ledger.vault import Safe
-
-SETTING = "COMMERCE_DATA_KEYS"
 CONTACT_FIELDS = ("name", "email", "phone")
-_INFO = b"commerce personal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +20,8 @@ class Envelope:
 
 def seal(value: dict[str, Any], *, subject: str, of: str) -> bytes:
     """Return `value` so that only the row named `of` shows it, until `subject` is forgotten."""
-    return subjects.seal(_written(value), subject=subject, of=of)
+    written = json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+    return subjects.seal(written, subject=subject, of=of)
 
 
 def unseal(sealed: bytes | memoryview, *, of: str) -> dict[str, Any]:
@@ -53,34 +44,6 @@ def unseal_bytes(sealed: bytes | memoryview, *, of: str) -> bytes:
     return subjects.unseal(sealed, of=of)
 
 
-def seal_anew(sealed: bytes | memoryview, *, subject: str, of: str) -> bytes:
-    """Return what was sealed with COMMERCE_DATA_KEYS, sealed with the key of the person."""
-    return subjects.seal(_safe().unseal(sealed, of=of), subject=subject, of=of)
-
-
-def seal_as_before(value: dict[str, Any], *, of: str) -> bytes:
-    """Return `value` as it was sealed before persons had keys."""
-    return _safe().seal(_written(value), of=of)
-
-
 def envelope(sealed: bytes | memoryview, *, of: str, fields: tuple[str, ...]) -> Envelope:
     """Return what `seal` was given, unopened."""
     return Envelope(fields=fields, open=lambda: unseal(sealed, of=of))
-
-
-def decode_key(text: str) -> bytes:
-    """Read a key: 32 bytes in base64.
-
-    :raises ImproperlyConfigured: if it is anything else.
-    """
-    return vault.decode_key(text, setting=SETTING)
-
-
-def _written(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
-
-
-def _safe() -> Safe:
-    if keys := conf.data_keys():
-        return vault.safe_of(keys, setting=SETTING)
-    return Safe((vault.derived(settings.SECRET_KEY, _INFO),))

@@ -117,10 +117,6 @@ MEANINGS = {
         ),
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
         "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
-        "COMMERCE_DATA_KEYS": (
-            "Keys with which personal data was sealed before persons had keys of their own, 32 "
-            "bytes each in base64; needed by `migrate` only."
-        ),
         "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
         "APPROVAL_MAIL_FROM": "Whom mails about approvals come from; without it none are sent.",
         "EMAIL_HOST": "The mail server that sends them.",

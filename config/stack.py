@@ -31,7 +31,6 @@ STOP_SECONDS_MAX = 15
 # What would make it use the servers or the settings of whoever starts it.
 _NOT_INHERITED = (
     "CELERY_BROKER_URL",
-    "COMMERCE_DATA_KEYS",
     "COMMERCE_PAYMENT_WEBHOOK_SECRETS",
     "LEDGER_DATA_KEYS",
     "LEDGER_SIGNING_KEY",

@@ -63,7 +63,6 @@ class State:
         """Return the keys of this installation, as the settings want them."""
         made = {
             "SECRET_KEY": _signing_key,
-            "COMMERCE_DATA_KEYS": _sealing_key,
             "COMMERCE_PAYMENT_WEBHOOK_SECRETS": _webhook_secret,
             "LEDGER_DATA_KEYS": _sealing_key,
             "LEDGER_SIGNING_KEY": _sealing_key,

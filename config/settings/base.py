@@ -346,8 +346,6 @@ COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
 )
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
-# Keys with which personal data was sealed before persons had keys; `migrate` opens it with them.
-COMMERCE_DATA_KEYS = env.secret("COMMERCE_DATA_KEYS", "").replace(",", " ").split()
 # Whether `migrate` lays down when holds expire, invoices become overdue, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # Whom mails about approvals come from; without it none are sent. Sent by Django's mail.

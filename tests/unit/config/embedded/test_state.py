@@ -35,7 +35,7 @@ class TestSecrets:
         first = state.environment()
 
         assert len(first["SECRET_KEY"]) >= 50
-        assert len(base64.b64decode(first["COMMERCE_DATA_KEYS"])) == 32
+        assert len(base64.b64decode(first["LEDGER_DATA_KEYS"])) == 32
         assert State(state.folder).environment() == first
 
     def test_are_not_made_when_they_are_given(
