@@ -187,8 +187,9 @@ class JobFilters(_Filters):
     def narrowed(self, jobs: WorkQuerySet) -> WorkQuerySet:
         """Return those of `jobs` that fit."""
         asked = self.cleaned_data
-        fits = {field: asked[field] for field in ("kind", "subject", "status") if asked[field]}
-        jobs = jobs.filter(**fits)
+        jobs = jobs.filter(**{field: asked[field] for field in ("kind", "status") if asked[field]})
+        if asked["subject"]:
+            jobs = jobs.about(subject=asked["subject"])
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
 
 

@@ -5,11 +5,9 @@ Nothing here counts, sorts or gathers a whole table: it is the largest of all.
 
 import json
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -17,23 +15,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from events import catalogue, explore
+from events.bounded import BoundedPaginator
 from events.domain.envelope import Category, Source
 from events.domain.streams import key_range
 from events.models import Payload, Position, Snapshot, StoredEvent, Unsequenced
 
-COUNTED_MAX = 10_000
 SHOWN_CHARS_MAX = 100_000
 
 M = TypeVar("M", bound=Model)
-
-
-class BoundedPaginator(Paginator[Any]):
-    """Counts no further than anybody pages."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[:COUNTED_MAX].count())
 
 
 class LookOnly(admin.ModelAdmin[M]):

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from events.bounded import BoundedPaginator
 from events.domain.errors import DomainError
 from ledger import authority, recording
 from ledger.domain.capability import CapabilityMissing
@@ -76,6 +77,7 @@ class LookOnly(Answerable):
 
     reads: ClassVar[str]
     show_full_result_count = False
+    paginator = BoundedPaginator
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return authority.holds(request, self.reads)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from events.bounded import LatestValues
 from ledger import acts, discretion, previews, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
 from ledger.domain.action import Target
@@ -20,8 +21,8 @@ from ledger.models import Entry
 TIMELINE_SHOWN = 50
 
 
-class ValuesOnRecord(admin.AllValuesFieldListFilter):
-    """The values there are. Of the empty one Django makes a link without a word."""
+class ValuesOnRecord(LatestValues):
+    """The values of the latest entries. Of the empty one Django makes a link without a word."""
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Return the links of the filter, each with something to read."""
@@ -51,11 +52,11 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
         "action_kind",
         "principal_type",
         ("principal_subtype", ValuesOnRecord),
-        "target_type",
-        "actor_type",
-        "caller_type",
-        "authorization_source",
-        "capability_id",
+        ("target_type", ValuesOnRecord),
+        ("actor_type", ValuesOnRecord),
+        ("caller_type", ValuesOnRecord),
+        ("authorization_source", ValuesOnRecord),
+        ("capability_id", ValuesOnRecord),
         "internal_request",
         "mutation__reversal_kind",
         "standing__state",

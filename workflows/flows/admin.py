@@ -5,6 +5,7 @@ from typing import TypeVar
 from django.contrib import admin
 from django.db.models import Model
 
+from events.bounded import LatestValues
 from ledger import acts
 from workflows.flows.models import (
     AwaitedCallback,
@@ -28,7 +29,7 @@ class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
 @admin.register(FlowSummary)
 class FlowSummaryAdmin(LookOnly[FlowSummary]):
     list_display = ["flow_id", "status", "outcome", "is_paused", "started_at", "status_at"]
-    list_filter = ["status", "outcome", "is_paused"]
+    list_filter = ["status", ("outcome", LatestValues), "is_paused"]
     search_fields = ["=flow_id", "=parent_flow_id", "=concurrency_key"]
     ordering = ["-started_at", "-flow_id"]
 

@@ -52,6 +52,13 @@ class FlowSummary(models.Model):
                 condition=~Q(forked_from=""),
             ),
             GinIndex(fields=["labels"], name="flows_by_label"),
+            # Of those that somebody started: only they are looked for by what they are to reach.
+            GinIndex(
+                fields=["goals"],
+                opclasses=["jsonb_path_ops"],
+                condition=Q(parent_flow_id=""),
+                name="flows_by_goal",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from events.bounded import LatestValues
 from ledger import acts, authority
 from workflows.webhooks import services
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
@@ -78,7 +79,7 @@ class AttemptInline(admin.TabularInline[Attempt, Delivery]):
 @admin.register(Delivery)
 class DeliveryAdmin(LookOnly[Delivery]):
     list_display = ["event_name", "subscription", "status", "attempts_made", "error", "created_at"]
-    list_filter = ["status", "purpose", "event_name"]
+    list_filter = ["status", "purpose", ("event_name", LatestValues)]
     list_select_related = ["subscription"]
     search_fields = ["event_id", "message_id"]
     ordering = ["-created_at", "-id"]
@@ -101,7 +102,7 @@ class DeliveryAdmin(LookOnly[Delivery]):
 @admin.register(Attempt)
 class AttemptAdmin(LookOnly[Attempt]):
     list_display = ["delivery", "number", "started_at", "response_status", "error_class", "error"]
-    list_filter = ["error_class", "response_status"]
+    list_filter = [("error_class", LatestValues), ("response_status", LatestValues)]
     list_select_related = ["delivery"]
     ordering = ["-id"]
 

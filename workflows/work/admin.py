@@ -1,6 +1,7 @@
 """Work in the admin: to be looked at, and to be decided on through the services."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,18 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from events.bounded import BoundedPaginator
 from events.domain.errors import DomainError
 from ledger import acts, authority
-from workflows.work import services
+from workflows.work import registry, services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
 
 
 class ReadOnlyAdmin(acts.Answerable, admin.ModelAdmin[Any]):
     """Rows are written by the product, never by hand."""
+
+    show_full_result_count = False
+    paginator = BoundedPaginator
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -50,15 +55,40 @@ class AttemptInline(admin.TabularInline[Attempt, Work]):
         return False
 
 
+class KindFilter(admin.SimpleListFilter):
+    """By kind, from the registry: the table is not searched for its values."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in registry.names()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Work)
 class WorkAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "subject", "status", "attempt", "due_at", "last_error_class"]
-    list_filter = ["status", "kind"]
-    search_fields = ["=id", "subject", "correlation_id"]
+    list_filter = ["status", KindFilter]
+    search_fields = ["=id", "=subject", "=correlation_id"]
+    search_help_text = "The id of a job, its whole subject, or the correlation id of a story."
     ordering = ["-id"]
-    show_full_result_count = False
     inlines = [AttemptInline]
     actions = ["retry", "cancel", "discard"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return what is just that: Django's own search reads the whole table."""
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        with suppress(ValueError):
+            return queryset.filter(pk=UUID(asked)), False
+        jobs = Work.objects.about(subject=asked) | Work.objects.about(correlation_id=asked)
+        return queryset & jobs, False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Say whether the user may take dead letters up again."""
@@ -107,7 +137,6 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_filter = ["outcome"]
     list_select_related = ["work"]
     ordering = ["-id"]
-    show_full_result_count = False
 
 
 @admin.register(Schedule)

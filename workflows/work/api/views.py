@@ -36,14 +36,18 @@ class _States(filters.BaseInFilter, filters.ChoiceFilter):
 class JobFilters(filters.FilterSet):
     status = _States(choices=[(state.value, state.value) for state in State])
     name = filters.CharFilter(field_name="kind")
-    subject = filters.CharFilter()
-    correlation_id = filters.CharFilter()
+    subject = filters.CharFilter(method="about")
+    correlation_id = filters.CharFilter(method="about")
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Work
         fields: list[str] = []
+
+    def about(self, jobs: WorkQuerySet, name: str, said: str) -> WorkQuerySet:
+        """Keep the jobs of just this subject or story."""
+        return jobs.about(**{name: said})
 
 
 class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Work]):

@@ -51,6 +51,19 @@ class TestAdmin:
         meta = model._meta
         assert chief.get(reverse(f"admin:work_{meta.model_name}_changelist")).status_code == 200
 
+    def test_finds_work_by_id_subject_and_story(self, chief: Client, enqueue: Enqueue) -> None:
+        waiting = enqueue(subject="tale/1")
+        done = enqueue(subject="tale/2")
+        runner.take([done.id], worker="w")
+
+        def found(asked: object) -> list[str]:
+            page = chief.get(reverse("admin:work_work_changelist"), {"q": str(asked)})
+            return [str(one.pk) for one in page.context["cl"].result_list]
+
+        assert found("tale/1") == found(waiting.id) == [str(waiting.id)]
+        assert found("tale/2") == found(f" {row(done).correlation_id} ") == [str(done.id)]
+        assert found("tale") == []
+
     @pytest.mark.parametrize("model", MODELS)
     def test_changes_nothing_by_hand(self, rf: Any, model: Any) -> None:
         request = rf.get("/")

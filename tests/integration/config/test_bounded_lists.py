@@ -1,0 +1,78 @@
+"""Lists over tables that only grow find what is asked for without reading all of it."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from events.models import StoredEvent
+from ledger.models import Entry
+from workflows.flows import listing
+from workflows.flows.models import FlowSummary
+from workflows.webhooks.models import Attempt as WebhookAttempt
+from workflows.webhooks.models import Delivery
+from workflows.work.models import Attempt, Work
+
+pytestmark = pytest.mark.django_db
+
+GROWING: list[type[Model]] = [
+    StoredEvent, Entry, FlowSummary, Delivery, WebhookAttempt, Work, Attempt,
+]  # fmt: skip
+
+
+def plan_of(rows: QuerySet[Any]) -> str:
+    """Return how PostgreSQL reads `rows` where an index is worth it, as in a large table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+    return rows.explain()
+
+
+@pytest.mark.parametrize(
+    ("fact", "index"),
+    [("subject", "work_finished_by_subject"), ("correlation_id", "work_finished_by_story")],
+)
+def test_work_is_found_by_what_it_is_about(fact: str, index: str) -> None:
+    plan = plan_of(Work.objects.about(**{fact: "x"}).order_by("-id")[:51])
+
+    assert {index, "work_due", "work_leases"} <= set(plan.replace(":", " ").split())
+    assert "Seq Scan" not in plan
+
+
+def test_flows_are_found_by_a_goal() -> None:
+    with connection.cursor() as cursor:
+        # In an empty table any index does, and this one is the cheapest.
+        cursor.execute("DROP INDEX flows_by_parent")
+
+    plan = plan_of(listing.roots().filter(goals__contains=["ship"]))
+
+    assert "Bitmap Index Scan on flows_by_goal" in plan
+
+
+@pytest.mark.parametrize("model", GROWING, ids=lambda model: model._meta.label)
+class TestAdmin:
+    def test_counts_no_further_than_anybody_pages(self, model: type[Model]) -> None:
+        page = admin.site.get_model_admin(model)
+
+        assert page.show_full_result_count is False
+        assert page.paginator.__name__ == "BoundedPaginator"
+
+    def test_gathers_no_values_of_the_whole_table(self, model: type[Model]) -> None:
+        client = Client()
+        client.force_login(User.objects.create_superuser("chief"))
+        meta = model._meta
+
+        with CaptureQueriesContext(connection) as asked:
+            client.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"))
+
+        of_ours = [q["sql"] for q in asked.captured_queries if f'"{meta.db_table}"' in q["sql"]]
+        assert of_ours
+        # What is neither is the page: Django cuts it if there is more than one.
+        gathered = [sql for sql in of_ours if "DISTINCT" in sql or "COUNT(" in sql]
+        assert [sql for sql in gathered if "DISTINCT" in sql or "LIMIT" not in sql] == []
