@@ -30,7 +30,20 @@ def not_known(name: str, known: Iterable[str], *, what: str) -> ErrorDetail:
     return ErrorDetail(says, code="unknown")
 
 
-class Body(serializers.Serializer[Any]):
+class _Telling(serializers.Serializer[Any]):
+    """Whoever says what is no choice is told the choices."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            choosing = getattr(field, "child", field)
+            if isinstance(choosing, serializers.ChoiceField):
+                choices = ", ".join(str(each) for each in choosing.choices if each != "")
+                choosing.error_messages["invalid_choice"] = f"Say one of: {choices}."
+        return fields
+
+
+class Body(_Telling):
     """A misspelt optional field must not quietly become its default."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -65,7 +78,7 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class QueryIn(serializers.Serializer[Any]):
+class QueryIn(_Telling):
     """A query string in which nothing is ignored."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

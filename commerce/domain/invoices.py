@@ -71,6 +71,7 @@ class InvoiceNotVoidable(Rejected):
     """`reason` is one of already_void, draft, has_payments, has_credit_notes, paid."""
 
     code = "invoice_not_voidable"
+    hint = "See `follow_up` for what can be done instead."
     _HINTS = {
         "has_payments": "Issue a credit note instead.",
         "has_credit_notes": "It has been adjusted already; issue another credit note.",

@@ -45,7 +45,7 @@ class HoldsCapability(BasePermission):
         else:
             is_held = holder.holds(capability)
         if not is_held:
-            return _refused(view, request, capability)
+            return self._refused(view, request, capability)
         return _noted(view, request, capability)
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
@@ -53,7 +53,14 @@ class HoldsCapability(BasePermission):
         if capability in {None, AUTHENTICATED}:
             return True
         assert capability is not None
-        return authority.holds(request, capability, obj) or _refused(view, request, capability)
+        return authority.holds(request, capability, obj) or self._refused(view, request, capability)
+
+    def _refused(self, view: "APIView", request: Request, capability_id: str) -> bool:
+        """Say no, and put it on record if it was about something grave, or an agent asked."""
+        why = CapabilityMissing(capability_id)
+        recording.denied(capability_id, target_id=_named(view), why=why)
+        self.message = str(why)
+        return False
 
 
 class HonoursIdempotencyKey(BasePermission):
@@ -83,13 +90,6 @@ def capability_of(view: "APIView", request: Request) -> str | None:
         raise MethodNotAllowed(request.method or "")
     declared: dict[str, str] = getattr(view, "capabilities", {})
     return declared.get(_action(view, request))
-
-
-def _refused(view: "APIView", request: Request, capability_id: str) -> bool:
-    """Say no, and put it on record if it was about something grave, or an agent asked."""
-    why = CapabilityMissing(capability_id)
-    recording.denied(capability_id, target_id=_named(view), why=why)
-    return False
 
 
 def _noted(view: "APIView", request: Request, capability_id: str) -> bool:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from jsonschema import Draft202012Validator
@@ -29,7 +30,11 @@ class KindUnknown(Rejected):
     hint = "GET /api/v1/jobs shows kinds that are in use; apps declare theirs in jobs.py."
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no kind of work called {name!r}.", pointer="/name", name=name)
+        near = get_close_matches(name, [kind.name for kind in all_kinds() if kind.public], n=1)
+        says = f"There is no kind of work called {name!r}"
+        super().__init__(
+            f"{says}; did you mean {near[0]}?" if near else f"{says}.", pointer="/name", name=name
+        )
 
 
 class InputInvalid(Rejected):

@@ -68,7 +68,12 @@ class DelegationIn(Body):
     cents_max = serializers.IntegerField(
         min_value=0, max_value=_CENTS_MAX, default=None, allow_null=True
     )
-    currency = serializers.RegexField(r"^[A-Z]{3}$", default="", allow_blank=True)
+    currency = serializers.RegexField(
+        r"^[A-Z]{3}$",
+        default="",
+        allow_blank=True,
+        error_messages={"invalid": "Say a currency as ISO 4217 does, such as EUR."},
+    )
     per_minute_max = serializers.IntegerField(
         min_value=1, max_value=_COUNT_MAX, default=None, allow_null=True
     )

@@ -20,7 +20,10 @@ _SCOPES_MAX = 50
 class ApprovalPolicyIn(Body):
     """The next version of a policy. Conditions are CEL over the facts of an action."""
 
-    name = serializers.RegexField(r"^[a-z][a-z0-9-]{2,99}$")
+    name = serializers.RegexField(
+        r"^[a-z][a-z0-9-]{2,99}$",
+        error_messages={"invalid": "Say 3 to 100 small letters, digits and hyphens."},
+    )
     meaning = serializers.CharField(max_length=500)
     capabilities = serializers.ListField(
         child=serializers.CharField(max_length=100), min_length=1, max_length=_SCOPES_MAX

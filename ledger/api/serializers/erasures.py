@@ -16,6 +16,7 @@ def _subject() -> serializers.RegexField:
     return serializers.RegexField(
         r"^[a-z][a-z0-9_]*/[^/\s]+$",
         max_length=SUBJECT_CHARS_MAX,
+        error_messages={"invalid": "Say whom as traveller/ID or contact/ID."},
         help_text="Whom: traveller/<id>, or contact/<id of a booking> for who made it.",
     )
 

@@ -16,7 +16,11 @@ class RedactionIn(Body):
     )
     reason = serializers.CharField(max_length=REASON_CHARS_MAX)
     pointers = serializers.ListField(
-        child=serializers.RegexField(r"^(/[^/]*)+$", max_length=200),
+        child=serializers.RegexField(
+            r"^(/[^/]*)+$",
+            max_length=200,
+            error_messages={"invalid": "Say a JSON pointer, such as /name."},
+        ),
         required=False,
         max_length=POINTERS_MAX,
         help_text="JSON pointers of what to mask; left out: what the schema calls personal.",

@@ -66,6 +66,7 @@ class PartIn(Body):
 class GadgetIn(Body):
     name = serializers.CharField(max_length=50)
     parts = PartIn(many=True, required=False)
+    colour = serializers.ChoiceField(["red", "green"], required=False)
     maker = serializers.PrimaryKeyRelatedField(
         queryset=Group.objects.all(), allow_null=True, required=False
     )

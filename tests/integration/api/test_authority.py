@@ -71,7 +71,9 @@ class TestObjectPermissions:
 
         client = client_with(issue(alice, ["gadget.create"])[0])
 
-        assert client.get(URL).status_code == 403
+        refused = client.get(URL)
+        assert refused.status_code == 403
+        assert refused.json()["detail"] == "This needs the capability gadget.read."
         assert client.get(f"{URL}/{bolt.pk}").status_code == 403
 
     def test_end_at_once(self, alice: User, bolt: Group) -> None:

@@ -222,6 +222,11 @@ class TestBody:
 
         assert error["detail"] == "There is no such field here; did you mean parts?"
 
+    def test_names_the_choices_when_it_says_none_of_them(self, client: APIClient) -> None:
+        [error] = problem(client.post(URL, {"name": "bolt", "colour": "pink"}))["errors"]
+
+        assert (error["code"], error["detail"]) == ("invalid_choice", "Say one of: red, green.")
+
     def test_says_null_where_it_means_null(self, client: APIClient) -> None:
         blank = client.post(URL, {"name": "bolt", "maker": ""})
         null = client.post(URL, {"name": "bolt", "maker": None})

@@ -45,6 +45,7 @@ class Fate(StrEnum):
 
 class ScheduleInvalid(Rejected):
     code = "schedule_invalid"
+    hint = "Correct the rule; nothing was changed."
 
     def __init__(self, detail: str, *, pointer: str) -> None:
         super().__init__(detail, pointer=pointer)

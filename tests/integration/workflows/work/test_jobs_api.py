@@ -84,6 +84,12 @@ class TestCreate:
         assert answer.json()["code"] == "job_kind_unknown"
         assert not Work.objects.exists()
 
+    def test_names_the_public_kind_that_may_be_meant(self, operator: APIClient) -> None:
+        answer = operator.post(JOBS, {"name": "lab.ecko", "input": {}}, format="json")
+
+        detail = "There is no kind of work called 'lab.ecko'; did you mean lab.echo?"
+        assert answer.json()["detail"] == detail
+
     def test_points_at_what_is_wrong(self, operator: APIClient) -> None:
         answer = operator.post(JOBS, {"name": "lab.echo", "input": {"n": "x"}}, format="json")
 
