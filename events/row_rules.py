@@ -113,28 +113,13 @@ class RulesOnInsert(RowRules):
             # Under either name, or under none: whoever migrates may have left it out.
             schema_editor.execute(f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {name}")
         schema_editor.execute(f"DROP FUNCTION IF EXISTS {self._name}")
-        new = ", ".join(f"NEW.{name}" for name in self.columns)
         # Written into the trigger's own plan, being SQL: it is a function for the tests.
         schema_editor.execute(
             f"CREATE FUNCTION {self._rule} ({self._given}) RETURNS text "
             f"LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$\n  SELECT {self._broken}\n$$",
             params=None,
         )
-        schema_editor.execute(
-            f"""
-CREATE FUNCTION {self._name} () RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  broken text := {self._rule}({new});
-BEGIN
-  IF broken IS NOT NULL THEN
-    {self._refusal}
-  END IF;
-{self.then}
-  RETURN NEW;
-END $$
-""",
-            params=None,
-        )
+        schema_editor.execute(f"CREATE {self.trigger}", params=None)
         schema_editor.execute(
             f"CREATE TRIGGER {self._name} BEFORE {self.writes} ON {self.table} "
             f"FOR EACH ROW EXECUTE FUNCTION {self._name}()"
@@ -149,6 +134,23 @@ END $$
         super().database_forwards(app_label, schema_editor)
 
     @property
+    def trigger(self) -> str:
+        """The function of its trigger, without its CREATE."""
+        new = ", ".join(f"NEW.{name}" for name in self.columns)
+        return f"""
+FUNCTION {self._name} () RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  broken text := {self._rule}({new});
+BEGIN
+  IF broken IS NOT NULL THEN
+    {self._refusal}
+  END IF;
+{self.then}
+  RETURN NEW;
+END $$
+"""
+
+    @property
     def _rule(self) -> str:
         return f"{self.table}_broken_rule"
 
@@ -160,3 +162,32 @@ class RulesOnWrite(RulesOnInsert):
     """Hold each row of a `table` that is written anew to `rules`, as it is inserted and updated."""
 
     writes: ClassVar[str] = "INSERT OR UPDATE"
+
+
+class ThenOnInsert(Operation):
+    """Let the trigger of `RulesOnInsert` do `after.then` where it did `before.then`.
+
+    The rules are the same. The trigger stays awake: its function is replaced.
+    """
+
+    reversible = True
+
+    def __init__(self, before: RulesOnInsert, after: RulesOnInsert) -> None:
+        self.before = before
+        self.after = after
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The models do not change."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, *_states: Any
+    ) -> None:
+        schema_editor.execute(f"CREATE OR REPLACE {self.after.trigger}", params=None)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, *_states: Any
+    ) -> None:
+        schema_editor.execute(f"CREATE OR REPLACE {self.before.trigger}", params=None)
+
+    def describe(self) -> str:
+        return f"Have the trigger of {self.after.table} do something else"

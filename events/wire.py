@@ -6,13 +6,18 @@ its query log like any other statement: `assertNumQueries` counts them.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Row = tuple[Any, ...]
+Params = Sequence[object] | Mapping[str, object]
+Statement = tuple[LiteralString, Params]
+
+PREPARE_THRESHOLD: Final = 5
+"""What psycopg has by itself; Django turns it off for old poolers, and never prepares anyway."""
 
 
 def connection() -> BaseDatabaseWrapper:
@@ -28,7 +33,7 @@ def in_transaction() -> bool:
 
 def run(
     sql: LiteralString,
-    params: Sequence[object] | Mapping[str, object] = (),
+    params: Params = (),
     *,
     binary: bool = False,
 ) -> psycopg.Cursor[Row]:
@@ -42,13 +47,17 @@ def run(
         db.validate_no_broken_transaction()
     raw: psycopg.Connection[Row] = db.connection
     if raw.prepare_threshold is None:
-        # Django turns it off for old poolers; its own cursors never prepare anyway.
-        raw.prepare_threshold = 5
+        raw.prepare_threshold = PREPARE_THRESHOLD
     started = time.monotonic()
     with db.wrap_database_errors:
         cursor = psycopg.Cursor(raw)
         cursor.execute(sql, params, prepare=True, binary=binary)
+    note(db, sql, started)
+    return cursor
+
+
+def note(db: BaseDatabaseWrapper, sql: LiteralString, started: float) -> None:
+    """Show a statement that began at `started` (time.monotonic) in the query log."""
     if db.queries_logged:
         duration = f"{time.monotonic() - started:.3f}"
         db.queries_log.append({"sql": sql, "time": duration})
-    return cursor

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import orjson
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 
-from events import wire
+from events import finishing, wire
 from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
@@ -126,8 +126,10 @@ class Draft:
     undoing: Undoing | None = None
 
 
-def append(draft: Draft) -> None:
+def append(draft: Draft, *, ends: bool = False) -> None:
     """Insert an entry, its detail, and what it refers to.
+
+    With `ends` it is the last thing in the transaction, and commits it if it can.
 
     :raises PoliciesMoved: if other policies than `draft.policies` are in force; nothing is done.
     :raises ActionKeyReused: if its idempotency key stands on another entry.
@@ -137,6 +139,33 @@ def append(draft: Draft) -> None:
     taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
     worded = remarks.prepare(draft.reason)
+    columns, details = _written(draft, kept, worded, taken)
+    has_standing = draft.declared is not None or taken is not None
+    ends = ends and taken is None and finishing.can_commit()
+    entry = _statement(draft, columns, details, worded, has_standing=has_standing, refuses=ends)
+    try:
+        if ends:
+            _finish(draft, [entry, *payloads.statements(kept)])
+            return
+        if not wire.run(*entry).rowcount:
+            raise PoliciesMoved
+    except IntegrityError as error:
+        if _ONCE_PER_KEY in str(error):
+            raise ActionKeyReused from error
+        raise
+    for statement in payloads.statements(kept):
+        wire.run(*statement)
+    if taken is not None:
+        standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
+
+
+def _written(
+    draft: Draft,
+    kept: Sequence[Prepared],
+    worded: Worded | None,
+    taken: standings.Taken | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of an entry, with its bytes, and those of its detail."""
     columns = _said(_columns(draft))
     details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
     details |= _said(standings.declared_columns(draft.declared))
@@ -145,18 +174,17 @@ def append(draft: Draft) -> None:
     body = canonical.canonical(
         {name: each if type(each) is str else _plain(each) for name, each in document.items()}
     )
-    columns |= {"body": body, "digest": hashlib.sha256(body).hexdigest()}
-    has_standing = draft.declared is not None or taken is not None
+    return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}, details
+
+
+def _finish(draft: Draft, written: Sequence[wire.Statement]) -> None:
     try:
-        if not _insert(draft, columns, details, worded, has_standing=has_standing):
-            raise PoliciesMoved
-    except IntegrityError as error:
-        if _ONCE_PER_KEY in str(error):
-            raise ActionKeyReused from error
-        raise
-    payloads.insert(kept)
-    if taken is not None:
-        standings.store(taken, entry_id=draft.id, at=draft.occurred_at)
+        finishing.commit_with(written, guarded=draft.policies is not None)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) != statements.POLICIES_MOVED:
+            raise
+        wire.run(finishing.ROLLBACK_TO)
+        raise PoliciesMoved from error
 
 
 def _beside(kept: Sequence[Prepared], worded: Worded | None) -> dict[str, Any]:
@@ -165,20 +193,24 @@ def _beside(kept: Sequence[Prepared], worded: Worded | None) -> dict[str, Any]:
     return {**said, "reason_digest": worded.digest} if worded is not None else said
 
 
-def _insert(
+def _statement(
     draft: Draft,
     columns: Mapping[str, Any],
     details: Mapping[str, Any],
     worded: Worded | None,
     *,
     has_standing: bool,
-) -> bool:
-    """Say whether the policies in force were those that were asked, and it was inserted."""
+    refuses: bool,
+) -> wire.Statement:
+    """Return what inserts it, if the policies in force are those that were asked.
+
+    If they are not, it inserts nothing, or fails if it `refuses`.
+    """
     statement = statements.insert(
         tuple(columns),
         statements.DISCLOSURE if draft.kind is Kind.READ else statements.MUTATION,
         tuple(details),
-        is_under_policies=draft.policies is not None,
+        when=statements.condition(is_asked=draft.policies is not None, refuses=refuses),
         has_standing=has_standing,
         has_remark=worded is not None,
     )
@@ -189,7 +221,7 @@ def _insert(
         row |= worded.columns()
     if draft.policies is not None:
         row["policies"] = _array_of(draft.policies)
-    return bool(wire.run(statement, row).rowcount)
+    return statement, row
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:

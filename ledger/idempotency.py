@@ -9,7 +9,7 @@ An edge opens `exchange()`, announces the request with `begin`, and hands the re
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -119,6 +119,8 @@ class Unit:
     """The open transaction of a service."""
 
     reference: str = ""
+    ending: Callable[[], object] | None = None
+    """What is written last, and may commit: then nobody waits for the two one by one."""
 
     def refer(self, reference: str) -> None:
         """Note what the request made, in case its response is lost."""
@@ -227,6 +229,8 @@ def transaction() -> Iterator[Unit]:
         if opened.request is not None and opened.row_id is None:
             row_id = _insert(opened.request, unit.reference)
         failpoint(BEFORE_COMMIT)
+        if unit.ending is not None:
+            unit.ending()
     failpoint(AFTER_COMMIT)
     if row_id is not None:
         opened.row_id = row_id

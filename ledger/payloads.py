@@ -94,10 +94,9 @@ def prepare(entry_id: UUID, kept: Sequence[Kept], *, at: datetime) -> list[Prepa
     return [_prepared(entry_id, each, at) for each in kept]
 
 
-def insert(prepared: Sequence[Prepared]) -> None:
-    """Insert the rows. Their foreign key is checked when the entry has been inserted too."""
-    for each in prepared:
-        wire.run(_INSERT, each.row)
+def statements(prepared: Sequence[Prepared]) -> list[wire.Statement]:
+    """Return what inserts the rows."""
+    return [(_INSERT, each.row) for each in prepared]
 
 
 def content_of(payload: Payload) -> Any:

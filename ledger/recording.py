@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -67,7 +68,7 @@ def recorded(action: Action) -> Iterator[Proof]:
             unit.refer(action.target.id)
             yield proof
             unit.refer(proof.notes.reference or proof.target.id)
-            _append(proof, granted)
+            unit.ending = partial(_append, proof, granted, ends=True)
         if ongoing is not None:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
     except ApprovalNeeded as needed:
@@ -246,7 +247,7 @@ def note_request(capability_id: str, *, target_id: str = "") -> None:
         raise
 
 
-def _append(proof: Proof, granted: Approval | None) -> None:
+def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> None:
     action, notes = proof.action, proof.notes
     happened = context.current()
     is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
@@ -261,7 +262,7 @@ def _append(proof: Proof, granted: Approval | None) -> None:
     while True:
         leave = gate.leave(proof, authority, happened, granted)
         try:
-            entries.append(_draft(proof, leave, authority, happened, mandate))
+            entries.append(_draft(proof, leave, authority, happened, mandate), ends=ends)
         except PoliciesMoved:
             in_force.look()
         else:

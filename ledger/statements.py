@@ -23,6 +23,13 @@ _REMARK: Final[LiteralString] = """
 )
 """
 
+POLICIES_MOVED: Final = "DB004"
+"""SQLSTATE of our own, raised by `ledger_demand_policies`."""
+
+# Asking for the policies in a statement of their own cost as much as writing the entry.
+_IF_ASKED: Final[LiteralString] = f" WHERE %(policies)s::uuid[] = ({POLICIES_IN_FORCE})"
+_OR_REFUSE: Final[LiteralString] = " WHERE ledger_demand_policies(%(policies)s::uuid[])"
+
 MUTATION: Final = "ledger_mutation"
 DISCLOSURE: Final = "ledger_disclosure"
 
@@ -35,19 +42,17 @@ def insert(
     detail: str,
     details: tuple[str, ...],
     *,
-    is_under_policies: bool,
+    when: LiteralString,
     has_standing: bool,
     has_remark: bool,
 ) -> LiteralString:
     """Return what inserts these columns of an entry, and these of its `detail`.
 
-    Its parameters have the names of the columns. With `is_under_policies` it inserts nothing
-    unless `policies` are in force. With `has_standing` it writes what `standings.INSERT` does,
-    with `has_remark` the words of a reason beside the entry.
+    Its parameters have the names of the columns; `when` is a `condition`. With `has_standing`
+    it writes what `standings.INSERT` does, with `has_remark` the words of a reason beside the
+    entry.
     """
     # Foreign keys are checked when the statement is over: entry and detail come in one.
-    # Asking for the policies in a statement of their own cost as much as writing the entry.
-    when = f" WHERE %(policies)s::uuid[] = ({POLICIES_IN_FORCE})" if is_under_policies else ""
     standing = standings.INSERT if has_standing else ""
     remark = _REMARK if has_remark else ""
     said = "".join(f", {each}" for each in _values(details))
@@ -56,6 +61,16 @@ def insert(
         f"SELECT {', '.join(_values(columns))}{when} RETURNING id) {standing}{remark}"
         f"INSERT INTO {detail} ({', '.join(('entry_id', *details))}) SELECT id{said} FROM entry"
     )
+
+
+def condition(*, is_asked: bool, refuses: bool) -> LiteralString:
+    """Return what lets an entry in only if `policies` are in force, if it `is_asked`.
+
+    Else nothing is inserted, or the statement fails with POLICIES_MOVED if it `refuses`.
+    """
+    if not is_asked:
+        return ""
+    return _OR_REFUSE if refuses else _IF_ASKED
 
 
 def _values(columns: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
+from events.domain.principal import PrincipalKind
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
@@ -28,7 +29,7 @@ class EntryFilters(filters.FilterSet):
     principal_type = OneOrMore(choices=choices(sorted(EVERY_PRINCIPAL)))
     principal_id = _is()
     principal_subtype = _is()
-    api_token_id = _is()
+    api_token_id = filters.CharFilter(method="of_key")
     session_id = _is()
     caller_type = _is()
     organization_id = _is()
@@ -67,6 +68,11 @@ class EntryFilters(filters.FilterSet):
     class Meta:
         model = Entry
         fields: list[str] = []
+
+    def of_key(self, entries: QuerySet[Entry], _name: str, prefix: str) -> QuerySet[Entry]:
+        """Keep what one API key did; by ledger_entries_of_principal."""
+        acting = {"principal_type": PrincipalKind.API_KEY.value, "principal_id": prefix}
+        return entries.filter(api_token_id=prefix, **acting)
 
     def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
         """Keep looks for just this reason."""

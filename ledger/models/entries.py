@@ -113,8 +113,15 @@ class Entry(models.Model):
     capability_version = models.SmallIntegerField()
     authorization_source = models.CharField(max_length=40)
     approval_id = models.UUIDField(null=True, blank=True)
+    # Without constraint, here and of a detail: entries are never taken away, and that they are
+    # there when they are referred to is seen to by the triggers of migration 0080.
     amends = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="amended_by"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="amended_by",
+        db_constraint=False,
     )
 
     body = models.BinaryField()
@@ -171,11 +178,6 @@ class Entry(models.Model):
                 condition=~Q(session_id=""),
             ),
             models.Index(
-                fields=["api_token_id", "occurred_at"],
-                name="ledger_entries_of_token",
-                condition=~Q(api_token_id=""),
-            ),
-            models.Index(
                 fields=["workflow_run_id", "workflow_step_id", "occurred_at"],
                 name="ledger_entries_of_run",
                 condition=~Q(workflow_run_id=""),
@@ -202,7 +204,11 @@ class Mutation(models.Model):
     """What a change adds to its entry. Fields are named here, values are not."""
 
     entry = models.OneToOneField(
-        Entry, primary_key=True, on_delete=models.PROTECT, related_name="mutation"
+        Entry,
+        primary_key=True,
+        on_delete=models.PROTECT,
+        related_name="mutation",
+        db_constraint=False,
     )
     command_input_ref = _text()
     command_result_ref = _text()
@@ -222,8 +228,15 @@ class Mutation(models.Model):
     reversal_until = models.DateTimeField(null=True, blank=True)
     reversal_amount_cents = models.BigIntegerField(null=True, blank=True)
     reversal_currency = _text(3)
+    # By ledger_reversal_steps_are_counted it is found as well as by an index of its own.
     reverses = models.ForeignKey(
-        Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="reversals"
+        Entry,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="reversals",
+        db_constraint=False,
+        db_index=False,
     )
     reversal_step = models.CharField(
         max_length=9, choices=choices(StepKind), blank=True, db_default=""

@@ -12,7 +12,7 @@ from events import context
 from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
 from ledger.domain.action import Action, Kind, Target
-from ledger.models import ApiKey, Entry
+from ledger.models import ApiKey, Entry, Mutation
 from ledger.recording import recorded
 from tests.integration.ledger.conftest import issue
 
@@ -56,6 +56,12 @@ class TestEntry:
             entry.save(force_insert=True)
 
         assert Entry.objects.count() == 1
+
+    def test_has_no_detail_of_its_own_without_it(self, transactional_db: None) -> None:
+        with pytest.raises(IntegrityError, match="there is no entry"):
+            Mutation.objects.create(entry_id=new_id())
+
+        assert not Mutation.objects.exists()
 
     @pytest.mark.parametrize(
         ("change", "rule"),

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from events import context, selectors
 from events.domain.principal import Principal, PrincipalKind
-from ledger import recording, reversing
-from ledger.domain.action import Action, Kind, Proof, Target
+from ledger import disclosing, recording, reversing
+from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.domain.reversals import (
     Declaration,
     ReversalAlreadyReversed,
@@ -27,6 +27,7 @@ from tests.integration.commerce.acting import DONE, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+THING = Target(type="thing", id="t1")
 CLERK = Principal(kind=PrincipalKind.USER, id="7")
 COUNTED = Declaration(
     kind=ReversalKind.COMPENSATE,
@@ -50,7 +51,7 @@ def doing(name: str = "thing.do") -> Iterator[Proof]:
     action = Action(
         name=name,
         kind=Kind.EXECUTE,
-        target=Target(type="thing", id="t1"),
+        target=THING,
         capability="api_key.read",
     )
     with recording.recorded(action) as proof:
@@ -214,9 +215,11 @@ class TestTheDatabaseSaysItAgain:
     def test_a_full_reversal_happens_once(self) -> None:
         entry_id = done()
         undo(entry_id)
+        look = Read(name="thing.read", target=THING, capability="api_key.read", fields=("all",))
+        disclosing.disclosed(look, lambda: None)
 
         with pytest.raises(IntegrityError, match="ledger_full_reversal_happens_once"):
-            self.insert(UUID(int=5), entry_id)
+            self.insert(Entry.objects.get(action_kind="read").pk, entry_id)
 
     def test_an_undoing_comes_after_what_it_undoes(self) -> None:
         with pytest.raises(IntegrityError, match="records no change before it"):
