@@ -123,6 +123,13 @@ class DeliveryStatus(models.TextChoices):
     """The subscription no longer wanted it when its turn came."""
 
 
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def of_event(self, event_id: str) -> "DeliveryQuerySet":
+        """Keep what was sent of one event: the first time, and again. Each has its index."""
+        again = Q(purpose__in=["replay", "test"], event_id=event_id)
+        return self.filter(Q(purpose="event", event_id=event_id) | again)
+
+
 class Delivery(models.Model):
     """One message to one subscription. Its attempts are rows of their own."""
 
@@ -151,6 +158,8 @@ class Delivery(models.Model):
     error = models.CharField(max_length=500, default="", blank=True)
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -186,6 +195,17 @@ class Delivery(models.Model):
                 fields=["subscription", "-created_at", "-id"], name="webhooks_of_subscription"
             ),
             models.Index(fields=["id"], condition=Q(status="pending"), name="webhooks_pending"),
+            # What went well is in neither of these, and costs nothing.
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(status__in=["failed", "abandoned"]),
+                name="webhooks_given_up",
+            ),
+            models.Index(
+                fields=["event_id"],
+                condition=Q(purpose__in=["replay", "test"]),
+                name="webhooks_sent_again",
+            ),
         ]
 
     def __str__(self) -> str:

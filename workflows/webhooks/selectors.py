@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from events import catalogue
@@ -12,6 +12,7 @@ from workflows.webhooks import vault
 from workflows.webhooks.domain import projection
 from workflows.webhooks.models import (
     Delivery,
+    DeliveryQuerySet,
     Secret,
     Subscription,
     SubscriptionQuerySet,
@@ -58,7 +59,7 @@ def live_secrets(subscription_id: UUID) -> list[str]:
     return [vault.unseal(sealed) for sealed in rows.values_list("sealed", flat=True)]
 
 
-def deliveries() -> QuerySet[Delivery]:
+def deliveries() -> DeliveryQuerySet:
     """Return all of them, without their bodies."""
     return Delivery.objects.defer("body")
 

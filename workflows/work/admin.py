@@ -8,11 +8,14 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from events.bounded import BoundedPaginator
 from events.domain.errors import DomainError
 from ledger import acts, authority
-from workflows.work import registry, services
+from workflows.work import registry, selectors, services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
 
 
@@ -47,6 +50,13 @@ class AttemptInline(admin.TabularInline[Attempt, Work]):
     extra = 0
     can_delete = False
     ordering = ["id"]
+    verbose_name_plural = f"The last {selectors.ATTEMPTS_SHOWN} attempts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        match = request.resolver_match
+        latest = selectors.attempts_of(match.kwargs["object_id"]) if match else Attempt.objects
+        shown = latest.order_by("-id").values("id")[: selectors.ATTEMPTS_SHOWN]
+        return super().get_queryset(request).filter(id__in=shown)
 
     def has_add_permission(self, request: HttpRequest, obj: Work | None = None) -> bool:
         return False
@@ -75,8 +85,15 @@ class WorkAdmin(ReadOnlyAdmin):
     search_fields = ["=id", "=subject", "=correlation_id"]
     search_help_text = "The id of a job, its whole subject, or the correlation id of a story."
     ordering = ["-id"]
+    readonly_fields = ["every_attempt"]
     inlines = [AttemptInline]
     actions = ["retry", "cancel", "discard"]
+
+    @admin.display(description="Every attempt")
+    def every_attempt(self, job: Work) -> SafeString:
+        """Lead to all of them: some jobs are tried without end."""
+        address = reverse("admin:work_attempt_changelist", query={"work": str(job.pk)})
+        return format_html('<a href="{}">{} so far</a>', address, job.attempt)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

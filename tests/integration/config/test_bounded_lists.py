@@ -55,6 +55,21 @@ def test_flows_are_found_by_a_goal() -> None:
     assert "Bitmap Index Scan on flows_by_goal" in plan
 
 
+def test_deliveries_are_found_by_their_event() -> None:
+    plan = plan_of(Delivery.objects.of_event("x"))
+
+    assert "Bitmap Index Scan on webhooks_event_is_sent_once_per_subscription" in plan
+    assert "Bitmap Index Scan on webhooks_sent_again" in plan
+
+
+@pytest.mark.parametrize("fate", ["failed", "abandoned"])
+def test_deliveries_that_were_given_up_are_found_by_that(fate: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX webhooks_latest")
+
+    assert "Bitmap Index Scan on webhooks_given_up" in plan_of(Delivery.objects.filter(status=fate))
+
+
 @pytest.mark.parametrize("model", GROWING, ids=lambda model: model._meta.label)
 class TestAdmin:
     def test_counts_no_further_than_anybody_pages(self, model: type[Model]) -> None:

@@ -3,6 +3,7 @@
 https://github.com/standard-webhooks/standard-webhooks
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,11 +14,19 @@ ID = "webhook-id"
 TIMESTAMP = "webhook-timestamp"
 SIGNATURE = "webhook-signature"
 
+_MESSAGE_ID = re.compile(r"(?P<event>.+)_(?P<subscription>[0-9a-f]{32})", re.ASCII)
+
 
 def message_id(event_id: str, subscription_id: UUID) -> str:
     """Return the `webhook-id`: the same for every attempt and every replay of a message."""
     # The signed text joins its parts with dots, so the id must not contain one.
     return f"{event_id}_{subscription_id.hex}".replace(".", "_")
+
+
+def parts_of(message: str) -> tuple[str, UUID] | None:
+    """Return the ids of the event and the subscription in a `webhook-id`; None if it is none."""
+    found = _MESSAGE_ID.fullmatch(message)
+    return (found["event"], UUID(found["subscription"])) if found else None
 
 
 def headers(

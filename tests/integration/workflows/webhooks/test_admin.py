@@ -91,3 +91,17 @@ def test_actions_are_not_offered_to_who_may_only_read(peer: Receiver) -> None:
 
     subscription.refresh_from_db()
     assert subscription.standing == Standing.ACTIVE
+
+
+def test_messages_are_found_by_their_event_and_their_own_id(peer: Receiver) -> None:
+    subscription, _ = subscribed(peer.url)
+    happens()
+    sent = Delivery.objects.get()
+    client = staff("webhook.read")
+
+    def found(asked: str) -> int:
+        page = client.get("/admin/webhooks/delivery/", {"q": asked})
+        return int(page.context["cl"].result_count)
+
+    assert [found(asked) for asked in (sent.event_id, f" {sent.message_id}")] == [1, 1]
+    assert found(sent.event_id[:-1]) == found(f"evt_0_{subscription.pk.hex}") == 0

@@ -91,6 +91,26 @@ class TestAdmin:
         assert page.status_code == 200
         assert b"PermanentFailure" in page.content
 
+    def test_shows_the_last_attempts_of_one_and_leads_to_all(
+        self, chief: Client, enqueue: Enqueue
+    ) -> None:
+        ref, now = enqueue(), timezone.now()
+        models.Attempt.objects.bulk_create(
+            models.Attempt(
+                work_id=ref.id, attempt=number, fence=number, worker=f"worker@test/{number}.",
+                started_at=now, ended_at=now, outcome="snoozed",
+            )
+            for number in range(1, 61)
+        )  # fmt: skip
+
+        page = chief.get(reverse("admin:work_work_change", args=[ref.id])).content.decode()
+        every = reverse("admin:work_attempt_changelist", query={"work": str(ref.id)})
+
+        assert "worker@test/11." in page
+        assert "worker@test/10." not in page
+        assert f'href="{every}"' in page
+        assert chief.get(every).context["cl"].result_count == 60
+
     def test_takes_letters_up_through_the_service(self, chief: Client, letter: WorkRef) -> None:
         assert act(chief, "retry", letter).status_code == 200
 

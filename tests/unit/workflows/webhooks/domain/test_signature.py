@@ -50,5 +50,13 @@ class TestMessageId:
         assert signature.message_id("evt_a", one) == f"evt_a_{'0' * 31}1"
         assert signature.message_id("evt_a", one) != signature.message_id("evt_a", two)
 
+    def test_says_of_which_event_and_for_whom_it_is(self) -> None:
+        message = signature.message_id("evt_booking_made_7", UUID(int=1))
+
+        assert signature.parts_of(message) == ("evt_booking_made_7", UUID(int=1))
+        assert [signature.parts_of(each) for each in ("evt_a", f"_{'0' * 32}", "evt_0f")] == [
+            None
+        ] * 3
+
     def test_has_no_dot_because_the_signed_text_is_joined_by_dots(self) -> None:
         assert "." not in signature.message_id("evt_invoice.issued_7", UUID(int=1))
