@@ -19,6 +19,16 @@ from ledger.domain.action import Target
 from ledger.models import Entry
 
 TIMELINE_SHOWN = 50
+_FIRST = (
+    "occurred_at",
+    "action_name",
+    "target_type",
+    "target_id",
+    "status",
+    "principal_type",
+    "principal_id",
+)
+_TOLD = ("what_it_did", "why", "undoing", "sealed_at", "refers_to", "chain", "timeline")
 
 
 class ValuesOnRecord(LatestValues):
@@ -82,16 +92,16 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
     ]
     list_select_related = ["seal"]
     exclude = ["body", "old_reason"]
-    readonly_fields = [
-        "what_it_did",
-        "why",
-        "undoing",
-        "sealed_at",
-        "refers_to",
-        "chain",
-        "timeline",
-    ]
+    readonly_fields = _TOLD
     ordering = ["-occurred_at", "-id"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Entry | None = None) -> Any:
+        """Return what is asked first of an entry, and behind it, folded, each column."""
+        columns = [name for name in self.get_fields(request, obj) if name not in {*_FIRST, *_TOLD}]
+        return [
+            (None, {"fields": [*_FIRST, *_TOLD]}),
+            ("Everything on record", {"fields": columns, "classes": ["collapse"]}),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return timelines.entries()
@@ -124,7 +134,9 @@ class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
             preview.refusal or "",
             reverse("admin:ledger_entry_reversal", args=[entry.pk]),
             "What it would do" if preview.refusal is None else "What can be done instead",
-            _listed("{}", ((each.meaning,) for each in preview.follow_ups)),
+            _listed("{}", ((each.meaning,) for each in preview.follow_ups))
+            if preview.follow_ups
+            else "",
         )
 
     @admin.display(description="Refers to")
@@ -174,4 +186,5 @@ def _links(entries: Iterable[Entry]) -> SafeString:
 
 
 def _listed(line: str, rows: Iterable[tuple[Any, ...]]) -> SafeString:
-    return format_html("<ul>{}</ul>", format_html_join("", f"<li>{line}</li>", rows))
+    lines = format_html_join("", f"<li>{line}</li>", rows)
+    return format_html("<ul>{}</ul>", lines) if lines else SafeString("-")

@@ -74,6 +74,18 @@ class TestEntryAdmin:
         for filter_ in ("mutation__reversal_kind", "standing__state", "capability_id"):
             assert staff.get(LIST, {f"{filter_}__exact": "none"}).status_code == 200
 
+    def test_says_first_what_was_done_and_why_and_offers_no_history_of_django(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read")
+
+        page = staff.get(f"{LIST}{entry.pk}/change/").content.decode()
+
+        first, folded = page.split("Everything on record", maxsplit=1)
+        assert "What it did" in first
+        assert "Transaction id" in folded
+        assert "historylink" not in page
+
     @pytest.mark.parametrize("found", ["t1", "thing.do"])
     def test_finds_entries_by_any_of_their_ids(
         self, entry: Entry, alice: User, staff: Client, found: str
