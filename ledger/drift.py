@@ -16,6 +16,7 @@ from django.db.models import CharField, Exists, F, Model, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 
+from events.domain.errors import Unavailable
 from ledger.accountable import TRIGGER_ON_RECORD
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.models import Entry
@@ -82,6 +83,14 @@ class Drift:
         return not self.missing_count and not self.unseen_count
 
 
+class CanaryLost(Unavailable):
+    code = "ledger_canary_lost"
+    hint = "Trust nothing that is recorded until it is known why; see the runbook."
+
+    def __init__(self, key: str) -> None:
+        super().__init__("What was just recorded is not in the ledger.", key=key)
+
+
 _CHECKS: dict[str, DriftCheck] = {}
 
 
@@ -110,7 +119,10 @@ def tables_without_a_check() -> list[str]:
 
 
 def write_canary(*, key: str) -> UUID:
-    """Record an action that does nothing, and see that it is there; return its entry."""
+    """Record an action that does nothing, and see that it is there; return its entry.
+
+    :raises CanaryLost: if it is not.
+    """
     action = Action(
         name="ledger.write_canary",
         kind=Kind.EXECUTE,
@@ -119,7 +131,8 @@ def write_canary(*, key: str) -> UUID:
     )
     with recorded(action) as proof:
         proof.says("A canary, to see that the ledger can be written.")
-    Entry.objects.only("pk").get(pk=proof.entry_id, target_id=key)
+    if not Entry.objects.filter(pk=proof.entry_id, target_id=key).exists():
+        raise CanaryLost(key)
     return proof.entry_id
 
 

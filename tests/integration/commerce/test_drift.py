@@ -142,6 +142,21 @@ def test_what_was_changed_past_the_ledger_is_found(
     assert check in found()
 
 
+def test_only_what_was_cancelled_past_the_ledger_is_named(
+    history: None, make_booking: MakeBooking
+) -> None:
+    booking = make_booking(quantity=1)
+    tamper(
+        "UPDATE commerce_booking SET status = 'cancelled', cancelled_at = now()"
+        f" WHERE id = '{booking.pk}'"
+    )
+
+    [only] = [each for each in drift.find_drift() if not each.is_none]
+
+    assert (only.check.name, only.sample_ids) == ("booking_cancelled", (str(booking.pk),))
+    assert (only.missing_count, only.unseen_count) == (1, 0)
+
+
 def test_a_voucher_that_was_valid_already_leaves_no_entry(confirmed: Booking) -> None:
     [item] = confirmed.items.all()
     wanted = {"booking_id": confirmed.pk, "item_id": item.pk}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,19 @@ class TestHealth:
         assert answer["ok"]
         canary = Entry.objects.get(pk=answer["canary_entry_id"])
         assert canary.action_name == "ledger.write_canary"
+
+    def test_tells_when_its_canary_is_lost(
+        self, reader: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @contextmanager
+        def forgetful(action: Action) -> Iterator[Proof]:
+            yield Proof.of(action, entry_id=NOBODYS)
+
+        monkeypatch.setattr(drift, "recorded", forgetful)
+
+        answer = reader.post(f"{URL}/health", headers={"Idempotency-Key": str(uuid4())})
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "ledger_canary_lost")
 
 
 def test_a_look_is_committed_before_its_value_leaves() -> None:

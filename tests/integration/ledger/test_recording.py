@@ -230,6 +230,20 @@ class TestOneKey:
             assert Entry.objects.count() == 1
 
 
+def test_an_action_that_fails_takes_no_more_back_than_itself() -> None:
+    with transaction.atomic():
+        with (
+            pytest.raises(DatabaseError),
+            recording.recorded_in_transaction(an_action()),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT 1 / 0")
+        with recording.recorded_in_transaction(an_action()):
+            pass
+
+    assert Entry.objects.count() == 1
+
+
 class TestRefused:
     def test_survives_the_rollback_of_what_was_refused(self) -> None:
         action = an_action(name="api_key.revoke", capability="api_key.revoke")

@@ -57,6 +57,17 @@ class TestInvoices:
         assert answer.json()["facts"]["follow_up"] == "Issue a credit note instead."
         assert admin.get(url).json()["status"] == "paid"
 
+    def test_refuses_to_void_what_somebody_announced_to_pay(
+        self, admin: APIClient, invoice: Invoice
+    ) -> None:
+        coming = {"amount_cents": 1, "currency": "EUR", "method": "cash", "is_pending": True}
+        here = f"/api/v1/invoices/{invoice.pk}"
+        assert admin.post(f"{here}/payments", coming, format="json").status_code == 201
+
+        refused = admin.post(f"{here}/void", {"reason": "Wrong"}, format="json")
+
+        assert (refused.status_code, refused.json()["facts"]["reason"]) == (422, "has_payments")
+
     def test_refuses_more_money_than_is_due(self, admin: APIClient, invoice: Invoice) -> None:
         answer = admin.post(
             f"/api/v1/invoices/{invoice.pk}/payments", {**PAID, "amount_cents": 24_001}

@@ -1,8 +1,10 @@
 """Many at once, on real connections. Each test starts its threads on one barrier."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 from uuid import UUID
 
@@ -141,6 +143,26 @@ class TestTwoSweepers:
 
         assert sum(_fine(one) for one in fired) == 10
         assert Work.objects.count() == 10
+
+    def test_that_find_one_slot_due_at_once_fire_it_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with context.acting(SYSTEM):
+            services.schedule("lab.echo", name="s", every="1h", input={"n": 1})
+        Schedule.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+        both, plan = Barrier(2), schedules.plan
+
+        def planned(*given: Any, **more: Any) -> Any:
+            # Neither goes on before the other is here, unless something keeps that one out.
+            with suppress(BrokenBarrierError):
+                both.wait(timeout=0.3)
+            return plan(*given, **more)
+
+        monkeypatch.setattr(schedules, "plan", planned)
+        fired = at_once(2, lambda _: schedules.fire_due(limit=1))
+
+        assert sum(_fine(one) for one in fired) == 1
+        assert Work.objects.count() == 1
 
     def test_do_each_piece_once(self, enqueue: Enqueue, tmp_path: Path) -> None:
         log = str(tmp_path / "log")
