@@ -1,5 +1,6 @@
 """The events of this room. None of them, and no stream, ever holds a secret."""
 
+from typing import Any
 from uuid import UUID
 
 from events.catalogue import declare, declare_stream
@@ -68,7 +69,7 @@ declare(
 )
 
 
-def _about(first: dict[str, object], **more: object) -> dict[str, object]:
+def _about(first: dict[str, object], **more: object) -> dict[str, Any]:
     properties = {**first, **more}
     return {
         "type": "object",
@@ -98,26 +99,34 @@ for _name, _stream, _schema, _meaning in (
         _about(_AGENT, subtype=_TEXT, ownerId=_TEXT),
         "An agent was introduced.",
     ),
-    ("agent.stopped", "agent", _about(_AGENT, reason=_TEXT), "An agent was stopped at once."),
-    ("agent.resumed", "agent", _about(_AGENT, reason=_TEXT), "A stopped agent may go on."),
-    ("agent.all_stopped", "agent", _about({"reason": _TEXT}), "All agents were stopped at once."),
-    ("agent.all_resumed", "agent", _about({"reason": _TEXT}), "The kill switch was taken off."),
+    ("agent.stopped", "agent", _about(_AGENT, entryId=_UUID), "An agent was stopped at once."),
+    ("agent.resumed", "agent", _about(_AGENT, entryId=_UUID), "A stopped agent may go on."),
+    ("agent.all_stopped", "agent", _about({"entryId": _UUID}), "All agents were stopped at once."),
+    ("agent.all_resumed", "agent", _about({"entryId": _UUID}), "The kill switch was taken off."),
     (
         "delegation.created",
         "delegation",
-        _about(_DELEGATION, scopes={"type": "array", "items": _TEXT}, reason=_TEXT),
+        _about(_DELEGATION, scopes={"type": "array", "items": _TEXT}, entryId=_UUID),
         "Somebody lets an agent act in his name.",
     ),
     (
         "delegation.revoked",
         "delegation",
-        _about(_DELEGATION, reason=_TEXT),
+        _about(_DELEGATION, entryId=_UUID),
         "A delegation was ended at once, by itself or with one above it.",
     ),
     ("agent_key.issued", "delegation", _about(_AGENT_KEY), "An agent got a key."),
     ("agent_key.revoked", "delegation", _about(_AGENT_KEY), "A key of an agent was ended."),
 ):
-    declare(_name, category="domain", stream=_stream, meaning=_meaning, schema=_schema)
+    declare(
+        _name,
+        # Of the first version some had their reason in clear; of the second the entry has it.
+        version=2 if "entryId" in _schema["properties"] else 1,
+        category="domain",
+        stream=_stream,
+        meaning=_meaning,
+        schema=_schema,
+    )
 declare_stream(
     "reversal",
     meaning="What becomes of one entry of the ledger that can be undone.",

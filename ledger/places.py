@@ -10,7 +10,7 @@ from events.models import Payload as EventPayload
 from events.models import Snapshot, StoredEvent
 from ledger import erasure, payloads, remarks, searching
 from ledger.domain.action import Proof
-from ledger.domain.erasure import Finding, Means, Person, masked_value
+from ledger.domain.erasure import ERASED, Finding, Means, Person, masked_value
 from ledger.domain.payload import Redaction
 from ledger.erasure import Place
 from ledger.models import (
@@ -76,6 +76,11 @@ def _tombstone_remarks(person: Person, proof: Proof | None) -> list[Finding]:
     return [Finding(means=Means.EMPTIED, rows=len(ids), ids=tuple(map(str, ids)))]
 
 
+def _untitled(_row: Approval, _sought: Sequence[str]) -> dict[str, Any]:
+    """Take a title away whole, as the reasons beside it."""
+    return {"title": ERASED}
+
+
 def _entries() -> Any:
     return Entry.objects.all()
 
@@ -106,7 +111,8 @@ for _place in (
         name="ledger.approvals",
         holds="Titles of approvals, and reasons and comments from before",
         handle=Search(
-            Texts(rows=Approval.objects.all, columns=("title", "old_reason"), because=ONLY_GROWS),
+            Texts(rows=Approval.objects.all, columns=("title",), change=_untitled),
+            Texts(rows=Approval.objects.all, columns=("old_reason",), because=IN_CLEAR),
             Texts(rows=ApprovalVote.objects.all, columns=("old_comment",), because=IN_CLEAR),
         ),
     ),

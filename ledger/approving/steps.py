@@ -229,7 +229,8 @@ def facts_of(row: Approval) -> Mapping[str, Any]:
     return {
         "approvalId": str(row.pk),
         "status": row.status,
-        "title": row.title,
+        # The log keeps it for good: what somebody wrote as a title stands with the approval only.
+        "title": row.title if row.fingerprint else f"Leave for {row.target_type} {row.target_id}",
         "actionName": row.action_name,
         "targetType": row.target_type,
         "targetId": row.target_id,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from events import recorder
 from events.domain.errors import Conflict, NotFound
 from ledger import delegations, recording
-from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Target
+from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Proof, Target
 from ledger.models import Agent, AgentSwitch
 
 
@@ -65,7 +65,7 @@ def stop_agent(*, agent_id: UUID, reason: str) -> Agent:
             agent.stopped_at = timezone.now()
             agent.save(update_fields=["stopped_at"])
             proof.says("Stopped at once.")
-            _emit("agent.stopped", agent, reason=reason)
+            _emit("agent.stopped", agent, entryId=str(proof.entry_id))
         else:
             proof.changes_nothing()
     return agent
@@ -82,7 +82,7 @@ def resume_agent(*, agent_id: UUID, reason: str) -> Agent:
             agent.stopped_at = None
             agent.save(update_fields=["stopped_at"])
             proof.says("May go on.")
-            _emit("agent.resumed", agent, reason=reason)
+            _emit("agent.resumed", agent, entryId=str(proof.entry_id))
         else:
             proof.changes_nothing()
     return agent
@@ -97,7 +97,7 @@ def stop_all_agents(*, reason: str) -> AgentSwitch:
         )
         if is_new:
             proof.says("All agents are stopped.")
-            recorder.emit("agent.all_stopped", {"reason": reason}, stream=("agent", "all"))
+            _emit_of_all("agent.all_stopped", proof)
         else:
             proof.changes_nothing()
     return switch
@@ -111,7 +111,7 @@ def resume_all_agents(*, reason: str) -> None:
         deleted, _ = AgentSwitch.objects.all().delete()
         if deleted:
             proof.says("The kill switch is off.")
-            recorder.emit("agent.all_resumed", {"reason": reason}, stream=("agent", "all"))
+            _emit_of_all("agent.all_resumed", proof)
         else:
             proof.changes_nothing()
 
@@ -128,6 +128,10 @@ def _locked(agent_id: UUID) -> Agent:
     if agent is None:
         raise AgentNotFound(agent_id)
     return agent
+
+
+def _emit_of_all(name: str, proof: Proof) -> None:
+    recorder.emit(name, {"entryId": str(proof.entry_id)}, stream=("agent", "all"))
 
 
 def _emit(name: str, agent: Agent, **facts: str) -> None:

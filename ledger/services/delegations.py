@@ -91,7 +91,7 @@ def create_delegation(
         if parent is not None:
             terms.check_within(parent.terms)
         delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
-        _emit("delegation.created", delegation, scopes=list(terms.scopes), reason=reason)
+        _emit("delegation.created", delegation, proof=proof, scopes=list(terms.scopes))
     return delegation
 
 
@@ -107,7 +107,7 @@ def revoke_delegation(*, delegation_id: UUID, reason: str) -> Delegation:
         if not ended:
             proof.changes_nothing()
         for each in ended:
-            _emit("delegation.revoked", each, reason=reason)
+            _emit("delegation.revoked", each, proof=proof)
         proof.says(f"Ended at once, with {max(0, len(ended) - 1)} below it.")
     delegation.refresh_from_db()
     return delegation
@@ -256,8 +256,10 @@ def _revoke(delegation: Delegation) -> list[Delegation]:
     return list(Delegation.objects.select_related("agent").filter(pk__in=ids).order_by("depth"))
 
 
-def _emit(name: str, delegation: Delegation, **facts: object) -> None:
+def _emit(name: str, delegation: Delegation, *, proof: Proof, **facts: object) -> None:
     data = {
+        # Which says why, as long as nobody takes that away: the log keeps it for good.
+        "entryId": str(proof.entry_id),
         "delegationId": str(delegation.pk),
         "agentId": str(delegation.agent_id),
         "rootId": str(delegation.root_id),

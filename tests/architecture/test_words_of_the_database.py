@@ -47,6 +47,7 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
         {StepKind.FAILED, StepKind.RETURNED},
     ],
     "ledger_demand_entry": [DONE],
+    "ledger_demand_entry_of_approval": [DONE],
     "ledger_entry_keeps_its_rules": [
         {risk for risk in Risk if risk.is_grave},
         {Kind.CREATE, Kind.UPDATE, Kind.DELETE},

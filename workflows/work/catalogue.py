@@ -38,24 +38,25 @@ catalogue.declare(
 )
 catalogue.declare(
     "job.cancelled",
+    version=2,
     category="internal",
     meaning="Somebody cancelled a piece of work; if it is running, it was asked to stop.",
     stream="job",
-    schema=_object(
-        jobId=_ID, kind=_TEXT, subject=_TEXT, reason=_TEXT, isRunning={"type": "boolean"}
-    ),
+    schema=_object(jobId=_ID, kind=_TEXT, subject=_TEXT, isRunning={"type": "boolean"}),
 )
 catalogue.declare(
     "job.retried",
+    version=2,
     category="internal",
     meaning="Somebody took a dead letter up again, with a new budget.",
     stream="job",
-    schema=_object(jobId=_ID, kind=_TEXT, subject=_TEXT, reason=_TEXT),
+    schema=_object(jobId=_ID, kind=_TEXT, subject=_TEXT),
 )
 catalogue.declare(
     "job.discarded",
+    version=2,
     category="internal",
     meaning="Somebody put a dead letter away for good.",
     stream="job",
-    schema=_object(jobId=_ID, kind=_TEXT, subject=_TEXT, reason=_TEXT),
+    schema=_object(jobId=_ID, kind=_TEXT, subject=_TEXT),
 )

@@ -252,7 +252,8 @@ def _decided(trigger: Trigger, sql: str, work_id: UUID, reason: str) -> State:
     if not rows:
         raise _refusal(trigger, work_id)
     [(kind, subject, status)] = rows
-    data = {"jobId": str(work_id), "kind": kind, "subject": subject, "reason": reason}
+    # Why stands with the job, where it can be taken away: the log keeps it for good.
+    data = {"jobId": str(work_id), "kind": kind, "subject": subject}
     if trigger is Trigger.CANCEL:
         data["isRunning"] = status == State.LEASED
     recorder.emit(_DECIDED[trigger], data, stream=("job", str(work_id)))

@@ -7,9 +7,13 @@ import pytest
 from django.contrib.auth.models import User
 from guardian.shortcuts import assign_perm
 
+from events import context
+from events.domain.principal import SYSTEM
 from ledger import capabilities
 from ledger.models import Entry
+from ledger.services import seals
 from tests.integration.console.conftest import Visitor
+from tests.integration.ledger.approvals import put_into_force
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,14 +54,19 @@ def test_who_holds_it_on_one_object_is_not_shown_what_is_about_everything(
         for id_ in ("ledger.export", "approval_policy.draft", "system.health")
     }
     monkeypatch.setattr(capabilities, "_DECLARED", {**capabilities._DECLARED, **on_objects})
+    with context.acting(SYSTEM):
+        put_into_force()
+    seals.seal_entries()
     client = visitor("ledger.read", "approval_policy.read")
     ada = User.objects.get(username="ada")
     assign_perm("auth.view_user", ada, ada)
 
-    seals = client.get("/ledger/seals").content.decode()
+    sealed = client.get("/ledger/seals").content.decode()
     policies = client.get("/ledger/policies").content.decode()
 
-    assert "Download the proof" not in seals
-    assert 'href="/doctor"' not in seals
+    assert "test-approval" in policies
+    assert "holds" in sealed
+    assert "Download the proof" not in sealed
+    assert 'href="/doctor"' not in sealed
     assert "What if" not in policies
     assert client.post("/ledger/seals/export", {"reason": "x"}).status_code == 403

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,17 +16,20 @@ from rest_framework.test import APIClient
 from commerce.models import Slot
 from commerce.services.discretion import PersonNamed
 from events import context, doctor
+from events.models import StoredEvent
 from events.sequencer import sequence_once
 from ledger import disclosing, exporting, recording, verifier
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.domain.payload import commitment
 from ledger.models import Approval, Entry, Remark
 from ledger.services import approvals, seals
+from tests import worklab  # noqa: F401 - importing registers its kinds of jobs.
 from tests.integration.commerce.acting import CLERK
 from tests.integration.commerce.forgetting.everywhere import found_in_database
 from tests.integration.commerce.forgetting.story import API, Marked, post
 from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
+from workflows.work import services as work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,6 +125,55 @@ def _is_sound(tmp_path: Path) -> None:
     out.write_bytes(b"".join(exporting.export_run()))
     assert verifier.verify(str(out)).entries == Entry.objects.count()
     assert doctor_is_content()
+
+
+def test_the_title_of_a_request_goes_whole_and_the_log_never_had_it(
+    clerk: None, admin: APIClient, booking: str, person: Marked, tmp_path: Path
+) -> None:
+    put_into_force(name="subject-approval", capabilities=("approval.request",))
+    plan = {"subject_type": "plan", "subject_id": "p1", "title": f"Call {person.name}"}
+    made = post(admin, "/ledger/approvals", plan)
+    other = post(admin, "/ledger/approvals", {**plan, "subject_id": "p2", "title": "Sail"})
+
+    line = line_of(forget(admin, booking), "ledger.approvals")
+
+    assert (line["means"], line["rows"]) == ("masked", 1)
+    titles = dict(Approval.objects.values_list("pk", "title"))
+    assert (titles[UUID(made["id"])], titles[UUID(other["id"])]) == ("[erased]", "Sail")
+    assert Approval.objects.get(pk=made["id"]).status == "pending"
+    assert found_in_database(person.texts) == set()
+    _is_sound(tmp_path)
+
+
+def test_a_title_changes_in_no_other_way(clerk: None, admin: APIClient) -> None:
+    put_into_force(name="subject-approval", capabilities=("approval.request",))
+    plan = {"subject_type": "plan", "subject_id": "p1", "title": "Sail"}
+    post(admin, "/ledger/approvals", plan)
+
+    for change in ("title = 'Row'", "title = '[erased]'", "title = '[erased]', risk = 'low'"):
+        with pytest.raises(Error), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE ledger_approval SET {change}")
+
+    assert Approval.objects.get().title == "Sail"
+
+
+def test_why_an_agent_or_a_job_was_stopped_is_in_no_event(
+    clerk: None, admin: APIClient, booking: str, person: Marked
+) -> None:
+    with context.acting(CLERK):
+        job = work.enqueue("lab.light", {"n": 1})
+    why = {"reason": f"{person.name} complained"}
+    post(admin, "/ledger/agents/switch/stop", why)
+    post(admin, "/ledger/agents/switch/resume", why)
+    post(admin, f"/jobs/{job.id}/cancel", why)
+
+    forget(admin, booking)
+
+    assert found_in_database(person.texts) == set()
+    told = StoredEvent.objects.filter(name="agent.all_stopped").get()
+    stopped = Entry.objects.get(action_name="agent.stop_all")
+    assert json.loads(str(told.data)) == {"entryId": str(stopped.pk)}
+    assert stopped.reason == "[erased]"
 
 
 def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> None:
