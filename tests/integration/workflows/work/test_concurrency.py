@@ -23,6 +23,7 @@ from tests.integration.workflows.work.conftest import (
     take,
 )
 from workflows.work import leases, queue, registry, runner, schedules, services, sweeper
+from workflows.work.domain import timing
 from workflows.work.domain.claim import ClaimLost, WorkRef
 from workflows.work.domain.life import NotPossible, State
 from workflows.work.models import Schedule, Work
@@ -150,7 +151,7 @@ class TestTwoSweepers:
         with context.acting(SYSTEM):
             services.schedule("lab.echo", name="s", every="1h", input={"n": 1})
         Schedule.objects.update(next_at=timezone.now() - timedelta(seconds=1))
-        both, plan = Barrier(2), schedules.plan
+        both, plan = Barrier(2), timing.plan
 
         def planned(*given: Any, **more: Any) -> Any:
             # Neither goes on before the other is here, unless something keeps that one out.
