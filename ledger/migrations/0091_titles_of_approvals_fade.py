@@ -113,6 +113,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0090_reasons_are_kept_whole")]
+    dependencies = [("ledger", "0080_entries_cost_less")]
 
     operations = [migrations.RunSQL(FADE, UNDO)]
