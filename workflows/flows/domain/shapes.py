@@ -54,12 +54,33 @@ FLAG = Scalar("bool", "bool")
 
 
 def check(document: Any, shape: Struct) -> dict[str, Any]:
-    """Return `document` if it has this shape.
+    """Return `document` if it has this shape; a null among texts is an empty one, as there.
 
     :raises MalformedRequest: with the message of the original's JSON decoder.
     """
     _check(document, shape, struct=None, path=())
-    return document or {}
+    return dict(_without_nulls(document, shape) or {})
+
+
+_EMPTY = {"string": "", "number": 0, "bool": False}
+
+
+def _without_nulls(value: Any, shape: Shape) -> Any:
+    """Return `value` with what its lists and maps have null in place of scalars."""
+    match shape:
+        case _ if value is None:
+            return None
+        case ListOf(item=Scalar(kind=kind)):
+            return [_EMPTY[kind] if item is None else item for item in value]
+        case MapOf(item=Scalar(kind=kind)):
+            return {key: _EMPTY[kind] if item is None else item for key, item in value.items()}
+        case Struct(fields=fields):
+            return {
+                key: _without_nulls(member, fields[key]) if key in fields else member
+                for key, member in value.items()
+            }
+        case _:
+            return value
 
 
 def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...]) -> None:

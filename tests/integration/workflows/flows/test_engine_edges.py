@@ -164,6 +164,25 @@ class TestRequests:
             "Step.memoizable of type bool"
         )
 
+    @pytest.mark.parametrize(
+        ("path", "body", "answer"),
+        [
+            ("plan", {"goals": ["a", None]}, (404, "step not found: [a ]")),
+            ("flow", {"id": "f", "goals": [None]}, (404, "step not found: []")),
+            ("flow/query", {"statuses": [None]}, (400, "Invalid statuses")),
+            ("flow/query", {"labels": {"env": None}}, (400, "Invalid labels")),
+        ],
+    )
+    def test_with_null_among_texts_have_an_empty_one_there(
+        self, path: str, body: dict[str, Any], answer: tuple[int, str]
+    ) -> None:
+        status, message = answer
+
+        assert ask("POST", f"/engine/{path}", body) == (
+            status,
+            {"error": message, "status": status},
+        )
+
     def test_with_a_default_that_is_no_json_are_refused(self) -> None:
         literal = {"role": "optional", "type": "number", "optional": {"default": "NaN"}}
 
