@@ -23,6 +23,8 @@ SECONDS_MIN = 0.001
 DEPTH_MAX = 64
 INTEGER_MAX = 2.0**53
 NO_MEMORY = "not enough memory"
+BYTE_BY_BYTE = "latin-1"
+"""Texts of Lua are bytes, of which any may be: they pass the border as they are."""
 _HUGE = sys.float_info.max
 
 _FORBIDDEN = [
@@ -53,6 +55,8 @@ class Unusable(Exception):
 def runtime() -> tuple[Any, Any]:
     """Return a fresh Lua, and what calls a function of it."""
     lua = LuaRuntime(
+        encoding=BYTE_BY_BYTE,
+        source_encoding="utf-8",
         unpack_returned_tuples=False,
         register_eval=False,
         register_builtins=False,
@@ -65,12 +69,16 @@ def runtime() -> tuple[Any, Any]:
         names[name] = None
     for name in _NO_PATTERNS:
         names.string[name] = None
-    # `find` without patterns, as in the original.
-    lua.execute(
-        "local find = string.find; string.find = function(s, t, i) return find(s, t, i, true) end"
-    )
+    lua.execute(AS_THE_ORIGINAL)
     return lua, guarded
 
+
+AS_THE_ORIGINAL = """
+local find, log = string.find, math.log
+string.find = function(s, t, i) return find(s, t, i, true) end
+math.log10 = function(x) return log(x, 10) end
+"""
+"""`find` without patterns, and a function that this library has dropped."""
 
 GUARD = """
 local getinfo, kind, xpcall = debug.getinfo, type, xpcall
@@ -100,9 +108,25 @@ def compiled(lua: Any, parameters: list[str], source: str) -> Any:
     return lua.compile(program, name=name)
 
 
+def to_bytes(text: str) -> str:
+    """Return a text with a character for each byte that Lua sees."""
+    return text if text.isascii() else text.encode().decode(BYTE_BY_BYTE)
+
+
+def from_bytes(text: str) -> str:
+    """Return what those characters say; what says nothing becomes the sign for that."""
+    return (
+        text if text.isascii() else text.encode(BYTE_BY_BYTE, "replace").decode("utf-8", "replace")
+    )
+
+
 def to_lua(lua: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        return to_bytes(value)
     if isinstance(value, dict):
-        members = {key: to_lua(lua, item) for key, item in value.items() if item is not None}
+        members = {
+            to_bytes(key): to_lua(lua, item) for key, item in value.items() if item is not None
+        }
         return lua.table_from(members)
     if isinstance(value, list):
         return lua.table_from([to_lua(lua, item) for item in value])
@@ -114,8 +138,8 @@ def to_json(value: Any, depth: int = 0) -> Any:
         raise Unusable("result nested too deep")
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str | bytes):
-        return storable(value if isinstance(value, str) else value.decode("utf-8", "replace"))
+    if isinstance(value, str):
+        return storable(from_bytes(value))
     if isinstance(value, int | float):
         return number(float(value))
     # Functions and the like are nothing, as in the original.
@@ -181,8 +205,7 @@ OUT_OF_MEMORY = f"out of memory: more than {LUA_BYTES_MAX >> 20} MiB"
 
 def told(raised: Any) -> str:
     """Return an error in the original's words."""
-    text = raised.decode("utf-8", "replace") if isinstance(raised, bytes) else str(raised)
-    text = text.split("\nstack traceback")[0]
+    text = from_bytes(str(raised)).split("\nstack traceback")[0]
     if NO_MEMORY in text:
         return OUT_OF_MEMORY
     return "runtime error: " + _NIL_CALL.sub("attempt to call a nil value", text)

@@ -34,6 +34,50 @@ class TestLua:
     def test_gives_outputs_and_has_no_world(self, text: str, outputs: Any) -> None:
         assert lua(text, n=3) == outputs
 
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("return n .. 'é'", "ü€é"),
+            ("return #n", 5),
+            ("return n:byte(1)", 195),
+            ("return n:sub(1, 1)", "\ufffd"),
+            ("return '\\255'", "\ufffd"),
+        ],
+    )
+    def test_counts_texts_in_bytes_and_gives_them_as_texts(self, text: str, value: Any) -> None:
+        assert lua(text, n="ü€") == {"result": value}
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("return string.find('a.b', '.')", 2),
+            ("return string.rep('ab', 2, ',')", "ab,ab"),
+            ("return ('%d-%s-%.2f'):format(1, 'x', 2.5)", "1-x-2.50"),
+            ("return table.concat({1, 2}, '-')", "1-2"),
+            ("local t = {3, 1, 2} table.sort(t) return {t = t}", None),
+            ("return bit32.band(6, 3)", 2),
+            ("goto a; do return 0 end ::a:: return 1", 1),
+            ("return math.log10(100) + math.floor(2.7) + math.pow(2, 3)", 12),
+            ("return select('#', 1, 2) + #table.pack(1, 2)", 4),
+            ("return tonumber('0x10') + tonumber('z', 36)", 51),
+            ("return tostring(nil) .. tostring(5.0) .. tostring(1.5)", "nil51.5"),
+            ("return rawget({a = 1}, 'a') + rawlen({1})", 2),
+            ("return 7 % -3", -2),
+            ("return 1e15", 10**15),
+            ("return math.huge", 1.7976931348623157e308),
+            ("return string.gmatch or utf8 or coroutine or load or print or dofile", None),
+        ],
+    )
+    def test_knows_the_functions_of_the_original(self, text: str, value: Any) -> None:
+        expected = {"t": [1, 2, 3]} if "{t = t}" in text else {"result": value}
+
+        assert lua(text) == expected
+
+    @pytest.mark.parametrize("text", ["return 7 // 2", "return 5 & 3", "local a <const> = 1"])
+    def test_knows_no_later_language(self, text: str) -> None:
+        with pytest.raises(ScriptBroken, match=r"^syntax error$"):
+            compile_script(Script(language="lua", text=text), ())
+
     def test_remembers_nothing_of_the_script_before(self) -> None:
         lua("leak = 5 return 1")
 
@@ -53,6 +97,13 @@ class TestLua:
             ("error({})", "bad argument #-1 to '?' (string expected, got table)"),
             ("error()", "bad argument #-1 to '?' (string expected, got nil)"),
             ("return nothing.there", "attempt to index global 'nothing' (a nil value)"),
+            ("return nothing()", "attempt to call a nil value"),
+            ("return 1 + nil", "attempt to perform arithmetic on a nil value"),
+            ("return 1 < 'a'", "attempt to compare number with string"),
+            ("return #5", "attempt to get length of a number value"),
+            ("return {} .. 'x'", "attempt to concatenate a table value"),
+            ("assert(false)", "assertion failed!"),
+            ("assert(nil, 'é')", "é"),
         ],
     )
     def test_names_line_and_message_of_an_error(self, text: str, message: str) -> None:
