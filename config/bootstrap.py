@@ -20,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-_OURS = ("config", "console", "commerce", "workflows", "ledger", "events", "examples")
+# The first is none that is imported to come so far.
+_OURS = ("commerce", "config", "console", "events", "examples", "ledger", "workflows")
 
 NO_VENV_MODULE = (
     "Daybook makes itself a virtual environment, and this Python cannot:\n"
@@ -61,6 +62,17 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
     with _alone(venv):
         _install(profile, venv)
     return Path(sys.executable) if inside else _python(venv)
+
+
+def compile_once(python: Path, *, root: Path = ROOT) -> None:
+    """Compile our own modules, if nobody has: as what is installed, and for the same reason.
+
+    Where the source cannot be written to, it is read as it is.
+    """
+    if (root / _OURS[0] / "__pycache__").exists() or not os.access(root, os.W_OK):
+        return
+    command = [str(python), "-m", "compileall", "-q", *_OURS]
+    subprocess.run(command, cwd=root, capture_output=True, check=False)  # noqa: S603
 
 
 def _has_everything(profile: Profile) -> bool:
@@ -105,7 +117,6 @@ def _install(profile: Profile, venv: Path) -> None:
     uv = shutil.which("uv")
     for command in (_with_uv if uv else _with_pip)(profile, venv):
         _run(command)
-    _compile(venv)
     _stamp(venv).write_text(json.dumps({profile.lock.name: profile.fingerprint}))
 
 
@@ -133,12 +144,6 @@ def _with_pip(profile: Profile, venv: Path) -> Iterator[list[str]]:
             raise CannotInstall(NO_VENV_MODULE)
         yield [sys.executable, "-m", "venv", "--clear", str(venv)]
     yield [*pip, "install", "--require-hashes", "-r", str(profile.lock)]
-
-
-def _compile(venv: Path) -> None:
-    # As for what is installed. Where the source cannot be written to, it is read as it is.
-    command = [str(_python(venv)), "-m", "compileall", "-q", *_OURS]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
 
 
 def _answers(command: list[str]) -> bool:

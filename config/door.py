@@ -41,7 +41,9 @@ def main(argv: list[str]) -> int:
     command = argv[1] if len(argv) > 1 else "help"
     profile = bootstrap.CHECKING if command in _CHECKING else bootstrap.RUNNING
     try:
-        bootstrap.enter(bootstrap.ensure(profile), argv)
+        python = bootstrap.ensure(profile)
+        bootstrap.compile_once(python)
+        bootstrap.enter(python, argv)
         return _run(command, argv)
     except (bootstrap.CannotInstall, ServersUnavailable, StateBusy) as error:
         return attach.complain(error)

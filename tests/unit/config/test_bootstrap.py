@@ -50,9 +50,8 @@ class TestEnsure:
         assert [command[:3] for command in commands] == [
             ["uv", "venv", "--quiet"],
             ["uv", "pip", "sync"],
-            [str(python), "-m", "compileall"],
         ]
-        assert "--require-hashes" in commands[1]
+        assert all("--require-hashes" in command for command in commands[1:])
         assert sys.executable in commands[0]
 
     def test_installs_with_pip_from_hashes_otherwise(
@@ -63,7 +62,7 @@ class TestEnsure:
         bootstrap.ensure(RUNNING, venv=tmp_path / ".venv")
 
         assert commands[0][:3] == [sys.executable, "-m", "venv"]
-        assert commands[-2][-3:] == ["--require-hashes", "-r", str(RUNNING.lock)]
+        assert commands[-1][-3:] == ["--require-hashes", "-r", str(RUNNING.lock)]
 
     def test_does_nothing_the_second_time(
         self, commands: list[list[str]], uv: Callable[[str | None], None], tmp_path: Path
@@ -88,7 +87,7 @@ class TestEnsure:
 
         bootstrap.ensure(RUNNING, venv=tmp_path / ".venv")
 
-        assert [command[:3] for command in commands[:-1]] == [["uv", "pip", "sync"]]
+        assert [command[:3] for command in commands] == [["uv", "pip", "sync"]]
 
     def test_adds_the_tools_when_they_are_needed(
         self, commands: list[list[str]], uv: Callable[[str | None], None], tmp_path: Path
@@ -98,7 +97,7 @@ class TestEnsure:
 
         bootstrap.ensure(CHECKING, venv=tmp_path / ".venv")
 
-        assert str(CHECKING.lock) in commands[-2]
+        assert str(CHECKING.lock) in commands[-1]
 
     def test_says_what_to_install_when_python_cannot_make_environments(
         self,
@@ -127,6 +126,28 @@ class TestEnsure:
             bootstrap.ensure(RUNNING, venv=tmp_path / ".venv")
 
         assert not (tmp_path / ".venv/daybook-installed.json").exists()
+
+
+class TestCompileOnce:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        for name in ("commerce", "config"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "rules.py").write_text("RULE = 1\n")
+        return tmp_path
+
+    def test_leaves_nothing_to_compile_at_a_start(self, root: Path) -> None:
+        bootstrap.compile_once(Path(sys.executable), root=root)
+
+        assert len([*root.glob("*/__pycache__/rules.*.pyc")]) == 2
+
+    def test_is_done_once(self, root: Path) -> None:
+        bootstrap.compile_once(Path(sys.executable), root=root)
+        (root / "commerce/more.py").write_text("MORE = 2\n")
+
+        bootstrap.compile_once(Path(sys.executable), root=root)
+
+        assert not [*root.glob("*/__pycache__/more.*")]
 
 
 class TestLocks:
