@@ -7,18 +7,17 @@ writes by hand what DBOS writes; "scripts" are steps that run in the commit of t
 import argparse
 import os
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from django.db import connections
 
 from bench import database, peers
+from bench.clients import measured
 from bench.floor import PAYLOAD
-from bench.harness import Measured, Side
+from bench.harness import Side
 from events import context
 from events.domain.principal import SYSTEM
 from workflows.flows import callables, services
@@ -61,30 +60,6 @@ def sides(options: argparse.Namespace) -> list[Side]:
 
 def _facts(side: Side) -> dict[str, Any]:
     return {name: getattr(side, name) for name in ("group", "name", "role", "run")}
-
-
-def measured(run: Callable[[], object], clients: int, seconds: float) -> Measured:
-    """Let `clients` threads run one after the other for `seconds`, after one run each."""
-    together = threading.Barrier(clients + 1, timeout=60)
-    latencies: list[float] = []
-
-    def work() -> None:
-        run()
-        together.wait()
-        ends = time.perf_counter() + seconds
-        while (before := time.perf_counter()) < ends:
-            run()
-            latencies.append(time.perf_counter() - before)
-        connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    together.wait()
-    started = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    return Measured(value=len(latencies) / (time.perf_counter() - started), latencies_s=latencies)
 
 
 def register() -> None:

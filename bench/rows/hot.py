@@ -2,14 +2,13 @@
 
 import argparse
 import threading
-import time
 from collections.abc import Callable
 from uuid import uuid4
 
 import psycopg
-from django.db import connection
 
 from bench import journal
+from bench.clients import measured
 from bench.floor import PAYLOAD, connect
 from bench.harness import Measured, Side
 from events.executor import execute
@@ -38,31 +37,7 @@ def sides(options: argparse.Namespace) -> list[Side]:
 
 
 def _run(prepare: Callable[[], Callable[[], object]], seconds: float) -> Callable[[], Measured]:
-    def run() -> Measured:
-        append = prepare()
-        together = threading.Barrier(WRITERS + 1)
-        latencies: list[float] = []
-
-        def write() -> None:
-            append()
-            together.wait()
-            ends = time.perf_counter() + seconds
-            while (before := time.perf_counter()) < ends:
-                append()
-                latencies.append(time.perf_counter() - before)
-            connection.close()
-
-        threads = [threading.Thread(target=write) for _ in range(WRITERS)]
-        for thread in threads:
-            thread.start()
-        together.wait()
-        started = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        elapsed = time.perf_counter() - started
-        return Measured(value=len(latencies) / elapsed, latencies_s=latencies)
-
-    return run
+    return lambda: measured(prepare(), WRITERS, seconds)
 
 
 def _daybook() -> Callable[[], object]:

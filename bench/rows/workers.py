@@ -18,6 +18,7 @@ from uuid import uuid4
 import psycopg
 
 from bench import database, peers
+from bench.clients import measured
 from bench.harness import Side
 from bench.rows import flows
 from events import context
@@ -40,7 +41,7 @@ def sides(options: argparse.Namespace) -> list[Side]:
             group=f"N={steps}, {clients} at once, trigger to completed, runs/s",
             name=name,
             role=role,
-            run=partial(flows.measured, partial(run, steps), clients, options.seconds),
+            run=partial(measured, partial(run, steps), clients, options.seconds),
             close=end,
         )
         for steps, clients in LOADS

@@ -85,13 +85,8 @@ def report_resolution(*, decided: Decided) -> WorkRef:
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
-    name = f"{decided.provider}/{decided.provider_ref}"
     return provider_reports.note_later(
-        reported=name,
-        said=decided.as_json(),
-        job=NOTE_RESOLUTION,
-        key=f"resolution:{name}",
-        capability=_MAY,
+        report=decided, of="resolution", job=NOTE_RESOLUTION, capability=_MAY
     )
 
 

@@ -38,14 +38,7 @@ def report_review(*, decided: Decided) -> WorkRef:
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
-    name = f"{decided.provider}/{decided.provider_ref}"
-    return provider_reports.note_later(
-        reported=name,
-        said=decided.as_json(),
-        job=NOTE_REVIEW,
-        key=f"review:{name}",
-        capability=MAY,
-    )
+    return provider_reports.note_later(report=decided, of="review", job=NOTE_REVIEW, capability=MAY)
 
 
 def note_review(*, decided: Decided, claim: Claim) -> None:

@@ -76,13 +76,8 @@ def report_chargeback(*, claimed: Claimed) -> WorkRef:
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
-    name = f"{claimed.provider}/{claimed.provider_ref}"
     return provider_reports.note_later(
-        reported=name,
-        said=claimed.as_json(),
-        job=NOTE_CHARGEBACK,
-        key=f"chargeback:{name}",
-        capability=_MAY,
+        report=claimed, of="chargeback", job=NOTE_CHARGEBACK, capability=_MAY
     )
 
 

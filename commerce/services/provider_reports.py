@@ -1,6 +1,6 @@
 """What a payment provider reports goes on the to-do list first: a job takes note of it."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from commerce.services.acts import act
 from ledger import recording
@@ -9,24 +9,35 @@ from workflows.work import queue
 from workflows.work.domain.claim import WorkRef
 
 
-def note_later(
-    *, reported: str, said: dict[str, Any], job: str, key: str, capability: str
-) -> WorkRef:
-    """List the job that takes note of a chargeback, and put on record who reported it.
+class Report(Protocol):
+    """What a provider says of a chargeback, under its own name for it."""
 
-    `reported` is the chargeback by the provider's own names, `provider/reference`; `said` is the
-    input of the job. Reported again, with the same `key`, the job is there already, and nothing
-    changes.
+    @property
+    def provider(self) -> str: ...
 
-    :raises JobKeyConflict: if the provider said something else under that key before.
+    @property
+    def provider_ref(self) -> str: ...
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the input of the job that takes note of it."""
+
+
+def note_later(*, report: Report, of: str, job: str, capability: str) -> WorkRef:
+    """List the job that takes note of a report, and put on record who reported it.
+
+    `of` tells the reports about one chargeback from each other. The same one reported again
+    is listed already, and changes nothing.
+
+    :raises JobKeyConflict: if the provider said something else before.
     """
-    action = act("chargeback.report", reported, kind=Kind.EXECUTE, capability=capability)
+    name = f"{report.provider}/{report.provider_ref}"
+    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=capability)
     with recording.recorded(action) as proof:
         work = queue.enqueue(
             job,
-            subject=f"chargeback/{reported}"[: queue.SUBJECT_CHARS_MAX],
-            input=said,
-            idempotency_key=key,
+            subject=f"chargeback/{name}"[: queue.SUBJECT_CHARS_MAX],
+            input=report.as_json(),
+            idempotency_key=f"{of}:{name}",
         )
         proof.answers_with(work.id)
         proof.says(f"Job {work.id} takes note of it.")

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from django.contrib.auth.models import User
 
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import Principal, PrincipalKind
+from ledger import commands
 from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
+from ledger.commands import Command
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Approval, ApprovalPolicyVersion
 from ledger.recording import recorded
@@ -98,3 +101,21 @@ def say(approval: Approval, user: User, decision: str = "approve", **facts: Any)
 
 def principal_of(user: User) -> Principal:
     return Principal(kind=PrincipalKind.USER, id=str(user.pk))
+
+
+def give_the_thing_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `thing.do` be carried out by name, on things that nobody has changed yet."""
+    STATE.clear()
+    monkeypatch.setattr(commands, "_commands", dict(commands._commands))
+    commands.register(
+        Command(
+            name="thing.do",
+            version=1,
+            meaning="Do something to a thing.",
+            capability="api_key.revoke",
+            target_type="thing",
+            input_schema={"type": "object"},
+            state_of=lambda id_: {"revision": STATE.get(id_, 1)},
+            run=lambda id_, said: str(do(id_, **said)),
+        )
+    )

@@ -9,10 +9,15 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
-from ledger import commands
-from ledger.commands import Command
 from ledger.models import Approval, Entry
-from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force
+from tests.integration.ledger.approvals import (
+    STATE,
+    acting,
+    asked,
+    do,
+    give_the_thing_a_command,
+    put_into_force,
+)
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,20 +26,7 @@ HERE = "/api/v1/ledger/approvals"
 
 @pytest.fixture(autouse=True)
 def _the_thing_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    STATE.clear()
-    monkeypatch.setattr(commands, "_commands", dict(commands._commands))
-    commands.register(
-        Command(
-            name="thing.do",
-            version=1,
-            meaning="Do something to a thing.",
-            capability="api_key.revoke",
-            target_type="thing",
-            input_schema={"type": "object"},
-            state_of=lambda id_: {"revision": STATE.get(id_, 1)},
-            run=lambda id_, said: str(do(id_, **said)),
-        )
-    )
+    give_the_thing_a_command(monkeypatch)
 
 
 @pytest.fixture

@@ -4,10 +4,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
-from ledger import commands
-from ledger.commands import Command
 from ledger.models import Approval, Entry
-from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say
+from tests.integration.ledger.approvals import (
+    STATE,
+    acting,
+    asked,
+    give_the_thing_a_command,
+    put_into_force,
+    say,
+)
 from tests.integration.ledger.conftest import grant
 from workflows.work import runner
 from workflows.work.approved import EXECUTE
@@ -18,20 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _the_thing_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    STATE.clear()
-    monkeypatch.setattr(commands, "_commands", dict(commands._commands))
-    commands.register(
-        Command(
-            name="thing.do",
-            version=1,
-            meaning="Do something to a thing.",
-            capability="api_key.revoke",
-            target_type="thing",
-            input_schema={"type": "object"},
-            state_of=lambda id_: {"revision": STATE.get(id_, 1)},
-            run=lambda id_, said: str(do(id_, **said)),
-        )
-    )
+    give_the_thing_a_command(monkeypatch)
 
 
 @pytest.fixture
