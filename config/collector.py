@@ -1,7 +1,23 @@
 """Garbage is looked for among what was made since, not among all that a process has loaded."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """Look for no garbage: for a block that loads modules, of which none ever goes.
+
+    The search took a sixth of it. A process that is forked in the block has none either: for
+    what is soon over, such as a migration.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def spare_what_is_loaded(**_signal: Any) -> None:

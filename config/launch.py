@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
-from config import control
+from config import collector, control
 from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
@@ -79,22 +79,12 @@ class Launch:
             self.servers.stop()
 
     def _prepare(self) -> None:
-        self.servers.begin()
-        self._set_environment()
-
-        import django
-
-        django.setup()
-        if self.peers is not None:
-            # Before the first run, whose example products are copied to content systems.
-            self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
-        self.servers.finish()
-        preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
-
-        from config import collector, parts
-
-        parts.import_product()
+        with collector.resting():
+            preparing = self._load_and_begin_first_run()
         collector.spare_what_is_loaded()
+        if self.peers is not None:
+            # Before the example, whose products are copied to content systems.
+            self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
         self.servers.note_prepared()
@@ -102,6 +92,21 @@ class Launch:
             self.example_pid = process.spawn(
                 self._make_example, log=self.state.logs / "example.log"
             )
+
+    def _load_and_begin_first_run(self) -> int:
+        self.servers.begin()
+        self._set_environment()
+
+        import django
+
+        django.setup()
+        self.servers.finish()
+        preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
+
+        from config import parts
+
+        parts.import_product()
+        return preparing
 
     def _set_environment(self) -> None:
         self.peers = Peers.wanted(HOST)

@@ -9,6 +9,7 @@ from celery.signals import worker_init
 
 import config.asgi
 import config.celery
+from config import collector
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +29,10 @@ def test_whoever_serves_over_asgi_spares_it_too() -> None:
     importlib.reload(config.asgi)
 
     assert gc.get_freeze_count() > 10_000
+
+
+def test_it_rests_while_modules_are_loaded_and_no_longer() -> None:
+    with collector.resting():
+        assert not gc.isenabled()
+
+    assert gc.isenabled()
