@@ -1,4 +1,4 @@
-"""The invariants of the log, for the doctor (reliability brief §2.2)."""
+"""The invariants of the log, for the doctor."""
 
 from typing import Any
 

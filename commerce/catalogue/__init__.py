@@ -1,1 +1,1 @@
-"""Every event of the trade: what it means and what it carries (Voyant §2.8-2.9, Appendix A)."""
+"""Every event of the trade: what it means and what it carries."""

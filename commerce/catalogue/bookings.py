@@ -1,4 +1,4 @@
-"""Events about products, seats, bookings and vouchers (Voyant §2.8-2.9)."""
+"""Events about products, seats, bookings and vouchers."""
 
 from commerce.catalogue.declaring import fact
 from commerce.domain.booking.state import Status

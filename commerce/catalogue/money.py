@@ -1,4 +1,4 @@
-"""Events about invoices, their documents, and money that goes back (Voyant §2.8-2.9)."""
+"""Events about invoices, their documents, and money that goes back."""
 
 from commerce.catalogue.declaring import fact, note
 from commerce.models import Invoice

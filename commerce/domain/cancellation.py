@@ -1,4 +1,4 @@
-"""What a customer gets back when a booking is cancelled (Voyant §5.3).
+"""What a customer gets back when a booking is cancelled.
 
 A policy is a ladder of rules. The first rule whose threshold is reached applies; the
 threshold itself counts as reached. Percentages are basis points and round down, flat

@@ -8,7 +8,7 @@ from events.domain.errors import Conflict, Unavailable
 
 
 class ChargebackStatus(StrEnum):
-    """How it stands with a claim (Voyant §5.9). All but the first two are final."""
+    """How it stands with a claim. All but the first two are final."""
 
     OPEN = "open"
     UNDER_REVIEW = "under_review"

@@ -1,4 +1,4 @@
-"""The life of an invoice: which status follows from which facts (Voyant §5.4).
+"""The life of an invoice: which status follows from which facts.
 
 draft → issued → partially_paid → paid; issued and partially_paid → overdue → paid;
 issued and overdue → void, as long as no money and no credit note hangs on it.

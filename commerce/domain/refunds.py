@@ -1,4 +1,4 @@
-"""Money going back: what may be credited and refunded, and how a refund ends (Voyant §5.6-5.7)."""
+"""Money going back: what may be credited and refunded, and how a refund ends."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What a payment provider's report means for an invoice (Voyant §2.14, §5.10)."""
+"""What a payment provider's report means for an invoice."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

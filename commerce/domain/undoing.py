@@ -1,4 +1,4 @@
-"""What the acts of the trade say about their own undoing (Voyant §5.10, appendix B).
+"""What the acts of the trade say about their own undoing.
 
 Said when they are put on record, so that it holds for them whatever the trade does later.
 """

@@ -1,4 +1,4 @@
-"""Propose what a cancelled booking gives back (Voyant §5.8): leave is asked for, nothing is done.
+"""Propose what a cancelled booking gives back: approval is asked for, nothing is done.
 
 It is asked in the name of who cancelled, so somebody else decides; then they carry it out, or
 Daybook does where the policy says so. Whatever is not plain is left to people.

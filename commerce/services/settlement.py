@@ -59,7 +59,7 @@ class Applied:
     newly_applied_cents: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return the shape of a poll's result (Voyant §2.14.6)."""
+        """Return the shape of a poll's result."""
         ref = self.ref
         return {
             "provider": ref.provider,

@@ -1,4 +1,4 @@
-"""The one shape of an event, for every consumer (Voyant §2.1).
+"""The one shape of an event, for every consumer.
 
 In JSON: `{name, data, metadata{category, source, eventId, correlationId, causationId,
 principal, version, stream, sequence, position}, emittedAt}`. Absent facts are left out.

@@ -1,4 +1,4 @@
-"""Can it be undone, and how far has that gone: the rules of reversal (Voyant §4.11).
+"""Can it be undone, and how far has that gone: the rules of reversal.
 
 What an action says about its own undoing is a `Declaration`. Whatever is done about it later
 is a `Step`, kept in an entry of its own; the `Standing` of the original is the fold of its

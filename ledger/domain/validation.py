@@ -1,6 +1,6 @@
 """Whether an approval covers what is about to be done: fifteen reasons why not, in order.
 
-The order is that of Voyant's `validateApprovedAction`; the first that applies is told.
+The first that applies is told.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The events of flows, with Argyll's names and payloads (spec §4.1, §4.2), and ours."""
+"""The events of flows, with Argyll's names and payloads, and ours."""
 
 from typing import Any
 

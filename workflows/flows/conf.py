@@ -1,4 +1,4 @@
-"""The settings of this room, typed. Each comes from a DAYBOOK_* variable (spec §8.6)."""
+"""The settings of this room, typed. Each comes from a DAYBOOK_* variable."""
 
 from dataclasses import dataclass
 from functools import lru_cache

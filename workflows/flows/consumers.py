@@ -1,4 +1,4 @@
-"""`/engine/ws`: the live feed for Argyll's clients (spec §3).
+"""`/engine/ws`: the live feed for Argyll's clients.
 
 Open to everybody only under `up --open-engine`, and then to any page of the web, as there;
 else to whoever could read the same over `/engine`.

@@ -1,4 +1,4 @@
-"""The language of Argyll's live clients on our feed (spec §3).
+"""The language of Argyll's live clients on our feed.
 
 Its sequences begin at 0, its times are milliseconds, and what it does not understand it
 passes over in silence.

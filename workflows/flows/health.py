@@ -1,9 +1,9 @@
-"""Find out which steps can be run, and take note of what has changed (Argyll spec §7.4).
+"""Find out which steps can be run, and take note of what has changed.
 
 An HTTP step with a `health_check` address is asked; a script is compiled. Anything else
 stays unknown, which keeps nobody from running it. That one run of a script failed says
-nothing about the script (defect 24), and the health of a flow step is derived whenever
-somebody asks (defect 25): neither is recorded here.
+nothing about the script, and the health of a flow step is derived whenever
+somebody asks: neither is recorded here.
 """
 
 from concurrent.futures import ThreadPoolExecutor

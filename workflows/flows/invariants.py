@@ -1,4 +1,4 @@
-"""The invariants of flows, for the doctor (reliability brief §2.2).
+"""The invariants of flows, for the doctor.
 
 What needs the data of events is asked of the flows that changed last: the log is long, and
 what was sound and is over stays so.

@@ -1,8 +1,8 @@
 """Call the world for one item of a step: HTTP out, an answer in, nothing recorded here.
 
-Classification as in Argyll (spec §2.10, §2.12): 2xx is success, anything below 500 is
+Classification as in Argyll: 2xx is success, anything below 500 is
 final, 5xx and the network may be tried again. All four Argyll headers are sent, also on
-compensation (defects 1 and 2), and the token also as Idempotency-Key. A redirect is followed
+compensation, and the token also as Idempotency-Key. A redirect is followed
 where nobody else gets what was meant for this step: a GET, or 307 and 308 within one origin.
 """
 

@@ -207,7 +207,7 @@ def callback_timeout(claim: Claim) -> None:
 
 
 def _start_child(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
-    """Start the child of a flow step; if it is over already, take its outcome (defect 27)."""
+    """Start the child of a flow step; if it is over already, take its outcome."""
     child_id = ids.child_flow_id(parent=flow.id, step=step.id, token=item.token)
     child = engine.flow(child_id)
     if child is not None:

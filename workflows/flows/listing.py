@@ -1,4 +1,4 @@
-"""The list of flows as Argyll's clients ask for it (spec §2.8)."""
+"""The list of flows as Argyll's clients ask for it."""
 
 import base64
 import binascii
@@ -84,7 +84,7 @@ def before(rows: QuerySet[FlowSummary], flow_id: str) -> QuerySet[FlowSummary]:
 
 
 def item(flow: FlowSummary) -> dict[str, Any]:
-    """Return one entry of the list; labels and error are there if there are any (defect 33)."""
+    """Return one entry of the list; labels and error are there if there are any."""
     return {
         "id": flow.flow_id,
         "status": flow.status,

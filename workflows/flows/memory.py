@@ -1,4 +1,4 @@
-"""What memoizable steps answered before (Argyll spec §6.11), kept where a restart keeps it."""
+"""What memoizable steps answered before, kept where a restart keeps it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -13,7 +13,7 @@ from workflows.work.domain.timing import Missed
 
 
 class FlowSummary(models.Model):
-    """One flow in the list. `status` changes only when the flow is deactivated (§4.6)."""
+    """One flow in the list. `status` changes only when the flow is deactivated."""
 
     flow_id = models.CharField(max_length=1024, primary_key=True)
     status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in FlowStatus])

@@ -1,7 +1,7 @@
 """Callbacks of asynchronous steps: first wins, equal ones are welcome, all are on record.
 
 A token is 122 bits made with a secret that is never stored; it is good for one item of
-one step of one flow, and for one result (Argyll spec §2.11).
+one step of one flow, and for one result.
 """
 
 import hashlib

@@ -144,7 +144,7 @@ def argyll_events(stream: Stream) -> list[dict[str, Any]]:
 
 
 def as_argyll(event: Envelope) -> dict[str, Any]:
-    """Return one event in Argyll's shape (spec §2.4)."""
+    """Return one event in Argyll's shape."""
     assert event.sequence is not None, "what was read from the log has a sequence"
     return {
         "timestamp": written(event.emitted_at),
@@ -158,7 +158,7 @@ def as_argyll(event: Envelope) -> dict[str, Any]:
 def health_of(step_id: str) -> Health:
     """Return the health of a step: the worst that any node reports; of a flow step, derived.
 
-    Always derived anew, so a goal that is down shows at once (Argyll defect 25).
+    Always derived anew, so a goal that is down shows at once.
     """
     return _health(step_id, frozenset())
 

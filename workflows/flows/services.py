@@ -274,7 +274,7 @@ def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -
 
 
 def _checked(step: Step) -> Step:
-    # Argyll fills in the work defaults first, so its rules see them too (spec §1.3).
+    # Argyll fills in the work defaults first, so its rules see them too.
     merged = (step.work_config or WorkConfig()).merged(conf.current().retry)
     stored = replace(step, work_config=merged)
     validate(stored, compile_script=compile_script)
@@ -284,7 +284,7 @@ def _checked(step: Step) -> Step:
 def _change_catalog(
     command: RegisterStep | UpdateStep, proof: Proof, expected_version: int | None = None
 ) -> None:
-    """Record a definition; its health starts anew if it is a new one (spec §7.4)."""
+    """Record a definition; its health starts anew if it is a new one."""
     step = command.step
     changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
     check_version(expected_version, changed.state.revisions[step.id] - len(changed.envelopes))

@@ -1,4 +1,4 @@
-"""The invariants of work, for the doctor (reliability brief §2.2)."""
+"""The invariants of work, for the doctor."""
 
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 from workflows.work import statements

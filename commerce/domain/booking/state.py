@@ -1,4 +1,4 @@
-"""What a booking is, and between which statuses it can move (Voyant §5.2).
+"""What a booking is, and between which statuses it can move.
 
 draft ──────────▶ on_hold ──────────▶ awaiting_payment ──────────▶ confirmed ──▶ in_progress
   │                  │  (each may skip forward to the right)            │             │

@@ -1,4 +1,4 @@
-"""Plans that give money back, or take an invoice back (Voyant §5.10)."""
+"""Plans that give money back, or take an invoice back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,7 +160,7 @@ def weigh_giving_back(found: PaymentFound, plan: Plan) -> Weighed:
 
 def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMethod) -> Plan:
     amount = _amount(undertaking, found)
-    # The table of §5.10: only the whole, taken back by who took it, undoes the act itself.
+    # Only the whole, taken back by who took it, undoes the act itself.
     is_whole = method is RefundMethod.PROCESSOR_REVERSAL and amount == found.amount_cents
     kind = EffectKind.REVERTED if is_whole else EffectKind.COMPENSATED
     parts = () if is_whole else (_note(found.invoice, amount),)

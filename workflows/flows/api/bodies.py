@@ -1,4 +1,4 @@
-"""Read the bodies of Argyll's clients, and refuse them in its decoder's words (spec §2.1)."""
+"""Read the bodies of Argyll's clients, and refuse them in its decoder's words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /health as Argyll has it (spec §2.3). /livez and /readyz say more."""
+"""GET /health as Argyll has it. /livez and /readyz say more."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""How long to wait before the next try (Argyll spec §7.1), without its overflow (defect 18)."""
+"""How long to wait before the next try: as Argyll counts it, without its overflow."""
 
 from datetime import timedelta
 

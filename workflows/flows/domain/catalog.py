@@ -1,7 +1,7 @@
 """The catalog: the registered steps and who provides and consumes which attribute.
 
 An aggregate of its own, stream `["catalog"]`. The graph is always derived from the
-steps, so an update that drops an attribute leaves no stale edge (Argyll defect 22).
+steps, so an update that drops an attribute leaves no stale edge.
 """
 
 from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ class Catalog:
         return tuple(step.id for step in self.steps.values() if attribute in dict(step.outputs()))
 
     def graph(self) -> dict[str, dict[str, list[str]]]:
-        """Return `{attribute: {providers, consumers}}` over all steps (spec §2.4)."""
+        """Return `{attribute: {providers, consumers}}` over all steps."""
         edges: dict[str, dict[str, list[str]]] = {}
         for step in self.steps.values():
             for name, spec in step.attributes.items():
@@ -139,7 +139,7 @@ def evolve(catalog: Catalog, event: CatalogEvent) -> Catalog:
 def check_fits(catalog: Catalog, step: Step) -> None:
     """Check a step against the others: attribute types, then cycles.
 
-    :raises StepInvalid: with the message of the original (spec §1.5, last rows).
+    :raises StepInvalid: with the message of the original.
     """
     others = {key: other for key, other in catalog.steps.items() if key != step.id}
     types = {name: _type(spec) for other in others.values() for name, spec in _declared(other)}
@@ -195,7 +195,7 @@ NAMES: dict[type, str] = {
 
 
 def encode(event: CatalogEvent) -> tuple[str, dict[str, Any]]:
-    """Return the stored name and data of an event (spec §4.2)."""
+    """Return the stored name and data of an event."""
     if isinstance(event, StepUnregistered):
         return NAMES[StepUnregistered], {"step_id": event.step_id}
     return NAMES[type(event)], {"step": event.step.as_json()}
@@ -210,7 +210,7 @@ def decode(name: str, data: Mapping[str, Any], at: datetime) -> CatalogEvent:
 
 
 def catalog_as_json(catalog: Catalog) -> dict[str, Any]:
-    """Return the CatalogState of the wire (spec §2.4)."""
+    """Return the CatalogState of the wire."""
     return {
         "last_updated": written(catalog.last_updated),
         "steps": {step_id: step.as_json() for step_id, step in catalog.steps.items()},

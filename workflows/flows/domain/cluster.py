@@ -1,4 +1,4 @@
-"""Which steps can be run where: the last known health per node (Argyll spec §7.4).
+"""Which steps can be run where: the last known health per node.
 
 An aggregate of its own, stream `["cluster"]`. Only a change is an event.
 """
@@ -97,7 +97,7 @@ def evolve(cluster: Cluster, event: StepHealthChanged) -> Cluster:
 
 
 def encode(event: StepHealthChanged) -> tuple[str, dict[str, Any]]:
-    """Return the stored name and data of an event (spec §4.2)."""
+    """Return the stored name and data of an event."""
     data = {"node_id": event.node_id, "step_id": event.step_id, **event.health.as_json()}
     return "step_health_changed", data
 
@@ -109,7 +109,7 @@ def decode(data: Mapping[str, Any], at: datetime) -> StepHealthChanged:
 
 
 def cluster_as_json(cluster: Cluster) -> dict[str, Any]:
-    """Return the ClusterState of the wire (spec §2.4)."""
+    """Return the ClusterState of the wire."""
     return {
         "last_updated": written(cluster.last_updated),
         "nodes": {

@@ -1,4 +1,4 @@
-"""Events of a flow to their stored names and data, and back (Argyll spec §4.2).
+"""Events of a flow to their stored names and data, and back.
 
 Names and shapes are permanent. The older engine's names are read and upcast, never
 written; those that said nothing about a flow's state are dropped.

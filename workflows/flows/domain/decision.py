@@ -1,9 +1,9 @@
-"""What a flow does about a command: the heart of the engine (Argyll spec §6, §7).
+"""What a flow does about a command: the heart of the engine.
 
 A decision ends when nothing more can start, be skipped or fail by itself; then the
 outcome, the compensations and the end are settled.
 
-The one rule for skipped goals (defect 12): a skipped goal is settled, the flow completes
+The one rule for skipped goals: a skipped goal is settled, the flow completes
 without its outputs; only when the gates pruned every goal has the flow failed.
 """
 
@@ -202,8 +202,7 @@ class Decision(StepDecisions):
         return any(one.count(*busy) for one in self.flow.executions.values())
 
     def _deactivate_when_done(self) -> None:
-        # Pending items of a flow that is over never start, so they hold nothing up
-        # (defects 6 and 7).
+        # Pending items of a flow that is over never start, so they hold nothing up.
         if not self._is_busy():
             self.raise_event(
                 happened.FlowDeactivated(at=self.world.at, status=self.flow.status.value)

@@ -1,4 +1,4 @@
-"""Read JSON as Argyll does (spec §2.1): numbers are doubles, of equal keys the last counts.
+"""Read JSON as Argyll does: numbers are doubles, of equal keys the last counts.
 
 What no event can carry is refused here, so that it never gets further: NUL, numbers beyond
 doubles, values nested too deep. The words for a broken document are `scanner`'s.

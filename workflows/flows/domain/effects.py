@@ -17,7 +17,7 @@ from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
-"""How long a step that no healthy worker can run is left alone (Argyll §6.8, defect 17)."""
+"""How long a step that no healthy worker can run is left alone."""
 
 
 class EffectKind(StrEnum):

@@ -1,4 +1,4 @@
-"""How flows say no. The texts that Argyll's clients see are theirs (spec §1.5, §2)."""
+"""How flows say no. The texts that Argyll's clients see are theirs."""
 
 from events.domain.errors import Conflict, NotFound, Rejected
 
@@ -14,7 +14,7 @@ class MalformedRequest(Rejected):
 
 
 class StepInvalid(Rejected):
-    """A step definition breaks one of the rules of spec §1.5."""
+    """A step definition breaks one of the rules of `domain/validation.py`."""
 
     code = "step_invalid"
     hint = "Correct the definition; nothing was registered."
@@ -58,7 +58,7 @@ class PlanCircular(Rejected):
 
 
 class FlowInvalid(Rejected):
-    """A request to start a flow breaks a limit or lacks something (spec §2.7)."""
+    """A request to start a flow breaks a limit or lacks something."""
 
     code = "flow_invalid"
     hint = "Nothing was started."

@@ -1,4 +1,4 @@
-"""What each event does to a flow (Argyll spec §4.4, projection rules). Never refuses."""
+"""What each event does to a flow. Never refuses."""
 
 from collections.abc import Callable
 from typing import Any

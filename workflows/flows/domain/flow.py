@@ -1,4 +1,4 @@
-"""The state of a flow: the fold of its events (Argyll spec §4.4).
+"""The state of a flow: the fold of its events.
 
 Items of a step are kept in a persistent map, so that applying one event to a step with
 ten thousand items costs a few nodes, not a copy.

@@ -1,4 +1,4 @@
-"""The events of a flow, as Argyll names and shapes them (spec §4.1, §4.2), and a few of ours.
+"""The events of a flow, as Argyll names and shapes them, and a few of ours.
 
 A flow's state is nothing but these, applied in order. Each carries `at`, which the log
 keeps beside the data; the data themselves are exactly what Argyll's clients know.

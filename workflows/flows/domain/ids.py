@@ -1,4 +1,4 @@
-"""Step and flow ids as Argyll makes them (spec §1.2)."""
+"""Step and flow ids as Argyll makes them."""
 
 import hashlib
 import re

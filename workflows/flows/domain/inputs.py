@@ -1,4 +1,4 @@
-"""When the inputs of a step are settled, and what they are then (Argyll spec §1.3, §6.3-6.5)."""
+"""When the inputs of a step are settled, and what they are then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the request to start a flow may be, at most (Argyll spec §2.7)."""
+"""What the request to start a flow may be, at most."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can still become of a step: is it needed, and can it complete (spec §6.3, §6.6)."""
+"""What can still become of a step: is it needed, and can it complete."""
 
 from collections.abc import Iterator, Sequence
 
@@ -71,7 +71,7 @@ def _is_awaited(flow: Flow, consumer: str, name: str, languages: Languages) -> b
 def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
     """Yield the pending steps that cannot complete any more.
 
-    Goes beyond Argyll where it would wait for ever (defects 10 and 11): a provider that
+    Goes beyond Argyll where it would wait for ever: a provider that
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """

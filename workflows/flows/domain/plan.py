@@ -1,4 +1,4 @@
-"""The plan of a flow: computed once, kept with the flow, never looked up again (spec §5.1)."""
+"""The plan of a flow: computed once, kept with the flow, never looked up again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """Goals and init and a catalog make a plan: which steps must run, and what is missing.
 
-The algorithm is Argyll's (spec §5.2), with two differences that clients gain from: the
+The algorithm is Argyll's, with two differences that clients gain from: the
 order is that of the catalog and of the goals, never random, and a goal is planned even
-if it was turned down as a provider before (defect 23).
+if it was turned down as a provider before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +89,7 @@ class _Planner:
         )
 
     def _satisfiable_steps(self) -> tuple[set[str], set[str]]:
-        """Find the steps whose required inputs can all come to be (spec §5.2.2)."""
+        """Find the steps whose required inputs can all come to be."""
         satisfiable: set[str] = set()
         available = set(self.init)
         while True:
@@ -230,7 +230,7 @@ class _Planner:
 
 
 def _guaranteed_inputs(step: Step) -> dict[str, list[Any]]:
-    """Return what a child flow will certainly be given: presence only (spec §5.2.6)."""
+    """Return what a child flow will certainly be given: presence only."""
     certain = {Role.REQUIRED, Role.CONST, Role.META}
     return {
         spec.inner_name(name) if spec.is_input else name: [True]

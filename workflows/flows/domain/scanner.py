@@ -1,4 +1,4 @@
-"""Say where a JSON document breaks off, in the words of Argyll's JSON decoder (spec §2.1).
+"""Say where a JSON document breaks off, in the words of Argyll's JSON decoder.
 
 Asked only about a document that is known to be broken, so it may take its time. It goes
 byte by byte, as the original does, and keeps the open brackets on a list of its own.

@@ -1,7 +1,7 @@
 """What types a request body must have, refused in the words that Argyll's clients know.
 
-Argyll's server decodes JSON into typed structs and shows its decoder's own message
-(spec §2.1). Unknown members are ignored and null stands for absent, as there.
+Argyll's server decodes JSON into typed structs and shows its decoder's own message. Unknown
+members are ignored and null stands for absent, as there.
 """
 
 from collections.abc import Mapping

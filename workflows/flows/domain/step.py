@@ -1,4 +1,4 @@
-"""A step: what it takes, what it gives, how its work is done (Argyll spec §1.3).
+"""A step: what it takes, what it gives, how its work is done.
 
 Beyond Argyll: the types `python`, `approval` and `wait`, and the declared `effect` of an
 HTTP step. JSON members that are empty are left out, as the original does; `attributes`
@@ -171,7 +171,7 @@ class WorkConfig:
     parallelism: int = 0
 
     def merged(self, defaults: "WorkConfig") -> "WorkConfig":
-        """Return this with its zero and empty members taken from `defaults` (spec §1.3).
+        """Return this with its zero and empty members taken from `defaults`.
 
         A default never begins above a maximum that was given. Argyll refuses that, although
         its own SDK forgets the beginning of what it read and sends the rest of it back.
@@ -250,7 +250,7 @@ class Step:
         return self._gates
 
     def parameters(self) -> tuple[str, ...]:
-        """Return the sorted inner names that the step's scripts see (spec §9.1)."""
+        """Return the sorted inner names that the step's scripts see."""
         names = {
             spec.inner_name(name) if spec.is_input else name
             for name, spec in self._specs()

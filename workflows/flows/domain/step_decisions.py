@@ -1,4 +1,4 @@
-"""What happens to the steps and items of a flow within one decision (Argyll spec §6, §7).
+"""What happens to the steps and items of a flow within one decision.
 
 Every event that is raised is applied at once to the working copy, so that every rule
 looks at the state as it will be.
@@ -72,7 +72,7 @@ class StepDecisions:
         inputs = work_items.item_inputs(self.flow.executions[step.id], item)
         if step.predicate is not None and item.inputs and not self._holds(step, inputs):
             if self.flow.executions[step.id].status == StepStatus.ACTIVE:
-                # The predicate of one item is false: it is done, and gave nothing (defect 16).
+                # The predicate of one item is false: it is done, and gave nothing.
                 self.succeed_item(step, item.token, None)
             return
         remembered = self.world.remembered(step, inputs) if step.memoizable else None
@@ -123,7 +123,7 @@ class StepDecisions:
             if execution.count(WorkStatus.SUCCEEDED) == len(execution.order):
                 self.complete_step(step)
         elif execution.status != StepStatus.COMPLETED:
-            # Its step is settled otherwise already: what came too late is undone (defect 8).
+            # Its step is settled otherwise already: what came too late is undone.
             self._start_compensation(step, token)
 
     def fail_item(self, step: Step, token: str, error: str) -> None:

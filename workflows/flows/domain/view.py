@@ -1,4 +1,4 @@
-"""A flow as Argyll's clients see it (spec §4.4): lists, maps and the zero time included."""
+"""A flow as Argyll's clients see it: lists, maps and the zero time included."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ class TooManyItems(FlowInvalid):
 def expand(step: Step, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the inputs of each work item alone: one per combination of for_each values.
 
-    Names are looked up as the step knows them, so a renamed input expands too (defect 5).
+    Names are looked up as the step knows them, so a renamed input expands too.
     A for_each input that is not an array is passed whole.
 
     :raises TooManyItems: if there would be more than 10,000.
@@ -89,7 +89,7 @@ def step_outputs(step: Step, execution: Execution, languages: Languages) -> dict
 
 def _raw_outputs(step: Step, execution: Execution) -> dict[str, Any]:
     if not execution.order:
-        # An empty for_each has nothing to do and is done (defect 4).
+        # An empty for_each has nothing to do and is done.
         return {spec.inner_name(name): [] for name, spec in step.outputs()}
     done = [item for item in execution.in_order() if item.status == WorkStatus.SUCCEEDED]
     if len(execution.order) == 1:
@@ -126,7 +126,7 @@ def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages)
 
 
 def can_be_compensated(step: Step) -> bool:
-    """Tell whether a step has somewhere to send its compensation (defect 3)."""
+    """Tell whether a step has somewhere to send its compensation."""
     return bool(step.http and step.http.compensate) or (
         step.type == StepType.PYTHON and bool((step.settings or {}).get("compensate"))
     )

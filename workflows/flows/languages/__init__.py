@@ -1,4 +1,4 @@
-"""The script languages: one port, four tongues (Argyll spec §9.1).
+"""The script languages: one port, four tongues.
 
 | place | sees | gives |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""JPath: RFC 9535, and a bare filter expression for `$[?…]` (Argyll spec §9.4).
+"""JPath: RFC 9535, and a bare filter expression for `$[?…]`.
 
 Regular expressions run on RE2, in time linear in the text whatever the pattern.
 """

@@ -1,4 +1,4 @@
-"""Lua, in a child process with limits (Argyll spec §9.2, defect 19).
+"""Lua, in a child process with limits.
 
 One child per process, started when first needed and killed when a script takes too long;
 the next script gets a new one.

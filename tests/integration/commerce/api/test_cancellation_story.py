@@ -1,4 +1,4 @@
-"""A paid booking is cancelled twenty days ahead: by a person, and by an agent (Voyant §5.11).
+"""A paid booking is cancelled twenty days ahead: by a person, and by an agent.
 
 Told over HTTP from the booking to the chargeback, each sentence asserted where it happens.
 """

@@ -1,4 +1,4 @@
-"""Every address of Argyll's surface with what it must refuse, and in which words (spec §2)."""
+"""Every address of Argyll's surface with what it must refuse, and in which words."""
 
 import json
 from typing import Any

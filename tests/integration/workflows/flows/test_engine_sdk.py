@@ -1,4 +1,4 @@
-"""What Argyll's Python SDK reads of us, and sends back (spec §10.3)."""
+"""What Argyll's Python SDK reads of us, and sends back."""
 
 from typing import Any
 

@@ -72,7 +72,7 @@ class TestChecking:
         assert selectors.health_of("plain").status == UNKNOWN
         assert peer.heard == []
 
-    def test_compiles_a_script_and_forgives_a_run_that_failed(self) -> None:  # defect 24
+    def test_compiles_a_script_and_forgives_a_run_that_failed(self) -> None:
         script("divide", "{:out (/ 1 n)}", attributes={"n": {"role": "required"}})
         services.start_flow(flow_id="f", goals=["divide"], init={"n": ["nothing"]})
         work_off()

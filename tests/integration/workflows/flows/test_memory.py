@@ -1,4 +1,4 @@
-"""What memoizable steps are not asked again (Argyll spec §6.11)."""
+"""What memoizable steps are not asked again."""
 
 from typing import Any
 

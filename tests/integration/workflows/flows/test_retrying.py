@@ -1,4 +1,4 @@
-"""Tries and retries of HTTP steps and of their compensations (Argyll spec §7.1 to §7.3)."""
+"""Tries and retries of HTTP steps and of their compensations."""
 
 import threading
 from collections.abc import Iterator

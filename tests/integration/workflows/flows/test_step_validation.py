@@ -1,4 +1,4 @@
-"""Every rule that a step definition can break, each over HTTP, in Argyll's words (spec §1.5)."""
+"""Every rule that a step definition can break, each over HTTP, in Argyll's words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Flows within flows, as Argyll's are (spec §7.5), over its own HTTP surface."""
+"""Flows within flows, as Argyll's are, over its own HTTP surface."""
 
 from typing import Any
 

@@ -96,7 +96,7 @@ def test_each_is_told(code: str, wrong: Wrong) -> None:
 
 @pytest.mark.parametrize(("code", "wrong"), IN_ORDER, ids=[code for code, _ in IN_ORDER])
 def test_each_is_answered_with_its_status(code: str, wrong: Wrong) -> None:
-    """As Voyant's table has it (appendix D): 409, but for what is not there or not theirs."""
+    """409, but for what is not there or not theirs."""
     why = why_not("p1", *wrong(GRANTED, WANTED))
 
     assert why is not None

@@ -243,7 +243,7 @@ class TestMappings:
 
 
 class TestItems:
-    """Of a step that runs for each item of a list (spec §6.7, §6.9)."""
+    """Of a step that runs for each item of a list."""
 
     LIST = requires(for_each=True, mapping={"name": "n"})
 

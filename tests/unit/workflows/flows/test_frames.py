@@ -1,4 +1,4 @@
-"""Argyll's live protocol, word by word (spec §3)."""
+"""Argyll's live protocol, word by word."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The pure subset of Ale, a Lisp (Argyll spec §9.3): no I/O, no clock, bounded work.
+"""The pure subset of Ale, a Lisp: no I/O, no clock, bounded work.
 
 What the original has and this has not, or has otherwise:
 

@@ -185,7 +185,7 @@ def weigh(value: Any) -> None:
 
 
 def to_json(value: Any) -> Any:
-    """Return what a program gave as JSON. Sequences are realised (defect 20).
+    """Return what a program gave as JSON. Sequences are realised.
 
     :raises AleError: if it is too large, or is nothing that JSON has.
     """

@@ -1,4 +1,4 @@
-"""Who tells the scenarios of the trade (Voyant §5.11): a clerk with a key, and what they sold.
+"""Who tells the scenarios of the trade: a clerk with a key, and what they sold.
 
 Scenarios 1 and 2 have a story of their own, `test_cancellation_story`.
 """

@@ -1,4 +1,4 @@
-"""How long a retry waits, and how often there is one (Argyll spec §7.1, defect 18)."""
+"""How long a retry waits, and how often there is one."""
 
 from datetime import timedelta
 

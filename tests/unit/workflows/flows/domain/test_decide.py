@@ -1,4 +1,4 @@
-"""What a flow does, told as stories. Numbers are the defects of Argyll's §13 we must not have."""
+"""What a flow does, told as stories."""
 
 import pytest
 
@@ -67,7 +67,7 @@ class TestHappyPath:
         with pytest.raises(InputsMissing, match=r"required inputs not provided: \[a\]"):
             bench.start("one")
 
-    def test_completes_at_once_when_init_holds_the_result(self) -> None:  # 15
+    def test_completes_at_once_when_init_holds_the_result(self) -> None:
         bench = FlowBench(step("one", attributes={"a": OUTPUT}))
 
         bench.start("one", a="known")
@@ -77,7 +77,7 @@ class TestHappyPath:
 
 
 class TestWorkItems:
-    def test_an_empty_list_completes_the_step(self) -> None:  # 4
+    def test_an_empty_list_completes_the_step(self) -> None:
         bench = each()
 
         bench.start("work", list=[])
@@ -85,7 +85,7 @@ class TestWorkItems:
         assert bench.flow.status == FlowStatus.COMPLETED
         assert bench.execution("work").outputs == {"done": []}
 
-    def test_a_renamed_list_is_expanded(self) -> None:  # 5
+    def test_a_renamed_list_is_expanded(self) -> None:
         bench = FlowBench(
             step(
                 "work",
@@ -101,7 +101,7 @@ class TestWorkItems:
             {"item": "y"},
         ]
 
-    def test_results_come_in_the_order_of_the_inputs(self) -> None:  # 28
+    def test_results_come_in_the_order_of_the_inputs(self) -> None:
         bench = each(parallelism=3)
         bench.start("work", list=["x", "y", "z"])
 
@@ -126,7 +126,7 @@ class TestWorkItems:
         assert len(bench.tokens("work", WorkStatus.ACTIVE)) == 2
         assert len(bench.tokens("work", WorkStatus.PENDING)) == 1
 
-    def test_an_item_whose_predicate_is_false_is_done_without_outputs(self) -> None:  # 16
+    def test_an_item_whose_predicate_is_false_is_done_without_outputs(self) -> None:
         predicate = {"language": "lua", "script": "v['list'] != 2"}
         bench = each(parallelism=3, predicate=predicate)
         bench.start("work", list=[1, 2, 3])
@@ -142,7 +142,7 @@ class TestWorkItems:
         with pytest.raises(TooManyItems, match=r"too many work items: 10001 \(max 10000\)"):
             each().start("work", list=list(range(10_001)))
 
-    def test_too_many_items_later_fail_the_step_not_its_predecessor(self) -> None:  # 30
+    def test_too_many_items_later_fail_the_step_not_its_predecessor(self) -> None:
         bench = FlowBench(
             step("make", attributes={"list": OUTPUT}),
             step("work", attributes={"list": requires(for_each=True)}),
@@ -156,7 +156,7 @@ class TestWorkItems:
 
 
 class TestFailure:
-    def test_waiting_siblings_do_not_hold_up_the_end(self) -> None:  # 6
+    def test_waiting_siblings_do_not_hold_up_the_end(self) -> None:
         bench = each()
         bench.start("work", list=[1, 2, 3])
 
@@ -165,7 +165,7 @@ class TestFailure:
         assert bench.flow.is_over
         assert bench.flow.error == "step work failed: boom"
 
-    def test_a_waiting_retry_does_not_hold_up_the_end(self) -> None:  # 7
+    def test_a_waiting_retry_does_not_hold_up_the_end(self) -> None:
         bench = each(parallelism=2)
         bench.start("work", list=[1, 2])
         bench.not_complete("work", 0)
@@ -174,7 +174,7 @@ class TestFailure:
 
         assert bench.flow.is_over
 
-    def test_a_late_success_is_recorded_and_undone(self) -> None:  # 8
+    def test_a_late_success_is_recorded_and_undone(self) -> None:
         bench = each(parallelism=2)
         bench.start("work", list=[1, 2])
         bench.fail("work", 0)
@@ -189,7 +189,7 @@ class TestFailure:
             "flow_deactivated",
         ]
 
-    def test_a_failed_provider_beside_a_successful_one_does_no_harm(self) -> None:  # 9
+    def test_a_failed_provider_beside_a_successful_one_does_no_harm(self) -> None:
         bench = FlowBench(
             step("slow", attributes={"a": OUTPUT}),
             step("fast", attributes={"a": OUTPUT}),
@@ -204,9 +204,7 @@ class TestFailure:
         assert bench.flow.status == FlowStatus.COMPLETED
 
     @pytest.mark.parametrize("mode", ["first", "last", "some", "all"])
-    def test_a_provider_that_did_not_give_the_value_leaves_nobody_waiting(
-        self, mode: str
-    ) -> None:  # 10, 11
+    def test_a_provider_that_did_not_give_the_value_leaves_nobody_waiting(self, mode: str) -> None:
         bench = FlowBench(
             step("make", attributes={"a": OUTPUT}),
             step("goal", attributes={"a": requires(collect=mode)}),
@@ -218,7 +216,7 @@ class TestFailure:
         assert bench.execution("goal").error == "required input no longer available"
         assert bench.flow.status == FlowStatus.FAILED
 
-    def test_nothing_collected_is_lost_once_there_is_something(self) -> None:  # 10
+    def test_nothing_collected_is_lost_once_there_is_something(self) -> None:
         bench = FlowBench(
             step("make", attributes={"a": OUTPUT}),
             step("goal", attributes={"a": requires(collect="none")}),
@@ -229,7 +227,7 @@ class TestFailure:
 
         assert bench.flow.status == FlowStatus.FAILED
 
-    def test_the_first_failure_is_the_reason(self) -> None:  # 32
+    def test_the_first_failure_is_the_reason(self) -> None:
         bench = FlowBench(
             step("make", attributes={"a": OUTPUT}), step("goal", attributes={"a": requires()})
         )
@@ -239,7 +237,7 @@ class TestFailure:
 
         assert bench.flow.error == "step make failed: no stock"
 
-    def test_the_outcome_and_the_end_are_said_once(self) -> None:  # 13, 14
+    def test_the_outcome_and_the_end_are_said_once(self) -> None:
         gate = requires(match={"language": "lua", "script": "v == 'post'"})
         bench = FlowBench(
             step("route", attributes={"by": OUTPUT}), step("send", attributes={"by": gate})
@@ -251,7 +249,7 @@ class TestFailure:
         assert bench.names()[-3:] == ["step_skipped", "flow_failed", "flow_deactivated"]
         assert bench.count("flow_failed") == bench.count("flow_deactivated") == 1
 
-    def test_one_pruned_goal_of_two_completes(self) -> None:  # 12
+    def test_one_pruned_goal_of_two_completes(self) -> None:
         def gated(value: str) -> dict[str, object]:
             match = {"language": "lua", "script": f"v == '{value}'"}
             return {"by": requires(match=match)}
@@ -267,7 +265,7 @@ class TestFailure:
         assert bench.status("post") == StepStatus.SKIPPED
 
     @pytest.mark.parametrize("goals", [["no", "other"], ["other", "no"]])
-    def test_a_skipped_goal_is_settled_in_any_order(self, goals: list[str]) -> None:  # 12
+    def test_a_skipped_goal_is_settled_in_any_order(self, goals: list[str]) -> None:
         predicate = {"language": "lua", "script": "False"}
         bench = FlowBench(step("no", predicate=predicate), step("other"))
         bench.start(*goals)

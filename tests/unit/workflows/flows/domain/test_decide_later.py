@@ -86,7 +86,7 @@ class TestRetry:
 
 
 class TestDispatch:
-    def test_is_put_off_once_while_no_worker_is_healthy(self) -> None:  # 17
+    def test_is_put_off_once_while_no_worker_is_healthy(self) -> None:
         bench = FlowBench(step("work"))
         bench.is_healthy = lambda _step: False
 
@@ -153,7 +153,7 @@ class TestCompensation:
             "flow_failed",
         ]
 
-    def test_is_not_attempted_without_an_address(self) -> None:  # 3
+    def test_is_not_attempted_without_an_address(self) -> None:
         bench = FlowBench(
             step(
                 "work",

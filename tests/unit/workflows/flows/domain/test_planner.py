@@ -1,4 +1,4 @@
-"""The plans that Argyll makes of one small catalog (spec §5.3), and where ours are better."""
+"""The plans that Argyll makes of one small catalog, and where ours are better."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
