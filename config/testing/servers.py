@@ -74,7 +74,30 @@ def _start() -> None:
 def _take_own_valkey_database() -> None:
     """Give each worker of xdist a database of its own behind the one Valkey."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw"):
+        _choose_valkey_database(int(worker[2:]) + 1)
+
+
+def move_to_valkey_database(number: int) -> None:
+    """Go over to another database behind the one Valkey, with settings that are made already."""
+    if not _choose_valkey_database(number):
+        return
+    from django.conf import settings  # noqa: PLC0415 - they were not chosen when this was imported.
+
+    from config.celery import app  # noqa: PLC0415 - likewise.
+    from config.settings import env  # noqa: PLC0415
+
+    url = os.environ["REDIS_URL"]
+    settings.REDIS_URL = url
+    settings.CELERY_BROKER_URL = env.as_broker(url)
+    settings.CACHES["default"]["LOCATION"] = url
+    settings.CHANNEL_LAYERS["default"]["CONFIG"] = {"hosts": [url]}
+    app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
+
+
+def _choose_valkey_database(number: int) -> bool:
     url = os.environ.get("REDIS_URL", "")
-    if worker.startswith("gw") and url.endswith("db=0"):
-        number = (int(worker[2:]) + 1) % VALKEY_DATABASES
-        os.environ["REDIS_URL"] = f"{url.removesuffix('0')}{number}"
+    if not url.endswith("db=0"):
+        return False
+    os.environ["REDIS_URL"] = f"{url.removesuffix('0')}{number % VALKEY_DATABASES}"
+    return True

@@ -1,4 +1,4 @@
-"""`manage.py pytest` when nobody named tests: all of them, in two runs beside one another.
+"""`manage.py pytest` when nobody named tests: all of them, by workers beside one another.
 
 The quick tests compute without a pause. The rough ones, on real processes that they hurt, wait
 most of the time, and must be served at once when they do not: so they go first wherever both
@@ -6,78 +6,40 @@ want a core, and the quick ones take what they leave.
 """
 
 import os
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
-from typing import IO
+
+import pytest
 
 from config.bootstrap import ROOT
+from config.testing.forks import Forks, Share
 
-# The files in this order, and not those with most tests first, as xdist has it: the one that
-# takes longest is a single test to it. The short ones at the end let both finish together.
-_IN_ORDER = ("--dist", "loadfile", "--no-loadscope-reorder")
-QUICK = ("-n", "2", *_IN_ORDER, "tests/integration", "tests/property", "tests/architecture",
-         "tests/unit")  # fmt: skip
-ROUGH = ("-n", "2", *_IN_ORDER, "tests/e2e", "tests/chaos")
+ROUGH, QUICK = "rough", "quick"
 QUICK_NICENESS = 5
-_UNTIL_THE_FIRST_FAILURE = ("-x", "--exitfirst", "--maxfail")
-STOP_SECONDS_MAX = 60
-_TURN_SECONDS = 0.1
+SHARES = (
+    Share(heaps=(ROUGH, QUICK), niceness=(0, QUICK_NICENESS)),
+    Share(heaps=(ROUGH, QUICK), niceness=(0, QUICK_NICENESS)),
+    Share(heaps=(QUICK,), niceness=(QUICK_NICENESS,)),
+    Share(heaps=(QUICK,), niceness=(QUICK_NICENESS,)),
+)
+# What takes longest, so that nobody is left with it when all others are done.
+FIRST = (
+    "tests/e2e/test_up.py",
+    "tests/chaos/test_faults.py",
+    "tests/chaos/flows/test_storm.py",
+    "tests/e2e/test_demo.py",
+    "tests/integration/commerce/api/test_sensitive_reads.py",
+    "tests/integration/api/test_conformance.py",
+)
+_ROUGH_FOLDERS = ("tests/e2e/", "tests/chaos/")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run everything with these options of pytest, and return the exit code."""
-    pytest = [sys.executable, "-m", "pytest", *arguments]
-    return side_by_side(
-        [*pytest, *QUICK],
-        [*pytest, *ROUGH],
-        stop_at_first=any(each.startswith(_UNTIL_THE_FIRST_FAILURE) for each in arguments),
-    )
+    os.chdir(ROOT)  # Only there it finds the tests by itself.
+    forks = Forks(SHARES, heap_of, FIRST)
+    return int(pytest.main(list(arguments), plugins=[forks]))
 
 
-def side_by_side(shown: Sequence[str], beside: Sequence[str], *, stop_at_first: bool) -> int:
-    """Run both commands; what the second says comes when the first has said all.
-
-    Return 0, or the code of one that failed. With `stop_at_first` its failure ends the other.
-    """
-    with tempfile.TemporaryFile() as said:
-        second = subprocess.Popen(beside, cwd=ROOT, stdout=said, stderr=said)  # noqa: S603
-        os.nice(QUICK_NICENESS)  # Of whatever is started from here on.
-        first = subprocess.Popen(shown, cwd=ROOT)  # noqa: S603
-        runs = [first, second]
-        try:
-            _see_them_end(runs, stop_at_first=stop_at_first)
-        finally:
-            _interrupt(runs)
-            _show(said)
-    return next((run.returncode for run in runs if run.returncode), 0)
-
-
-def _see_them_end(runs: "list[subprocess.Popen[bytes]]", *, stop_at_first: bool) -> None:
-    while None in (codes := [run.poll() for run in runs]):
-        if stop_at_first and any(codes):
-            return
-        time.sleep(_TURN_SECONDS)
-
-
-def _interrupt(runs: "list[subprocess.Popen[bytes]]") -> None:
-    for run in runs:
-        if run.poll() is None:
-            run.send_signal(signal.SIGINT)
-    for run in runs:
-        try:
-            run.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
-
-
-def _show(said: IO[bytes]) -> None:
-    said.seek(0)
-    sys.stdout.flush()
-    shutil.copyfileobj(said, sys.stdout.buffer)
-    sys.stdout.flush()
+def heap_of(path: str) -> str:
+    """Return which of the two a file of tests is."""
+    return ROUGH if path.startswith(_ROUGH_FOLDERS) else QUICK

@@ -19,7 +19,10 @@ from workflows.flows import callables
 from workflows.flows.models import FlowSummary
 
 FLOWS = [f"trip{number}" for number in range(4)]
-WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+WAITS = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND query LIKE %s AND datname = current_database()"
+)
 
 STORY = (
     "flow_started", "step_started", "work_started",

@@ -5,6 +5,10 @@ from django.db import OperationalError, connection, transaction
 
 from config.testing.flush import is_as_new
 
+OWN_ADVISORY_LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+)
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -24,7 +28,7 @@ def test_its_session_is_as_at_the_beginning() -> None:
 
     assert [asked(f"SHOW {name}") for name in ("timezone", "lock_timeout", "role")] == was
     assert asked("SELECT count(*) FROM pg_listening_channels()") == 0
-    assert asked("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert asked(OWN_ADVISORY_LOCKS) == 0
     assert asked("SELECT to_regclass('mine')") is None
 
 
