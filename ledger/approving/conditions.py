@@ -5,7 +5,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger.domain.policy import ConditionInvalid, ConditionUnanswered, Named, check_names
+from ledger.expressions import spending
+from ledger.expressions.refusals import NoProgram, Unanswered
 
+SECONDS_MAX = 0.5
+"""Of the processor: the answer is waited for in the transaction of the action."""
+MADE_MAX = 8 << 20
 _PROGRAMS_MAX = 256
 _MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 """What names a variable of its own, first of all, for what comes after."""
@@ -29,40 +34,44 @@ def answer(source: str, variables: Mapping[str, Any]) -> bool:
     :raises ConditionUnanswered: if it does not say yes or no, or names what nobody knows:
         an unknown name beside one that decides alone would be passed over.
     """
-    # Half a second to load, and an installation without conditions never does.
-    from celpy.adapter import json_to_cel  # noqa: PLC0415
-    from celpy.celtypes import BoolType  # noqa: PLC0415
-    from celpy.evaluation import CELEvalError  # noqa: PLC0415
-
     try:
-        activation = {name: json_to_cel(value) for name, value in variables.items()}
-        found = _compiled(source, "/condition").evaluate(activation)
-    except ConditionInvalid as error:
+        with spending.charged(spending.Allowance(SECONDS_MAX, MADE_MAX)):
+            found = _compiled(source, "/condition").evaluate(dict(variables))
+    except (ConditionInvalid, Unanswered, spending.TooMuch) as error:
         raise ConditionUnanswered(str(error)) from error
-    except (CELEvalError, ValueError, TypeError, KeyError) as error:
-        # The library's message holds the whole environment.
-        raise ConditionUnanswered(type(error).__name__) from error
-    if not isinstance(found, bool | BoolType):
+    except RecursionError as error:
+        raise ConditionUnanswered("nested too deep") from error
+    if not _is_truth(found):
         raise ConditionUnanswered(f"it is a {type(found).__name__}, not true or false")
     return bool(found)
 
 
+def _is_truth(found: Any) -> bool:
+    from celpy.celtypes import BoolType  # noqa: PLC0415 (half a second to load)
+
+    return isinstance(found, bool | BoolType)
+
+
 def load() -> None:
     """Make ready what `answer` needs, so that processes that are forked later have it."""
-    import celpy  # noqa: PLC0415
+    from celpy.celparser import CELParser  # noqa: PLC0415
 
-    celpy.Environment()  # Its parser is built once, in a third of a second.
+    from ledger.expressions import macros  # noqa: F401, PLC0415
+
+    CELParser()  # It is built once, in a third of a second.
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)
 def _compiled(source: str, pointer: str) -> Any:
-    import celpy  # noqa: PLC0415
-    from celpy.celparser import CELParseError  # noqa: PLC0415
+    # Half a second to load, and an installation without conditions never does.
+    from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415
     from celpy.evaluation import base_functions  # noqa: PLC0415
 
-    environment = celpy.Environment()
+    from ledger.expressions import macros  # noqa: F401, PLC0415 (registers them)
+    from ledger.expressions.program import Program  # noqa: PLC0415
+
     try:
-        tree = environment.compile(source)
+        tree = CELParser().parse(source)
     except CELParseError as error:
         # It names the last character that it could read, or none if it read none at all.
         raise ConditionInvalid(
@@ -70,7 +79,10 @@ def _compiled(source: str, pointer: str) -> Any:
         ) from error
     functions = _MACROS | _FUNCTIONS | frozenset(base_functions)
     check_names(_names(tree, frozenset()), functions=functions, pointer=pointer)
-    return environment.program(tree)
+    try:
+        return Program(tree)
+    except NoProgram as error:
+        raise ConditionInvalid(pointer, source, line=1, column=1) from error
 
 
 def _names(tree: Any, bound: frozenset[str]) -> Iterator[Named]:

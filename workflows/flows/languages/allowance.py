@@ -6,14 +6,13 @@ call that it makes (`watched`).
 """
 
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import CO_GENERATOR
 from types import FrameType
 from typing import Any
 
+from ledger.expressions import spending
 from workflows.flows.domain.gates import ScriptFailed
 
 COMPILE_SECONDS_MAX = 0.5
@@ -22,8 +21,6 @@ CONDITION_SECONDS_MAX = 0.5
 SCRIPT_SECONDS_MAX = 1.0
 MADE_MAX = 32 << 20
 """Characters, an item for four, that one script may make, whether it keeps them or not."""
-_LOOK_EVERY_S = 0.005
-"""Looking at the clock of the thread is a system call; the other clock is none."""
 _LOOK_EVERY_CALLS = 100
 """Of a library: some 20 µs of its time."""
 
@@ -48,68 +45,31 @@ class TookTooMuch(ScriptFailed):
         )
 
 
-class Allowance:
+class Allowance(spending.Allowance):
     """What is left to one script."""
 
-    __slots__ = ("_began_at", "_language", "_look_at", "_made", "_seconds")
+    __slots__ = ("_language",)
 
     def __init__(self, language: str, seconds: float) -> None:
-        self._language, self._seconds = language, seconds
-        self._made = 0
-        self._began_at = time.thread_time()
-        self._look_at = time.monotonic() + _LOOK_EVERY_S
+        super().__init__(seconds, MADE_MAX)
+        self._language = language
 
-    def tick(self) -> None:
-        """Raises TookTooLong if nothing is left."""
-        now = time.monotonic()
-        if now < self._look_at:
-            return
-        self._look_at = now + _LOOK_EVERY_S
-        if time.thread_time() - self._began_at > self._seconds:
-            raise TookTooLong(self._language, self._seconds)
+    def took_too_long(self) -> Exception:
+        return TookTooLong(self._language, self.seconds)
 
-    def made(self, size: int) -> None:
-        """Raises TookTooMuch if that was too much."""
-        self._made += size
-        if self._made > MADE_MAX:
-            raise TookTooMuch(self._language)
+    def took_too_much(self) -> Exception:
+        return TookTooMuch(self._language)
 
 
-class _Current(threading.local):
-    allowance: Allowance | None = None
-
-
-_current = _Current()
-
-
-def tick() -> None:
-    """Spend time of whatever script this thread runs.
-
-    :raises TookTooLong: if it has none left.
-    """
-    allowance = _current.allowance
-    if allowance is not None:
-        allowance.tick()
-
-
-def made(size: int) -> None:
-    """Charge whatever script this thread runs for a text or a list that it has made.
-
-    :raises TookTooMuch: if it has made too much.
-    """
-    allowance = _current.allowance
-    if allowance is not None:
-        allowance.made(size)
+tick, made = spending.tick, spending.made
+"""Spend of whatever script this thread runs. Raises TookTooLong, TookTooMuch."""
 
 
 @contextmanager
-def spending(language: str, seconds: float) -> Iterator[None]:
+def spent(language: str, seconds: float) -> Iterator[None]:
     """Let what runs in the block, and ticks, take so much of the processor."""
-    before, _current.allowance = _current.allowance, Allowance(language, seconds)
-    try:
+    with spending.charged(Allowance(language, seconds)):
         yield
-    finally:
-        _current.allowance = before
 
 
 @contextmanager
@@ -131,7 +91,7 @@ def watched(language: str, seconds: float, *, package: str) -> Iterator[None]:
             left = _LOOK_EVERY_CALLS
             tick()
 
-    with spending(language, seconds):
+    with spent(language, seconds):
         sys.setprofile(on_call)
         try:
             yield

@@ -139,7 +139,7 @@ def find(
     """
     try:
         path, visits = _compiled(source)
-        with allowance.spending("jpath", seconds):
+        with allowance.spent("jpath", seconds):
             matches = path.finditer(_sorted(document) if visits else document)
             found = [match.obj for match in islice(matches, MATCHES_MAX + 1)]
     except (ScriptBroken, JSONPathError) as error:

@@ -8,6 +8,7 @@ from ledger.domain.capability import Risk
 from ledger.domain.policy import (
     FACTS,
     Circumstances,
+    ConditionInvalid,
     ConditionNameUnknown,
     ConditionUnanswered,
     Policy,
@@ -109,3 +110,31 @@ def test_a_rule_that_has_an_answer_says_nothing_of_it() -> None:
 
     assert demand is not None
     assert demand.unanswered == ""
+
+
+def test_a_condition_that_fails_for_every_item_of_a_list_has_no_answer_and_says_why() -> None:
+    # The library's evaluator doubled its error with each: forty items took all memory there is.
+    lines = [{"cents": number} for number in range(60)]
+
+    with pytest.raises(ConditionUnanswered, match=r"no such member in mapping: 'vip'$"):
+        conditions.answer("facts.lines.exists(each, each.vip)", known(lines=lines).variables())
+
+
+def test_a_condition_that_takes_too_long_has_no_answer() -> None:
+    every = "facts.lines.all(a, facts.lines.all(b, facts.lines.all(c, a + b + c >= 0)))"
+
+    with pytest.raises(ConditionUnanswered, match=r"more than 500 ms of processor time$"):
+        conditions.answer(every, known(lines=list(range(1_000))).variables())
+
+
+def test_a_whole_amount_is_compared_with_a_fraction() -> None:
+    lines = [{"cents": 1}, {"cents": 3}]
+
+    assert conditions.answer(
+        "facts.lines.exists(each, each.cents > 2.5)", known(lines=lines).variables()
+    )
+
+
+def test_a_macro_without_its_parts_is_no_condition() -> None:
+    with pytest.raises(ConditionInvalid):
+        conditions.check("facts.lines.all(each)")

@@ -48,7 +48,7 @@ def check(source: str, parameters: Sequence[str]) -> None:
     :raises ScriptBroken: with the reason, if it does not compile.
     """
     try:
-        with allowance.spending("ale", allowance.COMPILE_SECONDS_MAX):
+        with allowance.spent("ale", allowance.COMPILE_SECONDS_MAX):
             _compiled(source, tuple(parameters))
     except allowance.TookTooLong as slow:
         raise ScriptBroken("program too complex") from slow
@@ -84,7 +84,7 @@ def holds(
 def _run(source: str, arguments: Mapping[str, Any], finish: Any, seconds: float) -> Any:
     values = {name: from_json(value) for name, value in arguments.items()}
     try:
-        with allowance.spending("ale", seconds):
+        with allowance.spent("ale", seconds):
             return finish(_compiled(source, tuple(sorted(arguments))).run(values))
     except Raised as error:
         # The original tells apart what a script raises and what it cannot do.

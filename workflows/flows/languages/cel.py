@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ledger.expressions.refusals import NoProgram, Unanswered
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import allowance
-from workflows.flows.languages.cel.refusals import NoProgram, Unanswered
 
 if TYPE_CHECKING:
-    from workflows.flows.languages.cel.program import Program
+    from ledger.expressions.program import Program
 
 SOURCE_CHARS_MAX = 4_000
 """Its parser takes 20 µs for a token, and must not be interrupted: it prints what it had."""
@@ -44,7 +44,7 @@ def evaluate(
     """
     try:
         program = _compiled(source)
-        with allowance.spending("cel", seconds):
+        with allowance.spent("cel", seconds):
             return _plain(program.evaluate(dict(arguments)), 0)
     except (ScriptBroken, Unanswered, ValueError, TypeError) as error:
         raise ScriptFailed(f"cel execution error\n{error}") from error
@@ -55,7 +55,7 @@ def evaluate(
 def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911, PLR0912 (one branch per type)
     from celpy import celtypes  # noqa: PLC0415 (half a second to load, and few ever do)
 
-    from workflows.flows.languages.cel.given import GivenList, GivenMap  # noqa: PLC0415
+    from ledger.expressions.given import GivenList, GivenMap  # noqa: PLC0415
 
     allowance.tick()
     if depth > DEPTH_MAX:
@@ -112,8 +112,8 @@ def _compiled(source: str) -> "Program":
     # Half a second to load, and most installations never do.
     from celpy.celparser import CELParseError, CELParser  # noqa: PLC0415
 
-    from workflows.flows.languages.cel import macros  # noqa: F401, PLC0415 (registers them)
-    from workflows.flows.languages.cel.program import Program  # noqa: PLC0415
+    from ledger.expressions import macros  # noqa: F401, PLC0415 (registers them)
+    from ledger.expressions.program import Program  # noqa: PLC0415
 
     if len(source) > SOURCE_CHARS_MAX:
         raise ScriptBroken(f"script too long: more than {SOURCE_CHARS_MAX} characters")

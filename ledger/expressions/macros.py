@@ -6,10 +6,10 @@ from typing import Any
 
 from celpy.celtypes import BoolType, ListType, MapType
 
-from workflows.flows.languages import allowance
-from workflows.flows.languages.cel.operators import binary, type_name
-from workflows.flows.languages.cel.program import MACROS, Code, Macro, Names, compiled, truth
-from workflows.flows.languages.cel.refusals import NoProgram, Unanswered
+from ledger.expressions import spending
+from ledger.expressions.operators import binary, type_name
+from ledger.expressions.program import MACROS, Code, Macro, Names, compiled, truth
+from ledger.expressions.refusals import NoProgram, Unanswered
 
 
 def _items(value: Any) -> Any:
@@ -46,7 +46,7 @@ def _macro(counts: Sequence[int], run: Callable[..., Any]) -> Macro:
 def _bound(items: Any, name: str, inner: Names) -> Any:
     """Yield each item, with the variable standing for it."""
     for item in items:
-        allowance.tick()
+        spending.tick()
         inner[name] = item
         yield item
 
@@ -54,7 +54,7 @@ def _bound(items: Any, name: str, inner: Names) -> Any:
 def _mapped(items: Any, inner: Names, *codes: Code) -> Any:
     *tests, code = codes
     found = [code(inner) for _ in items if all(truth(test(inner), "map") for test in tests)]
-    allowance.made(len(found))
+    spending.made(len(found))
     return ListType(found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, StringType
 
-from workflows.flows.languages import allowance
+from ledger.expressions import spending
 
 
 class GivenList(ListType):
@@ -16,7 +16,7 @@ class GivenList(ListType):
 
     def __iter__(self) -> Iterator[Any]:
         for item in list.__iter__(self):
-            allowance.tick()
+            spending.tick()
             yield given(item)
 
     def __getitem__(self, index: Any) -> Any:
@@ -36,7 +36,7 @@ class GivenMap(MapType):
     def __iter__(self) -> Iterator[Any]:
         keys: Iterator[Any] = dict.__iter__(self)
         for key in keys:
-            allowance.tick()
+            spending.tick()
             yield StringType(key)
 
     def __getitem__(self, key: Any) -> Any:

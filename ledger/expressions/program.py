@@ -10,11 +10,10 @@ from typing import Any
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, UintType
 from celpy.evaluation import celbytes, celstr
 
-from workflows.flows.languages import allowance
-from workflows.flows.languages.cel import operators
-from workflows.flows.languages.cel.given import given
-from workflows.flows.languages.cel.operators import NO, YES, binary, no_overload, type_name
-from workflows.flows.languages.cel.refusals import NoProgram, Unanswered
+from ledger.expressions import operators, spending
+from ledger.expressions.given import given
+from ledger.expressions.operators import NO, YES, binary, no_overload, type_name
+from ledger.expressions.refusals import NoProgram, Unanswered
 
 Names = dict[str, Any]
 Code = Callable[[Names], Any]
@@ -222,7 +221,7 @@ def _called(name: str, arguments: Sequence[Any], depth: int) -> Code:
     def run(names: Names) -> Any:
         if function is None:
             raise Unanswered(f"undeclared reference to '{name}'")
-        allowance.tick()
+        spending.tick()
         return operators.apply(name, function, *(code(names) for code in codes))
 
     return run
@@ -260,7 +259,7 @@ def _map(tree: Any, depth: int) -> Code:
             if not MapType.valid_key_type(key):
                 raise Unanswered(f"unsupported key type: {type_name(key)}")
             if key in found:
-                raise Unanswered(f"duplicate key: {key}")
+                raise Unanswered("duplicate key")
             found[key] = code(names)
         return found
 

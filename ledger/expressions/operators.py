@@ -14,8 +14,8 @@ from celpy import celtypes, evaluation
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, StringType, UintType
 from celpy.evaluation import CELEvalError
 
-from workflows.flows.languages import allowance
-from workflows.flows.languages.cel.refusals import Unanswered
+from ledger.expressions import spending
+from ledger.expressions.refusals import Unanswered
 
 YES, NO = BoolType(1), BoolType(0)
 Operate = Callable[[Any, Any], Any]
@@ -104,7 +104,7 @@ def _plus(left: Any, right: Any) -> Any:
     else:
         found = operator.add(left, right)
     if isinstance(found, str | bytes | list):
-        allowance.made(len(found))
+        spending.made(len(found))
     return StringType(found) if type(found) is str else found
 
 

@@ -1,0 +1,1 @@
+"""CEL, the Common Expression Language, compiled to closures that look at their own time."""

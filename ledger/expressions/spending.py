@@ -1,0 +1,84 @@
+"""What an expression may take while it is evaluated: asked at every item and function.
+
+The time is that of the thread, so a busy machine takes nothing from an expression.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOOK_EVERY_S = 0.005
+"""Looking at the clock of the thread is a system call; the other clock is none."""
+
+
+class TooMuch(Exception):
+    """An expression takes more than it may. It is not caught where others are passed over."""
+
+
+class Allowance:
+    """So much of the processor, and so many characters (an item for four) that it may make."""
+
+    __slots__ = ("_began_at", "_look_at", "_made", "made_max", "seconds")
+
+    def __init__(self, seconds: float, made_max: int) -> None:
+        self.seconds, self.made_max = seconds, made_max
+        self._made = 0
+        self._began_at = time.thread_time()
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
+
+    def tick(self) -> None:
+        """Spend time.
+
+        :raises TooMuch: if none is left, or what a kind of allowance says instead.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_EVERY_S
+        if time.thread_time() - self._began_at > self.seconds:
+            raise self.took_too_long()
+
+    def made(self, size: int) -> None:
+        """Charge for what was made, whether it is kept or not.
+
+        :raises TooMuch: likewise.
+        """
+        self._made += size
+        if self._made > self.made_max:
+            raise self.took_too_much()
+
+    def took_too_long(self) -> Exception:
+        return TooMuch(f"it takes more than {self.seconds * 1000:.0f} ms of processor time")
+
+    def took_too_much(self) -> Exception:
+        return TooMuch(f"it makes more than {self.made_max >> 20} Mi characters and items")
+
+
+class _Current(threading.local):
+    allowance: Allowance | None = None
+
+
+_current = _Current()
+
+
+def tick() -> None:
+    """Spend time of whatever this thread evaluates."""
+    if _current.allowance is not None:
+        _current.allowance.tick()
+
+
+def made(size: int) -> None:
+    """Charge whatever this thread evaluates for a text or a list that it has made."""
+    if _current.allowance is not None:
+        _current.allowance.made(size)
+
+
+@contextmanager
+def charged(allowance: Allowance) -> Iterator[None]:
+    """Let what is evaluated in the block take so much."""
+    before, _current.allowance = _current.allowance, allowance
+    try:
+        yield
+    finally:
+        _current.allowance = before
