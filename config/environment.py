@@ -230,4 +230,5 @@ def _default(call: ast.Call) -> str:
     value = given[0]
     if isinstance(value, ast.Constant):
         return str(value.value).lower() if isinstance(value.value, bool) else str(value.value)
-    return ast.unparse(value)
+    # What is made of another setting goes by its name.
+    return ast.unparse(value.args[0] if isinstance(value, ast.Call) and value.args else value)

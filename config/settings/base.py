@@ -243,7 +243,7 @@ API_REQUESTS_PER_MINUTE = {
     "user": env.integer("API_REQUESTS_PER_MINUTE_USER", 3000),
     "anonymous": env.integer("API_REQUESTS_PER_MINUTE_ANONYMOUS", 600),
 }
-API_BODY_BYTES_MAX = env.integer("API_BODY_BYTES_MAX", 1024 * 1024)
+API_BODY_BYTES_MAX = env.integer("API_BODY_BYTES_MAX", 1_048_576)
 PROBLEM_DOCS_URL = "/docs/errors.md"
 
 REST_FRAMEWORK = {
