@@ -1,7 +1,10 @@
 """UUIDv7 (RFC 9562 §5.7; the finer clock of §6.2, method 3): ids that sort by their making."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS_MAX = 2**48 - 1
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _NS_PER_MS = 1_000_000
@@ -22,3 +25,9 @@ def uuid7_as_integer(*, unix_ns: int, random_bits: int) -> int:
     return (
         (unix_ms << 80) | _VERSION | ((rest_ns << 12) // _NS_PER_MS << 64) | _VARIANT | random_bits
     )
+
+
+def least_id(moment: datetime, *, later: timedelta = timedelta(0)) -> UUID:
+    """Return the least id that is made at `moment`, or so much later; of 1970 for all before."""
+    since = (moment - _EPOCH) // timedelta(milliseconds=1) + later // timedelta(milliseconds=1)
+    return uuid7(unix_ns=min(max(since, 0), _MS_MAX) * _NS_PER_MS, random_bits=0)

@@ -1,10 +1,12 @@
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
 
 import pytest
 
 from events import ids
+from events.domain.ids import least_id, uuid7
 
 
 def test_event_ids_are_uuid7_and_differ() -> None:
@@ -28,3 +30,21 @@ def test_ids_of_one_millisecond_sort_by_their_making(monkeypatch: pytest.MonkeyP
     assert {each.version for each in made} == {7}
     assert {each.variant for each in made} == {RFC_4122}
     assert {each.int >> 80 for each in made} == {1_700_000_000_000}
+
+
+def test_the_least_id_of_a_moment_is_before_all_that_are_made_from_then_on() -> None:
+    moment = datetime(2026, 1, 31, 18, tzinfo=UTC)
+    at = int(moment.timestamp() * 1_000_000_000)
+    made = [uuid7(unix_ns=ns, random_bits=0) for ns in (at - 1_000_000, at, at + 3_600 * 10**9)]
+
+    assert made[0] < least_id(moment) <= made[1]
+    assert made[1] < least_id(moment, later=timedelta(hours=1)) <= made[2]
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_there_is_a_least_id_of_every_moment(year: int) -> None:
+    shifts = (timedelta(hours=-1), timedelta(0), timedelta(hours=1))
+
+    found = [least_id(datetime(year, 12, 31, tzinfo=UTC), later=later) for later in shifts]
+
+    assert found == sorted(found)

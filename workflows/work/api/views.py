@@ -1,5 +1,6 @@
 """Jobs and schedules over HTTP. One call down for each action."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from events.domain.ids import least_id
 from ledger import authority
 from ledger.bodies import valid
 from workflows.work import selectors, services
@@ -28,6 +30,8 @@ from workflows.work.api.serializers import (
 from workflows.work.domain.life import State
 from workflows.work.models import Attempt, Schedule, Work, WorkQuerySet
 
+_CLOCKS_DIFFER = timedelta(hours=1)
+
 
 class _States(filters.BaseInFilter, filters.ChoiceFilter):
     """One state or several, separated by commas."""
@@ -38,12 +42,23 @@ class JobFilters(filters.FilterSet):
     name = filters.CharFilter(field_name="kind")
     subject = filters.CharFilter(method="about")
     correlation_id = filters.CharFilter(method="about")
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = filters.IsoDateTimeFilter(method="since")
+    created_before = filters.IsoDateTimeFilter(method="until")
 
     class Meta:
         model = Work
         fields: list[str] = []
+
+    # Ids are of the time in which they were made: with them the list begins where it is asked
+    # for, and does not read all that is newer. The clocks of an application and of its database
+    # may differ.
+    def since(self, jobs: WorkQuerySet, _name: str, moment: datetime) -> WorkQuerySet:
+        """Keep the jobs that were made then or later."""
+        return jobs.filter(created_at__gte=moment, id__gte=least_id(moment, later=-_CLOCKS_DIFFER))
+
+    def until(self, jobs: WorkQuerySet, _name: str, moment: datetime) -> WorkQuerySet:
+        """Keep the jobs that were made before."""
+        return jobs.filter(created_at__lt=moment, id__lt=least_id(moment, later=_CLOCKS_DIFFER))
 
     def about(self, jobs: WorkQuerySet, name: str, said: str) -> WorkQuerySet:
         """Keep the jobs of just this subject or story."""

@@ -1,15 +1,20 @@
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.jobs import CHECK
+from events.domain.ids import least_id
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.work.conftest import Enqueue, row
 from workflows.work import runner
+from workflows.work.api.views import JobFilters
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Attempt, Schedule, Work
 
@@ -58,6 +63,59 @@ def letter(enqueue: Enqueue) -> WorkRef:
     ref = enqueue("lab.fails", {"how": "permanent"})
     runner.take([ref.id], worker="w")
     return ref
+
+
+class TestTime:
+    @pytest.fixture
+    def jobs(self, enqueue: Enqueue) -> dict[str, WorkRef]:
+        """A job of now, and one of a week ago."""
+        old, new = enqueue(), enqueue()
+        ago = timezone.now() - timedelta(days=7)
+        moved = least_id(ago, later=timedelta(seconds=1))
+        # Neither changes once it is written; the database knows no way, and needs none.
+        Work.objects.filter(id=old.id).update(id=moved, created_at=ago)
+        return {"old": replace(old, id=moved), "new": new}
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({"created_before": timedelta(days=1)}, ["old"]),
+            ({"created_after": timedelta(days=1)}, ["new"]),
+            ({"created_after": timedelta(days=8)}, ["new", "old"]),
+            ({"created_before": timedelta(days=8)}, []),
+            ({"created_after": timedelta(days=8), "created_before": timedelta(days=1)}, ["old"]),
+        ],
+    )
+    def test_narrows_the_list(
+        self,
+        operator: APIClient,
+        jobs: dict[str, WorkRef],
+        query: dict[str, timedelta],
+        expected: list[str],
+    ) -> None:
+        asked = {name: (timezone.now() - ago).isoformat() for name, ago in query.items()}
+
+        found = operator.get(JOBS, asked).json()["results"]
+
+        assert [each["id"] for each in found] == [str(jobs[name].id) for name in expected]
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+    @pytest.mark.parametrize("name", ["created_before", "created_after"])
+    def test_takes_every_moment_that_there_is(
+        self, operator: APIClient, name: str, moment: str
+    ) -> None:
+        assert operator.get(JOBS, {name: moment}).status_code == 200
+
+    def test_reads_nothing_that_is_newer(self) -> None:
+        week_ago = timezone.now() - timedelta(days=7)
+        asked = JobFilters({"created_before": week_ago.isoformat()}, queryset=Work.objects.all())
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        plan = asked.qs.order_by("-id")[:51].explain()
+
+        assert "Index Cond: (id <" in plan
 
 
 class TestCreate:
