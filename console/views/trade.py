@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
+from commerce.domain.refunds import HOLDING
 from commerce.models import Booking, Chargeback, Invoice
 from console.access import demand_somewhere, signed_in
 from console.feeds import Feed, feed
@@ -67,9 +68,7 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         "chargebacks": _if_held(
             request,
             "chargeback.read",
-            Chargeback.objects.filter(payment__invoice=found)
-            .select_related("review", "resolution")
-            .order_by("id"),
+            _chargebacks_on(found),
         ),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
         "documents": found.renditions.defer("content_sealed").order_by("id"),
@@ -111,6 +110,15 @@ def _one(rows: QuerySet[Any], request: HttpRequest, capability: str, id_: UUID) 
 
 def _if_held(request: HttpRequest, capability: str, rows: QuerySet[Any]) -> list[Model] | None:
     return list(rows) if authority.holds(request, capability) else None
+
+
+def _chargebacks_on(invoice: Invoice) -> QuerySet[Chargeback]:
+    """Return them with what of their surplus is given back, or about to be (`given_back_cents`)."""
+    holds = Q(resolution__refunds__status__in=HOLDING)
+    given_back = Sum("resolution__refunds__amount_cents", filter=holds, default=0)
+    rows = Chargeback.objects.filter(payment__invoice=invoice)
+    rows = rows.select_related("review", "resolution").annotate(given_back_cents=given_back)
+    return rows.order_by("id")
 
 
 def _feed(request: HttpRequest, streams: Sequence[Stream], label: str) -> Feed:

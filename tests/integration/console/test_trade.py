@@ -11,10 +11,12 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from commerce import example_data
+from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Chargeback, Invoice
-from commerce.services import bookings, invoices, products, slots
+from commerce.services import bookings, invoices, products, slots, surpluses
 from commerce.services.bookings import Wanted
-from events import sequencer
+from events import context, sequencer
+from events.domain.principal import SYSTEM
 from tests.integration.console.conftest import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,12 +136,21 @@ class TestInvoice:
 
     def test_shows_what_a_provider_took_back(self, visitor: Visitor) -> None:
         example_data.plant()
-        taken = Chargeback.objects.select_related("payment").get()
+        taken = Chargeback.objects.select_related("payment", "resolution").get()
         address = f"/invoices/{taken.payment.invoice_id}"
+
+        too_much = f"{taken.resolution.surplus_cents / 100:,.2f}"
 
         page = page_of(visitor("invoice.read", "payment.read", "chargeback.read"), address)
         without = page_of(visitor("invoice.read", name="eve"), address)
+        with context.acting(SYSTEM):
+            surpluses.refund_surplus(
+                chargeback_id=taken.pk, amount_cents=100, method=RefundMethod.CASH, reason="Twice"
+            )
+        again = page_of(visitor("invoice.read", "chargeback.read", name="mia"), address)
 
+        assert "too much, 1.00 EUR of it given back" in again
         assert taken.provider_ref in page
         assert "charged back</span>" in page
+        assert f'<span>won<span class="sub">{too_much} EUR too much, 0.00 EUR of it' in page
         assert taken.provider_ref not in without
