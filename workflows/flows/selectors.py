@@ -172,7 +172,10 @@ def _health(step_id: str, asking: frozenset[str]) -> Health:
     if step_id in asking:
         return Health(error=f"flow health cycle at step {step_id}")
     try:
-        plan = make_plan(engine.catalog(), step.flow_goals, {}, matches=LANGUAGES.matches)
+        # What a flow step among them needs is asked of that step.
+        plan = make_plan(
+            engine.catalog(), step.flow_goals, {}, matches=LANGUAGES.matches, with_children=False
+        )
     except DomainError as error:
         return Health(error=f"flow preview failed for {step_id}: {error}")
     return _worst([(one, _health(one, asking | {step_id})) for one in plan.steps])

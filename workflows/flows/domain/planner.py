@@ -32,6 +32,7 @@ def make_plan(
     *,
     matches: Matches,
     is_preview: bool = False,
+    with_children: bool = True,
 ) -> Plan:
     """Plan a flow. A preview also follows providers that lack something, to show what.
 
@@ -43,7 +44,7 @@ def make_plan(
         raise FlowInvalid("at least one goal step is required", pointer="/goals")
     planner = _Planner(catalog, tuple(goals), init, matches, is_preview=is_preview)
     try:
-        return planner.plan(ancestors=frozenset())
+        return planner.plan(ancestors=frozenset() if with_children else None)
     except GoalsUnknown as unknown:
         # The original names the goals of the request, also when a child's goal is missing.
         raise GoalsUnknown(tuple(goals)) from unknown
@@ -74,7 +75,8 @@ class _Planner:
         self.blocked: dict[str, tuple[str, ...]] = {}
         self.required: dict[str, None] = {}
 
-    def plan(self, ancestors: frozenset[str]) -> Plan:
+    def plan(self, ancestors: frozenset[str] | None) -> Plan:
+        """Make the plan, with those of its flow steps unless `ancestors` is None."""
         if any(goal not in self.catalog.steps for goal in self.goals):
             raise GoalsUnknown(self.goals)
         for goal in self.goals:
@@ -85,7 +87,7 @@ class _Planner:
             attributes=self._edges(),
             required=tuple(self.required),
             excluded=self._excluded(),
-            children=dict(self._children(ancestors)),
+            children={} if ancestors is None else dict(self._children(ancestors)),
         )
 
     def _satisfiable_steps(self) -> tuple[set[str], set[str]]:

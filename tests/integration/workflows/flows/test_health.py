@@ -116,6 +116,34 @@ class TestOfAFlowStep:
         assert found.status == UNKNOWN
         assert found.error.startswith("flow preview failed for nest: ")
 
+    def test_is_healthy_although_nothing_is_known_of_a_goal(self, peer: StepServer) -> None:
+        register("plain", type="sync", http={"endpoint": peer.url("/work")})
+        register("nest", type="flow", flow={"goals": ["plain"]})
+
+        assert selectors.health_of("plain") == Health(status=UNKNOWN)
+        assert selectors.health_of("nest") == Health(status=HEALTHY)
+
+    def test_is_unknown_while_a_goal_is_and_says_why(self) -> None:
+        script("goal", "{:a 1}")
+        register("nest", type="flow", flow={"goals": ["goal"]})
+        register("outer", type="flow", flow={"goals": ["nest"]})
+        services.unregister_step(step_id="goal")
+
+        assert selectors.health_of("outer") == Health(
+            status=UNKNOWN,
+            error="step nest: flow preview failed for nest: step not found: [goal]",
+        )
+        assert selectors.health_of("nobody") == Health(
+            status=UNKNOWN, error="step not found: nobody"
+        )
+
+    def test_names_a_goal_that_is_unhealthy_without_a_word(self) -> None:
+        script("goal", "{:a 1}")
+        register("nest", type="flow", flow={"goals": ["goal"]})
+        services.report_health(step_id="goal", health=Health(status=UNHEALTHY))
+
+        assert selectors.health_of("nest") == Health(status=UNHEALTHY, error="step goal unhealthy")
+
 
 class TestDispatch:
     def test_goes_on_within_a_second_of_recovery(self, peer: StepServer) -> None:
