@@ -10,12 +10,11 @@ with it. Whoever must not miss an event follows the feed, or is promoted to a wo
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter as _clock
 from typing import TypeVar, overload
 
-from django.db import transaction
-
-from events import conf
+from events import conf, wire
 from events.context import telling
 from events.domain.envelope import Envelope
 from events.domain.patterns import matches
@@ -105,11 +104,12 @@ def publish(envelope: Envelope) -> None:
     if not handlers:
         return
 
-    # A def, not functools.partial: a failing partial defeats robust=True on Django 5.2.
-    def after_commit() -> None:
-        deliver(envelope)
+    wire.after_commit(partial(deliver, envelope))
 
-    transaction.on_commit(after_commit, robust=True)
+
+def is_heard(name: str) -> bool:
+    """Say whether anybody hears of events called `name`, before their commit or after it."""
+    return bool(hooks_of(name) or _handlers_of(name))
 
 
 def deliver(envelope: Envelope) -> None:

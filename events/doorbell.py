@@ -34,6 +34,9 @@ SILENCE_SECONDS = 1.0
 def ring() -> None:
     """After the commit, tell the sequencer that there is something to sequence."""
     db = wire.connection()
+    if not db.in_atomic_block:
+        wire.after_commit(_ring_after_commit)
+        return
     for entry in db.run_on_commit:
         # Registered already, and by nobody whose savepoint may still be rolled back.
         if entry[1] is _ring_after_commit and entry[0] <= set(db.savepoint_ids):
@@ -43,7 +46,7 @@ def ring() -> None:
 
 def announce(position: int) -> None:
     """Tell the readers of the feed that it has moved to `position`."""
-    _moved.strike(_channel("moved"), str(position))
+    _moved.strike("moved", str(position))
 
 
 class Waiter:
@@ -125,7 +128,13 @@ def _channel(what: str) -> str:
 
 
 def _ring_after_commit() -> None:
-    _committed.strike(_channel("committed"), "")
+    _committed.strike("committed", "")
+
+
+def _publish(channel: bytes, text: bytes) -> bytes:
+    # As redis would write it, which takes longer than to send it.
+    parts = [b"PUBLISH", channel, text]
+    return b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 class _Bell:
@@ -141,14 +150,15 @@ class _Bell:
         self._pid = 0
         self._silent_until = 0.0
 
-    def strike(self, channel: str, text: str) -> None:
+    def strike(self, what: str, text: str) -> None:
         with self._lock:
             now = time.monotonic()
             if now < self._silent_until:
                 return
             self._silent_until = now + self._interval_seconds
             try:
-                self._connected().send_command("PUBLISH", channel, text)
+                said = _publish(_channel(what).encode(), text.encode())
+                self._connected().send_packed_command([said])
             except (RedisError, OSError):
                 self._fall_silent()
 

@@ -230,32 +230,31 @@ def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
     aggregate = run.aggregate
     identify = aggregate.identify
-    looks = catalogue.looks_at(is_typed=aggregate.is_typed)
-    drafts = []
-    for event in events:
-        name, data = aggregate.encode(event)
-        event_id = identify(event) if identify else None
-        drafts.append(
-            recorder.draft(name, data, default=Category.DOMAIN, event_id=event_id, looks=looks)
-        )
-    return drafts
+    return recorder.drafts(
+        [aggregate.encode(event) for event in events],
+        default=Category.DOMAIN,
+        ids=[identify(event) for event in events] if identify else None,
+        looks=catalogue.looks_at(is_typed=aggregate.is_typed),
+    )
 
 
 def _committed(
     run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
 ) -> Outcome[S]:
     after = _after(run, before, events, drafts)
-    envelopes = _written(run, before, after, events, drafts)
+    _write(run, before, after, events, drafts)
     if not drafts:
-        _after_commit(run.on_success)
-        return Outcome(state=before.state, sequence=before.sequence, envelopes=())
-    callbacks = _projected(run, before, after, envelopes)
-    _keep(run, before, after)
+        wire.after_commit(*run.on_success)
+        return Outcome(state=before.state, sequence=before.sequence, count=0)
+    seal = _sealing(run, drafts, head=after.sequence)
+    callbacks = _projected(run, before, after, seal)
+    wire.after_commit(_remembering(run, before, after))
     doorbell.ring()
-    for envelope in envelopes:
-        bus.publish(envelope)
-    _after_commit((*run.on_success, *callbacks))
-    return Outcome(state=after.state, sequence=after.sequence, envelopes=tuple(envelopes))
+    if any(bus.is_heard(draft.name) for draft in drafts):
+        for envelope in seal():
+            bus.publish(envelope)
+    wire.after_commit(*run.on_success, *callbacks)
+    return Outcome(state=after.state, sequence=after.sequence, count=len(drafts), seal=seal)
 
 
 def _after(
@@ -270,36 +269,55 @@ def _after(
     )
 
 
-def _written(
+def _write(
     run: _Run[S, C, E],
     before: Reached[S],
     after: Reached[S],
     events: Sequence[E],
     drafts: Sequence[Draft],
-) -> list[Envelope]:
+) -> None:
     """Append, with what the caller wants written along."""
     stream, provenance, head = run.stream, run.provenance, before.sequence
     if run.along is None:
-        return store.append(stream, drafts, provenance, expected=head) if drafts else []
+        if drafts:
+            store.append(stream, drafts, provenance, expected=head)
+        return
     decided = Decided(
         before=before.state, after=after.state, events=events, sequence=after.sequence
     )
-    return store.append_with(run.along(decided), stream, drafts, provenance, expected=head)
+    store.append_with(run.along(decided), stream, drafts, provenance, expected=head)
+
+
+def _sealing(
+    run: _Run[S, C, E], drafts: Sequence[Draft], *, head: int
+) -> Callable[[], tuple[Envelope, ...]]:
+    """Return what makes the envelopes, once, if anybody wants them."""
+    made: list[tuple[Envelope, ...]] = []
+
+    def seal() -> tuple[Envelope, ...]:
+        if not made:
+            made.append(tuple(store.sealed_at(run.stream, drafts, run.provenance, head=head)))
+        return made[0]
+
+    return seal
 
 
 def _projected(
-    run: _Run[S, C, E], before: Reached[S], after: Reached[S], envelopes: Sequence[Envelope]
+    run: _Run[S, C, E],
+    before: Reached[S],
+    after: Reached[S],
+    seal: Callable[[], tuple[Envelope, ...]],
 ) -> list[Callback]:
     if run.aggregate.project is None or not run.projects:
         return []
     projection = Projection(
-        stream=run.stream, before=before.state, after=after.state, envelopes=tuple(envelopes)
+        stream=run.stream, before=before.state, after=after.state, envelopes=seal()
     )
     run.aggregate.project(projection)
     return projection.callbacks
 
 
-def _keep(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> None:
+def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callback:
     aggregate, stream, every = run.aggregate, run.stream, run.aggregate.snapshot_every
 
     def remember() -> None:
@@ -308,20 +326,7 @@ def _keep(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> None:
             dumped = aggregate.dump(after.state)
             snapshots.save(aggregate, stream, Snapshot(after.sequence, after.event_id, dumped))
 
-    transaction.on_commit(remember, robust=True)
-
-
-def _after_commit(callbacks: Iterable[Callback]) -> None:
-    for callback in callbacks:
-        transaction.on_commit(_plain(callback), robust=True)
-
-
-def _plain(callback: Callback) -> Callable[[], None]:
-    # A def: a failing functools.partial defeats robust=True on Django 5.2.
-    def call() -> None:
-        callback()
-
-    return call
+    return remember
 
 
 def _is_conflict(error: Exception) -> bool:

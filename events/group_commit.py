@@ -106,9 +106,9 @@ class Group:
         try:
             joints = [member.joint() for member in company]
             batch = orjson.dumps([joint.record for joint in joints]).decode()
-            cursor = wire.run(company[0].sql, {"batch": batch}, binary=True)
+            rows = wire.fetch(company[0].sql, {"batch": batch})
             failpoint(WRITTEN)
-            found = {row[0]: row for row in cursor.fetchall()}
+            found = {row[0]: row for row in rows}
             for member, joint in zip(company, joints, strict=True):
                 member.rows = [found[key] for key in joint.keys if key in found]
         except Error:

@@ -96,8 +96,8 @@ def emit_many(
         return []
     if not wire.in_transaction():
         raise NoTransaction(facts[0][0])
-    drafts = [draft(name, data, default=Category.DOMAIN) for name, data in facts]
-    recorded = store.append(stream, drafts, provenance_now(source, at))
+    drafted = drafts(facts, default=Category.DOMAIN)
+    recorded = store.append(stream, drafted, provenance_now(source, at))
     doorbell.ring()
     return [_announced(envelope) for envelope in recorded]
 
@@ -117,23 +117,36 @@ def emit_now(
 
 
 def draft(
-    name: str,
-    data: dict[str, Any],
-    *,
-    default: Category,
-    event_id: str | None = None,
-    looks: bool = True,
+    name: str, data: dict[str, Any], *, default: Category, event_id: str | None = None
 ) -> Draft:
     """Check an event against the catalogue and the limits, and write it down as text.
-
-    Without `looks` its data are not held against their schema (`catalogue.looks_at`).
 
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
     """
-    text, plain = payload.written(name, data)
-    type_ = catalogue.checked(name, plain, default=default, looks=looks)
-    return Draft(event_id or new_event_id(), type_.name, type_.version, type_.category, plain, text)
+    [drafted] = drafts([(name, data)], default=default, ids=[event_id])
+    return drafted
+
+
+def drafts(
+    facts: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    default: Category,
+    ids: Sequence[str | None] | None = None,
+    looks: bool = True,
+) -> list[Draft]:
+    """Do for several events, name and data each, what `draft` does for one. Raises as it does.
+
+    Without `looks` their data are not held against their schemas (`catalogue.looks_at`).
+    """
+    drafted = []
+    own = ids or [None] * len(facts)
+    written = payload.all_written(facts)
+    for (name, _), event_id, (text, plain) in zip(facts, own, written, strict=True):
+        type_ = catalogue.checked(name, plain, default=default, looks=looks)
+        id_ = event_id or new_event_id()
+        drafted.append(Draft(id_, type_.name, type_.version, type_.category, plain, text))
+    return drafted
 
 
 def provenance_now(source: Source, at: datetime | None = None) -> Provenance:

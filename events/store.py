@@ -130,12 +130,10 @@ def append(
     """
     appending = _appending(stream, drafts, provenance, expected=expected, once=once)
     try:
-        row = wire.run(f"SELECT {appending.sql}", appending.params()).fetchone()
+        [(head,)] = wire.fetch(f"SELECT {appending.sql}", appending.params())
     except DatabaseError as error:
         raise _refusal(error, stream, expected) or error from error.__cause__
-    assert row is not None
-    head: int | None = row[0]
-    return [] if head is None else _sealed(stream, drafts, provenance, head)
+    return [] if head is None else sealed_at(stream, drafts, provenance, head=head)
 
 
 def append_with(
@@ -145,7 +143,7 @@ def append_with(
     provenance: Provenance,
     *,
     expected: int,
-) -> list[Envelope]:
+) -> None:
     """Append as `append` does, and write `companion` in the same statement.
 
     Without `drafts` only the companion is written, whatever the stream has become.
@@ -156,7 +154,7 @@ def append_with(
     if not drafts:
         sql = companion.sql.replace("{head}", "%(head)s::int")
         companion.hear(_written(companion, sql, {"head": head}, stream, expected))
-        return []
+        return
     appending = _appending(stream, drafts, provenance, expected=expected, once=False)
     sql = companion.sql.replace("{head}", appending.sql)
     with _turn(companion, appending) as together:
@@ -164,7 +162,6 @@ def append_with(
         if rows is None:
             rows = _written(companion, sql, appending.params(), stream, expected)
     companion.hear(rows)
-    return _sealed(stream, drafts, provenance, head)
 
 
 def _turn(companion: Companion, appending: "_Appending") -> AbstractContextManager[Rows | None]:
@@ -185,8 +182,7 @@ def _written(
     companion: Companion, sql: str, params: Mapping[str, object], stream: Stream, expected: int
 ) -> Rows:
     try:
-        cursor = wire.run(sql, {**params, **companion.params}, binary=True)
-        return cursor.fetchall()
+        return wire.fetch(sql, {**params, **companion.params})
     except DatabaseError as error:
         refusal = _refusal(error, stream, expected) or companion.refusal(*_diagnosis(error))
         raise refusal or error from error.__cause__
@@ -308,7 +304,8 @@ class _Appending:
                 "name": draft.name,
                 "version": draft.version,
                 "category": draft.category,
-                "data": data,
+                # As it is: json_to_recordset gives the text of an object to the byte.
+                "data": data and orjson.Fragment(data),
                 "payload": payload,
             }
             for nth, (draft, data, payload) in enumerate(
@@ -340,9 +337,10 @@ def _appending(
     return _Appending(common, drafts, *payloads.split(drafts))
 
 
-def _sealed(
-    stream: Stream, drafts: Sequence[Draft], provenance: Provenance, head: int
+def sealed_at(
+    stream: Stream, drafts: Sequence[Draft], provenance: Provenance, *, head: int
 ) -> list[Envelope]:
+    """Return the envelopes of `drafts`, the last of which has sequence `head`."""
     first = head - len(drafts) + 1
     return [
         sealed(draft, provenance, stream=stream, sequence=first + index)

@@ -4,20 +4,35 @@ Prepared, bound by the server, in the transaction of Django's own connection, an
 its query log like any other statement: `assertNumQueries` counts them.
 """
 
+import logging
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import count
 from typing import Any, Final, LiteralString
+from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import errors, generators
+from psycopg.adapt import Transformer
+from psycopg.pq import ExecStatus, Format
+
+logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
-Params = Sequence[object] | Mapping[str, object]
+Named = Mapping[str, object]
+Params = Sequence[object] | Named
 Statement = tuple[LiteralString, Params]
 
 PREPARE_THRESHOLD: Final = 5
 """What psycopg has by itself; Django turns it off for old poolers, and never prepares anyway."""
+
+_Raw = psycopg.Connection[Row]
 
 
 def connection() -> BaseDatabaseWrapper:
@@ -31,23 +46,43 @@ def in_transaction() -> bool:
     return any(not getattr(block, "_from_testcase", False) for block in blocks)
 
 
-def run(
-    sql: LiteralString,
-    params: Params = (),
-    *,
-    binary: bool = False,
-) -> psycopg.Cursor[Row]:
+def after_commit(*calls: Callable[[], object]) -> None:
+    """Make each of `calls` once the transaction has committed; now, if there is none.
+
+    What one raises is logged, and harms nobody.
+    """
+    if not calls:
+        return
+    db = connection()
+    for call in calls:
+        if db.in_atomic_block:
+            db.on_commit(_robust(call), robust=True)
+        else:
+            _call(call)
+
+
+def _robust(call: Callable[[], object]) -> Callable[[], None]:
+    # A def: a failing functools.partial defeats robust=True on Django 5.2.
+    def robust() -> None:
+        _call(call)
+
+    return robust
+
+
+def _call(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception:
+        logger.exception("What follows a commit failed.")
+
+
+def run(sql: LiteralString, params: Params = (), *, binary: bool = False) -> psycopg.Cursor[Row]:
     """Run one statement, and return the cursor with its rows.
 
     :raises django.db.Error: in the flavour that fits, its cause being psycopg's.
     """
     db = connection()
-    db.ensure_connection()
-    if db.needs_rollback:
-        db.validate_no_broken_transaction()
-    raw: psycopg.Connection[Row] = db.connection
-    if raw.prepare_threshold is None:
-        raw.prepare_threshold = PREPARE_THRESHOLD
+    raw = _opened(db)
     started = time.monotonic()
     with db.wrap_database_errors:
         cursor = psycopg.Cursor(raw)
@@ -56,8 +91,132 @@ def run(
     return cursor
 
 
+def fetch(sql: LiteralString, params: Named) -> list[Row]:
+    """Run one statement that is always the same, and return its rows. Raises as `run` does.
+
+    Half of what `run` takes: no cursor is made, and values go as text of a type that the
+    statement tells. They are texts, integers, booleans, times, UUIDs, lists of them, and None.
+    """
+    db = connection()
+    raw = _opened(db)
+    if not raw.autocommit:
+        # A cursor sends the BEGIN, and knows which statements were forgotten meanwhile.
+        return run(sql, params, binary=True).fetchall()
+    started = time.monotonic()
+    with db.wrap_database_errors:
+        rows = _fetched(raw, sql, params)
+    note(db, sql, started)
+    return rows
+
+
+def _opened(db: BaseDatabaseWrapper) -> _Raw:
+    if db.connection is None:
+        db.ensure_connection()
+    if db.needs_rollback:
+        db.validate_no_broken_transaction()
+    raw: _Raw = db.connection
+    if raw.prepare_threshold is None:
+        raw.prepare_threshold = PREPARE_THRESHOLD
+    return raw
+
+
 def note(db: BaseDatabaseWrapper, sql: LiteralString, started: float) -> None:
     """Show a statement that began at `started` (time.monotonic) in the query log."""
     if db.queries_logged:
         duration = f"{time.monotonic() - started:.3f}"
         db.queries_log.append({"sql": sql, "time": duration})
+
+
+_prepared: WeakKeyDictionary[_Raw, dict[str, tuple[bytes, tuple[str, ...]]]] = WeakKeyDictionary()
+"""By connection and statement: its name there, and those of its parameters in order."""
+
+
+def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
+    with raw.lock:
+        try:
+            result = _executed(raw, sql, params)
+        except errors.InvalidSqlStatementName:
+            # After a rollback or a DROP psycopg lets the server forget all statements.
+            _prepared.pop(raw, None)
+            result = _executed(raw, sql, params)
+    transformer = Transformer(raw)
+    transformer.set_pgresult(result)
+    return transformer.load_rows(0, result.ntuples, tuple)
+
+
+def _executed(raw: _Raw, sql: str, params: Named) -> Any:
+    known = _prepared.get(raw)
+    if known is None or sql not in known:
+        known = _prepare(raw, sql)
+    name, names = known[sql]
+    values = [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
+    raw.pgconn.send_query_prepared(name, values, result_format=Format.BINARY)
+    return _answer(raw)
+
+
+def _prepare(raw: _Raw, sql: str) -> dict[str, tuple[bytes, tuple[str, ...]]]:
+    known = _prepared.setdefault(raw, {})
+    numbered, names = _numbered(sql)
+    name = b"daybook_%d" % next(_numbers)
+    raw.pgconn.send_prepare(name, numbered)
+    _answer(raw)
+    known[sql] = name, names
+    return known
+
+
+def _answer(raw: _Raw) -> Any:
+    # Not libpq's own waiting: a signal must be able to interrupt whoever waits for a lock.
+    [result] = raw.wait(generators.execute(raw.pgconn))
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise errors.error_from_result(result, encoding=raw.info.encoding)
+    return result
+
+
+_numbers = count()
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
+
+
+@lru_cache(maxsize=1_024)
+def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement with `$1` for its first parameter, and the names of all in order."""
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"${numbers.setdefault(name, len(numbers) + 1)}" if name else "%"
+
+    return _PLACEHOLDER.sub(number, sql).encode(), tuple(numbers)
+
+
+def _array(values: Sequence[Any]) -> bytes:
+    texts = [_WRITTEN[type(value)](value) for value in values]
+    quoted = [
+        b"NULL" if text is None else b'"%s"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        for text in texts
+    ]
+    return b"{%s}" % b",".join(quoted)
+
+
+class _Writers(dict[type, Callable[[Any], bytes | None]]):
+    """What writes a value of a type as PostgreSQL reads it; a type is written as its base is."""
+
+    def __missing__(self, type_: type) -> Callable[[Any], bytes | None]:
+        known = [base for base in type_.__mro__ if base in self]
+        if not known:
+            raise TypeError(f"fetch() does not write {type_.__name__}: use run()")
+        self[type_] = self[known[0]]
+        return self[type_]
+
+
+_WRITTEN = _Writers(
+    {
+        str: str.encode,
+        int: lambda value: b"%d" % value,
+        bool: lambda value: b"t" if value else b"f",
+        type(None): lambda _value: None,
+        UUID: lambda value: str(value).encode(),
+        datetime: lambda value: value.isoformat().encode(),
+        list: _array,
+    }
+)

@@ -99,8 +99,17 @@ class Aggregate(Generic[S, C, E]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[S]):
-    """What came of a command: the state after it and what was recorded, perhaps nothing."""
+    """What came of a command: the state after it and how many events were recorded.
+
+    `seal` makes their envelopes, for who asks: few do.
+    """
 
     state: S
     sequence: int
-    envelopes: tuple[Envelope, ...]
+    count: int
+    seal: Callable[[], tuple[Envelope, ...]] = tuple
+
+    @property
+    def envelopes(self) -> tuple[Envelope, ...]:
+        """The events that were recorded."""
+        return self.seal()

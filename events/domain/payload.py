@@ -5,6 +5,7 @@ stored. Reading it back gives the announced data: tuples and enums become plain 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -61,6 +62,30 @@ def written(name: str, data: Any) -> tuple[str, dict[str, Any]]:
     return text.decode(), plain
 
 
+def all_written(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what `written` returns of each name and data, after one look at all of them."""
+    return _all_at_once(facts) or [written(name, data) for name, data in facts]
+
+
+def _all_at_once(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Do for several what `_written_at_once` does for one; nothing if one is not plain."""
+    given = [data for _, data in facts]
+    try:
+        texts = [orjson.dumps(data, option=orjson.OPT_STRICT_INTEGER) for data in given]
+    except TypeError:
+        return []
+    joined = b"[%s]" % b",".join(texts)
+    if len(joined) > BYTES_MAX or b"\\u0000" in joined:
+        return []
+    for text, data in zip(texts, given, strict=True):
+        if type(data) is not dict or _is_deep(text, data):
+            return []
+    plain = orjson.loads(joined)
+    if plain != given:
+        return []
+    return [(text.decode(), data) for text, data in zip(texts, plain, strict=True)]
+
+
 def _written_at_once(data: dict[Any, Any]) -> tuple[bytes | None, Any]:
     """Return the text and what it says, if it is plain that it may be stored.
 
@@ -71,11 +96,15 @@ def _written_at_once(data: dict[Any, Any]) -> tuple[bytes | None, Any]:
         text = orjson.dumps(data, option=orjson.OPT_STRICT_INTEGER)
     except TypeError:
         return None, None
-    may_be_deep = text.count(b"{") + text.count(b"[") > DEPTH_MAX
-    if b"\\u0000" in text or (may_be_deep and _depth(data) > DEPTH_MAX):
+    if b"\\u0000" in text or _is_deep(text, data):
         return None, None
     plain = orjson.loads(text)
     return (text, plain) if plain == data else (None, None)
+
+
+def _is_deep(text: bytes, data: dict[Any, Any]) -> bool:
+    # Few brackets are no deep nest.
+    return text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(data) > DEPTH_MAX
 
 
 def _depth(value: Any) -> int:

@@ -287,8 +287,8 @@ def _change_catalog(
     """Record a definition; its health starts anew if it is a new one."""
     step = command.step
     changed = executor.execute_in_transaction(CATALOG, CATALOG_STREAM, command, at=command.at)
-    check_version(expected_version, changed.state.revisions[step.id] - len(changed.envelopes))
-    if not changed.envelopes:
+    check_version(expected_version, changed.state.revisions[step.id] - changed.count)
+    if not changed.count:
         proof.changes_nothing()
         return
     status = HealthStatus.HEALTHY if step.type == StepType.SCRIPT else HealthStatus.UNKNOWN
@@ -310,8 +310,8 @@ def _commanded(
         beginning.found(flow_id)
         outcome = engine.handle_in_transaction(flow_id, command)
         # Compared under the stream's lock; a refusal takes everything back.
-        check_version(expected_version, outcome.sequence - len(outcome.envelopes))
-        if not outcome.envelopes:
+        check_version(expected_version, outcome.sequence - outcome.count)
+        if not outcome.count:
             proof.changes_nothing()
         proof.says(says)
     return outcome.state

@@ -11,10 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
-from django.db import transaction
 from orjson import Fragment
 
-from events import context
+from events import context, wire
 from events.group_commit import Joint
 from events.ids import new_id
 from events.store import Companion
@@ -201,4 +200,4 @@ def _after_commit(completed: Claim | None, taker: Taken | None, following: Claim
             completed.watch.settled = True
             completed.watch.following = following
 
-    transaction.on_commit(settle, robust=True)
+    wire.after_commit(settle)

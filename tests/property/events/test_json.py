@@ -1,12 +1,14 @@
 """Data, canonical form and compiled schemas: over any JSON."""
 
 import json
+import re
 from contextlib import suppress
 from typing import Any
 from unittest import mock
 
 import jsonschema
 import orjson
+import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,6 +109,19 @@ def outcome(data: dict[str, Any], *, at_once: bool) -> str:
             return text_of("tea.made", data)
         except EventDataNotJson as refusal:
             return str(refusal)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=2), strange_values, max_size=3), max_size=3))
+def test_several_are_written_as_each_alone(several: list[dict[str, Any]]) -> None:
+    facts = [("tea.made", data) for data in several]
+
+    try:
+        alone = [payload.written(name, data) for name, data in facts]
+    except EventDataNotJson as refusal:
+        with pytest.raises(EventDataNotJson, match=f"^{re.escape(str(refusal))}$"):
+            payload.all_written(facts)
+    else:
+        assert payload.all_written(facts) == alone
 
 
 @given(values, values)
