@@ -258,8 +258,9 @@ def _end_reversal(
         # It has happened; what is left is to note it, and nobody is asked for leave.
         proof.weighs(reported_by_provider=True)
         refund = _locked_refund(refund_id)
+        about = Q(invoices__payments__refunds=refund_id)
         refund = (
-            _fail(refund, refusal, proof=proof)
+            _fail(refund, discretion.without_people(about, refusal), proof=proof)
             if refusal
             else _settle(refund, reference, proof=proof)
         )

@@ -89,6 +89,7 @@ class Payments(Peer):
 
     `/control` also takes {"settle": id or reference, "amount_cents": …} and
     {"settle_after_s": s}: whoever is asked from then on pays by itself; null switches it off.
+    {"refuse_refunds": text} gives nothing back any more, and says so in these words.
     {"charge_back": id or reference, "amount_cents": …, "reason": …} lets a bank take money back,
     which is told to whoever listens; {"tell_again": id of the chargeback} tells it once more, and
     {"review": id of the chargeback} tells that the bank looks at it again, and
@@ -109,6 +110,7 @@ class Payments(Peer):
         self._payments: dict[str, Payment] = {}
         self._settle_after_s = self._settle_after_default
         self._told: list[dict[str, Any]] = []
+        self._refusal = ""
 
     def handle(self, call: Call) -> Answer:
         match call.method, call.path:
@@ -124,6 +126,7 @@ class Payments(Peer):
                 return NOT_FOUND
 
     def control(self, body: dict[str, Any]) -> None:
+        self._refusal = str(body.get("refuse_refunds", self._refusal))
         if "settle_after_s" in body:
             self._settle_after_s = body["settle_after_s"]
         for payment in self._payments.values():
@@ -157,6 +160,8 @@ class Payments(Peer):
         return payment
 
     def _refund(self, payment: Payment, amount_cents: int) -> Answer:
+        if self._refusal:
+            return Answer(422, {"error": self._refusal})
         refunded = sum(refund["amount_cents"] for refund in payment.refunds)
         if amount_cents <= 0 or refunded + amount_cents > payment.paid_cents:
             return Answer(409, {"error": "more than was paid"})

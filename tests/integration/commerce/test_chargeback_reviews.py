@@ -15,7 +15,14 @@ from events.domain.principal import SYSTEM, Principal
 from ledger.approving.gate import ApprovalRequired
 from ledger.models import Entry
 from ledger.services.approval_policies import lay_down
-from tests.integration.commerce.acting import names_in, race, status_of, work_off, work_off_all
+from tests.integration.commerce.acting import (
+    CLERK,
+    names_in,
+    race,
+    status_of,
+    work_off,
+    work_off_all,
+)
 from tests.integration.commerce.api.conftest import Keyed, keyed  # noqa: F401 - a fixture.
 from tests.integration.commerce.api.notifying import tell
 from tests.integration.commerce.charging_back import (
@@ -148,6 +155,9 @@ def test_what_a_program_notes_by_itself_takes_leave_and_what_a_provider_tells_do
         )
     assert asked.value.approval.policy_name == "finance-chargeback-resolution-approval"
     assert status(chargeback) == "open"
+    with context.acting(CLERK):
+        chargeback_reviews.review_chargeback(chargeback_id=chargeback.pk, reason="Sent evidence.")
+    assert status(chargeback) == "under_review"
 
     end("won")
     work_off_all()

@@ -17,6 +17,7 @@ from commerce.services import invoices, payments, refunds
 from commerce.services.holding import CreditNoteOfAnotherInvoice, PaymentNotRefundable
 from commerce.services.refunds import ProviderEndsIt
 from events import selectors
+from ledger.models import Entry
 from tests.integration.commerce.acting import names_in, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
 from workflows.work.models import Work
@@ -73,6 +74,21 @@ class TestReversal:
         assert "refused with 404" in refund.failure_reason
         assert status_of(work_of(refund).pk) == "done"
         assert ask(captured, cents=24_000).status == "pending"
+
+    def test_says_of_a_refusal_that_names_somebody_only_that_it_does(
+        self, captured: Payment, peers: Peers
+    ) -> None:
+        peers.tell(peers.payment, refuse_refunds="no account of Ada Lovelace")
+        refund = ask(captured, REVERSAL)
+        work_off()
+
+        refund.refresh_from_db()
+        assert (refund.status, refund.failure_reason) == ("failed", "[names somebody]")
+        told = selectors.stream_events(("refund", str(refund.pk)))
+        assert told[-1].data["failureReason"] == "[names somebody]"
+        # All of it stands beside the entry, where it can be taken away.
+        entry = Entry.objects.get(action_name="refund.fail")
+        assert "no account of Ada Lovelace" in entry.reason
 
     def test_holds_the_amount_as_long_as_the_provider_is_silent(
         self, captured: Payment, peers: Peers
