@@ -198,12 +198,15 @@ class _Clauses:
 
     def names(self, patterns: Sequence[str]) -> None:
         known = [checked(pattern) for pattern in patterns]
-        if known and "*" not in known:
-            self.add(
-                "(e.name = ANY (%s::text[]) OR e.name ^@ ANY (%s::text[]))",
-                [name for name in known if not name.endswith(".*")],
-                [name[:-1] for name in known if name.endswith(".*")],
-            )
+        if not known or "*" in known:
+            return
+        exact = [name for name in known if not name.endswith(".*")]
+        prefixes = [name[:-1] for name in known if name.endswith(".*")]
+        if prefixes:
+            self.add("(e.name = ANY (%s::text[]) OR e.name ^@ ANY (%s::text[]))", exact, prefixes)
+        else:
+            # Index events_by_name, which knows no prefixes.
+            self.add("e.name = ANY (%s::text[])", exact)
 
     def times(self, since: datetime | None, until: datetime | None) -> None:
         if since is not None:

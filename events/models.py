@@ -1,5 +1,6 @@
 """Tables of the log. Rows are written once; only `Unsequenced` and `Snapshot` ever shrink."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -56,7 +57,18 @@ class StoredEvent(models.Model):
             ),
             models.UniqueConstraint(fields=["event_id"], name="events_one_event_per_id"),
         ]
-        indexes = [models.Index(fields=["correlation_id"], name="events_by_correlation")]
+        indexes = [
+            models.Index(fields=["correlation_id"], name="events_by_correlation"),
+            # Says in which pages there is no event of a name, in a tenth of a promille of their
+            # size. The last pages are in it when they are full: an append does not write to it.
+            BrinIndex(
+                fields=["name"],
+                opclasses=["text_bloom_ops"],
+                pages_per_range=32,
+                autosummarize=True,
+                name="events_by_name",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream}@{self.sequence} {self.name}"

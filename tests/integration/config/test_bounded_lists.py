@@ -55,6 +55,12 @@ def test_flows_are_found_by_a_goal() -> None:
     assert "Bitmap Index Scan on flows_by_goal" in plan
 
 
+def test_events_are_found_by_their_name() -> None:
+    plan = plan_of(StoredEvent.objects.filter(name="invoice.settled"))
+
+    assert "Bitmap Index Scan on events_by_name" in plan
+
+
 def test_deliveries_are_found_by_their_event() -> None:
     plan = plan_of(Delivery.objects.of_event("x"))
 
