@@ -1,22 +1,48 @@
 """Who a principal is to people: the name of the user who acts, or stands behind it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.contrib.auth.models import User
 
 from events.domain.principal import Principal, PrincipalKind
 from ledger import principals
+from ledger.models import Agent, ApiKey
 
 
 def names_of(written: Iterable[str]) -> dict[str, str]:
     """Return what to call each of these principals; itself if no person stands behind it."""
-    humans = {one: principals.human_of(Principal.parse(one)) for one in set(written)}
+    acting = {one: Principal.parse(one) for one in set(written)}
+    humans = {one: principals.human_of(principal) for one, principal in acting.items()}
     users = User.objects.in_bulk([human for human in humans.values() if human and human.isdigit()])
-    return {one: _name(one, users.get(int(human or 0))) for one, human in humans.items()}
+    programs = _programs(acting.values())
+    return {
+        one: _name(one, programs.get(acting[one]), users.get(int(human or 0)))
+        for one, human in humans.items()
+    }
 
 
-def _name(written: str, user: User | None) -> str:
+def _programs(acting: Collection[Principal]) -> dict[Principal, str]:
+    """Return what people have called those that are keys or agents."""
+    keys = [one for one in acting if one.kind is PrincipalKind.API_KEY]
+    agents = [one for one in acting if one.kind is PrincipalKind.AGENT]
+    of_keys = dict(
+        ApiKey.objects.filter(prefix__in={one.id for one in keys}).values_list("prefix", "name")
+    )
+    of_agents = {
+        str(pk): name
+        for pk, name in Agent.objects.filter(pk__in={one.id for one in agents}).values_list(
+            "pk", "name"
+        )
+    }
+    return {
+        **{one: f"key “{of_keys[one.id]}”" for one in keys if one.id in of_keys},
+        **{one: f"agent “{of_agents[one.id]}”" for one in agents if one.id in of_agents},
+    }
+
+
+def _name(written: str, program: str | None, user: User | None) -> str:
     if user is None:
-        return written
-    is_user = Principal.parse(written).kind is PrincipalKind.USER
-    return user.get_username() if is_user else f"{written} of {user.get_username()}"
+        return program or written
+    if Principal.parse(written).kind is PrincipalKind.USER:
+        return user.get_username()
+    return f"{program or written} of {user.get_username()}"

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from console import people
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, discretion, selectors, step_up
@@ -40,11 +41,13 @@ def inbox(request: HttpRequest) -> HttpResponse:
     holder = authority.holder_of(request)
     waiting = list(selectors.approvals_to_decide(holder)[: ROWS + 1])
     latest = selectors.approvals_visible_to(holder).order_by("-requested_at", "-id")
-    context = {
+    context: dict[str, Any] = {
         "waiting": waiting[:ROWS],
         "more_wait": len(waiting) > ROWS,
-        "latest": latest[:ROWS],
+        "latest": list(latest[:ROWS]),
     }
+    shown = [*context["waiting"], *context["latest"]]
+    context["names"] = people.names_of(row.requested_by for row in shown)
     return render(request, "console/approvals/list.html", context)
 
 
@@ -94,13 +97,12 @@ def _page(
 ) -> HttpResponse:
     holder = authority.holder_of(request)
     may_decide = selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
+    votes = list(row.votes.select_related("entry__remark").order_by("created_at"))
     context: dict[str, Any] = {
         "approval": row,
         "form": form,
-        "votes": [
-            (vote, discretion.shown(vote.comment, request))
-            for vote in row.votes.select_related("entry__remark").order_by("created_at")
-        ],
+        "votes": [(vote, discretion.shown(vote.comment, request)) for vote in votes],
+        "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
         "reason": discretion.shown(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),

@@ -52,6 +52,7 @@ class TestInbox:
 
         assert f"/approvals/{approval.pk}" in page
         assert 'data-badge="approval">1<' in page
+        assert ">asker<" in page
 
     def test_says_that_more_waits_than_it_shows(
         self, approval: Approval, asker: User, manager: User, monkeypatch: pytest.MonkeyPatch
@@ -71,6 +72,15 @@ class TestInbox:
 
         assert "Nothing waits for your decision." in page
         assert 'data-badge="approval" hidden>0<' in page
+
+
+class TestOneRequest:
+    def test_says_who_asks_for_what_until_when(self, approval: Approval, manager: User) -> None:
+        page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
+
+        assert "<dt>Asked by</dt><dd>asker<" in page
+        assert "<dt>Open until</dt>" in page
+        assert "1 other person has to agree" in page
 
 
 class TestBadges:
