@@ -8,7 +8,7 @@ from celpy.celtypes import BoolType, ListType, MapType
 
 from ledger.expressions import spending
 from ledger.expressions.operators import binary, type_name
-from ledger.expressions.program import MACROS, Code, Macro, Names, compiled, truth
+from ledger.expressions.program import MACROS, Code, Macro, Names, compiled, decided, truth
 from ledger.expressions.refusals import NoProgram, Unanswered
 
 
@@ -66,16 +66,7 @@ def _quantified(*, decides: bool, name: str) -> Callable[..., Any]:
     """`exists` and `all`: an item that decides does so, whatever fails for the others."""
 
     def run(items: Any, inner: Names, test: Code) -> Any:
-        failure: Unanswered | None = None
-        for _ in items:
-            try:
-                if truth(test(inner), name) is decides:
-                    return BoolType(decides)
-            except Unanswered as unanswered:
-                failure = failure or unanswered
-        if failure is not None:
-            raise failure
-        return BoolType(not decides)
+        return decided((test for _ in items), inner, name, decides=decides)
 
     return run
 

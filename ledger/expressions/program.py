@@ -4,7 +4,7 @@ The library's evaluator walks ten levels of grammar for each name that it meets,
 watched at every call. This one has a closure for what there is: some hundred times faster.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, UintType
@@ -119,21 +119,26 @@ def _logic(name: str, *, decides: bool) -> Callable[[Any, int], Code]:
     def form(tree: Any, depth: int) -> Code:
         codes = [compiled(operand, depth) for operand in _chain(tree)]
 
-        def run(names: Names) -> Any:
-            failure: Unanswered | None = None
-            for code in codes:
-                try:
-                    if truth(code(names), name) is decides:
-                        return BoolType(decides)
-                except Unanswered as unanswered:
-                    failure = failure or unanswered
-            if failure is not None:
-                raise failure
-            return BoolType(not decides)
-
-        return run
+        return lambda names: decided(codes, names, name, decides=decides)
 
     return form
+
+
+def decided(codes: Iterable[Code], names: Names, name: str, *, decides: bool) -> BoolType:
+    """Return what several conditions say together, of which one that `decides` is enough.
+
+    :raises Unanswered: if none decides, and one has no answer.
+    """
+    failure: Unanswered | None = None
+    for code in codes:
+        try:
+            if truth(code(names), name) is decides:
+                return BoolType(decides)
+        except Unanswered as unanswered:
+            failure = failure or unanswered
+    if failure is not None:
+        raise failure
+    return BoolType(not decides)
 
 
 def _binary(tree: Any, depth: int) -> Code:
