@@ -24,7 +24,8 @@ def words(text: str) -> st.SearchStrategy[str]:
 PIECES = {
     "ale": words(
         '( ) [ ] { } \' ` , ,@ #{ a x 1 -1 1e300 1/0 "s" :k let* lambda map range str reduce eq '
-        "define read generate emit import gensym try raise (range) (a) (lambda (x) (x x))"
+        "define read generate emit import gensym try raise (range) (a) (lambda (x) (x x)) delay "
+        "force lazy-seq eval recover declare cons is-a #b["
     ),
     "lua": words(
         "return x a = ( ) { } , 1 -1 1e308 0/0 'a' '\\0' while true do end for i=1,1e9 function "
@@ -101,6 +102,11 @@ HOSTILE = [
         ),
         "made more than 32 Mi",
     ),
+    ("ale", "(force! ((lambda-rec f () (delay (f)))))", "took more than 100 ms"),
+    ("ale", "(length ((lambda-rec f () (lazy-seq (cons 1 (f))))))", "took more than 100 ms"),
+    ("ale", "(let-rec [p (delay (force p))] (force p))", "nested too deep"),
+    ("ale", "(eval ((lambda-rec f (n) (if (= n 0) 1 (list 'eval (f (dec n))))) 70))", "too deep"),
+    ("ale", "(recover (thunk ((lambda-rec f () (f)))) (lambda (e) (raise e)))", "nested too deep"),
     ("cel", "l.all(i, l.all(j, l.all(k, i >= 0)))", "took more than 100 ms of processor time"),
     ("cel", "x" + " + x" * 2_000, "script too long"),
     ("jpath", "$" + "..[*,*,*]" * 6 + ".nothing", "took more than 100 ms of processor time"),
