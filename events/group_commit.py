@@ -7,8 +7,8 @@ alone with its failure.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,21 @@ class _Member:
     rows: Rows | None = None
 
 
+class _Turn(AbstractContextManager[Rows | None]):
+    """A class: each step of a flow enters one, and a generator takes three times as long."""
+
+    def __init__(self, group: "Group", member: _Member) -> None:
+        self._group = group
+        self._member = member
+
+    def __enter__(self) -> Rows | None:
+        self._group.begin(self._member)
+        return self._member.rows
+
+    def __exit__(self, *_how: object) -> None:
+        self._group.end(self._member)
+
+
 class Group:
     """The threads that write. One per process."""
 
@@ -58,22 +73,30 @@ class Group:
         self._is_writing = False
         self._waiting: list[_Member] = []
 
-    @contextmanager
-    def turn(self, stream: str, sql: str, joint: Callable[[], Joint]) -> Iterator[Rows | None]:
-        """Wait for this thread's turn. Yields its rows if it was written together with others,
+    def turn(
+        self, stream: str, sql: str, joint: Callable[[], Joint]
+    ) -> AbstractContextManager[Rows | None]:
+        """Wait for this thread's turn. Gives its rows if it was written together with others,
         and None if it is to write by itself within the block.
 
         `joint` is asked only if there are others.
         """
-        member = _Member(stream, joint, sql)
+        return _Turn(self, _Member(stream, joint, sql))
+
+    def begin(self, member: _Member) -> None:
+        """Wait until `member` is written, or is to write; then write for its company too."""
         self._come(member)
-        try:
-            if member.is_writer:
+        if member.is_writer:
+            try:
                 self._write_for(self._company(member))
-            yield member.rows
-        finally:
-            if member.is_writer:
-                self._pass_on()
+            except BaseException:
+                self.end(member)
+                raise
+
+    def end(self, member: _Member) -> None:
+        """Let the next one write, if `member` did."""
+        if member.is_writer:
+            self._pass_on()
 
     def _come(self, member: _Member) -> None:
         with self._lock:

@@ -22,6 +22,8 @@ _BODY = "SELECT body FROM events_payload WHERE hash = %s"
 def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
     """Return the texts to store inline and the hashes of the others, which are put aside."""
     inline, hashes = set_aside([draft.text for draft in drafts])
+    if not any(hashes):
+        return inline, hashes
     for draft, digest in zip(drafts, hashes, strict=True):
         if digest and (size := len(draft.text.encode())) > WARN_BYTES:
             facts = {"event_id": draft.event_id, "event": draft.name, "bytes": size}
@@ -36,6 +38,8 @@ def set_aside(texts: Sequence[str | None]) -> tuple[list[str | None], list[str |
     """
     inline: list[str | None] = list(texts)
     hashes: list[str | None] = [None] * len(texts)
+    if not _is_large("".join(text for text in texts if text)):
+        return inline, hashes
     large: dict[str, str] = {}
     for index, text in enumerate(texts):
         if text is None or not _is_large(text):

@@ -6,6 +6,7 @@ its query log like any other statement: `assertNumQueries` counts them.
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +14,6 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, Final, LiteralString
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connections
@@ -35,9 +35,19 @@ PREPARE_THRESHOLD: Final = 5
 _Raw = psycopg.Connection[Row]
 
 
+class _Mine(threading.local):
+    """The connection of each thread: Django finds it in three steps, ten times per statement."""
+
+    def __init__(self) -> None:
+        self.db: BaseDatabaseWrapper = connections["default"]
+
+
+_mine = _Mine()
+
+
 def connection() -> BaseDatabaseWrapper:
     """Return this thread's connection, without the detour through the proxy."""
-    return connections["default"]
+    return _mine.db
 
 
 def in_transaction() -> bool:
@@ -127,41 +137,47 @@ def note(db: BaseDatabaseWrapper, sql: LiteralString, started: float) -> None:
         db.queries_log.append({"sql": sql, "time": duration})
 
 
-_prepared: WeakKeyDictionary[_Raw, dict[str, tuple[bytes, tuple[str, ...]]]] = WeakKeyDictionary()
-"""By connection and statement: its name there, and those of its parameters in order."""
+class _Books:
+    """What is known of a connection: by statement its name there, and those of its parameters."""
+
+    def __init__(self, raw: _Raw) -> None:
+        self.transformer = Transformer(raw)
+        self.prepared: dict[str, tuple[bytes, tuple[str, ...]]] = {}
 
 
 def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
     with raw.lock:
+        books = raw.__dict__.get(_BOOKS) or raw.__dict__.setdefault(_BOOKS, _Books(raw))
         try:
-            result = _executed(raw, sql, params)
+            result = _executed(raw, books, sql, params)
         except errors.InvalidSqlStatementName:
             # After a rollback or a DROP psycopg lets the server forget all statements.
-            _prepared.pop(raw, None)
-            result = _executed(raw, sql, params)
-    transformer = Transformer(raw)
-    transformer.set_pgresult(result)
-    return transformer.load_rows(0, result.ntuples, tuple)
+            books.prepared.clear()
+            result = _executed(raw, books, sql, params)
+        books.transformer.set_pgresult(result)
+        rows: list[Row] = books.transformer.load_rows(0, result.ntuples, tuple)
+    return rows
 
 
-def _executed(raw: _Raw, sql: str, params: Named) -> Any:
-    known = _prepared.get(raw)
-    if known is None or sql not in known:
-        known = _prepare(raw, sql)
-    name, names = known[sql]
+_BOOKS = "daybook_books"
+"""Kept on the connection itself: they go when it goes."""
+
+
+def _executed(raw: _Raw, books: _Books, sql: str, params: Named) -> Any:
+    if sql not in books.prepared:
+        _prepare(raw, books, sql)
+    name, names = books.prepared[sql]
     values = [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
     raw.pgconn.send_query_prepared(name, values, result_format=Format.BINARY)
     return _answer(raw)
 
 
-def _prepare(raw: _Raw, sql: str) -> dict[str, tuple[bytes, tuple[str, ...]]]:
-    known = _prepared.setdefault(raw, {})
+def _prepare(raw: _Raw, books: _Books, sql: str) -> None:
     numbered, names = _numbered(sql)
     name = b"daybook_%d" % next(_numbers)
     raw.pgconn.send_prepare(name, numbered)
     _answer(raw)
-    known[sql] = name, names
-    return known
+    books.prepared[sql] = name, names
 
 
 def _answer(raw: _Raw) -> Any:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import connection
 
@@ -34,14 +34,45 @@ class AttemptTimedOut(Exception):
         super().__init__("The attempt took longer than its kind may.")
 
 
-@contextmanager
-def keeping(claims: Sequence[Claim]) -> Iterator[None]:
+def keeping(claims: Sequence[Claim]) -> AbstractContextManager[None]:
     """Keep the leases of `claims` alive within the block."""
-    _heart.hold(claims)
+    return _Keeping(claims)
+
+
+class _Keeping(AbstractContextManager[None]):
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._claims = claims
+
+    def __enter__(self) -> None:
+        _heart.hold(self._claims)
+
+    def __exit__(self, *_why: object) -> None:
+        _heart.release(self._claims)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let `limited` interrupt what runs within the block: only the main thread can be.
+
+    Once for many attempts: to have a signal handled costs more than to set the clock.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, was = signal.signal(signal.SIGALRM, _ring), _thread.is_interruptible
+    _thread.is_interruptible = True
     try:
         yield
     finally:
-        _heart.release(claims)
+        _thread.is_interruptible = was
+        signal.signal(signal.SIGALRM, before)
+
+
+class _Thread(threading.local):
+    is_interruptible = False
+
+
+_thread = _Thread()
 
 
 def limited(
@@ -49,8 +80,8 @@ def limited(
 ) -> AbstractContextManager[None]:
     """Raise AttemptTimedOut within the block after `seconds`.
 
-    Only the main thread can be interrupted. Elsewhere, and when the handler does not let
-    itself be interrupted, `give_up(claim)` is called from another thread, once.
+    What is not `interruptible`, and a handler that does not let itself be interrupted, is
+    given up: `give_up(claim)` is called from another thread, once.
     """
     return _Limit(claim, seconds, give_up)
 
@@ -62,21 +93,18 @@ class _Limit(AbstractContextManager[None]):
         self._claim = claim
         self._seconds = seconds
         self._give_up = give_up
-        self._is_main = threading.current_thread() is threading.main_thread()
-        self._before: Any = None
+        self._interrupts = _thread.is_interruptible
 
     def __enter__(self) -> None:
-        grace_s = GRACE_S if self._is_main else 0
+        grace_s = GRACE_S if self._interrupts else 0
         _heart.limit(self._claim, self._seconds + grace_s, self._give_up)
-        if self._is_main:
-            self._before = signal.signal(signal.SIGALRM, _ring)
+        if self._interrupts:
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
 
     def __exit__(self, *_why: object) -> None:
         try:
-            if self._is_main:
+            if self._interrupts:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, self._before)
         finally:
             _heart.lift(self._claim)
 

@@ -88,7 +88,7 @@ def run(claims: Sequence[Claim]) -> int:
     failpoint(CLAIMED)
     finished: list[Finished] = []
     followers = 0
-    with heart.keeping(claims):
+    with heart.interruptible(), heart.keeping(claims):
         for claim in claims:
             kind = registry.get(claim.kind)
             claim.watch.goes_on = not kind.light and conf.current().go_on_max > 1
