@@ -121,8 +121,11 @@ class Decision(StepDecisions):
             if execution.status != StepStatus.ACTIVE or not waiting:
                 return
             if not self.world.is_healthy(step):
-                self._defer(step)
-                return
+                # What is taken from memory needs no worker.
+                waiting = [item for item in waiting if self.recall(step, item) is not None]
+                if not waiting:
+                    self._defer(step)
+                    return
             for item in waiting:
                 if step.type == StepType.SCRIPT and self.inline_left <= 0:
                     return  # The rest goes on in a transaction of its own.

@@ -75,7 +75,7 @@ class StepDecisions:
                 # The predicate of one item is false: it is done, and gave nothing.
                 self.succeed_item(step, item.token, None)
             return
-        remembered = self.world.remembered(step, inputs) if step.memoizable else None
+        remembered = self.recall(step, item)
         if remembered is not None:
             self.succeed_item(step, item.token, remembered)
             return
@@ -88,6 +88,13 @@ class StepDecisions:
         )
         if step.type == StepType.SCRIPT:
             self._run_in_place(step, item)
+
+    def recall(self, step: Step, item: WorkItem) -> Mapping[str, Any] | None:
+        """Return what a memoizable step once gave for the inputs of an item."""
+        if not step.memoizable:
+            return None
+        inputs = work_items.item_inputs(self.flow.executions[step.id], item)
+        return self.world.remembered(step, inputs)
 
     def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
         assert step.predicate is not None

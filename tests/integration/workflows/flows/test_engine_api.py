@@ -314,6 +314,35 @@ class TestWebhook:
 
         assert flow("book").error == "step print failed: no ink"
 
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            ({"title": "Gone", "status": 410}, "Gone"),
+            ({"type": "about:blank", "status": 422}, "Unprocessable"),
+        ],
+    )
+    def test_takes_of_a_problem_what_it_says_first(
+        self, peer: StepServer, body: dict[str, Any], reason: str
+    ) -> None:
+        kind = "Application/Problem+JSON; charset=utf-8"
+
+        assert ask("POST", self.waiting(peer), body, kind=kind) == (200, None)
+        assert flow("book").error.startswith(f"step print failed: {reason}")
+
+    @pytest.mark.parametrize("body", [" ", "[1]", "{", "7", "null", '{"other":1}'])
+    def test_refuses_a_problem_that_is_none(self, peer: StepServer, body: str) -> None:
+        address = self.waiting(peer)
+
+        assert ask("POST", address, body, kind="application/problem+json") == (
+            400,
+            {"error": "Invalid problem JSON", "status": 400},
+        )
+        assert ask("POST", address, {"page": 1}) == (200, None)
+
+    def test_takes_null_for_no_outputs(self, peer: StepServer) -> None:
+        assert ask("POST", self.waiting(peer), "null") == (200, None)
+        assert flow("book").executions["print"].outputs == {}
+
     @pytest.mark.parametrize("body", ["", "[1]", "{", "7"])
     def test_refuses_what_is_no_object(self, peer: StepServer, body: str) -> None:
         assert ask("POST", self.waiting(peer), body) == (

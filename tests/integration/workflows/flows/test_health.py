@@ -8,7 +8,7 @@ from pytest_django import Settings
 from events import selectors as log
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import health, selectors, services
+from workflows.flows import engine, health, selectors, services
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.step_json import step_from_json
@@ -80,6 +80,29 @@ class TestChecking:
         assert flow("f").status == FlowStatus.FAILED
         assert selectors.health_of("divide").status == HEALTHY
         assert health.check_all() == 0
+
+    def test_begins_anew_with_another_definition_and_not_with_an_equal_one(
+        self, peer: StepServer
+    ) -> None:
+        http(peer)
+        health.check_all()
+        http(peer)
+        assert changes() == [("fetch", "unknown"), ("fetch", "healthy")]
+
+        moved = {"endpoint": peer.url("/moved"), "health_check": peer.url("/health")}
+        document = {"id": "fetch", "name": "fetch", "type": "sync", "http": moved}
+        services.update_step(step=step_from_json(document))
+
+        assert changes()[2:] == [("fetch", "unknown")]
+
+    def test_is_remembered_of_a_step_that_is_gone(self, peer: StepServer) -> None:
+        http(peer)
+        health.check_all()
+
+        services.unregister_step(step_id="fetch")
+
+        assert engine.cluster().merged("fetch").status == HEALTHY
+        assert len(changes()) == 2
 
     def test_is_what_the_scheduled_work_does(self, peer: StepServer) -> None:
         http(peer)

@@ -105,6 +105,16 @@ class TestDispatch:
         assert "work_started" not in bench.names()
         assert bench.execution("work").outputs == {"a": "as before"}
 
+    def test_takes_from_memory_although_no_worker_is_healthy(self) -> None:
+        bench = FlowBench(step("work", memoizable=True, attributes={"a": OUTPUT}))
+        bench.remembered = lambda _step, _inputs: {"a": "as before"}
+        bench.is_healthy = lambda _step: False
+
+        bench.start("work")
+
+        assert bench.flow.is_over
+        assert bench.execution("work").outputs == {"a": "as before"}
+
 
 class TestOptionalInputs:
     def deadline_bench(self, deadline_ms: int) -> FlowBench:
