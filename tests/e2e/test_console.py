@@ -31,8 +31,12 @@ PAGES = [
     "/events",
     "/jobs",
     "/ledger/seals",
+    "/ledger/policies",
+    "/approvals",
+    "/document-accesses",
     "/flows",
     "/flows/steps",
+    "/flows/starts",
     "/bookings",
     "/invoices",
     "/doctor",
@@ -301,6 +305,21 @@ class TestFrame:
             tab.page.keyboard.press("g")
             tab.page.keyboard.press("j")
             tab.page.wait_for_url(re.compile("/jobs$"))
+
+    def test_closes_an_action_with_escape_and_goes_on_from_its_button(self, browse: Browse) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/ledger/seals")
+            action = tab.page.locator("details.action")
+            action.locator("summary").focus()
+            tab.page.keyboard.press("Enter")
+            tab.page.keyboard.press("Tab")
+            expect(action.get_by_role("textbox")).to_be_focused()
+
+            tab.page.keyboard.press("Escape")
+
+            expect(action).not_to_have_attribute("open", "")
+            expect(action.locator("summary")).to_be_focused()
 
     @pytest.mark.parametrize(
         ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]

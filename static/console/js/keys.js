@@ -4,7 +4,8 @@
 import { isTyping } from "./times.js";
 
 const PLACES = {
-  h: "/", e: "/events", j: "/jobs", f: "/flows", s: "/flows/steps", b: "/bookings", i: "/invoices", d: "/doctor",
+  h: "/", e: "/events", j: "/jobs", f: "/flows", s: "/flows/steps", a: "/approvals", b: "/bookings", i: "/invoices",
+  d: "/doctor",
 };
 const GO_WITHIN_MS = 1200;
 
