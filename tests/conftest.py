@@ -9,9 +9,13 @@ from hypothesis import HealthCheck, settings
 from events import bus, states
 from tests import fork_server
 
-# The same cases in every run, however busy the machine is; a soak draws new ones.
+# The same cases in every run, however busy the machine is; a soak draws new ones, and more.
 settings.register_profile(
-    "normal", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "normal",
+    derandomize=True,
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -44,10 +44,12 @@ def test_a_user_has_the_permissions_that_django_says(granted: Callable[[User], N
     assert bool(expected) is (granted is not not_at_all)
 
 
+@pytest.mark.parametrize("is_superuser", [False, True])
 def test_all_permissions_of_a_user_are_one_statement(
     django_assert_num_queries: DjangoAssertNumQueries,
+    is_superuser: bool,  # noqa: FBT001 (a column of the table)
 ) -> None:
-    user = User.objects.create_user("alice")
+    user = User.objects.create_user("alice", is_superuser=is_superuser)
     through_two_groups(user)
     user = User.objects.get(pk=user.pk)
 

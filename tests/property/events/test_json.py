@@ -173,7 +173,7 @@ def is_json_schema(schema: Any) -> bool:
     return True
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), odd_values, min_size=1, max_size=3))
 def test_nothing_is_compiled_that_is_no_json_schema(schema: dict[str, Any]) -> None:
     with suppress(NotCompilable):
@@ -181,7 +181,7 @@ def test_nothing_is_compiled_that_is_no_json_schema(schema: dict[str, Any]) -> N
         assert is_json_schema(schema)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(schemas(), near_values)
 def test_a_compiled_schema_says_what_jsonschema_says(schema: Any, value: Any) -> None:
     expected = jsonschema.Draft202012Validator(schema).is_valid(value)

@@ -24,7 +24,7 @@ THEIRS = Signer(Ed25519PrivateKey.from_private_bytes(b"3" * 32))
 BATCHES = (3, 1, 5, 2)
 SIZE = sum(BATCHES)
 
-calm = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+calm = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def body(position: int) -> bytes:
