@@ -44,7 +44,7 @@ def pytest_load_initial_conftests() -> Iterator[None]:
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage what stays to the end: all modules, all collected tests."""
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+    gc.set_threshold(200_000, 20, 100)
 
 
 def pytest_unconfigure() -> None:
