@@ -1,6 +1,7 @@
 """What `manage.py` does with its arguments. Nothing is imported before it is installed."""
 
 import os
+import signal
 import sys
 
 from config import bootstrap
@@ -75,6 +76,8 @@ def _run(command: str, argv: list[str]) -> int:
 def _pytest(arguments: list[str]) -> int:
     import pytest
 
+    # Whoever runs in the background is told to ignore it, and so would be what the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.pop("DJANGO_SETTINGS_MODULE")  # The tests have settings of their own.
     # Containers like to say this. The tests start a hundred processes, and each would compile
     # the whole product anew, which takes as long as to start.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import httpx2
 import psycopg
 
 from config import control
-from config.embedded.process import die_with_parent
+from config.embedded.process import dying_with_us
 from config.embedded.state import Instance, State
 from config.launch import CARELESS
 
@@ -76,8 +76,7 @@ class Stack:
                 stderr=log,
                 env=without_servers(environment or {}),
                 start_new_session=True,
-                # One system call: safe also where this process has threads.
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509
+                preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 (see there)
             )
         stack = cls(process, state)
         stack._wait_until_ready()
@@ -178,15 +177,6 @@ class Stack:
                 self.process.wait()
                 raise StackFailed(self.log("up"))
             time.sleep(0.02)
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """Return what makes a child stop, as by Ctrl-C, when this process is no more."""
-
-    def ask() -> None:
-        die_with_parent(signal.SIGTERM, parent=parent)
-
-    return ask
 
 
 @contextmanager

@@ -123,6 +123,17 @@ def die_with_parent(death_signal: signal.Signals, *, parent: int | None = None) 
         os._exit(1)  # The parent died before we asked.
 
 
+def dying_with_us(death_signal: signal.Signals) -> Callable[[], None]:
+    """Return a `preexec_fn` for `subprocess`: the program gets the signal when we are no more."""
+    parent = os.getpid()
+
+    def ask() -> None:
+        # A system call or two: safe also where this process has threads.
+        die_with_parent(death_signal, parent=parent)
+
+    return ask
+
+
 def take_forks_along() -> None:
     """Let everything that this process forks die with it, from the first moment.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config.embedded.process import dying_with_us
 from config.stack import Stack
 from tests.chaos.load import Integrator, eventually, settled
 
@@ -70,7 +71,12 @@ def rabbit(tmp_path: Path) -> Iterator[Rabbit]:
     }
     with (tmp_path / "rabbit.log").open("wb") as log:
         process = subprocess.Popen(
-            [PROGRAM], env=environment, stdout=log, stderr=log, start_new_session=True
+            [PROGRAM],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 (see there)
         )
     running = Rabbit(port=port, process=process)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+PATIENCE_S = 60
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -20,12 +21,15 @@ def urls(tmp_path: Path) -> Iterator[dict[str, str]]:
     with subprocess.Popen(
         [*command, "--ready-file", str(ready), "--settle-after", "0"], stdout=subprocess.PIPE
     ) as process:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        assert json.loads(ready.read_text()) == said
-        yield said
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            assert json.loads(ready.read_text()) == said
+            yield said
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()  # Nobody would end it who waits for its end.
 
 
 def test_say_where_they_are_and_answer_there(urls: dict[str, str]) -> None:
