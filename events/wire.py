@@ -97,6 +97,8 @@ def run(sql: LiteralString, params: Params = (), *, binary: bool = False) -> psy
     with db.wrap_database_errors:
         cursor = psycopg.Cursor(raw)
         cursor.execute(sql, params, prepare=True, binary=binary)
+    # Django would ask once more per request whether the connection is alive: it has answered.
+    db.health_check_done = True  # type: ignore[attr-defined]
     note(db, sql, started)
     return cursor
 

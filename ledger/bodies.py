@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
+from django.db.models import Model
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+
+_M = TypeVar("_M", bound=Model)
 
 
 def valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
@@ -28,6 +32,20 @@ def not_known(name: str, known: Iterable[str], *, what: str) -> ErrorDetail:
     else:
         says = f"There is no such {what} here, nor any other."
     return ErrorDetail(says, code="unknown")
+
+
+class Shown(serializers.ModelSerializer[_M]):
+    """What everybody sees of a row. Its fields need to know of no request, and are made once."""
+
+    @property
+    def fields(self) -> Any:
+        return _fields_of(type(self))
+
+
+@cache
+def _fields_of(shape: type[Shown[Any]]) -> Any:
+    # Of an instance that shows nothing: fields keep the one that they were made for.
+    return serializers.ModelSerializer.fields.__get__(shape(), shape)
 
 
 class _Telling(serializers.Serializer[Any]):

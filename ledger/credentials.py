@@ -14,6 +14,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from events import wire
 from events.domain.errors import Unauthenticated
+from ledger import grants
 from ledger.delegations import Chain
 from ledger.domain import api_key as written
 from ledger.domain.api_key import SECRET_BYTES, WrittenKey
@@ -94,20 +95,25 @@ def _live_key(prefix: str) -> ApiKey | None:
     if row is None:
         return None
     key = ApiKey.from_db(DEFAULT_DB_ALIAS, of_key, row[: len(of_key)])
-    key.owner = User.from_db(DEFAULT_DB_ALIAS, of_owner, row[len(of_key) :])
+    *owner, granted = row[len(of_key) :]
+    key.owner = User.from_db(DEFAULT_DB_ALIAS, of_owner, owner)
+    grants.remember(key.owner, granted)
     return key
 
 
 @cache
 def _live_keys() -> tuple[LiteralString, list[str], list[str]]:
-    """Return the query that finds a live key by its prefix, with its owner, and its columns.
+    """Return the query that finds a live key by its prefix, with its owner and all that they may
+    do, and the columns of the two.
 
     Every request asks it: the ORM takes longer to write it down than PostgreSQL to answer.
     """
     query = ApiKey.objects.live().select_related("owner").filter(prefix="").query
     sql, params = query.sql_with_params()
     assert params == ("",), "whether a key is live is said without parameters"
-    return sql, _columns(ApiKey), _columns(User)
+    granted = grants.granted_to("k.owner_id")
+    with_grants = f"SELECT k.*, ARRAY({granted}) FROM ({sql}) k"  # noqa: S608 - all our own.
+    return with_grants, _columns(ApiKey), _columns(User)
 
 
 def _columns(model: type[Model]) -> list[str]:

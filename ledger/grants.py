@@ -1,9 +1,10 @@
 """Give every declared capability its Django permission, and find whom it is granted to."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final, LiteralString
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 
 from events import wire
@@ -12,14 +13,14 @@ from ledger.models import Capability
 
 _NAME_CHARS_MAX = 255
 
-_GRANTED = """
+_GRANTED: Final[LiteralString] = """
 SELECT c.app_label || '.' || p.codename
   FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
  WHERE p.id IN (
-   SELECT permission_id FROM auth_user_user_permissions WHERE user_id = %(user)s
+   SELECT permission_id FROM auth_user_user_permissions WHERE user_id = {user}
    UNION ALL
    SELECT g.permission_id FROM auth_user_groups m
-     JOIN auth_group_permissions g ON g.group_id = m.group_id WHERE m.user_id = %(user)s
+     JOIN auth_group_permissions g ON g.group_id = m.group_id WHERE m.user_id = {user}
  )
 """
 
@@ -27,6 +28,17 @@ _EVERY = """
 SELECT c.app_label || '.' || p.codename
   FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
 """
+
+
+def granted_to(user: LiteralString) -> LiteralString:
+    """Return the query for all permissions of a user, who is a parameter or a column of SQL."""
+    return _GRANTED.replace("{user}", user)
+
+
+def remember(user: User, permissions: Iterable[str]) -> None:
+    """Have `user` hold what was found together with them, so that it is not asked for again."""
+    if not user.is_superuser:
+        user._perm_cache = set(permissions)  # type: ignore[attr-defined]  # noqa: SLF001 - where Django keeps it.
 
 
 class GrantsBackend(ModelBackend):
@@ -39,10 +51,13 @@ class GrantsBackend(ModelBackend):
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         is_asked_now = obj is None and not hasattr(user_obj, "_perm_cache")
         if is_asked_now and user_obj.is_active and not user_obj.is_anonymous:
-            statement = _EVERY if user_obj.is_superuser else _GRANTED
+            statement = _EVERY if user_obj.is_superuser else _OF_USER
             rows = wire.run(statement, {"user": user_obj.pk}).fetchall()
             user_obj._perm_cache = {permission for (permission,) in rows}  # noqa: SLF001 - where Django keeps it.
         return super().get_all_permissions(user_obj, obj)
+
+
+_OF_USER: Final = granted_to("%(user)s")
 
 
 def provision(*, using: str = "default", **_signal: Any) -> None:

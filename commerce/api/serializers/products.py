@@ -21,7 +21,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.models.constraints import choices
-from ledger.bodies import Body
+from ledger.bodies import Body, Shown
 
 DAYS_MAX = 3_650
 TAGS_MAX = 50
@@ -62,7 +62,7 @@ class ProductIn(Body):
     cancellation_policy_id = ReferenceField(CancellationPolicy, allow_null=True, default=None)
 
 
-class ProductOut(serializers.ModelSerializer[Product]):
+class ProductOut(Shown[Product]):
     tags = serializers.ListField(child=serializers.CharField(), read_only=True)
     cancellation_policy_id = serializers.UUIDField(read_only=True, allow_null=True)
 
@@ -100,7 +100,7 @@ class CapacityIn(Body):
     capacity = QuantityField(allow_null=True, help_text="Null: it takes any number.")
 
 
-class SlotOut(serializers.ModelSerializer[Slot]):
+class SlotOut(Shown[Slot]):
     product_id = serializers.UUIDField(read_only=True)
 
     class Meta:

@@ -1,6 +1,8 @@
 from typing import Any
 from uuid import uuid4
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from commerce.models import Product, Slot
@@ -28,6 +30,25 @@ class TestProducts:
         assert (created.name, created.data) == ("product.created", {"id": id_})
         assert created.event_id == f"evt_product_created_{id_}_1"
         assert created.principal.kind == "api_key"
+
+    def test_costs_one_statement_for_each_thing_that_is_said(self, keyed: Keyed) -> None:
+        clerk = keyed("product.create")
+        clerk.post("/api/v1/products", NEW)  # Who has just been seen is not noted down again.
+
+        with CaptureQueriesContext(connection) as queries:
+            assert clerk.post("/api/v1/products", NEW).status_code == 201
+
+        told = [query["sql"].split("\n")[0] for query in queries]
+        written = [sql for sql in told if "SELECT k.*" not in sql]
+        assert len(told) - len(written) == 1  # The key, its owner, and all that they may do.
+        assert [sql.split()[0] for sql in written] == [
+            "BEGIN",
+            "INSERT",  # the row
+            "SELECT",  # events_append_one
+            "SELECT",  # who listens
+            "WITH",  # the entry
+            "COMMIT",
+        ]
 
     def test_does_a_repeated_request_once(self, admin: APIClient) -> None:
         key = str(uuid4())
