@@ -63,6 +63,8 @@ class ProductIn(Body):
 
 
 class ProductOut(Shown[Product]):
+    """What is for sale."""
+
     tags = serializers.ListField(child=serializers.CharField(), read_only=True)
     cancellation_policy_id = serializers.UUIDField(read_only=True, allow_null=True)
 
@@ -101,6 +103,8 @@ class CapacityIn(Body):
 
 
 class SlotOut(Shown[Slot]):
+    """A departure, and the seats that are left on it."""
+
     product_id = serializers.UUIDField(read_only=True)
 
     class Meta:
