@@ -52,11 +52,6 @@ def load(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Snapshot | None:
     return Snapshot(row[0], row[1], orjson.loads(row[2])) if row else None
 
 
-def drop(stream: Stream) -> None:
-    """Forget the snapshot of `stream`."""
-    wire.run("DELETE FROM events_snapshot WHERE stream = %s", [key_of(stream)])
-
-
 @lru_cache(maxsize=256)
 def code_of(aggregate: Aggregate[Any, Any, Any]) -> str:
     """Return the tag of the code that makes states of `aggregate`."""

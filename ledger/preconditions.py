@@ -3,8 +3,6 @@
 import re
 from typing import Any, Final
 
-from django.http.response import HttpResponseBase
-
 from events.domain.errors import PreconditionFailed, PreconditionRequired
 
 _STRONG_VERSION: Final = re.compile(r'"([0-9]{1,18})"')
@@ -31,12 +29,6 @@ class IfMatchRequired(PreconditionRequired):
 def etag(version: int) -> str:
     """Return the strong entity tag of a version."""
     return f'"{version}"'
-
-
-def tagged(response: HttpResponseBase, version: int) -> HttpResponseBase:
-    """Put the version's ETag on a response."""
-    response["ETag"] = etag(version)
-    return response
 
 
 def expected_version(request: Any, *, required: bool = True) -> int | None:

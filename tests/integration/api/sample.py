@@ -126,7 +126,7 @@ class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
     def retrieve(self, request: Request, pk: int) -> Response:
         gadget = self.get_object()
         response = Response(GadgetOut(gadget).data)
-        preconditions.tagged(response, len(gadget.name))
+        response["ETag"] = preconditions.etag(len(gadget.name))
         return response
 
     @action(detail=False, methods=["post"])
@@ -138,7 +138,7 @@ class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
         gadget = self.get_object()
         preconditions.check_version(preconditions.expected_version(request), len(gadget.name))
         response = Response(GadgetOut(gadget).data)
-        preconditions.tagged(response, len(gadget.name))
+        response["ETag"] = preconditions.etag(len(gadget.name))
         return response
 
     @action(detail=False, methods=["get"], filter_backends=[])

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from events import bus, executor, invariants, recorder, selectors, snapshots, states, store, wire
+from events import bus, executor, invariants, recorder, selectors, states, store, wire
 from events.domain.aggregate import Projection
 from events.domain.envelope import Category, Envelope, Source
 from events.executor import StreamBusy, execute, execute_in_transaction
@@ -303,7 +303,7 @@ class TestSnapshots:
 
     def test_may_be_dropped_at_any_time(self) -> None:
         execute(TALLY, STREAM, Add(number=1, times=5))
-        snapshots.drop(STREAM)
+        Snapshot.objects.all().delete()
         states.forget_all()
 
         assert execute(TALLY, STREAM, Add(number=1)).state.total == 6
