@@ -106,6 +106,8 @@ def _follow_alone() -> None:
 
 def somebody_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
+        # Within a transaction the view stays as it was first seen.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE wait_event_type = 'Lock' AND datname = current_database()"
