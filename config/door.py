@@ -7,7 +7,7 @@ import sys
 from config import bootstrap
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
-from config.embedded.state import State, StateBusy
+from config.embedded.state import State, StateBusy, StateUnusable
 
 BEFORE_DJANGO = """\
 Before Django's own commands come those of Daybook:
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
         bootstrap.compile_once(python)
         bootstrap.enter(python, argv)
         return _run(command, argv)
-    except (bootstrap.CannotInstall, ServersUnavailable, StateBusy) as error:
+    except (bootstrap.CannotInstall, ServersUnavailable, StateBusy, StateUnusable) as error:
         return attach.complain(error)
 
 

@@ -36,6 +36,15 @@ class StateBusy(Exception):
         )
 
 
+class StateUnusable(Exception):
+    """The folder cannot be made, or is none."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"{folder} cannot hold the state of Daybook: {error.strerror}. Use another --state."
+        )
+
+
 class State:
     """One folder, private to its user."""
 
@@ -49,11 +58,17 @@ class State:
         return cls(Path(folder or os.environ.get("DAYBOOK_STATE") or default))
 
     def prepare(self) -> None:
-        """Make the folder."""
+        """Make the folder.
+
+        :raises StateUnusable: if it cannot be made.
+        """
         # Root's PostgreSQL is `nobody`, who must get through to the data, and only to that.
         mode = 0o711 if os.geteuid() == 0 else 0o700
-        self.folder.mkdir(mode=mode, parents=True, exist_ok=True)
-        self.logs.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateUnusable(self.folder, error) from error
 
     @property
     def logs(self) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded.state import Instance, State, StateBusy
+from config.embedded.state import Instance, State, StateBusy, StateUnusable
 
 
 @pytest.fixture
@@ -26,6 +26,14 @@ class TestChosen:
         monkeypatch.delenv("DAYBOOK_STATE", raising=False)
 
         assert State.chosen().folder == Path(__file__).parents[4] / ".daybook"
+
+
+class TestPrepare:
+    def test_says_what_stands_in_the_way(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+
+        with pytest.raises(StateUnusable, match="cannot hold the state of Daybook: Not a direct"):
+            State(tmp_path / "file" / "state").prepare()
 
 
 class TestSecrets:
