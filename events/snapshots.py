@@ -7,16 +7,18 @@ the aggregate's functions are written, so a changed `evolve` never meets an old 
 import hashlib
 import inspect
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
 
-from events import wire
+from events import store, wire
 from events.domain.aggregate import Aggregate
 from events.domain.canonical import JSON
 from events.domain.envelope import Stream
 from events.domain.streams import key_of
+from events.store import Recorded
 
 S = TypeVar("S")
 
@@ -29,6 +31,17 @@ SET sequence = excluded.sequence, event_id = excluded.event_id, code = excluded.
 WHERE events_snapshot.sequence < excluded.sequence OR events_snapshot.code <> excluded.code
 """
 _LOAD = "SELECT sequence, event_id, state FROM events_snapshot WHERE stream = %s AND code = %s"
+# Index events_one_event_per_sequence. The state, which may be long, stands in the first row only.
+_LOAD_WITH_TAIL = """
+SELECT s.sequence, s.event_id, CASE WHEN t.sequence = s.sequence THEN s.state END, t.*
+  FROM events_snapshot s CROSS JOIN LATERAL (
+    SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body), e.emitted_at
+      FROM events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id
+     WHERE e.stream = s.stream AND e.sequence >= s.sequence
+     ORDER BY e.sequence LIMIT %(limit)s::int
+  ) t
+ WHERE s.stream = %(stream)s AND s.code = %(code)s ORDER BY t.sequence
+"""
 
 
 class Snapshot(NamedTuple):
@@ -50,6 +63,28 @@ def load(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Snapshot | None:
     """Return the snapshot of `stream` by today's code, None when there is none."""
     row = wire.run(_LOAD, [key_of(stream), code_of(aggregate)]).fetchone()
     return Snapshot(row[0], row[1], orjson.loads(row[2])) if row else None
+
+
+def load_with_tail(
+    aggregate: Aggregate[S, Any, Any], stream: Stream
+) -> tuple[Snapshot, Iterator[Recorded]] | None:
+    """Return what `load` does, and the events after it, in one round trip.
+
+    None also if the snapshot is of another past than the stream.
+    """
+    asked = {"stream": key_of(stream), "code": code_of(aggregate), "limit": store.CHUNK_EVENTS}
+    rows = wire.fetch(_LOAD_WITH_TAIL, asked)
+    if not rows or rows[0][:2] != rows[0][3:5]:
+        return None
+    sequence, event_id, state = rows[0][:3]
+    return Snapshot(sequence, event_id, orjson.loads(state)), _tail(stream, rows)
+
+
+def _tail(stream: Stream, rows: list[wire.Row]) -> Iterator[Recorded]:
+    for _, _, _, *recorded in rows[1:]:
+        yield cast("Recorded", recorded)
+    if len(rows) == store.CHUNK_EVENTS:
+        yield from store.history(stream, since=rows[-1][3] + 1)
 
 
 @lru_cache(maxsize=256)

@@ -78,8 +78,11 @@ def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = F
     When `queued`, hold the lock of the stream from then on.
     """
     known = _cache.get(aggregate, stream)
-    base = known or _from_snapshot(aggregate, stream)
-    reached = base and _followed(aggregate, stream, base, queued=queued)
+    if known is None and not queued:
+        reached = _from_snapshot(aggregate, stream)
+    else:
+        base = known or _snapshotted(aggregate, stream)
+        reached = base and _followed(aggregate, stream, base, queued=queued)
     if reached is None:
         # Nothing known, or what is known is of another past: the database was restored.
         reached = replayed(aggregate, store.history(stream, queued=queued), stream)
@@ -149,6 +152,14 @@ def replayed(
 
 
 def _from_snapshot(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+    found = snapshots.load_with_tail(aggregate, stream)
+    if found is None:
+        return None
+    snapshot, tail = found
+    return replayed(aggregate, tail, stream, base=_reached(aggregate, snapshot))
+
+
+def _snapshotted(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
     snapshot = snapshots.load(aggregate, stream)
     return snapshot and _reached(aggregate, snapshot)
 
