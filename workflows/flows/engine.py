@@ -236,7 +236,7 @@ def _along(
         ]
         # Whoever asked, it is the flow that does what follows.
         with acting(flow_id):
-            work = handover.companion(completes, wanted, taken=taken)
+            work = handover.companion(completes, wanted, taken=taken, joint_with=_LISTED_MANY)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
         if of_approvals:
@@ -247,12 +247,11 @@ def _along(
             *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
         ]
         if not beside:
-            return replace(work, joint_sql=f"{_LISTED_MANY} {work.joint_sql}")
+            return work
         return replace(
             work,
             sql=f"WITH {', '.join(beside)} {work.sql}",
             params={**work.params, **(row or {}), "ended": ended},
-            joint_sql=f"{_LISTED_MANY} {work.joint_sql}",
             joint=None if ended or row is None else _joint(work, row),
         )
 

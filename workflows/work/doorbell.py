@@ -7,6 +7,7 @@ half a second; when it does not answer, this process stays silent for a while.
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -88,9 +89,16 @@ def _send(queue: str, bells: Sequence[Sequence[UUID]]) -> None:
 
 
 def _connection() -> Connection:
+    return _connection_to(current_app.conf.broker_write_url)
+
+
+@lru_cache(maxsize=4)
+def _connection_to(url: str) -> Connection:
     # A name for the pool, not a socket: the pool opens and keeps the sockets. It is not
     # Celery's own pool, because consumers must be able to wait longer than half a second.
+    # Made once: it took a quarter of a bell.
     return current_app.connection_for_write(
+        url,
         connect_timeout=_PATIENCE_S,
         transport_options={
             "max_retries": 1,

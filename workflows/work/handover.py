@@ -8,6 +8,7 @@ completed the one before: no message and no claim lie between two steps.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import orjson
@@ -56,26 +57,31 @@ class Taken:
 
 
 def companion(
-    completed: Claim | None, wanted: Sequence[Wanted], *, taken: Taken | None = None
+    completed: Claim | None,
+    wanted: Sequence[Wanted],
+    *,
+    taken: Taken | None = None,
+    joint_with: LiteralString = "",
 ) -> Companion:
     """Return what completes `completed` and lists `wanted`, the first of it taken if possible.
 
-    The inputs need no validation: they are of the caller's own kinds. The statement fails as
+    The inputs need no validation: they are of the caller's own kinds. `joint_with` goes before
+    the statement that writes for several. The statement fails as
     `queue.complete` does: ClaimLost, or CancelRequested, and then nothing is written.
     """
     taker = taken or (
         Taken(completed.worker) if completed is not None and completed.watch.goes_on else None
     )
-    first = next((one.id for one in wanted if one.due_at is None), None) if taker else None
+    first = next((one for one in wanted if one.due_at is None), None) if taker else None
     who = context.current()
     principal, story, cause = str(who.principal), who.correlation_id, who.causation_id
 
     def hear(rows: list[Row]) -> None:
-        new = {id_: (claimed_at, lease_until) for id_, _, claimed_at, lease_until in rows}
         following = None
-        if taker and first in new:
-            [one] = [each for each in wanted if each.id == first]
-            following = _claim(one, taker.worker, *new[first], principal, story, cause)
+        if taker is not None and first is not None:
+            for id_, _, since, until in rows:
+                if id_ == first.id:
+                    following = _claim(first, taker.worker, since, until, principal, story, cause)
         _ring(wanted, [id_ for id_, status, _, _ in rows if status == State.READY])
         _after_commit(completed, taker, following)
 
@@ -92,7 +98,7 @@ def companion(
         params=params,
         hear=hear,
         refusal=lambda state, why: _refusal(completed, state, why),
-        joint_sql=_HAND_OVER_MANY,
+        joint_sql=f"{joint_with} {_HAND_OVER_MANY}" if joint_with else _HAND_OVER_MANY,
         joint=lambda: _joint(params, wanted),
     )
 
@@ -114,17 +120,17 @@ def _refusal(completed: Claim | None, state: str, why: str) -> Exception | None:
 
 
 def _as_json(
-    wanted: Sequence[Wanted], first: UUID | None = None, worker: str | None = None
+    wanted: Sequence[Wanted], first: Wanted | None = None, worker: str | None = None
 ) -> str | None:
     if not wanted:
         return None
-    inputs, hashes = documents.set_aside([documents.dump(one.input) for one in wanted])
+    inputs, hashes = documents.set_aside([orjson.dumps(one.input).decode() for one in wanted])
     rows = [
         _row(one, registry.get(one.kind), text, hash_)
         for one, text, hash_ in zip(wanted, inputs, hashes, strict=True)
     ]
     for row in rows:
-        if first is not None and row["id"] == first:
+        if first is not None and row["id"] is first.id:
             row |= {"taker": worker, "lease_s": conf.current().lease_s}
     return orjson.dumps(rows).decode()
 
