@@ -11,18 +11,15 @@ from typing import Any
 import httpx2
 import pytest
 import redis
-from celery import Celery
 
 from config.jobs import CHECK
-from config.settings import env
 from config.stack import Stack
 from config.testing.fixtures import migrated_state
+from tests.chaos.checkup import send, violations
 from tests.chaos.load import Integrator, effects, eventually, jobs_of, settled
 from tests.peers import Receiver, receiver
 
 pytestmark = pytest.mark.chaos
-
-MANY_CHECKS = 10
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +62,8 @@ def all_is_well(daybook: Stack, integrator: Integrator) -> None:
 
 
 def the_doctor_agrees(daybook: Stack) -> None:
-    """Assert that no invariant is violated, as beat's check-up finds."""
-    seen = checkups(daybook)
-    send(daybook, "work.checkup")
-    [latest, *_] = eventually(lambda: checkups(daybook)[len(seen) :])
-    violations = [each["violations"] for each in latest.values() if each["count"]]
-    assert len(latest) > MANY_CHECKS
-    assert violations == []
-
-
-def checkups(daybook: Stack) -> list[dict[str, Any]]:
-    return [found for (found,) in daybook.sql("SELECT findings FROM work_checkup ORDER BY id")]
+    """Assert that no invariant is violated."""
+    assert violations(daybook) == {}
 
 
 def attempts_of(daybook: Stack, nonce: str) -> list[tuple[int, str]]:
@@ -336,10 +324,3 @@ def ring(daybook: Stack, ids: list[str]) -> None:
     """Send a bell for each of `ids`, in this order, as a process of the product would."""
     for id_ in ids:
         send(daybook, "work.run", ids=[id_])
-
-
-def send(daybook: Stack, task: str, **arguments: object) -> None:
-    broker = env.as_broker(daybook.environment["REDIS_URL"])
-    # Not the current one of this process: tests that come after have a broker of their own.
-    with Celery(broker=broker, set_as_current=False) as app:
-        app.send_task(task, kwargs=arguments, queue="daybook")

@@ -19,6 +19,7 @@ IN_A_BROWSER = [
 
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 380, "height": 800}
+LOOKS = ((WIDE, "light"), (NARROW, "light"), (NARROW, "dark"), (WIDE, "dark"))
 PATIENCE_MS = 60_000
 
 
@@ -53,6 +54,16 @@ class Visit:
         self.page.get_by_label("Password").fill(self.stack.state.secrets()["DEMO_PASSWORD"])
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(self.stack.url + "/")
+
+    def fits(self, address: str) -> None:
+        """Open a page, and see in every look that it does not scroll sideways."""
+        self.open(address)
+        for size, scheme in LOOKS:
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=scheme)
+            widths = "[document.documentElement.scrollWidth, innerWidth]"
+            content, window = self.page.evaluate(widths)
+            assert content <= window, (address, scheme)
 
     def is_live(self) -> None:
         live = self.page.locator("[data-of=feed-live]")

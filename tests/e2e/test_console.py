@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from config.stack import Stack
 from tests.e2e.browsing import (
     IN_A_BROWSER,
     NARROW,
     PATIENCE_MS,
-    WIDE,
     Browse,
     Visit,
     driver,
@@ -321,21 +318,15 @@ class TestFrame:
             expect(action).not_to_have_attribute("open", "")
             expect(action.locator("summary")).to_be_focused()
 
-    @pytest.mark.parametrize(
-        ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
-    )
     def test_has_no_complaints_and_never_scrolls_sideways(
-        self, browse: Browse, stack: Stack, size: dict[str, int], scheme: str
+        self, browse: Browse, stack: Stack
     ) -> None:
         issue_key(stack, "W" * 100)
         job_id = dead_letter(stack)
-        with browse(size=size, color_scheme=scheme) as tab:
+        with browse() as tab:
             tab.log_in()
             for address in [*PAGES, f"/jobs/{job_id}", f"/events/streams/job/{job_id}"]:
-                tab.open(address)
-                widths = "[document.documentElement.scrollWidth, innerWidth]"
-                content, window = tab.page.evaluate(widths)
-                assert content <= window, address
+                tab.fits(address)
             tab.open("/events")
             tab.is_live()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.stack import Stack
-from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
+from tests.e2e.browsing import IN_A_BROWSER, PATIENCE_MS, Browse, Visit, driver
 from tests.support.step_server import Answer, Heard, StepServer, step_server
 
 expect = driver().expect
@@ -172,18 +172,15 @@ class TestFlow:
 
 
 class TestFrame:
-    @pytest.mark.parametrize(
-        ("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide", "narrow"]
-    )
     def test_has_no_complaints_and_never_scrolls_sideways(
-        self, browse: Browse, stack: Stack, bank: threading.Event, size: Any, scheme: str
+        self, browse: Browse, stack: Stack, bank: threading.Event
     ) -> None:
         bank.set()
-        flow_id = f"frame-{size['width']}"
+        flow_id = "frame"
         body = {"id": flow_id, "goals": ["charge"], "init": {"trip": ["Rome"], "card": ["W" * 300]}}
         with stack.client() as client:
             assert client.post("/api/v1/flows", json=body).status_code == 201
-        with browse(size=size, color_scheme=scheme) as tab:
+        with browse() as tab:
             tab.log_in()
             for address in (
                 "/flows",
@@ -196,10 +193,7 @@ class TestFrame:
                 "/flows/steps/charge/edit",
                 "/flows/steps/new?as=json",
             ):
-                tab.open(address)
-                widths = "[document.documentElement.scrollWidth, innerWidth]"
-                content, window = tab.page.evaluate(widths)
-                assert content <= window, address
+                tab.fits(address)
 
     def test_letters_of_the_canvas_stand_out_in_both_themes(
         self, browse: Browse, stack: Stack, bank: threading.Event

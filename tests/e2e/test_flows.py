@@ -9,8 +9,8 @@ import pytest
 from websockets.sync.client import connect
 
 from config.stack import Stack
+from tests.chaos.checkup import violations
 from tests.chaos.load import eventually
-from tests.support.managing import manage
 from tests.support.step_server import Answer, Heard, StepServer, step_server
 
 pytestmark = pytest.mark.e2e
@@ -79,4 +79,4 @@ def test_a_flow_outlives_the_worker_that_was_doing_it(
     assert len(set(charges)) == 1
     assert [len(peer.calls(path)) for path in ("/hold", "/ticket")] == [1, 1]
     eventually(lambda: all(part["ready"] for part in stack.status().values()))
-    assert manage(stack, "doctor").returncode == 0
+    assert violations(stack) == {}
