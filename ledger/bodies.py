@@ -43,13 +43,25 @@ class Shown(serializers.ModelSerializer[_M]):
 
 
 @cache
-def _fields_of(shape: type[Shown[Any]]) -> Any:
-    # Of an instance that shows nothing: fields keep the one that they were made for.
-    return serializers.ModelSerializer.fields.__get__(shape(), shape)
+def _fields_of(shape: type[serializers.Serializer[Any]]) -> Any:
+    # Of an instance that holds nothing: fields keep the one that they were made for.
+    return serializers.Serializer.fields.__get__(shape(), shape)
 
 
 class _Telling(serializers.Serializer[Any]):
-    """Whoever says what is no choice is told the choices."""
+    """Whoever says what is no choice is told the choices.
+
+    The fields of a whole body or query are made once: they know of no request. To make them
+    takes longer than to hold a small body against them.
+    """
+
+    @property
+    def fields(self) -> Any:
+        if getattr(self, "parent", None) is None:
+            return _fields_of(type(self))
+        # Part of another, which is made once, and so is this; DRF keeps what it has made there.
+        made = vars(self).get("fields")
+        return serializers.Serializer.fields.__get__(self) if made is None else made
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
