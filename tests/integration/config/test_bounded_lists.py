@@ -39,6 +39,10 @@ def plan_of(rows: QuerySet[Any]) -> str:
     [("subject", "work_finished_by_subject"), ("correlation_id", "work_finished_by_story")],
 )
 def test_work_is_found_by_what_it_is_about(fact: str, index: str) -> None:
+    with connection.cursor() as cursor:
+        # As they begin: what tests before this one have left in it makes an index dear.
+        cursor.execute("REINDEX TABLE work")
+
     plan = plan_of(Work.objects.about(**{fact: "x"}).order_by("-id")[:51])
 
     assert {index, "work_due", "work_leases"} <= set(plan.replace(":", " ").split())
