@@ -173,10 +173,10 @@ class TestLiveEvents:
 
             expect(tab.page.locator("[data-feed-list] > li")).to_have_count(before + 1)
             tab.is_live()
-            assert all(
-                "ERR_CONNECTION_REFUSED" in complaint or "WebSocket" in complaint
-                for complaint in tab.complaints
-            )
+            # Of a server that is away, or that went in the middle of an answer.
+            kinds = ("net::ERR_", "WebSocket")
+            others = [each for each in tab.complaints if not any(kind in each for kind in kinds)]
+            assert others == []
             tab.complaints.clear()
 
     def test_keep_to_the_filters_of_the_address(self, browse: Browse, stack: Stack) -> None:

@@ -48,7 +48,7 @@ class TestProducts:
             "SELECT",  # who listens
             "WITH",  # the entry
             "COMMIT",
-        ]
+        ], "\n".join(told)
 
     def test_does_a_repeated_request_once(self, admin: APIClient) -> None:
         key = str(uuid4())
