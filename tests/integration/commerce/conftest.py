@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from commerce import example_data
 from commerce.domain.cancellation import RefundType, Rule
@@ -34,7 +35,7 @@ from commerce.services import (
 from commerce.services.bookings import Wanted
 from events import context
 from tests.integration.commerce.acting import CLERK, work_off
-from tests.integration.commerce.peers import Peers, configured, served
+from tests.integration.commerce.peers import Peers, served
 
 CONTACT = {"name": "Ada Lovelace", "email": "ada@example.com", "phone": "+44 20 7946 0141"}
 TIERS = (
@@ -72,10 +73,13 @@ def _served_peers() -> Iterator[Peers]:
 
 
 @pytest.fixture
-def peers(_served_peers: Peers) -> Iterator[Peers]:
+def peers(_served_peers: Peers, settings: Settings) -> Peers:
     """Other people's systems, as good as new."""
-    with configured(_served_peers):
-        yield _served_peers
+    # Through this fixture alone: settings that are taken back in another order stay for ever.
+    for name, value in _served_peers.settings.items():
+        setattr(settings, name, value)
+    _served_peers.reset()
+    return _served_peers
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.test import override_settings
-
 from examples.demo_peers import server
 from examples.demo_peers.payments import Mailbox
 from examples.demo_peers.peer import Answer, Call, Peer
@@ -52,10 +50,3 @@ def served() -> Iterator[Peers]:
     thread = threading.Thread(target=server.serve, args=(listener, peers), daemon=True)
     thread.start()
     yield Peers(f"http://127.0.0.1:{listener.getsockname()[1]}", peers)
-
-
-@contextmanager
-def configured(peers: Peers) -> Iterator[Peers]:
-    with override_settings(**peers.settings):
-        peers.reset()
-        yield peers
