@@ -153,7 +153,7 @@ def item_of(container: Any, index: Any) -> Any:
     :raises Unanswered: if there is none.
     """
     if type(index) is DoubleType and index.is_integer():
-        index = IntType(int(index))
+        index = apply("_[_]", IntType, int(index))
     if isinstance(container, ListType) and isinstance(index, _WHOLE):
         if not 0 <= index < len(container):
             raise Unanswered("invalid_argument")

@@ -127,6 +127,11 @@ def test_a_condition_that_takes_too_long_has_no_answer() -> None:
         conditions.answer(every, known(lines=list(range(1_000))).variables())
 
 
+def test_an_index_beyond_all_integers_has_no_answer() -> None:
+    with pytest.raises(ConditionUnanswered, match=r"overflow"):
+        conditions.answer("facts.lines[1e308] == 1", known(lines=[1]).variables())
+
+
 def test_a_whole_amount_is_compared_with_a_fraction() -> None:
     lines = [{"cents": 1}, {"cents": 3}]
 
