@@ -272,4 +272,6 @@ def _run(steps: Iterator[tuple[pytest.Item, int]]) -> None:
         item, more = step
         os.nice(more)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following and following[0])
+        if item.session.shouldfail:
+            return  # After as many failures as were asked for: the parent stops the others.
         step = following

@@ -26,9 +26,20 @@ GROWING: list[type[Model]] = [
 ]  # fmt: skip
 
 
-def plan_of(rows: QuerySet[Any]) -> str:
-    """Return how PostgreSQL reads `rows` where an index is worth it, as in a large table."""
+def plan_of(rows: QuerySet[Any], *indexes: str) -> str:
+    """Return how PostgreSQL reads `rows` in a table so large that one of `indexes` is worth it.
+
+    The table has no others, but those of its constraints: nearly empty as it is here, a detour
+    by any of them may cost less, after what tests before this one have left in its statistics.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT index.relname FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid"
+            " WHERE indrelid = %s::regclass AND NOT indisunique AND index.relname <> ALL (%s)",
+            [rows.model._meta.db_table, list(indexes)],
+        )
+        for (other,) in cursor.fetchall():
+            cursor.execute(f'DROP INDEX "{other}"')
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
     return rows.explain()
@@ -39,34 +50,28 @@ def plan_of(rows: QuerySet[Any]) -> str:
     [("subject", "work_finished_by_subject"), ("correlation_id", "work_finished_by_story")],
 )
 def test_work_is_found_by_what_it_is_about(fact: str, index: str) -> None:
-    with connection.cursor() as cursor:
-        # As they begin: what tests before this one have left in it makes an index dear.
-        cursor.execute("REINDEX TABLE work")
+    indexes = {index, "work_due", "work_leases"}
 
-    plan = plan_of(Work.objects.about(**{fact: "x"}).order_by("-id")[:51])
+    plan = plan_of(Work.objects.about(**{fact: "x"}).order_by("-id")[:51], *indexes)
 
-    assert {index, "work_due", "work_leases"} <= set(plan.replace(":", " ").split())
+    assert indexes <= set(plan.replace(":", " ").split()), plan
     assert "Seq Scan" not in plan
 
 
 def test_flows_are_found_by_a_goal() -> None:
-    with connection.cursor() as cursor:
-        # In an empty table any index does, and this one is the cheapest.
-        cursor.execute("DROP INDEX flows_by_parent")
-
-    plan = plan_of(listing.roots().filter(goals__contains=["ship"]))
+    plan = plan_of(listing.roots().filter(goals__contains=["ship"]), "flows_by_goal")
 
     assert "Bitmap Index Scan on flows_by_goal" in plan
 
 
 def test_events_are_found_by_their_name() -> None:
-    plan = plan_of(StoredEvent.objects.filter(name="invoice.settled"))
+    plan = plan_of(StoredEvent.objects.filter(name="invoice.settled"), "events_by_name")
 
     assert "Bitmap Index Scan on events_by_name" in plan
 
 
 def test_deliveries_are_found_by_their_event() -> None:
-    plan = plan_of(Delivery.objects.of_event("x"))
+    plan = plan_of(Delivery.objects.of_event("x"), "webhooks_sent_again")
 
     assert "Bitmap Index Scan on webhooks_event_is_sent_once_per_subscription" in plan
     assert "Bitmap Index Scan on webhooks_sent_again" in plan
@@ -74,10 +79,9 @@ def test_deliveries_are_found_by_their_event() -> None:
 
 @pytest.mark.parametrize("fate", ["failed", "abandoned"])
 def test_deliveries_that_were_given_up_are_found_by_that(fate: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX webhooks_latest")
+    plan = plan_of(Delivery.objects.filter(status=fate), "webhooks_given_up")
 
-    assert "Bitmap Index Scan on webhooks_given_up" in plan_of(Delivery.objects.filter(status=fate))
+    assert "Bitmap Index Scan on webhooks_given_up" in plan
 
 
 @pytest.mark.parametrize("model", GROWING, ids=lambda model: model._meta.label)
