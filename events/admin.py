@@ -5,40 +5,22 @@ Nothing here counts, sorts or gathers a whole table: it is the largest of all.
 
 import json
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from events import catalogue, explore
-from events.bounded import BoundedPaginator
+from events.admin_lists import ReadOnlyAdmin
 from events.domain.envelope import Category, Source
 from events.domain.streams import key_range
 from events.models import Payload, Position, Snapshot, StoredEvent, Unsequenced
 
 SHOWN_CHARS_MAX = 100_000
-
-M = TypeVar("M", bound=Model)
-
-
-class LookOnly(admin.ModelAdmin[M]):
-    """A table to look at."""
-
-    show_full_result_count = False
-    paginator = BoundedPaginator
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
 
 
 class NameFilter(admin.SimpleListFilter):
@@ -116,7 +98,7 @@ class SourceFilter(CategoryFilter):
 
 
 @admin.register(StoredEvent)
-class StoredEventAdmin(LookOnly[StoredEvent]):
+class StoredEventAdmin(ReadOnlyAdmin[StoredEvent]):
     list_display = ["position", "name", "stream", "sequence", "category", "principal", "emitted_at"]
     list_display_links = ["name"]
     list_filter = [RecordedFilter, CategoryFilter, SourceFilter, KindFilter, NameFilter]
@@ -148,7 +130,7 @@ class StoredEventAdmin(LookOnly[StoredEvent]):
 
 
 @admin.register(Payload)
-class PayloadAdmin(LookOnly[Payload]):
+class PayloadAdmin(ReadOnlyAdmin[Payload]):
     list_display = ["hash"]
     search_fields = ["=hash"]
     sortable_by: ClassVar[list[str]] = []
@@ -165,7 +147,7 @@ class PayloadAdmin(LookOnly[Payload]):
 
 
 @admin.register(Position)
-class PositionAdmin(LookOnly[Position]):
+class PositionAdmin(ReadOnlyAdmin[Position]):
     list_display = ["position", "event"]
     list_select_related = ["event"]
     search_fields = ["=position"]
@@ -174,7 +156,7 @@ class PositionAdmin(LookOnly[Position]):
 
 
 @admin.register(Unsequenced)
-class UnsequencedAdmin(LookOnly[Unsequenced]):
+class UnsequencedAdmin(ReadOnlyAdmin[Unsequenced]):
     list_display = ["event"]
     list_select_related = ["event"]
     sortable_by: ClassVar[list[str]] = []
@@ -182,7 +164,7 @@ class UnsequencedAdmin(LookOnly[Unsequenced]):
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(LookOnly[Snapshot]):
+class SnapshotAdmin(ReadOnlyAdmin[Snapshot]):
     list_display = ["stream", "sequence", "code", "taken_at"]
     search_fields = ["stream__startswith"]
     sortable_by: ClassVar[list[str]] = []

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting, forgetting
+from commerce.admin.actions import ReadOnlyInline, forget_action, row_action
 from commerce.models import (
     Allocation,
     Booking,
@@ -15,21 +15,22 @@ from commerce.models import (
     Voucher,
 )
 from commerce.services import bookings
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 
 
-class ItemInline(LookOnlyInline):
+class ItemInline(ReadOnlyInline):
     reads = "booking.read"
     model = BookingItem
     fields = ["title", "quantity", "unit_amount_cents", "service_date", "status"]
     readonly_fields = ["title", "quantity", "unit_amount_cents", "service_date", "status"]
 
 
-class TravellerInline(LookOnlyInline):
+class TravellerInline(ReadOnlyInline):
     reads = "traveller.read"
     model = Traveller
 
 
-class InvoiceInline(LookOnlyInline):
+class InvoiceInline(ReadOnlyInline):
     reads = "invoice.read"
     model = Invoice
     fields = ["number", "status", "total_cents", "balance_due_cents", "due_date"]
@@ -37,7 +38,7 @@ class InvoiceInline(LookOnlyInline):
 
 
 @admin.register(Booking)
-class BookingAdmin(LookOnly):
+class BookingAdmin(CapabilityAdmin[Booking]):
     reads = "booking.read"
     list_display = [
         "number",
@@ -54,19 +55,21 @@ class BookingAdmin(LookOnly):
     ordering = ["-created_at"]
     inlines = [ItemInline, TravellerInline, InvoiceInline]
     actions = ["confirm", "start", "complete", "cancel", "expire"]
-    confirm = acting(
+    confirm = row_action(
         "booking.confirm", "Confirm", lambda row: bookings.confirm_booking(booking_id=row.pk)
     )
-    start = acting("booking.start", "Start", lambda row: bookings.start_booking(booking_id=row.pk))
-    complete = acting(
+    start = row_action(
+        "booking.start", "Start", lambda row: bookings.start_booking(booking_id=row.pk)
+    )
+    complete = row_action(
         "booking.complete", "Complete", lambda row: bookings.complete_booking(booking_id=row.pk)
     )
-    cancel = acting(
+    cancel = row_action(
         "booking.cancel",
         "Cancel",
         lambda row: bookings.cancel_booking(booking_id=row.pk, reason=BY_HAND),
     )
-    expire = acting(
+    expire = row_action(
         "booking.expire",
         "Give up held seats",
         lambda row: bookings.expire_booking(booking_id=row.pk),
@@ -74,7 +77,7 @@ class BookingAdmin(LookOnly):
 
 
 @admin.register(BookingItem)
-class ItemAdmin(LookOnly):
+class ItemAdmin(CapabilityAdmin[BookingItem]):
     reads = "booking.read"
     list_display = ["booking", "title", "quantity", "unit_amount_cents", "service_date", "status"]
     list_select_related = ["booking"]
@@ -82,7 +85,7 @@ class ItemAdmin(LookOnly):
 
 
 @admin.register(Allocation)
-class AllocationAdmin(LookOnly):
+class AllocationAdmin(CapabilityAdmin[Allocation]):
     reads = "booking.read"
     list_display = ["booking", "slot", "quantity", "status", "changed_at"]
     list_filter = ["status"]
@@ -91,18 +94,18 @@ class AllocationAdmin(LookOnly):
 
 
 @admin.register(Traveller)
-class TravellerAdmin(LookOnly):
+class TravellerAdmin(CapabilityAdmin[Traveller]):
     reads = "traveller.read"
     list_display = ["id", "booking", "category", "is_primary", "created_at"]
     list_select_related = ["booking"]
     search_fields = ["=id", "=booking__number"]
     ordering = ["-created_at"]
     actions = ["forget"]
-    forget = forgetting("traveller")
+    forget = forget_action("traveller")
 
 
 @admin.register(TravellerPersonal)
-class TravellerPersonalAdmin(LookOnly):
+class TravellerPersonalAdmin(CapabilityAdmin[TravellerPersonal]):
     """That there is personal data. What it is, the API shows to who may see it."""
 
     reads = "traveller.read"
@@ -112,7 +115,7 @@ class TravellerPersonalAdmin(LookOnly):
 
 
 @admin.register(BookingContact)
-class ContactAdmin(LookOnly):
+class ContactAdmin(CapabilityAdmin[BookingContact]):
     """That there is a contact. Who it is, the API shows to who may see it."""
 
     reads = "traveller.read"
@@ -121,11 +124,11 @@ class ContactAdmin(LookOnly):
     exclude = ["sealed"]
     ordering = ["-booking"]
     actions = ["forget"]
-    forget = forgetting("contact")
+    forget = forget_action("contact")
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LookOnly):
+class DeliveryAdmin(CapabilityAdmin[Delivery]):
     reads = "delivery.read"
     list_display = ["booking", "channel", "recipient_masked", "status", "created_at", "sent_at"]
     list_filter = ["status", "channel"]
@@ -135,7 +138,7 @@ class DeliveryAdmin(LookOnly):
 
 
 @admin.register(Voucher)
-class VoucherAdmin(LookOnly):
+class VoucherAdmin(CapabilityAdmin[Voucher]):
     reads = "voucher.read"
     list_display = ["code", "booking", "item", "issued_at", "voided_at", "voided_because"]
     list_select_related = ["booking", "item"]

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from commerce import selectors
-from commerce.admin.looking import BY_HAND, LookOnly, LookOnlyInline, acting
+from commerce.admin.actions import ReadOnlyInline, row_action
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.models import (
     Capture,
@@ -36,15 +36,16 @@ from commerce.services import (
     renditions,
     settlement,
 )
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 
 
-class LineInline(LookOnlyInline):
+class LineInline(ReadOnlyInline):
     reads = "invoice.read"
     model = InvoiceLine
     ordering = ["position"]
 
 
-class PaymentInline(LookOnlyInline):
+class PaymentInline(ReadOnlyInline):
     reads = "payment.read"
     model = Payment
     fields = ["status", "method", "amount_cents", "reference", "paid_at"]
@@ -52,7 +53,7 @@ class PaymentInline(LookOnlyInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(LookOnly):
+class InvoiceAdmin(CapabilityAdmin[Invoice]):
     reads = "invoice.read"
     list_display = [
         "__str__",
@@ -70,18 +71,20 @@ class InvoiceAdmin(LookOnly):
     ordering = ["-created_at"]
     inlines = [LineInline, PaymentInline]
     actions = ["issue", "void", "generate_document", "poll"]
-    issue = acting("invoice.issue", "Issue", lambda row: invoices.issue_invoice(invoice_id=row.pk))
-    void = acting(
+    issue = row_action(
+        "invoice.issue", "Issue", lambda row: invoices.issue_invoice(invoice_id=row.pk)
+    )
+    void = row_action(
         "invoice.void",
         "Void",
         lambda row: invoices.void_invoice(invoice_id=row.pk, reason=BY_HAND),
     )
-    generate_document = acting(
+    generate_document = row_action(
         "invoice.generate_document",
         "Make the document",
         lambda row: renditions.generate_invoice_document(invoice_id=row.pk),
     )
-    poll = acting(
+    poll = row_action(
         "invoice.poll_settlement",
         "Ask the providers what was paid",
         lambda row: settlement.ask_for_poll(invoice_id=row.pk),
@@ -89,7 +92,7 @@ class InvoiceAdmin(LookOnly):
 
 
 @admin.register(InvoiceLine)
-class LineAdmin(LookOnly):
+class LineAdmin(CapabilityAdmin[InvoiceLine]):
     reads = "invoice.read"
     list_display = ["invoice", "position", "description", "quantity", "amount_cents", "tax_cents"]
     list_select_related = ["invoice"]
@@ -97,7 +100,7 @@ class LineAdmin(LookOnly):
 
 
 @admin.register(Rendition)
-class RenditionAdmin(LookOnly):
+class RenditionAdmin(CapabilityAdmin[Rendition]):
     reads = "invoice.read"
     list_display = ["storage_key", "format", "status", "byte_size", "created_at"]
     list_filter = ["status", "format"]
@@ -109,14 +112,14 @@ class RenditionAdmin(LookOnly):
 
 
 @admin.register(DocumentAccess)
-class DocumentAccessAdmin(LookOnly):
+class DocumentAccessAdmin(CapabilityAdmin[DocumentAccess]):
     reads = "document_access.read"
     list_display = ["document", "grantee", "purpose", "status", "granted_at", "expires_at"]
     list_filter = ["granted_at", "expires_at", "revoked_at"]
     search_fields = ["grantee", "purpose", "document__invoice__number", "=id"]
     ordering = ["-granted_at"]
     actions = ["revoke"]
-    revoke = acting(
+    revoke = row_action(
         "document_access.manage",
         "Revoke",
         lambda row: document_access.revoke_document_access(access_id=row.pk, reason=BY_HAND),
@@ -132,7 +135,7 @@ class DocumentAccessAdmin(LookOnly):
 
 
 @admin.register(ExternalRef)
-class ExternalRefAdmin(LookOnly):
+class ExternalRefAdmin(CapabilityAdmin[ExternalRef]):
     reads = "invoice.read"
     list_display = ["invoice", "provider", "external_id", "status", "synced_at", "sync_error"]
     list_filter = ["provider"]
@@ -141,7 +144,7 @@ class ExternalRefAdmin(LookOnly):
 
 
 @admin.register(Payment)
-class PaymentAdmin(LookOnly):
+class PaymentAdmin(CapabilityAdmin[Payment]):
     reads = "payment.read"
     list_display = [
         "invoice",
@@ -158,10 +161,10 @@ class PaymentAdmin(LookOnly):
     list_select_related = ["invoice"]
     ordering = ["-created_at"]
     actions = ["complete", "fail"]
-    complete = acting(
+    complete = row_action(
         "payment.record", "It has come", lambda row: payments.complete_payment(payment_id=row.pk)
     )
-    fail = acting(
+    fail = row_action(
         "payment.record",
         "It will not come",
         lambda row: payments.fail_payment(payment_id=row.pk, reason=BY_HAND),
@@ -169,7 +172,7 @@ class PaymentAdmin(LookOnly):
 
 
 @admin.register(Capture)
-class CaptureAdmin(LookOnly):
+class CaptureAdmin(CapabilityAdmin[Capture]):
     reads = "payment.read"
     list_display = ["payment", "provider", "provider_ref", "captured_at", "window_closes_at"]
     list_select_related = ["payment__invoice"]
@@ -177,7 +180,7 @@ class CaptureAdmin(LookOnly):
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(LookOnly):
+class CreditNoteAdmin(CapabilityAdmin[CreditNote]):
     reads = "credit_note.read"
     list_display = ["number", "invoice", "amount_cents", "currency", "reason", "issued_at"]
     list_select_related = ["invoice"]
@@ -185,17 +188,17 @@ class CreditNoteAdmin(LookOnly):
 
 
 @admin.register(Refund)
-class RefundAdmin(LookOnly):
+class RefundAdmin(CapabilityAdmin[Refund]):
     reads = "refund.read"
     list_display = ["payment", "method", "status", "amount_cents", "currency", "created_at"]
     list_filter = ["status", "method"]
     list_select_related = ["payment__invoice"]
     ordering = ["-created_at"]
     actions = ["settle", "fail"]
-    settle = acting(
+    settle = row_action(
         "refund.settle", "It has gone back", lambda row: refunds.settle_refund(refund_id=row.pk)
     )
-    fail = acting(
+    fail = row_action(
         "refund.settle",
         "It has not gone back",
         lambda row: refunds.fail_refund(refund_id=row.pk, reason=BY_HAND),
@@ -213,7 +216,7 @@ def _review(row: Chargeback) -> object:
 
 
 @admin.register(Chargeback)
-class ChargebackAdmin(LookOnly):
+class ChargebackAdmin(CapabilityAdmin[Chargeback]):
     reads = "chargeback.read"
     list_display = [
         "payment",
@@ -231,10 +234,10 @@ class ChargebackAdmin(LookOnly):
     list_select_related = ["payment__invoice", "review", "resolution"]
     ordering = ["-noted_at"]
     actions = ["review", "win", "lose", "withdraw"]
-    review = acting("chargeback.resolve", "It is looked at again", _review)
-    win = acting("chargeback.resolve", "It is won", _resolving(ChargebackStatus.WON))
-    lose = acting("chargeback.resolve", "It is lost", _resolving(ChargebackStatus.LOST))
-    withdraw = acting(
+    review = row_action("chargeback.resolve", "It is looked at again", _review)
+    win = row_action("chargeback.resolve", "It is won", _resolving(ChargebackStatus.WON))
+    lose = row_action("chargeback.resolve", "It is lost", _resolving(ChargebackStatus.LOST))
+    withdraw = row_action(
         "chargeback.resolve", "It was withdrawn", _resolving(ChargebackStatus.WITHDRAWN)
     )
 
@@ -244,7 +247,7 @@ class ChargebackAdmin(LookOnly):
 
 
 @admin.register(ChargebackReview)
-class ChargebackReviewAdmin(LookOnly):
+class ChargebackReviewAdmin(CapabilityAdmin[ChargebackReview]):
     reads = "chargeback.read"
     list_display = ["chargeback", "reason", "occurred_at", "noted_at"]
     list_filter = ["noted_at"]
@@ -254,7 +257,7 @@ class ChargebackReviewAdmin(LookOnly):
 
 
 @admin.register(ChargebackResolution)
-class ChargebackResolutionAdmin(LookOnly):
+class ChargebackResolutionAdmin(CapabilityAdmin[ChargebackResolution]):
     reads = "chargeback.read"
     list_display = [
         "chargeback",

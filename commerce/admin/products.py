@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import admin
 
-from commerce.admin.looking import LookOnly, LookOnlyInline, acting
+from commerce.admin.actions import ReadOnlyInline, row_action
 from commerce.models import (
     CancellationPolicy,
     CancellationPolicyVersion,
@@ -15,6 +15,7 @@ from commerce.models import (
 )
 from commerce.ports.cms import SYSTEMS
 from commerce.services import content, policies, products
+from ledger.admin_access import CapabilityAdmin
 
 
 def _set_status(status: str) -> Callable[[Product], object]:
@@ -26,7 +27,7 @@ def _mirror(row: ExternalContent) -> None:
         content.mirror_product(system=row.system, product_id=row.product_id)
 
 
-class SlotInline(LookOnlyInline):
+class SlotInline(ReadOnlyInline):
     reads = "product.read"
     model = Slot
     fields = ["starts_at", "capacity", "remaining", "unlimited"]
@@ -35,7 +36,7 @@ class SlotInline(LookOnlyInline):
 
 
 @admin.register(Product)
-class ProductAdmin(LookOnly):
+class ProductAdmin(CapabilityAdmin[Product]):
     reads = "product.read"
     list_display = ["name", "status", "sell_amount_cents", "currency", "supplier", "updated_at"]
     list_filter = ["status", "currency"]
@@ -43,12 +44,12 @@ class ProductAdmin(LookOnly):
     ordering = ["name"]
     inlines = [SlotInline]
     actions = ["publish", "archive"]
-    publish = acting("product.update", "Put on sale", _set_status("active"))
-    archive = acting("product.update", "Archive", _set_status("archived"))
+    publish = row_action("product.update", "Put on sale", _set_status("active"))
+    archive = row_action("product.update", "Archive", _set_status("archived"))
 
 
 @admin.register(Slot)
-class SlotAdmin(LookOnly):
+class SlotAdmin(CapabilityAdmin[Slot]):
     reads = "product.read"
     list_display = ["product", "starts_at", "capacity", "remaining", "unlimited"]
     list_filter = ["product"]
@@ -56,20 +57,20 @@ class SlotAdmin(LookOnly):
     ordering = ["starts_at"]
 
 
-class RuleInline(LookOnlyInline):
+class RuleInline(ReadOnlyInline):
     reads = "policy.read"
     model = CancellationRule
     ordering = ["-days_before"]
 
 
-class VersionInline(LookOnlyInline):
+class VersionInline(ReadOnlyInline):
     reads = "policy.read"
     model = CancellationPolicyVersion
     ordering = ["number"]
 
 
 @admin.register(CancellationPolicy)
-class PolicyAdmin(LookOnly):
+class PolicyAdmin(CapabilityAdmin[CancellationPolicy]):
     reads = "policy.read"
     list_display = ["name", "created_at"]
     ordering = ["name"]
@@ -77,7 +78,7 @@ class PolicyAdmin(LookOnly):
 
 
 @admin.register(CancellationPolicyVersion)
-class PolicyVersionAdmin(LookOnly):
+class PolicyVersionAdmin(CapabilityAdmin[CancellationPolicyVersion]):
     reads = "policy.read"
     list_display = ["policy", "number", "status", "currency", "published_at"]
     list_filter = ["status"]
@@ -85,7 +86,7 @@ class PolicyVersionAdmin(LookOnly):
     ordering = ["policy__name", "number"]
     inlines = [RuleInline]
     actions = ["publish"]
-    publish = acting(
+    publish = row_action(
         "policy.publish",
         "Publish",
         lambda row: policies.publish_version(policy_id=row.policy_id, version_id=row.pk),
@@ -93,7 +94,7 @@ class PolicyVersionAdmin(LookOnly):
 
 
 @admin.register(CancellationRule)
-class RuleAdmin(LookOnly):
+class RuleAdmin(CapabilityAdmin[CancellationRule]):
     reads = "policy.read"
     list_display = ["version", "days_before", "refund_bp", "flat_amount_cents", "refund_type"]
     list_select_related = ["version__policy"]
@@ -101,10 +102,10 @@ class RuleAdmin(LookOnly):
 
 
 @admin.register(ExternalContent)
-class ExternalContentAdmin(LookOnly):
+class ExternalContentAdmin(CapabilityAdmin[ExternalContent]):
     reads = "content.read"
     list_display = ["product_id", "system", "external_id", "synced_at", "failed_at", "last_error"]
     list_filter = ["system"]
     ordering = ["-id"]
     actions = ["copy_again"]
-    copy_again = acting("product.update", "Copy again", _mirror)
+    copy_again = row_action("product.update", "Copy again", _mirror)

@@ -10,14 +10,13 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from events.domain.errors import DomainError
-from ledger import acts, authority, selectors
+from ledger import admin_access, authority, selectors
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations
 
-BY_HAND = "From the admin."
 
-
-class _ThroughServices(acts.LookOnly, admin.ModelAdmin[Any]):
+class _ThroughServices(CapabilityAdmin[Any]):
     """Rows that are looked at, and made by a service: never changed, never deleted."""
 
     reads = "agent.read"
@@ -71,7 +70,7 @@ class AgentAdmin(_ThroughServices):
         assert owner is not None
         return agents.create_agent(name=wanted.name, subtype=wanted.subtype, owner=owner)
 
-    @acts.needing("agent.stop")
+    @admin_access.needs_capability("agent.stop")
     @admin.action(description="Stop at once")
     def stop(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         self.act_on(
@@ -80,7 +79,7 @@ class AgentAdmin(_ThroughServices):
             lambda row: agents.stop_agent(agent_id=row.pk, reason=BY_HAND),
         )
 
-    @acts.needing("agent.stop")
+    @admin_access.needs_capability("agent.stop")
     @admin.action(description="Let go on")
     def resume(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         self.act_on(
@@ -89,13 +88,13 @@ class AgentAdmin(_ThroughServices):
             lambda row: agents.resume_agent(agent_id=row.pk, reason=BY_HAND),
         )
 
-    @acts.needing("agent.stop")
+    @admin_access.needs_capability("agent.stop")
     @admin.action(description="Kill switch: stop ALL agents at once")
     def stop_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         agents.stop_all_agents(reason=BY_HAND)
         messages.warning(request, "No agent does anything until the kill switch is taken off.")
 
-    @acts.needing("agent.administer")
+    @admin_access.needs_capability("agent.administer")
     @admin.action(description="Kill switch: let agents go on")
     def resume_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         agents.resume_all_agents(reason=BY_HAND)
@@ -178,7 +177,7 @@ class DelegationAdmin(_ThroughServices):
         )
         return format_html_join("", "<div>{} {}: {} · {} actions · {}{}</div>", lines)
 
-    @acts.needing("delegation.revoke")
+    @admin_access.needs_capability("delegation.revoke")
     @admin.action(description="Revoke at once, with all below")
     def revoke(self, request: HttpRequest, rows: QuerySet[Delegation]) -> None:
         self.act_on(

@@ -4,13 +4,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ledger import acts, authority
+from ledger import admin_access, authority
+from ledger.admin_access import CapabilityActions
 from ledger.models import ApiKey
 from ledger.services import api_keys
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(acts.Answerable, admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(CapabilityActions[ApiKey]):
     list_display = ["name", "prefix", "owner", "scopes", "expires_at", "last_used_at", "revoked_at"]
     list_filter = ["owner", "revoked_at"]
     search_fields = ["name", "prefix", "owner__username"]
@@ -32,7 +33,7 @@ class ApiKeyAdmin(acts.Answerable, admin.ModelAdmin[ApiKey]):
         """Say whether the user may end other people's keys."""
         return authority.holds(request, "api_key.administer")
 
-    @acts.needing("api_key.administer")
+    @admin_access.needs_capability("api_key.administer")
     @admin.action(description="Revoke at once", permissions=["administer"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key_id in queryset.values_list("pk", flat=True):

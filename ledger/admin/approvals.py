@@ -6,17 +6,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from ledger import acts, authority, discretion, step_up
+from ledger import admin_access, authority, discretion, step_up
 from ledger.admin import proving
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 from ledger.domain.approval import Decision
 from ledger.models import Approval, ApprovalPolicyVersion
 from ledger.services import approval_policies, approvals
 
-BY_HAND = "From the list in the admin."
-
 
 @admin.register(Approval)
-class ApprovalAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
+class ApprovalAdmin(CapabilityAdmin[Any]):
     """The inbox as a table. What is critical asks for the password first, on its own page."""
 
     reads = "approval.read"
@@ -43,12 +42,12 @@ class ApprovalAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
         """Say it in the words of who asked, as all may see them."""
         return discretion.shown(approval.reason, None) or "-"
 
-    @acts.needing("approval.decide")
+    @admin_access.needs_capability("approval.decide")
     @admin.action(description="Approve")
     def approve(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decided(request, queryset, Decision.APPROVE)
 
-    @acts.needing("approval.decide")
+    @admin_access.needs_capability("approval.decide")
     @admin.action(description="Deny")
     def deny(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decided(request, queryset, Decision.DENY)
@@ -72,7 +71,7 @@ class ApprovalAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
 
 
 @admin.register(ApprovalPolicyVersion)
-class ApprovalPolicyAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
+class ApprovalPolicyAdmin(CapabilityAdmin[Any]):
     reads = "approval_policy.read"
     list_display = ["name", "version", "status", "quorum", "condition", "activated_at"]
     list_filter = ["status", "name", "on_expiry", "execute"]
@@ -80,7 +79,7 @@ class ApprovalPolicyAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
     ordering = ["name", "-version"]
     actions = ["activate", "retire"]
 
-    @acts.needing("approval_policy.activate")
+    @admin_access.needs_capability("approval_policy.activate")
     @admin.action(description="Put into force")
     def activate(
         self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]
@@ -97,7 +96,7 @@ class ApprovalPolicyAdmin(acts.LookOnly, admin.ModelAdmin[Any]):
         )
         return None
 
-    @acts.needing("approval_policy.activate")
+    @admin_access.needs_capability("approval_policy.activate")
     @admin.action(description="End")
     def retire(
         self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]

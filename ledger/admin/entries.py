@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from events.bounded import LatestValues
-from ledger import acts, discretion, previews, timelines
+from events.admin_lists import LatestValues
+from ledger import discretion, previews, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
+from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import Target
 from ledger.models import Entry
 
@@ -41,7 +42,7 @@ class ValuesOnRecord(LatestValues):
 
 
 @admin.register(Entry)
-class EntryAdmin(acts.LookOnly, admin.ModelAdmin[Entry]):
+class EntryAdmin(CapabilityAdmin[Entry]):
     """Who did what. Nothing here changes a record; the database would refuse it."""
 
     reads = "ledger.read"

@@ -10,16 +10,15 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from events.domain.errors import NotFound
-from ledger import acts
+from ledger import admin_access
 from ledger.admin import forgetting
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 from ledger.models import Erasure, LegalHold
 from ledger.services import erasures
 
-_BY_HAND = "From the admin."
-
 
 @admin.register(Erasure)
-class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
+class ErasureAdmin(CapabilityAdmin[Erasure]):
     """The certificates: each is carried by the entry of its erasure."""
 
     reads = "subject.read"
@@ -48,7 +47,7 @@ class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
 
     def download(self, request: HttpRequest, entry_id: Any) -> HttpResponse:
         """Hand out a certificate with what ties it to its entry."""
-        acts.demand(request, self.reads)
+        admin_access.demand_capability(request, self.reads)
         try:
             evidence = erasures.evidence_of(entry_id)
         except NotFound as error:
@@ -88,7 +87,7 @@ class ErasureAdmin(acts.LookOnly, admin.ModelAdmin[Erasure]):
 
 
 @admin.register(LegalHold)
-class LegalHoldAdmin(acts.LookOnly, admin.ModelAdmin[LegalHold]):
+class LegalHoldAdmin(CapabilityAdmin[LegalHold]):
     """Holds, to be lifted here; they are placed over REST, with their reason."""
 
     reads = "subject.read"
@@ -99,13 +98,13 @@ class LegalHoldAdmin(acts.LookOnly, admin.ModelAdmin[LegalHold]):
     actions = ["lift"]
     ordering = ["-placed_at"]
 
-    @acts.needing("subject.hold")
+    @admin_access.needs_capability("subject.hold")
     @admin.action(description="Lift")
     def lift(self, request: HttpRequest, rows: QuerySet[LegalHold]) -> None:
         """End the chosen holds."""
         self.act_on(
             request,
             rows,
-            lambda hold: erasures.lift_hold(hold_id=hold.pk, reason=_BY_HAND),
+            lambda hold: erasures.lift_hold(hold_id=hold.pk, reason=BY_HAND),
             told=lambda _: "lifted",
         )

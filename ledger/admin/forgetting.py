@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.domain.errors import DomainError
-from ledger import acts, authority, erasure
+from ledger import admin_access, authority, erasure
 from ledger.admin.reversals import awaits
+from ledger.admin_access import CapabilityAdmin
 from ledger.approving import consent, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
@@ -36,9 +37,9 @@ class ForgetForm(forms.Form):
     is_meant = forms.BooleanField(label="Forget them for good. Nobody can bring it back.")
 
 
-def page(admin: acts.LookOnly, request: HttpRequest, subject: str) -> HttpResponse:
+def page(admin: CapabilityAdmin[Any], request: HttpRequest, subject: str) -> HttpResponse:
     """Show what forgetting a subject would do in each place; on POST, do it."""
-    acts.demand(request, erasure.CAPABILITY)
+    admin_access.demand_capability(request, erasure.CAPABILITY)
     holder = authority.holder_of(request)
     form = ForgetForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -9,11 +9,16 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from ledger import step_up
-from ledger.acts import LookOnly
+from ledger.admin_access import CapabilityAdmin
 
 
 def page_before(
-    admin: LookOnly, request: HttpRequest, rows: QuerySet[Any], *, action: str, title: str
+    admin: CapabilityAdmin[Any],
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    *,
+    action: str,
+    title: str,
 ) -> HttpResponse | None:
     """Return the page that asks for the password; None if it was given, now or lately.
 

@@ -12,7 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from events.domain.errors import DomainError
-from ledger import acts, authority, previews
+from ledger import admin_access, authority, previews
+from ledger.admin_access import CapabilityAdmin
 from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
@@ -37,7 +38,7 @@ class ReversalForm(forms.Form):
 
 
 @admin.register(ReversalStanding)
-class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
+class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
     """What can be undone, and what is being undone. Each opens the preview of its entry."""
 
     reads = "ledger.read"
@@ -69,7 +70,7 @@ class ReversalStandingAdmin(acts.LookOnly, admin.ModelAdmin[ReversalStanding]):
 
     def reversal(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
         """Show what undoing an entry would do; on POST, do what was shown."""
-        acts.demand(request, "ledger.read")
+        admin_access.demand_capability(request, "ledger.read")
         command = request.GET.get("command", "")
         form = ReversalForm(request.POST or None)
         is_asked = request.method == "POST" and form.is_valid()

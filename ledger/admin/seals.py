@@ -4,12 +4,13 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from ledger import acts, seals
+from ledger import seals
+from ledger.admin_access import CapabilityAdmin
 from ledger.models import Checkpoint, Payload, SigningKey, Witness
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(acts.LookOnly, admin.ModelAdmin[Checkpoint]):
+class CheckpointAdmin(CapabilityAdmin[Checkpoint]):
     """What is sealed. The title says up to where, and how long the rest has waited."""
 
     reads = "ledger.read"
@@ -32,7 +33,7 @@ class CheckpointAdmin(acts.LookOnly, admin.ModelAdmin[Checkpoint]):
 
 
 @admin.register(SigningKey)
-class SigningKeyAdmin(acts.LookOnly, admin.ModelAdmin[SigningKey]):
+class SigningKeyAdmin(CapabilityAdmin[SigningKey]):
     """Public keys, each vouched for by the one before it."""
 
     reads = "ledger.read"
@@ -42,7 +43,7 @@ class SigningKeyAdmin(acts.LookOnly, admin.ModelAdmin[SigningKey]):
 
 
 @admin.register(Witness)
-class WitnessAdmin(acts.LookOnly, admin.ModelAdmin[Witness]):
+class WitnessAdmin(CapabilityAdmin[Witness]):
     """How far each witness has come."""
 
     reads = "ledger.read"
@@ -50,7 +51,7 @@ class WitnessAdmin(acts.LookOnly, admin.ModelAdmin[Witness]):
 
 
 @admin.register(Payload)
-class PayloadAdmin(acts.LookOnly, admin.ModelAdmin[Payload]):
+class PayloadAdmin(CapabilityAdmin[Payload]):
     """What entries refer to, without its content: to see that is on record, over REST."""
 
     reads = "ledger.read"

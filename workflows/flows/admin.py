@@ -1,12 +1,9 @@
 """Flows in the admin: to be looked at. What may be done to them is done in the console."""
 
-from typing import TypeVar
-
 from django.contrib import admin
-from django.db.models import Model
 
-from events.bounded import LatestValues
-from ledger import acts
+from events.admin_lists import LatestValues, M
+from ledger.admin_access import CapabilityAdmin
 from workflows.flows.models import (
     AwaitedCallback,
     AwaitedEvent,
@@ -16,10 +13,8 @@ from workflows.flows.models import (
     Remembered,
 )
 
-M = TypeVar("M", bound=Model)
 
-
-class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
+class FlowsAdmin(CapabilityAdmin[M]):
     """May be read by who may read flows. The rows follow from events; nobody writes them."""
 
     reads = "flow.read"
@@ -27,7 +22,7 @@ class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
 
 
 @admin.register(FlowSummary)
-class FlowSummaryAdmin(LookOnly[FlowSummary]):
+class FlowSummaryAdmin(FlowsAdmin[FlowSummary]):
     list_display = ["flow_id", "status", "outcome", "is_paused", "started_at", "status_at"]
     list_filter = ["status", ("outcome", LatestValues), "is_paused"]
     search_fields = ["=flow_id", "=parent_flow_id", "=concurrency_key"]
@@ -35,7 +30,7 @@ class FlowSummaryAdmin(LookOnly[FlowSummary]):
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(LookOnly[Receipt]):
+class ReceiptAdmin(FlowsAdmin[Receipt]):
     # The hash of a token is of no use to anybody who looks; the token itself is not kept.
     list_display = ["flow_id", "step_id", "verdict", "received_at"]
     list_filter = ["verdict"]
@@ -45,7 +40,7 @@ class ReceiptAdmin(LookOnly[Receipt]):
 
 
 @admin.register(AwaitedCallback)
-class AwaitedCallbackAdmin(LookOnly[AwaitedCallback]):
+class AwaitedCallbackAdmin(FlowsAdmin[AwaitedCallback]):
     # Whoever knows the token of an item can complete it.
     list_display = ["flow_id", "step_id", "since"]
     list_display_links = None
@@ -55,7 +50,7 @@ class AwaitedCallbackAdmin(LookOnly[AwaitedCallback]):
 
 
 @admin.register(AwaitedEvent)
-class AwaitedEventAdmin(LookOnly[AwaitedEvent]):
+class AwaitedEventAdmin(FlowsAdmin[AwaitedEvent]):
     list_display = ["flow_id", "step_id", "event_name", "language"]
     list_display_links = None
     list_filter = ["event_name"]
@@ -65,7 +60,7 @@ class AwaitedEventAdmin(LookOnly[AwaitedEvent]):
 
 
 @admin.register(FlowStart)
-class FlowStartAdmin(LookOnly[FlowStart]):
+class FlowStartAdmin(FlowsAdmin[FlowStart]):
     list_display = ["name", "event", "cron", "enabled", "paused_because", "declared_by"]
     list_filter = ["enabled"]
     search_fields = ["name", "=event", "=declared_by"]
@@ -73,7 +68,7 @@ class FlowStartAdmin(LookOnly[FlowStart]):
 
 
 @admin.register(Remembered)
-class RememberedAdmin(LookOnly[Remembered]):
+class RememberedAdmin(FlowsAdmin[Remembered]):
     list_display = ["key", "made_at"]
     search_fields = ["=key"]
     ordering = ["-made_at"]

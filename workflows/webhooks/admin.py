@@ -1,21 +1,20 @@
 """Webhooks in the admin: everything can be looked at, and changed through services only."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from events.bounded import LatestValues
-from ledger import acts, authority
+from events.admin_lists import LatestValues, M
+from ledger import admin_access, authority
+from ledger.admin_access import CapabilityAdmin
 from workflows.webhooks import services
 from workflows.webhooks.domain.signature import parts_of
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
 
-M = TypeVar("M", bound=Model)
 
-
-class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
+class WebhooksAdmin(CapabilityAdmin[M]):
     """May be read by who may read webhooks; nothing is added, changed or deleted here."""
 
     reads = "webhook.read"
@@ -23,7 +22,7 @@ class LookOnly(acts.LookOnly, admin.ModelAdmin[M]):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(LookOnly[Subscription]):
+class SubscriptionAdmin(WebhooksAdmin[Subscription]):
     list_display = ["url", "standing", "events", "failing_since", "created_by", "created_at"]
     list_filter = ["standing"]
     search_fields = ["url", "description"]
@@ -34,7 +33,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
         """Say whether the user may change subscriptions."""
         return authority.holds(request, "webhook.manage")
 
-    @acts.needing("webhook.manage")
+    @admin_access.needs_capability("webhook.manage")
     @admin.action(description="Send messages again", permissions=["manage"])
     def enable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -42,7 +41,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
 
         self.act_on(request, rows, service)
 
-    @acts.needing("webhook.manage")
+    @admin_access.needs_capability("webhook.manage")
     @admin.action(description="Send no messages", permissions=["manage"])
     def disable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -50,7 +49,7 @@ class SubscriptionAdmin(LookOnly[Subscription]):
 
         self.act_on(request, rows, service)
 
-    @acts.needing("webhook.manage")
+    @admin_access.needs_capability("webhook.manage")
     @admin.action(description="Send a test message", permissions=["manage"])
     def send_test(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
@@ -78,7 +77,7 @@ class AttemptInline(admin.TabularInline[Attempt, Delivery]):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LookOnly[Delivery]):
+class DeliveryAdmin(WebhooksAdmin[Delivery]):
     list_display = ["event_name", "subscription", "status", "attempts_made", "error", "created_at"]
     list_filter = ["status", "purpose", ("event_name", LatestValues)]
     list_select_related = ["subscription"]
@@ -105,7 +104,7 @@ class DeliveryAdmin(LookOnly[Delivery]):
         """Say whether the user may send past messages again."""
         return authority.holds(request, "webhook.replay")
 
-    @acts.needing("webhook.replay")
+    @admin_access.needs_capability("webhook.replay")
     @admin.action(description="Send again", permissions=["replay"])
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         def service(row: Delivery) -> object:
@@ -115,7 +114,7 @@ class DeliveryAdmin(LookOnly[Delivery]):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LookOnly[Attempt]):
+class AttemptAdmin(WebhooksAdmin[Attempt]):
     list_display = ["delivery", "number", "started_at", "response_status", "error_class", "error"]
     list_filter = [("error_class", LatestValues), ("response_status", LatestValues)]
     list_select_related = ["delivery"]
@@ -123,6 +122,6 @@ class AttemptAdmin(LookOnly[Attempt]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(LookOnly[Endpoint]):
+class EndpointAdmin(WebhooksAdmin[Endpoint]):
     list_display = ["origin", "failures", "open_until"]
     ordering = ["origin"]

@@ -1,38 +1,20 @@
 """Work in the admin: to be looked at, and to be decided on through the services."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from events.bounded import BoundedPaginator
-from events.domain.errors import DomainError
-from ledger import acts, authority
+from ledger import admin_access, authority
+from ledger.admin_access import BY_HAND, CapabilityActions
 from workflows.work import registry, selectors, services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
-
-
-class ReadOnlyAdmin(acts.Answerable, admin.ModelAdmin[Any]):
-    """Rows are written by the product, never by hand."""
-
-    show_full_result_count = False
-    paginator = BoundedPaginator
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class AttemptInline(admin.TabularInline[Attempt, Work]):
@@ -79,7 +61,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Work)
-class WorkAdmin(ReadOnlyAdmin):
+class WorkAdmin(CapabilityActions[Work]):
     list_display = ["id", "kind", "subject", "status", "attempt", "due_at", "last_error_class"]
     list_filter = ["status", KindFilter]
     search_fields = ["=id", "=subject", "=correlation_id"]
@@ -119,37 +101,24 @@ class WorkAdmin(ReadOnlyAdmin):
         """Say whether the user may put dead letters away."""
         return authority.holds(request, "job.discard")
 
-    @acts.needing("job.retry")
+    @admin_access.needs_capability("job.retry")
     @admin.action(description="Retry dead letters", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        self._each(request, queryset, lambda id_: services.retry(id_, reason="from the admin"))
+        self.act_on(request, queryset, lambda job: services.retry(job.pk, reason=BY_HAND))
 
-    @acts.needing("job.cancel")
+    @admin_access.needs_capability("job.cancel")
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        self._each(request, queryset, lambda id_: services.cancel(id_, reason="from the admin"))
+        self.act_on(request, queryset, lambda job: services.cancel(job.pk, reason=BY_HAND))
 
-    @acts.needing("job.discard")
+    @admin_access.needs_capability("job.discard")
     @admin.action(description="Discard dead letters", permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        self._each(request, queryset, lambda id_: services.discard(id_, reason="from the admin"))
-
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[Work], decide: Callable[[UUID], object]
-    ) -> None:
-        done = 0
-        for id_ in queryset.values_list("pk", flat=True):
-            try:
-                decide(id_)
-                done += 1
-            except DomainError as refusal:
-                messages.warning(request, f"{refusal} {refusal.hint}")
-        if done:
-            messages.success(request, f"Done for {done}.")
+        self.act_on(request, queryset, lambda job: services.discard(job.pk, reason=BY_HAND))
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
+class AttemptAdmin(CapabilityActions[Attempt]):
     list_display = ["work", "attempt", "outcome", "worker", "started_at", "ended_at", "error_class"]
     list_filter = ["outcome"]
     list_select_related = ["work"]
@@ -157,7 +126,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ReadOnlyAdmin):
+class ScheduleAdmin(CapabilityActions[Schedule]):
     list_display = ["name", "kind", "cron", "every_s", "at", "tz", "enabled", "next_at"]
     list_filter = ["enabled"]
     ordering = ["name"]
@@ -167,13 +136,13 @@ class ScheduleAdmin(ReadOnlyAdmin):
         """Say whether the user may change schedules."""
         return authority.holds(request, "schedule.manage")
 
-    @acts.needing("schedule.manage")
+    @admin_access.needs_capability("schedule.manage")
     @admin.action(description="Switch on", permissions=["manage"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         for name in queryset.values_list("pk", flat=True):
             services.set_schedule_enabled(name, enabled=True)
 
-    @acts.needing("schedule.manage")
+    @admin_access.needs_capability("schedule.manage")
     @admin.action(description="Switch off", permissions=["manage"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         for name in queryset.values_list("pk", flat=True):
@@ -181,7 +150,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Slot)
-class SlotAdmin(ReadOnlyAdmin):
+class SlotAdmin(CapabilityActions[Slot]):
     list_display = ["schedule", "slot_at", "fate", "stands_for", "work"]
     list_select_related = ["schedule", "work"]
     list_filter = ["fate", "schedule"]
@@ -189,13 +158,13 @@ class SlotAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Worker)
-class WorkerAdmin(ReadOnlyAdmin):
+class WorkerAdmin(CapabilityActions[Worker]):
     list_display = ["name", "role", "started_at", "seen_at", "stopped_at"]
     ordering = ["-seen_at"]
 
 
 @admin.register(Checkup)
-class CheckupAdmin(ReadOnlyAdmin):
+class CheckupAdmin(CapabilityActions[Checkup]):
     list_display = ["checked_at", "is_healthy", "duration_ms"]
     list_filter = ["is_healthy"]
     ordering = ["-id"]

@@ -114,7 +114,7 @@ class TestAdmin:
     def test_takes_letters_up_through_the_service(self, chief: Client, letter: WorkRef) -> None:
         assert act(chief, "retry", letter).status_code == 200
 
-        assert (row(letter).status, row(letter).reason) == ("ready", "from the admin")
+        assert (row(letter).status, row(letter).reason) == ("ready", "From the admin.")
 
     def test_says_why_not(self, chief: Client, enqueue: Enqueue) -> None:
         ref = enqueue()

@@ -1,4 +1,4 @@
-"""What all pages of the trade have in common: look, and act only through the services."""
+"""What the admin pages of the trade share: read-only inlines, and actions that call a service."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -8,17 +8,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from events.domain.errors import DomainError
-from ledger import acts, authority, erasure
-
-BY_HAND = "From the admin."
+from ledger import admin_access, authority, erasure
 
 
-class LookOnly(acts.LookOnly, admin.ModelAdmin[Any]):
-    """Rows that the services write."""
-
-
-class LookOnlyInline(admin.TabularInline[Any, Any]):
+class ReadOnlyInline(admin.TabularInline[Any, Any]):
     """Rows of another table on a page; `reads` is the capability that shows them."""
 
     reads: ClassVar[str]
@@ -36,32 +29,23 @@ class LookOnlyInline(admin.TabularInline[Any, Any]):
         return False
 
 
-def acting(
+def row_action(
     needs: str, description: str, act: Callable[[Any], object]
 ) -> Callable[[Any, HttpRequest, QuerySet[Any]], None]:
     """Make an admin action that does `act` to each chosen row, and says what was refused."""
 
-    @acts.needing(needs)
+    @admin_access.needs_capability(needs)
     @admin.action(description=description)
     def action(self: Any, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        done = 0
-        for row in rows:
-            try:
-                act(row)
-            except DomainError as refusal:
-                messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
-            else:
-                done += 1
-        if done:
-            messages.success(request, f"Done for {done}.")
+        self.act_on(request, rows, act)
 
     return action
 
 
-def forgetting(subject: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]:
+def forget_action(subject: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]:
     """Make an admin action that leads to the page on which a person is forgotten."""
 
-    @acts.needing(erasure.CAPABILITY)
+    @admin_access.needs_capability(erasure.CAPABILITY)
     @admin.action(description="Forget this person…")
     def action(self: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         chosen = list(rows[:2])

@@ -1,7 +1,7 @@
-"""Lists of the admin over tables that only grow: nothing counts or gathers a whole one."""
+"""Admin pages of tables that the product writes: read-only, and without counting a whole one."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -11,6 +11,8 @@ from django.http import HttpRequest
 COUNTED_MAX = 10_000
 LATEST = 10_000
 
+M = TypeVar("M", bound=Model)
+
 
 class BoundedPaginator(Paginator[Any]):
     """Counts no further than anybody pages."""
@@ -19,6 +21,22 @@ class BoundedPaginator(Paginator[Any]):
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:COUNTED_MAX].count())
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[M]):
+    """Rows that are looked at here, and written by services only."""
+
+    show_full_result_count = False
+    paginator = BoundedPaginator
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
 
 
 class LatestValues(admin.AllValuesFieldListFilter):

@@ -1,31 +1,27 @@
-"""What a person may do by hand in the admin: each action names its capability.
+"""Who may look and act in the admin: pages and actions name the capability that they ask for.
 
 Who lacks it is not offered the action, and to try all the same is put on record.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from events.bounded import BoundedPaginator
+from events.admin_lists import M, ReadOnlyAdmin
 from events.domain.errors import DomainError
 from ledger import authority, recording
 from ledger.domain.capability import CapabilityMissing
 
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    _Base = ModelAdmin[Any]
-else:
-    _Base = object
+BY_HAND = "From the admin."
+"""The reason of actions that ask for none."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def needing(capability_id: str) -> Callable[[F], F]:
+def needs_capability(capability_id: str) -> Callable[[F], F]:
     """Name the capability of an admin action: as a decorator, outside of Django's own."""
 
     def name(action: F) -> F:
@@ -35,7 +31,7 @@ def needing(capability_id: str) -> Callable[[F], F]:
     return name
 
 
-def demand(request: HttpRequest, capability_id: str) -> None:
+def demand_capability(request: HttpRequest, capability_id: str) -> None:
     """Go on only if the visitor holds the capability; for pages of the admin of their own.
 
     :raises PermissionDenied: if not, which is on record if it is grave; a refusal of ours would
@@ -46,8 +42,8 @@ def demand(request: HttpRequest, capability_id: str) -> None:
         raise PermissionDenied(f"It asks for the permission “{capability_id}”.")
 
 
-class Answerable(_Base):
-    """A ModelAdmin whose actions name their capabilities. Stands first among its bases."""
+class CapabilityActions(ReadOnlyAdmin[M]):
+    """A read-only page whose actions name their capabilities."""
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Offer the actions whose capability is held."""
@@ -68,32 +64,6 @@ class Answerable(_Base):
             recording.denied(needs, target_id=target_id[:200], why=CapabilityMissing(needs))
         return super().changelist_view(request, extra_context)
 
-
-class LookOnly(Answerable):
-    """A ModelAdmin for rows that the product writes, and no hand. First among its bases, too.
-
-    `reads` is the capability that opens the page.
-    """
-
-    reads: ClassVar[str]
-    show_full_result_count = False
-    paginator = BoundedPaginator
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return authority.holds(request, self.reads)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def act_on(
         self,
         request: HttpRequest,
@@ -110,6 +80,18 @@ class LookOnly(Answerable):
                 messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
             else:
                 messages.success(request, f"{row}: {told(came_of_it)}.")
+
+
+class CapabilityAdmin(CapabilityActions[M]):
+    """A read-only page that is opened by the capability `reads`."""
+
+    reads: ClassVar[str]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, self.reads)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return authority.holds(request, self.reads)
 
 
 def function_of(action: Any) -> Any:
