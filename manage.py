@@ -10,6 +10,6 @@ if __name__ == "__main__":
     if sys.version_info < (3, 11):
         sys.exit("Daybook needs Python 3.11 or newer; this is " + sys.version)
 
-    from config import door
+    from config import command_line
 
-    sys.exit(door.main(sys.argv))
+    sys.exit(command_line.main(sys.argv))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config import door
+from config import command_line
 from config.bootstrap import ROOT
 from config.testing import whole_suite
 
@@ -43,4 +43,4 @@ def test_is_everything_unless_tests_are_named(
     arguments: list[str],
     is_whole: bool,  # noqa: FBT001 (a column of the table)
 ) -> None:
-    assert door.is_whole_suite(arguments) is is_whole
+    assert command_line.is_whole_suite(arguments) is is_whole
