@@ -26,7 +26,7 @@ catalogue.declare_stream(
 catalogue.declare(
     CHECKED,
     category="internal",
-    meaning="A worker did the job of a trial: HTTP, commit, worker and feed are in order.",
+    meaning="A worker did the job of a round trip: HTTP, commit, worker and feed are in order.",
     stream="instance",
     schema=_NONCE,
 )

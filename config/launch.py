@@ -221,18 +221,18 @@ class Launch:
 
     def _serve(self, supervisor: Supervisor, cold_start_s: float) -> int:
         if self.options.check:
-            return self._try_out(cold_start_s)
+            return self._check_round_trip(cold_start_s)
         _say(self._summary())
         _say(f"ready {json.dumps(self._ready())}")
         supervisor.run()
         return 0
 
-    def _try_out(self, cold_start_s: float) -> int:
-        from config import trial
+    def _check_round_trip(self, cold_start_s: float) -> int:
+        from config import round_trip
 
         try:
-            figures = trial.run(url=self.url, api_key=self.state.secrets()["API_KEY"])
-        except trial.TrialFailed as error:
+            figures = round_trip.run(url=self.url, api_key=self.state.secrets()["API_KEY"])
+        except round_trip.RoundTripFailed as error:
             print(f"{error}\nThe logs are in {self.state.logs}.", file=sys.stderr)
             return 1
         said = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config import bootstrap, trial
+from config import bootstrap, round_trip
 from config.stack import Stack, StackFailed, temporary_state, without_servers
 
 pytestmark = pytest.mark.e2e
@@ -239,15 +239,17 @@ class TestCheck:
         for part in ("worker", "sweeper"):
             stack.hold(part)
         try:
-            with pytest.raises(trial.TrialFailed, match=r"No 'instance\.checked' came within 1 s"):
-                trial.run(url=stack.url, api_key=stack.api_key, answer_seconds_max=1)
+            with pytest.raises(
+                round_trip.RoundTripFailed, match=r"No 'instance\.checked' came within 1 s"
+            ):
+                round_trip.run(url=stack.url, api_key=stack.api_key, answer_seconds_max=1)
         finally:
             for part in ("worker", "sweeper"):
                 stack.resume(part)
 
     def test_fails_with_a_reason_when_the_key_is_refused(self, stack: Stack) -> None:
-        with pytest.raises(trial.TrialFailed, match="401"):
-            trial.run(url=stack.url, api_key="daybook_nobody")
+        with pytest.raises(round_trip.RoundTripFailed, match="401"):
+            round_trip.run(url=stack.url, api_key="daybook_nobody")
 
 
 class TestWeb:

@@ -16,7 +16,7 @@ CHECK = "instance.check"
 CHECKED = "instance.checked"
 
 
-class TrialFailed(Exception):
+class RoundTripFailed(Exception):
     """The chain is broken. The message says where."""
 
 
@@ -31,7 +31,7 @@ class Figures:
 def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MAX) -> Figures:
     """Make some trips and return the figures.
 
-    :raises TrialFailed: if one does not come back.
+    :raises RoundTripFailed: if one does not come back.
     """
     headers = {"Authorization": f"Bearer {api_key}"}
     address = f"{url.replace('http', 'ws', 1)}/ws/events"
@@ -44,7 +44,7 @@ def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MA
             line.subscribe()
             trips = [_trip(client, line) for _ in range(TRIPS)]
     except (httpx2.HTTPError, WebSocketException, OSError) as error:
-        raise TrialFailed(f"The trip ended early: {type(error).__name__}: {error}") from error
+        raise RoundTripFailed(f"The trip ended early: {type(error).__name__}: {error}") from error
     return Figures(first_ms=trips[0], median_ms=sorted(trips)[TRIPS // 2])
 
 
@@ -54,7 +54,7 @@ class _Line:
     patience_s: float
 
     def subscribe(self) -> None:
-        message = {"type": "subscribe", "sub_id": "trial", "event_types": [CHECKED]}
+        message = {"type": "subscribe", "sub_id": "round-trip", "event_types": [CHECKED]}
         self.socket.send(json.dumps(message))
         self.wait_for("subscribed")
 
@@ -66,7 +66,7 @@ class _Line:
                 if frame["type"] == type_ and (nonce is None or frame["data"]["nonce"] == nonce):
                     return
         except TimeoutError as error:
-            raise TrialFailed(f"No {type_!r} came within {self.patience_s} s.") from error
+            raise RoundTripFailed(f"No {type_!r} came within {self.patience_s} s.") from error
 
 
 def _trip(client: httpx2.Client, line: _Line) -> float:
@@ -74,6 +74,6 @@ def _trip(client: httpx2.Client, line: _Line) -> float:
     started_at = time.monotonic()
     answer = client.post("/api/v1/jobs", json={"name": CHECK, "input": {"nonce": nonce}})
     if answer.is_error:
-        raise TrialFailed(f"The job was refused: {answer.status_code} {answer.text}")
+        raise RoundTripFailed(f"The job was refused: {answer.status_code} {answer.text}")
     line.wait_for(CHECKED, nonce)
     return round((time.monotonic() - started_at) * 1000, 1)
