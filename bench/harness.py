@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
-from config import collector
+from config import garbage_collection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def compare(sides: Sequence[Side], *, rounds: int) -> list[Result]:
     ]
     pairs = list(zip(sides, results, strict=True))
     # As every process of the product does that serves; it helps each side that runs in this one.
-    collector.spare_what_is_loaded()
+    garbage_collection.freeze()
     try:
         for number in range(rounds):
             for side, result in pairs if number % 2 == 0 else reversed(pairs):

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
-from config import collector, handlers, mcp_server, sockets  # noqa: E402
+from config import garbage_collection, handlers, mcp_server, sockets  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
@@ -20,4 +20,4 @@ application = ProtocolTypeRouter(
     }
 )
 
-collector.spare_what_is_loaded()
+garbage_collection.freeze()

@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from celery.signals import worker_init
 
-from config import celery_context, collector
+from config import celery_context, garbage_collection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
@@ -14,4 +14,4 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 celery_context.connect()
 # Before it forks.
-worker_init.connect(collector.spare_what_is_loaded, dispatch_uid="daybook.collector")
+worker_init.connect(garbage_collection.freeze, dispatch_uid="daybook.garbage_collection")

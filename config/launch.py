@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
-from config import collector, control
+from config import control, garbage_collection
 from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
@@ -79,9 +79,9 @@ class Launch:
             self.servers.stop()
 
     def _prepare(self) -> None:
-        with collector.resting():
+        with garbage_collection.paused():
             preparing = self._load_and_begin_first_run()
-        collector.spare_what_is_loaded()
+        garbage_collection.freeze()
         if self.peers is not None:
             # Before the example, whose products are copied to content systems.
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")

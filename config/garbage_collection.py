@@ -7,7 +7,7 @@ from typing import Any
 
 
 @contextmanager
-def resting() -> Iterator[None]:
+def paused() -> Iterator[None]:
     """Look for no garbage: for a block that loads modules, of which none ever goes.
 
     The search took a sixth of it. A process that is forked in the block has none either: for
@@ -20,7 +20,7 @@ def resting() -> Iterator[None]:
         gc.enable()
 
 
-def spare_what_is_loaded(**_signal: Any) -> None:
+def freeze(**_signal: Any) -> None:
     """Take what there is now out of every later search. For a process that is ready to serve.
 
     A hundred and sixty thousand objects never go: searching them took a tenth of a flow. In a

@@ -9,7 +9,7 @@ from celery.signals import worker_init
 
 import config.asgi
 import config.celery
-from config import collector
+from config import garbage_collection
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_whoever_serves_over_asgi_spares_it_too() -> None:
 
 
 def test_it_rests_while_modules_are_loaded_and_no_longer() -> None:
-    with collector.resting():
+    with garbage_collection.paused():
         assert not gc.isenabled()
 
     assert gc.isenabled()
