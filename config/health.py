@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config import replaced
+from config import squashed_migrations
 from events import invariants
 from ledger import authority
 from ledger.authority import PUBLIC
@@ -102,7 +102,7 @@ def _database() -> str:
 def _migrations() -> str:
     # Cached once it is so: a schema does not lose migrations, and asking takes long. A
     # failure raises, and is asked again.
-    if between := replaced.missing_parts():
+    if between := squashed_migrations.missing_parts():
         raise NotWell(f"{', '.join(between)}: applied in part; run manage.py migrate")
     executor = MigrationExecutor(connection)
     missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from config import replaced, roles
+from config import roles, squashed_migrations
 
 
 class Command(migrate.Command):
@@ -22,7 +22,7 @@ class Command(migrate.Command):
 
 
 def _refuse_a_database_that_is_between() -> None:
-    for name, missing in replaced.missing_parts().items():
+    for name, missing in squashed_migrations.missing_parts().items():
         raise CommandError(
             f"{name} replaces a series of migrations of which this database lacks "
             f"{', '.join(missing)}. Migrate it with the last revision that has those files, "

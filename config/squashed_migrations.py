@@ -17,10 +17,12 @@ def missing_parts() -> dict[str, list[str]]:
     loader = MigrationLoader(connection, load=False)
     loader.load_disk()
     applied = MigrationRecorder(connection).applied_migrations()
-    return lacking(loader.disk_migrations.values(), set(applied))
+    return missing_of(loader.disk_migrations.values(), set(applied))
 
 
-def lacking(migrations: Iterable[Migration], applied: set[tuple[str, str]]) -> dict[str, list[str]]:
+def missing_of(
+    migrations: Iterable[Migration], applied: set[tuple[str, str]]
+) -> dict[str, list[str]]:
     """Return, of each series of which some are `applied`, those that are not."""
     series = {str(each): each.replaces for each in migrations if each.replaces}
     return {
