@@ -12,7 +12,8 @@ from commerce.services.chargeback_resolutions import Decided
 from commerce.services.chargebacks import Claimed
 from events import context
 from events.domain.principal import Principal
-from ledger import doctor, drift
+from ledger import drift
+from ledger import invariants as ledger_invariants
 from tests.integration.commerce.acting import work_off
 from workflows.work.domain.claim import WorkRef
 
@@ -72,8 +73,8 @@ def nothing_is_wrong() -> bool:
         *invariants.chargebacks_add_up(),
         *invariants.resolutions_return_what_was_taken(),
         *invariants.invoices_add_up(),
-        *doctor.reversals_are_sound(),
-        *doctor.standings_follow_from_entries(),
+        *ledger_invariants.reversals_are_sound(),
+        *ledger_invariants.standings_follow_from_entries(),
         *[each.check.name for each in drift.find_drift() if not each.is_none],
     ]
     assert found == []

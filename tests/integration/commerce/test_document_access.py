@@ -16,7 +16,7 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import DocumentNotFound, GranteeUnknown
 from events.ids import new_id
-from ledger import disclosing, doctor, drift, timelines
+from ledger import disclosing, drift, invariants, timelines
 from ledger.authority import Holder
 from ledger.capabilities import get
 from ledger.domain.action import Read, Target
@@ -216,8 +216,8 @@ class TestUndoing:
         assert (done.state, done.outcome) == ("completed", "full")
         with pytest.raises(ReversalAlreadyReversed):
             undo(granted)
-        assert doctor.reversals_are_sound() == []
-        assert doctor.standings_follow_from_entries() == []
+        assert invariants.reversals_are_sound() == []
+        assert invariants.standings_follow_from_entries() == []
 
     def test_what_was_revoked_by_hand_is_undone_already(
         self, document: Rendition, auditor: User
@@ -254,7 +254,7 @@ class TestUndoing:
         again = DocumentAccess.objects.exclude(pk=access.pk).get()
         assert (again.grantee, again.expires_at) == (access.grantee, access.expires_at)
         assert standing_of(entry).outcome == "full"
-        assert doctor.standings_follow_from_entries() == []
+        assert invariants.standings_follow_from_entries() == []
 
     def test_a_revocation_is_not_undone_beside_a_new_grant(
         self, document: Rendition, auditor: User

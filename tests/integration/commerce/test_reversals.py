@@ -25,7 +25,7 @@ from commerce.services import (
     refunds,
     renditions,
 )
-from ledger import doctor
+from ledger import invariants
 from ledger.authority import Holder
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.reversals import ReversalAlreadyReversed
@@ -252,8 +252,8 @@ class TestPayments:
         refunds.settle_refund(refund_id=Refund.objects.get(status="pending").pk)
 
         assert (standing_of(entry).outcome, standing_of(entry).done_cents) == ("partial", 4_000)
-        assert doctor.reversals_are_sound() == []
-        assert doctor.standings_follow_from_entries() == []
+        assert invariants.reversals_are_sound() == []
+        assert invariants.standings_follow_from_entries() == []
 
     def test_rivals_never_give_back_more_than_came_in(self, paid: Payment) -> None:
         def ask() -> None:

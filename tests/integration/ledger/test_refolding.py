@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from events import context
-from ledger import doctor, recording
+from ledger import invariants, recording
 from ledger.domain.reversals import ReversalKind, StepKind
 from ledger.models import ReversalStanding
 from ledger.services import reversals
@@ -37,8 +37,8 @@ class TestRebuilding:
         before = list(ReversalStanding.objects.order_by("pk").values())
 
         assert reversals.rebuild_reversals() == []
-        assert doctor.standings_follow_from_entries() == []
-        assert doctor.reversals_are_sound() == []
+        assert invariants.standings_follow_from_entries() == []
+        assert invariants.reversals_are_sound() == []
 
         ReversalStanding.objects.all().delete()
         assert len(reversals.rebuild_reversals()) == len(before)
@@ -51,7 +51,7 @@ class TestRebuilding:
 
         with pytest.raises(CommandError):
             call_command("ledger_rebuild_reversals", "--dry-run", stdout=StringIO())
-        assert doctor.standings_follow_from_entries() == [
+        assert invariants.standings_follow_from_entries() == [
             f"entry {entry_id}: said to be completed after 1 steps, is completed"
         ]
         call_command("ledger_rebuild_reversals", stdout=StringIO())

@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events import selectors
-from ledger import commands, doctor, previews
+from ledger import commands, invariants, previews
 from ledger.approving import consent
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
@@ -41,9 +41,9 @@ def _a_new_beacon() -> Iterator[None]:
     Beacon.revision, Beacon.fails = 1, None
     yield
     # Whatever a test did, how it stands follows from the entries, and nobody waits in vain.
-    assert doctor.standings_follow_from_entries() == []
-    assert doctor.requests_to_undo_are_open() == []
-    assert doctor.reversals_are_sound() == []
+    assert invariants.standings_follow_from_entries() == []
+    assert invariants.requests_to_undo_are_open() == []
+    assert invariants.reversals_are_sound() == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from rest_framework.test import APIClient
 
-from ledger import capabilities, doctor
+from ledger import capabilities, invariants
 from ledger.domain.capability import ApprovalPolicy
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from tests.integration.ledger.approvals import acting, put_into_force, say
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _a_new_beacon() -> Iterator[None]:
     Beacon.revision, Beacon.fails = 1, None
     yield
-    assert doctor.standings_follow_from_entries() == []
-    assert doctor.requests_to_undo_are_open() == []
+    assert invariants.standings_follow_from_entries() == []
+    assert invariants.requests_to_undo_are_open() == []
 
 
 @pytest.fixture

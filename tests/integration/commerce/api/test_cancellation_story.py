@@ -13,7 +13,7 @@ from django.utils import timezone
 from commerce.models import Slot
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import doctor
+from ledger import invariants
 from ledger.approval_policies import POLICIES as OF_THE_LEDGER
 from ledger.services.approval_policies import lay_down
 from tests.integration.commerce.acting import work_off_all
@@ -133,10 +133,10 @@ def inbox_of(name: str, client: Client) -> str:
 
 
 def is_sound() -> None:
-    assert doctor.reversals_are_sound() == []
-    assert doctor.standings_follow_from_entries() == []
-    assert doctor.requests_to_undo_are_open() == []
-    assert doctor.approvals_are_of_others_and_used_once() == []
+    assert invariants.reversals_are_sound() == []
+    assert invariants.standings_follow_from_entries() == []
+    assert invariants.requests_to_undo_are_open() == []
+    assert invariants.approvals_are_of_others_and_used_once() == []
 
 
 class TestAPersonCancels:

@@ -23,7 +23,7 @@ from commerce.services import bookings, invoices, travellers
 from commerce.services.bookings import Wanted
 from config import urls
 from events.ids import new_id
-from ledger import doctor, payloads, readings, subjects, tools
+from ledger import invariants, payloads, readings, subjects, tools
 from ledger.authority import public
 from ledger.models import Agent, Entry
 from tests.integration.commerce.api import marked, said, walk
@@ -290,7 +290,7 @@ class TestAnAgent:
                 stored.append(call.name)
 
         assert (unnoted, stored) == ([], [])
-        assert doctor.disclosures_name_fields() == []
+        assert invariants.disclosures_name_fields() == []
 
     def test_retrieves_nothing_when_nothing_can_be_put_on_record(
         self, world: World, reads: list[Call]

@@ -3,7 +3,7 @@ from django.db import connection, transaction
 
 from events import context, triggers
 from events.domain.principal import SYSTEM
-from ledger import disclosing, doctor
+from ledger import disclosing, invariants
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
 from ledger.services import seals
@@ -28,7 +28,7 @@ class TestTheLedger:
     def test_is_healthy_after_an_action(self) -> None:
         record()
 
-        assert doctor.entries_and_changes_go_together() == []
+        assert invariants.entries_and_changes_go_together() == []
 
     def test_shows_an_entry_that_lost_its_detail(self) -> None:
         entry_id = record()
@@ -37,7 +37,7 @@ class TestTheLedger:
             cursor.execute("DELETE FROM ledger_mutation")
             cursor.execute("SET LOCAL session_replication_role = origin")
 
-        assert doctor.entries_and_changes_go_together() == [f"entry {entry_id} has no detail"]
+        assert invariants.entries_and_changes_go_together() == [f"entry {entry_id} has no detail"]
 
     @pytest.mark.parametrize(
         "statement",
@@ -50,7 +50,7 @@ class TestTheLedger:
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
-        assert doctor.entries_and_changes_go_together() == [
+        assert invariants.entries_and_changes_go_together() == [
             "ledger_apikey: the trigger ledger_change_is_on_record sleeps, or is gone"
         ]
 
@@ -79,7 +79,7 @@ class TestSeals:
         seals.seal_entries()
         record()
 
-        assert doctor.seals_hold() == []
+        assert invariants.seals_hold() == []
 
     @pytest.mark.parametrize(
         ("change", "found"),
@@ -108,7 +108,7 @@ class TestSeals:
         with transaction.atomic():
             tamper(change)
 
-        assert found.format(id=waiting) in doctor.seals_hold()
+        assert found.format(id=waiting) in invariants.seals_hold()
 
 
 class TestDisclosures:
@@ -116,9 +116,9 @@ class TestDisclosures:
         read = Read(name="thing.look", target=THING, capability="api_key.read", fields=("name",))
         with context.acting(SYSTEM):
             disclosing.disclosed(read, lambda: None)
-        assert doctor.disclosures_name_fields() == []
+        assert invariants.disclosures_name_fields() == []
 
         tamper("UPDATE ledger_disclosure SET disclosed_fields = '{}'")
 
-        [found] = doctor.disclosures_name_fields()
+        [found] = invariants.disclosures_name_fields()
         assert found.endswith("names no field")
