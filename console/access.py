@@ -34,7 +34,7 @@ def demand_somewhere(request: HttpRequest, capability_id: str) -> None:
 def _go_on_if(is_held: bool, capability_id: str) -> None:  # noqa: FBT001 (read where it is asked)
     if is_held:
         return
-    recording.denied(capability_id, target_id="", why=CapabilityMissing(capability_id))
+    recording.record_denial(capability_id, target_id="", why=CapabilityMissing(capability_id))
     raise PermissionDenied(
         f"It asks for the permission “{capability_id}”: {capability(capability_id).meaning}"
     )

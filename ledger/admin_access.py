@@ -38,7 +38,7 @@ def demand_capability(request: HttpRequest, capability_id: str) -> None:
         be a fault of the page.
     """
     if not authority.holds(request, capability_id):
-        recording.denied(capability_id, target_id="", why=CapabilityMissing(capability_id))
+        recording.record_denial(capability_id, target_id="", why=CapabilityMissing(capability_id))
         raise PermissionDenied(f"It asks for the permission “{capability_id}”.")
 
 
@@ -61,7 +61,7 @@ class CapabilityActions(ReadOnlyAdmin[M]):
         if needs is not None and not authority.holds(request, needs):
             chosen = request.POST.getlist("_selected_action")
             target_id = chosen[0] if len(chosen) == 1 else ""
-            recording.denied(needs, target_id=target_id[:200], why=CapabilityMissing(needs))
+            recording.record_denial(needs, target_id=target_id[:200], why=CapabilityMissing(needs))
         return super().changelist_view(request, extra_context)
 
     def act_on(

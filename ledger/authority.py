@@ -155,7 +155,9 @@ class Holder:
         """
         if not self.holds(capability_id, obj):
             why = CapabilityMissing(capability_id)
-            recording.denied(capability_id, target_id="" if obj is None else str(obj.pk), why=why)
+            recording.record_denial(
+                capability_id, target_id="" if obj is None else str(obj.pk), why=why
+            )
             raise why
 
     def revalidated(self) -> "Holder":
@@ -320,7 +322,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
                 return redirect_to_login(_page_of(request))
             if capability_id != AUTHENTICATED and not holder.holds(capability_id):
                 why = CapabilityMissing(capability_id)
-                recording.denied(capability_id, target_id="", why=why)
+                recording.record_denial(capability_id, target_id="", why=why)
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 

@@ -85,7 +85,7 @@ def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
         logger.exception("A look into private data was withheld.", extra={"action": read.name})
         raise LedgerUnavailable from error
     except (Forbidden, Throttled) as why:
-        recording.denied(read.capability, target_id=read.target.id, why=why)
+        recording.record_denial(read.capability, target_id=read.target.id, why=why)
         raise
 
 

@@ -266,4 +266,4 @@ def _put_on_record(subject: str, proof: Proof, certificate: Certificate) -> None
         reason=proof.action.reason,
     )
     summary = f"Forgotten by entry {proof.entry_id}."
-    recording.befell_too(action, summary, kept_beside(certificate))
+    recording.record_further_target(action, summary, kept_beside(certificate))

@@ -133,5 +133,5 @@ def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -
 def _demand_somewhere(reading: Reading, holder: Holder) -> None:
     if not holder.holds_somewhere(reading.capability):
         why = CapabilityMissing(reading.capability)
-        recording.denied(reading.capability, target_id="", why=why)
+        recording.record_denial(reading.capability, target_id="", why=why)
         raise why

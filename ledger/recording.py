@@ -75,7 +75,7 @@ def recorded(action: Action) -> Iterator[Proof]:
         # Only now, here as below: the transaction that would have taken it along is gone.
         raise gate.ask(needed) from None
     except (Forbidden, Throttled) as why:
-        refused(action, why)
+        record_refusal(action, why)
         raise
     except Exception as why:
         if under is not None:
@@ -129,7 +129,7 @@ def _failed(action: Action, under: Presented, why: Exception) -> None:
         logger.exception("A failed execution was not recorded.", extra={"action": action.name})
 
 
-def refused(action: Action, why: DomainError) -> UUID | None:
+def record_refusal(action: Action, why: DomainError) -> UUID | None:
     """Put a refusal on record, if what was refused is grave or an agent asked; return its entry.
 
     It has a transaction of its own, so call it when the refused one is gone.
@@ -144,17 +144,17 @@ def refused(action: Action, why: DomainError) -> UUID | None:
         return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
 
 
-def denied(
+def record_denial(
     capability_id: str, *, target_id: str, why: DomainError, target_type: str = ""
 ) -> UUID | None:
     """Put on record that a capability was missing, if that is grave or an agent asked."""
     type_ = target_type or capabilities.get(capability_id).resource
     target = Target(type=type_, id=target_id)
     action = Action(name=capability_id, kind=Kind.EXECUTE, target=target, capability=capability_id)
-    return refused(action, why)
+    return record_refusal(action, why)
 
 
-def denied_in_transaction(action: Action, why: DomainError) -> UUID:
+def record_denial_in_transaction(action: Action, why: DomainError) -> UUID:
     """Put on record, with the caller's transaction, that `action` was not done because of `why`.
 
     However grave: for what nobody waits for, who would be told. Return its entry.
@@ -162,21 +162,23 @@ def denied_in_transaction(action: Action, why: DomainError) -> UUID:
     return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
 
 
-def stepped(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
+def record_step(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
     """Put on record what became of an undoing without changing anything; return its entry.
 
     It has a transaction of its own, so call it when that of an attempt is gone.
     """
     with db_transaction.atomic(durable=True):
-        return step_in_transaction(action, status, summary, undoing)
+        return record_step_in_transaction(action, status, summary, undoing)
 
 
-def step_in_transaction(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
-    """Do as `stepped` does, in the caller's transaction."""
+def record_step_in_transaction(
+    action: Action, status: Status, summary: str, undoing: Undoing
+) -> UUID:
+    """Do as `record_step` does, in the caller's transaction."""
     return _appended(_draft_without_change(action, status, summary, undoing))
 
 
-def befell_too(
+def record_further_target(
     action: Action, summary: str, *kept: Kept, declared: Declaration | None = None
 ) -> UUID:
     """Put on record what an action did to a further target, in the caller's transaction.
@@ -230,7 +232,7 @@ def _standing_mandate(action: Action) -> Mandate | None:
     return None if by is None else Mandate(delegation_id=None, delegated_by=by)
 
 
-def note_request(capability_id: str, *, target_id: str = "") -> None:
+def record_request(capability_id: str, *, target_id: str = "") -> None:
     """Put on record what an agent asks for where the change itself has another record.
 
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
@@ -243,7 +245,7 @@ def note_request(capability_id: str, *, target_id: str = "") -> None:
             delegations.charge(capability.id, target, {})
             entries.append(_draft_without_change(action, Status.REQUESTED, "Asked for."))
     except (Forbidden, Throttled) as why:
-        refused(action, why)
+        record_refusal(action, why)
         raise
 
 

@@ -216,7 +216,7 @@ def _resolve_too(
 ) -> ChargebackResolution:
     with context.caused_by(_entry_of(chargeback)):
         resolution = _resolve_part(chargeback, invoice, decided, proof=proof)
-        recording.befell_too(
+        recording.record_further_target(
             act("chargeback.resolve", chargeback.pk, reason=decided.reason),
             _summary(resolution, chargeback),
             declared=Declaration(kind=ReversalKind.NONE, why=_FINAL),

@@ -116,7 +116,7 @@ def _review(decided: Decided, *, proof: Proof, asked_of: Chargeback | None = Non
             proof.says(said)
         else:
             too = act("chargeback.review", each.pk, capability=MAY, reason=decided.reason)
-            recording.befell_too(too, said)
+            recording.record_further_target(too, said)
     return len(new)
 
 

@@ -202,7 +202,7 @@ def book_returned(
         window_closes_at=captured.at,
     )
     _apply(invoice, payment, proof=proof)
-    recording.befell_too(
+    recording.record_further_target(
         action_of("payment.record", payment.pk, kind=Kind.CREATE),
         f"{captured.provider} gave back {amount_cents} {invoice.currency} cents.",
         declared=_declared(payment),

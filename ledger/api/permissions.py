@@ -58,7 +58,7 @@ class HoldsCapability(BasePermission):
     def _refused(self, view: "APIView", request: Request, capability_id: str) -> bool:
         """Say no, and put it on record if it was about something grave, or an agent asked."""
         why = CapabilityMissing(capability_id)
-        recording.denied(capability_id, target_id=_named(view), why=why)
+        recording.record_denial(capability_id, target_id=_named(view), why=why)
         self.message = str(why)
         return False
 
@@ -106,7 +106,7 @@ def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
         why = reasons.access_reason(request)
         disclosing.note_read(capability_id, target_id=_named(view), reason=why)
     elif getattr(view, "journalled", False):
-        recording.note_request(capability_id, target_id=_named(view))
+        recording.record_request(capability_id, target_id=_named(view))
     return True
 
 

@@ -95,7 +95,7 @@ def request_approval(
     says who decides and for how long; `ttl` may only shorten it, `quorum` only raise it.
 
     The decision arrives as an event of stream `("approval", <id>)`, in the transaction that
-    makes it: `ledger.approval.decided` (`status` is `approved` or `denied`),
+    makes it: `ledger.approval.decided` (`status` is `approved` or `record_denial`),
     `ledger.approval.expired`, `.cancelled` or `.superseded`. Its data names `approvalId`,
     `status`, `targetType`, `targetId` and your `reference`. Whoever must not miss it promotes
     `ledger.approval.*` (`workflows.work.promotion.durable_subscriber`) and is called at least
@@ -345,7 +345,7 @@ def _refused(approval_id: UUID, what: str, why: Forbidden) -> None:
     kind = Kind.REJECT if what == Decision.DENY else Kind.APPROVE
     target = Target(type="approval", id=str(approval_id))
     action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
-    recording.refused(action, why)
+    recording.record_refusal(action, why)
 
 
 def _petition(

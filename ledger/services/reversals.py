@@ -191,7 +191,7 @@ def _demand(preview: Preview, holder: Holder) -> None:
         return
     # Not `holder.demand`: it knows no target where there is no object, and the entry has one.
     why = CapabilityMissing(command.capability)
-    recording.denied(command.capability, target_id=preview.entry.target_id, why=why)
+    recording.record_denial(command.capability, target_id=preview.entry.target_id, why=why)
     raise why
 
 
@@ -220,7 +220,7 @@ def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
     action = _action("reversal.execute", preview.entry, reason=reason)
     code = error.code if isinstance(error, DomainError) else "internal_error"
     with context.caused_by(str(preview.entry.pk)):
-        recording.stepped(
+        recording.record_step(
             action,
             Status.FAILED,
             f"{preview.command.name} failed: {code}",
@@ -238,7 +238,7 @@ def _expire(entry_id: UUID) -> bool:
         )
         if row is None:
             return False
-        recording.step_in_transaction(
+        recording.record_step_in_transaction(
             _action("reversal.expire", row.entry),
             Status.EXPIRED,
             "It can no longer be undone.",

@@ -99,7 +99,7 @@ def _paused(start: FlowStart, occasion: str, why: DomainError) -> dict[str, str]
         data = {"name": start.name, "reason": reason, "declared_by": start.declared_by}
         _tell("paused", start, {**data, "occasion": occasion, "entry_id": str(proof.entry_id)})
         proof.says(f"Paused: {start.declared_by} may not let flows start any more.")
-        recording.denied_in_transaction(_action(start, occasion, why), why)
+        recording.record_denial_in_transaction(_action(start, occasion, why), why)
     return {"paused": reason}
 
 
@@ -112,7 +112,7 @@ def _refused(
         data["code"] = why.code
     with context.on_behalf_of(BY_ITSELF), transaction.atomic(durable=True):
         if is_denial and isinstance(why, DomainError):
-            entry_id = recording.denied_in_transaction(_action(start, occasion, why), why)
+            entry_id = recording.record_denial_in_transaction(_action(start, occasion, why), why)
             data["entry_id"] = str(entry_id)
         _tell("refused", start, data)
     return {"refused": str(why)}

@@ -66,7 +66,7 @@ def shown_to(request: Any, personal: Envelope | None, *, of: Target) -> dict[str
         return disclosing.disclosed(read, personal.open)
     if reason:
         why = CapabilityMissing(READ_PERSONAL)
-        recording.denied(READ_PERSONAL, target_id=of.id, target_type=of.type, why=why)
+        recording.record_denial(READ_PERSONAL, target_id=of.id, target_type=of.type, why=why)
     return {name: _MASKS[name](str(value)) for name, value in personal.open().items()}
 
 

@@ -143,7 +143,7 @@ def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentA
         last = granted[0]
         why = DocumentAccessEnded(last.pk, selectors.access_status(last, at=at))
     about = selectors.disclosed_target(document).id if document else ""
-    recording.denied(READ_DOCUMENT, target_id=about, why=why)
+    recording.record_denial(READ_DOCUMENT, target_id=about, why=why)
     raise why
 
 

@@ -232,7 +232,7 @@ class TestWhatCannotBeUndone:
         assert answer.json()["state"] == "completed"
 
     def test_because_nothing_was_changed_says_so(self, clerk: APIClient) -> None:
-        entry_id = recording.refused(switching("booking.cancel_all"), LampBroken())
+        entry_id = recording.record_refusal(switching("booking.cancel_all"), LampBroken())
         assert entry_id is None  # Not grave: not on record.
         grave = Action(
             name="api_key.issue",
@@ -240,7 +240,7 @@ class TestWhatCannotBeUndone:
             target=Target(type="lamp", id="1"),
             capability="api_key.issue",
         )
-        refused_id = recording.refused(grave, LampBroken())
+        refused_id = recording.record_refusal(grave, LampBroken())
         assert refused_id is not None
 
         shown = look(clerk, refused_id)

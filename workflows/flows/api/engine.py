@@ -155,7 +155,7 @@ def _holder_of(request: HttpRequest) -> Holder | None:
 def _admit(holder: Holder, capability: str) -> None:
     if not holder.holds(capability):
         why = NotAdmitted(capability)
-        recording.denied(capability, target_id="", why=why)
+        recording.record_denial(capability, target_id="", why=why)
         raise why
     if holder.is_agent and capability.endswith(".read"):
         # What it changes has entries of its own.
