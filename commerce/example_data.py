@@ -43,7 +43,7 @@ from commerce.services import (
     travellers,
 )
 from commerce.services.acts import act
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from commerce.services.chargebacks import Claimed
 from events import context
 from ledger import recording
@@ -123,7 +123,7 @@ def _booking(reference: str, person: tuple[str, str], slot: Slot) -> Booking:
     first, last = person
     email = f"{first.lower()}@example.com"
     booking = bookings.create_booking(
-        wanted=[Wanted(slot_id=slot.pk, quantity=2)],
+        requested=[SeatRequest(slot_id=slot.pk, quantity=2)],
         pax=2,
         contact={"name": f"{first} {last}", "email": email, "phone": "+44 20 7946 0141"},
         external_ref=reference,

@@ -65,7 +65,7 @@ class SlotIsOver(Rejected):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SeatRequest:
     """So many seats of a departure."""
 
     slot_id: UUID
@@ -74,7 +74,7 @@ class Wanted:
 
 def create_booking(
     *,
-    wanted: Sequence[Wanted],
+    requested: Sequence[SeatRequest],
     pax: int,
     contact: dict[str, Any],
     external_ref: str = "",
@@ -82,7 +82,7 @@ def create_booking(
 ) -> Booking:
     """Make a booking as a draft, at the prices and on the terms of this moment.
 
-    :raises BookingEmpty: if nothing is wanted.
+    :raises BookingEmpty: if nothing is requested.
     :raises SlotNotFound, SlotIsOver: if a departure is unknown or has left.
     :raises ProductNotForSale: if its product is not active.
     :raises CurrenciesMixed: if the products are priced in several currencies.
@@ -92,7 +92,7 @@ def create_booking(
     now = timezone.now()
     booking_id = str(new_id())
     with recording.recorded(act("booking.create", booking_id, kind=Kind.CREATE)) as proof:
-        items, currency = _price(wanted, now)
+        items, currency = _price(requested, now)
         command = CreateBooking(
             number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
             currency=currency,
@@ -341,23 +341,23 @@ def _row(booking_id: UUID | str) -> Booking:
     return row
 
 
-def _price(wanted: Sequence[Wanted], now: datetime) -> tuple[tuple[Item, ...], str]:
-    slot_ids = [one.slot_id for one in wanted]
+def _price(requested: Sequence[SeatRequest], now: datetime) -> tuple[tuple[Item, ...], str]:
+    slot_ids = [one.slot_id for one in requested]
     related = Slot.objects.select_related("product__cancellation_policy")
     slots = related.in_bulk(slot_ids)
-    items = tuple(_item(slots.get(one.slot_id), one, now) for one in wanted)
+    items = tuple(_item(slots.get(one.slot_id), one, now) for one in requested)
     if not items:
         return items, ""
     currency = slots[slot_ids[0]].product.currency
     prices = (
         Money(item.amount_cents, slots[one.slot_id].product.currency)
-        for item, one in zip(items, wanted, strict=True)
+        for item, one in zip(items, requested, strict=True)
     )
     money.total(prices, currency=currency)
     return items, currency
 
 
-def _item(slot: Slot | None, one: Wanted, now: datetime) -> Item:
+def _item(slot: Slot | None, one: SeatRequest, now: datetime) -> Item:
     if slot is None:
         raise SlotNotFound(one.slot_id)
     if slot.product.status != ProductStatus.ACTIVE:

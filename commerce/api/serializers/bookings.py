@@ -20,7 +20,7 @@ from commerce.models import (
 )
 from commerce.models.constraints import choices
 from commerce.services import travellers
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from commerce.vault import Envelope
 from ledger import authority, disclosing, recording
 from ledger.bodies import Body
@@ -82,13 +82,13 @@ class ContactOut(serializers.Serializer[Any]):
     phone = serializers.CharField()
 
 
-class WantedIn(Body):
+class BookingItemIn(Body):
     slot_id = ReferenceField(Slot)
     quantity = QuantityField()
 
 
 class BookingIn(Body):
-    items = serializers.ListField(child=WantedIn(), min_length=1, max_length=ITEMS_MAX)
+    items = serializers.ListField(child=BookingItemIn(), min_length=1, max_length=ITEMS_MAX)
     pax = QuantityField()
     contact = ContactIn()
     external_ref = serializers.CharField(max_length=200, allow_blank=True, default="")
@@ -99,7 +99,7 @@ class BookingIn(Body):
         return {
             **attrs,
             "contact": dict(attrs["contact"]),
-            "wanted": [Wanted(**item) for item in items],
+            "requested": [SeatRequest(**item) for item in items],
         }
 
 

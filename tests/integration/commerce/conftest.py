@@ -32,7 +32,7 @@ from commerce.services import (
     settlement,
     slots,
 )
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from events import context
 from tests.integration.commerce.acting import CLERK, work_off
 from tests.integration.commerce.peers import Peers, served
@@ -111,7 +111,7 @@ def slot(product: Product) -> Slot:
 def make_booking(slot: Slot) -> MakeBooking:
     def make(**facts: Any) -> Booking:
         quantity = facts.pop("quantity", 2)
-        facts.setdefault("wanted", [Wanted(slot_id=slot.pk, quantity=quantity)])
+        facts.setdefault("requested", [SeatRequest(slot_id=slot.pk, quantity=quantity)])
         facts.setdefault("pax", quantity)
         facts.setdefault("contact", CONTACT)
         return bookings.create_booking(**facts)

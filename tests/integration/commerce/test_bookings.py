@@ -24,7 +24,7 @@ from commerce.models import (
 )
 from commerce.selectors import contact_of
 from commerce.services import bookings, payments, products, slots
-from commerce.services.bookings import ProductNotForSale, SlotIsOver, Wanted
+from commerce.services.bookings import ProductNotForSale, SeatRequest, SlotIsOver
 from commerce.services.slots import SlotNotFound, SlotSoldOut
 from events import rebuilding, selectors
 from events.domain.envelope import Envelope
@@ -82,14 +82,14 @@ class TestCreateBooking:
 
     def test_refuses_a_booking_of_nothing(self, slot: Slot) -> None:
         with pytest.raises(BookingEmpty):
-            bookings.create_booking(wanted=[], pax=1, contact=CONTACT)
+            bookings.create_booking(requested=[], pax=1, contact=CONTACT)
 
         assert not Booking.objects.exists()
 
     def test_refuses_an_unknown_departure(self, slot: Slot) -> None:
         with pytest.raises(SlotNotFound):
             bookings.create_booking(
-                wanted=[Wanted(slot_id=new_id(), quantity=1)], pax=1, contact=CONTACT
+                requested=[SeatRequest(slot_id=new_id(), quantity=1)], pax=1, contact=CONTACT
             )
 
     def test_refuses_a_product_that_is_not_active(
@@ -107,7 +107,7 @@ class TestCreateBooking:
 
         with pytest.raises(SlotIsOver):
             bookings.create_booking(
-                wanted=[Wanted(slot_id=gone.pk, quantity=1)], pax=1, contact=CONTACT
+                requested=[SeatRequest(slot_id=gone.pk, quantity=1)], pax=1, contact=CONTACT
             )
 
     def test_keeps_price_and_terms_of_the_moment(self, booking: Booking, product: Product) -> None:

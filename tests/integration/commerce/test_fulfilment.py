@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from commerce.models import Booking, Slot, Voucher
 from commerce.services import bookings, fulfilment, vouchers
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from tests.integration.commerce.acting import names_in, work_off_all
 from tests.integration.commerce.conftest import MakeBooking
 from workflows.flows import engine
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def booked_twice(make_booking: MakeBooking, slot: Slot) -> Booking:
     """A booking with two items."""
-    wanted = [Wanted(slot_id=slot.pk, quantity=1), Wanted(slot_id=slot.pk, quantity=2)]
-    booking = make_booking(wanted=wanted, pax=3)
+    requested = [SeatRequest(slot_id=slot.pk, quantity=1), SeatRequest(slot_id=slot.pk, quantity=2)]
+    booking = make_booking(requested=requested, pax=3)
     return bookings.confirm_booking(booking_id=booking.pk)
 
 

@@ -16,7 +16,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.services import bookings, invoices, payments, refunds, slots
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from tests.integration.commerce.acting import names_in, race
 from tests.integration.commerce.conftest import CONTACT, MakeBooking
 
@@ -58,9 +58,12 @@ class TestSeats:
         other = slots.create_slot(
             product_id=slot.product_id, starts_at=slot.starts_at.replace(microsecond=1), capacity=10
         )
-        there, back = Wanted(slot_id=slot.pk, quantity=1), Wanted(slot_id=other.pk, quantity=1)
+        there, back = (
+            SeatRequest(slot_id=slot.pk, quantity=1),
+            SeatRequest(slot_id=other.pk, quantity=1),
+        )
         wanting = [
-            make_booking(wanted=[there, back] if number % 2 else [back, there], pax=1)
+            make_booking(requested=[there, back] if number % 2 else [back, there], pax=1)
             for number in range(6)
         ]
 
@@ -90,7 +93,7 @@ class TestBookings:
 
         def make() -> None:
             bookings.create_booking(
-                wanted=[Wanted(slot_id=slot.pk, quantity=1)], pax=1, contact=CONTACT
+                requested=[SeatRequest(slot_id=slot.pk, quantity=1)], pax=1, contact=CONTACT
             )
 
         assert race(*[make] * 8) == ["done"] * 8

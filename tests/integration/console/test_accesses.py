@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from commerce.models import DocumentAccess
 from commerce.services import bookings, document_access, invoices, products, renditions, slots
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from events import context
 from tests.integration.commerce.acting import CLERK
 from tests.integration.ledger.conftest import grant
@@ -40,7 +40,7 @@ def access(auditor: User) -> DocumentAccess:
     later = timezone.now() + timedelta(days=20)
     slot = slots.create_slot(product_id=product.pk, starts_at=later, capacity=10)
     booking = bookings.create_booking(
-        wanted=[Wanted(slot_id=slot.pk, quantity=1)],
+        wanted=[SeatRequest(slot_id=slot.pk, quantity=1)],
         pax=1,
         contact={"name": "Ada Lovelace", "email": "ada@example.com"},
     )

@@ -14,7 +14,7 @@ from commerce import example_data
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Chargeback, Invoice
 from commerce.services import bookings, invoices, products, slots, surpluses
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from events import context, sequencer
 from events.domain.principal import SYSTEM
 from tests.integration.console.conftest import Visitor
@@ -33,7 +33,7 @@ def booking() -> Booking:
         product_id=product.pk, starts_at=timezone.now() + timedelta(days=20), capacity=10
     )
     made = bookings.create_booking(
-        wanted=[Wanted(slot_id=slot.pk, quantity=2)],
+        wanted=[SeatRequest(slot_id=slot.pk, quantity=2)],
         pax=2,
         contact={"name": "Ada Lovelace", "email": "ada@example.com"},
     )

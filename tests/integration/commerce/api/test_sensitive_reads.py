@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from commerce.models import Invoice
 from commerce.services import bookings, invoices, travellers
-from commerce.services.bookings import Wanted
+from commerce.services.bookings import SeatRequest
 from config import urls
 from events.ids import new_id
 from ledger import invariants, payloads, readings, subjects, tools
@@ -103,8 +103,8 @@ class Walker:
         if step not in STEPS:
             return call
         slot = self.world.booking.items.get().slot_id
-        wanted = [Wanted(slot_id=slot, quantity=1)]
-        booking = bookings.create_booking(wanted=wanted, pax=1, contact=marked.CONTACT)
+        wanted = [SeatRequest(slot_id=slot, quantity=1)]
+        booking = bookings.create_booking(requested=wanted, pax=1, contact=marked.CONTACT)
         for before in STEPS[step]:
             getattr(bookings, f"{before}_booking")(booking_id=booking.pk)
         return replace(call, url=call.url.replace(str(self.world.booking.pk), str(booking.pk)))
