@@ -42,7 +42,7 @@ from commerce.services import (
     slots,
     travellers,
 )
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.bookings import SeatRequest
 from commerce.services.chargebacks import Claimed
 from events import context
@@ -189,7 +189,7 @@ def _charge_back(booking: Booking) -> None:
     invoice = _invoice(booking)
     known_as = f"pay_{booking.number}"
     at = timezone.now()
-    with recording.recorded(act("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
+    with recording.recorded(action_on("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
         ref = ExternalRef.objects.create(invoice=invoice, provider=DEMO, external_id=known_as)
     report = Report(
         paid_amount_cents=invoice.total_cents,

@@ -36,7 +36,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.services import discretion, numbers, policies, seats, vouchers
-from commerce.services.acts import Asked, act
+from commerce.services.actions import CommandInput, action_on
 from commerce.services.slots import SlotNotFound
 from events import context, executor, store
 from events.domain.aggregate import Outcome
@@ -91,7 +91,7 @@ def create_booking(
     discretion.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
     booking_id = str(new_id())
-    with recording.recorded(act("booking.create", booking_id, kind=Kind.CREATE)) as proof:
+    with recording.recorded(action_on("booking.create", booking_id, kind=Kind.CREATE)) as proof:
         items, currency = _price(requested, now)
         command = CreateBooking(
             number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
@@ -149,7 +149,7 @@ def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) ->
     :raises PaymentOutstanding: if it awaits a payment that has not come in.
     :raises SlotSoldOut: if there are not enough seats.
     """
-    with recording.recorded(act("booking.confirm", booking_id, asked={})) as proof:
+    with recording.recorded(action_on("booking.confirm", booking_id, asked={})) as proof:
         # Locked before the sum is read, so that it is true when the decision falls.
         lock_booking(booking_id)
         outstanding = selectors.outstanding_cents(_row(booking_id))
@@ -186,7 +186,7 @@ def cancel_booking(
     discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
     with recording.recorded(
-        act("booking.cancel", booking_id, reason=reason, asked={"reason": reason})
+        action_on("booking.cancel", booking_id, reason=reason, asked={"reason": reason})
     ) as proof:
         lock_booking(booking_id)
         proof.weighs(paid_cents=selectors.paid_on_booking_cents(booking_id))
@@ -232,7 +232,7 @@ def override_status(
         to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
     )
     asked = {"to": to, "reason": reason, "until": until}
-    action = act("booking.override", booking_id, reason=reason, asked=asked)
+    action = action_on("booking.override", booking_id, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         return _changed(booking_id, command, expected_version, source="modify", proof=proof)
 
@@ -251,7 +251,7 @@ def amend_booking(
     """
     discretion.check_names_nobody(Q(pk=booking_id), external_ref=external_ref or "")
     asked = {"external_ref": external_ref, "notifications_suppressed": notifications_suppressed}
-    with recording.recorded(act("booking.update", booking_id, asked=asked)) as proof:
+    with recording.recorded(action_on("booking.update", booking_id, asked=asked)) as proof:
         lock_booking(booking_id)
         row = _row(booking_id)
         is_silent = notifications_suppressed
@@ -283,9 +283,9 @@ def _change(
     expected_version: int | None,
     *,
     source: str,
-    asked: Asked = None,
+    asked: CommandInput = None,
 ) -> Booking:
-    with recording.recorded(act(f"booking.{verb}", booking_id, asked=asked or {})) as proof:
+    with recording.recorded(action_on(f"booking.{verb}", booking_id, asked=asked or {})) as proof:
         return _changed(booking_id, command, expected_version, source=source, proof=proof)
 
 

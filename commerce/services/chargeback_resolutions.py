@@ -24,7 +24,7 @@ from commerce.domain.chargebacks import (
 )
 from commerce.models import Chargeback, ChargebackResolution, Invoice, Payment
 from commerce.services import discretion, invoices, payments, provider_reports
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import context, recorder
 from events.domain.errors import NotFound
@@ -96,7 +96,7 @@ def note_resolution(*, decided: Decided, claim: Claim) -> None:
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.
     """
-    action = act("chargeback.resolve", capability=_MAY, reason=decided.reason)
+    action = action_on("chargeback.resolve", capability=_MAY, reason=decided.reason)
     with ExitStack() as story, recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         resolutions = _resolve(decided, story, proof=proof)
@@ -125,7 +125,7 @@ def resolve_chargeback(
     """
     discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
     asked = {"status": status, "reason": reason, "occurred_at": occurred_at}
-    action = act("chargeback.resolve", chargeback_id, reason=reason, asked=asked)
+    action = action_on("chargeback.resolve", chargeback_id, reason=reason, asked=asked)
     with ExitStack() as story, recording.recorded(action) as proof:
         known = Chargeback.objects.filter(pk=chargeback_id).first()
         if known is None:
@@ -217,7 +217,7 @@ def _resolve_too(
     with context.caused_by(_entry_of(chargeback)):
         resolution = _resolve_part(chargeback, invoice, decided, proof=proof)
         recording.record_further_target(
-            act("chargeback.resolve", chargeback.pk, reason=decided.reason),
+            action_on("chargeback.resolve", chargeback.pk, reason=decided.reason),
             _summary(resolution, chargeback),
             declared=Declaration(kind=ReversalKind.NONE, why=_FINAL),
         )

@@ -20,7 +20,7 @@ from commerce.domain.chargebacks import (
 )
 from commerce.models import Chargeback, ChargebackReview
 from commerce.services import discretion, invoices, provider_reports
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.chargeback_resolutions import ChargebackNotFound, Decided, state_of
 from events import recorder
 from ledger import recording
@@ -46,7 +46,7 @@ def note_review(*, decided: Decided, claim: Claim) -> None:
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     """
-    action = act("chargeback.review", capability=MAY, reason=decided.reason)
+    action = action_on("chargeback.review", capability=MAY, reason=decided.reason)
     with recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         try:
@@ -70,7 +70,9 @@ def review_chargeback(
     """
     discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
     asked = {"reason": reason, "occurred_at": occurred_at}
-    action = act("chargeback.review", chargeback_id, capability=MAY, reason=reason, asked=asked)
+    action = action_on(
+        "chargeback.review", chargeback_id, capability=MAY, reason=reason, asked=asked
+    )
     with recording.recorded(action) as proof:
         known = Chargeback.objects.filter(pk=chargeback_id).first()
         if known is None:
@@ -115,7 +117,7 @@ def _review(decided: Decided, *, proof: Proof, asked_of: Chargeback | None = Non
         if each == found[0]:
             proof.says(said)
         else:
-            too = act("chargeback.review", each.pk, capability=MAY, reason=decided.reason)
+            too = action_on("chargeback.review", each.pk, capability=MAY, reason=decided.reason)
             recording.record_further_target(too, said)
     return len(new)
 

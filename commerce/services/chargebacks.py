@@ -21,7 +21,7 @@ from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, 
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
 from commerce.services import discretion, invoices, payments, provider_reports
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import context, recorder
 from ledger import recording, standings, timelines
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -114,7 +114,7 @@ def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Cha
 
 
 def _action(claimed: Claimed) -> Action:
-    return act("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
+    return action_on("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
 
 
 def _weigh(claimed: Claimed, *, proof: Proof) -> None:

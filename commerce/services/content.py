@@ -11,7 +11,7 @@ from django.utils import timezone
 from commerce import conf
 from commerce.models import ExternalContent, Product
 from commerce.ports.cms import SYSTEMS
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from ledger import recording
 from ledger.domain.action import Action, Kind
 
@@ -74,7 +74,7 @@ def _fields(product: Product) -> dict[str, Any]:
 
 
 def _action(product_id: UUID, system: str) -> Action:
-    return act("content.mirror", product_id, kind=Kind.EXECUTE, asked={"system": system})
+    return action_on("content.mirror", product_id, kind=Kind.EXECUTE, asked={"system": system})
 
 
 def _note(product_id: UUID, system: str, **facts: Any) -> None:

@@ -20,7 +20,7 @@ from commerce.models import Booking, Delivery, DeliveryStatus, Rendition, Rendit
 from commerce.ports import mail
 from commerce.ports.mail import Message
 from commerce.services import bookings
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.renditions import content_of
 from events import executor
 from events.domain.errors import Rejected
@@ -86,7 +86,7 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
     :raises NoRecipient: if nobody is known to whom.
     """
     delivery_id = new_id()
-    action = act("booking.send_documents", booking_id, kind=Kind.EXECUTE)
+    action = action_on("booking.send_documents", booking_id, kind=Kind.EXECUTE)
     with recording.recorded(action) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:
@@ -193,7 +193,9 @@ def _message(delivery: Delivery) -> Message:
 
 def _note_sent(delivery: Delivery, message_id: str, claim: Claim) -> dict[str, Any]:
     now = timezone.now()
-    action = act("delivery.note_sent", delivery.pk, kind=Kind.EXECUTE, capability="delivery.note")
+    action = action_on(
+        "delivery.note_sent", delivery.pk, kind=Kind.EXECUTE, capability="delivery.note"
+    )
     with recording.recorded(action):
         bookings.lock_booking(delivery.booking_id)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)

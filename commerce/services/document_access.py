@@ -15,7 +15,7 @@ from commerce.domain.access import AccessGrantedAlready
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import DocumentAccess, Rendition
 from commerce.services import discretion, invoices
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
@@ -69,7 +69,7 @@ def grant_document_access(
     ends = expires_at or now + conf.DOCUMENT_ACCESS
     asked = {"document_id": document_id, "grantee": grantee, "purpose": purpose}
     asked |= {"expires_at": expires_at} if expires_at else {}
-    action = act(
+    action = action_on(
         "document_access.grant", kind=Kind.CREATE, capability=MANAGE, reason=purpose, asked=asked
     )
     with recording.recorded(action) as proof:
@@ -103,7 +103,7 @@ def revoke_document_access(*, access_id: UUID, reason: str) -> DocumentAccess:
     of = Q(invoices__renditions__accesses=access_id)
     discretion.check_names_nobody(of, reason=reason)
     now = timezone.now()
-    action = act(
+    action = action_on(
         "document_access.revoke",
         access_id,
         capability=MANAGE,

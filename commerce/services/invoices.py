@@ -18,7 +18,7 @@ from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
 from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
 from commerce.services import discretion, numbers
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import preconditions, recording
@@ -65,7 +65,7 @@ def create_invoice(
     :raises AmountOutOfRange: if it adds up to more than Daybook counts.
     """
     asked = {"booking_id": booking_id, "lines": lines, "tax_bp": tax_bp, "due_date": due_date}
-    with recording.recorded(act("invoice.create", kind=Kind.CREATE, asked=asked)) as proof:
+    with recording.recorded(action_on("invoice.create", kind=Kind.CREATE, asked=asked)) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:
             raise BookingNotFound(str(booking_id))
@@ -93,7 +93,7 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
     :raises VersionMoved: if it changed since `expected_version`.
     """
     now = timezone.now()
-    with recording.recorded(act("invoice.issue", invoice_id, asked={})) as proof:
+    with recording.recorded(action_on("invoice.issue", invoice_id, asked={})) as proof:
         invoice = locked(invoice_id)
         proof.found(state_of(invoice))
         preconditions.check_version(expected_version, invoice.revision)
@@ -134,7 +134,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
     """
     discretion.check_names_nobody(Q(invoices=invoice_id), reason=reason)
     now = timezone.now()
-    action = act("invoice.void", invoice_id, reason=reason, asked={"reason": reason})
+    action = action_on("invoice.void", invoice_id, reason=reason, asked={"reason": reason})
     with recording.recorded(action) as proof:
         invoice = locked(invoice_id)
         proof.found(state_of(invoice))
@@ -178,7 +178,7 @@ def discard_draft(*, invoice_id: UUID) -> None:
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDraft: if it has been issued.
     """
-    action = act(
+    action = action_on(
         "invoice.discard", invoice_id, kind=Kind.DELETE, capability="invoice.create", asked={}
     )
     with recording.recorded(action) as proof:
@@ -195,7 +195,7 @@ def mark_overdue(*, invoice_id: UUID) -> Invoice:
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDue: if it is paid, void, or has time left.
     """
-    with recording.recorded(act("invoice.mark_overdue", invoice_id, asked={})):
+    with recording.recorded(action_on("invoice.mark_overdue", invoice_id, asked={})):
         invoice = locked(invoice_id)
         due, today = invoice.due_date, timezone.now().date()
         if due is None or not rules.is_overdue(status=invoice.status, due_date=due, today=today):

@@ -16,7 +16,7 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
 from commerce.services import discretion, invoices
-from commerce.services.acts import Asked, act
+from commerce.services.actions import CommandInput, action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
@@ -237,11 +237,11 @@ def action_of(
     *,
     kind: Kind = Kind.UPDATE,
     reason: str = "",
-    asked: Asked = None,
+    asked: CommandInput = None,
 ) -> Action:
     """Return what is put on record about a payment."""
     may = "payment.record"
-    return act(name, payment_id, kind=kind, capability=may, reason=reason, asked=asked)
+    return action_on(name, payment_id, kind=kind, capability=may, reason=reason, asked=asked)
 
 
 def _declared(payment: Payment) -> Declaration:

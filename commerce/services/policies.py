@@ -16,7 +16,7 @@ from commerce.models import (
     CancellationRule,
     PolicyVersionStatus,
 )
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import recording
@@ -54,7 +54,9 @@ def create_policy(*, name: str, currency: str, rules: Sequence[Rule]) -> Cancell
     :raises CurrencyUnknown: if `currency` is not an ISO 4217 code.
     :raises PolicyNotPublishable: if the ladder could never be published.
     """
-    action = act("policy.create", kind=Kind.CREATE, asked={"name": name, "currency": currency})
+    action = action_on(
+        "policy.create", kind=Kind.CREATE, asked={"name": name, "currency": currency}
+    )
     with recording.recorded(action) as proof:
         try:
             with transaction.atomic():
@@ -74,7 +76,7 @@ def draft_version(
     :raises PolicyNotFound: if there is no such policy.
     """
     asked = {"currency": currency}
-    action = act("policy.draft_version", policy_id, capability="policy.create", asked=asked)
+    action = action_on("policy.draft_version", policy_id, capability="policy.create", asked=asked)
     with recording.recorded(action) as proof:
         version = _draft(_locked(policy_id), currency=currency, rules=rules)
         proof.says(f"Version {version.number} drafted with {len(rules)} rules.")
@@ -89,7 +91,7 @@ def publish_version(*, policy_id: UUID, version_id: UUID) -> CancellationPolicyV
     :raises PolicyNotPublishable: if its ladder would surprise people.
     """
     asked = {"version_id": str(version_id)}
-    with recording.recorded(act("policy.publish", policy_id, asked=asked)) as proof:
+    with recording.recorded(action_on("policy.publish", policy_id, asked=asked)) as proof:
         policy = _locked(policy_id)
         version = policy.versions.filter(pk=version_id).first()
         if version is None:

@@ -10,7 +10,7 @@ from commerce.domain import undoing
 from commerce.domain.money import Money
 from commerce.models import Product
 from commerce.models.products import ProductStatus
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
@@ -66,7 +66,7 @@ def create_product(
     price = Money(sell_amount_cents, currency)
     asked = {"name": name, "currency": currency, "sell_amount_cents": sell_amount_cents}
     asked |= {"status": status, **details}
-    with recording.recorded(act("product.create", kind=Kind.CREATE, asked=asked)) as proof:
+    with recording.recorded(action_on("product.create", kind=Kind.CREATE, asked=asked)) as proof:
         product = Product.objects.create(
             name=name,
             currency=price.currency,
@@ -91,7 +91,7 @@ def update_product(
     """
     for name in changes.keys() - CHANGEABLE:
         raise FieldNotChangeable(name)
-    action = act("product.update", product_id, asked=changes)
+    action = action_on("product.update", product_id, asked=changes)
     with recording.recorded(action) as proof:
         product = _locked(product_id)
         proof.found(state_of(product))
@@ -116,7 +116,9 @@ def delete_product(*, product_id: UUID, expected_version: int | None = None) -> 
     :raises ProductInUse: if it has departures or bookings.
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    with recording.recorded(act("product.delete", product_id, kind=Kind.DELETE, asked={})) as proof:
+    with recording.recorded(
+        action_on("product.delete", product_id, kind=Kind.DELETE, asked={})
+    ) as proof:
         product = _locked(product_id)
         proof.found(state_of(product))
         preconditions.check_version(expected_version, product.revision)

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from ledger import recording
 from ledger.domain.action import Kind
 from workflows.work import queue
@@ -31,7 +31,7 @@ def note_later(*, report: Report, of: str, job: str, capability: str) -> WorkRef
     :raises JobKeyConflict: if the provider said something else before.
     """
     name = f"{report.provider}/{report.provider_ref}"
-    action = act("chargeback.report", name, kind=Kind.EXECUTE, capability=capability)
+    action = action_on("chargeback.report", name, kind=Kind.EXECUTE, capability=capability)
     with recording.recorded(action) as proof:
         work = queue.enqueue(
             job,

@@ -17,7 +17,7 @@ from commerce.models import CreditNote, Payment, Refund
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
 from commerce.services import bookings, discretion, holding, invoices, payments
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
 from events.domain.errors import NotFound, Rejected
@@ -64,7 +64,7 @@ def issue_credit_note(
     now = timezone.now()
     asked = {"invoice_id": invoice_id, "amount_cents": amount_cents}
     asked |= {"currency": currency, "reason": reason}
-    action = act("credit_note.issue", kind=Kind.CREATE, reason=reason, asked=asked)
+    action = action_on("credit_note.issue", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         credited_cents = selectors.credited_cents(invoice_id)
@@ -107,7 +107,7 @@ def request_refund(
     asked = {"payment_id": payment_id, "amount_cents": amount_cents, "method": method}
     asked |= {"reason": reason, "credit_note_id": credit_note_id}
     asked |= {"with_credit_note": True} if with_credit_note else {}
-    action = act("refund.request", kind=Kind.CREATE, reason=reason, asked=asked)
+    action = action_on("refund.request", kind=Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         note = None
         if with_credit_note:
@@ -131,7 +131,7 @@ def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
     :raises ProviderEndsIt: if it is a reversal at the provider.
     :raises RefundAlreadyEnded: if it is settled or failed.
     """
-    action = act("refund.settle", refund_id, asked={"provider_ref": provider_ref})
+    action = action_on("refund.settle", refund_id, asked={"provider_ref": provider_ref})
     with recording.recorded(action) as proof:
         refund = _locked_refund(refund_id)
         proof.found(state_of(refund))
@@ -148,7 +148,7 @@ def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
     :raises PersonNamed: if the reason does.
     """
     discretion.check_names_nobody(Q(invoices__payments__refunds=refund_id), reason=reason)
-    action = act(
+    action = action_on(
         "refund.fail",
         refund_id,
         capability="refund.settle",
@@ -253,7 +253,7 @@ def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
     verb = "refund.fail" if refusal else "refund.settle"
-    action = act(verb, refund_id, capability="refund.settle", reason=refusal)
+    action = action_on(verb, refund_id, capability="refund.settle", reason=refusal)
     with recording.recorded(action) as proof:
         # It has happened; what is left is to note it, and nobody is asked for leave.
         proof.weighs(reported_by_provider=True)

@@ -8,7 +8,7 @@ from commerce.documents import Artifact, Generator
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Invoice, Rendition, RenditionFormat, RenditionStatus
 from commerce.services import invoices
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
@@ -69,7 +69,7 @@ def generate_invoice_document(
     _check(invoice)
     artifact = _generated(generator, invoice, format_)
     asked = {"format": format_.value}
-    action = act("invoice.generate_document", invoice_id, kind=Kind.EXECUTE, asked=asked)
+    action = action_on("invoice.generate_document", invoice_id, kind=Kind.EXECUTE, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         _check(invoice)

@@ -22,7 +22,7 @@ from commerce.domain.settlement import Report
 from commerce.models import ExternalRef, Invoice, Payment
 from commerce.ports.payment import PROVIDERS
 from commerce.services import invoices, payments
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import recorder
 from events.domain.errors import DomainError, Rejected
@@ -88,7 +88,7 @@ def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
     if provider not in PROVIDERS:
         raise ProviderUnknown(provider)
     asked = {"provider": provider}
-    action = act("invoice.request_payment", invoice_id, kind=Kind.EXECUTE, asked=asked)
+    action = action_on("invoice.request_payment", invoice_id, kind=Kind.EXECUTE, asked=asked)
     with recording.recorded(action) as proof:
         invoice = invoices.locked(invoice_id)
         if invoice.status not in PAYABLE:
@@ -121,7 +121,7 @@ def request_payment(*, claim: Claim) -> dict[str, Any]:
         reference=invoice.number or "",
         key=claim.token,
     )
-    with recording.recorded(act("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
+    with recording.recorded(action_on("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
         invoices.locked(invoice.pk)
         ref, _ = ExternalRef.objects.update_or_create(
             invoice=invoice, provider=provider, defaults=_known(report)
@@ -136,7 +136,9 @@ def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
-    with recording.recorded(act("invoice.poll_settlement", invoice_id, kind=Kind.EXECUTE)) as proof:
+    with recording.recorded(
+        action_on("invoice.poll_settlement", invoice_id, kind=Kind.EXECUTE)
+    ) as proof:
         invoices.locked(invoice_id)
         work = queue.enqueue(
             POLL_SETTLEMENT,
@@ -255,7 +257,7 @@ def _book(
 
 
 def _note_error(ref: ExternalRef, error: str) -> Applied:
-    with recording.recorded(act("settlement.note", ref.invoice_id, kind=Kind.EXECUTE)):
+    with recording.recorded(action_on("settlement.note", ref.invoice_id, kind=Kind.EXECUTE)):
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
         stored.sync_error = error[:1000]
         stored.save(update_fields=["sync_error"])

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import Product, Slot
 from commerce.selectors import seats_taken
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.products import ProductNotFound
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
@@ -84,7 +84,7 @@ def create_slot(
     if ends_at is not None and ends_at <= starts_at:
         raise SlotEndsTooEarly
     asked = {"product_id": str(product_id), "starts_at": time_json(starts_at), "capacity": capacity}
-    with recording.recorded(act("slot.create", kind=Kind.CREATE, asked=asked)) as proof:
+    with recording.recorded(action_on("slot.create", kind=Kind.CREATE, asked=asked)) as proof:
         # Locked, so that the product cannot be deleted under its new departure.
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():
             raise ProductNotFound(product_id)
@@ -113,7 +113,7 @@ def change_capacity(
     :raises CapacityBelowTaken: if more seats are taken than that.
     :raises VersionMoved: if it changed since `expected_version`.
     """
-    action = act("slot.update", slot_id, asked={"capacity": capacity})
+    action = action_on("slot.update", slot_id, asked={"capacity": capacity})
     with recording.recorded(action) as proof:
         slot = _locked([slot_id])[slot_id]
         proof.found({"revision": slot.revision, "capacity": slot.capacity})

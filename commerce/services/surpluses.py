@@ -14,7 +14,7 @@ from commerce.domain import refunds as rules
 from commerce.domain.refunds import NothingToReverse, RefundMethod, RefundStatus
 from commerce.models import Chargeback, Refund
 from commerce.services import discretion, invoices, refunds
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from ledger import recording
@@ -34,7 +34,7 @@ def refund_surplus(
     discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
     asked = {"chargeback_id": chargeback_id, "amount_cents": amount_cents}
     asked |= {"method": method, "reason": reason}
-    action = act(
+    action = action_on(
         "refund.return_surplus",
         kind=Kind.CREATE,
         capability="refund.request",

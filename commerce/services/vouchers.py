@@ -10,7 +10,7 @@ from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.state import Booking as State
 from commerce.domain.booking.state import Status
 from commerce.models import Booking, BookingItem, Voucher
-from commerce.services.acts import act
+from commerce.services.actions import action_on
 from events import recorder, store
 from events.domain.errors import Rejected
 from events.ids import new_id
@@ -39,7 +39,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
     :raises BookingNotConfirmed: if it is not confirmed, or no longer.
     """
     voucher_id = new_id()
-    with recording.recorded(act("voucher.issue", voucher_id, kind=Kind.CREATE)) as proof:
+    with recording.recorded(action_on("voucher.issue", voucher_id, kind=Kind.CREATE)) as proof:
         _lock(booking_id)
         confirmed(booking_id)
         valid = Voucher.objects.filter(item_id=item_id, voided_at=None).first()
@@ -57,7 +57,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
 def void_voucher(*, booking_id: UUID, code: str, reason: str) -> None:
     """Make a voucher worthless. One that is so already stays as it is."""
     voucher = Voucher.objects.get(code=code, booking_id=booking_id)
-    with recording.recorded(act("voucher.void", voucher.pk)) as proof:
+    with recording.recorded(action_on("voucher.void", voucher.pk)) as proof:
         _lock(booking_id)
         if not _void(Voucher.objects.filter(pk=voucher.pk, voided_at=None), reason):
             proof.changes_nothing()

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from ledger.domain.action import Action, Kind, Target
 
-Asked = Mapping[str, Any] | None
+CommandInput = Mapping[str, Any] | None
 """With what a command was asked; None if it cannot be asked again by name."""
 
 
-def act(
+def action_on(
     name: str,
     target_id: UUID | str = "",
     *,
     kind: Kind = Kind.UPDATE,
     capability: str = "",
     reason: str = "",
-    asked: Asked = None,
+    asked: CommandInput = None,
 ) -> Action:
     """Return the action `noun.verb` on the noun with `target_id`, empty if it is yet to be made."""
     return Action(
