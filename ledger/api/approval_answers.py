@@ -57,7 +57,7 @@ def _done_before(repeated: ApprovedActionRepeated, view: Any, request: Request) 
     """Answer with what the approved command made or changed, as it is now."""
     entry = repeated.entry
     try:
-        response: Response = view.answer_again(request, entry.target_id)
+        response: Response = view.rebuild_response(request, entry.target_id)
     except (AttributeError, Http404):
         said = {"entry_id": str(entry.pk)}
         said |= {"target_type": entry.target_type, "target_id": entry.target_id}

@@ -7,7 +7,7 @@ it may be entered by who holds the capability on single objects only.
 `journalled = True`: what changes has a journal of its own, not an entry; an agent's wish gets one.
 `idempotency_required`: the actions that are refused without an Idempotency-Key.
 `idempotency_secret`: the actions whose response must never be stored.
-`answer_again(request, reference)`: the response, made anew, when it was lost.
+`rebuild_response(request, reference)`: the response, made anew, when it was lost.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -167,10 +167,10 @@ def _caller(holder: Holder) -> str:
 
 
 def _answered_again(view: Any, request: Request, reference: str) -> Response:
-    if not hasattr(view, "answer_again"):
+    if not hasattr(view, "rebuild_response"):
         raise idempotency.ResponseLost(reference)
     try:
-        response: Response = view.answer_again(request, reference)
+        response: Response = view.rebuild_response(request, reference)
     except Http404 as error:
         raise idempotency.ResponseLost(reference) from error
     return response

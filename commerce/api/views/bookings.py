@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from commerce.api.answers import made, shown
 from commerce.api.filters import BookingFilters, DeliveryFilters
+from commerce.api.responses import created, ok
 from commerce.api.serializers.bookings import (
     BookingDetailOut,
     BookingIn,
@@ -92,7 +92,7 @@ class BookingViewSet(
         authority.holder_of(request).demand("booking.create")
         booking = bookings.create_booking(**asked)
         body = BookingDetailOut(booking, context=self.get_serializer_context())
-        return _private(made(body, at=f"bookings/{booking.pk}", version=booking.revision))
+        return _private(created(body, at=f"bookings/{booking.pk}", version=booking.revision))
 
     @extend_schema(request=BookingPatchIn, responses=BookingDetailOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -165,7 +165,7 @@ class BookingViewSet(
         delivery = deliveries.send_booking_documents(booking_id=pk, **asked)
         return _on_its_way(delivery)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action == "send_documents":
             return _on_its_way(Delivery.objects.get(pk=reference))
@@ -178,7 +178,7 @@ class BookingViewSet(
 
     def _answer(self, booking: Booking) -> Response:
         body = BookingDetailOut(booking, context=self.get_serializer_context())
-        return _private(shown(body, version=booking.revision))
+        return _private(ok(body, version=booking.revision))
 
 
 def _on_its_way(delivery: Delivery) -> Response:
@@ -229,7 +229,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
         traveller = travellers.add_traveller(booking_id=booking_id, **asked)
         body = TravellerOut(traveller, context=self.get_serializer_context())
         at = f"bookings/{booking_id}/travellers/{traveller.pk}"
-        return _private(made(body, at=at, version=traveller.revision))
+        return _private(created(body, at=at, version=traveller.revision))
 
     @extend_schema(
         request=TravellerPatchIn, responses=TravellerOut, parameters=[BOOKING_ID, IF_MATCH]
@@ -261,7 +261,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
         answer["Link"] = f'</api/v1/ledger/erasures/{issued.entry_id}>; rel="describedby"'
         return answer
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action == "destroy":
             return Response(status=status.HTTP_204_NO_CONTENT)
@@ -276,7 +276,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
 
     def _answer(self, traveller: Traveller) -> Response:
         body = TravellerOut(traveller, context=self.get_serializer_context())
-        return _private(shown(body, version=traveller.revision))
+        return _private(ok(body, version=traveller.revision))
 
 
 class DeliveryViewSet(

@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from commerce import selectors
-from commerce.api.answers import made, shown
 from commerce.api.filters import DocumentAccessFilters
+from commerce.api.responses import created, ok
 from commerce.api.serializers.documents import (
     DocumentAccessIn,
     DocumentAccessOut,
@@ -86,11 +86,11 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
         """Let somebody open a document for a while."""
         asked = valid(DocumentAccessIn, request.data)
         access = document_access.grant_document_access(document_id=pk, **asked)
-        return made(DocumentAccessOut(access), at=f"document-accesses/{access.pk}")
+        return created(DocumentAccessOut(access), at=f"document-accesses/{access.pk}")
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(DocumentAccessOut(get_object_or_404(DocumentAccess, pk=reference)))
+        return ok(DocumentAccessOut(get_object_or_404(DocumentAccess, pk=reference)))
 
 
 class DocumentAccessViewSet(
@@ -110,13 +110,11 @@ class DocumentAccessViewSet(
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End an access at once: the next look is refused."""
         asked = valid(RevocationIn, request.data)
-        return shown(
-            DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked))
-        )
+        return ok(DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked)))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(DocumentAccessOut(get_object_or_404(DocumentAccess, pk=reference)))
+        return ok(DocumentAccessOut(get_object_or_404(DocumentAccess, pk=reference)))
 
 
 def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentAccess | None:

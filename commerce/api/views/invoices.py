@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from commerce.api.answers import made, shown, under_way
 from commerce.api.filters import (
     ChargebackFilters,
     CreditNoteFilters,
@@ -20,6 +19,7 @@ from commerce.api.filters import (
     PaymentFilters,
     RefundFilters,
 )
+from commerce.api.responses import accepted, created, ok
 from commerce.api.serializers.bookings import WithReasonIn
 from commerce.api.serializers.invoices import (
     ChargebackOut,
@@ -114,7 +114,7 @@ class InvoiceViewSet(
         authority.holder_of(request).demand("invoice.create")
         invoice = invoices.create_invoice(**asked)
         body = InvoiceDetailOut(invoice)
-        return made(body, at=f"invoices/{invoice.pk}", version=invoice.revision)
+        return created(body, at=f"invoices/{invoice.pk}", version=invoice.revision)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
@@ -150,7 +150,7 @@ class InvoiceViewSet(
         format_ = RenditionFormat(valid(DocumentIn, request.data)["format"])
         self.get_object()
         rendition = renditions.generate_invoice_document(invoice_id=pk, format_=format_)
-        return made(DocumentOut(rendition), at=f"documents/{rendition.pk}/content")
+        return created(DocumentOut(rendition), at=f"documents/{rendition.pk}/content")
 
     @extend_schema(request=PaymentIn, responses={201: PaymentOut})
     @action(detail=True, methods=["post"], url_path="payments")
@@ -159,7 +159,7 @@ class InvoiceViewSet(
         asked = valid(PaymentIn, request.data)
         self.get_object()
         payment = payments.record_payment(invoice_id=pk, **asked)
-        return made(PaymentOut(payment), at=f"payments/{payment.pk}")
+        return created(PaymentOut(payment), at=f"payments/{payment.pk}")
 
     @extend_schema(request=ProviderIn, responses={202: JobRefOut})
     @action(detail=True, methods=["post"], url_path="request-payment")
@@ -167,27 +167,27 @@ class InvoiceViewSet(
         """Have a provider collect what is due, as a job."""
         asked = valid(ProviderIn, request.data)
         self.get_object()
-        return under_way(settlement.ask_for_payment(invoice_id=pk, **asked))
+        return accepted(settlement.ask_for_payment(invoice_id=pk, **asked))
 
     @extend_schema(request=None, responses={202: JobRefOut})
     @action(detail=True, methods=["post"], url_path="poll-settlement")
     def poll_settlement(self, request: Request, pk: UUID) -> Response:
         """Have the providers of an invoice asked what was paid, as a job."""
         self.get_object()
-        return under_way(settlement.ask_for_poll(invoice_id=pk))
+        return accepted(settlement.ask_for_poll(invoice_id=pk))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         match self.action:
             case "destroy":
                 return Response(status=status.HTTP_204_NO_CONTENT)
             case "generate_document":
-                return shown(DocumentOut(get_object_or_404(Rendition, pk=reference)))
+                return ok(DocumentOut(get_object_or_404(Rendition, pk=reference)))
             case "record_payment":
-                return shown(PaymentOut(get_object_or_404(Payment, pk=reference)))
+                return ok(PaymentOut(get_object_or_404(Payment, pk=reference)))
             case "request_payment" | "poll_settlement":
                 work = get_object_or_404(Work, pk=reference)
-                return under_way(WorkRef(id=work.pk, kind=work.kind))
+                return accepted(WorkRef(id=work.pk, kind=work.kind))
             case _:
                 return _invoice(get_object_or_404(Invoice, pk=reference))
 
@@ -218,18 +218,18 @@ class PaymentViewSet(
     def complete(self, request: Request, pk: UUID) -> Response:
         """Note that announced money has come."""
         asked = valid(PaidAtIn, request.data)
-        return shown(PaymentOut(payments.complete_payment(payment_id=pk, **asked)))
+        return ok(PaymentOut(payments.complete_payment(payment_id=pk, **asked)))
 
     @extend_schema(request=FailureIn, responses=PaymentOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that announced money will not come."""
         asked = valid(FailureIn, request.data)
-        return shown(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
+        return ok(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(PaymentOut(get_object_or_404(Payment, pk=reference)))
+        return ok(PaymentOut(get_object_or_404(Payment, pk=reference)))
 
 
 class CreditNoteViewSet(
@@ -252,11 +252,11 @@ class CreditNoteViewSet(
     def create(self, request: Request) -> Response:
         """Issue a credit note."""
         note = refunds.issue_credit_note(**valid(CreditNoteIn, request.data))
-        return made(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
+        return created(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(CreditNoteOut(get_object_or_404(CreditNote, pk=reference)))
+        return ok(CreditNoteOut(get_object_or_404(CreditNote, pk=reference)))
 
 
 class RefundViewSet(
@@ -280,25 +280,25 @@ class RefundViewSet(
     def create(self, request: Request) -> Response:
         """Hold an amount against a payment until it has gone back, or not."""
         refund = refunds.request_refund(**valid(RefundIn, request.data))
-        return made(RefundOut(refund), at=f"refunds/{refund.pk}")
+        return created(RefundOut(refund), at=f"refunds/{refund.pk}")
 
     @extend_schema(request=SettledIn, responses=RefundOut)
     @action(detail=True, methods=["post"])
     def settle(self, request: Request, pk: UUID) -> Response:
         """Note that the money has gone back."""
         asked = valid(SettledIn, request.data)
-        return shown(RefundOut(refunds.settle_refund(refund_id=pk, **asked)))
+        return ok(RefundOut(refunds.settle_refund(refund_id=pk, **asked)))
 
     @extend_schema(request=FailureIn, responses=RefundOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that the money has not gone back."""
         asked = valid(FailureIn, request.data)
-        return shown(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
+        return ok(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(RefundOut(get_object_or_404(Refund, pk=reference)))
+        return ok(RefundOut(get_object_or_404(Refund, pk=reference)))
 
 
 class ChargebackViewSet(
@@ -324,7 +324,7 @@ class ChargebackViewSet(
     def review(self, request: Request, pk: UUID) -> Response:
         """Note that somebody stood up to a chargeback, and it is looked at again."""
         asked = valid(ReviewIn, request.data)
-        return shown(ChargebackOut(chargeback_reviews.review_chargeback(chargeback_id=pk, **asked)))
+        return ok(ChargebackOut(chargeback_reviews.review_chargeback(chargeback_id=pk, **asked)))
 
     @extend_schema(request=SurplusIn, responses={201: RefundOut})
     @action(detail=True, methods=["post"], url_path="refund-surplus")
@@ -339,18 +339,18 @@ class ChargebackViewSet(
         """Note how a dispute ended; what comes back is booked as a payment of its own."""
         asked = valid(ResolutionIn, request.data)
         resolved = chargeback_resolutions.resolve_chargeback(chargeback_id=pk, **asked)
-        return shown(ChargebackOut(resolved))
+        return ok(ChargebackOut(resolved))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action == "refund_surplus":
             return _surplus(get_object_or_404(Refund, pk=reference))
-        return shown(ChargebackOut(get_object_or_404(self.queryset, pk=reference)))
+        return ok(ChargebackOut(get_object_or_404(self.queryset, pk=reference)))
 
 
 def _surplus(refund: Refund) -> Response:
-    return made(RefundOut(refund), at=f"refunds/{refund.pk}")
+    return created(RefundOut(refund), at=f"refunds/{refund.pk}")
 
 
 def _invoice(invoice: Invoice) -> Response:
-    return shown(InvoiceDetailOut(invoice), version=invoice.revision)
+    return ok(InvoiceDetailOut(invoice), version=invoice.revision)

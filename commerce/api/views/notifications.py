@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from commerce.api.answers import under_way
+from commerce.api.responses import accepted
 from commerce.api.serializers.fields import CurrencyField, PositiveCentsField
 from commerce.api.serializers.invoices import JobRefOut
 from commerce.domain import chargebacks as rules
@@ -127,7 +127,7 @@ class ProviderNotificationView(APIView):
             causation_id=happened.causation_id,
             origin=Origin(caller_type="webhook", route=happened.origin.route),
         ):
-            return under_way(report(provider, said))
+            return accepted(report(provider, said))
 
 
 def _report_chargeback(provider: str, said: Any) -> WorkRef:

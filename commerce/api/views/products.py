@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from commerce.api.answers import made, shown
 from commerce.api.filters import ContentFilters, ProductFilters, SlotFilters
+from commerce.api.responses import created, ok
 from commerce.api.serializers.invoices import ExternalContentOut
 from commerce.api.serializers.products import (
     CapacityIn,
@@ -66,7 +66,7 @@ class ProductViewSet(
     def create(self, request: Request) -> Response:
         """Add a product."""
         product = products.create_product(**valid(ProductIn, request.data))
-        return made(ProductOut(product), at=f"products/{product.pk}", version=product.revision)
+        return created(ProductOut(product), at=f"products/{product.pk}", version=product.revision)
 
     @extend_schema(request=ProductPatchIn, responses=ProductOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -83,14 +83,14 @@ class ProductViewSet(
         products.delete_product(product_id=pk, expected_version=expected_version(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action == "destroy":
             return Response(status=status.HTTP_204_NO_CONTENT)
         return self._answer(self.get_queryset().get(pk=reference))
 
     def _answer(self, product: Product) -> Response:
-        return shown(ProductOut(product), version=product.revision)
+        return ok(ProductOut(product), version=product.revision)
 
 
 class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Slot]):
@@ -115,7 +115,7 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     def create(self, request: Request) -> Response:
         """Add a departure to a product."""
         slot = slots.create_slot(**valid(SlotIn, request.data))
-        return made(SlotOut(slot), at=f"slots/{slot.pk}", version=slot.revision)
+        return created(SlotOut(slot), at=f"slots/{slot.pk}", version=slot.revision)
 
     @extend_schema(request=CapacityIn, responses=SlotOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -124,12 +124,12 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         version = expected_version(request)
         return self._answer(slots.change_capacity(slot_id=pk, expected_version=version, **asked))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return self._answer(self.get_queryset().get(pk=reference))
 
     def _answer(self, slot: Slot) -> Response:
-        return shown(SlotOut(slot), version=slot.revision)
+        return ok(SlotOut(slot), version=slot.revision)
 
 
 class CancellationPolicyViewSet(
@@ -158,14 +158,14 @@ class CancellationPolicyViewSet(
         """Add a policy; its first version is a draft."""
         version = policies.create_policy(**valid(PolicyIn, request.data))
         policy = self.get_queryset().get(pk=version.policy_id)
-        return made(PolicyOut(policy), at=f"cancellation-policies/{policy.pk}")
+        return created(PolicyOut(policy), at=f"cancellation-policies/{policy.pk}")
 
     @extend_schema(request=PolicyVersionIn, responses={201: PolicyVersionOut})
     @action(detail=True, methods=["post"], url_path="versions")
     def draft_version(self, request: Request, pk: UUID) -> Response:
         """Draft the next version of a policy."""
         version = policies.draft_version(policy_id=pk, **valid(PolicyVersionIn, request.data))
-        return made(PolicyVersionOut(version), at=f"cancellation-policies/{pk}")
+        return created(PolicyVersionOut(version), at=f"cancellation-policies/{pk}")
 
     @extend_schema(
         request=None,
@@ -176,11 +176,11 @@ class CancellationPolicyViewSet(
     def publish(self, request: Request, pk: UUID, version_id: UUID) -> Response:
         """Let a version apply to new bookings, in the place of the one before."""
         version = policies.publish_version(policy_id=pk, version_id=version_id)
-        return shown(PolicyVersionOut(version))
+        return ok(PolicyVersionOut(version))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return shown(PolicyOut(self.get_queryset().get(pk=reference)))
+        return ok(PolicyOut(self.get_queryset().get(pk=reference)))
 
 
 class ExternalContentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ExternalContent]):

@@ -81,7 +81,7 @@ class AgentViewSet(
         agents.resume_all_agents(reason=_reason(request))
         return _switch()
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""
         if self.action in {"stop_all", "resume_all"}:
             return _switch()

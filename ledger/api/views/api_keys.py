@@ -87,7 +87,7 @@ class ApiKeyViewSet(
         ]
         return Response(every)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         key = self.get_queryset().get(pk=reference)
         return _shown_once(key, None)

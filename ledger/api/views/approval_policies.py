@@ -84,7 +84,7 @@ class ApprovalPolicyViewSet(
         policy = approval_policies.retire_policy(policy_id=pk, is_fresh=is_fresh)
         return Response(ApprovalPolicyOut(policy).data)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         policy = self.get_queryset().get(pk=reference)
         return (

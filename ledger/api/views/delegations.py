@@ -126,7 +126,7 @@ class DelegationViewSet(
         )
         return Response(AgentKeyOut(key).data)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         if self.action == "create":
             return _made(self.get_queryset().get(pk=reference))

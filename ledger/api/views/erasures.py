@@ -101,7 +101,7 @@ class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
         certificate = erasures.preview_erasure(**asked)
         return Response(ForgottenOut(certificate.as_json()).data, headers=_PRIVATE)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with the certificate that it was answered with."""
         return self.retrieve(request, UUID(reference))
 
@@ -144,7 +144,7 @@ class LegalHoldViewSet(
         asked = valid(LiftIn, request.data)
         return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked)).data)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return Response(LegalHoldOut(LegalHold.objects.get(pk=reference)).data)
 

@@ -64,7 +64,7 @@ class ReversalsView(APIView):
         )
         return _answer(done)
 
-    def answer_again(self, request: Request, _reference: str) -> Response:
+    def rebuild_response(self, request: Request, _reference: str) -> Response:
         """Answer a repeated request whose response was lost: how it stands now."""
         return _answer(reversals.last_reversal_of(entry_id=self.kwargs["entry_id"]))
 

@@ -152,7 +152,7 @@ class GadgetViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Group]):
         }
         raise how[str(request.query_params["how"])]
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         return Response(GadgetOut(self.get_queryset().get(pk=reference)).data, status=201)
 
 

@@ -141,7 +141,7 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
         services.fork_flow(flow_id=pk, new_flow_id=new_id, **asked)
         return answer(new_id, status=status.HTTP_201_CREATED)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action in {"create", "fork"}:
             asked = valid(FlowIn if self.action == "create" else ForkIn, request.data)
@@ -194,7 +194,7 @@ class StepInFlowViewSet(viewsets.ViewSet):
         token = str(asked.pop("token"))
         return self._done(services.retry_now, step, token=token, **asked)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return answer(self.kwargs["flow_id"])
 

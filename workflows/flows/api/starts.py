@@ -106,7 +106,7 @@ class FlowStartViewSet(
         because = valid(MaybeBecauseIn, request.data)
         return self._done(starts.set_start_enabled, pk, enabled=False, **because)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if request.method == "DELETE":
             return Response(status=status.HTTP_204_NO_CONTENT)

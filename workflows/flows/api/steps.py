@@ -68,7 +68,7 @@ class StepViewSet(viewsets.ViewSet):
         services.unregister_step(step_id=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if request.method == "DELETE":
             return Response(status=status.HTTP_204_NO_CONTENT)

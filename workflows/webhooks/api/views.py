@@ -104,7 +104,7 @@ class SubscriptionViewSet(
         """List the events that may be subscribed to, with what they carry."""
         return Response(ExternalEventOut(selectors.external_types(), many=True).data)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         if self.action == "test":
             return _on_its_way(selectors.delivery(UUID(reference)))
@@ -141,7 +141,7 @@ class DeliveryViewSet(
         """Send it again, as the contract of its event reads today."""
         return _on_its_way(services.replay_delivery(delivery_id=pk))
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""
         return _on_its_way(selectors.delivery(UUID(reference)))
 

@@ -122,7 +122,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         services.discard(pk, **valid(DiscardIn, request.data))
         return self._answer(pk)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return self._answer(UUID(reference))
 
@@ -181,7 +181,7 @@ class ScheduleViewSet(
         """Switch a schedule off."""
         return Response(ScheduleOut(services.set_schedule_enabled(pk, enabled=False)).data)
 
-    def answer_again(self, request: Request, reference: str) -> Response:
+    def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         return Response(ScheduleOut(Schedule.objects.get(pk=reference)).data)
 

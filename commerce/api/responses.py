@@ -1,4 +1,4 @@
-"""What the views of this room answer with: a version, a place, a job."""
+"""Responses of the views of this room: 200 with an ETag, 201 with a Location, 202 with a job."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from ledger.preconditions import etag
 from workflows.work.domain.claim import WorkRef
 
 
-def shown(body: BaseSerializer[Any], *, version: int | None = None) -> Response:
+def ok(body: BaseSerializer[Any], *, version: int | None = None) -> Response:
     """Answer with something that is there."""
     headers = {} if version is None else {"ETag": etag(version)}
     return Response(body.data, headers=headers)
 
 
-def made(body: BaseSerializer[Any], *, at: str, version: int | None = None) -> Response:
+def created(body: BaseSerializer[Any], *, at: str, version: int | None = None) -> Response:
     """Answer with something new, and say where it is."""
-    response = shown(body, version=version)
+    response = ok(body, version=version)
     response.status_code = status.HTTP_201_CREATED
     response["Location"] = f"/api/v1/{at}"
     return response
 
 
-def under_way(work: WorkRef) -> Response:
+def accepted(work: WorkRef) -> Response:
     """Answer that a job will do it, and say which."""
     return Response(
         {"job_id": str(work.id), "kind": work.kind},
