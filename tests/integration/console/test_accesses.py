@@ -40,7 +40,7 @@ def access(auditor: User) -> DocumentAccess:
     later = timezone.now() + timedelta(days=20)
     slot = slots.create_slot(product_id=product.pk, starts_at=later, capacity=10)
     booking = bookings.create_booking(
-        wanted=[SeatRequest(slot_id=slot.pk, quantity=1)],
+        requested=[SeatRequest(slot_id=slot.pk, quantity=1)],
         pax=1,
         contact={"name": "Ada Lovelace", "email": "ada@example.com"},
     )

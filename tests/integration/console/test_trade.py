@@ -33,7 +33,7 @@ def booking() -> Booking:
         product_id=product.pk, starts_at=timezone.now() + timedelta(days=20), capacity=10
     )
     made = bookings.create_booking(
-        wanted=[SeatRequest(slot_id=slot.pk, quantity=2)],
+        requested=[SeatRequest(slot_id=slot.pk, quantity=2)],
         pax=2,
         contact={"name": "Ada Lovelace", "email": "ada@example.com"},
     )
