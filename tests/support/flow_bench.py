@@ -112,6 +112,7 @@ class FlowBench:
         raised = decide(self.flow, command, self.world)
         for event in raised:
             self.flow = evolve(self.flow, event)
+        assert raised.after == self.flow, "the state that was decided on is what the events say"
         self.events.extend(raised)
         return [codec.NAMES[type(event)] for event in raised]
 

@@ -170,7 +170,8 @@ def _not_complete_compensation(decision: Decision, command: asked.NotCompleteCom
 
 def _continue(decision: Decision, _command: asked.Continue) -> None:
     # The rest is what settling does anyway.
-    decision.is_second_look = decision.looks_at_all = True
+    decision.is_second_look = True
+    decision.look_at_all()
 
 
 def _pause(decision: Decision, command: asked.PauseFlow) -> None:
@@ -183,7 +184,7 @@ def _resume(decision: Decision, _command: asked.ResumeFlow) -> None:
     _demand_active(decision.flow)
     if decision.flow.is_paused:
         decision.raise_event(happened.FlowResumed(at=decision.world.at))
-        decision.looks_at_all = True
+        decision.look_at_all()
 
 
 def _cancel(decision: Decision, command: asked.CancelFlow) -> None:

@@ -58,11 +58,21 @@ class Decision(StepDecisions):
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages
-        while lost := list(outlook.unreachable(self.flow, languages)):
+        while self._may_have_lost() and (lost := list(outlook.unreachable(self.flow, languages))):
             for step_id in lost:
                 step = self.flow.step(step_id)
                 known = given.resolve_available(self.flow, step, languages)
                 self.fail_step(step_id, UNREACHABLE, known or None)
+
+    def _may_have_lost(self) -> bool:
+        """Tell whether a pending step may not be able to complete any more.
+
+        Once something is lost, every look is at all steps.
+        """
+        may_have = not outlook.nothing_is_lost(self.flow, self.ended)
+        if not may_have:
+            self.ended.clear()
+        return may_have
 
     def _skip_unneeded(self) -> None:
         while suspects := self._perhaps_unneeded():
@@ -75,20 +85,27 @@ class Decision(StepDecisions):
 
         After a decision all pending steps are needed, unless the flow is paused.
         """
-        fresh, self.looked_at = self.events[self.looked_at :], len(self.events)
+        moved, self.moved = self.moved, set()
         if self.looks_at_all:
             self.looks_at_all = False
             return list(self.flow.pending_steps())
-        return outlook.perhaps_unneeded(self.flow, fresh)
+        return outlook.perhaps_unneeded(self.flow, moved)
 
     def _start_ready(self) -> list[Step]:
         """Start or settle the pending steps whose inputs are there, and return them."""
-        moved = []
-        steps = self.flow.plan.steps
-        for step_id in list(self.flow.pending_steps()):
-            step = steps[step_id]
-            if given.may_be_ready(self.flow, step) and self.prepare_step(step):
-                moved.append(step)
+        moved: list[Step] = []
+        flow, fed = self.flow, self.fed
+        if flow.plan.has_deadlines:
+            fed.update(flow.executions)
+        if not fed:
+            return moved
+        for step_id, execution in flow.executions.items():
+            # A step may feed one that comes later, which has its turn then.
+            if step_id in fed and execution.status is StepStatus.PENDING:
+                fed.discard(step_id)
+                step = flow.step(step_id)
+                if given.may_be_ready(flow, step) and self.prepare_step(step):
+                    moved.append(step)
         return moved
 
     def _may_leave_unneeded(self, started: Sequence[Step]) -> bool:
@@ -96,29 +113,22 @@ class Decision(StepDecisions):
 
         For others a start changes nothing, so there is no need to look at all steps again.
         """
-        executions = self.flow.executions
-        return any(
-            executions[provider].status == StepStatus.PENDING
-            for step in started
-            for name, _ in step.inputs()
-            for provider in self.flow.providers(name)
-        )
+        return bool(outlook.perhaps_unneeded(self.flow, [step.id for step in started]))
 
     def _dispatch(self) -> bool:
         """Start pending items as far as parallelism allows; tell whether a step settled."""
         before = self.settled
-        for step_id, execution in list(self.flow.executions.items()):
-            if execution.status == StepStatus.ACTIVE:
+        for step_id, execution in self.flow.executions.items():
+            if execution.has_waiting:
                 self._dispatch_step(self.flow.step(step_id))
         return self.settled != before
 
     def _dispatch_step(self, step: Step) -> None:
         limit = max(step.work_config.parallelism if step.work_config else 0, 1)
-        while True:
-            execution = self.flow.executions[step.id]
+        while (execution := self.flow.executions[step.id]).has_waiting:
             room = limit - execution.count(WorkStatus.ACTIVE)
             waiting = work_items.next_pending(execution, room) if room > 0 else []
-            if execution.status != StepStatus.ACTIVE or not waiting:
+            if not waiting:
                 return
             if not self.world.is_healthy(step):
                 # What is taken from memory needs no worker.
@@ -129,7 +139,7 @@ class Decision(StepDecisions):
             for item in waiting:
                 if step.type == StepType.SCRIPT and self.inline_left <= 0:
                     return  # The rest goes on in a transaction of its own.
-                if self.flow.executions[step.id].status == StepStatus.ACTIVE:
+                if self.flow.executions[step.id].status is StepStatus.ACTIVE:
                     self.start_item(step, item)
 
     def _defer(self, step: Step) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from rpds import HashTrieMap
+
 from workflows.flows.domain import history as happened
 from workflows.flows.domain.flow import (
     Execution,
@@ -18,24 +20,68 @@ from workflows.flows.domain.flow import (
 
 def evolve(flow: Flow, event: happened.FlowEvent) -> Flow:
     """Return `flow` as it is after `event`."""
-    type_ = type(event)
-    after = _APPLIERS[type_](flow, event)
-    # Argyll leaves the time of the last change alone when a compensation begins.
-    if type_ in _NO_CHANGE:
-        return after
-    if after is flow:
-        return changed(after, last_updated=event.at)
-    # Nobody else has seen the new state yet, so it need not be copied once more.
-    after.__dict__["last_updated"] = event.at
-    return after
+    draft = Draft(flow)
+    draft.apply(event)
+    return draft.flow
+
+
+class Draft:
+    """A flow while events happen to it, one after the other.
+
+    `flow` is written in place, and so are the executions that were touched: they are copies
+    of its own, made at the first touch. Items are never written, only replaced.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = changed(flow, executions={**flow.executions}, attributes={**flow.attributes})
+        self._touched: set[str] = set()
+
+    def apply(self, event: happened.FlowEvent) -> None:
+        """Let `event` happen to the flow."""
+        type_ = type(event)
+        _APPLIERS[type_](self, event)
+        # Argyll leaves the time of the last change alone when a compensation begins.
+        if type_ not in _NO_CHANGE:
+            self.flow.__dict__["last_updated"] = event.at
+
+    def change(self, **members: Any) -> None:
+        self.flow.__dict__.update(members)
+
+    def put(self, step_id: str, execution: Execution) -> None:
+        """Take an execution that nobody else has seen yet."""
+        self._touched.add(step_id)
+        self.flow.__dict__["executions"][step_id] = execution
+
+    def change_step(self, step_id: str, **members: Any) -> None:
+        self._members(step_id).update(members)
+
+    def change_item(self, step_id: str, token: str, **members: Any) -> None:
+        """Replace an item, and move the tally along."""
+        execution = self._members(step_id)
+        before = execution["items"][token]
+        item: WorkItem = changed(before, **members)
+        items = execution["items"] = execution["items"].insert(token, item)
+        tally, order, cursor = execution["tally"], execution["order"], execution["cursor"]
+        tally[before.status] -= 1
+        tally[item.status] = tally.get(item.status, 0) + 1
+        # Everything before the cursor was started: the search for the next is never repeated.
+        while cursor < len(order) and not items[order[cursor]].is_fresh:
+            cursor += 1
+        execution["cursor"] = cursor
+
+    def _members(self, step_id: str) -> dict[str, Any]:
+        execution = self.flow.executions[step_id]
+        if step_id not in self._touched:
+            execution = changed(execution, tally={**execution.tally})
+            self.put(step_id, execution)
+        return execution.__dict__
 
 
 _NO_CHANGE = frozenset({happened.CompStarted, happened.DispatchDeferred})
 
 
-def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:
-    return changed(
-        flow,
+def _flow_started(draft: Draft, event: happened.FlowStarted) -> None:
+    draft.change(
         plan=event.plan,
         init=event.init,
         attributes={
@@ -50,79 +96,87 @@ def _flow_started(flow: Flow, event: happened.FlowStarted) -> Flow:
     )
 
 
-def _flow_completed(flow: Flow, event: happened.FlowCompleted) -> Flow:
-    return changed(flow, status=FlowStatus.COMPLETED, completed_at=event.at)
+def _flow_completed(draft: Draft, event: happened.FlowCompleted) -> None:
+    draft.change(status=FlowStatus.COMPLETED, completed_at=event.at)
 
 
-def _flow_failed(flow: Flow, event: happened.FlowFailed) -> Flow:
-    return changed(flow, status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
+def _flow_failed(draft: Draft, event: happened.FlowFailed) -> None:
+    draft.change(status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
 
 
-def _flow_deactivated(flow: Flow, event: happened.FlowDeactivated) -> Flow:
-    return changed(flow, deactivated_at=event.at)
+def _flow_deactivated(draft: Draft, event: happened.FlowDeactivated) -> None:
+    draft.change(deactivated_at=event.at)
 
 
-def _flow_paused(flow: Flow, _event: happened.FlowPaused) -> Flow:
-    return changed(flow, is_paused=True)
+def _flow_paused(draft: Draft, _event: happened.FlowPaused) -> None:
+    draft.change(is_paused=True)
 
 
-def _flow_resumed(flow: Flow, _event: happened.FlowResumed) -> Flow:
-    return changed(flow, is_paused=False)
+def _flow_resumed(draft: Draft, _event: happened.FlowResumed) -> None:
+    draft.change(is_paused=False)
 
 
-def _flow_cancelled(flow: Flow, event: happened.FlowCancelled) -> Flow:
-    return changed(flow, is_paused=False, compensates=event.compensates)
+def _flow_cancelled(draft: Draft, event: happened.FlowCancelled) -> None:
+    draft.change(is_paused=False, compensates=event.compensates)
 
 
-def _step_started(flow: Flow, event: happened.StepStarted) -> Flow:
-    execution = Execution(status=StepStatus.ACTIVE, started_at=event.at, inputs=event.inputs)
-    return _with_step(flow, event.step_id, execution.with_items(event.work_items))
+def _step_started(draft: Draft, event: happened.StepStarted) -> None:
+    items = {
+        token: WorkItem(token=token, inputs=inputs) for token, inputs in event.work_items.items()
+    }
+    execution = Execution(
+        status=StepStatus.ACTIVE,
+        started_at=event.at,
+        inputs=event.inputs,
+        items=HashTrieMap(items),
+        order=tuple(items),
+        tally={WorkStatus.PENDING: len(items)} if items else {},
+    )
+    draft.put(event.step_id, execution)
 
 
-def _step_completed(flow: Flow, event: happened.StepCompleted) -> Flow:
-    execution = changed(
-        flow.executions[event.step_id],
+def _step_completed(draft: Draft, event: happened.StepCompleted) -> None:
+    draft.change_step(
+        event.step_id,
         status=StepStatus.COMPLETED,
         completed_at=event.at,
         outputs=event.outputs,
         duration_ms=event.duration_ms,
     )
-    after = _with_step(flow, event.step_id, execution)
-    return changed(after, completed_steps=(*flow.completed_steps, event.step_id))
+    draft.change(completed_steps=(*draft.flow.completed_steps, event.step_id))
 
 
-def _step_failed(flow: Flow, event: happened.StepFailed) -> Flow:
-    return _ended(flow, event, StepStatus.FAILED, event.error)
+def _step_failed(draft: Draft, event: happened.StepFailed) -> None:
+    _ended(draft, event, StepStatus.FAILED, event.error)
 
 
-def _step_skipped(flow: Flow, event: happened.StepSkipped) -> Flow:
-    return _ended(flow, event, StepStatus.SKIPPED, event.reason)
+def _step_skipped(draft: Draft, event: happened.StepSkipped) -> None:
+    _ended(draft, event, StepStatus.SKIPPED, event.reason)
 
 
 def _ended(
-    flow: Flow, event: happened.StepFailed | happened.StepSkipped, status: StepStatus, why: str
-) -> Flow:
-    execution = changed(
-        flow.executions[event.step_id],
+    draft: Draft, event: happened.StepFailed | happened.StepSkipped, status: StepStatus, why: str
+) -> None:
+    draft.change_step(
+        event.step_id,
         status=status,
         completed_at=event.at,
         error=why,
         inputs=event.inputs or {},
         unsatisfied=event.unsatisfied,
     )
-    return _with_step(flow, event.step_id, execution)
 
 
-def _attribute_set(flow: Flow, event: happened.AttributeSet) -> Flow:
+def _attribute_set(draft: Draft, event: happened.AttributeSet) -> None:
     value = Value(value=event.value, set_at=event.at, step=event.step_id)
-    values = (*flow.values(event.key), value)
-    return changed(flow, attributes={**flow.attributes, event.key: values})
+    attributes = draft.flow.__dict__["attributes"]
+    attributes[event.key] = (*attributes.get(event.key, ()), value)
 
 
-def _work_started(flow: Flow, event: happened.WorkStarted) -> Flow:
-    return _with_work(
-        flow,
-        event,
+def _work_started(draft: Draft, event: happened.WorkStarted) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
         status=WorkStatus.ACTIVE,
         started_at=event.at,
         completed_at=None,
@@ -130,28 +184,40 @@ def _work_started(flow: Flow, event: happened.WorkStarted) -> Flow:
     )
 
 
-def _work_succeeded(flow: Flow, event: happened.WorkSucceeded) -> Flow:
-    return _with_work(
-        flow, event, status=WorkStatus.SUCCEEDED, completed_at=event.at, outputs=event.outputs
+def _work_succeeded(draft: Draft, event: happened.WorkSucceeded) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
+        status=WorkStatus.SUCCEEDED,
+        completed_at=event.at,
+        outputs=event.outputs,
     )
 
 
-def _work_failed(flow: Flow, event: happened.WorkFailed) -> Flow:
-    return _with_work(
-        flow, event, status=WorkStatus.FAILED, completed_at=event.at, error=event.error
+def _work_failed(draft: Draft, event: happened.WorkFailed) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
+        status=WorkStatus.FAILED,
+        completed_at=event.at,
+        error=event.error,
     )
 
 
-def _work_not_completed(flow: Flow, event: happened.WorkNotCompleted) -> Flow:
-    return _with_work(
-        flow, event, status=WorkStatus.NOT_COMPLETED, completed_at=event.at, error=event.error
+def _work_not_completed(draft: Draft, event: happened.WorkNotCompleted) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
+        status=WorkStatus.NOT_COMPLETED,
+        completed_at=event.at,
+        error=event.error,
     )
 
 
-def _work_retry_scheduled(flow: Flow, event: happened.WorkRetryScheduled) -> Flow:
-    return _with_work(
-        flow,
-        event,
+def _work_retry_scheduled(draft: Draft, event: happened.WorkRetryScheduled) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
         status=WorkStatus.PENDING,
         retry_count=event.retry_count,
         next_retry_at=event.next_retry_at,
@@ -159,24 +225,32 @@ def _work_retry_scheduled(flow: Flow, event: happened.WorkRetryScheduled) -> Flo
     )
 
 
-def _comp_started(flow: Flow, event: happened.CompStarted) -> Flow:
-    return _with_work(flow, event, status=WorkStatus.COMPENSATING, next_retry_at=None)
-
-
-def _comp_succeeded(flow: Flow, event: happened.CompSucceeded) -> Flow:
-    return _with_work(flow, event, status=WorkStatus.COMPENSATED, completed_at=event.at)
-
-
-def _comp_failed(flow: Flow, event: happened.CompFailed) -> Flow:
-    return _with_work(
-        flow, event, status=WorkStatus.COMPENSATION_FAILED, completed_at=event.at, error=event.error
+def _comp_started(draft: Draft, event: happened.CompStarted) -> None:
+    draft.change_item(
+        event.step_id, event.token, status=WorkStatus.COMPENSATING, next_retry_at=None
     )
 
 
-def _comp_retry_scheduled(flow: Flow, event: happened.CompRetryScheduled) -> Flow:
-    return _with_work(
-        flow,
-        event,
+def _comp_succeeded(draft: Draft, event: happened.CompSucceeded) -> None:
+    draft.change_item(
+        event.step_id, event.token, status=WorkStatus.COMPENSATED, completed_at=event.at
+    )
+
+
+def _comp_failed(draft: Draft, event: happened.CompFailed) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
+        status=WorkStatus.COMPENSATION_FAILED,
+        completed_at=event.at,
+        error=event.error,
+    )
+
+
+def _comp_retry_scheduled(draft: Draft, event: happened.CompRetryScheduled) -> None:
+    draft.change_item(
+        event.step_id,
+        event.token,
         status=WorkStatus.COMPENSATING,
         retry_count=event.retry_count,
         next_retry_at=event.next_retry_at,
@@ -184,21 +258,11 @@ def _comp_retry_scheduled(flow: Flow, event: happened.CompRetryScheduled) -> Flo
     )
 
 
-def _unchanged(flow: Flow, _event: happened.FlowEvent) -> Flow:
-    return flow
+def _unchanged(_draft: Draft, _event: happened.FlowEvent) -> None:
+    pass
 
 
-def _with_step(flow: Flow, step_id: str, execution: Execution) -> Flow:
-    return changed(flow, executions={**flow.executions, step_id: execution})
-
-
-def _with_work(flow: Flow, event: Any, **changes: Any) -> Flow:
-    execution = flow.executions[event.step_id]
-    item: WorkItem = changed(execution.items[event.token], **changes)
-    return _with_step(flow, event.step_id, execution.with_item(item))
-
-
-_APPLIERS: dict[type, Callable[[Flow, Any], Flow]] = {
+_APPLIERS: dict[type, Callable[[Draft, Any], None]] = {
     happened.FlowStarted: _flow_started,
     happened.FlowCompleted: _flow_completed,
     happened.FlowFailed: _flow_failed,

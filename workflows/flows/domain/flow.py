@@ -120,22 +120,19 @@ class Execution:
 
     def count(self, *statuses: WorkStatus) -> int:
         """Return how many items have one of these statuses."""
-        return sum(self.tally.get(status, 0) for status in statuses)
+        found = 0
+        for status in statuses:
+            found += self.tally.get(status, 0)
+        return found
+
+    @property
+    def has_waiting(self) -> bool:
+        """Tell whether an item of a step under way may be there that was never started."""
+        return self.cursor < len(self.order) and self.status is StepStatus.ACTIVE
 
     def in_order(self) -> Iterator[WorkItem]:
         """Yield the items in the order of the inputs."""
         return (self.items[token] for token in self.order)
-
-    def with_items(self, items: Mapping[str, Mapping[str, Any]]) -> "Execution":
-        """Return this with fresh pending items, in the order given."""
-        fresh = {token: WorkItem(token=token, inputs=inputs) for token, inputs in items.items()}
-        return changed(
-            self,
-            items=HashTrieMap(fresh),
-            order=tuple(fresh),
-            tally={WorkStatus.PENDING: len(fresh)} if fresh else {},
-            cursor=0,
-        )
 
     def with_known_items(self, items: Mapping[str, WorkItem]) -> "Execution":
         """Return this with these items, in the order given."""
@@ -150,19 +147,6 @@ class Execution:
             tally=dict(Counter(item.status for item in items.values())),
             cursor=fresh_from,
         )
-
-    def with_item(self, item: WorkItem) -> "Execution":
-        """Return this with one item replaced and the tally moved along."""
-        before = self.items[item.token].status
-        tally = dict(self.tally)
-        tally[before] -= 1
-        tally[item.status] = tally.get(item.status, 0) + 1
-        items = self.items.insert(item.token, item)
-        # Everything before the cursor was started: the search for the next is never repeated.
-        cursor = self.cursor
-        while cursor < len(self.order) and not items[self.order[cursor]].is_fresh:
-            cursor += 1
-        return changed(self, items=items, tally=tally, cursor=cursor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +189,7 @@ class Flow:
 
     def providers(self, name: str) -> tuple[str, ...]:
         """Return the planned providers of an attribute; none if nobody in the plan gives it."""
-        edges = self.plan.attributes.get(name)
-        return edges.providers if edges else ()
+        return self.plan.providers(name)
 
     def pending_steps(self) -> Iterator[str]:
         return (

@@ -1,8 +1,7 @@
 """What can still become of a step: is it needed, and can it complete."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from workflows.flows.domain import history as happened
 from workflows.flows.domain.flow import Flow, StepStatus, Value
 from workflows.flows.domain.gates import ScriptFailed, StepGate
 from workflows.flows.domain.inputs import candidates, gate_or_unknown, supply_of
@@ -17,42 +16,23 @@ def is_needed(flow: Flow, step_id: str, languages: Languages) -> bool:
     return any(
         _is_awaited(flow, consumer, name, languages)
         for name, _ in flow.step(step_id).outputs()
-        for consumer in _consumers(flow, name)
+        for consumer in flow.plan.consumers(name)
     )
 
 
-def perhaps_unneeded(flow: Flow, events: Sequence[happened.FlowEvent]) -> list[str]:
-    """Return the pending steps of which `is_needed` may say otherwise because of `events`.
+def perhaps_unneeded(flow: Flow, moved: Iterable[str]) -> list[str]:
+    """Return the pending steps of which `is_needed` may say otherwise than before.
 
-    They give something to a step that has moved, or that has got or lost an input.
+    They give something to a step that has `moved`: begun, ended, got or lost an input.
     """
-    touched: set[str] = set()
-    for event in events:
-        match event:
-            case happened.AttributeSet(key=name):
-                touched.update(_consumers(flow, name))
-            case (
-                happened.StepStarted(step_id=step_id)
-                | happened.StepCompleted(step_id=step_id)
-                | happened.StepFailed(step_id=step_id)
-                | happened.StepSkipped(step_id=step_id)
-            ):
-                touched.add(step_id)
-                for name, _ in flow.step(step_id).outputs():
-                    touched.update(_consumers(flow, name))
+    executions, feeding = flow.executions, flow.plan.feeding
     found = {
         provider
-        for step_id in touched
-        for name, _ in flow.step(step_id).inputs()
-        for provider in flow.providers(name)
-        if flow.executions[provider].status == StepStatus.PENDING
+        for step_id in moved
+        for provider in feeding[step_id]
+        if executions[provider].status is StepStatus.PENDING
     }
-    return [step_id for step_id in flow.executions if step_id in found] if found else []
-
-
-def _consumers(flow: Flow, name: str) -> tuple[str, ...]:
-    edges = flow.plan.attributes.get(name)
-    return edges.consumers if edges else ()
+    return [step_id for step_id in executions if step_id in found] if found else []
 
 
 def _is_awaited(flow: Flow, consumer: str, name: str, languages: Languages) -> bool:
@@ -75,28 +55,27 @@ def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """
-    if _nothing_is_lost(flow):
-        return
     outlook = _Outlook(flow, languages)
     for step_id in flow.pending_steps():
         if not outlook.can_complete(step_id, frozenset()):
             yield step_id
 
 
-def _nothing_is_lost(flow: Flow) -> bool:
-    """Tell whether every pending step can surely complete, without a look at each.
+def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
+    """Tell whether no pending step can have become unable to complete because of these steps.
 
-    It can in a plain plan as long as every step that has ended gave all that it can give.
+    None has in a plain plan, as long as every step that has ended gave all that it can give.
     """
     fed = flow.plan.only_from_init
     if fed is None or not all(flow.attributes.get(name) for name in fed):
         return False
-    steps = flow.plan.steps
-    for step_id, execution in flow.executions.items():
+    steps, executions = flow.plan.steps, flow.executions
+    for step_id in step_ids:
+        execution = executions[step_id]
         if not execution.status.is_terminal:
             continue
         gave = execution.outputs
-        if execution.status != StepStatus.COMPLETED or gave is None:
+        if execution.status is not StepStatus.COMPLETED or gave is None:
             return False
         for name, _ in steps[step_id].outputs():
             if name not in gave:

@@ -68,6 +68,26 @@ class Plan:
         )
 
     @cached_property
+    def fed_by(self) -> Mapping[str, frozenset[str]]:
+        """By step the steps that take one of its outputs."""
+        return {
+            step_id: frozenset(
+                consumer for name, _ in step.outputs() for consumer in self.consumers(name)
+            )
+            for step_id, step in self.steps.items()
+        }
+
+    @cached_property
+    def feeding(self) -> Mapping[str, frozenset[str]]:
+        """By step the steps that give one of its inputs."""
+        return {
+            step_id: frozenset(
+                provider for name, _ in step.inputs() for provider in self.providers(name)
+            )
+            for step_id, step in self.steps.items()
+        }
+
+    @cached_property
     def only_from_init(self) -> frozenset[str] | None:
         """The required attributes that no other step gives; None if the plan is not plain.
 
@@ -83,6 +103,16 @@ class Plan:
                     found.add(name)
         return frozenset(found)
 
+    def providers(self, name: str) -> tuple[str, ...]:
+        """Return the steps that give an attribute; none if nobody in the plan does."""
+        edges = self.attributes.get(name)
+        return edges.providers if edges else ()
+
+    def consumers(self, name: str) -> tuple[str, ...]:
+        """Return the steps that take an attribute; none if nobody in the plan does."""
+        edges = self.attributes.get(name)
+        return edges.consumers if edges else ()
+
     def downstream(self, step_id: str) -> frozenset[str]:
         """Return a step and all steps that need something it leads to."""
         reached: set[str] = set()
@@ -92,9 +122,7 @@ class Plan:
             if current in reached:
                 continue
             reached.add(current)
-            for name, _ in self.steps[current].outputs():
-                edges = self.attributes.get(name)
-                pending.extend(edges.consumers if edges else ())
+            pending.extend(self.fed_by[current])
         return frozenset(reached)
 
     @cached_property

@@ -11,7 +11,7 @@ from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry
-from workflows.flows.domain.evolution import evolve
+from workflows.flows.domain.evolution import Draft
 from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
@@ -23,36 +23,69 @@ NOT_TRUE = "predicate returned false"
 UNRECORDABLE = "values cannot be recorded"
 
 
-_SETTLING = frozenset({happened.StepCompleted, happened.StepFailed, happened.StepSkipped})
+_OF_STEP = (
+    happened.StepStarted,
+    happened.StepCompleted,
+    happened.StepFailed,
+    happened.StepSkipped,
+)
+"""What moves a step; all but the first settle it."""
 
 
 class StepDecisions:
-    """The working copy of one decision. `events` is what came of it."""
+    """The working copy of one decision. `events` is what came of it.
+
+    A question about a step is asked again only if an event may have changed the answer: each
+    of the sets is emptied by whoever looks at the steps in it.
+    """
 
     def __init__(self, flow: Flow, world: World) -> None:
-        self.flow = flow
+        self._draft = Draft(flow)
+        self.flow = self._draft.flow
         self.world = world
         self.events: list[happened.FlowEvent] = []
         self.settled = 0
         """How many steps have been settled by these."""
+        self.ended: set[str] = {*flow.executions}
+        """Steps that may have ended without giving what somebody waits for."""
+        self.moved: set[str] = set()
+        """Steps whose providers may not be needed any more."""
+        self.fed: set[str] = set()
+        """Steps that may have become ready."""
         self.is_second_look = False
         self.looks_at_all = False
-        self.looked_at = 0
         self.inline_left = world.inline_max
         self._is_starting = False
         self.deferred: set[str] = set()
 
     def raise_event(self, event: happened.FlowEvent) -> None:
-        self.flow = evolve(self.flow, event)
+        self._draft.apply(event)
         self.events.append(event)
-        self.settled += type(event) in _SETTLING
+        if isinstance(event, happened.AttributeSet):
+            consumers = self.flow.plan.consumers(event.key)
+            self.fed.update(consumers)
+            self.moved.update(consumers)
+        elif isinstance(event, _OF_STEP):
+            takers = self.flow.plan.fed_by[event.step_id]
+            self.moved.add(event.step_id)
+            self.moved.update(takers)
+            if not isinstance(event, happened.StepStarted):
+                self.settled += 1
+                self.ended.add(event.step_id)
+                self.fed.update(takers)
+
+    def look_at_all(self) -> None:
+        """Ask about every step: time may have passed, or nobody has looked at them yet."""
+        self.looks_at_all = True
+        self.fed.update(self.flow.executions)
 
     def begin(
         self, started: happened.FlowStarted, *, inherited: Mapping[str, Mapping[str, Any]]
     ) -> None:
         """Start the flow; steps that a fork inherits are done with their earlier outputs."""
-        self._is_starting = self.looks_at_all = True
+        self._is_starting = True
         self.raise_event(started)
+        self.look_at_all()
         for step_id, outputs in inherited.items():
             self.complete_step_with(self.flow.step(step_id), outputs)
 
@@ -170,7 +203,7 @@ class StepDecisions:
         languages, at = self.world.languages, self.world.at
         try:
             gate, gates = given.gate(self.flow, step, languages)
-            if gate == StepGate.CLOSED:
+            if gate is StepGate.CLOSED:
                 closed = [name for name in sorted(gates) if gates[name].value == "unmatched"]
                 self.skip_step(
                     step.id,
