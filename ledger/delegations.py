@@ -1,4 +1,4 @@
-"""By whose leave an agent acts: the chain behind it, and what it takes out of the budgets.
+"""By whose authority an agent acts: the chain behind it, and what it takes out of the budgets.
 
 Whoever records something that an agent does calls `charge` in the same transaction. It
 locks every link, so a delegation that was revoked, or a budget that was used up, stops

@@ -213,7 +213,7 @@ SELECT m.reverses_id, a.id FROM ledger_mutation m
 
 
 @doctor.check(
-    "I15-requests", "what waits for leave to be undone waits for an approval that is open"
+    "I15-requests", "what waits for approval to be undone waits for an approval that is open"
 )
 def requests_to_undo_are_open() -> list[str]:
     """Return what is broken, as sentences."""

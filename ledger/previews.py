@@ -13,7 +13,7 @@ from events import context
 from events.domain.errors import NotFound
 from ledger import payloads, reversal_commands, standings
 from ledger.approving import demands
-from ledger.approving.demands import Needed
+from ledger.approving.demands import NeededApproval
 from ledger.domain import plans
 from ledger.domain import reversals as rules
 from ledger.domain.action import Kind, Status, Target
@@ -80,13 +80,13 @@ class Preview:
     undertaking: Undertaking
     plan: Plan | None = None
     token: str = ""
-    needed: Needed | None = None
+    needed: NeededApproval | None = None
     requests: tuple[Approval, ...] = ()
     refusal: ReversalRefused | PolicyMissing | None = field(default=None, compare=False)
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """What it would do, and whose leave that takes."""
+        """What it would do, and whose approval that takes."""
         done = self.plan.effects if self.plan else ()
         if isinstance(self.refusal, PolicyMissing):
             return (*done, plans.blocked(str(self.refusal)))
@@ -172,9 +172,9 @@ def _planned(begun: Preview, mutation: Mutation | None, asked: str, *, at: datet
     return replace(planned, token=token, needed=needed)
 
 
-def _needed(command: ReversalCommand, found: Found, plan: Plan) -> Needed | None:
+def _needed(command: ReversalCommand, found: Found, plan: Plan) -> NeededApproval | None:
     weighed = command.weigh(found, plan)
-    return demands.leave_needed(
+    return demands.approval_needed(
         demands.circumstances(
             action=weighed.action,
             capability=command.capability,

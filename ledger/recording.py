@@ -24,7 +24,7 @@ from events.ids import new_id
 from ledger import capabilities, delegations, discretion, entries, idempotency, reversing
 from ledger.approving import consent, gate, in_force
 from ledger.approving.consent import Presented
-from ledger.approving.gate import ApprovalNeeded, Leave
+from ledger.approving.gate import ApprovalNeeded, Clearance
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -57,7 +57,7 @@ def recorded(action: Action) -> Iterator[Proof]:
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises ApprovalRequired: if somebody else has to agree first; the request is on record.
     :raises ApprovalNotNeeded: within `only_asking`, instead of being done.
-    :raises DomainError: if it refers to an approval that does not cover it, as `gate.leave` says.
+    :raises DomainError: if it refers to an approval that does not cover it, as `gate.clear` says.
     """
     ongoing = reversing.claim()
     action, proof = _proof_of(action, ongoing)
@@ -254,7 +254,7 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
     happened = context.current()
     is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
     if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
-        gate.pass_unasked(action)
+        gate.clear_unrecorded(action)
         return
     assert proof.target.id, f"{action.name} was done, and nobody says to what"
     # Last of all: whoever stops an agent waits for this transaction only from here on.
@@ -262,9 +262,9 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
     mandate = mandate or _standing_mandate(action)
     authority = entries.authority_of(action.capability, notes.facts, happened)
     while True:
-        leave = gate.leave(proof, authority, happened, granted)
+        clearance = gate.clear(proof, authority, happened, granted)
         try:
-            entries.append(_draft(proof, leave, authority, happened, mandate), ends=ends)
+            entries.append(_draft(proof, clearance, authority, happened, mandate), ends=ends)
         except PoliciesMoved:
             in_force.look()
         else:
@@ -273,12 +273,12 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
 
 def _draft(
     proof: Proof,
-    leave: Leave,
+    clearance: Clearance,
     authority: Authority,
     happened: EventContext,
     mandate: Mandate | None,
 ) -> Draft:
-    action, notes, passage = proof.action, proof.notes, leave.passage
+    action, notes, passage = proof.action, proof.notes, clearance.passage
     key: Idempotency | None
     asked = idempotency.current_exchange().request
     if passage is not None:
@@ -304,7 +304,7 @@ def _draft(
         summary=notes.summary,
         facts=notes.facts,
         approval_id=passage.approval_id if passage else None,
-        policies=leave.policies,
+        policies=clearance.policies,
         amends=action.amends,
         idempotency=key,
         fingerprint=fingerprint,

@@ -1,6 +1,6 @@
 """Chargebacks: a provider says that it took money back, and the books follow, once.
 
-It has happened: nobody is asked for leave, and nothing that was recorded is amended. The entry
+It has happened: nobody is asked for approval, and nothing that was recorded is amended. The entry
 follows from what last gave money of the payment back, or from its capture (ADR 0034).
 """
 

@@ -255,7 +255,7 @@ def _end_reversal(
     verb = "refund.fail" if refusal else "refund.settle"
     action = action_on(verb, refund_id, capability="refund.settle", reason=refusal)
     with recording.recorded(action) as proof:
-        # It has happened; what is left is to note it, and nobody is asked for leave.
+        # It has happened; what is left is to note it, and nobody is asked for approval.
         proof.weighs(reported_by_provider=True)
         refund = _locked_refund(refund_id)
         about = Q(invoices__payments__refunds=refund_id)

@@ -180,7 +180,7 @@ def book_report(*, ref: ExternalRef, report: Report, requested: str = "") -> App
     :raises InvoiceNotPayable: if nothing is due on it any more.
     """
     with recording.recorded(payments.action_of("payment.capture", kind=Kind.CREATE)) as proof:
-        # It has happened; what is left is to note it, and nobody is asked for leave.
+        # It has happened; what is left is to note it, and nobody is asked for approval.
         proof.weighs(reported_by_provider=True)
         invoice = invoices.locked(ref.invoice_id)
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)

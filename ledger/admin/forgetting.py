@@ -90,7 +90,7 @@ def _forgotten(
 
 
 def _given(holder: Holder, subject: str) -> Approval | None:
-    """Return the leave that was given to whoever looks, and that they have not used yet."""
+    """Return the approval that whoever looks was given, and has not used yet."""
     rows = Approval.objects.filter(
         status=ApprovalStatus.APPROVED.value,
         action_name=erasure.CAPABILITY,

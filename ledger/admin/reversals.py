@@ -29,7 +29,7 @@ _PAGE = "admin:ledger_entry_reversal"
 class ReversalForm(forms.Form):
     """What is asked of whoever undoes something; the token is of the preview beside it.
 
-    `approval` is what it is done under, if leave was asked for and given.
+    `approval` is what it is done under, if an approval was asked for and given.
     """
 
     reason = forms.CharField(max_length=REASON_CHARS_MAX, widget=forms.Textarea({"rows": 3}))
@@ -121,7 +121,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
 
 
 def _given(preview: Preview, holder: Holder) -> Approval | None:
-    """Return the leave that was given to whoever looks, and that they have not used yet."""
+    """Return the approval that whoever looks was given, and has not used yet."""
     own = (
         each
         for each in preview.requests

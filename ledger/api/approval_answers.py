@@ -1,4 +1,4 @@
-"""What a request is answered with when it needs leave, or was done under it before."""
+"""What a request is answered with when it needs approval, or was done under it before."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from ledger.approving.gate import ApprovalNeeded, ApprovalRequired, ApprovedActi
 
 
 def asked_for(exc: Exception) -> Exception:
-    """Put the request for leave on record, if nobody did further in; by now nothing is open."""
+    """Put the request for approval on record, if nobody did further in; by now nothing is open."""
     if not isinstance(exc, ApprovalNeeded):
         return exc
     try:

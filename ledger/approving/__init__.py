@@ -1,1 +1,1 @@
-"""Leave of somebody else: asked for where it is needed, given by people, used once."""
+"""Approvals of somebody else: asked for where they are needed, given by people, used once."""

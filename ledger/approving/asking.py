@@ -1,4 +1,4 @@
-"""Put on record that somebody asks for leave. In the caller's transaction.
+"""Put on record that somebody asks for approval. In the caller's transaction.
 
 Asking again for the same, as the target still is, answers with the request that there is.
 Asking for it when the target has changed replaces what is pending.
@@ -46,10 +46,10 @@ _TITLE_CHARS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Petition:
-    """What leave is asked for. Without `is_command` nothing can be executed under it.
+    """What approval is asked for. Without `is_command` nothing can be executed under it.
 
     `undoing` is what would be done about another action, if that is what it is for; `unanswered`
-    why a condition of the policy had no answer, if leave is asked for because of that.
+    why a condition of the policy had no answer, if approval is asked for because of that.
     """
 
     title: str
@@ -99,7 +99,7 @@ def ask(petition: Petition) -> tuple[Approval, bool]:
 
 
 def request_of(undoing: Undoing | None) -> Undoing | None:
-    """Return the request to undo that leave for `undoing` is; None if it sets nothing in motion."""
+    """Return the request to undo that an approval for `undoing` is; None if it sets nothing in motion."""
     if undoing is None or undoing.step not in STARTING:
         return None
     return replace(undoing, step=StepKind.REQUESTED)

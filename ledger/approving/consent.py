@@ -49,7 +49,7 @@ def presenting(approval_id: str) -> Iterator[Presented]:
 
 @contextmanager
 def only_asking() -> Iterator[None]:
-    """Within the block nothing is done: what needs leave is asked for, all else is refused."""
+    """Within the block nothing is done: what needs approval is asked for, all else is refused."""
     token = _only_asking.set(True)
     try:
         yield

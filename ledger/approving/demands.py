@@ -1,4 +1,4 @@
-"""Whose leave an action needs, by the policies in force: asked by the gate, and by previews."""
+"""Whose approval an action needs, by the policies in force: asked by the gate, and by previews."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ledger.models import ApprovalPolicyVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class NeededApproval:
     """That somebody else has to agree: by which policy, how many people, and which ones."""
 
     policy: ApprovalPolicyVersion
@@ -63,27 +63,27 @@ def circumstances(
 
 
 @dataclass(frozen=True, slots=True)
-class Nobody:
+class NoApprovalNeeded:
     """That nobody has to agree, by these policies; None if none had to be asked."""
 
     policies: tuple[UUID, ...] | None
 
 
-def nobody_needed(known: Circumstances) -> Nobody | None:
-    """Say that nobody's leave is needed, by what this process knows; None to look closer."""
+def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
+    """Say that no approval is needed, by what this process knows; None to look closer."""
     capability = capabilities.get(known.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):
-        return Nobody(None)
+        return NoApprovalNeeded(None)
     if capability.approval is Declared.REQUIRED:
         return None
     seen = in_force.last_seen()
     about = seen.about(known.capability, known.principal_kind)
     demand = policies.demanded(about, known, answer=conditions.answer)
-    return Nobody(seen.ids) if demand is None else None
+    return NoApprovalNeeded(seen.ids) if demand is None else None
 
 
-def leave_needed(known: Circumstances) -> Needed | None:
-    """Return whose leave is needed in these circumstances; None if nobody's is.
+def approval_needed(known: Circumstances) -> NeededApproval | None:
+    """Return whose approval is needed in these circumstances; None if nobody's is.
 
     :raises PolicyMissing: if it is never done alone, and no policy in force says who agrees.
     """
@@ -100,4 +100,4 @@ def leave_needed(known: Circumstances) -> Needed | None:
     if demand is None:
         return None
     policy = next(each for each in seen.rows if each.name == demand.policy.name)
-    return Needed(policy=policy, demand=demand)
+    return NeededApproval(policy=policy, demand=demand)

@@ -1,4 +1,4 @@
-"""The gate in front of every recorded action: is leave needed, and is it there?
+"""The gate in front of every recorded action: is an approval needed, and is it there?
 
 It stands at the end of the transaction of `ledger.recording`, when all is known that a policy
 asks about: raising there takes the change back, and its effects have not begun. So no path
@@ -20,7 +20,7 @@ from ledger import capabilities, commands, delegations, entries, idempotency
 from ledger.approving import asking, consent, demands, in_force, steps
 from ledger.approving.asking import Petition
 from ledger.approving.consent import ApprovalNotNeeded, Presented
-from ledger.approving.demands import Needed
+from ledger.approving.demands import NeededApproval
 from ledger.domain import approval as rules
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -67,7 +67,7 @@ class ApprovedActionRepeated(ActionRepeated):
 
 
 class ApprovalNeeded(Exception):
-    """Control flow: the transaction is to be taken back, then leave is to be asked for."""
+    """Control flow: the transaction is to be taken back, then approval is to be asked for."""
 
     def __init__(self, petition: Petition) -> None:
         super().__init__("an approval is needed")
@@ -75,7 +75,7 @@ class ApprovalNeeded(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Clearance:
     """That an action may pass: under an approval, or because nobody has to agree.
 
     `policies` are those that say so, None if none was asked. The statement of the entry
@@ -121,14 +121,14 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
     return row
 
 
-def leave(
+def clear(
     proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
-) -> Leave:
+) -> Clearance:
     """Let the action pass, with the approval under which it does, if it takes one.
 
     :raises ApprovalNeeded: if somebody else has to agree first.
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
-    :raises PolicyMissing: if leave is needed and no policy says whose.
+    :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
     known = demands.circumstances(
         action=proof.action.name,
@@ -138,13 +138,17 @@ def leave(
         facts=proof.notes.facts,
         by=happened.principal,
     )
-    if granted is None and not consent.is_only_asking() and (it := demands.nobody_needed(known)):
-        return Leave(policies=it.policies)
-    needed = demands.leave_needed(known)
+    if (
+        granted is None
+        and not consent.is_only_asking()
+        and (it := demands.no_approval_needed(known))
+    ):
+        return Clearance(policies=it.policies)
+    needed = demands.approval_needed(known)
     if granted is None and needed is None:
         if consent.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
-        return Leave(policies=in_force.last_seen().ids)
+        return Clearance(policies=in_force.last_seen().ids)
     bound = _bound(
         proof.action,
         happened,
@@ -154,15 +158,15 @@ def leave(
         demand=needed.demand if needed else None,
     )
     if granted is not None:
-        return Leave(passage=_under(granted, bound))
+        return Clearance(passage=_under(granted, bound))
     assert needed is not None, "without a grant and without a demand there is nothing to ask"
     raise ApprovalNeeded(_petition(proof, bound, needed, authority, happened))
 
 
-def pass_unasked(action: Action) -> None:
+def clear_unrecorded(action: Action) -> None:
     """Let pass what goes on no record, and so is nobody's to approve.
 
-    :raises ApprovalNotNeeded: if leave is only asked for, and nothing is to be done.
+    :raises ApprovalNotNeeded: if approval is only asked for, and nothing is to be done.
     """
     if consent.is_only_asking():
         raise ApprovalNotNeeded(action.name)
@@ -226,7 +230,7 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
 
 
 def _petition(
-    proof: Proof, bound: Bound, needed: Needed, authority: Authority, happened: EventContext
+    proof: Proof, bound: Bound, needed: NeededApproval, authority: Authority, happened: EventContext
 ) -> Petition:
     return Petition(
         title=_title(bound),

@@ -151,7 +151,7 @@ def token_of(undertaking: Undertaking, plan: Plan, *, command: str, version: int
     """Return what two previews have in common when they promise the same of the same state.
 
     Whom it takes, who has asked for it and what was tried in vain do not change what it does:
-    so that asking for leave does not make stale what leave is asked for.
+    so that asking for approval does not make stale what approval is asked for.
     """
     standing = undertaking.standing
     return canonical.fingerprint(

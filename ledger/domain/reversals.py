@@ -65,7 +65,7 @@ ENDING = frozenset({StepKind.SETTLED, StepKind.COMPLETED})
 """After these something is undone; they say how much of the whole."""
 
 STARTING = frozenset({StepKind.BEGUN, StepKind.COMPLETED})
-"""These set an undoing in motion: leave for one of them is a request to undo."""
+"""These set an undoing in motion: an approval for one of them is a request to undo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,7 @@ def _action(granted: Granted, wanted: Execution) -> DomainError | None:
     if wanted.is_bound_to_route:
         names.append("route")
     if granted.bound.undoes:
-        # Leave to undo something is no leave to do the same for its own sake.
+        # An approval to undo something is none to do the same for its own sake.
         names.append("undoes")
     different = [name for name in names if _differs(granted, wanted, name)]
     if not different:

@@ -1,4 +1,4 @@
-"""Who asked for leave, who gave it, and by what policy.
+"""Who asked for approval, who gave it, and by what policy.
 
 An approval is the one mutable record of the ledger: it goes once from pending to an end, and
 each step has an entry. What it is about, what it is good for and who stands behind it is
@@ -135,7 +135,7 @@ class ApprovalPolicyVersion(models.Model):
 
 
 class Approval(models.Model):
-    """A request for leave, and how it ended."""
+    """A request for approval, and how it ended."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     requested_entry = models.OneToOneField(

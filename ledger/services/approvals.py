@@ -66,7 +66,7 @@ class InputGone(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What leave is asked for when it is not a command: a step of a flow, a plan, a document.
+    """What an approval is asked for when it is not a command: a step of a flow, a plan, a document.
 
     `reference` is the asker's own name for it (`flow/<id>/<step>`): of one requester and one
     target there is one open approval for each. `details` are shown to whoever decides.
@@ -88,7 +88,7 @@ def request_approval(
     ttl: timedelta | None = None,
     quorum: int | None = None,
 ) -> Approval:
-    """Ask for leave for a subject that is not a command, as whoever acts; once for each reference.
+    """Ask for approval for a subject that is not a command, as whoever acts; once for each reference.
 
     In the caller's transaction if there is one, so that what waits and what it waits for are
     committed together; otherwise in one of its own. `policy` names a policy in force, which
@@ -116,11 +116,11 @@ def request_command_approval(
     input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
     by: Holder,
 ) -> Approval:
-    """Ask for leave for a command ahead, as whoever acts. Nothing is done: it is tried, and the
+    """Ask for approval for a command ahead, as whoever acts. Nothing is done: it is tried, and the
     gate takes it back.
 
     :raises CommandUnknown, CommandInputInvalid: as the registry says.
-    :raises CapabilityMissing: if they may not carry it out, leave or not.
+    :raises CapabilityMissing: if they may not carry it out, approved or not.
     :raises ApprovalNotNeeded: if nobody else has to agree.
     :raises DomainError: whatever the command refuses with.
     """

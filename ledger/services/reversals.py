@@ -125,7 +125,7 @@ def execute_reversal(
 def request_reversal(
     *, entry_id: UUID, reason: str, command: str = "", amount_cents: int | None = None
 ) -> Approval:
-    """Ask for leave to undo an entry, as whoever acts and may undo it. Nothing is done.
+    """Ask for approval to undo an entry, as whoever acts and may undo it. Nothing is done.
 
     :raises EntryNotFound, ReversalRefused, PolicyMissing: as `execute_reversal` does.
     :raises ApprovalNotNeeded: if nobody else has to agree.

@@ -51,7 +51,7 @@ def sign(stack: Stack) -> Iterator[str]:
 
 
 def ask(stack: Stack, step: str) -> None:
-    """Start a flow that needs leave, as the demo user."""
+    """Start a flow that needs approval, as the demo user."""
     with stack.client() as client:
         answer = client.post("/api/v1/flows", json={"id": f"inbox-{uuid4()}", "goals": [step]})
     assert answer.is_success, answer.text

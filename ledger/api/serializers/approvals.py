@@ -36,7 +36,7 @@ class ApprovalDelegationIn(Body):
 
 
 class ApprovalRequestIn(Body):
-    """A command to ask leave for ahead, or a subject that is no command; one of the two."""
+    """A command to ask approval for ahead, or a subject that is no command; one of the two."""
 
     command = serializers.CharField(max_length=120, required=False)
     target_id = serializers.CharField(max_length=_TEXT_CHARS_MAX, allow_blank=True, default="")

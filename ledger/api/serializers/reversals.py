@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ledger.approving.demands import Needed
+from ledger.approving.demands import NeededApproval
 from ledger.bodies import Body
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
@@ -83,7 +83,7 @@ class ReversalCommandOut(serializers.Serializer[Any]):
     meaning = serializers.CharField()
 
 
-class ReversalApprovalOut(serializers.Serializer[Needed]):
+class ReversalApprovalOut(serializers.Serializer[NeededApproval]):
     """Who has to agree first, if the caller undoes it. Asking for it is what executing does."""
 
     policy_name = serializers.CharField(source="policy.name")
@@ -100,12 +100,12 @@ class ReversalApprovalOut(serializers.Serializer[Needed]):
     )
     open_for_seconds = serializers.SerializerMethodField()
 
-    def get_open_for_seconds(self, needed: Needed) -> int:
+    def get_open_for_seconds(self, needed: NeededApproval) -> int:
         return int(needed.policy.ttl.total_seconds())
 
 
 class ReversalRequestOut(serializers.Serializer[Approval]):
-    """Leave to undo it that was asked for, and is open or not used yet."""
+    """An approval to undo it that was asked for, and is open or not used yet."""
 
     approval_id = serializers.UUIDField(source="pk")
     status = serializers.ChoiceField(choices=[status.value for status in ApprovalStatus])

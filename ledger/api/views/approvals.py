@@ -90,7 +90,7 @@ class ApprovalViewSet(
 
     @extend_schema(request=ApprovalRequestIn, responses={201: ApprovalDetailOut})
     def create(self, request: Request) -> Response:
-        """Ask for leave ahead: for a command that is not carried out yet, or for a subject."""
+        """Ask for approval ahead: for a command that is not carried out yet, or for a subject."""
         asked = ApprovalRequestIn(data=request.data)
         asked.is_valid(raise_exception=True)
         return _made(_asked_for(request, asked))

@@ -1,4 +1,4 @@
-"""A beacon that is turned, and turned back to undo that: grave, so that leave can be needed.
+"""A beacon that is turned, and turned back to undo that: grave, so that approval can be needed.
 
 Every turn declares that it can be turned back, also one that turns another back.
 """

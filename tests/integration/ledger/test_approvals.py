@@ -1,4 +1,4 @@
-"""Leave of somebody else: asked for, given by people, used once."""
+"""Approvals of somebody else: asked for, given by people, used once."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A reversal that waits for somebody's leave says so, and stops saying so when nobody waits."""
+"""A reversal that waits for approval says so, and stops saying so when nobody waits."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -63,7 +63,7 @@ def carol(db: None) -> User:
 
 @pytest.fixture
 def turned(alice: User, transactional_db: None) -> UUID:
-    """A turn of the beacon that was free; turning it back takes leave."""
+    """A turn of the beacon that was free; turning it back takes approval."""
     with acting(alice):
         entry_id = turn()
         ask_first()

@@ -31,7 +31,7 @@ from tests.integration.ledger.conftest import grant
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FREE, DEAR = 10, 90
-"""Turning by so much is free, or takes leave."""
+"""Turning by so much is free, or takes approval."""
 
 doings = st.tuples(
     st.sampled_from(["turn", "undo", "undo", "undo", "amend", "approve", "deny", "use"]),

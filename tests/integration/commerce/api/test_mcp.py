@@ -217,7 +217,7 @@ class TestOverHttp:
         assert _status(secret) == 401
 
 
-class TestWhatNeedsLeave:
+class TestWhatNeedsApproval:
     @pytest.fixture
     def agent(self, ada: User) -> str:
         with context.acting(SYSTEM):

@@ -218,7 +218,7 @@ def _worked_on(client: APIClient, traveller: str, person: Marked) -> None:
 
 
 def _cancelled(client: APIClient, booking: str) -> None:
-    """With leave of somebody else, who is shown how the booking was found."""
+    """With the approval of somebody else, who is shown how the booking was found."""
     with context.acting(CLERK):
         put_into_force(capabilities=("booking.cancel",), condition="target_type == 'booking'")
     url, body, key = f"{API}/bookings/{booking}/cancel", {"reason": "Fell ill"}, str(uuid4())

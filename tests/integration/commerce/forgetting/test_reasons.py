@@ -74,7 +74,7 @@ def looked(reason: str) -> Entry:
 
 
 def decided(reason: str, comment: str) -> Approval:
-    """Ask for leave for this reason, and be given it with this comment."""
+    """Ask for approval for this reason, and be given it with this comment."""
     put_into_force()
     approval = asked()
     manager = grant(User.objects.create_user("manager"), "approval.decide")
