@@ -283,7 +283,7 @@ _TOOLS: Final = {
         ),
         Tool(
             name="request",
-            meaning="Ask for approval to carry out a command. Nothing is done, whatever the answer.",
+            meaning="Ask for approval of a command. Nothing is done, whatever the answer.",
             schema=_schema(("command", "idempotency_key"), **_CALL),
             call=_request,
             changes=True,

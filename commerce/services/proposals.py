@@ -28,7 +28,7 @@ MANUAL_REVIEW: Final = "manual_review"
 
 
 def propose_refund(*, booking_id: UUID) -> dict[str, str]:
-    """Ask for approval to give back what the terms say, as whoever acts; once, however often called.
+    """Ask for approval to give back what the terms say, as whoever acts; once.
 
     Return `approvalId`, or `because`: why nobody was asked.
 

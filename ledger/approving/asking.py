@@ -99,7 +99,7 @@ def ask(petition: Petition) -> tuple[Approval, bool]:
 
 
 def request_of(undoing: Undoing | None) -> Undoing | None:
-    """Return the request to undo that an approval for `undoing` is; None if it sets nothing in motion."""
+    """Return the request that approval to undo stands for; None if it sets nothing in motion."""
     if undoing is None or undoing.step not in STARTING:
         return None
     return replace(undoing, step=StepKind.REQUESTED)

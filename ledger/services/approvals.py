@@ -88,7 +88,7 @@ def request_approval(
     ttl: timedelta | None = None,
     quorum: int | None = None,
 ) -> Approval:
-    """Ask for approval for a subject that is not a command, as whoever acts; once for each reference.
+    """Ask for approval of what is no command, as whoever acts; once for each reference.
 
     In the caller's transaction if there is one, so that what waits and what it waits for are
     committed together; otherwise in one of its own. `policy` names a policy in force, which
@@ -116,7 +116,7 @@ def request_command_approval(
     input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
     by: Holder,
 ) -> Approval:
-    """Ask for approval for a command ahead, as whoever acts. Nothing is done: it is tried, and the
+    """Ask for approval of a command ahead, as whoever acts. Nothing is done: it is tried, and the
     gate takes it back.
 
     :raises CommandUnknown, CommandInputInvalid: as the registry says.
