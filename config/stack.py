@@ -28,7 +28,7 @@ from config.launch import CARELESS
 ROOT = Path(__file__).resolve().parents[1]
 # On a machine that is busy with much else. What does not come up at all says so at once.
 READY_SECONDS_MAX = 180
-STOP_SECONDS_MAX = 15
+STOP_SECONDS_MAX = 60
 # What would make it use the servers or the settings of whoever starts it.
 _NOT_INHERITED = (
     "CELERY_BROKER_URL",

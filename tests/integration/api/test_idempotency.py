@@ -217,7 +217,7 @@ class TestAtTheSameTime:
 
         def ask() -> None:
             try:
-                start.wait(timeout=30)
+                start.wait(timeout=60)
                 answers.append(post(client_with(secret), {"name": "bolt"}))
             finally:
                 connection.close()
@@ -245,7 +245,7 @@ class TestAtTheSameTime:
         self, client: APIClient, secret: str, stage: list[Any]
     ) -> None:
         entered, leave = threading.Event(), threading.Event()
-        stage += [entered.set, lambda: leave.wait(timeout=30)]
+        stage += [entered.set, lambda: leave.wait(timeout=60)]
         answers: list[Any] = []
 
         def ask() -> None:
@@ -256,7 +256,7 @@ class TestAtTheSameTime:
 
         first = threading.Thread(target=ask)
         first.start()
-        assert entered.wait(timeout=30)
+        assert entered.wait(timeout=60)
         meanwhile = post(client, {"name": "bolt"})
         leave.set()
         first.join()

@@ -39,7 +39,7 @@ def lines(request: HttpRequest) -> StreamingHttpResponse:
 
 def waits(request: HttpRequest) -> HttpResponse:
     arrived.release()
-    assert gate.wait(10), "nobody lets it go on"
+    assert gate.wait(60), "nobody lets it go on"
     return HttpResponse("waited")
 
 
@@ -141,7 +141,7 @@ class TestStream:
                 made_before.append(len(progress))
                 sent.extend(body)
 
-        await asyncio.wait_for(site()(_scope("/lines"), _body(), send), 10)
+        await asyncio.wait_for(site()(_scope("/lines"), _body(), send), 60)
 
         assert made_before == [2, 4, 6, 8, 10]
         assert len(sent) == 5 * handlers.PIECE_BYTES
@@ -160,7 +160,7 @@ class TestStream:
         async with asking(handler) as client:
             other = await client.get("/let_go")
         is_read.set()
-        await asyncio.wait_for(slow, 10)
+        await asyncio.wait_for(slow, 60)
 
         assert other.status_code == 200
 

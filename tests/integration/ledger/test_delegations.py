@@ -269,7 +269,7 @@ class TestStopping:
             try:
                 with acting(link), recording.recorded(_an_action()):
                     is_inside.set()
-                    assert is_stopped.wait(10)
+                    assert is_stopped.wait(60)
             except DomainError as why:
                 return why.code
             finally:
@@ -278,7 +278,7 @@ class TestStopping:
 
         with ThreadPoolExecutor(1) as pool:
             outcome = pool.submit(slow)
-            assert is_inside.wait(10)
+            assert is_inside.wait(60)
             with context.acting(SYSTEM):
                 agents.stop_all_agents(reason="now")
             is_stopped.set()
@@ -362,7 +362,7 @@ def _at_once(threads: int, attempt: object, *links: Delegation) -> list[str]:
     def run(number: int) -> str:
         try:
             with acting(links[number % len(links)]):
-                barrier.wait(10)
+                barrier.wait(60)
                 attempt()  # type: ignore[operator]
         except DomainError as why:
             return why.code

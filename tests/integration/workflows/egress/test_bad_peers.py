@@ -16,7 +16,7 @@ from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressTimedO
 pytestmark = pytest.mark.usefixtures("loopback_allowed")
 
 DEADLINE_SECONDS = 0.4
-LATEST_SECONDS = 3.0  # Far above the deadline, far below what the peer would take.
+LATEST_SECONDS = 30.0  # Far above the deadline, far below what the peer would take.
 PATIENT_SECONDS = 20.0  # Where the deadline is not what is tested.
 
 
@@ -78,7 +78,7 @@ class TestDeadline:
         started = time.monotonic()
 
         def behave(_: socket.socket) -> None:
-            held.wait(5)
+            held.wait(60)
 
         with raw_peer(behave) as port:
             with pytest.raises(EgressTimedOut):
@@ -103,7 +103,7 @@ class TestDeadline:
 
     def test_ends_a_name_that_never_resolves(self, monkeypatch: pytest.MonkeyPatch) -> None:
         held = threading.Event()
-        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: held.wait(5))
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: held.wait(60))
 
         with pytest.raises(EgressTimedOut, match="resolved in time"):
             client.send(

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from ledger import grants
 from ledger.services.api_keys import issue_api_key
 from tests.integration.workflows.flows.conftest import work_off
-from tests.live import Client, Server, environment_of_the_tests, sequence
+from tests.live import PATIENCE_S, Client, Server, environment_of_the_tests, sequence
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 
@@ -44,7 +44,9 @@ def serving(**environment: str) -> Iterator[Server]:
 def visiting(server: Server, secret: str = "") -> Iterator[Client]:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     url = f"ws://127.0.0.1:{server.port}/engine/ws"
-    with connect(url, additional_headers=headers, open_timeout=30, close_timeout=1) as socket:
+    with connect(
+        url, additional_headers=headers, open_timeout=PATIENCE_S, close_timeout=1
+    ) as socket:
         yield Client(socket)
 
 
@@ -74,7 +76,7 @@ class TestOpenEngine:
             assert live == {"type": "subscribed", "sub_id": "live", "items": None}
             paths = [["catalog"], ["cluster"], ["flow", "none"], ["bogus"]]
             known = subscribe(client, "state", aggregate_ids=paths, include_state=True)
-            health = httpx2.get(f"http://127.0.0.1:{server.port}/health", timeout=10).json()
+            health = httpx2.get(f"http://127.0.0.1:{server.port}/health", timeout=PATIENCE_S).json()
             assert health["details"]["websocket"] == {"clients": 1}
 
             services.start_flow(flow_id="f1", goals=["greet"], init={})
@@ -106,7 +108,7 @@ class TestOpenEngine:
             assert client.hear_type("unsubscribed")["sub_id"] == "binary"
             client.connection.send('{"type":"ping","pad":"' + "x" * 70_000 + '"}')
             with pytest.raises(ConnectionClosed) as closed:
-                client.connection.recv(timeout=5)
+                client.connection.recv(timeout=PATIENCE_S)
 
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009

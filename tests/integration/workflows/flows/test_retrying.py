@@ -114,7 +114,7 @@ class TestTries:
         self, peer: StepServer, slowly: threading.Event
     ) -> None:
         def answer(_heard: Any) -> Answer:
-            slowly.wait(10)
+            slowly.wait(60)
             return (200, {})
 
         peer.says["/do"] = answer
@@ -125,7 +125,9 @@ class TestTries:
         assert flow("trip").error == (
             f'step do failed: work not completed\nPost "{address}": context deadline exceeded'
         )
-        assert len(peer.calls("/do")) == 2
+        # A busy machine may not even have sent it by then.
+        assert told().count("work_started") == 2
+        assert len(peer.calls("/do")) <= 2
 
 
 @pytest.fixture

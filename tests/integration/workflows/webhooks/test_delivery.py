@@ -121,6 +121,7 @@ class TestRetry:
         assert list(attempts) == [(500, "5xx"), (302, "4xx"), (204, "")]
 
     def test_waits_as_the_schedule_says(self, peer: Receiver) -> None:
+        began = timezone.now()
         subscribed(peer.url)
         peer.replies = [BROKEN]
         happens()
@@ -132,11 +133,11 @@ class TestRetry:
 
         assert first is not None
         assert second is not None
-        now = timezone.now()
-        assert timedelta(seconds=0) < first - now < timedelta(seconds=6)
-        assert timedelta(minutes=4) < second - now < timedelta(minutes=6)
+        ended = timezone.now()
+        assert began < first < ended + timedelta(seconds=6)
+        assert began + timedelta(minutes=4) < second < ended + timedelta(minutes=6)
         due_at = work_of(the_delivery().pk).due_at
-        assert abs(due_at - second) < timedelta(seconds=2)
+        assert abs(due_at - second) < timedelta(minutes=1)
         assert work_of(the_delivery().pk).status == State.SCHEDULED
 
     @pytest.mark.parametrize("status", [429, 503])

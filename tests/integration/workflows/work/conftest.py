@@ -85,7 +85,7 @@ def at_once(count: int, act: Callable[[int], T]) -> list[T | Exception]:
     def run(number: int) -> None:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=20)
+            barrier.wait(timeout=60)
             results[number] = act(number)
         except Exception as error:  # noqa: BLE001 (the test looks at it)
             results[number] = error
@@ -96,7 +96,7 @@ def at_once(count: int, act: Callable[[int], T]) -> list[T | Exception]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=180)
     return [results[number] for number in range(count)]
 
 

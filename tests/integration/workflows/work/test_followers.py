@@ -42,5 +42,5 @@ def test_a_failure_ends_neither_the_loop_nor_the_process(alone: threading.Event)
 
     eventually(lambda: len(read) > 2)
     alone.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()

@@ -117,8 +117,8 @@ class TestLoads:
         assert strict_json.loads(json.dumps(value)) == value
 
     def test_takes_linear_time_on_quotes_that_never_end(self) -> None:
-        started = time.perf_counter()
+        started = time.thread_time()
         with pytest.raises(JsonMalformed):
             strict_json.loads(b'"' + b'\\"' * 400_000)
 
-        assert time.perf_counter() - started < 2  # Quadratic time would take minutes.
+        assert time.thread_time() - started < 2  # Quadratic time would take minutes.

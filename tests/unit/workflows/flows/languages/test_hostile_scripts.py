@@ -12,7 +12,7 @@ from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import LANGUAGES, Within, compile_script
 
-SECONDS_MAX = 10.0
+SECONDS_MAX = 60.0
 QUICK = Within(script_s=0.1, condition_s=0.1)
 DOUBLED = "(let* ([x [1 1]] " + "[x [x x]] " * 45 + ") {})"
 

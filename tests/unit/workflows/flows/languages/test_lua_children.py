@@ -14,6 +14,7 @@ from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.languages import lua
 
 ROOT = Path(__file__).parents[5]
+PATIENCE_S = 60
 
 
 def children_of(pid: int) -> list[str]:
@@ -51,25 +52,31 @@ class TestChildren:
             from workflows.flows.languages import lua
             lua.evaluate("return 1", {{}})
             print(lua._child._process.pid, flush=True)
+            input()
             if os.fork() == 0:
-                time.sleep(30)
+                time.sleep(600)
             threading.Thread(target=lua.evaluate, args=({script!r}, {{}}), daemon=True).start()
-            time.sleep(30)
+            print("forked", flush=True)
+            time.sleep(600)
         """
         worker = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(program)],
             cwd=ROOT,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+        assert worker.stdin is not None
         assert worker.stdout is not None
-        with worker.stdout as said:
+        with worker.stdin as told, worker.stdout as said:
             child = os.pidfd_open(int(said.readline()))
+            print("go on", file=told, flush=True)
+            assert said.readline() == "forked\n"
 
         worker.kill()
         worker.wait()
-        ended, _, _ = select.select([child], [], [], 10)
+        ended, _, _ = select.select([child], [], [], PATIENCE_S)
 
         os.killpg(worker.pid, signal.SIGKILL)
         os.close(child)
