@@ -19,11 +19,11 @@ from events import context, failpoints
 from events.domain.context import EventContext
 from events.domain.principal import Principal
 from events.failpoints import failpoint
-from workflows.work import conf, documents, heart, leases, liveness, registry
+from workflows.work import conf, documents, heartbeat, leases, liveness, registry
 from workflows.work.domain import ends, redaction
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, Snooze
 from workflows.work.domain.ends import End, Outcome, Trouble
-from workflows.work.heart import AttemptTimedOut
+from workflows.work.heartbeat import AttemptTimedOut
 from workflows.work.registry import WorkKind
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def run(claims: Sequence[Claim]) -> int:
     failpoint(CLAIMED)
     finished: list[Finished] = []
     followers = 0
-    with heart.interruptible(), heart.keeping(claims):
+    with heartbeat.interruptible(), heartbeat.keep_leases(claims):
         for claim in claims:
             kind = registry.get(claim.kind)
             claim.watch.goes_on = not kind.light and conf.current().go_on_max > 1
@@ -109,7 +109,7 @@ def _follow(claim: Claim | None) -> int:
     while claim is not None:
         done += 1
         claim.watch.goes_on = done + 1 < settings.go_on_max and time.monotonic() < until
-        with heart.keeping([claim]):
+        with heartbeat.keep_leases([claim]):
             failpoint(CLAIMED)
             _complete(_attempt(registry.get(claim.kind), claim))
         claim = claim.watch.following
@@ -123,7 +123,7 @@ Finished = tuple[Claim, str | None]
 def _attempt(kind: WorkKind, claim: Claim) -> list[Finished]:
     """Call the handler. Return what is to be completed: nothing, if it ended otherwise."""
     try:
-        with _acting_for(claim), heart.limited(claim, kind.timeout_s, _give_up):
+        with _acting_for(claim), heartbeat.time_limit(claim, kind.timeout_s, _give_up):
             failpoint(BEFORE_CALL)
             result = kind.handler(claim)
             failpoint(AFTER_CALL)

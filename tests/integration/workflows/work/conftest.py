@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 
 from tests import worklab
-from workflows.work import doorbell, heart, leases, liveness, queue, registry
+from workflows.work import doorbell, heartbeat, leases, liveness, queue, registry
 from workflows.work.domain.claim import Claim, WorkRef
 from workflows.work.models import Work
 
@@ -73,9 +73,9 @@ def let_time_pass(ref: WorkRef | Claim, **span: float) -> None:
 @contextmanager
 def short_lease(seconds: float) -> Iterator[None]:
     with override_settings(WORK_LEASE_S=seconds):
-        heart.start_over()  # Its thread rests for a third of the lease that it knows.
+        heartbeat.reset()  # Its thread rests for a third of the lease that it knows.
         yield
-    heart.start_over()
+    heartbeat.reset()
 
 
 def at_once(count: int, act: Callable[[int], T]) -> list[T | Exception]:

@@ -34,25 +34,25 @@ class AttemptTimedOut(Exception):
         super().__init__("The attempt took longer than its kind may.")
 
 
-def keeping(claims: Sequence[Claim]) -> AbstractContextManager[None]:
+def keep_leases(claims: Sequence[Claim]) -> AbstractContextManager[None]:
     """Keep the leases of `claims` alive within the block."""
-    return _Keeping(claims)
+    return _KeptLeases(claims)
 
 
-class _Keeping(AbstractContextManager[None]):
+class _KeptLeases(AbstractContextManager[None]):
     def __init__(self, claims: Sequence[Claim]) -> None:
         self._claims = claims
 
     def __enter__(self) -> None:
-        _heart.hold(self._claims)
+        _heartbeat.hold(self._claims)
 
     def __exit__(self, *_why: object) -> None:
-        _heart.release(self._claims)
+        _heartbeat.release(self._claims)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let `limited` interrupt what runs within the block: only the main thread can be.
+    """Let `time_limit` interrupt what runs within the block: only the main thread can be.
 
     Once for many attempts: to have a signal handled costs more than to set the clock.
     """
@@ -75,7 +75,7 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def limited(
+def time_limit(
     claim: Claim, seconds: float, give_up: Callable[[Claim], None]
 ) -> AbstractContextManager[None]:
     """Raise AttemptTimedOut within the block after `seconds`.
@@ -83,10 +83,10 @@ def limited(
     What is not `interruptible`, and a handler that does not let itself be interrupted, is
     given up: `give_up(claim)` is called from another thread, once.
     """
-    return _Limit(claim, seconds, give_up)
+    return _TimeLimit(claim, seconds, give_up)
 
 
-class _Limit(AbstractContextManager[None]):
+class _TimeLimit(AbstractContextManager[None]):
     """A class: each step of a flow enters one, and two generators take three times as long."""
 
     def __init__(self, claim: Claim, seconds: float, give_up: Callable[[Claim], None]) -> None:
@@ -97,7 +97,7 @@ class _Limit(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         grace_s = GRACE_S if self._interrupts else 0
-        _heart.limit(self._claim, self._seconds + grace_s, self._give_up)
+        _heartbeat.limit(self._claim, self._seconds + grace_s, self._give_up)
         if self._interrupts:
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
 
@@ -106,14 +106,14 @@ class _Limit(AbstractContextManager[None]):
             if self._interrupts:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         finally:
-            _heart.lift(self._claim)
+            _heartbeat.lift(self._claim)
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> None:
     raise AttemptTimedOut
 
 
-class _Heart:
+class _Heartbeat:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -129,7 +129,9 @@ class _Heart:
                 self._claims[id(claim)] = claim
             if self._thread is None:
                 self._is_connected = False
-                self._thread = threading.Thread(target=self._live, name="work-heart", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._live, name="work-heartbeat", daemon=True
+                )
                 self._thread.start()
 
     def release(self, claims: Sequence[Claim]) -> None:
@@ -190,7 +192,7 @@ def _dare(act: Callable[[T], None], value: T) -> None:
         act(value)
     except Exception:
         # An edge. Nothing is lost: what is not renewed expires, and is then found.
-        logger.exception("The heart missed a beat.")
+        logger.exception("The heartbeat missed a beat.")
         connection.close()
 
 
@@ -198,13 +200,13 @@ def _interval_s() -> float:
     return conf.current().lease_s / 3
 
 
-_heart = _Heart()
+_heartbeat = _Heartbeat()
 
 
-def start_over() -> None:
+def reset() -> None:
     """Forget every claim. A forked child has those of its parent, but not its thread."""
-    global _heart  # noqa: PLW0603 (one heart per process)
-    _heart = _Heart()
+    global _heartbeat  # noqa: PLW0603 (one per process)
+    _heartbeat = _Heartbeat()
 
 
-os.register_at_fork(after_in_child=start_over)
+os.register_at_fork(after_in_child=reset)
