@@ -19,7 +19,7 @@ from ledger import authority
 from workflows.flows import selectors as flows
 from workflows.flows.models import FlowStart
 from workflows.work import selectors as work
-from workflows.work.domain.life import LETTERS, WAITING, State
+from workflows.work.domain.life import DEAD_LETTERS, WAITING, State
 
 UNFINISHED = (
     State.READY,
@@ -158,7 +158,7 @@ def _work(house: House) -> Iterator[Figure]:
         note=f"{found.overdue:,} due, {found.by_state[State.LEASED]:,} running",
         url=reverse("console:jobs"),
     )
-    letters = sum(found.by_state[state] for state in LETTERS)
+    letters = sum(found.by_state[state] for state in DEAD_LETTERS)
     yield Figure(
         key="letters",
         name="Dead letters",

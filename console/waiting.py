@@ -28,7 +28,7 @@ def why(job: Work, *, now: datetime, is_anybody_working: bool) -> Why:
         case State.LEASED:
             return _leased(job, now)
         case State.DEAD | State.POISONED:
-            return _letter(job, state)
+            return _dead_letter(job, state)
         case State.DONE | State.CANCELLED | State.DISCARDED:
             return _finished(job, state)
 
@@ -82,7 +82,7 @@ def _leased(job: Work, now: datetime) -> Why:
     )
 
 
-def _letter(job: Work, state: State) -> Why:
+def _dead_letter(job: Work, state: State) -> Why:
     if state is State.POISONED:
         says = f"Gave up: {job.crashes} workers died while they had it. It stopped"
     else:

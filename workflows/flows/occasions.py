@@ -17,7 +17,7 @@ from workflows.flows import starts
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.start import slot_from
 from workflows.flows.models import FlowStart, FlowSummary
-from workflows.work.domain.life import LETTERS, OPEN
+from workflows.work.domain.life import DEAD_LETTERS, OPEN
 from workflows.work.domain.timing import Fate
 from workflows.work.models import Schedule, Slot, Work
 from workflows.work.queue import SUBJECT_CHARS_MAX
@@ -106,7 +106,7 @@ def unfinished(start: FlowStart) -> QuerySet[Work]:
     """Return the occasions that are still to be handled, or could not be: rows of work."""
     slots = f"schedule/{starts.schedule_of(start.name)}"[:SUBJECT_CHARS_MAX]
     subjects = [f"flow-start/{start.name}", slots]
-    states = [state.value for state in OPEN | LETTERS]
+    states = [state.value for state in OPEN | DEAD_LETTERS]
     rows = Work.objects.filter(kind=starts.START, status__in=states, subject__in=subjects)
     return rows.order_by("-id")
 

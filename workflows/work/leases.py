@@ -16,7 +16,7 @@ from workflows.work import conf, documents, statements
 from workflows.work.domain import ends
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
 from workflows.work.domain.ends import End, Trouble
-from workflows.work.domain.life import LETTERS, Budget, State
+from workflows.work.domain.life import DEAD_LETTERS, Budget, State
 
 
 def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
@@ -81,8 +81,8 @@ def end(claim: Claim, how: End) -> State:
     with transaction.atomic():
         states = _end_many([(claim.id, claim.fence, how)])
         if claim.id in states:
-            if states[claim.id] in LETTERS:
-                _announce_letter(claim.id, claim.kind, claim.subject, claim.attempt, how)
+            if states[claim.id] in DEAD_LETTERS:
+                _announce_dead_letter(claim.id, claim.kind, claim.subject, claim.attempt, how)
             return states[claim.id]
     record_stale(claim, how.trouble)
     raise ClaimLost(claim.id, claim.fence)
@@ -114,8 +114,8 @@ def expire(*, limit: int) -> dict[UUID, State]:
         }
         states = _end_many([(one.id, one.fence, how[one.id]) for one in lost])
         for one in lost:
-            if states[one.id] in LETTERS:
-                _announce_letter(one.id, one.kind, one.subject, one.attempt, how[one.id])
+            if states[one.id] in DEAD_LETTERS:
+                _announce_dead_letter(one.id, one.kind, one.subject, one.attempt, how[one.id])
         return states
 
 
@@ -159,7 +159,7 @@ def _end_many(ended: Sequence[tuple[UUID, int, End]]) -> dict[UUID, State]:
     return {id_: State(status) for id_, status in statements.run(statements.END, params)}
 
 
-def _announce_letter(id_: UUID, kind: str, subject: str, attempts: int, how: End) -> None:
+def _announce_dead_letter(id_: UUID, kind: str, subject: str, attempts: int, how: End) -> None:
     data = {
         "jobId": str(id_),
         "kind": kind,

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from events import append_only
 from events.ids import new_id
 from workflows.work.domain.ends import Outcome
-from workflows.work.domain.life import LETTERS, WAITING, State
+from workflows.work.domain.life import DEAD_LETTERS, WAITING, State
 from workflows.work.domain.timing import Fate, Missed, Overlap
 
 
@@ -46,8 +46,8 @@ class WorkQuerySet(models.QuerySet["Work"]):
             | Q(status=State.LEASED.value, **facts)
         )
 
-    def letters(self) -> "WorkQuerySet":
-        return self.filter(status__in=_values(LETTERS))
+    def dead_letters(self) -> "WorkQuerySet":
+        return self.filter(status__in=_values(DEAD_LETTERS))
 
 
 class Work(models.Model):
@@ -118,7 +118,7 @@ class Work(models.Model):
             ),
             models.Index(fields=["lease_until"], condition=Q(status="leased"), name="work_leases"),
             models.Index(
-                fields=["id"], condition=Q(status__in=_values(LETTERS)), name="work_letters"
+                fields=["id"], condition=Q(status__in=_values(DEAD_LETTERS)), name="work_letters"
             ),
             models.Index(
                 fields=["subject"],

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count, Min, Q, QuerySet
 
 from workflows.work import conf, documents
-from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
+from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 from workflows.work.models import (
     Attempt,
     Checkup,
@@ -88,14 +88,14 @@ def overview() -> Overview:
             oldest_due_at=Min("due_at", filter=_IS_OVERDUE),
         )
         # Each has its index; what is finished, and is in none, is not read.
-        for states in (WAITING, {State.LEASED}, LETTERS)
+        for states in (WAITING, {State.LEASED}, DEAD_LETTERS)
     )
     rows = list(waiting.union(leased, letters, all=True))
     counts = {State(status): count for status, count, *_ in rows}
     due = [oldest for *_, oldest in rows if oldest is not None]
     known = workers()
     return Overview(
-        by_state={state: counts.get(state, 0) for state in sorted(OPEN | LETTERS)},
+        by_state={state: counts.get(state, 0) for state in sorted(OPEN | DEAD_LETTERS)},
         overdue=sum(overdue for _, _, overdue, _ in rows),
         oldest_due_at=min(due, default=None),
         workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from events import wire
 from events.wire import Row
-from workflows.work.domain.life import LETTERS, OPEN, WAITING, State
+from workflows.work.domain.life import DEAD_DEAD_LETTERS, OPEN, WAITING, State
 
 
 def _in(states: frozenset[State]) -> str:
@@ -18,7 +18,7 @@ def _in(states: frozenset[State]) -> str:
 
 
 _WAITING = _in(WAITING)
-_LETTERS = _in(LETTERS)
+_DEAD_LETTERS = _in(DEAD_DEAD_LETTERS)
 
 # The arbiter is the partial unique index work_happens_once_per_kind_and_key.
 INSERT = """
@@ -196,13 +196,13 @@ RETURNING kind, subject, status
 RE_DRIVE = f"""
 UPDATE work SET status = 'ready', failures = 0, crashes = 0, due_at = statement_timestamp(),
        rung_at = statement_timestamp(), rings = 0, finished_at = NULL, reason = %(reason)s
- WHERE id = %(id)s AND status IN {_LETTERS}
+ WHERE id = %(id)s AND status IN {_DEAD_LETTERS}
 RETURNING kind, subject, status
 """
 
 DISCARD = f"""
 UPDATE work SET status = 'discarded', finished_at = statement_timestamp(), reason = %(reason)s
- WHERE id = %(id)s AND status IN {_LETTERS}
+ WHERE id = %(id)s AND status IN {_DEAD_LETTERS}
 RETURNING kind, subject, status
 """
 

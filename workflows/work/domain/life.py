@@ -51,7 +51,7 @@ class Trigger(StrEnum):
 
 
 WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRY})
-LETTERS = frozenset({State.DEAD, State.POISONED})
+DEAD_LETTERS = frozenset({State.DEAD, State.POISONED})
 """They wait for a person, not for a worker."""
 OPEN = WAITING | {State.LEASED}
 FINISHED = frozenset(State) - OPEN
@@ -65,8 +65,8 @@ TRANSITIONS: dict[tuple[State, Trigger], frozenset[State]] = {
     (State.LEASED, Trigger.EXPIRE): frozenset({State.RETRY, State.POISONED, State.CANCELLED}),
     # Running work is only asked to stop. It stays leased until its worker obeys or dies.
     (State.LEASED, Trigger.CANCEL): frozenset({State.LEASED, State.CANCELLED}),
-    **{(state, Trigger.RE_DRIVE): frozenset({State.READY}) for state in LETTERS},
-    **{(state, Trigger.DISCARD): frozenset({State.DISCARDED}) for state in LETTERS},
+    **{(state, Trigger.RE_DRIVE): frozenset({State.READY}) for state in DEAD_LETTERS},
+    **{(state, Trigger.DISCARD): frozenset({State.DISCARDED}) for state in DEAD_LETTERS},
 }
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from workflows.work.domain import ends
 from workflows.work.domain.claim import token_of
 from workflows.work.domain.life import (
+    DEAD_LETTERS,
     FINISHED,
-    LETTERS,
     TRANSITIONS,
     Budget,
     State,
@@ -92,7 +92,7 @@ def test_budgets_hold_and_what_is_over_stays_over(
         assert life.fence >= life.attempt >= life.failures + life.crashes
         assert life.attempt >= attempt
         assert life.fence >= fence
-        if was in FINISHED - LETTERS:
+        if was in FINISHED - DEAD_LETTERS:
             assert life.state is was
 
 

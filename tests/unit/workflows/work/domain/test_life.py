@@ -1,8 +1,8 @@
 import pytest
 
 from workflows.work.domain.life import (
+    DEAD_LETTERS,
     FINISHED,
-    LETTERS,
     OPEN,
     TRANSITIONS,
     WAITING,
@@ -28,7 +28,7 @@ class TestTheTable:
     def test_leaves_every_open_state_by_some_trigger(self) -> None:
         assert {state for state, _ in TRANSITIONS} >= OPEN
 
-    @pytest.mark.parametrize("state", sorted(FINISHED - LETTERS))
+    @pytest.mark.parametrize("state", sorted(FINISHED - DEAD_LETTERS))
     def test_never_leaves_what_is_over(self, state: State) -> None:
         assert [trigger for known, trigger in TRANSITIONS if known is state] == []
 
@@ -43,7 +43,7 @@ class TestTheTable:
         assert reached == set(State)
 
     def test_names_the_states_that_allow_a_trigger(self) -> None:
-        assert states_that_allow(Trigger.RE_DRIVE) == LETTERS
+        assert states_that_allow(Trigger.RE_DRIVE) == DEAD_LETTERS
         assert states_that_allow(Trigger.CLAIM) == WAITING
         assert states_that_allow(Trigger.CANCEL) == OPEN
 
