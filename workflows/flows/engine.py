@@ -51,7 +51,7 @@ from workflows.flows.domain.world import World
 from workflows.flows.languages.in_place import InPlace
 from workflows.work import handover, queue
 from workflows.work.domain.claim import Claim
-from workflows.work.handover import Taken, Wanted
+from workflows.work.handover import NextWork, Taken
 
 WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.INVOKE: "flow.invoke",
@@ -304,9 +304,9 @@ def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
     ]
 
 
-def _wanted(flow_id: str, effect: Effect, now: datetime) -> Wanted:
+def _wanted(flow_id: str, effect: Effect, now: datetime) -> NextWork:
     members = {"flow_id": flow_id, "step_id": effect.step_id, "token": effect.token}
-    return Wanted(
+    return NextWork(
         kind=WORK_KINDS[effect.kind],
         subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],
         input={name: value for name, value in members.items() if value},

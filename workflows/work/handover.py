@@ -37,7 +37,7 @@ _HAND_OVER_MANY = "SELECT * FROM work_hand_over_many({appended}, %(batch)s::json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class NextWork:
     """A piece of work that follows. Without `due_at` it is due at once."""
 
     kind: str
@@ -58,7 +58,7 @@ class Taken:
 
 def companion(
     completed: Claim | None,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[NextWork],
     *,
     taken: Taken | None = None,
     joint_with: LiteralString = "",
@@ -103,7 +103,7 @@ def companion(
     )
 
 
-def _joint(params: Mapping[str, object], wanted: Sequence[Wanted]) -> Joint:
+def _joint(params: Mapping[str, object], wanted: Sequence[NextWork]) -> Joint:
     listed = params["wanted"]
     plain = {**params, "wanted": listed and Fragment(str(listed))}
     return Joint(record=plain, keys=[one.id for one in wanted])
@@ -120,7 +120,7 @@ def _refusal(completed: Claim | None, state: str, why: str) -> Exception | None:
 
 
 def _as_json(
-    wanted: Sequence[Wanted], first: Wanted | None = None, worker: str | None = None
+    wanted: Sequence[NextWork], first: NextWork | None = None, worker: str | None = None
 ) -> str | None:
     if not wanted:
         return None
@@ -135,7 +135,7 @@ def _as_json(
     return orjson.dumps(rows).decode()
 
 
-def _row(one: Wanted, kind: WorkKind, text: str | None, hash_: str | None) -> dict[str, object]:
+def _row(one: NextWork, kind: WorkKind, text: str | None, hash_: str | None) -> dict[str, object]:
     row: dict[str, object] = {
         "id": one.id,
         "kind": kind.name,
@@ -154,7 +154,7 @@ def _row(one: Wanted, kind: WorkKind, text: str | None, hash_: str | None) -> di
 
 
 def _claim(
-    one: Wanted,
+    one: NextWork,
     worker: str,
     claimed_at: datetime,
     lease_until: datetime,
@@ -187,7 +187,7 @@ def _claim(
     )
 
 
-def _ring(wanted: Sequence[Wanted], ready: Sequence[UUID]) -> None:
+def _ring(wanted: Sequence[NextWork], ready: Sequence[UUID]) -> None:
     if not ready:
         return
     by_kind: dict[str, list[UUID]] = {}
