@@ -229,14 +229,14 @@ def _along(
         ]
         if of_approvals:
             approval_requests.demand_transaction()
-        wanted = [
-            _wanted(flow_id, effect, asked.world.at)
+        following = [
+            _next_work(flow_id, effect, asked.world.at)
             for effect in effects
             if effect.kind in WORK_KINDS and (not but_not or effect.token != but_not)
         ]
         # Whoever asked, it is the flow that does what follows.
         with acting(flow_id):
-            work = handover.companion(completes, wanted, taken=taken, joint_with=_LISTED_MANY)
+            work = handover.companion(completes, following, taken=taken, joint_with=_LISTED_MANY)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
         if of_approvals:
@@ -304,7 +304,7 @@ def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
     ]
 
 
-def _wanted(flow_id: str, effect: Effect, now: datetime) -> NextWork:
+def _next_work(flow_id: str, effect: Effect, now: datetime) -> NextWork:
     members = {"flow_id": flow_id, "step_id": effect.step_id, "token": effect.token}
     return NextWork(
         kind=WORK_KINDS[effect.kind],

@@ -156,9 +156,9 @@ class _Heartbeat:
         try:
             while self._wait(beat_at):
                 for claim, give_up in self._overdue():
-                    _dare(give_up, claim)
+                    _log_failure_of(give_up, claim)
                 if time.monotonic() >= beat_at:
-                    _dare(leases.heartbeat, self._held())
+                    _log_failure_of(leases.heartbeat, self._held())
                     beat_at = time.monotonic() + _interval_s()
         finally:
             connection.close()
@@ -187,7 +187,7 @@ class _Heartbeat:
             return [(self._claims.pop(id_), limits[id_][1]) for id_ in over if id_ in self._claims]
 
 
-def _dare(act: Callable[[T], None], value: T) -> None:
+def _log_failure_of(act: Callable[[T], None], value: T) -> None:
     try:
         act(value)
     except Exception:

@@ -195,7 +195,7 @@ def _failed(kind: WorkKind, claim: Claim, error: Exception) -> End:
 
 
 def _give_up(claim: Claim) -> None:
-    """End an attempt that does not come back. Called from the heart's thread."""
+    """End an attempt that does not come back. Called from the thread of the heartbeat."""
     claim.watch.lost = True
     _end(claim, AttemptTimedOut(), registry.get(claim.kind))
 

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from events import wire
 from events.wire import Row
-from workflows.work.domain.life import DEAD_DEAD_LETTERS, OPEN, WAITING, State
+from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 
 
 def _in(states: frozenset[State]) -> str:
@@ -18,7 +18,7 @@ def _in(states: frozenset[State]) -> str:
 
 
 _WAITING = _in(WAITING)
-_DEAD_LETTERS = _in(DEAD_DEAD_LETTERS)
+_DEAD_LETTERS = _in(DEAD_LETTERS)
 
 # The arbiter is the partial unique index work_happens_once_per_kind_and_key.
 INSERT = """
