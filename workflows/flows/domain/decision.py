@@ -12,7 +12,7 @@ from typing import Any
 
 from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
-from workflows.flows.domain import outlook, work_items
+from workflows.flows.domain import reachability, work_items
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_decisions import GATED_OUT, UNRECORDABLE, StepDecisions
@@ -58,7 +58,9 @@ class Decision(StepDecisions):
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages
-        while self._may_have_lost() and (lost := list(outlook.unreachable(self.flow, languages))):
+        while self._may_have_lost() and (
+            lost := list(reachability.unreachable(self.flow, languages))
+        ):
             for step_id in lost:
                 step = self.flow.step(step_id)
                 known = given.resolve_available(self.flow, step, languages)
@@ -69,7 +71,7 @@ class Decision(StepDecisions):
 
         Once something is lost, every look is at all steps.
         """
-        may_have = not outlook.nothing_is_lost(self.flow, self.ended)
+        may_have = not reachability.nothing_is_lost(self.flow, self.ended)
         if not may_have:
             self.ended.clear()
         return may_have
@@ -77,7 +79,7 @@ class Decision(StepDecisions):
     def _skip_unneeded(self) -> None:
         while suspects := self._perhaps_unneeded():
             for step_id in suspects:
-                if not outlook.is_needed(self.flow, step_id, self.world.languages):
+                if not reachability.is_needed(self.flow, step_id, self.world.languages):
                     self.skip_step(step_id, NOT_NEEDED)
 
     def _perhaps_unneeded(self) -> list[str]:
@@ -89,7 +91,7 @@ class Decision(StepDecisions):
         if self.looks_at_all:
             self.looks_at_all = False
             return list(self.flow.pending_steps())
-        return outlook.perhaps_unneeded(self.flow, moved)
+        return reachability.perhaps_unneeded(self.flow, moved)
 
     def _start_ready(self) -> list[Step]:
         """Start or settle the pending steps whose inputs are there, and return them."""
@@ -113,7 +115,7 @@ class Decision(StepDecisions):
 
         For others a start changes nothing, so there is no need to look at all steps again.
         """
-        return bool(outlook.perhaps_unneeded(self.flow, [step.id for step in started]))
+        return bool(reachability.perhaps_unneeded(self.flow, [step.id for step in started]))
 
     def _dispatch(self) -> bool:
         """Start pending items as far as parallelism allows; tell whether a step settled."""

@@ -16,7 +16,7 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
-from workflows.flows.domain.outlook import is_needed
+from workflows.flows.domain.reachability import is_needed
 
 NAMES = ["a", "b", "c", "d", "e"]
 COLLECT = st.sampled_from(["first", "last", "some", "all", "none"])

@@ -1,4 +1,4 @@
-"""What can still become of a step: is it needed, and can it complete."""
+"""Which steps are still needed, and which can still complete."""
 
 from collections.abc import Iterable, Iterator
 
@@ -55,9 +55,9 @@ def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """
-    outlook = _Outlook(flow, languages)
+    reachability = _Reachability(flow, languages)
     for step_id in flow.pending_steps():
-        if not outlook.can_complete(step_id, frozenset()):
+        if not reachability.can_complete(step_id, frozenset()):
             yield step_id
 
 
@@ -83,7 +83,7 @@ def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
     return True
 
 
-class _Outlook:
+class _Reachability:
     """One look at all steps of a flow. `asking` are the steps whose question is still open.
 
     A step that asks for itself is taken to be able, so what was answered with the help of
