@@ -11,11 +11,11 @@ from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry
+from workflows.flows.domain.error_text import storable
 from workflows.flows.domain.evolution import Draft
 from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
-from workflows.flows.domain.telling import told
 from workflows.flows.domain.world import World
 
 GATED_OUT = "required match did not match"
@@ -168,7 +168,7 @@ class StepDecisions:
 
     def fail_item(self, step: Step, token: str, error: str) -> None:
         at = self.world.at
-        error = told(error) or "work item failed"
+        error = storable(error) or "work item failed"
         self.raise_event(happened.WorkFailed(at=at, step_id=step.id, token=token, error=error))
         execution = self.flow.executions[step.id]
         if execution.status == StepStatus.ACTIVE:
@@ -176,7 +176,7 @@ class StepDecisions:
 
     def retry_or_fail_item(self, step: Step, item: WorkItem, error: str) -> None:
         at = self.world.at
-        error = told(error)
+        error = storable(error)
         work = self.work_config(step.id)
         self.raise_event(
             happened.WorkNotCompleted(at=at, step_id=step.id, token=item.token, error=error)
@@ -288,7 +288,9 @@ class StepDecisions:
 
     def fail_step(self, step_id: str, error: str, inputs: Mapping[str, Any] | None) -> None:
         self.raise_event(
-            happened.StepFailed(at=self.world.at, step_id=step_id, error=told(error), inputs=inputs)
+            happened.StepFailed(
+                at=self.world.at, step_id=step_id, error=storable(error), inputs=inputs
+            )
         )
         self.compensate_step(self.flow.step(step_id))
 
@@ -307,12 +309,14 @@ class StepDecisions:
 
     def fail_compensation(self, step_id: str, token: str, error: str) -> None:
         self.raise_event(
-            happened.CompFailed(at=self.world.at, step_id=step_id, token=token, error=told(error))
+            happened.CompFailed(
+                at=self.world.at, step_id=step_id, token=token, error=storable(error)
+            )
         )
 
     def retry_or_fail_compensation(self, step_id: str, item: WorkItem, error: str) -> None:
         at = self.world.at
-        error = told(error)
+        error = storable(error)
         work = self.work_config(step_id)
         if not may_retry(work, item.retry_count):
             self.fail_compensation(step_id, item.token, error)

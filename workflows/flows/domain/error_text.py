@@ -5,7 +5,7 @@ CHARS_MAX = 8_000
 _NUL, _UNREADABLE = "\0", "\ufffd"
 
 
-def told(error: str) -> str:
+def storable(error: str) -> str:
     """Return the text of an error without what cannot be stored, and not endless."""
     if len(error) > CHARS_MAX:
         error = f"{error[:CHARS_MAX]}…"
