@@ -24,7 +24,7 @@ from events.domain.streams import key_of
 from events.recorder import NoTransaction
 from events.snapshots import Snapshot
 from events.states import Reached
-from events.store import Companion, StreamMoved
+from events.store import CompanionStatement, StreamMoved
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Decided(Generic[S, E]):
     sequence: int
 
 
-Along = Callable[[Decided[S, E]], Companion]
+CompanionOf = Callable[[Decided[S, E]], CompanionStatement]
 """Says what is written in the statement of the append, in place of what `project` does."""
 
 
@@ -85,11 +85,11 @@ class _Run(Generic[S, C, E]):
     command: C
     on_success: tuple[Callback, ...]
     provenance: Provenance
-    along: Along[S, E] | None
+    companion_of: CompanionOf[S, E] | None
 
     @property
     def projects(self) -> bool:
-        return self.aggregate.project is not None and self.along is None
+        return self.aggregate.project is not None and self.companion_of is None
 
 
 def execute(
@@ -100,14 +100,14 @@ def execute(
     on_success: Iterable[Callback] = (),
     source: Source = Source.SERVICE,
     at: datetime | None = None,
-    along: Along[S, E] | None = None,
+    companion_of: CompanionOf[S, E] | None = None,
 ) -> Outcome[S]:
     """Run `command` in a transaction of its own, deciding again when the stream has moved.
 
     :raises DomainError: whatever the decision refuses with, on the latest state.
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
     """
-    run = _run(aggregate, stream, command, on_success, source, at, along)
+    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
     if not (turns.is_taken(stream) or states.is_contended(stream)):
         return _settled(run, _optimistic)
     with turns.turn(stream):
@@ -147,7 +147,7 @@ def execute_in_transaction(
     on_success: Iterable[Callback] = (),
     source: Source = Source.SERVICE,
     at: datetime | None = None,
-    along: Along[S, E] | None = None,
+    companion_of: CompanionOf[S, E] | None = None,
     is_new: bool = False,
 ) -> Outcome[S]:
     """Run `command` in the caller's transaction. Nothing is retried: that is the caller's.
@@ -160,7 +160,7 @@ def execute_in_transaction(
     """
     if not wire.connection().in_atomic_block:
         raise NoTransaction(type(command).__name__)
-    run = _run(aggregate, stream, command, on_success, source, at, along)
+    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
     if not is_new:
         return _under_lock(run)
     nothing = Reached(state=aggregate.initial(stream), sequence=0, event_id="")
@@ -175,7 +175,7 @@ def _run(
     on_success: Iterable[Callback],
     source: Source,
     at: datetime | None,
-    along: Along[S, E] | None,
+    companion_of: CompanionOf[S, E] | None,
 ) -> _Run[S, C, E]:
     return _Run(
         aggregate=aggregate,
@@ -183,7 +183,7 @@ def _run(
         command=command,
         on_success=tuple(on_success),
         provenance=recorder.provenance_now(source, at),
-        along=along,
+        companion_of=companion_of,
     )
 
 
@@ -276,16 +276,16 @@ def _write(
     events: Sequence[E],
     drafts: Sequence[Draft],
 ) -> None:
-    """Append, with what the caller wants written along."""
+    """Append, with what the caller wants written beside it."""
     stream, provenance, head = run.stream, run.provenance, before.sequence
-    if run.along is None:
+    if run.companion_of is None:
         if drafts:
             store.append(stream, drafts, provenance, expected=head)
         return
     decided = Decided(
         before=before.state, after=after.state, events=events, sequence=after.sequence
     )
-    store.append_with(run.along(decided), stream, drafts, provenance, expected=head)
+    store.append_with(run.companion_of(decided), stream, drafts, provenance, expected=head)
 
 
 def _sealing(

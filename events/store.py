@@ -95,11 +95,11 @@ version, text of the data, time of emission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Companion:
+class CompanionStatement:
     """What else is written in the statement of an append: one round trip, all or nothing.
 
     In `sql`, `{head}` stands for the new head of the stream, an integer: a function that
-    takes it as an argument runs after the append, under the lock of the stream. `hear` is
+    takes it as an argument runs after the append, under the lock of the stream. `on_rows` is
     told the rows; `refusal` turns an SQLSTATE and its detail into an exception of its own.
     With `joint_sql` it can be written in one statement with those of other streams
     (group_commit): there `{appended}` stands for the append, and `joint` gives this one's part.
@@ -107,7 +107,7 @@ class Companion:
 
     sql: str
     params: Mapping[str, object]
-    hear: Callable[[list[wire.Row]], None]
+    on_rows: Callable[[list[wire.Row]], None]
     refusal: Callable[[str, str], Exception | None]
     joint_sql: str = ""
     joint: Callable[[], Joint] | None = None
@@ -137,7 +137,7 @@ def append(
 
 
 def append_with(
-    companion: Companion,
+    companion: CompanionStatement,
     stream: Stream,
     drafts: Sequence[Draft],
     provenance: Provenance,
@@ -153,7 +153,7 @@ def append_with(
     head = expected + len(drafts)
     if not drafts:
         sql = companion.sql.replace("{head}", "%(head)s::int")
-        companion.hear(_written(companion, sql, {"head": head}, stream, expected))
+        companion.on_rows(_written(companion, sql, {"head": head}, stream, expected))
         return
     appending = _appending(stream, drafts, provenance, expected=expected, once=False)
     sql = companion.sql.replace("{head}", appending.sql)
@@ -161,10 +161,12 @@ def append_with(
         rows = together
         if rows is None:
             rows = _written(companion, sql, appending.params(), stream, expected)
-    companion.hear(rows)
+    companion.on_rows(rows)
 
 
-def _turn(companion: Companion, appending: "_Appending") -> AbstractContextManager[Rows | None]:
+def _turn(
+    companion: CompanionStatement, appending: "_Appending"
+) -> AbstractContextManager[Rows | None]:
     """Write together with other threads, if what is written is a transaction of its own."""
     ours = companion.joint
     if ours is None or wire.connection().in_atomic_block:
@@ -179,7 +181,11 @@ def _turn(companion: Companion, appending: "_Appending") -> AbstractContextManag
 
 
 def _written(
-    companion: Companion, sql: str, params: Mapping[str, object], stream: Stream, expected: int
+    companion: CompanionStatement,
+    sql: str,
+    params: Mapping[str, object],
+    stream: Stream,
+    expected: int,
 ) -> Rows:
     try:
         return wire.fetch(sql, {**params, **companion.params})

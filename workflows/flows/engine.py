@@ -22,7 +22,7 @@ from events.domain.payload import EventDataNotJson, EventDataTooLarge
 from events.domain.streams import StreamMalformed, StreamTooLong
 from events.executor import Decided
 from events.group_commit import Joint
-from events.store import Companion
+from events.store import CompanionStatement
 from events.wire import Row
 from workflows.flows import approval_requests, conf, memory
 from workflows.flows.aggregates import (
@@ -154,8 +154,10 @@ def handle(
     """
 
     def attempt(asked: Request) -> Outcome[Flow]:
-        along = _along(flow_id, asked, completes=completes, but_not=but_not)
-        return executor.execute(FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along)
+        companion_of = _companion_of(flow_id, asked, completes=completes, but_not=but_not)
+        return executor.execute(
+            FLOWS, stream_of(flow_id), asked, at=asked.world.at, companion_of=companion_of
+        )
 
     try:
         return _recorded(attempt, command)
@@ -183,9 +185,16 @@ def handle_in_transaction(
     """
 
     def attempt(asked: Request) -> Outcome[Flow]:
-        along = _along(flow_id, asked, completes=completes, but_not=but_not, taken=taken)
+        companion_of = _companion_of(
+            flow_id, asked, completes=completes, but_not=but_not, taken=taken
+        )
         return executor.execute_in_transaction(
-            FLOWS, stream_of(flow_id), asked, at=asked.world.at, along=along, is_new=is_new
+            FLOWS,
+            stream_of(flow_id),
+            asked,
+            at=asked.world.at,
+            companion_of=companion_of,
+            is_new=is_new,
         )
 
     return _recorded(attempt, command)
@@ -211,17 +220,17 @@ def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventConte
     )
 
 
-def _along(
+def _companion_of(
     flow_id: str,
     asked: Request,
     *,
     completes: Claim | None,
     but_not: str,
     taken: Taken | None = None,
-) -> Callable[[Decided[Flow, Stored]], Companion]:
+) -> Callable[[Decided[Flow, Stored]], CompanionStatement]:
     """Return what writes the list row and the rows of work in the statement of the events."""
 
-    def along(decided: Decided[Flow, Stored]) -> Companion:
+    def companion_of(decided: Decided[Flow, Stored]) -> CompanionStatement:
         events = [stored.event for stored in decided.events if stored.event is not None]
         effects = effects_of(decided.after, events, asked.world)
         of_approvals = [
@@ -236,11 +245,11 @@ def _along(
         ]
         # Whoever asked, it is the flow that does what follows.
         with acting(flow_id):
-            work = handover.companion(completes, following, taken=taken, joint_with=_LISTED_MANY)
+            work = handover.statement(completes, following, taken=taken, joint_with=_LISTED_MANY)
         starter = str(context.current().principal)
         row = list_row(decided.before, decided.after, starter=starter)
         if of_approvals:
-            work = replace(work, hear=_then(work.hear, decided.after, of_approvals))
+            work = replace(work, on_rows=_then(work.on_rows, decided.after, of_approvals))
         ended = _waits_ended(decided.after, events)
         beside = [
             *([f"listed AS ({LIST})"] if row is not None else []),
@@ -255,10 +264,10 @@ def _along(
             joint=None if ended or row is None else _joint(work, row),
         )
 
-    return along
+    return companion_of
 
 
-def _joint(work: Companion, row: Mapping[str, object]) -> Callable[[], Joint]:
+def _joint(work: CompanionStatement, row: Mapping[str, object]) -> Callable[[], Joint]:
     """Return what makes the part that a change of the list row has in a joint statement."""
 
     def joint() -> Joint:
@@ -273,12 +282,12 @@ _LISTED_MANY = f"WITH listed AS ({LIST_MANY})"
 
 
 def _then(
-    hear: Callable[[list[Row]], None], flow: Flow, effects: Sequence[Effect]
+    on_rows: Callable[[list[Row]], None], flow: Flow, effects: Sequence[Effect]
 ) -> Callable[[list[Row]], None]:
     """Ask for approvals, and take requests back, as soon as the statement has said why."""
 
     def hear_and_act(rows: list[Row]) -> None:
-        hear(rows)
+        on_rows(rows)
         approval_requests.act(flow, effects)
 
     return hear_and_act

@@ -17,7 +17,7 @@ from orjson import Fragment
 from events import context, wire
 from events.group_commit import Joint
 from events.ids import new_id
-from events.store import Companion
+from events.store import CompanionStatement
 from events.wire import Row
 from workflows.work import conf, documents, doorbell, registry
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
@@ -56,13 +56,13 @@ class Taken:
     claim: Claim | None = None
 
 
-def companion(
+def statement(
     completed: Claim | None,
     wanted: Sequence[NextWork],
     *,
     taken: Taken | None = None,
     joint_with: LiteralString = "",
-) -> Companion:
+) -> CompanionStatement:
     """Return what completes `completed` and lists `wanted`, the first of it taken if possible.
 
     The inputs need no validation: they are of the caller's own kinds. `joint_with` goes before
@@ -76,7 +76,7 @@ def companion(
     who = context.current()
     principal, story, cause = str(who.principal), who.correlation_id, who.causation_id
 
-    def hear(rows: list[Row]) -> None:
+    def on_rows(rows: list[Row]) -> None:
         following = None
         if taker is not None and first is not None:
             for id_, _, since, until in rows:
@@ -93,10 +93,10 @@ def companion(
         "story": story,
         "cause": cause,
     }
-    return Companion(
+    return CompanionStatement(
         sql=_HAND_OVER,
         params=params,
-        hear=hear,
+        on_rows=on_rows,
         refusal=lambda state, why: _refusal(completed, state, why),
         joint_sql=f"{joint_with} {_HAND_OVER_MANY}" if joint_with else _HAND_OVER_MANY,
         joint=lambda: _joint(params, wanted),
