@@ -51,7 +51,7 @@ _luck = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class AttemptMade:
     """One call as it went out, with the answer or the reason why there is none."""
 
     started_at: datetime
@@ -110,7 +110,7 @@ def _origin(url: str) -> str:
         return ""  # An URL that is refused has no endpoint that could be ill.
 
 
-def _call(delivery: Delivery) -> Made:
+def _call(delivery: Delivery) -> AttemptMade:
     started_at = timezone.now()
     url = delivery.subscription.url
     headers: dict[str, str] = {}
@@ -123,7 +123,9 @@ def _call(delivery: Delivery) -> Made:
         judged = verdict.of_failure(ErrorClass(failure.error_class), str(failure))
     except DomainError as refusal:
         judged = verdict.of_failure(ErrorClass.REFUSED, str(refusal))
-    return Made(started_at=started_at, url=url, headers=headers, answer=answer, verdict=judged)
+    return AttemptMade(
+        started_at=started_at, url=url, headers=headers, answer=answer, verdict=judged
+    )
 
 
 def _headers(delivery: Delivery, at: datetime) -> dict[str, str]:
@@ -153,7 +155,7 @@ def _request(url: str, headers: dict[str, str], body: bytes) -> Call:
     )
 
 
-def _settle(claim: Claim, delivery: Delivery, made: Made) -> dict[str, Any]:
+def _settle(claim: Claim, delivery: Delivery, made: AttemptMade) -> dict[str, Any]:
     try:
         with transaction.atomic(durable=True):
             _log(delivery, made)
@@ -167,7 +169,7 @@ def _settle(claim: Claim, delivery: Delivery, made: Made) -> dict[str, Any]:
     return end
 
 
-def _log(delivery: Delivery, made: Made) -> None:
+def _log(delivery: Delivery, made: AttemptMade) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(attempts_made=F("attempts_made") + 1)
     delivery.refresh_from_db(fields=["attempts_made"])
     answer = made.answer

@@ -3,7 +3,7 @@
 from typing import Any
 
 from workflows.webhooks import delivery
-from workflows.webhooks.intake import KIND
+from workflows.webhooks.outbox import KIND
 from workflows.work.domain.claim import Claim
 from workflows.work.registry import job
 

@@ -20,7 +20,7 @@ from ledger import disclosing, recording
 from ledger.domain.action import Action, Kind, Target
 from workflows.egress import client
 from workflows.egress.refusals import EgressFailed, EgressRefused
-from workflows.webhooks import catalogue, intake, selectors, vault
+from workflows.webhooks import catalogue, outbox, selectors, vault
 from workflows.webhooks.domain import projection
 from workflows.webhooks.domain.sample import sample
 from workflows.webhooks.models import (
@@ -228,8 +228,8 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
             version=type_.version,
         )
         body = projection.message(example, type_)
-        delivery = intake.drafted(example, body, subscription.pk, Purpose.TEST)
-        intake.write([delivery])
+        delivery = outbox.draft_delivery(example, body, subscription.pk, Purpose.TEST)
+        outbox.insert_deliveries([delivery])
         proof.says(f"Delivery {delivery.pk} of {type_.name}.")
     delivery.refresh_from_db()
     return delivery
@@ -261,10 +261,10 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
         if envelope is None:
             raise NothingToReplay(original)
         body = projection.message(envelope, event_catalogue.get(envelope.name))
-        delivery = intake.drafted(
+        delivery = outbox.draft_delivery(
             envelope, body, subscription.pk, Purpose.REPLAY, replay_of=original.pk
         )
-        intake.write([delivery])
+        outbox.insert_deliveries([delivery])
         proof.refers_to(delivery.pk)
         proof.says(f"Again what delivery {delivery_id} said.")
     delivery.refresh_from_db()

@@ -13,8 +13,8 @@ from events.domain.principal import Principal, PrincipalKind
 from tests.peers import Receiver, receiver
 from workflows.egress import client
 from workflows.webhooks import services
-from workflows.webhooks.intake import KIND
 from workflows.webhooks.models import Delivery, Subscription
+from workflows.webhooks.outbox import KIND
 from workflows.work import runner
 from workflows.work.models import Work
 

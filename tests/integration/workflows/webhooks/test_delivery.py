@@ -24,7 +24,6 @@ from tests.integration.workflows.webhooks.conftest import (
 from tests.peers import Receiver, Reply, raw_peer
 from workflows.webhooks import delivery as delivering
 from workflows.webhooks import services
-from workflows.webhooks.intake import KIND
 from workflows.webhooks.models import (
     Attempt,
     Delivery,
@@ -33,6 +32,7 @@ from workflows.webhooks.models import (
     Standing,
     Subscription,
 )
+from workflows.webhooks.outbox import KIND
 from workflows.work import leases
 from workflows.work.domain.claim import ClaimLost
 from workflows.work.domain.life import State

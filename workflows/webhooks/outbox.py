@@ -29,7 +29,7 @@ KIND = "webhook.deliver"
 logger = logging.getLogger(__name__)
 
 
-def concerns(name: str) -> bool:
+def may_be_sent(name: str) -> bool:
     """Whether an event called `name` may be sent out."""
     try:
         return catalogue.get(name).external
@@ -37,7 +37,7 @@ def concerns(name: str) -> bool:
         return False
 
 
-def take_in(envelope: Envelope) -> None:
+def record_deliveries(envelope: Envelope) -> None:
     """Put one delivery and its work on the list for everybody who listens to this event."""
     event = _external(envelope.name)
     if event is None:
@@ -46,7 +46,7 @@ def take_in(envelope: Envelope) -> None:
     listeners = [id_ for (id_,) in wire.run(_listening(), [envelope.name, active])]
     if listeners:
         body = projection.message(envelope, event)
-        write([drafted(envelope, body, id_, Purpose.EVENT) for id_ in listeners])
+        insert_deliveries([draft_delivery(envelope, body, id_, Purpose.EVENT) for id_ in listeners])
 
 
 @cache
@@ -61,7 +61,7 @@ def _listening() -> LiteralString:
     return sql
 
 
-def drafted(
+def draft_delivery(
     envelope: Envelope,
     body: bytes,
     subscription_id: UUID,
@@ -84,7 +84,7 @@ def drafted(
     )
 
 
-def write(deliveries: Sequence[Delivery]) -> None:
+def insert_deliveries(deliveries: Sequence[Delivery]) -> None:
     """Insert `deliveries` and the work of making them, in the caller's transaction.
 
     A delivery and its work have the same id.
@@ -103,7 +103,7 @@ def write(deliveries: Sequence[Delivery]) -> None:
     )
 
 
-def drop(delivery_id: UUID) -> None:
+def abandon_delivery(delivery_id: UUID) -> None:
     """Note, in the transaction that takes its work off the list, that nobody will send it."""
     Delivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.ABANDONED, finished_at=timezone.now(), next_attempt_at=None
