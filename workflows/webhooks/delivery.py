@@ -47,7 +47,7 @@ BEFORE_CALL = declare("webhook.before_call")
 AFTER_CALL = declare("webhook.after_call")
 
 logger = logging.getLogger(__name__)
-_luck = random.SystemRandom()
+_random = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _wait_for_the_endpoint(delivery: Delivery) -> None:
         return  # The last word belongs to an attempt.
     pause = endpoints.pause_left(_origin(delivery.subscription.url))
     if pause is not None:
-        raise Snooze(pause.total_seconds() * (1 + schedule.JITTER * _luck.random()))
+        raise Snooze(pause.total_seconds() * (1 + schedule.JITTER * _random.random()))
 
 
 def _origin(url: str) -> str:
@@ -237,7 +237,7 @@ def _retry(delivery: Delivery, judged: Verdict) -> Snooze | None:
     delay = schedule.delay_seconds(
         failures=delivery.attempts_made,
         age=_age(delivery),
-        luck=_luck.random(),
+        uniform=_random.random(),
         retry_after=judged.retry_after,
     )
     if delay is None:

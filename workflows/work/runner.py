@@ -35,7 +35,7 @@ AFTER_COMMIT = failpoints.declare("step.after_commit")
 
 UNKNOWN_KIND_DELAY_S = 10.0
 
-_luck = random.SystemRandom()
+_random = random.SystemRandom()
 
 
 def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int:
@@ -188,7 +188,7 @@ def _failed(kind: WorkKind, claim: Claim, error: Exception) -> End:
         claim.budget,
         kind.retry,
         trouble=trouble,
-        luck=_luck.random(),
+        uniform=_random.random(),
         permanent=kind.is_permanent(error),
         outcome=Outcome.TIMED_OUT if is_overdue else Outcome.FAILED,
     )
@@ -223,7 +223,7 @@ def _survived(what: str) -> Iterator[None]:
 
 def _defer_unknown(ids: Sequence[UUID], kinds: Sequence[str]) -> None:
     # Jitter, so that the workers of an old release do not all come back at once.
-    delay_s = UNKNOWN_KIND_DELAY_S * (0.5 + _luck.random())
+    delay_s = UNKNOWN_KIND_DELAY_S * (0.5 + _random.random())
     for kind in leases.defer_unknown(ids, kinds=kinds, delay_s=delay_s):
         logger.warning("Work of an unknown kind was put off.", extra={"kind": kind})
 

@@ -1,4 +1,4 @@
-"""When a message is tried again, and when it is given up. Luck comes in from the edge."""
+"""When a message is tried again, and when it is given up. Randomness comes in from the edge."""
 
 from datetime import timedelta
 
@@ -27,18 +27,18 @@ RETRY_AFTER_SECONDS_MAX = 24 * _HOUR
 
 
 def delay_seconds(
-    *, failures: int, age: timedelta, luck: float, retry_after: float | None = None
+    *, failures: int, age: timedelta, uniform: float, retry_after: float | None = None
 ) -> float | None:
     """Return how long to wait after the `failures`-th failure; None means give up.
 
-    `luck` is uniform in [0, 1]. What the receiver asked for by `Retry-After` is a lower
+    `uniform` is random in [0, 1]. What the receiver asked for by `Retry-After` is a lower
     bound, unless it asks for more than a day.
     """
     assert failures >= 1, "nothing failed yet"
-    assert 0 <= luck <= 1, "luck is a share"
+    assert 0 <= uniform <= 1, "uniform is a share"
     if failures > len(DELAYS_SECONDS):
         return None
-    delay = DELAYS_SECONDS[failures - 1] * (1 + JITTER * (2 * luck - 1))
+    delay = DELAYS_SECONDS[failures - 1] * (1 + JITTER * (2 * uniform - 1))
     if retry_after is not None:
         delay = max(delay, min(retry_after, RETRY_AFTER_SECONDS_MAX))
     return delay if age + timedelta(seconds=delay) <= WINDOW else None

@@ -51,13 +51,13 @@ def failed(
     policy: RetryPolicy,
     *,
     trouble: Trouble,
-    luck: float,
+    uniform: float,
     permanent: bool = False,
     outcome: Outcome = Outcome.FAILED,
 ) -> End:
     """Return the end after an error: another try later, or the dead letters."""
     state = after_failure(budget, permanent=permanent)
-    delay_s = policy.delay_s(budget.failures + 1, luck=luck) if state is State.RETRY else 0
+    delay_s = policy.delay_s(budget.failures + 1, uniform=uniform) if state is State.RETRY else 0
     return End(state=state, outcome=outcome, trouble=trouble, delay_s=delay_s, failed=True)
 
 

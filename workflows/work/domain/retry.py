@@ -1,4 +1,4 @@
-"""When to try again: capped exponential backoff with jitter. Luck comes in from the edge."""
+"""When to try again: capped exponential backoff with jitter. Randomness comes in from the edge."""
 
 from dataclasses import dataclass
 
@@ -30,14 +30,14 @@ class RetryPolicy:
         if not 0 <= self.jitter < 1:
             raise ValueError(f"jitter is {self.jitter}; it is a share from 0 to below 1.")
 
-    def delay_s(self, failures: int, *, luck: float) -> float:
+    def delay_s(self, failures: int, *, uniform: float) -> float:
         """Return the seconds to wait after the `failures`-th error in a row.
 
-        `luck` is uniform in [0, 1]: 0.5 is the middle, the ends are ± `jitter`.
+        `uniform` is random in [0, 1]: 0.5 is the middle, the ends are ± `jitter`.
         """
         assert failures >= 1, "nothing failed yet"
-        assert 0 <= luck <= 1, "luck is a share"
-        return self._middle_s(failures) * (1 + self.jitter * (2 * luck - 1))
+        assert 0 <= uniform <= 1, "uniform is a share"
+        return self._middle_s(failures) * (1 + self.jitter * (2 * uniform - 1))
 
     def _middle_s(self, failures: int) -> float:
         try:

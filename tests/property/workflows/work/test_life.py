@@ -37,14 +37,14 @@ class Life:
         self.policy, self.crashes_max = policy, crashes_max
         self.state, self.failures, self.crashes, self.attempt, self.fence = State.READY, 0, 0, 0, 0
 
-    def move(self, trigger: Trigger, *, luck: float, permanent: bool) -> None:
+    def move(self, trigger: Trigger, *, uniform: float, permanent: bool) -> None:
         if (self.state, trigger) not in TRANSITIONS:
             return
         before = self.state
-        self.state = self._next(trigger, luck=luck, permanent=permanent)
+        self.state = self._next(trigger, uniform=uniform, permanent=permanent)
         assert self.state in TRANSITIONS[before, trigger]
 
-    def _next(self, trigger: Trigger, *, luck: float, permanent: bool) -> State:
+    def _next(self, trigger: Trigger, *, uniform: float, permanent: bool) -> State:
         budget = Budget(
             failures=self.failures,
             failures_max=self.policy.max_attempts,
@@ -52,7 +52,7 @@ class Life:
             crashes_max=self.crashes_max,
         )
         if trigger is Trigger.FAIL:
-            return self._fail(budget, luck=luck, permanent=permanent)
+            return self._fail(budget, uniform=uniform, permanent=permanent)
         if trigger is Trigger.EXPIRE:
             self.crashes, self.fence = self.crashes + 1, self.fence + 1
             return ends.crashed(budget, cancel_requested=False).state
@@ -63,10 +63,10 @@ class Life:
         [after] = TRANSITIONS[self.state, trigger] - {State.LEASED} or {State.LEASED}
         return after
 
-    def _fail(self, budget: Budget, *, luck: float, permanent: bool) -> State:
+    def _fail(self, budget: Budget, *, uniform: float, permanent: bool) -> State:
         self.failures += 1
         end = ends.failed(
-            budget, self.policy, trouble=ends.NO_TROUBLE, luck=luck, permanent=permanent
+            budget, self.policy, trouble=ends.NO_TROUBLE, uniform=uniform, permanent=permanent
         )
         assert 0 <= end.delay_s <= self.policy.cap_s * (1 + self.policy.jitter) + 1e-6
         return end.state
@@ -83,9 +83,9 @@ def test_budgets_hold_and_what_is_over_stays_over(
     policy: RetryPolicy, crashes_max: int, moves: list[tuple[Trigger, float, bool]]
 ) -> None:
     life = Life(policy, crashes_max)
-    for trigger, luck, permanent in moves:
+    for trigger, uniform, permanent in moves:
         was, attempt, fence = life.state, life.attempt, life.fence
-        life.move(trigger, luck=luck, permanent=permanent)
+        life.move(trigger, uniform=uniform, permanent=permanent)
 
         assert life.failures <= policy.max_attempts
         assert life.crashes <= crashes_max
@@ -96,12 +96,12 @@ def test_budgets_hold_and_what_is_over_stays_over(
             assert life.state is was
 
 
-@given(policy=policies, failures=st.integers(1, 5000), luck=st.floats(0, 1))
-def test_delays_are_bounded_and_grow(policy: RetryPolicy, failures: int, luck: float) -> None:
-    delay_s = policy.delay_s(failures, luck=luck)
+@given(policy=policies, failures=st.integers(1, 5000), uniform=st.floats(0, 1))
+def test_delays_are_bounded_and_grow(policy: RetryPolicy, failures: int, uniform: float) -> None:
+    delay_s = policy.delay_s(failures, uniform=uniform)
 
     assert 0 <= delay_s <= policy.cap_s * (1 + policy.jitter) + 1e-6
-    assert policy.delay_s(failures + 1, luck=luck) >= delay_s - 1e-6
+    assert policy.delay_s(failures + 1, uniform=uniform) >= delay_s - 1e-6
 
 
 @given(st.uuids())

@@ -5,7 +5,7 @@ What the original has and this has not, or has otherwise:
 | name | here | because |
 | --- | --- | --- |
 | `current-time` | not declared | a clock: a replay would give another value |
-| `gensym` | counts within one run | luck there; the same program gives the same symbols here |
+| `gensym` | counts within one run | random there; the same program gives the same symbols here |
 | `import` | finds no namespace | there is one namespace, and nothing to load from |
 | `generate` | runs its body at once | no threads; what it emits is bounded as all work is |
 | `future` | is evaluated when it is asked for | likewise |

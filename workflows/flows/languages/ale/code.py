@@ -1,4 +1,4 @@
-"""Code as data, and what the original does with a clock, luck or threads."""
+"""Code as data, and what the original does with a clock, randomness or threads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

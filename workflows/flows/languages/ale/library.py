@@ -1,4 +1,4 @@
-"""The names that every Ale program may use. All pure; none sees a clock or luck."""
+"""The names that every Ale program may use. All pure; none sees a clock or randomness."""
 
 import operator
 from collections.abc import Callable, Iterator, Mapping

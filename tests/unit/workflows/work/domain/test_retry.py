@@ -10,11 +10,11 @@ class TestDelay:
         ("failures", "middle_s"), [(1, 5), (2, 10), (3, 20), (8, 640), (9, 900), (10_000, 900)]
     )
     def test_doubles_up_to_the_cap(self, failures: int, middle_s: float) -> None:
-        assert POLICY.delay_s(failures, luck=0.5) == middle_s
+        assert POLICY.delay_s(failures, uniform=0.5) == middle_s
 
     def test_spreads_by_the_jitter(self) -> None:
-        assert POLICY.delay_s(1, luck=0) == 4
-        assert POLICY.delay_s(1, luck=1) == 6
+        assert POLICY.delay_s(1, uniform=0) == 4
+        assert POLICY.delay_s(1, uniform=1) == 6
 
 
 class TestPolicy:
