@@ -1,4 +1,4 @@
-"""When somebody else has to agree in the trade. Laid down by `migrate`, then the operator's.
+"""When somebody else has to agree in the trade. Installed by `migrate`, then the operator's.
 
 People who may do something do it, up to a threshold; agents and workflows ask first. What a
 provider reports has happened, and nobody is asked whether it may be noted.
@@ -60,7 +60,7 @@ POLICIES = (
 )
 
 
-def lay_down(*, plan: object = None, **_signal: object) -> None:
+def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Put into force the policies that are missing. Listens to post_migrate, as the timetable."""
     if plan is not None and settings.APPROVAL_POLICIES:
-        approval_policies.lay_down(every=POLICIES)
+        approval_policies.install_policies(every=POLICIES)

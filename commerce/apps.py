@@ -30,7 +30,11 @@ class CommerceConfig(AppConfig):
         from commerce.reversals import money as _money  # noqa: F401, PLC0415
         from commerce.reversals import products as _products  # noqa: F401, PLC0415
 
-        post_migrate.connect(timetable.lay_down, sender=self, dispatch_uid="commerce.timetable")
         post_migrate.connect(
-            approval_policies.lay_down, sender=self, dispatch_uid="commerce.approval_policies"
+            timetable.install_defaults, sender=self, dispatch_uid="commerce.timetable"
+        )
+        post_migrate.connect(
+            approval_policies.install_defaults,
+            sender=self,
+            dispatch_uid="commerce.approval_policies",
         )

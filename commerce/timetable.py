@@ -1,4 +1,4 @@
-"""When the trade's regular work is due. Laid down by `migrate`, and then the operator's."""
+"""When the trade's regular work is due. Installed by `migrate`, and then the operator's."""
 
 from django.conf import settings
 
@@ -13,7 +13,7 @@ FORGET_DOCUMENTS = "commerce.forget_documents"
 EVERY = {EXPIRE_HOLDS: "30s", POLL_OPEN: "1m", MARK_OVERDUE: "1h", FORGET_DOCUMENTS: "1d"}
 
 
-def lay_down(*, plan: object = None, **_signal: object) -> None:
+def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Declare the schedules that are missing; those that are there stay as they were set.
 
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.

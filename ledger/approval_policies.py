@@ -1,6 +1,6 @@
-"""The policies with which an installation begins. Laid down by `migrate`, then the operator's.
+"""The policies with which an installation begins. Installed by `migrate`, then the operator's.
 
-People who may do something do it; agents ask. Every app lays down its own in the same way.
+People who may do something do it; agents ask. Every app installs its own in the same way.
 """
 
 from datetime import timedelta
@@ -30,10 +30,10 @@ POLICIES = (
 )
 
 
-def lay_down(*, plan: object = None, **_signal: object) -> None:
+def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Put into force the policies that are missing.
 
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
     """
     if plan is not None and settings.APPROVAL_POLICIES:
-        approval_policies.lay_down(every=POLICIES)
+        approval_policies.install_policies(every=POLICIES)

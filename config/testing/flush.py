@@ -4,7 +4,7 @@ Django truncates every table after a test that commits; append-only tables refus
 truncating seventy tables takes longer than the test. Deleting rows with the triggers asleep
 is faster and needs a superuser, so this exists in the tests' wiring and nowhere else.
 
-Then Django lays down content types and permissions anew, which took seven times as
+Then Django creates content types and permissions anew, which took seven times as
 long as to empty the tables. What is there after the first time is kept beside, in a schema
 of its own, and every later time only what differs from that is put right.
 

@@ -175,7 +175,7 @@ def _migrate(postgres: Postgres) -> None:
 
 
 def _migrate_only() -> None:
-    """Migrate, but leave what is laid down after it to the settings of whoever copies."""
+    """Migrate, but leave what it installs afterwards to the settings of whoever copies."""
     import django  # noqa: PLC0415 - only this process has settings.
     from django.core.management import call_command  # noqa: PLC0415
     from django.core.management.commands import migrate  # noqa: PLC0415

@@ -126,7 +126,7 @@ def retire_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyV
     return policy
 
 
-def lay_down(*, every: Iterable[Terms]) -> list[ApprovalPolicyVersion]:
+def install_policies(*, every: Iterable[Terms]) -> list[ApprovalPolicyVersion]:
     """Put into force the policies whose names are not known yet; the others are the operator's.
 
     `every` is part of the program, and its tests compile the conditions: to build their parser

@@ -28,4 +28,4 @@ class FlowsConfig(AppConfig):
         followers.register("flows", following.follow)
         principals.register_starter(PrincipalKind.WORKFLOW, selectors.starter_of)
 
-        post_migrate.connect(health.lay_down, sender=self, dispatch_uid="flows.health")
+        post_migrate.connect(health.install_defaults, sender=self, dispatch_uid="flows.health")

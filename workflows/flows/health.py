@@ -48,7 +48,7 @@ def check(step: Step) -> Health:
     return _asked(step.http.health_check)
 
 
-def lay_down(*, plan: object = None, **_signal: object) -> None:
+def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Declare how often steps are checked. An operator who switched it off is obeyed.
 
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.

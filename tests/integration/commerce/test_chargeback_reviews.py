@@ -14,7 +14,7 @@ from events import context
 from events.domain.principal import SYSTEM, Principal
 from ledger.approving.gate import ApprovalRequired
 from ledger.models import Entry
-from ledger.services.approval_policies import lay_down
+from ledger.services.approval_policies import install_policies
 from tests.integration.commerce.acting import (
     CLERK,
     names_in,
@@ -146,7 +146,7 @@ def test_what_a_program_notes_by_itself_takes_leave_and_what_a_provider_tells_do
     captured: Payment,
 ) -> None:
     with context.acting(SYSTEM):
-        lay_down(every=POLICIES)
+        install_policies(every=POLICIES)
     chargeback = note(captured)
 
     with context.acting(WORKFLOW), pytest.raises(ApprovalRequired) as asked:

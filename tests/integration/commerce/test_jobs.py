@@ -78,10 +78,10 @@ class TestTimetable:
         self, transactional_db: None, settings: object
     ) -> None:
         settings.COMMERCE_TIMETABLE = True  # type: ignore[attr-defined]
-        timetable.lay_down(plan=[])
+        timetable.install_defaults(plan=[])
         services.set_schedule_enabled(timetable.EXPIRE_HOLDS, enabled=False)
 
-        timetable.lay_down(plan=[])
+        timetable.install_defaults(plan=[])
 
         assert set(Schedule.objects.values_list("name", flat=True)) == set(timetable.EVERY)
         assert not Schedule.objects.get(name=timetable.EXPIRE_HOLDS).enabled
@@ -89,7 +89,7 @@ class TestTimetable:
     def test_is_not_laid_down_by_a_flush(self, transactional_db: None, settings: object) -> None:
         settings.COMMERCE_TIMETABLE = True  # type: ignore[attr-defined]
 
-        timetable.lay_down()
+        timetable.install_defaults()
 
         assert not Schedule.objects.exists()
 

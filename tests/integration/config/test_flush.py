@@ -1,4 +1,4 @@
-"""What a transactional test leaves behind is gone, and what Django laid down is there again."""
+"""What a transactional test leaves behind is gone, and what Django created is there again."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission

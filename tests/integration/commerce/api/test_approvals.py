@@ -13,7 +13,7 @@ from events.domain.principal import SYSTEM
 from ledger.approving import consent
 from ledger.models import Approval, Entry
 from ledger.services import approvals
-from ledger.services.approval_policies import lay_down
+from ledger.services.approval_policies import install_policies
 from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.ledger.approvals import acting
 from tests.integration.ledger.conftest import grant
@@ -28,7 +28,7 @@ def _much_was_paid(confirmed: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     from commerce.approval_policies import POLICIES  # noqa: PLC0415
 
     with context.acting(SYSTEM):
-        lay_down(every=POLICIES)
+        install_policies(every=POLICIES)
     monkeypatch.setattr("commerce.selectors.paid_on_booking_cents", lambda _id: 2_000_000)
 
 

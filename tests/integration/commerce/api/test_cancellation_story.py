@@ -15,7 +15,7 @@ from events import context
 from events.domain.principal import SYSTEM
 from ledger import invariants
 from ledger.approval_policies import POLICIES as OF_THE_LEDGER
-from ledger.services.approval_policies import lay_down
+from ledger.services.approval_policies import install_policies
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.calling import JSON, Caller, entries, somebody, the_entry
 from tests.integration.commerce.api.notifying import tell
@@ -51,7 +51,7 @@ def _policies_as_migrate_lays_them_down(transactional_db: None) -> None:
     from commerce.approval_policies import POLICIES  # noqa: PLC0415
 
     with context.acting(SYSTEM):
-        lay_down(every=[*OF_THE_LEDGER, *POLICIES])
+        install_policies(every=[*OF_THE_LEDGER, *POLICIES])
 
 
 @pytest.fixture

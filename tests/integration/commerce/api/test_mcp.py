@@ -22,7 +22,7 @@ from events.domain.principal import SYSTEM
 from ledger.approval_policies import POLICIES
 from ledger.models import Entry
 from ledger.services import approvals, delegations
-from ledger.services.approval_policies import lay_down
+from ledger.services.approval_policies import install_policies
 from tests import fork_server
 from tests.integration.commerce.conftest import MakeBooking
 from tests.integration.ledger.agents import an_agent, delegated, key_of
@@ -221,7 +221,7 @@ class TestWhatNeedsApproval:
     @pytest.fixture
     def agent(self, ada: User) -> str:
         with context.acting(SYSTEM):
-            lay_down(every=POLICIES)
+            install_policies(every=POLICIES)
         grant(ada, "booking.cancel")
         return key_of(delegated(an_agent(ada), "booking.*"))
 

@@ -51,7 +51,7 @@ def bob(db: None) -> User:
 
 @pytest.fixture(autouse=True)
 def _ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
-    approval_policies.lay_down(every=seeded.POLICIES)
+    approval_policies.install_policies(every=seeded.POLICIES)
     with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
         yield
 

@@ -42,7 +42,7 @@ def bob(db: None) -> User:
 
 @pytest.fixture(autouse=True)
 def _ada_acts(transactional_db: None) -> Iterator[None]:
-    approval_policies.lay_down(every=seeded.POLICIES)
+    approval_policies.install_policies(every=seeded.POLICIES)
     with context.acting(Principal(kind=PrincipalKind.USER, id=str(decider("ada").pk))):
         yield
 
@@ -227,7 +227,7 @@ class TestWithoutAPolicyInForce:
         register(policy="nobody")
         start()
         late = replace(seeded.POLICIES[0], name="nobody", condition="")
-        approval_policies.lay_down(every=[late])
+        approval_policies.install_policies(every=[late])
 
         services.fork_flow(flow_id="trip", new_flow_id="again", from_step="sign")
 
@@ -238,7 +238,7 @@ class TestWithoutAPolicyInForce:
         self, step_before: None
     ) -> None:
         late = replace(seeded.POLICIES[0], name="nobody", condition="")
-        approval_policies.lay_down(every=[late])
+        approval_policies.install_policies(every=[late])
         register(policy="nobody")
         start()
         row = ApprovalPolicyVersion.objects.get(name="nobody")

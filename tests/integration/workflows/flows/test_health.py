@@ -191,18 +191,18 @@ class TestDispatch:
 class TestTimetable:
     def test_is_laid_down_once_and_then_the_operators(self, settings: Settings) -> None:
         settings.FLOWS_HEALTH_INTERVAL_S = 30
-        health.lay_down(plan=[])
+        health.install_defaults(plan=[])
         Schedule.objects.update(enabled=False)
 
-        health.lay_down(plan=[])
+        health.install_defaults(plan=[])
         settings.FLOWS_HEALTH_INTERVAL_S = 10
-        health.lay_down(plan=[])
+        health.install_defaults(plan=[])
 
         assert list(Schedule.objects.values_list("name", "every_s", "enabled")) == [
             (health.CHECK_HEALTH, 10, False)
         ]
 
     def test_has_nothing_for_an_interval_of_zero(self) -> None:
-        health.lay_down(plan=[])
+        health.install_defaults(plan=[])
 
         assert not Schedule.objects.exists()

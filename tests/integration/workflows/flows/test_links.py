@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _ada_acts(transactional_db: None) -> Iterator[None]:
-    approval_policies.lay_down(every=seeded.POLICIES)
+    approval_policies.install_policies(every=seeded.POLICIES)
     with context.acting(Principal(kind=PrincipalKind.USER, id=str(decider("ada").pk))):
         yield
 
