@@ -346,7 +346,7 @@ COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
 )
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
-# Whether `migrate` installs the schedules by which holds expire, invoices become overdue, settlements are polled.
+# Whether `migrate` installs the schedules of the trade: holds expire, settlements are polled.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # Whom mails about approvals come from; without it none are sent. Sent by Django's mail.
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
