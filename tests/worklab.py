@@ -101,5 +101,6 @@ def effect(claim: Claim) -> str:
     line = json.dumps({"token": claim.token, "attempt": claim.attempt, "fence": claim.fence})
     with Path(claim.input["log"]).open("a") as log:
         log.write(line + "\n")
-    time.sleep(claim.input.get("takes_s", 0))
+    while "until" in claim.input and not Path(claim.input["until"]).exists():
+        time.sleep(0.01)
     return claim.token

@@ -25,7 +25,7 @@ from tests.chaos.load import eventually
 from tests.support.step_server import Answer, Heard
 
 WORKERS = ["worker", "worker-2"]
-SETTLES_IN_S = 90.0
+SETTLES_IN_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ class TestFlows:
             orders.coming_in(threads=2, pause_s=0.05),
             storm(daybook, seed=1, workers=WORKERS, seconds_between=(0.1, 0.3)) as raging,
         ):
-            eventually(lambda: len(raging.struck) > len(set(raging.blows())), seconds=60)
+            eventually(lambda: len(raging.struck) > len(set(raging.blows())), seconds=180)
 
         settle(daybook, orders)
 

@@ -17,7 +17,7 @@ from tests.chaos.load import eventually
 pytestmark = pytest.mark.chaos
 
 ROUNDS = 4
-SETTLES_IN_S = 60.0
+SETTLES_IN_S = 180.0
 # What changes its target's accountable row each time that it is on record as done.
 ACTS = {
     "booking.await_payment",

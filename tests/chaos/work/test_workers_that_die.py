@@ -138,11 +138,14 @@ class TestWorkThatKillsItsWorkers:
 
 
 class TestAZombie:
-    def test_that_wakes_after_its_lease_changes_nothing(self, worker: Start, log: Path) -> None:
-        zombie = worker()
-        ref = enqueue("lab.effect", {"log": str(log), "takes_s": 0.4})
+    def test_that_wakes_after_its_lease_changes_nothing(
+        self, worker: Start, log: Path, tmp_path: Path
+    ) -> None:
+        zombie, until = worker(), tmp_path / "until"
+        ref = enqueue("lab.effect", {"log": str(log), "until": str(until)})
         eventually(lambda: len(calls(log)) == 1)
         os.kill(zombie.pid, signal.SIGSTOP)
+        until.touch()
 
         with sweeping_and_doing():
             eventually(lambda: is_done(ref))
