@@ -1,11 +1,25 @@
 """What must be true of the ledger on a healthy system."""
 
+import secrets
+from uuid import UUID
+
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from events import doctor, triggers
-from ledger import boundaries, conf, drift, refolding, remarks, seals, soundness, witnesses
-from ledger.models import Checkpoint, Remark
+from ledger import (
+    boundaries,
+    conf,
+    drift,
+    payloads,
+    refolding,
+    remarks,
+    seals,
+    soundness,
+    witnesses,
+)
+from ledger.models import Checkpoint, Payload, Remark
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """
@@ -41,6 +55,36 @@ def reasons_are_as_given() -> list[str]:
     newest = Remark.objects.filter(erased_at=None).select_related("entry").order_by("-pk")
     faults = (remarks.fault_of(each, body=each.entry.body) for each in newest[:REMARKS_REREAD])
     return [fault for fault in faults if fault is not None]
+
+
+PAYLOADS_REREAD = 500
+
+
+@doctor.check("I12-payloads", "what is kept beside entries is what their digests say")
+def payloads_are_as_committed() -> list[str]:
+    """Return what is broken, as sentences.
+
+    The newest are looked at, and as many from a drawn place on: a doctor that comes every five
+    minutes gets round to all of them.
+    """
+    newest = _payloads().order_by("-pk")[:PAYLOADS_REREAD]
+    drawn = _payloads().filter(pk__gte=_drawn_place()).order_by("pk")[:PAYLOADS_REREAD]
+    looked_at = {each.pk: each for rows in (newest, drawn) for each in rows}
+    faults = (payloads.fault_of(each) for _, each in sorted(looked_at.items()))
+    return [fault for fault in faults if fault is not None]
+
+
+def _payloads() -> QuerySet[Payload]:
+    return Payload.objects.select_related("key")
+
+
+def _drawn_place() -> UUID:
+    """Draw an id among those that there are: they go by time, so any of them is as likely."""
+    ids = Payload.objects.values_list("pk", flat=True)
+    first, last = ids.order_by("pk").first(), ids.order_by("pk").last()
+    if first is None or last is None:
+        return UUID(int=0)
+    return UUID(int=first.int + secrets.randbelow(last.int - first.int + 1))
 
 
 @doctor.check("I12-drift", "what was done is on record, and what is on record was done")

@@ -17,13 +17,14 @@ from events import wire
 from events.domain import canonical
 from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
-from ledger import subjects
+from ledger import subjects, vault
 from ledger.domain.payload import (
     CONTENT_BYTES_MAX,
     RETENTIONS,
     SALT_BYTES,
     Kept,
     PayloadKind,
+    Redaction,
     commitment,
 )
 from ledger.models import Payload
@@ -107,13 +108,26 @@ def content_of(payload: Payload) -> Any:
     return orjson.loads(_opened(payload)[SALT_BYTES:])
 
 
-def is_as_committed(payload: Payload) -> bool:
-    """Say whether content that nobody has taken anything from is what the entry says.
+def fault_of(payload: Payload) -> str | None:
+    """Say what is wrong with a payload; None if nothing is, or nothing is left to look at.
 
-    :raises PayloadGone: if there is no content any more.
+    Of content that was masked the digest does not hold any more: it only has to open, and to
+    have lost the salt of the original with it.
     """
-    opened = _opened(payload)
-    return commitment(opened[:SALT_BYTES], opened[SALT_BYTES:]) == payload.digest
+    if payload.content is None:
+        return None
+    if payload.key is not None and payload.key.wrapped is None:
+        return f"payload {payload.pk} is sealed with a key that was destroyed, and not marked so"
+    try:
+        opened = _opened(payload)
+    except vault.SealBroken:
+        return f"payload {payload.pk} does not open"
+    salt, content = opened[:SALT_BYTES], opened[SALT_BYTES:]
+    if payload.redaction == Redaction.REDACTED.value:
+        lost = salt == bytes(SALT_BYTES)
+        return None if lost else f"payload {payload.pk} was masked, and kept its salt"
+    whole = commitment(salt, content) == payload.digest
+    return None if whole else f"payload {payload.pk} is not what its digest says"
 
 
 def salt_of(payload: Payload) -> bytes:

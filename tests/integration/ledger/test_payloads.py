@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import exporting, payloads, tasks, verifier
+from ledger import doctor, exporting, payloads, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
 from ledger.models import Entry, Payload, SubjectKey
@@ -69,7 +69,7 @@ class TestKeeps:
     def test_commits_to_what_it_stores(self) -> None:
         do()
 
-        assert payloads.is_as_committed(Payload.objects.get())
+        assert payloads.fault_of(Payload.objects.get()) is None
 
     def test_commits_differently_to_the_same_content_each_time(self) -> None:
         do()
@@ -150,7 +150,7 @@ class TestRedactPayload:
 
         after = Payload.objects.select_related("key").get()
         assert payloads.content_of(after) == {"name": MASK, "seat": MASK}
-        assert not payloads.is_as_committed(after)
+        assert payloads.fault_of(after) is None
 
     def test_removes_the_content_and_leaves_entry_and_seal(self, tmp_path: Path) -> None:
         proof = do()
@@ -220,6 +220,82 @@ class TestExpiry:
         }
 
 
+def tamper(**changes: Any) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        Payload.objects.update(**changes)
+
+
+class TestTheDoctor:
+    def test_finds_content_that_was_changed(self) -> None:
+        payload = payload_of(do())
+        assert payload.content is not None
+        tamper(content=bytes(payload.content).replace(b"Ada", b"Eve"))
+
+        assert doctor.payloads_are_as_committed() == [
+            f"payload {payload.pk} is not what its digest says"
+        ]
+
+    def test_finds_sealed_content_that_does_not_open(self) -> None:
+        payload = do_to_a_person()
+        tamper(content=bytes(64))
+
+        assert doctor.payloads_are_as_committed() == [f"payload {payload.pk} does not open"]
+
+    def test_finds_a_mask_that_left_the_salt_by_which_the_masked_could_be_guessed(self) -> None:
+        payload = payload_of(do())
+        whole = bytes(payload.content or b"")
+        services.redact_payload(payload_id=payload.pk, mode=Redaction.REDACTED, reason="asked")
+        assert doctor.payloads_are_as_committed() == []
+
+        tamper(content=whole)
+
+        assert doctor.payloads_are_as_committed() == [
+            f"payload {payload.pk} was masked, and kept its salt"
+        ]
+
+    def test_finds_content_whose_key_is_destroyed_without_a_word_of_it(self) -> None:
+        payload = do_to_a_person()
+        entry = Entry.objects.get()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            SubjectKey.objects.update(wrapped=None, destroyed_at=timezone.now(), destroyed_by=entry)
+
+        assert doctor.payloads_are_as_committed() == [
+            f"payload {payload.pk} is sealed with a key that was destroyed, and not marked so"
+        ]
+
+    def test_has_nothing_to_say_of_what_was_taken_away(self) -> None:
+        do()
+        do_to_a_person()
+        for payload in Payload.objects.all():
+            services.redact_payload(payload_id=payload.pk, mode=Redaction.TOMBSTONED, reason="")
+
+        assert doctor.payloads_are_as_committed() == []
+
+    def test_looks_at_the_newest_and_from_a_drawn_place_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(doctor, "PAYLOADS_REREAD", 1)
+        made = [payload_of(do()) for _ in range(4)]
+        tamper(digest="0" * 64)
+        monkeypatch.setattr(doctor, "_drawn_place", lambda: made[1].pk)
+
+        found = doctor.payloads_are_as_committed()
+
+        assert found == [f"payload {made[n].pk} is not what its digest says" for n in (1, 3)]
+
+    def test_may_draw_any_place_between_the_first_and_the_last(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = [payload_of(do()) for _ in range(3)]
+        monkeypatch.setattr(doctor, "PAYLOADS_REREAD", 0)
+
+        for drawn, place in ((lambda _n: 0, made[0]), (lambda n: n - 1, made[2])):
+            monkeypatch.setattr("secrets.randbelow", drawn)
+            assert doctor._drawn_place() == place.pk
+
+
 class TestTheDatabase:
     def test_lets_no_payload_change_or_go(self) -> None:
         do()
@@ -230,7 +306,7 @@ class TestTheDatabase:
         with pytest.raises(DatabaseError, match="only lose its content"):
             payload.delete()
 
-        assert payloads.is_as_committed(Payload.objects.get())
+        assert payloads.fault_of(Payload.objects.get()) is None
 
     def test_lets_no_content_be_taken_away_off_the_record(self) -> None:
         entry = Entry.objects.get(pk=do().entry_id)
@@ -243,7 +319,7 @@ class TestTheDatabase:
                 redacted_by=entry,
             )
 
-        assert payloads.is_as_committed(Payload.objects.get())
+        assert payloads.fault_of(Payload.objects.get()) is None
 
     def test_takes_no_personal_content_without_a_key(self) -> None:
         do()
