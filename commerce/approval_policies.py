@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from events import migration_status
 from ledger.services import approval_policies
 from ledger.services.approval_policies import Terms
 
@@ -62,5 +63,5 @@ POLICIES = (
 
 def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Put into force the policies that are missing. Listens to post_migrate, as the timetable."""
-    if plan is not None and settings.APPROVAL_POLICIES:
+    if plan is not None and settings.APPROVAL_POLICIES and migration_status.is_complete():
         approval_policies.install_policies(every=POLICIES)

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from events import migration_status
 from workflows.work import services
 from workflows.work.models import Schedule
 
@@ -18,7 +19,7 @@ def install_defaults(*, plan: object = None, **_signal: object) -> None:
 
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
     """
-    if plan is None or not settings.COMMERCE_TIMETABLE:
+    if plan is None or not settings.COMMERCE_TIMETABLE or not migration_status.is_complete():
         return
     known = set(Schedule.objects.filter(name__in=EVERY).values_list("name", flat=True))
     for kind in EVERY.keys() - known:

@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from celery.signals import worker_init
 
-from config import celery_context, garbage_collection
+from config import celery_context, garbage_collection, worker_start
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
@@ -13,5 +13,7 @@ app = Celery("daybook")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 celery_context.connect()
+# Before anything is taken.
+worker_init.connect(worker_start.check_schema, dispatch_uid="daybook.schema")
 # Before it forks.
 worker_init.connect(garbage_collection.freeze, dispatch_uid="daybook.garbage_collection")

@@ -3,11 +3,15 @@
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from config import bootstrap
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy, StateUnusable
+
+if TYPE_CHECKING:
+    from django.core.management import BaseCommand
 
 BEFORE_DJANGO = """\
 Before Django's own commands come those of Daybook:
@@ -26,6 +30,25 @@ starts its database for as long as the command takes.
 """
 
 _CHECKING = frozenset({"pytest", "interpreter"})
+# These ask no table of ours, or are there to see what is wrong with them.
+_ON_ANY_SCHEMA = frozenset(
+    {
+        "api_docs",
+        "capabilities_docs",
+        "dbshell",
+        "diffsettings",
+        "events_docs",
+        "inspectdb",
+        "makemigrations",
+        "migrate",
+        "optimizemigration",
+        "settings_docs",
+        "shell",
+        "showmigrations",
+        "sqlmigrate",
+        "squashmigrations",
+    }
+)
 # These look at the code only.
 _WITHOUT_SERVERS = frozenset(
     {"check", "collectstatic", "compilemessages", "makemessages", "version", "--version"}
@@ -98,9 +121,23 @@ def is_whole_suite(arguments: list[str]) -> bool:
 
 def _run_django(argv: list[str], *, servers: bool) -> int:
     from django.core.management import (
+        ManagementUtility,
         call_command,
         execute_from_command_line,
     )
+
+    from events import migration_status
+
+    class OnOurSchema(ManagementUtility):
+        def fetch_command(self, subcommand: str) -> "BaseCommand":
+            """Return the command, if the database is such that it can be run.
+
+            :raises SchemaDiffers: if it is not.
+            """
+            command = super().fetch_command(subcommand)
+            if subcommand not in _ON_ANY_SCHEMA and not {"-h", "--help"}.intersection(argv):
+                migration_status.check()
+            return command
 
     def first_run() -> None:
         import django
@@ -115,5 +152,8 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         execute_from_command_line(argv)
         return 0
     with attach.attached(State.chosen(), first_run=first_run):
-        execute_from_command_line(argv)
+        try:
+            OnOurSchema(argv).execute()
+        except migration_status.SchemaDiffers as error:
+            return attach.complain(error)
     return 0

@@ -17,7 +17,7 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from config.embedded.state import State
-from events import context
+from events import context, migration_status
 from events.domain.principal import Principal, PrincipalKind
 from examples import step_catalogue
 from examples.demo_peers.server import STEPS_URL
@@ -67,6 +67,7 @@ def prepare(state: State) -> None:
         if PASSWORD not in state.secrets():
             aside.submit(_password_hash, state.secret(PASSWORD, _password))
         call_command("migrate", verbosity=0, interactive=False)
+    migration_status.check()
     admin = _person(ADMIN, state, is_superuser=True)
     if not _opens(state.secrets().get(API_KEY, "")):
         _, written = api_keys.issue_api_key(

@@ -15,7 +15,6 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -24,8 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config import squashed_migrations
-from events import invariants
+from events import invariants, migration_status
 from ledger import authority
 from ledger.authority import PUBLIC
 from workflows.work.models import Worker
@@ -45,6 +43,8 @@ class Part:
     name: str
     is_essential: bool
     probe: Probe
+    # Told to everybody: without it nobody can prove that they may see the details.
+    is_public: bool = False
 
 
 @authority.public
@@ -55,7 +55,7 @@ def livez(_request: HttpRequest) -> HttpResponse:
 
 @extend_schema(exclude=True)
 class ReadyView(APIView):
-    """200 `ready` or `degraded`, 503 `not_ready`."""
+    """200 `ready` or `degraded`, 503 `not_ready`, with the reason if it is the schema."""
 
     capabilities = PUBLIC
     throttle_classes = []
@@ -67,6 +67,9 @@ class ReadyView(APIView):
         body: dict[str, Any] = {
             "status": "ready" if is_well else "degraded" if is_ready else "not_ready"
         }
+        for part, how in zip(PARTS, found, strict=True):
+            if part.is_public and not how["ok"]:
+                body["reason"] = how["says"]
         # Who may see the details is in the database, too.
         if is_ready and authority.holds(request, "system.health"):
             body["parts"] = found
@@ -102,12 +105,10 @@ def _database() -> str:
 def _migrations() -> str:
     # Cached once it is so: a schema does not lose migrations, and asking takes long. A
     # failure raises, and is asked again.
-    if between := squashed_migrations.missing_parts():
-        raise NotWell(f"{', '.join(between)}: applied in part; run manage.py migrate")
-    executor = MigrationExecutor(connection)
-    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    if missing:
-        raise NotWell(f"{missing} are not applied; run manage.py migrate")
+    try:
+        migration_status.check()
+    except migration_status.SchemaDiffers as error:
+        raise NotWell(str(error)) from error
     return "applied"
 
 
@@ -138,7 +139,7 @@ def _workers() -> str:
 
 PARTS: Final = (
     Part(name="database", is_essential=True, probe=_database),
-    Part(name="migrations", is_essential=True, probe=_migrations),
+    Part(name="migrations", is_essential=True, probe=_migrations, is_public=True),
     Part(name="broker", is_essential=False, probe=_broker),
     Part(name="sequencer", is_essential=False, probe=_sequencer),
     Part(name="workers", is_essential=False, probe=_workers),

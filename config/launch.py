@@ -131,11 +131,17 @@ class Launch:
 
     def _first_run(self) -> None:
         from config import first_run
+        from events import migration_status
 
-        with first_run.written_at_the_end():
-            first_run.prepare(self.state)
-            if self.options.demo_data:
-                first_run.make_people(self.state)
+        try:
+            with first_run.written_at_the_end():
+                first_run.prepare(self.state)
+                if self.options.demo_data:
+                    first_run.make_people(self.state)
+        except migration_status.SchemaDiffers as error:
+            # Its log is what the caller is shown: without a traceback.
+            print(error, file=sys.stderr)
+            raise SystemExit(1) from error
 
     def _make_example(self) -> None:
         from config import first_run

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    DataError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.http import (
     Http404,
     HttpRequest,
@@ -24,6 +30,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from console.views import refusals
+from events import migration_status
 from events.domain import errors
 from events.domain.errors import DomainError
 from ledger.api import approval_answers
@@ -113,6 +120,11 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
         "Something is wrong on our side.",
         "Report it with its request_id; repeat it with the same Idempotency-Key.",
     ),
+    "schema_differs": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database was migrated by another revision than this.",
+        "Ask who runs it: /readyz says what is missing.",
+    ),
     "database_unavailable": (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database does not answer just now.",
@@ -121,6 +133,7 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
 }
 
 _DATABASE_RETRY_SECONDS = 2
+_SCHEMA_RETRY_SECONDS = 60
 
 
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
@@ -185,6 +198,8 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     error = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
         return _plain(*_of_database_error(request, error))
+    if isinstance(error, ProgrammingError) and _schema_differs():
+        return _plain(_body(request, "schema_differs"), {"Retry-After": str(_SCHEMA_RETRY_SECONDS)})
     if not _is_api(request):
         return defaults.server_error(request)
     return _plain(_body(request, "internal_error"))
@@ -213,6 +228,13 @@ def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResp
     if is_of_console and isinstance(response, HttpResponseNotAllowed):
         return refusals.not_a_page(request, allow=response["Allow"])
     return response
+
+
+def _schema_differs() -> bool:
+    try:
+        return migration_status.difference() != migration_status.Difference()
+    except DatabaseError:
+        return False  # Within a transaction that is broken already.
 
 
 def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], dict[str, str]]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from events import migration_status
 from ledger.services import approval_policies
 from ledger.services.approval_policies import Terms
 
@@ -35,5 +36,5 @@ def install_defaults(*, plan: object = None, **_signal: object) -> None:
 
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
     """
-    if plan is not None and settings.APPROVAL_POLICIES:
+    if plan is not None and settings.APPROVAL_POLICIES and migration_status.is_complete():
         approval_policies.install_policies(every=POLICIES)

@@ -7,7 +7,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 
-from events import wire
+from events import migration_status, wire
 from ledger import capabilities
 from ledger.models import Capability
 
@@ -60,9 +60,13 @@ class GrantsBackend(ModelBackend):
 _OF_USER: Final = granted_to("%(user)s")
 
 
-def provision(*, using: str = "default", **_signal: Any) -> None:
+def provision(*, using: str = "default", plan: object = None, **_signal: Any) -> None:
     """Insert and rename permissions so that they mirror the registry. None is removed:
     a grant outlives a release in which its capability is missing."""
+    if (
+        plan is not None and not migration_status.is_complete()
+    ):  # A flush, without a plan, changes no table.
+        return
     content_type, _ = ContentType.objects.db_manager(using).get_or_create(
         app_label=Capability._meta.app_label,  # noqa: SLF001 - Django's own public spelling.
         model=Capability._meta.model_name,  # noqa: SLF001

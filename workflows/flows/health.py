@@ -9,6 +9,7 @@ somebody asks: neither is recorded here.
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
+from events import migration_status
 from workflows.egress import client
 from workflows.egress.client import Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
@@ -54,7 +55,7 @@ def install_defaults(*, plan: object = None, **_signal: object) -> None:
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
     """
     every = conf.current().health_interval_s
-    if plan is None or not every:
+    if plan is None or not every or not migration_status.is_complete():
         return
     known = Schedule.objects.filter(name=CHECK_HEALTH).first()
     if known is None or known.every_s != every:

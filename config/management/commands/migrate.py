@@ -4,8 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
+from django.db import DataError
 
-from config import roles, squashed_migrations
+from config import roles
+from events import migration_status, squashed_migrations
 
 
 class Command(migrate.Command):
@@ -15,10 +17,25 @@ class Command(migrate.Command):
         """Migrate, then grant."""
         with roles.as_owner():
             _refuse_a_database_that_is_between()
-            super().handle(*arguments, **options)
+            try:
+                super().handle(*arguments, **options)
+            except DataError as error:
+                raise CommandError(
+                    "What the database holds does not fit into its tables as this migration would"
+                    f" make them: {error}. It is not done; those before it are, and"
+                    " `python3 manage.py migrate` goes to the newest from here."
+                ) from error
+            self._say_what_waits(**options)
             role = roles.runtime_role()
             if role and not (options["plan"] or options["check_unapplied"]):
                 roles.grant(role)
+
+    def _say_what_waits(self, **options: Any) -> None:
+        if not (options["plan"] or options["check_unapplied"] or migration_status.is_complete()):
+            self.stdout.write(
+                "Policies, schedules and permissions are laid down when every migration is applied;"
+                " until then no other command runs on this database."
+            )
 
 
 def _refuse_a_database_that_is_between() -> None:

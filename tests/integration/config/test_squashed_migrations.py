@@ -9,6 +9,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from config import health, roles
+from events import migration_status
+from events.migration_status import SchemaDiffers
 
 pytestmark = pytest.mark.django_db
 
@@ -46,8 +48,14 @@ class TestADatabaseFromBetween:
         ):
             call_command("migrate", verbosity=0)
 
+    def test_is_told_by_every_command_to_migrate(self) -> None:
+        with pytest.raises(SchemaDiffers, match=r"Type `python3 manage\.py migrate`"):
+            migration_status.check()
+
     def test_is_not_ready(self) -> None:
         health._migrations.cache_clear()
 
-        with pytest.raises(health.NotWell, match=f"ledger.{SCHEMA}: applied in part"):
+        with pytest.raises(
+            health.NotWell, match=rf"lacks 1 migration \(ledger\.{LAST_OF_BEFORE}\)"
+        ):
             health._migrations()
