@@ -63,9 +63,8 @@ _OF_USER: Final = granted_to("%(user)s")
 def provision(*, using: str = "default", plan: object = None, **_signal: Any) -> None:
     """Insert and rename permissions so that they mirror the registry. None is removed:
     a grant outlives a release in which its capability is missing."""
-    if (
-        plan is not None and not migration_status.is_complete()
-    ):  # A flush, without a plan, changes no table.
+    # A flush has no plan, and changes no table.
+    if plan is not None and not migration_status.is_complete():
         return
     content_type, _ = ContentType.objects.db_manager(using).get_or_create(
         app_label=Capability._meta.app_label,  # noqa: SLF001 - Django's own public spelling.

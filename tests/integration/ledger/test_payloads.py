@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger import doctor, exporting, payloads, tasks, verifier
+from ledger import exporting, invariants, payloads, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
 from ledger.models import Entry, Payload, SubjectKey
@@ -232,7 +232,7 @@ class TestTheDoctor:
         assert payload.content is not None
         tamper(content=bytes(payload.content).replace(b"Ada", b"Eve"))
 
-        assert doctor.payloads_are_as_committed() == [
+        assert invariants.payloads_are_as_committed() == [
             f"payload {payload.pk} is not what its digest says"
         ]
 
@@ -240,17 +240,17 @@ class TestTheDoctor:
         payload = do_to_a_person()
         tamper(content=bytes(64))
 
-        assert doctor.payloads_are_as_committed() == [f"payload {payload.pk} does not open"]
+        assert invariants.payloads_are_as_committed() == [f"payload {payload.pk} does not open"]
 
     def test_finds_a_mask_that_left_the_salt_by_which_the_masked_could_be_guessed(self) -> None:
         payload = payload_of(do())
         whole = bytes(payload.content or b"")
         services.redact_payload(payload_id=payload.pk, mode=Redaction.REDACTED, reason="asked")
-        assert doctor.payloads_are_as_committed() == []
+        assert invariants.payloads_are_as_committed() == []
 
         tamper(content=whole)
 
-        assert doctor.payloads_are_as_committed() == [
+        assert invariants.payloads_are_as_committed() == [
             f"payload {payload.pk} was masked, and kept its salt"
         ]
 
@@ -261,7 +261,7 @@ class TestTheDoctor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             SubjectKey.objects.update(wrapped=None, destroyed_at=timezone.now(), destroyed_by=entry)
 
-        assert doctor.payloads_are_as_committed() == [
+        assert invariants.payloads_are_as_committed() == [
             f"payload {payload.pk} is sealed with a key that was destroyed, and not marked so"
         ]
 
@@ -271,17 +271,17 @@ class TestTheDoctor:
         for payload in Payload.objects.all():
             services.redact_payload(payload_id=payload.pk, mode=Redaction.TOMBSTONED, reason="")
 
-        assert doctor.payloads_are_as_committed() == []
+        assert invariants.payloads_are_as_committed() == []
 
     def test_looks_at_the_newest_and_from_a_drawn_place_on(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(doctor, "PAYLOADS_REREAD", 1)
+        monkeypatch.setattr(invariants, "PAYLOADS_REREAD", 1)
         made = [payload_of(do()) for _ in range(4)]
         tamper(digest="0" * 64)
-        monkeypatch.setattr(doctor, "_drawn_place", lambda: made[1].pk)
+        monkeypatch.setattr(invariants, "_drawn_place", lambda: made[1].pk)
 
-        found = doctor.payloads_are_as_committed()
+        found = invariants.payloads_are_as_committed()
 
         assert found == [f"payload {made[n].pk} is not what its digest says" for n in (1, 3)]
 
@@ -289,11 +289,11 @@ class TestTheDoctor:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = [payload_of(do()) for _ in range(3)]
-        monkeypatch.setattr(doctor, "PAYLOADS_REREAD", 0)
+        monkeypatch.setattr(invariants, "PAYLOADS_REREAD", 0)
 
         for drawn, place in ((lambda _n: 0, made[0]), (lambda n: n - 1, made[2])):
             monkeypatch.setattr("secrets.randbelow", drawn)
-            assert doctor._drawn_place() == place.pk
+            assert invariants._drawn_place() == place.pk
 
 
 class TestTheDatabase:
