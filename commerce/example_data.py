@@ -76,7 +76,7 @@ PEOPLE = (
 )
 
 
-def plant() -> list[str]:
+def create_example() -> list[str]:
     """Make what is missing of the example, and return what was made. Harmless when repeated."""
     made = [*_products(_policy())]
     departures = list(Slot.objects.filter(product__name="Harbour cruise").order_by("starts_at"))
@@ -258,4 +258,4 @@ _BOOKINGS = {
     "EXAMPLE-6": _travel,
     "EXAMPLE-7": _charge_back,
 }
-"""By reference, which is how a second planting knows them. The fifth leaves in 20 days."""
+"""By reference, which is how a second run knows them. The fifth leaves in 20 days."""

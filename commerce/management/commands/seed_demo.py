@@ -11,5 +11,5 @@ class Command(BaseCommand):
     help = "Make what is missing of the example: products, departures, bookings, invoices."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        made = example_data.plant()
+        made = example_data.create_example()
         self.stdout.write(f"Made {', '.join(made)}." if made else "Nothing was missing.")

@@ -60,7 +60,7 @@ def planted(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The example data, made once for the tests of a module that take back what they do."""
     with django_db_blocker.unblock():
         with context.acting(CLERK, correlation_id="cor_test"):
-            example_data.plant()
+            example_data.create_example()
         yield
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=False)
 

@@ -67,7 +67,7 @@ class TestEveryTable:
         assert admin.site.is_registered(model)
 
     def test_opens_for_who_may_read(self, viewer: Client) -> None:
-        example_data.plant()
+        example_data.create_example()
 
         for model in set(MODELS) - {NumberSeries}:
             listed = viewer.get(page(model))
@@ -83,7 +83,7 @@ class TestEveryTable:
         assert {client.get(page(model)).status_code for model in MODELS} == {403}
 
     def test_cannot_be_written_by_hand(self, chief: Client) -> None:
-        example_data.plant()
+        example_data.create_example()
         booking = Booking.objects.filter(status="confirmed")[0]
 
         for model in set(MODELS) - {NumberSeries}:
@@ -141,7 +141,7 @@ class TestActions:
         assert Rendition.objects.count() == 1
 
     def test_end_an_access_to_a_document(self, chief: Client) -> None:
-        example_data.plant()
+        example_data.create_example()
         live = DocumentAccess.objects.get(revoked_at=None)
 
         chief.post(page(DocumentAccess), {"action": "revoke", "_selected_action": [str(live.pk)]})

@@ -28,9 +28,9 @@ class TestPlant:
         assert Invoice.objects.filter(status="paid").count() == 4
 
     def test_makes_nothing_a_second_time(self) -> None:
-        example_data.plant()
+        example_data.create_example()
 
-        assert example_data.plant() == []
+        assert example_data.create_example() == []
         assert Booking.objects.count() == 7
 
     def test_goes_on_where_it_was_killed(self) -> None:
@@ -44,13 +44,13 @@ class TestPlant:
             **example_data.PRODUCTS[0],
         )
 
-        made = example_data.plant()
+        made = example_data.create_example()
 
         assert made == ["Old town walk", "Island day trip", *(f"EXAMPLE-{n}" for n in range(1, 8))]
         assert [slot.capacity for slot in Slot.objects.all()] == [12] * 9
 
     def test_leaves_nothing_for_the_doctor_to_find(self) -> None:
-        example_data.plant()
+        example_data.create_example()
 
         ours = [each for each in doctor.checks() if each.id.startswith(("commerce", "I4", "I11"))]
         assert len(ours) >= 10

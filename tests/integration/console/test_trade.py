@@ -135,7 +135,7 @@ class TestInvoice:
         assert f"/bookings/{invoice.booking_id}" not in page
 
     def test_shows_what_a_provider_took_back(self, visitor: Visitor) -> None:
-        example_data.plant()
+        example_data.create_example()
         taken = Chargeback.objects.select_related("payment", "resolution").get()
         address = f"/invoices/{taken.payment.invoice_id}"
 

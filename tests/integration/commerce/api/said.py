@@ -49,7 +49,7 @@ _FLOW = "api/v1/flows/<str:pk>"
 
 def furnish(world: World) -> None:
     """Have at least one row of everything that an address can be about."""
-    example_data.plant()
+    example_data.create_example()
     invoice = Invoice.objects.filter(status="issued").exclude(pk=world.invoice.pk).first()
     assert invoice is not None
     payments.record_payment(
