@@ -34,7 +34,7 @@ _BROKER_TIMEOUT_SECONDS: Final = 1
 Probe = Callable[[], str]
 
 
-class NotWell(Exception):
+class Unhealthy(Exception):
     """What a probe found wrong, in words."""
 
 
@@ -82,7 +82,7 @@ def _examined(part: Part) -> dict[str, Any]:
     started = time.monotonic()
     try:
         says, is_ok = part.probe(), True
-    except NotWell as trouble:
+    except Unhealthy as trouble:
         says, is_ok = str(trouble), False
     except DatabaseError as error:
         says, is_ok = type(error).__name__, False
@@ -108,7 +108,7 @@ def _migrations() -> str:
     try:
         migration_status.check()
     except migration_status.SchemaDiffers as error:
-        raise NotWell(str(error)) from error
+        raise Unhealthy(str(error)) from error
     return "applied"
 
 
@@ -118,13 +118,13 @@ def _broker() -> str:
         with broker:
             broker.ensure_connection(max_retries=1, timeout=_BROKER_TIMEOUT_SECONDS)
     except Exception as error:
-        raise NotWell(f"does not answer ({type(error).__name__})") from error
+        raise Unhealthy(f"does not answer ({type(error).__name__})") from error
     return "answers"
 
 
 def _sequencer() -> str:
     if late := invariants.sequencer_keeps_up():
-        raise NotWell("; ".join(late))
+        raise Unhealthy("; ".join(late))
     return "keeps up"
 
 
@@ -133,7 +133,7 @@ def _workers() -> str:
         stopped_at=None, seen_at__gt=timezone.now() - WORKER_SILENCE_MAX
     ).count()
     if not seen:
-        raise NotWell("nobody takes work")
+        raise Unhealthy("nobody takes work")
     return f"{seen} take work"
 
 

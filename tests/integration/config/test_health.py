@@ -16,7 +16,7 @@ from workflows.work.models import Worker
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Say how each part is: `parts(broker=NotWell("away"))`; the others are well."""
+    """Say how each part is: `parts(broker=Unhealthy("away"))`; the others are well."""
 
     def arrange(**troubles: Exception) -> None:
         def probe(name: str) -> health.Probe:
@@ -45,9 +45,9 @@ class TestReadyz:
         ("trouble", "status", "says"),
         [
             ({}, 200, "ready"),
-            ({"broker": health.NotWell("away")}, 200, "degraded"),
-            ({"sequencer": health.NotWell("lags")}, 200, "degraded"),
-            ({"workers": health.NotWell("none")}, 200, "degraded"),
+            ({"broker": health.Unhealthy("away")}, 200, "degraded"),
+            ({"sequencer": health.Unhealthy("lags")}, 200, "degraded"),
+            ({"workers": health.Unhealthy("none")}, 200, "degraded"),
             ({"database": OperationalError("password=hunter2")}, 503, "not_ready"),
         ],
     )
@@ -63,7 +63,7 @@ class TestReadyz:
 
     def test_tells_who_may_know_what_is_wrong(self, db: None, parts: Any) -> None:
         alice = grant(User.objects.create_user("alice"), "system.health")
-        parts(broker=health.NotWell("does not answer"))
+        parts(broker=health.Unhealthy("does not answer"))
 
         body = client_with(issue(alice, ["system.health"])[0]).get("/readyz").json()
 
@@ -89,7 +89,7 @@ class TestReadyz:
     def test_knows_a_broker_that_is_away(self, settings: Any) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
 
-        with pytest.raises(health.NotWell):
+        with pytest.raises(health.Unhealthy):
             health._broker()
 
 

@@ -56,6 +56,6 @@ class TestADatabaseFromBetween:
         health._migrations.cache_clear()
 
         with pytest.raises(
-            health.NotWell, match=rf"lacks 1 migration \(ledger\.{LAST_OF_BEFORE}\)"
+            health.Unhealthy, match=rf"lacks 1 migration \(ledger\.{LAST_OF_BEFORE}\)"
         ):
             health._migrations()
