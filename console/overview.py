@@ -56,8 +56,8 @@ class States:
     counts: list[tuple[str, int]]
 
 
-class House:
-    """What a visitor may know of the house now. Each thing is asked of the database once.
+class Overview:
+    """What a visitor may know of the installation now. Each thing is asked of the database once.
 
     `minutes` are those of the pulse; the figures need the last of them only.
     """
@@ -129,12 +129,12 @@ def _by_status(rows: QuerySet[Any], values: list[Any]) -> list[tuple[str, int]]:
     return [(str(value), counts.get(str(value), 0)) for value in values]
 
 
-def _events(house: House) -> Iterator[Figure]:
-    lag = explore.lag(now=house.now)
+def _events(current: Overview) -> Iterator[Figure]:
+    lag = explore.lag(now=current.now)
     yield Figure(
         key="rate",
         name="Events in the last minute",
-        value=f"{house.per_minute[-1]:,}",
+        value=f"{current.per_minute[-1]:,}",
         note=f"{lag.head:,} in all",
         url=reverse("console:events"),
     )
@@ -148,8 +148,8 @@ def _events(house: House) -> Iterator[Figure]:
     )
 
 
-def _work(house: House) -> Iterator[Figure]:
-    found = house.jobs
+def _work(current: Overview) -> Iterator[Figure]:
+    found = current.jobs
     waiting = sum(found.by_state[state] for state in WAITING)
     yield Figure(
         key="waiting",
@@ -176,7 +176,7 @@ def _work(house: House) -> Iterator[Figure]:
     )
 
 
-def _doctor(house: House) -> Iterator[Figure]:
+def _doctor(current: Overview) -> Iterator[Figure]:
     checkup = work.latest_checkup()
     url = reverse("console:doctor")
     if checkup is None:
@@ -190,7 +190,7 @@ def _doctor(house: House) -> Iterator[Figure]:
         )
         return
     ill = [id_ for id_, finding in checkup.findings.items() if finding["count"]]
-    minutes = int((house.now - checkup.checked_at).total_seconds() // 60)
+    minutes = int((current.now - checkup.checked_at).total_seconds() // 60)
     yield Figure(
         key="doctor",
         name="Doctor",
@@ -213,7 +213,7 @@ def _workers_note(found: work.Overview) -> str:
     return "all of them lately" if found.workers_alive else "none was seen lately"
 
 
-_FIGURES: dict[str, Callable[[House], Iterator[Figure]]] = {
+_FIGURES: dict[str, Callable[[Overview], Iterator[Figure]]] = {
     "event.read": _events,
     "job.read": _work,
     "system.health": _doctor,

@@ -11,11 +11,11 @@ from console.access import signed_in
 @signed_in
 def show(request: HttpRequest) -> HttpResponse:
     """Show the figures."""
-    house = overview.House(request, minutes=overview.MINUTES)
+    current = overview.Overview(request, minutes=overview.MINUTES)
     context = {
-        "figures": house.figures(),
-        "states": house.states(),
-        "pulse": house.pulse(),
+        "figures": current.figures(),
+        "states": current.states(),
+        "pulse": current.pulse(),
         "bars_height": overview.BARS_HEIGHT,
         "minutes": overview.MINUTES,
     }
@@ -26,13 +26,13 @@ def show(request: HttpRequest) -> HttpResponse:
 @signed_in
 def figures(request: HttpRequest) -> JsonResponse:
     """Return the figures that the page shows, for it to show them again."""
-    house = overview.House(request)
+    current = overview.Overview(request)
     shown = {
         each.key: {"value": each.value, "note": each.note, "tone": each.tone}
-        for each in house.figures()
+        for each in current.figures()
     }
     states = {
-        f"{each.key}.{state}": count for each in house.states() for state, count in each.counts
+        f"{each.key}.{state}": count for each in current.states() for state, count in each.counts
     }
     return JsonResponse({"figures": shown, "states": states})
 
