@@ -21,7 +21,7 @@ ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class CheckedSeal:
     """A checkpoint, and what is wrong with it as of now; None if it holds."""
 
     checkpoint: Checkpoint
@@ -30,7 +30,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distance:
+class WitnessState:
     """A witness as it is set up, and how far it is behind. `fault`: why nothing is sent to it."""
 
     shown: str
@@ -54,8 +54,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "standing": standing,
         "is_late": standing.lag_seconds > conf.SEAL_LAG_S_MAX,
-        "rows": [_looked(each, before) for each, before in _with_those_before(rows, shown)],
-        "witnesses": _distances(standing.checkpoint),
+        "rows": [_checked(each, before) for each, before in _with_those_before(rows, shown)],
+        "witnesses": _witness_states(standing.checkpoint),
         "may_export": authority.holds(request, "ledger.export"),
         **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
     }
@@ -101,19 +101,19 @@ def _with_those_before(
         yield each, known.get(each.number - 1)
 
 
-def _looked(checkpoint: Checkpoint, before: Checkpoint | None) -> Looked:
-    return Looked(
+def _checked(checkpoint: Checkpoint, before: Checkpoint | None) -> CheckedSeal:
+    return CheckedSeal(
         checkpoint=checkpoint,
         entries=checkpoint.size - (before.size if before else 0),
         fault=soundness.fault_of(checkpoint, before),
     )
 
 
-def _distances(last: Checkpoint | None) -> list[Distance]:
+def _witness_states(last: Checkpoint | None) -> list[WitnessState]:
     known = {row.url: row for row in Witness.objects.filter(url__in=conf.witnesses())}
     newest = last.number if last else 0
     return [
-        Distance(
+        WitnessState(
             shown=witnesses.shown(url),
             witness=known.get(url),
             behind=newest - (known[url].number if url in known else 0),
