@@ -37,7 +37,7 @@ from ledger.domain.payload import Kept, PayloadKind
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.models import Entry
 from ledger.payloads import Prepared
-from ledger.remarks import Worded
+from ledger.remarks import SaltedRemark
 
 FORMAT: Final = "daybook.entry/2"
 """Names the shape of the body. A new shape gets a new number; old bodies stay as they are.
@@ -162,7 +162,7 @@ def append(draft: Draft, *, ends: bool = False) -> None:
 def _written(
     draft: Draft,
     kept: Sequence[Prepared],
-    worded: Worded | None,
+    worded: SaltedRemark | None,
     taken: standings.Taken | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the columns of an entry, with its bytes, and those of its detail."""
@@ -187,7 +187,7 @@ def _finish(draft: Draft, written: Sequence[wire.Statement]) -> None:
         raise PoliciesMoved from error
 
 
-def _beside(kept: Sequence[Prepared], worded: Worded | None) -> dict[str, Any]:
+def _beside(kept: Sequence[Prepared], worded: SaltedRemark | None) -> dict[str, Any]:
     """Return how a body names what stands beside the entry."""
     said: dict[str, Any] = {"payloads": [each.said() for each in kept]} if kept else {}
     return {**said, "reason_digest": worded.digest} if worded is not None else said
@@ -197,7 +197,7 @@ def _statement(
     draft: Draft,
     columns: Mapping[str, Any],
     details: Mapping[str, Any],
-    worded: Worded | None,
+    worded: SaltedRemark | None,
     *,
     has_standing: bool,
     refuses: bool,

@@ -16,7 +16,7 @@ from ledger.models import Remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worded:
+class SaltedRemark:
     """A remark that is about to be inserted, and what the entry says of it."""
 
     text: str
@@ -32,12 +32,12 @@ class Worded:
         return {"remark": self.text, "remark_salt": self.salt}
 
 
-def prepare(text: str) -> Worded | None:
+def prepare(text: str) -> SaltedRemark | None:
     """Salt and commit to all that somebody wrote; None if that is nothing.
 
     How much people may write is for the edges to say; what a peer said is kept as it said it.
     """
-    return Worded(text=text, salt=secrets.token_bytes(SALT_BYTES)) if text else None
+    return SaltedRemark(text=text, salt=secrets.token_bytes(SALT_BYTES)) if text else None
 
 
 def tombstone(ids: Sequence[UUID], proof: Proof, *, at: datetime) -> int:

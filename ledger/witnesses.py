@@ -39,7 +39,7 @@ OSError if it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Transport:
     """How to reach the witnesses of one scheme."""
 
     send: Send
@@ -53,10 +53,10 @@ class AnotherIsKept(OSError):
         super().__init__(f"It keeps another {name} than this.")
 
 
-_SCHEMES: dict[str, Way] = {}
+_SCHEMES: dict[str, Transport] = {}
 
 
-def declare_scheme(scheme: str, way: Way) -> None:
+def declare_scheme(scheme: str, way: Transport) -> None:
     """Say how to reach witnesses of a scheme."""
     _SCHEMES[scheme] = way
 
@@ -186,4 +186,4 @@ def _folder_of(url: str) -> Path:
     return Path(unquote(urlsplit(url).path))
 
 
-declare_scheme("file", Way(send=_to_folder, fetch=_from_folder))
+declare_scheme("file", Transport(send=_to_folder, fetch=_from_folder))

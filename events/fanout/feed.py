@@ -64,7 +64,7 @@ class Feed:
         self._tasks: list[asyncio.Task[None]] = []
         self._resting: asyncio.Task[None] | None = None
         self._breaking_off: asyncio.Task[None] | None = None
-        self._reader = reads.Steady()
+        self._reader = reads.SteadyReader()
         self._rights_changed = asyncio.Event()
         self._audiences: WeakValueDictionary[Hashable, Audience] = WeakValueDictionary()
 

@@ -32,7 +32,7 @@ async def patiently(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _through_absences(lambda: off_the_loop(*args, **kwargs))
 
 
-class Steady:
+class SteadyReader:
     """One thread that keeps its connection between reads: opening one costs more than a read."""
 
     def __init__(self) -> None:

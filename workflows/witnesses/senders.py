@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from django.utils import timezone
 
-from ledger.witnesses import AnotherIsKept, Way, declare_scheme
+from ledger.witnesses import AnotherIsKept, Transport, declare_scheme
 from workflows.egress import urls
 from workflows.egress.client import Answer, Call, send
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
@@ -157,7 +157,7 @@ def _service_of(bucket: Bucket) -> Target:
         raise OSError(str(error)) from error
 
 
-_SERVER: Final = Way(send=to_server, fetch=from_server)
+_SERVER: Final = Transport(send=to_server, fetch=from_server)
 declare_scheme("https", _SERVER)
 declare_scheme("http", _SERVER)
-declare_scheme("s3", Way(send=to_bucket, fetch=from_bucket))
+declare_scheme("s3", Transport(send=to_bucket, fetch=from_bucket))
