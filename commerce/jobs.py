@@ -18,8 +18,8 @@ from commerce.services import (
     refunds,
     settlement,
 )
-from commerce.services.chargeback_resolutions import Decided
-from commerce.services.chargebacks import Claimed
+from commerce.services.chargeback_resolutions import ReportedOutcome
+from commerce.services.chargebacks import ReportedClaim
 from commerce.services.invoices import InvoiceNotDue
 from events import bus
 from events.domain.envelope import Envelope
@@ -102,7 +102,7 @@ def reverse_payment(claim: Claim) -> dict[str, Any]:
 )
 def note_chargeback(claim: Claim) -> None:
     """Take off a payment what its provider took back."""
-    chargebacks.note_chargeback(claimed=Claimed.from_json(claim.input), claim=claim)
+    chargebacks.note_chargeback(report=ReportedClaim.from_json(claim.input), claim=claim)
 
 
 @job(
@@ -113,7 +113,9 @@ def note_chargeback(claim: Claim) -> None:
 )
 def note_resolution(claim: Claim) -> None:
     """Note how a chargeback ended, and book what came back."""
-    chargeback_resolutions.note_resolution(decided=Decided.from_json(claim.input), claim=claim)
+    chargeback_resolutions.note_resolution(
+        report=ReportedOutcome.from_json(claim.input), claim=claim
+    )
 
 
 @job(
@@ -124,7 +126,7 @@ def note_resolution(claim: Claim) -> None:
 )
 def note_review(claim: Claim) -> None:
     """Note that a chargeback is looked at again."""
-    chargeback_reviews.note_review(decided=Decided.from_json(claim.input), claim=claim)
+    chargeback_reviews.note_review(report=ReportedOutcome.from_json(claim.input), claim=claim)
 
 
 @job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)

@@ -49,7 +49,7 @@ class ChargebackNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class ReportedOutcome:
     """What a provider says of the end of a chargeback, under its own name for it."""
 
     provider: str
@@ -80,30 +80,30 @@ class Decided:
         )
 
 
-def report_resolution(*, decided: Decided) -> WorkRef:
+def report_resolution(*, report: ReportedOutcome) -> WorkRef:
     """Have a job take note of how a chargeback ended. Reported again, it is listed already.
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     return provider_reports.note_later(
-        report=decided, of="resolution", job=NOTE_RESOLUTION, capability=_MAY
+        report=report, of="resolution", job=NOTE_RESOLUTION, capability=_MAY
     )
 
 
-def note_resolution(*, decided: Decided, claim: Claim) -> None:
+def note_resolution(*, report: ReportedOutcome, claim: Claim) -> None:
     """Note what a provider decided. The job behind `report_resolution`.
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.
     """
-    action = action_on("chargeback.resolve", capability=_MAY, reason=decided.reason)
+    action = action_on("chargeback.resolve", capability=_MAY, reason=report.reason)
     with ExitStack() as story, recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
-        resolutions = _resolve(decided, story, proof=proof)
+        resolutions = _resolve(report, story, proof=proof)
         queue.complete(
             claim,
             {
-                "status": decided.status.value,
+                "status": report.status.value,
                 "returnedCents": sum(each.returned_cents for each in resolutions),
                 "surplusCents": sum(each.surplus_cents for each in resolutions),
             },
@@ -130,14 +130,14 @@ def resolve_chargeback(
         known = Chargeback.objects.filter(pk=chargeback_id).first()
         if known is None:
             raise ChargebackNotFound(chargeback_id)
-        decided = Decided(
+        report = ReportedOutcome(
             provider=known.provider,
             provider_ref=known.provider_ref,
             status=status,
             reason=reason,
             occurred_at=occurred_at or timezone.now(),
         )
-        _resolve(decided, story, proof=proof, asked_of=known)
+        _resolve(report, story, proof=proof, asked_of=known)
     return Chargeback.objects.select_related("review", "resolution").get(pk=chargeback_id)
 
 
@@ -147,21 +147,19 @@ def state_of(chargeback: Chargeback) -> dict[str, Any]:
 
 
 def _resolve(
-    decided: Decided, story: ExitStack, *, proof: Proof, asked_of: Chargeback | None = None
+    report: ReportedOutcome, story: ExitStack, *, proof: Proof, asked_of: Chargeback | None = None
 ) -> list[ChargebackResolution]:
     """Resolve every part of a claim, that of `asked_of` first, as consequences of the chargebacks.
 
     The entry of `proof` is that of the first; `story` says why until it is written.
     """
-    of_claim = Chargeback.objects.filter(
-        provider=decided.provider, provider_ref=decided.provider_ref
-    )
+    of_claim = Chargeback.objects.filter(provider=report.provider, provider_ref=report.provider_ref)
     invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
     if invoice_id is None:
-        raise ChargebackUnknown(decided.provider, decided.provider_ref)
+        raise ChargebackUnknown(report.provider, report.provider_ref)
     invoice = invoices.locked(invoice_id)
-    said = discretion.without_people(Q(invoices=invoice_id), decided.reason)
-    decided = replace(decided, reason=said)
+    said = discretion.without_people(Q(invoices=invoice_id), report.reason)
+    report = replace(report, reason=said)
     # Under the lock of the invoice: whoever else resolves it has done so, or waits.
     found = list(
         of_claim.select_related("payment__capture", "review", "resolution").order_by(
@@ -175,35 +173,35 @@ def _resolve(
         amount_cents=sum(each.charged_back_cents for each in found), currency=invoice.currency
     )
     if ended := [each.resolution for each in found if hasattr(each, "resolution")]:
-        if ended[0].status != decided.status:
-            raise ChargebackResolved(decided.provider, decided.provider_ref, status=ended[0].status)
+        if ended[0].status != report.status:
+            raise ChargebackResolved(report.provider, report.provider_ref, status=ended[0].status)
         proof.changes_nothing()
         return ended
     [first, *others] = found
     story.enter_context(context.caused_by(_entry_of(first)))
     return [
-        _resolve_part(first, invoice, decided, proof=proof),
-        *(_resolve_too(other, invoice, decided, proof=proof) for other in others),
+        _resolve_part(first, invoice, report, proof=proof),
+        *(_resolve_other_part(other, invoice, report, proof=proof) for other in others),
     ]
 
 
 def _resolve_part(
-    chargeback: Chargeback, invoice: Invoice, decided: Decided, *, proof: Proof
+    chargeback: Chargeback, invoice: Invoice, report: ReportedOutcome, *, proof: Proof
 ) -> ChargebackResolution:
     back = rules.money_back(
-        decided.status,
+        report.status,
         charged_back_cents=chargeback.charged_back_cents,
         due_cents=invoice.balance_due_cents,
     )
-    payment = _booked(chargeback, invoice, back, decided, proof=proof)
+    payment = _booked(chargeback, invoice, back, report, proof=proof)
     resolution = ChargebackResolution.objects.create(
         chargeback=chargeback,
-        status=decided.status.value,
+        status=report.status.value,
         returned_cents=back.returned_cents,
         surplus_cents=back.surplus_cents,
         payment=payment,
-        reason=decided.reason,
-        occurred_at=decided.occurred_at,
+        reason=report.reason,
+        occurred_at=report.occurred_at,
     )
     proof.says(_summary(resolution, chargeback))
     proof.cannot_be_undone(_FINAL)
@@ -211,13 +209,13 @@ def _resolve_part(
     return resolution
 
 
-def _resolve_too(
-    chargeback: Chargeback, invoice: Invoice, decided: Decided, *, proof: Proof
+def _resolve_other_part(
+    chargeback: Chargeback, invoice: Invoice, report: ReportedOutcome, *, proof: Proof
 ) -> ChargebackResolution:
     with context.caused_by(_entry_of(chargeback)):
-        resolution = _resolve_part(chargeback, invoice, decided, proof=proof)
+        resolution = _resolve_part(chargeback, invoice, report, proof=proof)
         recording.record_further_target(
-            action_on("chargeback.resolve", chargeback.pk, reason=decided.reason),
+            action_on("chargeback.resolve", chargeback.pk, reason=report.reason),
             _summary(resolution, chargeback),
             declared=Declaration(kind=ReversalKind.NONE, why=_FINAL),
         )
@@ -225,19 +223,19 @@ def _resolve_too(
 
 
 def _booked(
-    chargeback: Chargeback, invoice: Invoice, back: Return, decided: Decided, *, proof: Proof
+    chargeback: Chargeback, invoice: Invoice, back: Return, report: ReportedOutcome, *, proof: Proof
 ) -> Payment | None:
     if not back.returned_cents:
         return None
     return payments.book_returned(
         invoice,
         amount_cents=back.returned_cents,
-        reference=decided.provider_ref,
+        reference=report.provider_ref,
         captured=Captured(
-            provider=decided.provider,
+            provider=report.provider,
             # Under the same name: a bank that takes it once more finds it.
             provider_ref=chargeback.payment.capture.provider_ref,
-            at=decided.occurred_at,
+            at=report.occurred_at,
         ),
         proof=proof,
     )

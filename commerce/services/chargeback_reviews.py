@@ -21,7 +21,7 @@ from commerce.domain.chargebacks import (
 from commerce.models import Chargeback, ChargebackReview
 from commerce.services import discretion, invoices, provider_reports
 from commerce.services.actions import action_on
-from commerce.services.chargeback_resolutions import ChargebackNotFound, Decided, state_of
+from commerce.services.chargeback_resolutions import ChargebackNotFound, ReportedOutcome, state_of
 from events import recorder
 from ledger import recording
 from ledger.domain.action import Proof
@@ -30,27 +30,27 @@ from workflows.work.domain.claim import Claim, WorkRef
 
 NOTE_REVIEW = "commerce.note_review"
 MAY = "chargeback.resolve"
-_GOES_ON = "It goes on until it is decided."
+_GOES_ON = "It goes on until it is report."
 
 
-def report_review(*, decided: Decided) -> WorkRef:
+def report_review(*, report: ReportedOutcome) -> WorkRef:
     """Have a job take note that a chargeback is looked at again. Reported again, it is listed.
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
-    return provider_reports.note_later(report=decided, of="review", job=NOTE_REVIEW, capability=MAY)
+    return provider_reports.note_later(report=report, of="review", job=NOTE_REVIEW, capability=MAY)
 
 
-def note_review(*, decided: Decided, claim: Claim) -> None:
+def note_review(*, report: ReportedOutcome, claim: Claim) -> None:
     """Note what a provider reviews, as the job that was listed.
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     """
-    action = action_on("chargeback.review", capability=MAY, reason=decided.reason)
+    action = action_on("chargeback.review", capability=MAY, reason=report.reason)
     with recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         try:
-            noted = _review(decided, proof=proof)
+            noted = _review(report, proof=proof)
         except ChargebackResolved as ended:
             # Messages come in any order: this one was overtaken.
             proof.changes_nothing()
@@ -77,65 +77,63 @@ def review_chargeback(
         known = Chargeback.objects.filter(pk=chargeback_id).first()
         if known is None:
             raise ChargebackNotFound(chargeback_id)
-        decided = Decided(
+        report = ReportedOutcome(
             provider=known.provider,
             provider_ref=known.provider_ref,
             status=ChargebackStatus.UNDER_REVIEW,
             reason=reason,
             occurred_at=occurred_at or timezone.now(),
         )
-        _review(decided, proof=proof, asked_of=known)
+        _review(report, proof=proof, asked_of=known)
     return Chargeback.objects.select_related("review", "resolution").get(pk=chargeback_id)
 
 
-def _review(decided: Decided, *, proof: Proof, asked_of: Chargeback | None = None) -> int:
+def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | None = None) -> int:
     """Note every part of a claim, that of `asked_of` first; return of how many it was new."""
-    of_claim = Chargeback.objects.filter(
-        provider=decided.provider, provider_ref=decided.provider_ref
-    )
+    of_claim = Chargeback.objects.filter(provider=report.provider, provider_ref=report.provider_ref)
     invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
     if invoice_id is None:
-        raise ChargebackUnknown(decided.provider, decided.provider_ref)
+        raise ChargebackUnknown(report.provider, report.provider_ref)
     # Whoever resolves it locks the invoice too: one of the two sees what the other has done.
     invoices.locked(invoice_id)
-    said = discretion.without_people(Q(invoices=invoice_id), decided.reason)
-    decided = replace(decided, reason=said)
+    said = discretion.without_people(Q(invoices=invoice_id), report.reason)
+    report = replace(report, reason=said)
     found = list(of_claim.select_related("payment__invoice", "review", "resolution").order_by("pk"))
     found.sort(key=lambda each: each != asked_of)
     proof.refers_to(found[0].pk)
     proof.found(state_of(found[0]))
     if hasattr(found[0], "resolution"):
         ended = found[0].resolution.status
-        raise ChargebackResolved(decided.provider, decided.provider_ref, status=ended)
+        raise ChargebackResolved(report.provider, report.provider_ref, status=ended)
     new = [each for each in found if not hasattr(each, "review")]
     if not new:
         proof.changes_nothing()
         return 0
     proof.cannot_be_undone(_GOES_ON)
     for each in new:
-        said = _note(each, decided)
+        said = _note(each, report)
         if each == found[0]:
             proof.says(said)
         else:
-            too = action_on("chargeback.review", each.pk, capability=MAY, reason=decided.reason)
+            too = action_on("chargeback.review", each.pk, capability=MAY, reason=report.reason)
             recording.record_further_target(too, said)
     return len(new)
 
 
-def _note(chargeback: Chargeback, decided: Decided) -> str:
+def _note(chargeback: Chargeback, report: ReportedOutcome) -> str:
     ChargebackReview.objects.create(
-        chargeback=chargeback, reason=decided.reason, occurred_at=decided.occurred_at
+        chargeback=chargeback, reason=report.reason, occurred_at=report.occurred_at
     )
     recorder.emit(
         "chargeback.under_review",
-        _said(chargeback, decided),
+        _said(chargeback, report),
         stream=("chargeback", str(chargeback.pk)),
         event_id=f"evt_chargeback_under_review_{chargeback.pk}",
     )
     return f"{chargeback.provider_ref} is under review."
 
 
-def _said(chargeback: Chargeback, decided: Decided) -> dict[str, Any]:
+def _said(chargeback: Chargeback, report: ReportedOutcome) -> dict[str, Any]:
     invoice = chargeback.payment.invoice
     return {
         "chargebackId": str(chargeback.pk),
@@ -144,6 +142,6 @@ def _said(chargeback: Chargeback, decided: Decided) -> dict[str, Any]:
         "bookingId": str(invoice.booking_id),
         "provider": chargeback.provider,
         "providerRef": chargeback.provider_ref,
-        "reason": decided.reason,
-        "occurredAt": time_json(decided.occurred_at),
+        "reason": report.reason,
+        "occurredAt": time_json(report.occurred_at),
     }

@@ -34,7 +34,7 @@ _MAY = "chargeback.note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class ReportedClaim:
     """What a provider says that it took back, under its own names for claim and capture."""
 
     provider: str
@@ -71,17 +71,17 @@ class Claimed:
         )
 
 
-def report_chargeback(*, claimed: Claimed) -> WorkRef:
+def report_chargeback(*, report: ReportedClaim) -> WorkRef:
     """Have a job take note of a chargeback. Reported again, it is listed already.
 
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     return provider_reports.note_later(
-        report=claimed, of="chargeback", job=NOTE_CHARGEBACK, capability=_MAY
+        report=report, of="chargeback", job=NOTE_CHARGEBACK, capability=_MAY
     )
 
 
-def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Chargeback]:
+def note_chargeback(*, report: ReportedClaim, claim: Claim | None = None) -> list[Chargeback]:
     """Take off payments what their provider took back: with a `claim`, as the job that was listed.
 
     One claim is noted once, however often it is told. What it claims beyond what is left has gone
@@ -93,33 +93,33 @@ def note_chargeback(*, claimed: Claimed, claim: Claim | None = None) -> list[Cha
     :raises ChargebackContradicted: if it was noted as something else.
     """
     # The entry is written when the inner block ends, while the outer one still says why.
-    with ExitStack() as story, recording.recorded(_action(claimed)) as proof:
-        _weigh(claimed, proof=proof)
-        invoice, captured = _locked_capture(claimed)
-        said = discretion.without_people(Q(invoices=invoice.pk), claimed.reason)
-        claimed = replace(claimed, reason=said)
-        noted = _known(claimed, invoice)
+    with ExitStack() as story, recording.recorded(_action(report)) as proof:
+        _weigh(report, proof=proof)
+        invoice, captured = _locked_capture(report)
+        said = discretion.without_people(Q(invoices=invoice.pk), report.reason)
+        report = replace(report, reason=said)
+        noted = _known(report, invoice)
         if noted:
             proof.changes_nothing()
         else:
-            [first, *others] = _parts(claimed, captured)
+            [first, *others] = _parts(report, captured)
             story.enter_context(context.caused_by(_cause_of(first[0])))
             noted = [
-                _note(invoice, *first, claimed, proof=proof),
-                *(_note_too(invoice, *other, claimed) for other in others),
+                _note(invoice, *first, report, proof=proof),
+                *(_note_other_part(invoice, *other, report) for other in others),
             ]
         if claim is not None:
             queue.complete(claim, _result(noted))
     return noted
 
 
-def _action(claimed: Claimed) -> Action:
-    return action_on("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=claimed.reason)
+def _action(report: ReportedClaim) -> Action:
+    return action_on("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=report.reason)
 
 
-def _weigh(claimed: Claimed, *, proof: Proof) -> None:
+def _weigh(report: ReportedClaim, *, proof: Proof) -> None:
     proof.weighs(reported_by_provider=True)
-    proof.weighs(amount_cents=claimed.amount_cents, currency=claimed.currency)
+    proof.weighs(amount_cents=report.amount_cents, currency=report.currency)
 
 
 def _result(noted: list[Chargeback]) -> dict[str, Any]:
@@ -130,64 +130,66 @@ def _result(noted: list[Chargeback]) -> dict[str, Any]:
     }
 
 
-def _locked_capture(claimed: Claimed) -> tuple[Invoice, list[Payment]]:
+def _locked_capture(report: ReportedClaim) -> tuple[Invoice, list[Payment]]:
     captured = Payment.objects.filter(
-        capture__provider=claimed.provider,
-        capture__provider_ref=claimed.capture_ref,
+        capture__provider=report.provider,
+        capture__provider_ref=report.capture_ref,
         status__in=CAME_IN,
     )
     invoice_id = captured.values_list("invoice_id", flat=True).first()
     if invoice_id is None:
-        raise CaptureUnknown(claimed.provider, claimed.capture_ref)
+        raise CaptureUnknown(report.provider, report.capture_ref)
     # The invoice first, then its payments: the order of locks.
     invoice = invoices.locked(invoice_id)
     of_invoice = captured.filter(invoice=invoice_id)
     return invoice, list(of_invoice.select_for_update(of=("self",)).order_by("pk"))
 
 
-def _known(claimed: Claimed, invoice: Invoice) -> list[Chargeback]:
+def _known(report: ReportedClaim, invoice: Invoice) -> list[Chargeback]:
     known = list(
-        Chargeback.objects.filter(provider=claimed.provider, provider_ref=claimed.provider_ref)
+        Chargeback.objects.filter(provider=report.provider, provider_ref=report.provider_ref)
     )
-    if claimed.currency != invoice.currency:
-        raise CurrenciesMixed(invoice.currency, claimed.currency)
-    if known and sum(each.claimed_cents for each in known) != claimed.amount_cents:
-        raise ChargebackContradicted(claimed.provider, claimed.provider_ref)
+    if report.currency != invoice.currency:
+        raise CurrenciesMixed(invoice.currency, report.currency)
+    if known and sum(each.claimed_cents for each in known) != report.amount_cents:
+        raise ChargebackContradicted(report.provider, report.provider_ref)
     return known
 
 
-def _parts(claimed: Claimed, captured: list[Payment]) -> list[tuple[Payment, Split]]:
+def _parts(report: ReportedClaim, captured: list[Payment]) -> list[tuple[Payment, Split]]:
     left_cents = [each.amount_cents - selectors.gone_cents(each) for each in captured]
-    parts = rules.split(claimed_cents=claimed.amount_cents, left_cents=left_cents)
+    parts = rules.split(claimed_cents=report.amount_cents, left_cents=left_cents)
     return [(captured[place], part) for place, part in parts.items()]
 
 
-def _note_too(invoice: Invoice, payment: Payment, part: Split, claimed: Claimed) -> Chargeback:
+def _note_other_part(
+    invoice: Invoice, payment: Payment, part: Split, report: ReportedClaim
+) -> Chargeback:
     with (
         context.caused_by(_cause_of(payment)),
-        recording.recorded_in_transaction(_action(claimed)) as proof,
+        recording.recorded_in_transaction(_action(report)) as proof,
     ):
-        _weigh(claimed, proof=proof)
-        return _note(invoice, payment, part, claimed, proof=proof)
+        _weigh(report, proof=proof)
+        return _note(invoice, payment, part, report, proof=proof)
 
 
 def _note(
-    invoice: Invoice, payment: Payment, part: Split, claimed: Claimed, *, proof: Proof
+    invoice: Invoice, payment: Payment, part: Split, report: ReportedClaim, *, proof: Proof
 ) -> Chargeback:
     chargeback = Chargeback.objects.create(
         payment=payment,
-        provider=claimed.provider,
-        provider_ref=claimed.provider_ref,
+        provider=report.provider,
+        provider_ref=report.provider_ref,
         claimed_cents=part.charged_back_cents + part.disputed_cents,
         charged_back_cents=part.charged_back_cents,
         disputed_cents=part.disputed_cents,
-        currency=claimed.currency,
-        reason=claimed.reason,
-        occurred_at=claimed.occurred_at,
+        currency=report.currency,
+        reason=report.reason,
+        occurred_at=report.occurred_at,
     )
     proof.refers_to(chargeback.pk)
     proof.says(
-        f"{claimed.provider} claims {chargeback.claimed_cents} {claimed.currency} cents: "
+        f"{report.provider} claims {chargeback.claimed_cents} {report.currency} cents: "
         f"{part.charged_back_cents} charged back, {part.disputed_cents} disputed."
     )
     proof.cannot_be_undone("The provider has taken the money.", follow_ups=(undoing.RECORD_AGAIN,))

@@ -17,8 +17,8 @@ from commerce.domain import chargebacks as rules
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.ports import notifications
 from commerce.services import chargeback_resolutions, chargeback_reviews, chargebacks
-from commerce.services.chargeback_resolutions import Decided
-from commerce.services.chargebacks import Claimed
+from commerce.services.chargeback_resolutions import ReportedOutcome
+from commerce.services.chargebacks import ReportedClaim
 from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
@@ -132,7 +132,7 @@ class ProviderNotificationView(APIView):
 
 def _report_chargeback(provider: str, said: Any) -> WorkRef:
     data = valid(ChargedBackNotificationIn, said)["data"]
-    claimed = Claimed(
+    report = ReportedClaim(
         provider=provider,
         provider_ref=data["id"],
         capture_ref=data["payment_id"],
@@ -141,23 +141,23 @@ def _report_chargeback(provider: str, said: Any) -> WorkRef:
         reason=data["reason"],
         occurred_at=data["occurred_at"],
     )
-    return chargebacks.report_chargeback(claimed=claimed)
+    return chargebacks.report_chargeback(report=report)
 
 
 def _report_review(provider: str, said: Any) -> WorkRef:
     data = valid(ReviewedNotificationIn, said)["data"]
-    decided = _decided(provider, data, ChargebackStatus.UNDER_REVIEW)
-    return chargeback_reviews.report_review(decided=decided)
+    report = _outcome(provider, data, ChargebackStatus.UNDER_REVIEW)
+    return chargeback_reviews.report_review(report=report)
 
 
 def _report_resolution(provider: str, said: Any) -> WorkRef:
     data = valid(ResolvedNotificationIn, said)["data"]
-    decided = _decided(provider, data, ChargebackStatus(data["status"]))
-    return chargeback_resolutions.report_resolution(decided=decided)
+    report = _outcome(provider, data, ChargebackStatus(data["status"]))
+    return chargeback_resolutions.report_resolution(report=report)
 
 
-def _decided(provider: str, data: Mapping[str, Any], status: ChargebackStatus) -> Decided:
-    return Decided(
+def _outcome(provider: str, data: Mapping[str, Any], status: ChargebackStatus) -> ReportedOutcome:
+    return ReportedOutcome(
         provider=provider,
         provider_ref=data["id"],
         status=status,

@@ -8,8 +8,8 @@ from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Chargeback, Payment, Refund
 from commerce.services import chargeback_resolutions, chargebacks, refunds
-from commerce.services.chargeback_resolutions import Decided
-from commerce.services.chargebacks import Claimed
+from commerce.services.chargeback_resolutions import ReportedOutcome
+from commerce.services.chargebacks import ReportedClaim
 from events import context
 from events.domain.principal import Principal
 from ledger import drift
@@ -32,7 +32,7 @@ def claim_back(payment: Payment, cents: int = 24_000, ref: str = "cb_1", **facts
         "occurred_at": datetime.fromisoformat("2026-11-28T09:00:00Z"),
     }
     with context.acting(Principal.parse(PROVIDER)):
-        return chargebacks.report_chargeback(claimed=Claimed(**{**said, **facts}))
+        return chargebacks.report_chargeback(report=ReportedClaim(**{**said, **facts}))
 
 
 def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback:
@@ -43,7 +43,7 @@ def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback
 
 def end(status: str, ref: str = "cb_1") -> WorkRef:
     """Let the provider tell how a chargeback ended."""
-    decided = Decided(
+    report = ReportedOutcome(
         provider="demo",
         provider_ref=ref,
         status=ChargebackStatus(status),
@@ -51,7 +51,7 @@ def end(status: str, ref: str = "cb_1") -> WorkRef:
         occurred_at=datetime.fromisoformat("2026-11-28T10:00:00Z"),
     )
     with context.acting(Principal.parse(PROVIDER)):
-        work = chargeback_resolutions.report_resolution(decided=decided)
+        work = chargeback_resolutions.report_resolution(report=report)
     work_off()
     return work
 

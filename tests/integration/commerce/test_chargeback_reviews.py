@@ -9,7 +9,7 @@ from commerce.approval_policies import POLICIES
 from commerce.domain.chargebacks import ChargebackResolved, ChargebackStatus
 from commerce.models import Chargeback, ChargebackResolution, ChargebackReview, Invoice, Payment
 from commerce.services import chargeback_resolutions, chargeback_reviews
-from commerce.services.chargeback_resolutions import Decided
+from commerce.services.chargeback_resolutions import ReportedOutcome
 from events import context
 from events.domain.principal import SYSTEM, Principal
 from ledger.approving.gate import ApprovalRequired
@@ -43,7 +43,7 @@ WORKFLOW = Principal.parse("workflow:w1")
 
 def review(ref: str = "cb_1") -> WorkRef:
     """Let the provider tell that the bank looks at it again."""
-    decided = Decided(
+    report = ReportedOutcome(
         provider="demo",
         provider_ref=ref,
         status=ChargebackStatus.UNDER_REVIEW,
@@ -51,7 +51,7 @@ def review(ref: str = "cb_1") -> WorkRef:
         occurred_at=datetime.fromisoformat("2026-11-28T09:30:00Z"),
     )
     with context.acting(Principal.parse(PROVIDER)):
-        work = chargeback_reviews.report_review(decided=decided)
+        work = chargeback_reviews.report_review(report=report)
     work_off()
     return work
 

@@ -16,7 +16,7 @@ from commerce.models import (
     Refund,
 )
 from commerce.services import chargebacks, invoices, payments, refunds, settlement
-from commerce.services.chargebacks import Claimed
+from commerce.services.chargebacks import ReportedClaim
 from commerce.services.holding import PaymentNotRefundable
 from events import context
 from events.domain.principal import Principal
@@ -237,7 +237,7 @@ class TestToldAgain:
         work_off()
         ref = ExternalRef.objects.get(invoice=invoice)
         with context.acting(Principal.parse(PROVIDER)):
-            work = chargebacks.report_chargeback(claimed=early(ref.external_id))
+            work = chargebacks.report_chargeback(report=early(ref.external_id))
         work_off()
         assert (status_of(work.id), Chargeback.objects.count()) == ("retry", 0)
 
@@ -273,8 +273,8 @@ class TestTheDatabase:
             Chargeback.objects.update(disputed_cents=1)
 
 
-def early(capture_ref: str) -> Claimed:
-    return Claimed(
+def early(capture_ref: str) -> ReportedClaim:
+    return ReportedClaim(
         provider="demo",
         provider_ref="cb_early",
         capture_ref=capture_ref,
