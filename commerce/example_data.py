@@ -198,7 +198,7 @@ def _charge_back(booking: Booking) -> None:
     )
     settlement.book_report(ref=ref, report=report)
     bookings.confirm_booking(booking_id=booking.pk)
-    report = ReportedClaim(
+    claim = ReportedClaim(
         provider=DEMO,
         provider_ref=f"cb_{booking.number}",
         capture_ref=known_as,
@@ -208,7 +208,7 @@ def _charge_back(booking: Booking) -> None:
         occurred_at=at,
     )
     with context.acting(notifications.sender(DEMO)):
-        chargebacks.note_chargeback(report=report)
+        chargebacks.note_chargeback(report=claim)
     _pay(Invoice.objects.get(pk=invoice.pk))
     [taken] = Chargeback.objects.filter(payment__invoice=invoice)
     chargeback_resolutions.resolve_chargeback(
