@@ -157,7 +157,7 @@ class PositionAdmin(ReadOnlyAdmin[Position]):
 
 @admin.register(Unsequenced)
 class UnsequencedAdmin(ReadOnlyAdmin[Unsequenced]):
-    list_display = ["event"]
+    list_display = ["event", "others"]
     list_select_related = ["event"]
     sortable_by: ClassVar[list[str]] = []
     ordering = ["pk"]

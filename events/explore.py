@@ -150,7 +150,7 @@ def per_minute(*, now: datetime, minutes: int = 60) -> list[int]:
 def lag(*, now: datetime) -> Lag:
     """Return how far the sequencer is behind."""
     sql = (
-        "SELECT count(*), min(e.recorded_at), "
+        "SELECT coalesce(sum(1 + coalesce(cardinality(u.others), 0)), 0), min(e.recorded_at), "
         "(SELECT coalesce(max(position), 0) FROM events_position) "
         "FROM events_unsequenced u JOIN events_event e ON e.id = u.event"
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import connection
 
-from events import append_only, executor, rebuilding, store
+from events import append_only, executor, rebuilding, store, triggers
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 
 VERIFIED_STREAMS_MAX = 200
@@ -33,6 +33,12 @@ def append_only_tables_are_guarded() -> list[str]:
     return [*_unguarded_tables(), *_excessive_rights()]
 
 
+@check("events-rules", "every new event is held to its rules")
+def events_are_held_to_their_rules() -> list[str]:
+    lost = triggers.lost("events_")
+    return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
+
+
 @check("I4", "list rows and snapshots say what the log says (latest streams)")
 def projections_equal_replay() -> list[str]:
     found: list[str] = []
@@ -51,7 +57,7 @@ def every_event_has_its_place() -> list[str]:
     if count and (lowest, highest) != (1, count):
         found.append(f"{count} positions lie between {lowest} and {highest}")
     for sentence, sql in _MISPLACED.items():
-        [(events,)] = _rows(sql)
+        [(events,)] = _rows(f"{_WAITING} {sql}")
         if events:
             found.append(f"{events} {sentence}")
     return found
@@ -64,7 +70,8 @@ def every_event_has_its_place() -> list[str]:
 )
 def sequencer_keeps_up() -> list[str]:
     [(waiting, seconds)] = _rows(
-        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) "
+        "SELECT coalesce(sum(1 + coalesce(cardinality(others), 0)), 0), "
+        "coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) "
         "FROM events_unsequenced u JOIN events_event e ON e.id = u.event"
     )
     if seconds <= LAG_SECONDS_MAX:
@@ -72,14 +79,19 @@ def sequencer_keeps_up() -> list[str]:
     return [f"{waiting} events wait, the oldest for {seconds:.1f} s: is the sequencer running?"]
 
 
+_WAITING = "WITH waiting AS (SELECT unnest(event || others) AS event FROM events_unsequenced)"
 _MISPLACED = {
     "events have neither a position nor a place in the queue": (
         "SELECT count(*) FROM events_event e "
         "WHERE NOT EXISTS (SELECT FROM events_position p WHERE p.event = e.id) "
-        "AND NOT EXISTS (SELECT FROM events_unsequenced u WHERE u.event = e.id)"
+        "AND NOT EXISTS (SELECT FROM waiting u WHERE u.event = e.id)"
     ),
     "events have a position and wait for one too": (
-        "SELECT count(*) FROM events_position p JOIN events_unsequenced u USING (event)"
+        "SELECT count(*) FROM events_position p JOIN waiting u USING (event)"
+    ),
+    "events wait for a position twice, or are no events": (
+        "SELECT count(*) - count(DISTINCT e.id) FROM waiting u "
+        "LEFT JOIN events_event e ON e.id = u.event"
     ),
     "positions point at no event": (
         "SELECT count(*) FROM events_position p "

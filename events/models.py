@@ -1,5 +1,6 @@
 """Tables of the log. Rows are written once; only `Unsequenced` and `Snapshot` ever shrink."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
@@ -42,15 +43,21 @@ class StoredEvent(models.Model):
     correlation_id = models.CharField(max_length=ID_CHARS_MAX, db_collation="C")
     causation_id = models.CharField(max_length=ID_CHARS_MAX, null=True)  # noqa: DJ001
     data = models.TextField(null=True)  # noqa: DJ001
+    # Looked for once, by the trigger of the rules: payloads are never taken away.
     payload = models.ForeignKey(
-        Payload, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Payload,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     emitted_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "events_event"
-        # The rules of a row are one CHECK, by name in migrations/schema/log.py.
+        # The rules of a row are one trigger, by name in migrations/schema/log.py.
         constraints = [
             models.UniqueConstraint(
                 fields=["stream", "sequence"], name="events_one_event_per_sequence"
@@ -75,7 +82,10 @@ class StoredEvent(models.Model):
 
 
 class Unsequenced(models.Model):
-    """A committed event that still waits for its position: the sequencer's to-do list."""
+    """Committed events that still wait for their positions: the sequencer's to-do list.
+
+    A row for what one statement appended: its first event, and the ids of the `others`.
+    """
 
     # Without constraint: a foreign key check would lock, and so rewrite, a row of the log.
     event = models.OneToOneField(
@@ -86,6 +96,7 @@ class Unsequenced(models.Model):
         db_constraint=False,
         related_name="unsequenced",
     )
+    others = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         db_table = "events_unsequenced"

@@ -25,7 +25,10 @@ AFTER_COMMIT = failpoints.declare("sequencer.after_commit")
 
 
 def sequence_once(limit: int = BATCH_EVENTS) -> int:
-    """Sequence up to `limit` events and return how many; 0 also when another one is at it."""
+    """Sequence what was appended first and return how many events; 0 also if another is at it.
+
+    With the last of the `limit` goes whatever was appended in the same statement.
+    """
     with transaction.atomic(durable=True):
         row = wire.run("SELECT * FROM events_sequence(%s::int)", [limit]).fetchone()
         assert row is not None
@@ -63,6 +66,6 @@ def _drain(stop: threading.Event) -> bool:
     """Sequence all there is, and return whether there was anything."""
     count = sequence_once()
     has_moved = count > 0
-    while count == BATCH_EVENTS and not stop.is_set():
+    while count >= BATCH_EVENTS and not stop.is_set():
         count = sequence_once()
     return has_moved

@@ -137,29 +137,31 @@ ALTER TABLE events_unsequenced SET (
 )
 """
 
+EVENT = RowRules(
+    "events_event",
+    columns={
+        "sequence": "int",
+        "version": "int",
+        "name": "text",
+        "category": "text",
+        "source": "text",
+        "data": "text",
+        "payload_id": "text",
+    },
+    rules={
+        "events_sequence_starts_at_one": "sequence >= 1",
+        "events_version_starts_at_one": "version >= 1",
+        "events_name_is_an_event_name": r"name ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)+$"
+        r"|^[a-z][a-z0-9]*(_[a-z0-9]+)+$'",
+        "events_category_is_known": "category IN ('domain', 'internal')",
+        "events_source_is_known": "source IN ('workflow', 'service', 'route', 'subscriber', "
+        "'system')",
+        "events_data_is_inline_or_by_hash": "(data IS NULL) <> (payload_id IS NULL)",
+    },
+)  # fmt: skip
+
 RULES = [
-    RowRules(
-        "events_event",
-        columns={
-            "sequence": "int",
-            "version": "int",
-            "name": "text",
-            "category": "text",
-            "source": "text",
-            "data": "text",
-            "payload_id": "text",
-        },
-        rules={
-            "events_sequence_starts_at_one": "sequence >= 1",
-            "events_version_starts_at_one": "version >= 1",
-            "events_name_is_an_event_name": r"name ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)+$"
-            r"|^[a-z][a-z0-9]*(_[a-z0-9]+)+$'",
-            "events_category_is_known": "category IN ('domain', 'internal')",
-            "events_source_is_known": "source IN ('workflow', 'service', 'route', 'subscriber', "
-            "'system')",
-            "events_data_is_inline_or_by_hash": "(data IS NULL) <> (payload_id IS NULL)",
-        },
-    ),  # fmt: skip
+    EVENT,
     AppendOnly("events_event"),
     AppendOnly("events_payload"),
     AppendOnly("events_position"),

@@ -59,6 +59,25 @@ def tamper(sql: str) -> None:
             ["1 events have a position and wait for one too"],
         ),
         (
+            """INSERT INTO events_unsequenced (event, others)
+            SELECT -1, array_agg(event) FROM events_position WHERE position < 3""",
+            invariants.every_event_has_its_place,
+            [
+                "2 events have a position and wait for one too",
+                "1 events wait for a position twice, or are no events",
+            ],
+        ),
+        (
+            "UPDATE events_unsequenced SET others = ARRAY[event]",
+            invariants.every_event_has_its_place,
+            ["1 events wait for a position twice, or are no events"],
+        ),
+        (
+            "ALTER TABLE events_event DISABLE TRIGGER events_event_keeps_its_rules",
+            invariants.events_are_held_to_their_rules,
+            ["events_event: the trigger events_event_keeps_its_rules sleeps, or is gone"],
+        ),
+        (
             "INSERT INTO events_position VALUES (6, -1)",
             invariants.every_event_has_its_place,
             ["1 positions point at no event"],

@@ -271,6 +271,7 @@ class TestTheTable:
             ({"category": "gossip"}, "events_category_is_known"),
             ({"source": "rumour"}, "events_source_is_known"),
             ({"data": None}, "events_data_is_inline_or_by_hash"),
+            ({"data": None, "payload_id": "0" * 64}, "there is no payload 0000"),
         ],
     )
     def test_refuses(self, change: dict[str, object], constraint: str) -> None:

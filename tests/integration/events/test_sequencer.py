@@ -3,12 +3,15 @@
 import signal
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from events import doorbell, invariants, recorder, selectors, sequencer
 from events.domain.envelope import Envelope
+from events.explore import lag
 from events.models import Position, StoredEvent, Unsequenced
 from tests import fork_server
 from tests.fork_server import Forked
@@ -16,6 +19,9 @@ from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 
 WRITERS = 16
 COMMITS = 15
+EVENTS = WRITERS * COMMITS * 3 // 2
+
+to_migrate = import_module("events.migrations.0040_appends_cost_less")
 
 AtOnce = Callable[[int, Callable[[int], None]], list[None]]
 
@@ -25,6 +31,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def emit(number: int, *, tally: str = "t1") -> Envelope:
     with transaction.atomic():
         return recorder.emit("tally.added", {"number": number}, stream=("tally", tally))
+
+
+def emit_several(count: int, *, tally: str = "t1") -> list[Envelope]:
+    with transaction.atomic():
+        facts = [("tally.added", {"number": number}) for number in range(count)]
+        return recorder.emit_many(facts, stream=("tally", tally))
 
 
 def read_by_position(after: int) -> tuple[list[str], int]:
@@ -55,6 +67,29 @@ class TestSequenceOnce:
 
         assert [sequencer.sequence_once(limit=2) for _ in range(3)] == [2, 1, 0]
         assert [each.position for each in selectors.feed(after=0)] == [1, 2, 3]
+
+    def test_events_of_one_append_wait_in_one_row_and_are_placed_together(self) -> None:
+        several, one, more = emit_several(3), emit(9, tally="t2"), emit_several(2)
+
+        assert Unsequenced.objects.count() == 3
+        assert lag(now=timezone.now()).events == 6
+        assert invariants.every_event_has_its_place() == []
+        assert [sequencer.sequence_once(limit=2) for _ in range(3)] == [3, 3, 0]
+
+        feed = [each.event_id for each in selectors.feed(after=0)]
+        assert feed == [each.event_id for each in [*several, one, *more]]
+        assert invariants.every_event_has_its_place() == []
+
+    def test_goes_on_with_a_queue_from_before_appends_had_one_row(self) -> None:
+        emitted = emit_several(3)
+        with connection.cursor() as cursor:
+            cursor.execute(to_migrate.SPREAD_OUT)  # A row for each event, as it was.
+        assert Unsequenced.objects.filter(others=None).count() == 3
+        emitted += emit_several(2, tally="t2")
+
+        assert [sequencer.sequence_once(limit=2) for _ in range(3)] == [2, 3, 0]
+        feed = selectors.feed(after=0)
+        assert [each.event_id for each in feed] == [each.event_id for each in emitted]
 
     def test_leaves_the_work_to_a_sequencer_that_is_at_it(self) -> None:
         emit(1)
@@ -117,8 +152,10 @@ class TestReadersUnderLoad:
                 drawn.wait(PATIENCE_S)
             for number in range(COMMITS):
                 with transaction.atomic():
-                    tally = f"t{(writer + number) % 5}"
-                    recorder.emit("tally.added", {"number": number}, stream=("tally", tally))
+                    stream = ("tally", f"t{(writer + number) % 5}")
+                    fact = ("tally.added", {"number": number})
+                    # Every other one appends two, which wait in one row.
+                    recorder.emit_many([fact] * (1 + writer % 2), stream=stream)
                     with connection.cursor() as cursor:  # Some commits take longer.
                         cursor.execute("SELECT pg_sleep(%s)", [0.001 * (writer % 4)])
                     if not drawn.is_set():
@@ -157,14 +194,14 @@ class TestReadersUnderLoad:
     def test_a_reader_by_position_misses_nothing(self, at_once: AtOnce) -> None:
         seen = self.follow(at_once, read_by_position)
 
-        assert len(seen) == len(set(seen)) == WRITERS * COMMITS
+        assert len(seen) == len(set(seen)) == EVENTS
         assert invariants.every_event_has_its_place() == []
         assert invariants.streams_are_gapless() == []
 
     def test_negative_control_a_reader_by_id_misses_events(self, at_once: AtOnce) -> None:
         seen = self.follow(at_once, read_by_id)
 
-        assert len(set(seen)) < WRITERS * COMMITS
+        assert len(set(seen)) < EVENTS
 
 
 class TestTheProcess:
