@@ -21,7 +21,7 @@ from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
-from ledger import capabilities, delegations, discretion, entries, idempotency, reversing
+from ledger import capabilities, delegations, entries, idempotency, name_screening, reversing
 from ledger.approving import consent, gate, in_force
 from ledger.approving.consent import Presented
 from ledger.approving.gate import ApprovalNeeded, Clearance
@@ -196,7 +196,7 @@ def _appended(draft: Draft) -> UUID:
 
 def _proof_of(action: Action, ongoing: Ongoing | None) -> tuple[Action, Proof]:
     if ongoing is not None and not action.reason:
-        discretion.check(action.target, ongoing.reason, field="reason")
+        name_screening.check_text(action.target, ongoing.reason, field="reason")
         action = replace(action, reason=ongoing.reason)
     proof = Proof.of(action, entry_id=new_id())
     if ongoing is not None:

@@ -35,7 +35,7 @@ from commerce.models import (
     SeriesScope,
     Slot,
 )
-from commerce.services import discretion, numbers, policies, seats, vouchers
+from commerce.services import name_screening, numbers, policies, seats, vouchers
 from commerce.services.actions import CommandInput, action_on
 from commerce.services.slots import SlotNotFound
 from events import context, executor, store
@@ -88,7 +88,7 @@ def create_booking(
     :raises CurrenciesMixed: if the products are priced in several currencies.
     :raises PersonNamed: if the reference names whoever books.
     """
-    discretion.check_not_named(contact, external_ref=external_ref)
+    name_screening.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
     booking_id = str(new_id())
     with recording.recorded(action_on("booking.create", booking_id, kind=Kind.CREATE)) as proof:
@@ -183,7 +183,7 @@ def cancel_booking(
     :raises InvalidTransition: if it is over already.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
+    name_screening.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = CancelBooking(reason=reason, actor=_actor(), at=timezone.now())
     with recording.recorded(
         action_on("booking.cancel", booking_id, reason=reason, asked={"reason": reason})
@@ -227,7 +227,7 @@ def override_status(
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
     :raises SlotSoldOut, PersonNamed: if seats are gone; if the reason names somebody.
     """
-    discretion.check_names_nobody(Q(pk=booking_id), reason=reason)
+    name_screening.check_names_nobody(Q(pk=booking_id), reason=reason)
     command = OverrideStatus(
         to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
     )
@@ -249,7 +249,7 @@ def amend_booking(
     :raises VersionMoved: if it changed since `expected_version`.
     :raises PersonNamed: if the reference names somebody.
     """
-    discretion.check_names_nobody(Q(pk=booking_id), external_ref=external_ref or "")
+    name_screening.check_names_nobody(Q(pk=booking_id), external_ref=external_ref or "")
     asked = {"external_ref": external_ref, "notifications_suppressed": notifications_suppressed}
     with recording.recorded(action_on("booking.update", booking_id, asked=asked)) as proof:
         lock_booking(booking_id)

@@ -23,7 +23,7 @@ from commerce.domain.chargebacks import (
     Return,
 )
 from commerce.models import Chargeback, ChargebackResolution, Invoice, Payment
-from commerce.services import discretion, invoices, payments, provider_reports
+from commerce.services import invoices, name_screening, payments, provider_reports
 from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import context, recorder
@@ -123,7 +123,9 @@ def resolve_chargeback(
     :raises ChargebackResolved: if it ended otherwise before.
     :raises PersonNamed: if the reason names somebody.
     """
-    discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
+    name_screening.check_names_nobody(
+        Q(invoices__payments__chargebacks=chargeback_id), reason=reason
+    )
     asked = {"status": status, "reason": reason, "occurred_at": occurred_at}
     action = action_on("chargeback.resolve", chargeback_id, reason=reason, asked=asked)
     with ExitStack() as story, recording.recorded(action) as proof:
@@ -158,7 +160,7 @@ def _resolve(
     if invoice_id is None:
         raise ChargebackUnknown(report.provider, report.provider_ref)
     invoice = invoices.locked(invoice_id)
-    said = discretion.without_people(Q(invoices=invoice_id), report.reason)
+    said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
     report = replace(report, reason=said)
     # Under the lock of the invoice: whoever else resolves it has done so, or waits.
     found = list(

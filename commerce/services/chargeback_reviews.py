@@ -19,7 +19,7 @@ from commerce.domain.chargebacks import (
     ChargebackUnknown,
 )
 from commerce.models import Chargeback, ChargebackReview
-from commerce.services import discretion, invoices, provider_reports
+from commerce.services import invoices, name_screening, provider_reports
 from commerce.services.actions import action_on
 from commerce.services.chargeback_resolutions import ChargebackNotFound, ReportedOutcome, state_of
 from events import recorder
@@ -68,7 +68,9 @@ def review_chargeback(
     :raises ChargebackResolved: if it has ended.
     :raises PersonNamed: if the reason names somebody.
     """
-    discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
+    name_screening.check_names_nobody(
+        Q(invoices__payments__chargebacks=chargeback_id), reason=reason
+    )
     asked = {"reason": reason, "occurred_at": occurred_at}
     action = action_on(
         "chargeback.review", chargeback_id, capability=MAY, reason=reason, asked=asked
@@ -96,7 +98,7 @@ def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | Non
         raise ChargebackUnknown(report.provider, report.provider_ref)
     # Whoever resolves it locks the invoice too: one of the two sees what the other has done.
     invoices.locked(invoice_id)
-    said = discretion.without_people(Q(invoices=invoice_id), report.reason)
+    said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
     report = replace(report, reason=said)
     found = list(of_claim.select_related("payment__invoice", "review", "resolution").order_by("pk"))
     found.sort(key=lambda each: each != asked_of)

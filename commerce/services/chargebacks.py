@@ -20,7 +20,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, Split
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
-from commerce.services import discretion, invoices, payments, provider_reports
+from commerce.services import invoices, name_screening, payments, provider_reports
 from commerce.services.actions import action_on
 from events import context, recorder
 from ledger import recording, standings, timelines
@@ -96,7 +96,7 @@ def note_chargeback(*, report: ReportedClaim, claim: Claim | None = None) -> lis
     with ExitStack() as story, recording.recorded(_action(report)) as proof:
         _weigh(report, proof=proof)
         invoice, captured = _locked_capture(report)
-        said = discretion.without_people(Q(invoices=invoice.pk), report.reason)
+        said = name_screening.without_people(Q(invoices=invoice.pk), report.reason)
         report = replace(report, reason=said)
         noted = _known(report, invoice)
         if noted:

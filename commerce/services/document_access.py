@@ -14,7 +14,7 @@ from commerce.domain import undoing
 from commerce.domain.access import AccessGrantedAlready
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import DocumentAccess, Rendition
-from commerce.services import discretion, invoices
+from commerce.services import invoices, name_screening
 from commerce.services.actions import action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
@@ -64,7 +64,7 @@ def grant_document_access(
     :raises AccessGrantedAlready: if they can open it under another grant.
     :raises PersonNamed: if the purpose names somebody of the booking.
     """
-    discretion.check_names_nobody(Q(invoices__renditions=document_id), purpose=purpose)
+    name_screening.check_names_nobody(Q(invoices__renditions=document_id), purpose=purpose)
     now = timezone.now()
     ends = expires_at or now + conf.DOCUMENT_ACCESS
     asked = {"document_id": document_id, "grantee": grantee, "purpose": purpose}
@@ -101,7 +101,7 @@ def revoke_document_access(*, access_id: UUID, reason: str) -> DocumentAccess:
     :raises PersonNamed: if the reason does.
     """
     of = Q(invoices__renditions__accesses=access_id)
-    discretion.check_names_nobody(of, reason=reason)
+    name_screening.check_names_nobody(of, reason=reason)
     now = timezone.now()
     action = action_on(
         "document_access.revoke",

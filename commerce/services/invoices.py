@@ -17,7 +17,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
 from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
-from commerce.services import discretion, numbers
+from commerce.services import name_screening, numbers
 from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import NotFound, Rejected
@@ -132,7 +132,7 @@ def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None 
     :raises VersionMoved: if it changed since `expected_version`.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices=invoice_id), reason=reason)
+    name_screening.check_names_nobody(Q(invoices=invoice_id), reason=reason)
     now = timezone.now()
     action = action_on("invoice.void", invoice_id, reason=reason, asked={"reason": reason})
     with recording.recorded(action) as proof:

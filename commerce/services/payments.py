@@ -15,7 +15,7 @@ from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
-from commerce.services import discretion, invoices
+from commerce.services import invoices, name_screening
 from commerce.services.actions import CommandInput, action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
@@ -68,7 +68,7 @@ def record_payment(
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     :raises PersonNamed: if the reference names somebody.
     """
-    discretion.check_names_nobody(Q(invoices=invoice_id), reference=reference)
+    name_screening.check_names_nobody(Q(invoices=invoice_id), reference=reference)
     asked = {
         "invoice_id": invoice_id,
         "amount_cents": amount_cents,
@@ -125,7 +125,7 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
     :raises PaymentNotPending: if it ended before.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
+    name_screening.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
     action = action_of("payment.fail", payment_id, reason=reason, asked={"reason": reason})
     with recording.recorded(action) as proof:
         _, payment = _locked_pending(payment_id)

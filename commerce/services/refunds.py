@@ -16,7 +16,7 @@ from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import CreditNote, Payment, Refund
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
-from commerce.services import bookings, discretion, holding, invoices, payments
+from commerce.services import bookings, holding, invoices, name_screening, payments
 from commerce.services.actions import action_on
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
@@ -60,7 +60,7 @@ def issue_credit_note(
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices=invoice_id), reason=reason)
+    name_screening.check_names_nobody(Q(invoices=invoice_id), reason=reason)
     now = timezone.now()
     asked = {"invoice_id": invoice_id, "amount_cents": amount_cents}
     asked |= {"currency": currency, "reason": reason}
@@ -103,7 +103,7 @@ def request_refund(
     :raises ReversalRefused: if the payment is being undone, or is undone, as a whole.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
+    name_screening.check_names_nobody(Q(invoices__payments=payment_id), reason=reason)
     asked = {"payment_id": payment_id, "amount_cents": amount_cents, "method": method}
     asked |= {"reason": reason, "credit_note_id": credit_note_id}
     asked |= {"with_credit_note": True} if with_credit_note else {}
@@ -147,7 +147,7 @@ def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
     :raises RefundAlreadyEnded: if it is settled or failed.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices__payments__refunds=refund_id), reason=reason)
+    name_screening.check_names_nobody(Q(invoices__payments__refunds=refund_id), reason=reason)
     action = action_on(
         "refund.fail",
         refund_id,
@@ -260,7 +260,7 @@ def _end_reversal(
         refund = _locked_refund(refund_id)
         about = Q(invoices__payments__refunds=refund_id)
         refund = (
-            _fail(refund, discretion.without_people(about, refusal), proof=proof)
+            _fail(refund, name_screening.without_people(about, refusal), proof=proof)
             if refusal
             else _settle(refund, reference, proof=proof)
         )

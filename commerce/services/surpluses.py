@@ -13,7 +13,7 @@ from commerce import selectors
 from commerce.domain import refunds as rules
 from commerce.domain.refunds import NothingToReverse, RefundMethod, RefundStatus
 from commerce.models import Chargeback, Refund
-from commerce.services import discretion, invoices, refunds
+from commerce.services import invoices, name_screening, refunds
 from commerce.services.actions import action_on
 from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
@@ -31,7 +31,9 @@ def refund_surplus(
     :raises NothingToReverse: if a provider is to take it back: it brought it.
     :raises PersonNamed: if the reason does.
     """
-    discretion.check_names_nobody(Q(invoices__payments__chargebacks=chargeback_id), reason=reason)
+    name_screening.check_names_nobody(
+        Q(invoices__payments__chargebacks=chargeback_id), reason=reason
+    )
     asked = {"chargeback_id": chargeback_id, "amount_cents": amount_cents}
     asked |= {"method": method, "reason": reason}
     action = action_on(

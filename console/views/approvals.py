@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from console import people
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, discretion, selectors, step_up
+from ledger import authority, name_screening, selectors, step_up
 from ledger.approving import asking, steps
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
@@ -101,9 +101,9 @@ def _page(
     context: dict[str, Any] = {
         "approval": row,
         "form": form,
-        "votes": [(vote, discretion.shown(vote.comment, request)) for vote in votes],
+        "votes": [(vote, name_screening.redacted_for(vote.comment, request)) for vote in votes],
         "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
-        "reason": discretion.shown(row.reason, request),
+        "reason": name_screening.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from ledger import admin_access, authority, discretion, step_up
+from ledger import admin_access, authority, name_screening, step_up
 from ledger.admin import proving
 from ledger.admin_access import BY_HAND, CapabilityAdmin
 from ledger.domain.approval import Decision
@@ -40,7 +40,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
     @admin.display(description="Why")
     def why(self, approval: Approval) -> str:
         """Say it in the words of who asked, as all may see them."""
-        return discretion.shown(approval.reason, None) or "-"
+        return name_screening.redacted_for(approval.reason, None) or "-"
 
     @admin_access.needs_capability("approval.decide")
     @admin.action(description="Approve")

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from events.admin_lists import LatestValues
-from ledger import discretion, previews, timelines
+from ledger import name_screening, previews, timelines
 from ledger.admin import seals  # noqa: F401 - importing registers.
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import Target
@@ -123,7 +123,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
     @admin.display(description="Why")
     def why(self, entry: Entry) -> str:
         """Say it in the words of who did it, as all may see them."""
-        return discretion.shown(entry.reason, None) or "-"
+        return name_screening.redacted_for(entry.reason, None) or "-"
 
     @admin.display(description="Undoing it")
     def undoing(self, entry: Entry) -> SafeString:

@@ -13,7 +13,7 @@ from events import context, recorder, store
 from events.domain.context import EventContext
 from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
-from ledger import capabilities, delegations, discretion, entries
+from ledger import capabilities, delegations, entries, name_screening
 from ledger.domain import approval as rules
 from ledger.domain.action import Authority, Idempotency, Kind, Status, Target
 from ledger.domain.approval import Approval as State
@@ -182,7 +182,7 @@ def note(  # noqa: PLR0913 (one argument per part of an entry)
 ) -> UUID:
     """Append the entry of a step, caused by the request; return its id, or give it `entry_id`."""
     about = Target(type=row.target_type, id=row.target_id)
-    discretion.check(about, comment, field="comment")
+    name_screening.check_text(about, comment, field="comment")
     happened = caused_by(context.current(), row.requested_entry_id)
     capability = capabilities.get(DECIDE)
     draft = Draft(

@@ -32,7 +32,7 @@ OPEN_SEALED_THINGS = {
     "ledger/services/erasures.py",
     # Used and not shown: to send, to sign, to merge, to mask, to undo, to find and forget.
     "commerce/documents.py",
-    "commerce/services/discretion.py",
+    "commerce/services/name_screening.py",
     "commerce/people.py",
     "ledger/places.py",
     "commerce/services/deliveries.py",

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ledger import discretion
+from ledger import name_screening
 
 
 class WordsOut(serializers.CharField):
@@ -14,4 +14,6 @@ class WordsOut(serializers.CharField):
         super().__init__(read_only=True, **options)
 
     def to_representation(self, value: Any) -> str:
-        return discretion.shown(super().to_representation(value), self.context.get("request"))
+        return name_screening.redacted_for(
+            super().to_representation(value), self.context.get("request")
+        )

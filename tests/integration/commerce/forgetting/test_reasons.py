@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from commerce.models import Slot
-from commerce.services.discretion import PersonNamed
+from commerce.services.name_screening import PersonNamed
 from events import context, doctor
 from events.models import StoredEvent
 from events.sequencer import sequence_once

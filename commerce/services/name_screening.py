@@ -1,4 +1,4 @@
-"""Keep people out of what is kept for good: reasons and references stand in the log.
+"""Refuse reasons and references that name people: they stand in the log for good.
 
 Events cannot be forgotten, and what entries refer to is forgotten only if it is found, so a
 text that goes into them names nobody of the booking that it is about.
@@ -15,7 +15,7 @@ from commerce import vault
 from commerce.domain.identity import is_named_in
 from commerce.models import Booking, BookingContact, TravellerPersonal
 from events.domain.errors import Rejected
-from ledger.discretion import declare_watch
+from ledger.name_screening import declare_screen
 
 NAMES_SOMEBODY: Final = "[names somebody]"
 
@@ -72,7 +72,7 @@ def without_people(of: Q, text: str) -> str:
     return NAMES_SOMEBODY if any(is_named_in(text, one) for one in _people(of)) else text
 
 
-def _watch(path: str, target_id: str, field: str, text: str) -> None:
+def _screen(path: str, target_id: str, field: str, text: str) -> None:
     try:
         of = Q(**{path: UUID(target_id)})
     except ValueError:
@@ -89,4 +89,4 @@ def _people(of: Q) -> list[dict[str, Any]]:
 
 
 for _type, _path in _BOOKING_OF.items():
-    declare_watch(_type, partial(_watch, _path))
+    declare_screen(_type, partial(_screen, _path))

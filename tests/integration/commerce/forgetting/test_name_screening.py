@@ -17,7 +17,7 @@ from commerce.services import (
     renditions,
     travellers,
 )
-from commerce.services.discretion import PersonNamed
+from commerce.services.name_screening import PersonNamed
 from ledger.models import Entry
 from tests.integration.commerce.conftest import CONTACT, MakeBooking
 
