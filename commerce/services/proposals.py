@@ -13,7 +13,7 @@ from commerce.domain.booking.state import Status
 from commerce.models import Booking, Payment, PaymentStatus
 from events import context
 from events.domain.errors import Forbidden
-from ledger import absence, standings
+from ledger import current_rights, standings
 from ledger.approving.consent import ApprovalNotNeeded
 from ledger.domain.policy import PolicyMissing
 from ledger.domain.reversals import ReversalExpired, ReversalRefused
@@ -42,7 +42,7 @@ def propose_refund(*, booking_id: UUID) -> dict[str, str]:
     if because:
         return {"because": because}
     try:
-        absence.demand_still(context.current().principal, MAY)
+        current_rights.demand_current(context.current().principal, MAY)
         approval = _ask(booking, paid[0])
     except (Forbidden, ApprovalNotNeeded, ReversalRefused, PolicyMissing) as why:
         return {"because": why.code}

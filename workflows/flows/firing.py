@@ -15,7 +15,7 @@ from events import context, recorder
 from events.domain.envelope import Envelope
 from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
-from ledger import absence, recording
+from ledger import current_rights, recording
 from ledger.domain.action import Action, Proof
 from ledger.domain.delegation import OutsideHours
 from workflows.flows import actions, beginning, conf, selectors, starts, waiting
@@ -43,7 +43,7 @@ def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> 
         return {"skipped": "the filter does not accept the event"}
     flow_id = rules.flow_id_of(name, occasion)
     try:
-        absence.demand_still(Principal.parse(start.declared_by), *starts.NEEDED)
+        current_rights.demand_current(Principal.parse(start.declared_by), *starts.NEEDED)
         chain = _chain_before(envelope)
         rules.check_chain(name, chain, chain_max=conf.current().start_chain_max)
         _start(start, occasion, data, chain)

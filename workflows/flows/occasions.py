@@ -12,7 +12,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal
-from ledger import absence
+from ledger import current_rights
 from workflows.flows import starts
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.start import slot_from
@@ -114,7 +114,7 @@ def unfinished(start: FlowStart) -> QuerySet[Work]:
 def why_not_fire(declarer: str) -> str:
     """Return why nothing may start now in the name of this principal; empty if it may."""
     try:
-        absence.demand_still(Principal.parse(declarer), *starts.NEEDED)
+        current_rights.demand_current(Principal.parse(declarer), *starts.NEEDED)
     except Forbidden as why:
         return str(why)
     return ""

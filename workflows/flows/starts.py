@@ -16,7 +16,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
 from events.explore import head_sequence
-from ledger import absence, recording
+from ledger import current_rights, recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
 from workflows.flows import actions, feed, services, waiting
@@ -249,7 +249,7 @@ def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowS
     declarer = context.current().principal
     if stated.enabled:
         # What it will ask of them when it fires; to switch it off asks for less.
-        absence.demand_still(declarer, *NEEDED)
+        current_rights.demand_current(declarer, *NEEDED)
     stated.declared_by = str(declarer)
     stated.version = known.version + 1 if known else 1
     stated.created_at = known.created_at if known else now

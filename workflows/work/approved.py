@@ -18,7 +18,7 @@ from events import bus, context
 from events.domain.context import Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import Principal
-from ledger import absence
+from ledger import current_rights
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import CapabilityMissing
@@ -46,7 +46,7 @@ def execute_approved(claim: Claim) -> dict[str, str]:
     """Carry out what was approved, as whoever asked for it."""
     row = Approval.objects.get(pk=UUID(claim.input["approvalId"]))
     who = Principal.parse(claim.principal)
-    if not absence.may_still(who, row.capability_id):
+    if not current_rights.holds_currently(who, row.capability_id):
         raise CapabilityMissing(row.capability_id)
     # As if they stood there: what an agent does now comes out of its budget now.
     with context.acting(

@@ -1,4 +1,4 @@
-"""What somebody may who is not here: rights at this moment, for work left behind in their name."""
+"""Rights as of now of somebody who is not here: for work that was left behind in their name."""
 
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -21,7 +21,7 @@ class HolderGone(Forbidden):
         super().__init__(f"{principal} may not act here any more.", principal=str(principal))
 
 
-def demand_still(principal: Principal, *capability_ids: str) -> None:
+def demand_current(principal: Principal, *capability_ids: str) -> None:
     """Go on only if somebody who is not here still holds these, each over at least something.
 
     For what was left behind to be done in their name. The system has no rights that end.
@@ -45,7 +45,7 @@ def demand_still(principal: Principal, *capability_ids: str) -> None:
             raise CapabilityMissing(capability_id)
 
 
-def may_still(principal: Principal, capability_id: str) -> bool:
+def holds_currently(principal: Principal, capability_id: str) -> bool:
     """Say whether somebody who is not here still holds a capability, over at least something.
 
     For work that was left behind in their name. Whether an agent's delegations reach that far
