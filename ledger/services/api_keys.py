@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
-from ledger import credentials, disclosing, giving, recording
+from ledger import credentials, disclosing, recording, scope_limits
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -88,7 +88,7 @@ def issue_api_key(
     :raises ScopesTooWide: if the issuer is a key that reaches less far.
     :raises ApiKeyExpiryOutOfRange: if it ends in the past or after more than a year.
     """
-    giving.check_scopes(scopes, giver=issuer)
+    scope_limits.check_scopes(scopes, giver=issuer)
     _check_expiry(expires_at)
     action = _action("api_key.issue", Kind.CREATE)
     with recording.recorded(action) as proof:
@@ -166,7 +166,7 @@ def _check_rotation(old: ApiKey, issuer: Holder) -> None:
     if issuer.user != old.owner:
         # Its successor would act in the owner's name, and its secret be in other hands.
         raise ApiKeyOfSomebodyElse(old.pk)
-    giving.check_reach(old.scopes, giver=issuer)
+    scope_limits.check_reach(old.scopes, giver=issuer)
     if old.revoked_at or old.successor_id or old.expires_at <= timezone.now():
         raise ApiKeyEnded(old.pk)
 

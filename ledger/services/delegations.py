@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
-from ledger import credentials, disclosing, giving, recording
+from ledger import credentials, disclosing, recording, scope_limits
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -82,7 +82,7 @@ def create_delegation(
     :raises DelegationTooDeep: if there are three above it already.
     :raises DelegationEnded: if the parent is revoked or has expired.
     """
-    giving.check_scopes(terms.scopes, giver=issuer)
+    scope_limits.check_scopes(terms.scopes, giver=issuer)
     action = _action("delegation.create", Kind.CREATE, reason=reason)
     with recording.recorded(action) as proof:
         agent = _agent_of(agent_id, root)
