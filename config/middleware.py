@@ -16,7 +16,7 @@ from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
 from ledger import authority, idempotency
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.idempotency import Exchange
 
 logger = logging.getLogger(__name__)
@@ -118,8 +118,8 @@ def _acting(request: HttpRequest, principal: Principal) -> Iterator[None]:
         stack.enter_context(
             context.acting(principal, correlation_id=story, causation_id=request_id, origin=origin)
         )
-        if approval_id := request.headers.get(consent.HEADER):
-            stack.enter_context(consent.presenting(approval_id))
+        if approval_id := request.headers.get(reference.HEADER):
+            stack.enter_context(reference.presenting(approval_id))
         yield
 
 

@@ -22,9 +22,9 @@ from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, name_screening, reversing
-from ledger.approving import consent, gate, in_force
-from ledger.approving.consent import Presented
+from ledger.approving import gate, in_force, reference
 from ledger.approving.gate import ApprovalNeeded, Clearance
+from ledger.approving.reference import Presented
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -61,7 +61,7 @@ def recorded(action: Action) -> Iterator[Proof]:
     """
     ongoing = reversing.claim()
     action, proof = _proof_of(action, ongoing)
-    under = consent.presented()
+    under = reference.presented()
     try:
         with idempotency.transaction() as unit:
             granted = _begin(action)

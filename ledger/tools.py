@@ -18,7 +18,7 @@ from events.domain import canonical
 from events.domain.context import Origin
 from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
 from ledger import authority, commands, disclosing, idempotency, readings
-from ledger.approving import consent, steps
+from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.commands import Command
@@ -184,13 +184,13 @@ def _read(holder: Holder, asked: JSON) -> JSON:
 
 
 def _request(holder: Holder, asked: JSON) -> JSON:
-    with consent.only_asking():
+    with reference.only_asking():
         return _carry_out(holder, asked)
 
 
 def _execute(holder: Holder, asked: JSON) -> JSON:
     approval_id = asked.get("approval_id")
-    with consent.presenting(approval_id) if approval_id else nullcontext():
+    with reference.presenting(approval_id) if approval_id else nullcontext():
         return _carry_out(holder, asked)
 
 

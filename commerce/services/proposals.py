@@ -14,7 +14,7 @@ from commerce.models import Booking, Payment, PaymentStatus
 from events import context
 from events.domain.errors import Forbidden
 from ledger import current_rights, standings
-from ledger.approving.consent import ApprovalNotNeeded
+from ledger.approving.reference import ApprovalNotNeeded
 from ledger.domain.policy import PolicyMissing
 from ledger.domain.reversals import ReversalExpired, ReversalRefused
 from ledger.models import Approval

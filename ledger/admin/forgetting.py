@@ -15,7 +15,7 @@ from events.domain.errors import DomainError
 from ledger import admin_access, authority, erasure
 from ledger.admin.reversals import awaits
 from ledger.admin_access import CapabilityAdmin
-from ledger.approving import consent, steps
+from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import REASON_CHARS_MAX
@@ -76,7 +76,7 @@ def _forgotten(
 ) -> HttpResponse | None:
     given = _given(holder, subject)
     try:
-        with consent.presenting(str(given.pk)) if given else nullcontext():
+        with reference.presenting(str(given.pk)) if given else nullcontext():
             issued = erasures.erase_subject(subject=subject, reason=reason)
     except ApprovalRequired as required:
         messages.warning(request, awaits(required.approval))

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from events.domain.errors import DomainError
 from ledger import admin_access, authority, previews
 from ledger.admin_access import CapabilityAdmin
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import REASON_CHARS_MAX
@@ -102,7 +102,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         holder, approval_id = authority.holder_of(request), asked["approval"]
         try:
             holder.demand("ledger.reverse")
-            with consent.presenting(str(approval_id)) if approval_id else nullcontext():
+            with reference.presenting(str(approval_id)) if approval_id else nullcontext():
                 done = reversals.execute_reversal(
                     entry_id=entry_id,
                     command=command,

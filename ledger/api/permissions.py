@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger import authority, disclosing, idempotency, reasons, recording
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
 from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
@@ -156,7 +156,7 @@ def _describe(key: str, request: Request, view: "APIView") -> idempotency.Reques
 
 def _under(request: Request) -> str:
     # With the approval it is another request than the one that asked for it, under the same key.
-    approval_id = request.headers.get(consent.HEADER, "")[:36]
+    approval_id = request.headers.get(reference.HEADER, "")[:36]
     return f" {approval_id}" if approval_id else ""
 
 

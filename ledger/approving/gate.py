@@ -17,10 +17,10 @@ from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id
 from ledger import capabilities, commands, delegations, entries, idempotency
-from ledger.approving import asking, consent, demands, in_force, steps
+from ledger.approving import asking, demands, in_force, reference, steps
 from ledger.approving.asking import Petition
-from ledger.approving.consent import ApprovalNotNeeded, Presented
 from ledger.approving.demands import NeededApproval
+from ledger.approving.reference import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -108,7 +108,7 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
     :raises ApprovalNotFound: if there is no such approval.
     :raises ApprovedActionRepeated: if exactly this was done under it by the same requester.
     """
-    presented = consent.presented()
+    presented = reference.presented()
     if presented is None:
         return None
     row = steps.locked(_id_of(presented.approval_id))
@@ -140,13 +140,13 @@ def clear(
     )
     if (
         granted is None
-        and not consent.is_only_asking()
+        and not reference.is_only_asking()
         and (it := demands.no_approval_needed(known))
     ):
         return Clearance(policies=it.policies)
     needed = demands.approval_needed(known)
     if granted is None and needed is None:
-        if consent.is_only_asking():
+        if reference.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
         return Clearance(policies=in_force.last_seen().ids)
     bound = _bound(
@@ -168,7 +168,7 @@ def clear_unrecorded(action: Action) -> None:
 
     :raises ApprovalNotNeeded: if approval is only asked for, and nothing is to be done.
     """
-    if consent.is_only_asking():
+    if reference.is_only_asking():
         raise ApprovalNotNeeded(action.name)
 
 
@@ -249,7 +249,7 @@ def _petition(
 
 
 def _under(row: Approval, bound: Bound) -> Passage:
-    presented = consent.presented()
+    presented = reference.presented()
     assert presented is not None, "it was presented when the action began"
     if steps.is_due(row, at=timezone.now()):
         # Without writing it down: this transaction is about to be taken back.

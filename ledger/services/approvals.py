@@ -19,10 +19,10 @@ from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
 from events.ids import new_id
 from ledger import capabilities, commands, principals, recording, reversing, standings
-from ledger.approving import asking, consent, steps
+from ledger.approving import asking, reference, steps
 from ledger.approving.asking import Petition
-from ledger.approving.consent import ApprovalNotNeeded
 from ledger.approving.gate import ApprovalRequired
+from ledger.approving.reference import ApprovalNotNeeded
 from ledger.authority import Holder
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
@@ -126,7 +126,7 @@ def request_command_approval(
     """
     by.demand(commands.get(command).capability)
     try:
-        with consent.only_asking():
+        with reference.only_asking():
             commands.run(command, target_id=target_id, input=input)
     except ApprovalRequired as required:
         return required.approval
@@ -283,7 +283,7 @@ def execute_approved(*, approval_id: UUID) -> str:
     target_id = "" if row.target_id == UNKNOWN_TARGET else row.target_id
     undoing = asking.undoing_of(row)
     as_undoing = reversing.during(undoing, reason=row.reason) if undoing else nullcontext()
-    with consent.presenting(str(approval_id)), as_undoing:
+    with reference.presenting(str(approval_id)), as_undoing:
         return commands.run(
             row.action_name, version=row.action_version, target_id=target_id, input=asked
         )

@@ -22,9 +22,9 @@ from events.domain.errors import (
 )
 from events.domain.principal import SYSTEM
 from ledger import previews, recording, refolding, reversing
-from ledger.approving import consent
-from ledger.approving.consent import ApprovalNotNeeded
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
+from ledger.approving.reference import ApprovalNotNeeded
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.domain.approval import ApprovalNotFound
@@ -134,7 +134,7 @@ def request_reversal(
     if preview.refusal is not None:
         raise preview.refusal
     assert preview.command is not None
-    with consent.only_asking():
+    with reference.only_asking():
         try:
             _run(preview)
         except ApprovalRequired as required:

@@ -13,7 +13,7 @@ from events import context
 from events.domain.context import Origin
 from events.domain.principal import Principal, PrincipalKind
 from ledger import commands
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.commands import Command
@@ -78,7 +78,7 @@ def asked(thing: str = "t1", **facts: Any) -> Approval:
 
 def under(approval: Approval, thing: str = "t1", **facts: Any) -> UUID:
     """Do it under an approval."""
-    with consent.presenting(str(approval.pk)):
+    with reference.presenting(str(approval.pk)):
         return do(thing, **facts)
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from events.domain.errors import Rejected
 from ledger import previews, recording, reversal_commands
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Target
@@ -90,7 +90,7 @@ def turn_back_under(
     approval: Approval, entry_id: UUID, user: User, *, amount_cents: int | None = None
 ) -> Reversed:
     """Turn it back under an approval."""
-    with acting(user) as holder, consent.presenting(str(approval.pk)):
+    with acting(user) as holder, reference.presenting(str(approval.pk)):
         return _undo(entry_id, holder, amount_cents)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from events import selectors
 from ledger import commands, invariants, previews
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExceedsOriginal
@@ -167,7 +167,7 @@ class TestUsing:
 
         with (
             acting(alice),
-            consent.presenting(str(approval.pk)),
+            reference.presenting(str(approval.pk)),
             pytest.raises(ApprovalMismatchedAction) as refusal,
         ):
             turn(reason="Wrong way round.")

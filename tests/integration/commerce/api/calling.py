@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from ledger import reasons
-from ledger.approving import consent
+from ledger.approving import reference
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 JSON = Any
@@ -30,7 +30,7 @@ class Caller:
     ) -> JSON:
         headers = {"Idempotency-Key": key or uuid4().hex}
         if under:
-            headers[consent.HEADER] = under
+            headers[reference.HEADER] = under
         answer = self.client.post(f"/api/v1/{path}", body or {}, format="json", headers=headers)
         assert answer.status_code == gets, answer.content
         return answer.json() if answer.content else None

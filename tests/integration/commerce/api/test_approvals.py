@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from commerce.models import Booking
 from events import context
 from events.domain.principal import SYSTEM
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.models import Approval, Entry
 from ledger.services import approvals
 from ledger.services.approval_policies import install_policies
@@ -41,7 +41,7 @@ def cancel(client: APIClient, booking: Booking, *, key: str | None = "k1", **mor
     """Ask to cancel; `under` names an approval."""
     headers = {"Idempotency-Key": key} if key else {}
     if under := more.pop("under", ""):
-        headers[consent.HEADER] = under
+        headers[reference.HEADER] = under
     body = {**WHY, **more}
     return client.post(
         f"/api/v1/bookings/{booking.pk}/cancel", body, format="json", headers=headers

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from commerce.models import Booking, Invoice, Payment
 from events import context
 from ledger import capabilities
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.domain.capability import Risk
 from ledger.models import Approval, IdempotencyKey
 from ledger.services import approvals
@@ -48,7 +48,7 @@ class Attempt:
     def send(self, under: str | None = None) -> Any:
         headers = {"Idempotency-Key": self.key}
         if under := self.approval_id if under is None else under:
-            headers[consent.HEADER] = under
+            headers[reference.HEADER] = under
         return self.client.post(self.path, self.body, format="json", headers=headers)
 
     def rewrite(self, changes: str) -> None:

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from commerce.models import Chargeback, Payment
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.models import Entry
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.conftest import Keyed
@@ -152,7 +152,7 @@ class TestResolvingByHand:
         approval_id = asked.json()["approval"]["id"]
         decide = f"/api/v1/ledger/approvals/{approval_id}/decide"
         agreed = manager.post(decide, {"decision": "approve", "comment": "Fine."}, format="json")
-        under = {"Idempotency-Key": "k1", consent.HEADER: approval_id}
+        under = {"Idempotency-Key": "k1", reference.HEADER: approval_id}
         done = admin.post(url, won, format="json", headers=under)
 
         assert (agreed.status_code, done.status_code) == (200, 200)

@@ -13,7 +13,7 @@ from commerce.models import Booking, Delivery, Rendition, Slot, TravellerPersona
 from commerce.services import content
 from events import context
 from events.sequencer import sequence_once
-from ledger.approving import consent
+from ledger.approving import reference
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.payload import PayloadKind
 from ledger.models import Payload
@@ -232,7 +232,7 @@ def _cancelled(client: APIClient, booking: str) -> None:
             decider=holder,
             is_fresh=True,
         )
-    headers[consent.HEADER] = asked["id"]
+    headers[reference.HEADER] = asked["id"]
     answer = client.post(url, body, format="json", headers=headers)
     assert answer.json()["status"] == "cancelled", answer.content
     work_off_all()

@@ -29,7 +29,7 @@ class ApprovalNotNeeded(Conflict):
     hint = "Do it: nobody else has to agree."
 
     def __init__(self, action: str) -> None:
-        super().__init__(f"{action} needs no leave here and now.", action=action)
+        super().__init__(f"{action} needs no approval here and now.", action=action)
 
 
 _only_asking: ContextVar[bool] = ContextVar("daybook_only_asking", default=False)
