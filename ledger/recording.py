@@ -20,6 +20,7 @@ from events import context
 from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
+from events.domain.texts import shortened
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, name_screening, reversing
 from ledger.approving import gate, in_force, reference
@@ -27,6 +28,7 @@ from ledger.approving.gate import ApprovalNeeded, Clearance
 from ledger.approving.reference import Presented
 from ledger.delegations import Mandate
 from ledger.domain.action import (
+    SUMMARY_CHARS_MAX,
     UNKNOWN_TARGET,
     Action,
     Authority,
@@ -219,7 +221,7 @@ def _draft_without_change(
         authority=entries.authority_of(action.capability, action.risk_facts, happened),
         happened=happened,
         reason=action.reason,
-        summary=summary,
+        summary=shortened(summary, SUMMARY_CHARS_MAX),
         mandate=delegations.mandate_of(happened.principal) or _standing_mandate(action),
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,

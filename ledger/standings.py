@@ -12,6 +12,7 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from events import recorder
+from events.domain.texts import shortened
 from ledger.domain import reversals as rules
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.reversals import (
@@ -138,7 +139,7 @@ def declared_columns(declared: Declaration | None) -> dict[str, Any]:
         "reversal_kind": declared.kind.value,
         "reversal_command_id": declared.command,
         "reversal_command_version": declared.version,
-        "reversal_why": declared.why[: rules.WHY_CHARS_MAX],
+        "reversal_why": shortened(declared.why, rules.WHY_CHARS_MAX),
         "reversal_follow_ups": list(declared.follow_ups),
         "reversal_until": declared.until,
         "reversal_amount_cents": declared.amount_cents,

@@ -8,6 +8,7 @@ from typing import Any
 from console import text
 from console.flows.standing import standing
 from console.templatetags.console import words
+from events.domain.texts import shortened
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step import Attribute, Step
 
@@ -101,10 +102,7 @@ def of_steps(
 
 def brief(value: Any) -> str:
     """Write a value in a few characters."""
-    written = json.dumps(value, ensure_ascii=False, default=str)
-    if len(written) <= VALUE_CHARS_MAX:
-        return written
-    return written[: VALUE_CHARS_MAX - 1] + "…"
+    return shortened(json.dumps(value, ensure_ascii=False, default=str), VALUE_CHARS_MAX)
 
 
 def _step_node(flow: Flow, step: Step) -> Node:

@@ -9,6 +9,7 @@ from console.flows.graph import brief
 from console.flows.waterfall import lasting
 from events.domain.envelope import Envelope
 from events.domain.principal import PrincipalKind
+from events.domain.texts import shortened
 
 SAYS_CHARS_MAX = 160
 
@@ -84,7 +85,7 @@ def says(event: Envelope) -> str:
     if told is None:
         return ""
     text = told(event.data)
-    return text if len(text) <= SAYS_CHARS_MAX else text[: SAYS_CHARS_MAX - 1] + "…"
+    return shortened(text, SAYS_CHARS_MAX)
 
 
 def _is_of(event: Envelope, step_id: str) -> bool:

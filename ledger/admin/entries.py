@@ -115,10 +115,8 @@ class EntryAdmin(CapabilityAdmin[Entry]):
 
     @admin.display(description="What it did")
     def what_it_did(self, entry: Entry) -> str:
-        """Say what its detail says: never values."""
-        if (disclosure := getattr(entry, "disclosure", None)) is not None:
-            return f"Showed {disclosure}"
-        return str(getattr(entry, "mutation", "")) or "-"
+        """Say it in a sentence: never values."""
+        return entry.title
 
     @admin.display(description="Why")
     def why(self, entry: Entry) -> str:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from events import store, wire
 from events.domain.context import EventContext
+from events.domain.texts import shortened
 from events.ids import new_id
 from ledger import delegations, entries, payloads, principals, standings
 from ledger.approving import steps
@@ -31,7 +32,7 @@ from ledger.domain.action import (
     Target,
     plain,
 )
-from ledger.domain.approval import ApprovalStatus, Bound
+from ledger.domain.approval import TITLE_CHARS_MAX, ApprovalStatus, Bound
 from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.policy import Execute
@@ -41,7 +42,6 @@ from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
 from ledger.payloads import PayloadGone
 
 _RETENTION: Final = "approval-snapshot-2y"
-_TITLE_CHARS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ def _insert(petition: Petition) -> Approval:
     human = principals.human_of(petition.happened.principal) or ""
     row = Approval(
         id=new_id(),
-        title=petition.title[:_TITLE_CHARS_MAX],
+        title=shortened(petition.title, TITLE_CHARS_MAX),
         action_name=bound.action,
         action_version=bound.version,
         target_type=bound.target_type,
@@ -258,7 +258,7 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
 
 def _said_of(petition: Petition) -> str:
     said = f"Awaits approval under {petition.policy}. {petition.unanswered}".strip()
-    return said[:SUMMARY_CHARS_MAX]
+    return shortened(said, SUMMARY_CHARS_MAX)
 
 
 def _kept(bound: Bound, undoing: Undoing | None) -> list[Kept]:

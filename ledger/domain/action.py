@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from events.domain.principal import Principal
+from events.domain.texts import shortened
 from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.reversals import Declaration, ReversalKind, StepKind, Undoing
@@ -193,7 +194,7 @@ class Proof:
 
     def says(self, summary: str) -> None:
         """Say in a sentence what has changed: names of fields, never personal values."""
-        self.notes.summary = summary[:SUMMARY_CHARS_MAX]
+        self.notes.summary = shortened(summary, SUMMARY_CHARS_MAX)
 
     def weighs(self, **facts: Any) -> None:
         """Add what the risk depends on. It can only make the action more serious."""

@@ -18,6 +18,8 @@ from ledger.domain.capability import Risk
 
 QUORUM_MAX = 10
 COMMENT_CHARS_MAX = 500
+TITLE_CHARS_MAX = 200
+"""What somebody types is refused above it; what is made of names is shortened."""
 
 
 class ApprovalStatus(StrEnum):

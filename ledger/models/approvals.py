@@ -21,6 +21,7 @@ from ledger.domain.action import NAME_CHARS_MAX, REASON_CHARS_MAX, TARGET_CHARS_
 from ledger.domain.approval import (
     COMMENT_CHARS_MAX,
     QUORUM_MAX,
+    TITLE_CHARS_MAX,
     ApprovalStatus,
     Decision,
     OnExpiry,
@@ -144,7 +145,7 @@ class Approval(models.Model):
     status = models.CharField(
         max_length=10, choices=choices(ApprovalStatus), db_default=ApprovalStatus.PENDING.value
     )
-    title = models.CharField(max_length=200)
+    title = models.CharField(max_length=TITLE_CHARS_MAX)
 
     action_name = models.CharField(max_length=NAME_CHARS_MAX)
     action_version = models.PositiveSmallIntegerField()

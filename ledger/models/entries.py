@@ -14,6 +14,7 @@ from django.db.models import Func, Q, Value
 
 from events import append_only
 from events.ids import new_id
+from ledger.domain import sentences
 from ledger.domain.action import (
     NAME_CHARS_MAX,
     REASON_CHARS_MAX,
@@ -191,6 +192,20 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action_name} on {self.target_type} {self.target_id}: {self.status}"
+
+    @property
+    def title(self) -> str:
+        """What it did, in a sentence: the one that it was given, or one of what it says."""
+        told = getattr(getattr(self, "mutation", None), "summary", "")
+        disclosure = getattr(self, "disclosure", None)
+        if disclosure is not None:
+            told = sentences.of_look(disclosure.disclosed_fields)
+        return told or sentences.of_action(
+            self.action_name,
+            target_type=self.target_type,
+            target_id=self.target_id,
+            status=self.status,
+        )
 
     @property
     def reason(self) -> str:

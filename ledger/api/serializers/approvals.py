@@ -9,7 +9,7 @@ from ledger import commands
 from ledger.api.serializers.words import WordsOut
 from ledger.approving import asking, steps
 from ledger.bodies import Body
-from ledger.domain.approval import COMMENT_CHARS_MAX, Decision
+from ledger.domain.approval import COMMENT_CHARS_MAX, TITLE_CHARS_MAX, Decision
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, ApprovalVote, Entry
@@ -43,7 +43,7 @@ class ApprovalRequestIn(Body):
     input = serializers.DictField(required=False, help_text="With what the command is asked.")
     subject_type = serializers.CharField(max_length=60, required=False)
     subject_id = serializers.CharField(max_length=_TEXT_CHARS_MAX, required=False)
-    title = serializers.CharField(max_length=_TEXT_CHARS_MAX, required=False)
+    title = serializers.CharField(max_length=TITLE_CHARS_MAX, required=False)
     reference = serializers.CharField(max_length=_TEXT_CHARS_MAX, allow_blank=True, default="")
     reason = serializers.CharField(max_length=COMMENT_CHARS_MAX, allow_blank=True, default="")
     policy = serializers.CharField(max_length=100, default="subject-approval")

@@ -13,6 +13,8 @@ TAIL_ENTRIES_MAX = 500
 TARGETS_MAX = 50
 POSITION_MAX = 2**63 - 1
 
+_TITLE = "What it did, in a sentence: never values."
+
 
 class MutationOut(serializers.ModelSerializer[Mutation]):
     class Meta:
@@ -78,6 +80,7 @@ class EntryOut(serializers.ModelSerializer[Entry]):
         source="seal.position", allow_null=True, default=None, help_text="null until it is sealed"
     )
 
+    title = serializers.CharField(read_only=True, help_text=_TITLE)
     reason = WordsOut(help_text="In the words of who did it; [erased] once they were taken away.")
 
     class Meta:
@@ -88,11 +91,14 @@ class EntryOut(serializers.ModelSerializer[Entry]):
 class LinkOut(serializers.ModelSerializer[Entry]):
     """An entry as others name it."""
 
+    title = serializers.CharField(read_only=True, help_text=_TITLE)
+
     class Meta:
         model = Entry
         fields = [
             "id",
             "occurred_at",
+            "title",
             "action_name",
             "action_kind",
             "status",

@@ -157,6 +157,19 @@ class TestAskingAhead:
         assert gone.json()["status"] == "cancelled"
         assert not Approval.objects.get(pk=UUID(said.json()["id"])).fingerprint
 
+    def test_for_a_subject_has_a_title_of_200_characters_or_none(self, asker: User) -> None:
+        with acting(asker):
+            put_into_force(name="subject-approval", capabilities=("approval.request",))
+        key = client_with(issue(asker, ["*"])[0])
+        plan = {"subject_type": "plan", "subject_id": "p1"}
+
+        refused = post(key, HERE, **plan, title="x" * 201)
+        taken = post(key, HERE, **plan, title="x" * 200)
+
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/title")
+        assert taken.json()["title"] == "x" * 200
+        assert Approval.objects.count() == 1
+
 
 class TestPolicies:
     DRAFT = {

@@ -39,14 +39,20 @@ def reader(alice: User) -> APIClient:
     return client_with(issue(alice, ["ledger.*"])[0])
 
 
-def do(name: str = "thing.do", target: str = "t1", type_: str = "thing", **facts: Any) -> Proof:
-    action = Action(
+def an_action(
+    name: str = "thing.do", target: str = "t1", type_: str = "thing", **facts: Any
+) -> Action:
+    return Action(
         name=name,
         kind=Kind.EXECUTE,
         target=Target(type=type_, id=target),
         capability="api_key.read",
         **facts,
     )
+
+
+def do(*named: str, **facts: Any) -> Proof:
+    action = an_action(*named, **facts)
     with context.acting(CLERK, correlation_id="cor_1"), recorded(action) as proof:
         pass
     return proof
@@ -74,8 +80,28 @@ class TestEntries:
         assert found["id"] == str(proof.entry_id)
         assert (found["principal_type"], found["principal_id"]) == ("user", "7")
         assert (found["reason"], found["mutation"]["summary"]) == ("because", "")
+        assert found["title"] == "Do of thing t1 was done."
         assert found["position"] is None
         assert "body" not in found
+
+    def test_are_titled_by_what_their_proof_says(self, reader: APIClient) -> None:
+        with context.acting(CLERK), recorded(an_action()) as proof:
+            proof.says("The lamp is on.")
+
+        detail = reader.get(f"{URL}/entries/{proof.entry_id}").json()
+        [found] = reader.get(f"{URL}/entries?action_name=thing.do").json()["results"]
+
+        assert detail["title"] == found["title"] == "The lamp is on."
+
+    def test_of_looks_are_titled_by_what_they_showed(self, reader: APIClient) -> None:
+        target = Target(type="thing", id="t1")
+        read = Read(name="thing.read", target=target, capability="api_key.read", fields=("email",))
+        with context.acting(CLERK):
+            disclosing.disclosed(read, lambda: "ada@example.org")
+
+        [found] = reader.get(f"{URL}/entries?action_name=thing.read").json()["results"]
+
+        assert found["title"] == "Showed email."
 
     @pytest.mark.parametrize(
         ("query", "is_found"),

@@ -20,7 +20,7 @@ from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
-from ledger.models import ApiKey, Entry
+from ledger.models import ApiKey, Entry, Mutation
 from ledger.recording import recorded
 from ledger.services import api_keys
 
@@ -74,6 +74,15 @@ class TestRecorded:
         assert (entry.capability_id, entry.capability_version) == ("api_key.read", 1)
         assert (entry.correlation_id, entry.causation_id) == ("cor_test", "req_1")
         assert entry.mutation.summary == "Did it."
+
+    def test_cuts_a_sentence_that_is_too_long_so_that_it_is_seen(self) -> None:
+        with recorded(an_action()) as proof:
+            proof.says("x" * 501)
+        with transaction.atomic():
+            further = recording.record_further_target(an_action(), "y" * 501)
+
+        said = dict(Mutation.objects.values_list("entry_id", "summary"))
+        assert said == {proof.entry_id: "x" * 499 + "…", further: "y" * 499 + "…"}
 
     def test_names_the_run_and_the_step_in_which_it_was_done(self) -> None:
         robot = Principal(kind=PrincipalKind.WORKFLOW, id="trip")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from events.domain.catalogue import is_journal_name
-from ledger.domain.approval import QUORUM_MAX
+from ledger.domain.approval import QUORUM_MAX, TITLE_CHARS_MAX
 from ledger.domain.capability import Risk
 from workflows.flows.domain import decoder, ids
 from workflows.flows.domain.errors import StepInvalid
@@ -183,6 +183,11 @@ def _check_approval(asks: Mapping[str, Any]) -> None:
             raise StepInvalid(
                 f"approval {name} must be between {least} and {most}", pointer=f"/approval/{name}"
             )
+    if len(asks.get("title", "")) > TITLE_CHARS_MAX:
+        raise StepInvalid(
+            f"approval title must have at most {TITLE_CHARS_MAX} characters",
+            pointer="/approval/title",
+        )
     if asks.get("risk", Risk.MEDIUM) not in set(Risk):
         raise StepInvalid(f"invalid approval risk: {asks['risk']}", pointer="/approval/risk")
 

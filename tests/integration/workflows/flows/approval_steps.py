@@ -26,10 +26,12 @@ def decider(name: str) -> User:
     return grant(User.objects.create_user(name), "approval.decide")
 
 
-def register(id_: str = "sign", *, attributes: Any = GIVES, **asks: Any) -> None:
+def register(
+    id_: str = "sign", *, named: str = "Sign", attributes: Any = GIVES, **asks: Any
+) -> None:
     definition = {
         "id": id_,
-        "name": "Sign",
+        "name": named,
         "type": "approval",
         "approval": asks,
         "attributes": attributes,

@@ -56,6 +56,12 @@ def _ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
         yield
 
 
+def test_shows_that_a_title_made_of_long_names_is_cut() -> None:
+    register(named="x" * 300)
+
+    assert asked().title == "x" * 199 + "…"
+
+
 def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
     register(title="Sign the contract", reason="It is a lot.", risk="high")
 
@@ -295,6 +301,7 @@ def test_the_doctor_names_a_request_that_no_step_waits_for() -> None:
         ({"ttl_ms": -1}, "/approval/ttl_ms"),
         ({"risk": "odd"}, "/approval/risk"),
         ({"policy": 7}, "/approval/policy"),
+        ({"title": "x" * 201}, "/approval/title"),
         ({"colour": "red"}, "/approval/colour"),
     ],
 )
