@@ -25,7 +25,7 @@ pytestmark = pytest.mark.chaos
 @pytest.fixture(scope="module")
 def daybook() -> Iterator[Stack]:
     """A Daybook of this module's own, quick to notice that a worker is lost."""
-    haste = {"WORK_LEASE_S": "1", "WORK_PATIENCE_S": "0.5"}
+    haste = {"WORK_LEASE_S": "2", "WORK_PATIENCE_S": "0.5"}
     with migrated_state() as state:
         running = Stack.start(state, "--no-demo-data", environment=haste)
         yield running

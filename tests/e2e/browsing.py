@@ -25,11 +25,15 @@ PATIENCE_MS = 60_000
 
 @dataclass
 class Visit:
-    """A tab of a browser, and what its console complained of."""
+    """A tab of a browser, and what its console complained of.
+
+    `meant` is what a complaint may have in it, whenever the browser gets round to it.
+    """
 
     page: Any
     stack: Stack
     complaints: list[str] = field(default_factory=list)
+    meant: set[str] = field(default_factory=set)
 
     def open(self, address: str) -> None:
         self.page.goto(self.stack.url + address)
@@ -64,6 +68,10 @@ class Visit:
             widths = "[document.documentElement.scrollWidth, innerWidth]"
             content, window = self.page.evaluate(widths)
             assert content <= window, (address, scheme)
+
+    def others(self) -> list[str]:
+        """Return the complaints that were not meant."""
+        return [each for each in self.complaints if not any(kind in each for kind in self.meant)]
 
     def is_live(self) -> None:
         live = self.page.locator("[data-of=feed-live]")

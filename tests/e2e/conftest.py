@@ -50,7 +50,7 @@ def browse(browser: Any, stack: Stack) -> Browse:
         tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
         tab.page.on("console", lambda said: note(tab, said))
         yield tab
-        complaints = list(tab.complaints)
+        complaints = tab.others()
         context.close()
         assert complaints == []
 

@@ -75,6 +75,15 @@ def shows(tab: Visit, **tones: str) -> None:
     tab.page.wait_for_function(condition, arg=wanted, timeout=PATIENCE_MS)
 
 
+def marks(tab: Visit, node_id: str, name: str) -> None:
+    """Wait until a node on the canvas has a mark of this name."""
+    condition = """([id, name]) => {
+        const shown = document.querySelector('[data-graph]')?.graph?.nodes ?? [];
+        return shown.some((node) => node.id === id && node.classes.includes(name));
+    }"""
+    tab.page.wait_for_function(condition, arg=[node_id, name], timeout=PATIENCE_MS)
+
+
 def click_node(tab: Visit, node_id: str) -> None:
     canvas = tab.page.locator("[data-graph]")
     canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
@@ -103,14 +112,14 @@ class TestFlow:
         tab.page.wait_for_url(re.compile(r"goal=charge"))
         plan = tab.page.locator("[data-part=plan]")
         expect(plan).to_contain_text("Missing")
-        assert "missing" in nodes(tab)["attribute:card"]["classes"]
+        marks(tab, "attribute:card", "missing")
         table = tab.page.locator(".steps-table")
         assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
 
         plan.get_by_label("card").fill("4242")
         click_node(tab, "attribute:seat")
         expect(plan.get_by_label("seat")).to_be_visible()
-        assert "out" in nodes(tab)["step:hold"]["classes"]
+        marks(tab, "step:hold", "out")
         expect(plan.get_by_label("card")).to_have_value("4242")
         click_node(tab, "attribute:seat")
         expect(plan.get_by_label("seat")).to_be_hidden()
@@ -163,10 +172,7 @@ class TestFlow:
         tab.page.locator("[data-part=events] a", has_text="attribute_set").last.click()
         tab.page.wait_for_url(re.compile(r"event=\d+"))
         expect(row).to_contain_text("hold")
-        tab.page.wait_for_function(
-            "document.querySelector('[data-graph]').graph.nodes"
-            ".find((node) => node.id === 'step:hold').classes.includes('picked')"
-        )
+        marks(tab, "step:hold", "picked")
         tab.page.go_back()
         expect(row).to_contain_text("charge")
 

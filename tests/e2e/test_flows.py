@@ -42,7 +42,7 @@ def frames_until(socket: Any, last: str) -> list[dict[str, Any]]:
 def test_a_flow_outlives_the_worker_that_was_doing_it(
     start_stack: Callable[..., Stack], peer: StepServer
 ) -> None:
-    stack = start_stack("--open-engine", WORK_LEASE_S="1", WORK_PATIENCE_S="0.5")
+    stack = start_stack("--open-engine", WORK_LEASE_S="3", WORK_PATIENCE_S="0.5")
 
     def charge(heard: Heard) -> Answer:
         if len(peer.calls("/charge")) == 1:

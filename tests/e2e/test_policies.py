@@ -54,13 +54,11 @@ def test_a_condition_is_mended_tried_and_drafted(
         row.get_by_role("link", name="What if…").press("Enter")
         expect(tab.page.get_by_text("Nothing would change.")).to_be_visible()
 
+        tab.meant.add("400")  # The browser's own word on the refusal.
         tab.page.get_by_role("textbox", name="Condition").fill("action ==\n  && risk")
         tab.page.get_by_role("button", name="Try it").press("Enter")
         expect(tab.page.locator("[data-place]")).to_contain_text(re.compile(r"line 2, column \d"))
         expect(tab.page.get_by_role("textbox", name="Condition")).to_be_focused()
-        # The browser's own word on the 400, which is meant.
-        assert all("400" in each for each in tab.complaints)
-        tab.complaints.clear()
 
         tab.page.get_by_role("textbox", name="Condition").fill("action == 'product.create'")
         tab.page.get_by_role("button", name="Try it").press("Enter")
