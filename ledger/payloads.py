@@ -138,15 +138,13 @@ def salt_of(payload: Payload) -> bytes:
     return _opened(payload)[:SALT_BYTES]
 
 
-def kept_by(entry_id: UUID, kind: PayloadKind, *, schema_tag: str | None = None) -> Any:
+def kept_by(entry_id: UUID, kind: PayloadKind) -> Any:
     """Return the content of this kind that an entry refers to.
 
     :raises Payload.DoesNotExist: if it refers to none.
     :raises PayloadGone: if there is none any more.
     """
     found = Payload.objects.select_related("key").filter(entry_id=entry_id, kind=kind.value)
-    if schema_tag is not None:
-        found = found.filter(schema_tag=schema_tag)
     return content_of(found.get())
 
 

@@ -50,24 +50,21 @@ def _text(label: str, hint: str = "", **attrs: Any) -> forms.CharField:
     )
 
 
-def _area(label: str, hint: str = "", *, rows: int = 3) -> forms.CharField:
+def _area(label: str, *, rows: int = 3) -> forms.CharField:
     widget = forms.Textarea(attrs={"rows": rows, "class": "mono", "spellcheck": "false"})
     return forms.CharField(
         required=False,
         strip=False,
         max_length=_CHARS_MAX,
         label=label,
-        help_text=hint,
         widget=widget,
     )
 
 
-def _choice(
-    label: str, values: Any, *, blank: str | None = "…", hint: str = ""
-) -> forms.ChoiceField:
+def _choice(label: str, values: Any, *, blank: str | None = "…") -> forms.ChoiceField:
     empty = [] if blank is None else [("", blank)]
     choices = [*empty, *((str(value), str(value)) for value in values if value)]
-    return forms.ChoiceField(required=False, label=label, choices=choices, help_text=hint)
+    return forms.ChoiceField(required=False, label=label, choices=choices)
 
 
 def _whole(label: str, hint: str = "") -> forms.IntegerField:

@@ -233,10 +233,10 @@ class Proof:
         )
         self.notes.kept.append(kept)
 
-    def can_be_undone(self, declared: Declaration, *, subject: str | None = None) -> None:
+    def can_be_undone(self, declared: Declaration) -> None:
         """Say by what command this can be undone, as long as it stands with its entry.
 
-        What the command needs to know is kept beside the entry, sealed if it is about `subject`.
+        What the command needs to know is kept beside the entry.
         """
         self.notes.declared = declared
         if declared.args:
@@ -244,8 +244,7 @@ class Proof:
                 PayloadKind.REVERSAL_ARGS,
                 dict(declared.args),
                 schema_tag=f"{declared.command}/{declared.version}",
-                retention="ops-400d" if subject is None else "pii-90d",
-                subject=subject,
+                retention="ops-400d",
             )
 
     def cannot_be_undone(self, why: str, *, follow_ups: tuple[str, ...] = ()) -> None:

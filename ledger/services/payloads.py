@@ -59,13 +59,13 @@ def redact_payload(
         return _fade(payload_id, mode, proof, at=timezone.now(), pointers=pointers)
 
 
-def expire_payloads(*, limit: int = EXPIRED_PER_PASS) -> int:
+def expire_payloads() -> int:
     """Let go of content whose retention has ended, as its class says; return of how many."""
     due = Payload.objects.filter(redaction=Redaction.NONE.value, expires_at__lte=timezone.now())
     # What is kept for a court outlives its retention.
     held = LegalHold.objects.filter(lifted_at=None)
     due = due.exclude(key__subject__in=held.values("subject"))
-    ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
+    ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:EXPIRED_PER_PASS])
     with context.acting(SYSTEM):
         return sum(expire_payload(payload_id=payload_id) for payload_id in ids)
 

@@ -122,15 +122,13 @@ def execute_reversal(
     return _reversed(entry_id, reversal_id)
 
 
-def request_reversal(
-    *, entry_id: UUID, reason: str, command: str = "", amount_cents: int | None = None
-) -> Approval:
+def request_reversal(*, entry_id: UUID, reason: str, command: str = "") -> Approval:
     """Ask for approval to undo an entry, as whoever acts and may undo it. Nothing is done.
 
     :raises EntryNotFound, ReversalRefused, PolicyMissing: as `execute_reversal` does.
     :raises ApprovalNotNeeded: if nobody else has to agree.
     """
-    preview = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)
+    preview = previews.preview(entry_id, command=command, reason=reason)
     if preview.refusal is not None:
         raise preview.refusal
     assert preview.command is not None

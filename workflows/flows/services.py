@@ -78,10 +78,10 @@ def unregister_step(*, step_id: str, reason: str = "", expected_version: int | N
         check_version(expected_version, left.state.revisions[step_id])
 
 
-def report_health(*, step_id: str, health: Health, node_id: str | None = None) -> None:
-    """Take note of the health of a step on a node. Only a change is recorded."""
+def report_health(*, step_id: str, health: Health) -> None:
+    """Take note of the health of a step on this node. Only a change is recorded."""
     command = ReportHealth(
-        node_id=node_id or conf.current().node, step_id=step_id, health=health, at=timezone.now()
+        node_id=conf.current().node, step_id=step_id, health=health, at=timezone.now()
     )
     executor.execute(CLUSTER, CLUSTER_STREAM, command, at=command.at)
 

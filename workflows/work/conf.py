@@ -28,9 +28,6 @@ class WorkSettings:
     """A worker that has not polled for so long is shown as stale."""
     missed_after_s: float = 60
     """A schedule's slot that is later than this was missed."""
-    beat_s: float = 5
-    """How often beat sweeps, as the backup of the sweeper."""
-    checkup_s: float = 300
 
     def __post_init__(self) -> None:
         for field in fields(self):

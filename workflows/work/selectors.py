@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from workflows.work import conf, documents
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
@@ -31,7 +31,6 @@ class Overview:
 
     by_state: dict[State, int]
     overdue: int
-    oldest_due_at: datetime | None
     workers_alive: int
     workers_stale: int
 
@@ -85,19 +84,16 @@ def overview() -> Overview:
         .annotate(
             count=Count("id"),
             overdue=Count("id", filter=_IS_OVERDUE),
-            oldest_due_at=Min("due_at", filter=_IS_OVERDUE),
         )
         # Each has its index; what is finished, and is in none, is not read.
         for states in (WAITING, {State.LEASED}, DEAD_LETTERS)
     )
     rows = list(waiting.union(leased, letters, all=True))
-    counts = {State(status): count for status, count, *_ in rows}
-    due = [oldest for *_, oldest in rows if oldest is not None]
+    counts = {State(status): count for status, count, _ in rows}
     known = workers()
     return Overview(
         by_state={state: counts.get(state, 0) for state in sorted(OPEN | DEAD_LETTERS)},
-        overdue=sum(overdue for _, _, overdue, _ in rows),
-        oldest_due_at=min(due, default=None),
+        overdue=sum(overdue for _, _, overdue in rows),
         workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),
         workers_stale=sum(worker.is_stale for worker in known),
     )
