@@ -4,20 +4,20 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from console import navigation, overview
+from console import dashboard, navigation
 from console.access import signed_in
 
 
 @signed_in
 def show(request: HttpRequest) -> HttpResponse:
     """Show the figures."""
-    current = overview.Overview(request, minutes=overview.MINUTES)
+    current = dashboard.Dashboard(request, minutes=dashboard.MINUTES)
     context = {
         "figures": current.figures(),
         "states": current.states(),
         "pulse": current.pulse(),
-        "bars_height": overview.BARS_HEIGHT,
-        "minutes": overview.MINUTES,
+        "bars_height": dashboard.BARS_HEIGHT,
+        "minutes": dashboard.MINUTES,
     }
     return render(request, "console/home.html", context)
 
@@ -26,7 +26,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @signed_in
 def figures(request: HttpRequest) -> JsonResponse:
     """Return the figures that the page shows, for it to show them again."""
-    current = overview.Overview(request)
+    current = dashboard.Dashboard(request)
     shown = {
         each.key: {"value": each.value, "note": each.note, "tone": each.tone}
         for each in current.figures()

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 
 from console import story
 from console.access import may_see
+from console.dashboard import UNFINISHED
 from console.forms import JobFilters, PageForm, ReasonForm
-from console.overview import UNFINISHED
 from console.tabs import Tab, tab_of
 from console.views.events import pages
 from console.waiting import why

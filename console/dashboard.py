@@ -56,7 +56,7 @@ class States:
     counts: list[tuple[str, int]]
 
 
-class Overview:
+class Dashboard:
     """What a visitor may know of the installation now. Each thing is asked of the database once.
 
     `minutes` are those of the pulse; the figures need the last of them only.
@@ -129,7 +129,7 @@ def _by_status(rows: QuerySet[Any], values: list[Any]) -> list[tuple[str, int]]:
     return [(str(value), counts.get(str(value), 0)) for value in values]
 
 
-def _events(current: Overview) -> Iterator[Figure]:
+def _events(current: Dashboard) -> Iterator[Figure]:
     lag = explore.lag(now=current.now)
     yield Figure(
         key="rate",
@@ -148,7 +148,7 @@ def _events(current: Overview) -> Iterator[Figure]:
     )
 
 
-def _work(current: Overview) -> Iterator[Figure]:
+def _work(current: Dashboard) -> Iterator[Figure]:
     found = current.jobs
     waiting = sum(found.by_state[state] for state in WAITING)
     yield Figure(
@@ -176,7 +176,7 @@ def _work(current: Overview) -> Iterator[Figure]:
     )
 
 
-def _doctor(current: Overview) -> Iterator[Figure]:
+def _doctor(current: Dashboard) -> Iterator[Figure]:
     checkup = work.latest_checkup()
     url = reverse("console:doctor")
     if checkup is None:
@@ -213,7 +213,7 @@ def _workers_note(found: work.Overview) -> str:
     return "all of them lately" if found.workers_alive else "none was seen lately"
 
 
-_FIGURES: dict[str, Callable[[Overview], Iterator[Figure]]] = {
+_FIGURES: dict[str, Callable[[Dashboard], Iterator[Figure]]] = {
     "event.read": _events,
     "job.read": _work,
     "system.health": _doctor,
