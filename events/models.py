@@ -57,6 +57,7 @@ class StoredEvent(models.Model):
 
     class Meta:
         db_table = "events_event"
+        verbose_name = "event"
         # The rules of a row are one trigger, by name in migrations/schema/log.py.
         constraints = [
             models.UniqueConstraint(
@@ -100,7 +101,8 @@ class Unsequenced(models.Model):
 
     class Meta:
         db_table = "events_unsequenced"
-        verbose_name_plural = "unsequenced"
+        verbose_name = "event without a position"
+        verbose_name_plural = "events without a position"
 
     def __str__(self) -> str:
         return f"event {self.pk}"

@@ -191,6 +191,7 @@ class TravellerPersonal(models.Model):
     email_index = models.CharField(max_length=64, blank=True, db_default="", db_index=True)
 
     class Meta:
+        verbose_name = "personal data of a traveller"
         verbose_name_plural = "personal data of travellers"
 
     def __str__(self) -> str:

@@ -48,6 +48,7 @@ class AgentSwitch(models.Model):
     reason = models.CharField(max_length=500)
 
     class Meta:
+        verbose_name_plural = "agent switches"
         constraints = [models.CheckConstraint(condition=Q(id=1), name="ledger_agent_switch_is_one")]
 
     def __str__(self) -> str:

@@ -23,7 +23,8 @@ class Unsealed(models.Model):
     )
 
     class Meta:
-        verbose_name_plural = "unsealed"
+        verbose_name = "entry without a seal"
+        verbose_name_plural = "entries without a seal"
 
     def __str__(self) -> str:
         return f"entry {self.entry_id}"
@@ -39,7 +40,8 @@ class Sealed(models.Model):
     )
 
     class Meta:
-        verbose_name_plural = "sealed"
+        verbose_name = "place in the seals"
+        verbose_name_plural = "places in the seals"
         constraints = [
             models.CheckConstraint(
                 condition=Q(position__gte=1), name="ledger_position_starts_at_one"

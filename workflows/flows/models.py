@@ -31,6 +31,7 @@ class FlowSummary(models.Model):
     """The principal who started it; of a child, the parent flow."""
 
     class Meta:
+        verbose_name = "flow"
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=[s.value for s in FlowStatus]),
@@ -113,6 +114,9 @@ class Remembered(models.Model):
     key = models.CharField(max_length=64, primary_key=True)
     outputs = models.TextField()
     made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "remembered answer"
 
     def __str__(self) -> str:
         return self.key
