@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console import text
-from console.flows.standing import standing
+from console.flows.step_state import step_state
 from console.templatetags.console import words
 from events.domain.texts import shortened
 from workflows.flows.domain.flow import Flow
@@ -106,7 +106,7 @@ def brief(value: Any) -> str:
 
 
 def _step_node(flow: Flow, step: Step) -> Node:
-    stands = standing(flow.executions[step.id])
+    stands = step_state(flow.executions[step.id])
     # The number first: what does not fit is cut off, and the colour says the state.
     many = f"{stands.done} of {stands.total} · " if stands.total > 1 else ""
     return Node(

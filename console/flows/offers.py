@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 
-from console.flows.standing import is_waiting
+from console.flows.step_state import is_waiting
 from console.forms import JsonField, ReasonForm
 from ledger import authority
 from workflows.flows import services

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from console.flows import graph, history, provenance
-from console.flows.standing import is_waiting
+from console.flows.step_state import is_waiting
 from console.flows.waterfall import Axis, Bar, Waterfall, lasting
 from console.forms import POSITION_MAX
 from events import explore

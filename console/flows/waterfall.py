@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from console.flows.standing import Standing, standing
+from console.flows.step_state import StepState, step_state
 from events.domain.envelope import Envelope
 from workflows.flows.domain.flow import Execution, Flow
 from workflows.flows.domain.step import Step
@@ -55,7 +55,7 @@ class Row:
     """One step, with what the graph shows of it in words."""
 
     step: Step
-    standing: Standing
+    step_state: StepState
     is_goal: bool
     takes: list[str]
     gives: list[str]
@@ -134,7 +134,7 @@ class Waterfall:
         shown = {*self.flow.plan.attributes, *self.flow.attributes}
         return Row(
             step=step,
-            standing=standing(execution),
+            state=step_state(execution),
             is_goal=step.id in self.flow.plan.goals,
             takes=[name for name, _ in step.inputs() if name in shown],
             gives=[name for name, _ in step.outputs()],

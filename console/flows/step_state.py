@@ -1,4 +1,4 @@
-"""How a step of a flow stands, in one word, and how far its items are."""
+"""The state of a step of a flow, in one word, and how far its items are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ _UNDONE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StepState:
     """`state` is a status of the step, or what is happening to what it did."""
 
     state: str
@@ -36,10 +36,10 @@ class Standing:
         return "mute" if self.state == StepStatus.PENDING else tone(self.state)
 
 
-def standing(execution: Execution) -> Standing:
-    """Say how a step stands."""
+def step_state(execution: Execution) -> StepState:
+    """Return the state of a step."""
     waiting = _next_retry(execution)
-    return Standing(
+    return StepState(
         state=_state(execution, is_waiting=waiting is not None),
         done=execution.count(*_DONE),
         total=len(execution.order),
