@@ -23,7 +23,7 @@ from events.domain.errors import DomainError
 from ledger import authority
 from workflows.flows import engine, occasions, starts
 from workflows.flows.models import FlowStart
-from workflows.flows.occasions import Standing
+from workflows.flows.occasions import StartState
 
 LIST = "console:starts"
 MANAGE = "flow_start.manage"
@@ -36,7 +36,7 @@ class Row:
     """One start in the list."""
 
     start: FlowStart
-    standing: Standing
+    current: StartState
     declarer: str
 
 
@@ -177,7 +177,7 @@ def _page(
     declarers = {start.declared_by, *(line.by for line in found.lines if line.what == "declared")}
     context: dict[str, Any] = {
         "start": start,
-        "standing": occasions.standings([start])[start.name],
+        "current": occasions.start_states([start])[start.name],
         "names": people.names_of(declarers),
         "lines": found.lines,
         "unfinished": occasions.unfinished(start)[:UNFINISHED_SHOWN],
@@ -206,11 +206,10 @@ def _offers(
 
 
 def _rows(found: Sequence[FlowStart]) -> list[Row]:
-    standings = occasions.standings(found)
+    states = occasions.start_states(found)
     names = people.names_of(one.declared_by for one in found)
     return [
-        Row(start=one, standing=standings[one.name], declarer=names[one.declared_by])
-        for one in found
+        Row(start=one, current=states[one.name], declarer=names[one.declared_by]) for one in found
     ]
 
 

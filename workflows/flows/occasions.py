@@ -62,7 +62,7 @@ class Occasions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StartState:
     """How a start stands. `state` is on, off, paused or refused (on, and the last was refused).
 
     `lacks` is why who declared it may not let flows start now; empty if they may.
@@ -89,7 +89,7 @@ def occasions(name: str, *, before: int | None = None, limit: int = OCCASIONS_MA
     return Occasions(lines=lines, older=begin + 1 if begin else None)
 
 
-def standings(rows: Sequence[FlowStart]) -> dict[str, Standing]:
+def start_states(rows: Sequence[FlowStart]) -> dict[str, StartState]:
     """Return how each of these stands, by name."""
     names = {starts.schedule_of(row.name): row.name for row in rows if row.cron and row.enabled}
     due = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_at"))
@@ -97,7 +97,7 @@ def standings(rows: Sequence[FlowStart]) -> dict[str, Standing]:
     declarers = {row.declared_by for row in rows}
     lacking = {declarer: why_not_fire(declarer) for declarer in declarers}
     return {
-        row.name: _standing(row, next_at=next_at.get(row.name), lacks=lacking[row.declared_by])
+        row.name: _start_state(row, next_at=next_at.get(row.name), lacks=lacking[row.declared_by])
         for row in rows
     }
 
@@ -120,7 +120,7 @@ def why_not_fire(declarer: str) -> str:
     return ""
 
 
-def _standing(start: FlowStart, *, next_at: datetime | None, lacks: str) -> Standing:
+def _start_state(start: FlowStart, *, next_at: datetime | None, lacks: str) -> StartState:
     stream = starts.stream_of(start.name)
     fired = explore.last_of(stream, names=["flow_start.fired"])
     last = explore.last_of(stream, names=[*_ENDS, "flow_start.declared"]) if start.enabled else None
@@ -131,7 +131,7 @@ def _standing(start: FlowStart, *, next_at: datetime | None, lacks: str) -> Stan
         state = "off"
     elif last is not None and last.name == "flow_start.refused":
         state, says = "refused", str(last.data["reason"])
-    return Standing(
+    return StartState(
         state=state,
         says=says,
         next_at=next_at,

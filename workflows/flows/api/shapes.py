@@ -10,7 +10,7 @@ from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.models import FlowStart, FlowSummary
-from workflows.flows.occasions import Occasion, standings
+from workflows.flows.occasions import Occasion, start_states
 from workflows.work.domain.timing import Missed
 
 TIMEOUT_MS_MAX = 366 * 86_400_000
@@ -162,9 +162,9 @@ class StartsOut(serializers.ListSerializer[FlowStart]):
 
     def to_representation(self, data: Any) -> list[dict[str, Any]]:
         starts = list(data)
-        found = standings(starts)
+        found = start_states(starts)
         for start in starts:
-            start.standing = found[start.name]
+            start.current = found[start.name]
         return super().to_representation(starts)
 
 
@@ -172,11 +172,11 @@ class StartOut(serializers.ModelSerializer[FlowStart]):
     filter = serializers.SerializerMethodField()
     state = serializers.ChoiceField(
         choices=["on", "off", "paused", "refused"],
-        source="standing.state",
+        source="current.state",
         help_text="Refused: it is on, and the last flow could not start.",
     )
     next_at = serializers.DateTimeField(
-        source="standing.next_at", allow_null=True, help_text="Of a cron rule: the next slot."
+        source="current.next_at", allow_null=True, help_text="Of a cron rule: the next slot."
     )
 
     class Meta:
@@ -267,10 +267,10 @@ class OccasionsOut(serializers.Serializer[Any]):
 
 class StartDetailOut(StartOut):
     fired = OccasionOut(
-        source="standing.fired", allow_null=True, help_text="The last flow that started so."
+        source="current.fired", allow_null=True, help_text="The last flow that started so."
     )
     declarer_lacks = serializers.CharField(
-        source="standing.lacks",
+        source="current.lacks",
         help_text="Why nothing may start now in the name of who declared it; empty if it may.",
     )
     refused = serializers.SerializerMethodField()
@@ -286,7 +286,7 @@ class StartDetailOut(StartOut):
 
     def to_representation(self, start: FlowStart) -> dict[str, Any]:
         """Look at how it stands, too."""
-        start.standing = standings([start])[start.name]  # type: ignore[attr-defined]
+        start.current = start_states([start])[start.name]  # type: ignore[attr-defined]
         return super().to_representation(start)
 
     @extend_schema_field(
