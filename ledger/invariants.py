@@ -134,7 +134,7 @@ def seals_hold() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_NOT_DENSE)
         last, count = cursor.fetchone()
-    standing = seals.standing(at=timezone.now())
+    standing = seals.progress(at=timezone.now())
     if not last == count == standing.size:
         found.append(f"{count} positions up to {last}, but the seals cover {standing.size}")
     if standing.lag_seconds > conf.SEAL_LAG_S_MAX:

@@ -37,7 +37,7 @@ class SigningKeyUnknown(Conflict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SealProgress:
     """How far sealing has come. Times are None where there is nothing."""
 
     checkpoint: Checkpoint | None
@@ -49,13 +49,13 @@ class Standing:
         return self.checkpoint.size if self.checkpoint else 0
 
 
-def standing(*, at: datetime) -> Standing:
+def progress(*, at: datetime) -> SealProgress:
     """Return how far sealing has come at that moment."""
     oldest = Entry.objects.filter(pk__in=Unsealed.objects.values("entry_id")).aggregate(
         at=Min("created_at")
     )["at"]
     lag = max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
-    return Standing(checkpoint=latest(), waiting=Unsealed.objects.count(), lag_seconds=lag)
+    return SealProgress(checkpoint=latest(), waiting=Unsealed.objects.count(), lag_seconds=lag)
 
 
 def latest() -> Checkpoint | None:

@@ -50,12 +50,12 @@ def listing(request: HttpRequest) -> HttpResponse:
         found = found.filter(number__lt=before)
     rows = [] if form.errors else list(found[: ROWS + 1])
     shown = rows[:ROWS]
-    standing = seals.standing(at=timezone.now())
+    progress = seals.progress(at=timezone.now())
     context = {
-        "standing": standing,
-        "is_late": standing.lag_seconds > conf.SEAL_LAG_S_MAX,
+        "progress": progress,
+        "is_late": progress.lag_seconds > conf.SEAL_LAG_S_MAX,
         "rows": [_checked(each, before) for each, before in _with_those_before(rows, shown)],
-        "witnesses": _witness_states(standing.checkpoint),
+        "witnesses": _witness_states(progress.checkpoint),
         "may_export": authority.holds(request, "ledger.export"),
         **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
     }

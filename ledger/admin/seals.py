@@ -24,7 +24,7 @@ class CheckpointAdmin(CapabilityAdmin[Checkpoint]):
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """Show the list under the standing."""
-        standing = seals.standing(at=timezone.now())
+        standing = seals.progress(at=timezone.now())
         title = (
             f"{standing.size} entries are sealed; {standing.waiting} wait, "
             f"the oldest for {standing.lag_seconds:.0f} s"

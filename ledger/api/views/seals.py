@@ -31,4 +31,4 @@ class SealViewSet(
     @action(detail=False, methods=["get"], pagination_class=None)
     def standing(self, request: Request) -> Response:
         """Say up to where the ledger is sealed, and how long the rest has been waiting."""
-        return Response(SealStandingOut(seals.standing(at=timezone.now())).data)
+        return Response(SealStandingOut(seals.progress(at=timezone.now())).data)

@@ -43,9 +43,9 @@ class Command(BaseCommand):
         sealer.run_forever(stop)
 
     def _show(self) -> None:
-        standing = seals.standing(at=timezone.now())
-        self.stdout.write(f"waiting {standing.waiting}, lag {standing.lag_seconds:.1f} s")
-        if (last := standing.checkpoint) is None:
+        progress = seals.progress(at=timezone.now())
+        self.stdout.write(f"waiting {progress.waiting}, lag {progress.lag_seconds:.1f} s")
+        if (last := progress.checkpoint) is None:
             self.stdout.write("no checkpoint yet")
             return
         self.stdout.write(f"checkpoint {last.number} of {last.sealed_at.isoformat()}")

@@ -319,10 +319,10 @@ class TestTheStanding:
         services.seal_entries()
         do(3)
 
-        standing = seals.standing(at=timezone.now() + timedelta(seconds=30))
+        progress = seals.progress(at=timezone.now() + timedelta(seconds=30))
 
-        assert (standing.size, standing.waiting) == (2, 3)
-        assert 30 <= standing.lag_seconds < 60
+        assert (progress.size, progress.waiting) == (2, 3)
+        assert 30 <= progress.lag_seconds < 60
 
     def test_is_shown_by_the_command(self) -> None:
         do()
