@@ -30,8 +30,8 @@ from workflows.webhooks.models import (
     Delivery,
     DeliveryStatus,
     Purpose,
-    Standing,
     Subscription,
+    SubscriptionStatus,
 )
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, ClaimLost, PermanentFailure, Snooze
@@ -82,7 +82,7 @@ def attempt(claim: Claim) -> dict[str, Any]:
 
 def _is_wanted(delivery: Delivery) -> bool:
     subscription = delivery.subscription
-    if subscription.standing != Standing.ACTIVE:
+    if subscription.standing != SubscriptionStatus.ACTIVE:
         return False
     return delivery.purpose == Purpose.TEST or delivery.event_name in subscription.events
 
@@ -203,7 +203,7 @@ def _apply(claim: Claim, delivery: Delivery, judged: Verdict) -> dict[str, Any] 
         failing_since=timezone.now()
     )
     if judged.decision is Decision.GONE:
-        _switch_off(delivery.subscription, Standing.GONE)
+        _switch_off(delivery.subscription, SubscriptionStatus.GONE)
         return _complete(claim, delivery, DeliveryStatus.FAILED, judged)
     return _retry(delivery, judged) or _give_up(delivery, judged)
 
@@ -267,13 +267,13 @@ def _give_up(delivery: Delivery, judged: Verdict) -> PermanentFailure:
     delivery.subscription.refresh_from_db(fields=["failing_since"])
     since = delivery.subscription.failing_since
     if since is not None and since <= timezone.now() - SUSTAINED:
-        _switch_off(delivery.subscription, Standing.FAILING)
+        _switch_off(delivery.subscription, SubscriptionStatus.FAILING)
     return PermanentFailure(judged.error)
 
 
-def _switch_off(subscription: Subscription, why: Standing) -> None:
+def _switch_off(subscription: Subscription, why: SubscriptionStatus) -> None:
     # Messages still on the list are abandoned when their turn comes; they can be replayed.
-    switched = Subscription.objects.filter(pk=subscription.pk, standing=Standing.ACTIVE)
+    switched = Subscription.objects.filter(pk=subscription.pk, standing=SubscriptionStatus.ACTIVE)
     if not switched.update(standing=why, updated_at=timezone.now()):
         return
     recorder.emit(

@@ -16,7 +16,7 @@ from workflows.webhooks.domain.verdict import ErrorClass
 EVENT_NAMES_MAX = 100
 
 
-class Standing(models.TextChoices):
+class SubscriptionStatus(models.TextChoices):
     """Whether messages are sent to a subscription, and why not."""
 
     ACTIVE = "active"
@@ -32,10 +32,10 @@ class Standing(models.TextChoices):
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def kept(self) -> "SubscriptionQuerySet":
         """Those that were not deleted."""
-        return self.exclude(standing=Standing.DELETED)
+        return self.exclude(standing=SubscriptionStatus.DELETED)
 
     def listening_to(self, event_name: str) -> "SubscriptionQuerySet":
-        return self.filter(standing=Standing.ACTIVE, events__contains=[event_name])
+        return self.filter(standing=SubscriptionStatus.ACTIVE, events__contains=[event_name])
 
 
 class Subscription(models.Model):
@@ -45,7 +45,9 @@ class Subscription(models.Model):
     url = models.CharField(max_length=URL_CHARACTERS_MAX)
     events = ArrayField(models.CharField(max_length=120))
     description = models.CharField(max_length=500, default="", blank=True)
-    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.ACTIVE)
+    standing = models.CharField(
+        max_length=10, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
+    )
     failing_since = models.DateTimeField(null=True, blank=True)
     """Since when nothing was accepted; empty while messages go through."""
     created_by = models.CharField(max_length=200)
@@ -57,7 +59,8 @@ class Subscription(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(standing__in=Standing.values), name="webhooks_standing_is_known"
+                condition=Q(standing__in=SubscriptionStatus.values),
+                name="webhooks_standing_is_known",
             ),
             models.CheckConstraint(
                 condition=~Q(events=[]), name="webhooks_subscription_names_an_event"
@@ -77,7 +80,7 @@ class Subscription(models.Model):
     @property
     def is_active(self) -> bool:
         """Whether messages are sent to it."""
-        return self.standing == Standing.ACTIVE
+        return self.standing == SubscriptionStatus.ACTIVE
 
 
 class Secret(models.Model):

@@ -21,7 +21,13 @@ from events.domain.envelope import Envelope
 from events.ids import new_id
 from workflows.webhooks.domain import projection
 from workflows.webhooks.domain.signature import message_id
-from workflows.webhooks.models import Delivery, DeliveryStatus, Purpose, Standing, Subscription
+from workflows.webhooks.models import (
+    Delivery,
+    DeliveryStatus,
+    Purpose,
+    Subscription,
+    SubscriptionStatus,
+)
 from workflows.work import queue
 
 KIND = "webhook.deliver"
@@ -42,7 +48,7 @@ def record_deliveries(envelope: Envelope) -> None:
     event = _external(envelope.name)
     if event is None:
         return
-    active = Standing.ACTIVE.value
+    active = SubscriptionStatus.ACTIVE.value
     listeners = [id_ for (id_,) in wire.run(_listening(), [envelope.name, active])]
     if listeners:
         body = projection.message(envelope, event)
@@ -57,7 +63,7 @@ def _listening() -> LiteralString:
     """
     query = Subscription.objects.listening_to("").values_list("pk").query
     sql, params = query.sql_with_params()
-    assert params == ("", Standing.ACTIVE), "a name and a standing are its parameters"
+    assert params == ("", SubscriptionStatus.ACTIVE), "a name and a standing are its parameters"
     return sql
 
 

@@ -28,8 +28,8 @@ from workflows.webhooks.models import (
     Delivery,
     Purpose,
     Secret,
-    Standing,
     Subscription,
+    SubscriptionStatus,
 )
 
 SECRET_OVERLAP = timedelta(hours=24)
@@ -148,7 +148,7 @@ def delete_subscription(*, subscription_id: UUID) -> None:
     """
     with recording.recorded(_action("webhook.delete", Kind.DELETE, subscription_id)):
         subscription = _locked(subscription_id)
-        subscription.standing = Standing.DELETED
+        subscription.standing = SubscriptionStatus.DELETED
         _save(subscription)
         _secrets(subscription).delete()
         _record(subscription, "subscription.deleted")
@@ -161,8 +161,8 @@ def enable_subscription(*, subscription_id: UUID) -> Subscription:
     """
     with recording.recorded(_action("webhook.enable", Kind.UPDATE, subscription_id)) as proof:
         subscription = _locked(subscription_id)
-        if subscription.standing != Standing.ACTIVE:
-            subscription.standing = Standing.ACTIVE
+        if subscription.standing != SubscriptionStatus.ACTIVE:
+            subscription.standing = SubscriptionStatus.ACTIVE
             subscription.failing_since = None
             _save(subscription)
             _record(subscription, "subscription.enabled")
@@ -178,10 +178,10 @@ def disable_subscription(*, subscription_id: UUID) -> Subscription:
     """
     with recording.recorded(_action("webhook.disable", Kind.UPDATE, subscription_id)) as proof:
         subscription = _locked(subscription_id)
-        if subscription.standing == Standing.ACTIVE:
-            subscription.standing = Standing.PAUSED
+        if subscription.standing == SubscriptionStatus.ACTIVE:
+            subscription.standing = SubscriptionStatus.PAUSED
             _save(subscription)
-            _record(subscription, "subscription.disabled", reason=Standing.PAUSED.value)
+            _record(subscription, "subscription.disabled", reason=SubscriptionStatus.PAUSED.value)
         else:
             proof.changes_nothing()
     return subscription

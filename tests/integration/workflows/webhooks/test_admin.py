@@ -7,7 +7,7 @@ from django.test import Client
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.webhooks.conftest import happens, subscribed, work_off
 from tests.peers import Receiver
-from workflows.webhooks.models import Attempt, Delivery, Purpose, Standing
+from workflows.webhooks.models import Attempt, Delivery, Purpose, SubscriptionStatus
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def test_subscriptions_are_switched_through_the_services(peer: Receiver) -> None
 
     act(client, "subscription", "disable", subscription.pk)
     subscription.refresh_from_db()
-    assert subscription.standing == Standing.PAUSED
+    assert subscription.standing == SubscriptionStatus.PAUSED
 
     act(client, "subscription", "send_test", subscription.pk)
     assert not Delivery.objects.exists()
@@ -69,7 +69,7 @@ def test_subscriptions_are_switched_through_the_services(peer: Receiver) -> None
     act(client, "subscription", "enable", subscription.pk)
     act(client, "subscription", "send_test", subscription.pk)
     subscription.refresh_from_db()
-    assert subscription.standing == Standing.ACTIVE
+    assert subscription.standing == SubscriptionStatus.ACTIVE
     assert Delivery.objects.get().purpose == Purpose.TEST
 
 
@@ -90,7 +90,7 @@ def test_actions_are_not_offered_to_who_may_only_read(peer: Receiver) -> None:
     act(client, "subscription", "disable", subscription.pk)
 
     subscription.refresh_from_db()
-    assert subscription.standing == Standing.ACTIVE
+    assert subscription.standing == SubscriptionStatus.ACTIVE
 
 
 def test_messages_are_found_by_their_event_and_their_own_id(peer: Receiver) -> None:

@@ -29,8 +29,8 @@ from workflows.webhooks.models import (
     Delivery,
     DeliveryStatus,
     Endpoint,
-    Standing,
     Subscription,
+    SubscriptionStatus,
 )
 from workflows.webhooks.outbox import KIND
 from workflows.work import leases
@@ -229,7 +229,7 @@ class TestGivingUp:
             "attempts": 2,
         }
         subscription.refresh_from_db()
-        assert subscription.standing == Standing.ACTIVE
+        assert subscription.standing == SubscriptionStatus.ACTIVE
 
     def test_switches_off_a_subscription_that_has_accepted_nothing_for_days(
         self, peer: Receiver, caplog: pytest.LogCaptureFixture
@@ -245,7 +245,7 @@ class TestGivingUp:
             work_off()
 
         subscription.refresh_from_db()
-        assert subscription.standing == Standing.FAILING
+        assert subscription.standing == SubscriptionStatus.FAILING
         assert "A webhook subscription was switched off." in caplog.messages
         names = [event.name for event in log.stream_events(("webhook", str(subscription.pk)))]
         assert names[-2:] == ["webhook.delivery.failed", "webhook.subscription.disabled"]
@@ -275,7 +275,7 @@ class TestGivingUp:
         work_off()
 
         subscription.refresh_from_db()
-        assert subscription.standing == Standing.GONE
+        assert subscription.standing == SubscriptionStatus.GONE
         assert the_delivery().status == DeliveryStatus.FAILED
         assert work_of(the_delivery().pk).status == State.DONE
         *_, last = log.stream_events(("webhook", str(subscription.pk)))

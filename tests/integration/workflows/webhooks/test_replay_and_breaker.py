@@ -16,7 +16,7 @@ from tests.integration.workflows.webhooks.conftest import (
 )
 from tests.peers import Receiver, Reply
 from workflows.webhooks import services
-from workflows.webhooks.models import Delivery, DeliveryStatus, Endpoint, Standing
+from workflows.webhooks.models import Delivery, DeliveryStatus, Endpoint, SubscriptionStatus
 from workflows.work.domain.life import State
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +84,10 @@ class TestTestMessage:
         assert the_delivery().status == DeliveryStatus.FAILED
         assert work_of(the_delivery().pk).status == State.DONE
         subscription.refresh_from_db()
-        assert (subscription.standing, subscription.failing_since) == (Standing.ACTIVE, None)
+        assert (subscription.standing, subscription.failing_since) == (
+            SubscriptionStatus.ACTIVE,
+            None,
+        )
         assert not Endpoint.objects.exists()
 
 
