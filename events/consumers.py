@@ -20,7 +20,7 @@ rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 
 
 @dataclass(frozen=True, slots=True)
-class HolderWatches:
+class HolderWatcher:
     """A holder, as the feed asks about it."""
 
     holder: Holder
@@ -31,8 +31,8 @@ class HolderWatches:
     def may_read(self, stream: Stream) -> bool:
         return authority.may_read_stream(self.holder, stream)
 
-    def revalidated(self) -> "HolderWatches":
-        return HolderWatches(self.holder.revalidated())
+    def revalidated(self) -> "HolderWatcher":
+        return HolderWatcher(self.holder.revalidated())
 
 
 class EventsConsumer(AsyncConsumer):
@@ -65,4 +65,4 @@ def _admit(scope: Message) -> tuple[Audience, Principal]:
         with context.acting(holder.principal, origin=Origin(caller_type="socket")):
             disclosing.note_read("event.read")
     key = (holder.principal, holder.session_key)
-    return Audience(key, HolderWatches(holder)), holder.principal
+    return Audience(key, HolderWatcher(holder)), holder.principal

@@ -10,7 +10,7 @@ from events.domain.subscription import MessageNotText
 from events.fanout import feed as feeds
 from events.fanout import items
 from events.fanout.audience import Audience
-from events.fanout.ending import Ending
+from events.fanout.close_reason import CloseReason
 from events.fanout.items import States
 from events.fanout.session import Session
 
@@ -49,7 +49,7 @@ def _writing_to(send: Send) -> Callable[[str], Awaitable[None]]:
     return write
 
 
-async def _first_to_end(session: Session, receive: Receive) -> Ending | None:
+async def _first_to_end(session: Session, receive: Receive) -> CloseReason | None:
     """Talk until it is over; return what we have to say about it, None if the client left."""
     writer = asyncio.create_task(session.run())
     listener = asyncio.create_task(_listen(session, receive))
@@ -79,10 +79,10 @@ async def _listen(session: Session, receive: Receive) -> None:
             await session.hear(message["text"])
 
 
-async def _say_good_bye(ending: Ending, send: Send, *, timeout_s: float) -> None:
+async def _say_good_bye(ending: CloseReason, send: Send, *, timeout_s: float) -> None:
     # A client that reads nothing does not hear it either.
     with suppress(TimeoutError, OSError):
         async with asyncio.timeout(timeout_s):
-            if ending.farewell is not None:
-                await send({"type": "websocket.send", "text": ending.farewell})
+            if ending.last_frame is not None:
+                await send({"type": "websocket.send", "text": ending.last_frame})
             await send({"type": "websocket.close", "code": ending.code, "reason": ending.reason})

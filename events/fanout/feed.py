@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from events import doorbell, selectors
 from events.domain.envelope import Envelope
 from events.domain.subscription import Subscribe
-from events.fanout import ending, limits, reads, rights
+from events.fanout import close_reason, limits, reads, rights
 from events.fanout.audience import Audience
 from events.fanout.frame import Frame
 from events.fanout.limits import Limits
@@ -84,7 +84,7 @@ class Feed:
     async def stop(self) -> None:
         """Send everybody away, for this process ends."""
         for session in list(self._sessions):
-            session.end(ending.restarting())
+            session.end(close_reason.restarting())
         await self._rest()
 
     def join(self, subscription: Subscription) -> None:
@@ -154,7 +154,7 @@ class Feed:
         # they all come back, to a reader that starts anew.
         logger.critical("The reader of the feed broke.", exc_info=task.exception())
         for session in list(self._sessions):
-            session.end(ending.failed())
+            session.end(close_reason.failed())
         self._breaking_off = asyncio.create_task(self._rest())
 
     async def _follow(self) -> None:
@@ -232,7 +232,7 @@ class Feed:
     def _send_away(self, audience: Audience) -> None:
         for session in list(self._sessions):
             if session.audience is audience:
-                session.end(ending.credential_ended())
+                session.end(close_reason.credential_ended())
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()

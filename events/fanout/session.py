@@ -19,9 +19,9 @@ from events.domain.subscription import (
     TooManySubscriptions,
     Unsubscribe,
 )
-from events.fanout import ending, items, reads
+from events.fanout import close_reason, items, reads
 from events.fanout.audience import Audience
-from events.fanout.ending import Ending
+from events.fanout.close_reason import CloseReason
 from events.fanout.feed import Feed
 from events.fanout.frame import Frame
 from events.fanout.items import States
@@ -64,10 +64,10 @@ class Session:
         self._stuck_since = 0.0
         self._asleep: asyncio.Future[None] | None = None
         self._has_room = asyncio.Event()
-        self._ending: Ending | None = None
+        self._ending: CloseReason | None = None
         self._writer: asyncio.Task[Any] | None = None
 
-    async def run(self) -> Ending:
+    async def run(self) -> CloseReason:
         """Write to the client until the conversation is ended, and say how."""
         self._writer = asyncio.current_task()
         while self._ending is None:
@@ -116,7 +116,7 @@ class Session:
             # Not even room for a good-bye: the socket is dropped as it is.
             self._writer.cancel()
 
-    def end(self, why: Ending) -> None:
+    def end(self, why: CloseReason) -> None:
         """End the conversation once what is being sent is sent. The first reason counts."""
         if self._ending is None:
             self._ending = why
@@ -195,7 +195,7 @@ class Session:
         if not task.cancelled() and task.exception() is not None:
             # A bug. A subscription that stays behind would look like a quiet one.
             logger.error("A catch-up broke.", exc_info=task.exception())
-            self.end(ending.failed())
+            self.end(close_reason.failed())
 
     def _say(self, word: str | None) -> None:
         if word is not None:
@@ -212,7 +212,7 @@ class Session:
 
     def _lag(self, refused: Item | None = None) -> None:
         after = self._resume_point(refused)
-        self.end(ending.lagging(after, self._framing.lagging(after=after)))
+        self.end(close_reason.lagging(after, self._framing.lagging(after=after)))
 
     def _caught_up_to(self) -> int:
         """Return the position up to which everything is in the queue, or was."""

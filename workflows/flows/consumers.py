@@ -28,7 +28,7 @@ ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
 
 
 @dataclass(frozen=True, slots=True)
-class EverybodyWatches:
+class AnybodyWatcher:
     """Whoever comes to an open engine."""
 
     def readable_kinds(self) -> frozenset[str]:
@@ -37,12 +37,12 @@ class EverybodyWatches:
     def may_read(self, stream: Stream) -> bool:
         return _is_nothing_here(stream)
 
-    def revalidated(self) -> "EverybodyWatches":
+    def revalidated(self) -> "AnybodyWatcher":
         return self
 
 
 @dataclass(frozen=True, slots=True)
-class HolderWatches:
+class FlowWatcher:
     """Who came with a credential: of flows and steps, what it may read."""
 
     holder: Holder
@@ -53,8 +53,8 @@ class HolderWatches:
     def may_read(self, stream: Stream) -> bool:
         return _is_nothing_here(stream) or authority.may_read_stream(self.holder, stream)
 
-    def revalidated(self) -> "HolderWatches":
-        return HolderWatches(self.holder.revalidated())
+    def revalidated(self) -> "FlowWatcher":
+        return FlowWatcher(self.holder.revalidated())
 
 
 def _is_nothing_here(stream: Stream) -> bool:
@@ -105,10 +105,10 @@ def _bounded(receive: Receive, send: Send) -> Receive:
 
 def _admit(scope: Message) -> tuple[Audience, Principal]:
     if settings.OPEN_ENGINE:
-        return Audience("open-engine", EverybodyWatches()), ANYBODY
+        return Audience("open-engine", AnybodyWatcher()), ANYBODY
     holder = handshakes.holder_of(scope)
     if holder.is_agent:
         with context.acting(holder.principal, origin=Origin(caller_type="socket")):
             disclosing.note_read("flow.read")
     key = ("engine", holder.principal, holder.session_key)
-    return Audience(key, HolderWatches(holder)), holder.principal
+    return Audience(key, FlowWatcher(holder)), holder.principal

@@ -12,7 +12,7 @@ from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.framing import DaybookFraming
 from events.domain.principal import SYSTEM
 from events.fanout.audience import Audience
-from events.fanout.ending import Ending
+from events.fanout.close_reason import CloseReason
 from events.fanout.feed import Feed
 from events.fanout.limits import Limits
 from events.fanout.session import Session
@@ -123,8 +123,8 @@ class TestTheQueue:
         await talk.happen(3, 4, 5, 6, 7)
         talk.client.read_on()
 
-        assert await talk.writer == Ending(
-            code=4408, reason="lagging, resume after 1", farewell='{"type":"lagging","after":1}'
+        assert await talk.writer == CloseReason(
+            code=4408, reason="lagging, resume after 1", last_frame='{"type":"lagging","after":1}'
         )
 
     async def test_full_of_heartbeats_owes_the_frame_that_found_no_room(
