@@ -55,7 +55,7 @@ class Row:
     """One step, with what the graph shows of it in words."""
 
     step: Step
-    step_state: StepState
+    state: StepState
     is_goal: bool
     takes: list[str]
     gives: list[str]
