@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from events import bus, states
+from events import bus, doorbell, states
 from tests import fork_server
 
 # The same cases in every run, however busy the machine is; a soak draws new ones, and more.
@@ -38,6 +38,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _no_fork_server_survives_the_session() -> Iterator[None]:
     yield
     fork_server.stop_all()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_busy_valkey_is_not_away() -> Iterator[None]:
+    """Have all bells rung: on a busy machine many would be left out, and that is logged."""
+    from workflows.work import doorbell as bells  # noqa: PLC0415 - after the settings are chosen.
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doorbell, "RING_SECONDS_MAX", 10)
+        patch.setattr(bells, "_PATIENCE_S", 10)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,4 @@
 import logging
-import time
 from typing import Never
 
 import pytest
@@ -111,11 +110,16 @@ class TestHandlers:
         )
 
     def test_that_are_slow_are_named_in_a_warning(
-        self, caplog: pytest.LogCaptureFixture, settings: Settings
+        self,
+        caplog: pytest.LogCaptureFixture,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        settings.BUS_SLOW_HANDLER_MS = 2
-        bus.subscribe("tally.*", lambda _: None, label="quick")
-        bus.subscribe("tally.*", lambda _: time.sleep(0.003), label="dreamer")
+        settings.BUS_SLOW_HANDLER_MS = 100
+        seconds = [0.0]
+        monkeypatch.setattr(bus, "_clock", lambda: sum(seconds))
+        bus.subscribe("tally.*", lambda _: seconds.append(0.1), label="quick")
+        bus.subscribe("tally.*", lambda _: seconds.append(0.2), label="dreamer")
 
         emit()
 

@@ -111,6 +111,7 @@ class TestADeadBroker:
         self, enqueue: Enqueue, black_hole: socket.socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(doorbell, "SILENCE_S", 600)
+        monkeypatch.setattr(doorbell, "_PATIENCE_S", 0.5)
         with broken_broker(f"redis://127.0.0.1:{black_hole.getsockname()[1]}/0"):
             started = time.monotonic()
             refs = [enqueue() for _ in range(5)]
