@@ -1,16 +1,18 @@
 """What surrounds a request: its id, its story, who acts, how often it may come."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
+import time_machine
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
 from django.db import connections
 from django.test import AsyncClient, Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config import handlers
@@ -158,11 +160,13 @@ class TestConditionalRead:
 
 class TestThrottle:
     @pytest.fixture(autouse=True)
-    def _two_a_minute(self, settings: Any) -> None:
+    def _two_in_a_minute_that_does_not_end(self, settings: Any) -> Iterator[None]:
         settings.API_REQUESTS_PER_MINUTE = {"api_key": 2, "user": 2, "anonymous": 1}
         # A count of its own for each test; clearing the cache would clear the broker's database.
         fresh = {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}
         settings.CACHES = {"default": fresh}
+        with time_machine.travel(timezone.now(), tick=False):
+            yield
 
     def test_counts_and_says_so(self, client: APIClient) -> None:
         answer = client.get(URL)
