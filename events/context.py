@@ -13,7 +13,7 @@ from dataclasses import replace
 from events.domain.context import NO_ORIGIN, EventContext, Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal
-from events.ids import new_id
+from events.ids import new_correlation_id
 
 _current: ContextVar[EventContext | None] = ContextVar("daybook_event_context", default=None)
 
@@ -35,7 +35,7 @@ telling = _Telling()
 
 def current() -> EventContext:
     """Return the context in force, or a fresh one of the system."""
-    return in_force() or EventContext(principal=SYSTEM, correlation_id=f"cor_{new_id().hex}")
+    return in_force() or EventContext(principal=SYSTEM, correlation_id=new_correlation_id())
 
 
 def in_force() -> EventContext | None:
@@ -77,7 +77,7 @@ def acting(
     """Act as `principal` within the block."""
     context = EventContext(
         principal=principal,
-        correlation_id=correlation_id or f"cor_{new_id().hex}",
+        correlation_id=correlation_id or new_correlation_id(),
         causation_id=causation_id,
         origin=origin,
     )

@@ -250,7 +250,7 @@ def _committed(
     callbacks = _projected(run, before, after, seal)
     wire.after_commit(_remembering(run, before, after))
     doorbell.ring()
-    if any(bus.is_heard(draft.name) for draft in drafts):
+    if any(map(bus.is_heard, {draft.name for draft in drafts})):
         for envelope in seal():
             bus.publish(envelope)
     wire.after_commit(*run.on_success, *callbacks)
@@ -280,7 +280,7 @@ def _write(
     stream, provenance, head = run.stream, run.provenance, before.sequence
     if run.companion_of is None:
         if drafts:
-            store.append(stream, drafts, provenance, expected=head)
+            store.append_unsealed(stream, drafts, provenance, expected=head)
         return
     decided = Decided(
         before=before.state, after=after.state, events=events, sequence=after.sequence

@@ -15,7 +15,15 @@ def new_id() -> UUID:
 
 def new_event_id() -> str:
     """Return a fresh `evt_…` id. It names, and opens nothing: nobody has to be unable to guess."""
+    return f"evt_{_name():032x}"
+
+
+def new_correlation_id() -> str:
+    """Return a fresh `cor_…` id, which opens nothing either."""
+    return f"cor_{_name():032x}"
+
+
+def _name() -> int:
     # Seeded by the system, and anew in a child; a call of the system for each takes as long as
     # all the rest.
-    bits = uuid7_as_integer(unix_ns=time.time_ns(), random_bits=random.getrandbits(62))
-    return f"evt_{bits:032x}"
+    return uuid7_as_integer(unix_ns=time.time_ns(), random_bits=random.getrandbits(62))

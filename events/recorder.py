@@ -2,10 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-
-from django.utils import timezone
 
 from events import bus, catalogue, context, doorbell, store, wire
 from events.domain import payload
@@ -156,7 +154,7 @@ def provenance_now(source: Source, at: datetime | None = None) -> Provenance:
     """
     assert at is None or at.tzinfo, "a time without a zone is no time"
     return Provenance(
-        context=context.current(), source=Source(source), emitted_at=at or timezone.now()
+        context=context.current(), source=Source(source), emitted_at=at or datetime.now(UTC)
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import orjson
 from django.db import DatabaseError
@@ -128,12 +128,28 @@ def append(
 
     :raises StreamMoved: if the stream is not at `expected`.
     """
+    head = append_unsealed(stream, drafts, provenance, expected=expected, once=once)
+    return [] if head is None else sealed_at(stream, drafts, provenance, head=head)
+
+
+def append_unsealed(
+    stream: Stream,
+    drafts: Sequence[Draft],
+    provenance: Provenance,
+    *,
+    expected: int | None = None,
+    once: bool = False,
+) -> int | None:
+    """Append as `append` does, and return the new head, None if nothing was written.
+
+    Nobody has asked for envelopes: making them takes a tenth of what several events take.
+    """
     appending = _appending(stream, drafts, provenance, expected=expected, once=once)
     try:
         [(head,)] = wire.fetch(f"SELECT {appending.sql}", appending.params())
     except DatabaseError as error:
         raise _refusal(error, stream, expected) or error from error.__cause__
-    return [] if head is None else sealed_at(stream, drafts, provenance, head=head)
+    return cast("int | None", head)
 
 
 def append_with(
@@ -293,7 +309,7 @@ class _Appending:
             "event_id": draft.event_id,
             "event_name": draft.name,
             "event_version": draft.version,
-            "event_category": draft.category.value,
+            "event_category": str(draft.category),
             "event_data": data,
             "event_payload": payload,
         }
@@ -309,7 +325,7 @@ class _Appending:
                 "event_id": draft.event_id,
                 "name": draft.name,
                 "version": draft.version,
-                "category": draft.category,
+                "category": str(draft.category),
                 # As it is: json_to_recordset gives the text of an object to the byte.
                 "data": data and orjson.Fragment(data),
                 "payload": payload,
@@ -334,7 +350,7 @@ def _appending(
         "stream": key_of(stream),
         "expected": expected,
         "once": once,
-        "source": provenance.source.value,
+        "source": str(provenance.source),
         "principal": str(context.principal),
         "correlation_id": context.correlation_id,
         "causation_id": context.causation_id,

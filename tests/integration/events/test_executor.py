@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -38,6 +39,17 @@ class TestExecute:
         assert outcome.state == Tally(total=4, latest=(2, 2))
         assert outcome.sequence == 2
         assert heard == list(outcome.envelopes) == selectors.stream_events(STREAM)
+
+    def test_makes_envelopes_only_for_who_asks(
+        self, monkeypatch: pytest.MonkeyPatch, no_hooks: None
+    ) -> None:
+        sealed = Mock(wraps=store.sealed_at)
+        monkeypatch.setattr(store, "sealed_at", sealed)
+
+        outcome = execute(TALLY, STREAM, Add(number=2, times=2))
+
+        assert not sealed.called
+        assert list(outcome.envelopes) == selectors.stream_events(STREAM)
 
     def test_is_one_statement_when_the_state_is_known_and_nothing_else_is_to_be_written(
         self, django_assert_num_queries: DjangoAssertNumQueries, no_hooks: None

@@ -1,5 +1,6 @@
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
 
@@ -9,11 +10,16 @@ from events import ids
 from events.domain.ids import least_id, uuid7
 
 
-def test_event_ids_are_uuid7_and_differ() -> None:
+@pytest.mark.parametrize(
+    ("make", "prefix"), [(ids.new_event_id, "evt"), (ids.new_correlation_id, "cor")]
+)
+def test_names_of_events_and_stories_are_uuid7_and_differ(
+    make: Callable[[], str], prefix: str
+) -> None:
     before = time.time_ns() // 1_000_000
-    made = [ids.new_event_id() for _ in range(100)]
+    made = [make() for _ in range(100)]
 
-    assert all(re.fullmatch("evt_[0-9a-f]{32}", each) for each in made)
+    assert all(re.fullmatch(f"{prefix}_[0-9a-f]{{32}}", each) for each in made)
     assert {UUID(each[4:]).version for each in made} == {7}
     assert len(set(made)) == 100
     assert before <= int(made[0][4:16], 16) <= before + 10_000
