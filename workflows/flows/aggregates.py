@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from events import executor, wire
 from events.domain.aggregate import Aggregate, Led, Projection
 from events.domain.envelope import Stream
+from events.domain.principal import Principal
 from workflows.flows.domain import catalog as catalogs
 from workflows.flows.domain import cluster as clusters
 from workflows.flows.domain import codec, snapshot
@@ -37,8 +38,7 @@ class Request:
     world: World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(NamedTuple):
     """An event of a flow together with the flow's id, which its stored form repeats."""
 
     flow_id: str
@@ -51,7 +51,7 @@ def stream_of(flow_id: str) -> Stream:
 
 def _decide(flow: Flow, request: Request) -> Led[Stored, Flow]:
     led = decide(flow, request.command, request.world)
-    return Led([Stored(flow_id=flow.id, event=event) for event in led], led.after)
+    return Led([Stored(flow.id, event) for event in led], led.after)
 
 
 def _evolve(flow: Flow, stored: Stored) -> Flow:
@@ -69,30 +69,30 @@ def _decode(name: str, _version: int, data: dict[str, Any]) -> Stored:
 
 
 def _dated(stored: Stored, at: datetime) -> Stored:
-    return stored if stored.event is None else replace(stored, event=replace(stored.event, at=at))
+    return stored if stored.event is None else stored._replace(event=replace(stored.event, at=at))
 
 
 def _project(projection: Projection[Flow]) -> None:
-    starter = str(projection.envelopes[0].principal)
-    row = list_row(projection.before, projection.after, starter=starter)
-    if row is not None:
-        wire.run(LIST, row)
+    if is_listed_anew(projection.before, projection.after):
+        wire.run(LIST, list_row(projection.after, starter=projection.envelopes[0].principal))
 
 
-def list_row(before: Flow, after: Flow, *, starter: str) -> dict[str, Any] | None:
-    """Return the parameters of `LIST` for a flow whose row is new or has changed.
+def is_listed_anew(before: Flow, after: Flow) -> bool:
+    """Tell whether the row of a flow is new or has changed."""
+    # `created_at` is there from the first event on.
+    return after.created_at is not None and _shown(before) != _shown(after)
+
+
+def list_row(flow: Flow, *, starter: Principal) -> dict[str, Any]:
+    """Return the parameters of `LIST` for the row of a flow.
 
     `starter` is who acts; of a row that is there already, it is left as it is.
     """
-    if after.created_at is None:
-        return None
-    if before.created_at is not None and _shown(before) == _shown(after):
-        return None
-    row = _row(after)
+    row = _row(flow)
     # JSON goes as text: the statement says what it is.
     plain = {name: value for name, value in row.items() if name not in _JSON}
     written = {name: orjson.dumps(row[name]).decode() for name in _JSON}
-    values = {"started_by": starter, **plain, **written}
+    values = {"started_by": str(starter), **plain, **written}
     return {f"list_{name}": value for name, value in values.items()}
 
 

@@ -40,9 +40,10 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         assert now is not None, "a flow is never forgotten"
         is_active = now.executions[step.id].items[item.token].status == WorkStatus.ACTIVE
         if is_active and not AwaitedApproval.objects.filter(token=item.token).exists():
-            approval_requests.ask(
-                now, [Effect.of_item(EffectKind.ASK, step.id, item.token, claim.claimed_at)]
+            asking = Effect(
+                kind=EffectKind.ASK, due_at=claim.claimed_at, step_id=step.id, token=item.token
             )
+            approval_requests.ask(now, [asking])
         queue.complete(claim)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import transaction
 from django.utils import timezone
@@ -35,6 +35,7 @@ from workflows.flows.aggregates import (
     LIST_MANY,
     Request,
     Stored,
+    is_listed_anew,
     list_row,
     listed,
     stream_of,
@@ -153,7 +154,7 @@ def handle(
     :raises DomainError: whatever the decision refuses with.
     """
 
-    def attempt(asked: Request) -> Outcome[Flow]:
+    def attempt(asked: Request) -> _Outcome:
         companion_of = _companion_of(flow_id, asked, completes=completes, but_not=but_not)
         return executor.execute(
             FLOWS, stream_of(flow_id), asked, at=asked.world.at, companion_of=companion_of
@@ -184,7 +185,7 @@ def handle_in_transaction(
     :raises StreamMoved: if a flow that should be new is not.
     """
 
-    def attempt(asked: Request) -> Outcome[Flow]:
+    def attempt(asked: Request) -> _Outcome:
         companion_of = _companion_of(
             flow_id, asked, completes=completes, but_not=but_not, taken=taken
         )
@@ -220,6 +221,11 @@ def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventConte
     )
 
 
+_Decision: TypeAlias = Decided[Flow, Stored]
+_Outcome: TypeAlias = Outcome[Flow]
+# By name: the annotations of a function within another are worked out at every call.
+
+
 def _companion_of(
     flow_id: str,
     asked: Request,
@@ -227,12 +233,13 @@ def _companion_of(
     completes: Claim | None,
     but_not: str,
     taken: Taken | None = None,
-) -> Callable[[Decided[Flow, Stored]], CompanionStatement]:
+) -> Callable[[_Decision], CompanionStatement]:
     """Return what writes the list row and the rows of work in the statement of the events."""
 
-    def companion_of(decided: Decided[Flow, Stored]) -> CompanionStatement:
-        events = [stored.event for stored in decided.events if stored.event is not None]
-        effects = effects_of(decided.after, events, asked.world)
+    def companion_of(decided: _Decision) -> CompanionStatement:
+        flow = decided.after
+        events = [event for _, event in decided.events if event is not None]
+        effects = effects_of(flow, events, asked.world)
         of_approvals = [
             effect for effect in effects if effect.kind in approval_requests.DONE_AT_ONCE
         ]
@@ -244,27 +251,35 @@ def _companion_of(
             if effect.kind in WORK_KINDS and (not but_not or effect.token != but_not)
         ]
         # Whoever asked, it is the flow that does what follows.
-        with acting(flow_id):
-            work = handover.statement(completes, following, taken=taken, joint_with=_LISTED_MANY)
-        starter = str(context.current().principal)
-        row = list_row(decided.before, decided.after, starter=starter)
-        if of_approvals:
-            work = replace(work, on_rows=_then(work.on_rows, decided.after, of_approvals))
-        ended = _waits_ended(decided.after, events)
-        beside = [
-            *([f"listed AS ({LIST})"] if row is not None else []),
-            *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
-        ]
-        if not beside:
-            return work
-        return replace(
-            work,
-            sql=f"WITH {', '.join(beside)} {work.sql}",
-            params={**work.params, **(row or {}), "ended": ended},
-            joint=None if ended or row is None else _joint(work, row),
+        work = handover.statement(
+            completes,
+            following,
+            by=ids.principal_of(flow_id),
+            taken=taken,
+            joint_with=_LISTED_MANY,
         )
+        if of_approvals:
+            work = replace(work, on_rows=_then(work.on_rows, flow, of_approvals))
+        ended = _waits_ended(flow, events) if flow.plan.awaiting else []
+        is_listed = is_listed_anew(decided.before, flow)
+        return _with(work, flow if is_listed else None, ended) if is_listed or ended else work
 
     return companion_of
+
+
+def _with(work: CompanionStatement, changed: Flow | None, ended: list[str]) -> CompanionStatement:
+    """Return `work` with the row of the list and the waits that have `ended` beside it."""
+    row = list_row(changed, starter=context.current().principal) if changed else {}
+    beside = [
+        *([f"listed AS ({LIST})"] if changed else []),
+        *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
+    ]
+    return replace(
+        work,
+        sql=f"WITH {', '.join(beside)} {work.sql}",
+        params={**work.params, **row, "ended": ended},
+        joint=None if ended else _joint(work, row),
+    )
 
 
 def _joint(work: CompanionStatement, row: Mapping[str, object]) -> Callable[[], Joint]:
@@ -305,7 +320,7 @@ def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
     return [
         event.token
         for event in events
-        if isinstance(event, WorkSucceeded | WorkFailed)
+        if isinstance(event, (WorkSucceeded, WorkFailed))
         and (
             (kind := flow.step(event.step_id).type) == StepType.WAIT
             or (kind == StepType.APPROVAL and getattr(event, "error", "") != NO_LONGER_AWAITED)
@@ -314,11 +329,13 @@ def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
 
 
 def _next_work(flow_id: str, effect: Effect, now: datetime) -> NextWork:
-    members = {"flow_id": flow_id, "step_id": effect.step_id, "token": effect.token}
+    members = {"flow_id": flow_id}
+    if effect.step_id:
+        members |= {"step_id": effect.step_id, "token": effect.token}
     return NextWork(
         kind=WORK_KINDS[effect.kind],
         subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],
-        input={name: value for name, value in members.items() if value},
+        input=members,
         due_at=effect.due_at if effect.due_at > now else None,
         idempotency_key=_key_of(flow_id, effect),
     )

@@ -15,6 +15,7 @@ import orjson
 from orjson import Fragment
 
 from events import context, wire
+from events.domain.principal import Principal
 from events.group_commit import Joint
 from events.ids import new_id
 from events.store import CompanionStatement
@@ -60,12 +61,14 @@ def statement(
     completed: Claim | None,
     wanted: Sequence[NextWork],
     *,
+    by: Principal,
     taken: Taken | None = None,
     joint_with: LiteralString = "",
 ) -> CompanionStatement:
     """Return what completes `completed` and lists `wanted`, the first of it taken if possible.
 
-    The inputs need no validation: they are of the caller's own kinds. `joint_with` goes before
+    What follows is done by `by`, as the story goes on. The inputs need no validation: they are
+    of the caller's own kinds. `joint_with` goes before
     the statement that writes for several. The statement fails as
     `queue.complete` does: ClaimLost, or CancelRequested, and then nothing is written.
     """
@@ -74,7 +77,7 @@ def statement(
     )
     first = next((one for one in wanted if one.due_at is None), None) if taker else None
     who = context.current()
-    principal, story, cause = str(who.principal), who.correlation_id, who.causation_id
+    principal, story, cause = str(by), who.correlation_id, who.causation_id
 
     def on_rows(rows: list[Row]) -> None:
         following = None

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -136,10 +137,13 @@ def _attempt(kind: WorkKind, claim: Claim) -> list[Finished]:
 
 def _acting_for(claim: Claim) -> AbstractContextManager[EventContext]:
     return context.acting(
-        Principal.parse(claim.principal),
+        _principal_of(claim.principal),
         correlation_id=claim.correlation_id,
         causation_id=claim.causation_id,
     )
+
+
+_principal_of = lru_cache(maxsize=1_024)(Principal.parse)
 
 
 def _complete(finished: Sequence[Finished]) -> None:

@@ -59,7 +59,8 @@ class Cluster:
 
     def on(self, node_id: str, step_id: str) -> Health:
         """Return what is known of a step on one node."""
-        return self.nodes.get(node_id, Node()).health.get(step_id, Health())
+        node = self.nodes.get(node_id)
+        return (node.health.get(step_id) if node else None) or _NOT_KNOWN
 
     def merged(self, step_id: str) -> Health:
         """Return the worst that any node reports, with the node's name in the error."""
@@ -75,6 +76,9 @@ class Cluster:
         if worst.error:
             return replace(worst, error=f"node {node_id}: {worst.error}")
         return worst
+
+
+_NOT_KNOWN = Health()
 
 
 def decide(cluster: Cluster, command: ReportHealth) -> list[StepHealthChanged]:

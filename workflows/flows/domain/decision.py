@@ -121,7 +121,8 @@ class Decision(StepDecisions):
         """Start pending items as far as parallelism allows; tell whether a step settled."""
         before = self.settled
         for step_id, execution in self.flow.executions.items():
-            if execution.has_waiting:
+            # As `has_waiting` tells, without a call for every step of every decision.
+            if execution.status is StepStatus.ACTIVE and execution.cursor < len(execution.order):
                 self._dispatch_step(self.flow.step(step_id))
         return self.settled != before
 

@@ -4,16 +4,17 @@ Every effect becomes one row of the to-do list, in the transaction of the events
 approvals are asked for, and taken back, in that transaction itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from workflows.flows.domain import history as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.step import StepType
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
@@ -47,65 +48,79 @@ class Effect:
     step_id: str = ""
     token: str = ""
 
-    @classmethod
-    def of_item(cls, kind: EffectKind, step_id: str, token: str, due_at: datetime) -> "Effect":
-        """Return an effect that is about one item."""
-        return cls(kind=kind, due_at=due_at, step_id=step_id, token=token)
-
 
 def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> list[Effect]:
     """Return what follows from `events`, after which the flow is `flow`."""
-    return [*_of_events(flow, events), *_of_state(flow, world)]
-
-
-def _of_events(flow: Flow, events: Sequence[happened.FlowEvent]) -> Iterator[Effect]:
+    found = []
     for event in events:
-        match event:
-            case happened.WorkStarted(step_id=step_id, token=token, at=at):
-                if _is_active(flow, step_id, token):
-                    yield Effect.of_item(_begun_by(flow.step(step_id)), step_id, token, at)
-            case happened.WorkRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
-                yield Effect.of_item(EffectKind.INVOKE, step_id, token, due_at)
-            case happened.CompStarted(step_id=step_id, token=token, at=at):
-                yield Effect.of_item(EffectKind.COMPENSATE, step_id, token, at)
-            case happened.CompRetryScheduled(step_id=step_id, token=token, next_retry_at=due_at):
-                yield Effect.of_item(EffectKind.COMPENSATE, step_id, token, due_at)
-            case happened.WorkFailed(step_id=step_id, token=token, error=error, at=at):
-                if error == NO_LONGER_AWAITED and flow.step(step_id).type == StepType.APPROVAL:
-                    yield Effect.of_item(EffectKind.WITHDRAW, step_id, token, at)
-            case happened.FlowStarted(options=options, at=at):
-                if options.get("timeout_ms"):
-                    due_at = at + timedelta(milliseconds=options["timeout_ms"])
-                    yield Effect(kind=EffectKind.TIME_OUT, due_at=due_at)
-            case happened.FlowDeactivated(at=at):
-                if "parent_flow_id" in flow.metadata:
-                    yield Effect(kind=EffectKind.TELL_PARENT, due_at=at)
+        following = _FOLLOWING.get(type(event))
+        if following is not None and (effect := following(flow, event)) is not None:
+            found.append(effect)
+    found.extend(_of_state(flow, world))
+    return found
 
 
-def _begun_by(step: Step) -> EffectKind:
-    return EffectKind.ASK if step.type == StepType.APPROVAL else EffectKind.INVOKE
+def _of_started_work(flow: Flow, event: happened.WorkStarted) -> Effect | None:
+    # An item that is not under way any more is that of a script that ran in place.
+    if flow.executions[event.step_id].items[event.token].status is not WorkStatus.ACTIVE:
+        return None
+    is_approval = flow.step(event.step_id).type == StepType.APPROVAL
+    return _of_item(EffectKind.ASK if is_approval else EffectKind.INVOKE, event, event.at)
 
 
-def _is_active(flow: Flow, step_id: str, token: str) -> bool:
-    """Tell whether an item is still under way: a script that ran in place is not."""
-    return flow.executions[step_id].items[token].status == WorkStatus.ACTIVE
+def _of_failed_work(flow: Flow, event: happened.WorkFailed) -> Effect | None:
+    if event.error != NO_LONGER_AWAITED or flow.step(event.step_id).type != StepType.APPROVAL:
+        return None
+    return _of_item(EffectKind.WITHDRAW, event, event.at)
+
+
+def _of_start(_flow: Flow, event: happened.FlowStarted) -> Effect | None:
+    timeout_ms = event.options.get("timeout_ms")
+    if not timeout_ms:
+        return None
+    return Effect(kind=EffectKind.TIME_OUT, due_at=event.at + timedelta(milliseconds=timeout_ms))
+
+
+def _of_end(flow: Flow, event: happened.FlowDeactivated) -> Effect | None:
+    if "parent_flow_id" not in flow.metadata:
+        return None
+    return Effect(kind=EffectKind.TELL_PARENT, due_at=event.at)
+
+
+def _of_item(kind: EffectKind, event: Any, due_at: datetime) -> Effect:
+    return Effect(kind=kind, due_at=due_at, step_id=event.step_id, token=event.token)
+
+
+_FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
+    happened.FlowStarted: _of_start,
+    happened.FlowDeactivated: _of_end,
+    happened.WorkStarted: _of_started_work,
+    happened.WorkFailed: _of_failed_work,
+    happened.WorkRetryScheduled: lambda _flow, event: _of_item(
+        EffectKind.INVOKE, event, event.next_retry_at
+    ),
+    happened.CompStarted: lambda _flow, event: _of_item(EffectKind.COMPENSATE, event, event.at),
+    happened.CompRetryScheduled: lambda _flow, event: _of_item(
+        EffectKind.COMPENSATE, event, event.next_retry_at
+    ),
+}
 
 
 def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
     if flow.is_terminal or flow.is_paused:
         return
-    steps = flow.plan.steps
     held = [
-        steps[step_id]
+        flow.step(step_id)
         for step_id, execution in flow.executions.items()
-        if execution.status == StepStatus.ACTIVE and execution.cursor < len(execution.order)
+        if execution.status is StepStatus.ACTIVE and execution.cursor < len(execution.order)
     ]
-    # A decision stopped at its limit of scripts run in place.
-    if any(step.type == StepType.SCRIPT for step in held):
-        yield Effect(kind=EffectKind.LOOK, due_at=world.at)
-    # An item could start but for the health of its step.
-    if not all(world.is_healthy(step) for step in held):
-        yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
+    if held:
+        # A decision stopped at its limit of scripts run in place.
+        if any(step.type == StepType.SCRIPT for step in held):
+            yield Effect(kind=EffectKind.LOOK, due_at=world.at)
+        # An item could start but for the health of its step.
+        if not all(world.is_healthy(step) for step in held):
+            yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
     deadline = next_deadline(flow, world) if flow.plan.has_deadlines else None
     if deadline is not None:
         yield Effect(kind=EffectKind.LOOK, due_at=deadline)

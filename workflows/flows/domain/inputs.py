@@ -141,14 +141,16 @@ def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) ->
     assert flow.created_at is not None
     anchor = flow.created_at
     for name, spec in step.required():
-        values = candidates(flow, name, spec, languages)
-        if not values and spec.collect_mode != Collect.NONE:
+        values, collect = candidates(flow, name, spec, languages), spec.collect_mode
+        if not values and collect is not Collect.NONE:
             return Readiness()  # Whatever the providers have done: there is nothing yet.
+        if collect is Collect.FIRST:
+            anchor = max(anchor, values[0].set_at)  # Whatever else they may do.
+            continue
         supply = supply_of(flow, name)
-        if not is_fulfilled(spec.collect_mode, values, supply):
+        if not is_fulfilled(collect, values, supply):
             return Readiness()
-        ready_at = fulfilled_at(spec.collect_mode, values, supply, since=flow.created_at)
-        anchor = max(anchor, ready_at)
+        anchor = max(anchor, fulfilled_at(collect, values, supply, since=flow.created_at))
     waits = [
         until
         for name, spec in step.inputs()

@@ -34,10 +34,13 @@ def expand(step: Step, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     :raises TooManyItems: if there would be more than 10,000.
     """
     lists: dict[str, list[Any]] = {}
-    for name, spec in sorted(step.inputs()):
-        value = inputs.get(spec.inner_name(name))
-        if spec.for_each and isinstance(value, list):
-            lists[spec.inner_name(name)] = value
+    each = [(name, spec.inner_name(name)) for name, spec in step.inputs() if spec.for_each]
+    for _, inner in sorted(each):
+        value = inputs.get(inner)
+        if isinstance(value, list):
+            lists[inner] = value
+    if not lists:
+        return [{}]
     count = 1
     for values in lists.values():
         count *= len(values)
@@ -91,9 +94,10 @@ def _raw_outputs(step: Step, execution: Execution) -> dict[str, Any]:
     if not execution.order:
         # An empty for_each has nothing to do and is done.
         return {spec.inner_name(name): [] for name, spec in step.outputs()}
-    done = [item for item in execution.in_order() if item.status == WorkStatus.SUCCEEDED]
     if len(execution.order) == 1:
-        return dict(done[0].outputs or {}) if done else {}
+        [token] = execution.order
+        return dict(execution.items[token].outputs or {})
+    done = [item for item in execution.in_order() if item.status == WorkStatus.SUCCEEDED]
     return _aggregated(step, done)
 
 
@@ -134,5 +138,11 @@ def can_be_compensated(step: Step) -> bool:
 
 def next_pending(execution: Execution, count: int) -> list[WorkItem]:
     """Return up to `count` items that were never started, in input order."""
-    waiting = (execution.items[token] for token in islice(execution.order, execution.cursor, None))
-    return list(islice((item for item in waiting if item.is_fresh), count))
+    found: list[WorkItem] = []
+    for token in islice(execution.order, execution.cursor, None):
+        item = execution.items[token]
+        if item.is_fresh:
+            found.append(item)
+            if len(found) == count:
+                break
+    return found
