@@ -13,7 +13,7 @@ from ledger import (
     conf,
     drift,
     payloads,
-    refolding,
+    rebuilding,
     remarks,
     seals,
     soundness,
@@ -230,7 +230,7 @@ def reversals_are_sound() -> list[str]:
 @doctor.check("I15-standings", "how it stands with undoing an action is what the entries say")
 def standings_follow_from_entries() -> list[str]:
     """Return what is broken, as sentences."""
-    return refolding.refold(mends=False, only_stepped=True)
+    return rebuilding.rebuild(mends=False, only_stepped=True)
 
 
 # Whether something was done under an approval: by ledger_approval_is_used_once it is one row.

@@ -21,7 +21,7 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.domain.principal import SYSTEM
-from ledger import previews, recording, refolding, reversing
+from ledger import previews, rebuilding, recording, reversing
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
@@ -169,7 +169,7 @@ def expire_reversals() -> int:
 def rebuild_reversals(*, dry_run: bool = False) -> list[str]:
     """Make the standings anew from the entries; return where they were wrong, as sentences."""
     with transaction.atomic(durable=True):
-        return refolding.refold(mends=not dry_run)
+        return rebuilding.rebuild(mends=not dry_run)
 
 
 def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:

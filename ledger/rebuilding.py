@@ -16,7 +16,7 @@ from ledger.models import Mutation, ReversalStanding
 BATCH: Final = 1_000
 
 
-def refold(*, mends: bool, only_stepped: bool = False) -> list[str]:
+def rebuild(*, mends: bool, only_stepped: bool = False) -> list[str]:
     """Fold the entries again and compare; with `mends`, write what they say.
 
     `only_stepped` leaves out what nobody has done anything about since it was put on record.
