@@ -18,7 +18,7 @@ from ledger.domain import plans
 from ledger.domain import reversals as rules
 from ledger.domain.action import Kind, Status, Target
 from ledger.domain.payload import PayloadKind
-from ledger.domain.plans import Effect, Later, Plan, Undertaking
+from ledger.domain.plans import Effect, LaterAction, OriginalAction, Plan
 from ledger.domain.policy import PolicyMissing
 from ledger.domain.reversals import (
     Outcome,
@@ -77,7 +77,7 @@ class Preview:
     command: ReversalCommand | None
     is_follow_up: bool
     follow_ups: tuple[FollowUp, ...]
-    undertaking: Undertaking
+    original: OriginalAction
     plan: Plan | None = None
     token: str = ""
     needed: NeededApproval | None = None
@@ -134,7 +134,7 @@ def preview(
         command=_command(mutation, command, is_follow_up=is_follow_up),
         is_follow_up=is_follow_up,
         follow_ups=tuple(reversal_commands.follow_up(name) for name in names),
-        undertaking=_undertaking(entry, mutation, standing, asked_cents, reason),
+        original=_original(entry, mutation, standing, asked_cents, reason),
         requests=_requests(standing),
     )
     return _planned(begun, mutation, command, at=timezone.now())
@@ -155,10 +155,10 @@ def _command(
 def _planned(begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime) -> Preview:
     if refusal := _refusal(begun, mutation, asked, at=at):
         return replace(begun, refusal=refusal)
-    command, undertaking = begun.command, begun.undertaking
+    command, original = begun.command, begun.original
     assert command is not None
-    found = command.look(undertaking)
-    plan = command.plan(undertaking, found)
+    found = command.look(original)
+    plan = command.plan(original, found)
     planned = replace(begun, plan=plan)
     if plan.blockers:
         return replace(planned, refusal=ReversalBlocked(planned))
@@ -168,26 +168,26 @@ def _planned(begun: Preview, mutation: Mutation | None, asked: str, *, at: datet
         needed = _needed(command, found, plan)
     except PolicyMissing as missing:
         return replace(planned, refusal=missing)
-    token = plans.token_of(undertaking, plan, command=command.name, version=command.version)
+    token = plans.token_of(original, plan, command=command.name, version=command.version)
     return replace(planned, token=token, needed=needed)
 
 
 def _needed(command: ReversalCommand, found: Found, plan: Plan) -> NeededApproval | None:
-    weighed = command.weigh(found, plan)
+    policy_facts = command.policy_facts(found, plan)
     return demands.approval_needed(
         demands.circumstances(
-            action=weighed.action,
+            action=policy_facts.action,
             capability=command.capability,
-            target_type=weighed.target_type,
-            state=weighed.state,
-            facts=weighed.facts,
+            target_type=policy_facts.target_type,
+            state=policy_facts.state,
+            facts=policy_facts.facts,
             by=context.current().principal,
         )
     )
 
 
 def _refusal(
-    begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime
+    begun: Preview, mutation: Mutation | None, policy_facts: str, *, at: datetime
 ) -> ReversalRefused | None:
     entry, follow_ups = begun.entry, [each.name for each in begun.follow_ups]
     if mutation is None or entry.status not in _DONE:
@@ -195,7 +195,7 @@ def _refusal(
     if mutation.reversal_kind == ReversalKind.NONE:
         return ReversalNotReversible(entry.pk, why=mutation.reversal_why, follow_ups=follow_ups)
     # Without what the action kept for its undoing, nobody can carry the command out.
-    is_bare = mutation.reversal_args_ref != "" and not begun.undertaking.args
+    is_bare = mutation.reversal_args_ref != "" and not begun.original.args
     if begun.command is None or is_bare:
         version = None if asked else mutation.reversal_command_version
         return ReversalCommandUnavailable(
@@ -216,15 +216,15 @@ def _refused_step(begun: Preview, *, at: datetime) -> ReversalRefused | None:
     return None
 
 
-def _undertaking(
+def _original(
     entry: Entry,
     mutation: Mutation | None,
     standing: Standing,
     asked_cents: int | None,
     reason: str,
-) -> Undertaking:
+) -> OriginalAction:
     is_reversible = mutation is not None and mutation.reversal_kind != ReversalKind.NONE
-    return Undertaking(
+    return OriginalAction(
         entry_id=entry.pk,
         action_name=entry.action_name,
         target=Target(type=entry.target_type, id=entry.target_id),
@@ -236,7 +236,7 @@ def _undertaking(
     )
 
 
-def _later(entry: Entry) -> tuple[Later, ...]:
+def _later(entry: Entry) -> tuple[LaterAction, ...]:
     """Return what came after `entry` on its target and still stands, the first one first."""
     after = Entry.objects.filter(
         target_type=entry.target_type,
@@ -250,7 +250,8 @@ def _later(entry: Entry) -> tuple[Later, ...]:
     )
     rows = after.exclude(pk=entry.pk).exclude(undone).order_by("occurred_at", "pk")[:LATER_MAX]
     return tuple(
-        Later(entry_id=row.pk, action_name=row.action_name, args=_args(row.pk)) for row in rows
+        LaterAction(entry_id=row.pk, action_name=row.action_name, args=_args(row.pk))
+        for row in rows
     )
 
 

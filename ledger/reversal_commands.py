@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 
 from ledger import capabilities
-from ledger.domain.plans import Plan, Undertaking, Weighed
+from ledger.domain.plans import OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import ReversalKind
 
 Found = Any
@@ -25,7 +25,7 @@ class ReversalCommand:
 
     `look` reads what is there now; `plan` is pure and says what would happen; `run` does it,
     by the services of the trade, and puts one action on record first: that is the reversal.
-    `weigh`, pure too, says of that action what approval policies will see: the very state and
+    `policy_facts`, pure too, says of that action what approval policies will see: the very state and
     facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview can say
     who has to agree.
     `object_of` returns what its capability may be held on, if it is held on single objects.
@@ -36,11 +36,11 @@ class ReversalCommand:
     kind: ReversalKind
     capability: str
     meaning: str
-    look: Callable[[Undertaking], Found]
-    plan: Callable[[Undertaking, Found], Plan]
-    weigh: Callable[[Found, Plan], Weighed]
-    run: Callable[[Undertaking, Plan], None]
-    object_of: Callable[[Undertaking], models.Model | None] = lambda _: None
+    look: Callable[[OriginalAction], Found]
+    plan: Callable[[OriginalAction, Found], Plan]
+    policy_facts: Callable[[Found, Plan], PolicyFacts]
+    run: Callable[[OriginalAction, Plan], None]
+    object_of: Callable[[OriginalAction], models.Model | None] = lambda _: None
 
     def __post_init__(self) -> None:
         assert self.version >= 1, "versions start at 1"

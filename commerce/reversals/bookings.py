@@ -15,12 +15,12 @@ from commerce.models import Booking, BookingItem, Payment, PaymentStatus
 from commerce.reversals.registration import register
 from commerce.services import bookings
 from ledger import standings
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
 
 
-def _look(undertaking: Undertaking) -> BookingFound:
-    booking_id = undertaking.target.id
+def _look(original: OriginalAction) -> BookingFound:
+    booking_id = original.target.id
     row = Booking.objects.filter(pk=booking_id).first()
     if row is None:
         raise BookingNotFound(booking_id)
@@ -59,25 +59,25 @@ def _paid(booking_id: str) -> list[Paid]:
     ]
 
 
-def _cancel(undertaking: Undertaking, plan: Plan) -> None:
+def _cancel(original: OriginalAction, plan: Plan) -> None:
     bookings.cancel_booking(
         booking_id=UUID(plan.input["booking_id"]),
-        reason=undertaking.reason,
+        reason=original.reason,
         expected_version=plan.input["expected_version"],
     )
 
 
-def _go_back(undertaking: Undertaking, plan: Plan) -> None:
+def _go_back(original: OriginalAction, plan: Plan) -> None:
     bookings.override_status(
         booking_id=UUID(plan.input["booking_id"]),
         to=Status(plan.input["status"]),
-        reason=undertaking.reason,
+        reason=original.reason,
         expected_version=plan.input["expected_version"],
     )
 
 
-def _booking_of(undertaking: Undertaking) -> Booking | None:
-    return Booking.objects.filter(pk=undertaking.target.id).first()
+def _booking_of(original: OriginalAction) -> Booking | None:
+    return Booking.objects.filter(pk=original.target.id).first()
 
 
 register(
@@ -86,7 +86,7 @@ register(
     kind=ReversalKind.DOMAIN_COMMAND,
     look=_look,
     plan=plans.cancel,
-    weigh=plans.weigh_cancelling,
+    policy_facts=plans.policy_facts_of_cancelling,
     run=_cancel,
     object_of=_booking_of,
 )
@@ -96,7 +96,7 @@ register(
     kind=ReversalKind.DOMAIN_COMMAND,
     look=_look,
     plan=plans.go_back,
-    weigh=plans.weigh_going_back,
+    policy_facts=plans.policy_facts_of_going_back,
     run=_go_back,
     object_of=_booking_of,
 )

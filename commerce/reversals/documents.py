@@ -14,15 +14,15 @@ from commerce.reversals.registration import register
 from commerce.services import document_access
 from commerce.services.document_access import MANAGE, DocumentAccessNotFound
 from ledger import timelines
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
 
 
-def _look(undertaking: Undertaking) -> AccessFound:
+def _look(original: OriginalAction) -> AccessFound:
     rows = DocumentAccess.objects.select_related("document")
-    access = rows.defer("document__content_sealed").filter(pk=undertaking.target.id).first()
+    access = rows.defer("document__content_sealed").filter(pk=original.target.id).first()
     if access is None:
-        raise DocumentAccessNotFound(UUID(undertaking.target.id))
+        raise DocumentAccessNotFound(UUID(original.target.id))
     return AccessFound(
         id=str(access.pk),
         document_id=str(access.document_id),
@@ -52,13 +52,13 @@ def _live_beside(access: DocumentAccess) -> str | None:
     return str(live.pk) if live else None
 
 
-def _revoke(undertaking: Undertaking, plan: Plan) -> None:
+def _revoke(original: OriginalAction, plan: Plan) -> None:
     document_access.revoke_document_access(
-        access_id=UUID(plan.input["access_id"]), reason=undertaking.reason
+        access_id=UUID(plan.input["access_id"]), reason=original.reason
     )
 
 
-def _restore(_undertaking: Undertaking, plan: Plan) -> None:
+def _restore(_original: OriginalAction, plan: Plan) -> None:
     document_access.grant_document_access(
         document_id=UUID(plan.input["document_id"]),
         grantee=plan.input["grantee"],
@@ -74,7 +74,7 @@ register(
     capability=MANAGE,
     look=_look,
     plan=plans.revoke,
-    weigh=plans.weigh_revoking,
+    policy_facts=plans.policy_facts_of_revoking,
     run=_revoke,
 )
 register(
@@ -84,6 +84,6 @@ register(
     capability=MANAGE,
     look=_look,
     plan=plans.restore,
-    weigh=plans.weigh_restoring,
+    policy_facts=plans.policy_facts_of_restoring,
     run=_restore,
 )

@@ -16,22 +16,22 @@ from commerce.services.invoices import InvoiceNotFound
 from commerce.services.payments import PaymentNotFound
 from ledger import timelines
 from ledger.domain.action import Target
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
 
 
-def _look_at_invoice(undertaking: Undertaking) -> InvoiceFound:
-    invoice = Invoice.objects.filter(pk=undertaking.target.id).first()
+def _look_at_invoice(original: OriginalAction) -> InvoiceFound:
+    invoice = Invoice.objects.filter(pk=original.target.id).first()
     if invoice is None:
-        raise InvoiceNotFound(UUID(undertaking.target.id))
+        raise InvoiceNotFound(UUID(original.target.id))
     return _found(invoice)
 
 
-def _look_at_payment(undertaking: Undertaking) -> PaymentFound:
+def _look_at_payment(original: OriginalAction) -> PaymentFound:
     rows = Payment.objects.select_related("invoice__booking")
-    payment = rows.filter(pk=undertaking.target.id).first()
+    payment = rows.filter(pk=original.target.id).first()
     if payment is None:
-        raise PaymentNotFound(UUID(undertaking.target.id))
+        raise PaymentNotFound(UUID(original.target.id))
     return PaymentFound(
         id=str(payment.pk),
         invoice=_found(payment.invoice),
@@ -87,35 +87,35 @@ def _entitled_cents(booking: Booking) -> int | None:
     return max(0, int(entitlement["amountCents"]) - gone_cents)
 
 
-def _void(undertaking: Undertaking, plan: Plan) -> None:
+def _void(original: OriginalAction, plan: Plan) -> None:
     invoices.void_invoice(
         invoice_id=UUID(plan.input["invoice_id"]),
-        reason=undertaking.reason,
+        reason=original.reason,
         expected_version=plan.input["expected_version"],
     )
 
 
-def _credit(undertaking: Undertaking, plan: Plan) -> None:
+def _credit(original: OriginalAction, plan: Plan) -> None:
     refunds.issue_credit_note(
         invoice_id=UUID(plan.input["invoice_id"]),
         amount_cents=plan.input["amount_cents"],
         currency=plan.input["currency"],
-        reason=undertaking.reason,
+        reason=original.reason,
     )
 
 
-def _give_back(undertaking: Undertaking, plan: Plan) -> None:
+def _give_back(original: OriginalAction, plan: Plan) -> None:
     refunds.request_refund(
         payment_id=UUID(plan.input["payment_id"]),
         amount_cents=plan.input["amount_cents"],
         method=RefundMethod(plan.input["method"]),
-        reason=undertaking.reason,
+        reason=original.reason,
         with_credit_note=plan.input["with_credit_note"],
     )
 
 
-def _invoice_of(undertaking: Undertaking) -> Invoice | None:
-    return Invoice.objects.filter(pk=undertaking.target.id).first()
+def _invoice_of(original: OriginalAction) -> Invoice | None:
+    return Invoice.objects.filter(pk=original.target.id).first()
 
 
 register(
@@ -124,7 +124,7 @@ register(
     kind=ReversalKind.COMPENSATE,
     look=_look_at_invoice,
     plan=plans.void,
-    weigh=plans.weigh_voiding,
+    policy_facts=plans.policy_facts_of_voiding,
     run=_void,
     object_of=_invoice_of,
 )
@@ -135,7 +135,7 @@ register(
     capability="credit_note.issue",
     look=_look_at_invoice,
     plan=plans.credit,
-    weigh=plans.weigh_crediting,
+    policy_facts=plans.policy_facts_of_crediting,
     run=_credit,
 )
 register(
@@ -145,7 +145,7 @@ register(
     capability="refund.request",
     look=_look_at_payment,
     plan=plans.reverse,
-    weigh=plans.weigh_giving_back,
+    policy_facts=plans.policy_facts_of_giving_back,
     run=_give_back,
 )
 register(
@@ -155,6 +155,6 @@ register(
     capability="refund.request",
     look=_look_at_payment,
     plan=plans.refund,
-    weigh=plans.weigh_giving_back,
+    policy_facts=plans.policy_facts_of_giving_back,
     run=_give_back,
 )

@@ -10,14 +10,14 @@ from commerce.models import Product
 from commerce.reversals.registration import register
 from commerce.services import products
 from ledger import reversal_commands
-from ledger.domain.plans import Plan, Undertaking
+from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
 
 
-def _look(undertaking: Undertaking) -> ProductFound:
-    product = Product.objects.filter(pk=undertaking.target.id).first()
+def _look(original: OriginalAction) -> ProductFound:
+    product = Product.objects.filter(pk=original.target.id).first()
     if product is None:
-        return ProductFound(id=undertaking.target.id)
+        return ProductFound(id=original.target.id)
     values = {name: getattr(product, name) for name in products.CHANGEABLE}
     return ProductFound(
         id=str(product.pk),
@@ -27,7 +27,7 @@ def _look(undertaking: Undertaking) -> ProductFound:
     )
 
 
-def _restore(_undertaking: Undertaking, plan: Plan) -> None:
+def _restore(_original: OriginalAction, plan: Plan) -> None:
     values: dict[str, Any] = plan.input["values"]
     products.update_product(
         product_id=UUID(plan.input["product_id"]),
@@ -36,7 +36,7 @@ def _restore(_undertaking: Undertaking, plan: Plan) -> None:
     )
 
 
-def _delete(_undertaking: Undertaking, plan: Plan) -> None:
+def _delete(_original: OriginalAction, plan: Plan) -> None:
     products.delete_product(
         product_id=UUID(plan.input["product_id"]),
         expected_version=plan.input["expected_version"],
@@ -50,7 +50,7 @@ register(
     capability="product.update",
     look=_look,
     plan=plans.restore,
-    weigh=plans.weigh_restoring,
+    policy_facts=plans.policy_facts_of_restoring,
     run=_restore,
 )
 register(
@@ -59,7 +59,7 @@ register(
     kind=ReversalKind.REVERT,
     look=_look,
     plan=plans.remove,
-    weigh=plans.weigh_removing,
+    policy_facts=plans.policy_facts_of_removing,
     run=_delete,
 )
 for _name, _meaning in undoing.FOLLOW_UPS.items():

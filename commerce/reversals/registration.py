@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.db import models
 
 from ledger import reversal_commands
-from ledger.domain.plans import Plan, Undertaking, Weighed
+from ledger.domain.plans import OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import ReversalKind
 from ledger.reversal_commands import ReversalCommand
 
@@ -18,12 +18,12 @@ def register(  # noqa: PLR0913 (one argument per property of a command)
     meaning: str,
     *,
     kind: ReversalKind,
-    look: Callable[[Undertaking], F],
-    plan: Callable[[Undertaking, F], Plan],
-    weigh: Callable[[F, Plan], Weighed],
-    run: Callable[[Undertaking, Plan], None],
+    look: Callable[[OriginalAction], F],
+    plan: Callable[[OriginalAction, F], Plan],
+    policy_facts: Callable[[F, Plan], PolicyFacts],
+    run: Callable[[OriginalAction, Plan], None],
     capability: str = "",
-    object_of: Callable[[Undertaking], models.Model | None] = lambda _: None,
+    object_of: Callable[[OriginalAction], models.Model | None] = lambda _: None,
 ) -> None:
     """Register the first version of a reversal command; it needs what its name says."""
     reversal_commands.register(
@@ -35,7 +35,7 @@ def register(  # noqa: PLR0913 (one argument per property of a command)
             meaning=meaning,
             look=look,
             plan=plan,
-            weigh=weigh,
+            policy_facts=policy_facts,
             run=run,
             object_of=object_of,
         )

@@ -91,7 +91,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class PolicyFacts:
     """What approval policies will be asked about a plan when it is carried out.
 
     `action` and `target_type` are those of the action that goes on record as the reversal;
@@ -106,7 +106,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Later:
+class LaterAction:
     """An action on the same target that came after the one to be undone."""
 
     entry_id: UUID
@@ -115,7 +115,7 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undertaking:
+class OriginalAction:
     """The action that is to be undone, and what is asked about it.
 
     `args` are what the action kept for its undoing; `asked_cents` is how much of it, None
@@ -128,7 +128,7 @@ class Undertaking:
     args: Mapping[str, Any]
     standing: Standing
     asked_cents: int | None = None
-    later: Sequence[Later] = ()
+    later: Sequence[LaterAction] = ()
     reason: str = ""
 
     @property
@@ -147,16 +147,16 @@ def awaits(summary: str) -> Effect:
     return Effect(kind=EffectKind.APPROVAL, summary=summary)
 
 
-def token_of(undertaking: Undertaking, plan: Plan, *, command: str, version: int) -> str:
+def token_of(original: OriginalAction, plan: Plan, *, command: str, version: int) -> str:
     """Return what two previews have in common when they promise the same of the same state.
 
     Whom it takes, who has asked for it and what was tried in vain do not change what it does:
     so that asking for approval does not make stale what approval is asked for.
     """
-    standing = undertaking.standing
+    standing = original.standing
     return canonical.fingerprint(
         {
-            "entry": str(undertaking.entry_id),
+            "entry": str(original.entry_id),
             "command": f"{command}@{version}",
             "done": {
                 "by": str(standing.reversed_by) if standing.reversed_by else None,

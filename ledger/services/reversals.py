@@ -185,7 +185,7 @@ def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:
 def _demand(preview: Preview, holder: Holder) -> None:
     command = preview.command
     assert command is not None
-    if holder.holds(command.capability, command.object_of(preview.undertaking)):
+    if holder.holds(command.capability, command.object_of(preview.original)):
         return
     # Not `holder.demand`: it knows no target where there is no object, and the entry has one.
     why = CapabilityMissing(command.capability)
@@ -200,9 +200,9 @@ def _run(preview: Preview) -> UUID:
     # The second part of an undoing follows from the first: so they chain.
     cause = preview.standing.reversed_by or preview.entry.pk
     undoing = preview.undoing(StepKind.COMPLETED)
-    reason = preview.undertaking.reason
+    reason = preview.original.reason
     with context.caused_by(str(cause)), reversing.during(undoing, reason=reason) as ongoing:
-        command.run(preview.undertaking, plan)
+        command.run(preview.original, plan)
     if ongoing.entry_id is None:
         raise ReversalChangedNothing(preview.entry.pk)
     return ongoing.entry_id

@@ -10,7 +10,7 @@ from commerce.domain.booking.state import TRANSITIONS, Status
 from commerce.domain.cancellation import Segment
 from commerce.domain.money import BASIS_POINTS
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class BookingFound:
     were_documents_sent: bool
 
 
-def cancel(_undertaking: Undertaking, found: BookingFound) -> Plan:
+def cancel(_original: OriginalAction, found: BookingFound) -> Plan:
     """Cancel a booking: seats come back, and the agreed terms say how much money does.
 
     The money itself goes back by undoing each payment: that is named, not done.
@@ -63,9 +63,9 @@ def cancel(_undertaking: Undertaking, found: BookingFound) -> Plan:
     )
 
 
-def go_back(undertaking: Undertaking, found: BookingFound) -> Plan:
+def go_back(original: OriginalAction, found: BookingFound) -> Plan:
     """Bring a booking back to the status it had before, by hand."""
-    before = Status(undertaking.args["status"])
+    before = Status(original.args["status"])
     effects = [
         Effect(
             kind=EffectKind.REVERTED,
@@ -75,7 +75,7 @@ def go_back(undertaking: Undertaking, found: BookingFound) -> Plan:
         *_sent(found),
         *(
             blocked(f"{later.action_name} came after it.", by=later.entry_id)
-            for later in undertaking.later
+            for later in original.later
             if later.args.get("status")
         ),
     ]
@@ -92,20 +92,20 @@ def go_back(undertaking: Undertaking, found: BookingFound) -> Plan:
     )
 
 
-def weigh_cancelling(found: BookingFound, _plan: Plan) -> Weighed:
+def policy_facts_of_cancelling(found: BookingFound, _plan: Plan) -> PolicyFacts:
     """Return what cancelling weighs: that money will have to go back."""
     paid_cents = sum(paid.amount_cents for paid in found.paid)
-    return _weighed("booking.cancel", found, paid_cents=paid_cents)
+    return _policy_facts("booking.cancel", found, paid_cents=paid_cents)
 
 
-def weigh_going_back(found: BookingFound, _plan: Plan) -> Weighed:
+def policy_facts_of_going_back(found: BookingFound, _plan: Plan) -> PolicyFacts:
     """Return what correcting the status weighs."""
-    return _weighed("booking.override", found)
+    return _policy_facts("booking.override", found)
 
 
-def _weighed(action: str, found: BookingFound, **facts: int) -> Weighed:
+def _policy_facts(action: str, found: BookingFound, **facts: int) -> PolicyFacts:
     is_visible = found.status is not Status.DRAFT
-    return Weighed(
+    return PolicyFacts(
         action=action,
         target_type="booking",
         state={"status": found.status.value, "revision": found.revision},

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from commerce.domain.access import AccessStatus
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 
 READS_SHOWN_MAX = 20
 
@@ -38,7 +38,7 @@ class AccessFound:
     live_id: str | None = None
 
 
-def revoke(_undertaking: Undertaking, found: AccessFound) -> Plan:
+def revoke(_original: OriginalAction, found: AccessFound) -> Plan:
     """End an access. What was read under it stays known."""
     effects = [
         Effect(
@@ -53,7 +53,7 @@ def revoke(_undertaking: Undertaking, found: AccessFound) -> Plan:
     return Plan(effects=tuple(effects), input={"access_id": found.id})
 
 
-def restore(_undertaking: Undertaking, found: AccessFound) -> Plan:
+def restore(_original: OriginalAction, found: AccessFound) -> Plan:
     """Grant an access anew that was revoked, for the rest of its time."""
     until = f"{found.expires_at:%Y-%m-%d %H:%M} UTC"
     effects = [
@@ -76,15 +76,15 @@ def restore(_undertaking: Undertaking, found: AccessFound) -> Plan:
     )
 
 
-def weigh_revoking(found: AccessFound, _plan: Plan) -> Weighed:
+def policy_facts_of_revoking(found: AccessFound, _plan: Plan) -> PolicyFacts:
     """Return what ending an access weighs: nothing but whether it holds."""
     state = {"status": found.status.value}
-    return Weighed(action="document_access.revoke", target_type="document_access", state=state)
+    return PolicyFacts(action="document_access.revoke", target_type="document_access", state=state)
 
 
-def weigh_restoring(_found: AccessFound, _plan: Plan) -> Weighed:
+def policy_facts_of_restoring(_found: AccessFound, _plan: Plan) -> PolicyFacts:
     """Return what granting it anew weighs: nothing, the access is yet to be made."""
-    return Weighed(action="document_access.grant", target_type="document_access")
+    return PolicyFacts(action="document_access.grant", target_type="document_access")
 
 
 def _read_already(found: AccessFound) -> tuple[Effect, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from commerce.domain.invoices import CREDITABLE, VOIDABLE
 from commerce.domain.refunds import RefundMethod
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class PaymentFound:
         return self.amount_cents - self.held_cents - taken
 
 
-def void(undertaking: Undertaking, found: InvoiceFound) -> Plan:
+def void(original: OriginalAction, found: InvoiceFound) -> Plan:
     """Void an invoice on which nothing was paid or credited: its number stays used."""
     effect = Effect(
         kind=EffectKind.COMPENSATED,
@@ -77,18 +77,18 @@ def void(undertaking: Undertaking, found: InvoiceFound) -> Plan:
         ),
     )
     return Plan(
-        effects=(effect, *_in_the_way_of_voiding(undertaking, found)),
+        effects=(effect, *_in_the_way_of_voiding(original, found)),
         versions={f"invoice/{found.id}": found.revision},
         input={"invoice_id": found.id, "expected_version": found.revision},
-        amount_cents=undertaking.standing.amount_cents,
+        amount_cents=original.standing.amount_cents,
         currency=found.currency,
     )
 
 
-def credit(undertaking: Undertaking, found: InvoiceFound) -> Plan:
+def credit(original: OriginalAction, found: InvoiceFound) -> Plan:
     """Credit what is left of an invoice, or as much of it as was asked."""
-    available = min(undertaking.amount_cents, found.total_cents - found.credited_cents)
-    amount = undertaking.amount_cents if undertaking.asked_cents is not None else available
+    available = min(original.amount_cents, found.total_cents - found.credited_cents)
+    amount = original.amount_cents if original.asked_cents is not None else available
     stops = []
     if found.status not in CREDITABLE:
         stops.append(blocked(f"The invoice is {found.status}: there is nothing to credit."))
@@ -108,21 +108,21 @@ def credit(undertaking: Undertaking, found: InvoiceFound) -> Plan:
     )
 
 
-def reverse(undertaking: Undertaking, found: PaymentFound) -> Plan:
+def reverse(original: OriginalAction, found: PaymentFound) -> Plan:
     """Have the provider take a capture back; a part of it with a credit note."""
-    return _give_back(undertaking, found, RefundMethod.PROCESSOR_REVERSAL)
+    return _give_back(original, found, RefundMethod.PROCESSOR_REVERSAL)
 
 
-def refund(undertaking: Undertaking, found: PaymentFound) -> Plan:
+def refund(original: OriginalAction, found: PaymentFound) -> Plan:
     """Give money back by a new act: the way it came, or by bank transfer."""
     ways = {way.value: way for way in RefundMethod}
     way = ways.get(found.method, RefundMethod.BANK_TRANSFER)
-    return _give_back(undertaking, found, way)
+    return _give_back(original, found, way)
 
 
-def weigh_voiding(found: InvoiceFound, _plan: Plan) -> Weighed:
+def policy_facts_of_voiding(found: InvoiceFound, _plan: Plan) -> PolicyFacts:
     """Return what voiding weighs: all of the invoice."""
-    return Weighed(
+    return PolicyFacts(
         action="invoice.void",
         target_type="invoice",
         state={"status": found.status, "revision": found.revision},
@@ -130,9 +130,9 @@ def weigh_voiding(found: InvoiceFound, _plan: Plan) -> Weighed:
     )
 
 
-def weigh_crediting(found: InvoiceFound, plan: Plan) -> Weighed:
+def policy_facts_of_crediting(found: InvoiceFound, plan: Plan) -> PolicyFacts:
     """Return what crediting weighs: what the note is over."""
-    return Weighed(
+    return PolicyFacts(
         action="credit_note.issue",
         target_type="credit_note",
         state={
@@ -144,9 +144,9 @@ def weigh_crediting(found: InvoiceFound, plan: Plan) -> Weighed:
     )
 
 
-def weigh_giving_back(found: PaymentFound, plan: Plan) -> Weighed:
+def policy_facts_of_giving_back(found: PaymentFound, plan: Plan) -> PolicyFacts:
     """Return what giving money back weighs: how much goes."""
-    return Weighed(
+    return PolicyFacts(
         action="refund.request",
         target_type="refund",
         state={
@@ -158,8 +158,8 @@ def weigh_giving_back(found: PaymentFound, plan: Plan) -> Weighed:
     )
 
 
-def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMethod) -> Plan:
-    amount = _amount(undertaking, found)
+def _give_back(original: OriginalAction, found: PaymentFound, method: RefundMethod) -> Plan:
+    amount = _amount(original, found)
     # Only the whole, taken back by who took it, undoes the act itself.
     is_whole = method is RefundMethod.PROCESSOR_REVERSAL and amount == found.amount_cents
     kind = EffectKind.REVERTED if is_whole else EffectKind.COMPENSATED
@@ -188,10 +188,10 @@ def _give_back(undertaking: Undertaking, found: PaymentFound, method: RefundMeth
     )
 
 
-def _amount(undertaking: Undertaking, found: PaymentFound) -> int:
-    left = min(undertaking.amount_cents, found.left_cents)
-    if undertaking.asked_cents is not None:
-        return undertaking.asked_cents
+def _amount(original: OriginalAction, found: PaymentFound) -> int:
+    left = min(original.amount_cents, found.left_cents)
+    if original.asked_cents is not None:
+        return original.asked_cents
     return left if found.entitled_cents is None else min(left, found.entitled_cents)
 
 
@@ -229,9 +229,9 @@ def _taken_already(found: PaymentFound) -> list[Effect]:
     ]
 
 
-def _in_the_way_of_voiding(undertaking: Undertaking, found: InvoiceFound) -> list[Effect]:
+def _in_the_way_of_voiding(original: OriginalAction, found: InvoiceFound) -> list[Effect]:
     stops = []
-    if undertaking.asked_cents is not None:
+    if original.asked_cents is not None:
         stops.append(blocked("An invoice is voided as a whole: credit a part of it instead."))
     if found.payments:
         stops.append(blocked("has_payments: issue a credit note instead."))

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +19,12 @@ class ProductFound:
     slots: int = 0
 
 
-def restore(undertaking: Undertaking, found: ProductFound) -> Plan:
+def restore(original: OriginalAction, found: ProductFound) -> Plan:
     """Give the fields that were changed their former values, unless they changed again."""
     if found.values is None:
         return Plan(effects=(blocked("The product is gone."),))
-    before, after = undertaking.args["before"], undertaking.args["after"]
-    effects = [_field(undertaking, found, name, after[name]) for name in sorted(before)]
+    before, after = original.args["before"], original.args["after"]
+    effects = [_field(original, found, name, after[name]) for name in sorted(before)]
     return Plan(
         effects=tuple(effects),
         versions={f"product/{found.id}": found.revision},
@@ -32,7 +32,7 @@ def restore(undertaking: Undertaking, found: ProductFound) -> Plan:
     )
 
 
-def remove(_undertaking: Undertaking, found: ProductFound) -> Plan:
+def remove(_original: OriginalAction, found: ProductFound) -> Plan:
     """Delete a product of which nothing was offered."""
     if found.values is None:
         return Plan(effects=(blocked("The product is gone."),))
@@ -52,23 +52,23 @@ def remove(_undertaking: Undertaking, found: ProductFound) -> Plan:
     )
 
 
-def weigh_restoring(found: ProductFound, _plan: Plan) -> Weighed:
+def policy_facts_of_restoring(found: ProductFound, _plan: Plan) -> PolicyFacts:
     """Return what a change weighs: nothing but what the product is."""
-    return _weighed("product.update", found)
+    return _policy_facts("product.update", found)
 
 
-def weigh_removing(found: ProductFound, _plan: Plan) -> Weighed:
+def policy_facts_of_removing(found: ProductFound, _plan: Plan) -> PolicyFacts:
     """Return what a deletion weighs: nothing but what the product is."""
-    return _weighed("product.delete", found)
+    return _policy_facts("product.delete", found)
 
 
-def _weighed(action: str, found: ProductFound) -> Weighed:
+def _policy_facts(action: str, found: ProductFound) -> PolicyFacts:
     values = found.values or {}
     state = {"status": values.get("status"), "revision": found.revision}
-    return Weighed(action=action, target_type="product", state=state)
+    return PolicyFacts(action=action, target_type="product", state=state)
 
 
-def _field(undertaking: Undertaking, found: ProductFound, name: str, set_to: Any) -> Effect:
+def _field(original: OriginalAction, found: ProductFound, name: str, set_to: Any) -> Effect:
     assert found.values is not None
     if found.values.get(name) == set_to:
         # Names of fields only: previews are looked at by who may not see every value.
@@ -77,9 +77,9 @@ def _field(undertaking: Undertaking, found: ProductFound, name: str, set_to: Any
             summary=f"{name} gets its former value back.",
             target=Target(type="product", id=found.id),
         )
-    return blocked(f"{name} was changed again later.", by=_changed_by(undertaking, name))
+    return blocked(f"{name} was changed again later.", by=_changed_by(original, name))
 
 
-def _changed_by(undertaking: Undertaking, name: str) -> UUID | None:
-    changed = (one for one in undertaking.later if name in one.args.get("after", {}))
+def _changed_by(original: OriginalAction, name: str) -> UUID | None:
+    changed = (one for one in original.later if name in one.args.get("after", {}))
     return next((one.entry_id for one in changed), None)

@@ -33,7 +33,7 @@ def assert_seen_as_foretold(entry: Entry, **asked: Any) -> Approval:
     assert preview.refusal is None, preview.refusal
     assert preview.command is not None
     assert preview.plan is not None
-    weighed = preview.command.weigh(preview.command.look(preview.undertaking), preview.plan)
+    weighed = preview.command.policy_facts(preview.command.look(preview.original), preview.plan)
 
     with pytest.raises(ApprovalRequired) as required:
         undo(entry, **asked)

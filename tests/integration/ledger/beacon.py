@@ -14,7 +14,7 @@ from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import Declaration, ReversalKind
 from ledger.models import Approval, ApprovalPolicyVersion, ReversalStanding
 from ledger.reversal_commands import Found, ReversalCommand
@@ -121,27 +121,27 @@ def _declared(amount_cents: int | None) -> Declaration:
     )
 
 
-def _plan(undertaking: Undertaking, found: Found) -> Plan:
-    is_counted = undertaking.standing.amount_cents is not None
+def _plan(original: OriginalAction, found: Found) -> Plan:
+    is_counted = original.standing.amount_cents is not None
     return Plan(
         effects=(Effect(kind=EffectKind.REVERTED, summary="The beacon turns back."),),
         versions={"beacon/b1": found["revision"]},
-        amount_cents=undertaking.amount_cents if is_counted else None,
+        amount_cents=original.amount_cents if is_counted else None,
     )
 
 
-def _weigh(found: Found, plan: Plan) -> Weighed:
+def _policy_facts(found: Found, plan: Plan) -> PolicyFacts:
     facts = {} if plan.amount_cents is None else {"amount_cents": plan.amount_cents}
-    return Weighed(
+    return PolicyFacts(
         action=TURN, target_type="beacon", state={"revision": found["revision"]}, facts=facts
     )
 
 
-def _run(undertaking: Undertaking, plan: Plan) -> None:
+def _run(original: OriginalAction, plan: Plan) -> None:
     turn(
         amount_cents=plan.amount_cents,
-        reason=undertaking.reason,
-        id_=undertaking.target.id,
+        reason=original.reason,
+        id_=original.target.id,
     )
 
 
@@ -154,7 +154,7 @@ reversal_commands.register(
         meaning="Turn the beacon back.",
         look=lambda _: {"revision": Beacon.revision},
         plan=_plan,
-        weigh=_weigh,
+        policy_facts=_policy_facts,
         run=_run,
     )
 )

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from events.domain.errors import Rejected
 from ledger import recording, reversal_commands
 from ledger.domain.action import Action, Kind, Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, Weighed, blocked
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 from ledger.domain.reversals import Declaration, ReversalKind
 from ledger.reversal_commands import Found, ReversalCommand
 
@@ -29,17 +29,17 @@ class Lamp:
     moved: Callable[[], None] = staticmethod(lambda: None)
 
 
-def plan(undertaking: Undertaking, found: Found) -> Plan:
-    later = [one for one in undertaking.later if one.args.get("lamp")]
+def plan(original: OriginalAction, found: Found) -> Plan:
+    later = [one for one in original.later if one.args.get("lamp")]
     effects = [blocked("It was switched again later.", by=one.entry_id) for one in later] or [
         Effect(kind=EffectKind.REVERTED, summary="The lamp goes on again.")
     ]
     return Plan(effects=tuple(effects), versions={"lamp/1": found["version"]})
 
 
-def run(undertaking: Undertaking, _plan: Plan) -> None:
+def run(original: OriginalAction, _plan: Plan) -> None:
     Lamp.moved()
-    with recording.recorded(switching("lamp.on", reason=undertaking.reason)) as proof:
+    with recording.recorded(switching("lamp.on", reason=original.reason)) as proof:
         if Lamp.fails is not None:
             raise Lamp.fails
         Lamp.version += 1
@@ -69,7 +69,7 @@ reversal_commands.register(
         meaning="Switch the lamp on again.",
         look=lambda _: {"version": Lamp.version},
         plan=plan,
-        weigh=lambda _found, _plan: Weighed(action="lamp.on", target_type="lamp"),
+        policy_facts=lambda _found, _plan: PolicyFacts(action="lamp.on", target_type="lamp"),
         run=run,
     )
 )

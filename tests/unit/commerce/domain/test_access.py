@@ -8,7 +8,7 @@ from commerce.domain.access import AccessStatus, GranteeNotAllowed
 from commerce.domain.reversals import documents as plans
 from commerce.domain.reversals.documents import READS_SHOWN_MAX, AccessFound, Opened
 from ledger.domain.action import Target
-from ledger.domain.plans import Undertaking
+from ledger.domain.plans import OriginalAction
 from ledger.domain.reversals import Standing
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -47,8 +47,8 @@ def test_nobody_else_can(text: str) -> None:
     assert refusal.value.facts["grantee"] == text
 
 
-def undertaking() -> Undertaking:
-    return Undertaking(
+def original() -> OriginalAction:
+    return OriginalAction(
         entry_id=ENTRY,
         action_name="document_access.grant",
         target=Target(type="document_access", id="a"),
@@ -70,7 +70,7 @@ def found(*opened: Opened, status: AccessStatus = AccessStatus.LIVE) -> AccessFo
 
 
 def test_revoking_what_nobody_used_leaves_nothing_behind() -> None:
-    [effect] = plans.revoke(undertaking(), found()).effects
+    [effect] = plans.revoke(original(), found()).effects
 
     assert (effect.kind, effect.parts) == ("reverted", ())
     assert effect.summary == "user:7 can no longer open document d."
@@ -79,7 +79,7 @@ def test_revoking_what_nobody_used_leaves_nothing_behind() -> None:
 def test_revoking_says_what_was_read_and_where_that_is_on_record() -> None:
     looks = [Opened(entry_id=UUID(int=n), at=NOON + n * SECOND) for n in range(30)]
 
-    [effect] = plans.revoke(undertaking(), found(*looks)).effects
+    [effect] = plans.revoke(original(), found(*looks)).effects
 
     [read] = effect.parts
     assert read.kind == "irreversible"
@@ -91,6 +91,6 @@ def test_revoking_says_what_was_read_and_where_that_is_on_record() -> None:
 
 @pytest.mark.parametrize("status", [AccessStatus.EXPIRED, AccessStatus.REVOKED])
 def test_what_has_ended_is_not_revoked(status: AccessStatus) -> None:
-    [blocker] = plans.revoke(undertaking(), found(status=status)).blockers
+    [blocker] = plans.revoke(original(), found(status=status)).blockers
 
     assert blocker.summary == f"The access is {status.value} already."

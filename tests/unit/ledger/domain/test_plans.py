@@ -2,13 +2,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from ledger.domain.action import Target
-from ledger.domain.plans import Effect, EffectKind, Plan, Undertaking, token_of
+from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, token_of
 from ledger.domain.reversals import Outcome, Standing, State
 
 PLAN = Plan(
     effects=(Effect(kind=EffectKind.REVERTED, summary="It is undone."),), versions={"thing/1": 3}
 )
-UNDERTAKING = Undertaking(
+UNDERTAKING = OriginalAction(
     entry_id=UUID(int=1),
     action_name="thing.do",
     target=Target(type="thing", id="1"),
@@ -19,8 +19,8 @@ UNDERTAKING = Undertaking(
 
 def token(plan: Plan = PLAN, **standing: object) -> str:
     known = replace(UNDERTAKING.standing, **standing)  # type: ignore[arg-type]
-    undertaking = replace(UNDERTAKING, standing=known)
-    return token_of(undertaking, plan, command="thing.undo", version=1)
+    original = replace(UNDERTAKING, standing=known)
+    return token_of(original, plan, command="thing.undo", version=1)
 
 
 class TestTokenOf:
