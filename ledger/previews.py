@@ -187,7 +187,7 @@ def _needed(command: ReversalCommand, found: Found, plan: Plan) -> NeededApprova
 
 
 def _refusal(
-    begun: Preview, mutation: Mutation | None, policy_facts: str, *, at: datetime
+    begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime
 ) -> ReversalRefused | None:
     entry, follow_ups = begun.entry, [each.name for each in begun.follow_ups]
     if mutation is None or entry.status not in _DONE:

@@ -25,10 +25,9 @@ class ReversalCommand:
 
     `look` reads what is there now; `plan` is pure and says what would happen; `run` does it,
     by the services of the trade, and puts one action on record first: that is the reversal.
-    `policy_facts`, pure too, says of that action what approval policies will see: the very state and
-    facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview can say
-    who has to agree.
-    `object_of` returns what its capability may be held on, if it is held on single objects.
+    `policy_facts`, pure too, says of that action what approval policies will see: the very
+    state and facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview
+    can say who has to agree.
     """
 
     name: str
