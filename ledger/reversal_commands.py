@@ -28,6 +28,7 @@ class ReversalCommand:
     `policy_facts`, pure too, says of that action what approval policies will see: the very
     state and facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview
     can say who has to agree.
+    `object_of` returns what its capability may be held on, if it is held on single objects.
     """
 
     name: str

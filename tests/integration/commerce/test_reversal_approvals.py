@@ -28,27 +28,25 @@ def let_nothing_be_done_alone() -> None:
 
 
 def assert_seen_as_foretold(entry: Entry, **asked: Any) -> Approval:
-    """Look, do it, and compare what the preview told policies with what the request was kept with."""
+    """Look, do it, and compare what policies saw in the preview with what the request kept."""
     preview = look(entry, command=asked.get("command", ""), asked_cents=asked.get("amount_cents"))
     assert preview.refusal is None, preview.refusal
     assert preview.command is not None
     assert preview.plan is not None
-    policy_facts = preview.command.policy_facts(
-        preview.command.look(preview.original), preview.plan
-    )
+    seen = preview.command.policy_facts(preview.command.look(preview.original), preview.plan)
 
     with pytest.raises(ApprovalRequired) as required:
         undo(entry, **asked)
 
     approval = required.value.approval
     kept = asking.content_of(approval.requested_entry_id, PayloadKind.TARGET_SNAPSHOT)
-    assert (policy_facts.action, policy_facts.target_type) == (
+    assert (seen.action, seen.target_type) == (
         approval.action_name,
         approval.target_type,
     )
     assert preview.command.capability == approval.capability_id
-    assert kept["state"] == policy_facts.state
-    assert kept["facts"] == policy_facts.facts
+    assert kept["state"] == seen.state
+    assert kept["facts"] == seen.facts
     assert preview.needed is not None
     assert str(preview.needed.policy) == f"{approval.policy_name}@v{approval.policy_version}"
     assert (preview.needed.quorum, preview.needed.demand.reason_code) == (
