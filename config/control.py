@@ -7,12 +7,15 @@ import json
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from config.supervisor import PartsNotReady, Supervisor
 
-ANSWER_SECONDS_MAX = 30.0
+ANSWER_SECONDS_MAX = 90.0
+WORD_SECONDS_MAX = 5.0
+"""How long a visitor may take for the request; everything else waits for it."""
 
 
 class ControlRefused(Exception):
@@ -47,8 +50,9 @@ def ask(path: str, **request: object) -> dict[str, Any]:
 
 def _answer(supervisor: Supervisor, listener: socket.socket) -> None:
     connection, _ = listener.accept()
-    with connection, connection.makefile("rw") as line:
-        connection.settimeout(1)
+    # Who says nothing, or does not stay for the answer, must not end what is looked after here.
+    with connection, suppress(OSError), connection.makefile("rw") as line:
+        connection.settimeout(WORD_SECONDS_MAX)
         try:
             request = json.loads(line.readline())
             answer = _DO[request.pop("do")](supervisor, **request)

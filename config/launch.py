@@ -23,7 +23,7 @@ from config.supervisor import Part, Supervisor
 from examples.demo_peers.server import NOTIFY_URL
 
 HOST = "127.0.0.1"
-READY_SECONDS_MAX = 60
+READY_SECONDS_MAX = 150
 PREPARE_SECONDS_MAX = 600
 # Data that may be lost with the machine's power, for tests.
 CARELESS = "DAYBOOK_CARELESS"

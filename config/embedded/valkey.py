@@ -10,7 +10,7 @@ from typing import NoReturn
 from config.embedded import binaries, process
 from config.embedded.binaries import ServersUnavailable
 
-START_SECONDS_MAX = 10
+START_SECONDS_MAX = 60
 
 
 @dataclass(slots=True, kw_only=True)

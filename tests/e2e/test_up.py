@@ -151,7 +151,8 @@ def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
     stack.process.send_signal(number)
 
     assert stack.process.wait(60) == 0
-    assert survivors(everything, seconds=0) == set()
+    # What had to be killed may be gone a moment later.
+    assert survivors(everything, seconds=60) == set()
     assert not sockets.exists()
     assert stack.state.running() is None
 
