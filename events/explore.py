@@ -22,12 +22,10 @@ _LATE_COMMITS = timedelta(minutes=10)
 _SEQUENCED = (
     f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_position p "
     "JOIN events_event e ON e.id = p.event "
-    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
 )
 _RECORDED = (
     f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_event e "
     "LEFT JOIN events_position p ON p.event = e.id "
-    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
 )
 
 # Two rows by their keys in each turn: 21 turns in a log of a million events.

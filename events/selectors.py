@@ -13,7 +13,6 @@ FEED_EVENTS_MAX = 1_000
 _FEED = (
     f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_position p "
     "JOIN events_event e ON e.id = p.event "
-    "LEFT JOIN events_payload l ON l.hash = e.payload_id "
     "WHERE p.position > %s"
 )
 

@@ -32,16 +32,16 @@ WHERE events_snapshot.sequence < excluded.sequence OR events_snapshot.code <> ex
 """
 _LOAD = "SELECT sequence, event_id, state FROM events_snapshot WHERE stream = %s AND code = %s"
 # Index events_one_event_per_sequence. The state, which may be long, stands in the first row only.
-_LOAD_WITH_TAIL = """
+_LOAD_WITH_TAIL = f"""
 SELECT s.sequence, s.event_id, CASE WHEN t.sequence = s.sequence THEN s.state END, t.*
   FROM events_snapshot s CROSS JOIN LATERAL (
-    SELECT e.sequence, e.event_id, e.name, e.version, coalesce(e.data, l.body), e.emitted_at
-      FROM events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id
+    SELECT e.sequence, e.event_id, e.name, e.version, {store.DATA}, e.emitted_at
+      FROM events_event e
      WHERE e.stream = s.stream AND e.sequence >= s.sequence
      ORDER BY e.sequence LIMIT %(limit)s::int
   ) t
  WHERE s.stream = %(stream)s AND s.code = %(code)s ORDER BY t.sequence
-"""
+"""  # noqa: S608 (names of our own)
 
 
 class Snapshot(NamedTuple):

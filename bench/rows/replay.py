@@ -19,6 +19,7 @@ from events.snapshots import Snapshot
 EVENTS = 100_000
 TAIL = 10
 CHUNK = 1_000
+LOADS = 20
 
 
 def sides(options: argparse.Namespace) -> list[Side]:
@@ -58,14 +59,19 @@ def _from_snapshot(aggregate: Any, stream: tuple[str, ...]) -> Callable[[], Meas
     snapshots.save(aggregate, stream, snapshot)
     execute(aggregate, stream, TAIL)
 
-    def run() -> Measured:
+    def load() -> None:
         states.forget_all()
-        started = time.perf_counter()
-        reached = states.fresh(aggregate, stream)
-        assert reached.state.steps == EVENTS + TAIL
-        return Measured(value=(time.perf_counter() - started) * 1000)
+        assert states.fresh(aggregate, stream).state.steps == EVENTS + TAIL
 
-    return run
+    return lambda: _in_ms(load)
+
+
+def _in_ms(load: Callable[[], object]) -> Measured:
+    """Load as a process does that has done so before: the database plans its first few anew."""
+    started = time.perf_counter()
+    for _ in range(LOADS):
+        load()
+    return Measured(value=(time.perf_counter() - started) * 1000 / LOADS)
 
 
 def _by_hand(key: str) -> Callable[[], Measured]:
@@ -120,7 +126,7 @@ def _peer_sides(fold: str, tail: str) -> list[Side]:
             group=tail,
             name=f"{name}, snapshot and {TAIL} events",
             role="peer",
-            run=lambda: Measured(value=load(snapped, CHUNK + TAIL) * 1000),
+            run=lambda: _in_ms(lambda: load(snapped, CHUNK + TAIL)),
             lower_is_better=True,
         ),
     ]

@@ -14,7 +14,7 @@ from django.utils import timezone
 from events import context, wire
 from events.domain.envelope import Envelope
 from events.domain.streams import key_of
-from events.store import ENVELOPE_TABLES
+from events.store import DATA
 from workflows.flows import feed
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
@@ -27,9 +27,8 @@ from workflows.work import queue
 from workflows.work.domain.claim import Claim
 
 _BEGINNING = (
-    f"SELECT max(e.sequence) FROM {ENVELOPE_TABLES} "  # noqa: S608 (names of our own)
-    "WHERE e.stream = %s AND e.name = 'work_started' "
-    "AND coalesce(e.data, l.body)::json->>'token' = %s"
+    "SELECT max(e.sequence) FROM events_event e "  # noqa: S608 (names of our own)
+    f"WHERE e.stream = %s AND e.name = 'work_started' AND {DATA}::json->>'token' = %s"
 )
 
 

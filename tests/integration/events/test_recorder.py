@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from events import bus, context, recorder, selectors
+from events import bus, context, recorder, selectors, store
 from events.domain.catalogue import EventDataInvalid, EventNotDeclared
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.payload import INLINE_BYTES_MAX, EventDataNotJson
@@ -201,6 +202,9 @@ class TestEmit:
         assert Payload.objects.count() == 1
         assert [row.data for row in recorded] == [None, None]
         assert [e.data for e in selectors.stream_events(STREAM)] == [data, data]
+        with transaction.atomic():
+            told = [*store.history(STREAM), *store.history(STREAM, queued=True)]
+        assert [json.loads(text) for *_, text, _ in told] == [data] * 4
 
     def test_tells_what_a_reader_of_the_log_will_read(self) -> None:
         with transaction.atomic():
