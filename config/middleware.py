@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from csp.constants import HEADER as CSP_HEADER
+from csp.utils import build_policy
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -41,6 +44,21 @@ class RequestId(_Middleware):
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with _identified(request) as request_id:
             return _signed(self.answer(request), request_id)
+
+
+class ContentSecurityPolicy(_Middleware):
+    """Say what a page may load. It is the same for all, so it is written once, not per answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.answer(request)
+        # Django's pages for whoever develops carry their styles with them.
+        if not (settings.DEBUG and response.status_code in {404, 500}):
+            response.headers.setdefault(CSP_HEADER, self._policy)
+        return response
 
 
 class ActingPrincipal(_Middleware):

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import documents, health, openapi
+from config.addresses import by_first_segment
 
 # No address ends in a slash. One line per room.
 API = [
@@ -17,7 +18,7 @@ API = [
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("api/v1/", include(API)),
+    path("api/v1/", include(by_first_segment(API))),
     path("api/schema/", openapi.SchemaView.as_view(), name="schema"),
     path("docs/<slug:name>.md", documents.show, name="document"),
     path("livez", health.livez, name="livez"),

@@ -1,10 +1,12 @@
 """So many requests a minute for each caller, counted in Valkey. Without it, nobody waits."""
 
+import functools
 import logging
 import math
 import time
 from typing import TYPE_CHECKING
 
+import redis
 from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
@@ -56,9 +58,15 @@ def _count(key: str) -> int:
 
 def _one_more(key: str) -> int:
     # Django's own `incr` asks first whether there is something to count on; in a round trip.
-    client = cache._cache.get_client(None, write=True)  # type: ignore[attr-defined]  # noqa: SLF001
+    client = _client_of(str(settings.CACHES["default"]["LOCATION"]))
     counter = cache.make_and_validate_key(key)
     used = int(client.incr(counter))
     if used == 1:
         client.expire(counter, 2 * WINDOW_SECONDS)
     return used
+
+
+@functools.cache
+def _client_of(url: str) -> redis.Redis:
+    # Django's cache makes one for every call, which takes as long as the call.
+    return redis.Redis.from_url(url, socket_timeout=1)
