@@ -166,7 +166,7 @@ class UnsequencedAdmin(ReadOnlyAdmin[Unsequenced]):
 @admin.register(Snapshot)
 class SnapshotAdmin(ReadOnlyAdmin[Snapshot]):
     list_display = ["stream", "sequence", "code", "taken_at"]
-    search_fields = ["stream__startswith"]
+    search_fields = ["^stream"]
     sortable_by: ClassVar[list[str]] = []
     ordering = ["stream"]
     fields = ["stream", "sequence", "event_id", "code", "taken_at", "json"]

@@ -1,9 +1,9 @@
 """Tables of the log. Rows are written once; only `Unsequenced` and `Snapshot` ever shrink."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.indexes import BrinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
 from events import append_only
@@ -25,6 +25,10 @@ class Payload(models.Model):
 
     def __str__(self) -> str:
         return self.hash
+
+
+FAMILY = Func(F("name"), Value("."), Value(1), function="split_part")
+"""What stands before the first dot of an event's name; `events.selectors` asks in these words."""
 
 
 @append_only.model
@@ -75,6 +79,13 @@ class StoredEvent(models.Model):
                 pages_per_range=32,
                 autosummarize=True,
                 name="events_by_name",
+            ),
+            # The same for all events of a family: of `invoice.settled` it is `invoice`.
+            BrinIndex(
+                OpClass(FAMILY, name="text_bloom_ops"),
+                pages_per_range=32,
+                autosummarize=True,
+                name="events_by_family",
             ),
         ]
 

@@ -16,6 +16,12 @@ _FEED = (
     "WHERE p.position > %s"
 )
 
+# By events_by_name and events_by_family; no index knows the beginnings of names.
+_NAMED = (
+    " AND (e.name = ANY (%s::text[])"
+    " OR split_part(e.name, '.', 1) = ANY (%s::text[]) AND e.name ^@ ANY (%s::text[]))"
+)
+
 
 def feed(
     *,
@@ -73,7 +79,5 @@ def _name_conditions(names: Sequence[str]) -> tuple[str, list[object]]:
         return "", []
     prefixes = [pattern[:-1] for pattern in patterns if pattern.endswith(".*")]
     exact = [pattern for pattern in patterns if not pattern.endswith(".*")]
-    return (
-        " AND (e.name = ANY (%s::text[]) OR e.name ^@ ANY (%s::text[]))",
-        [exact, prefixes],
-    )
+    families = [prefix.partition(".")[0] for prefix in prefixes]
+    return _NAMED, [exact, families, prefixes]

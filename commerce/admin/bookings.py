@@ -51,7 +51,7 @@ class BookingAdmin(CapabilityAdmin[Booking]):
         "created_at",
     ]
     list_filter = ["status", "service_date"]
-    search_fields = ["number", "external_ref", "=id"]
+    search_fields = ["^number", "^external_ref", "=id"]
     ordering = ["-created_at"]
     inlines = [ItemInline, TravellerInline, InvoiceInline]
     actions = ["confirm", "start", "complete", "cancel", "expire"]
@@ -142,5 +142,5 @@ class VoucherAdmin(CapabilityAdmin[Voucher]):
     reads = "voucher.read"
     list_display = ["code", "booking", "item", "issued_at", "voided_at", "voided_because"]
     list_select_related = ["booking", "item"]
-    search_fields = ["code"]
+    search_fields = ["^code"]
     ordering = ["-issued_at"]

@@ -66,7 +66,7 @@ class InvoiceAdmin(CapabilityAdmin[Invoice]):
         "due_date",
     ]
     list_filter = ["status", "due_date"]
-    search_fields = ["number", "booking__number", "=id"]
+    search_fields = ["^number", "^booking__number", "=id"]
     list_select_related = ["booking"]
     ordering = ["-created_at"]
     inlines = [LineInline, PaymentInline]
@@ -116,7 +116,7 @@ class DocumentAccessAdmin(CapabilityAdmin[DocumentAccess]):
     reads = "document_access.read"
     list_display = ["document", "grantee", "purpose", "status", "granted_at", "expires_at"]
     list_filter = ["granted_at", "expires_at", "revoked_at"]
-    search_fields = ["grantee", "purpose", "document__invoice__number", "=id"]
+    search_fields = ["=grantee", "^document__invoice__number", "=id"]
     ordering = ["-granted_at"]
     actions = ["revoke"]
     revoke = row_action(
@@ -157,7 +157,7 @@ class PaymentAdmin(CapabilityAdmin[Payment]):
         "paid_at",
     ]
     list_filter = ["status", "method"]
-    search_fields = ["reference", "=id"]
+    search_fields = ["^reference", "=id"]
     list_select_related = ["invoice"]
     ordering = ["-created_at"]
     actions = ["complete", "fail"]
@@ -230,7 +230,7 @@ class ChargebackAdmin(CapabilityAdmin[Chargeback]):
         "noted_at",
     ]
     list_filter = ["provider", "noted_at", "resolution__status"]
-    search_fields = ["provider_ref", "payment__invoice__number", "=id"]
+    search_fields = ["^provider_ref", "^payment__invoice__number", "=id"]
     list_select_related = ["payment__invoice", "review", "resolution"]
     ordering = ["-noted_at"]
     actions = ["review", "win", "lose", "withdraw"]
@@ -251,7 +251,7 @@ class ChargebackReviewAdmin(CapabilityAdmin[ChargebackReview]):
     reads = "chargeback.read"
     list_display = ["chargeback", "reason", "occurred_at", "noted_at"]
     list_filter = ["noted_at"]
-    search_fields = ["chargeback__provider_ref", "=chargeback__id"]
+    search_fields = ["^chargeback__provider_ref", "=chargeback__id"]
     list_select_related = ["chargeback"]
     ordering = ["-noted_at"]
 
@@ -269,7 +269,7 @@ class ChargebackResolutionAdmin(CapabilityAdmin[ChargebackResolution]):
         "noted_at",
     ]
     list_filter = ["status", "noted_at"]
-    search_fields = ["chargeback__provider_ref", "=chargeback__id"]
+    search_fields = ["^chargeback__provider_ref", "=chargeback__id"]
     list_select_related = ["chargeback", "payment__invoice"]
     ordering = ["-noted_at"]
 

@@ -63,6 +63,7 @@ class DocumentAccess(models.Model):
         ]
         indexes = [
             models.Index(fields=["granted_at", "id"], name="commerce_accesses_by_age"),
+            models.Index(fields=["grantee"], name="commerce_accesses_by_grantee"),
         ]
 
     def __str__(self) -> str:

@@ -98,6 +98,11 @@ class Booking(models.Model):
             models.Index(
                 fields=["hold_expires_at"], condition=_HOLDING, name="commerce_holds_by_end"
             ),
+            models.Index(
+                fields=["external_ref"],
+                opclasses=["varchar_pattern_ops"],
+                name="commerce_bookings_by_reference",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -55,6 +55,11 @@ class Chargeback(models.Model):
         ]
         indexes = [
             models.Index(fields=["noted_at", "id"], name="commerce_chargebacks_by_age"),
+            models.Index(
+                fields=["provider_ref"],
+                opclasses=["varchar_pattern_ops"],
+                name="commerce_chargebacks_by_ref",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -81,6 +81,11 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at", "id"], name="commerce_payments_by_age"),
+            models.Index(
+                fields=["reference"],
+                opclasses=["varchar_pattern_ops"],
+                name="commerce_payments_by_reference",
+            ),
         ]
 
     def __str__(self) -> str:

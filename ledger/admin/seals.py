@@ -57,7 +57,7 @@ class PayloadAdmin(CapabilityAdmin[Payload]):
     reads = "ledger.read"
     list_display = ["created_at", "kind", "schema_tag", "retention", "redaction", "expires_at"]
     list_filter = ["kind", "retention", "redaction", "schema_tag", "expires_at"]
-    search_fields = ["=digest", "=entry__id", "=key__subject"]
+    search_fields = ["=entry__id", "=key__subject"]
     exclude = ["content"]
     raw_id_fields = ["entry", "redacted_by"]
     list_select_related = ["key"]

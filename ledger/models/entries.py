@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Func, Q, Value
 
@@ -66,6 +67,19 @@ class Digest(Func):
 
     template = "encode(sha256(%(expressions)s), 'hex')"
     output_field = models.TextField()
+
+
+FOUND_BY = (
+    "action_name",
+    "target_id",
+    "principal_id",
+    "api_token_id",
+    "workflow_step_id",
+    "route_or_tool_name",
+    "idempotency_key",
+    "delegated_by_id",
+)
+"""By what an entry is found where nothing more is known, beside its story, cause, session, run."""
 
 
 @append_only.model
@@ -187,6 +201,15 @@ class Entry(models.Model):
                 fields=["approval_id"],
                 name="ledger_entries_of_approval",
                 condition=Q(approval_id__isnull=False),
+            ),
+            # For what is looked for by one of these alone: in which pages there is none such, as
+            # events_by_name. An entry does not write to it.
+            BrinIndex(
+                fields=list(FOUND_BY),
+                opclasses=["text_bloom_ops(n_distinct_per_range=150)"] * len(FOUND_BY),
+                pages_per_range=32,
+                autosummarize=True,
+                name="ledger_entries_by_word",
             ),
         ]
 

@@ -42,6 +42,7 @@ class SubjectKey(models.Model):
                 name="ledger_destroyed_key_is_gone",
             ),
         ]
+        indexes = [models.Index(fields=["subject"], name="ledger_keys_of_subject")]
 
     def __str__(self) -> str:
         return self.subject

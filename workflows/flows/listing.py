@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet
 
 from events.domain.errors import Malformed
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import is_clean, is_storable
 from workflows.flows.domain.times import written
-from workflows.flows.models import FlowSummary
+from workflows.flows.models import ACTIVE_FIRST, FlowSummary
 
 LIMIT_MAX = 1000
 RECENT_DESC, RECENT_ASC = "recent_desc", "recent_asc"
@@ -108,9 +108,7 @@ def _check(query: Query) -> None:
 
 
 def _matching(query: Query) -> QuerySet[FlowSummary]:
-    rows = FlowSummary.objects.filter(parent_flow_id="").annotate(
-        group=Case(When(status="active", then=Value(0)), default=1, output_field=IntegerField())
-    )
+    rows = FlowSummary.objects.filter(parent_flow_id="").annotate(group=ACTIVE_FIRST)
     if query.id_prefix:
         rows = rows.filter(flow_id__startswith=query.id_prefix)
     if query.labels:

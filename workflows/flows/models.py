@@ -5,11 +5,15 @@ The list row is a projection of the stream and may be dropped and rebuilt.
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, IntegerField, Q, Value, When
 
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.work.domain.timing import Missed
+
+ACTIVE_FIRST = Case(
+    When(status="active", then=Value(0)), default=Value(1), output_field=IntegerField()
+)
 
 
 class FlowSummary(models.Model):
@@ -51,6 +55,19 @@ class FlowSummary(models.Model):
                 fields=["forked_from", "started_at"],
                 name="flows_by_original",
                 condition=~Q(forked_from=""),
+            ),
+            # As the list of /engine goes; it counts by it, too.
+            models.Index(
+                ACTIVE_FIRST,
+                F("status_at").desc(),
+                F("flow_id"),
+                name="flows_active_first",
+                condition=Q(parent_flow_id=""),
+            ),
+            models.Index(
+                fields=["concurrency_key"],
+                name="flows_by_concurrency_key",
+                condition=~Q(concurrency_key=""),
             ),
             GinIndex(fields=["labels"], name="flows_by_label"),
             # Of those that somebody started: only they are looked for by what they are to reach.

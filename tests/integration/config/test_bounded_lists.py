@@ -6,20 +6,24 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import IntegerField, Model, QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from events import selectors
+from events.admin_lists import ReadOnlyAdmin
 from events.models import StoredEvent
-from ledger.models import Entry
+from ledger.models import Approval, Checkpoint, Entry, LegalHold
 from workflows.flows import listing
-from workflows.flows.models import FlowSummary
+from workflows.flows.models import AwaitedEvent, FlowSummary
 from workflows.webhooks.models import Attempt as WebhookAttempt
 from workflows.webhooks.models import Delivery
 from workflows.work.models import Attempt, Work
 
 pytestmark = pytest.mark.django_db
+
+WITH_INDEXES = {ReadOnlyAdmin.get_search_results}
 
 GROWING: list[type[Model]] = [
     StoredEvent, Entry, FlowSummary, Delivery, WebhookAttempt, Work, Attempt,
@@ -70,6 +74,33 @@ def test_events_are_found_by_their_name() -> None:
     assert "Bitmap Index Scan on events_by_name" in plan
 
 
+def test_events_are_found_by_a_pattern_of_their_names() -> None:
+    values: Any
+    named, values = selectors._name_conditions(["invoice.*", "booking.confirmed"])
+    plan_of(StoredEvent.objects.all(), "events_by_name", "events_by_family")
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN SELECT FROM events_event e WHERE TRUE {named}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Bitmap Index Scan on events_by_name" in plan
+    assert "Bitmap Index Scan on events_by_family" in plan
+
+
+def test_flows_are_listed_for_clients_of_the_engine_without_sorting_them() -> None:
+    rows: Any = listing._matching(listing.Query())
+    rows = rows.order_by("group", "-status_at", "flow_id")
+    plan_of(rows, "flows_active_first")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_indexscan = on")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    page = rows[:100].explain()
+
+    assert "using flows_active_first" in page
+    assert "Sort" not in page
+
+
 def test_deliveries_are_found_by_their_event() -> None:
     plan = plan_of(Delivery.objects.of_event("x"), "webhooks_sent_again")
 
@@ -84,8 +115,46 @@ def test_deliveries_that_were_given_up_are_found_by_that(fate: str) -> None:
     assert "Bitmap Index Scan on webhooks_given_up" in plan
 
 
+FEW = {
+    (Approval, "=correlation_id"),
+    (AwaitedEvent, "=flow_id"),
+    (Checkpoint, "=root"),
+    (LegalHold, "=subject"),
+}
+"""Of these there are so few that to read them all takes no time."""
+
+SEARCHED = [
+    (model, field)
+    for model, page in admin.site._registry.items()
+    if isinstance(page, ReadOnlyAdmin) and type(page).get_search_results in WITH_INDEXES
+    for field in page.search_fields
+    if all(each[0] in "=^" for each in page.search_fields) and (model, field) not in FEW
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), SEARCHED, ids=lambda it: it if isinstance(it, str) else it._meta.label
+)
+def test_the_search_of_the_admin_reads_no_whole_table(model: type[Model], field: str) -> None:
+    page = admin.site.get_model_admin(model)
+    begins = model._meta.get_field(field[1:].partition("__")[0])
+    term = "7" if isinstance(begins, IntegerField) else "0190a1b2-0000-7000-8000-000000000000"
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+
+    [rows] = page._by_each([field], term)  # type: ignore[attr-defined]
+
+    assert "Seq Scan" not in rows.explain()
+
+
 @pytest.mark.parametrize("model", GROWING, ids=lambda model: model._meta.label)
 class TestAdmin:
+    def test_searches_by_what_an_index_knows(self, model: type[Model]) -> None:
+        page = admin.site.get_model_admin(model)
+
+        assert all(field[0] in "=^" for field in page.search_fields)
+
     def test_counts_no_further_than_anybody_pages(self, model: type[Model]) -> None:
         page = admin.site.get_model_admin(model)
 
