@@ -16,7 +16,7 @@ from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import CreditNote, Payment, Refund
 from commerce.ports.http import PeerRefused
 from commerce.ports.payment import PROVIDERS
-from commerce.services import bookings, holding, invoices, name_screening, payments
+from commerce.services import bookings, invoices, name_screening, payments, refund_limits
 from commerce.services.actions import action_on
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
@@ -71,7 +71,9 @@ def issue_credit_note(
         proof.found({**invoices.state_of(invoice), "credited_cents": credited_cents})
         if currency != invoice.currency:
             raise CurrenciesMixed(invoice.currency, currency)
-        note = holding.credited(invoice, amount_cents=amount_cents, reason=reason, at=now)
+        note = refund_limits.credit_invoice(
+            invoice, amount_cents=amount_cents, reason=reason, at=now
+        )
         proof.refers_to(note.pk)
         proof.weighs(amount_cents=amount_cents, currency=currency)
         proof.cannot_be_undone(
@@ -113,14 +115,14 @@ def request_refund(
         if with_credit_note:
             # The invoice first, then the payment: the order of locks.
             invoice = invoices.locked(_invoice_of(payment_id))
-            note = holding.credited(
+            note = refund_limits.credit_invoice(
                 invoice, amount_cents=amount_cents, reason=reason, at=timezone.now()
             )
             proof.says(f"Issued {note.number} and asked for the money to go back.")
-        payment = holding.locked_payment(payment_id)
+        payment = refund_limits.locked_payment(payment_id)
         held_cents = selectors.gone_cents(payment)
         proof.found({**payments.state_of(payment), "held_cents": held_cents})
-        note = note or holding.locked_note(credit_note_id, payment)
+        note = note or refund_limits.locked_note(credit_note_id, payment)
         return _begin(payment, note, amount_cents, method, reason, proof=proof)
 
 
@@ -197,9 +199,9 @@ def _begin(
     *,
     proof: Proof,
 ) -> Refund:
-    holding.check_amount(payment, note, amount_cents)
+    refund_limits.check_amount(payment, note, amount_cents)
     if method is RefundMethod.PROCESSOR_REVERSAL:
-        holding.check_reversible(payment)
+        refund_limits.check_reversible(payment)
     refund = Refund.objects.create(
         payment=payment,
         credit_note=note,

@@ -17,7 +17,7 @@ from commerce.models import (
 )
 from commerce.services import chargebacks, invoices, payments, refunds, settlement
 from commerce.services.chargebacks import ReportedClaim
-from commerce.services.holding import PaymentNotRefundable
+from commerce.services.refund_limits import PaymentNotRefundable
 from events import context
 from events.domain.principal import Principal
 from ledger.models import Entry

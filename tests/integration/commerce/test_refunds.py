@@ -14,7 +14,7 @@ from commerce.domain.refunds import (
 )
 from commerce.models import Booking, Capture, Invoice, Payment, PaymentMethod, Refund
 from commerce.services import invoices, payments, refunds
-from commerce.services.holding import CreditNoteOfAnotherInvoice, PaymentNotRefundable
+from commerce.services.refund_limits import CreditNoteOfAnotherInvoice, PaymentNotRefundable
 from commerce.services.refunds import ProviderEndsIt
 from events import selectors
 from ledger.models import Entry

@@ -50,7 +50,7 @@ class PaymentNotRefundable(Rejected):
         )
 
 
-def credited(invoice: Invoice, *, amount_cents: int, reason: str, at: datetime) -> CreditNote:
+def credit_invoice(invoice: Invoice, *, amount_cents: int, reason: str, at: datetime) -> CreditNote:
     """Issue a credit note on a locked invoice, in the caller's transaction.
 
     :raises InvoiceNotCreditable: if it is a draft or void.
