@@ -306,11 +306,11 @@ def _changed(
     state = _execute(str(booking_id), command, proof=proof).state
     if state.status != before.status:
         proof.says(f"Booking went from {before.status} to {state.status}.")
-        vouchers.follow(state)
+        vouchers.follow_booking(state)
         declared = undoing.of_transition(proof.action.name, Status(before.status), state.status)
         if declared is not None:
             proof.can_be_undone(declared)
-    seats.follow(state, source=source)
+    seats.follow_booking(state, source=source)
     return _row(booking_id)
 
 

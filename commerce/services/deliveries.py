@@ -162,14 +162,14 @@ def _bundle(booking: Booking) -> list[Rendition]:
     # One document per invoice, of the best format there is: the last one stays.
     chosen = {
         rendition.invoice_id: rendition
-        for rendition in sorted(selectors.sendable_documents(booking.pk), key=_how_good)
+        for rendition in sorted(selectors.sendable_documents(booking.pk), key=_attachment_rank)
     }
     if not chosen:
         raise NoAttachments(booking.pk)
     return [chosen[invoice_id] for invoice_id in sorted(chosen)]
 
 
-def _how_good(rendition: Rendition) -> int:
+def _attachment_rank(rendition: Rendition) -> int:
     return _WORST_FIRST.index(RenditionFormat(rendition.format))
 
 

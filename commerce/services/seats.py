@@ -21,7 +21,7 @@ _ITEM_STATUS = {
 }
 
 
-def follow(booking: Booking, *, source: str) -> None:
+def follow_booking(booking: Booking, *, source: str) -> None:
     """Take, keep or give back the seats that the status of `booking` calls for.
 
     Runs in the transaction that changed the status; nothing happens when seats stay.

@@ -77,7 +77,7 @@ def confirmed(booking_id: UUID) -> Booking:
     return booking
 
 
-def follow(booking: State) -> None:
+def follow_booking(booking: State) -> None:
     """Void the vouchers of a booking that is not confirmed any more.
 
     Runs in the transaction that changed the status, under its entry of the ledger.

@@ -74,7 +74,7 @@ class ResolvedNotificationIn(NotificationIn):
     data = ResolvedIn()  # type: ignore[assignment]  # As above.
 
 
-class _AsItCame(BaseParser):
+class _RawBodyParser(BaseParser):
     """Hand the bytes on, one character each: what is signed are the bytes."""
 
     media_type = "application/json"
@@ -95,7 +95,7 @@ class ProviderNotificationView(APIView):
     capabilities = PUBLIC
     is_signed = True
     authentication_classes = ()
-    parser_classes = [_AsItCame]
+    parser_classes = [_RawBodyParser]
 
     @extend_schema(
         request=PolymorphicProxySerializer(
@@ -115,7 +115,7 @@ class ProviderNotificationView(APIView):
         What is not our matter is answered with 204.
         """
         came: Any = request.data
-        body = came.get("body", "").encode(_AsItCame.charset)
+        body = came.get("body", "").encode(_RawBodyParser.charset)
         said = notifications.read(provider, body, request.headers)
         report = _REPORTS.get(valid(NotificationIn, said)["type"])
         if report is None:
