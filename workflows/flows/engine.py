@@ -24,7 +24,7 @@ from events.executor import Decided
 from events.group_commit import Joint
 from events.store import CompanionStatement
 from events.wire import Row
-from workflows.flows import approval_requests, conf, memory
+from workflows.flows import approval_requests, conf, memoization
 from workflows.flows.aggregates import (
     CATALOG,
     CATALOG_STREAM,
@@ -124,7 +124,7 @@ def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
         languages=InPlace(),
         defaults=settings.retry,
         is_healthy=is_healthy,
-        remembered=memory.recall,
+        remembered=memoization.find_outputs,
         why_not_ask=approval_requests.why_not_ask,
         why_unrecordable=_why_unrecordable if is_careful else _recordable,
     )

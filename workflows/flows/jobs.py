@@ -18,7 +18,7 @@ from workflows.flows import (
     engine,
     health,
     invocation,
-    memory,
+    memoization,
     services,
     waiting,
 )
@@ -159,7 +159,7 @@ def _settle(claim: Claim, flow: Flow, step: Step, item: WorkItem, result: Result
         return
     with transaction.atomic(durable=True):
         engine.handle_in_transaction(flow.id, command, completes=claim)
-        memory.remember(step, item_inputs(flow.executions[step.id], item), result.outputs)
+        memoization.keep_outputs(step, item_inputs(flow.executions[step.id], item), result.outputs)
 
 
 def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:

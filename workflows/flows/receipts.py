@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from events.domain.errors import Rejected
-from workflows.flows import engine, memory
+from workflows.flows import engine, memoization
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, WorkStatus
 from workflows.flows.domain.work_items import item_inputs
@@ -89,4 +89,4 @@ def _remember(flow: Flow, outcome: asked.SucceedWork | asked.FailWork) -> None:
     if step.memoizable and isinstance(outcome, asked.SucceedWork):
         execution = flow.executions[step.id]
         inputs: Mapping[str, Any] = item_inputs(execution, execution.items[outcome.token])
-        memory.remember(step, inputs, outcome.outputs)
+        memoization.keep_outputs(step, inputs, outcome.outputs)

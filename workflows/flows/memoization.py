@@ -13,7 +13,7 @@ from workflows.flows.models import Remembered
 _NOT_FUNCTIONAL = frozenset({"id", "name", "labels"})
 
 
-def recall(step: Step, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def find_outputs(step: Step, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the outputs that `step` once gave for `inputs`, None if it never did."""
     found = Remembered.objects.filter(key=_key(step, inputs)).values_list("outputs", flat=True)
     for outputs in found:
@@ -22,7 +22,7 @@ def recall(step: Step, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
-def remember(step: Step, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None) -> None:
+def keep_outputs(step: Step, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None) -> None:
     """Keep what `step` gave, in the caller's transaction. The first answer stays."""
     Remembered.objects.bulk_create(
         [
