@@ -8,7 +8,7 @@ from django.db import transaction
 
 from events import selectors as log
 from events import wire
-from workflows.flows import feed, starts, waiting
+from workflows.flows import feed_cursor, starts, waiting
 from workflows.flows.models import AwaitedEvent
 
 BATCH_EVENTS = 500
@@ -35,7 +35,7 @@ def follow() -> int:
 
 
 def _read_on() -> int:
-    position = feed.held_alone()
+    position = feed_cursor.lock_exclusive()
     reached = log.head_position()
     wanted = AwaitedEvent.objects.values_list("event_name", flat=True).distinct()
     names = sorted({*wanted, *starts.event_names()})
@@ -47,5 +47,5 @@ def _read_on() -> int:
         # Of a full page the rest comes next; else there was no more until the head.
         reached = last if len(events) == BATCH_EVENTS else max(reached, last)
     if reached > position:
-        feed.move_to(reached)
+        feed_cursor.move_to(reached)
     return reached - position

@@ -19,7 +19,7 @@ from events.explore import head_sequence
 from ledger import current_rights, recording
 from ledger.domain.action import Proof
 from ledger.preconditions import check_version
-from workflows.flows import actions, feed, services, waiting
+from workflows.flows import actions, feed_cursor, services, waiting
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import InputsMissing
@@ -256,7 +256,7 @@ def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowS
     stated.updated_at = now
     stated.paused_because = ""
     # Nobody reads past an event between this look and the commit: what comes later counts.
-    feed.held_in_share()
+    feed_cursor.lock_shared()
     stated.since = log.head_position()
     stated.save(force_insert=known is None, force_update=known is not None)
     set_schedule(stated, enabled=stated.enabled)

@@ -15,7 +15,7 @@ from events import context, wire
 from events.domain.envelope import Envelope
 from events.domain.streams import key_of
 from events.store import DATA
-from workflows.flows import feed
+from workflows.flows import feed_cursor
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, WorkItem
@@ -66,10 +66,10 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
             "correlation_id": context.current().correlation_id,
         },
     )
-    read_until = feed.held_in_share()
-    began_at = feed.position_of(stream, awaited.since)
+    read_until = feed_cursor.lock_shared()
+    began_at = feed_cursor.position_of(stream, awaited.since)
     if began_at is not None:
-        offer(feed.between(awaited.event_name, after=began_at, until=read_until), to=[awaited])
+        offer(feed_cursor.between(awaited.event_name, after=began_at, until=read_until), to=[awaited])
 
 
 def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
@@ -114,7 +114,7 @@ def accepts(script: Script, data: Any) -> bool:
 
 
 def _began_before(awaited: AwaitedEvent, envelope: Envelope) -> bool:
-    began_at = feed.position_of(stream_of(awaited.flow_id), awaited.since)
+    began_at = feed_cursor.position_of(stream_of(awaited.flow_id), awaited.since)
     return began_at is not None and envelope.position is not None and began_at < envelope.position
 
 

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from events import doctor, recorder
 from tests.integration.workflows.flows.conftest import flow, work_off
-from workflows.flows import feed, invariants, services, starts
+from workflows.flows import feed_cursor, invariants, services, starts
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedEvent, FlowSummary
 
@@ -74,8 +74,8 @@ def test_a_second_result_of_one_item() -> None:
 
 def test_a_cursor_beyond_the_feed() -> None:
     with transaction.atomic():
-        feed.held_alone()
-        feed.move_to(10**9)
+        feed_cursor.lock_exclusive()
+        feed_cursor.move_to(10**9)
     assert "the cursor is at 1000000000" in violations("I10-flows")[0]
 
 

@@ -20,7 +20,7 @@ from ledger.principals import human_of
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
 from tests.integration.workflows.flows.test_api import client_of, post, script
-from workflows.flows import callables, feed, services, starts
+from workflows.flows import callables, feed_cursor, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
 from workflows.flows.domain.start import StartInvalid, StartUnknown
@@ -100,8 +100,8 @@ class TestOnEvents:
         follow()
         # As after a restore of an older cursor.
         with transaction.atomic():
-            feed.held_alone()
-            feed.move_to(0)
+            feed_cursor.lock_exclusive()
+            feed_cursor.move_to(0)
         follow()
         work_off()
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.integration.workflows.flows.conftest import flow, follow, later, wind, work_off
 from tests.live import eventually, sequence
-from workflows.flows import feed, following, services
+from workflows.flows import feed_cursor, following, services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedEvent, FeedCursor
 from workflows.work.models import Work
@@ -84,7 +84,7 @@ def test_nobody_reads_past_who_is_just_beginning_to_wait() -> None:
     sequence()
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            feed.held_in_share()
+            feed_cursor.lock_shared()
             reading = pool.submit(_follow_alone)
             eventually(somebody_waits_for_a_lock)
             assert not reading.done()

@@ -28,12 +28,12 @@ SELECT p.position FROM events_event e JOIN events_position p ON p.event = e.id
 """
 
 
-def held_in_share() -> int:
+def lock_shared() -> int:
     """Return where the cursor is and keep it there until the caller's transaction ends."""
     return _held(_SHARED)
 
 
-def held_alone() -> int:
+def lock_exclusive() -> int:
     """Return where the cursor is, and let nobody begin to wait until the transaction ends."""
     return _held(_ALONE)
 
