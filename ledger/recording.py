@@ -22,7 +22,7 @@ from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, idempotency, name_screening, reversing
+from ledger import capabilities, delegations, entries, idempotency, name_screening, reversal_context
 from ledger.approving import gate, in_force, reference
 from ledger.approving.gate import ApprovalNeeded, Clearance
 from ledger.approving.reference import Presented
@@ -44,7 +44,7 @@ from ledger.domain.payload import Kept
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.entries import Draft, PoliciesMoved
 from ledger.models import Approval
-from ledger.reversing import Ongoing
+from ledger.reversal_context import Ongoing
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def recorded(action: Action) -> Iterator[Proof]:
     :raises ApprovalNotNeeded: within `only_asking`, instead of being done.
     :raises DomainError: if it refers to an approval that does not cover it, as `gate.clear` says.
     """
-    ongoing = reversing.claim()
+    ongoing = reversal_context.claim()
     action, proof = _proof_of(action, ongoing)
     under = reference.presented()
     try:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
 from events.ids import new_id
-from ledger import capabilities, commands, principals, recording, reversing, standings
+from ledger import capabilities, commands, principals, recording, reversal_context, standings
 from ledger.approving import asking, reference, steps
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
@@ -282,7 +282,7 @@ def execute_approved(*, approval_id: UUID) -> str:
         raise InputGone(approval_id)
     target_id = "" if row.target_id == UNKNOWN_TARGET else row.target_id
     undoing = asking.undoing_of(row)
-    as_undoing = reversing.during(undoing, reason=row.reason) if undoing else nullcontext()
+    as_undoing = reversal_context.during(undoing, reason=row.reason) if undoing else nullcontext()
     with reference.presenting(str(approval_id)), as_undoing:
         return commands.run(
             row.action_name, version=row.action_version, target_id=target_id, input=asked

@@ -21,7 +21,7 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.domain.principal import SYSTEM
-from ledger import previews, rebuilding, recording, reversing
+from ledger import previews, rebuilding, recording, reversal_context
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
@@ -201,7 +201,7 @@ def _run(preview: Preview) -> UUID:
     cause = preview.standing.reversed_by or preview.entry.pk
     undoing = preview.undoing(StepKind.COMPLETED)
     reason = preview.original.reason
-    with context.caused_by(str(cause)), reversing.during(undoing, reason=reason) as ongoing:
+    with context.caused_by(str(cause)), reversal_context.during(undoing, reason=reason) as ongoing:
         command.run(preview.original, plan)
     if ongoing.entry_id is None:
         raise ReversalChangedNothing(preview.entry.pk)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from events import context, selectors
 from events.domain.principal import Principal, PrincipalKind
-from ledger import disclosing, recording, reversing
+from ledger import disclosing, recording, reversal_context
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.domain.reversals import (
     Declaration,
@@ -133,7 +133,7 @@ class TestUndoing:
     def test_is_what_the_first_action_of_a_reversal_does_and_not_the_second(self) -> None:
         entry_id = done()
 
-        with reversing.during(Undoing(of=entry_id)) as ongoing:
+        with reversal_context.during(Undoing(of=entry_id)) as ongoing:
             with doing("thing.undo") as first:
                 pass
             with doing("thing.clean_up") as second:
