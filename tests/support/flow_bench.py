@@ -11,8 +11,8 @@ from workflows.flows.domain.catalog import evolve as evolve_catalog
 from workflows.flows.domain.decide import decide
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow_events import FlowEvent
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.history import FlowEvent
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Script, WorkConfig

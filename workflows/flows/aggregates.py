@@ -20,7 +20,7 @@ from workflows.flows.domain.commands import FlowCommand
 from workflows.flows.domain.decide import decide
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Flow
-from workflows.flows.domain.history import FlowEvent
+from workflows.flows.domain.flow_events import FlowEvent
 from workflows.flows.domain.world import World
 from workflows.flows.models import FlowSummary
 

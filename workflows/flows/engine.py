@@ -46,7 +46,7 @@ from workflows.flows.domain.cluster import Cluster, HealthStatus
 from workflows.flows.domain.commands import FlowCommand
 from workflows.flows.domain.effects import Effect, EffectKind, effects_of
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
-from workflows.flows.domain.history import FlowEvent, WorkFailed, WorkSucceeded
+from workflows.flows.domain.flow_events import FlowEvent, WorkFailed, WorkSucceeded
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 from workflows.flows.languages.in_place import InPlace

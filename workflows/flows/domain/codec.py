@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.plan import plan_from_json
 from workflows.flows.domain.times import read, written
 

@@ -6,7 +6,7 @@ from typing import Any
 from events.domain.aggregate import Led
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus

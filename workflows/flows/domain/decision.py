@@ -10,7 +10,7 @@ without its outputs; only when the gates pruned every goal has the flow failed.
 from collections.abc import Sequence
 from typing import Any
 
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import reachability, work_items
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus

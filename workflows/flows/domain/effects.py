@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed

@@ -5,7 +5,7 @@ from typing import Any
 
 from rpds import HashTrieMap
 
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.flow import (
     Execution,
     Flow,

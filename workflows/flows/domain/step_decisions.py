@@ -7,7 +7,7 @@ looks at the state as it will be.
 from collections.abc import Mapping
 from typing import Any
 
-from workflows.flows.domain import history as happened
+from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.flow_bench import OUTPUT, FlowBench, PythonScripts, optional, requires, step
-from workflows.flows.domain import codec, history, snapshot
+from workflows.flows.domain import codec, flow_events, snapshot
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.evolution import evolve
@@ -174,7 +174,7 @@ def assert_each_item_ended_once(bench: FlowBench) -> None:
     finals = [
         event.token
         for event in bench.events
-        if isinstance(event, history.WorkSucceeded | history.WorkFailed)
+        if isinstance(event, flow_events.WorkSucceeded | flow_events.WorkFailed)
     ]
     assert len(finals) == len(set(finals))
 
