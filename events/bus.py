@@ -15,7 +15,7 @@ from time import perf_counter as _clock
 from typing import TypeVar, overload
 
 from events import conf, wire
-from events.context import telling
+from events.context import delivering
 from events.domain.envelope import Envelope
 from events.domain.patterns import matches
 
@@ -121,7 +121,7 @@ def deliver(envelope: Envelope) -> None:
     if not handlers:
         return
     # Looked up once: each access to a thread-local costs as much as calling a handler.
-    heard = telling.__dict__
+    heard = delivering.__dict__
     before = heard["envelope"]
     heard["envelope"] = envelope
     # The end of one handler is the beginning of the next: looking at the clock costs as much

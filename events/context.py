@@ -18,7 +18,7 @@ from events.ids import new_correlation_id
 _current: ContextVar[EventContext | None] = ContextVar("daybook_event_context", default=None)
 
 
-class _Telling(threading.local):
+class _Delivering(threading.local):
     """The event whose handlers this thread is calling right now.
 
     A context variable would cost the bus twice what its handlers cost; handlers are plain
@@ -30,7 +30,7 @@ class _Telling(threading.local):
         self.envelope: Envelope | None = None
 
 
-telling = _Telling()
+delivering = _Delivering()
 
 
 def current() -> EventContext:
@@ -40,7 +40,7 @@ def current() -> EventContext:
 
 def in_force() -> EventContext | None:
     """Return the context that an edge, or the event being told, has set; None if neither."""
-    if (heard := telling.envelope) is not None:
+    if (heard := delivering.envelope) is not None:
         return EventContext(
             principal=heard.principal,
             correlation_id=heard.correlation_id,
@@ -58,12 +58,12 @@ class _Acting:
         self._context = context
 
     def __enter__(self) -> EventContext:
-        self._token, self._heard = _current.set(self._context), telling.envelope
-        telling.envelope = None
+        self._token, self._heard = _current.set(self._context), delivering.envelope
+        delivering.envelope = None
         return self._context
 
     def __exit__(self, *_how: object) -> None:
-        telling.envelope = self._heard
+        delivering.envelope = self._heard
         _current.reset(self._token)
 
 

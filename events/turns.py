@@ -20,11 +20,11 @@ RIVALS_SECONDS = 0.5
 RIVALS_MAX = 1_024
 
 
-class _Mine(threading.local):
+class _ThreadState(threading.local):
     has_turn = False
 
 
-_mine = _Mine()
+_thread = _ThreadState()
 _lock = threading.Lock()
 _waiting: dict[Stream, deque[threading.Event]] = {}
 """By stream, those who came, in order. The first has its turn."""
@@ -38,16 +38,16 @@ def turn(stream: Stream) -> Iterator[None]:
 
     A thread that has a turn waits for no other, so that two never wait for each other.
     """
-    if _mine.has_turn:
+    if _thread.has_turn:
         yield
         return
     mine = _come(stream)
     mine.wait(PATIENCE_S)
-    _mine.has_turn = True
+    _thread.has_turn = True
     try:
         yield
     finally:
-        _mine.has_turn = False
+        _thread.has_turn = False
         _leave(stream, mine)
 
 

@@ -35,19 +35,19 @@ PREPARE_THRESHOLD: Final = 5
 _Raw = psycopg.Connection[Row]
 
 
-class _Mine(threading.local):
+class _ThreadState(threading.local):
     """The connection of each thread: Django finds it in three steps, ten times per statement."""
 
     def __init__(self) -> None:
         self.db: BaseDatabaseWrapper = connections["default"]
 
 
-_mine = _Mine()
+_thread = _ThreadState()
 
 
 def connection() -> BaseDatabaseWrapper:
     """Return this thread's connection, without the detour through the proxy."""
-    return _mine.db
+    return _thread.db
 
 
 def in_transaction() -> bool:
@@ -139,7 +139,7 @@ def note(db: BaseDatabaseWrapper, sql: LiteralString, started: float) -> None:
         db.queries_log.append({"sql": sql, "time": duration})
 
 
-class _Books:
+class _PreparedStatements:
     """What is known of a connection: by statement its name there, and those of its parameters."""
 
     def __init__(self, raw: _Raw) -> None:
@@ -149,37 +149,39 @@ class _Books:
 
 def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
     with raw.lock:
-        books = raw.__dict__.get(_BOOKS) or raw.__dict__.setdefault(_BOOKS, _Books(raw))
+        known = raw.__dict__.get(_PREPARED) or raw.__dict__.setdefault(
+            _PREPARED, _PreparedStatements(raw)
+        )
         try:
-            result = _executed(raw, books, sql, params)
+            result = _executed(raw, known, sql, params)
         except errors.InvalidSqlStatementName:
             # After a rollback or a DROP psycopg lets the server forget all statements.
-            books.prepared.clear()
-            result = _executed(raw, books, sql, params)
-        books.transformer.set_pgresult(result)
-        rows: list[Row] = books.transformer.load_rows(0, result.ntuples, tuple)
+            known.prepared.clear()
+            result = _executed(raw, known, sql, params)
+        known.transformer.set_pgresult(result)
+        rows: list[Row] = known.transformer.load_rows(0, result.ntuples, tuple)
     return rows
 
 
-_BOOKS = "daybook_books"
+_PREPARED = "daybook_prepared"
 """Kept on the connection itself: they go when it goes."""
 
 
-def _executed(raw: _Raw, books: _Books, sql: str, params: Named) -> Any:
-    if sql not in books.prepared:
-        _prepare(raw, books, sql)
-    name, names = books.prepared[sql]
+def _executed(raw: _Raw, known: _PreparedStatements, sql: str, params: Named) -> Any:
+    if sql not in known.prepared:
+        _prepare(raw, known, sql)
+    name, names = known.prepared[sql]
     values = [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
     raw.pgconn.send_query_prepared(name, values, result_format=Format.BINARY)
     return _answer(raw)
 
 
-def _prepare(raw: _Raw, books: _Books, sql: str) -> None:
+def _prepare(raw: _Raw, known: _PreparedStatements, sql: str) -> None:
     numbered, names = _numbered(sql)
     name = b"daybook_%d" % next(_numbers)
     raw.pgconn.send_prepare(name, numbered)
     _answer(raw)
-    books.prepared[sql] = name, names
+    known.prepared[sql] = name, names
 
 
 def _answer(raw: _Raw) -> Any:

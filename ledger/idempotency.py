@@ -207,7 +207,7 @@ def exchange() -> Iterator[Exchange]:
 def current_exchange() -> Exchange:
     """Return the exchange in force, or one that nobody will look at."""
     # Who hears of an event after the commit is not the request: its key stands for another act.
-    is_listening = context.telling.envelope is not None
+    is_listening = context.delivering.envelope is not None
     return (None if is_listening else _exchange.get()) or Exchange()
 
 
