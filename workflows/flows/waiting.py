@@ -69,7 +69,9 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
     read_until = feed_cursor.lock_shared()
     began_at = feed_cursor.position_of(stream, awaited.since)
     if began_at is not None:
-        offer(feed_cursor.between(awaited.event_name, after=began_at, until=read_until), to=[awaited])
+        offer(
+            feed_cursor.between(awaited.event_name, after=began_at, until=read_until), to=[awaited]
+        )
 
 
 def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
