@@ -47,7 +47,11 @@ class Server:
             "TEST_EVENTS_LIVE": json.dumps(limits or {}),
             "TEST_WRITE_SECONDS_MAX": str(write_seconds_max),
         }
-        self.process = self._started()
+        try:
+            self.process = self._started()
+        except BaseException:
+            self._socket.close()  # Or some other test would fail for it.
+            raise
 
     @property
     def url(self) -> str:

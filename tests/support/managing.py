@@ -6,7 +6,7 @@ from itertools import count
 from config.stack import Stack
 from tests import fork_server
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 _numbers = count(1)
 
 
