@@ -35,6 +35,15 @@ class TestConnection:
 
         assert backend() == first
 
+    def test_is_not_asked_whether_it_is_alive(self) -> None:
+        first = backend()
+
+        between_tasks()
+
+        with psycopg.connect(**_address(), autocommit=True) as other:
+            asked = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+            assert other.execute(asked, [first]).fetchone() == ("SELECT pg_backend_pid()",)
+
     def test_that_was_lost_meanwhile_is_made_anew(self) -> None:
         first = backend()
         with psycopg.connect(**_address(), autocommit=True) as other:
