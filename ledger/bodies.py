@@ -9,6 +9,8 @@ from django.db.models import Model
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from ledger.domain.action import REASON_CHARS_MAX
+
 _M = TypeVar("_M", bound=Model)
 
 
@@ -97,6 +99,20 @@ class Body(_Telling):
             raise serializers.ValidationError(
                 {name: ["Say null, or an id."] for name in blank}, code="blank"
             )
+
+
+class ReasonIn(Body):
+    """Why something is done. Kept in the ledger."""
+
+    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
+
+
+class OptionalReasonIn(Body):
+    """Why something is done, if anybody wants to say so."""
+
+    reason = serializers.CharField(
+        max_length=REASON_CHARS_MAX, default="", allow_blank=True, help_text="Kept in the ledger."
+    )
 
 
 class WholeNumber(serializers.IntegerField):

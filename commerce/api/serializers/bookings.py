@@ -23,8 +23,8 @@ from commerce.services import travellers
 from commerce.services.bookings import SeatRequest
 from commerce.vault import Envelope
 from ledger import authority, disclosing, recording
-from ledger.bodies import Body
-from ledger.domain.action import REASON_CHARS_MAX, Read, Target
+from ledger.bodies import Body, ReasonIn
+from ledger.domain.action import Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.reasons import HEADER, access_reason
 
@@ -114,11 +114,7 @@ class UntilIn(Body):
     )
 
 
-class WithReasonIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
-
-
-class OverrideIn(WithReasonIn):
+class OverrideIn(ReasonIn):
     to = serializers.ChoiceField(choices=choices(Status))
     hold_expires_at = serializers.DateTimeField(allow_null=True, default=None)
 

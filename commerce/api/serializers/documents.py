@@ -26,10 +26,6 @@ class DocumentAccessIn(Body):
     )
 
 
-class RevocationIn(Body):
-    reason = serializers.CharField(max_length=PURPOSE_CHARS_MAX)
-
-
 class DocumentAccessOut(serializers.ModelSerializer[DocumentAccess]):
     document_id = serializers.UUIDField(read_only=True)
     status = serializers.SerializerMethodField(help_text="As of now.")

@@ -90,10 +90,6 @@ class PaidAtIn(Body):
     paid_at = serializers.DateTimeField(allow_null=True, default=None)
 
 
-class FailureIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
-
-
 class ReviewIn(Body):
     reason = serializers.CharField(max_length=200)
     occurred_at = serializers.DateTimeField(

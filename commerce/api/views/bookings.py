@@ -26,13 +26,12 @@ from commerce.api.serializers.bookings import (
     TravellerOut,
     TravellerPatchIn,
     UntilIn,
-    WithReasonIn,
 )
 from commerce.api.views.products import IF_MATCH
 from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
 from ledger import authority
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.preconditions import expected_version
 from ledger.reasons import access_reason_header
 
@@ -136,11 +135,11 @@ class BookingViewSet(
         """Note that the journey is over."""
         return self._step(bookings.complete_booking)
 
-    @extend_schema(request=WithReasonIn, responses=BookingDetailOut)
+    @extend_schema(request=ReasonIn, responses=BookingDetailOut)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel, give the seats back, and record what the agreed terms give back."""
-        return self._step(bookings.cancel_booking, **valid(WithReasonIn, request.data))
+        return self._step(bookings.cancel_booking, **valid(ReasonIn, request.data))
 
     @extend_schema(request=None, responses=BookingDetailOut)
     @action(detail=True, methods=["post"])

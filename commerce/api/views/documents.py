@@ -19,7 +19,6 @@ from commerce.api.responses import created, ok
 from commerce.api.serializers.documents import (
     DocumentAccessIn,
     DocumentAccessOut,
-    RevocationIn,
 )
 from commerce.domain.access import AccessStatus, DocumentAccessEnded
 from commerce.models import DocumentAccess, Invoice, Rendition
@@ -28,7 +27,7 @@ from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
 from ledger import authority, disclosing, recording
 from ledger.authority import AUTHENTICATED, Holder
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
 
@@ -105,11 +104,11 @@ class DocumentAccessViewSet(
     cursor_ordering = ("-granted_at", "-id")
     lookup_value_converter = "uuid"
 
-    @extend_schema(request=RevocationIn, responses=DocumentAccessOut)
+    @extend_schema(request=ReasonIn, responses=DocumentAccessOut)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End an access at once: the next look is refused."""
-        asked = valid(RevocationIn, request.data)
+        asked = valid(ReasonIn, request.data)
         return ok(DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked)))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:

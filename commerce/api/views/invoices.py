@@ -20,14 +20,12 @@ from commerce.api.filters import (
     RefundFilters,
 )
 from commerce.api.responses import accepted, created, ok
-from commerce.api.serializers.bookings import WithReasonIn
 from commerce.api.serializers.invoices import (
     ChargebackOut,
     CreditNoteIn,
     CreditNoteOut,
     DocumentIn,
     DocumentOut,
-    FailureIn,
     InvoiceDetailOut,
     InvoiceIn,
     InvoiceOut,
@@ -63,7 +61,7 @@ from commerce.services import (
     surpluses,
 )
 from ledger import authority
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
@@ -129,11 +127,11 @@ class InvoiceViewSet(
         """Give a draft its number; from here on it is owed."""
         return self._step(invoices.issue_invoice)
 
-    @extend_schema(request=WithReasonIn, responses=InvoiceDetailOut)
+    @extend_schema(request=ReasonIn, responses=InvoiceDetailOut)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, pk: UUID) -> Response:
         """Take an invoice back on which nothing was paid or credited."""
-        return self._step(invoices.void_invoice, **valid(WithReasonIn, request.data))
+        return self._step(invoices.void_invoice, **valid(ReasonIn, request.data))
 
     @extend_schema(responses=DocumentOut(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
@@ -220,11 +218,11 @@ class PaymentViewSet(
         asked = valid(PaidAtIn, request.data)
         return ok(PaymentOut(payments.complete_payment(payment_id=pk, **asked)))
 
-    @extend_schema(request=FailureIn, responses=PaymentOut)
+    @extend_schema(request=ReasonIn, responses=PaymentOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that announced money will not come."""
-        asked = valid(FailureIn, request.data)
+        asked = valid(ReasonIn, request.data)
         return ok(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
@@ -289,11 +287,11 @@ class RefundViewSet(
         asked = valid(SettledIn, request.data)
         return ok(RefundOut(refunds.settle_refund(refund_id=pk, **asked)))
 
-    @extend_schema(request=FailureIn, responses=RefundOut)
+    @extend_schema(request=ReasonIn, responses=RefundOut)
     @action(detail=True, methods=["post"])
     def fail(self, request: Request, pk: UUID) -> Response:
         """Note that the money has not gone back."""
-        asked = valid(FailureIn, request.data)
+        asked = valid(ReasonIn, request.data)
         return ok(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:

@@ -32,10 +32,6 @@ class AgentOut(serializers.ModelSerializer[Agent]):
         read_only_fields = fields
 
 
-class WhyIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
-
-
 class SwitchOut(serializers.Serializer[AgentSwitch | None]):
     """The kill switch."""
 

@@ -33,10 +33,6 @@ class LegalHoldIn(ErasureIn):
     pass
 
 
-class LiftIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
-
-
 class PlaceOut(serializers.Serializer[Any]):
     place = serializers.CharField()
     holds = serializers.CharField(help_text="What stands there.")

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger import authority, selectors
-from ledger.api.serializers.agents import AgentIn, AgentOut, SwitchOut, WhyIn
-from ledger.bodies import valid
+from ledger.api.serializers.agents import AgentIn, AgentOut, SwitchOut
+from ledger.bodies import ReasonIn, valid
 from ledger.models import Agent
 from ledger.services import agents
 
@@ -49,13 +49,13 @@ class AgentViewSet(
         assert owner is not None
         return self._made(agents.create_agent(owner=owner, **asked))
 
-    @extend_schema(request=WhyIn, responses=AgentOut)
+    @extend_schema(request=ReasonIn, responses=AgentOut)
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: UUID) -> Response:
         """Let one agent do nothing more, at once."""
         return Response(AgentOut(agents.stop_agent(agent_id=pk, reason=_reason(request))).data)
 
-    @extend_schema(request=WhyIn, responses=AgentOut)
+    @extend_schema(request=ReasonIn, responses=AgentOut)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
         """Let a stopped agent go on."""
@@ -67,14 +67,14 @@ class AgentViewSet(
         """Say whether all agents are stopped."""
         return _switch()
 
-    @extend_schema(request=WhyIn, responses=SwitchOut)
+    @extend_schema(request=ReasonIn, responses=SwitchOut)
     @action(detail=False, methods=["post"], url_path="switch/stop")
     def stop_all(self, request: Request) -> Response:
         """Let no agent do anything more, at once."""
         agents.stop_all_agents(reason=_reason(request))
         return _switch()
 
-    @extend_schema(request=WhyIn, responses=SwitchOut)
+    @extend_schema(request=ReasonIn, responses=SwitchOut)
     @action(detail=False, methods=["post"], url_path="switch/resume")
     def resume_all(self, request: Request) -> Response:
         """Take the kill switch off."""
@@ -97,7 +97,7 @@ class AgentViewSet(
 
 
 def _reason(request: Request) -> str:
-    asked = valid(WhyIn, request.data)
+    asked = valid(ReasonIn, request.data)
     return str(asked["reason"])
 
 

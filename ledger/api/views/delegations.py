@@ -18,10 +18,9 @@ from ledger.api.serializers.agents import (
     DelegationOut,
     NewAgentKeyOut,
     RevokeAgentKeyIn,
-    WhyIn,
     terms_of,
 )
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.domain.api_key import WrittenKey
 from ledger.models import AgentKey, Delegation
 from ledger.services import delegations
@@ -81,11 +80,11 @@ class DelegationViewSet(
         )
         return _made(delegation)
 
-    @extend_schema(request=WhyIn, responses=DelegationOut)
+    @extend_schema(request=ReasonIn, responses=DelegationOut)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: UUID) -> Response:
         """End a delegation, and all below it, at once."""
-        asked = valid(WhyIn, request.data)
+        asked = valid(ReasonIn, request.data)
         found = self.get_object()
         ended = delegations.revoke_delegation(delegation_id=found.pk, reason=asked["reason"])
         return Response(DelegationOut(ended).data)

@@ -18,10 +18,9 @@ from ledger.api.serializers.erasures import (
     ForgottenOut,
     LegalHoldIn,
     LegalHoldOut,
-    LiftIn,
     SubjectIn,
 )
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.models import Entry, LegalHold
 from ledger.services import erasures
 
@@ -137,11 +136,11 @@ class LegalHoldViewSet(
         asked = valid(LegalHoldIn, request.data)
         return _made(erasures.place_hold(**asked))
 
-    @extend_schema(request=LiftIn, responses=LegalHoldOut)
+    @extend_schema(request=ReasonIn, responses=LegalHoldOut)
     @action(detail=True, methods=["post"])
     def lift(self, request: Request, pk: UUID) -> Response:
         """End a hold."""
-        asked = valid(LiftIn, request.data)
+        asked = valid(ReasonIn, request.data)
         return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked)).data)
 
     def rebuild_response(self, request: Request, reference: str) -> Response:

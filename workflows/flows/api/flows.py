@@ -13,13 +13,12 @@ from rest_framework.response import Response
 
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger.bodies import valid
+from ledger.bodies import OptionalReasonIn, ReasonIn, valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
 from workflows.flows.api.shapes import (
     AtIn,
-    BecauseIn,
     CancelIn,
     FlowDetailOut,
     FlowEventsOut,
@@ -27,7 +26,6 @@ from workflows.flows.api.shapes import (
     FlowOut,
     ForceIn,
     ForkIn,
-    MaybeBecauseIn,
     RequestedOut,
     RetryIn,
     StepReasonOut,
@@ -112,17 +110,19 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
         services.start_flow(flow_id=flow_id, **asked)
         return answer(flow_id, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=BecauseIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
+    @extend_schema(request=ReasonIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Let nothing new of a flow start."""
-        return self._done(services.pause_flow, pk, **valid(BecauseIn, request.data))
+        return self._done(services.pause_flow, pk, **valid(ReasonIn, request.data))
 
-    @extend_schema(request=MaybeBecauseIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
+    @extend_schema(
+        request=OptionalReasonIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH]
+    )
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Let a paused flow go on."""
-        return self._done(services.resume_flow, pk, **valid(MaybeBecauseIn, request.data))
+        return self._done(services.resume_flow, pk, **valid(OptionalReasonIn, request.data))
 
     @extend_schema(request=CancelIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
     @action(detail=True, methods=["post"])
@@ -177,10 +177,10 @@ class StepInFlowViewSet(viewsets.ViewSet):
             }
         )
 
-    @extend_schema(request=BecauseIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])
+    @extend_schema(request=ReasonIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])
     def skip(self, request: Request, **step: str) -> Response:
         """Do without a step that is pending or active."""
-        return self._done(services.skip_step, step, **valid(BecauseIn, request.data))
+        return self._done(services.skip_step, step, **valid(ReasonIn, request.data))
 
     @extend_schema(request=ForceIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])
     def force(self, request: Request, **step: str) -> Response:

@@ -5,8 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from ledger.bodies import Body, QueryIn
-from ledger.domain.action import REASON_CHARS_MAX
+from ledger.bodies import Body, OptionalReasonIn, QueryIn, ReasonIn
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.models import FlowStart, FlowSummary
@@ -73,33 +72,23 @@ class FlowIn(Body):
     options = OptionsIn(default=dict)
 
 
-class MaybeBecauseIn(Body):
-    reason = serializers.CharField(
-        max_length=REASON_CHARS_MAX, default="", allow_blank=True, help_text="Kept in the ledger."
-    )
-
-
-class ForkIn(MaybeBecauseIn):
+class ForkIn(OptionalReasonIn):
     id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX, help_text="Of the new flow.")
     from_step = serializers.CharField()
     init = InitField(default=dict, help_text="Replaces values of the original.")
 
 
-class BecauseIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX)
-
-
-class CancelIn(BecauseIn):
+class CancelIn(ReasonIn):
     compensate = serializers.BooleanField(
         default=False, help_text="Undo what completed steps did, the last first."
     )
 
 
-class ForceIn(MaybeBecauseIn):
+class ForceIn(OptionalReasonIn):
     outputs = serializers.DictField()
 
 
-class RetryIn(MaybeBecauseIn):
+class RetryIn(OptionalReasonIn):
     token = serializers.UUIDField(help_text="Of the item that waits for its retry.")
 
 

@@ -11,11 +11,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger.bodies import valid
+from ledger.bodies import OptionalReasonIn, valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import occasions, starts
 from workflows.flows.api.shapes import (
-    MaybeBecauseIn,
     OccasionsIn,
     OccasionsOut,
     StartDetailOut,
@@ -92,18 +91,18 @@ class FlowStartViewSet(
         starts.remove_start(name=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=MaybeBecauseIn, responses=StartDetailOut, parameters=[IF_MATCH])
+    @extend_schema(request=OptionalReasonIn, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
         """Let flows start so again, from the next slot or event on."""
-        because = valid(MaybeBecauseIn, request.data)
+        because = valid(OptionalReasonIn, request.data)
         return self._done(starts.set_start_enabled, pk, enabled=True, **because)
 
-    @extend_schema(request=MaybeBecauseIn, responses=StartDetailOut, parameters=[IF_MATCH])
+    @extend_schema(request=OptionalReasonIn, responses=StartDetailOut, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Let no more flows start so."""
-        because = valid(MaybeBecauseIn, request.data)
+        because = valid(OptionalReasonIn, request.data)
         return self._done(starts.set_start_enabled, pk, enabled=False, **because)
 
     def rebuild_response(self, request: Request, reference: str) -> Response:

@@ -7,7 +7,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.bodies import Body
-from ledger.domain.action import REASON_CHARS_MAX
 from workflows.work import selectors
 from workflows.work.domain.retry import ATTEMPTS_MAX
 from workflows.work.domain.timing import Missed, Overlap
@@ -37,14 +36,6 @@ class JobIn(Body):
         trim_whitespace=False,
         help_text="The same key with the same input is the same job, for ever.",
     )
-
-
-class ReasonIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX, default="", allow_blank=True)
-
-
-class DiscardIn(Body):
-    reason = serializers.CharField(max_length=REASON_CHARS_MAX, help_text="Kept for good.")
 
 
 class AttemptOut(serializers.ModelSerializer[Attempt]):

@@ -15,15 +15,13 @@ from rest_framework.serializers import BaseSerializer
 
 from events.domain.ids import least_id
 from ledger import authority
-from ledger.bodies import valid
+from ledger.bodies import OptionalReasonIn, ReasonIn, valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
     AttemptOut,
-    DiscardIn,
     JobDetailOut,
     JobIn,
     JobOut,
-    ReasonIn,
     ScheduleIn,
     ScheduleOut,
 )
@@ -101,25 +99,25 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         made = status.HTTP_201_CREATED if ref.is_new else status.HTTP_200_OK
         return self._answer(ref.id, status=made)
 
-    @extend_schema(request=ReasonIn, responses=JobDetailOut)
+    @extend_schema(request=OptionalReasonIn, responses=JobDetailOut)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: UUID) -> Response:
         """Take a dead letter up again, with a new budget and the same token and history."""
-        services.retry(pk, **valid(ReasonIn, request.data))
+        services.retry(pk, **valid(OptionalReasonIn, request.data))
+        return self._answer(pk)
+
+    @extend_schema(request=OptionalReasonIn, responses=JobDetailOut)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Cancel a waiting job at once; ask a running one to stop."""
+        services.cancel(pk, **valid(OptionalReasonIn, request.data))
         return self._answer(pk)
 
     @extend_schema(request=ReasonIn, responses=JobDetailOut)
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: UUID) -> Response:
-        """Cancel a waiting job at once; ask a running one to stop."""
-        services.cancel(pk, **valid(ReasonIn, request.data))
-        return self._answer(pk)
-
-    @extend_schema(request=DiscardIn, responses=JobDetailOut)
-    @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: UUID) -> Response:
         """Put a dead letter away for good."""
-        services.discard(pk, **valid(DiscardIn, request.data))
+        services.discard(pk, **valid(ReasonIn, request.data))
         return self._answer(pk)
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
