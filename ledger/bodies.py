@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db.models import Model
+from django_filters import rest_framework as filters
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -140,3 +141,7 @@ class QueryIn(_Telling):
                 {name: ["Give it a value, or leave it out."] for name in blank}, code="blank"
             )
         return attrs
+
+
+class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
+    """A filter of a list by one value or several, separated by commas."""

@@ -27,10 +27,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.models.constraints import choices
-
-
-class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
-    """One value or several, separated by commas."""
+from ledger.bodies import OneOrMore
 
 
 class ProductFilters(filters.FilterSet):

@@ -5,6 +5,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
+from ledger.bodies import OneOrMore
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
@@ -12,10 +13,6 @@ from ledger.models import Entry
 from ledger.models.entries import choices
 
 TARGET_IDS_MAX = 200
-
-
-class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
-    """One value or several, separated by commas."""
 
 
 def _is(field: str | None = None) -> filters.CharFilter:

@@ -24,16 +24,12 @@ from ledger.api.serializers.approvals import (
     DecisionIn,
 )
 from ledger.authority import AUTHENTICATED
-from ledger.bodies import valid
+from ledger.bodies import OneOrMore, valid
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import Risk
 from ledger.models import Approval
 from ledger.services import approvals
 from ledger.services.approvals import Subject
-
-
-class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
-    """One value or several, separated by commas."""
 
 
 class ApprovalFilter(filters.FilterSet):

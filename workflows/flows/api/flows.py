@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger.bodies import OptionalReasonIn, ReasonIn, valid
+from ledger.bodies import OneOrMore, OptionalReasonIn, ReasonIn, valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
@@ -42,12 +42,8 @@ STEP_OF_FLOW = [
 ]
 
 
-class _Statuses(filters.BaseInFilter, filters.ChoiceFilter):
-    """One status or several, separated by commas."""
-
-
 class FlowFilters(filters.FilterSet):
-    status = _Statuses(choices=[(one.value, one.value) for one in FlowStatus])
+    status = OneOrMore(choices=[(one.value, one.value) for one in FlowStatus])
     label = filters.CharFilter(method="with_label", help_text="key=value")
     goal = filters.CharFilter(field_name="goals", lookup_expr="contains", method="with_goal")
     id_prefix = filters.CharFilter(field_name="flow_id", lookup_expr="startswith")

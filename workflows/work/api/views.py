@@ -15,7 +15,7 @@ from rest_framework.serializers import BaseSerializer
 
 from events.domain.ids import least_id
 from ledger import authority
-from ledger.bodies import OptionalReasonIn, ReasonIn, valid
+from ledger.bodies import OneOrMore, OptionalReasonIn, ReasonIn, valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
     AttemptOut,
@@ -31,12 +31,8 @@ from workflows.work.models import Attempt, Schedule, Work, WorkQuerySet
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
-class _States(filters.BaseInFilter, filters.ChoiceFilter):
-    """One state or several, separated by commas."""
-
-
 class JobFilters(filters.FilterSet):
-    status = _States(choices=[(state.value, state.value) for state in State])
+    status = OneOrMore(choices=[(state.value, state.value) for state in State])
     name = filters.CharFilter(field_name="kind")
     subject = filters.CharFilter(method="about")
     correlation_id = filters.CharFilter(method="about")
