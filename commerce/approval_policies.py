@@ -36,6 +36,15 @@ POLICIES = (
         on_expiry="denied",
     ),
     Terms(
+        name="finance-surplus-approval",
+        meaning="Give back what a won chargeback brought too much, once its provider has told so.",
+        capabilities=("refund.request",),
+        principals=("system",),
+        condition="action == 'refund.return_surplus'",
+        ttl=timedelta(days=14),
+        execute="on_approval",
+    ),
+    Terms(
         name="finance-refund-settlement-approval",
         meaning="Note by hand that money has gone back, when an agent does or it is much.",
         capabilities=("refund.settle",),

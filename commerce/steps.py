@@ -25,6 +25,14 @@ def propose_refund(envelope: Envelope, _claim: Claim) -> dict[str, str]:
     return proposals.propose_refund(booking_id=UUID(str(envelope.data["bookingId"])))
 
 
+@durable_subscriber(
+    "chargeback.resolved", name="commerce.propose_surplus", capability=proposals.MAY
+)
+def propose_surplus(envelope: Envelope, _claim: Claim) -> dict[str, str]:
+    """Ask whether what a chargeback brought back too much may go back to the customer."""
+    return proposals.propose_surplus(chargeback_id=UUID(str(envelope.data["chargebackId"])))
+
+
 @step_function(fulfilment.CHECK)
 def check_booking(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"booking_items": fulfilment.check_booking(booking_id=UUID(inputs["booking_id"]))}

@@ -268,12 +268,6 @@ def fingerprint_of(action: Action) -> str:
     return canonical.fingerprint({**action.fingerprinted(), "policyInputs": policy})
 
 
-def document_of(body: bytes) -> dict[str, Any]:
-    """Return what the body of an entry says."""
-    document: dict[str, Any] = orjson.loads(body)
-    return document
-
-
 def _taken(draft: Draft) -> standings.Taken | None:
     if draft.undoing is None:
         return None

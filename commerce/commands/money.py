@@ -209,7 +209,7 @@ register(
     capability="chargeback.resolve",
 )
 register(
-    "refund.return_surplus",
+    surpluses.RETURN_SURPLUS,
     "Give back what a chargeback brought back too much.",
     _return_surplus,
     schema=record(

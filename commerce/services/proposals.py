@@ -1,7 +1,8 @@
-"""Propose what a cancelled booking gives back: approval is asked for, nothing is done.
+"""Propose what is to go back: of a cancelled booking, and of a chargeback that was won.
 
-It is asked in the name of who cancelled, so somebody else decides; then they carry it out, or
-Daybook does where the policy says so. Whatever is not plain is left to people.
+Approval is asked for, nothing is done. It is asked in the name of who cancelled, or noted the
+outcome, so somebody else decides; then they carry it out, or Daybook does where the policy says
+so. Whatever is not plain is left to people.
 """
 
 from typing import Any, Final
@@ -10,15 +11,20 @@ from uuid import UUID
 from commerce.domain import undoing
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.state import Status
-from commerce.models import Booking, Payment, PaymentStatus
+from commerce.domain.refunds import BY_HAND, RefundMethod
+from commerce.models import Booking, Chargeback, Payment, PaymentStatus
+from commerce.services import surpluses
+from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from events.domain.errors import Forbidden
+from events.domain.principal import Principal, PrincipalKind
 from ledger import current_rights, standings
+from ledger.approving import demands
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.domain.policy import PolicyMissing
+from ledger.domain.policy import Execute, PolicyMissing
 from ledger.domain.reversals import ReversalExpired, ReversalRefused
 from ledger.models import Approval
-from ledger.services import reversals
+from ledger.services import approvals, reversals
 
 MAY: Final = "refund.request"
 
@@ -47,6 +53,68 @@ def propose_refund(*, booking_id: UUID) -> dict[str, str]:
     except (Forbidden, ApprovalNotNeeded, ReversalRefused, PolicyMissing) as why:
         return {"because": why.code}
     return {"approvalId": str(approval.pk)}
+
+
+def propose_surplus(*, chargeback_id: UUID) -> dict[str, str]:
+    """Ask for approval to give back what a chargeback brought too much, as whoever acts; once.
+
+    Return `approvalId`, or `because`: why nobody was asked. A provider asks only where Daybook
+    itself carries out what is approved: nobody else could in its name.
+
+    :raises ChargebackNotFound: if there is no such chargeback.
+    """
+    rows = Chargeback.objects.select_related("resolution", "payment")
+    chargeback = rows.filter(pk=chargeback_id).first()
+    if chargeback is None:
+        raise ChargebackNotFound(chargeback_id)
+    state = surpluses.state_of(chargeback)
+    amount_cents = state["surplus_cents"] - state["held_cents"]
+    if amount_cents <= 0:
+        return {"because": NOTHING_DUE}
+    method = _way_back(chargeback)
+    by = context.current().principal
+    if method is None or not (_is_somebody(by) or _is_carried_out(chargeback, amount_cents, by)):
+        return {"because": MANUAL_REVIEW}
+    asked = {
+        "chargeback_id": str(chargeback_id),
+        "amount_cents": amount_cents,
+        "method": method.value,
+        "reason": f"Chargeback {chargeback.provider_ref} is {chargeback.status}.",
+    }
+    try:
+        current_rights.demand_current(by, MAY)
+        approval = approvals.request_command_approval(
+            command=surpluses.RETURN_SURPLUS, target_id="", input=asked
+        )
+    except (Forbidden, ApprovalNotNeeded, PolicyMissing) as why:
+        return {"because": why.code}
+    return {"approvalId": str(approval.pk)}
+
+
+def _way_back(chargeback: Chargeback) -> RefundMethod | None:
+    """Return the way on which the customer had paid otherwise, if money goes back on it by hand."""
+    otherwise = Payment.objects.filter(
+        invoice=chargeback.payment.invoice_id, status=PaymentStatus.COMPLETED, capture=None
+    )
+    ways = set(otherwise.values_list("method", flat=True))
+    return RefundMethod(ways.pop()) if len(ways) == 1 and ways <= set(BY_HAND) else None
+
+
+def _is_somebody(by: Principal) -> bool:
+    return by.kind is not PrincipalKind.SYSTEM
+
+
+def _is_carried_out(chargeback: Chargeback, amount_cents: int, by: Principal) -> bool:
+    known = demands.circumstances(
+        action=surpluses.RETURN_SURPLUS,
+        capability=MAY,
+        target_type="refund",
+        state=surpluses.state_of(chargeback),
+        facts={"amount_cents": amount_cents, "currency": chargeback.currency},
+        by=by,
+    )
+    needed = demands.approval_needed(known)
+    return needed is not None and needed.policy.execute == Execute.ON_APPROVAL
 
 
 def _why_not(booking: Booking, paid: list[Payment]) -> str:

@@ -4,7 +4,7 @@ The customer had paid otherwise meanwhile, so it is theirs. It is a refund, of a
 a payment: neither the invoice nor the booking changes by it, and no undoing of the payment.
 """
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
@@ -19,6 +19,8 @@ from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from ledger import recording
 from ledger.domain.action import Kind
+
+RETURN_SURPLUS: Final = "refund.return_surplus"
 
 
 def refund_surplus(
@@ -37,7 +39,7 @@ def refund_surplus(
     asked = {"chargeback_id": chargeback_id, "amount_cents": amount_cents}
     asked |= {"method": method, "reason": reason}
     action = action_on(
-        "refund.return_surplus",
+        RETURN_SURPLUS,
         kind=Kind.CREATE,
         capability="refund.request",
         reason=reason,

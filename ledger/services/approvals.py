@@ -114,17 +114,18 @@ def request_command_approval(
     command: str,
     target_id: str,
     input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
-    by: Holder,
+    by: Holder | None = None,
 ) -> Approval:
     """Ask for approval of a command ahead, as whoever acts. Nothing is done: it is tried, and the
-    gate takes it back.
+    gate takes it back. Without `by` the caller has seen to it that they may.
 
     :raises CommandUnknown, CommandInputInvalid: as the registry says.
     :raises CapabilityMissing: if they may not carry it out, approved or not.
     :raises ApprovalNotNeeded: if nobody else has to agree.
     :raises DomainError: whatever the command refuses with.
     """
-    by.demand(commands.get(command).capability)
+    if by is not None:
+        by.demand(commands.get(command).capability)
     try:
         with reference.only_asking():
             commands.run(command, target_id=target_id, input=input)
