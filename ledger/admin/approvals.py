@@ -1,5 +1,6 @@
 """Approvals and their policies in the admin: decided through the service, never edited."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -84,30 +85,32 @@ class ApprovalPolicyAdmin(CapabilityAdmin[Any]):
     def activate(
         self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]
     ) -> HttpResponse | None:
-        title = "Put into force"
-        if page := proving.page_before(self, request, queryset, action="activate", title=title):
-            return page
-        is_fresh = step_up.is_fresh(request)
-        self.act_on(
-            request,
-            queryset,
-            lambda row: approval_policies.activate_policy(policy_id=row.pk, is_fresh=is_fresh),
-            told=_status,
-        )
-        return None
+        activate = approval_policies.activate_policy
+        return self._once_proved(request, queryset, "activate", "Put into force", activate)
 
     @admin_access.needs_capability("approval_policy.activate")
     @admin.action(description="End")
     def retire(
         self, request: HttpRequest, queryset: QuerySet[ApprovalPolicyVersion]
     ) -> HttpResponse | None:
-        if page := proving.page_before(self, request, queryset, action="retire", title="End"):
+        retire = approval_policies.retire_policy
+        return self._once_proved(request, queryset, "retire", "End", retire)
+
+    def _once_proved(
+        self,
+        request: HttpRequest,
+        policies: QuerySet[ApprovalPolicyVersion],
+        action: str,
+        title: str,
+        change: Callable[..., ApprovalPolicyVersion],
+    ) -> HttpResponse | None:
+        if page := proving.page_before(self, request, policies, action=action, title=title):
             return page
         is_fresh = step_up.is_fresh(request)
         self.act_on(
             request,
-            queryset,
-            lambda row: approval_policies.retire_policy(policy_id=row.pk, is_fresh=is_fresh),
+            policies,
+            lambda row: change(policy_id=row.pk, is_fresh=is_fresh),
             told=_status,
         )
         return None

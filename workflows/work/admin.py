@@ -19,16 +19,7 @@ from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
 
 class AttemptInline(admin.TabularInline[Attempt, Work]):
     model = Attempt
-    readonly_fields = [
-        "attempt",
-        "fence",
-        "worker",
-        "started_at",
-        "ended_at",
-        "outcome",
-        "error_class",
-        "error",
-    ]
+    readonly_fields = selectors.ATTEMPT_FIELDS
     extra = 0
     can_delete = False
     ordering = ["id"]

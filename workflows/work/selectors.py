@@ -21,6 +21,17 @@ from workflows.work.models import (
 from workflows.work.registry import JSON
 
 ATTEMPTS_SHOWN: Final = 50
+ATTEMPT_FIELDS: Final = (
+    "attempt",
+    "fence",
+    "worker",
+    "started_at",
+    "ended_at",
+    "outcome",
+    "error_class",
+    "error",
+)
+"""What is told of an attempt, in every place. Its stack is for whoever asks for just that."""
 
 _IS_OVERDUE = Q(status__in=[state.value for state in WAITING], due_at__lte=StatementNow())
 

@@ -41,17 +41,7 @@ class JobIn(Body):
 class AttemptOut(serializers.ModelSerializer[Attempt]):
     class Meta:
         model = Attempt
-        fields = [
-            "attempt",
-            "fence",
-            "worker",
-            "started_at",
-            "ended_at",
-            "outcome",
-            "error_class",
-            "error",
-            "stack",
-        ]
+        fields = [*selectors.ATTEMPT_FIELDS, "stack"]
         read_only_fields = fields
 
 
