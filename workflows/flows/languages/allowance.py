@@ -7,7 +7,7 @@ call that it makes (`watched`).
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from inspect import CO_GENERATOR
 from types import FrameType
 from typing import Any
@@ -65,11 +65,9 @@ tick, made = spending.tick, spending.made
 """Spend of whatever script this thread runs. Raises TookTooLong, TookTooMuch."""
 
 
-@contextmanager
-def spent(language: str, seconds: float) -> Iterator[None]:
+def spent(language: str, seconds: float) -> AbstractContextManager[None]:
     """Let what runs in the block, and ticks, take so much of the processor."""
-    with spending.charged(Allowance(language, seconds)):
-        yield
+    return spending.charged(Allowance(language, seconds))
 
 
 @contextmanager

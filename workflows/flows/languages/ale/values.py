@@ -5,6 +5,7 @@ is false.
 """
 
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -169,7 +170,7 @@ def weigh(value: Any) -> None:
     while ahead:
         allowance.tick()
         one, depth = ahead.pop()
-        if isinstance(one, Mapping):
+        if type(one) is dict or isinstance(one, Mapping):
             items: Iterator[Any] = iter([part for pair in one.items() for part in pair])
         elif isinstance(one, tuple | frozenset | Lazy):
             items = iter(one)
@@ -181,7 +182,11 @@ def weigh(value: Any) -> None:
             seen += 1
             if seen > SEQUENCE_ITEMS_MAX:
                 raise AleError(f"sequence too long: more than {SEQUENCE_ITEMS_MAX} items")
-            ahead.append((item, depth + 1))
+            if type(item) not in _WITHOUT_ITEMS:
+                ahead.append((item, depth + 1))
+
+
+_WITHOUT_ITEMS = frozenset({str, int, float, bool, type(None), Keyword, Symbol})
 
 
 def to_json(value: Any) -> Any:
@@ -231,9 +236,12 @@ def _integer(value: int) -> Any:
 
 
 def _storable(text: str) -> str:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if _NOT_STORABLE.search(text):
         raise AleError("result has text with a NUL or a lone surrogate")
     return text
+
+
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def key_text(key: Any) -> str:
