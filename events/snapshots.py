@@ -32,15 +32,18 @@ WHERE events_snapshot.sequence < excluded.sequence OR events_snapshot.code <> ex
 """
 _LOAD = "SELECT sequence, event_id, state FROM events_snapshot WHERE stream = %s AND code = %s"
 # Index events_one_event_per_sequence. The state, which may be long, stands in the first row only.
+# Without a snapshot its columns are NULL, and the tail is all there is.
 _LOAD_WITH_TAIL = f"""
 SELECT s.sequence, s.event_id, CASE WHEN t.sequence = s.sequence THEN s.state END, t.*
-  FROM events_snapshot s CROSS JOIN LATERAL (
+  FROM (VALUES (1)) AS one
+  LEFT JOIN events_snapshot s ON s.stream = %(stream)s AND s.code = %(code)s
+ CROSS JOIN LATERAL (
     SELECT e.sequence, e.event_id, e.name, e.version, {store.DATA}, e.emitted_at
       FROM events_event e
-     WHERE e.stream = s.stream AND e.sequence >= s.sequence
+     WHERE e.stream = %(stream)s AND e.sequence >= coalesce(s.sequence, 1)
      ORDER BY e.sequence LIMIT %(limit)s::int
   ) t
- WHERE s.stream = %(stream)s AND s.code = %(code)s ORDER BY t.sequence
+ ORDER BY t.sequence
 """  # noqa: S608 (names of our own)
 
 
@@ -67,21 +70,23 @@ def load(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Snapshot | None:
 
 def load_with_tail(
     aggregate: Aggregate[S, Any, Any], stream: Stream
-) -> tuple[Snapshot, Iterator[Recorded]] | None:
+) -> tuple[Snapshot | None, Iterator[Recorded]] | None:
     """Return what `load` does, and the events after it, in one round trip.
 
-    None also if the snapshot is of another past than the stream.
+    They are all events if there is no snapshot. None if it is of another past than the stream.
     """
     asked = {"stream": key_of(stream), "code": code_of(aggregate), "limit": store.CHUNK_EVENTS}
     rows = wire.fetch(_LOAD_WITH_TAIL, asked)
-    if not rows or rows[0][:2] != rows[0][3:5]:
+    if not rows or rows[0][0] is None:
+        return None, _tail(stream, rows)
+    if rows[0][:2] != rows[0][3:5]:
         return None
     sequence, event_id, state = rows[0][:3]
-    return Snapshot(sequence, event_id, orjson.loads(state)), _tail(stream, rows)
+    return Snapshot(sequence, event_id, orjson.loads(state)), _tail(stream, rows, start=1)
 
 
-def _tail(stream: Stream, rows: list[wire.Row]) -> Iterator[Recorded]:
-    for _, _, _, *recorded in rows[1:]:
+def _tail(stream: Stream, rows: list[wire.Row], *, start: int = 0) -> Iterator[Recorded]:
+    for _, _, _, *recorded in rows[start:]:
         yield cast("Recorded", recorded)
     if len(rows) == store.CHUNK_EVENTS:
         yield from store.history(stream, since=rows[-1][3] + 1)

@@ -79,12 +79,12 @@ def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = F
     """
     known = _cache.get(aggregate, stream)
     if known is None and not queued:
-        reached = _from_snapshot(aggregate, stream)
+        reached = _loaded(aggregate, stream)
     else:
         base = known or _snapshotted(aggregate, stream)
         reached = base and _followed(aggregate, stream, base, queued=queued)
     if reached is None:
-        # Nothing known, or what is known is of another past: the database was restored.
+        # What is known is of another past: the database was restored. Or nothing is.
         reached = replayed(aggregate, store.history(stream, queued=queued), stream)
     if reached.sequence and not wire.connection().in_atomic_block:
         _cache.put(aggregate, stream, reached)
@@ -151,12 +151,14 @@ def replayed(
     return Reached(state=state, sequence=sequence, event_id=event_id)
 
 
-def _from_snapshot(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+def _loaded(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
+    """Fold what came after the snapshot; None when that is not of this stream's past."""
     found = snapshots.load_with_tail(aggregate, stream)
     if found is None:
         return None
     snapshot, tail = found
-    return replayed(aggregate, tail, stream, base=_reached(aggregate, snapshot))
+    base = _reached(aggregate, snapshot) if snapshot else None
+    return replayed(aggregate, tail, stream, base=base)
 
 
 def _snapshotted(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:

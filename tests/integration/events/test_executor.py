@@ -308,6 +308,27 @@ class TestSnapshots:
 
         assert (reached.state.total, reached.sequence) == (12, 12)
 
+    def test_that_are_not_there_cost_no_question(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        execute(TALLY, STREAM, Add(number=1, times=3))
+        states.forget_all()
+
+        with django_assert_num_queries(1):
+            reached = states.fresh(TALLY, STREAM)
+
+        assert (reached.state.total, reached.sequence) == (3, 3)
+
+    @pytest.mark.parametrize("chunk", [1, 2, 3])
+    def test_that_are_not_there_leave_out_no_event(
+        self, chunk: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        execute(TALLY, STREAM, Add(number=1, times=3))
+        states.forget_all()
+        monkeypatch.setattr(store, "CHUNK_EVENTS", chunk)
+
+        assert states.fresh(TALLY, STREAM).state.total == 3
+
     def test_of_other_code_do_not_count(self) -> None:
         execute(TALLY, STREAM, Add(number=1, times=5))
         Snapshot.objects.update(code="of yesterday", state='{"total": 99}')
