@@ -39,6 +39,9 @@ class Role(StrEnum):
     OUTPUT = "output"
 
 
+DEADLINE_MS_MAX = 31_536_000_000
+"""A year: no step waits for longer."""
+
 INPUT_ROLES = frozenset({Role.REQUIRED, Role.OPTIONAL})
 """The roles that take part in planning as consumers."""
 

@@ -6,16 +6,13 @@ message of the language, so that this module needs none of the languages.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from events.domain.catalogue import is_journal_name
-from ledger.domain.approval import QUORUM_MAX, TITLE_CHARS_MAX
-from ledger.domain.capability import Risk
-from workflows.flows.domain import decoder, ids
+from workflows.flows.domain import decoder, ids, own_types
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
-    AWAITING_TYPES,
+    DEADLINE_MS_MAX,
     HTTP_TYPES,
     Attribute,
     Collect,
@@ -34,8 +31,6 @@ METHODS = frozenset({"", "GET", "POST", "PUT", "DELETE"})
 ATTRIBUTE_TYPES = frozenset({"", "string", "number", "boolean", "object", "array", "null", "any"})
 BACKOFF_TYPES = frozenset({"", "fixed", "linear", "exponential"})
 STEP_LANGUAGES = frozenset({"ale", "lua", "cel"})
-DEADLINE_MS_MAX = 31_536_000_000
-APPROVAL_TTL_MS_MAX = 90 * 86_400_000
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _ROLE_CONFIGS = frozenset(role.value for role in Role)
@@ -63,6 +58,8 @@ def validate(step: Step, *, compile_script: CompileScript) -> None:
     _check_work_config(step.work_config or WorkConfig())
     _compile_mappings(step, compile_script)
     _compile_conditions(step, compile_script)
+    if condition := own_types.condition_of(step):
+        _compile(condition, ("value",), compile_script, pointer="/wait/filter")
     if step.script is not None:
         _compile(step.script, step.parameters(), compile_script, pointer="/script/script")
 
@@ -91,6 +88,11 @@ def _check_http_step(step: Step) -> None:
     if step.http.compensate and step.memoizable:
         raise StepInvalid("compensate not allowed for memoizable steps", pointer="/http/compensate")
     _check_effect(step.http)
+    if not 0 <= step.http.callback_timeout_ms <= DEADLINE_MS_MAX:
+        raise StepInvalid(
+            f"callback_timeout must be between 0 and {DEADLINE_MS_MAX}",
+            pointer="/http/callback_timeout",
+        )
     _check_placeholders(step, step.http)
 
 
@@ -142,54 +144,7 @@ def _check_flow_step(step: Step) -> None:
 
 def _check_own_step(step: Step) -> None:
     _forbid(step, http=True, script=True, flow=True)
-    if step.type == StepType.PYTHON and not (step.settings or {}).get("callable"):
-        raise StepInvalid("python callable required", pointer="/python/callable")
-    if step.type == StepType.APPROVAL:
-        _check_approval(step.settings or {})
-    if step.memoizable and step.type in AWAITING_TYPES:
-        # An answer from memory would be an approval that nobody gave.
-        raise StepInvalid("memoizable not allowed for step type", pointer="/memoizable")
-    if step.type == StepType.WAIT:
-        wait = step.settings or {}
-        if not wait.get("for_ms") and not wait.get("event"):
-            raise StepInvalid("wait needs for_ms or event", pointer="/wait")
-        if wait.get("event") and is_journal_name(str(wait["event"])):
-            raise StepInvalid("wait for a dotted event name", pointer="/wait/event")
-
-
-_ASKED = {
-    "policy": (str, "a name"),
-    "title": (str, "a text"),
-    "reason": (str, "a text"),
-    "risk": (str, "a text"),
-    "ttl_ms": (int, "a number of milliseconds"),
-    "quorum": (int, "a number of people"),
-}
-
-
-def _check_approval(asks: Mapping[str, Any]) -> None:
-    for name, value in asks.items():
-        if name not in _ASKED:
-            raise StepInvalid(f"approval has no member {name}", pointer=f"/approval/{name}")
-        kind, what = _ASKED[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise StepInvalid(f"approval {name} must be {what}", pointer=f"/approval/{name}")
-    limits = (
-        ("quorum", 1, QUORUM_MAX),
-        ("ttl_ms", 1, APPROVAL_TTL_MS_MAX),
-    )
-    for name, least, most in limits:
-        if not least <= asks.get(name, least) <= most:
-            raise StepInvalid(
-                f"approval {name} must be between {least} and {most}", pointer=f"/approval/{name}"
-            )
-    if len(asks.get("title", "")) > TITLE_CHARS_MAX:
-        raise StepInvalid(
-            f"approval title must have at most {TITLE_CHARS_MAX} characters",
-            pointer="/approval/title",
-        )
-    if asks.get("risk", Risk.MEDIUM) not in set(Risk):
-        raise StepInvalid(f"invalid approval risk: {asks['risk']}", pointer="/approval/risk")
+    own_types.check(step)
 
 
 def _forbid(step: Step, *, http: bool = False, script: bool = False, flow: bool = False) -> None:
