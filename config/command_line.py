@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from config import bootstrap
@@ -89,11 +90,27 @@ def _run(command: str, argv: list[str]) -> int:
         case "interpreter":
             print(sys.executable)
             return 0
-        case "help" | "--help" | "-h" if len(argv) <= 2:  # noqa: PLR2004
-            print(BEFORE_DJANGO)
-            return _run_django([argv[0], "help", *argv[2:]], servers=False)
+        case "help" | "--help" | "-h":
+            return _help(argv)
         case _:
-            return _run_django(argv, servers=command not in {*_WITHOUT_SERVERS, "help"})
+            return _run_django(argv, servers=needs_servers(argv[1:]))
+
+
+def _help(argv: list[str]) -> int:
+    match argv[2:]:
+        case []:
+            print(BEFORE_DJANGO)
+            return _run_django([argv[0], "help"], servers=False)
+        case [("up" | "demo") as ours]:
+            return _run(ours, [argv[0], ours, "--help"])
+        case asked:
+            return _run_django([argv[0], "help", *asked], servers=False)
+
+
+def needs_servers(arguments: list[str]) -> bool:
+    """Tell whether a command of Django's kind looks at more than the code."""
+    said = takewhile(lambda each: each != "--", arguments[1:])
+    return arguments[0] not in _WITHOUT_SERVERS and not {"-h", "--help"}.intersection(said)
 
 
 def _pytest(arguments: list[str]) -> int:

@@ -26,16 +26,29 @@ class TestParse:
 
         assert "--prot" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(
+        ("option", "said", "limits"),
+        [
+            ("--port", "-1", "0 to 65535"),
+            ("--port", "65536", "0 to 65535"),
+            ("--port", "abc", "0 to 65535"),
+            ("--workers", "0", "1 to 64"),
+            ("--workers", "65", "1 to 64"),
+        ],
+    )
+    def test_refuses_what_could_not_be_waited_for(
+        self, option: str, said: str, limits: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            up.parse([option, said])
+
+        assert f"argument {option}: {said!r} is no number from {limits}" in capsys.readouterr().err
+
 
 class TestListen:
     def test_picks_a_free_port(self) -> None:
         with up.listen(0) as listener:
             assert listener.getsockname()[1] > 0
-
-    @pytest.mark.parametrize("port", [-1, 70_000])
-    def test_refuses_what_is_no_port(self, port: int) -> None:
-        with pytest.raises(CannotStart, match=f"Port {port} of 127.0.0.1 cannot be had"):
-            up.listen(port)
 
     def test_refuses_a_port_that_is_taken(self) -> None:
         with up.listen(0) as taken:

@@ -1,0 +1,34 @@
+"""What `manage.py` starts for a command line, and what it does not."""
+
+import subprocess
+import sys
+
+import pytest
+
+from config import command_line
+from config.bootstrap import ROOT
+
+
+class TestServers:
+    @pytest.mark.parametrize(
+        "arguments", [["check"], ["--version"], ["flows", "--help"], ["flows", "list", "-h"]]
+    )
+    def test_are_not_started_for_what_looks_at_the_code_only(self, arguments: list[str]) -> None:
+        assert not command_line.needs_servers(arguments)
+
+    @pytest.mark.parametrize("arguments", [["doctor"], ["dbshell", "--", "-h"], ["flows", "list"]])
+    def test_are_started_for_everything_else(self, arguments: list[str]) -> None:
+        assert command_line.needs_servers(arguments)
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_help_is_had_of_what_django_does_not_know(command: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "manage.py", "help", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stdout.startswith(f"usage: manage.py {command}")
