@@ -71,6 +71,8 @@ def optional(**config: Any) -> dict[str, Any]:
 
 
 OUTPUT: dict[str, Any] = {"role": "output"}
+UNDO = {"endpoint": "http://peer", "compensate": "http://peer/undo"}
+NO_RETRY = {"max_retries": 1, "init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
 
 
 class FlowBench:
@@ -149,3 +151,16 @@ class FlowBench:
 
     def count(self, name: str) -> int:
         return self.names().count(name)
+
+
+def each(parallelism: int = 1, **extra: object) -> FlowBench:
+    """Return a bench whose step `work` runs once per element of `list`, and can be undone."""
+    return FlowBench(
+        step(
+            "work",
+            http=UNDO,
+            attributes={"list": requires(for_each=True), "done": OUTPUT},
+            work_config={"parallelism": parallelism},
+            **extra,
+        )
+    )

@@ -10,7 +10,6 @@ from events.domain.envelope import Envelope
 from ledger.authority import Holder
 from ledger.models import Approval
 from ledger.services import approvals
-from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.conftest import flow, work_off
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
@@ -20,10 +19,6 @@ GIVES = {
     "approved": {"role": "output"},
     "decided_by": {"role": "output"},
 }
-
-
-def decider(name: str) -> User:
-    return grant(User.objects.create_user(name), "approval.decide")
 
 
 def register(

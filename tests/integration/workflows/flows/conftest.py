@@ -3,13 +3,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from pytest_django import Settings
 
-from events import catalogue, recorder, states
+from events import catalogue, context, recorder, states
 from events.domain.catalogue import event_type
 from events.domain.envelope import Category, Envelope
+from events.domain.principal import Principal, PrincipalKind
+from ledger import approval_policies as seeded
+from ledger.services import approval_policies
+from tests.integration.ledger.conftest import grant
 from tests.live import sequence
 from tests.support.step_server import StepServer, step_server
 from workflows.egress import client
@@ -106,3 +111,25 @@ def flow(flow_id: str) -> Flow:
     found = engine.flow(flow_id)
     assert found is not None
     return found
+
+
+def decider(name: str) -> User:
+    return grant(User.objects.create_user(name), "approval.decide")
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return decider("ada")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return decider("bob")
+
+
+@pytest.fixture
+def ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
+    """Act as Ada, with the first policies of approvals in force."""
+    approval_policies.install_policies(every=seeded.POLICIES)
+    with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
+        yield

@@ -1,6 +1,5 @@
 """Approval steps: a ledger approval is the step, given by somebody else, or not at all."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -11,21 +10,18 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from events import context, doctor
-from events.domain.principal import Principal, PrincipalKind
-from ledger import approval_policies as seeded
 from ledger.authority import Holder
 from ledger.domain.approval import ApprovalDecisionConflict, SelfDecisionForbidden
 from ledger.models import Approval, Entry
-from ledger.services import approval_policies, approvals
+from ledger.services import approvals
 from tests.integration.workflows.flows.approval_steps import (
     asked,
-    decider,
     register,
     say,
     start,
     status,
 )
-from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.integration.workflows.flows.conftest import decider, flow, work_off
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
 from workflows.flows import callables, engine, explain, services
@@ -36,24 +32,7 @@ from workflows.flows.models import AwaitedApproval
 from workflows.work import queue, runner
 from workflows.work.models import Work
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def ada(db: None) -> User:
-    return decider("ada")
-
-
-@pytest.fixture
-def bob(db: None) -> User:
-    return decider("bob")
-
-
-@pytest.fixture(autouse=True)
-def _ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
-    approval_policies.install_policies(every=seeded.POLICIES)
-    with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ada_acts")]
 
 
 def test_shows_that_a_title_made_of_long_names_is_cut() -> None:

@@ -9,8 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from events import context, failpoints
-from events.domain.principal import Principal, PrincipalKind
+from events import failpoints
 from events.failpoints import FailpointRaised
 from ledger import approval_policies as seeded
 from ledger.models import Approval, ApprovalPolicyVersion, Entry
@@ -18,7 +17,6 @@ from ledger.services import approval_policies
 from tests.integration.workflows.flows.approval_steps import (
     GIVES,
     asked,
-    decider,
     register,
     say,
     start,
@@ -32,19 +30,7 @@ from workflows.flows.models import AwaitedApproval
 from workflows.work import leases, queue, runner
 from workflows.work.models import Work
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def bob(db: None) -> User:
-    return decider("bob")
-
-
-@pytest.fixture(autouse=True)
-def _ada_acts(transactional_db: None) -> Iterator[None]:
-    approval_policies.install_policies(every=seeded.POLICIES)
-    with context.acting(Principal(kind=PrincipalKind.USER, id=str(decider("ada").pk))):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ada_acts")]
 
 
 @contextmanager

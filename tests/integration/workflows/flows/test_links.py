@@ -1,6 +1,6 @@
 """From a flow to its forks, and from an approval step to its request: shown, and by an index."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,25 +10,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from events import context
-from events.domain.principal import Principal, PrincipalKind
-from ledger import approval_policies as seeded
 from ledger import selectors as ledger
 from ledger.models import Approval
-from ledger.services import approval_policies
-from tests.integration.workflows.flows.approval_steps import asked, decider, register, say
-from tests.integration.workflows.flows.conftest import flow
+from tests.integration.workflows.flows.approval_steps import asked, register, say
+from tests.integration.workflows.flows.conftest import decider, flow
 from tests.integration.workflows.flows.test_api import FLOWS, client_of
 from workflows.flows import approval_requests, selectors, services
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _ada_acts(transactional_db: None) -> Iterator[None]:
-    approval_policies.install_policies(every=seeded.POLICIES)
-    with context.acting(Principal(kind=PrincipalKind.USER, id=str(decider("ada").pk))):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ada_acts")]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from tests.support.flow_bench import (
     OUTPUT,
     FlowBench,
+    each,
     requires,
     script,
     step,
@@ -13,22 +14,6 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.flow import FlowStatus, StepStatus, WorkStatus
 from workflows.flows.domain.work_items import TooManyItems
-
-UNDO = {"endpoint": "http://peer", "compensate": "http://peer/undo"}
-NO_RETRY = {"max_retries": 1, "init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
-
-
-def each(parallelism: int = 1, **extra: object) -> FlowBench:
-    """Return a bench whose step `work` runs once per element of `list`, and can be undone."""
-    return FlowBench(
-        step(
-            "work",
-            http=UNDO,
-            attributes={"list": requires(for_each=True), "done": OUTPUT},
-            work_config={"parallelism": parallelism},
-            **extra,
-        )
-    )
 
 
 class TestHappyPath:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from tests.support.flow_bench import (
+    NO_RETRY,
     NOON,
     OUTPUT,
+    UNDO,
     FlowBench,
+    each,
     optional,
     requires,
     step,
@@ -16,22 +19,6 @@ from tests.support.flow_bench import (
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled, NothingToRetry, StepSettled
 from workflows.flows.domain.flow import StepStatus
-
-UNDO = {"endpoint": "http://peer", "compensate": "http://peer/undo"}
-NO_RETRY = {"max_retries": 1, "init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
-
-
-def each(parallelism: int = 1, **extra: object) -> FlowBench:
-    """Return a bench whose step `work` runs once per element of `list`, and can be undone."""
-    return FlowBench(
-        step(
-            "work",
-            http=UNDO,
-            attributes={"list": requires(for_each=True), "done": OUTPUT},
-            work_config={"parallelism": parallelism},
-            **extra,
-        )
-    )
 
 
 class TestRetry:
