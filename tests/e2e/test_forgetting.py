@@ -50,9 +50,9 @@ def how_it_went(stack: Stack, booking: str) -> list[str]:
 def mail_that_is_refused(stack: Stack) -> Iterator[None]:
     """Have the mail service refuse whatever it is sent, naming to whom it was to go."""
     control = f"{stack.instance.environment['COMMERCE_MAIL_URL']}/control"
-    assert httpx2.post(control, json={"refuse_by_name": True}).is_success
+    assert httpx2.post(control, json={"refuse_by_name": True}, timeout=60).is_success
     yield
-    assert httpx2.post(control, json={"refuse_by_name": False}).is_success
+    assert httpx2.post(control, json={"refuse_by_name": False}, timeout=60).is_success
 
 
 def test_no_log_file_names_who_is_forgotten(stack: Stack, mail_that_is_refused: None) -> None:

@@ -71,7 +71,8 @@ class TestReadyz:
         assert found["broker"] == (False, "does not answer")
         assert found["database"] == (True, "well")
 
-    def test_asks_the_real_parts(self, db: None) -> None:
+    def test_asks_the_real_parts(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "_BROKER_TIMEOUT_SECONDS", 60)
         alice = grant(User.objects.create_user("alice"), "system.health")
         client = client_with(issue(alice, ["*"])[0])
 
