@@ -1,6 +1,7 @@
 """A booking is made, paid and sent, while a content system fails and a worker is killed."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -152,7 +153,7 @@ def _fail_the_cms(world: World, product: dict[str, Any]) -> None:
 def _send_while_a_worker_dies(world: World, booking: dict[str, Any]) -> None:
     world.step("The documents are sent, although the worker that sends them is killed")
     before = len(world.mail.get("messages"))
-    world.mail.order(hang_s=3)
+    world.mail.order(hang_s=9)
     delivery = world.api.post(f"bookings/{booking['id']}/documents/send", {}, status=202)
     job = world.wait(
         "that a worker takes the job",
@@ -210,10 +211,16 @@ def _show_the_record(world: World, booking: dict[str, Any], invoice: dict[str, A
                 f"     {about['sequence']:>3}  {event['name']:<28} {event['emittedAt']}"
                 f"  by {about['principal']['kind']}"
             )
+        last = (id_, len(events))
+        world.feed.wait_for(events[-1]["name"], partial(_is_of, last))
         seen = [(f["type"], f["sequence"]) for f in world.feed.about(id_)]
         recorded = [(e["name"], e["metadata"]["sequence"]) for e in events]
         world.expect(f"what came live of {kind}", seen, recorded)
     world.note("the WebSocket brought exactly these, in this order")
+
+
+def _is_of(place: tuple[str, int], frame: dict[str, Any]) -> bool:
+    return (frame["id"][-1], frame["sequence"]) == place
 
 
 def _finished(world: World, job_id: str) -> dict[str, Any]:

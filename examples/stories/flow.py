@@ -78,7 +78,7 @@ def _decline_the_card(world: World, tag: str) -> str:
 
 def _answer_late(world: World, tag: str) -> None:
     world.step("The ticket office answers late, by calling back")
-    world.steps.tickets.order(late_s=1.5)
+    world.steps.tickets.order(late_s=4)
     flow_id = _start(world, f"demo-late-{tag}", tag)
     waiting = world.wait(
         "that the flow waits for its callback",
@@ -95,7 +95,7 @@ def _answer_late(world: World, tag: str) -> None:
 def _kill_a_worker(world: World, tag: str) -> None:
     world.step("The worker that charges the card is killed after the charge, before its answer")
     before, calls = _counts(world), len(_charges(world))
-    world.steps.cards.order(linger_s=3)
+    world.steps.cards.order(linger_s=9)
     flow_id = _start(world, f"demo-killed-{tag}", tag)
     world.wait("the charge", lambda: len(_charges(world)), lambda now: now > calls)
     [job] = world.api.get("jobs", subject=f"flow/{flow_id}", status="leased")["results"]
