@@ -51,7 +51,7 @@ def _fields_of(shape: type[serializers.Serializer[Any]]) -> Any:
     return serializers.Serializer.fields.__get__(shape(), shape)
 
 
-class _Telling(serializers.Serializer[Any]):
+class NamesChoices(serializers.Serializer[Any]):
     """Whoever says what is no choice is told the choices.
 
     The fields of a whole body or query are made once: they know of no request. To make them
@@ -76,7 +76,7 @@ class _Telling(serializers.Serializer[Any]):
         return fields
 
 
-class Body(_Telling):
+class Body(NamesChoices):
     """A misspelt optional field must not quietly become its default."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -125,7 +125,7 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class QueryIn(_Telling):
+class QueryIn(NamesChoices):
     """A query string in which nothing is ignored."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

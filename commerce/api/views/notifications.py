@@ -23,7 +23,7 @@ from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
 from ledger.authority import PUBLIC
-from ledger.bodies import valid
+from ledger.bodies import NamesChoices, valid
 from workflows.work.domain.claim import WorkRef
 
 CHARGED_BACK = "payment.charged_back"
@@ -32,7 +32,7 @@ RESOLVED = "payment.chargeback_resolved"
 REF_CHARS_MAX = 200
 
 
-class ChargedBackIn(serializers.Serializer[Any]):
+class ChargedBackIn(NamesChoices):
     """What else a provider says is its own business: other fields are left aside."""
 
     id = serializers.CharField(max_length=REF_CHARS_MAX)
@@ -43,7 +43,7 @@ class ChargedBackIn(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
-class ReviewedIn(serializers.Serializer[Any]):
+class ReviewedIn(NamesChoices):
     """That a chargeback is looked at again; `id` is the provider's own name for it."""
 
     id = serializers.CharField(max_length=REF_CHARS_MAX)

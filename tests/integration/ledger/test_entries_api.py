@@ -84,6 +84,13 @@ class TestEntries:
         assert found["position"] is None
         assert "body" not in found
 
+    def test_are_filtered_by_choices_that_are_named(self, reader: APIClient) -> None:
+        answer = reader.get(f"{URL}/entries?evaluated_risk=low,odd")
+
+        assert answer.status_code == 400
+        [error] = answer.json()["errors"]
+        assert error["detail"] == "Say one of: low, medium, high, critical."
+
     def test_are_titled_by_what_their_proof_says(self, reader: APIClient) -> None:
         with context.acting(CLERK), recorded(an_action()) as proof:
             proof.says("The lamp is on.")

@@ -133,6 +133,7 @@ class TestResolvingByHand:
         assert answers[0].json()["status"] == "lost"
         assert (otherwise.status_code, otherwise.json()["code"]) == (409, "chargeback_resolved")
         assert (undecided.status_code, undecided.json()["errors"][0]["pointer"]) == (400, "/status")
+        assert undecided.json()["errors"][0]["detail"] == "Say one of: won, lost, withdrawn."
         entry = Entry.objects.get(action_name="chargeback.resolve", status="succeeded")
         assert (entry.principal_type, entry.reason) == ("api_key", "As the bank wrote.")
 
