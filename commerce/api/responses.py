@@ -1,13 +1,28 @@
 """Responses of the views of this room: 200 with an ETag, 201 with a Location, 202 with a job."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model
+from django.shortcuts import get_object_or_404
 from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from ledger.preconditions import etag
 from workflows.work.domain.claim import WorkRef
+
+M = TypeVar("M", bound=Model)
+
+
+class RebuildsFromRow(GenericAPIView[M]):
+    """A view whose lost responses are what it shows of the row that was made or changed."""
+
+    def rebuild_response(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        row = get_object_or_404(self.get_queryset(), pk=reference)
+        return ok(self.get_serializer_class()(row))
 
 
 def ok(body: BaseSerializer[Any], *, version: int | None = None) -> Response:

@@ -11,6 +11,7 @@ import_module("config.urls")
 
 
 def shapes(above: type = serializers.BaseSerializer) -> Iterator[type]:
+    each: type
     for each in above.__subclasses__():
         if not each.__module__.startswith(("rest_framework.", "drf_", "tests.")):
             yield each

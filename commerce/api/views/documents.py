@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from commerce import selectors
 from commerce.api.filters import DocumentAccessFilters
-from commerce.api.responses import created, ok
+from commerce.api.responses import RebuildsFromRow, created, ok
 from commerce.api.serializers.documents import (
     DocumentAccessIn,
     DocumentAccessOut,
@@ -93,7 +93,10 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
 
 
 class DocumentAccessViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[DocumentAccess]
+    RebuildsFromRow[DocumentAccess],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[DocumentAccess],
 ):
     """Who may open which document, for what and until when."""
 
@@ -110,10 +113,6 @@ class DocumentAccessViewSet(
         """End an access at once: the next look is refused."""
         asked = valid(ReasonIn, request.data)
         return ok(DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked)))
-
-    def rebuild_response(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        return ok(DocumentAccessOut(get_object_or_404(DocumentAccess, pk=reference)))
 
 
 def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentAccess | None:

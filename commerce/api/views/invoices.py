@@ -19,7 +19,7 @@ from commerce.api.filters import (
     PaymentFilters,
     RefundFilters,
 )
-from commerce.api.responses import accepted, created, ok
+from commerce.api.responses import RebuildsFromRow, accepted, created, ok
 from commerce.api.serializers.invoices import (
     ChargebackOut,
     CreditNoteIn,
@@ -196,7 +196,10 @@ class InvoiceViewSet(
 
 
 class PaymentViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
+    RebuildsFromRow[Payment],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Payment],
 ):
     """Money that came in, or was announced."""
 
@@ -225,13 +228,12 @@ class PaymentViewSet(
         asked = valid(ReasonIn, request.data)
         return ok(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
 
-    def rebuild_response(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        return ok(PaymentOut(get_object_or_404(Payment, pk=reference)))
-
 
 class CreditNoteViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[CreditNote]
+    RebuildsFromRow[CreditNote],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[CreditNote],
 ):
     """Adjustments of invoices that were issued."""
 
@@ -252,13 +254,12 @@ class CreditNoteViewSet(
         note = refunds.issue_credit_note(**valid(CreditNoteIn, request.data))
         return created(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
 
-    def rebuild_response(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        return ok(CreditNoteOut(get_object_or_404(CreditNote, pk=reference)))
-
 
 class RefundViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Refund]
+    RebuildsFromRow[Refund],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Refund],
 ):
     """Money that goes back."""
 
@@ -294,13 +295,12 @@ class RefundViewSet(
         asked = valid(ReasonIn, request.data)
         return ok(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
 
-    def rebuild_response(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        return ok(RefundOut(get_object_or_404(Refund, pk=reference)))
-
 
 class ChargebackViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Chargeback]
+    RebuildsFromRow[Chargeback],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Chargeback],
 ):
     """Money that a payment provider took back, and how the dispute over it ended."""
 
@@ -343,7 +343,7 @@ class ChargebackViewSet(
         """Answer a repeated request whose first response was lost."""
         if self.action == "refund_surplus":
             return _surplus(get_object_or_404(Refund, pk=reference))
-        return ok(ChargebackOut(get_object_or_404(self.queryset, pk=reference)))
+        return super().rebuild_response(request, reference)
 
 
 def _surplus(refund: Refund) -> Response:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from commerce.api.filters import ContentFilters, ProductFilters, SlotFilters
-from commerce.api.responses import created, ok
+from commerce.api.responses import RebuildsFromRow, created, ok
 from commerce.api.serializers.invoices import ExternalContentOut
 from commerce.api.serializers.products import (
     CapacityIn,
@@ -133,7 +133,10 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
 
 
 class CancellationPolicyViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[CancellationPolicy]
+    RebuildsFromRow[CancellationPolicy],
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[CancellationPolicy],
 ):
     """What customers get back when they cancel, in versions."""
 
@@ -177,10 +180,6 @@ class CancellationPolicyViewSet(
         """Let a version apply to new bookings, in the place of the one before."""
         version = policies.publish_version(policy_id=pk, version_id=version_id)
         return ok(PolicyVersionOut(version))
-
-    def rebuild_response(self, request: Request, reference: str) -> Response:
-        """Answer a repeated request whose first response was lost."""
-        return ok(PolicyOut(self.get_queryset().get(pk=reference)))
 
 
 class ExternalContentViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ExternalContent]):
