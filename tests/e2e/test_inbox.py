@@ -9,7 +9,7 @@ import pytest
 
 from config.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
-from tests.support.managing import manage
+from tests.support.managing import create_decider
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -22,15 +22,7 @@ ASKED_EVERY_MS = 10_000
 @pytest.fixture(scope="module")
 def manager(stack: Stack) -> str:
     """Somebody else than the demo user, who may decide."""
-    code = (
-        "from django.contrib.auth.models import Permission, User;"
-        f"user = User.objects.create_user('manager', password='{PASSWORD}');"
-        "user.user_permissions.set(Permission.objects.filter("
-        "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']))"
-    )
-    done = manage(stack, "shell", "-v0", "-c", code)
-    assert done.returncode == 0, done.text
-    return "manager"
+    return create_decider(stack, "manager", password=PASSWORD)
 
 
 @pytest.fixture

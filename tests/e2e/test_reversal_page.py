@@ -8,7 +8,7 @@ import pytest
 
 from config.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, Browse, driver
-from tests.support.managing import manage
+from tests.support.managing import create_decider
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -19,15 +19,7 @@ PASSWORD = "a-long-password-of-hers"
 @pytest.fixture(scope="module")
 def reviewer(stack: Stack) -> str:
     """Somebody else than the demo user, who may decide."""
-    code = (
-        "from django.contrib.auth.models import Permission, User;"
-        f"user = User.objects.create_user('reviewer', password='{PASSWORD}');"
-        "user.user_permissions.set(Permission.objects.filter("
-        "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']))"
-    )
-    done = manage(stack, "shell", "-v0", "-c", code)
-    assert done.returncode == 0, done.text
-    return "reviewer"
+    return create_decider(stack, "reviewer", password=PASSWORD)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,6 +13,7 @@ import httpx2
 from config.stack import Stack
 from tests.chaos.flows.peer import PARTS, Peer, is_declined
 from tests.chaos.flows.verdict import Order
+from tests.chaos.load import people_at_work
 
 PAUSE_S = 0.05
 PATIENCE_S = 60.0
@@ -66,30 +67,15 @@ class Orders:
         assert answer.status_code == 201, answer.text
         return True
 
-    @contextmanager
-    def coming_in(self, *, threads: int, pause_s: float) -> Iterator[None]:
+    def coming_in(self, *, threads: int, pause_s: float) -> AbstractContextManager[None]:
         """Start flows from several threads within the block."""
-        stop = threading.Event()
-        errors: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                with self.stack.client() as client:
-                    while not stop.wait(pause_s):
-                        self.start(client)
-            except BaseException as error:  # noqa: BLE001 (shown by the test's own thread)
-                errors.append(error)
+        def work(stop: threading.Event, _number: int) -> None:
+            with self.stack.client() as client:
+                while not stop.wait(pause_s):
+                    self.start(client)
 
-        people = [threading.Thread(target=work) for _ in range(threads)]
-        for person in people:
-            person.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for person in people:
-                person.join()
-        assert errors == []
+        return people_at_work(work, count=threads)
 
     def so_far(self, wanted: int, *, seconds: float) -> None:
         """Return when so many flows are acknowledged in all."""

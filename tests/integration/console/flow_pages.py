@@ -5,8 +5,6 @@ import json
 import re
 from typing import Any
 
-from django.test import Client
-
 from workflows.flows import callables, engine, services
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step_json import step_from_json
@@ -49,12 +47,6 @@ def start(flow_id: str, *goals: str, **init: Any) -> None:
     )
     while runner.work_off(worker="test", kinds=["flow.invoke"]):
         pass
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status, response.content.decode()[:2000]
-    return response.content.decode()
 
 
 def part(page: str, name: str) -> str:

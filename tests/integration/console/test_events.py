@@ -12,22 +12,12 @@ from console import addresses
 from events import context
 from events.domain.principal import SYSTEM
 from tests.integration.console.conftest import Tell, Visitor
+from tests.integration.console.reading import page_of, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOSTILE = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}'
 OVERRIDE = "pay 10 \u202e000 1 yap"
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status
-    return response.content.decode()
-
-
-def rows_of(page: str) -> list[str]:
-    listed, _, _ = page.partition("<template")
-    return re.findall(r'data-of="name">([^<]+)<', listed)
 
 
 class TestListing:

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from tests.integration.console.conftest import Visitor
-from tests.integration.console.flow_pages import OPERATORS, READERS, flow, page_of, part
+from tests.integration.console.flow_pages import OPERATORS, READERS, flow, part
+from tests.integration.console.reading import page_of
 from workflows.flows import services
 from workflows.flows.models import FlowSummary
 

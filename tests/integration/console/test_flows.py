@@ -14,11 +14,11 @@ from tests.integration.console.flow_pages import (
     READERS,
     flow,
     graph_of,
-    page_of,
     part,
     register,
     start,
 )
+from tests.integration.console.reading import page_of
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary

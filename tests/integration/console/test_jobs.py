@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.integration.console.conftest import Visitor
+from tests.integration.console.reading import page_of
 from workflows.work import registry, runner, services
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.models import Attempt, Work
@@ -44,12 +45,6 @@ def dead_job() -> UUID:
 
 def status_of(job_id: UUID) -> str:
     return Work.objects.get(id=job_id).status
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status
-    return response.content.decode()
 
 
 def workers_on(page: str) -> list[int]:

@@ -13,7 +13,8 @@ from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger.models import Entry
 from tests.integration.console.conftest import Visitor
-from tests.integration.console.flow_pages import page_of, register
+from tests.integration.console.flow_pages import register
+from tests.integration.console.reading import page_of
 from tests.integration.workflows.flows.conftest import wind
 from tests.live import sequence
 from workflows.flows import following, starts

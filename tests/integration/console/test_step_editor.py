@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.integration.console.conftest import Visitor
-from tests.integration.console.test_steps import KEEPERS, page_of, register
+from tests.integration.console.reading import page_of
+from tests.integration.console.test_steps import KEEPERS, register
 from workflows.flows import engine, services
 from workflows.flows.domain.step_json import step_from_json
 

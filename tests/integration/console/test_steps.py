@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tests.integration.console.conftest import Visitor
+from tests.integration.console.reading import page_of
 from workflows.flows import engine, services
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.step_json import step_from_json
@@ -33,12 +34,6 @@ def register(id_: str, *, name: str = "", **attributes: Any) -> None:
         },
     }
     services.register_step(step=step_from_json(document))
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status
-    return response.content.decode()
 
 
 def words(page: str, name: str) -> str:

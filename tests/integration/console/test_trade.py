@@ -1,12 +1,10 @@
 """Bookings and invoices: every object is checked, and shows what happened to it."""
 
-import re
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
@@ -18,6 +16,7 @@ from commerce.services.bookings import SeatRequest
 from events import context, sequencer
 from events.domain.principal import SYSTEM
 from tests.integration.console.conftest import Visitor
+from tests.integration.console.reading import page_of, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,17 +48,6 @@ def invoice(booking: Booking) -> Invoice:
         pass
     made.refresh_from_db()
     return made
-
-
-def page_of(client: Client, address: str, *, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status
-    return response.content.decode()
-
-
-def rows_of(page: str) -> list[str]:
-    listed, _, _ = page.partition("<template")
-    return re.findall(r'data-of="name">([^<]+)<', listed)
 
 
 class TestLists:
