@@ -53,7 +53,7 @@ class Peer:
             "http": {
                 "endpoint": self.server.url(f"/{id_}"),
                 "compensate": self.server.url(f"/{id_}/undo") + f"?what={{{output}}}",
-                "timeout": 5_000,
+                "timeout": 30_000,
             },
             "work_config": {
                 "max_retries": -1,
