@@ -22,7 +22,6 @@ from events.wire import Params, Row, Statement
 
 SAVEPOINT: Final[LiteralString] = "SAVEPOINT daybook_last"
 ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT daybook_last"
-_COMMIT: Final[Statement] = ("COMMIT", ())
 
 
 def can_commit() -> bool:
@@ -48,10 +47,10 @@ def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> No
         return
     if raw.prepare_threshold is None:
         raw.prepare_threshold = wire.PREPARE_THRESHOLD
-    every = [(SAVEPOINT, ()), *statements, _COMMIT] if guarded else [*statements, _COMMIT]
     started = time.monotonic()
     with db.wrap_database_errors, raw.lock:
-        raw.wait(_finishing(raw, [_noted(raw, *each) for each in every]))
+        last = [_noted(raw, *each) for each in statements]
+        raw.wait(_finishing(raw, last, guarded=guarded))
     for sql, _ in statements:
         wire.note(db, sql, started)
 
@@ -71,14 +70,19 @@ def _noted(raw: psycopg.Connection[Row], sql: LiteralString, params: Params) -> 
     return _Noted(query, *raw._prepared.get(query, prepare=True))  # noqa: SLF001
 
 
-def _finishing(raw: psycopg.Connection[Row], statements: Sequence[_Noted]) -> PQGen[None]:
+def _finishing(
+    raw: psycopg.Connection[Row], statements: Sequence[_Noted], *, guarded: bool
+) -> PQGen[None]:
     pgconn, results = raw.pgconn, list[PGresult]()
     pgconn.enter_pipeline_mode()
     try:
+        if guarded:
+            pgconn.send_query_params(SAVEPOINT.encode(), None)
         for query, prepare, name in statements:
             if prepare is Prepare.SHOULD:
                 pgconn.send_prepare(name, query.query, param_types=query.types)
             pgconn.send_query_prepared(name, query.params, param_formats=query.formats)
+        pgconn.send_query_params(b"COMMIT", None)
         pgconn.pipeline_sync()
         yield from generators.send(pgconn)
         while not (results and results[-1].status == ExecStatus.PIPELINE_SYNC):

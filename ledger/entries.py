@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -96,7 +95,7 @@ class PoliciesMoved(Exception):
 class Draft:
     """An entry that is complete but for its bytes.
 
-    `policies` are those of approval that were asked; None if none had to be.
+    `policies` is the mark of those of approval that were asked; None if none had to be.
     """
 
     id: UUID
@@ -117,7 +116,7 @@ class Draft:
     policy: str = ""
     mandate: Mandate | None = None
     approval_id: UUID | None = None
-    policies: tuple[UUID, ...] | None = None
+    policies: UUID | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     workflow_run_id: str = ""
     workflow_step_id: str = ""
@@ -165,15 +164,16 @@ def _written(
     worded: SaltedRemark | None,
     taken: standings.Taken | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the columns of an entry, with its bytes, and those of its detail."""
+    """Return the columns of an entry, with its bytes, and those of its detail.
+
+    Ids and times are texts, for the body and for PostgreSQL alike.
+    """
     columns = _said(_columns(draft))
     details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
     details |= _said(standings.declared_columns(draft.declared))
     details |= _said(taken.said() if taken else {})
     document = {"format": FORMAT, **columns, **details, **_beside(kept, worded)}
-    body = canonical.canonical(
-        {name: each if type(each) is str else _plain(each) for name, each in document.items()}
-    )
+    body = canonical.canonical(document)
     return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}, details
 
 
@@ -220,7 +220,7 @@ def _statement(
     if worded is not None:
         row |= worded.columns()
     if draft.policies is not None:
-        row["policies"] = _array_of(draft.policies)
+        row["policies"] = draft.policies
     return statement, row
 
 
@@ -279,8 +279,8 @@ def _columns(draft: Draft) -> dict[str, Any]:
     principal = happened.principal
     key = draft.idempotency
     return {
-        "id": draft.id,
-        "occurred_at": draft.occurred_at.astimezone(UTC),
+        "id": str(draft.id),
+        "occurred_at": moment(draft.occurred_at.astimezone(UTC)),
         "action_name": draft.name,
         "action_version": draft.version,
         "action_kind": draft.kind.value,
@@ -305,8 +305,8 @@ def _columns(draft: Draft) -> dict[str, Any]:
         "capability_id": authority.capability,
         "capability_version": authority.version,
         "authorization_source": authority.source,
-        "approval_id": draft.approval_id,
-        "amends_id": draft.amends,
+        "approval_id": _text(draft.approval_id),
+        "amends_id": _text(draft.amends),
         **_delegation(draft.mandate),
         "workflow_run_id": draft.workflow_run_id or happened.workflow_run_id,
         "workflow_step_id": draft.workflow_step_id or happened.workflow_step_id,
@@ -316,7 +316,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
 def _delegation(mandate: Mandate | None) -> dict[str, Any]:
     by = mandate.delegated_by if mandate else None
     return {
-        "delegation_id": mandate.delegation_id if mandate else None,
+        "delegation_id": _text(mandate.delegation_id) if mandate else None,
         "delegated_by_type": by.kind.value if by else "",
         "delegated_by_id": by.id if by else "",
     }
@@ -346,13 +346,5 @@ def _said(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in columns.items() if value}
 
 
-@lru_cache(maxsize=16)
-def _array_of(ids: tuple[UUID, ...]) -> str:
-    # A list would be taken apart anew for each entry, to find out what is in it.
-    return "{" + ",".join(map(str, ids)) + "}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return moment(value)
-    return str(value) if isinstance(value, UUID) else value
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)

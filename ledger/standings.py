@@ -14,6 +14,7 @@ from uuid import UUID
 from events import recorder
 from events.domain.texts import shortened
 from ledger.domain import reversals as rules
+from ledger.domain.action import moment
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.reversals import (
     Declaration,
@@ -52,7 +53,7 @@ class Taken:
     def said(self) -> dict[str, Any]:
         """Return what the entry of the step says about it."""
         return {
-            "reverses_id": self.undoing.of,
+            "reverses_id": str(self.undoing.of),
             "reversal_step": self.undoing.step.value,
             "reversal_number": self.before.steps + 1,
             "reversal_outcome": self.outcome.value if self.outcome else "",
@@ -141,7 +142,7 @@ def declared_columns(declared: Declaration | None) -> dict[str, Any]:
         "reversal_command_version": declared.version,
         "reversal_why": shortened(declared.why, rules.WHY_CHARS_MAX),
         "reversal_follow_ups": list(declared.follow_ups),
-        "reversal_until": declared.until,
+        "reversal_until": declared.until and moment(declared.until),
         "reversal_amount_cents": declared.amount_cents,
         "reversal_currency": declared.currency,
     }

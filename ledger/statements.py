@@ -10,11 +10,10 @@ from typing import Final, LiteralString
 
 from ledger import standings
 
-POLICIES_IN_FORCE: Final[LiteralString] = """
-  SELECT coalesce(array_agg(id ORDER BY name), '{}') FROM ledger_approvalpolicyversion
-   WHERE status = 'active'
+MARK_IN_FORCE: Final[LiteralString] = """
+coalesce((SELECT mark FROM ledger_policiesinforce), '00000000-0000-0000-0000-000000000000')
 """
-"""Which versions of policies are in force. Relies on ledger_policy_has_one_version_in_force."""
+"""What is another one each time that other policies are in force. A trigger sees to that."""
 
 _REMARK: Final[LiteralString] = """
 , remark AS (
@@ -27,8 +26,8 @@ POLICIES_MOVED: Final = "DB004"
 """SQLSTATE of our own, raised by `ledger_demand_policies`."""
 
 # Asking for the policies in a statement of their own cost as much as writing the entry.
-_IF_ASKED: Final[LiteralString] = f" WHERE %(policies)s::uuid[] = ({POLICIES_IN_FORCE})"
-_OR_REFUSE: Final[LiteralString] = " WHERE ledger_demand_policies(%(policies)s::uuid[])"
+_IF_ASKED: Final[LiteralString] = f" WHERE %(policies)s::uuid = {MARK_IN_FORCE}"
+_OR_REFUSE: Final[LiteralString] = " WHERE ledger_demand_policies(%(policies)s::uuid)"
 
 MUTATION: Final = "ledger_mutation"
 DISCLOSURE: Final = "ledger_disclosure"

@@ -64,9 +64,9 @@ def circumstances(
 
 @dataclass(frozen=True, slots=True)
 class NoApprovalNeeded:
-    """That nobody has to agree, by these policies; None if none had to be asked."""
+    """That nobody has to agree, by the policies of this mark; None if none had to be asked."""
 
-    policies: tuple[UUID, ...] | None
+    policies: UUID | None
 
 
 def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
@@ -79,7 +79,7 @@ def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
     seen = in_force.last_seen()
     about = seen.about(known.capability, known.principal_kind)
     demand = policies.demanded(about, known, answer=conditions.answer)
-    return NoApprovalNeeded(seen.ids) if demand is None else None
+    return NoApprovalNeeded(seen.mark) if demand is None else None
 
 
 def approval_needed(known: Circumstances) -> NeededApproval | None:

@@ -78,12 +78,12 @@ class ApprovalNeeded(Exception):
 class Clearance:
     """That an action may pass: under an approval, or because nobody has to agree.
 
-    `policies` are those that say so, None if none was asked. The statement of the entry
-    compares them with the policies that are in force by then.
+    `policies` is the mark of those that say so, None if none was asked. The statement of the
+    entry compares it with the mark of the policies that are in force by then.
     """
 
     passage: "Passage | None" = None
-    policies: tuple[UUID, ...] | None = None
+    policies: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def clear(
     if granted is None and needed is None:
         if reference.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
-        return Clearance(policies=in_force.last_seen().ids)
+        return Clearance(policies=in_force.last_seen().mark)
     bound = _bound(
         proof.action,
         happened,

@@ -1,11 +1,12 @@
 """Which policies are in force: remembered by each process, and known for sure by the database.
 
-A version in force never changes, so which ones those are says all. Reading the rows for every
-action cost more than writing its entry.
+A version in force never changes, and whenever other ones come into force so does another mark.
+Reading the rows for every action cost more than writing its entry.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import LiteralString
 from uuid import UUID
 
 from events import wire
@@ -19,7 +20,7 @@ from ledger.models import ApprovalPolicyVersion
 class InForce:
     """The policies that were in force at one time."""
 
-    ids: tuple[UUID, ...]
+    mark: UUID
     rows: Sequence[ApprovalPolicyVersion]
     rules: Sequence[Policy]
     _about: dict[tuple[str, PrincipalKind], list[Policy]] = field(default_factory=dict)
@@ -43,10 +44,17 @@ def last_seen() -> InForce:
 
 def look() -> InForce:
     """Look which policies are in force, as this transaction sees it."""
-    [(found,)] = wire.run(statements.POLICIES_IN_FORCE)
-    ids = tuple(found)
-    if _Seen.last is None or _Seen.last.ids != ids:
+    [(mark, ids)] = wire.run(_IN_FORCE)
+    if _Seen.last is None or _Seen.last.mark != mark:
         rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
         in_order = [rows[id_] for id_ in ids]
-        _Seen.last = InForce(ids, in_order, [each.rule for each in in_order])
+        _Seen.last = InForce(mark, in_order, [each.rule for each in in_order])
     return _Seen.last
+
+
+# Relies on ledger_policy_has_one_version_in_force.
+_IN_FORCE: LiteralString = f"""
+SELECT {statements.MARK_IN_FORCE}, ARRAY(
+  SELECT id FROM ledger_approvalpolicyversion WHERE status = 'active' ORDER BY name
+)
+"""  # noqa: S608

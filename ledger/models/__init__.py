@@ -1,6 +1,11 @@
 """The tables of the ledger."""
 
-from ledger.models.approvals import Approval, ApprovalPolicyVersion, ApprovalVote
+from ledger.models.approvals import (
+    Approval,
+    ApprovalPolicyVersion,
+    ApprovalVote,
+    PoliciesInForce,
+)
 from ledger.models.credentials import (
     API_KEY_LIFETIME_MAX,
     ApiKey,
@@ -37,6 +42,7 @@ __all__ = [
     "LegalHold",
     "Mutation",
     "Payload",
+    "PoliciesInForce",
     "Remark",
     "ReversalStanding",
     "Sealed",

@@ -263,6 +263,21 @@ class Approval(models.Model):
         return Principal.parse(self.requested_by)
 
 
+class PoliciesInForce(models.Model):
+    """One row, whose mark is another one whenever a policy has changed. Its trigger writes it."""
+
+    id = models.SmallIntegerField(primary_key=True, db_default=1, editable=False)
+    mark = models.UUIDField(editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="ledger_policies_in_force_are_one")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.mark)
+
+
 @append_only.model
 class ApprovalVote(models.Model):
     """What one person said about an approval, by which credential."""

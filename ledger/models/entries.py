@@ -137,6 +137,7 @@ class Entry(models.Model):
         on_delete=models.PROTECT,
         related_name="amended_by",
         db_constraint=False,
+        db_index=False,
     )
 
     body = models.BinaryField()
@@ -181,6 +182,11 @@ class Entry(models.Model):
             models.Index(
                 fields=["capability_id", "capability_version", "occurred_at"],
                 name="ledger_entries_of_capability",
+            ),
+            models.Index(
+                fields=["amends"],
+                name="ledger_entries_that_amend",
+                condition=Q(amends__isnull=False),
             ),
             models.Index(
                 fields=["causation_id"],

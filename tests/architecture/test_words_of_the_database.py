@@ -75,7 +75,6 @@ STATES: dict[str, Iterable[StrEnum]] = {
     "ledger_check_approval": ApprovalStatus,
     "ledger_check_policy": PolicyStatus,
     "ledger_demand_entry": Status,
-    "ledger_demand_policies": PolicyStatus,
     "ledger_entry_keeps_its_rules": Status,
     "work_hand_over": State,
     "work_hand_over_many": State,

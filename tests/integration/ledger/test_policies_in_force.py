@@ -1,22 +1,29 @@
 """What rules of approvals are put in force by whom, and what becomes of one that is broken."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
-from ledger.approving import conditions
+from ledger.approving import conditions, in_force
 from ledger.domain.policy import ConditionNameUnknown
 from ledger.models import ApprovalPolicyVersion, Mutation
 from ledger.services import approval_policies
-from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
+from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force
 from tests.integration.ledger.conftest import grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/ledger/approvalpolicyversion/"
 MISTYPED = "target_typ == 'thing' && false"
+
+
+class TakenBack(Exception):
+    """Ends a transaction without a trace."""
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +82,35 @@ def test_an_old_draft_with_an_unknown_name_is_not_put_in_force(
 
     broken.refresh_from_db()
     assert broken.status == "draft"
+
+
+class TestWhatAProcessRemembers:
+    def test_is_not_held_for_true_once_other_policies_are_in_force(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        do()
+        before = in_force.last_seen()
+        put_into_force()
+        # As another process would have it, which nobody told.
+        monkeypatch.setattr(in_force._Seen, "last", before)
+
+        assert asked().policy_name == "test-approval"
+        assert in_force.last_seen().mark != before.mark
+
+    def test_has_another_mark_after_each_change_and_after_none_that_is_taken_back(self) -> None:
+        policy = put_into_force()
+        marks = [in_force.look().mark]
+        with suppress(TakenBack), transaction.atomic():
+            ApprovalPolicyVersion.objects.filter(pk=policy.pk).update(
+                status="retired", retired_at=timezone.now()
+            )
+            marks.append(in_force.look().mark)
+            raise TakenBack
+
+        assert in_force.look().mark == marks[0]
+        approval_policies.draft_policy(terms=approval_policies.terms_of(policy, condition=""))
+        marks.append(in_force.look().mark)
+        assert len(set(marks)) == 3
 
 
 class TestInTheAdmin:
