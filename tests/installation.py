@@ -40,7 +40,7 @@ class Installation:
         folder.chmod(0o711)
         state = State(folder)
         state.prepare()
-        template.lay_into(state)
+        template.install_template(state)
         with _without("DATABASE_URL", "REDIS_URL"):
             self.servers = Servers.wanted(state)
             self.servers.begin()

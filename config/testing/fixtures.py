@@ -11,7 +11,7 @@ from config.testing import template
 from config.testing.flush import patch_connections, patch_end, patch_flush
 
 # So that a test that kills a worker need not sit out the lease of a quiet day.
-HASTE = {"WORK_LEASE_S": "3", "WORK_PATIENCE_S": "1"}
+SHORT_LEASES = {"WORK_LEASE_S": "3", "WORK_PATIENCE_S": "1"}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -49,7 +49,7 @@ def _static_files_are_looked_for_once() -> Iterator[None]:
 def stack() -> Iterator[Stack]:
     """Return a Daybook that all tests share: hurt it, but leave every part running."""
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data", environment=HASTE)
+        running = Stack.start(state, "--no-demo-data", environment=SHORT_LEASES)
         yield running
         running.stop()
 
@@ -75,7 +75,7 @@ def migrated_state() -> Iterator[State]:
     """Make a state folder whose database an earlier start has migrated, for as long as it takes."""
     with temporary_state() as state:
         state.prepare()
-        template.lay_into(state)
+        template.install_template(state)
         yield state
 
 

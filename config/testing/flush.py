@@ -25,7 +25,7 @@ from config.testing import template
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-ASLEEP = "SET LOCAL session_replication_role = replica"
+WITHOUT_TRIGGERS = "SET LOCAL session_replication_role = replica"
 KEPT = "laid_down_after_a_flush"
 AS_AT_THE_BEGINNING = """
 CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; DISCARD TEMP;
@@ -48,12 +48,12 @@ def patch_flush(patch: pytest.MonkeyPatch) -> None:
     truncate = DatabaseOperations.sql_flush
     flush_all = flush.Command.handle
 
-    def flush_or_put_right(self: flush.Command, **options: Any) -> None:
+    def flush_or_restore(self: flush.Command, **options: Any) -> None:
         keeper = _keepers.get(_name(connections[options["database"]]))
         if keeper is None or options.get("reset_sequences", True):
             flush_all(self, **options)
         else:
-            _put_all_right(keeper)
+            _restore_all(keeper)
 
     def delete(
         self: DatabaseOperations, style: Any, tables: Sequence[str], **options: Any
@@ -61,17 +61,17 @@ def patch_flush(patch: pytest.MonkeyPatch) -> None:
         if options.get("reset_sequences"):
             # The ids begin anew, and what was kept has others.
             _forget(_name(self.connection))
-            return [ASLEEP, *truncate(self, style, tables, **options)]
-        return [ASLEEP, *(f"DELETE FROM {self.quote_name(table)}" for table in tables)]  # noqa: S608
+            return [WITHOUT_TRIGGERS, *truncate(self, style, tables, **options)]
+        return [WITHOUT_TRIGGERS, *(f"DELETE FROM {self.quote_name(table)}" for table in tables)]  # noqa: S608
 
-    def lay_down_and_keep(verbosity: int, interactive: Any, db: str, **options: Any) -> None:
+    def create_and_keep(verbosity: int, interactive: Any, db: str, **options: Any) -> None:
         emit_post_migrate_signal(verbosity, interactive, db, **options)
         _forget(_name(connections[db]))
         _keepers[_name(connections[db])] = _keep(connections[db])
 
-    patch.setattr(flush.Command, "handle", flush_or_put_right)
+    patch.setattr(flush.Command, "handle", flush_or_restore)
     patch.setattr(DatabaseOperations, "sql_flush", delete)
-    patch.setattr(flush, "emit_post_migrate_signal", lay_down_and_keep)
+    patch.setattr(flush, "emit_post_migrate_signal", create_and_keep)
 
 
 def patch_end(patch: pytest.MonkeyPatch) -> None:
@@ -135,14 +135,14 @@ def is_as_new(connection: "BaseDatabaseWrapper") -> bool:
 # The names below are those of our own models.
 
 
-def _put_all_right(keeper: "BaseDatabaseWrapper") -> None:
+def _restore_all(keeper: "BaseDatabaseWrapper") -> None:
     # A test may have cut every connection there was.
     keeper.close_if_unusable_or_obsolete()
     with keeper.cursor() as cursor:
         cursor.execute(f"SELECT {KEPT}.put_all_right()")
 
 
-def _put_right(table: str) -> str:
+def _restore(table: str) -> str:
     """Return what makes `table` say again what was kept of it, and touches nothing else."""
     return f"""
 DELETE FROM {table} one
@@ -163,7 +163,7 @@ def _keep(connection: "BaseDatabaseWrapper") -> "BaseDatabaseWrapper":
         for name in kept:
             cursor.execute(f"CREATE TABLE {KEPT}.{name} AS TABLE {name}")
         emptied = [f"DELETE FROM {name}" for name in names if name not in kept]  # noqa: S608
-        cursor.execute(_FUNCTION.format(body=";\n".join([*emptied, *map(_put_right, kept)])))
+        cursor.execute(_FUNCTION.format(body=";\n".join([*emptied, *map(_restore, kept)])))
     return connection.copy()
 
 

@@ -148,7 +148,7 @@ class Forks:
         try:
             what, told = worker.hears.recv()
         except EOFError:
-            self._bury(session, worker)
+            self._report_end_of(session, worker)
             return
         if what == "begins":
             worker.busy_with = told
@@ -164,7 +164,7 @@ class Forks:
             hook.pytest_runtest_logreport(report=report)
             del report.node
 
-    def _bury(self, session: pytest.Session, worker: Worker) -> None:
+    def _report_end_of(self, session: pytest.Session, worker: Worker) -> None:
         """Let it count as a failure that a worker has died."""
         assert worker.hears is not None
         worker.hears.close()
@@ -197,7 +197,7 @@ class Forks:
 # -- the other process ----------------------------------------------------------------
 
 
-class _Teller:
+class _Reporter:
     """Tells the parent what becomes of each test."""
 
     def __init__(self, config: pytest.Config, tells: Connection) -> None:
@@ -219,7 +219,7 @@ def _live(
     try:
         # Whoever was started in the background was told to ignore it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _be_somebody(session.config, worker, tells)
+        _set_up(session.config, worker, tells)
         _run(_steps(worker.share, heaps))
         tells.send(("ends", None))
         code = 0
@@ -234,7 +234,7 @@ def _live(
         os._exit(code)
 
 
-def _be_somebody(config: pytest.Config, worker: Worker, tells: Connection) -> None:
+def _set_up(config: pytest.Config, worker: Worker, tells: Connection) -> None:
     from config.testing import servers  # noqa: PLC0415 - pytest wants to be the first to import it.
 
     number = int(worker.id.removeprefix("gw"))
@@ -244,7 +244,7 @@ def _be_somebody(config: pytest.Config, worker: Worker, tells: Connection) -> No
     servers.move_to_valkey_database(number + 1)
     plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")
-    plugins.register(_Teller(config, tells))
+    plugins.register(_Reporter(config, tells))
     factory: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     factory._basetemp = factory.getbasetemp() / f"popen-{worker.id}"
     factory._basetemp.mkdir(mode=0o700)

@@ -63,7 +63,7 @@ def _start() -> None:
     servers = Servers.wanted(state, careless=True)
     _started.append(servers)
     if servers.postgres:
-        template.lay_into(state)
+        template.install_template(state)
         os.environ[template.VARIABLE] = DATABASE
     servers.begin()
     servers.finish()

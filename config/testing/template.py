@@ -43,7 +43,7 @@ _ALSO = (
 )
 
 
-def lay_into(state: State) -> None:
+def install_template(state: State) -> None:
     """Give a new `state` a data folder with a migrated database, and nothing in its tables.
 
     :raises ServersUnavailable: if PostgreSQL cannot run here.

@@ -20,7 +20,7 @@ from config.settings import env
 from config.stack import Stack
 
 LEASE_S, PATIENCE_S = 1.0, 0.5
-HASTE = {"WORK_LEASE_S": str(LEASE_S), "WORK_PATIENCE_S": str(PATIENCE_S)}
+SHORT_LEASES = {"WORK_LEASE_S": str(LEASE_S), "WORK_PATIENCE_S": str(PATIENCE_S)}
 REPEATED_SHARE = 0.2
 
 

@@ -19,7 +19,7 @@ from config.testing.fixtures import migrated_state
 from tests.chaos.checkup import violations
 from tests.chaos.flows.orders import Orders, register
 from tests.chaos.flows.peer import Peer, peer
-from tests.chaos.flows.storm import HASTE, PATIENCE_S, Storm, storm
+from tests.chaos.flows.storm import PATIENCE_S, SHORT_LEASES, Storm, storm
 from tests.chaos.flows.verdict import findings, stories, unfinished
 from tests.chaos.load import eventually
 from tests.support.step_server import Answer, Heard
@@ -31,7 +31,9 @@ SETTLES_IN_S = 180.0
 @pytest.fixture(scope="module")
 def daybook() -> Iterator[Stack]:
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data", workers=len(WORKERS), environment=HASTE)
+        running = Stack.start(
+            state, "--no-demo-data", workers=len(WORKERS), environment=SHORT_LEASES
+        )
         yield running
         running.stop()
 
