@@ -17,6 +17,10 @@ from workflows.flows.models import FlowSummary, Receipt
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+PATIENT = {"init_backoff": 60_000, "max_backoff": 60_000, "backoff_type": "fixed"}
+"""So that no retry is due before the test says so."""
+
+
 def register(id_: str, **definition: Any) -> None:
     services.register_step(step=step_from_json({"id": id_, "name": id_, **definition}))
 
@@ -66,12 +70,12 @@ class TestHttpSteps:
     def test_are_tried_again_after_503_and_fail_after_422(self, peer: StepServer) -> None:
         answers: list[Answer] = [(503, {"detail": "busy"}), (422, {"detail": "no such seat"})]
         peer.says["/hold"] = lambda _: answers.pop(0)
-        register("hold", **http(peer, "/hold"))
+        register("hold", **http(peer, "/hold"), work_config=PATIENT)
 
         start("trip", "hold")
         work_off()
         assert names("trip")[-1] == "work_retry_scheduled"
-        later(seconds=1.1)
+        later(seconds=61)
         work_off()
 
         assert flow("trip").error == (
@@ -135,7 +139,7 @@ class TestHttpSteps:
 
 class TestCallbacks:
     def started(self, peer: StepServer, **extra: Any) -> str:
-        definition = {**http(peer, "/print", **extra), "type": "async"}
+        definition = {**http(peer, "/print", **extra), "type": "async", "work_config": PATIENT}
         register("print", **definition, attributes={"page": {"role": "output"}})
         start("trip", "print")
         work_off()
