@@ -6,6 +6,7 @@ from config import demo
 from config.stack import Stack
 from examples.stories import STORIES, Story
 from examples.stories.world import World
+from tests.chaos.load import eventually
 from tests.support.managing import manage
 
 pytestmark = pytest.mark.e2e
@@ -41,6 +42,7 @@ class TestDemo:
         assert "who may decide approvals and have nothing to do with the request" in told.stdout
         assert "of a copy with one id changed it says no" in told.stdout
         assert "Everything was as it should be." in told.stdout
+        eventually(lambda: stack.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
         examined = manage(stack, "doctor")
         assert examined.returncode == 0, examined.text
 

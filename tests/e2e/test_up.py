@@ -159,6 +159,7 @@ def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
 
 def assert_all_is_in_order(fresh: Stack) -> None:
     """Assert that the doctor finds nothing, on what was only just made."""
+    wait_for(lambda: fresh.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
     done = _manage("doctor", DAYBOOK_STATE=str(fresh.state.folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert {line[:4] for line in done.stdout.splitlines()} == {"ok  "}
