@@ -23,7 +23,7 @@ E = TypeVar("E")
 Callback = Callable[[], None]
 
 
-class Led(list[E], Generic[E, S]):
+class EventsWithState(list[E], Generic[E, S]):
     """Events and the state they lead to, from a `decide` that had to work it out anyway."""
 
     def __init__(self, events: Iterable[E], after: S) -> None:
@@ -91,7 +91,7 @@ class Aggregate(Generic[S, C, E]):
 
     def fold(self, state: S, events: Iterable[E]) -> S:
         """Return `state` as it is after `events`."""
-        if isinstance(events, Led):
+        if isinstance(events, EventsWithState):
             after: S = events.after
             return after
         return reduce(self.evolve, events, state)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from events import executor, wire
-from events.domain.aggregate import Aggregate, Led, Projection
+from events.domain.aggregate import Aggregate, EventsWithState, Projection
 from events.domain.envelope import Stream
 from events.domain.principal import Principal
 from workflows.flows.domain import catalog as catalogs
@@ -49,9 +49,9 @@ def stream_of(flow_id: str) -> Stream:
     return ("flow", flow_id)
 
 
-def _decide(flow: Flow, request: Request) -> Led[Stored, Flow]:
+def _decide(flow: Flow, request: Request) -> EventsWithState[Stored, Flow]:
     led = decide(flow, request.command, request.world)
-    return Led([Stored(flow.id, event) for event in led], led.after)
+    return EventsWithState([Stored(flow.id, event) for event in led], led.after)
 
 
 def _evolve(flow: Flow, stored: Stored) -> Flow:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from events.domain.aggregate import Led
+from events.domain.aggregate import EventsWithState
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
@@ -55,7 +55,9 @@ class ParentIncomplete(Rejected):
         super().__init__("partial parent metadata", pointer="/metadata")
 
 
-def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Led[happened.FlowEvent, Flow]:
+def decide(
+    flow: Flow, command: asked.FlowCommand, world: World
+) -> EventsWithState[happened.FlowEvent, Flow]:
     """Return the events that `command` causes in `flow`; none if it changes nothing.
 
     Results are recorded whatever the state: only what is not a result can be refused.
@@ -65,7 +67,7 @@ def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Led[happened
     decision = Decision(flow, world)
     _HANDLERS[type(command)](decision, command)
     decision.settle()
-    return Led(decision.events, decision.flow)
+    return EventsWithState(decision.events, decision.flow)
 
 
 def _start(decision: Decision, command: asked.StartFlow) -> None:
