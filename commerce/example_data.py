@@ -10,7 +10,7 @@ from commerce.domain.booking.state import Status
 from commerce.domain.cancellation import RefundType, Rule
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundMethod
-from commerce.domain.settlement import Report
+from commerce.domain.settlement import SettlementReport
 from commerce.models import (
     Booking,
     CancellationPolicy,
@@ -191,7 +191,7 @@ def _charge_back(booking: Booking) -> None:
     at = timezone.now()
     with recording.recorded(action_on("settlement.note", invoice.pk, kind=Kind.EXECUTE)):
         ref = ExternalRef.objects.create(invoice=invoice, provider=DEMO, external_id=known_as)
-    report = Report(
+    report = SettlementReport(
         paid_amount_cents=invoice.total_cents,
         currency=invoice.currency,
         settled_at=at - timedelta(days=4),

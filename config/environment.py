@@ -158,7 +158,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Variable:
     """One place in the source where a variable is read."""
 
     name: str
@@ -166,7 +166,7 @@ class Reading:
     default: str
 
 
-def readings() -> dict[str, Reading]:
+def readings() -> dict[str, Variable]:
     """Return every variable that the product reads, by name."""
     sources = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     product = [path for path in sources if not {"testing", "test.py"} & set(path.parts)]
@@ -189,12 +189,12 @@ def markdown() -> str:
     return "".join(sections)
 
 
-def _line(reading: Reading, meaning: str) -> str:
+def _line(reading: Variable, meaning: str) -> str:
     default = f"`{reading.default}`" if reading.default else ""
     return f"| `{reading.name}` | {reading.kind} | {default} | {meaning} |\n"
 
 
-def _in(tree: ast.Module) -> Iterator[Reading]:
+def _in(tree: ast.Module) -> Iterator[Variable]:
     constants = {
         target.id: node.value.value
         for node in tree.body
@@ -210,10 +210,10 @@ def _in(tree: ast.Module) -> Iterator[Reading]:
             continue
         called = ast.unparse(node.func)
         if called == "os.environ.get":
-            yield Reading(name=name, kind=_PEEKED, default="")
+            yield Variable(name=name, kind=_PEEKED, default="")
         elif called.startswith("env.") and called.removeprefix("env.") in _KINDS:
             kind = _KINDS[called.removeprefix("env.")]
-            yield Reading(name=name, kind=kind, default=_default(node))
+            yield Variable(name=name, kind=kind, default=_default(node))
 
 
 def _name(node: ast.expr, constants: Mapping[str, object]) -> str | None:

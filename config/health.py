@@ -39,7 +39,7 @@ class Unhealthy(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Probed:
     name: str
     is_essential: bool
     probe: Probe
@@ -78,7 +78,7 @@ class ReadyView(APIView):
         )
 
 
-def _examined(part: Part) -> dict[str, Any]:
+def _examined(part: Probed) -> dict[str, Any]:
     started = time.monotonic()
     try:
         says, is_ok = part.probe(), True
@@ -138,9 +138,9 @@ def _workers() -> str:
 
 
 PARTS: Final = (
-    Part(name="database", is_essential=True, probe=_database),
-    Part(name="migrations", is_essential=True, probe=_migrations, is_public=True),
-    Part(name="broker", is_essential=False, probe=_broker),
-    Part(name="sequencer", is_essential=False, probe=_sequencer),
-    Part(name="workers", is_essential=False, probe=_workers),
+    Probed(name="database", is_essential=True, probe=_database),
+    Probed(name="migrations", is_essential=True, probe=_migrations, is_public=True),
+    Probed(name="broker", is_essential=False, probe=_broker),
+    Probed(name="sequencer", is_essential=False, probe=_sequencer),
+    Probed(name="workers", is_essential=False, probe=_workers),
 )

@@ -19,7 +19,7 @@ from ledger import capabilities, delegations, entries, idempotency, recording
 from ledger.delegations import Mandate
 from ledger.domain.action import UNKNOWN_TARGET, WHOLE_ANSWER, Kind, Proof, Read, Status, Target
 from ledger.domain.disclosure import MADE_NOW, AccessReasonRequired, LedgerUnavailable
-from ledger.entries import Draft
+from ledger.entries import EntryDraft
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +89,9 @@ def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
         raise
 
 
-def _draft_of_read(read: Read, mandate: Mandate | None) -> Draft:
+def _draft_of_read(read: Read, mandate: Mandate | None) -> EntryDraft:
     happened = context.current()
-    return Draft(
+    return EntryDraft(
         id=new_id(),
         occurred_at=timezone.now(),
         name=read.name,

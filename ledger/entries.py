@@ -92,7 +92,7 @@ class PoliciesMoved(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class EntryDraft:
     """An entry that is complete but for its bytes.
 
     `policies` is the mark of those of approval that were asked; None if none had to be.
@@ -125,7 +125,7 @@ class Draft:
     undoing: Undoing | None = None
 
 
-def append(draft: Draft, *, ends: bool = False) -> None:
+def append(draft: EntryDraft, *, ends: bool = False) -> None:
     """Insert an entry, its detail, and what it refers to.
 
     With `ends` it is the last thing in the transaction, and commits it if it can.
@@ -159,10 +159,10 @@ def append(draft: Draft, *, ends: bool = False) -> None:
 
 
 def _written(
-    draft: Draft,
+    draft: EntryDraft,
     kept: Sequence[Prepared],
     worded: SaltedRemark | None,
-    taken: standings.Taken | None,
+    taken: standings.AllowedStep | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the columns of an entry, with its bytes, and those of its detail.
 
@@ -177,7 +177,7 @@ def _written(
     return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}, details
 
 
-def _finish(draft: Draft, written: Sequence[wire.Statement]) -> None:
+def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
     try:
         finishing.commit_with(written, guarded=draft.policies is not None)
     except DatabaseError as error:
@@ -194,7 +194,7 @@ def _beside(kept: Sequence[Prepared], worded: SaltedRemark | None) -> dict[str, 
 
 
 def _statement(
-    draft: Draft,
+    draft: EntryDraft,
     columns: Mapping[str, Any],
     details: Mapping[str, Any],
     worded: SaltedRemark | None,
@@ -268,13 +268,13 @@ def fingerprint_of(action: Action) -> str:
     return canonical.fingerprint({**action.fingerprinted(), "policyInputs": policy})
 
 
-def _taken(draft: Draft) -> standings.Taken | None:
+def _taken(draft: EntryDraft) -> standings.AllowedStep | None:
     if draft.undoing is None:
         return None
     return standings.take(draft.undoing, at=draft.occurred_at, approval_id=draft.approval_id)
 
 
-def _columns(draft: Draft) -> dict[str, Any]:
+def _columns(draft: EntryDraft) -> dict[str, Any]:
     happened, authority, origin = draft.happened, draft.authority, draft.happened.origin
     principal = happened.principal
     key = draft.idempotency
@@ -322,7 +322,7 @@ def _delegation(mandate: Mandate | None) -> dict[str, Any]:
     }
 
 
-def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
+def _mutation(draft: EntryDraft, kept: Sequence[Prepared]) -> dict[str, Any]:
     made = f"{draft.target.type}:{draft.target.id}"
     refs = {each.kind: each.ref for each in kept}
     return {
@@ -334,7 +334,7 @@ def _mutation(draft: Draft, kept: Sequence[Prepared]) -> dict[str, Any]:
     }
 
 
-def _disclosure(draft: Draft) -> dict[str, Any]:
+def _disclosure(draft: EntryDraft) -> dict[str, Any]:
     return {
         "disclosed_fields": list(draft.fields),
         "decision_policy": draft.policy,

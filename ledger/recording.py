@@ -42,7 +42,7 @@ from ledger.domain.action import (
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Declaration, Undoing
-from ledger.entries import Draft, PoliciesMoved
+from ledger.entries import EntryDraft, PoliciesMoved
 from ledger.models import Approval
 from ledger.reversal_context import Ongoing
 
@@ -191,7 +191,7 @@ def record_further_target(
     return _appended(replace(draft, kept=kept, declared=declared))
 
 
-def _appended(draft: Draft) -> UUID:
+def _appended(draft: EntryDraft) -> UUID:
     entries.append(draft)
     return draft.id
 
@@ -208,9 +208,9 @@ def _proof_of(action: Action, ongoing: Ongoing | None) -> tuple[Action, Proof]:
 
 def _draft_without_change(
     action: Action, status: Status, summary: str, undoing: Undoing | None = None
-) -> Draft:
+) -> EntryDraft:
     happened = context.current()
-    return Draft(
+    return EntryDraft(
         id=new_id(),
         occurred_at=timezone.now(),
         name=action.name,
@@ -279,7 +279,7 @@ def _draft(
     authority: Authority,
     happened: EventContext,
     mandate: Mandate | None,
-) -> Draft:
+) -> EntryDraft:
     action, notes, passage = proof.action, proof.notes, clearance.passage
     key: Idempotency | None
     asked = idempotency.current_exchange().request
@@ -292,7 +292,7 @@ def _draft(
     else:
         key, fingerprint = action.idempotency, entries.fingerprint_of(action)
     kind, status = kind_and_status(action.kind, notes.undoing)
-    return Draft(
+    return EntryDraft(
         id=proof.entry_id,
         occurred_at=timezone.now(),
         name=action.name,

@@ -41,7 +41,7 @@ _EVENTS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class AllowedStep:
     """A step that the standing of its original allows, under the lock that keeps it so."""
 
     undoing: Undoing
@@ -67,7 +67,7 @@ def lock(entry_ids: Iterable[UUID]) -> None:
     list(rows.order_by("pk").values_list("pk"))
 
 
-def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> Taken:
+def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> AllowedStep:
     """Lock the standing of the original and check that the step may be taken now.
 
     `approval_id` is the approval that the entry of the step refers to.
@@ -77,7 +77,7 @@ def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> 
     row = ReversalStanding.objects.select_for_update().filter(entry=undoing.of).first()
     before = Standing(state=State.NOT_REVERSIBLE) if row is None else standing_of(row)
     rules.check_step(undoing.of, before, undoing, at=at)
-    return Taken(
+    return AllowedStep(
         undoing=undoing,
         before=before,
         outcome=rules.outcome_of(before, undoing),
@@ -86,7 +86,7 @@ def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> 
     )
 
 
-def store(taken: Taken, *, entry_id: UUID, at: datetime) -> None:
+def store(taken: AllowedStep, *, entry_id: UUID, at: datetime) -> None:
     """Note that the step is on record as `entry_id`, and tell it."""
     undoing = taken.undoing
     step = Step(

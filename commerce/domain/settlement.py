@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class SettlementReport:
     """What the provider said about one reference. What it left out is None."""
 
     external_id: str | None = None
@@ -36,7 +36,9 @@ def newly_applied_cents(
     return min(outstanding, max(0, capped - known))
 
 
-def reference_of(report: Report, *, requested: str, stored: tuple[str, str], number: str) -> str:
+def reference_of(
+    report: SettlementReport, *, requested: str, stored: tuple[str, str], number: str
+) -> str:
     """Return under which reference the money is booked: the first that anybody gave.
 
     `stored` are the number and the id that the reference row already had.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from commerce import conf
-from commerce.domain.settlement import Report
+from commerce.domain.settlement import SettlementReport
 from commerce.ports import http
 
 PEER = "payment provider"
@@ -15,10 +15,12 @@ DEMO = "demo"
 class PaymentProvider(Protocol):
     """What we ask of a payment provider. Calls raise as `ports.http.call` does."""
 
-    def request(self, *, amount_cents: int, currency: str, reference: str, key: str) -> Report:
+    def request(
+        self, *, amount_cents: int, currency: str, reference: str, key: str
+    ) -> SettlementReport:
         """Ask for money; the same key asks once."""
 
-    def poll(self, external_id: str) -> Report:
+    def poll(self, external_id: str) -> SettlementReport:
         """Return what is known about a payment."""
 
     def refund(self, capture_ref: str, *, amount_cents: int, key: str) -> str:
@@ -28,11 +30,13 @@ class PaymentProvider(Protocol):
 class HttpPaymentProvider:
     """The demo provider, which `up` serves."""
 
-    def request(self, *, amount_cents: int, currency: str, reference: str, key: str) -> Report:
+    def request(
+        self, *, amount_cents: int, currency: str, reference: str, key: str
+    ) -> SettlementReport:
         body = {"amount_cents": amount_cents, "currency": currency, "reference": reference}
         return _report(self._call("POST", "/payments", body=body, key=key))
 
-    def poll(self, external_id: str) -> Report:
+    def poll(self, external_id: str) -> SettlementReport:
         return _report(self._call("GET", f"/payments/{external_id}"))
 
     def refund(self, capture_ref: str, *, amount_cents: int, key: str) -> str:
@@ -55,8 +59,8 @@ class HttpPaymentProvider:
 PROVIDERS: Mapping[str, PaymentProvider] = {DEMO: HttpPaymentProvider()}
 
 
-def _report(answer: dict[str, Any]) -> Report:
-    return Report(
+def _report(answer: dict[str, Any]) -> SettlementReport:
+    return SettlementReport(
         external_id=answer["id"],
         external_number=answer["number"],
         external_url=answer["url"],

@@ -9,7 +9,7 @@ from workflows.work import queue
 from workflows.work.domain.claim import WorkRef
 
 
-class Report(Protocol):
+class ProviderReport(Protocol):
     """What a provider says of a chargeback, under its own name for it."""
 
     @property
@@ -22,7 +22,7 @@ class Report(Protocol):
         """Return the input of the job that takes note of it."""
 
 
-def note_later(*, report: Report, of: str, job: str, capability: str) -> WorkRef:
+def note_later(*, report: ProviderReport, of: str, job: str, capability: str) -> WorkRef:
     """List the job that takes note of a report, and put on record who reported it.
 
     `of` tells the reports about one chargeback from each other. The same one reported again

@@ -18,7 +18,7 @@ from commerce.domain import settlement as rules
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.invoices import PAYABLE, InvoiceNotPayable
 from commerce.domain.money import CurrenciesMixed
-from commerce.domain.settlement import Report
+from commerce.domain.settlement import SettlementReport
 from commerce.models import ExternalRef, Invoice, Payment
 from commerce.ports.payment import PROVIDERS
 from commerce.services import invoices, payments
@@ -173,7 +173,7 @@ def poll_invoice_settlement(
     }
 
 
-def book_report(*, ref: ExternalRef, report: Report, requested: str = "") -> Applied:
+def book_report(*, ref: ExternalRef, report: SettlementReport, requested: str = "") -> Applied:
     """Book what a provider says of an invoice that it knows, as far as that is new.
 
     :raises CurrenciesMixed: if it is in another currency than the invoice.
@@ -213,7 +213,7 @@ def _poll_one(ref: ExternalRef, reference: str) -> Applied:
 
 
 def _book(
-    invoice: Invoice, ref: ExternalRef, report: Report, reference: str, *, proof: Proof
+    invoice: Invoice, ref: ExternalRef, report: SettlementReport, reference: str, *, proof: Proof
 ) -> Applied:
     if report.currency is not None and report.currency != invoice.currency:
         raise CurrenciesMixed(invoice.currency, report.currency)
@@ -264,7 +264,7 @@ def _note_error(ref: ExternalRef, error: str) -> Applied:
     return Applied(ref=stored)
 
 
-def _known(report: Report) -> dict[str, Any]:
+def _known(report: SettlementReport) -> dict[str, Any]:
     """Return the columns that the report says something about: what it left out stays."""
     said = {
         "external_id": report.external_id,
@@ -279,5 +279,5 @@ def _known(report: Report) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _settled_at(report: Report) -> datetime:
+def _settled_at(report: SettlementReport) -> datetime:
     return report.settled_at or report.synced_at or timezone.now()

@@ -54,7 +54,7 @@ class Catalogue:
     health: Mapping[str, Health]
     goals: list[str]
     given: list[str]
-    preview: explain.Preview | None = None
+    preview: explain.PlanPreview | None = None
     edges: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     @property

@@ -19,7 +19,7 @@ from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, step_up
 from ledger.approving import what_if
-from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, Report
+from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, WhatIfReport
 from ledger.domain.policy import ConditionInvalid, PolicyStatus
 from ledger.models import ApprovalPolicyVersion
 from ledger.models.approvals import CONDITION_CHARS_MAX
@@ -140,7 +140,7 @@ def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
     return redirect("console:policies")
 
 
-def _report(policy: ApprovalPolicyVersion, form: TrialForm) -> Report | None:
+def _report(policy: ApprovalPolicyVersion, form: TrialForm) -> WhatIfReport | None:
     try:
         return what_if.replay(policy, **form.cleaned_data)
     except ConditionInvalid as why:

@@ -37,7 +37,7 @@ from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.policy import Execute
 from ledger.domain.reversals import STARTING, ReversalKind, StepKind, Undoing
-from ledger.entries import ActionKeyReused, Draft
+from ledger.entries import ActionKeyReused, EntryDraft
 from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
 from ledger.payloads import PayloadGone
 
@@ -227,7 +227,7 @@ def _insert(petition: Petition) -> Approval:
 
 def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None) -> UUID:
     bound = petition.bound
-    draft = Draft(
+    draft = EntryDraft(
         id=new_id(),
         occurred_at=timezone.now(),
         name=bound.action,

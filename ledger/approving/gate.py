@@ -36,7 +36,7 @@ from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound
 from ledger.domain.capability import Risk
 from ledger.domain.policy import Demand
 from ledger.domain.validation import Execution, Granted, NotCovered, why_not
-from ledger.entries import ActionRepeated, Draft
+from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import Approval
 
@@ -206,7 +206,7 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
         return
     capability = capabilities.get(action.capability)
     entries.append(
-        Draft(
+        EntryDraft(
             id=new_id(),
             occurred_at=timezone.now(),
             name=action.name,

@@ -20,7 +20,7 @@ from ledger.domain.approval import Approval as State
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, OnExpiry
 from ledger.domain.capability import Risk
 from ledger.domain.reversals import StepKind, Undoing
-from ledger.entries import Draft
+from ledger.entries import EntryDraft
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 
 DECIDE: Final = "approval.decide"
@@ -185,7 +185,7 @@ def note(  # noqa: PLR0913 (one argument per part of an entry)
     name_screening.check_text(about, comment, field="comment")
     happened = caused_by(context.current(), row.requested_entry_id)
     capability = capabilities.get(DECIDE)
-    draft = Draft(
+    draft = EntryDraft(
         id=entry_id or new_id(),
         occurred_at=timezone.now(),
         name=DECIDE,

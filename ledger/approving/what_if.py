@@ -74,7 +74,7 @@ class Difference:
 
 
 @dataclass(kw_only=True)
-class Report:
+class WhatIfReport:
     """What a policy would have changed. `more` and `fewer` show the newest of each."""
 
     policy: str
@@ -113,7 +113,7 @@ def replay(
     days: int,
     condition: str | None = None,
     seconds_max: float = SECONDS_MAX,
-) -> Report:
+) -> WhatIfReport:
     """Try a version of a policy on the last `days` of entries, newest first.
 
     `condition` is tried in place of its own, and may be no more than drafted.
@@ -124,7 +124,7 @@ def replay(
     if condition is not None:
         conditions.check(condition)
         tried = replace(tried, condition=condition)
-    report = Report(policy=str(policy), condition=tried.condition, days=days)
+    report = WhatIfReport(policy=str(policy), condition=tried.condition, days=days)
     in_force = [
         each.rule for each in ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     ]
@@ -165,7 +165,7 @@ class _Answers:
 
 
 def _entries(
-    days: int, report: Report, about: Iterable[Policy], *, until: float
+    days: int, report: WhatIfReport, about: Iterable[Policy], *, until: float
 ) -> Iterator[Entry]:
     scopes = [scope for each in about for scope in each.capabilities]
     ids = [each.id for each in capabilities.every() if covers(scopes, each.id)]
@@ -219,7 +219,7 @@ def _people(demand: Demand | None) -> int:
     return demand.quorum if demand else 0
 
 
-def _count(report: Report, entry: Entry, before: int, after: int) -> None:
+def _count(report: WhatIfReport, entry: Entry, before: int, after: int) -> None:
     report.asked_before += before > 0
     report.asked_after += after > 0
     if before == after:

@@ -89,7 +89,7 @@ def send(call: Call) -> Answer:
     started = time.monotonic()
     target = urls.parse(call.url)
     _check_headers(call)
-    budget = network.Budget(
+    budget = network.TimeBudget(
         host=target.host,
         seconds=call.deadline_seconds,
         wire_bytes=2 * call.body_bytes_max + _WIRE_BYTES_OVERHEAD,
@@ -108,7 +108,7 @@ def vet(url: str, *, https_only: bool) -> None:
     :raises EgressFailed: if its name does not resolve.
     """
     target = urls.parse(url)
-    budget = network.Budget(host=target.host, seconds=network.CONNECT_SECONDS, wire_bytes=0)
+    budget = network.TimeBudget(host=target.host, seconds=network.CONNECT_SECONDS, wire_bytes=0)
     with network.within(budget):
         network.checked_addresses(
             target.host, target.port, public=_may_be_public(target, https_only=https_only)

@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5.0
 _RESOLVERS = 8
 
 
-class Budget:
+class TimeBudget:
     """What is left of an exchange: seconds until the deadline, bytes until the cap."""
 
     def __init__(self, *, host: str, seconds: float, wire_bytes: int) -> None:
@@ -56,11 +56,11 @@ class Budget:
             raise AnswerTooLarge(host=self._host, what="answer", limit=self._wire_bytes_max)
 
 
-_budget: ContextVar[Budget] = ContextVar("daybook_egress_budget")
+_budget: ContextVar[TimeBudget] = ContextVar("daybook_egress_budget")
 
 
 @contextmanager
-def within(budget: Budget) -> Iterator[None]:
+def within(budget: TimeBudget) -> Iterator[None]:
     """Bound every socket operation of the block by `budget`."""
     token = _budget.set(budget)
     try:

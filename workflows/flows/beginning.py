@@ -21,7 +21,7 @@ from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step
 from workflows.flows.languages import LANGUAGES
-from workflows.work.handover import Taken
+from workflows.work.handover import TakenWork
 
 
 def command_for(
@@ -66,7 +66,7 @@ def begin(
     action: Action,
     *,
     says: str,
-    taken: Taken | None = None,
+    taken: TakenWork | None = None,
     then: Callable[[Proof], None] | None = None,
 ) -> Flow:
     """Start a flow that is thought to be new; if it is not, it must be the same.

@@ -52,7 +52,7 @@ from workflows.flows.domain.world import World
 from workflows.flows.languages.in_place import InPlace
 from workflows.work import handover, queue
 from workflows.work.domain.claim import Claim
-from workflows.work.handover import NextWork, Taken
+from workflows.work.handover import NextWork, TakenWork
 
 WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.INVOKE: "flow.invoke",
@@ -175,7 +175,7 @@ def handle_in_transaction(
     completes: Claim | None = None,
     but_not: str = "",
     is_new: bool = False,
-    taken: Taken | None = None,
+    taken: TakenWork | None = None,
 ) -> Outcome[Flow]:
     """Do what `handle` does in the caller's transaction.
 
@@ -232,7 +232,7 @@ def _companion_of(
     *,
     completes: Claim | None,
     but_not: str,
-    taken: Taken | None = None,
+    taken: TakenWork | None = None,
 ) -> Callable[[_Decision], CompanionStatement]:
     """Return what writes the list row and the rows of work in the statement of the events."""
 

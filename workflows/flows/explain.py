@@ -46,7 +46,7 @@ _ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class StateAt:
     """A flow, and the sequence of the event after which it was so."""
 
     flow: Flow
@@ -71,7 +71,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class PlanPreview:
     """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
 
     `approvals` are steps that somebody must decide, those of child flows as `outer/inner`;
@@ -87,7 +87,7 @@ class Preview:
     estimated_ms: int | None
 
 
-def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
+def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPreview:
     """Plan without starting: what will run, what is missing, and how long it may take.
 
     :raises FlowInvalid: if there is no goal.
@@ -96,7 +96,7 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> Preview:
     plan = services.preview_plan(goals=goals, init=init)
     approvals = dict(_approvals(plan))
     reasons = {name: approval_requests.why_not_ask(step) for name, step in approvals.items()}
-    return Preview(
+    return PlanPreview(
         plan=plan,
         missing=[name for name in plan.required if not init.get(name)],
         unhealthy=[one for one in plan.steps if _is_unhealthy(one)],
@@ -110,7 +110,7 @@ def _is_unhealthy(step_id: str) -> bool:
     return selectors.health_of(step_id).status == HealthStatus.UNHEALTHY
 
 
-def reached(flow_id: str, *, at: int | None = None) -> Reached:
+def reached(flow_id: str, *, at: int | None = None) -> StateAt:
     """Return a flow as it is now, or as it was after its event number `at` (from 1).
 
     :raises FlowUnknown: if it was never started.
@@ -123,7 +123,7 @@ def reached(flow_id: str, *, at: int | None = None) -> Reached:
         found = states.replayed(FLOWS, history, stream)
     if found.state.created_at is None:
         raise FlowUnknown(flow_id)
-    return Reached(flow=found.state, sequence=found.sequence)
+    return StateAt(flow=found.state, sequence=found.sequence)
 
 
 def waiting(flow: Flow) -> Waiting | None:

@@ -30,7 +30,7 @@ from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.validation import validate
 from workflows.flows.languages import LANGUAGES, compile_script
 from workflows.work import liveness, runner
-from workflows.work.handover import Taken
+from workflows.work.handover import TakenWork
 
 
 def register_step(*, step: Step) -> Step:
@@ -134,7 +134,7 @@ def run_flow(
     a retry, or a worker that was rung for a step beside. If this process dies the workers
     go on from the last commit. Not within a transaction.
     """
-    taken = Taken(worker=liveness.name("inline"))
+    taken = TakenWork(worker=liveness.name("inline"))
     started = _begun(beginning.command_for(flow_id, goals, init, labels, options), flow_id, taken)
     if taken.claim is None:
         return started
@@ -268,7 +268,7 @@ def fork_flow(
     return beginning.begin(new_flow_id, command, action, says=says)
 
 
-def _begun(command: asked.StartFlow, flow_id: str, taken: Taken | None = None) -> Flow:
+def _begun(command: asked.StartFlow, flow_id: str, taken: TakenWork | None = None) -> Flow:
     says = f"Started for {', '.join(command.plan.goals)}."
     return beginning.begin(flow_id, command, actions.starting(flow_id), says=says, taken=taken)
 

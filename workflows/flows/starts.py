@@ -41,7 +41,7 @@ _STATED = ("goals", "init", "labels", "options", "cron", "tz", "missed", "event"
            "filter", "takes", "enabled")  # fmt: skip
 
 
-class Stated(TypedDict, total=False):
+class StartDefinition(TypedDict, total=False):
     """What may be said of a start beside its name and goals."""
 
     init: Mapping[str, list[Any]]
@@ -61,7 +61,7 @@ def declare_start(
     name: str,
     goals: Sequence[str],
     expected_version: int | None = None,
-    **stated: Unpack[Stated],
+    **stated: Unpack[StartDefinition],
 ) -> FlowStart:
     """Declare when flows with these goals start: by `cron` in `tz`, or on every `event`.
 
@@ -81,7 +81,7 @@ def declare_start(
     return _replaced(wanted, expected_version)
 
 
-def check_start(*, name: str, goals: Sequence[str], **stated: Unpack[Stated]) -> None:
+def check_start(*, name: str, goals: Sequence[str], **stated: Unpack[StartDefinition]) -> None:
     """Check a definition as `declare_start` does, whoever asks. Changes nothing."""
     _check(_row(name, goals, stated))
 
@@ -197,7 +197,7 @@ def _enqueue(start: FlowStart, event: Envelope) -> None:
         )
 
 
-def _row(name: str, goals: Sequence[str], stated: Stated) -> FlowStart:
+def _row(name: str, goals: Sequence[str], stated: StartDefinition) -> FlowStart:
     plain = {key: value for key, value in stated.items() if key != "filter"}
     row = FlowStart(name=name, goals=list(goals), **plain)
     row.cron = " ".join(row.cron.split())

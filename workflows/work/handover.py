@@ -50,7 +50,7 @@ class NextWork:
 
 
 @dataclass(slots=True)
-class Taken:
+class TakenWork:
     """The claim that `worker` goes on with, once the transaction has committed."""
 
     worker: str
@@ -62,7 +62,7 @@ def statement(
     wanted: Sequence[NextWork],
     *,
     by: Principal,
-    taken: Taken | None = None,
+    taken: TakenWork | None = None,
     joint_with: LiteralString = "",
 ) -> CompanionStatement:
     """Return what completes `completed` and lists `wanted`, the first of it taken if possible.
@@ -73,7 +73,7 @@ def statement(
     `queue.complete` does: ClaimLost, or CancelRequested, and then nothing is written.
     """
     taker = taken or (
-        Taken(completed.worker) if completed is not None and completed.watch.goes_on else None
+        TakenWork(completed.worker) if completed is not None and completed.watch.goes_on else None
     )
     first = next((one for one in wanted if one.due_at is None), None) if taker else None
     who = context.current()
@@ -201,7 +201,9 @@ def _ring(wanted: Sequence[NextWork], ready: Sequence[UUID]) -> None:
         doorbell.ring_after_commit(registry.get(name), ids)
 
 
-def _after_commit(completed: Claim | None, taker: Taken | None, following: Claim | None) -> None:
+def _after_commit(
+    completed: Claim | None, taker: TakenWork | None, following: Claim | None
+) -> None:
     def settle() -> None:
         if taker is not None:
             taker.claim = following

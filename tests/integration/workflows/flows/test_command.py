@@ -91,7 +91,7 @@ def test_replays_and_finds_a_state_that_is_not_its_events(monkeypatch: pytest.Mo
     assert said("replay", "f1").endswith("events say what is kept\n")
 
     told = explain.reached
-    wrong = explain.Reached(flow=told("f1", at=1).flow, sequence=told("f1").sequence)
+    wrong = explain.StateAt(flow=told("f1", at=1).flow, sequence=told("f1").sequence)
     monkeypatch.setattr(
         explain, "reached", lambda flow_id, at=None: told(flow_id, at=at) if at else wrong
     )

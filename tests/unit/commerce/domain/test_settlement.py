@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from commerce.domain import settlement
-from commerce.domain.settlement import Report
+from commerce.domain.settlement import SettlementReport
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -37,17 +37,22 @@ class TestReferenceOf:
     @pytest.mark.parametrize(
         ("report", "requested", "stored", "wanted"),
         [
-            (Report(reference_number="R", external_number="N"), "asked", ("n", "i"), "asked"),
-            (Report(reference_number="R", external_number="N"), "", ("n", "i"), "R"),
-            (Report(external_number="N", external_id="I"), "", ("n", "i"), "N"),
-            (Report(external_id="I"), "", ("n", "i"), "I"),
-            (Report(), "", ("n", "i"), "n"),
-            (Report(), "", ("", "i"), "i"),
-            (Report(), "", ("", ""), "INV-1"),
+            (
+                SettlementReport(reference_number="R", external_number="N"),
+                "asked",
+                ("n", "i"),
+                "asked",
+            ),
+            (SettlementReport(reference_number="R", external_number="N"), "", ("n", "i"), "R"),
+            (SettlementReport(external_number="N", external_id="I"), "", ("n", "i"), "N"),
+            (SettlementReport(external_id="I"), "", ("n", "i"), "I"),
+            (SettlementReport(), "", ("n", "i"), "n"),
+            (SettlementReport(), "", ("", "i"), "i"),
+            (SettlementReport(), "", ("", ""), "INV-1"),
         ],
     )
     def test_is_the_first_that_anybody_gave(
-        self, report: Report, requested: str, stored: tuple[str, str], wanted: str
+        self, report: SettlementReport, requested: str, stored: tuple[str, str], wanted: str
     ) -> None:
         given = settlement.reference_of(report, requested=requested, stored=stored, number="INV-1")
 
