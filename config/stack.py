@@ -11,11 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx2
 import psycopg
@@ -47,11 +47,47 @@ class StackFailed(Exception):
     """It did not come up, or not down. The message is what it said last."""
 
 
+class Process(Protocol):
+    """What is used of `subprocess.Popen`, whoever began it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: signal.Signals, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class Begin(Protocol):
+    """Begins `manage.py` with these arguments; it is told to stop when the caller is no more."""
+
+    def __call__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> Process: ...
+
+
+def by_itself(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
+    """Begin `manage.py` as a user does: as a program that imports everything itself."""
+    with log.open("wb") as said:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            stdout=said,
+            stderr=said,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 (see there)
+        )
+
+
 @dataclass(slots=True)
 class Stack:
     """A running `up`."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     state: State
 
     @classmethod
@@ -61,23 +97,17 @@ class Stack:
         *arguments: str,
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
+        begin: Begin = by_itself,
     ) -> Self:
         """Start one on `state`, and return when it is ready.
 
         :raises StackFailed: if it does not come up.
         """
         state.prepare()
-        command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", "0"]
-        command += ["--state", str(state.folder), "--workers", str(workers), *arguments]
-        with (state.logs / "up.log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdout=log,
-                stderr=log,
-                env=without_servers(environment or {}),
-                start_new_session=True,
-                preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 (see there)
-            )
+        command = ["up", "--port", "0", "--state", str(state.folder), "--workers", str(workers)]
+        log = state.logs / "up.log"
+        log.write_bytes(b"")
+        process = begin([*command, *arguments], without_servers(environment or {}), log)
         stack = cls(process, state)
         stack._wait_until_ready()
         return stack
@@ -116,13 +146,6 @@ class Stack:
         with psycopg.connect(url, autocommit=True) as connection:
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
-
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a management command on it."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        return subprocess.run(  # noqa: S603
-            command, env=self.environment, capture_output=True, text=True, check=False
-        )
 
     def pid(self, part: str) -> int:
         """Return the process of a part: web, worker, sequencer, sweeper, postgres, valkey."""

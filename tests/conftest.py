@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from config.testing import fork_server
 from events import bus, doorbell, states
-from tests import fork_server
 
 # The same cases in every run, however busy the machine is; a soak draws new ones, and more.
 settings.register_profile(
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True, scope="session")
 def _no_fork_server_survives_the_session() -> Iterator[None]:
     yield
-    fork_server.stop_all()
+    fork_server.stop()
 
 
 @pytest.fixture(autouse=True, scope="session")

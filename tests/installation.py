@@ -10,9 +10,8 @@ from pathlib import Path
 
 from config.embedded.servers import Servers
 from config.embedded.state import State
-from config.testing import template
-from tests import fork_server
-from tests.fork_server import Forked
+from config.testing import fork_server, template
+from config.testing.fork_server import Forked
 from tests.live import PATIENCE_S
 
 _MAKE_READY = """

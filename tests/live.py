@@ -16,11 +16,11 @@ from django.db import connection, transaction
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from config.testing import fork_server
+from config.testing.fork_server import Forked
 from config.websockets import OPTIONS, WRITE_SECONDS_MAX
 from events import recorder, sequencer
 from events.domain.envelope import Envelope, Stream
-from tests import fork_server
-from tests.fork_server import Forked
 
 PATIENCE_S = 60.0
 """How long anything may take before a test gives up on it."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from config.embedded.state import State
 from config.stack import Stack, temporary_state
-from config.testing import template
+from config.testing import fork_server, template
 from config.testing.flush import patch_connections, patch_end, patch_flush
 
 # So that a test that kills a worker need not sit out the lease of a quiet day.
@@ -49,7 +50,7 @@ def _static_files_are_looked_for_once() -> Iterator[None]:
 def stack() -> Iterator[Stack]:
     """Return a Daybook that all tests share: hurt it, but leave every part running."""
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data", environment=SHORT_LEASES)
+        running = started(state, environment=SHORT_LEASES)
         yield running
         running.stop()
 
@@ -61,13 +62,16 @@ def start_stack() -> Iterator[Callable[..., Stack]]:
 
         def start(*arguments: str, workers: int = 1, **environment: str) -> Stack:
             state = cleanup.enter_context(migrated_state())
-            running = Stack.start(
-                state, "--no-demo-data", *arguments, workers=workers, environment=environment
-            )
+            running = started(state, *arguments, workers=workers, environment=environment)
             cleanup.callback(_stop_if_running, running)
             return running
 
         yield start
+
+
+def started(state: State, *arguments: str, **options: Any) -> Stack:
+    """Start a Daybook without demo data, forked from what has imported it: else as a user would."""
+    return Stack.start(state, "--no-demo-data", *arguments, begin=fork_server.start_up, **options)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from config.bootstrap import ROOT
+from config.testing import fork_server
 from config.testing.forks import Forks, Share
 
 ROUGH, QUICK = "rough", "quick"
@@ -36,8 +37,12 @@ _ROUGH_FOLDERS = ("tests/e2e/", "tests/chaos/")
 def main(arguments: Sequence[str]) -> int:
     """Run everything with these options of pytest, and return the exit code."""
     os.chdir(ROOT)  # Only there it finds the tests by itself.
+    fork_server.begin()  # It imports the product while the tests are collected, for all workers.
     forks = Forks(SHARES, heap_of, FIRST)
-    return int(pytest.main(list(arguments), plugins=[forks]))
+    try:
+        return int(pytest.main(list(arguments), plugins=[forks]))
+    finally:
+        fork_server.stop()
 
 
 def heap_of(path: str) -> str:

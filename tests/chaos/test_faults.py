@@ -14,7 +14,7 @@ import redis
 
 from config.jobs import CHECK
 from config.stack import Stack
-from config.testing.fixtures import migrated_state
+from config.testing.fixtures import migrated_state, started
 from tests.chaos.checkup import send, violations
 from tests.chaos.load import Integrator, effects, eventually, jobs_of, settled
 from tests.peers import Receiver, receiver
@@ -27,7 +27,7 @@ def daybook() -> Iterator[Stack]:
     """A Daybook of this module's own, quick to notice that a worker is lost."""
     haste = {"WORK_LEASE_S": "2", "WORK_PATIENCE_S": "0.5"}
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data", environment=haste)
+        running = started(state, environment=haste)
         yield running
         running.stop()
 

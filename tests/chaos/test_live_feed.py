@@ -15,7 +15,7 @@ import redis
 from websockets.exceptions import ConnectionClosed
 
 from config.embedded import process
-from tests.fork_server import Forked
+from config.testing.fork_server import Forked
 from tests.installation import Installation
 from tests.live import PATIENCE_S, Client, Frame, Server, is_event, visiting
 

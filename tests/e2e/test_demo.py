@@ -14,34 +14,34 @@ pytestmark = pytest.mark.e2e
 
 class TestDemo:
     def test_tells_the_story_of_a_booking_on_what_runs(self, stack: Stack) -> None:
-        told = stack.manage("demo")
+        told = manage(stack, "demo")
 
-        assert told.returncode == 0, told.stdout + told.stderr
-        assert f"On {stack.url}, which runs already." in told.stdout
-        assert "polled twice, booked once" in told.stdout
-        assert "both attempts used one token, so one message went out" in told.stdout
-        assert "told twice, noted once" in told.stdout
-        assert "Everything was as it should be." in told.stdout
+        assert told.returncode == 0, told.text
+        assert f"On {stack.url}, which runs already." in told.text
+        assert "polled twice, booked once" in told.text
+        assert "both attempts used one token, so one message went out" in told.text
+        assert "told twice, noted once" in told.text
+        assert "Everything was as it should be." in told.text
 
     def test_tells_the_story_of_flows_on_what_runs(self, stack: Stack) -> None:
-        told = stack.manage("demo", "flow")
+        told = manage(stack, "demo", "flow")
 
-        assert told.returncode == 0, told.stdout + told.stderr
-        assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in told.stdout
-        assert "called twice with one token, charged once" in told.stdout
-        assert "12A, allowed by api_key:" in told.stdout
-        assert "Everything was as it should be." in told.stdout
+        assert told.returncode == 0, told.text
+        assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in told.text
+        assert "called twice with one token, charged once" in told.text
+        assert "12A, allowed by api_key:" in told.text
+        assert "Everything was as it should be." in told.text
 
     def test_tells_the_story_of_an_agent_and_its_approval_on_what_runs(self, stack: Stack) -> None:
-        told = stack.manage("demo", "approval")
+        told = manage(stack, "demo", "approval")
 
-        assert told.returncode == 0, told.stdout + told.stderr
-        assert "the agent may not decide at all" in told.stdout
-        assert "asked twice, done once" in told.stdout
-        assert "the agent has to ask, by agent-action-approval@v1: 1 of those" in told.stdout
-        assert "who may decide approvals and have nothing to do with the request" in told.stdout
-        assert "of a copy with one id changed it says no" in told.stdout
-        assert "Everything was as it should be." in told.stdout
+        assert told.returncode == 0, told.text
+        assert "the agent may not decide at all" in told.text
+        assert "asked twice, done once" in told.text
+        assert "the agent has to ask, by agent-action-approval@v1: 1 of those" in told.text
+        assert "who may decide approvals and have nothing to do with the request" in told.text
+        assert "of a copy with one id changed it says no" in told.text
+        assert "Everything was as it should be." in told.text
         eventually(lambda: stack.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
         examined = manage(stack, "doctor")
         assert examined.returncode == 0, examined.text
@@ -59,4 +59,4 @@ class TestDemo:
         assert "the number of products" in capsys.readouterr().err
 
     def test_knows_no_story_of_that_name(self, stack: Stack) -> None:
-        assert stack.manage("demo", "cinderella").returncode == 2
+        assert manage(stack, "demo", "cinderella").returncode == 2

@@ -14,7 +14,10 @@ import psycopg
 import pytest
 
 from config import bootstrap, round_trip
+from config.embedded.state import State
 from config.stack import Stack, StackFailed, temporary_state, without_servers
+from config.testing.fixtures import started
+from tests.support.managing import Done, manage, manage_in
 
 pytestmark = pytest.mark.e2e
 
@@ -136,7 +139,7 @@ class TestStop:
 
         assert survivors(everything, seconds=60) == set()
         left = Path((stack.state.folder / "sockets").read_text())
-        again = Stack.start(stack.state, "--no-demo-data")
+        again = started(stack.state)
         assert again.sql("SELECT count(*) FROM auth_user WHERE username = 'admin'") == [(1,)]
         assert not left.exists()
         assert_stops_by(signal.SIGINT, again)
@@ -160,9 +163,9 @@ def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
 def assert_all_is_in_order(fresh: Stack) -> None:
     """Assert that the doctor finds nothing, on what was only just made."""
     wait_for(lambda: fresh.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
-    done = _manage("doctor", DAYBOOK_STATE=str(fresh.state.folder))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {line[:4] for line in done.stdout.splitlines()} == {"ok  "}
+    done = manage(fresh, "doctor")
+    assert done.returncode == 0, done.text
+    assert {line[:4] for line in done.text.splitlines()} == {"ok  "}
 
 
 def assert_only_the_sequencer_is_waited_for(stopped: Stack) -> None:
@@ -172,9 +175,9 @@ def assert_only_the_sequencer_is_waited_for(stopped: Stack) -> None:
     """
     [prepared] = stopped.state.folder.glob("postgres-*.prepared")
     prepared.unlink()
-    done = _manage("doctor", DAYBOOK_STATE=str(stopped.state.folder))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {line[:4] for line in done.stdout.splitlines()} - {"    "} <= {"ok  ", "wait"}
+    done = manage_on(stopped.state, "doctor")
+    assert done.returncode == 0, done.text
+    assert {line[:4] for line in done.text.splitlines()} - {"    "} <= {"ok  ", "wait"}
     assert prepared.exists()
 
 
@@ -195,26 +198,28 @@ class TestTwoAtOnce:
         assert stack.status()["web"]["ready"]
 
     def test_are_refused_on_one_state(self, stack: Stack) -> None:
-        done = _up("--port", "0", "--state", str(stack.state.folder))
+        done = manage_on(stack.state, "up", "--port", "0")
 
         assert done.returncode == 1
-        assert f"already runs on {stack.state.folder} at {stack.url}" in done.stderr
+        assert f"already runs on {stack.state.folder} at {stack.url}" in done.text
 
     def test_are_refused_on_one_port(self, stack: Stack) -> None:
         port = stack.url.rpartition(":")[2]
 
         with temporary_state() as state, pytest.raises(StackFailed) as failed:
-            Stack.start(state, "--port", port)
+            started(state, "--port", port)
 
         assert f"Port {port} of 127.0.0.1 cannot be had" in str(failed.value)
         assert "--port 0" in str(failed.value)
 
 
-def _up(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return _manage("up", *arguments)
+def manage_on(state: State, *arguments: str) -> Done:
+    """Run `manage.py` where only the folder of a Daybook is told, as a user does."""
+    return manage_in(without_servers({"DAYBOOK_STATE": str(state.folder)}), *arguments)
 
 
-def _manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def type_in(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `manage.py` as a newcomer does: by a program that has imported nothing."""
     return subprocess.run(
         [sys.executable, str(bootstrap.ROOT / "manage.py"), *arguments],
         capture_output=True,
@@ -231,7 +236,7 @@ class TestCheck:
             outside.folder.chmod(0o700)
             state = outside.folder / "state"
 
-            done = _up("--check", "--no-demo-data", "--port", "0", "--state", str(state))
+            done = type_in("up", "--check", "--no-demo-data", "--port", "0", "--state", str(state))
 
             assert outside.folder.stat().st_mode & 0o777 == 0o700
         assert done.returncode == 0, done.stderr
@@ -280,15 +285,13 @@ class TestOtherCommands:
     COUNT = "from django.contrib.auth.models import User; print(User.objects.count())"
 
     def test_talk_to_the_instance_that_runs_on_the_state(self, stack: Stack) -> None:
-        state = str(stack.state.folder)
+        done = manage_on(stack.state, "shell", "--no-imports", "-c", self.CODE)
 
-        done = _manage("shell", "--no-imports", "-c", self.CODE, DAYBOOK_STATE=state)
-
-        assert done.stdout.strip() == stack.environment["DATABASE_URL"], done.stderr
+        assert done.text.strip() == stack.environment["DATABASE_URL"]
 
     def test_start_the_database_for_as_long_as_they_need_it(self) -> None:
         with temporary_state() as state:
-            done = _manage(
+            done = type_in(
                 "shell", "--no-imports", "-c", self.COUNT, DAYBOOK_STATE=str(state.folder)
             )
 
@@ -298,7 +301,7 @@ class TestOtherCommands:
 
     def test_need_no_servers_to_look_at_the_code(self) -> None:
         with temporary_state() as state:
-            done = _manage("check", DAYBOOK_STATE=str(state.folder))
+            done = manage_on(state, "check")
 
-            assert done.returncode == 0, done.stderr
+            assert done.returncode == 0, done.text
             assert not list(state.folder.iterdir())

@@ -1,13 +1,14 @@
-"""Management commands on a running Daybook, by a process that need not import the product."""
+"""Management commands, run by a process that need not import the product."""
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
+from pathlib import Path
 
 from config.stack import Stack
-from tests import fork_server
+from config.testing import fork_server
 
 PATIENCE_S = 180.0
-_numbers = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,16 @@ class Done:
 
 
 def manage(stack: Stack, *arguments: str) -> Done:
-    """Run a management command on `stack`, as `Stack.manage` does."""
-    log = stack.state.logs / f"managed-{next(_numbers)}.log"
-    environment = {**stack.environment, "DJANGO_SETTINGS_MODULE": "config.settings.base"}
-    process = fork_server.start("django", *arguments, environment=environment, log=log)
-    return Done(process.wait(PATIENCE_S), log.read_text())
+    """Run `manage.py` with these arguments on `stack`."""
+    return manage_in(stack.environment, *arguments)
+
+
+def manage_in(environment: Mapping[str, str], *arguments: str) -> Done:
+    """Run `manage.py` with these arguments in exactly this environment."""
+    with tempfile.TemporaryDirectory(prefix="daybook-managed-") as folder:
+        log = Path(folder) / "log"
+        process = fork_server.start("manage", *arguments, environment=environment, log=log)
+        return Done(process.wait(PATIENCE_S), log.read_text())
 
 
 def create_decider(stack: Stack, name: str, *, password: str) -> str:

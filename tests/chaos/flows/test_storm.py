@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from config.stack import Stack
-from config.testing.fixtures import migrated_state
+from config.testing.fixtures import migrated_state, started
 from tests.chaos.checkup import violations
 from tests.chaos.flows.orders import Orders, register
 from tests.chaos.flows.peer import Peer, peer
@@ -31,9 +31,7 @@ SETTLES_IN_S = 180.0
 @pytest.fixture(scope="module")
 def daybook() -> Iterator[Stack]:
     with migrated_state() as state:
-        running = Stack.start(
-            state, "--no-demo-data", workers=len(WORKERS), environment=SHORT_LEASES
-        )
+        running = started(state, workers=len(WORKERS), environment=SHORT_LEASES)
         yield running
         running.stop()
 

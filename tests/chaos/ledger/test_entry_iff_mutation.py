@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from config.stack import Stack
-from config.testing.fixtures import migrated_state
+from config.testing.fixtures import migrated_state, started
 from tests.chaos.ledger import audit
 from tests.chaos.ledger.clerks import Clerks
 from tests.chaos.load import eventually
@@ -58,7 +58,7 @@ TABLES = {
 def daybook() -> Iterator[Stack]:
     haste = {"WORK_LEASE_S": "1", "WORK_PATIENCE_S": "0.5"}
     with migrated_state() as state:
-        running = Stack.start(state, "--no-demo-data", environment=haste)
+        running = started(state, environment=haste)
         yield running
         running.stop()
 

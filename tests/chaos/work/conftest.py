@@ -14,9 +14,9 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 
+from config.testing import fork_server
+from config.testing.fork_server import Forked
 from events import doctor
-from tests import fork_server
-from tests.fork_server import Forked
 from workflows.work import doorbell, liveness, queue
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work

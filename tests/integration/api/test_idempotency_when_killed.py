@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
+from config.testing import fork_server
 from ledger import idempotency
-from tests import fork_server
 from tests.integration.api.test_idempotency import post
 from tests.live import PATIENCE_S, environment_of_the_tests
 

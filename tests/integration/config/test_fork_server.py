@@ -1,16 +1,19 @@
 """Processes of the product that tests fork are what `python -m` would have made."""
 
+import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config.bootstrap import ROOT
+from config.testing import fork_server
+from config.testing.fork_server import Forked
 from ledger import idempotency
-from tests import fork_server
-from tests.fork_server import Forked
 from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 
 pytestmark = pytest.mark.django_db
@@ -85,10 +88,97 @@ class TestTheProcess:
         assert unarmed.wait(PATIENCE_S) == 0
 
 
-def test_what_it_forked_dies_with_it() -> None:
-    process = start(SLEEP)
+class TestTheEnd:
+    def test_of_whoever_asked_for_it_is_told_by_the_signal_that_was_chosen(
+        self, tmp_path: Path
+    ) -> None:
+        log = tmp_path / "log"
+        code = (
+            "import signal, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: print('told', flush=True))\n"
+            "print('here', flush=True); time.sleep(600)"
+        )
+        process = start(code, log=log, farewell=signal.SIGTERM)
+        eventually(lambda: log.exists() and "here" in log.read_text())
 
-    fork_server.stop_all()
+        process.abandon()
 
-    assert process.wait(PATIENCE_S) == -signal.SIGKILL
-    eventually(lambda: not Path(f"/proc/{process.pid}").exists())
+        eventually(lambda: "told" in log.read_text())
+        os.kill(process.pid, signal.SIGKILL)
+
+    def test_of_the_fork_server_is_the_end_of_what_it_forked(self) -> None:
+        server = fork_server.ForkServer(imports=False)
+        process = server.start(
+            (*SHELL, SLEEP),
+            environment=environment_of_the_tests(),
+            log=Path(os.devnull),
+            files={},
+            farewell=signal.SIGKILL,
+        )
+
+        server.stop()
+
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
+        eventually(lambda: not Path(f"/proc/{process.pid}").exists())
+
+
+class TestSettings:
+    # Also what is made of settings, by whoever reads them once.
+    SAY_ALL = """
+from pprint import pprint
+from channels.layers import channel_layers
+from django.conf import settings
+from django.contrib.auth.hashers import get_hashers
+from django.core.cache import caches
+from django.db import connections
+from django.middleware.security import SecurityMiddleware
+from config.asgi import application
+from config.celery import app
+from config.handlers import Handler
+from events import wire
+from workflows.flows import conf as flows
+from workflows.work import conf as work
+
+cells = application.application_mapping["http"].__closure__
+[site] = [cell.cell_contents for cell in cells if isinstance(cell.cell_contents, Handler)]
+each = site._middleware_chain
+while not isinstance(each, SecurityMiddleware):
+    each = getattr(each, "__wrapped__", None) or each.answer
+pprint({
+    "of Django": [connections.settings, caches.settings, channel_layers.configs],
+    # Guardian writes down in the settings what it has patched.
+    "settings": {name: repr(getattr(settings, name)) for name in dir(settings)
+                 if name.isupper() and not name.startswith("GUARDIAN_MONKEY")},
+    "hashers": [type(hasher).__name__ for hasher in get_hashers()],
+    "of Celery": [app.conf.broker_url, app.conf.task_always_eager, app.conf.beat_schedule],
+    "of ours": [flows.current(), work.current(), wire.connection().settings_dict],
+    "of the web": [each.redirect, each.sts_seconds, site.threads._max_workers],
+})
+"""
+
+    def test_are_those_of_its_environment_and_not_of_who_imported_the_product(
+        self, tmp_path: Path
+    ) -> None:
+        environment = {
+            **environment_of_the_tests(),
+            "DJANGO_SETTINGS_MODULE": "config.settings.base",
+            "DAYBOOK_RETRY_MAX": "3",
+            "HTTPS": "true",
+            "LOG_LEVEL": "ERROR",
+            "SECRET_KEY": "of-this-process-0123456789-abcdefghijklmnopqrstuvwxyz",
+            "WEB_THREADS": "3",
+            "WORK_LEASE_S": "7",
+        }
+        forked = tmp_path / "log"
+        assert start(self.SAY_ALL, environment=environment, log=forked).wait(PATIENCE_S) == 0
+        alone = subprocess.run(
+            [sys.executable, "-m", *SHELL, self.SAY_ALL],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert forked.read_text() == alone.stdout
+        assert "'WORK_LEASE_S': '7" in alone.stdout

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.jobs import CHECK, CHECKED
+from config.testing import fork_server
 from events import selectors
-from tests import fork_server
 from tests.live import environment_of_the_tests, eventually
 from workflows.work import services
 

@@ -9,12 +9,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.testing import fork_server
+from config.testing.fork_server import Forked
 from events import doorbell, invariants, recorder, selectors, sequencer
 from events.domain.envelope import Envelope
 from events.explore import lag
 from events.models import Position, StoredEvent, Unsequenced
-from tests import fork_server
-from tests.fork_server import Forked
 from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 
 WRITERS = 16

@@ -17,13 +17,13 @@ from mcp.server.stdio import stdio_server
 
 from commerce.models import Booking
 from config import mcp_server
+from config.testing import fork_server
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.approval_policies import POLICIES
 from ledger.models import Entry
 from ledger.services import approvals, delegations
 from ledger.services.approval_policies import install_policies
-from tests import fork_server
 from tests.integration.commerce.conftest import MakeBooking
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.approvals import acting as acting_as
