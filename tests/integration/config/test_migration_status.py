@@ -23,7 +23,7 @@ from events.migration_status import Difference, SchemaDiffers
 from tests.integration.ledger.conftest import client_with, issue
 from tests.live import PATIENCE_S, environment_of_the_tests
 
-NEWEST = "ledger.0091_titles_of_approvals_fade"
+NEWEST = "ledger.0111_lists_find_what_is_asked"
 TOMORROW = "ledger.9999_of_tomorrow"
 OF_OLDER = f"The database lacks 1 migration ({NEWEST}). Type `python3 manage.py migrate`."
 OF_NEWER = (
