@@ -1,8 +1,6 @@
 """What an operator may do about a flow and its steps, as forms: only what makes sense now."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from django import forms
 from django.http import HttpRequest
@@ -10,6 +8,7 @@ from django.urls import reverse
 
 from console.flows.step_state import is_waiting
 from console.forms import JsonField, ReasonForm
+from console.offers import Act, Offer, offered
 from ledger import authority
 from workflows.flows import services
 from workflows.flows.domain.flow import Flow, StepStatus
@@ -32,29 +31,6 @@ class ForceForm(ReasonForm):
 
 class RetryForm(ReasonForm):
     token = forms.UUIDField(widget=forms.HiddenInput)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """Something that may be done, with what will come of it. `is_open` says when."""
-
-    name: str
-    label: str
-    capability: str
-    consequence: str
-    done: str
-    form: type[ReasonForm]
-    run: Callable[..., Any]
-    is_danger: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """An act on one flow, step or item, as a form."""
-
-    act: Act
-    url: str
-    form: ReasonForm
 
 
 FLOW_ACTS = {
@@ -174,13 +150,3 @@ def on_step(
             url = reverse(f"console:flow-step-{act.name}", args=[flow.id, step_id])
             initial = {"token": waiting.token} if act.name == "retry" and waiting else {}
             yield offered(act, url, refused or {}, initial)
-
-
-def offered(
-    act: Act, url: str, refused: dict[str, ReasonForm], initial: dict[str, Any] | None = None
-) -> Offer:
-    """Return an act as a form: the one that was refused, if it was."""
-    form = refused.get(act.name) or act.form(
-        auto_id=f"{act.name}-%s", label_suffix="", initial=initial
-    )
-    return Offer(act=act, url=url, form=form)

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 
 from console.flows import offers
 from console.flows.fork import ForkForm
-from console.flows.offers import Act
 from console.flows.page import Look, Page, context, page
 from console.forms import ReasonForm
+from console.offers import Act, asked_of
 from events.domain.errors import DomainError
 from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import authority
@@ -48,7 +48,7 @@ def fork(request: HttpRequest, flow_id: str) -> HttpResponseBase:
 
 
 def _on_flow(act: Act, request: HttpRequest, flow_id: str) -> HttpResponseBase:
-    form = act.form(request.POST, auto_id=f"{act.name}-%s", label_suffix="")
+    form = asked_of(act, request.POST)
     if not form.is_valid():
         return _shown(request, _page(flow_id, {}), on_flow={act.name: form}, status=400)
     _do(request, act, flow_id, form.cleaned_data)
@@ -56,7 +56,7 @@ def _on_flow(act: Act, request: HttpRequest, flow_id: str) -> HttpResponseBase:
 
 
 def _on_step(act: Act, request: HttpRequest, flow_id: str, step_id: str) -> HttpResponseBase:
-    form = act.form(request.POST, auto_id=f"{act.name}-%s", label_suffix="")
+    form = asked_of(act, request.POST)
     if not form.is_valid():
         shown = _page(flow_id, {"step": step_id})
         return _shown(request, shown, on_step={act.name: form}, status=400)

@@ -1,7 +1,6 @@
 """What must still happen: the list, one job with its attempts, and what may be done to it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from console import story
 from console.access import may_see
 from console.dashboard import UNFINISHED
 from console.forms import JobFilters, PageForm, ReasonForm
+from console.offers import Act, Offer, asked_of, offered
 from console.tabs import Tab, tab_of
 from console.views.events import pages
 from console.waiting import why
@@ -34,48 +34,25 @@ _UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
 _SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """Something that may be done to a job, with what will come of it."""
-
-    name: str
-    label: str
-    trigger: Trigger
-    act: Callable[..., State]
-    consequence: str
-    done: str
-    is_danger: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """An action on one job, as a form."""
-
-    name: str
-    label: str
-    consequence: str
-    url: str
-    is_danger: bool
-    form: ReasonForm
-
-
-_ACTIONS = (
-    Action(
+_ACTS = (
+    Act(
         name="retry",
         label="Retry",
-        trigger=Trigger.RE_DRIVE,
-        act=services.retry,
+        capability="job.retry",
+        form=ReasonForm,
+        run=services.retry,
         consequence=(
             "It is taken up again at once, with a new budget of attempts. Its token stays the "
             "same, so whoever already saw it can tell that this is not a second order."
         ),
         done="Taken up again.",
     ),
-    Action(
+    Act(
         name="cancel",
         label="Cancel",
-        trigger=Trigger.CANCEL,
-        act=services.cancel,
+        capability="job.cancel",
+        form=ReasonForm,
+        run=services.cancel,
         consequence=(
             "Waiting work will not be done. Running work is asked to stop; what it has done "
             "so far stays done."
@@ -83,16 +60,18 @@ _ACTIONS = (
         done="Cancelled; if it was running, its worker was asked to stop.",
         is_danger=True,
     ),
-    Action(
+    Act(
         name="discard",
         label="Discard",
-        trigger=Trigger.DISCARD,
-        act=services.discard,
+        capability="job.discard",
+        form=ReasonForm,
+        run=services.discard,
         consequence="It is put away for good and cannot be retried. The record of it stays.",
         done="Put away for good.",
         is_danger=True,
     ),
 )
+_TRIGGERS = {"retry": Trigger.RE_DRIVE, "cancel": Trigger.CANCEL, "discard": Trigger.DISCARD}
 
 
 @authority.requires("job.read")
@@ -122,22 +101,21 @@ def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return _page(request, _job(job_id), before=page.cleaned_data["before"])
 
 
-def _action(action: Action, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
-    form = ReasonForm(request.POST)
+def _act(act: Act, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    form = asked_of(act, request.POST)
     if not form.is_valid():
-        return _page(request, _job(job_id), refused={action.name: form}, status=400)
+        return _page(request, _job(job_id), refused={act.name: form}, status=400)
     try:
-        action.act(job_id, reason=form.cleaned_data["reason"])
+        act.run(job_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
     else:
-        messages.success(request, action.done)
+        messages.success(request, act.done)
     return redirect("console:job", job_id)
 
 
 retry, cancel, discard = (
-    authority.requires(f"job.{each.name}")(require_POST(partial(_action, each)))
-    for each in _ACTIONS
+    authority.requires(act.capability)(require_POST(partial(_act, act))) for act in _ACTS
 )
 
 
@@ -163,7 +141,7 @@ def _page(
         "has_result": job.result is not None or job.result_hash is not None,
         "result": selectors.result_of(job),
         "story": story.lines(seen),
-        "actions": list(_offers(request, job, refused or {})),
+        "offers": list(_offers(request, job, refused or {})),
         "shows_error": _SHOWS_ERROR,
     }
     return render(request, "console/jobs/detail.html", context, status=status)
@@ -177,19 +155,12 @@ def _job(job_id: UUID) -> Work:
 
 
 def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> Iterator[Offer]:
-    for action in _ACTIONS:
-        if State(job.status) not in states_that_allow(action.trigger) or job.cancel_requested_at:
+    for act in _ACTS:
+        is_possible = State(job.status) in states_that_allow(_TRIGGERS[act.name])
+        if not is_possible or job.cancel_requested_at:
             continue
-        if not authority.holds(request, f"job.{action.name}"):
-            continue
-        yield Offer(
-            name=action.name,
-            label=action.label,
-            consequence=action.consequence,
-            url=reverse(f"console:job-{action.name}", args=[job.id]),
-            is_danger=action.is_danger,
-            form=refused.get(action.name) or ReasonForm(),
-        )
+        if authority.holds(request, act.capability):
+            yield offered(act, reverse(f"console:job-{act.name}", args=[job.id]), refused)
 
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 
 from console import people
 from console.flows.declare import DeclareForm
-from console.flows.offers import Act, Offer, offered
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
+from console.offers import Act, Offer, asked_of, offered
 from console.tabs import Tab, tab_of
 from console.views.events import pages
 from events import catalogue
@@ -118,7 +118,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponseBase:
 
 def _act(act: Act, request: HttpRequest, name: str) -> HttpResponseBase:
     known = _start(name)
-    form = ReasonForm(request.POST, auto_id=f"{act.name}-%s", label_suffix="")
+    form = asked_of(act, request.POST)
     if not form.is_valid():
         return _page(request, known, refused={act.name: form}, status=400)
     try:
