@@ -42,13 +42,13 @@ class DaybookAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Add the way back into the console."""
-        places = [
+        links = [
             entry
             for group in navigation(request)["navigation"]
-            for entry in group.entries
-            if entry.icon != "admin"
+            for link in group.links
+            if link.icon != "admin"
         ]
-        return {**super().each_context(request), "console_entries": places}
+        return {**super().each_context(request), "console_entries": links}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the rooms in reading order, each with its one line."""

@@ -44,7 +44,7 @@ def _waiting_for(request: HttpRequest) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class MenuItem:
     """A page in the navigation, and to whom it is open. The page itself checks again.
 
     `counts` is its badge; it may change with the events of the streams of kind `counted`.
@@ -59,7 +59,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MenuLink:
     label: str
     url: str
     icon: str
@@ -69,28 +69,34 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class MenuGroup:
     label: str
-    entries: list[Entry]
+    links: list[MenuLink]
 
 
-ROOMS: dict[str, list[Place]] = {
+MENU: dict[str, list[MenuItem]] = {
     "Overview": [
-        Place(label="Home", view="console:home", icon="home"),
+        MenuItem(label="Home", view="console:home", icon="home"),
     ],
     "Record": [
-        Place(label="Events", view="console:events", icon="events", opens=_to_readers_of_streams),
-        Place(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
+        MenuItem(
+            label="Events", view="console:events", icon="events", opens=_to_readers_of_streams
+        ),
+        MenuItem(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
     ],
     "Workflows": [
-        Place(label="Flows", view="console:flows", icon="flows", opens=_to_holders_of("flow.read")),
-        Place(label="Steps", view="console:steps", icon="steps", opens=_to_holders_of("step.read")),
-        Place(
+        MenuItem(
+            label="Flows", view="console:flows", icon="flows", opens=_to_holders_of("flow.read")
+        ),
+        MenuItem(
+            label="Steps", view="console:steps", icon="steps", opens=_to_holders_of("step.read")
+        ),
+        MenuItem(
             label="Starts", view="console:starts", icon="clock", opens=_to_holders_of("flow.read")
         ),
     ],
     "Authority": [
-        Place(
+        MenuItem(
             label="Approvals",
             view="console:approvals",
             icon="approvals",
@@ -98,13 +104,13 @@ ROOMS: dict[str, list[Place]] = {
             counts=_waiting_for,
             counted="approval",
         ),
-        Place(
+        MenuItem(
             label="Policies",
             view="console:policies",
             icon="policies",
             opens=_to_holders_of("approval_policy.read"),
         ),
-        Place(
+        MenuItem(
             label="Seals",
             view="console:seals",
             icon="seal",
@@ -112,19 +118,19 @@ ROOMS: dict[str, list[Place]] = {
         ),
     ],
     "Trade": [
-        Place(
+        MenuItem(
             label="Bookings",
             view="console:bookings",
             icon="bookings",
             opens=_to_holders_somewhere_of("booking.read"),
         ),
-        Place(
+        MenuItem(
             label="Invoices",
             view="console:invoices",
             icon="invoices",
             opens=_to_holders_somewhere_of("invoice.read"),
         ),
-        Place(
+        MenuItem(
             label="Document accesses",
             view="console:accesses",
             icon="key",
@@ -132,56 +138,56 @@ ROOMS: dict[str, list[Place]] = {
         ),
     ],
     "System": [
-        Place(
+        MenuItem(
             label="Doctor",
             view="console:doctor",
             icon="doctor",
             opens=_to_holders_of("system.health"),
         ),
-        Place(label="Admin", view="admin:index", icon="admin", opens=_to_staff),
+        MenuItem(label="Admin", view="admin:index", icon="admin", opens=_to_staff),
     ],
 }
 
 
-def navigation(request: HttpRequest) -> dict[str, list[Group]]:
+def navigation(request: HttpRequest) -> dict[str, list[MenuGroup]]:
     """Offer `navigation` to every template (a context processor)."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"navigation": []}
-    here = _place_of(request.path)
+    here = _item_around(request.path)
     groups = (
-        Group(label=label, entries=list(_entries(request, places, here)))
-        for label, places in ROOMS.items()
+        MenuGroup(label=label, links=list(_links(request, items, here)))
+        for label, items in MENU.items()
     )
-    return {"navigation": [group for group in groups if group.entries]}
+    return {"navigation": [group for group in groups if group.links]}
 
 
 def badges(request: HttpRequest) -> dict[str, int]:
     """Return the badges that the visitor has now, by what they count."""
     return {
-        place.counted: place.counts(request)
-        for places in ROOMS.values()
-        for place in places
-        if place.counts and place.opens(request)
+        item.counted: item.counts(request)
+        for items in MENU.values()
+        for item in items
+        if item.counts and item.opens(request)
     }
 
 
-def _place_of(path: str) -> str | None:
-    """Return the address of the place around `path`: the longest, for one may lie in another."""
-    urls = [reverse(place.view) for places in ROOMS.values() for place in places]
+def _item_around(path: str) -> str | None:
+    """Return the address of the item around `path`: the longest, for one may lie in another."""
+    urls = [reverse(item.view) for items in MENU.values() for item in items]
     around = [url for url in urls if path == url or (url != "/" and path.startswith(f"{url}/"))]
     return max(around, key=len, default=None)
 
 
-def _entries(request: HttpRequest, places: list[Place], here: str | None) -> Iterator[Entry]:
-    for place in places:
-        if not place.opens(request):
+def _links(request: HttpRequest, items: list[MenuItem], here: str | None) -> Iterator[MenuLink]:
+    for item in items:
+        if not item.opens(request):
             continue
-        url = reverse(place.view)
-        yield Entry(
-            label=place.label,
+        url = reverse(item.view)
+        yield MenuLink(
+            label=item.label,
             url=url,
-            icon=place.icon,
-            badge=place.counts(request) if place.counts else 0,
-            counted=place.counted,
+            icon=item.icon,
+            badge=item.counts(request) if item.counts else 0,
+            counted=item.counted,
             is_current=url == here,
         )
