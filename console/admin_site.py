@@ -43,7 +43,7 @@ class DaybookAdminSite(AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Add the way back into the console."""
         links = [
-            entry
+            link
             for group in navigation(request)["navigation"]
             for link in group.links
             if link.icon != "admin"
