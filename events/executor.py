@@ -108,33 +108,52 @@ def execute(
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
     """
     run = _run(aggregate, stream, command, on_success, source, at, companion_of)
+    lost: Exception | None = None
     if not (turns.is_taken(stream) or states.is_contended(stream)):
-        return _settled(run, _optimistic)
-    with turns.turn(stream):
-        # Those of this process are waiting; the lock is for rivals in other processes.
-        return _settled(run, _queued if turns.has_rivals_elsewhere(stream) else _optimistic)
-
-
-def _settled(run: _Run[S, C, E], attempt: Callable[[_Run[S, C, E]], Outcome[S]]) -> Outcome[S]:
-    stream = run.stream
-    for number in range(ATTEMPTS_MAX):
         try:
-            return attempt(run)
+            with turns.Rush(stream):
+                return _optimistic(run)
         except (StreamMoved, Error) as error:
-            if not _is_conflict(error):
-                raise
-            lost = error
-        states.mark_contended(stream)
-        if not _was_ours(run, lost):
-            turns.note_rival(stream)
-        attempt = _queued
-        if not isinstance(lost, StreamMoved):
-            time.sleep(_jitter_seconds(number))
+            lost = _conflict(error)
+    with turns.turn(stream):
+        return _settled(run, lost)
+
+
+def _settled(run: _Run[S, C, E], lost: Exception | None) -> Outcome[S]:
+    """Write in a turn; `lost` is to whom it lost before it had one, if it tried.
+
+    Those of this process are waiting; the lock is for rivals in other processes.
+    """
+    stream = run.stream
+    for number in range(1 if lost else 0, ATTEMPTS_MAX):
+        if lost is not None:
+            _note_loss(run, lost, number)
+        # It knows by now what those of this process have written to whom it has lost.
+        is_hopeful = number <= 1 and not turns.has_rivals_elsewhere(stream)
+        try:
+            return _optimistic(run) if is_hopeful else _queued(run)
+        except (StreamMoved, Error) as error:
+            lost = _conflict(error)
     raise StreamBusy(stream) from lost
 
 
+def _note_loss(run: _Run[S, C, E], lost: Exception, number: int) -> None:
+    states.mark_contended(run.stream)
+    if not _was_ours(run, lost):
+        turns.note_rival(run.stream)
+    if not isinstance(lost, StreamMoved):
+        time.sleep(_jitter_seconds(number))
+
+
+def _conflict(error: Exception) -> Exception:
+    """Return `error` if somebody else was faster; raise whatever else it is."""
+    if _is_conflict(error):
+        return error
+    raise error
+
+
 def _was_ours(run: _Run[S, C, E], lost: Exception) -> bool:
-    """Say whether it was lost to a thread of this process, as far as that is known."""
+    """Say whether it was lost to a thread of this process: it has left its state here."""
     known = states.cached(run.aggregate, run.stream)
     return isinstance(lost, StreamMoved) and known is not None and known.sequence >= lost.actual
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import partial
+from threading import Barrier, local
 from typing import Any
 from unittest.mock import Mock
 
@@ -14,6 +15,7 @@ from events.executor import StreamBusy, execute, execute_in_transaction
 from events.models import Snapshot, StoredEvent
 from events.store import StreamMoved
 from tests import tally
+from tests.live import PATIENCE_S
 from tests.tally import LISTED, TALLY, Add, Close, Tally, TallyIsClosed
 
 STREAM = ("tally", "t1")
@@ -144,6 +146,26 @@ class TestExecute:
             execute(thoughtful, STREAM, Add(number=1))
 
         assert decisions == [0, 1, 11, 22]
+
+    def test_threads_that_lose_to_each_other_take_turns_and_see_no_rival_elsewhere(
+        self, at_once: AtOnce, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stream = ("tally", "nobody wrote it lately")
+        everybody, first = Barrier(16), local()
+        queued = Mock(wraps=executor._queued)
+        monkeypatch.setattr(executor, "_queued", queued)
+
+        def decide(state: Tally, command: tally.Command) -> Any:
+            if not hasattr(first, "decision"):
+                first.decision = True
+                everybody.wait(PATIENCE_S)
+            return tally.decide(state, command)
+
+        thoughtful = tally.aggregate(decide=decide)
+        at_once(16, lambda _: execute(thoughtful, stream, Add(number=1)))
+
+        assert states.fresh(TALLY, stream).state.total == 16
+        assert not queued.called
 
     def test_a_failing_callback_harms_neither_the_caller_nor_the_next(self) -> None:
         called: list[str] = []

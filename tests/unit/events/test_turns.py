@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -46,6 +47,38 @@ def test_a_stream_is_taken_as_long_as_somebody_has_a_turn_at_it() -> None:
         assert (turns.is_taken(STREAM), turns.is_taken(OTHER)) == (True, False)
 
     assert not turns.is_taken(STREAM)
+
+
+def test_a_turn_begins_when_those_who_write_without_one_are_through() -> None:
+    had: list[str] = []
+    rushed, go = threading.Event(), threading.Event()
+
+    def rush() -> None:
+        with suppress(ZeroDivisionError), turns.Rush(STREAM):
+            rushed.set()
+            go.wait(60)
+            had.append("rush")
+            raise ZeroDivisionError
+
+    def write() -> None:
+        with turns.turn(STREAM):
+            had.append("turn")
+
+    threads = [threading.Thread(target=rush), threading.Thread(target=write)]
+    threads[0].start()
+    assert rushed.wait(60)
+    threads[1].start()
+    eventually(lambda: turns.is_taken(STREAM))
+    go.set()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert had == ["rush", "turn"]
+
+
+def test_who_writes_without_a_turn_waits_for_none_either() -> None:
+    with turns.Rush(STREAM), turns.turn(STREAM), turns.turn(OTHER):
+        assert not turns.is_taken(STREAM)
 
 
 def test_who_has_a_turn_waits_for_no_other() -> None:
