@@ -7,6 +7,7 @@ alone with its failure.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -32,11 +33,13 @@ Rows = list[wire.Row]
 class Joint:
     """One part of a statement that writes for several.
 
-    Its one parameter, `batch`, is the list of everybody's `record`. A row that it returns
-    is for whom its first column is among the `keys`.
+    Each of its parameters is a list: `parts` has by name what this one adds to it, or None.
+    What is looked at several times is in a list of its own, without what is long: each look
+    reads all of the JSON, at 10 microseconds per kilobyte. A row that the statement returns is
+    for whom its first column is among the `keys`.
     """
 
-    record: Mapping[str, object]
+    parts: Mapping[str, object]
     keys: Sequence[Any] = ()
 
 
@@ -128,8 +131,7 @@ class Group:
             return
         try:
             joints = [member.joint() for member in company]
-            batch = orjson.dumps([joint.record for joint in joints]).decode()
-            rows = wire.fetch(company[0].sql, {"batch": batch})
+            rows = wire.fetch(company[0].sql, _lists_of(joints))
             failpoint(WRITTEN)
             found = {row[0]: row for row in rows}
             for member, joint in zip(company, joints, strict=True):
@@ -150,6 +152,17 @@ class Group:
             following = self._waiting.pop(0)
             following.is_writer = True
         following.called.set()
+
+
+def _lists_of(joints: Sequence[Joint]) -> dict[str, str]:
+    """Return the parameters of a statement for all; a list to which nobody adds is empty."""
+    lists: defaultdict[str, list[object]] = defaultdict(list)
+    for joint in joints:
+        for name, part in joint.parts.items():
+            if part is not None:
+                lists[name].append(part)
+    written = {name: orjson.dumps(parts).decode() for name, parts in lists.items()}
+    return defaultdict(lambda: "[]", written)
 
 
 group = Group()

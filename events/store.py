@@ -35,7 +35,7 @@ _APPENDED_ONE = (
     "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(event_id)s, %(event_name)s, "
     "%(event_version)s::int, %(event_category)s, %(event_data)s, %(event_payload)s)"
 )
-_APPENDED_MANY = "events_append_many(%(batch)s::json)"
+_APPENDED_MANY = "events_append_many(%(streams)s::json, %(appends)s::json)"
 
 # A join would be planned for every event, and made; few have a payload.
 DATA = "coalesce(e.data, (SELECT body FROM events_payload WHERE hash = e.payload_id))"
@@ -190,7 +190,7 @@ def _turn(
 
     def joint() -> Joint:
         part = ours()
-        return replace(part, record={**appending.record(), **part.record})
+        return replace(part, parts={**appending.parts(), **part.parts})
 
     sql = companion.joint_sql.replace("{appended}", _APPENDED_MANY)
     return group.turn(str(appending.common["stream"]), sql, joint)
@@ -314,9 +314,12 @@ class _Appending:
             "event_payload": payload,
         }
 
-    def record(self) -> dict[str, object]:
-        """Return what stands for them in a batch."""
-        return {**self.common, "events": orjson.Fragment(self._events())}
+    def parts(self) -> dict[str, object]:
+        """Return what they add to a statement that writes for several."""
+        return {
+            "streams": {name: self.common[name] for name in ("stream", "expected")},
+            "appends": {**self.common, "events": orjson.Fragment(self._events())},
+        }
 
     def _events(self) -> str:
         records = [

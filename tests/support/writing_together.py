@@ -59,7 +59,7 @@ def all_writing_at_once(flow_ids: Sequence[str]) -> Iterator[None]:
 
     ready = [Work.objects.get(subject=f"flow/{flow_id}").id for flow_id in flow_ids]
     threads = [threading.Thread(target=do, args=[work_id]) for work_id in ready]
-    with group_commit.group.turn("", "", lambda: group_commit.Joint(record={})):
+    with group_commit.group.turn("", "", lambda: group_commit.Joint(parts={})):
         for thread in threads:
             thread.start()
         eventually(lambda: len(group_commit.group._waiting) == len(threads))

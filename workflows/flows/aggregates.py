@@ -137,11 +137,9 @@ LIST = (
 
 LIST_MANY = (
     f"{_INSERT} SELECT {', '.join(f'new.{name}' for name in _COLUMNS)} "  # noqa: S608 (ours too)
-    "FROM json_to_recordset(%(batch)s::json) AS one (listed json) "
-    "CROSS JOIN LATERAL json_populate_record(NULL::flows_flowsummary, one.listed) AS new "
-    f"WHERE one.listed IS NOT NULL {_OR_UPDATE}"
+    f"FROM json_populate_recordset(NULL::flows_flowsummary, %(listed)s::json) AS new {_OR_UPDATE}"
 )
-"""Writes several rows of the list: those that are `listed` in the objects of `batch`."""
+"""Writes several rows of the list."""
 
 
 def listed(row: Mapping[str, Any]) -> dict[str, Any]:

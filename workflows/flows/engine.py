@@ -288,7 +288,7 @@ def _joint(work: CompanionStatement, row: Mapping[str, object]) -> Callable[[], 
     def joint() -> Joint:
         assert work.joint is not None, "a hand-over can always be written with others"
         part = work.joint()
-        return replace(part, record={**part.record, "listed": listed(row)})
+        return replace(part, parts={**part.parts, "listed": listed(row)})
 
     return joint
 

@@ -34,7 +34,9 @@ _HAND_OVER = (
 )
 
 
-_HAND_OVER_MANY = "SELECT * FROM work_hand_over_many({appended}, %(batch)s::json)"
+_HAND_OVER_MANY = (
+    "SELECT * FROM work_hand_over_many({appended}, %(claims)s::json, %(following)s::json)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +109,14 @@ def statement(
 
 
 def _joint(params: Mapping[str, object], wanted: Sequence[NextWork]) -> Joint:
-    listed = params["wanted"]
-    plain = {**params, "wanted": listed and Fragment(str(listed))}
-    return Joint(record=plain, keys=[one.id for one in wanted])
+    claim = {name: params[name] for name in ("claim", "fence")}
+    following = {name: params[name] for name in ("by", "story", "cause")}
+    following["wanted"] = Fragment(str(params["wanted"]))
+    parts = {
+        "claims": claim if params["claim"] else None,
+        "following": following if wanted else None,
+    }
+    return Joint(parts=parts, keys=[one.id for one in wanted])
 
 
 def _refusal(completed: Claim | None, state: str, why: str) -> Exception | None:

@@ -138,7 +138,7 @@ class TestWhoWaits:
         self, flows: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(group_commit, "PATIENCE_S", 0)
-        with group_commit.group.turn("", "", lambda: group_commit.Joint(record={})):
+        with group_commit.group.turn("", "", lambda: group_commit.Joint(parts={})):
             thread = threading.Thread(target=work_off_and_leave)
             thread.start()
             thread.join(timeout=60)
