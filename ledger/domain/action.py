@@ -289,8 +289,14 @@ class Authority:
     source: str
 
 
+_PLAIN = frozenset({str, int, bool, float})
+
+
 def plain(value: Any) -> Any:
     """Return `value` as JSON: ids, times, choices and records as the API would write them."""
+    # Most of it is, and to ask an abstract class takes longer than all else.
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

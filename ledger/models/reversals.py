@@ -2,10 +2,10 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from ledger.domain.reversals import Outcome, State
-from ledger.models.entries import Entry, choices, one_of
+from ledger.models.entries import Entry, choices
 
 _OPEN = Q(state__in=[State.AVAILABLE.value, State.FAILED.value, State.REQUESTED.value])
 
@@ -13,8 +13,13 @@ _OPEN = Q(state__in=[State.AVAILABLE.value, State.FAILED.value, State.REQUESTED.
 class ReversalStanding(models.Model):
     """How far an entry is undone. `manage.py ledger_rebuild_reversals` makes the rows anew."""
 
+    # Without constraint, like the detail of an entry.
     entry = models.OneToOneField(
-        Entry, primary_key=True, on_delete=models.PROTECT, related_name="standing"
+        Entry,
+        primary_key=True,
+        on_delete=models.PROTECT,
+        related_name="standing",
+        db_constraint=False,
     )
     state = models.CharField(max_length=14, choices=choices(State))
     outcome = models.CharField(max_length=7, choices=choices(Outcome), blank=True, db_default="")
@@ -33,39 +38,7 @@ class ReversalStanding(models.Model):
     steps = models.PositiveIntegerField(db_default=0)
 
     class Meta:
-        constraints = [
-            one_of("state", State, "ledger_standing_state_is_known"),
-            models.CheckConstraint(
-                condition=Q(outcome__in=["", *sorted(outcome.value for outcome in Outcome)]),
-                name="ledger_standing_outcome_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(done_cents__gte=0, running_cents__gte=0),
-                name="ledger_standing_amounts_are_not_negative",
-            ),
-            models.CheckConstraint(
-                condition=Q(amount_cents=None)
-                | Q(amount_cents__gte=F("done_cents") + F("running_cents")),
-                name="ledger_reversals_never_exceed_the_original",
-            ),
-            models.CheckConstraint(
-                condition=(Q(state=State.RUNNING.value) & Q(running__gt=0))
-                | (~Q(state=State.RUNNING.value) & Q(running=0)),
-                name="ledger_standing_running_has_something_under_way",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state=State.COMPLETED.value)
-                | (
-                    Q(outcome__in=[Outcome.FULL.value, Outcome.PARTIAL.value])
-                    & Q(reversed_by__isnull=False)
-                ),
-                name="ledger_standing_completed_says_by_what",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state=State.REQUESTED.value) | ~Q(requests=[]),
-                name="ledger_standing_requested_says_under_what",
-            ),
-        ]
+        # The rules of a row are in its trigger, by name in migrations/0101.
         indexes = [
             models.Index(
                 fields=["until"],

@@ -13,6 +13,7 @@ from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundStatus
 from events.domain.envelope import Category, Source
 from events.domain.principal import PrincipalKind
+from ledger.domain import reversals
 from ledger.domain.action import Kind, Status
 from ledger.domain.approval import ApprovalStatus, Decision
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
@@ -32,6 +33,7 @@ RULES: dict[tuple[str, str, str], Iterable[StrEnum]] = {
     ("ledger_entry", "evaluated_risk", "ledger_entry_risk_is_known"): Risk,
     ("ledger_entry", "principal_type", "ledger_entry_principal_is_known"): EVERY_PRINCIPAL,
     ("ledger_mutation", "reversal_kind", "ledger_mutation_reversal_is_known"): ReversalKind,
+    ("ledger_reversalstanding", "state", "ledger_standing_state_is_known"): reversals.State,
     ("work", "status", "work_state_is_known"): State,
     ("work_attempt", "outcome", "work_attempt_outcome_is_known"): End,
 }
@@ -46,6 +48,7 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
         {Outcome.FULL, Outcome.PARTIAL},
         {StepKind.FAILED, StepKind.RETURNED},
     ],
+    "ledger_reversalstanding_broken_rule": [Outcome, {Outcome.FULL, Outcome.PARTIAL}],
     "ledger_demand_entry": [DONE],
     "ledger_demand_entry_of_approval": [DONE],
     "ledger_entry_keeps_its_rules": [

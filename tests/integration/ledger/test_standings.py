@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 import pytest
 from django.db import IntegrityError, connection
 from django.utils import timezone
@@ -237,6 +238,31 @@ class TestTheDatabaseSaysItAgain:
 
         with pytest.raises(IntegrityError, match="ledger_reversals_never_exceed_the_original"):
             ReversalStanding.objects.filter(entry=entry_id).update(done_cents=101)
+
+    @pytest.mark.parametrize(
+        ("rule", "changes"),
+        [
+            ("ledger_standing_state_is_known", {"state": "gone"}),
+            ("ledger_standing_outcome_is_one", {"outcome": "none"}),
+            ("ledger_standing_amounts_are_not_negative", {"running_cents": -1}),
+            ("ledger_standing_running_has_something_under_way", {"running": 1}),
+            ("ledger_standing_completed_says_by_what", {"state": "completed"}),
+            ("ledger_standing_counts_from_zero", {"steps": -1}),
+            ("ledger_standing_is_of_an_entry", {"entry_id": UUID(int=5)}),
+        ],
+    )
+    def test_a_standing_keeps_its_rules(self, rule: str, changes: dict[str, Any]) -> None:
+        entry_id = done(COUNTED)
+
+        with pytest.raises(IntegrityError) as refused:
+            ReversalStanding.objects.filter(entry=entry_id).update(**changes)
+
+        assert isinstance(refused.value.__cause__, psycopg.Error)
+        assert refused.value.__cause__.diag.constraint_name == rule
+
+    def test_there_is_no_standing_without_its_entry(self) -> None:
+        with pytest.raises(IntegrityError, match="whose standing this is"):
+            ReversalStanding.objects.create(entry_id=UUID(int=5), state="available")
 
     def test_no_cycle_can_be_written_even_in_one_statement(self) -> None:
         sql = (
