@@ -20,12 +20,12 @@ from workflows.flows.domain.flow import (
 
 def evolve(flow: Flow, event: happened.FlowEvent) -> Flow:
     """Return `flow` as it is after `event`."""
-    draft = Draft(flow)
-    draft.apply(event)
-    return draft.flow
+    copy = WorkingCopy(flow)
+    copy.apply(event)
+    return copy.flow
 
 
-class Draft:
+class WorkingCopy:
     """A flow while events happen to it, one after the other.
 
     `flow` is written in place, and so are the executions that were touched: they are copies
@@ -80,8 +80,8 @@ class Draft:
 _NO_CHANGE = frozenset({happened.CompStarted, happened.DispatchDeferred})
 
 
-def _flow_started(draft: Draft, event: happened.FlowStarted) -> None:
-    draft.change(
+def _flow_started(copy: WorkingCopy, event: happened.FlowStarted) -> None:
+    copy.change(
         plan=event.plan,
         init=event.init,
         attributes={
@@ -96,31 +96,31 @@ def _flow_started(draft: Draft, event: happened.FlowStarted) -> None:
     )
 
 
-def _flow_completed(draft: Draft, event: happened.FlowCompleted) -> None:
-    draft.change(status=FlowStatus.COMPLETED, completed_at=event.at)
+def _flow_completed(copy: WorkingCopy, event: happened.FlowCompleted) -> None:
+    copy.change(status=FlowStatus.COMPLETED, completed_at=event.at)
 
 
-def _flow_failed(draft: Draft, event: happened.FlowFailed) -> None:
-    draft.change(status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
+def _flow_failed(copy: WorkingCopy, event: happened.FlowFailed) -> None:
+    copy.change(status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
 
 
-def _flow_deactivated(draft: Draft, event: happened.FlowDeactivated) -> None:
-    draft.change(deactivated_at=event.at)
+def _flow_deactivated(copy: WorkingCopy, event: happened.FlowDeactivated) -> None:
+    copy.change(deactivated_at=event.at)
 
 
-def _flow_paused(draft: Draft, _event: happened.FlowPaused) -> None:
-    draft.change(is_paused=True)
+def _flow_paused(copy: WorkingCopy, _event: happened.FlowPaused) -> None:
+    copy.change(is_paused=True)
 
 
-def _flow_resumed(draft: Draft, _event: happened.FlowResumed) -> None:
-    draft.change(is_paused=False)
+def _flow_resumed(copy: WorkingCopy, _event: happened.FlowResumed) -> None:
+    copy.change(is_paused=False)
 
 
-def _flow_cancelled(draft: Draft, event: happened.FlowCancelled) -> None:
-    draft.change(is_paused=False, compensates=event.compensates)
+def _flow_cancelled(copy: WorkingCopy, event: happened.FlowCancelled) -> None:
+    copy.change(is_paused=False, compensates=event.compensates)
 
 
-def _step_started(draft: Draft, event: happened.StepStarted) -> None:
+def _step_started(copy: WorkingCopy, event: happened.StepStarted) -> None:
     items = {
         token: WorkItem(token=token, inputs=inputs) for token, inputs in event.work_items.items()
     }
@@ -132,32 +132,35 @@ def _step_started(draft: Draft, event: happened.StepStarted) -> None:
         order=tuple(items),
         tally={WorkStatus.PENDING: len(items)} if items else {},
     )
-    draft.put(event.step_id, execution)
+    copy.put(event.step_id, execution)
 
 
-def _step_completed(draft: Draft, event: happened.StepCompleted) -> None:
-    draft.change_step(
+def _step_completed(copy: WorkingCopy, event: happened.StepCompleted) -> None:
+    copy.change_step(
         event.step_id,
         status=StepStatus.COMPLETED,
         completed_at=event.at,
         outputs=event.outputs,
         duration_ms=event.duration_ms,
     )
-    draft.change(completed_steps=(*draft.flow.completed_steps, event.step_id))
+    copy.change(completed_steps=(*copy.flow.completed_steps, event.step_id))
 
 
-def _step_failed(draft: Draft, event: happened.StepFailed) -> None:
-    _ended(draft, event, StepStatus.FAILED, event.error)
+def _step_failed(copy: WorkingCopy, event: happened.StepFailed) -> None:
+    _ended(copy, event, StepStatus.FAILED, event.error)
 
 
-def _step_skipped(draft: Draft, event: happened.StepSkipped) -> None:
-    _ended(draft, event, StepStatus.SKIPPED, event.reason)
+def _step_skipped(copy: WorkingCopy, event: happened.StepSkipped) -> None:
+    _ended(copy, event, StepStatus.SKIPPED, event.reason)
 
 
 def _ended(
-    draft: Draft, event: happened.StepFailed | happened.StepSkipped, status: StepStatus, why: str
+    copy: WorkingCopy,
+    event: happened.StepFailed | happened.StepSkipped,
+    status: StepStatus,
+    why: str,
 ) -> None:
-    draft.change_step(
+    copy.change_step(
         event.step_id,
         status=status,
         completed_at=event.at,
@@ -167,14 +170,14 @@ def _ended(
     )
 
 
-def _attribute_set(draft: Draft, event: happened.AttributeSet) -> None:
+def _attribute_set(copy: WorkingCopy, event: happened.AttributeSet) -> None:
     value = Value(value=event.value, set_at=event.at, step=event.step_id)
-    attributes = draft.flow.__dict__["attributes"]
+    attributes = copy.flow.__dict__["attributes"]
     attributes[event.key] = (*attributes.get(event.key, ()), value)
 
 
-def _work_started(draft: Draft, event: happened.WorkStarted) -> None:
-    draft.change_item(
+def _work_started(copy: WorkingCopy, event: happened.WorkStarted) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.ACTIVE,
@@ -184,8 +187,8 @@ def _work_started(draft: Draft, event: happened.WorkStarted) -> None:
     )
 
 
-def _work_succeeded(draft: Draft, event: happened.WorkSucceeded) -> None:
-    draft.change_item(
+def _work_succeeded(copy: WorkingCopy, event: happened.WorkSucceeded) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.SUCCEEDED,
@@ -194,8 +197,8 @@ def _work_succeeded(draft: Draft, event: happened.WorkSucceeded) -> None:
     )
 
 
-def _work_failed(draft: Draft, event: happened.WorkFailed) -> None:
-    draft.change_item(
+def _work_failed(copy: WorkingCopy, event: happened.WorkFailed) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.FAILED,
@@ -204,8 +207,8 @@ def _work_failed(draft: Draft, event: happened.WorkFailed) -> None:
     )
 
 
-def _work_not_completed(draft: Draft, event: happened.WorkNotCompleted) -> None:
-    draft.change_item(
+def _work_not_completed(copy: WorkingCopy, event: happened.WorkNotCompleted) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.NOT_COMPLETED,
@@ -214,8 +217,8 @@ def _work_not_completed(draft: Draft, event: happened.WorkNotCompleted) -> None:
     )
 
 
-def _work_retry_scheduled(draft: Draft, event: happened.WorkRetryScheduled) -> None:
-    draft.change_item(
+def _work_retry_scheduled(copy: WorkingCopy, event: happened.WorkRetryScheduled) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.PENDING,
@@ -225,20 +228,18 @@ def _work_retry_scheduled(draft: Draft, event: happened.WorkRetryScheduled) -> N
     )
 
 
-def _comp_started(draft: Draft, event: happened.CompStarted) -> None:
-    draft.change_item(
-        event.step_id, event.token, status=WorkStatus.COMPENSATING, next_retry_at=None
-    )
+def _comp_started(copy: WorkingCopy, event: happened.CompStarted) -> None:
+    copy.change_item(event.step_id, event.token, status=WorkStatus.COMPENSATING, next_retry_at=None)
 
 
-def _comp_succeeded(draft: Draft, event: happened.CompSucceeded) -> None:
-    draft.change_item(
+def _comp_succeeded(copy: WorkingCopy, event: happened.CompSucceeded) -> None:
+    copy.change_item(
         event.step_id, event.token, status=WorkStatus.COMPENSATED, completed_at=event.at
     )
 
 
-def _comp_failed(draft: Draft, event: happened.CompFailed) -> None:
-    draft.change_item(
+def _comp_failed(copy: WorkingCopy, event: happened.CompFailed) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.COMPENSATION_FAILED,
@@ -247,8 +248,8 @@ def _comp_failed(draft: Draft, event: happened.CompFailed) -> None:
     )
 
 
-def _comp_retry_scheduled(draft: Draft, event: happened.CompRetryScheduled) -> None:
-    draft.change_item(
+def _comp_retry_scheduled(copy: WorkingCopy, event: happened.CompRetryScheduled) -> None:
+    copy.change_item(
         event.step_id,
         event.token,
         status=WorkStatus.COMPENSATING,
@@ -258,11 +259,11 @@ def _comp_retry_scheduled(draft: Draft, event: happened.CompRetryScheduled) -> N
     )
 
 
-def _unchanged(_draft: Draft, _event: happened.FlowEvent) -> None:
+def _unchanged(_copy: WorkingCopy, _event: happened.FlowEvent) -> None:
     pass
 
 
-_APPLIERS: dict[type, Callable[[Draft, Any], None]] = {
+_APPLIERS: dict[type, Callable[[WorkingCopy, Any], None]] = {
     happened.FlowStarted: _flow_started,
     happened.FlowCompleted: _flow_completed,
     happened.FlowFailed: _flow_failed,

@@ -12,7 +12,7 @@ from workflows.flows.domain import inputs as given
 from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry
 from workflows.flows.domain.error_text import storable
-from workflows.flows.domain.evolution import Draft
+from workflows.flows.domain.evolution import WorkingCopy
 from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
@@ -40,8 +40,8 @@ class StepDecisions:
     """
 
     def __init__(self, flow: Flow, world: World) -> None:
-        self._draft = Draft(flow)
-        self.flow = self._draft.flow
+        self._copy = WorkingCopy(flow)
+        self.flow = self._copy.flow
         self.world = world
         self.events: list[happened.FlowEvent] = []
         self.settled = 0
@@ -59,7 +59,7 @@ class StepDecisions:
         self.deferred: set[str] = set()
 
     def raise_event(self, event: happened.FlowEvent) -> None:
-        self._draft.apply(event)
+        self._copy.apply(event)
         self.events.append(event)
         if isinstance(event, happened.AttributeSet):
             consumers = self.flow.plan.consumers(event.key)
