@@ -162,12 +162,12 @@ class BookingViewSet(
         asked = valid(SendDocumentsIn, request.data)
         self.get_object()
         delivery = deliveries.send_booking_documents(booking_id=pk, **asked)
-        return _on_its_way(delivery)
+        return _accepted(delivery)
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
         if self.action == "send_documents":
-            return _on_its_way(Delivery.objects.get(pk=reference))
+            return _accepted(Delivery.objects.get(pk=reference))
         return self._answer(Booking.objects.get(pk=reference))
 
     def _step(self, service: Any, **asked: Any) -> Response:
@@ -180,7 +180,7 @@ class BookingViewSet(
         return _private(ok(body, version=booking.revision))
 
 
-def _on_its_way(delivery: Delivery) -> Response:
+def _accepted(delivery: Delivery) -> Response:
     return Response(
         DocumentDeliveryOut(delivery).data,
         status=status.HTTP_202_ACCEPTED,

@@ -47,7 +47,7 @@ class AgentViewSet(
         asked = valid(AgentIn, request.data)
         owner = authority.holder_of(request).user
         assert owner is not None
-        return self._made(agents.create_agent(owner=owner, **asked))
+        return self._created(agents.create_agent(owner=owner, **asked))
 
     @extend_schema(request=ReasonIn, responses=AgentOut)
     @action(detail=True, methods=["post"])
@@ -86,9 +86,9 @@ class AgentViewSet(
         if self.action in {"stop_all", "resume_all"}:
             return _switch()
         agent = self.get_queryset().get(pk=reference)
-        return self._made(agent) if self.action == "create" else Response(AgentOut(agent).data)
+        return self._created(agent) if self.action == "create" else Response(AgentOut(agent).data)
 
-    def _made(self, agent: Agent) -> Response:
+    def _created(self, agent: Agent) -> Response:
         return Response(
             AgentOut(agent).data,
             status=status.HTTP_201_CREATED,

@@ -55,7 +55,7 @@ class ApprovalPolicyViewSet(
         """Draft the next version of a policy; nothing changes before it is put into force."""
         asked = ApprovalPolicyIn(data=request.data)
         asked.is_valid(raise_exception=True)
-        return _made(approval_policies.draft_policy(terms=asked.terms()))
+        return _created(approval_policies.draft_policy(terms=asked.terms()))
 
     @extend_schema(request=WhatIfIn, responses=WhatIfOut)
     @action(detail=True, methods=["post"], url_path="what-if")
@@ -88,11 +88,13 @@ class ApprovalPolicyViewSet(
         """Answer a repeated request whose first response was lost."""
         policy = self.get_queryset().get(pk=reference)
         return (
-            _made(policy) if self.action == "create" else Response(ApprovalPolicyOut(policy).data)
+            _created(policy)
+            if self.action == "create"
+            else Response(ApprovalPolicyOut(policy).data)
         )
 
 
-def _made(policy: ApprovalPolicyVersion) -> Response:
+def _created(policy: ApprovalPolicyVersion) -> Response:
     return Response(
         ApprovalPolicyOut(policy).data,
         status=status.HTTP_201_CREATED,

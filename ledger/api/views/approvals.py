@@ -89,7 +89,7 @@ class ApprovalViewSet(
         """Ask for approval ahead: for a command that is not carried out yet, or for a subject."""
         asked = ApprovalRequestIn(data=request.data)
         asked.is_valid(raise_exception=True)
-        return _made(_asked_for(request, asked))
+        return _created(_asked_for(request, asked))
 
     @extend_schema(request=DecisionIn, responses=ApprovalDetailOut)
     @action(detail=True, methods=["post"])
@@ -143,7 +143,7 @@ def _asked_for(request: Request, asked: ApprovalRequestIn) -> Approval:
     return approvals.request_approval(subject=subject, policy=said["policy"])
 
 
-def _made(row: Approval) -> Response:
+def _created(row: Approval) -> Response:
     return Response(
         ApprovalDetailOut(row).data,
         status=status.HTTP_201_CREATED,

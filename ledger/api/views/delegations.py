@@ -78,7 +78,7 @@ class DelegationViewSet(
             root=holder.user,
             issuer=holder,
         )
-        return _made(delegation)
+        return _created(delegation)
 
     @extend_schema(request=ReasonIn, responses=DelegationOut)
     @action(detail=True, methods=["post"])
@@ -128,7 +128,7 @@ class DelegationViewSet(
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         if self.action == "create":
-            return _made(self.get_queryset().get(pk=reference))
+            return _created(self.get_queryset().get(pk=reference))
         if self.action == "revoke":
             return Response(DelegationOut(self.get_queryset().get(pk=reference)).data)
         keys = AgentKey.objects.filter(delegation__in=self.get_queryset())
@@ -137,7 +137,7 @@ class DelegationViewSet(
         return _shown_once(keys.get(pk=reference), None)
 
 
-def _made(delegation: Delegation) -> Response:
+def _created(delegation: Delegation) -> Response:
     return Response(
         DelegationOut(delegation).data,
         status=status.HTTP_201_CREATED,

@@ -134,7 +134,7 @@ class LegalHoldViewSet(
     def create(self, request: Request) -> Response:
         """Keep everything about a person until the hold is lifted."""
         asked = valid(LegalHoldIn, request.data)
-        return _made(erasures.place_hold(**asked))
+        return _created(erasures.place_hold(**asked))
 
     @extend_schema(request=ReasonIn, responses=LegalHoldOut)
     @action(detail=True, methods=["post"])
@@ -148,7 +148,7 @@ class LegalHoldViewSet(
         return Response(LegalHoldOut(LegalHold.objects.get(pk=reference)).data)
 
 
-def _made(hold: LegalHold) -> Response:
+def _created(hold: LegalHold) -> Response:
     return Response(
         LegalHoldOut(hold).data,
         status=status.HTTP_201_CREATED,

@@ -94,7 +94,7 @@ class SubscriptionViewSet(
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: UUID) -> Response:
         """Send an example message, once."""
-        return _on_its_way(
+        return _accepted(
             services.send_test(subscription_id=pk, **valid(TestMessageIn, request.data))
         )
 
@@ -107,7 +107,7 @@ class SubscriptionViewSet(
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         if self.action == "test":
-            return _on_its_way(selectors.delivery(UUID(reference)))
+            return _accepted(selectors.delivery(UUID(reference)))
         return _shown_once(selectors.subscription(UUID(reference)), None)
 
 
@@ -139,11 +139,11 @@ class DeliveryViewSet(
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: UUID) -> Response:
         """Send it again, as the contract of its event reads today."""
-        return _on_its_way(services.replay_delivery(delivery_id=pk))
+        return _accepted(services.replay_delivery(delivery_id=pk))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""
-        return _on_its_way(selectors.delivery(UUID(reference)))
+        return _accepted(selectors.delivery(UUID(reference)))
 
 
 def _shown(subscription: Subscription) -> Response:
@@ -161,7 +161,7 @@ def _shown_once(subscription: Subscription, secret: str | None) -> Response:
     )
 
 
-def _on_its_way(delivery: Delivery) -> Response:
+def _accepted(delivery: Delivery) -> Response:
     return Response(
         DeliveryOut(delivery).data,
         status=status.HTTP_202_ACCEPTED,
