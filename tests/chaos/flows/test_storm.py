@@ -101,7 +101,10 @@ class TestControls:
     def test_a_worker_that_was_frozen_comes_too_late(self, daybook: Stack, served: Peer) -> None:
         late = outlived(daybook, served, "fenced")
 
-        eventually(lambda: outcomes(daybook, late) == ["crashed", "done", "stale"])
+        eventually(lambda: nobody_is_at(daybook, late))
+        ends = outcomes(daybook, late)
+        assert ends.count("done") == 1
+        assert "crashed" in ends
         assert violations(daybook) == {}
 
 
@@ -137,7 +140,7 @@ def test_without_fence_and_constraint_a_worker_that_was_frozen_completes_it_agai
 
     late = outlived(daybook, served, "unfenced")
 
-    eventually(lambda: outcomes(daybook, late).count("done") == 2)
+    eventually(lambda: outcomes(daybook, late).count("done") > 1)
     assert "I6" in violations(daybook)
 
 
@@ -150,7 +153,7 @@ def outlived(daybook: Stack, served: Peer, flow_id: str) -> str:
 
     def answer(_heard: Heard) -> Answer:
         if len(served.server.calls(path)) == 1:
-            answered.wait(30)
+            answered.wait(60)
         return 200, {}
 
     served.server.says[path] = answer
@@ -169,6 +172,15 @@ def outlived(daybook: Stack, served: Peer, flow_id: str) -> str:
     answered.set()
     os.killpg(group, signal.SIGCONT)
     return subject
+
+
+def nobody_is_at(daybook: Stack, subject: str) -> bool:
+    """Tell whether all who lost their claim have come too late by now.
+
+    On a busy machine that may be another than who was frozen, too.
+    """
+    ends = outcomes(daybook, subject)
+    return "done" in ends and ends.count("stale") == ends.count("crashed")
 
 
 def outcomes(daybook: Stack, subject: str) -> list[str]:
