@@ -174,10 +174,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    # A step of a flow may be given seconds for its approval, and the flow waits for the end.
     "expire-approvals": {
         "task": "ledger.expire_approvals",
-        "schedule": 60.0,
-        "options": {"expires": 60},
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "expire-reversals": {
         "task": "ledger.expire_reversals",
