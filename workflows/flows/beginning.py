@@ -13,7 +13,7 @@ from ledger import idempotency, recording
 from ledger.domain.action import Action, Proof
 from workflows.flows import engine, plans, selectors
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import limits
+from workflows.flows.domain import ids, limits
 from workflows.flows.domain import start as starting
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.errors import FlowBusy, FlowExists, FlowUnknown
@@ -111,7 +111,7 @@ def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:
 
 def _known(command: asked.StartFlow, flow_id: str) -> Flow:
     with idempotency.transaction() as unit:
-        unit.refer(flow_id)
+        unit.refer(ids.recorded_as(flow_id))
         return _same(command, flow_id)
 
 

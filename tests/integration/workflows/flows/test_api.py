@@ -14,6 +14,7 @@ from tests.live import sequence
 from tests.support.step_server import StepServer
 from workflows.flows import explain, services
 from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,6 +179,22 @@ class TestStarting:
 
         assert first.json() == again.json()
         assert again["Idempotency-Replayed"] == "true"
+
+    def test_of_a_flow_with_the_longest_id_can_be_repeated_under_another_key(
+        self, sums: APIClient
+    ) -> None:
+        answers = [
+            post(
+                sums,
+                FLOWS,
+                {"id": "f" * FLOW_ID_BYTES_MAX, "goals": ["double"], "init": {"n": [1]}},
+                **{"Idempotency-Key": key},
+            )
+            for key in ("first", "second", "second")
+        ]
+
+        assert [one.status_code for one in answers] == [201, 201, 201]
+        assert answers[2].content == answers[1].content
 
     @pytest.mark.parametrize("extra", [{"colour": "x"}, {"options": {"speed": 1}}])
     def test_ignores_nothing(self, sums: APIClient, extra: dict[str, Any]) -> None:
