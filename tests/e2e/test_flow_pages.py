@@ -258,3 +258,26 @@ def luminance(colour: str) -> float:
         each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_longest_ids_never_make_a_page_scroll_sideways(browse: Browse, stack: Stack) -> None:
+    step_id, flow_id, attribute = "s" * 200, "f" * 256, "a" * 150
+    step = {
+        "id": step_id,
+        "name": step_id,
+        "type": "script",
+        "script": {"language": "cel", "script": "{}"},
+        "attributes": {attribute: {"role": "required"}},
+    }
+    asked = {"id": flow_id, "goals": [step_id], "init": {attribute: ["x" * 3_000]}}
+    with stack.client() as client:
+        for path, body in (("steps", step), ("flows", asked)):
+            assert client.post(f"/api/v1/{path}", json=body).status_code == 201
+
+        with browse() as tab:
+            tab.log_in()
+            tab.fits("/flows")
+            tab.fits(f"/flows/{flow_id}?step={step_id}")
+            tab.fits(f"/flows/steps/{step_id}")
+
+        assert client.delete(f"/api/v1/steps/{step_id}").is_success
