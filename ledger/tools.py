@@ -5,6 +5,7 @@ Whatever happens, the answer is an outcome and never an exception: `done`, `foun
 from data is data: nothing in it can approve anything, for there is no tool that approves.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,9 +15,16 @@ from uuid import UUID
 from jsonschema import Draft202012Validator
 
 from events import context
-from events.domain import canonical
+from events.domain import canonical, strict_json
 from events.domain.context import Origin
-from events.domain.errors import DomainError, Forbidden, Rejected, Throttled, Unauthenticated
+from events.domain.errors import (
+    DomainError,
+    Forbidden,
+    Malformed,
+    Rejected,
+    Throttled,
+    Unauthenticated,
+)
 from ledger import authority, commands, disclosing, idempotency, readings
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
@@ -102,6 +110,11 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> Tool:
     tool = _TOOLS.get(name)
     if tool is None:
         raise ToolUnknown(name)
+    try:
+        # What the transport lets through, and the database would refuse: NUL, huge integers.
+        strict_json.loads(json.dumps(arguments))
+    except Malformed as odd:
+        raise ToolInputInvalid(name, "", str(odd).removesuffix(".")) from odd
     errors = Draft202012Validator(tool.schema).iter_errors(dict(arguments))
     for error in sorted(errors, key=lambda each: list(map(str, each.absolute_path))):
         pointer = "".join(f"/{part}" for part in error.absolute_path)

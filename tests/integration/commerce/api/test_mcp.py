@@ -136,6 +136,15 @@ class TestOverHttp:
         entries = Entry.objects.filter(principal_type="agent", action_kind="read")
         assert entries.filter(target_id=str(booking.pk), caller_type="mcp").exists()
 
+    @pytest.mark.parametrize("said", ["x\0", {"id": 2**53}])
+    def test_what_could_not_be_kept_is_refused_before_anything_is_looked_at(
+        self, secret: str, said: Any
+    ) -> None:
+        answer = tool(secret, "read", type="booking", id=said)
+
+        assert (answer["outcome"], answer["because"]) == ("refused", "tool_input_invalid")
+        assert answer["detail"].startswith("read: The JSON is malformed")
+
     def test_a_command_is_done_once(self, secret: str, booking: Booking) -> None:
         asked = {
             "command": "booking.confirm",
