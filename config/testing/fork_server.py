@@ -129,6 +129,9 @@ class ForkServer:
         self._control.close()
         if self._begun_by == os.getpid():
             self._process.wait()
+        else:
+            # Another's child, which waits for it: here it must not be missed when this goes.
+            self._process.returncode = 0
 
 
 _server: ForkServer | None = None

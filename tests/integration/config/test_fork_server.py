@@ -106,6 +106,28 @@ class TestTheEnd:
         eventually(lambda: "told" in log.read_text())
         os.kill(process.pid, signal.SIGKILL)
 
+    def test_of_a_worker_leaves_the_fork_server_to_the_others(self) -> None:
+        server = fork_server.ForkServer(imports=False)
+        worker = os.fork()
+        if worker == 0:
+            complaints: list[object] = []
+            sys.unraisablehook = complaints.append
+            server.stop()
+            del server
+            os._exit(len(complaints))
+        assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0
+
+        process = server.start(
+            (*SHELL, "pass"),
+            environment=environment_of_the_tests(),
+            log=Path(os.devnull),
+            files={},
+            farewell=signal.SIGKILL,
+        )
+
+        assert process.wait(PATIENCE_S) == 0
+        server.stop()
+
     def test_of_the_fork_server_is_the_end_of_what_it_forked(self) -> None:
         server = fork_server.ForkServer(imports=False)
         process = server.start(
