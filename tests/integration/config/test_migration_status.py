@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.core.management.commands import migrate
 from django.db import DataError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
@@ -23,7 +24,8 @@ from events.migration_status import Difference, SchemaDiffers
 from tests.integration.ledger.conftest import client_with, issue
 from tests.live import PATIENCE_S, environment_of_the_tests
 
-NEWEST = "ledger.0111_lists_find_what_is_asked"
+[_LEAF] = MigrationLoader(None).graph.leaf_nodes("ledger")
+NEWEST = ".".join(_LEAF)
 TOMORROW = "ledger.9999_of_tomorrow"
 OF_OLDER = f"The database lacks 1 migration ({NEWEST}). Type `python3 manage.py migrate`."
 OF_NEWER = (
@@ -99,7 +101,10 @@ def newer(transactional_db: None) -> Iterator[None]:
 
 def ran(log: Path, *command: str) -> tuple[int, str]:
     process = fork_server.start(*command, environment=environment_of_the_tests(), log=log)
-    return process.wait(PATIENCE_S), log.read_text()
+    try:
+        return process.wait(PATIENCE_S), log.read_text()
+    finally:
+        process.kill()  # It would do the work of all tests that come after.
 
 
 class TestACommand:
