@@ -249,7 +249,7 @@ class TestWon:
         end("won")
 
         claim_back(captured, ref="cb_2")
-        work_off()
+        work_off_all()
 
         again = Chargeback.objects.get(provider_ref="cb_2")
         assert (again.charged_back_cents, again.disputed_cents) == (24_000, 0)

@@ -101,6 +101,7 @@ class TestUnderReview:
         end("lost")
 
         told = review()
+        work_off_all()
         with pytest.raises(ChargebackResolved):
             chargeback_reviews.review_chargeback(chargeback_id=chargeback.pk, reason="Again.")
 
