@@ -1,5 +1,7 @@
 """Where the server programs are looked for, and in which order."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,15 @@ ACCOUNT = server_account()
 
 
 @pytest.fixture
-def tmp_path(tmp_path: Path) -> Path:
-    """Let `nobody` through, whom root's servers run as."""
-    # One more folder than that belongs to a worker of a parallel run.
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        if folder.name.startswith(("test_", "popen-", "pytest-")):
-            folder.chmod(0o755)
-    return tmp_path
+def tmp_path() -> Iterator[Path]:
+    """Let `nobody` through, whom root's servers run as.
+
+    Not pytest's own, which every run of pytest that begins closes to others.
+    """
+    with tempfile.TemporaryDirectory(prefix="daybook-binaries-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def program(folder: Path, name: str, says: str = "postgres (PostgreSQL) 15.18") -> Path:
