@@ -105,6 +105,7 @@ def ran(log: Path, *command: str) -> tuple[int, str]:
         return process.wait(PATIENCE_S), log.read_text()
     finally:
         process.kill()  # It would do the work of all tests that come after.
+        process.wait(PATIENCE_S)
 
 
 class TestACommand:
