@@ -15,6 +15,7 @@ from tests.support.step_server import Answer, Heard, StepServer, step_server
 expect = driver().expect
 pytestmark = IN_A_BROWSER
 
+LABEL_CHARS_MAX = 26
 HOSTILE = "</script><script>window.hurt=1</script>\u202e"
 
 
@@ -279,5 +280,12 @@ def test_the_longest_ids_never_make_a_page_scroll_sideways(browse: Browse, stack
             tab.fits("/flows")
             tab.fits(f"/flows/{flow_id}?step={step_id}")
             tab.fits(f"/flows/steps/{step_id}")
+            tab.fits("/flows/steps")
+            tab.page.locator("[data-graph][data-drawn]").wait_for()
+            lines = [line for node in nodes(tab).values() for line in node["text"].split("\n")]
+            assert max(map(len, lines)) == LABEL_CHARS_MAX
+            of_steps = {"target_type": "step"}
+            newest = client.get("/api/v1/ledger/entries", params=of_steps).json()["results"][0]
+            tab.fits(f"/admin/ledger/entry/{newest['id']}/change/")
 
         assert client.delete(f"/api/v1/steps/{step_id}").is_success

@@ -79,7 +79,7 @@ export class StepGraph {
   /** Where nodes are and what they look like: for tests, and for who debugs a page. */
   get nodes() {
     return this.#cy.nodes().map((node) => ({
-      id: node.id(), tone: node.data("tone"), note: node.data("note"),
+      id: node.id(), tone: node.data("tone"), note: node.data("note"), text: node.data("text"),
       classes: node.classes(), at: node.renderedPosition(), position: { ...node.position() },
     }));
   }
@@ -157,7 +157,9 @@ function placed(nodes, edges, direction) {
 }
 
 function dataOf({ kind, key, label, note, tone }) {
-  return { kind, key, note, tone, text: note ? `${label}\n${fitting(note, roomIn({ kind, label }))}` : label };
+  const room = roomIn({ kind, label });
+  const lines = [label, note].filter(Boolean);
+  return { kind, key, note, tone, text: lines.map((line) => fitting(line, room)).join("\n") };
 }
 
 function sizeOf(node) {
