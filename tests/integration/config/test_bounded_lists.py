@@ -15,6 +15,7 @@ from events import selectors
 from events.admin_lists import ReadOnlyAdmin
 from events.models import StoredEvent
 from ledger.models import Approval, Checkpoint, Entry, LegalHold
+from tests.support.planner import forget_statistics
 from workflows.flows import listing
 from workflows.flows.models import AwaitedEvent, FlowSummary
 from workflows.webhooks.models import Attempt as WebhookAttempt
@@ -34,8 +35,9 @@ def plan_of(rows: QuerySet[Any], *indexes: str) -> str:
     """Return how PostgreSQL reads `rows` in a table so large that one of `indexes` is worth it.
 
     The table has no others, but those of its constraints: nearly empty as it is here, a detour
-    by any of them may cost less, after what tests before this one have left in its statistics.
+    by any of them may cost less.
     """
+    forget_statistics()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT index.relname FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid"
@@ -139,6 +141,7 @@ def test_the_search_of_the_admin_reads_no_whole_table(model: type[Model], field:
     page = admin.site.get_model_admin(model)
     begins = model._meta.get_field(field[1:].partition("__")[0])
     term = "7" if isinstance(begins, IntegerField) else "0190a1b2-0000-7000-8000-000000000000"
+    forget_statistics()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")

@@ -15,6 +15,7 @@ from ledger.models import Approval
 from tests.integration.workflows.flows.approval_steps import asked, register, say
 from tests.integration.workflows.flows.conftest import decider, flow
 from tests.integration.workflows.flows.test_api import FLOWS, client_of
+from tests.support.planner import forget_statistics
 from workflows.flows import approval_requests, selectors, services
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ada_acts")]
@@ -50,6 +51,7 @@ def plan_of(ask: Callable[[], Any]) -> str:
     """
     with CaptureQueriesContext(connection) as seen:
         ask()
+    forget_statistics()
     finding, _, _ = seen.captured_queries[-1]["sql"].partition(" ORDER BY ")
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")

@@ -13,6 +13,7 @@ from config.jobs import CHECK
 from events.domain.ids import least_id
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.work.conftest import Enqueue, row
+from tests.support.planner import forget_statistics
 from workflows.work import runner
 from workflows.work.api.views import JobFilters
 from workflows.work.domain.claim import WorkRef
@@ -110,6 +111,7 @@ class TestTime:
         week_ago = timezone.now() - timedelta(days=7)
         asked = JobFilters({"created_before": week_ago.isoformat()}, queryset=Work.objects.all())
 
+        forget_statistics()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
