@@ -27,7 +27,7 @@ from events import catalogue
 from events.domain.catalogue import StreamKind
 from events.domain.envelope import Stream
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import capabilities, credentials, recording
+from ledger import capabilities, credentials, recording, target_types
 from ledger.credentials import CredentialRefused
 from ledger.delegations import Chain
 from ledger.domain.capability import CapabilityMissing, covers
@@ -183,7 +183,7 @@ class Holder:
             return False
         if obj is None:
             return True
-        return not self.chain.includes(obj._meta.model_name or "", str(obj.pk))  # noqa: SLF001 - Django's own public spelling.
+        return not self.chain.includes(target_types.type_of(type(obj)), str(obj.pk))
 
     def _may_read_as_object(self, kind: StreamKind, stream: Stream) -> bool:
         if kind.object_resolver is None or not self.has_in_scope(kind.read):

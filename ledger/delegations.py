@@ -18,6 +18,7 @@ from events import context, wire
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
 from events.locks import LockClass
+from ledger import target_types
 from ledger.domain import delegation as rules
 from ledger.domain.action import Target
 from ledger.domain.delegation import DelegationEnded, OutOfReach, Spending
@@ -71,10 +72,11 @@ class Chain:
 
     def within(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Keep the rows that every link lets pass."""
-        type_ = rows.model._meta.model_name or ""  # noqa: SLF001 - Django's own public spelling.
+        type_ = target_types.type_of(rows.model)
         for link in self.links:
             if link.resources:
-                rows = rows.filter(pk__in=link.resources.get(type_, []))
+                named = link.resources.get(type_, [])
+                rows = rows.filter(pk__in=target_types.possible_ids(rows.model, named))
         return rows
 
     def why_ended(self, at: datetime) -> DomainError | None:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from events.domain.errors import NotFound
-from ledger import authority, capabilities, disclosing, recording
+from ledger import authority, capabilities, disclosing, recording, target_types
 from ledger.authority import Holder
 from ledger.domain.capability import CapabilityMissing
 
@@ -38,7 +38,7 @@ class ThingNotFound(NotFound):
 class Reading:
     """How things of one type are looked at. `show` returns JSON without personal values.
 
-    Its type is the name of the model, so that the filters of delegations mean the same.
+    Its type is that of targets, so that commands and the filters of delegations mean the same.
     """
 
     capability: str
@@ -49,7 +49,7 @@ class Reading:
     @property
     def type(self) -> str:
         """Its name."""
-        return self.model._meta.model_name or ""  # noqa: SLF001 - Django's own public spelling.
+        return target_types.type_of(self.model)
 
     def visible_to(self, holder: Holder) -> QuerySet[Any]:
         """Return the rows that the holder may read."""

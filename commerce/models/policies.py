@@ -1,6 +1,7 @@
 """Cancellation policies: a policy has versions, a version has a ladder of rules."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -19,6 +20,8 @@ class PolicyVersionStatus(StrEnum):
 
 
 class CancellationPolicy(models.Model):
+    TARGET_TYPE: ClassVar = "policy"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -6,7 +6,7 @@ fixed when it is asked for; votes and policies in force are never changed. Trigg
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from django.contrib.auth.models import Group, User
 from django.contrib.postgres.fields import ArrayField
@@ -37,6 +37,8 @@ _ID_CHARS_MAX = 255
 
 class ApprovalPolicyVersion(models.Model):
     """One version of a rule that says when somebody else has to agree, and who."""
+
+    TARGET_TYPE: ClassVar = "approval_policy"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=100)

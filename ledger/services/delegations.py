@@ -4,7 +4,9 @@ A person delegates in his own name only, to his own agents. Terms never change: 
 others revokes, and delegates anew. A key is shown once; nothing here logs or records it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +15,15 @@ from django.utils import timezone
 
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
-from ledger import credentials, disclosing, recording, scope_limits
+from ledger import (
+    capabilities,
+    commands,
+    credentials,
+    disclosing,
+    readings,
+    recording,
+    scope_limits,
+)
 from ledger.authority import Holder
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -48,9 +58,35 @@ class AgentOfSomebodyElse(Forbidden):
         super().__init__(f"Agent {agent_id} acts for somebody else.", agent_id=str(agent_id))
 
 
+class TargetTypeUnknown(Rejected):
+    code = "target_type_unknown"
+    hint = "Name types as entries name their targets, such as booking or credit_note."
+
+    def __init__(self, type_: str, known: Sequence[str]) -> None:
+        near = get_close_matches(type_, known, n=1)
+        says = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}."
+        super().__init__(
+            f"Nothing is of the type {type_[:60]!r}; {says}",
+            pointer=f"/resources/{type_.replace('~', '~0').replace('/', '~1')}",
+            type=type_[:60],
+        )
+
+
+class DelegationStartOutOfRange(Rejected):
+    code = "delegation_start_out_of_range"
+    hint = "Choose a time before it ends, or leave it out: then it starts at once."
+
+    def __init__(self, starts_at: datetime) -> None:
+        super().__init__(
+            "A delegation starts before it ends.",
+            pointer="/starts_at",
+            starts_at=starts_at.isoformat(),
+        )
+
+
 class DelegationExpiryOutOfRange(Rejected):
     code = "delegation_expiry_out_of_range"
-    hint = "Choose a time from now on, after it starts, and within a year."
+    hint = "Choose a time from now on, and within a year."
 
     def __init__(self, expires_at: datetime) -> None:
         super().__init__(
@@ -77,12 +113,15 @@ def create_delegation(
     :raises AgentOfSomebodyElse: if `root` does not own the agent and the parent.
     :raises ScopeUnknown: if a scope includes no capability.
     :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises TargetTypeUnknown: if its filter names a type that nothing is of.
+    :raises DelegationStartOutOfRange: if it starts when it has ended.
     :raises DelegationExpiryOutOfRange: if it ends in the past or after more than a year.
     :raises DelegationTooWide: if it reaches further than its parent.
     :raises DelegationTooDeep: if there are three above it already.
     :raises DelegationEnded: if the parent is revoked or has expired.
     """
     scope_limits.check_scopes(terms.scopes, giver=issuer)
+    _check_types(terms)
     action = _action("delegation.create", Kind.CREATE, reason=reason)
     with recording.recorded(action) as proof:
         agent = _agent_of(agent_id, root)
@@ -180,9 +219,19 @@ def _action(name: str, kind: Kind, delegation_id: UUID | None = None, *, reason:
 
 def _check_times(terms: Terms) -> None:
     now = timezone.now()
-    starts_at = terms.starts_at or now
-    if not max(now, starts_at) < terms.expires_at <= now + LIFETIME_MAX:
+    if not now < terms.expires_at <= now + LIFETIME_MAX:
         raise DelegationExpiryOutOfRange(terms.expires_at)
+    if terms.starts_at and terms.starts_at >= terms.expires_at:
+        raise DelegationStartOutOfRange(terms.starts_at)
+
+
+def _check_types(terms: Terms) -> None:
+    known = {each.resource for each in capabilities.every()}
+    known |= {each.target_type for each in commands.every()}
+    known |= {each.type for each in readings.every()}
+    for type_ in terms.resources:
+        if type_ not in known:
+            raise TargetTypeUnknown(type_, sorted(known))
 
 
 def _agent_of(agent_id: UUID, root: User) -> Agent:

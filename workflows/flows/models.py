@@ -3,6 +3,8 @@
 The list row is a projection of the stream and may be dropped and rebuilt.
 """
 
+from typing import ClassVar
+
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Case, F, IntegerField, Q, Value, When
@@ -18,6 +20,8 @@ ACTIVE_FIRST = Case(
 
 class FlowSummary(models.Model):
     """One flow in the list. `status` changes only when the flow is deactivated."""
+
+    TARGET_TYPE: ClassVar = "flow"
 
     flow_id = models.CharField(max_length=1024, primary_key=True)
     status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in FlowStatus])

@@ -41,6 +41,8 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 class Subscription(models.Model):
     """Somebody who wants to hear of some events, at a URL."""
 
+    TARGET_TYPE: ClassVar = "webhook"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     url = models.CharField(max_length=URL_CHARACTERS_MAX)
     events = ArrayField(models.CharField(max_length=120))
@@ -135,6 +137,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class Delivery(models.Model):
     """One message to one subscription. Its attempts are rows of their own."""
+
+    TARGET_TYPE: ClassVar = "webhook_delivery"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     subscription = models.ForeignKey(

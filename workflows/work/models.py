@@ -53,6 +53,8 @@ class WorkQuerySet(models.QuerySet["Work"]):
 class Work(models.Model):
     """One thing that must still happen, from the transaction that made it necessary on."""
 
+    TARGET_TYPE: ClassVar = "job"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=120)
     queue = models.CharField(max_length=60, default="default")

@@ -57,12 +57,14 @@ def acting(delegation: Delegation) -> Iterator[None]:
         yield
 
 
-def act(*, target: str = "t1", capability: str = "event.read", **facts: Any) -> None:
+def act(
+    *, target: str = "t1", type_: str = "thing", capability: str = "event.read", **facts: Any
+) -> None:
     """Do something of which there is nothing but its entry."""
     action = Action(
         name="thing.do",
         kind=Kind.EXECUTE,
-        target=Target(type="thing", id=target),
+        target=Target(type=type_, id=target),
         capability=capability,
         risk_facts=facts,
     )

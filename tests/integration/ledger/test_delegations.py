@@ -27,8 +27,13 @@ from ledger.domain.delegation import (
 from ledger.models import AgentKey, Delegation, Entry
 from ledger.principals import human_of
 from ledger.services import agents, api_keys, delegations
-from ledger.services.delegations import AgentOfSomebodyElse
-from tests.integration.ledger.agents import act, acting, an_agent, delegated, key_of, terms
+from ledger.services.delegations import (
+    AgentOfSomebodyElse,
+    DelegationExpiryOutOfRange,
+    DelegationStartOutOfRange,
+    TargetTypeUnknown,
+)
+from tests.integration.ledger.agents import ENDS, act, acting, an_agent, delegated, key_of, terms
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,10 +83,12 @@ class TestWhatAnAgentDoes:
         assert entry.delegation_id == link.pk
 
     def test_ends_at_its_filter(self, ada: User) -> None:
-        with acting(delegated(an_agent(ada), resources={"thing": ("t1",)})):
-            act(target="t1")
+        with acting(delegated(an_agent(ada), resources={"event": ("t1",)})):
+            act(target="t1", type_="event")
             with pytest.raises(OutOfReach):
-                act(target="t2")
+                act(target="t2", type_="event")
+            with pytest.raises(OutOfReach):
+                act(target="t1")
 
     def test_never_makes_grants_keys_or_delegations(self, ada: User) -> None:
         agent = an_agent(ada)
@@ -160,6 +167,23 @@ class TestWhoDelegates:
     def test_names_scopes_that_exist(self, ada: User) -> None:
         with pytest.raises(ScopeUnknown):
             delegated(an_agent(ada), "booking.fly")
+
+    def test_filters_by_types_that_exist(self, ada: User) -> None:
+        with pytest.raises(TargetTypeUnknown, match="did you mean credit_note") as refusal:
+            delegated(an_agent(ada), resources={"creditnote": ("n1",)})
+
+        assert refusal.value.pointer == "/resources/creditnote"
+        assert not Delegation.objects.exists()
+
+    def test_hears_which_of_two_times_is_wrong(self, ada: User) -> None:
+        agent, late = an_agent(ada), ENDS + timedelta(seconds=1)
+
+        with pytest.raises(DelegationStartOutOfRange) as start:
+            delegated(agent, starts_at=late)
+        with pytest.raises(DelegationExpiryOutOfRange) as end:
+            delegated(agent, starts_at=late, expires_at=timezone.now() - timedelta(seconds=1))
+
+        assert (start.value.pointer, end.value.pointer) == ("/starts_at", "/expires_at")
 
 
 class TestBudgets:

@@ -15,11 +15,13 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.stdio import stdio_server
 
-from commerce.models import Booking
+from commerce.models import Booking, DocumentAccess, Invoice
+from commerce.services import document_access, renditions
 from config import mcp_server
 from config.testing import fork_server
 from events import context
 from events.domain.principal import SYSTEM
+from ledger import capabilities, commands, readings
 from ledger.approval_policies import POLICIES
 from ledger.models import Entry
 from ledger.services import approvals, delegations
@@ -217,6 +219,25 @@ class TestOverHttp:
         assert refused["outcome"] == "denied"
         assert done["outcome"] == "done"
 
+    def test_a_filter_names_things_as_entries_do(self, ada: User, invoice: Invoice) -> None:
+        grant(ada, "document_access.read")
+        mine, other = (_access_to_a_document_of(invoice, name) for name in ("eve", "fay"))
+        named = {"document_access": (str(mine.pk), "no id of one")}
+        secret = key_of(delegated(an_agent(ada), "document_access.read", resources=named))
+
+        listed = tool(secret, "list", type="document_access")
+        read = tool(secret, "read", type="document_access", id=str(mine.pk))
+        refused = tool(secret, "read", type="document_access", id=str(other.pk))
+
+        assert [each["id"] for each in listed["items"]] == [str(mine.pk)]
+        assert (read["outcome"], refused["outcome"]) == ("found", "denied")
+
+    def test_things_go_by_the_name_that_capabilities_give_them(self) -> None:
+        named = {each.resource for each in capabilities.every()}
+
+        assert {each.type for each in readings.every()} <= named
+        assert {each.target_type for each in commands.every()} <= named
+
     def test_a_revoked_agent_is_shut_out(self, ada: User) -> None:
         link = delegated(an_agent(ada), *ACTS)
         secret = key_of(link)
@@ -345,3 +366,11 @@ def _status(secret: str, **headers: str) -> int:
             return answer.status_code
 
     return asyncio.run(knock())
+
+
+def _access_to_a_document_of(invoice: Invoice, name: str) -> DocumentAccess:
+    return document_access.grant_document_access(
+        document_id=renditions.generate_invoice_document(invoice_id=invoice.pk).pk,
+        grantee=f"user:{User.objects.create_user(name).pk}",
+        purpose="The yearly audit",
+    )
