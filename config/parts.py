@@ -17,7 +17,7 @@ from django.utils.module_loading import autodiscover_modules
 from config.embedded import process
 from config.supervisor import Part
 from events import failpoints
-from ledger.approving import conditions
+from ledger import expressions
 
 WEB_GRACE_SECONDS = 3
 POOL_CHILDREN = 2
@@ -62,7 +62,7 @@ def import_product() -> None:
     for module in _NEEDED:
         import_module(module)
     autodiscover_modules("admin", "tasks")
-    conditions.load()
+    expressions.load()
 
 
 def _web(listener: socket.socket, ready: Ready) -> None:

@@ -35,8 +35,10 @@ def answer(source: str, variables: Mapping[str, Any]) -> bool:
         an unknown name beside one that decides alone would be passed over.
     """
     try:
+        # Before it is charged: in a new process that loads the library, for most of that time.
+        program = _compiled(source, "/condition")
         with spending.charged(spending.Allowance(SECONDS_MAX, MADE_MAX)):
-            found = _compiled(source, "/condition").evaluate(dict(variables))
+            found = program.evaluate(dict(variables))
     except (ConditionInvalid, Unanswered, spending.TooMuch) as error:
         raise ConditionUnanswered(str(error)) from error
     except RecursionError as error:
@@ -50,15 +52,6 @@ def _is_truth(found: Any) -> bool:
     from celpy.celtypes import BoolType  # noqa: PLC0415 (half a second to load)
 
     return isinstance(found, bool | BoolType)
-
-
-def load() -> None:
-    """Make ready what `answer` needs, so that processes that are forked later have it."""
-    from celpy.celparser import CELParser  # noqa: PLC0415
-
-    from ledger.expressions import macros  # noqa: F401, PLC0415
-
-    CELParser()  # It is built once, in a third of a second.
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)

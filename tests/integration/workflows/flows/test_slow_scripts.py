@@ -3,19 +3,22 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from ledger import expressions
 from tests.integration.workflows.flows.conftest import flow, work_off
 from workflows.flows import services
 from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
-from workflows.flows.languages import in_place, lua
+from workflows.flows.languages import cel, in_place, lua
 from workflows.flows.languages.allowance import TookTooLong
-from workflows.flows.languages.in_place import InPlace
+from workflows.flows.languages.in_place import SCRIPTS_SECONDS_MAX, InPlace
 from workflows.work.models import Work
 
 SPIN = "local until_ = n * 1e6; local i = 0; while i < until_ do i = i + 1 end; return {done = i}"
@@ -88,6 +91,23 @@ class TestOneDecision:
             here.execute(Script(language=language, text=slow[language]), {"l": [*range(500)]})
         with pytest.raises(ScriptPutOff):
             here.execute(Script(language="ale", text="1"), {})
+
+    def test_charges_nobody_for_being_the_first_of_a_process(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded, compiled = threading.Event(), cel._compiled
+
+        def load_and_compile(source: str) -> Any:
+            ready_at = time.thread_time() + (0 if loaded.is_set() else SCRIPTS_SECONDS_MAX)
+            while time.thread_time() < ready_at:
+                pass
+            return compiled(source)
+
+        monkeypatch.setattr(expressions, "load", loaded.set)
+        monkeypatch.setattr(cel, "_compiled", load_and_compile)
+        here, script = InPlace(), Script(language="cel", text="{'done': n}")
+
+        assert [here.execute(script, {"n": n}) for n in (1, 2)] == [{"done": 1}, {"done": 2}]
 
     def test_gives_all_scripts_together_a_quarter_of_a_second(
         self, monkeypatch: pytest.MonkeyPatch

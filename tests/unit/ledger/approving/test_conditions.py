@@ -1,5 +1,8 @@
 """Names in conditions: those that nobody knows are refused, and never passed over."""
 
+import time
+from typing import Any
+
 import pytest
 
 from events.domain.principal import PrincipalKind
@@ -125,6 +128,23 @@ def test_a_condition_that_takes_too_long_has_no_answer() -> None:
 
     with pytest.raises(ConditionUnanswered, match=r"more than 500 ms of processor time$"):
         conditions.answer(every, known(lines=list(range(1_000))).variables())
+
+
+def test_a_condition_is_not_charged_for_being_the_first_of_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = conditions._compiled
+
+    def load_and_compile(source: str, pointer: str) -> Any:
+        ready_at = time.thread_time() + 0.1
+        while time.thread_time() < ready_at:
+            pass
+        return compiled(source, pointer)
+
+    monkeypatch.setattr(conditions, "SECONDS_MAX", 0.05)
+    monkeypatch.setattr(conditions, "_compiled", load_and_compile)
+
+    assert conditions.answer("facts.cents > 1", known(cents=2).variables())
 
 
 def test_an_index_beyond_all_integers_has_no_answer() -> None:
