@@ -144,7 +144,8 @@ def test_a_condition_is_not_charged_for_being_the_first_of_its_process(
     monkeypatch.setattr(conditions, "SECONDS_MAX", 0.05)
     monkeypatch.setattr(conditions, "_compiled", load_and_compile)
 
-    assert conditions.answer("facts.cents > 1", known(cents=2).variables())
+    every = "facts.lines.all(each, each > 0)"
+    assert conditions.answer(every, known(lines=[1, 2]).variables())
 
 
 def test_an_index_beyond_all_integers_has_no_answer() -> None:
