@@ -50,6 +50,7 @@ class ForAgentsOnly(Forbidden):
 
 class ToolUnknown(Rejected):
     code = "tool_unknown"
+    hint = "The protocol lists the tools that there are."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no tool {name!r}.", name=name)

@@ -53,6 +53,7 @@ class AccessGrantedAlready(Conflict):
 
 class AccessEndedAlready(Conflict):
     code = "access_ended_already"
+    hint = "Grant access anew if somebody has to open the document again."
 
     def __init__(self, access_id: UUID, status: AccessStatus) -> None:
         super().__init__(

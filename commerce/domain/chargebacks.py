@@ -42,6 +42,7 @@ class CaptureUnknown(Unavailable):
 
 class ChargebackContradicted(Conflict):
     code = "chargeback_contradicted"
+    hint = "Ask the provider which is true; what was noted first stands."
 
     def __init__(self, provider: str, provider_ref: str) -> None:
         super().__init__(

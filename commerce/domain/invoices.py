@@ -27,6 +27,7 @@ VOIDABLE = PAYABLE
 
 class InvoiceNotDraft(Rejected):
     code = "invoice_not_draft"
+    hint = "Void it, or issue a credit note, and make another."
 
     def __init__(self, invoice_id: str, status: str) -> None:
         super().__init__(
@@ -38,6 +39,7 @@ class InvoiceNotDraft(Rejected):
 
 class InvoiceEmpty(Rejected):
     code = "invoice_empty"
+    hint = "Make an invoice that has a line, or whose booking has an item."
 
     def __init__(self, invoice_id: str) -> None:
         super().__init__(f"Invoice {invoice_id} has nothing on it.", invoice_id=invoice_id)
@@ -45,6 +47,7 @@ class InvoiceEmpty(Rejected):
 
 class InvoiceNotPayable(Rejected):
     code = "invoice_not_payable"
+    hint = "Read its status and balance; issue it if it is a draft."
 
     def __init__(self, invoice_id: str, status: str) -> None:
         super().__init__(
@@ -89,6 +92,7 @@ class InvoiceNotVoidable(Rejected):
 
 class InvoiceNotCreditable(Rejected):
     code = "invoice_not_creditable"
+    hint = "Issue it first; what is void or a draft needs no credit note."
 
     def __init__(self, invoice_id: str, status: str) -> None:
         super().__init__(

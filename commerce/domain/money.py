@@ -47,6 +47,7 @@ class CurrenciesMixed(Rejected):
 
 class AmountOutOfRange(Rejected):
     code = "amount_out_of_range"
+    hint = "Split it, or check whether it is in minor units of the currency."
 
     def __init__(self, amount_cents: int) -> None:
         super().__init__(

@@ -85,6 +85,7 @@ class RefundExceedsSurplus(Conflict):
 
 class RefundAlreadyEnded(Conflict):
     code = "refund_already_ended"
+    hint = "Ask for another refund if there is something left to give back."
 
     def __init__(self, refund_id: str, status: RefundStatus) -> None:
         super().__init__(

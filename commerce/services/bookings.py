@@ -48,6 +48,7 @@ from ledger.domain.action import Kind, Proof
 
 class ProductNotForSale(Rejected):
     code = "product_not_for_sale"
+    hint = "Book an active product, or let somebody activate this one."
 
     def __init__(self, product: Product) -> None:
         super().__init__(
@@ -59,6 +60,7 @@ class ProductNotForSale(Rejected):
 
 class SlotIsOver(Rejected):
     code = "slot_is_over"
+    hint = "Choose a departure that is still to come."
 
     def __init__(self, slot: Slot) -> None:
         super().__init__(f"Departure {slot.pk} has left.", slot_id=str(slot.pk))

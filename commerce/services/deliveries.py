@@ -70,6 +70,7 @@ class NoRecipient(Rejected):
 
 class NotificationsSuppressed(Rejected):
     code = "notifications_suppressed"
+    hint = "Set `notifications_suppressed` of the booking to false first."
 
     def __init__(self, booking_id: UUID) -> None:
         super().__init__(

@@ -36,6 +36,7 @@ class InvoiceNotFound(NotFound):
 
 class InvoiceNotDue(Rejected):
     code = "invoice_not_due"
+    hint = "Wait until its due date is over."
 
     def __init__(self, invoice_id: UUID) -> None:
         super().__init__(f"Invoice {invoice_id} is not overdue.", invoice_id=str(invoice_id))

@@ -32,6 +32,7 @@ class PolicyNotFound(NotFound):
 
 class PolicyExists(Conflict):
     code = "policy_exists"
+    hint = "Add a version to that one, or choose another name."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"A policy is called {name!r} already.", pointer="/name", name=name)

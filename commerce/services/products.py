@@ -50,6 +50,7 @@ class ProductInUse(Conflict):
 
 class FieldNotChangeable(Rejected):
     code = "field_not_changeable"
+    hint = "Make another product, and archive this one."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} of a product cannot change.", pointer=f"/{name}", name=name)

@@ -30,6 +30,7 @@ class CreditNoteNotFound(NotFound):
 
 class CreditNoteOfAnotherInvoice(Rejected):
     code = "credit_note_of_another_invoice"
+    hint = "Name a credit note of the invoice that was paid."
 
     def __init__(self, credit_note_id: UUID) -> None:
         super().__init__(
@@ -41,6 +42,7 @@ class CreditNoteOfAnotherInvoice(Rejected):
 
 class PaymentNotRefundable(Rejected):
     code = "payment_not_refundable"
+    hint = "Name a payment that is completed."
 
     def __init__(self, payment: Payment) -> None:
         super().__init__(

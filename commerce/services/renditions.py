@@ -22,6 +22,7 @@ _WITHOUT_DOCUMENT = frozenset({InvoiceStatus.DRAFT, InvoiceStatus.VOID})
 
 class DocumentForgotten(NotFound):
     code = "document_forgotten"
+    hint = "Generate another document of the invoice."
 
     def __init__(self, rendition_id: UUID) -> None:
         super().__init__(
@@ -31,6 +32,7 @@ class DocumentForgotten(NotFound):
 
 class InvoiceHasNoDocument(Rejected):
     code = "invoice_has_no_document"
+    hint = "Issue the invoice first."
 
     def __init__(self, invoice_id: UUID, status: str) -> None:
         super().__init__(
@@ -42,6 +44,7 @@ class InvoiceHasNoDocument(Rejected):
 
 class GeneratorFailed(Rejected):
     code = "generator_failed"
+    hint = "Correct what is said here, and generate it again."
 
     def __init__(self, invoice_id: UUID, why: str) -> None:
         super().__init__(

@@ -40,6 +40,7 @@ POLL_SETTLEMENT = "commerce.poll_settlement"
 
 class ProviderUnknown(Rejected):
     code = "provider_unknown"
+    hint = "Name one of those in `known`."
 
     def __init__(self, provider: str) -> None:
         super().__init__(

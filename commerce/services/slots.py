@@ -26,6 +26,7 @@ class SlotNotFound(NotFound):
 
 class SlotExists(Conflict):
     code = "slot_exists"
+    hint = "Change that one, or choose another time."
 
     def __init__(self, product_id: UUID, starts_at: datetime) -> None:
         super().__init__(
@@ -50,6 +51,7 @@ class SlotSoldOut(Conflict):
 
 class CapacityBelowTaken(Rejected):
     code = "capacity_below_taken"
+    hint = "Say at least as many seats as are taken, or cancel bookings first."
 
     def __init__(self, slot_id: UUID, *, capacity: int, taken: int) -> None:
         super().__init__(
@@ -63,6 +65,7 @@ class CapacityBelowTaken(Rejected):
 
 class SlotEndsTooEarly(Rejected):
     code = "slot_ends_too_early"
+    hint = "Say an `ends_at` after `starts_at`, or leave it out."
 
     def __init__(self) -> None:
         super().__init__("A departure ends after it starts.", pointer="/ends_at")

@@ -35,6 +35,7 @@ class PrimaryTravellerTaken(Conflict):
 
 class TravellerForgotten(Conflict):
     code = "traveller_forgotten"
+    hint = "Name another traveller; this one stays empty."
 
     def __init__(self, traveller_id: UUID) -> None:
         super().__init__(

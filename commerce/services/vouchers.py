@@ -23,6 +23,7 @@ FULFILLED = frozenset({Status.CONFIRMED, Status.IN_PROGRESS, Status.COMPLETED})
 
 class BookingNotConfirmed(Rejected):
     code = "booking_not_confirmed"
+    hint = "Confirm the booking first."
 
     def __init__(self, booking_id: UUID, status: str) -> None:
         super().__init__(

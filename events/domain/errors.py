@@ -41,6 +41,8 @@ class Rejected(DomainError):
 class NotFound(DomainError):
     """There is no such thing, or not for this principal."""
 
+    hint: ClassVar[str] = "Take the id from a list; what you may not see is not found either."
+
 
 class Forbidden(DomainError):
     """The principal is known, and may not."""

@@ -65,6 +65,7 @@ class MessageTypeUnknown(BadMessage):
 
 class FieldUnknown(BadMessage):
     code = "field_unknown"
+    hint = "docs/websocket.md lists the fields of each message."
 
     def __init__(self, sub_id: str | None, names: Iterable[str]) -> None:
         listed = ", ".join(sorted(names)[:5])
@@ -81,6 +82,7 @@ class SubIdInvalid(BadMessage):
 
 class FilterInvalid(BadMessage):
     code = "filter_invalid"
+    hint = "docs/websocket.md says what a filter takes."
 
     def __init__(self, sub_id: str, why: str) -> None:
         super().__init__(why, sub_id=sub_id)

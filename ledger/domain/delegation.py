@@ -31,6 +31,7 @@ class DelegationTooWide(Rejected):
 
 class DelegationTooDeep(Rejected):
     code = "delegation_too_deep"
+    hint = "Name a parent that stands higher, or none."
 
     def __init__(self) -> None:
         super().__init__(

@@ -122,6 +122,7 @@ class PolicyStepUpRequired(Forbidden):
 
 class ConditionUnanswered(Rejected):
     code = "policy_condition_unanswered"
+    hint = "Ask with has(), or compare only what the facts of the action have."
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The condition has no answer here: {why}")

@@ -165,6 +165,7 @@ class ReversalRefused(Conflict):
 
 class ReversalMissingMutationDetail(ReversalRefused):
     code = "reversal_missing_mutation_detail"
+    hint = "Name the entry of the change itself; reads, requests and refusals change nothing."
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__("The entry records no change that was made.", entry_id=str(entry_id))
@@ -214,6 +215,7 @@ class ReversalCommandUnavailable(ReversalRefused):
 
 class ReversalAlreadyReversed(ReversalRefused):
     code = "reversal_already_reversed"
+    hint = "Read the entry that undid it; do the thing anew if it is wanted again."
 
     def __init__(self, entry_id: UUID, *, reversed_by: UUID | None) -> None:
         super().__init__(

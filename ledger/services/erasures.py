@@ -33,6 +33,7 @@ class HoldUnknown(NotFound):
 
 class SubjectHeldAlready(Conflict):
     code = "subject_held_already"
+    hint = "Lift that hold first, or leave it as it is."
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject} is under a hold.", pointer="/subject", subject=subject)
@@ -40,6 +41,7 @@ class SubjectHeldAlready(Conflict):
 
 class HoldLiftedAlready(Conflict):
     code = "hold_lifted_already"
+    hint = "Place another hold if it has to be kept again."
 
     def __init__(self, hold: LegalHold) -> None:
         super().__init__(f"The hold on {hold.subject} was lifted.", hold_id=str(hold.pk))

@@ -26,6 +26,7 @@ class PayloadUnknown(NotFound):
 
 class PayloadAlreadyGone(Conflict):
     code = "payload_already_gone"
+    hint = "There is nothing left to take away; its entry says when it went."
 
     def __init__(self, payload: Payload) -> None:
         super().__init__(

@@ -71,6 +71,7 @@ class ReversalPreviewStale(Conflict):
 
 class ReversalChangedNothing(Rejected):
     code = "reversal_changed_nothing"
+    hint = "Look at the target: somebody else has brought it there already."
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__("There was nothing to undo any more.", entry_id=str(entry_id))

@@ -15,7 +15,7 @@ from django.db.models import ForeignKey
 from django.urls import get_resolver
 from rest_framework import serializers
 
-from config import environment
+from config import api_documents, environment
 from events import append_only, catalogue, doctor, failpoints
 from events.domain.errors import DomainError
 from ledger.domain.action import REASON_CHARS_MAX
@@ -81,6 +81,11 @@ class TestErrors:
         codes = {getattr(each, "code", "none") for each in _descendants(DomainError)}
 
         assert [code for code in codes if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", code)] == []
+
+    def test_say_what_to_do_about_them(self) -> None:
+        refusals = api_documents.domain_errors()
+
+        assert [each.__qualname__ for each in refusals if not each.hint.strip()] == []
 
     def test_can_all_be_told_apart_by_programs(self) -> None:
         for each in _descendants(DomainError):

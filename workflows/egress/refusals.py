@@ -19,6 +19,7 @@ class EgressFailed(Unavailable):
     """The call was made and came to nothing; another attempt may succeed."""
 
     code = "egress_failed"
+    hint = "Look whether the other side answers; the call may be tried again."
     error_class: ClassVar[str] = "network"
 
     def __init__(self, reason: str, *, host: str = "") -> None:
@@ -29,6 +30,7 @@ class EgressTimedOut(EgressFailed):
     """The whole exchange did not end within its deadline."""
 
     code = "egress_timed_out"
+    hint = "Let the other side answer sooner, or allow it more time."
     error_class: ClassVar[str] = "timeout"
 
 
@@ -36,6 +38,7 @@ class AnswerTooLarge(Rejected):
     """The answer exceeds what the caller is willing to read, after decompression."""
 
     code = "egress_answer_too_large"
+    hint = "Let the other side answer less."
 
     def __init__(self, *, host: str, what: str, limit: int) -> None:
         super().__init__(f"The {what} exceeds {limit} bytes.", host=host, what=what, limit=limit)

@@ -46,6 +46,7 @@ class UrlRefused(Rejected):
 
 class EventNamesMissing(Rejected):
     code = "webhook_event_names_missing"
+    hint = "GET /api/v1/webhooks/subscriptions/events lists them."
 
     def __init__(self) -> None:
         super().__init__(f"Name 1 to {EVENT_NAMES_MAX} events.", pointer="/events")

@@ -47,6 +47,7 @@ class JobKeyConflict(Conflict):
 
 class KeyInvalid(Rejected):
     code = "job_key_invalid"
+    hint = "Shorten it, and leave out blanks at its ends."
 
     def __init__(self) -> None:
         super().__init__(

@@ -96,6 +96,7 @@ class WorkKind:
 
 class KindTaken(Conflict):
     code: ClassVar[str] = "job_kind_taken"
+    hint = "Give one of the two handlers another name."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Two handlers want to be {name!r}.", name=name)

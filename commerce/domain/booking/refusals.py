@@ -13,6 +13,7 @@ class BookingNotFound(NotFound):
 
 class BookingExists(Conflict):
     code = "booking_exists"
+    hint = "Read it; make another with an id of its own."
 
     def __init__(self, booking_id: str) -> None:
         super().__init__(f"Booking {booking_id} was made already.", booking_id=booking_id)
@@ -20,6 +21,7 @@ class BookingExists(Conflict):
 
 class BookingEmpty(Rejected):
     code = "booking_empty"
+    hint = "Say at least one item, and a `pax` of at least 1."
 
     def __init__(self) -> None:
         super().__init__("A booking needs at least one item and one traveller.")
@@ -51,6 +53,7 @@ class HoldNeedsAnEnd(Rejected):
 
 class HoldNotOver(Rejected):
     code = "hold_not_over"
+    hint = "Wait until then, or cancel the booking."
 
     def __init__(self, booking_id: str, *, until: str) -> None:
         super().__init__(
@@ -87,6 +90,7 @@ class OverrideNotNeeded(Rejected):
 
 class OverrideReasonMissing(Rejected):
     code = "override_reason_missing"
+    hint = "Say it in `reason`; it is kept in the ledger."
 
     def __init__(self, booking_id: str) -> None:
         super().__init__(
@@ -98,6 +102,7 @@ class OverrideReasonMissing(Rejected):
 
 class RosterFull(Rejected):
     code = "roster_full"
+    hint = "Change or remove one of them, or book for more."
 
     def __init__(self, booking_id: str, *, pax: int) -> None:
         super().__init__(
@@ -109,6 +114,7 @@ class RosterFull(Rejected):
 
 class RosterClosed(Rejected):
     code = "roster_closed"
+    hint = "Make the changes while the booking is under way."
 
     def __init__(self, booking_id: str, *, status: Status) -> None:
         super().__init__(
