@@ -162,10 +162,11 @@ class Standing:
 class ReversalRefused(Conflict):
     """It cannot be undone, not now or not like this. Nothing was attempted."""
 
+    hint = "See how the entry stands; follow_ups say what can be done instead, if there are any."
+
 
 class ReversalMissingMutationDetail(ReversalRefused):
     code = "reversal_missing_mutation_detail"
-    hint = "Name the entry of the change itself; reads, requests and refusals change nothing."
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__("The entry records no change that was made.", entry_id=str(entry_id))
@@ -173,7 +174,6 @@ class ReversalMissingMutationDetail(ReversalRefused):
 
 class ReversalNotReversible(ReversalRefused):
     code = "reversal_not_reversible"
-    hint = "See follow_ups for what can be done instead."
 
     def __init__(self, entry_id: UUID, *, why: str, follow_ups: Iterable[Any] = ()) -> None:
         super().__init__(
@@ -186,7 +186,6 @@ class ReversalNotReversible(ReversalRefused):
 
 class ReversalExpired(ReversalRefused):
     code = "reversal_expired"
-    hint = "See follow_ups for what can be done instead."
 
     def __init__(self, entry_id: UUID, *, until: str, follow_ups: Iterable[Any] = ()) -> None:
         super().__init__(
@@ -199,7 +198,6 @@ class ReversalExpired(ReversalRefused):
 
 class ReversalCommandUnavailable(ReversalRefused):
     code = "reversal_command_unavailable"
-    hint = "See follow_ups for what can be done instead."
 
     def __init__(
         self, entry_id: UUID, *, command: str, version: int | None, follow_ups: Iterable[Any] = ()
@@ -215,7 +213,6 @@ class ReversalCommandUnavailable(ReversalRefused):
 
 class ReversalAlreadyReversed(ReversalRefused):
     code = "reversal_already_reversed"
-    hint = "Read the entry that undid it; do the thing anew if it is wanted again."
 
     def __init__(self, entry_id: UUID, *, reversed_by: UUID | None) -> None:
         super().__init__(
