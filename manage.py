@@ -10,6 +10,9 @@ if __name__ == "__main__":
     if sys.version_info < (3, 11):
         sys.exit("Daybook needs Python 3.11 or newer; this is " + sys.version)
 
-    from config import command_line
+    try:
+        from config import command_line
 
-    sys.exit(command_line.main(sys.argv))
+        sys.exit(command_line.main(sys.argv))
+    except KeyboardInterrupt:
+        sys.exit(130)

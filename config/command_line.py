@@ -1,5 +1,6 @@
 """What `manage.py` does with its arguments. Nothing is imported before it is installed."""
 
+import errno
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from config import bootstrap
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
-from config.embedded.state import State, StateBusy, StateUnusable
+from config.embedded.state import State, StateRefused
 
 if TYPE_CHECKING:
     from django.core.management import BaseCommand
@@ -54,6 +55,8 @@ _ON_ANY_SCHEMA = frozenset(
 _WITHOUT_SERVERS = frozenset(
     {"check", "collectstatic", "compilemessages", "makemessages", "version", "--version"}
 )
+# Of no interest where in our code: the machine has to be mended.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NOWHERE = {
     "DATABASE_URL": "postgresql:///not-started",
     "REDIS_URL": "unix:///not-started",
@@ -70,7 +73,11 @@ def main(argv: list[str]) -> int:
         bootstrap.compile_once(python)
         bootstrap.enter(python, argv)
         return _run(command, argv)
-    except (bootstrap.CannotInstall, ServersUnavailable, StateBusy, StateUnusable) as error:
+    except (bootstrap.CannotInstall, ServersUnavailable, StateRefused) as error:
+        return attach.complain(error)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         return attach.complain(error)
 
 

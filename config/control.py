@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from config.supervisor import PartsNotReady, Supervisor
+from config.supervisor import AskedToStop, PartsNotReady, Supervisor
 
 ANSWER_SECONDS_MAX = 90.0
 WORD_SECONDS_MAX = 5.0
@@ -56,7 +56,7 @@ def _answer(supervisor: Supervisor, listener: socket.socket) -> None:
         try:
             request = json.loads(line.readline())
             answer = _DO[request.pop("do")](supervisor, **request)
-        except (KeyError, ValueError, TypeError, PartsNotReady) as error:
+        except (KeyError, ValueError, TypeError, PartsNotReady, AskedToStop) as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         line.write(json.dumps(answer) + "\n")
         line.flush()

@@ -19,7 +19,7 @@ from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
 from config.peers import Peers
-from config.supervisor import Part, Supervisor
+from config.supervisor import AskedToStop, Part, Supervisor
 from examples.demo_peers.server import NOTIFY_URL
 
 HOST = "127.0.0.1"
@@ -27,6 +27,7 @@ READY_SECONDS_MAX = 150
 PREPARE_SECONDS_MAX = 600
 # Data that may be lost with the machine's power, for tests.
 CARELESS = "DAYBOOK_CARELESS"
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class CannotStart(Exception):
@@ -45,7 +46,7 @@ class Options:
     workers: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Launch:
     """One run of `up`, from the first server to the last."""
 
@@ -58,6 +59,8 @@ class Launch:
     peers_pid: int | None = field(init=False, default=None)
     example_pid: int | None = field(init=False, default=None)
     environment: dict[str, str] = field(init=False)
+    # The exception that a signal raises is lost in a finalizer; this is not.
+    asked_to_stop_by: int | None = field(init=False, default=None)
 
     @property
     def url(self) -> str:
@@ -68,26 +71,47 @@ class Launch:
 
         :raises CannotStart: if it does not come up.
         """
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self._interrupt_by_signals()
         self.servers = Servers.wanted(self.state, careless=bool(os.environ.get(CARELESS)))
         try:
             self._prepare()
             return self._supervise(started_at)
+        except AskedToStop as asked:
+            return 128 + asked.number
         except KeyboardInterrupt:
-            return 128 + signal.SIGINT
+            return 128 + (self.asked_to_stop_by or signal.SIGINT)
         finally:
+            self._ignore_signals()  # What is left takes a few seconds, and has to be done.
             self.servers.stop()
+
+    def _interrupt_by_signals(self) -> None:
+        for number in _STOPPING:
+            signal.signal(number, self._interrupt)
+
+    def _ignore_signals(self) -> None:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _interrupt(self, number: int, _frame: object) -> None:
+        self.asked_to_stop_by = number
+        raise KeyboardInterrupt
+
+    def _heed_signals(self) -> None:
+        if self.asked_to_stop_by is not None:
+            raise KeyboardInterrupt
 
     def _prepare(self) -> None:
         with garbage_collection.paused():
             preparing = self._load_and_begin_first_run()
         garbage_collection.freeze()
+        self._heed_signals()
         if self.peers is not None:
             # Before the example, whose products are copied to content systems.
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
             raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
         self.servers.note_prepared()
+        self._heed_signals()
         if self.options.demo_data:
             self.example_pid = process.spawn(
                 self._make_example, log=self.state.logs / "example.log"
@@ -156,17 +180,27 @@ class Launch:
                 if not child.part.is_server:
                     supervisor.start(name)
             supervisor.wait_until_ready(seconds=READY_SECONDS_MAX)
-            self._wait_for_example()
+            self._wait_for_example(supervisor)
+            supervisor.wait_until(self.servers.has_settled, seconds=READY_SECONDS_MAX)
             self.servers.settle()
             return self._serve(supervisor, time.monotonic() - started_at)
         finally:
+            self._ignore_signals()
             self.state.withdraw()
             supervisor.stop()
 
-    def _wait_for_example(self) -> None:
-        if self.example_pid is None:
+    def _wait_for_example(self, supervisor: Supervisor) -> None:
+        if (pid := self.example_pid) is None:
             return
-        if process.wait(self.example_pid, seconds=PREPARE_SECONDS_MAX) != 0:
+        status: int | None = None
+
+        def has_ended() -> bool:
+            nonlocal status
+            status = process.exit_status(pid)
+            return status is not None
+
+        supervisor.wait_until(has_ended, seconds=PREPARE_SECONDS_MAX)
+        if status != 0:
             raise CannotStart(f"The example could not be made:\n\n{self._tail('example')}")
 
     def _supervisor(self) -> Supervisor:
@@ -176,6 +210,7 @@ class Launch:
             self.listener, folder=self.state.folder, workers=self.options.workers
         )
         supervisor = Supervisor([*self._server_parts(), *product], logs=self.state.logs, say=_say)
+        self._heed_signals()  # From here on the supervisor hears them.
         self._hand_over_servers(supervisor)
         supervisor.not_for_children(self.lock.close)
         supervisor.on_change(lambda: self._announce(supervisor))
@@ -214,16 +249,19 @@ class Launch:
 
     def _announce(self, supervisor: Supervisor) -> None:
         pids = {name: child.pid for name, child in supervisor.children.items() if child.pid}
-        self.state.announce(
-            Instance(
-                pid=os.getpid(),
-                environment=self.environment,
-                url=self.url,
-                api_key=self.state.secrets()["API_KEY"],
-                control=str(self.servers.sockets / "control.sock"),
-                parts=pids,
-            )
+        instance = Instance(
+            pid=os.getpid(),
+            environment=self.environment,
+            url=self.url,
+            api_key=self.state.secrets()["API_KEY"],
+            control=str(self.servers.sockets / "control.sock"),
+            parts=pids,
         )
+        try:
+            self.state.announce(instance)
+        except OSError as error:
+            # On a full disk a part dies and comes back; what runs must not end for that.
+            _say(f"What runs cannot be written down in {self.state.folder}: {error}.")
 
     def _serve(self, supervisor: Supervisor, cold_start_s: float) -> int:
         if self.options.check:
@@ -236,6 +274,7 @@ class Launch:
     def _check_round_trip(self, cold_start_s: float) -> int:
         from config import round_trip
 
+        self._interrupt_by_signals()  # The supervisor, who looks after nothing meanwhile, cannot.
         try:
             figures = round_trip.run(url=self.url, api_key=self.state.secrets()["API_KEY"])
         except round_trip.RoundTripFailed as error:

@@ -62,6 +62,14 @@ class PartsNotReady(Exception):
     """Some parts did not come up in time. The message names them and their logs."""
 
 
+class AskedToStop(Exception):
+    """Somebody asked to stop, by the signal of that number, while something was waited for."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
 class Supervisor:
     """The parts and their fate."""
 
@@ -74,6 +82,7 @@ class Supervisor:
     ) -> None:
         self.children = {part.name: Child(part) for part in parts}
         self.is_stopping = False
+        self._asked_by: int = signal.SIGTERM
         self._logs = logs
         self._say = say
         self._changed: Callable[[], object] = lambda: None
@@ -120,14 +129,25 @@ class Supervisor:
         """Return when these parts (or all) said that they are ready.
 
         :raises PartsNotReady: if some did not in time.
+        :raises AskedToStop: if somebody does not want to wait any longer.
+        """
+        if not self.wait_until(lambda: not self._not_ready(names), seconds=seconds):
+            waiting = ", ".join(self._not_ready(names))
+            raise PartsNotReady(f"Not ready: {waiting}. Their logs are in {self._logs}.")
+
+    def wait_until(self, is_so: Callable[[], bool], *, seconds: float) -> bool:
+        """Look after the parts until something is so, and tell whether it came to be in time.
+
+        :raises AskedToStop: if somebody does not want to wait any longer.
         """
         deadline = time.monotonic() + seconds
-        while waiting := self._not_ready(names):
-            if self.is_stopping or time.monotonic() > deadline:
-                raise PartsNotReady(
-                    f"Not ready: {', '.join(waiting)}. Their logs are in {self._logs}."
-                )
+        while not is_so():
+            if self.is_stopping:
+                raise AskedToStop(self._asked_by)
+            if time.monotonic() > deadline:
+                return False
             self.turn(0.1)
+        return True
 
     def run(self) -> None:
         """Look after the parts until somebody asks to stop."""
@@ -140,6 +160,9 @@ class Supervisor:
         children = self.children.values()
         _end([c for c in children if not c.part.is_server], seconds=STOP_SECONDS_PARTS)
         _end([c for c in children if c.part.is_server], seconds=STOP_SECONDS_SERVERS)
+        signal.set_wakeup_fd(-1)
+        for ours in (self._selector, self._wake_up, self._alarm):
+            ours.close()
 
     # -- the loop ---------------------------------------------------------------------
 
@@ -234,8 +257,8 @@ class Supervisor:
             signal.signal(number, self._ask_to_stop)
         self._selector.register(self._wake_up, selectors.EVENT_READ, lambda s: s.recv(512))
 
-    def _ask_to_stop(self, *_: object) -> None:
-        self.is_stopping = True
+    def _ask_to_stop(self, number: int, _frame: object) -> None:
+        self._asked_by, self.is_stopping = number, True
 
 
 def back_off(deaths: int) -> float:

@@ -137,14 +137,21 @@ def seals_hold() -> list[str]:
     standing = seals.progress(at=timezone.now())
     if not last == count == standing.size:
         found.append(f"{count} positions up to {last}, but the seals cover {standing.size}")
-    if standing.lag_seconds > conf.SEAL_LAG_S_MAX:
-        found.append(
-            f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s to be sealed"
-        )
     recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
     return found + [
         broken for each in recent if (broken := soundness.fault_of(each, seals.before(each)))
     ]
+
+
+@doctor.check(
+    "I13-lag", f"no entry waits more than {conf.SEAL_LAG_S_MAX} s for its seal", is_of_work=True
+)
+def sealing_keeps_up() -> list[str]:
+    """Return what waits too long, as a sentence."""
+    standing = seals.progress(at=timezone.now())
+    if standing.lag_seconds <= conf.SEAL_LAG_S_MAX:
+        return []
+    return [f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s: is it sealed?"]
 
 
 @doctor.check("I13-witnesses", "no witness keeps another history than this one")

@@ -27,6 +27,9 @@ DATABASE = "daybook"
 CREATE_SECONDS_MAX = 60
 START_SECONDS_MAX = 60
 RETRY_SECONDS = 0.02
+# Of a server that ends again and again; one that runs may take longer, to recover.
+FAILING_SECONDS_MAX = 20
+FAILED_SECONDS = 0.1
 
 _SETTINGS = (
     "listen_addresses=",
@@ -35,6 +38,8 @@ _SETTINGS = (
     "log_min_messages=warning",
     "jit=off",
 )
+# How lines of its log begin, after time and process, that tell of a failure.
+_WRONG = ("ERROR:", "FATAL:", "PANIC:", "error:")
 # Only for data that may be thrown away.
 # Lost with the machine's power, not with the server: what was committed has been written, and
 # the fault tests that stop PostgreSQL count on it. So synchronous_commit stays on.
@@ -55,6 +60,7 @@ class Postgres:
     is_new: bool = False
     pid: int | None = None
     _syncing: int | None = None
+    _synced: int | None = None
 
     def find(self) -> None:
         """Decide which programs and which data folder to use.
@@ -115,6 +121,12 @@ class Postgres:
                 lambda: process.execute(command), log=self.log, account=self.account
             )
 
+    def has_synced(self) -> bool:
+        """Tell whether nothing is being written any more, well or not."""
+        if self._syncing is not None and self._synced is None:
+            self._synced = process.exit_status(self._syncing)
+        return self._syncing is None or self._synced is not None
+
     def finish_syncing(self) -> None:
         """Return when the data folder outlives a loss of power.
 
@@ -122,10 +134,12 @@ class Postgres:
         """
         if self._syncing is None:
             return
-        if process.wait(self._syncing, seconds=CREATE_SECONDS_MAX) != 0:
-            raise ServersUnavailable(f"{self.data} cannot be written to disk; see {self.log}.")
+        if not self.has_synced():
+            self._synced = process.wait(self._syncing, seconds=CREATE_SECONDS_MAX)
+        if self._synced != 0:
+            raise ServersUnavailable(f"{self.data} cannot be written to disk. {self._why()}")
         self._unsynced.unlink()
-        self._syncing = None
+        self._syncing = self._synced = None
 
     @property
     def _unsynced(self) -> Path:
@@ -153,14 +167,23 @@ class Postgres:
 
         :raises ServersUnavailable: if it does not come up, or has no data folder.
         """
+        failing_since: float | None = None
         for _ in _until(START_SECONDS_MAX + self.is_new * CREATE_SECONDS_MAX):
             if self.pid is None or process.has_ended(self.pid):
+                self.pid = None
                 if not (self.data / "PG_VERSION").exists():
-                    raise ServersUnavailable(f"PostgreSQL makes no database; {self.log} says why.")
+                    raise ServersUnavailable(f"PostgreSQL makes no database. {self._why()}")
+                failing_since = failing_since or time.monotonic()
+                if time.monotonic() - failing_since > FAILING_SECONDS_MAX:
+                    break
+                time.sleep(FAILED_SECONDS)
                 self.start()
             if self.answers():
                 return
-        raise ServersUnavailable(f"PostgreSQL does not start; {self.log} says why.")
+        raise ServersUnavailable(f"PostgreSQL does not start. {self._why()}")
+
+    def _why(self) -> str:
+        return process.last_words(self.log, about=_WRONG)
 
     def stop(self, *, seconds: float = 5) -> None:
         """Stop fast: roll back what is open, lose nothing that is committed."""

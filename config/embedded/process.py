@@ -158,6 +158,13 @@ def execute(command: Sequence[object], environment: Mapping[str, str] | None = N
     os.execve(arguments[0], arguments, {**os.environ, **(environment or {})})  # noqa: S606
 
 
+def last_words(log: Path, *, about: Sequence[str] = ("",)) -> str:
+    """Return a sentence that names a log, and cites its last line that has one of these words."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    said = [line for line in lines if any(word in line for word in about)]
+    return f"{log} says why{f': {said[-1]}' if said else '.'}"
+
+
 def has_ended(pid: int) -> bool:
     """Collect `pid` if it has ended, without waiting."""
     return exit_status(pid) is not None

@@ -62,12 +62,15 @@ class Servers:
         """Start what takes time; the caller may import Django meanwhile.
 
         :raises ServersUnavailable: if a server cannot run here.
+        :raises SecretsMissing: if there is a database that nobody could read.
         """
         if self.valkey:
             binaries.valkey()
             self.valkey.start()
         if self.postgres:
             self.postgres.find()
+            if self.is_prepared and not self.postgres.is_new:
+                self.state.demand_data_keys()
             self.postgres.begin()
 
     def finish(self) -> None:
@@ -81,6 +84,10 @@ class Servers:
             self.postgres.create_roles()
         if self.valkey:
             self.valkey.wait_until_ready()
+
+    def has_settled(self) -> bool:
+        """Tell whether `settle` would return at once."""
+        return self.postgres is None or self.postgres.has_synced()
 
     def settle(self) -> None:
         """Return when what was made new would be found again after a loss of power.

@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+_DATA_KEYS = "LEDGER_DATA_KEYS"
+_NO_SECRETS = (
+    "What the database keeps of people is sealed with its keys, so new ones would open nothing: "
+    "put the file back from a copy. To start afresh, with nothing of what was, move {folder} away."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -24,7 +30,11 @@ class Instance:
     parts: dict[str, int] = field(default_factory=dict)
 
 
-class StateBusy(Exception):
+class StateRefused(Exception):
+    """Nothing can run on this state folder. The message is for the person at the terminal."""
+
+
+class StateBusy(StateRefused):
     """Another process owns the servers of this state folder."""
 
     def __init__(self, state: "State", instance: Instance | None) -> None:
@@ -36,12 +46,29 @@ class StateBusy(Exception):
         )
 
 
-class StateUnusable(Exception):
-    """The folder cannot be made, or is none."""
+class StateUnusable(StateRefused):
+    """The folder cannot be made or written to, or is none."""
 
     def __init__(self, folder: Path, error: OSError) -> None:
         super().__init__(
             f"{folder} cannot hold the state of Daybook: {error.strerror}. Use another --state."
+        )
+
+
+class SecretsDamaged(StateRefused):
+    """The file of secrets is there, and cannot be read as one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged. {_NO_SECRETS.format(folder=path.parent)}")
+
+
+class SecretsMissing(StateRefused):
+    """There is a database, and not the keys with which it is sealed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} does not have the keys of the database beside it any more. "
+            f"{_NO_SECRETS.format(folder=path.parent)}"
         )
 
 
@@ -79,7 +106,7 @@ class State:
         made = {
             "SECRET_KEY": _signing_key,
             "COMMERCE_PAYMENT_WEBHOOK_SECRETS": _webhook_secret,
-            "LEDGER_DATA_KEYS": _sealing_key,
+            _DATA_KEYS: _sealing_key,
             "LEDGER_SIGNING_KEY": _sealing_key,
         }
         return {
@@ -93,12 +120,31 @@ class State:
         return self.secrets()[name]
 
     def secrets(self) -> dict[str, str]:
-        """Return everything kept by `keep_secret`."""
+        """Return everything kept by `keep_secret`.
+
+        :raises SecretsDamaged: if that is not what is in the file.
+        :raises StateUnusable: if it belongs to somebody else.
+        """
         try:
-            kept: dict[str, str] = json.loads(self._secrets.read_text())
+            kept = json.loads(self._secrets.read_text())
         except FileNotFoundError:
             return {}
+        except PermissionError as error:
+            raise StateUnusable(self.folder, error) from error
+        except ValueError as error:
+            raise SecretsDamaged(self._secrets) from error
+        if not isinstance(kept, dict):
+            raise SecretsDamaged(self._secrets)
         return kept
+
+    def demand_data_keys(self) -> None:
+        """Make sure that what is sealed here can be opened.
+
+        :raises SecretsMissing: if the keys are neither kept nor given.
+        """
+        given = os.environ.get(_DATA_KEYS) or os.environ.get(f"{_DATA_KEYS}_FILE")
+        if not given and _DATA_KEYS not in self.secrets():
+            raise SecretsMissing(self._secrets)
 
     def keep_secret(self, name: str, value: str) -> None:
         """Keep a secret, readable by this user only."""
@@ -109,8 +155,11 @@ class State:
         return self.folder / "secrets.json"
 
     def own(self) -> IO[str] | None:
-        """Try to become the one process that runs servers here; the lock goes with the file."""
-        handle = (self.folder / "owner.lock").open("w")
+        """Try to become the one process that runs servers here; the lock goes with the file.
+
+        :raises StateUnusable: if the folder cannot be written to.
+        """
+        handle = self._open("owner.lock")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -121,8 +170,11 @@ class State:
 
     @contextmanager
     def in_use(self) -> Iterator[IO[str]]:
-        """Hold on to whatever runs here, so that it is not stopped under our feet."""
-        with (self.folder / "users.lock").open("w") as handle:
+        """Hold on to whatever runs here, so that it is not stopped under our feet.
+
+        :raises StateUnusable: if the folder cannot be written to.
+        """
+        with self._open("users.lock") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH)
             yield handle
 
@@ -154,6 +206,12 @@ class State:
             lock.close()
             return None
         return self.announced()
+
+    def _open(self, lock: str) -> IO[str]:
+        try:
+            return (self.folder / lock).open("w")
+        except OSError as error:
+            raise StateUnusable(self.folder, error) from error
 
     @property
     def _instance(self) -> Path:

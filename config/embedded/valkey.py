@@ -53,8 +53,11 @@ class Valkey:
         while time.monotonic() < deadline:
             if self.answers():
                 return
+            if self.pid is not None and process.has_ended(self.pid):
+                self.pid = None
+                break
             time.sleep(0.01)
-        raise ServersUnavailable(f"Valkey does not start; {self.log} says why.")
+        raise ServersUnavailable(f"Valkey does not start. {process.last_words(self.log)}")
 
     def stop(self, *, seconds: float = 3) -> None:
         """Stop it."""

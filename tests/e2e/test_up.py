@@ -16,6 +16,7 @@ import pytest
 from config import bootstrap, round_trip
 from config.embedded.state import State
 from config.stack import Stack, StackFailed, temporary_state, without_servers
+from config.testing import fork_server
 from config.testing.fixtures import started
 from tests.support.managing import Done, manage, manage_in
 
@@ -179,6 +180,23 @@ def assert_only_the_sequencer_is_waited_for(stopped: Stack) -> None:
     assert done.returncode == 0, done.text
     assert {line[:4] for line in done.text.splitlines()} - {"    "} <= {"ok  ", "wait"}
     assert prepared.exists()
+
+
+class TestAskedToStopWhileItStarts:
+    def test_ends_without_complaint_and_leaves_nothing(self) -> None:
+        with temporary_state() as state:
+            state.prepare()
+            said = state.logs / "up.log"
+            command = ["up", "--port", "0", "--no-demo-data", "--state", str(state.folder)]
+            starting = fork_server.start_up(command, without_servers({}), said)
+            # The parts are on their way.
+            wait_for((state.logs / "web.log").exists, seconds=120)
+
+            starting.send_signal(signal.SIGTERM)
+
+            assert starting.wait(60) == 128 + signal.SIGTERM
+            assert said.read_text() == ""
+            assert not (state.folder / "sockets").exists()
 
 
 class TestTwoAtOnce:

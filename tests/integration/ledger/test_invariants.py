@@ -1,9 +1,9 @@
 import pytest
 from django.db import connection, transaction
 
-from events import context, triggers
+from events import context, doctor, triggers
 from events.domain.principal import SYSTEM
-from ledger import disclosing, invariants
+from ledger import conf, disclosing, invariants
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
 from ledger.services import seals
@@ -80,6 +80,20 @@ class TestSeals:
         record()
 
         assert invariants.seals_hold() == []
+        assert invariants.sealing_keeps_up() == []
+
+    def test_that_are_only_late_are_a_matter_of_who_works(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record()
+        monkeypatch.setattr(conf, "SEAL_LAG_S_MAX", -1)
+
+        [found] = invariants.sealing_keeps_up()
+
+        assert found.startswith("1 entries wait for ")
+        assert invariants.seals_hold() == []
+        [lag] = [each for each in doctor.checks() if each.id == "I13-lag"]
+        assert lag.is_of_work
 
     @pytest.mark.parametrize(
         ("change", "found"),

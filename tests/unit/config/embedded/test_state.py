@@ -1,11 +1,19 @@
 """The state folder: its secrets, its owner, and what runs on it."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 
-from config.embedded.state import Instance, State, StateBusy, StateUnusable
+from config.embedded.state import (
+    Instance,
+    SecretsDamaged,
+    SecretsMissing,
+    State,
+    StateBusy,
+    StateUnusable,
+)
 
 
 @pytest.fixture
@@ -59,6 +67,35 @@ class TestSecrets:
 
         assert (state.folder / "secrets.json").stat().st_mode & 0o777 == 0o600
 
+    @pytest.mark.parametrize("text", ["", '{"SECRET_KEY": "cut of', "[]"])
+    def test_that_cannot_be_read_are_not_made_anew(self, state: State, text: str) -> None:
+        kept = state.folder / "secrets.json"
+        kept.write_text(text)
+
+        with pytest.raises(SecretsDamaged, match=f"{re.escape(str(kept))} is damaged.*from a copy"):
+            state.environment()
+
+        assert kept.read_text() == text
+
+    def test_are_demanded_where_something_is_sealed_with_them(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("LEDGER_DATA_KEYS", raising=False)
+        with pytest.raises(SecretsMissing, match="does not have the keys of the database beside"):
+            state.demand_data_keys()
+
+        state.environment()
+
+        state.demand_data_keys()
+
+    @pytest.mark.parametrize("name", ["LEDGER_DATA_KEYS", "LEDGER_DATA_KEYS_FILE"])
+    def test_are_not_demanded_when_they_are_given(
+        self, state: State, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv(name, "given")
+
+        state.demand_data_keys()
+
 
 class TestOwner:
     def test_is_one_at_a_time(self, state: State) -> None:
@@ -68,6 +105,12 @@ class TestOwner:
         again = State(state.folder).own()
         assert again
         again.close()
+
+    def test_says_what_stands_in_the_way_of_its_lock(self, state: State) -> None:
+        (state.folder / "owner.lock").mkdir()
+
+        with pytest.raises(StateUnusable, match="cannot hold the state of Daybook: Is a directory"):
+            state.running()
 
     def test_is_found_by_what_it_announced(self, state: State) -> None:
         instance = Instance(pid=1, environment={"A": "b"}, url="http://127.0.0.1:8000")
