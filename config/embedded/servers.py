@@ -10,7 +10,7 @@ from pathlib import Path
 from config.embedded import binaries
 from config.embedded.postgres import OWNER, RUNTIME, SUPERUSER, Postgres
 from config.embedded.process import Account, server_account
-from config.embedded.state import State
+from config.embedded.state import SecretsMissing, State
 from config.embedded.valkey import Valkey
 
 
@@ -69,8 +69,8 @@ class Servers:
             self.valkey.start()
         if self.postgres:
             self.postgres.find()
-            if self.is_prepared and not self.postgres.is_new:
-                self.state.demand_data_keys()
+            if self.is_prepared and not self.postgres.is_new and not self.state.has_data_keys:
+                raise SecretsMissing(self.state)
             self.postgres.begin()
 
     def finish(self) -> None:

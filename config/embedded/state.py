@@ -65,10 +65,10 @@ class SecretsDamaged(StateRefused):
 class SecretsMissing(StateRefused):
     """There is a database, and not the keys with which it is sealed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, state: "State") -> None:
         super().__init__(
-            f"{path} does not have the keys of the database beside it any more. "
-            f"{_NO_SECRETS.format(folder=path.parent)}"
+            f"{state.folder}/secrets.json does not have the keys of the database beside it any "
+            f"more. {_NO_SECRETS.format(folder=state.folder)}"
         )
 
 
@@ -137,14 +137,11 @@ class State:
             raise SecretsDamaged(self._secrets)
         return kept
 
-    def demand_data_keys(self) -> None:
-        """Make sure that what is sealed here can be opened.
-
-        :raises SecretsMissing: if the keys are neither kept nor given.
-        """
+    @property
+    def has_data_keys(self) -> bool:
+        """Tell whether what is sealed here can be opened: with keys that are kept, or given."""
         given = os.environ.get(_DATA_KEYS) or os.environ.get(f"{_DATA_KEYS}_FILE")
-        if not given and _DATA_KEYS not in self.secrets():
-            raise SecretsMissing(self._secrets)
+        return bool(given) or _DATA_KEYS in self.secrets()
 
     def keep_secret(self, name: str, value: str) -> None:
         """Keep a secret, readable by this user only."""

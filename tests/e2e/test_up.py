@@ -145,6 +145,7 @@ class TestStop:
         assert not left.exists()
         assert_stops_by(signal.SIGINT, again)
         assert_only_the_sequencer_is_waited_for(again)
+        assert_nothing_starts_without_its_keys(again)
 
 
 def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
@@ -180,6 +181,18 @@ def assert_only_the_sequencer_is_waited_for(stopped: Stack) -> None:
     assert done.returncode == 0, done.text
     assert {line[:4] for line in done.text.splitlines()} - {"    "} <= {"ok  ", "wait"}
     assert prepared.exists()
+
+
+def assert_nothing_starts_without_its_keys(stopped: Stack) -> None:
+    """Assert that no new keys are made for what the old ones have sealed."""
+    kept = stopped.state.folder / "secrets.json"
+    kept.rename(kept.with_suffix(".away"))
+
+    done = manage_on(stopped.state, "doctor")
+
+    assert done.returncode == 1
+    assert "does not have the keys of the database beside it" in done.text
+    assert not kept.exists()
 
 
 class TestAskedToStopWhileItStarts:

@@ -9,7 +9,6 @@ import pytest
 from config.embedded.state import (
     Instance,
     SecretsDamaged,
-    SecretsMissing,
     State,
     StateBusy,
     StateUnusable,
@@ -77,24 +76,19 @@ class TestSecrets:
 
         assert kept.read_text() == text
 
-    def test_are_demanded_where_something_is_sealed_with_them(
-        self, state: State, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delenv("LEDGER_DATA_KEYS", raising=False)
-        with pytest.raises(SecretsMissing, match="does not have the keys of the database beside"):
-            state.demand_data_keys()
-
-        state.environment()
-
-        state.demand_data_keys()
-
     @pytest.mark.parametrize("name", ["LEDGER_DATA_KEYS", "LEDGER_DATA_KEYS_FILE"])
-    def test_are_not_demanded_when_they_are_given(
+    def test_open_what_is_sealed_when_they_are_kept_or_given(
         self, state: State, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
-        monkeypatch.setenv(name, "given")
+        monkeypatch.delenv("LEDGER_DATA_KEYS", raising=False)
+        assert not state.has_data_keys
 
-        state.demand_data_keys()
+        monkeypatch.setenv(name, "given")
+        assert state.has_data_keys
+
+        monkeypatch.delenv(name)
+        state.environment()
+        assert state.has_data_keys
 
 
 class TestOwner:
