@@ -69,7 +69,7 @@ class Servers:
             self.valkey.start()
         if self.postgres:
             self.postgres.find()
-            if self.is_prepared and not self.postgres.is_new and not self.state.has_data_keys:
+            if self.is_prepared and not self.postgres.is_new and not self.state.has_data_keys():
                 raise SecretsMissing(self.state)
             self.postgres.begin()
 

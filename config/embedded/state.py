@@ -137,7 +137,6 @@ class State:
             raise SecretsDamaged(self._secrets)
         return kept
 
-    @property
     def has_data_keys(self) -> bool:
         """Tell whether what is sealed here can be opened: with keys that are kept, or given."""
         given = os.environ.get(_DATA_KEYS) or os.environ.get(f"{_DATA_KEYS}_FILE")

@@ -81,14 +81,14 @@ class TestSecrets:
         self, state: State, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         monkeypatch.delenv("LEDGER_DATA_KEYS", raising=False)
-        assert not state.has_data_keys
+        assert not state.has_data_keys()
 
         monkeypatch.setenv(name, "given")
-        assert state.has_data_keys
+        assert state.has_data_keys()
 
         monkeypatch.delenv(name)
         state.environment()
-        assert state.has_data_keys
+        assert state.has_data_keys()
 
 
 class TestOwner:
