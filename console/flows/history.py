@@ -27,6 +27,7 @@ _TONES = {
     "dispatch_deferred": "wait",
     "comp_started": "wait",
     "comp_retry_scheduled": "wait",
+    "flow_compensation_started": "wait",
     "comp_failed": "bad",
     "step_started": "run",
     "work_started": "run",

@@ -20,6 +20,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from workflows.flows import explain, selectors
 from workflows.flows.aggregates import stream_of
+from workflows.flows.domain.children import not_undone
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
 from workflows.flows.selectors import Requested
 
@@ -241,4 +242,9 @@ def _parent_step(child_id: str) -> str:
 def _state(flow: Flow) -> str:
     if flow.is_paused and not flow.is_terminal:
         return "paused"
+    if flow.is_undone:
+        if not flow.is_over:
+            return WorkStatus.COMPENSATING.value
+        left = not_undone(flow)
+        return (WorkStatus.COMPENSATION_FAILED if left else WorkStatus.COMPENSATED).value
     return flow.status.value

@@ -23,8 +23,16 @@ class FlowsAdmin(CapabilityAdmin[M]):
 
 @admin.register(FlowSummary)
 class FlowSummaryAdmin(FlowsAdmin[FlowSummary]):
-    list_display = ["flow_id", "status", "outcome", "is_paused", "started_at", "status_at"]
-    list_filter = ["status", ("outcome", LatestValues), "is_paused"]
+    list_display = [
+        "flow_id",
+        "status",
+        "outcome",
+        "is_paused",
+        "is_undone",
+        "started_at",
+        "status_at",
+    ]
+    list_filter = ["status", ("outcome", LatestValues), "is_paused", "is_undone"]
     search_fields = ["=flow_id", "=parent_flow_id", "=concurrency_key"]
     ordering = ["-started_at", "-flow_id"]
 

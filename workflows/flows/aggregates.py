@@ -98,7 +98,14 @@ def list_row(flow: Flow, *, starter: Principal) -> dict[str, Any]:
 
 def _shown(flow: Flow) -> tuple[Any, ...]:
     """Return those members of the row that can change; the others come with the start."""
-    return (flow.status, flow.deactivated_at, flow.error, flow.is_paused, flow.created_at)
+    return (
+        flow.status,
+        flow.deactivated_at,
+        flow.error,
+        flow.is_paused,
+        flow.is_undone,
+        flow.created_at,
+    )
 
 
 def _row(flow: Flow) -> dict[str, Any]:
@@ -115,6 +122,7 @@ def _row(flow: Flow) -> dict[str, Any]:
         "forked_from": flow.options.get("forked_from", ""),
         "concurrency_key": flow.options.get("concurrency_key", ""),
         "is_paused": flow.is_paused,
+        "is_undone": flow.is_undone,
         "started_at": flow.created_at,
     }
 

@@ -87,6 +87,10 @@ _declare(
     "Somebody does not want to wait for the next try of one item.",
     {**_WORK, "reason": _TEXT},
 )
+_declare("flow_released", "The parent of a completed flow will not undo it.", _FLOW)
+_declare("flow_compensation_started", "The parent of a completed flow has it undone.", _FLOW)
+_declare("child_released", "The child flow of an item will not be undone, so it may end.", _WORK)
+_declare("child_deactivated", "A child flow that was released has ended.", _WORK)
 _declare(
     "step_started",
     "A step has all its inputs.",

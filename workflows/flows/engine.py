@@ -60,6 +60,8 @@ WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.LOOK: "flow.look",
     EffectKind.TIME_OUT: "flow.time_out",
     EffectKind.TELL_PARENT: "flow.tell_parent",
+    EffectKind.STOP_CHILD: "flow.stop_child",
+    EffectKind.RELEASE_CHILD: "flow.release_child",
 }
 
 HEALTH_KNOWN_S = 1.0

@@ -19,6 +19,7 @@ from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, StepUnknown
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
+    PARENT,
     Execution,
     Flow,
     StepStatus,
@@ -39,6 +40,7 @@ HISTORY_STEPS_MAX = 500
 CHILDREN_ASKED_MAX = 20
 """How many child flows of a step are asked what they wait for."""
 PENDING = ApprovalStatus.PENDING.value
+_AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
 _ON_THE_LIST = OPEN - {State.LEASED}
 
 _ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
@@ -244,6 +246,10 @@ def _sentence(flow: Flow) -> str:
     if active:
         more = f" (and {len(active) - 1} more)" if len(active) > 1 else ""
         return f"{active[0]}{more}."
+    if flow.is_held:
+        return f"It has completed; it ends once {flow.metadata[PARENT]} cannot have it undone."
+    if flow.open_children:
+        return f"It has {flow.status.value}; its child flows end before it."
     if flow.is_terminal:
         return f"It has {flow.status.value}; what it leaves behind is being put away."
     pending = [_lacks(flow, step_id) for step_id in flow.pending_steps()]
@@ -272,7 +278,7 @@ def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
                 if not execution.count(WorkStatus.ACTIVE):
                     yield f"Step {step_id} waits for a healthy worker"
             case WorkStatus.COMPENSATING:
-                yield f"What step {step_id} did is being undone"
+                yield _of_compensating(flow, step_id, item)
 
 
 def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
@@ -290,6 +296,16 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     return f"Step {step_id} {what}"
 
 
+def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
+    sentence = f"What step {step_id} did is being undone"
+    if flow.step(step_id).flow_goals is not None:
+        return f"{sentence}{_of_child(_child_of(flow, step_id, item))}"
+    if item.next_retry_at is None:
+        return sentence
+    at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
+    return f"{sentence}, again at {at}, retry {item.retry_count}: {error}"
+
+
 def _of_child(child: Flow | None) -> str:
     if child is None or child.is_over:
         return ""
@@ -301,7 +317,7 @@ def _children_waited_for(flow: Flow) -> Iterator[Flow]:
     for step_id, execution in flow.executions.items():
         if flow.step(step_id).flow_goals is None:
             continue
-        active = (one for one in execution.in_order() if one.status == WorkStatus.ACTIVE)
+        active = (one for one in execution.in_order() if one.status in _AT_ITS_CHILD)
         for item in islice(active, CHILDREN_ASKED_MAX):
             child = _child_of(flow, step_id, item)
             if child is not None:

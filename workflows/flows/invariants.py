@@ -146,7 +146,21 @@ def active_flows_have_a_wake_up() -> list[str]:
            AND NOT EXISTS (SELECT 1 FROM flows_awaitedcallback c WHERE c.flow_id = f.flow_id)
            AND NOT EXISTS (SELECT 1 FROM flows_flowsummary child
                             WHERE child.parent_flow_id = f.flow_id AND child.status = 'active')
+           AND NOT (f.outcome = 'completed' AND EXISTS (
+                 SELECT 1 FROM flows_flowsummary parent
+                  WHERE parent.flow_id = f.parent_flow_id AND parent.status = 'active'))
          LIMIT %(limit)s
+        """
+    )
+
+
+@check("I5-children", "no flow is over before its child flows")
+def children_are_over_before_their_parent() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('%%s is over, and its child flow %%s is not', p.flow_id, c.flow_id)
+          FROM flows_flowsummary c JOIN flows_flowsummary p ON p.flow_id = c.parent_flow_id
+         WHERE c.status = 'active' AND p.status <> 'active' LIMIT %(limit)s
         """
     )
 

@@ -11,23 +11,22 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from events.domain.errors import Rejected, Unavailable
+from events.domain.errors import Unavailable
 from workflows.flows import (
     approval_decisions,
     callables,
+    child_flows,
     engine,
     health,
     invocation,
     memoization,
-    services,
     waiting,
 )
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import ids
-from workflows.flows.domain.flow import Flow, FlowStatus, WorkItem, WorkStatus
+from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
-from workflows.flows.domain.work_items import child_outputs, invocation_inputs, item_inputs
+from workflows.flows.domain.work_items import invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.languages.lua import LuaStarved
@@ -97,7 +96,7 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         case StepType.SCRIPT:
             _settle(claim, flow, step, item, _run_script(flow, step, item))
         case StepType.FLOW:
-            _start_child(claim, flow, step, item)
+            child_flows.begin(claim=claim, flow=flow, step=step, item=item)
         case StepType.WAIT:
             waiting.begin(claim=claim, flow=flow, step=step, item=item)
         case StepType.APPROVAL:
@@ -206,39 +205,6 @@ def callback_timeout(claim: Claim) -> None:
         _settle(claim, flow, step, item, late)
 
 
-def _start_child(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
-    """Start the child of a flow step; if it is over already, take its outcome."""
-    child_id = ids.child_flow_id(parent=flow.id, step=step.id, token=item.token)
-    child = engine.flow(child_id)
-    if child is not None:
-        if child.is_over:
-            _settle(claim, flow, step, item, _outcome_of(child, step))
-        return
-    try:
-        with transaction.atomic(durable=True):
-            services.start_child(
-                flow_id=child_id,
-                plan=flow.plan.children[step.id],
-                init=invocation_inputs(flow, step, item),
-                parent=flow,
-                parent_step_id=step.id,
-                parent_work_item_token=item.token,
-            )
-            queue.complete(claim)
-    except Rejected as refusal:
-        _settle(claim, flow, step, item, Failed(str(refusal)))
-
-
-def _outcome_of(child: Flow, step: Step) -> Result:
-    if child.status == FlowStatus.FAILED:
-        return Failed(child.error or "child flow failed")
-    first = {name: values[0].value for name, values in child.attributes.items() if values}
-    try:
-        return Done(child_outputs(first, step))
-    except ScriptFailed as lacking:
-        return Failed(str(lacking))
-
-
 @job(
     "flow.tell_parent",
     capability="flow.start",
@@ -247,15 +213,32 @@ def _outcome_of(child: Flow, step: Step) -> Result:
     crash_budget=_CRASHES_MAX,
 )
 def tell_parent(claim: Claim) -> None:
-    """Give the outcome of a child flow to the work item that waits for it."""
-    child = engine.flow(claim.input["flow_id"])
-    assert child is not None, "only a flow that was can tell"
-    parent = engine.flow(str(child.metadata["parent_flow_id"]))
-    if parent is None:
-        return
-    step = parent.step(str(child.metadata["parent_step_id"]))
-    token = str(child.metadata["parent_work_item_token"])
-    _settle(claim, parent, step, parent.executions[step.id].items[token], _outcome_of(child, step))
+    """Give what a child flow has come to, to the work item that stands for it."""
+    child_flows.tell_parent(claim, claim.input["flow_id"])
+
+
+@job(
+    "flow.stop_child",
+    capability="flow.start",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
+def stop_child(claim: Claim) -> None:
+    """End a child flow that nobody waits for any more."""
+    child_flows.stop(claim, *_item(claim))
+
+
+@job(
+    "flow.release_child",
+    capability="flow.start",
+    input_schema=_OF_ITEM,
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+)
+def release_child(claim: Claim) -> None:
+    """Let a completed child flow end."""
+    child_flows.release(claim, *_item(claim))
 
 
 @job(
@@ -274,6 +257,9 @@ def compensate(claim: Claim) -> None:
         flow = engine.handle(flow.id, begin, but_not=item.token).state
         item = flow.executions[step.id].items[item.token]
     if item.status != WorkStatus.COMPENSATING or item.next_retry_at is not None:
+        return
+    if step.type == StepType.FLOW:
+        child_flows.undo(claim, flow, step, item)
         return
     result = _undone(flow, step, item)
     engine.handle(flow.id, _compensation_command(step, item, result), completes=claim)

@@ -34,6 +34,8 @@ class FlowSummary(models.Model):
     forked_from = models.CharField(max_length=1024, blank=True)
     concurrency_key = models.CharField(max_length=200, blank=True)
     is_paused = models.BooleanField(default=False)
+    is_undone = models.BooleanField(default=False, db_default=False)
+    """Whether it has completed and its parent had it undone."""
     started_at = models.DateTimeField()
     started_by = models.CharField(max_length=255, db_default="", blank=True)
     """The principal who started it; of a child, the parent flow."""

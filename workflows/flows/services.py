@@ -147,13 +147,16 @@ def start_child(
 ) -> None:
     """Start the flow of one work item of a flow step, in the caller's transaction.
 
-    Starting it again changes nothing.
+    Starting it again changes nothing. It is compensated as its parent is.
 
     :raises FlowInvalid: if the child's required inputs are not there.
     """
     metadata = {**parent.metadata, "parent_flow_id": parent.id, **ids_}
     command = asked.StartFlow(
-        plan=plan, init={name: [value] for name, value in init.items()}, metadata=metadata
+        plan=plan,
+        init={name: [value] for name, value in init.items()},
+        metadata=metadata,
+        options={"compensate": True} if parent.asks_for_compensation else {},
     )
     if engine.flow(flow_id) is None:
         engine.handle_in_transaction(flow_id, command)

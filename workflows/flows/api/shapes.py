@@ -115,6 +115,7 @@ class FlowOut(serializers.ModelSerializer[FlowSummary]):
             "forked_from",
             "concurrency_key",
             "is_paused",
+            "is_undone",
             "started_at",
             "started_by",
         ]

@@ -35,6 +35,10 @@ NAMES: dict[type, str] = {
     happened.FlowPaused: "flow_paused",
     happened.FlowResumed: "flow_resumed",
     happened.FlowCancelled: "flow_cancelled",
+    happened.FlowReleased: "flow_released",
+    happened.FlowCompensationStarted: "flow_compensation_started",
+    happened.ChildReleased: "child_released",
+    happened.ChildDeactivated: "child_deactivated",
     happened.StepForced: "step_forced",
     happened.WorkRetryRequested: "work_retry_requested",
 }
@@ -125,6 +129,10 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
         "reason": event.reason,
         "compensates": event.compensates,
     },
+    happened.FlowReleased: lambda _event: {},
+    happened.FlowCompensationStarted: lambda _event: {},
+    happened.ChildReleased: _work_only,
+    happened.ChildDeactivated: _work_only,
     happened.StepStarted: lambda event: {
         "step_id": event.step_id,
         "inputs": event.inputs,
@@ -211,6 +219,10 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
     "flow_cancelled": lambda data: happened.FlowCancelled(
         at=data["at"], reason=data["reason"], compensates=data["compensates"]
     ),
+    "flow_released": lambda data: happened.FlowReleased(at=data["at"]),
+    "flow_compensation_started": lambda data: happened.FlowCompensationStarted(at=data["at"]),
+    "child_released": lambda data: happened.ChildReleased(**_of_work(data)),
+    "child_deactivated": lambda data: happened.ChildDeactivated(**_of_work(data)),
     "step_started": lambda data: happened.StepStarted(
         **_of_step(data), inputs=data.get("inputs") or {}, work_items=data.get("work_items") or {}
     ),

@@ -37,9 +37,10 @@ class SucceedWork(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailWork(_OfWork):
-    """It failed for good."""
+    """It failed for good. What it did is still there to be undone if it `leaves` something."""
 
     error: str
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,21 @@ class CancelFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFlow:
+    """The parent will not undo it any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoFlow:
+    """The parent wants what it did undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseChild(_OfWork):
+    """The child flow of an item, which was released, has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkipStep:
     step_id: str
     reason: str
@@ -126,6 +142,9 @@ FlowCommand = (
     | PauseFlow
     | ResumeFlow
     | CancelFlow
+    | ReleaseFlow
+    | UndoFlow
+    | CloseChild
     | SkipStep
     | ForceStep
     | RetryNow

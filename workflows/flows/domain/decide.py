@@ -9,7 +9,7 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing
-from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow import ChildStatus, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.world import World
 
 PARENT_KEYS = frozenset({"parent_flow_id", "parent_step_id", "parent_work_item_token"})
@@ -125,7 +125,10 @@ def _succeed_work(decision: Decision, command: asked.SucceedWork) -> None:
 
 def _fail_work(decision: Decision, command: asked.FailWork) -> None:
     if _awaits_result(decision, command):
-        decision.fail_item(decision.flow.step(command.step_id), command.token, command.error)
+        step = decision.flow.step(command.step_id)
+        decision.fail_item(step, command.token, command.error)
+        if command.leaves:
+            decision.compensate_item(step, command.token)
 
 
 def _not_complete_work(decision: Decision, command: asked.NotCompleteWork) -> None:
@@ -199,9 +202,30 @@ def _cancel(decision: Decision, command: asked.CancelFlow) -> None:
     decision.fail_flow(f"flow cancelled: {command.reason}")
 
 
+def _release(decision: Decision, _command: asked.ReleaseFlow) -> None:
+    if decision.flow.is_held:
+        decision.raise_event(happened.FlowReleased(at=decision.world.at))
+
+
+def _undo(decision: Decision, _command: asked.UndoFlow) -> None:
+    if decision.flow.is_held:
+        decision.raise_event(happened.FlowCompensationStarted(at=decision.world.at))
+
+
+def _close_child(decision: Decision, command: asked.CloseChild) -> None:
+    item = decision.item(command.step_id, command.token)
+    if item is not None and item.child == ChildStatus.RELEASED:
+        decision.raise_event(
+            happened.ChildDeactivated(
+                at=decision.world.at, step_id=command.step_id, token=command.token
+            )
+        )
+
+
 def _skip(decision: Decision, command: asked.SkipStep) -> None:
     _demand_open_step(decision.flow, command.step_id)
     decision.skip_step(command.step_id, command.reason)
+    decision.compensate_step(decision.flow.step(command.step_id))
 
 
 def _force(decision: Decision, command: asked.ForceStep) -> None:
@@ -254,6 +278,9 @@ _HANDLERS: dict[type, Callable[[Decision, Any], None]] = {
     asked.PauseFlow: _pause,
     asked.ResumeFlow: _resume,
     asked.CancelFlow: _cancel,
+    asked.ReleaseFlow: _release,
+    asked.UndoFlow: _undo,
+    asked.CloseChild: _close_child,
     asked.SkipStep: _skip,
     asked.ForceStep: _force,
     asked.RetryNow: _retry_now,

@@ -44,6 +44,7 @@ class Decision(StepDecisions):
         self._stop_waiting()
         if self.flow.is_terminal and not self.flow.is_over:
             self._compensate_further()
+            self._release_children()
             self._deactivate_when_done()
 
     def _stop_waiting(self) -> None:
@@ -203,15 +204,38 @@ class Decision(StepDecisions):
         self.raise_event(happened.FlowFailed(at=self.world.at, error=error))
 
     def _compensate_further(self) -> None:
-        """Undo completed steps, the last one first, if the flow was asked to (ours)."""
+        """Undo what steps did, the last one first, if the flow is asked to (ours)."""
         flow = self.flow
-        wants = flow.compensates or bool(flow.options.get("compensate"))
-        if flow.status != "failed" or not wants or self._is_busy():
+        if not flow.is_to_be_undone or self._is_busy():
             return
-        for step_id in reversed(flow.completed_steps):
+        for step_id in (*self._half_done(), *reversed(flow.completed_steps)):
             self.compensate_step(flow.step(step_id))
             if self._is_busy():
                 return
+
+    def _half_done(self) -> list[str]:
+        """Return the steps that the end of the flow has interrupted, the last one first."""
+        found = [
+            (one.started_at, index, step_id)
+            for index, (step_id, one) in enumerate(self.flow.executions.items())
+            if one.status is StepStatus.ACTIVE
+        ]
+        return [step_id for _, _, step_id in sorted(found, reverse=True)]
+
+    def _release_children(self) -> None:
+        """Let completed child flows end once it is certain that they will not be undone."""
+        flow = self.flow
+        if flow.open_children or flow.is_held or self._is_busy():
+            return
+        for step in flow.plan.nesting:
+            if not flow.holds(step):
+                continue
+            for item in list(flow.executions[step.id].in_order()):
+                is_held = item.status == WorkStatus.SUCCEEDED and item.started_at is not None
+                if is_held and item.child is None:
+                    self.raise_event(
+                        happened.ChildReleased(at=self.world.at, step_id=step.id, token=item.token)
+                    )
 
     def _is_busy(self) -> bool:
         busy = (WorkStatus.ACTIVE, WorkStatus.COMPENSATING)
@@ -219,7 +243,8 @@ class Decision(StepDecisions):
 
     def _deactivate_when_done(self) -> None:
         # Pending items of a flow that is over never start, so they hold nothing up.
-        if not self._is_busy():
+        flow = self.flow
+        if not (flow.is_held or flow.open_children or self._is_busy()):
             self.raise_event(
                 happened.FlowDeactivated(at=self.world.at, status=self.flow.status.value)
             )

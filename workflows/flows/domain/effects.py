@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from workflows.flows.domain import children
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
-from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.world import World
@@ -36,7 +37,11 @@ class EffectKind(StrEnum):
     """Take back the request for an approval that nobody waits for any more, at once too:
     nobody can approve what has ended."""
     TELL_PARENT = "tell_parent"
-    """Give the outcome of a child flow to the work item that waits for it."""
+    """Give the outcome of a child flow, or its end, to the work item that waits for it."""
+    STOP_CHILD = "stop_child"
+    """End a child flow that nobody waits for any more."""
+    RELEASE_CHILD = "release_child"
+    """Tell a completed child flow that it will not be undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,34 @@ def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -
         following = _FOLLOWING.get(type(event))
         if following is not None and (effect := following(flow, event)) is not None:
             found.append(effect)
+    if flow.plan.nesting:
+        found.extend(_of_stopped_children(flow, events, world))
     found.extend(_of_state(flow, world))
     return found
+
+
+_STOPPING = (
+    happened.FlowCancelled,
+    happened.FlowFailed,
+    happened.StepCompleted,
+    happened.StepSkipped,
+    happened.StepFailed,
+)
+
+
+def _of_stopped_children(
+    flow: Flow, events: Sequence[happened.FlowEvent], world: World
+) -> Iterator[Effect]:
+    ended = [event for event in events if isinstance(event, _STOPPING)]
+    steps = {getattr(event, "step_id", None) for event in ended}
+    for step in flow.plan.nesting:
+        if not steps & {None, step.id} or children.is_wanted(flow, step.id):
+            continue
+        for item in flow.executions[step.id].in_order():
+            if item.status is WorkStatus.ACTIVE:
+                yield Effect(
+                    kind=EffectKind.STOP_CHILD, due_at=world.at, step_id=step.id, token=item.token
+                )
 
 
 def _of_started_work(flow: Flow, event: happened.WorkStarted) -> Effect | None:
@@ -82,9 +113,14 @@ def _of_start(_flow: Flow, event: happened.FlowStarted) -> Effect | None:
 
 
 def _of_end(flow: Flow, event: happened.FlowDeactivated) -> Effect | None:
-    if "parent_flow_id" not in flow.metadata:
+    if PARENT not in flow.metadata:
         return None
     return Effect(kind=EffectKind.TELL_PARENT, due_at=event.at)
+
+
+def _of_completion(flow: Flow, event: happened.FlowCompleted) -> Effect | None:
+    # Its outcome can be used at once; others tell it with their end.
+    return Effect(kind=EffectKind.TELL_PARENT, due_at=event.at) if flow.is_held else None
 
 
 def _of_item(kind: EffectKind, event: Any, due_at: datetime) -> Effect:
@@ -93,7 +129,11 @@ def _of_item(kind: EffectKind, event: Any, due_at: datetime) -> Effect:
 
 _FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
     happened.FlowStarted: _of_start,
+    happened.FlowCompleted: _of_completion,
     happened.FlowDeactivated: _of_end,
+    happened.ChildReleased: lambda _flow, event: _of_item(
+        EffectKind.RELEASE_CHILD, event, event.at
+    ),
     happened.WorkStarted: _of_started_work,
     happened.WorkFailed: _of_failed_work,
     happened.WorkRetryScheduled: lambda _flow, event: _of_item(

@@ -7,6 +7,7 @@ from rpds import HashTrieMap
 
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.flow import (
+    ChildStatus,
     Execution,
     Flow,
     FlowStatus,
@@ -117,7 +118,25 @@ def _flow_resumed(copy: WorkingCopy, _event: happened.FlowResumed) -> None:
 
 
 def _flow_cancelled(copy: WorkingCopy, event: happened.FlowCancelled) -> None:
-    copy.change(is_paused=False, compensates=event.compensates)
+    copy.change(is_paused=False, is_cancelled=True, compensates=event.compensates)
+
+
+def _flow_released(copy: WorkingCopy, _event: happened.FlowReleased) -> None:
+    copy.change(is_released=True)
+
+
+def _flow_compensation_started(copy: WorkingCopy, _event: happened.FlowCompensationStarted) -> None:
+    copy.change(is_undone=True)
+
+
+def _child_released(copy: WorkingCopy, event: happened.ChildReleased) -> None:
+    copy.change_item(event.step_id, event.token, child=ChildStatus.RELEASED)
+    copy.change(open_children=copy.flow.open_children + 1)
+
+
+def _child_deactivated(copy: WorkingCopy, event: happened.ChildDeactivated) -> None:
+    copy.change_item(event.step_id, event.token, child=ChildStatus.DEACTIVATED)
+    copy.change(open_children=copy.flow.open_children - 1)
 
 
 def _step_started(copy: WorkingCopy, event: happened.StepStarted) -> None:
@@ -271,6 +290,10 @@ _APPLIERS: dict[type, Callable[[WorkingCopy, Any], None]] = {
     happened.FlowPaused: _flow_paused,
     happened.FlowResumed: _flow_resumed,
     happened.FlowCancelled: _flow_cancelled,
+    happened.FlowReleased: _flow_released,
+    happened.FlowCompensationStarted: _flow_compensation_started,
+    happened.ChildReleased: _child_released,
+    happened.ChildDeactivated: _child_deactivated,
     happened.StepStarted: _step_started,
     happened.StepCompleted: _step_completed,
     happened.StepFailed: _step_failed,

@@ -64,8 +64,18 @@ class WorkStatus(StrEnum):
     COMPENSATION_FAILED = "compensation_failed"
 
 
+class ChildStatus(StrEnum):
+    """Of the child flow of an item that has succeeded, once it will not be undone any more."""
+
+    RELEASED = "released"
+    DEACTIVATED = "deactivated"
+
+
 NO_LONGER_AWAITED = "no longer awaited"
 """The error of an item that only waited, when its step or flow was settled otherwise."""
+
+PARENT = "parent_flow_id"
+"""What the metadata of a child flow call its parent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,7 @@ class WorkItem:
     outputs: Mapping[str, Any] | None = None
     error: str = ""
     retry_count: int = 0
+    child: ChildStatus | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -169,7 +180,15 @@ class Flow:
     last_updated: datetime | None = None
     error: str = ""
     is_paused: bool = False
+    is_cancelled: bool = False
     compensates: bool = False
+    """What whoever cancelled it said of what it did."""
+    is_released: bool = False
+    """Whether its parent has said that it will not undo it."""
+    is_undone: bool = False
+    """Whether its parent has said that it is to be undone."""
+    open_children: int = 0
+    """How many child flows it has released that are not deactivated yet."""
 
     @property
     def is_terminal(self) -> bool:
@@ -180,6 +199,37 @@ class Flow:
     def is_over(self) -> bool:
         """Tell whether nothing of this flow can have an effect any more."""
         return self.deactivated_at is not None
+
+    @property
+    def undoes(self) -> bool:
+        """Tell whether what it did is undone should it fail: by its option, or as it was said
+        when it was cancelled."""
+        return self.compensates if self.is_cancelled else self.asks_for_compensation
+
+    @property
+    def asks_for_compensation(self) -> bool:
+        return bool(self.options.get("compensate"))
+
+    @property
+    def is_to_be_undone(self) -> bool:
+        """Tell whether what it did is to be undone as far as that goes."""
+        return self.is_undone or (self.status == FlowStatus.FAILED and self.undoes)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether it has completed and does not end, for its parent may yet undo it."""
+        return (
+            self.status == FlowStatus.COMPLETED
+            and self.asks_for_compensation
+            and PARENT in self.metadata
+            and self.plan.can_be_undone
+            and not (self.is_released or self.is_undone or self.is_over)
+        )
+
+    def holds(self, step: Step) -> bool:
+        """Tell whether child flows of `step` stay, once completed, until they may not be undone."""
+        child = self.plan.children.get(step.id)
+        return self.asks_for_compensation and child is not None and child.can_be_undone
 
     def step(self, step_id: str) -> Step:
         return self.plan.steps[step_id]

@@ -164,6 +164,26 @@ class FlowCancelled(_At):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowReleased(_At):
+    """Ours: the parent of a completed flow will not undo it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowCompensationStarted(_At):
+    """Ours: the parent of a completed flow has it undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildReleased(_OfWork):
+    """Ours: the child flow of an item will not be undone, so it may end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildDeactivated(_OfWork):
+    """Ours: a child flow that was released has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepForced(_OfStep):
     """Ours: somebody says that the step is done. What it gave follows at once."""
 
@@ -200,6 +220,10 @@ FlowEvent = (
     | FlowPaused
     | FlowResumed
     | FlowCancelled
+    | FlowReleased
+    | FlowCompensationStarted
+    | ChildReleased
+    | ChildDeactivated
     | StepForced
     | WorkRetryRequested
 )

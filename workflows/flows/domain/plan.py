@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from workflows.flows.domain.step import AWAITING_TYPES, Collect, Step
+from workflows.flows.domain.step import AWAITING_TYPES, Collect, Step, StepType
 from workflows.flows.domain.step_json import step_from_json
 
 
@@ -59,6 +59,18 @@ class Plan:
     def awaiting(self) -> tuple[Step, ...]:
         """The steps that only wait."""
         return tuple(step for step in self.steps.values() if step.type in AWAITING_TYPES)
+
+    @cached_property
+    def nesting(self) -> tuple[Step, ...]:
+        """The steps that are child flows."""
+        return tuple(step for step in self.steps.values() if step.type == StepType.FLOW)
+
+    @cached_property
+    def can_be_undone(self) -> bool:
+        """Tell whether a step of it, or of a child flow at any depth, can be compensated."""
+        return any(step.has_compensation for step in self.steps.values()) or any(
+            child.can_be_undone for child in self.children.values()
+        )
 
     @cached_property
     def has_deadlines(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflows.flows.domain.flow import (
+    ChildStatus,
     Execution,
     Flow,
     FlowStatus,
@@ -31,7 +32,9 @@ def dump(flow: Flow) -> dict[str, Any]:
         "init": dict(flow.init),
         "options": dict(flow.options),
         "completed_steps": list(flow.completed_steps),
+        "cancelled": flow.is_cancelled,
         "compensates": flow.compensates,
+        "open_children": flow.open_children,
     }
 
 
@@ -57,7 +60,11 @@ def load(document: Mapping[str, Any]) -> Flow:
         last_updated=read(document["last_updated"]),
         error=document.get("error") or "",
         is_paused=bool(document.get("paused")),
+        is_cancelled=document["cancelled"],
         compensates=document["compensates"],
+        is_released=bool(document.get("released")),
+        is_undone=bool(document.get("undone")),
+        open_children=document["open_children"],
     )
 
 
@@ -93,4 +100,5 @@ def _item(token: str, body: Mapping[str, Any]) -> WorkItem:
         outputs=body.get("outputs"),
         error=body.get("error") or "",
         retry_count=body.get("retry_count") or 0,
+        child=ChildStatus(body["child"]) if body.get("child") else None,
     )

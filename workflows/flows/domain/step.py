@@ -252,6 +252,13 @@ class Step:
         """Return the required attributes that let the step run only for some values."""
         return self._gates
 
+    @property
+    def has_compensation(self) -> bool:
+        """Tell whether it says how what it did is undone. Of a child flow its own steps do."""
+        return bool(self.http and self.http.compensate) or (
+            self.type == StepType.PYTHON and bool((self.settings or {}).get("compensate"))
+        )
+
     def parameters(self) -> tuple[str, ...]:
         """Return the sorted inner names that the step's scripts see."""
         names = {

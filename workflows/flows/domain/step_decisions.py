@@ -154,6 +154,8 @@ class StepDecisions:
         at = self.world.at
         if why := self.world.why_unrecordable(outputs or {}):
             self.fail_item(step, token, f"{UNRECORDABLE}\n{why}")
+            if self.flow.holds(step):
+                self.compensate_item(step, token)
             return
         self.raise_event(
             happened.WorkSucceeded(at=at, step_id=step.id, token=token, outputs=outputs)
@@ -164,7 +166,7 @@ class StepDecisions:
                 self.complete_step(step)
         elif execution.status != StepStatus.COMPLETED:
             # Its step is settled otherwise already: what came too late is undone.
-            self._start_compensation(step, token)
+            self.compensate_item(step, token)
 
     def fail_item(self, step: Step, token: str, error: str) -> None:
         at = self.world.at
@@ -298,12 +300,15 @@ class StepDecisions:
         """Start to undo every item of a step that has succeeded."""
         for item in list(self.flow.executions[step.id].in_order()):
             if item.status == WorkStatus.SUCCEEDED:
-                self._start_compensation(step, item.token)
+                self.compensate_item(step, item.token)
 
-    def _start_compensation(self, step: Step, token: str) -> None:
+    def compensate_item(self, step: Step, token: str) -> None:
+        """Start to undo one item, if it did something and that can be undone."""
         item = self.item(step.id, token)
         # What was answered from memory was never done, so there is nothing to undo.
-        if item is None or item.started_at is None or not work_items.can_be_compensated(step):
+        if item is None or item.started_at is None:
+            return
+        if not work_items.can_be_compensated(self.flow, step):
             return
         self.raise_event(happened.CompStarted(at=self.world.at, step_id=step.id, token=token))
 

@@ -25,6 +25,8 @@ def flow_as_json(flow: Flow) -> dict[str, Any]:
             labels=dict(flow.labels),
             error=flow.error,
             paused=flow.is_paused,
+            released=flow.is_released,
+            undone=flow.is_undone,
         ),
     }
 
@@ -60,7 +62,12 @@ def _work_item(item: WorkItem) -> dict[str, Any]:
         "completed_at": written(item.completed_at),
         "next_retry_at": written(item.next_retry_at),
         "inputs": item.inputs,
-        **_filled(outputs=item.outputs, error=item.error, retry_count=item.retry_count),
+        **_filled(
+            outputs=item.outputs,
+            error=item.error,
+            retry_count=item.retry_count,
+            child=item.child and item.child.value,
+        ),
     }
 
 

@@ -129,11 +129,13 @@ def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages)
     return raw.get(spec.inner_name(name), ABSENT)
 
 
-def can_be_compensated(step: Step) -> bool:
-    """Tell whether a step has somewhere to send its compensation."""
-    return bool(step.http and step.http.compensate) or (
-        step.type == StepType.PYTHON and bool((step.settings or {}).get("compensate"))
-    )
+def can_be_compensated(flow: Flow, step: Step) -> bool:
+    """Tell whether what a step did can be undone; a child flow, if the flow asks for it."""
+    if step.type != StepType.FLOW:
+        return step.has_compensation
+    child = flow.plan.children.get(step.id)
+    is_wanted = flow.asks_for_compensation or flow.undoes
+    return is_wanted and child is not None and child.can_be_undone
 
 
 def next_pending(execution: Execution, count: int) -> list[WorkItem]:

@@ -29,6 +29,8 @@ FLOW_KINDS = [
     "flow.look",
     "flow.time_out",
     "flow.tell_parent",
+    "flow.stop_child",
+    "flow.release_child",
     "flow.callback_timeout",
     "flow.waited",
     "flow.start",

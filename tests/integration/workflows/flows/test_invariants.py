@@ -44,7 +44,7 @@ def happen(name: str, flow_id: str = "over", **data: Any) -> None:
 def test_all_is_quiet_on_health() -> None:
     of_flows = {one.id for one in doctor.checks() if one.inspect.__module__ == invariants.__name__}
 
-    assert len(of_flows) == 11
+    assert len(of_flows) == 12
     assert {id_: violations(id_) for id_ in of_flows} == dict.fromkeys(of_flows, ())
 
 
@@ -59,6 +59,11 @@ def test_what_starts_after_the_outcome() -> None:
     assert "work_started" in violations("I5")[0]
     assert violations("I5-done") == (f"flow/over/: {TOKEN} is open after flow_deactivated",)
     assert violations("I7-flows") == (f"flow/over/: {TOKEN} of step add was given by nobody",)
+
+
+def test_a_child_flow_that_outlives_its_parent() -> None:
+    FlowSummary.objects.filter(flow_id="waits").update(parent_flow_id="over")
+    assert violations("I5-children") == ("over is over, and its child flow waits is not",)
 
 
 def test_what_is_not_undone() -> None:
