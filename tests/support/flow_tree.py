@@ -102,7 +102,7 @@ class FlowTree:
         return [event.step_id for _, event in self.log if isinstance(event, CompSucceeded)]
 
     def _answer(self, row: Row, fails: str) -> None:
-        at = {"step_id": row.effect.step_id, "token": row.effect.token}
+        at: dict[str, Any] = {"step_id": row.effect.step_id, "token": row.effect.token}
         if row.effect.kind == EffectKind.COMPENSATE:
             self.do(row.flow_id, asked.SucceedCompensation(**at))
         elif row.effect.step_id == fails:

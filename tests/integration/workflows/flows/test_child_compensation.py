@@ -80,7 +80,7 @@ def names(flow_id: str) -> list[str]:
 
 
 def settle_ticket(*, fails: bool) -> None:
-    at = {"step_id": "ticket", "token": flow("trip").executions["ticket"].order[0]}
+    at: dict[str, Any] = {"step_id": "ticket", "token": flow("trip").executions["ticket"].order[0]}
     failed, done = asked.FailWork(**at, error="sold out"), asked.SucceedWork(**at, outputs={})
     engine.handle("trip", failed if fails else done)
     work_off()
@@ -112,9 +112,12 @@ class TestACompletedChild:
 
     def test_ends_before_its_parent_which_holds_its_key_until_then(self, tour: StepServer) -> None:
         start("ada", concurrency_key="tour")
-        at = {"step_id": "ticket", "token": flow("trip").executions["ticket"].order[0]}
+        at: dict[str, Any] = {
+            "step_id": "ticket",
+            "token": flow("trip").executions["ticket"].order[0],
+        }
         engine.handle("trip", asked.SucceedWork(**at, outputs={}))
-        other = {"flow_id": "other", "goals": ["room"], "init": {"guest": ["bob"]}}
+        other: dict[str, Any] = {"flow_id": "other", "goals": ["room"], "init": {"guest": ["bob"]}}
 
         waits = explain.waiting(flow("trip"))
         assert waits is not None

@@ -98,7 +98,7 @@ def cancel(tree: FlowTree, data: st.DataObject) -> bool:
 
 def answer(tree: FlowTree, row: Row, data: st.DataObject) -> None:
     item, flow = tree.item(row), tree.flows[row.flow_id]
-    at = {"step_id": row.effect.step_id, "token": row.effect.token}
+    at: dict[str, Any] = {"step_id": row.effect.step_id, "token": row.effect.token}
     if item.next_retry_at is not None:
         tree.bench.now = max(tree.bench.now, item.next_retry_at)
         if item.status == WorkStatus.COMPENSATING:
