@@ -4,6 +4,7 @@ The servers start while Django is imported; a child migrates while the rest is i
 and the parts are forked from what is imported by then, which has opened nothing yet.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -186,7 +187,8 @@ class Launch:
             return self._serve(supervisor, time.monotonic() - started_at)
         finally:
             self._ignore_signals()
-            self.state.withdraw()
+            with contextlib.suppress(OSError):  # The file system may be read-only by now.
+                self.state.withdraw()
             supervisor.stop()
 
     def _wait_for_example(self, supervisor: Supervisor) -> None:

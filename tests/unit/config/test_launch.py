@@ -1,15 +1,18 @@
-"""What `up` does about signals that come while it starts."""
+"""What `up` does about signals that come while it starts, and about a disk that is full."""
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from config import up
+from config.embedded.servers import Servers
 from config.embedded.state import State
 from config.launch import Launch
+from config.supervisor import Supervisor
 
 
 @pytest.mark.usefixtures("signal_handlers")
@@ -24,11 +27,34 @@ def test_a_signal_whose_exception_is_lost_in_a_finalizer_is_heeded_all_the_same(
         return 0
 
     monkeypatch.setattr(Launch, "_load_and_begin_first_run", load)
-    state = State(tmp_path)
-    state.prepare()
-    options = up.parse(["--port", "0", "--state", str(tmp_path)])
-
-    with up.listen(0) as listener, (tmp_path / "lock").open("w") as lock:
-        code = Launch(options=options, state=state, listener=listener, lock=lock).run(0.0)
+    with launched(tmp_path) as launch:
+        code = launch.run(0.0)
 
     assert code == 128 + number
+
+
+@pytest.mark.usefixtures("signal_handlers")
+def test_what_runs_goes_on_where_it_cannot_be_written_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with launched(tmp_path) as launch:
+        launch.environment = {}
+        launch.servers = Servers(state=launch.state, sockets=tmp_path, postgres=None, valkey=None)
+        launch.state.keep_secret("API_KEY", "kept")
+        (tmp_path / "instance.json").mkdir()
+        supervisor = Supervisor([], logs=tmp_path, say=print)
+
+        launch._announce(supervisor)
+
+        supervisor.stop()
+    assert f"cannot be written down in {tmp_path}: " in capsys.readouterr().out
+
+
+@contextmanager
+def launched(folder: Path) -> Iterator[Launch]:
+    """Return a run of `up` on a state folder, as it is before anything is started."""
+    state = State(folder)
+    state.prepare()
+    options = up.parse(["--port", "0", "--state", str(folder)])
+    with up.listen(0) as listener, (folder / "lock").open("w") as lock:
+        yield Launch(options=options, state=state, listener=listener, lock=lock)
