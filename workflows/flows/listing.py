@@ -1,16 +1,18 @@
 """The list of flows as Argyll's clients ask for it."""
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from string import ascii_letters, digits
 from typing import Any
 
 import orjson
 from django.db.models import Q, QuerySet
 
 from events.domain.errors import Malformed
+from workflows.flows.domain import decoder, shapes
+from workflows.flows.domain.errors import MalformedRequest
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import is_clean, is_storable
 from workflows.flows.domain.times import written
@@ -134,22 +136,50 @@ def _encoded(flow: FlowSummary) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
 
 
+_CURSOR = shapes.Struct(
+    "flowQueryCursor",
+    {
+        "id": shapes.Scalar("string", "api.FlowID"),
+        "group": shapes.INTEGER,
+        "recent": shapes.INTEGER_64,
+    },
+)
+
+
 def _decoded(cursor: str) -> dict[str, Any]:
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        id_, group, recent = str(key["id"]), int(key["group"]), int(key["recent"])
-        _instant(recent)
-    except binascii.Error as error:
-        at = next((i for i, c in enumerate(cursor) if not (c.isalnum() or c in "-_")), 0)
-        raise QueryInvalid(
-            f"invalid flow cursor\nillegal base64 data at input byte {at}"
-        ) from error
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise QueryInvalid("invalid flow cursor") from error
-    if not is_storable(id_):
+        key = shapes.check(_read(_unarmoured(cursor)), _CURSOR)
+    except (decoder.Undecodable, MalformedRequest) as reason:
+        told = str(reason).removeprefix("invalid JSON request: ")
+        raise QueryInvalid(f"invalid flow cursor\n{told}") from reason
+    if not is_storable(key.get("id") or ""):
         raise QueryInvalid("invalid flow cursor")
-    return {"id": id_, "group": group, "recent": recent}
+    return {
+        "id": key.get("id") or "",
+        "group": key.get("group") or 0,
+        "recent": key.get("recent") or 0,
+    }
+
+
+def _unarmoured(cursor: str) -> bytes:
+    """Return the bytes of a cursor; what is wrong with it is told as the original does."""
+    strange = next((at for at, c in enumerate(cursor.encode()) if chr(c) not in _ALPHABET), None)
+    whole = len(cursor) // 4 * 4
+    if strange is None and len(cursor) - whole == 1:
+        strange = whole  # Six bits are no byte.
+    if strange is not None:
+        raise decoder.Undecodable(f"illegal base64 data at input byte {strange}")
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+
+
+_ALPHABET = frozenset(ascii_letters + digits + "-_")
+
+
+def _read(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)  # Its numbers are exact, and nanoseconds are large.
+    except orjson.JSONDecodeError:
+        return decoder.only_value(raw)
 
 
 def _instant(nanos: int) -> datetime:

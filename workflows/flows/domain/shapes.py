@@ -93,15 +93,15 @@ def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...
         case Scalar(kind="number", go_type=go_type) if not _is_whole(value):
             raise _mismatch(f"number {value}", go_type, struct, path)
         case ListOf(item=item):
-            for element in value:
-                _check(element, item, struct=struct, path=path)
+            for index, element in enumerate(value):
+                _check(element, item, struct=struct, path=(*path, str(index)))
         case MapOf(item=item):
             for key, element in value.items():
                 _check(element, item, struct=struct, path=(*path, key))
         case Struct(name=name, fields=fields):
             for key in value:  # In the order of the document: the first mismatch is told.
                 if key in fields:
-                    _check(value[key], fields[key], struct=name, path=(*path, key))
+                    _check(value[key], fields[key], struct=struct or name, path=(*path, key))
 
 
 def _is_whole(value: float) -> bool:

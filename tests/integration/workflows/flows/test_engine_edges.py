@@ -33,6 +33,13 @@ def started(flow_id: str, goal: str, **init: list[Any]) -> None:
     assert ask("POST", "/engine/flow", {"id": flow_id, "goals": [goal], "init": init})[0] == 201
 
 
+KIND = "json: cannot unmarshal {} into Go struct field"
+
+
+def armoured(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
 class TestAnswersOfSteps:
     @pytest.mark.parametrize(
         ("answer", "reason"),
@@ -146,15 +153,42 @@ class TestRequests:
             {"error": "Flow not found", "status": 400},
         )
 
-    @pytest.mark.parametrize("recent", [10**40, -(10**40)])
-    def test_with_a_cursor_out_of_time_are_refused(self, recent: int) -> None:
-        key = json.dumps({"id": "a", "group": 1, "recent": recent}).encode()
-        cursor = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-
+    @pytest.mark.parametrize(
+        ("cursor", "reason"),
+        [
+            ("!!", "illegal base64 data at input byte 0"),
+            ("ab=", "illegal base64 data at input byte 2"),
+            ("abé", "illegal base64 data at input byte 2"),
+            ("abcde", "illegal base64 data at input byte 4"),
+            ("bm90LWpzb24", "invalid character 'o' in literal null (expecting 'u')"),
+            ("bm90LWJhc2U2NA=", "illegal base64 data at input byte 14"),
+            (
+                armoured('{"group":"x"}'),
+                f"{KIND.format('string')} flowQueryCursor.group of type int",
+            ),
+            (
+                armoured('{"recent":1.5}'),
+                f"{KIND.format('number 1.5')} flowQueryCursor.recent of type int64",
+            ),
+        ],
+    )
+    def test_with_a_cursor_of_no_page_are_told_why(self, cursor: str, reason: str) -> None:
         assert ask("POST", "/engine/flow/query", {"cursor": cursor}) == (
             400,
-            {"error": "invalid flow cursor", "status": 400},
+            {"error": f"invalid flow cursor\n{reason}", "status": 400},
         )
+
+    @pytest.mark.parametrize("recent", [10**40, -(10**40)])
+    def test_with_a_cursor_out_of_time_are_refused(self, recent: int) -> None:
+        cursor = armoured(json.dumps({"id": "a", "group": 1, "recent": recent}))
+
+        status, answer = ask("POST", "/engine/flow/query", {"cursor": cursor})
+
+        assert status == 400
+        assert answer["error"].startswith("invalid flow cursor")
+
+    def test_begin_with_the_first_page_after_a_cursor_that_names_nothing(self) -> None:
+        assert ask("POST", "/engine/flow/query", {"cursor": armoured("{}")})[0] == 200
 
     def test_tell_of_the_first_member_of_another_type(self) -> None:
         body = '{"memoizable":1,"name":2,"id":3}'

@@ -108,7 +108,7 @@ def test_a_body_that_is_no_such_request_is_refused_in_the_words_of_the_decoder()
 def test_members_of_another_type_are_named_with_their_place() -> None:
     wrong: list[tuple[str, dict[str, Any], str]] = [
         ("plan", {"goals": "a"}, "string ExecutionPlanRequest.goals []api.StepID"),
-        ("plan", {"goals": [1]}, "number ExecutionPlanRequest.goals api.StepID"),
+        ("plan", {"goals": ["a", 1]}, "number ExecutionPlanRequest.goals.1 api.StepID"),
         ("plan", {"init": []}, "array ExecutionPlanRequest.init api.Init"),
         ("plan", {"init": {"n": 1}}, "number ExecutionPlanRequest.init.n []interface {}"),
         ("flow", {"id": 1}, "number CreateFlowRequest.id api.FlowID"),

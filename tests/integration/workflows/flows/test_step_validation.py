@@ -268,26 +268,24 @@ TYPES: list[tuple[dict[str, Any], str]] = [
     ({"attributes": {"x": 1}}, KIND.format("number", "attributes.x", "api.AttributeSpec")),
     (
         {"attributes": {"x": {"role": 1}}},
-        KIND.format("number", "attributes.x.role", "api.AttributeRole").replace(
-            "Step.", "AttributeSpec."
-        ),
+        KIND.format("number", "attributes.x.role", "api.AttributeRole"),
     ),
     ({"labels": {"k": 1}}, KIND.format("number", "labels.k", "string")),
     ({"predicate": "x"}, KIND.format("string", "predicate", "api.ScriptConfig")),
     ({"work_config": 1}, KIND.format("number", "work_config", "api.WorkConfig")),
     (
         {"work_config": {"max_retries": 1.5}},
-        KIND.format("number 1.5", "work_config.max_retries", "int").replace("Step.", "WorkConfig."),
+        KIND.format("number 1.5", "work_config.max_retries", "int"),
     ),
     ({"http": []}, KIND.format("array", "http", "api.HTTPConfig")),
     (
         {"http": {"timeout": "5"}},
-        KIND.format("string", "http.timeout", "int64").replace("Step.", "HTTPConfig."),
+        KIND.format("string", "http.timeout", "int64"),
     ),
     ({"script": 1}, KIND.format("number", "script", "api.ScriptConfig")),
     (
         {"flow": {"goals": "b"}},
-        KIND.format("string", "flow.goals", "[]api.StepID").replace("Step.", "FlowConfig."),
+        KIND.format("string", "flow.goals", "[]api.StepID"),
     ),
     ({"memoizable": "yes"}, KIND.format("string", "memoizable", "bool")),
 ]

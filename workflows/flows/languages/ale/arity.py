@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
 
@@ -22,6 +23,41 @@ def applied(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         raise AleError(f"got {len(arguments)} arguments, expected {ranged(least, most)}") from None
 
 
+def check_arity(name: str, function: Any, count: int) -> None:
+    """Check how many arguments a script gives to the function of this name.
+
+    :raises AleError: if the function takes fewer, or more.
+    """
+    if not callable(function):
+        return
+    least, most = _ARITIES.get(name) or ((1, math.inf) if name[-1:] == "?" else _arity(function))
+    if not least <= count <= most:
+        raise AleError(f"got {count} arguments, expected {ranged(least, most)}")
+
+
+_KEYED, _FOLDED = (2, 3), (2, 3)
+_ARITIES: dict[str, tuple[int, float]] = {
+    "cartesian-product": (1, math.inf),
+    "conj": (2, 2),
+    "contains?": (2, 2),
+    "fold-left": _FOLDED,
+    "fold-right": _FOLDED,
+    "fold-right!": _FOLDED,
+    "foldl": _FOLDED,
+    "foldr": _FOLDED,
+    "get": _KEYED,
+    "juxt": (1, math.inf),
+    "map": (2, math.inf),
+    "nth": _KEYED,
+    "nth!": _KEYED,
+    "partition": (2, 3),
+    "range": (0, 3),
+    "reduce": _FOLDED,
+}
+"""Of those whose code takes more than the original does, so that others can use it, too."""
+
+
+@lru_cache(maxsize=512)
 def _arity(function: Callable[..., Any]) -> tuple[int, float]:
     """Return how many arguments a function takes, at least and at most."""
     try:

@@ -20,20 +20,20 @@ _NOTHING = List((NULL,))
 
 
 def _when(parts: Sequence[Any], scope: Scope) -> Code:
-    demand("when", parts, 1)
+    demand(parts, 1)
     condition, body = compile_form(parts[0], scope), compile_body(parts[1:] or _NOTHING, scope)
     return lambda env: body(env) if is_true(condition(env)) else NULL
 
 
 def _when_not(parts: Sequence[Any], scope: Scope) -> Code:
-    demand("when-not", parts, 1)
+    demand(parts, 1)
     condition, body = compile_form(parts[0], scope), compile_body(parts[1:] or _NOTHING, scope)
     return lambda env: NULL if is_true(condition(env)) else body(env)
 
 
 def _unless(parts: Sequence[Any], scope: Scope) -> Code:
     """An `if` the other way round: what follows first is for a condition that fails."""
-    demand("unless", parts, 1, 3)
+    demand(parts, 1, 3)
     condition, then, otherwise, *_ = (*parts, NULL, NULL)
     return SPECIAL["if"]((condition, otherwise, then), scope)
 
@@ -63,7 +63,7 @@ def _parts_of(what: str, form: Any) -> tuple[Any, Any]:
 
 def _case(parts: Sequence[Any], scope: Scope) -> Code:
     """A list in place of a value stands for each of its values."""
-    demand("case", parts, 1)
+    demand(parts, 1)
     subject = compile_form(parts[0], scope)
     made = []
     for part in parts[1:]:
@@ -82,7 +82,7 @@ def _case(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _if_let(parts: Sequence[Any], scope: Scope) -> Code:
-    demand("if-let", parts, 2, 3)
+    demand(parts, 2, 3)
     bindings = bindings_of(parts[0])
     if len(bindings) != 1:
         raise AleError(f"invalid if-let binding: {shown(parts[0])}")

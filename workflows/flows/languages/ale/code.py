@@ -55,7 +55,8 @@ def _as_form(datum: Any) -> Any:
 
 def _eval(parts: Sequence[Any], scope: Scope) -> Code:
     """Evaluate data as code, which sees none of the names around it."""
-    demand("eval", parts, 1, 1)
+    if len(parts) != 1:
+        raise AleError(f"expected 1 arguments, got {len(parts)}")
     code = compile_form(parts[0], scope)
 
     def run(env: Env) -> Any:
@@ -69,7 +70,7 @@ def _eval(parts: Sequence[Any], scope: Scope) -> Code:
 
 def _access(parts: Sequence[Any], scope: Scope) -> Code:
     """`(: target method ...)`: call what a target has under a name."""
-    demand(":", parts, 2)
+    demand(parts, 2)
     target, *rest = parts
     return compile_form(List((List((Symbol("get"), target, rest[0])), *rest[1:])), scope)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflows.flows.languages import allowance
+from workflows.flows.languages.ale.arity import check_arity
 from workflows.flows.languages.ale.library import LIBRARY, call
-from workflows.flows.languages.ale.reader import Object, Set, Vector, read
+from workflows.flows.languages.ale.reader import Object, Set, Vector, read_body
 from workflows.flows.languages.ale.values import (
     NULL,
     AleError,
@@ -107,8 +108,7 @@ def compile_program(source: str, parameters: Sequence[str]) -> Program:
 
     :raises AleError: if it is no program, or uses a name that nobody declared.
     """
-    # Columns are counted as in the original, which wraps the program in a lambda.
-    forms = read(source, column=len(f"(lambda ({' '.join(parameters)}) "))
+    forms = read_body(source, parameters)
     if not forms:
         raise AleError("script empty")
     return Program(compile_body(forms, Scope(frozenset(parameters))))
@@ -200,6 +200,8 @@ def _form(form: List, scope: Scope) -> Code:
         special = SPECIAL.get(str(head).removeprefix(_ROOT))
         if special is not None:
             return special(form[1:], scope)
+        # A function of the library is known while a script compiles, and so what it takes.
+        check_arity(text := str(head).removeprefix(_ROOT), LIBRARY.get(text), len(form) - 1)
     function = compile_form(head, scope)
     arguments = [compile_form(argument, scope) for argument in form[1:]]
 

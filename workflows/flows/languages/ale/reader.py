@@ -1,9 +1,10 @@
 """Text to forms. Linear, with positions in what is refused."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from workflows.flows.languages.ale.values import AleError, Keyword, List, Pair, Symbol
@@ -13,20 +14,24 @@ DEPTH_MAX = 100
 
 _TOKEN = re.compile(
     r"""
-    (?P<space>[\s]+|;[^\n]*)
+    (?P<space>\s+|;[^\n]*)
   | (?P<open>\#\{|\#b\[|[\(\[\{])
   | (?P<close>[\)\]\}])
   | (?P<text>"(?:\\.|[^"\\])*")
   | (?P<mark>'|`|,@|,)
-  | (?P<word>[^\s()\[\]{}"'`,;]+)
+  | (?P<word>[^\s()\[\]{}"'`,@;][^\s()\[\]{}"]*)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|0b[01]+|\d+/\d+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "s": " "}
+_RATIO = re.compile(r"[+-]?(?:0|[1-9]\d*)/\d+", re.ASCII)
+_FLOAT = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)", re.ASCII)
+_INTEGER = re.compile(r"[+-]?(?:0[bB]\d+|0[xX][\da-fA-F]+|\d+)", re.ASCII)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "s": " ", "t": "\t"}
 _MARKS = {"'": "quote", "`": "quasi-quote", ",": "unquote", ",@": "splice"}
+_MARK_NAMES = {"'": "quote", "`": "syntax-quote", ",": "unquote", ",@": "unquote-splicing"}
 _CLOSING = {"(": ")", "[": "]", "{": "}", "#{": "}", "#b[": "]"}
-_WHAT = {"(": "list", "[": "vector", "{": "object", "#{": "set", "#b[": "bytes"}
+_WHAT = {"(": "list", "[": "vector", "{": "object", "#{": "set", "#b[": "vector"}
+_ENDS = {")": "list", "]": "vector", "}": "object"}
 _CONSTANTS = {"#t": True, "#f": False, "true": True, "false": False, "null": List()}
 
 
@@ -59,52 +64,85 @@ class _Token:
     column: int
 
 
-def read(source: str, *, column: int = 0) -> list[Any]:
-    """Return the forms of a program; its first line begins after `column` columns.
+def read(source: str) -> list[Any]:
+    """Return the forms of a text.
 
     :raises AleError: if it is not one.
     """
-    if len(source) > SOURCE_CHARS_MAX:
-        raise AleError(f"program too long: more than {SOURCE_CHARS_MAX} characters")
-    tokens = list(_tokens(source, column))
-    reader = _Reader(tokens)
+    reader = _Reader(_tokens(source, column=0))
     forms = []
-    while reader.has_more:
+    while reader.peek() is not None:
         forms.append(reader.form(0))
     return forms
 
 
-def _tokens(source: str, column: int) -> Iterator[_Token]:
-    at, line, start = 0, 1, -column
+def read_body(source: str, parameters: Sequence[str]) -> list[Any]:
+    """Return the forms of a program with these parameters.
+
+    The original reads it in the midst of a lambda, so its columns begin behind `(lambda (...) `,
+    and a bracket that the program does not close meets the one that closes the lambda.
+
+    :raises AleError: if it is not one.
+    """
+    names = f"({' '.join(parameters)})"
+    column = len(f"(lambda {names} ".encode())
+    lines = source.split("\n")
+    end = len(lines[-1].encode(errors="replace")) + (column if len(lines) == 1 else 0) + 1
+    closing = _Token("close", ")", len(lines), end)
+    reader = _Reader(chain(_tokens(source, column=column), [closing]))
+    forms: list[Any] = []
+    while (token := reader.peek()) is not None:
+        if token is closing:
+            return forms
+        if token.text == ")" and token.kind == "close":
+            if not forms:
+                raise AleError(f"no parameter case body: {names}")
+            raise _located("unmatched list end", closing)
+        forms.append(reader.form(0))
+    raise _located("list not closed", closing)
+
+
+def _located(message: str, token: _Token) -> AleError:
+    return AleError(f"{message} (line {token.line}, column {token.column})")
+
+
+def _tokens(source: str, *, column: int) -> Iterator[_Token]:
+    """Yield what a text consists of, up to its first fault. Columns count bytes, from 1."""
+    if len(source) > SOURCE_CHARS_MAX:
+        raise AleError(f"program too long: more than {SOURCE_CHARS_MAX} characters")
+    at, line, column = 0, 1, column + 1
     while at < len(source):
-        if source.startswith("#|", at):
-            end = _comment_end(source, at)
-            if end < 0:
-                raise AleError(f"comment not closed (line {line}, column {at - start + 1})")
-            line += source.count("\n", at, end)
-            start = max(start, source.rfind("\n", at, end) + 1)
-            at = end + 2
-            continue
-        found = _TOKEN.match(source, at)
-        if found is None:
-            what = "string not closed" if source[at] == '"' else f"unexpected {source[at]}"
-            raise AleError(f"{what} (line {line}, column {at - start + 1})")
-        kind = found.lastgroup or ""
+        kind, text = _next_token(source, at)
         if kind != "space":
-            yield _Token(kind, found[0], line, at - start + 1)
-        if "\n" in found[0]:
-            line += found[0].count("\n")
-            start = at + found[0].rindex("\n") + 1
-        at = found.end()
+            yield _Token(kind, text, line, column)
+        at += len(text)
+        line += text.count("\n")
+        behind = text.rsplit("\n", 1)[-1]
+        column = len(behind.encode(errors="replace")) + (1 if "\n" in text else column)
+
+
+def _next_token(source: str, at: int) -> tuple[str, str]:
+    """Return the kind and the text of a token; of a fault, what it is."""
+    if source.startswith("|#", at):
+        return "fault", "encountered '|#' with no open block comment"
+    if source.startswith("#|", at):
+        end = _comment_end(source, at)
+        return ("space", source[at:end]) if end > 0 else ("fault", "comment has no closing marker")
+    found = _TOKEN.match(source, at)
+    if found is not None:
+        return found.lastgroup or "", found[0]
+    if source[at] == '"':
+        return "fault", "string has no closing quote"
+    return "fault", f"unexpected characters: {source[at]}"
 
 
 def _comment_end(source: str, at: int) -> int:
-    """Return where the comment that begins at `at` ends, with those within it."""
+    """Return where the comment that begins at `at` ends, with those within it; else -1."""
     depth = 0
     for mark in _COMMENT_MARK.finditer(source, at):
         depth += 1 if mark[0] == "#|" else -1
         if depth == 0:
-            return mark.start()
+            return mark.end()
     return -1
 
 
@@ -112,13 +150,17 @@ _COMMENT_MARK = re.compile(r"#\||\|#")
 
 
 class _Reader:
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: Iterator[_Token]) -> None:
         self._tokens = tokens
-        self._next = 0
+        self._ahead: _Token | None = None
+        self._last: _Token | None = None
+        self._marks = 0
 
-    @property
-    def has_more(self) -> bool:
-        return self._next < len(self._tokens)
+    def peek(self) -> _Token | None:
+        """Return the next token without taking it; None at the end."""
+        if self._ahead is None:
+            self._ahead = next(self._tokens, None)
+        return self._ahead
 
     def form(self, depth: int) -> Any:
         if depth > DEPTH_MAX:
@@ -128,34 +170,74 @@ class _Reader:
             case "open":
                 return self._collection(token, depth)
             case "close":
-                raise AleError(f"unmatched {token.text} (line {token.line}, column {token.column})")
+                raise self._fault(f"unmatched {_ENDS[token.text]} end")
+            case "fault":
+                raise self._fault(token.text)
             case "text":
                 return _text(token.text)
             case "mark":
-                if not self.has_more:
-                    at = f"line {token.line}, column {token.column}"
-                    raise AleError(f"nothing to {_MARKS[token.text]} ({at})")
-                return List((Symbol(_MARKS[token.text]), self.form(depth + 1)))
+                return self._marked(token.text, depth)
+            case _ if token.text == ".":
+                raise self._fault("unexpected dot")
             case _:
-                return _atom(token.text)
+                return self._atom(token.text)
 
     def _take(self) -> _Token:
-        token = self._tokens[self._next]
-        self._next += 1
+        token = self.peek()
+        assert token is not None, "asked only if there is one"
+        self._ahead, self._last = None, token
         return token
+
+    def _fault(self, message: str) -> AleError:
+        """Return an error with the place of the token taken last: once more for each mark before
+        it, as the original tells it."""
+        assert self._last is not None, "a fault is found in what was taken"
+        place = f" (line {self._last.line}, column {self._last.column})"
+        return AleError(message + place * (1 + self._marks))
+
+    def _marked(self, mark: str, depth: int) -> Any:
+        if self.peek() is None:
+            raise self._fault(f"end of file before completing: ale/{_MARK_NAMES[mark]}")
+        self._marks += 1
+        form = self.form(depth + 1)
+        self._marks -= 1
+        return List((Symbol(_MARKS[mark]), form))
 
     def _collection(self, opened: _Token, depth: int) -> Any:
         items: list[Any] = []
-        while True:
-            if not self.has_more:
-                last = self._tokens[-1]
-                column = last.column + len(last.text)
-                what = _WHAT[opened.text]
-                raise AleError(f"{what} not closed (line {last.line}, column {column})")
-            if self._tokens[self._next].text == _CLOSING[opened.text]:
-                self._next += 1
-                return _made(opened.text, items)
+        dots = 0
+        while (token := self.peek()) is not None:
+            if token.kind == "close" and token.text == _CLOSING[opened.text]:
+                self._take()
+                return self._closed(opened.text, items, dots)
+            if opened.text == "(" and token.text == "." and token.kind == "word":
+                self._take()
+                dots += 1
+                if not items or dots > 1:
+                    raise self._fault("invalid list syntax")
+                items.append(Symbol("."))
+                continue
             items.append(self.form(depth + 1))
+        raise self._fault(f"{_WHAT[opened.text]} not closed")
+
+    def _closed(self, opened: str, items: list[Any], dots: int) -> Any:
+        if dots and (len(items) < 3 or items[-2] != Symbol(".")):  # noqa: PLR2004 (a pair)
+            raise self._fault("invalid list syntax")
+        if opened == "{" and len(items) % 2:
+            raise self._fault("map does not contain an even number of elements")
+        return _made(opened, items)
+
+    def _atom(self, word: str) -> Any:
+        if word in _CONSTANTS:
+            return _CONSTANTS[word]
+        if word.startswith(":") and len(word) > 1:
+            return Keyword(word[1:])
+        for pattern, what, number in _NUMBERS:
+            if found := pattern.match(word):
+                if found[0] != word or (value := number(word)) is None:
+                    raise self._fault(f"value is not {what}: {word}")
+                return value
+        return Symbol(word)
 
 
 def _made(opened: str, items: list[Any]) -> Any:
@@ -167,8 +249,6 @@ def _made(opened: str, items: list[Any]) -> Any:
         case "#b[":
             return List((Symbol("bytes"), *items))
         case "{":
-            if len(items) % 2:
-                raise AleError("map does not contain an even number of elements")
             return Object(tuple(zip(items[::2], items[1::2], strict=True)))
         case _ if len(items) == 3 and items[1] == Symbol("."):  # noqa: PLR2004 (a pair)
             return Pair((items[0], items[2]))
@@ -177,29 +257,30 @@ def _made(opened: str, items: list[Any]) -> Any:
 
 
 def _text(token: str) -> str:
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), token[1:-1])
+    escaped = re.compile(r"\\(.)", re.DOTALL)
+    return escaped.sub(lambda found: _ESCAPES.get(found[1], found[1]), token[1:-1])
 
 
-def _atom(word: str) -> Any:
-    if word in _CONSTANTS:
-        return _CONSTANTS[word]
-    if word.startswith(":") and len(word) > 1:
-        return Keyword(word[1:])
-    if _NUMBER.fullmatch(word):
-        return _number(word)
-    return Symbol(word)
+def _ratio(word: str) -> int | Fraction | None:
+    try:
+        ratio = Fraction(word)
+    except ZeroDivisionError:
+        return None
+    return ratio.numerator if ratio.denominator == 1 else ratio
 
 
-def _number(word: str) -> Any:
-    if "/" in word:
-        try:
-            ratio = Fraction(word)
-        except ZeroDivisionError:
-            raise AleError(f"value is not a ratio: {word}") from None
-        return ratio.numerator if ratio.denominator == 1 else ratio
-    unsigned = word.lstrip("+-")
-    if unsigned[:2] in {"0x", "0b"}:
+def _integer(word: str) -> int | None:
+    digits = word.lstrip("+-")
+    try:
+        if len(digits) > 1 and digits.isdigit() and digits[0] == "0":
+            return int(word, 8)
         return int(word, 0)
-    if unsigned.isdigit():
-        return int(word, 8) if len(unsigned) > 1 and unsigned[0] == "0" else int(word)
-    return float(word)
+    except ValueError:
+        return None
+
+
+_NUMBERS: tuple[tuple[re.Pattern[str], str, Callable[[str], Any]], ...] = (
+    (_RATIO, "a ratio", _ratio),
+    (_FLOAT, "a float", float),
+    (_INTEGER, "an integer", _integer),
+)

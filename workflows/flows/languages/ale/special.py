@@ -26,10 +26,12 @@ from workflows.flows.languages.ale.values import (
     Symbol,
     items_of,
     printed,
+    type_name,
 )
 
 
 def _quote(parts: Sequence[Any], _scope: Scope) -> Code:
+    demand(parts, 1, 1)
     value = as_datum(parts[0])
     return lambda _env: value
 
@@ -50,7 +52,7 @@ def as_datum(form: Any) -> Any:
 
 
 def _if(parts: Sequence[Any], scope: Scope) -> Code:
-    demand("if", parts, 2, 3)
+    demand(parts, 2, 3)
     condition, then = compile_form(parts[0], scope), compile_form(parts[1], scope)
     otherwise = compile_form(parts[2], scope) if len(parts) > 2 else (lambda _env: NULL)  # noqa: PLR2004
     return lambda env: then(env) if is_true(condition(env)) else otherwise(env)
@@ -85,7 +87,7 @@ def _or(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _let(parts: Sequence[Any], scope: Scope) -> Code:
-    bindings = bindings_of(parts[0])
+    bindings = _bindings_at_once(parts)
     made = [(name, compile_form(value, scope)) for name, value in bindings]
     body = compile_body(parts[1:], scope.plus(*(name for name, _ in bindings)))
     return lambda env: body(env.inner({name: value(env) for name, value in made}))
@@ -93,7 +95,7 @@ def _let(parts: Sequence[Any], scope: Scope) -> Code:
 
 def _let_star(parts: Sequence[Any], scope: Scope) -> Code:
     made: list[tuple[str, Code]] = []
-    for name, value in bindings_of(parts[0]):
+    for name, value in bindings_of(_bound(parts)):
         made.append((name, compile_form(value, scope)))
         scope = scope.plus(name)
     body = compile_body(parts[1:], scope)
@@ -108,7 +110,7 @@ def _let_star(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def _let_rec(parts: Sequence[Any], scope: Scope) -> Code:
-    bindings = bindings_of(parts[0])
+    bindings = _bindings_at_once(parts)
     scope = scope.plus(*(name for name, _ in bindings))
     made = [(name, compile_form(value, scope)) for name, value in bindings]
     body = compile_body(parts[1:], scope)
@@ -123,13 +125,46 @@ def _let_rec(parts: Sequence[Any], scope: Scope) -> Code:
 
 
 def bindings_of(form: Any) -> list[tuple[str, Any]]:
-    vectors = form if isinstance(form, List) else (form,)
-    pairs: list[tuple[Any, Any]] = []
-    for vector in vectors:
-        if not isinstance(vector, Vector) or len(vector.items) % 2:
-            raise AleError(f"bindings must be vectors of name and value: {shown(form)}")
-        pairs += zip(vector.items[::2], vector.items[1::2], strict=True)
-    return [(str(name), value) for name, value in pairs]
+    """Return the names and forms of one vector of two, or of a list of such vectors.
+
+    :raises AleError: if it is neither.
+    """
+    if not isinstance(form, List | Vector):
+        raise AleError(f"unexpected binding syntax: {shown(form)}")
+    return [_binding(vector) for vector in (form if isinstance(form, List) else (form,))]
+
+
+def _binding(vector: Any) -> tuple[str, Any]:
+    if not isinstance(vector, Vector):
+        raise _not_a(vector, "data.Vector")
+    if len(vector.items) != 2:  # noqa: PLR2004 (a name, and what it means)
+        raise AleError("binding must be a paired vector")
+    name, value = vector.items
+    if not isinstance(name, Symbol):
+        raise _not_a(name, "data.Local")
+    return str(name), value
+
+
+def _not_a(form: Any, kind: str) -> AleError:
+    name = type_name(as_datum(form))
+    return AleError(f"interface conversion: ale.Value is {name}, not {kind}")
+
+
+def _bound(parts: Sequence[Any]) -> Any:
+    if len(parts) < 2:  # noqa: PLR2004 (bindings, and a body)
+        raise AleError(f"expected at least 2 arguments, got {len(parts)}")
+    return parts[0]
+
+
+def _bindings_at_once(parts: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return the bindings of a form that binds all of them in one scope."""
+    bindings = bindings_of(_bound(parts))
+    seen: set[str] = set()
+    for name, _ in bindings:
+        if name in seen:
+            raise AleError(f"name is already bound in local scope: {name}")
+        seen.add(name)
+    return bindings
 
 
 def _lambda(parts: Sequence[Any], scope: Scope) -> Code:
@@ -185,8 +220,8 @@ def _letfn(parts: Sequence[Any], scope: Scope) -> Code:
     forms = parts[0].items if isinstance(parts[0], Vector) else parts[0]
     if not all(isinstance(form, List) and len(form) > 1 for form in forms):
         return _let_rec(parts, scope)
-    pairs = [part for form in forms for part in (form[1], form)]
-    return _let_rec((Vector(tuple(pairs)), *parts[1:]), scope)
+    pairs = List(Vector((form[1], form)) for form in forms)
+    return _let_rec((pairs, *parts[1:]), scope)
 
 
 def _label(parts: Sequence[Any], scope: Scope) -> Code:
@@ -312,12 +347,11 @@ def _for(parts: Sequence[Any], scope: Scope) -> Code:
     return lambda env: Lazy(produce(env, made))
 
 
-def demand(what: str, parts: Sequence[Any], least: int, most: int | None = None) -> None:
+def demand(parts: Sequence[Any], least: int, most: int | None = None) -> None:
     """Raises AleError if a form has not as many parts as it must have."""
     if not least <= len(parts) <= (inf if most is None else most):
         raise AleError(
-            f"{what}: got {len(parts)} arguments, expected "
-            f"{ranged(least, inf if most is None else most)}"
+            f"got {len(parts)} arguments, expected {ranged(least, inf if most is None else most)}"
         )
 
 

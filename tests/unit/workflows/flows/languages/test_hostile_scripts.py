@@ -84,7 +84,7 @@ HOSTILE = [
     ("lua", "return {t = string.rep('x', 2e6)}", "result too large"),
     ("lua", "local t = {} t.t = t return t", "result nested too deep"),
     ("lua", "return 0/0", "result is not a number"),
-    ("ale", "#| " * 21_000, "comment not closed"),
+    ("ale", "#| " * 21_000, "comment has no closing marker"),
     ("ale", "(define (f n) (if (= n 0) 0 (+ (f (dec n)) (f (dec n))))) (f 40)", "took more than"),
     (
         "ale",
