@@ -18,7 +18,8 @@ from workflows.flows import callables
 from workflows.flows.approval_requests import DEFAULT_POLICY
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
-from workflows.flows.domain.validation import ATTRIBUTE_TYPES, BACKOFF_TYPES, METHODS
+from workflows.flows.domain.validation import BACKOFF_TYPES, METHODS
+from workflows.flows.domain.value_types import ATTRIBUTE_TYPES
 
 ATTRIBUTES_MAX = 200
 LANGUAGES = ("ale", "lua", "cel", "jpath")

@@ -16,7 +16,7 @@ from workflows.flows.domain.flow import Flow, StepStatus
 
 class CancelForm(ReasonForm):
     compensates = forms.BooleanField(
-        required=False, label="Undo what its completed steps did, the last first"
+        required=False, label="Undo what its steps did, the last first"
     )
 
 
@@ -61,8 +61,8 @@ FLOW_ACTS = {
             name="cancel",
             label="Cancel the flow",
             capability="flow.cancel",
-            consequence="It fails at once, with your reason. Results of what is under way are "
-            "still recorded. It cannot be taken back; a fork can begin anew.",
+            consequence="It fails at once, with your reason, and its child flows are cancelled "
+            "with it. Results of what is under way are still recorded. It cannot be taken back; a fork can begin anew.",
             done="Cancelled.",
             form=CancelForm,
             run=lambda flow_id, asked: services.cancel_flow(
@@ -80,7 +80,8 @@ STEP_ACTS = {
             name="skip",
             label="Skip",
             capability="flow.intervene",
-            consequence="The flow does without this step. What needs its outputs may fail.",
+            consequence="The flow does without this step. What needs its outputs may fail. "
+            "What it did for some of its items is undone; its child flows are cancelled.",
             done="Skipped.",
             form=ReasonForm,
             run=lambda flow_id, step_id, asked: services.skip_step(
@@ -93,7 +94,7 @@ STEP_ACTS = {
             label="Force",
             capability="flow.intervene",
             consequence="The step counts as done, and gave what you say. A result that comes "
-            "later is recorded, and changes nothing.",
+            "later is recorded, and changes nothing. Its child flows are cancelled.",
             done="It counts as done.",
             form=ForceForm,
             run=lambda flow_id, step_id, asked: services.force_step(
@@ -108,7 +109,7 @@ STEP_ACTS = {
             name="retry",
             label="Retry now",
             capability="flow.intervene",
-            consequence="It is tried again at once instead of later, with the same token.",
+            consequence="It is done or undone again at once instead of later, with the same token.",
             done="It is tried again.",
             form=RetryForm,
             run=lambda flow_id, step_id, asked: services.retry_now(
@@ -132,7 +133,7 @@ def on_flow(
     for act in FLOW_ACTS.values():
         if act.name in open_acts and authority.holds(request, act.capability):
             url = reverse(f"console:flow-{act.name}", args=[flow.id])
-            yield offered(act, url, refused or {})
+            yield offered(act, url, refused or {}, {"compensates": flow.asks_for_compensation})
 
 
 def on_step(

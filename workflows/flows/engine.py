@@ -331,9 +331,11 @@ def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
 
 
 def _next_work(flow_id: str, effect: Effect, now: datetime) -> NextWork:
-    members = {"flow_id": flow_id}
+    members: dict[str, Any] = {"flow_id": flow_id}
     if effect.step_id:
         members |= {"step_id": effect.step_id, "token": effect.token}
+    if effect.retry:
+        members["retry"] = effect.retry
     return NextWork(
         kind=WORK_KINDS[effect.kind],
         subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],

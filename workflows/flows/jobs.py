@@ -40,7 +40,12 @@ _TEXT = {"type": "string"}
 _OF_FLOW = {"type": "object", "properties": {"flow_id": _TEXT}, "required": ["flow_id"]}
 _OF_ITEM = {
     "type": "object",
-    "properties": {"flow_id": _TEXT, "step_id": _TEXT, "token": _TEXT},
+    "properties": {
+        "flow_id": _TEXT,
+        "step_id": _TEXT,
+        "token": _TEXT,
+        "retry": {"type": "integer"},
+    },
     "required": ["flow_id", "step_id", "token"],
 }
 
@@ -64,10 +69,18 @@ _NO_ROOM_S = 0.25
 def invoke(claim: Claim) -> None:
     """Do one work item of a step, or find out that it is done already."""
     flow, step, item = _item(claim)
+    if _is_begun_by_another(claim, item):
+        return
     if item.status == WorkStatus.PENDING and item.retry_count:
         flow, item = _begun(claim, flow, step, item)
     if item.status == WorkStatus.ACTIVE:
         _invoked(claim, flow, step, item)
+
+
+def _is_begun_by_another(claim: Claim, item: WorkItem) -> bool:
+    """Tell whether the try that a row was made for has begun otherwise: somebody did not wait."""
+    is_for_retry = "retry" in claim.input and claim.attempt == 1
+    return is_for_retry and item.next_retry_at is None
 
 
 def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, WorkItem]:
@@ -252,6 +265,8 @@ def release_child(claim: Claim) -> None:
 def compensate(claim: Claim) -> None:
     """Undo one item, with its token, until the peer says that it is undone."""
     flow, step, item = _item(claim)
+    if _is_begun_by_another(claim, item):
+        return
     if item.status == WorkStatus.COMPENSATING and item.next_retry_at is not None:
         begin = asked.BeginCompensation(step_id=step.id, token=item.token)
         flow = engine.handle(flow.id, begin, but_not=item.token).state

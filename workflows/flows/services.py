@@ -180,12 +180,19 @@ def resume_flow(*, flow_id: str, reason: str = "", expected_version: int | None 
 
 
 def cancel_flow(
-    *, flow_id: str, reason: str, compensates: bool, expected_version: int | None = None
+    *,
+    flow_id: str,
+    reason: str,
+    compensates: bool | None = None,
+    expected_version: int | None = None,
 ) -> Flow:
-    """End a flow; with `compensates` undo what its completed steps did, the last first.
+    """End a flow; with `compensates` undo what its steps did, the last first.
 
+    Without a word about it that is as the flow asked for when it was started.
     Raises as `pause_flow` does.
     """
+    if compensates is None:
+        compensates = beginning.found(flow_id).asks_for_compensation
     action = actions.on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
     command = asked.CancelFlow(reason=reason, compensates=compensates)
     how = "Undoing what it did." if compensates else "Leaving what it did."
@@ -212,7 +219,10 @@ def force_step(
     reason: str = "",
     expected_version: int | None = None,
 ) -> Flow:
-    """Say that a pending or active step is done, and what it gave. Raises as `skip_step`."""
+    """Say that a pending or active step is done, and what it gave. Raises as `skip_step`.
+
+    :raises OutputsInvalid: if the step does not declare so.
+    """
     action = actions.on_flow("force_step", flow_id, step_id=step_id, reason=reason)
     command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=reason)
     gave = f"Gave {', '.join(sorted(outputs)) or 'nothing'}."
@@ -228,6 +238,8 @@ def retry_now(
     expected_version: int | None = None,
 ) -> Flow:
     """Try one item again now instead of later.
+
+    That goes for undoing it, too.
 
     :raises NothingToRetry: if it waits for no retry.
     """

@@ -80,7 +80,9 @@ class ForkIn(OptionalReasonIn):
 
 class CancelIn(ReasonIn):
     compensate = serializers.BooleanField(
-        default=False, help_text="Undo what completed steps did, the last first."
+        allow_null=True,
+        default=None,
+        help_text="Undo what its steps did, the last first; if null, as it was started to.",
     )
 
 

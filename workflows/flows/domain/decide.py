@@ -10,6 +10,7 @@ from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.flow import ChildStatus, Flow, StepStatus, WorkStatus
+from workflows.flows.domain.value_types import check_forced
 from workflows.flows.domain.world import World
 
 PARENT_KEYS = frozenset({"parent_flow_id", "parent_step_id", "parent_work_item_token"})
@@ -37,7 +38,7 @@ class StepSettled(Rejected):
 
 class NothingToRetry(Rejected):
     code = "nothing_to_retry"
-    hint = "Only work that waits for its next try can be tried at once."
+    hint = "Only work, or undoing it, that waits for its next try can be tried at once."
 
     def __init__(self, flow: Flow, step_id: str) -> None:
         super().__init__(
@@ -230,6 +231,7 @@ def _skip(decision: Decision, command: asked.SkipStep) -> None:
 
 def _force(decision: Decision, command: asked.ForceStep) -> None:
     _demand_open_step(decision.flow, command.step_id)
+    check_forced(decision.flow.step(command.step_id), command.outputs)
     decision.raise_event(
         happened.StepForced(at=decision.world.at, step_id=command.step_id, reason=command.reason)
     )
@@ -237,19 +239,19 @@ def _force(decision: Decision, command: asked.ForceStep) -> None:
 
 
 def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
-    _demand_active(decision.flow)
     item = decision.item(command.step_id, command.token)
-    if item is None or item.status != WorkStatus.PENDING or item.next_retry_at is None:
+    is_undoing = item is not None and item.status == WorkStatus.COMPENSATING
+    if not is_undoing:
+        _demand_active(decision.flow)
+    is_waiting = item is not None and (is_undoing or item.status == WorkStatus.PENDING)
+    if item is None or not is_waiting or item.next_retry_at is None:
         raise NothingToRetry(decision.flow, command.step_id)
-    decision.raise_event(
-        happened.WorkRetryRequested(
-            at=decision.world.at,
-            step_id=command.step_id,
-            token=command.token,
-            reason=command.reason,
-        )
-    )
-    decision.start_item(decision.flow.step(command.step_id), item)
+    at, of_item = decision.world.at, {"step_id": command.step_id, "token": command.token}
+    decision.raise_event(happened.WorkRetryRequested(at=at, **of_item, reason=command.reason))
+    if is_undoing:
+        decision.raise_event(happened.CompStarted(at=at, **of_item))
+    else:
+        decision.start_item(decision.flow.step(command.step_id), item)
 
 
 def _demand_active(flow: Flow) -> None:

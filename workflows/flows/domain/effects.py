@@ -46,12 +46,16 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """`due_at` may lie in the future. `step_id` and `token` are there for one item's work."""
+    """`due_at` may lie in the future. `step_id` and `token` are there for one item's work.
+
+    `retry` numbers the try that is to be begun then; 0 if it has begun.
+    """
 
     kind: EffectKind
     due_at: datetime
     step_id: str = ""
     token: str = ""
+    retry: int = 0
 
 
 def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> list[Effect]:
@@ -61,10 +65,29 @@ def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -
         following = _FOLLOWING.get(type(event))
         if following is not None and (effect := following(flow, event)) is not None:
             found.append(effect)
+    if any(type(event) is happened.FlowResumed for event in events):
+        found.extend(_of_resumption(flow, world))
     if flow.plan.nesting:
         found.extend(_of_stopped_children(flow, events, world))
     found.extend(_of_state(flow, world))
     return found
+
+
+def _of_resumption(flow: Flow, world: World) -> Iterator[Effect]:
+    """Begin what was due while the flow was paused: its rows have come and gone."""
+    for step_id, execution in flow.executions.items():
+        if not execution.count(WorkStatus.PENDING):
+            continue
+        for item in execution.in_order():
+            due = item.next_retry_at
+            if item.status is WorkStatus.PENDING and due is not None and due <= world.at:
+                yield Effect(
+                    kind=EffectKind.INVOKE,
+                    due_at=world.at,
+                    step_id=step_id,
+                    token=item.token,
+                    retry=item.retry_count,
+                )
 
 
 _STOPPING = (
@@ -127,6 +150,16 @@ def _of_item(kind: EffectKind, event: Any, due_at: datetime) -> Effect:
     return Effect(kind=kind, due_at=due_at, step_id=event.step_id, token=event.token)
 
 
+def _of_retry(kind: EffectKind, event: Any) -> Effect:
+    return Effect(
+        kind=kind,
+        due_at=event.next_retry_at,
+        step_id=event.step_id,
+        token=event.token,
+        retry=event.retry_count,
+    )
+
+
 _FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
     happened.FlowStarted: _of_start,
     happened.FlowCompleted: _of_completion,
@@ -136,13 +169,9 @@ _FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
     ),
     happened.WorkStarted: _of_started_work,
     happened.WorkFailed: _of_failed_work,
-    happened.WorkRetryScheduled: lambda _flow, event: _of_item(
-        EffectKind.INVOKE, event, event.next_retry_at
-    ),
+    happened.WorkRetryScheduled: lambda _flow, event: _of_retry(EffectKind.INVOKE, event),
     happened.CompStarted: lambda _flow, event: _of_item(EffectKind.COMPENSATE, event, event.at),
-    happened.CompRetryScheduled: lambda _flow, event: _of_item(
-        EffectKind.COMPENSATE, event, event.next_retry_at
-    ),
+    happened.CompRetryScheduled: lambda _flow, event: _of_retry(EffectKind.COMPENSATE, event),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
+from workflows.flows.domain.value_types import check_edited
 
 _UNDONE = frozenset(
     {WorkStatus.COMPENSATING, WorkStatus.COMPENSATED, WorkStatus.COMPENSATION_FAILED}
@@ -26,13 +27,15 @@ def fork_of(flow: Flow, from_step: str, edited: Mapping[str, list[Any]]) -> Fork
     Run again are the step, whatever took an edited value, whatever was undone, and all that
     depends on one of these. An edited value also stands in for what a kept step gave.
 
-    :raises FlowInvalid: if the step is not in the plan, or an edited name means nothing to it.
+    :raises FlowInvalid: if the step is not in the plan, or an edited name means nothing to it,
+        or its value is of another type than the steps declare.
     """
     if from_step not in flow.plan.steps:
         raise FlowInvalid(f"step {from_step} is not in the plan", pointer="/from_step")
     for name in edited:
         if name not in flow.plan.attributes and name not in flow.init:
             raise FlowInvalid(f"attribute {name} is not in the plan", pointer=f"/init/{name}")
+    check_edited(flow.plan, edited)
     again = _run_again(flow, from_step, edited)
     inherited = {
         step_id: _without(flow.executions[step_id].outputs or {}, edited)

@@ -7,9 +7,8 @@ message of the language, so that this module needs none of the languages.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
-from workflows.flows.domain import decoder, ids, own_types
+from workflows.flows.domain import decoder, ids, own_types, value_types
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
     DEADLINE_MS_MAX,
@@ -28,7 +27,6 @@ from workflows.flows.domain.step import (
 CompileScript = Callable[[Script, tuple[str, ...]], None]
 
 METHODS = frozenset({"", "GET", "POST", "PUT", "DELETE"})
-ATTRIBUTE_TYPES = frozenset({"", "string", "number", "boolean", "object", "array", "null", "any"})
 BACKOFF_TYPES = frozenset({"", "fixed", "linear", "exponential"})
 STEP_LANGUAGES = frozenset({"ale", "lua", "cel"})
 
@@ -166,7 +164,7 @@ def _check_attribute(name: str, spec: Attribute | None) -> None:
         raise StepInvalid("attribute has nil definition", pointer=at)
     if spec.role not in _ROLE_CONFIGS:
         raise StepInvalid(f'invalid attribute role: {spec.role} for attribute "{name}"', pointer=at)
-    if spec.type not in ATTRIBUTE_TYPES:
+    if spec.type not in value_types.ATTRIBUTE_TYPES:
         raise StepInvalid(f'invalid attribute type: {spec.type} for attribute "{name}"', pointer=at)
     if spec.config_keys - {spec.role}:
         raise StepInvalid(f'config type does not match attribute role: "{name}"', pointer=at)
@@ -190,19 +188,6 @@ def _broken_rules(spec: Attribute) -> Iterator[str]:
         yield "meta key required for meta attribute: meta"
 
 
-_JSON_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "string": (lambda v: isinstance(v, str), "must be a valid JSON string"),
-    "number": (
-        lambda v: isinstance(v, int | float) and not isinstance(v, bool),
-        "must be a valid number",
-    ),
-    "boolean": (lambda v: isinstance(v, bool), 'must be "true" or "false"'),
-    "object": (lambda v: isinstance(v, dict), "must be valid JSON object"),
-    "array": (lambda v: isinstance(v, list), "must be valid JSON array"),
-    "null": (lambda v: v is None, 'must be "null"'),
-}
-
-
 def _check_literal(name: str, spec: Attribute) -> None:
     text = spec.value or spec.default
     if not text or not spec.type:
@@ -220,8 +205,7 @@ def _literal_fault(text: str, type_: str) -> str | None:
         value = decoder.only_value(text.encode(errors="replace"))
     except decoder.Undecodable:
         return "must be valid JSON"
-    accepts, reason = _JSON_TYPES.get(type_, (lambda _: True, ""))
-    return None if accepts(value) else reason
+    return value_types.fault(value, type_) or None
 
 
 def _check_mapped_names(step: Step) -> None:

@@ -80,7 +80,7 @@ def add_parsers(actions: Any) -> None:
     for name, help_, has_step in (
         ("pause", "let nothing new of a flow start", False),
         ("resume", "let a paused flow go on", False),
-        ("cancel", "end a flow; with --compensate undo what it did", False),
+        ("cancel", "end a flow, and undo what it did or not", False),
         ("skip", "do without a step", True),
         ("force", "say that a step is done, and what it gave", True),
         ("retry", "try what waits for a retry at once", True),
@@ -92,7 +92,11 @@ def add_parsers(actions: Any) -> None:
             parser.add_argument("step_id")
         parser.add_argument("--reason", required=name in {"pause", "cancel", "skip"}, default="")
         if name == "cancel":
-            parser.add_argument("--compensate", action="store_true")
+            parser.add_argument(
+                "--compensate",
+                action=argparse.BooleanOptionalAction,
+                help="undo what its steps did; if not said, as it was started to",
+            )
         if name == "force":
             parser.add_argument("--output", type=named, action="append", default=[])
         if name == "fork":
@@ -142,7 +146,7 @@ def _resume(*, flow_id: str, reason: str) -> Lines:
     yield _stands(services.resume_flow(flow_id=flow_id, reason=reason))
 
 
-def _cancel(*, flow_id: str, reason: str, compensate: bool) -> Lines:
+def _cancel(*, flow_id: str, reason: str, compensate: bool | None) -> Lines:
     yield _stands(services.cancel_flow(flow_id=flow_id, reason=reason, compensates=compensate))
 
 

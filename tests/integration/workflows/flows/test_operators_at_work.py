@@ -1,0 +1,223 @@
+"""What operators do to steps of every kind, at whatever they are just then."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from events import context, doctor, selectors
+from events.domain.principal import Principal, PrincipalKind
+from tests.integration.workflows.flows.conftest import flow, later, work_off
+from tests.support.step_server import StepServer
+from workflows.flows import engine, services
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.decide import FlowSettled
+from workflows.flows.domain.errors import FlowInvalid
+from workflows.flows.domain.flow import WorkItem
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.value_types import OutputsInvalid
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OUT: dict[str, Any] = {"role": "output"}
+EACH: dict[str, Any] = {"role": "required", "required": {"for_each": True}}
+SLOW = {"init_backoff": 20_000, "max_backoff": 20_000, "backoff_type": "fixed"}
+BUSY = (503, {"detail": "busy"})
+
+
+@pytest.fixture(autouse=True)
+def _ada_acts() -> Iterator[None]:
+    ada = User.objects.create_user("ada")
+    with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
+        yield
+
+
+def register(peer: StepServer, id_: str, kind: str = "sync", **extra: Any) -> None:
+    http = {"endpoint": peer.url(f"/{id_}"), **extra.pop("http", {})}
+    body = {"id": id_, "name": id_, "type": kind, "http": http, "attributes": {}, **extra}
+    services.register_step(step=step_from_json(body))
+
+
+def start(*goals: str, options: Any = None, **init: Any) -> None:
+    values = {name: [value] for name, value in init.items()}
+    services.start_flow(flow_id="trip", goals=goals, init=values, options=options)
+    work_off()
+
+
+def item(step_id: str, index: int = 0) -> WorkItem:
+    execution = flow("trip").executions[step_id]
+    return execution.items[execution.order[index]]
+
+
+def names() -> list[str]:
+    return [event.name for event in selectors.stream_events(("flow", "trip"))]
+
+
+def retry_now(step_id: str) -> None:
+    services.retry_now(flow_id="trip", step_id=step_id, token=item(step_id).token)
+    work_off()
+
+
+def is_sound() -> bool:
+    found = [doctor.examine(one) for one in doctor.checks() if one.id.startswith(("I5", "I11"))]
+    assert not [violation for one in found for violation in one.violations]
+    return True
+
+
+class TestPausing:
+    def test_does_not_lose_a_retry_that_was_due_meanwhile(self, peer: StepServer) -> None:
+        peer.says["/do"] = BUSY
+        register(peer, "do", work_config=SLOW)
+        start("do")
+        services.pause_flow(flow_id="trip", reason="storm")
+        later(30)
+        work_off()
+        assert len(peer.calls("/do")) == 1
+
+        peer.says["/do"] = (200, {})
+        services.resume_flow(flow_id="trip")
+        assert is_sound()
+        work_off()
+
+        assert len(peer.calls("/do")) == 2
+        assert flow("trip").status == "completed"
+
+    def test_leaves_a_retry_that_is_not_due_to_its_time(self, peer: StepServer) -> None:
+        peer.says["/do"] = BUSY
+        register(peer, "do", work_config=SLOW)
+        start("do")
+        services.pause_flow(flow_id="trip", reason="storm")
+        services.resume_flow(flow_id="trip")
+        work_off()
+        assert len(peer.calls("/do")) == 1
+
+        later(30)
+        work_off()
+        assert len(peer.calls("/do")) == 2
+
+    def test_holds_the_rest_of_a_list_and_lets_what_is_under_way_end(
+        self, peer: StepServer
+    ) -> None:
+        register(peer, "do", kind="async", attributes={"n": EACH})
+        start("do", n=[1, 2])
+        services.pause_flow(flow_id="trip", reason="storm")
+        engine.handle("trip", asked.SucceedWork(step_id="do", token=item("do").token, outputs=None))
+        work_off()
+        assert [item("do", index).status for index in (0, 1)] == ["succeeded", "pending"]
+
+        services.resume_flow(flow_id="trip")
+        work_off()
+        assert item("do", 1).status == "active"
+        assert is_sound()
+
+
+class TestRetryingNow:
+    def test_calls_a_step_that_calls_back_once_whatever_was_due_later(
+        self, peer: StepServer
+    ) -> None:
+        peer.says["/do"] = BUSY
+        register(peer, "do", kind="async", work_config=SLOW)
+        start("do")
+        peer.says["/do"] = (200, {})
+
+        retry_now("do")
+        later(60)
+        work_off()
+
+        assert len(peer.calls("/do")) == 2
+        assert item("do").status == "active"
+
+    def test_undoes_again_what_waits_to_be_undone(self, peer: StepServer) -> None:
+        peer.says["/undo"] = BUSY
+        peer.says["/fail"] = (422, {"detail": "no"})
+        undo = {"compensate": peer.url("/undo")}
+        register(peer, "do", http=undo, work_config=SLOW, attributes={"done": OUT})
+        register(peer, "fail", attributes={"done": {"role": "required"}})
+        peer.says["/do"] = (200, {"done": 1})
+        start("fail", options={"compensate": True})
+        assert item("do").status == "compensating"
+
+        peer.says["/undo"] = (200, {})
+        retry_now("do")
+
+        assert item("do").status == "compensated"
+        assert names()[-4:] == [
+            "work_retry_requested",
+            "comp_started",
+            "comp_succeeded",
+            "flow_deactivated",
+        ]
+        later(60)
+        work_off()
+        assert len(peer.calls("/undo")) == 2
+        with pytest.raises(FlowSettled):
+            retry_now("do")
+
+
+class TestForcing:
+    @pytest.mark.parametrize(
+        ("outputs", "why", "pointer"),
+        [
+            ({"paid": "yes"}, "must be a valid number", "/outputs/paid"),
+            ({"paid": True}, "must be a valid number", "/outputs/paid"),
+            ({"pad/": 1}, "is not declared (declared: paid)", "/outputs/pad~1"),
+        ],
+    )
+    def test_takes_only_what_the_step_declares(
+        self, peer: StepServer, outputs: dict[str, Any], why: str, pointer: str
+    ) -> None:
+        register(peer, "pay", kind="async", attributes={"paid": {**OUT, "type": "number"}})
+        start("pay")
+        before = names()
+
+        with pytest.raises(OutputsInvalid) as refused:
+            services.force_step(flow_id="trip", step_id="pay", outputs=outputs)
+
+        assert str(refused.value) == f"output {next(iter(outputs))} of step pay {why}"
+        assert refused.value.pointer == pointer
+        assert names() == before
+        services.force_step(flow_id="trip", step_id="pay", outputs={"paid": 7.5})
+        assert flow("trip").status == "completed"
+
+    def test_takes_a_list_of_a_step_that_runs_for_each(self, peer: StepServer) -> None:
+        paid = {**OUT, "type": "number"}
+        register(peer, "pay", kind="async", attributes={"n": EACH, "paid": paid})
+        start("pay", n=[1, 2])
+
+        services.force_step(flow_id="trip", step_id="pay", outputs={"paid": [1, 2]})
+
+        assert flow("trip").executions["pay"].outputs == {"paid": [1, 2]}
+
+
+class TestForking:
+    def test_takes_no_edited_value_of_another_type(self, peer: StepServer) -> None:
+        total = {"role": "required", "type": "number"}
+        register(peer, "pay", attributes={"total": total})
+        start("pay", total=5)
+
+        with pytest.raises(FlowInvalid, match="attribute total must be a valid number"):
+            services.fork_flow(
+                flow_id="trip", new_flow_id="again", from_step="pay", init={"total": ["five"]}
+            )
+
+
+class TestCancelling:
+    @pytest.mark.parametrize(
+        ("said", "asked_for", "calls"),
+        [(None, True, 1), (None, False, 0), (False, True, 0), (True, False, 1)],
+    )
+    def test_undoes_as_it_is_said_or_else_as_the_flow_asked_for(
+        self, peer: StepServer, *, said: bool | None, asked_for: bool, calls: int
+    ) -> None:
+        peer.says["/do"] = (200, {"done": 1})
+        register(peer, "do", http={"compensate": peer.url("/undo")}, attributes={"done": OUT})
+        register(peer, "wait", kind="async", attributes={"done": {"role": "required"}})
+        start("wait", options={"compensate": asked_for})
+
+        services.cancel_flow(flow_id="trip", reason="enough", compensates=said)
+        engine.handle("trip", asked.FailWork(step_id="wait", token=item("wait").token, error="x"))
+        work_off()
+
+        assert len(peer.calls("/undo")) == calls
+        assert flow("trip").is_over
