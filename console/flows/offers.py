@@ -62,7 +62,8 @@ FLOW_ACTS = {
             label="Cancel the flow",
             capability="flow.cancel",
             consequence="It fails at once, with your reason, and its child flows are cancelled "
-            "with it. Results of what is under way are still recorded. It cannot be taken back; a fork can begin anew.",
+            "with it. Results of what is under way are still recorded. It cannot be taken back; "
+            "a fork can begin anew.",
             done="Cancelled.",
             form=CancelForm,
             run=lambda flow_id, asked: services.cancel_flow(
