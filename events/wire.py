@@ -107,7 +107,7 @@ def fetch(sql: LiteralString, params: Named) -> list[Row]:
     """Run one statement that is always the same, and return its rows. Raises as `run` does.
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
-    statement tells. They are texts, integers, booleans, times, UUIDs, lists of them, and None.
+    statement tells. They are texts, numbers, booleans, times, UUIDs, lists of them, and None.
     """
     db = connection()
     raw = _opened(db)
@@ -233,6 +233,7 @@ _WRITTEN = _Writers(
     {
         str: str.encode,
         int: lambda value: b"%d" % value,
+        float: lambda value: repr(value).encode(),
         bool: lambda value: b"t" if value else b"f",
         type(None): lambda _value: None,
         UUID: lambda value: str(value).encode(),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from events import recorder
+from events import recorder, wire
 from events.domain.envelope import Source
 from workflows.work import conf, documents, statements
 from workflows.work.domain import ends
@@ -22,13 +22,13 @@ from workflows.work.domain.life import DEAD_LETTERS, Budget, State
 def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
     """Take those of `ids` that wait, are due, and are of `kinds`; the others are not ours."""
     params = {"ids": list(ids), "kinds": list(kinds), "worker": worker, "lease_s": _lease_s()}
-    return [_claim(row) for row in statements.run(statements.CLAIM, params)]
+    return [_claim(row) for row in wire.fetch(statements.CLAIM, params)]
 
 
 def claim_next(*, worker: str, kinds: Sequence[str], limit: int = 1) -> list[Claim]:
     """Take up to `limit` due pieces of `kinds`, the most urgent first."""
     params = {"kinds": list(kinds), "limit": limit, "worker": worker, "lease_s": _lease_s()}
-    return [_claim(row) for row in statements.run(statements.CLAIM_NEXT, params)]
+    return [_claim(row) for row in wire.fetch(statements.CLAIM_NEXT, params)]
 
 
 def defer_unknown(ids: Iterable[UUID], *, kinds: Sequence[str], delay_s: float) -> list[str]:
@@ -47,7 +47,7 @@ def heartbeat(claims: Sequence[Claim]) -> None:
         "fences": [one.fence for one in claims],
         "lease_s": _lease_s(),
     }
-    alive: dict[UUID, bool] = dict(statements.run(statements.HEARTBEAT, params))
+    alive: dict[UUID, bool] = dict(wire.fetch(statements.HEARTBEAT, params))
     for one in claims:
         one.watch.lost = one.id not in alive and not one.watch.settled
         one.watch.cancel_requested = alive.get(one.id, False)
@@ -62,7 +62,7 @@ def complete_many(finished: Sequence[tuple[Claim, str | None]]) -> set[UUID]:
         "results": inline,
         "result_hashes": hashes,
     }
-    return {id_ for (id_,) in statements.run(statements.COMPLETE, params)}
+    return {id_ for (id_,) in wire.fetch(statements.COMPLETE, params)}
 
 
 def why_lost(claim: Claim) -> ClaimLost:

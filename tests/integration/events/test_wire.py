@@ -19,7 +19,8 @@ ID = UUID("01890000-0000-7000-8000-000000000001")
 def test_values_come_back_as_they_were_given() -> None:
     sql = (
         "SELECT %(text)s::text, %(number)s::int, %(flag)s::bool, %(at)s::timestamptz, "
-        "%(id)s::uuid, %(texts)s::text[], %(nothing)s::text, %(word)s::text, 7 %% 4, %(text)s::text"
+        "%(id)s::uuid, %(texts)s::text[], %(nothing)s::text, %(word)s::text, "
+        "%(share)s::float8, 7 %% 4, %(text)s::text"
     )
     given = {
         "text": "50 % of \"it\" \\ 'so'",
@@ -30,6 +31,7 @@ def test_values_come_back_as_they_were_given() -> None:
         "texts": ["a", 'b"\\,{}', ""],
         "nothing": None,
         "word": Category.DOMAIN,
+        "share": 0.1,
     }
 
     [row] = wire.fetch(sql, given)
