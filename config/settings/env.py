@@ -112,7 +112,9 @@ def as_broker(redis_url: str) -> str:
 
 
 def broker_options(broker_url: str) -> dict[str, object]:
-    """Return time limits that a broker's transport understands; RabbitMQ's has its own."""
+    """Return the options that a broker's transport understands; RabbitMQ's has its own."""
     if urlsplit(broker_url).scheme.startswith(("redis", "valkey")):
-        return {"socket_connect_timeout": 1, "socket_timeout": 3}
+        # A copy of each message until it is acknowledged takes two more round trips before any
+        # work begins. A bell that is lost with a worker is rung again by the sweeper.
+        return {"socket_connect_timeout": 1, "socket_timeout": 3, "ack_emulation": False}
     return {}

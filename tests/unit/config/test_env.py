@@ -52,8 +52,9 @@ class TestBroker:
     def test_is_valkey_in_celerys_words(self, given: str, broker: str) -> None:
         assert env.as_broker(given) == broker
 
-    def test_has_time_limits_that_its_transport_knows(self) -> None:
-        assert env.broker_options("redis+socket:///tmp/v.sock")["socket_connect_timeout"] == 1
+    def test_has_options_that_its_transport_knows(self) -> None:
+        options = env.broker_options("redis+socket:///tmp/v.sock")
+        assert options == {"socket_connect_timeout": 1, "socket_timeout": 3, "ack_emulation": False}
         assert env.broker_options("amqp://rabbit//") == {}
 
 
