@@ -16,8 +16,9 @@ from celery import current_app
 from django.db import transaction
 from kombu import Connection
 
+from events import context
 from events.failpoints import declare, failpoint
-from workflows.work import conf
+from workflows.work import bells, conf
 from workflows.work.registry import WorkKind
 
 logger = logging.getLogger(__name__)
@@ -74,10 +75,23 @@ def listen_again() -> None:
     _silent_until = 0.0
 
 
-def _send(queue: str, bells: Sequence[Sequence[UUID]]) -> None:
+def _send(queue: str, rung: Sequence[Sequence[UUID]]) -> None:
+    broker_url = current_app.conf.broker_write_url
+    url = bells.url_of_valkey(broker_url)
+    if url is None:
+        _send_through_celery(broker_url, queue, rung)
+        return
+    key = current_app.conf.task_default_queue if queue == DEFAULT_QUEUE else queue
+    headers = context.as_headers()
+    messages = [bells.message(TASK, ids, key=key, headers=headers) for ids in rung]
+    bells.client(url, _PATIENCE_S).lpush(key, *messages)
+
+
+def _send_through_celery(broker_url: str, queue: str, rung: Sequence[Sequence[UUID]]) -> None:
+    connection = _connection_to(broker_url)
     options: dict[str, Any] = {} if queue == DEFAULT_QUEUE else {"queue": queue}
-    with kombu.pools.producers[_connection()].acquire(block=True, timeout=_PATIENCE_S) as producer:
-        for ids in bells:
+    with kombu.pools.producers[connection].acquire(block=True, timeout=_PATIENCE_S) as producer:
+        for ids in rung:
             current_app.send_task(
                 TASK,
                 kwargs={"ids": [str(id_) for id_ in ids]},
@@ -86,10 +100,6 @@ def _send(queue: str, bells: Sequence[Sequence[UUID]]) -> None:
                 ignore_result=True,
                 **options,
             )
-
-
-def _connection() -> Connection:
-    return _connection_to(current_app.conf.broker_write_url)
 
 
 @lru_cache(maxsize=4)

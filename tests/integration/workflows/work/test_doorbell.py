@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
@@ -77,6 +78,13 @@ class TestBells:
         enqueue(delay=timedelta(seconds=30))
 
         assert bells() == []
+
+    def test_go_through_celery_to_a_broker_that_keeps_no_lists(self, enqueue: Enqueue) -> None:
+        with broken_broker("memory://"), current_app.connection_for_write("memory://") as broker:
+            ref = enqueue("lab.echo")
+
+            waiting = broker.SimpleQueue(settings.CELERY_TASK_DEFAULT_QUEUE)
+            assert waiting.get(timeout=HARDLY_S).payload[1] == {"ids": [str(ref.id)]}
 
 
 @pytest.fixture
