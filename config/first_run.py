@@ -68,6 +68,7 @@ def prepare(state: State) -> None:
             aside.submit(_password_hash, state.secret(PASSWORD, _password))
         call_command("migrate", verbosity=0, interactive=False)
     migration_status.check()
+    _prepare_password(ADMIN, state)
     admin = _person(ADMIN, state, is_superuser=True)
     if not _opens(state.secrets().get(API_KEY, "")):
         _, written = api_keys.issue_api_key(
@@ -104,15 +105,16 @@ def make_example(state: State) -> None:
     call_command("seed_demo", verbosity=0)
 
 
-@transaction.atomic
 def demo_person(username: str, state: State) -> User:
     """Return one of the example's people, who may do what their group may: all of it, or nobody."""
-    person = _person(username, state)
-    group_name = DEMO_PEOPLE[username]
-    group, is_new = Group.objects.get_or_create(name=group_name)
-    if is_new:
-        group.permissions.set(_permissions(group_name))
-    person.groups.add(group)
+    _prepare_password(username, state)
+    with transaction.atomic():
+        person = _person(username, state)
+        group_name = DEMO_PEOPLE[username]
+        group, is_new = Group.objects.get_or_create(name=group_name)
+        if is_new:
+            group.permissions.set(_permissions(group_name))
+        person.groups.add(group)
     return person
 
 
@@ -132,6 +134,15 @@ def declare_start_of(person: User) -> None:
     who = Principal(kind=PrincipalKind.USER, id=str(person.pk))
     with context.acting(who):
         starts.declare_start(**step_catalogue.MONDAY_SEATS)
+
+
+def _prepare_password(username: str, state: State) -> None:
+    """Hash the password of somebody who is to be made, before the transaction that needs it.
+
+    On a busy machine that took longer than a transaction may stand idle.
+    """
+    if not User.objects.filter(username=username).exists():
+        _password_hash(state.secret(PASSWORD, _password))
 
 
 @transaction.atomic

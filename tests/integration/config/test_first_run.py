@@ -1,9 +1,11 @@
 """What `up` makes in a new installation, and leaves alone in an old one."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import connection
 
@@ -83,6 +85,20 @@ class TestExample:
         assert not operator.has_perm("ledger.api_key.create")
         assert viewer.has_perm("ledger.booking.read")
         assert not viewer.has_perm("ledger.booking.create")
+
+    def test_hashes_no_password_within_a_transaction(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @lru_cache
+        def hashed(password: str) -> str:
+            assert not connection.in_atomic_block
+            return make_password(password)
+
+        monkeypatch.setattr(first_run, "_password_hash", hashed)
+
+        person = first_run.demo_person("operator", state)
+
+        assert person.check_password(state.secrets()[first_run.PASSWORD])
 
     def test_makes_nobody_who_may_do_only_a_part(
         self, state: State, monkeypatch: pytest.MonkeyPatch
