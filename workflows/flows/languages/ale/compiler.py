@@ -19,6 +19,7 @@ from workflows.flows.languages.ale.values import (
     List,
     Pair,
     Symbol,
+    first_counts,
 )
 
 STEPS_MAX = 200_000
@@ -161,7 +162,7 @@ def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch 
             return lambda env: frozenset(code(env) for code in codes)
         case Object(pairs=pairs):
             made = [(compile_form(key, scope), compile_form(value, scope)) for key, value in pairs]
-            return lambda env: {key(env): value(env) for key, value in made}
+            return lambda env: first_counts((key(env), value(env)) for key, value in made)
         case Pair():
             left, right = compile_form(form[0], scope), compile_form(form[1], scope)
             return lambda env: Pair((left(env), right(env)))
@@ -177,6 +178,9 @@ _ROOT = "ale/"
 
 def _name(name: Symbol, scope: Scope) -> Code:
     text = str(name).removeprefix(_ROOT)
+    namespace, slash, local = text.partition("/")
+    if namespace and slash and local:
+        raise AleError(f"namespace not found: {namespace}")
     if text in UNBOUND and text not in scope.names:
         return _unbound(text)
     if text in SPECIAL and not scope.knows(text):

@@ -37,6 +37,7 @@ from workflows.flows.languages.ale.values import (
     Pair,
     Symbol,
     collected,
+    first_counts,
     items_of,
     key_text,
     printed,
@@ -185,7 +186,7 @@ def _dissoc(target: Any, *keys: Any) -> dict[Any, Any]:
 def _object(*parts: Any) -> dict[Any, Any]:
     if len(parts) % 2:
         raise AleError("map does not contain an even number of elements")
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    return first_counts(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _map(function: Any, *sequences: Any) -> Lazy:

@@ -7,7 +7,7 @@ is false.
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -321,6 +321,14 @@ def type_name(value: Any) -> str:
     return next((name for fits, name in _TYPE_NAMES if fits(value)), "data.Procedure")
 
 
+def first_counts(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return an object of these pairs. Of equal keys the first counts, as in the original."""
+    made: dict[Any, Any] = {}
+    for key, value in pairs:
+        made.setdefault(key, value)
+    return made
+
+
 def same(left: Any, right: Any) -> bool:
     """Tell whether two values are equal, of equal types: 5 is not 5.0.
 
@@ -332,7 +340,11 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, Lazy | tuple) and isinstance(right, Lazy | tuple):
+    if isinstance(left, Lazy) or isinstance(right, Lazy):
+        # What it is of is no more than how it was made.
+        is_sequence = isinstance(left, Lazy | tuple) and isinstance(right, Lazy | tuple)
+        return is_sequence and _equal(tuple(left), tuple(right))
+    if isinstance(left, tuple) and type(left) is type(right):
         ours, theirs = list(left), list(right)
         return len(ours) == len(theirs) and all(map(_equal, ours, theirs))
     if type(left) is not type(right):

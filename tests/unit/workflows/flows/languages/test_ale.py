@@ -24,6 +24,10 @@ class TestPrograms:
             ("(/ 7 2)", "7/2"),
             ("(/ 7.0 2)", 3.5),
             ("(eq 5 5.0)", False),
+            ("(eq [1 2] '(1 2))", False),
+            ("(eq '(1 [2]) (list 1 [2]))", True),
+            ("(eq (map inc [1]) [2])", True),
+            ("[{:a 1 :a 2} (object :a 1 :a 2)]", [{"a": 1}, {"a": 1}]),
             ("(= 5 5.0)", True),
             ('(str "n" 1 :k)', "n1:k"),
             ("(let* ([x 2] [y (* x x)]) [x y])", [2, 4]),
@@ -301,6 +305,8 @@ class TestFailures:
             ("#b[1 2", "unmatched list end (line 1, column 18)"),
             ("(current-time)", "name not declared in namespace: current-time"),
             ("(os 1)", "name not declared in namespace: os"),
+            ("(os/exit 1)", "namespace not found: os"),
+            ("(ale/exit 1)", "name not declared in namespace: exit"),
         ],
     )
     def test_to_compile_name_the_reason(self, text: str, error: str) -> None:
