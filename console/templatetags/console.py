@@ -32,6 +32,7 @@ _JOB_STATES = {
 }
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WORD = re.compile(r".{1,16}", re.DOTALL)
 UUID_SHOWN = 8
 CENTS = 100
 MINUTE_S = 60
@@ -57,8 +58,12 @@ def visible(value: Any) -> str:
 
 @register.filter
 def dotted(value: Any) -> SafeString:
-    """Do the same for a name such as `commerce.send_documents`, which may break between words."""
-    parts = re.split(r"(?<=[._/])", text.visible(str(value)))
+    """Do the same for a name such as `commerce.send_documents`, which may break between words.
+
+    What has no words in it, and is longer than any, may break within.
+    """
+    words = re.split(r"(?<=[._/])", text.visible(str(value)))
+    parts = [part for word in words for part in re.findall(_WORD, word) or [""]]
     return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 

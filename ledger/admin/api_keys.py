@@ -5,13 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ledger import admin_access, authority
-from ledger.admin_access import CapabilityActions
+from ledger.admin_access import CapabilityAdmin
 from ledger.models import ApiKey
 from ledger.services import api_keys
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(CapabilityActions[ApiKey]):
+class ApiKeyAdmin(CapabilityAdmin[ApiKey]):
+    reads = "api_key.administer"  # They are everybody's.
     list_display = ["name", "prefix", "owner", "scopes", "expires_at", "last_used_at", "revoked_at"]
     list_filter = ["owner", "revoked_at"]
     search_fields = ["name", "prefix", "owner__username"]
@@ -19,15 +20,6 @@ class ApiKeyAdmin(CapabilityActions[ApiKey]):
     exclude = ["digest"]
     actions = ["revoke"]
     ordering = ["-created_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False
 
     def has_administer_permission(self, request: HttpRequest) -> bool:
         """Say whether the user may end other people's keys."""

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ledger import admin_access, authority
-from ledger.admin_access import BY_HAND, CapabilityActions
+from ledger.admin_access import BY_HAND, CapabilityAdmin
 from workflows.work import registry, selectors, services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
 
@@ -30,6 +30,9 @@ class AttemptInline(admin.TabularInline[Attempt, Work]):
         latest = selectors.attempts_of(match.kwargs["object_id"]) if match else Attempt.objects
         shown = latest.order_by("-id").values("id")[: selectors.ATTEMPTS_SHOWN]
         return super().get_queryset(request).filter(id__in=shown)
+
+    def has_view_permission(self, request: HttpRequest, obj: Work | None = None) -> bool:
+        return authority.holds(request, WorkAdmin.reads)
 
     def has_add_permission(self, request: HttpRequest, obj: Work | None = None) -> bool:
         return False
@@ -52,7 +55,8 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Work)
-class WorkAdmin(CapabilityActions[Work]):
+class WorkAdmin(CapabilityAdmin[Work]):
+    reads = "job.read"
     list_display = ["id", "kind", "subject", "status", "attempt", "due_at", "last_error_class"]
     list_filter = ["status", KindFilter]
     search_fields = ["=id", "=subject", "=correlation_id"]
@@ -109,7 +113,8 @@ class WorkAdmin(CapabilityActions[Work]):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(CapabilityActions[Attempt]):
+class AttemptAdmin(CapabilityAdmin[Attempt]):
+    reads = "job.read"
     list_display = ["work", "attempt", "outcome", "worker", "started_at", "ended_at", "error_class"]
     list_filter = ["outcome"]
     list_select_related = ["work"]
@@ -117,7 +122,8 @@ class AttemptAdmin(CapabilityActions[Attempt]):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(CapabilityActions[Schedule]):
+class ScheduleAdmin(CapabilityAdmin[Schedule]):
+    reads = "job.read"
     list_display = ["name", "kind", "cron", "every_s", "at", "tz", "enabled", "next_at"]
     list_filter = ["enabled"]
     ordering = ["name"]
@@ -141,7 +147,8 @@ class ScheduleAdmin(CapabilityActions[Schedule]):
 
 
 @admin.register(Slot)
-class SlotAdmin(CapabilityActions[Slot]):
+class SlotAdmin(CapabilityAdmin[Slot]):
+    reads = "job.read"
     list_display = ["schedule", "slot_at", "fate", "stands_for", "work"]
     list_select_related = ["schedule", "work"]
     list_filter = ["fate", "schedule"]
@@ -149,13 +156,15 @@ class SlotAdmin(CapabilityActions[Slot]):
 
 
 @admin.register(Worker)
-class WorkerAdmin(CapabilityActions[Worker]):
+class WorkerAdmin(CapabilityAdmin[Worker]):
+    reads = "job.read"
     list_display = ["name", "role", "started_at", "seen_at", "stopped_at"]
     ordering = ["-seen_at"]
 
 
 @admin.register(Checkup)
-class CheckupAdmin(CapabilityActions[Checkup]):
+class CheckupAdmin(CapabilityAdmin[Checkup]):
+    reads = "system.health"
     list_display = ["checked_at", "is_healthy", "duration_ms"]
     list_filter = ["is_healthy"]
     ordering = ["-id"]

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -364,6 +364,17 @@ class TestAdmin:
         assert admin.post(address, {"name": "x"}).status_code == 403
         assert admin.get("/admin/ledger/apikey/add/").status_code == 403
         assert admin.post(f"/admin/ledger/apikey/{key_id}/delete/").status_code == 403
+
+    def test_is_opened_by_the_capability_that_ends_them(self, alice: User, client: Client) -> None:
+        alice.is_staff = True
+        alice.save()
+        alice.user_permissions.add(Permission.objects.get(codename="view_apikey"))
+        client.force_login(alice)
+        assert client.get("/admin/ledger/apikey/").status_code == 403
+
+        grant(alice, "api_key.administer")
+
+        assert client.get("/admin/ledger/apikey/").status_code == 200
 
     def test_revokes_what_is_selected_in_the_administrators_name(
         self, alice: User, admin: Client

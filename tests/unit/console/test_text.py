@@ -33,6 +33,10 @@ class TestDotted:
         assert dotted("a.b_c/d") == "a.<wbr>b_<wbr>c/<wbr>d"
         assert dotted("<b>.\u202e") == "&lt;b&gt;.<wbr>\\u202e"
 
+    def test_breaks_what_is_longer_than_any_word(self) -> None:
+        assert dotted("fraudulent") == "fraudulent"
+        assert dotted("a_" + 40 * "b") == f"a_<wbr>{16 * 'b'}<wbr>{16 * 'b'}<wbr>{8 * 'b'}"
+
 
 class TestPretty:
     def test_remains_the_same_json(self) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -42,6 +42,41 @@ def letter(enqueue: Enqueue) -> WorkRef:
 def act(client: Client, action: str, ref: WorkRef) -> Any:
     url = reverse("admin:work_work_changelist")
     return client.post(url, {"action": action, "_selected_action": [str(ref.id)]}, follow=True)
+
+
+class TestWhoMayLook:
+    @pytest.fixture
+    def staff(self) -> User:
+        """Return somebody with the permissions of Django's own to view all of it."""
+        staff = User.objects.create_user("staff", password="a-long-password-x", is_staff=True)
+        staff.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="work", codename__startswith="view_")
+        )
+        return staff
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_is_a_matter_of_capabilities(self, staff: User, client: Client, model: Any) -> None:
+        page = reverse(f"admin:work_{model._meta.model_name}_changelist")
+        client.force_login(staff)
+        assert client.get(page).status_code == 403
+
+        staff.user_permissions.set(
+            Permission.objects.filter(codename__in=["job.read", "system.health"])
+        )
+
+        assert client.get(page).status_code == 200
+
+    def test_shows_the_attempts_of_a_job_to_who_may_see_the_job(
+        self, staff: User, client: Client, letter: WorkRef
+    ) -> None:
+        staff.user_permissions.set(Permission.objects.filter(codename="job.read"))
+        client.force_login(staff)
+
+        page = client.get(reverse("admin:work_work_change", args=[letter.id]))
+
+        assert page.status_code == 200
+        assert "attempts" in page.content.decode()
+        assert [len(each.formset.forms) for each in page.context["inline_admin_formsets"]] == [1]
 
 
 class TestAdmin:
