@@ -23,6 +23,7 @@ from events.domain.subscription import (
     minimal,
 )
 from workflows.flows.domain import decoder
+from workflows.flows.domain.digits import has_exponents, in_digits
 
 KINDS = ("catalog", "cluster", "flow")
 """The kinds of streams that its clients know. They are told of no others."""
@@ -65,7 +66,7 @@ class ArgyllFraming:
             "timestamp": (envelope.emitted_at - _EPOCH) // _MILLISECOND,
             "sequence": envelope.sequence - 1,
         }
-        return f'{text({"type": envelope.name})[:-1]},"sub_id":', f",{text(tail)[1:]}\n"
+        return f'{text({"type": envelope.name})[:-1]},"sub_id":', f",{_told(tail)[1:]}\n"
 
     def subscribed(self, *, sub_id: str, items: Sequence[StateItem] | None, position: int) -> str:
         found = None if items is None else [_item(item) for item in items]
@@ -141,4 +142,9 @@ def _path(stream: Stream) -> list[str]:
 
 
 def _line(value: Any) -> str:
-    return text(value) + "\n"
+    return _told(value) + "\n"
+
+
+def _told(value: Any) -> str:
+    told = text(value)
+    return text(in_digits(value)) if has_exponents(told) else told

@@ -18,6 +18,7 @@ from workflows.egress.client import Answer, Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
 from workflows.flows import conf
 from workflows.flows.domain import decoder, shapes
+from workflows.flows.domain.digits import in_digits
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.step import DEFAULT_METHOD, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
@@ -147,7 +148,7 @@ def _exchange(
 
 
 def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return json.dumps(in_digits(value), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def _headers(flow: Flow, step: Step, item: WorkItem, *, has_body: bool) -> dict[str, str]:

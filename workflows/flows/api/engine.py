@@ -22,7 +22,7 @@ from ledger.authority import Holder
 from ledger.credentials import CredentialRefused
 from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies
-from workflows.flows.domain import ids, shapes
+from workflows.flows.domain import digits, ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
 from workflows.flows.domain.errors import FlowUnknown, PlanCircular, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
@@ -34,6 +34,7 @@ from workflows.flows.listing import RECENT_ASC, RECENT_DESC, Query
 
 View = Callable[..., HttpResponse]
 ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
+_AS_THERE = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 JSON_TYPE = "application/json; charset=utf-8"
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -44,7 +45,9 @@ CORS = {
 
 def answer(document: Any, status: int = HTTPStatus.OK) -> HttpResponse:
     """Return JSON with sorted keys, as the original sends it."""
-    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    body = orjson.dumps(document, option=_AS_THERE)
+    if digits.has_exponents(body):
+        body = orjson.dumps(digits.in_digits(document), option=_AS_THERE)
     return HttpResponse(body, status=status, content_type=JSON_TYPE)
 
 
@@ -103,9 +106,11 @@ def no_upgrade(request: HttpRequest) -> HttpResponse:
     """Refuse plain HTTP where a WebSocket is served."""
     if request.method != "GET":
         return no_such_route(request)
-    return with_cors(
-        HttpResponse("Bad Request\n", status=HTTPStatus.BAD_REQUEST, content_type="text/plain")
+    refusal = HttpResponse(
+        "Bad Request\n", status=HTTPStatus.BAD_REQUEST, content_type="text/plain; charset=utf-8"
     )
+    refusal["Sec-WebSocket-Version"] = "13"
+    return with_cors(refusal)
 
 
 def _demanded(view: View) -> str:

@@ -126,6 +126,8 @@ class TestAddresses:
         response = Client().get("/engine/ws")
 
         assert (response.status_code, response.content) == (400, b"Bad Request\n")
+        assert response["Content-Type"] == "text/plain; charset=utf-8"
+        assert response["Sec-WebSocket-Version"] == "13"
 
     def test_say_to_a_preflight_request_that_anybody_may_come(self) -> None:
         for path in ("/engine/step", "/engine/nothing", "/webhook/f/s/t"):

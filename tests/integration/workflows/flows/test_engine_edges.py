@@ -67,6 +67,15 @@ class TestAnswersOfSteps:
         assert len(peer.calls("/call")) == 1
         assert not Work.objects.exclude(status__in=["done", "cancelled"]).exists()
 
+    def test_have_their_large_numbers_in_all_digits(self, peer: StepServer) -> None:
+        called(peer, b'{"out":12345678901234567890}')
+        started("many", "call")
+
+        work_off()
+
+        assert b'"value":12345678901234567000' in Client().get("/engine/flow/many").content
+        assert b'"out":12345678901234567000' in Client().get("/engine/flow/many/events").content
+
     def test_that_are_more_than_one_event_carries_together_fail_their_step(
         self, peer: StepServer
     ) -> None:

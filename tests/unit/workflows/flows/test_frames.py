@@ -119,6 +119,13 @@ class TestFrames:
             '"timestamp":1795262400012,"sequence":1}\n'
         )
 
+    def test_have_large_numbers_in_all_digits(self) -> None:
+        event = enveloped(name="attribute_set", stream=("flow", "f"), data={"value": [1e18]})
+
+        _, tail = FRAMING.event(event) or ("", "")
+
+        assert tail.startswith(',"data":{"value":[1000000000000000000]},')
+
     def test_tell_nothing_of_other_streams(self) -> None:
         assert FRAMING.event(enveloped(name="booking.made", stream=("booking", "b"))) is None
 
