@@ -9,16 +9,13 @@ from typing import Final, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import generators
-from psycopg._preparing import Prepare
-from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen
-from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from events import wire
-from events.wire import Params, Row, Statement
+from events.wire import Named, PreparedStatements, Row
 
 SAVEPOINT: Final[LiteralString] = "SAVEPOINT daybook_last"
 ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT daybook_last"
@@ -30,11 +27,14 @@ def can_commit() -> bool:
     return len(db.atomic_blocks) == 1 and db.commit_on_exit and not db.needs_rollback
 
 
-def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> None:
+def commit_with(
+    statements: Sequence[tuple[LiteralString, Named]], *, guarded: bool = False
+) -> None:
     """Run the last statements of the transaction, and commit, in one round trip if possible.
 
-    Whoever opened the transaction ends it as ever, and may find it over. With `guarded`, what
-    came before can be kept when one of them fails: `wire.run(ROLLBACK_TO)`.
+    Their values are what `wire.fetch` takes. Whoever opened the transaction ends it as ever, and
+    may find it over. With `guarded`, what came before can be kept when one of them fails:
+    `wire.run(ROLLBACK_TO)`.
 
     :raises django.db.Error: of the first that fails, or of the commit. Nothing is committed then.
     """
@@ -45,43 +45,48 @@ def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> No
         for sql, params in [(SAVEPOINT, ()), *statements] if guarded else statements:
             wire.run(sql, params)
         return
-    if raw.prepare_threshold is None:
-        raw.prepare_threshold = wire.PREPARE_THRESHOLD
     started = time.monotonic()
     with db.wrap_database_errors, raw.lock:
-        last = [_noted(raw, *each) for each in statements]
+        known = wire.prepared_statements(raw)
+        last = [_last(known, *each) for each in statements]
         raw.wait(_finishing(raw, last, guarded=guarded))
+        known.prepared |= {each.sql: (each.name, each.names) for each in last}
     for sql, _ in statements:
         wire.note(db, sql, started)
 
 
-class _Noted(NamedTuple):
-    """A statement as psycopg's own books have it."""
+class _Last(NamedTuple):
+    """A statement on its way. `numbered` is what has to be prepared first, if anything."""
 
-    query: PostgresQuery
-    prepare: Prepare
+    sql: LiteralString
     name: bytes
+    names: tuple[str, ...]
+    numbered: bytes | None
+    values: Sequence[bytes | None]
 
 
-def _noted(raw: psycopg.Connection[Row], sql: LiteralString, params: Params) -> _Noted:
+def _last(known: PreparedStatements, sql: LiteralString, params: Named) -> _Last:
     # psycopg has a pipeline too, which costs more than a round trip.
-    query = PostgresQuery(Transformer(raw))
-    query.convert(sql, params)
-    return _Noted(query, *raw._prepared.get(query, prepare=True))  # noqa: SLF001
+    numbered = None
+    if sql in known.prepared:
+        name, names = known.prepared[sql]
+    else:
+        name, numbered, names = wire.named(sql)
+    return _Last(sql, name, names, numbered, wire.written(params, names))
 
 
 def _finishing(
-    raw: psycopg.Connection[Row], statements: Sequence[_Noted], *, guarded: bool
+    raw: psycopg.Connection[Row], statements: Sequence[_Last], *, guarded: bool
 ) -> PQGen[None]:
     pgconn, results = raw.pgconn, list[PGresult]()
     pgconn.enter_pipeline_mode()
     try:
         if guarded:
             pgconn.send_query_params(SAVEPOINT.encode(), None)
-        for query, prepare, name in statements:
-            if prepare is Prepare.SHOULD:
-                pgconn.send_prepare(name, query.query, param_types=query.types)
-            pgconn.send_query_prepared(name, query.params, param_formats=query.formats)
+        for each in statements:
+            if each.numbered is not None:
+                pgconn.send_prepare(each.name, each.numbered)
+            pgconn.send_query_prepared(each.name, each.values)
         pgconn.send_query_params(b"COMMIT", None)
         pgconn.pipeline_sync()
         yield from generators.send(pgconn)
@@ -95,7 +100,3 @@ def _finishing(
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result, encoding=raw.info.encoding)
-    books = raw._prepared  # noqa: SLF001
-    for query, prepare, name in statements:
-        books.maybe_add_to_cache(query, prepare, name)
-    books._rotate()  # noqa: SLF001

@@ -19,8 +19,9 @@ import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors, generators
+from psycopg._preparing import PrepareManager
 from psycopg.adapt import Transformer
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +108,13 @@ def fetch(sql: LiteralString, params: Named) -> list[Row]:
     """Run one statement that is always the same, and return its rows. Raises as `run` does.
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
-    statement tells. They are texts, numbers, booleans, times, UUIDs, lists of them, and None.
+    statement tells. They are texts, bytes, numbers, booleans, times, UUIDs, lists of them, and
+    None.
     """
     db = connection()
     raw = _opened(db)
-    if not raw.autocommit:
-        # A cursor sends the BEGIN, and knows which statements were forgotten meanwhile.
+    if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
+        # A cursor sends the BEGIN.
         return run(sql, params, binary=True).fetchall()
     started = time.monotonic()
     with db.wrap_database_errors:
@@ -139,49 +141,79 @@ def note(db: BaseDatabaseWrapper, sql: LiteralString, started: float) -> None:
         db.queries_log.append({"sql": sql, "time": duration})
 
 
-class _PreparedStatements:
+class PreparedStatements:
     """What is known of a connection: by statement its name there, and those of its parameters."""
 
     def __init__(self, raw: _Raw) -> None:
         self.transformer = Transformer(raw)
         self.prepared: dict[str, tuple[bytes, tuple[str, ...]]] = {}
+        raw._prepared = _Books(raw._prepared, self)  # noqa: SLF001 - there is no other way in.
+
+
+class _Books(PrepareManager):
+    """psycopg's own, which has the server forget every statement after a rollback or a DROP."""
+
+    def __init__(self, before: PrepareManager, ours: PreparedStatements) -> None:
+        super().__init__()
+        self.__dict__.update(before.__dict__)
+        self._ours = ours
+
+    def clear(self) -> bool:
+        is_to_forget = super().clear()
+        if is_to_forget:
+            self._ours.prepared.clear()
+        return is_to_forget
+
+
+def prepared_statements(raw: _Raw) -> PreparedStatements:
+    """Return what is prepared on a connection under names of ours. They go when it goes."""
+    known: PreparedStatements | None = raw.__dict__.get(_PREPARED)
+    return known or raw.__dict__.setdefault(_PREPARED, PreparedStatements(raw))
+
+
+_PREPARED = "daybook_prepared"
 
 
 def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
     with raw.lock:
-        known = raw.__dict__.get(_PREPARED) or raw.__dict__.setdefault(
-            _PREPARED, _PreparedStatements(raw)
-        )
+        known = prepared_statements(raw)
         try:
             result = _executed(raw, known, sql, params)
         except errors.InvalidSqlStatementName:
-            # After a rollback or a DROP psycopg lets the server forget all statements.
+            # Somebody else had the server forget it. A transaction is lost with that.
             known.prepared.clear()
+            if raw.pgconn.transaction_status != TransactionStatus.IDLE:
+                raise
             result = _executed(raw, known, sql, params)
         known.transformer.set_pgresult(result)
         rows: list[Row] = known.transformer.load_rows(0, result.ntuples, tuple)
     return rows
 
 
-_PREPARED = "daybook_prepared"
-"""Kept on the connection itself: they go when it goes."""
-
-
-def _executed(raw: _Raw, known: _PreparedStatements, sql: str, params: Named) -> Any:
+def _executed(raw: _Raw, known: PreparedStatements, sql: str, params: Named) -> Any:
     if sql not in known.prepared:
-        _prepare(raw, known, sql)
+        name, numbered, names = named(sql)
+        raw.pgconn.send_prepare(name, numbered)
+        _answer(raw)
+        known.prepared[sql] = name, names
     name, names = known.prepared[sql]
-    values = [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
+    values = written(params, names)
     raw.pgconn.send_query_prepared(name, values, result_format=Format.BINARY)
     return _answer(raw)
 
 
-def _prepare(raw: _Raw, known: _PreparedStatements, sql: str) -> None:
-    numbered, names = _numbered(sql)
-    name = b"daybook_%d" % next(_numbers)
-    raw.pgconn.send_prepare(name, numbered)
-    _answer(raw)
-    known.prepared[sql] = name, names
+def named(sql: str) -> tuple[bytes, bytes, tuple[str, ...]]:
+    """Return a new name for a statement, how it is prepared, and the names of its parameters."""
+    return b"daybook_%d" % next(_numbers), *_numbered(sql)
+
+
+def written(params: Named, names: Sequence[str]) -> list[bytes | None]:
+    """Return these values as PostgreSQL reads them.
+
+    :raises TypeError: if one has a type that is not written here.
+    :raises psycopg.DataError: if a text has a NUL.
+    """
+    return [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
 
 
 def _answer(raw: _Raw) -> Any:
@@ -209,6 +241,14 @@ def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
     return _PLACEHOLDER.sub(number, sql).encode(), tuple(numbers)
 
 
+def _text(value: str) -> bytes:
+    written = value.encode()
+    if b"\0" in written:
+        # As psycopg refuses it. libpq would take it for the end of the text.
+        raise errors.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+    return written
+
+
 def _array(values: Sequence[Any]) -> bytes:
     texts = [_WRITTEN[type(value)](value) for value in values]
     quoted = [
@@ -231,7 +271,8 @@ class _Writers(dict[type, Callable[[Any], bytes | None]]):
 
 _WRITTEN = _Writers(
     {
-        str: str.encode,
+        str: _text,
+        bytes: lambda value: b"\\x" + value.hex().encode(),
         int: lambda value: b"%d" % value,
         float: lambda value: repr(value).encode(),
         bool: lambda value: b"t" if value else b"f",

@@ -59,6 +59,7 @@ def _run(
         if what == "update" and table.objects.count() < ENOUGH:
             for number in range(ENOUGH):
                 save(table, "create", number)
+        # Who acts is said at the edge, once for all that a request does, and for every side.
         with context.acting(CLERK, correlation_id="cor_bench"):
             return harness.repeat(once, seconds=seconds)
 
@@ -75,7 +76,7 @@ def _ledgered(table: Any, what: str, number: int) -> None:
     action = Action(
         name=f"thing.{what}", kind=kind, target=Target(type="thing"), capability="product.update"
     )
-    with context.acting(CLERK), recorded(action) as proof:
+    with recorded(action) as proof:
         proof.refers_to(_save(table, what, number))
 
 

@@ -1,19 +1,23 @@
 """The last statements of a transaction and its COMMIT go in one round trip."""
 
 from collections.abc import Iterator
+from typing import LiteralString
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
 from events import finishing, wire
-from events.wire import Statement
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KEEP = "INSERT INTO finishing_note (word, after) VALUES (%s, %s)"
-LATE = "INSERT INTO finishing_note (word, after) VALUES (%s, 'nothing that is there')"
+Note = tuple[LiteralString, dict[str, str | None]]
+
+KEEP: LiteralString = "INSERT INTO finishing_note (word, after) VALUES (%(word)s, %(after)s)"
+LATE: LiteralString = (
+    "INSERT INTO finishing_note (word, after) VALUES (%(word)s, 'nothing that is there')"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +32,8 @@ def table() -> Iterator[None]:
         cursor.execute("DROP TABLE finishing_note")
 
 
-def note(word: str, after: str | None = None) -> Statement:
-    return KEEP, [word, after]
+def note(word: str, after: str | None = None) -> Note:
+    return KEEP, {"word": word, "after": after}
 
 
 def kept() -> list[str]:
@@ -72,7 +76,7 @@ def test_leaves_the_end_to_the_transaction_if_nothing_was_done_before() -> None:
     assert kept() == ["only"]
 
 
-def keep(*last: Statement) -> None:
+def keep(*last: Note) -> None:
     with transaction.atomic(durable=True):
         wire.run(*note("first"))
         finishing.commit_with(last)
@@ -87,7 +91,7 @@ def test_keeps_nothing_if_a_statement_fails() -> None:
 
 def test_keeps_nothing_if_the_commit_fails() -> None:
     with pytest.raises(IntegrityError, match="foreign key"):
-        keep((LATE, ["second"]))
+        keep((LATE, {"word": "second"}))
 
     assert kept() == []
 
@@ -108,3 +112,22 @@ def test_does_not_end_what_is_not_the_whole_transaction() -> None:
         assert finishing.can_commit()
         with transaction.atomic():
             assert not finishing.can_commit()
+
+
+def test_prepares_anew_what_the_server_forgot_after_a_rollback() -> None:
+    keep(note("second"))
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM finishing_note")
+    with pytest.raises(IntegrityError):
+        keep(note("first"))
+
+    keep(note("second"))
+
+    assert kept() == ["first", "second"]
+
+
+def test_refuses_a_text_that_would_be_cut_and_keeps_nothing() -> None:
+    with pytest.raises(DataError, match="NUL"):
+        keep(note("sec\0ond"))
+
+    assert kept() == []

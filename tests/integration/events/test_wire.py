@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from events import wire
@@ -16,14 +16,19 @@ MOMENT = datetime(2026, 3, 1, 12, 30, 0, 250, tzinfo=UTC)
 ID = UUID("01890000-0000-7000-8000-000000000001")
 
 
+class TakenBack(Exception):
+    """Ends a transaction without a trace."""
+
+
 def test_values_come_back_as_they_were_given() -> None:
     sql = (
-        "SELECT %(text)s::text, %(number)s::int, %(flag)s::bool, %(at)s::timestamptz, "
-        "%(id)s::uuid, %(texts)s::text[], %(nothing)s::text, %(word)s::text, "
+        "SELECT %(text)s::text, %(bytes)s::bytea, %(number)s::int, %(flag)s::bool, "
+        "%(at)s::timestamptz, %(id)s::uuid, %(texts)s::text[], %(nothing)s::text, %(word)s::text, "
         "%(share)s::float8, 7 %% 4, %(text)s::text"
     )
     given = {
         "text": "50 % of \"it\" \\ 'so'",
+        "bytes": b"\0\\x",
         "number": -7,
         "flag": True,
         "at": MOMENT,
@@ -66,6 +71,32 @@ def test_within_a_transaction_it_belongs_to_it() -> None:
         again = wire.fetch("SELECT pg_current_xact_id()::text || %(x)s::text", {"x": ""})
 
     assert begun == again
+
+
+def test_within_a_transaction_nothing_is_forgotten_after_one_that_was_taken_back() -> None:
+    def double() -> list[wire.Row]:
+        return wire.fetch("SELECT 2 * %(number)s::int", {"number": 4})
+
+    def ask_and_take_back() -> None:
+        with transaction.atomic():
+            # So that psycopg has something to forget.
+            wire.run("SELECT 1")
+            raise TakenBack
+
+    assert double() == [(8,)]
+    with pytest.raises(TakenBack):
+        ask_and_take_back()
+    with transaction.atomic():
+        wire.run("SELECT 1")
+        assert double() == [(8,)]
+        with pytest.raises(TakenBack):
+            ask_and_take_back()
+        assert double() == [(8,)]
+
+
+def test_a_text_that_would_be_cut_is_refused() -> None:
+    with pytest.raises(DataError, match="NUL"):
+        wire.fetch("SELECT %(text)s::text", {"text": "a\0b"})
 
 
 def test_it_is_in_the_query_log() -> None:
