@@ -15,7 +15,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from events import wire
-from events.wire import Named, PreparedStatements, Row
+from events.wire import Named, PreparedStatements, Row, Statement
 
 SAVEPOINT: Final[LiteralString] = "SAVEPOINT daybook_last"
 ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT daybook_last"
@@ -27,9 +27,7 @@ def can_commit() -> bool:
     return len(db.atomic_blocks) == 1 and db.commit_on_exit and not db.needs_rollback
 
 
-def commit_with(
-    statements: Sequence[tuple[LiteralString, Named]], *, guarded: bool = False
-) -> None:
+def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> None:
     """Run the last statements of the transaction, and commit, in one round trip if possible.
 
     Their values are what `wire.fetch` takes. Whoever opened the transaction ends it as ever, and
@@ -42,7 +40,7 @@ def commit_with(
     raw: psycopg.Connection[Row] = db.connection
     if raw.pgconn.transaction_status != TransactionStatus.INTRANS:
         # Nothing was done yet, and psycopg would begin by itself; or all is lost already.
-        for sql, params in [(SAVEPOINT, ()), *statements] if guarded else statements:
+        for sql, params in [(SAVEPOINT, {}), *statements] if guarded else statements:
             wire.run(sql, params)
         return
     started = time.monotonic()

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 Named = Mapping[str, object]
 Params = Sequence[object] | Named
-Statement = tuple[LiteralString, Params]
+Statement = tuple[LiteralString, Named]
 
 PREPARE_THRESHOLD: Final = 5
 """What psycopg has by itself; Django turns it off for old poolers, and never prepares anyway."""

@@ -9,10 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
 from events import finishing, wire
+from events.wire import Statement
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Note = tuple[LiteralString, dict[str, str | None]]
 
 KEEP: LiteralString = "INSERT INTO finishing_note (word, after) VALUES (%(word)s, %(after)s)"
 LATE: LiteralString = (
@@ -32,7 +31,7 @@ def table() -> Iterator[None]:
         cursor.execute("DROP TABLE finishing_note")
 
 
-def note(word: str, after: str | None = None) -> Note:
+def note(word: str, after: str | None = None) -> Statement:
     return KEEP, {"word": word, "after": after}
 
 
@@ -76,7 +75,7 @@ def test_leaves_the_end_to_the_transaction_if_nothing_was_done_before() -> None:
     assert kept() == ["only"]
 
 
-def keep(*last: Note) -> None:
+def keep(*last: Statement) -> None:
     with transaction.atomic(durable=True):
         wire.run(*note("first"))
         finishing.commit_with(last)
