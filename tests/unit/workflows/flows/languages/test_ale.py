@@ -27,6 +27,10 @@ class TestPrograms:
             ("(eq [1 2] '(1 2))", False),
             ("(eq '(1 [2]) (list 1 [2]))", True),
             ("(eq (map inc [1]) [2])", True),
+            (
+                "[(assoc* {} '(:a . 1) '(:b . 2)) (dissoc* {:a 1 :b 2} :a :b) (conj* [1] 2 3)]",
+                [{"a": 1, "b": 2}, {}, [1, 2, 3]],
+            ),
             ("[{:a 1 :a 2} (object :a 1 :a 2)]", [{"a": 1}, {"a": 1}]),
             ("(= 5 5.0)", True),
             ('(str "n" 1 :k)', "n1:k"),
