@@ -35,6 +35,15 @@ def check_arity(name: str, function: Any, count: int) -> None:
         raise AleError(f"got {count} arguments, expected {ranged(least, most)}")
 
 
+def check_lookup(count: int) -> None:
+    """Check how many arguments what looks up gets: where, and what there is instead.
+
+    :raises AleError: if it is neither one nor two.
+    """
+    if not 1 <= count <= 2:  # noqa: PLR2004 (see above)
+        raise AleError(f"expected between 1 and 2 arguments, got {count}")
+
+
 _KEYED, _FOLDED = (2, 3), (2, 3)
 _ARITIES: dict[str, tuple[int, float]] = {
     "cartesian-product": (1, math.inf),

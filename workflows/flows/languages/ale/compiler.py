@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflows.flows.languages import allowance
-from workflows.flows.languages.ale.arity import check_arity
+from workflows.flows.languages.ale.arity import check_arity, check_lookup
 from workflows.flows.languages.ale.library import LIBRARY, call
 from workflows.flows.languages.ale.reader import Object, Set, Vector, read_body
 from workflows.flows.languages.ale.values import (
@@ -176,6 +176,10 @@ _ROOT = "ale/"
 """The namespace of the library, with which expanded macros write its names."""
 
 
+_NOT_HERE = frozenset({"define-macro", "macro", "go", "chan", "spawn"})
+"""What the original has: it is told before what its parts are."""
+
+
 def _name(name: Symbol, scope: Scope) -> Code:
     text = str(name).removeprefix(_ROOT)
     namespace, slash, local = text.partition("/")
@@ -206,11 +210,17 @@ def _form(form: List, scope: Scope) -> Code:
             return special(form[1:], scope)
         # A function of the library is known while a script compiles, and so what it takes.
         check_arity(text := str(head).removeprefix(_ROOT), LIBRARY.get(text), len(form) - 1)
+        if text in _NOT_HERE:
+            return _name(head, scope)
+    elif isinstance(head, Keyword | int | str) and not isinstance(head, bool | Symbol):
+        check_lookup(len(form) - 1)
+    # The last first, and what is called at the end: it decides which of two faults is told.
+    arguments = [compile_form(argument, scope) for argument in reversed(form[1:])]
     function = compile_form(head, scope)
-    arguments = [compile_form(argument, scope) for argument in form[1:]]
 
     def run(env: Env) -> Any:
         env.run.spend()
-        return call(function(env), *(argument(env) for argument in arguments))
+        values = [argument(env) for argument in arguments]
+        return call(function(env), *reversed(values))
 
     return run

@@ -8,7 +8,7 @@ from itertools import count, islice
 from typing import Any
 
 from workflows.flows.languages import allowance
-from workflows.flows.languages.ale.arity import applied
+from workflows.flows.languages.ale.arity import applied, check_lookup
 from workflows.flows.languages.ale.lookup import (
     by_keyword,
     get,
@@ -61,15 +61,15 @@ def call(function: Any, *arguments: Any) -> Any:
     :raises AleError: if it cannot.
     """
     allowance.tick()
-    if isinstance(function, _LOOKING_UP) and not 1 <= len(arguments) <= 2:  # noqa: PLR2004 (where, and instead)
-        raise AleError(f"expected between 1 and 2 arguments, got {len(arguments)}")
+    if isinstance(function, _LOOKING_UP):
+        check_lookup(len(arguments))
     match function:
         case Keyword():
             return by_keyword(function, *arguments)
         case Mapping():
             return get_or(function, *arguments, missing=NULL)
         case bool() | Symbol():
-            raise AleError(f"{type_name(function)} cannot be called")
+            raise lacking(function, "data.Procedure", "Call")
         case int():
             return nth(arguments[0], function, *(arguments[1:] or (NULL,)))
         case tuple() | Lazy():
@@ -79,7 +79,7 @@ def call(function: Any, *arguments: Any) -> Any:
         case _ if callable(function):
             return applied(function, arguments)
         case _:
-            raise AleError(f"{type_name(function)} cannot be called")
+            raise lacking(function, "data.Procedure", "Call")
 
 
 _LOOKING_UP = (Keyword, Mapping, int, tuple, Lazy, str, bytes)
