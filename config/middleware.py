@@ -5,20 +5,21 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 
 from csp.constants import HEADER as CSP_HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import get_conditional_response
+from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from config import logs, problems
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
-from ledger import authority, idempotency
+from ledger import authority, idempotency, preconditions
 from ledger.approving import reference
 from ledger.idempotency import Exchange
 
@@ -99,7 +100,7 @@ class PageRefusals(_Middleware):
 
 
 class ResponseHeaders(_Middleware):
-    """RateLimit on what was counted, no-store for agents, 304 on what the caller has already."""
+    """RateLimit on what was counted, who may store it, 304 on what the caller has already."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return _finished(request, self.answer(request))
@@ -178,9 +179,15 @@ def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
         response["RateLimit"] = f'"caller";r={remaining};t={resets_in}'
     if getattr(request, "daybook_is_private", False):
         response["Cache-Control"] = "no-store"
+    # What one caller sees is not for another, nor is it still so when it is looked at again.
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    patch_vary_headers(response, ["Authorization"])
     # Only for reading: after a change the new ETag never matches what If-Match named.
     is_read = request.method in {"GET", "HEAD"} and response.status_code == 200  # noqa: PLR2004
     if is_read and response.has_header("ETag"):
         assert isinstance(response, HttpResponse)
-        return get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[return-value]
+        found = get_conditional_response(request, etag=response["ETag"], response=response)
+        if found.status_code == HTTPStatus.PRECONDITION_FAILED:  # type: ignore[union-attr]
+            return problems.refused_by_middleware(request, preconditions.VersionMoved())
+        return found  # type: ignore[return-value]
     return response

@@ -64,7 +64,11 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
         "Parts of the request are not as they should be; `errors` names each.",
         "Compare the request with the schema at /api/schema/.",
     ),
-    "malformed": (HTTPStatus.BAD_REQUEST, "The request cannot be read.", ""),
+    "malformed": (
+        HTTPStatus.BAD_REQUEST,
+        "The request cannot be read.",
+        "Send one JSON value in UTF-8, at an address of this host.",
+    ),
     "value_out_of_range": (
         HTTPStatus.BAD_REQUEST,
         "A value in the request is beyond what can be stored.",
@@ -134,6 +138,7 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
 
 _DATABASE_RETRY_SECONDS = 2
 _SCHEMA_RETRY_SECONDS = 60
+_TOLD_CHARS_MAX: Final = 1000
 
 
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponseBase | None:
@@ -221,6 +226,11 @@ def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase
     return None
 
 
+def refused_by_middleware(request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    """Answer a refusal that comes from outside of every view."""
+    return _plain(*_of_domain_error(request, refusal))
+
+
 def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return `response`, or the page for it where Django would show the visitor a blank one."""
     match = request.resolver_match
@@ -241,9 +251,11 @@ def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], di
     status = status_of(type(exc))
     body = _document(request, status=status, code=exc.code, detail=str(exc), hint=exc.hint)
     if exc.pointer is not None:
-        body["errors"] = [{"detail": str(exc), "code": exc.code, "pointer": exc.pointer}]
+        body["errors"] = [
+            {"detail": _short(str(exc)), "code": exc.code, "pointer": _short(exc.pointer)}
+        ]
     if exc.facts:
-        body["facts"] = exc.facts
+        body["facts"] = {name: _short(value) for name, value in exc.facts.items()}
     headers = {}
     wait = getattr(exc, "retry_after_seconds", None)
     if wait is not None:
@@ -324,13 +336,20 @@ def _document(request: Any, *, status: int, code: str, detail: str, hint: str) -
         "type": f"{settings.PROBLEM_DOCS_URL}#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": int(status),
-        "detail": detail,
+        "detail": _short(detail),
         "instance": request.path,
         "code": code,
         "hint": hint,
         "request_id": getattr(request, "request_id", None),
     }
     return {key: value for key, value in body.items() if value not in {None, ""}}
+
+
+def _short(said: Any) -> Any:
+    # A value that somebody sent is told back so that they know it again, not as a whole.
+    if isinstance(said, str) and len(said) > _TOLD_CHARS_MAX:
+        return f"{said[: _TOLD_CHARS_MAX - 1]}…"
+    return said
 
 
 def _is_api(request: HttpRequest) -> bool:

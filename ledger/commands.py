@@ -54,6 +54,14 @@ class CommandInputInvalid(Rejected):
         )
 
 
+class CommandTargetInvalid(Rejected):
+    code = "command_target_invalid"
+    hint = "Say the id of the target, as lists give it; leave it out where the command makes it."
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} cannot be asked like this: {why}.", pointer="/target_id")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """Something that can be done by name. Its input holds no personal values.
@@ -127,10 +135,14 @@ def run(
     approval is checked where it is put on record.
 
     :raises CommandUnknown: if there is no such command.
+    :raises CommandTargetInvalid: if it needs a target and has none, or makes it and has one.
     :raises CommandInputInvalid: if it does not take this input.
     :raises DomainError: whatever its service refuses with.
     """
     command = get(name, version)
+    if bool(target_id) is command.makes:
+        why = "it makes its target" if command.makes else "it needs the id of its target"
+        raise CommandTargetInvalid(name, why)
     asked = dict(input)
     command.validate(asked)
     return command.run(target_id, asked)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from commerce.schemas import record
 from events.domain.canonical import JSON
 from ledger import commands
-from ledger.commands import Command, Run, StateOf
+from ledger.commands import Command, CommandTargetInvalid, Run, StateOf
 from ledger.domain.action import REASON_CHARS_MAX
 
 REASON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX}
@@ -34,10 +35,21 @@ def register(
             target_type=name.split(".", maxsplit=1)[0],
             input_schema=schema,
             state_of=state_of,
-            run=run,
+            run=run if makes else _on_an_id(name, run),
             makes=makes,
         )
     )
+
+
+def _on_an_id(name: str, run: Run) -> Run:
+    def checked(target_id: str, asked: dict[str, Any]) -> str:
+        try:
+            UUID(target_id)
+        except ValueError:
+            raise CommandTargetInvalid(name, "its target has a UUID") from None
+        return run(target_id, asked)
+
+    return checked
 
 
 def yet_to_be_made(_target_id: str) -> JSON:

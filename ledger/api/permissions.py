@@ -32,7 +32,8 @@ class HoldsCapability(BasePermission):
     """The default permission: the caller holds what the view declares for this action."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        if getattr(view, "capabilities", None) == PUBLIC:
+        # Which methods there are is no secret: the schema says so to everybody.
+        if request.method == "OPTIONS" or getattr(view, "capabilities", None) == PUBLIC:
             return True
         capability = capability_of(view, request)
         holder = authority.holder_of(request)
@@ -83,10 +84,9 @@ class HonoursIdempotencyKey(BasePermission):
 def capability_of(view: "APIView", request: Request) -> str | None:
     """Return what `view` declares for this request.
 
-    :raises MethodNotAllowed: if the view does not know the method. Nobody is asked to
-        describe itself: /api/schema/ does.
+    :raises MethodNotAllowed: if the view does not know the method.
     """
-    if request.method not in view.allowed_methods or request.method == "OPTIONS":
+    if request.method not in view.allowed_methods:
         raise MethodNotAllowed(request.method or "")
     declared: dict[str, str] = getattr(view, "capabilities", {})
     return declared.get(_action(view, request))

@@ -29,11 +29,11 @@ class KindUnknown(Rejected):
     code = "job_kind_unknown"
     hint = "GET /api/v1/jobs shows kinds that are in use; apps declare theirs in jobs.py."
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, pointer: str = "/name") -> None:
         near = get_close_matches(name, [kind.name for kind in all_kinds() if kind.public], n=1)
         says = f"There is no kind of work called {name!r}"
         super().__init__(
-            f"{says}; did you mean {near[0]}?" if near else f"{says}.", pointer="/name", name=name
+            f"{says}; did you mean {near[0]}?" if near else f"{says}.", pointer=pointer, name=name
         )
 
 
@@ -130,15 +130,15 @@ def job(name: str, **options: Any) -> Callable[[Handler], Handler]:
     return decorate
 
 
-def get(name: str) -> WorkKind:
-    """Return the kind called `name`.
+def get(name: str, *, pointer: str = "/name") -> WorkKind:
+    """Return the kind called `name`, which `pointer` of the input says.
 
     :raises KindUnknown: if this process has none.
     """
     try:
         return _kinds[name]
     except KeyError:
-        raise KindUnknown(name) from None
+        raise KindUnknown(name, pointer=pointer) from None
 
 
 def all_kinds() -> list[WorkKind]:

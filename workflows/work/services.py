@@ -62,12 +62,12 @@ def enqueue(  # noqa: PLR0913 (one argument per property of a job)
     return ref
 
 
-def capability_of(name: str) -> str:
+def capability_of(name: str, *, pointer: str = "/name") -> str:
     """Return the capability that having a job done needs, now or by a schedule; empty if none.
 
     :raises KindUnknown: if there is no such kind, or it is not public.
     """
-    return _allow(name, only_public=True).capability
+    return _allow(name, only_public=True, pointer=pointer).capability
 
 
 def cancel(work_id: UUID, *, reason: str = "") -> State:
@@ -124,7 +124,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     :raises InputInvalid: if the kind does not take this input.
     :raises ScheduleInvalid: if the rule, the zone or a policy makes no sense.
     """
-    kind = _allow(job, only_public=only_public)
+    kind = _allow(job, only_public=only_public, pointer="/job")
     value = {} if input is None else input
     kind.validate(value)
     with recording.recorded(_of_schedule("declare", name or job)):
@@ -173,9 +173,9 @@ def _of_schedule(verb: str, name: str) -> Action:
     return Action(name=f"schedule.{verb}", kind=Kind.UPDATE, target=target, capability=capability)
 
 
-def _allow(name: str, *, only_public: bool) -> WorkKind:
-    kind = registry.get(name)
+def _allow(name: str, *, only_public: bool, pointer: str = "/name") -> WorkKind:
+    kind = registry.get(name, pointer=pointer)
     if only_public and not kind.public:
         # What an integrator may not ask for is, to him, not there.
-        raise KindUnknown(name)
+        raise KindUnknown(name, pointer=pointer)
     return kind

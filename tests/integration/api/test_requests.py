@@ -157,6 +157,34 @@ class TestConditionalRead:
         assert (again.status_code, again.content) == (304, b"")
         assert other.status_code == 200
 
+    def test_of_what_has_moved_is_a_problem(self, client: APIClient) -> None:
+        gadget = Group.objects.create(name="bolt")
+
+        answer = client.get(f"{URL}/{gadget.pk}", headers={"If-Match": '"3"'})
+
+        assert (answer.status_code, answer.json()["code"]) == (412, "version_moved")
+        assert answer["Content-Type"] == "application/problem+json"
+
+
+class TestManners:
+    def test_options_lists_the_methods_to_everybody(self, client: APIClient) -> None:
+        for caller in (client, APIClient()):
+            answer = caller.options(URL)
+
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert {"GET", "POST", "OPTIONS"} <= set(answer["Allow"].split(", "))
+
+    def test_a_blank_accept_asks_for_nothing_in_particular(self, client: APIClient) -> None:
+        answer = client.get(URL, headers={"Accept": ""})
+
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+    def test_an_answer_is_kept_for_one_caller_and_asked_for_again(self, client: APIClient) -> None:
+        for answer in (client.get(URL), client.get("/login/")):
+            assert {"private", "no-store"} & set(answer["Cache-Control"].split(", "))
+            assert {"Authorization", "Cookie"} <= set(answer["Vary"].split(", "))
+        assert client.get(URL)["Cache-Control"] == "private, no-cache"
+
 
 class TestThrottle:
     @pytest.fixture(autouse=True)

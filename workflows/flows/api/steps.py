@@ -1,6 +1,7 @@
 """Steps and plans over HTTP. One call down for each action."""
 
 from typing import Any
+from urllib.parse import quote
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -80,7 +81,8 @@ class StepViewSet(viewsets.ViewSet):
         if step is None:
             raise StepUnknown(step_id)
         revision = catalog.revisions[step_id]
-        headers = {"ETag": etag(revision), "Location": f"/api/v1/steps/{step_id}"}
+        address = quote(step_id, safe="")
+        headers = {"ETag": etag(revision), "Location": f"/api/v1/steps/{address}"}
         return Response(_shown(step), status=status, headers=headers)
 
 

@@ -159,7 +159,7 @@ class ScheduleViewSet(
     def update(self, request: Request, pk: str) -> Response:
         """Declare the schedule of that name. An unchanged rule keeps its next slot."""
         asked = valid(ScheduleIn, request.data)
-        _demand_for(asked["job"], request)
+        _demand_for(asked["job"], request, pointer="/job")
         made = services.schedule(asked.pop("job"), name=pk, only_public=True, **asked)
         return Response(ScheduleOut(made).data)
 
@@ -180,6 +180,6 @@ class ScheduleViewSet(
         return Response(ScheduleOut(Schedule.objects.get(pk=reference)).data)
 
 
-def _demand_for(job: str, request: Request) -> None:
-    if needs := services.capability_of(job):
+def _demand_for(job: str, request: Request, *, pointer: str = "/name") -> None:
+    if needs := services.capability_of(job, pointer=pointer):
         authority.holder_of(request).demand(needs)

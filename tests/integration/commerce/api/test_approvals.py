@@ -124,3 +124,20 @@ def test_is_refused_to_others_and_for_other_things(
     assert (of_none.status_code, of_none.json()["code"]) == (404, "approval_not_found")
     confirmed.refresh_from_db()
     assert confirmed.status == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("command", "target_id"),
+    [("booking.cancel", ""), ("booking.cancel", "no id"), ("product.create", "some id")],
+)
+def test_is_asked_for_ahead_only_of_a_target_that_could_be(
+    keyed: Keyed, command: str, target_id: str
+) -> None:
+    client = keyed("approval.request", "booking.cancel", "product.create")
+    said = {"command": command, "target_id": target_id, "input": WHY}
+
+    answer = client.post("/api/v1/ledger/approvals", said, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "command_target_invalid")
+    assert answer.json()["errors"][0]["pointer"] == "/target_id"
+    assert not Approval.objects.exists()

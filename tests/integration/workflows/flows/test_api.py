@@ -96,6 +96,12 @@ class TestSteps:
         assert sums.delete(f"{STEPS}/add").status_code == 204
         assert sums.get(f"{STEPS}/add").json()["code"] == "step_not_found"
 
+    def test_are_found_at_their_address_whatever_their_id(self, operator: APIClient) -> None:
+        made = post(operator, STEPS, {**ADD, "id": "a\nb c"})
+
+        assert (made.status_code, made["Location"]) == (201, f"{STEPS}/a%0Ab%20c")
+        assert operator.get(made["Location"]).json()["step"]["id"] == "a\nb c"
+
     def test_are_changed_only_at_the_revision_that_was_read(self, sums: APIClient) -> None:
         path = f"{STEPS}/add"
         assert sums.get(path)["ETag"] == '"1"'
@@ -123,6 +129,12 @@ class TestSteps:
 
 
 class TestPlans:
+    def test_of_an_endless_goal_do_not_tell_it_back_as_a_whole(self, sums: APIClient) -> None:
+        refused = post(sums, PLANS, {"goals": ["x" * 70_000]})
+
+        assert (refused.status_code, refused.json()["code"]) == (404, "goals_not_found")
+        assert len(refused.content) < 5_000
+
     def test_say_what_runs_what_is_missing_and_how_long(self, sums: APIClient) -> None:
         start(sums)
         sequence()

@@ -144,6 +144,12 @@ class TestCreate:
         assert answer.json()["code"] == "job_kind_unknown"
         assert not Work.objects.exists()
 
+    def test_points_a_schedule_of_nothing_to_its_job(self, operator: APIClient) -> None:
+        answer = operator.put(f"{SCHEDULES}/s1", {"job": "lab.no", "every": "60"}, format="json")
+
+        assert answer.json()["code"] == "job_kind_unknown"
+        assert answer.json()["errors"][0]["pointer"] == "/job"
+
     def test_names_the_public_kind_that_may_be_meant(self, operator: APIClient) -> None:
         answer = operator.post(JOBS, {"name": "lab.ecko", "input": {}}, format="json")
 
