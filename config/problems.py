@@ -349,7 +349,7 @@ def _short(said: Any) -> Any:
     # A value that somebody sent is told back so that they know it again, not as a whole.
     if isinstance(said, str) and len(said) > _TOLD_CHARS_MAX:
         return f"{said[: _TOLD_CHARS_MAX - 1]}…"
-    return said
+    return [_short(each) for each in said] if isinstance(said, list) else said
 
 
 def _is_api(request: HttpRequest) -> bool:
