@@ -17,7 +17,7 @@ from ledger import authority
 from workflows.flows import approval_requests, engine, selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.step_json import strict_step_from_json
 
 
 @authority.requires("step.read")
@@ -96,7 +96,7 @@ def _kept(
 ) -> HttpResponseBase | None:
     """Check or keep a definition; None if the editor has to be shown again."""
     try:
-        step = step_from_json(document())
+        step = strict_step_from_json(document())
         if known is not None and step.id != known.id:
             raise StepInvalid("the id is not that of the address", pointer="/id")
         if request.POST.get("do") == "check":

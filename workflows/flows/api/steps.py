@@ -16,7 +16,7 @@ from workflows.flows import engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
-from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.step_json import strict_step_from_json
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."
@@ -116,4 +116,4 @@ def _shown(step: Step) -> dict[str, Any]:
 
 
 def _step_from(document: Any) -> Step:
-    return step_from_json(document)
+    return strict_step_from_json(document)

@@ -104,6 +104,21 @@ def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...
                     _check(value[key], fields[key], struct=struct or name, path=(*path, key))
 
 
+def unknown_members(document: Any, shape: Shape, pointer: str = "") -> list[str]:
+    """Return a JSON pointer to each member of a document that `check` ignores."""
+    found: list[str] = []
+    for key, member in document.items() if isinstance(document, dict) else ():
+        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        match shape:
+            case Struct(fields=fields) if key not in fields:
+                found.append(here)
+            case Struct(fields=fields):
+                found += unknown_members(member, fields[key], here)
+            case MapOf(item=item):
+                found += unknown_members(member, item, here)
+    return found
+
+
 def _is_whole(value: float) -> bool:
     return float(value).is_integer() and abs(value) < _INTEGER_END
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflows.flows.domain import shapes
+from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.shapes import ANYTHING, FLAG, INTEGER, INTEGER_64, TEXT, Shape
 from workflows.flows.domain.step import (
     Attribute,
@@ -42,6 +43,18 @@ def step_from_json(document: Any) -> Step:
         settings=(body.get(type_) or {}) if type_ in own else None,
         memoizable=bool(body.get("memoizable")),
     )
+
+
+def strict_step_from_json(document: Any) -> Step:
+    """Read a step definition that says nothing in vain, as Argyll lets it.
+
+    :raises MalformedRequest: as `step_from_json` does.
+    :raises StepInvalid: if a member means nothing.
+    """
+    step = step_from_json(document)
+    for pointer in shapes.unknown_members(document, STEP_SHAPE):
+        raise StepInvalid("a step has no such member", pointer=pointer)
+    return step
 
 
 def _attribute(body: Mapping[str, Any]) -> Attribute:

@@ -10,7 +10,7 @@ from workflows.flows import engine, explain, occasions, services, starts
 from workflows.flows.domain.flow import WorkStatus
 from workflows.flows.domain.start import StartUnknown
 from workflows.flows.domain.step import Script
-from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.step_json import strict_step_from_json
 from workflows.flows.domain.times import written
 from workflows.flows.models import FlowStart
 from workflows.work.domain.timing import Missed
@@ -199,7 +199,7 @@ def _steps() -> Lines:
 
 
 def _register(*, file: dict[str, Any]) -> Lines:
-    step = step_from_json(file)
+    step = strict_step_from_json(file)
     is_known = step.id in engine.catalog().steps
     (services.update_step if is_known else services.register_step)(step=step)
     yield f"{step.id}: {'replaced' if is_known else 'registered'}"

@@ -96,12 +96,6 @@ class TestSteps:
         assert sums.delete(f"{STEPS}/add").status_code == 204
         assert sums.get(f"{STEPS}/add").json()["code"] == "step_not_found"
 
-    def test_are_found_at_their_address_whatever_their_id(self, operator: APIClient) -> None:
-        made = post(operator, STEPS, {**ADD, "id": "a\nb c"})
-
-        assert (made.status_code, made["Location"]) == (201, f"{STEPS}/a%0Ab%20c")
-        assert operator.get(made["Location"]).json()["step"]["id"] == "a\nb c"
-
     def test_are_changed_only_at_the_revision_that_was_read(self, sums: APIClient) -> None:
         path = f"{STEPS}/add"
         assert sums.get(path)["ETag"] == '"1"'

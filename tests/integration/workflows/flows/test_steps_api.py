@@ -1,0 +1,62 @@
+"""Step definitions at /api/v1/steps: what they may say, and where they are found."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from ledger import grants
+from tests.integration.ledger.conftest import client_with, grant, issue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STEPS = "/api/v1/steps"
+ADD = {
+    "id": "add",
+    "name": "Add",
+    "type": "script",
+    "attributes": {"n": {"role": "required"}, "sum": {"role": "output"}},
+    "script": {"language": "ale", "script": "{:sum (+ n 1)}"},
+}
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> APIClient:
+    grants.provision()
+    user = grant(User.objects.create_user("operator"), "step.read", "step.manage")
+    return client_with(issue(user, ["*"])[0])
+
+
+def post(client: APIClient, body: Any) -> Any:
+    return client.post(STEPS, body, format="json")
+
+
+class TestSteps:
+    def test_are_found_at_their_address_whatever_their_id(self, operator: APIClient) -> None:
+        made = post(operator, {**ADD, "id": "a\nb c"})
+
+        assert (made.status_code, made["Location"]) == (201, f"{STEPS}/a%0Ab%20c")
+        assert operator.get(made["Location"]).json()["step"]["id"] == "a\nb c"
+
+    @pytest.mark.parametrize(
+        ("part", "pointer"),
+        [
+            ({"memoisable": True}, "/memoisable"),
+            ({"work_config": {"max_retry": 3}}, "/work_config/max_retry"),
+            ({"attributes": {"n": {"role": "required", "typ": "x"}}}, "/attributes/n/typ"),
+        ],
+    )
+    def test_say_nothing_that_would_be_ignored(
+        self, operator: APIClient, part: dict[str, Any], pointer: str
+    ) -> None:
+        refused = post(operator, {**ADD, **part})
+
+        assert (refused.status_code, refused.json()["code"]) == (422, "step_invalid")
+        assert refused.json()["errors"][0]["pointer"] == pointer
+        assert operator.get(STEPS).json()["results"] == []
+
+    def test_are_shown_as_they_can_be_put(self, operator: APIClient) -> None:
+        shown = post(operator, ADD).json()["step"]
+
+        assert operator.put(f"{STEPS}/add", shown, format="json").status_code == 200
