@@ -249,6 +249,23 @@ class TestFrame:
             assert tab.page.locator("html").get_attribute("data-theme") == "dark"
             assert _background(tab, "body") == dark
 
+    def test_cuts_nothing_off_rows_of_the_admin_on_a_phone(
+        self, browse: Browse, stack: Stack
+    ) -> None:
+        key_id = issue_key(stack, "A till with a long name. " * 4)["id"]
+        past_the_edge = """() => [...document.querySelectorAll(".form-row .readonly")]
+            .filter((each) => each.getBoundingClientRect().right
+                > each.closest(".module").getBoundingClientRect().right)
+            .map((each) => each.textContent)"""
+        with browse() as tab:
+            tab.log_in()
+            tab.page.set_viewport_size(NARROW)
+
+            tab.open(f"/admin/ledger/apikey/{key_id}/change/")
+
+            expect(tab.page.locator(".field-name .readonly")).to_contain_text("A till")
+            assert tab.page.evaluate(past_the_edge) == []
+
     def test_follows_the_system_by_default(self, browse: Browse) -> None:
         with browse(color_scheme="light") as light, browse(color_scheme="dark") as dark:
             for tab in (light, dark):

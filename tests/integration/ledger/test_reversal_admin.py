@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 from django.test import Client
 
 from events import context
@@ -109,3 +110,11 @@ class TestThePageOfAnEntry:
         assert "Not reversible." in shown
         assert "Glass does not mend." in shown
         assert "What can be done instead</a>" in shown
+
+
+def test_an_effect_says_its_amount_as_people_do() -> None:
+    effect = {"kind": "compensated", "summary": "The money goes back.", "currency": "EUR"}
+
+    shown = render_to_string("ledger/_effect.html", {"effect": {**effect, "amount_cents": 11_662}})
+
+    assert "The money goes back. (116.62 EUR)" in shown
