@@ -7,6 +7,7 @@ import orjson
 import rfc8785
 
 _INTEGER_MAX = 2**53 - 1
+_PLAIN_AS_IT_IS = frozenset({str, bool, type(None)})
 
 JSON = Any
 """What `json.loads` returns. Python's types cannot say it without recursion."""
@@ -28,7 +29,7 @@ def _is_plain(value: JSON) -> bool:
     Numbers with a point have another spelling, keys beyond ASCII another order.
     """
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind in _PLAIN_AS_IT_IS:
         return True
     if kind is int:
         return bool(-_INTEGER_MAX <= value <= _INTEGER_MAX)
@@ -37,7 +38,7 @@ def _is_plain(value: JSON) -> bool:
             if not (type(key) is str and key.isascii()):
                 return False
             # Most values are text: a call for each would take longer than writing it.
-            if type(each) is not str and not _is_plain(each):
+            if type(each) not in _PLAIN_AS_IT_IS and not _is_plain(each):
                 return False
         return True
     return kind is list and all(map(_is_plain, value))

@@ -318,4 +318,5 @@ def _plain_scalar(value: Any) -> Any:
 
 def moment(when: datetime) -> str:
     """Return a moment as the canonical bytes of an entry have it: UTC, microseconds."""
-    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime takes four times as long, and every entry has one.
+    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
