@@ -4,7 +4,7 @@ A `Holder` is a credential that was checked, with what it grants. One lives as l
 request; a socket keeps one and has it checked again (`revalidated`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, wraps
 from importlib import import_module
 from typing import Any, Final, TypeVar, cast
@@ -88,14 +88,15 @@ class Holder:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """All that the user may do, within the scopes of the key or of every delegation."""
-        if self.user is None:
-            return frozenset()
-        permissions = self.user.get_all_permissions()
         return frozenset(
             capability.id
             for capability in capabilities.every()
-            if f"ledger.{capability.id}" in permissions and self.has_in_scope(capability.id)
+            if f"ledger.{capability.id}" in self._permissions and self.has_in_scope(capability.id)
         )
+
+    @cached_property
+    def _permissions(self) -> Collection[str]:
+        return frozenset() if self.user is None else self.user.get_all_permissions()
 
     def has_in_scope(self, capability_id: str) -> bool:
         """Say whether the credential reaches that far, whatever its user may."""
@@ -114,7 +115,7 @@ class Holder:
             return False
         if self._is_out_of_reach(obj):
             return False
-        if capability_id in self.capabilities:
+        if f"ledger.{capability_id}" in self._permissions and self.has_in_scope(capability_id):
             return True
         if obj is None or capability.object_permission is None or self.user is None:
             return False

@@ -91,9 +91,10 @@ def is_of_agent(text: str) -> bool:
 
 def _live_key(prefix: str) -> ApiKey | None:
     sql, of_key, of_owner = _live_keys()
-    row = wire.run(sql, [prefix]).fetchone()
-    if row is None:
+    rows = wire.fetch(sql, {"prefix": prefix})
+    if not rows:
         return None
+    [row] = rows
     key = ApiKey.from_db(DEFAULT_DB_ALIAS, of_key, row[: len(of_key)])
     *owner, granted = row[len(of_key) :]
     key.owner = User.from_db(DEFAULT_DB_ALIAS, of_owner, owner)
@@ -112,7 +113,8 @@ def _live_keys() -> tuple[LiteralString, list[str], list[str]]:
     sql, params = query.sql_with_params()
     assert params == ("",), "whether a key is live is said without parameters"
     granted = grants.granted_to("k.owner_id")
-    with_grants = f"SELECT k.*, ARRAY({granted}) FROM ({sql}) k"  # noqa: S608 - all our own.
+    of_prefix = sql.replace("%s", "%(prefix)s")
+    with_grants = f"SELECT k.*, ARRAY({granted}) FROM ({of_prefix}) k"  # noqa: S608 - all our own.
     return with_grants, _columns(ApiKey), _columns(User)
 
 

@@ -1,14 +1,16 @@
 """So many requests a minute for each caller, counted in Valkey. Without it, nobody waits."""
 
-import functools
 import logging
 import math
+import os
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import redis
 from django.conf import settings
 from django.core.cache import cache
+from redis.connection import ConnectionInterface, ConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -58,15 +60,41 @@ def _count(key: str) -> int:
 
 def _one_more(key: str) -> int:
     # Django's own `incr` asks first whether there is something to count on; in a round trip.
-    client = _client_of(str(settings.CACHES["default"]["LOCATION"]))
     counter = cache.make_and_validate_key(key)
-    used = int(client.incr(counter))
+    used = int(_asked("INCR", counter))
     if used == 1:
-        client.expire(counter, 2 * WINDOW_SECONDS)
+        _asked("EXPIRE", counter, 2 * WINDOW_SECONDS)
     return used
 
 
-@functools.cache
-def _client_of(url: str) -> redis.Redis:
-    # Django's cache makes one for every call, which takes as long as the call.
-    return redis.Redis.from_url(url, socket_timeout=1)
+def _asked(*command: str | int) -> Any:
+    """Return what Valkey answers. A connection that it has closed meanwhile is made anew."""
+    line = _line_of(str(settings.CACHES["default"]["LOCATION"]))
+    for is_last in (False, True):
+        try:
+            line.send_command(*command)  # type: ignore[no-untyped-call]
+            return line.read_response()
+        except RedisError as error:
+            # What comes late must not be taken for the answer to the next.
+            line.disconnect()  # type: ignore[no-untyped-call]
+            if is_last or not isinstance(error, RedisConnectionError):
+                raise
+    raise AssertionError("the second try answers or raises")
+
+
+class _Lines(threading.local):
+    """The connections of each thread: a client spends longer on its pool than Valkey answers in."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[str, int], ConnectionInterface] = {}
+
+
+_lines = _Lines()
+
+
+def _line_of(url: str) -> ConnectionInterface:
+    # A fork has its parent's, and must not speak on it.
+    key = (url, os.getpid())
+    if key not in _lines.of:
+        _lines.of[key] = ConnectionPool.from_url(url, socket_timeout=1).make_connection()
+    return _lines.of[key]

@@ -48,8 +48,8 @@ def record_deliveries(envelope: Envelope) -> None:
     event = _external(envelope.name)
     if event is None:
         return
-    active = SubscriptionStatus.ACTIVE.value
-    listeners = [id_ for (id_,) in wire.run(_listening(), [envelope.name, active])]
+    asked = {"name": envelope.name, "standing": SubscriptionStatus.ACTIVE.value}
+    listeners = [id_ for (id_,) in wire.fetch(_listening(), asked)]
     if listeners:
         body = projection.message(envelope, event)
         insert_deliveries([draft_delivery(envelope, body, id_, Purpose.EVENT) for id_ in listeners])
@@ -64,7 +64,7 @@ def _listening() -> LiteralString:
     query = Subscription.objects.listening_to("").values_list("pk").query
     sql, params = query.sql_with_params()
     assert params == ("", SubscriptionStatus.ACTIVE), "a name and a standing are its parameters"
-    return sql
+    return sql.replace("%s", "%(name)s", 1).replace("%s", "%(standing)s", 1)
 
 
 def draft_delivery(

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+import redis
 import time_machine
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
@@ -19,6 +20,7 @@ from config import handlers
 from events import context
 from events.domain.context import EventContext
 from events.domain.principal import ANONYMOUS
+from ledger.api import throttling
 from tests.integration.api import sample
 from tests.integration.ledger.conftest import client_with, issue
 
@@ -240,6 +242,16 @@ class TestThrottle:
 
         assert {answer.status_code for answer in answers} == {200}
         assert "the cache does not answer" in caplog.text
+
+    def test_goes_on_counting_when_valkey_has_closed_the_connection(
+        self, client: APIClient, settings: Any
+    ) -> None:
+        client.get(URL)
+        ours = throttling._asked("CLIENT", "ID")
+        with redis.Redis.from_url(settings.CACHES["default"]["LOCATION"]) as valkey:
+            assert valkey.client_kill_filter(_id=ours) == 1
+
+        assert client.get(URL)["RateLimit"].startswith('"caller";r=0;')
 
 
 class TestAnonymous:
