@@ -313,6 +313,7 @@ _TYPE_NAMES: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (lambda v: isinstance(v, Mapping), "*data.Object"),
     (lambda v: isinstance(v, bytes), "data.Bytes"),
     (lambda v: isinstance(v, Lazy), "*sequence.Lazy"),
+    (lambda v: isinstance(v, Form), "compiler.Call"),
 )
 
 

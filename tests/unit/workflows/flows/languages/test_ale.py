@@ -202,6 +202,10 @@ class TestFailures:
                 "interface conversion: data.Bool is not data.Procedure: missing method Call",
             ),
             (
+                "(let [i if] (i 1 2))",
+                "interface conversion: compiler.Call is not data.Procedure: missing method Call",
+            ),
+            (
                 "(1.5 [1])",
                 "interface conversion: data.Float is not data.Procedure: missing method Call",
             ),
