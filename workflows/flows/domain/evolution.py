@@ -81,6 +81,9 @@ class WorkingCopy:
 _NO_CHANGE = frozenset({happened.CompStarted, happened.DispatchDeferred})
 
 
+_PENDING = Execution()
+
+
 def _flow_started(copy: WorkingCopy, event: happened.FlowStarted) -> None:
     copy.change(
         plan=event.plan,
@@ -89,7 +92,7 @@ def _flow_started(copy: WorkingCopy, event: happened.FlowStarted) -> None:
             name: tuple(Value(value=value, set_at=event.at) for value in values)
             for name, values in event.init.items()
         },
-        executions={step_id: Execution() for step_id in event.plan.steps},
+        executions=dict.fromkeys(event.plan.steps, _PENDING),
         metadata=event.metadata,
         labels=event.labels,
         options=event.options,
