@@ -6,6 +6,7 @@ any of it cannot be written, none is, and each writes by itself: so a member tha
 alone with its failure.
 """
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +16,16 @@ from typing import Any
 
 import orjson
 from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from events import failpoints, wire
 from events.failpoints import failpoint
 
 WRITTEN = failpoints.declare("group.written")
 
-PATIENCE_S = 0.1
-"""How long to wait for the thread that writes: it may be waiting for a lock itself."""
+PATIENCE_S = 0.5
+"""How long to wait for the thread that writes: it may be waiting for a lock itself. Among sixty
+threads, each of which makes what it writes before, a turn comes after a tenth of a second."""
 
 MEMBERS_MAX = 100
 
@@ -48,7 +51,8 @@ class _Member:
     stream: str
     joint: Callable[[], Joint]
     sql: str
-    called: threading.Event = field(default_factory=threading.Event)
+    called: threading.Event = field(init=False)
+    """Made for those who wait: most write at once."""
     is_writer: bool = False
     rows: Rows | None = None
 
@@ -75,6 +79,7 @@ class Group:
         self._lock = threading.Lock()
         self._is_writing = False
         self._waiting: list[_Member] = []
+        self._db: BaseDatabaseWrapper | None = None
 
     def turn(
         self, stream: str, sql: str, joint: Callable[[], Joint]
@@ -106,6 +111,7 @@ class Group:
             if not self._is_writing:
                 self._is_writing = member.is_writer = True
                 return
+            member.called = threading.Event()
             self._waiting.append(member)
         if member.called.wait(PATIENCE_S):
             return
@@ -131,18 +137,34 @@ class Group:
             return
         try:
             joints = [member.joint() for member in company]
-            rows = wire.fetch(company[0].sql, _lists_of(joints))
+            rows = wire.fetch(company[0].sql, _lists_of(joints), db=self._connection())
             failpoint(WRITTEN)
             found = {row[0]: row for row in rows}
             for member, joint in zip(company, joints, strict=True):
                 member.rows = [found[key] for key in joint.keys if key in found]
         except Error:
             # Whose fault it is, each finds out alone; nobody holds up the others meanwhile.
+            self._connection().close_if_unusable_or_obsolete()
             self._pass_on()
             company[0].is_writer = False
         finally:
             for member in company[1:]:
                 member.called.set()
+
+    def _connection(self) -> BaseDatabaseWrapper:
+        """Return the connection of all that is written together, which only the writer uses.
+
+        Each thread's own would do, but a process of PostgreSQL for each would have to plan
+        these statements, and few of them come to any one.
+        """
+        if self._db is None:
+            self._db = wire.connection().copy()
+            self._db.inc_thread_sharing()
+        return self._db
+
+    def forget_connection(self) -> None:
+        """A forked child has its parent's connection, which it must leave alone."""
+        self._db = None
 
     def _pass_on(self) -> None:
         with self._lock:
@@ -166,3 +188,4 @@ def _lists_of(joints: Sequence[Joint]) -> dict[str, str]:
 
 
 group = Group()
+os.register_at_fork(after_in_child=group.forget_connection)

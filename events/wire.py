@@ -104,14 +104,16 @@ def run(sql: LiteralString, params: Params = (), *, binary: bool = False) -> psy
     return cursor
 
 
-def fetch(sql: LiteralString, params: Named) -> list[Row]:
+def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None = None) -> list[Row]:
     """Run one statement that is always the same, and return its rows. Raises as `run` does.
+
+    Outside a transaction it may go over another connection than the thread's own: `db`.
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
     statement tells. They are texts, bytes, numbers, booleans, times, UUIDs, lists of them, and
     None.
     """
-    db = connection()
+    db = db or connection()
     raw = _opened(db)
     if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
         # A cursor sends the BEGIN.

@@ -82,6 +82,55 @@ class TestFlowsThatAreReadyTogether:
         alone, *together = (rows(flow_id) for flow_id in flows)
         assert together == [alone] * 4
 
+    def test_are_written_over_one_connection_whoever_writes(self, flows: list[str]) -> None:
+        for some in (flows[:2], flows[2:]):
+            with all_writing_at_once(some):
+                pass
+
+        assert set(statuses().values()) == {"completed"}
+        [writer] = writers_for_several()
+        assert writer != own_server_process()
+
+    def test_are_written_together_again_after_the_connection_was_lost(
+        self, flows: list[str]
+    ) -> None:
+        with all_writing_at_once(flows[:2]):
+            pass
+        [lost] = writers_for_several()
+        end_server_process(lost)
+
+        with all_writing_at_once(flows[2:4]):
+            pass
+        assert {flow(flow_id).status.value for flow_id in flows[:4]} == {"completed"}
+        services.start_flow(flow_id="trip9", goals=["second"], init={})
+        with all_writing_at_once([flows[4], "trip9"]):
+            pass
+        assert [one for one in writers_for_several() if one != lost]
+
+
+def one_of(sql: str, *params: int | str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [value for (value,) in cursor.fetchall()]
+
+
+def writers_for_several() -> list[int]:
+    """Return the server processes whose last statement wrote for several."""
+    return one_of(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE %s AND pid <> pg_backend_pid()",
+        "%work_hand_over_many%",
+    )
+
+
+def own_server_process() -> int:
+    [pid] = one_of("SELECT pg_backend_pid()")
+    return int(pid)
+
+
+def end_server_process(pid: int) -> None:
+    assert one_of("SELECT pg_terminate_backend(%s, 5000)", pid) == [True]
+
 
 class TestOneThatCannotBeWritten:
     def test_because_its_claim_was_lost_harms_no_other(
