@@ -82,6 +82,8 @@ class Server:
         command += ["--ws-max-size", str(OPTIONS["ws_max_size"])]
         command += ["--ws-per-message-deflate", str(OPTIONS["ws_per_message_deflate"])]
         command += ["--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+        # Who is slow to read is slow to answer pings, also for no fault of its own.
+        command += ["--ws-ping-timeout", str(10 * PATIENCE_S)]
         return fork_server.start(*command, environment=self._environment, files={number: number})
 
 

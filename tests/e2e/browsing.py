@@ -20,7 +20,7 @@ IN_A_BROWSER = [
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 380, "height": 800}
 LOOKS = ((WIDE, "light"), (NARROW, "light"), (NARROW, "dark"), (WIDE, "dark"))
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 
 
 @dataclass

@@ -17,7 +17,7 @@ from events.domain.envelope import Stream
 from ledger import capabilities, grants
 from ledger.services import api_keys
 from tests import trips
-from tests.live import Server, sequence
+from tests.live import PATIENCE_S, Server, sequence
 
 _numbers = count(1)
 
@@ -52,9 +52,19 @@ def _django_db_helper(committed: None) -> None:
 
 @pytest.fixture(scope="module")
 def server(committed: None) -> Iterator[Server]:
-    """A server that looks often, with queues too short for whoever dawdles."""
+    """A server that looks often, with queues too short for whoever dawdles.
+
+    It waits for them as long as a busy machine needs: not the time is to let them go.
+    """
     server = Server(
-        limits={"heartbeat_s": 0.2, "poll_s": 0.2, "recheck_s": 600, "queue_frames": 40}
+        limits={
+            "heartbeat_s": 0.2,
+            "poll_s": 0.2,
+            "recheck_s": 600,
+            "queue_frames": 40,
+            "send_timeout_s": PATIENCE_S,
+        },
+        write_seconds_max=3 * PATIENCE_S,
     )
     yield server
     server.stop()

@@ -1,6 +1,7 @@
 """Who does not read is let go with a place to resume, and nobody else notices."""
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LARGE = "x" * 60_000
 BATCH = 10
+
+
+# Who does not read does not hear the answers to its own pings either.
+LAZY: dict[str, Any] = {"max_queue": 1, "compression": None, "ping_interval": None}
 
 
 def socket_that_takes_little(server: Server) -> socket.socket:
@@ -30,7 +35,7 @@ class TestLagging:
         mine = [list(stream)]
         with (
             visiting(server, secret) as diligent,
-            visiting(server, secret, sock=lazy_socket, max_queue=1, compression=None) as lazy,
+            visiting(server, secret, sock=lazy_socket, **LAZY) as lazy,
         ):
             diligent.subscribe("d", aggregate_ids=mine)
             lazy.subscribe("z", aggregate_ids=mine)
@@ -60,18 +65,17 @@ class TestLagging:
     ) -> None:
         written(200, stream, text=LARGE)
         lazy_socket = socket_that_takes_little(server)
-        with visiting(server, secret, sock=lazy_socket, max_queue=1, compression=None) as lazy:
+        another, _ = make_key(make_user(trips.READ))
+        with (
+            visiting(server, another) as other,
+            visiting(server, secret, sock=lazy_socket, **LAZY) as lazy,
+        ):
             lazy.subscribe("z", aggregate_ids=[list(stream)], after=0)
-            self._wait_for_a_beat_elsewhere(server)
+            _beats(other, 3)
 
             frames = lazy.hear_events(200)
 
         assert [frame["sequence"] for frame in frames] == list(range(1, 201))
-
-    def _wait_for_a_beat_elsewhere(self, server: Server) -> None:
-        secret, _ = make_key(make_user(trips.READ))
-        with visiting(server, secret) as other:
-            _beats(other, 3)
 
     def test_a_client_that_takes_nothing_at_all_is_dropped(
         self, committed: None, secret: str, stream: Stream
@@ -81,7 +85,7 @@ class TestLagging:
         try:
             with (
                 visiting(server, secret) as other,
-                visiting(server, secret, sock=lazy_socket, max_queue=1, compression=None) as lazy,
+                visiting(server, secret, sock=lazy_socket, **LAZY) as lazy,
             ):
                 _beats(other, 2)
                 before = server.open_files()

