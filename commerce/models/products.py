@@ -40,21 +40,7 @@ class Product(models.Model):
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        constraints = [
-            constraints.one_of("status", ProductStatus, name="commerce_product_status_is_known"),
-            constraints.iso_currency("commerce_product_currency_is_iso"),
-            models.CheckConstraint(condition=~Q(name=""), name="commerce_product_has_a_name"),
-            models.CheckConstraint(
-                condition=Q(sell_amount_cents__gte=0), name="commerce_product_price_is_not_negative"
-            ),
-            models.CheckConstraint(
-                condition=Q(cost_amount_cents__isnull=True) | Q(cost_amount_cents__gte=0),
-                name="commerce_product_cost_is_not_negative",
-            ),
-            models.CheckConstraint(
-                condition=Q(revision__gte=1), name="commerce_product_revision_counts_from_one"
-            ),
-        ]
+        # The rules of a row are in its trigger, by name in migration 0050.
         indexes = [
             models.Index(fields=["created_at", "id"], name="commerce_products_by_age"),
         ]
