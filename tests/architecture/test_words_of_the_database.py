@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import cast
 
 import psycopg
@@ -11,19 +12,22 @@ from django.db import IntegrityError, connection, transaction
 
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.refunds import RefundStatus
+from commerce.models.products import ProductStatus
 from events.domain.envelope import Category, Source
 from events.domain.principal import PrincipalKind
 from ledger.domain import reversals
 from ledger.domain.action import Kind, Status
 from ledger.domain.approval import ApprovalStatus, Decision
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
-from ledger.domain.payload import Redaction
+from ledger.domain.payload import RETENTIONS, PayloadKind, Redaction
 from ledger.domain.policy import PolicyStatus
 from ledger.domain.reversals import ENDING, Outcome, ReversalKind, StepKind
 from workflows.work.domain.ends import Outcome as End
 from workflows.work.domain.life import FINISHED, State
 
 pytestmark = pytest.mark.django_db
+
+RETENTION_CLASSES = cast("Iterable[StrEnum]", [SimpleNamespace(value=name) for name in RETENTIONS])
 
 RULES: dict[tuple[str, str, str], Iterable[StrEnum]] = {
     ("events_event", "category", "events_category_is_known"): Category,
@@ -33,6 +37,10 @@ RULES: dict[tuple[str, str, str], Iterable[StrEnum]] = {
     ("ledger_entry", "evaluated_risk", "ledger_entry_risk_is_known"): Risk,
     ("ledger_entry", "principal_type", "ledger_entry_principal_is_known"): EVERY_PRINCIPAL,
     ("ledger_mutation", "reversal_kind", "ledger_mutation_reversal_is_known"): ReversalKind,
+    ("commerce_product", "status", "commerce_product_status_is_known"): ProductStatus,
+    ("ledger_payload", "kind", "ledger_payload_kind_is_known"): PayloadKind,
+    ("ledger_payload", "redaction", "ledger_payload_redaction_is_known"): Redaction,
+    ("ledger_payload", "retention", "ledger_payload_retention_is_known"): RETENTION_CLASSES,
     ("ledger_reversalstanding", "state", "ledger_standing_state_is_known"): reversals.State,
     ("work", "status", "work_state_is_known"): State,
     ("work_attempt", "outcome", "work_attempt_outcome_is_known"): End,
@@ -48,6 +56,7 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
         {Outcome.FULL, Outcome.PARTIAL},
         {StepKind.FAILED, StepKind.RETURNED},
     ],
+    "ledger_payload_broken_rule": [{Redaction.TOMBSTONED, Redaction.CRYPTO_SHREDDED}],
     "ledger_reversalstanding_broken_rule": [Outcome, {Outcome.FULL, Outcome.PARTIAL}],
     "ledger_demand_entry": [DONE],
     "ledger_demand_entry_of_approval": [DONE],
@@ -101,7 +110,7 @@ def functions() -> dict[str, str]:
 
 
 def lists_of(source: str) -> list[list[str]]:
-    return [re.findall(r"'(\w+)'", each) for each in _LIST.findall(source)]
+    return [re.findall(r"'([\w-]+)'", each) for each in _LIST.findall(source)]
 
 
 def broken_by(table: str, column: str, word: str) -> str | None:
@@ -161,6 +170,12 @@ def test_every_other_list_in_a_function_means_what_python_means() -> None:
         name: [sorted(each.value for each in words) for words in lists]
         for name, lists in SOME.items()
     }
+
+
+def test_the_rule_of_personal_content_names_every_class_of_it() -> None:
+    named = re.findall(r"retention <> '([^']+)'", functions()["ledger_payload_broken_rule"])
+
+    assert named == [each.name for each in RETENTIONS.values() if each.is_personal]
 
 
 def test_the_steps_by_which_content_fades_stand_in_their_order() -> None:

@@ -4,8 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import override_settings
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
+from events.ids import new_id
 from ledger import exporting, invariants, payloads, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
@@ -297,6 +299,34 @@ class TestTheDoctor:
 
 
 class TestTheDatabase:
+    @pytest.mark.parametrize(
+        ("rule", "changes"),
+        [
+            ("ledger_payload_kind_is_known", {"kind": "hearsay"}),
+            ("ledger_payload_redaction_is_known", {"redaction": "lost"}),
+            ("ledger_payload_retention_is_known", {"retention": "for-ever"}),
+            ("ledger_payload_is_digested", {"digest": "A" * 64}),
+            ("ledger_personal_payload_has_a_subject", {"retention": "pii-90d"}),
+            ("ledger_payload_redaction_is_on_record", {"redacted_at": timezone.now()}),
+            ("ledger_payload_redaction_is_on_record", {"redaction": "redacted"}),
+            ("ledger_payload_that_is_gone_is_empty", {"content": None}),
+            ("ledger_payload_is_of_an_entry", {"entry_id": UUID(int=5)}),
+        ],
+    )
+    def test_lets_in_no_payload_that_breaks_a_rule(
+        self, rule: str, changes: dict[str, Any]
+    ) -> None:
+        payload = payload_of(do())
+        payload.pk, payload.schema_tag = new_id(), "another/1"
+        for name, value in changes.items():
+            setattr(payload, name, value)
+
+        with pytest.raises(IntegrityError) as refused:
+            payload.save(force_insert=True)
+
+        assert isinstance(refused.value.__cause__, psycopg.Error)
+        assert refused.value.__cause__.diag.constraint_name == rule
+
     def test_lets_no_payload_change_or_go(self) -> None:
         do()
         payload = Payload.objects.get()
