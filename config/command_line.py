@@ -144,21 +144,26 @@ def is_whole_suite(arguments: list[str]) -> bool:
 
 
 def _run_django(argv: list[str], *, servers: bool) -> int:
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import (
         ManagementUtility,
         call_command,
         execute_from_command_line,
     )
 
+    from config import given_servers
     from events import migration_status
 
     class OnOurSchema(ManagementUtility):
         def fetch_command(self, subcommand: str) -> "BaseCommand":
             """Return the command, if the database is such that it can be run.
 
-            :raises SchemaDiffers: if it is not.
+            :raises ServerUnfit: if no command can.
+            :raises SchemaDiffers: if this one cannot.
             """
             command = super().fetch_command(subcommand)
+            if subcommand == "migrate" or subcommand not in _ON_ANY_SCHEMA:
+                given_servers.demand_database()
             if subcommand not in _ON_ANY_SCHEMA and not {"-h", "--help"}.intersection(argv):
                 migration_status.check()
             return command
@@ -178,6 +183,10 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
     with attach.attached(State.chosen(), first_run=first_run):
         try:
             OnOurSchema(argv).execute()
-        except migration_status.SchemaDiffers as error:
+        except (
+            given_servers.ServerUnfit,
+            migration_status.SchemaDiffers,
+            ImproperlyConfigured,
+        ) as error:
             return attach.complain(error)
     return 0

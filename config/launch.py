@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from config import control, garbage_collection
@@ -114,24 +115,36 @@ class Launch:
         self.servers.note_prepared()
         self._heed_signals()
         if self.options.demo_data:
-            self.example_pid = process.spawn(
-                self._make_example, log=self.state.logs / "example.log"
-            )
+            self.example_pid = process.spawn(self._make_example, log=self._new_log("example"))
 
     def _load_and_begin_first_run(self) -> int:
         self.servers.begin()
         self._set_environment()
 
         import django
+        from django.core.exceptions import ImproperlyConfigured
 
-        django.setup()
+        try:
+            django.setup()
+        except ImproperlyConfigured as error:
+            raise CannotStart(str(error)) from error
         self.servers.finish()
-        preparing = process.spawn(self._first_run, log=self.state.logs / "prepare.log")
+        self._demand_given_broker()
+        preparing = process.spawn(self._first_run, log=self._new_log("prepare"))
 
         from config import parts
 
         parts.import_product()
         return preparing
+
+    def _demand_given_broker(self) -> None:
+        from config import given_servers
+
+        try:
+            if self.servers.valkey is None:
+                given_servers.demand_broker(os.environ["REDIS_URL"])
+        except given_servers.ServerUnfit as error:
+            raise CannotStart(str(error)) from error
 
     def _set_environment(self) -> None:
         self.peers = Peers.wanted(HOST)
@@ -155,15 +168,16 @@ class Launch:
             os.environ.setdefault("DAYBOOK_NODE", "argyll-1")
 
     def _first_run(self) -> None:
-        from config import first_run
+        from config import first_run, given_servers
         from events import migration_status
 
         try:
+            given_servers.demand_database()
             with first_run.written_at_the_end():
                 first_run.prepare(self.state)
                 if self.options.demo_data:
                     first_run.make_people(self.state)
-        except migration_status.SchemaDiffers as error:
+        except (given_servers.ServerUnfit, migration_status.SchemaDiffers) as error:
             # Its log is what the caller is shown: without a traceback.
             print(error, file=sys.stderr)
             raise SystemExit(1) from error
@@ -310,6 +324,12 @@ Daybook is up.
 
 Ctrl-C stops it.
 """
+
+    def _new_log(self, part: str) -> Path:
+        # Its end is what is said when it fails: nobody should read there of a start long ago.
+        log = self.state.logs / f"{part}.log"
+        log.unlink(missing_ok=True)
+        return log
 
     def _tail(self, part: str, lines: int = 20) -> str:
         return "\n".join((self.state.logs / f"{part}.log").read_text().splitlines()[-lines:])

@@ -292,6 +292,33 @@ class TestCheck:
             round_trip.run(url=stack.url, api_key="daybook_nobody")
 
 
+class TestServersOfOutside:
+    def test_that_do_not_answer_are_told_in_a_line_that_is_about_them(self) -> None:
+        nowhere = "postgresql://somebody@127.0.0.1:1/nothing"
+        given = {"DATABASE_URL": nowhere, "REDIS_URL": "redis://127.0.0.1:1/0"}
+        given["SECRET_KEY"] = "of-a-command-that-signs-nothing-0123456789-abcdefghijklmnop"
+        with temporary_state() as state:
+            told = manage_in(
+                {**without_servers(given), "DAYBOOK_STATE": str(state.folder)}, "doctor"
+            )
+
+        assert told.returncode == 1
+        assert told.text.startswith("The database cannot be used: connection failed: ")
+        assert len(told.text.splitlines()) == 1
+
+    def test_are_missed_before_anything_is_started(self, stack: Stack) -> None:
+        given = {name: stack.environment[name] for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+        given["REDIS_URL"] = "redis://127.0.0.1:1/0"
+        with temporary_state() as state:
+            told = manage_in(
+                {**without_servers(given), "DAYBOOK_STATE": str(state.folder)}, "up", "--port", "0"
+            )
+
+            assert not (state.logs / "prepare.log").exists()
+        assert told.returncode == 1
+        assert told.text.startswith("REDIS_URL names no server that answers: Error 111")
+
+
 class TestWeb:
     def test_takes_connections_from_a_pool(self, stack: Stack) -> None:
         with stack.client() as client:

@@ -1,0 +1,67 @@
+"""Servers of outside that Daybook cannot use, and what is said of them."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from config.given_servers import ServerUnfit, demand_broker, demand_database
+
+pytestmark = pytest.mark.django_db
+
+
+def connected_to(**settings: object) -> BaseDatabaseWrapper:
+    other = connection.copy()
+    other.settings_dict = {**other.settings_dict, **settings}
+    return other
+
+
+@pytest.fixture
+def of_few_letters() -> Iterator[str]:
+    """Return a database that can be reached, and does not know every letter."""
+    name = f"latin_{uuid4().hex[:8]}"
+    parameters = {**connection.get_connection_params(), "dbname": "postgres"}
+    reachable = {key: parameters[key] for key in ("host", "user", "dbname") if key in parameters}
+    with psycopg.connect(**reachable, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class TestDatabase:
+    def test_of_ours_will_do(self) -> None:
+        demand_database()
+
+        assert connection.is_usable()
+
+    def test_that_is_not_there_is_told_in_a_line(self) -> None:
+        with pytest.raises(ServerUnfit, match=r"^The database cannot be used: .*/nowhere.*$"):
+            demand_database(connected_to(HOST="/nowhere"))
+
+    def test_that_has_few_letters_is_refused(self, of_few_letters: str) -> None:
+        other = connected_to(NAME=of_few_letters)
+        try:
+            with pytest.raises(
+                ServerUnfit, match=f"{of_few_letters} is encoded in LATIN1.*ENCODING 'UTF8'"
+            ):
+                demand_database(other)
+        finally:
+            other.close()
+
+
+class TestBroker:
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("redis://:secret@127.0.0.1:1/0", "REDIS_URL names no server that answers: Error 111"),
+            ("nonsense", "Redis URL must specify one of the following schemes"),
+        ],
+    )
+    def test_that_does_not_answer_is_told_without_its_password(self, url: str, said: str) -> None:
+        with pytest.raises(ServerUnfit, match=said) as told:
+            demand_broker(url)
+
+        assert "secret" not in str(told.value)
