@@ -11,6 +11,7 @@ from console.forms import JsonField, ReasonForm
 from console.offers import Act, Offer, offered
 from ledger import authority
 from workflows.flows import services
+from workflows.flows.domain.decide import called_back_never
 from workflows.flows.domain.flow import Flow, StepStatus
 
 
@@ -82,7 +83,8 @@ STEP_ACTS = {
             label="Skip",
             capability="flow.intervene",
             consequence="The flow does without this step. What needs its outputs may fail. "
-            "What it did for some of its items is undone; its child flows are cancelled.",
+            "What it did for some of its items is undone; its child flows are cancelled. Once the "
+            "outcome of the flow is known, its callbacks are not waited for any more.",
             done="Skipped.",
             form=ReasonForm,
             run=lambda flow_id, step_id, asked: services.skip_step(
@@ -147,6 +149,8 @@ def on_step(
     open_acts = {"skip", "force"} if can_settle and not flow.is_terminal else set()
     if waiting is not None:
         open_acts.add("retry")
+    if called_back_never(flow, step_id):
+        open_acts.add("skip")
     for act in STEP_ACTS.values():
         if act.name in open_acts and authority.holds(request, act.capability):
             url = reverse(f"console:flow-step-{act.name}", args=[flow.id, step_id])

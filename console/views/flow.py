@@ -21,6 +21,7 @@ from ledger import authority
 from workflows.flows import explain, services
 from workflows.flows.domain.errors import FlowUnknown
 from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.value_types import OutputsInvalid
 
 
 @authority.requires("flow.read")
@@ -60,7 +61,12 @@ def _on_step(act: Act, request: HttpRequest, flow_id: str, step_id: str) -> Http
     if not form.is_valid():
         shown = _page(flow_id, {"step": step_id})
         return _shown(request, shown, on_step={act.name: form}, status=400)
-    _do(request, act, flow_id, step_id, form.cleaned_data)
+    try:
+        _do(request, act, flow_id, step_id, form.cleaned_data)
+    except OutputsInvalid as refusal:
+        form.add_error("outputs", str(refusal))
+        shown = _page(flow_id, {"step": step_id})
+        return _shown(request, shown, on_step={act.name: form}, status=400)
     return redirect(f"{reverse('console:flow', args=[flow_id])}?{urlencode({'step': step_id})}")
 
 
@@ -77,6 +83,8 @@ skip, force, retry = (
 def _do(request: HttpRequest, act: Act, *asked: Any) -> None:
     try:
         act.run(*asked)
+    except OutputsInvalid:
+        raise
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
     else:

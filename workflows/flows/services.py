@@ -204,6 +204,8 @@ def skip_step(
 ) -> Flow:
     """Do without a step that is pending or active.
 
+    Of a flow whose outcome is known, do not wait any more for the callbacks of a step.
+
     :raises StepSettled: if it is neither.
     """
     action = actions.on_flow("skip_step", flow_id, step_id=step_id, reason=reason)

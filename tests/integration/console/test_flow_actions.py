@@ -79,6 +79,19 @@ class TestActions:
         assert "JSON" in part(response.content.decode(), "picked")
         assert flow(trip).executions["pay"].status == "active"
 
+    def test_force_marks_what_the_step_does_not_declare_and_keeps_what_was_typed(
+        self, visitor: Visitor, trip: str
+    ) -> None:
+        response = visitor(*OPERATORS).post(
+            f"/flows/{trip}/steps/pay/force", {"reason": "Cash", "outputs": '{"recipe": 1}'}
+        )
+
+        shown = html.unescape(part(response.content.decode(), "picked"))
+        assert response.status_code == 400
+        assert "output recipe of step pay is not declared" in shown
+        assert '{"recipe": 1}' in shown
+        assert flow(trip).executions["pay"].status == "active"
+
     def test_skip_does_without_the_step(self, visitor: Visitor, trip: str) -> None:
         visitor(*OPERATORS).post(f"/flows/{trip}/steps/pay/skip", {"reason": "Free of charge"})
 

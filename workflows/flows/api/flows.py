@@ -175,7 +175,7 @@ class StepInFlowViewSet(viewsets.ViewSet):
 
     @extend_schema(request=ReasonIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])
     def skip(self, request: Request, **step: str) -> Response:
-        """Do without a step that is pending or active."""
+        """Do without a step that is pending or active, or without its callbacks at the end."""
         return self._done(services.skip_step, step, **valid(ReasonIn, request.data))
 
     @extend_schema(request=ForceIn, responses=FlowDetailOut, parameters=[*STEP_OF_FLOW, IF_MATCH])

@@ -9,7 +9,14 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing
-from workflows.flows.domain.flow import ChildStatus, Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow import (
+    NO_LONGER_AWAITED,
+    ChildStatus,
+    Flow,
+    StepStatus,
+    WorkStatus,
+)
+from workflows.flows.domain.step import StepType
 from workflows.flows.domain.value_types import check_forced
 from workflows.flows.domain.world import World
 
@@ -224,6 +231,11 @@ def _close_child(decision: Decision, command: asked.CloseChild) -> None:
 
 
 def _skip(decision: Decision, command: asked.SkipStep) -> None:
+    if awaited := called_back_never(decision.flow, command.step_id):
+        step = decision.flow.step(command.step_id)
+        for token in awaited:
+            decision.fail_item(step, token, f"{NO_LONGER_AWAITED}\n{command.reason}")
+        return
     _demand_open_step(decision.flow, command.step_id)
     decision.skip_step(command.step_id, command.reason)
     decision.compensate_step(decision.flow.step(command.step_id))
@@ -252,6 +264,15 @@ def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
         decision.raise_event(happened.CompStarted(at=at, **of_item))
     else:
         decision.start_item(decision.flow.step(command.step_id), item)
+
+
+def called_back_never(flow: Flow, step_id: str) -> list[str]:
+    """Return the items that alone keep a flow of known outcome from its end: a callback may
+    never come, and only somebody who knows can say so."""
+    execution = flow.executions.get(step_id)
+    if execution is None or not flow.is_terminal or flow.step(step_id).type != StepType.ASYNC:
+        return []
+    return [item.token for item in execution.in_order() if item.status == WorkStatus.ACTIVE]
 
 
 def _demand_active(flow: Flow) -> None:

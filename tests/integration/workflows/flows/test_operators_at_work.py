@@ -155,6 +155,33 @@ class TestRetryingNow:
             retry_now("do")
 
 
+class TestACallbackThatNeverComes:
+    def test_is_waited_for_until_somebody_says_that_it_will_not(self, peer: StepServer) -> None:
+        register(peer, "do", kind="async", attributes={"n": EACH}, work_config={"parallelism": 2})
+        start("do", n=[1, 2, 3])
+        services.cancel_flow(flow_id="trip", reason="enough")
+        assert not flow("trip").is_over
+
+        services.skip_step(flow_id="trip", step_id="do", reason="they have closed")
+        work_off()
+
+        assert flow("trip").is_over
+        assert item("do").error == "no longer awaited\nthey have closed"
+        assert is_sound()
+        with pytest.raises(FlowSettled):
+            services.skip_step(flow_id="trip", step_id="do", reason="again")
+
+    def test_of_a_step_that_was_forced_holds_nothing_up_either(self, peer: StepServer) -> None:
+        register(peer, "do", kind="async")
+        start("do")
+        services.force_step(flow_id="trip", step_id="do", outputs={})
+
+        services.skip_step(flow_id="trip", step_id="do", reason="they have closed")
+
+        assert flow("trip").status == "completed"
+        assert flow("trip").is_over
+
+
 class TestForcing:
     @pytest.mark.parametrize(
         ("outputs", "why", "pointer"),
