@@ -255,6 +255,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": [
         "ledger.api.permissions.HoldsCapability",
+        "ledger.api.permissions.TakesNoBodyInVain",
         "ledger.api.permissions.HonoursIdempotencyKey",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["ledger.api.throttling.CallerThrottle"],

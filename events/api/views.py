@@ -123,6 +123,7 @@ class SocketTickets(APIView):
     """Tickets for WebSockets."""
 
     capabilities = {"post": AUTHENTICATED}
+    without_body = ("post",)
     # A stored response would keep the ticket for a day.
     idempotency_secret = ("post",)
 

@@ -7,13 +7,14 @@ it may be entered by who holds the capability on single objects only.
 `journalled = True`: what changes has a journal of its own, not an entry; an agent's wish gets one.
 `idempotency_required`: the actions that are refused without an Idempotency-Key.
 `idempotency_secret`: the actions whose response must never be stored.
+`without_body`: the actions that take nothing in a body, beside every DELETE.
 `rebuild_response(request, reference)`: the response, made anew, when it was lost.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.http import Http404
-from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.exceptions import ErrorDetail, MethodNotAllowed, ValidationError
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +27,9 @@ from ledger.domain.capability import CapabilityMissing
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView
+
+
+_UNKNOWN: Final = ErrorDetail("There is no such field here, nor any other.", code="unknown")
 
 
 class HoldsCapability(BasePermission):
@@ -62,6 +66,21 @@ class HoldsCapability(BasePermission):
         recording.record_denial(capability_id, target_id=_named(view), why=why)
         self.message = str(why)
         return False
+
+
+class TakesNoBodyInVain(BasePermission):
+    """Not a question of rights: what a body says is never ignored, also where none is asked for."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        takes_none = request.method == "DELETE" or _action(view, request) in getattr(
+            view, "without_body", ()
+        )
+        said = request.data if takes_none else {}
+        if isinstance(said, dict) and said:
+            raise ValidationError({name: [_UNKNOWN] for name in said})
+        if not isinstance(said, dict):
+            raise ValidationError("Send no body, or an empty object.")
+        return True
 
 
 class HonoursIdempotencyKey(BasePermission):

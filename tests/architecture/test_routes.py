@@ -12,7 +12,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from config import api_documents, openapi
 from config.problems import FRAMEWORK_PROBLEMS, status_of
 from ledger import capabilities
-from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey
+from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey, TakesNoBodyInVain
 from ledger.authority import AUTHENTICATED, PUBLIC
 
 View = Callable[..., Any]
@@ -53,7 +53,7 @@ def complaints(view: View) -> list[str]:
     found = [f"{id_} is not declared" for id_ in set(declared.values()) - known]
     if cls(view) is not None:
         found += [f"{entry} has no capability" for entry in entries(view) - set(declared)]
-        for gate in (HoldsCapability, HonoursIdempotencyKey):
+        for gate in (HoldsCapability, TakesNoBodyInVain, HonoursIdempotencyKey):
             if gate not in cls(view).permission_classes:
                 found.append(f"{gate.__name__} is not asked")
     return found
@@ -86,6 +86,7 @@ def test_the_walk_finds_an_address_that_declares_nothing() -> None:
     assert complaints(drf) == [
         "booking.fly is not declared",
         "post has no capability",
+        "TakesNoBodyInVain is not asked",
         "HonoursIdempotencyKey is not asked",
     ]
 

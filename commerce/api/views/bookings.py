@@ -59,6 +59,7 @@ class BookingViewSet(
         "override": "booking.override",
         "send_documents": "booking.send_documents",
     }
+    without_body = ("confirm", "start", "complete", "expire")
     object_level = True
     queryset = Booking.objects.none()
     filterset_class = BookingFilters
@@ -200,6 +201,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
         "destroy": "traveller.write",
         "erase": "traveller.erase",
     }
+    without_body = ("erase",)
     object_level = True
     queryset = Traveller.objects.none()
     serializer_class = TravellerOut

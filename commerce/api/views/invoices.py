@@ -85,6 +85,7 @@ class InvoiceViewSet(
         "request_payment": "invoice.request_payment",
         "poll_settlement": "invoice.poll_settlement",
     }
+    without_body = ("issue", "poll_settlement")
     object_level = True
     queryset = Invoice.objects.none()
     filterset_class = InvoiceFilters

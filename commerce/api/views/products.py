@@ -147,6 +147,7 @@ class CancellationPolicyViewSet(
         "draft_version": "policy.create",
         "publish": "policy.publish",
     }
+    without_body = ("publish",)
     queryset = CancellationPolicy.objects.none()
     serializer_class = PolicyOut
     lookup_value_converter = "uuid"

@@ -38,6 +38,7 @@ class ApiKeyViewSet(
         "revoke": "api_key.revoke",
         "scopes": AUTHENTICATED,
     }
+    without_body = ("revoke",)
     noted_as = {"scopes": "api_key.read"}
     # A stored response would keep the secret for a day.
     idempotency_secret = ("create", "rotate")

@@ -45,6 +45,7 @@ class ApprovalPolicyViewSet(
         "activate": "approval_policy.activate",
         "retire": "approval_policy.activate",
     }
+    without_body = ("activate", "retire")
     queryset = ApprovalPolicyVersion.objects.select_related("assigned_group")
     serializer_class = ApprovalPolicyOut
     filterset_class = PolicyFilter

@@ -41,6 +41,7 @@ class Health(APIView):
     """The health of the ledger. 503 when something is missing in it."""
 
     capabilities = {"get": "ledger.read", "post": "ledger.check_health"}
+    without_body = ("post",)
 
     @extend_schema(parameters=[HealthIn], responses={200: HealthOut, 503: HealthOut})
     def get(self, request: Request) -> Response:

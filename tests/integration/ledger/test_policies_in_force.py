@@ -143,7 +143,9 @@ class TestInTheAdmin:
 
 
 def test_over_rest_a_session_has_to_be_fresh(staff: Client, draft: ApprovalPolicyVersion) -> None:
-    answer = staff.post(f"/api/v1/ledger/policies/{draft.pk}/activate")
+    answer = staff.post(
+        f"/api/v1/ledger/policies/{draft.pk}/activate", content_type="application/json"
+    )
 
     assert (answer.status_code, answer.json()["code"]) == (403, "approval_policy_step_up_required")
     draft.refresh_from_db()

@@ -44,6 +44,7 @@ class SubscriptionViewSet(
         "rotate_secret": "webhook.manage",
         "test": "webhook.manage",
     }
+    without_body = ("enable", "disable", "rotate_secret")
     # A stored response would keep the secret for a day.
     idempotency_secret = ("create", "rotate_secret")
     queryset = Subscription.objects.none()
@@ -121,6 +122,7 @@ class DeliveryViewSet(
         "retrieve": "webhook.read",
         "replay": "webhook.replay",
     }
+    without_body = ("replay",)
     queryset = Delivery.objects.none()
     serializer_class = DeliveryOut
     filterset_class = DeliveryFilter

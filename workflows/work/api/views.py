@@ -151,6 +151,7 @@ class ScheduleViewSet(
         "enable": "schedule.manage",
         "disable": "schedule.manage",
     }
+    without_body = ("enable", "disable")
     queryset = Schedule.objects.all()
     serializer_class = ScheduleOut
     cursor_ordering = ("name",)

@@ -26,6 +26,8 @@ from tests.support.full_ledger import ledger_that_is_full
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+JSON = "application/json"
+
 
 @pytest.fixture(scope="module")
 def watchful(committed: None) -> Iterator[Server]:
@@ -44,7 +46,7 @@ def cookie_of(user: User) -> dict[str, str]:
 def ticket_of(user: User) -> str:
     browser = Browser()
     browser.force_login(user)
-    ticket: str = browser.post("/api/v1/ws-tickets").json()["ticket"]
+    ticket: str = browser.post("/api/v1/ws-tickets", content_type=JSON).json()["ticket"]
     return ticket
 
 
@@ -151,7 +153,7 @@ class TestTicket:
     def test_is_as_good_as_the_key_that_asked_for_it(self, server: Server) -> None:
         secret, key_id = make_key(make_user(trips.READ))
         bearer = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
-        ticket = Browser().post("/api/v1/ws-tickets", **bearer).json()["ticket"]  # type: ignore[arg-type]
+        ticket = Browser().post("/api/v1/ws-tickets", content_type=JSON, **bearer).json()["ticket"]  # type: ignore[arg-type]
         api_keys.revoke_api_key(key_id=key_id)
 
         assert refusal(server, query=f"?ticket={ticket}") == (401, "credential_refused")
