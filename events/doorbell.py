@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import Literal
 
 import redis
@@ -131,9 +132,10 @@ def _ring_after_commit() -> None:
     _committed.strike("committed", "")
 
 
-def _publish(channel: bytes, text: bytes) -> bytes:
-    # As redis would write it, which takes longer than to send it.
-    parts = [b"PUBLISH", channel, text]
+@lru_cache(maxsize=16)
+def _publish(channel: str, text: str) -> bytes:
+    # As redis would write it, which takes longer than to send it; a ring always says the same.
+    parts = [b"PUBLISH", channel.encode(), text.encode()]
     return b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
@@ -157,7 +159,7 @@ class _Bell:
                 return
             self._silent_until = now + self._interval_seconds
             try:
-                said = _publish(_channel(what).encode(), text.encode())
+                said = _publish(_channel(what), text)
                 self._connected().send_packed_command([said])
             except (RedisError, OSError):
                 self._fall_silent()

@@ -51,9 +51,9 @@ _LOAD = (
 )
 _HISTORY = (
     f"SELECT e.sequence, e.event_id, e.name, e.version, {DATA}, e.emitted_at FROM events_event e "
-    "WHERE e.stream = %s AND e.sequence >= %s ORDER BY e.sequence LIMIT %s"
+    "WHERE e.stream = %(stream)s AND e.sequence >= %(since)s ORDER BY e.sequence LIMIT %(limit)s"
 )
-_LOCKED_HISTORY = "SELECT * FROM events_locked_history(%s, %s::int, %s::int)"
+_LOCKED_HISTORY = "SELECT * FROM events_locked_history(%(stream)s, %(since)s::int, %(limit)s::int)"
 # Index events_one_event_per_sequence, one descent per stream: DISTINCT would read them whole.
 _STREAMS = """
 WITH RECURSIVE s AS (
@@ -239,7 +239,8 @@ def history(stream: Stream, *, since: int = 1, queued: bool = False) -> Iterator
     key = key_of(stream)
     sql = _LOCKED_HISTORY if queued else _HISTORY
     while True:
-        rows = wire.run(sql, [key, since, CHUNK_EVENTS], binary=True).fetchall()
+        asked = {"stream": key, "since": since, "limit": CHUNK_EVENTS}
+        rows = cast("list[Recorded]", wire.fetch(sql, asked))
         yield from rows
         if len(rows) < CHUNK_EVENTS:
             return
