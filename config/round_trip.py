@@ -29,7 +29,7 @@ class Figures:
 
 
 def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MAX) -> Figures:
-    """Make some trips and return the figures.
+    """Make some trips and return the figures; each has so long from its request to its event.
 
     :raises RoundTripFailed: if one does not come back.
     """
@@ -41,15 +41,15 @@ def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MA
                 address,
                 additional_headers=headers,
                 proxy=None,
-                open_timeout=answer_seconds_max,
+                open_timeout=ANSWER_SECONDS_MAX,
             ) as socket,
             httpx2.Client(
                 base_url=url, headers=headers, trust_env=False, timeout=ANSWER_SECONDS_MAX
             ) as client,
         ):
-            line = _Line(socket, answer_seconds_max)
+            line = _Line(socket)
             line.subscribe()
-            trips = [_trip(client, line) for _ in range(TRIPS)]
+            trips = [_trip(client, line, answer_seconds_max) for _ in range(TRIPS)]
     except (httpx2.HTTPError, WebSocketException, OSError) as error:
         raise RoundTripFailed(f"The trip ended early: {type(error).__name__}: {error}") from error
     return Figures(first_ms=trips[0], median_ms=sorted(trips)[TRIPS // 2])
@@ -58,29 +58,28 @@ def run(*, url: str, api_key: str, answer_seconds_max: float = ANSWER_SECONDS_MA
 @dataclass(frozen=True, slots=True)
 class _Line:
     socket: ClientConnection
-    patience_s: float
 
     def subscribe(self) -> None:
         message = {"type": "subscribe", "sub_id": "round-trip", "event_types": [CHECKED]}
         self.socket.send(json.dumps(message))
-        self.wait_for("subscribed")
+        self.wait_for("subscribed", seconds_max=ANSWER_SECONDS_MAX)
 
-    def wait_for(self, type_: str, nonce: str | None = None) -> None:
-        deadline = time.monotonic() + self.patience_s
+    def wait_for(self, type_: str, *, seconds_max: float, nonce: str | None = None) -> None:
+        deadline = time.monotonic() + seconds_max
         try:
             while True:
                 frame = json.loads(self.socket.recv(timeout=deadline - time.monotonic()))
                 if frame["type"] == type_ and (nonce is None or frame["data"]["nonce"] == nonce):
                     return
         except TimeoutError as error:
-            raise RoundTripFailed(f"No {type_!r} came within {self.patience_s} s.") from error
+            raise RoundTripFailed(f"No {type_!r} came within {seconds_max} s.") from error
 
 
-def _trip(client: httpx2.Client, line: _Line) -> float:
+def _trip(client: httpx2.Client, line: _Line, answer_seconds_max: float) -> float:
     nonce = secrets.token_hex(8)
     started_at = time.monotonic()
     answer = client.post("/api/v1/jobs", json={"name": CHECK, "input": {"nonce": nonce}})
     if answer.is_error:
         raise RoundTripFailed(f"The job was refused: {answer.status_code} {answer.text}")
-    line.wait_for(CHECKED, nonce)
+    line.wait_for(CHECKED, seconds_max=answer_seconds_max, nonce=nonce)
     return round((time.monotonic() - started_at) * 1000, 1)

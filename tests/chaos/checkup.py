@@ -9,13 +9,15 @@ from config.stack import Stack
 from tests.chaos.load import eventually
 
 MANY_CHECKS = 10
+DONE_IN_S = 180
+"""How long some fifty queries may take on a machine that is busy with much else."""
 
 
 def violations(daybook: Stack) -> dict[str, Any]:
     """Return which invariants are violated, and how, as the check-up of beat finds."""
     seen = checkups(daybook)
     send(daybook, "work.checkup")
-    [latest, *_] = eventually(lambda: checkups(daybook)[len(seen) :])
+    [latest, *_] = eventually(lambda: checkups(daybook)[len(seen) :], seconds=DONE_IN_S)
     assert len(latest) > MANY_CHECKS
     return {id_: each["violations"] for id_, each in latest.items() if each["count"]}
 
