@@ -36,6 +36,16 @@ class WithIds(logging.Filter):
         return True
 
 
+class WithoutTracesOfCallers(logging.Filter):
+    """What callers do wrong is no bug of ours: a line for Django's refusal, and no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class WithoutSecrets(logging.Filter):
     """Redact the message, its arguments, the traceback and every extra."""
 

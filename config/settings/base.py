@@ -305,13 +305,14 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "ids": {"()": "config.logs.WithIds"},
+        "callers": {"()": "config.logs.WithoutTracesOfCallers"},
         "secrets": {"()": "config.logs.WithoutSecrets"},
     },
     "formatters": {"line": {"()": "config.logs.LineFormatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "filters": ["ids", "secrets"],
+            "filters": ["ids", "callers", "secrets"],
             "formatter": "line",
         }
     },

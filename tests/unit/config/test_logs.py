@@ -4,8 +4,11 @@ import io
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 
 from config import logs
 from events import context
@@ -50,6 +53,24 @@ class TestIds:
         LOGGER.info("Not Found: /x", extra={"request": SimpleNamespace(request_id="req_2")})
 
         assert "[req_2 - -] Not Found: /x\n" in lines.getvalue()
+
+
+class TestCallers:
+    def test_leave_a_line_and_no_traceback(self) -> None:
+        error = DisallowedHost("Invalid HTTP_HOST header: 'evil.example'.")
+        record = logging.LogRecord(
+            "django.security.DisallowedHost", logging.ERROR, __file__, 1, "Invalid.", (), None
+        )
+        record.exc_info = (DisallowedHost, error, error.__traceback__)
+
+        logs.WithoutTracesOfCallers().filter(record)
+
+        assert (vars(record)["exc_info"], record.levelname) == (None, "WARNING")
+
+    def test_are_told_apart_by_the_handler_of_the_settings(self) -> None:
+        logging_: dict[str, Any] = settings.LOGGING
+
+        assert "callers" in logging_["handlers"]["stderr"]["filters"]
 
 
 class TestSecrets:
