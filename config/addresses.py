@@ -1,28 +1,36 @@
 """Find the view of an address of the API without asking every address that there is."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from django.urls import URLPattern, URLResolver
+from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
 Addresses = Sequence[URLPattern | URLResolver]
 
 
-class _Within(RoutePattern):
-    """Lets pass what begins with a segment, and takes nothing off it."""
+class _BySegment(URLResolver):
+    """Asks only the addresses that begin as a path does."""
 
-    def __init__(self, segment: str) -> None:
-        super().__init__("")
-        self._segment = segment
+    def __init__(self, together: Mapping[str, Addresses]) -> None:
+        self._within = {
+            segment: URLResolver(RoutePattern(""), list(addresses))
+            for segment, addresses in together.items()
+        }
+        super().__init__(RoutePattern(""), list(self._within.values()))
 
-    def match(self, path: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
-        """Return all of `path`, if it is for us."""
-        return (path, (), {}) if path.partition("/")[0] == self._segment else None
+    def resolve(self, path: str) -> ResolverMatch:
+        """Return the match of the first address that is for `path`.
+
+        :raises Resolver404: if none is.
+        """
+        within = self._within.get(path.partition("/")[0])
+        if within is None:
+            raise Resolver404({"path": path, "tried": []})
+        return within.resolve(path)
 
 
 def by_first_segment(rooms: Addresses) -> list[URLResolver]:
-    """Return the addresses of `rooms`, in their order, those of each first segment together.
+    """Return the addresses of `rooms`, in their order, as one that knows them by first segment.
 
     Django tries one pattern after the other: nearly a hundred of them took a request longer
     than what its body says.
@@ -32,7 +40,7 @@ def by_first_segment(rooms: Addresses) -> list[URLResolver]:
         segment = str(address.pattern).partition("/")[0]
         assert "<" not in segment, f"{address} could begin with anything"
         together.setdefault(segment, []).append(address)
-    return [URLResolver(_Within(segment), within) for segment, within in together.items()]
+    return [_BySegment(together)]
 
 
 def _each(addresses: Addresses) -> Iterator[URLPattern | URLResolver]:
