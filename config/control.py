@@ -14,6 +14,7 @@ from typing import Any
 from config.supervisor import AskedToStop, PartsNotReady, Supervisor
 
 ANSWER_SECONDS_MAX = 90.0
+ATTEMPTS_MAX = 3
 WORD_SECONDS_MAX = 5.0
 """How long a visitor may take for the request; everything else waits for it."""
 
@@ -34,18 +35,30 @@ def serve(supervisor: Supervisor, path: Path) -> None:
 def ask(path: str, **request: object) -> dict[str, Any]:
     """Send one request and return the answer.
 
-    :raises ControlRefused: if the supervisor says no.
+    :raises ControlRefused: if the supervisor says no, or does not hear it.
     """
+    word = json.dumps(request) + "\n"
+    for _ in range(ATTEMPTS_MAX):
+        # Who has no processor between the connection and the word is sent away unheard.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            if said := _said_to(path, word):
+                break
+    else:
+        raise ControlRefused("Nobody hears what is asked.")
+    answer: dict[str, Any] = json.loads(said)
+    if "error" in answer:
+        raise ControlRefused(answer["error"])
+    return answer
+
+
+def _said_to(path: str, word: str) -> str:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS_MAX)
         connection.connect(path)
         with connection.makefile("rw") as line:
-            line.write(json.dumps(request) + "\n")
+            line.write(word)
             line.flush()
-            answer: dict[str, Any] = json.loads(line.readline())
-    if "error" in answer:
-        raise ControlRefused(answer["error"])
-    return answer
+            return line.readline()
 
 
 def _answer(supervisor: Supervisor, listener: socket.socket) -> None:

@@ -53,3 +53,19 @@ def test_a_visitor_who_says_nothing_or_does_not_stay_harms_nobody(
         while not asked.done():
             supervisor.turn(0.1)
     assert asked.result() == {}
+
+
+def test_who_was_sent_away_unheard_asks_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "control")
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind(path)
+        listener.listen()
+        asked = pool.submit(control.ask, path, do="status")
+        listener.accept()[0].close()
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rw") as line:
+            assert line.readline() == '{"do": "status"}\n'
+            line.write('{"web": {}}\n')
+            line.flush()
+
+        assert asked.result() == {"web": {}}
