@@ -29,6 +29,7 @@ from tests.integration.commerce.forgetting.everywhere import found_in_database
 from tests.integration.commerce.forgetting.story import API, Marked, post
 from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
+from tests.support.checkup import violations
 from workflows.work import services as work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,7 +125,7 @@ def _is_sound(tmp_path: Path) -> None:
     sequence_once()
     out.write_bytes(b"".join(exporting.export_run()))
     assert verifier.verify(str(out)).entries == Entry.objects.count()
-    assert doctor_is_content()
+    assert violations() == {}
 
 
 def test_the_title_of_a_request_goes_whole_and_the_log_never_had_it(
@@ -193,13 +194,7 @@ def test_a_reason_is_kept_whole_however_much_a_peer_said(clerk: None) -> None:
     entry = acted(said)
 
     assert entry.reason == said
-    assert doctor_is_content()
-
-
-def doctor_is_content() -> bool:
-    # On a busy machine events would otherwise have waited for their positions for too long.
-    sequence_once()
-    return [each.id for each in doctor.run() if not each.is_healthy] == []
+    assert violations() == {}
 
 
 def test_the_doctor_finds_a_reason_that_was_replaced(clerk: None) -> None:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from events import context, doctor, recorder, selectors
+from events import context, recorder, selectors
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
 from ledger import grants, recording
@@ -27,7 +27,8 @@ from tests.integration.ledger.conftest import grant, issue
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
 from tests.integration.workflows.flows.test_api import client_of
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
-from tests.live import eventually, sequence
+from tests.live import eventually
+from tests.support.checkup import violations
 from workflows.flows import actions, callables, conf, firing, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.step import Script
@@ -360,7 +361,5 @@ def test_the_doctor_is_content_with_starts_that_were_paused_and_refused(ada: Use
     declared_by(SYSTEM, "squalls", takes={"speed": "$.gust"})
     User.objects.filter(pk=ada.pk).update(is_active=False)
     fire()
-    # On a busy machine they would otherwise have waited for their positions for too long.
-    sequence()
 
-    assert {one.id: one.violations for one in doctor.run() if one.violations} == {}
+    assert violations() == {}
