@@ -8,8 +8,6 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from console.navigation import navigation
-
 ROOMS = {
     "commerce": "What is true now: products, bookings, invoices, payments.",
     "work": "What must still happen: work rows, attempts, schedules, workers.",
@@ -39,16 +37,6 @@ class DaybookAdminSite(AdminSite):
         if request.user.is_authenticated:
             raise PermissionDenied("Your account may not open the admin; it needs the staff flag.")
         return redirect_to_login(request.GET.get("next", "/admin/"), settings.LOGIN_URL)
-
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Add the way back into the console."""
-        links = [
-            link
-            for group in navigation(request)["navigation"]
-            for link in group.links
-            if link.icon != "admin"
-        ]
-        return {**super().each_context(request), "console_entries": links}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the rooms in reading order, each with its one line."""

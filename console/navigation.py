@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from ledger import authority, selectors
 
@@ -149,16 +151,23 @@ MENU: dict[str, list[MenuItem]] = {
 }
 
 
-def navigation(request: HttpRequest) -> dict[str, list[MenuGroup]]:
-    """Offer `navigation` to every template (a context processor)."""
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Offer `navigation` to every template (a context processor), made where one shows it.
+
+    The pages of the admin do not: they would count, for nothing, what waits for the visitor.
+    """
+    return {"navigation": SimpleLazyObject(lambda: _menu_for(request))}
+
+
+def _menu_for(request: HttpRequest) -> list[MenuGroup]:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
-        return {"navigation": []}
+        return []
     here = _item_around(request.path)
     groups = (
         MenuGroup(label=label, links=list(_links(request, items, here)))
         for label, items in MENU.items()
     )
-    return {"navigation": [group for group in groups if group.links]}
+    return [group for group in groups if group.links]
 
 
 def badges(request: HttpRequest) -> dict[str, int]:
