@@ -1,6 +1,7 @@
 """What must be true of the ledger on a healthy system."""
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -17,9 +18,10 @@ from ledger import (
     remarks,
     seals,
     soundness,
+    subjects,
     witnesses,
 )
-from ledger.models import Checkpoint, Payload, Remark
+from ledger.models import Checkpoint, Payload, Remark, SubjectKey
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """
@@ -68,7 +70,8 @@ def payloads_are_as_committed() -> list[str]:
     minutes gets round to all of them.
     """
     newest = _payloads().order_by("-pk")[:PAYLOADS_REREAD]
-    drawn = _payloads().filter(pk__gte=_drawn_place()).order_by("pk")[:PAYLOADS_REREAD]
+    place = _drawn_place(Payload.objects.all())
+    drawn = _payloads().filter(pk__gte=place).order_by("pk")[:PAYLOADS_REREAD]
     looked_at = {each.pk: each for rows in (newest, drawn) for each in rows}
     faults = (payloads.fault_of(each) for _, each in sorted(looked_at.items()))
     return [fault for fault in faults if fault is not None]
@@ -78,9 +81,30 @@ def _payloads() -> QuerySet[Payload]:
     return Payload.objects.select_related("key")
 
 
-def _drawn_place() -> UUID:
+KEYS_TRIED = 100
+
+
+@doctor.check("I12-keys", "the keys of persons open with the keys of this installation")
+def keys_of_subjects_open() -> list[str]:
+    """Return what is broken, as sentences.
+
+    The oldest and the newest are tried, and as many from a drawn place on: a key that was taken
+    out of the setting opens nothing of its years.
+    """
+    in_use = SubjectKey.objects.filter(destroyed_at=None)
+    drawn = in_use.filter(pk__gte=_drawn_place(in_use)).order_by("pk")
+    tried = {
+        key.pk: key
+        for keys in (in_use.order_by("pk"), in_use.order_by("-pk"), drawn)
+        for key in keys[:KEYS_TRIED]
+    }
+    faults = (subjects.fault_of(key) for _, key in sorted(tried.items()))
+    return [fault for fault in faults if fault is not None]
+
+
+def _drawn_place(rows: QuerySet[Any]) -> UUID:
     """Draw an id among those that there are: they go by time, so any of them is as likely."""
-    ids = Payload.objects.values_list("pk", flat=True)
+    ids = rows.values_list("pk", flat=True)
     first, last = ids.order_by("pk").first(), ids.order_by("pk").last()
     if first is None or last is None:
         return UUID(int=0)

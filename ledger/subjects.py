@@ -72,6 +72,18 @@ def safe_of(key: SubjectKey) -> Safe:
     return Safe((_master().unseal(key.wrapped, of=str(key.pk)),))
 
 
+def fault_of(key: SubjectKey) -> str | None:
+    """Return why nothing about a subject can be opened, None if it can.
+
+    It names the key, and nobody.
+    """
+    try:
+        safe_of(key)
+    except vault.SealBroken:
+        return f"the key {key.pk} of a subject opens with none of {conf.DATA_KEYS}"
+    return None
+
+
 def index_of(value: str) -> str:
     """Return by what a sealed value is found again: nothing that could be guessed back.
 

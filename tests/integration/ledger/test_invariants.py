@@ -1,9 +1,12 @@
+import base64
+
 import pytest
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from events import context, doctor, triggers
 from events.domain.principal import SYSTEM
-from ledger import conf, disclosing, invariants
+from ledger import conf, disclosing, invariants, subjects
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
 from ledger.services import seals
@@ -136,3 +139,30 @@ class TestDisclosures:
 
         [found] = invariants.disclosures_name_fields()
         assert found.endswith("names no field")
+
+
+def key(letter: str) -> str:
+    return base64.b64encode(letter.encode() * 32).decode()
+
+
+class TestKeysOfSubjects:
+    def test_open_after_another_key_came_before_theirs(self, settings: Settings) -> None:
+        settings.LEDGER_DATA_KEYS = [key("a")]
+        subjects.seal(b"Ada", subject="traveller/1", of="name")
+
+        settings.LEDGER_DATA_KEYS = [key("b"), key("a")]
+
+        assert invariants.keys_of_subjects_open() == []
+
+    def test_are_named_when_theirs_is_gone(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(invariants, "KEYS_TRIED", 1)
+        settings.LEDGER_DATA_KEYS = [key("a")]
+        oldest = subjects.key_of("traveller/1")
+        settings.LEDGER_DATA_KEYS = [key("b")]
+        subjects.key_of("traveller/2")
+
+        assert invariants.keys_of_subjects_open() == [
+            f"the key {oldest.pk} of a subject opens with none of LEDGER_DATA_KEYS"
+        ]

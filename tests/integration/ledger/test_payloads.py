@@ -281,7 +281,7 @@ class TestTheDoctor:
         monkeypatch.setattr(invariants, "PAYLOADS_REREAD", 1)
         made = [payload_of(do()) for _ in range(4)]
         tamper(digest="0" * 64)
-        monkeypatch.setattr(invariants, "_drawn_place", lambda: made[1].pk)
+        monkeypatch.setattr(invariants, "_drawn_place", lambda _rows: made[1].pk)
 
         found = invariants.payloads_are_as_committed()
 
@@ -295,7 +295,7 @@ class TestTheDoctor:
 
         for drawn, place in ((lambda _n: 0, made[0]), (lambda n: n - 1, made[2])):
             monkeypatch.setattr("secrets.randbelow", drawn)
-            assert invariants._drawn_place() == place.pk
+            assert invariants._drawn_place(Payload.objects.all()) == place.pk
 
 
 class TestTheDatabase:
