@@ -72,10 +72,10 @@ def stop(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
     if child is None:
         # Whoever begins it may not know yet that it is not wanted.
         raise Snooze(_NOT_BEGUN_S)
-    compensates = flow.undoes if flow.is_terminal else flow.asks_for_compensation
-    command = asked.CancelFlow(reason=NO_LONGER_AWAITED, compensates=compensates)
     if child.is_terminal:
         return
+    compensates = flow.undoes if flow.is_terminal else flow.asks_for_compensation
+    command = asked.CancelFlow(reason=NO_LONGER_AWAITED, compensates=compensates)
     try:
         engine.handle(child_id, command, completes=claim)
     except FlowSettled:

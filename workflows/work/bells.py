@@ -1,6 +1,6 @@
 """A bell as Celery reads it (message protocol 2), as kombu keeps it in a list of Valkey.
 
-Celery's own `send_task` takes twenty times as long for it: it looks a dozen settings up, binds
+Celery's own `send_task` takes five times as long for it: it looks a dozen settings up, binds
 an exchange and a queue, and makes a client of Valkey for every message. A start of a flow
 spent a fifth of its processor there.
 """
