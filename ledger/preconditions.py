@@ -1,10 +1,15 @@
 """Optimistic concurrency over HTTP: the ETag of a thing is its version."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from events.domain.errors import PreconditionFailed, PreconditionRequired
 
+# What somebody means to change: one version, or any of several.
+Expected: TypeAlias = int | frozenset[int]
+
+_TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _STRONG_VERSION: Final = re.compile(r'"([0-9]{1,18})"')
 
 
@@ -31,8 +36,10 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_version(request: Any, *, required: bool = True) -> int | None:
-    """Return the version that If-Match names; None for `*`, or when it is absent and optional.
+def expected_version(request: Any, *, required: bool = True) -> Expected | None:
+    """Return the versions that If-Match names; None for `*`, or when it is absent and optional.
+
+    Of a list one has to be right; tags that are weak or not ours never are (RFC 9110 §13.1.1).
 
     :raises IfMatchRequired: if it is absent and required.
     :raises VersionMoved: if it names nothing that could be one of our versions.
@@ -44,16 +51,21 @@ def expected_version(request: Any, *, required: bool = True) -> int | None:
         return None
     if header == "*":
         return None
-    written = _STRONG_VERSION.fullmatch(header)
-    if written is None:
+    if not _TAGS.fullmatch(header):
         raise VersionMoved
-    return int(written[1])
+    tags = re.findall(_TAG, header)
+    versions = frozenset(int(it[1]) for it in map(_STRONG_VERSION.fullmatch, tags) if it)
+    if not versions:
+        raise VersionMoved
+    return versions
 
 
-def check_version(expected: int | None, current: int) -> None:
+def check_version(expected: Expected | None, current: int) -> None:
     """Compare under the lock that holds `current` still.
 
     :raises VersionMoved: if it is another one.
     """
-    if expected is not None and expected != current:
+    if expected is None:
+        return
+    if current not in (expected if isinstance(expected, frozenset) else (expected,)):
         raise VersionMoved(current=current)

@@ -44,6 +44,7 @@ from events.domain.errors import Rejected
 from events.ids import new_id
 from ledger import preconditions, recording, subjects
 from ledger.domain.action import Kind, Proof
+from ledger.preconditions import Expected
 
 
 class ProductNotForSale(Rejected):
@@ -117,7 +118,7 @@ def create_booking(
 
 
 def hold_booking(
-    *, booking_id: UUID, until: datetime | None = None, expected_version: int | None = None
+    *, booking_id: UUID, until: datetime | None = None, expected_version: Expected | None = None
 ) -> Booking:
     """Keep seats until `until` (by default for conf.HOLD).
 
@@ -130,7 +131,7 @@ def hold_booking(
 
 
 def await_payment(
-    *, booking_id: UUID, until: datetime | None = None, expected_version: int | None = None
+    *, booking_id: UUID, until: datetime | None = None, expected_version: Expected | None = None
 ) -> Booking:
     """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
     command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
@@ -144,7 +145,7 @@ def await_payment(
     )
 
 
-def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+def confirm_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
     """Confirm, and take the seats for good.
 
     :raises InvalidTransition: if it cannot be confirmed from where it is.
@@ -159,7 +160,7 @@ def confirm_booking(*, booking_id: UUID, expected_version: int | None = None) ->
         return _changed(booking_id, command, expected_version, source="booking", proof=proof)
 
 
-def start_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+def start_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
     """Note that the journey has begun.
 
     :raises InvalidTransition: if it is not confirmed.
@@ -168,7 +169,7 @@ def start_booking(*, booking_id: UUID, expected_version: int | None = None) -> B
     return _change("start", booking_id, command, expected_version, source="booking")
 
 
-def complete_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+def complete_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
     """Note that the journey is over.
 
     :raises InvalidTransition: if it is not in progress.
@@ -178,7 +179,7 @@ def complete_booking(*, booking_id: UUID, expected_version: int | None = None) -
 
 
 def cancel_booking(
-    *, booking_id: UUID, reason: str, expected_version: int | None = None
+    *, booking_id: UUID, reason: str, expected_version: Expected | None = None
 ) -> Booking:
     """Cancel, give the seats back, and record what the agreed terms give back.
 
@@ -195,7 +196,7 @@ def cancel_booking(
         return _changed(booking_id, command, expected_version, source="cancel", proof=proof)
 
 
-def expire_booking(*, booking_id: UUID, expected_version: int | None = None) -> Booking:
+def expire_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
     """Give up the seats that are kept, on request.
 
     :raises InvalidTransition: if none are kept.
@@ -220,7 +221,7 @@ def override_status(
     to: Status,
     reason: str,
     until: datetime | None = None,
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
 ) -> Booking:
     """Correct the status by hand; seats follow.
 
@@ -242,7 +243,7 @@ def override_status(
 def amend_booking(
     *,
     booking_id: UUID,
-    expected_version: int | None,
+    expected_version: Expected | None,
     external_ref: str | None = None,
     notifications_suppressed: bool | None = None,
 ) -> Booking:
@@ -282,7 +283,7 @@ def _change(
     verb: str,
     booking_id: UUID,
     command: Command,
-    expected_version: int | None,
+    expected_version: Expected | None,
     *,
     source: str,
     asked: CommandInput = None,
@@ -294,7 +295,7 @@ def _change(
 def _changed(
     booking_id: UUID,
     command: Command,
-    expected_version: int | None,
+    expected_version: Expected | None,
     *,
     source: str,
     proof: Proof,

@@ -23,6 +23,7 @@ from events import recorder
 from events.domain.errors import NotFound, Rejected
 from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
+from ledger.preconditions import Expected
 
 INVOICE_TYPE = "invoice"
 
@@ -85,7 +86,7 @@ def create_invoice(
     return invoice
 
 
-def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> Invoice:
+def issue_invoice(*, invoice_id: UUID, expected_version: Expected | None = None) -> Invoice:
     """Give a draft its number; from here on it is owed.
 
     :raises InvoiceNotFound: if there is no such invoice.
@@ -125,7 +126,9 @@ def issue_invoice(*, invoice_id: UUID, expected_version: int | None = None) -> I
     return invoice
 
 
-def void_invoice(*, invoice_id: UUID, reason: str, expected_version: int | None = None) -> Invoice:
+def void_invoice(
+    *, invoice_id: UUID, reason: str, expected_version: Expected | None = None
+) -> Invoice:
     """Take an invoice back on which nothing was paid or credited. Its number stays used.
 
     :raises InvoiceNotFound: if there is no such invoice.

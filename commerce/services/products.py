@@ -15,6 +15,7 @@ from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
 from ledger.domain.action import Kind
+from ledger.preconditions import Expected
 
 CHANGEABLE = frozenset(
     {
@@ -82,7 +83,7 @@ def create_product(
 
 
 def update_product(
-    *, product_id: UUID, expected_version: int | None = None, **changes: Any
+    *, product_id: UUID, expected_version: Expected | None = None, **changes: Any
 ) -> Product:
     """Change a product. The currency stays: prices that were agreed are in it.
 
@@ -110,7 +111,7 @@ def update_product(
     return product
 
 
-def delete_product(*, product_id: UUID, expected_version: int | None = None) -> None:
+def delete_product(*, product_id: UUID, expected_version: Expected | None = None) -> None:
     """Delete a product that was never offered.
 
     :raises ProductNotFound: if there is no such product.

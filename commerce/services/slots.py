@@ -15,6 +15,7 @@ from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
 from ledger.domain.action import Kind
+from ledger.preconditions import Expected
 
 
 class SlotNotFound(NotFound):
@@ -108,7 +109,7 @@ def create_slot(
 
 
 def change_capacity(
-    *, slot_id: UUID, capacity: int | None, expected_version: int | None = None
+    *, slot_id: UUID, capacity: int | None, expected_version: Expected | None = None
 ) -> Slot:
     """Give a departure more or fewer seats, or (None) any number.
 

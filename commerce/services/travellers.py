@@ -17,6 +17,7 @@ from events.domain.errors import Conflict
 from events.ids import new_id
 from ledger import erasure, preconditions, recording, subjects
 from ledger.domain.action import Action, Kind, Target
+from ledger.preconditions import Expected
 from ledger.services import erasures
 from ledger.services.erasures import Issued
 
@@ -67,7 +68,7 @@ def amend_traveller(
     *,
     booking_id: UUID,
     traveller_id: UUID,
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
     category: str | None = None,
     is_primary: bool | None = None,
     personal: dict[str, Any] | None = None,

@@ -9,7 +9,7 @@ from django.utils import timezone
 from events import executor
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
-from ledger.preconditions import check_version
+from ledger.preconditions import Expected, check_version
 from workflows.flows import actions, beginning, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
@@ -46,7 +46,7 @@ def register_step(*, step: Step) -> Step:
     return stored
 
 
-def update_step(*, step: Step, expected_version: int | None = None) -> Step:
+def update_step(*, step: Step, expected_version: Expected | None = None) -> Step:
     """Replace a step in the catalog. What is under way keeps the definition it has.
 
     :raises StepInvalid: as above.
@@ -70,7 +70,9 @@ def check_step(*, step: Step) -> Step:
     return stored
 
 
-def unregister_step(*, step_id: str, reason: str = "", expected_version: int | None = None) -> None:
+def unregister_step(
+    *, step_id: str, reason: str = "", expected_version: Expected | None = None
+) -> None:
     """Take a step out of the catalog. Raises as `update_step` does."""
     command = UnregisterStep(step_id=step_id, at=timezone.now())
     with recording.recorded(actions.on_step("unregister", step_id, Kind.DELETE, reason=reason)):
@@ -162,7 +164,7 @@ def start_child(
         engine.handle_in_transaction(flow_id, command)
 
 
-def pause_flow(*, flow_id: str, reason: str, expected_version: int | None = None) -> Flow:
+def pause_flow(*, flow_id: str, reason: str, expected_version: Expected | None = None) -> Flow:
     """Let nothing new of a flow start; what is under way is still recorded.
 
     :raises FlowUnknown: if there is no such flow.
@@ -173,7 +175,9 @@ def pause_flow(*, flow_id: str, reason: str, expected_version: int | None = None
     return _commanded(action, flow_id, asked.PauseFlow(reason=reason), expected_version)
 
 
-def resume_flow(*, flow_id: str, reason: str = "", expected_version: int | None = None) -> Flow:
+def resume_flow(
+    *, flow_id: str, reason: str = "", expected_version: Expected | None = None
+) -> Flow:
     """Let a paused flow go on. Raises as `pause_flow` does."""
     action = actions.on_flow("resume", flow_id, capability="flow.pause", reason=reason)
     return _commanded(action, flow_id, asked.ResumeFlow(), expected_version)
@@ -184,7 +188,7 @@ def cancel_flow(
     flow_id: str,
     reason: str,
     compensates: bool | None = None,
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
 ) -> Flow:
     """End a flow; with `compensates` undo what its steps did, the last first.
 
@@ -200,7 +204,7 @@ def cancel_flow(
 
 
 def skip_step(
-    *, flow_id: str, step_id: str, reason: str, expected_version: int | None = None
+    *, flow_id: str, step_id: str, reason: str, expected_version: Expected | None = None
 ) -> Flow:
     """Do without a step that is pending or active.
 
@@ -219,7 +223,7 @@ def force_step(
     step_id: str,
     outputs: Mapping[str, Any],
     reason: str = "",
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
 ) -> Flow:
     """Say that a pending or active step is done, and what it gave. Raises as `skip_step`.
 
@@ -237,7 +241,7 @@ def retry_now(
     step_id: str,
     token: str,
     reason: str = "",
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
 ) -> Flow:
     """Try one item again now instead of later.
 
@@ -299,7 +303,7 @@ def _checked(step: Step) -> Step:
 
 
 def _change_catalog(
-    command: RegisterStep | UpdateStep, proof: Proof, expected_version: int | None = None
+    command: RegisterStep | UpdateStep, proof: Proof, expected_version: Expected | None = None
 ) -> None:
     """Record a definition; its health starts anew if it is a new one."""
     step = command.step
@@ -319,7 +323,7 @@ def _commanded(
     action: Action,
     flow_id: str,
     command: asked.FlowCommand,
-    expected_version: int | None,
+    expected_version: Expected | None,
     *,
     says: str = "",
 ) -> Flow:

@@ -18,7 +18,7 @@ from events.domain.principal import Principal
 from events.explore import head_sequence
 from ledger import current_rights, recording
 from ledger.domain.action import Proof
-from ledger.preconditions import check_version
+from ledger.preconditions import Expected, check_version
 from workflows.flows import actions, feed_cursor, services, waiting
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
@@ -60,7 +60,7 @@ def declare_start(
     *,
     name: str,
     goals: Sequence[str],
-    expected_version: int | None = None,
+    expected_version: Expected | None = None,
     **stated: Unpack[StartDefinition],
 ) -> FlowStart:
     """Declare when flows with these goals start: by `cron` in `tz`, or on every `event`.
@@ -100,7 +100,7 @@ def next_slots(*, cron: str, tz: str, count: int = SLOTS_SHOWN) -> list[datetime
 
 
 def set_start_enabled(
-    *, name: str, enabled: bool, reason: str = "", expected_version: int | None = None
+    *, name: str, enabled: bool, reason: str = "", expected_version: Expected | None = None
 ) -> FlowStart:
     """Switch a start on, from the next slot or event on, or off.
 
@@ -119,7 +119,7 @@ def set_start_enabled(
         return _declared(stated, known, proof)
 
 
-def remove_start(*, name: str, reason: str = "", expected_version: int | None = None) -> None:
+def remove_start(*, name: str, reason: str = "", expected_version: Expected | None = None) -> None:
     """Take a start away. Flows that it started go on.
 
     :raises StartUnknown: if there is none of that name.
@@ -234,7 +234,7 @@ def _check(stated: FlowStart) -> None:
         raise InputsMissing(missing)
 
 
-def _replaced(stated: FlowStart, expected_version: int | None) -> FlowStart:
+def _replaced(stated: FlowStart, expected_version: Expected | None) -> FlowStart:
     with recording.recorded(actions.on_start("declare", stated.name)) as proof:
         known = FlowStart.objects.select_for_update().filter(name=stated.name).first()
         check_version(expected_version, known.version if known else 0)
@@ -297,7 +297,7 @@ def set_schedule(start: FlowStart, *, enabled: bool) -> None:
         schedules.switch(found, enabled=False, now=now)
 
 
-def _locked(name: str, expected_version: int | None) -> FlowStart:
+def _locked(name: str, expected_version: Expected | None) -> FlowStart:
     known = FlowStart.objects.select_for_update().filter(name=name).first()
     if known is None:
         raise StartUnknown(name)

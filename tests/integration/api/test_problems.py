@@ -323,6 +323,11 @@ class TestPreconditions:
             ('W/"4"', 412, "version_moved"),
             ("4", 412, "version_moved"),
             ('"x"', 412, "version_moved"),
+            ('"3", "5"', 412, "version_moved"),
+            ('"3", W/"4"', 412, "version_moved"),
+            ('"3" "4"', 412, "version_moved"),
+            ('"3, "4"', 412, "version_moved"),
+            ('*, "4"', 412, "version_moved"),
         ],
     )
     def test_that_do_not_hold_are_refused(
@@ -337,7 +342,9 @@ class TestPreconditions:
         assert answer.status_code == status
         assert problem(answer)["code"] == code
 
-    @pytest.mark.parametrize("header", ['"4"', "*"])
+    @pytest.mark.parametrize(
+        "header", ['"4"', "*", '"3", "4"', '"4","5"', '"a,b", W/"4" ,, "4"', ', "4",']
+    )
     def test_that_hold_are_met(self, client: APIClient, header: str) -> None:
         gadget = Group.objects.create(name="bolt")
 
