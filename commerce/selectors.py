@@ -1,21 +1,27 @@
 """Questions about the trade that more than one caller asks."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import CharField, Model, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Concat
 
 from commerce import vault
 from commerce.domain import access
 from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import HOLDING as SEATS_HELD
 from commerce.domain.booking.state import TAKING
+from commerce.domain.chargebacks import SURPLUS_REFERENCE
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import HOLDING as REFUND_HOLDS
 from commerce.models import (
     Allocation,
     Booking,
     BookingContact,
+    Chargeback,
     ChargebackResolution,
     CreditNote,
     DocumentAccess,
@@ -29,8 +35,13 @@ from commerce.models import (
 from commerce.vault import Envelope
 from ledger.authority import Holder
 from ledger.domain.action import Target
-from ledger.models import ApiKey
+from ledger.models import ApiKey, Approval
 
+_SURPLUSES_OF: Final[Mapping[type[Model], Q]] = {
+    Chargeback: Q(pk=OuterRef(OuterRef("pk"))),
+    Payment: Q(payment__invoice=OuterRef(OuterRef("invoice"))),
+    Invoice: Q(payment__invoice=OuterRef(OuterRef("pk"))),
+}
 _WAITING = (InvoiceStatus.ISSUED.value, InvoiceStatus.PARTIALLY_PAID.value)
 _OPEN = (*_WAITING, InvoiceStatus.OVERDUE.value)
 
@@ -61,6 +72,29 @@ def refund_held_cents(*, payment_id: UUID | None = None, credit_note_id: UUID | 
 def surplus_held_cents(chargeback_id: UUID) -> int:
     """Return what pending and settled refunds of the surplus of a chargeback add up to."""
     return _sum(Refund.objects.filter(status__in=REFUND_HOLDS, surplus_of=chargeback_id))
+
+
+def with_surplus_approvals(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate invoices, payments or chargebacks with `surplus_approval_ids`, the latest first.
+
+    Approval was asked for under them to give back what came back too much: of a chargeback, or of
+    any on the invoice.
+    """
+    theirs = _SURPLUSES_OF[rows.model]
+    written = Concat(Value(SURPLUS_REFERENCE), Cast("pk", CharField()))
+    found = Chargeback.objects.filter(theirs).values(reference=written)
+    # The index is of those that have a reference: a subquery alone does not say so.
+    asked = Approval.objects.exclude(reference="").filter(reference__in=found)
+    latest_first = asked.order_by("-requested_at", "-pk").values("pk")
+    annotated: QuerySet[Any] = rows.annotate(surplus_approval_ids=ArraySubquery(latest_first))
+    return annotated
+
+
+def surplus_approval_ids(row: Model) -> list[UUID]:
+    """Return under what approval was asked for to give a surplus back, the latest first."""
+    rows = with_surplus_approvals(type(row)._default_manager.filter(pk=row.pk))  # noqa: SLF001 - Django's own.
+    ids: list[UUID] = rows.values_list("surplus_approval_ids", flat=True).get()
+    return ids
 
 
 def gone_cents(payment: Payment) -> int:

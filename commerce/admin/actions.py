@@ -1,14 +1,21 @@
 """What the admin pages of the trade share: read-only inlines, and actions that call a service."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
+from commerce import selectors
 from ledger import admin_access, authority, erasure
+from ledger.admin_access import CapabilityAdmin
+from ledger.models import Approval
+
+M = TypeVar("M", bound=Model)
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Any]):
@@ -27,6 +34,24 @@ class ReadOnlyInline(admin.TabularInline[Any, Any]):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class SurplusAdmin(CapabilityAdmin[M]):
+    """A page that leads to the requests to give back what a chargeback brought back too much."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        shown: tuple[Any, ...] = (*super().get_readonly_fields(request, obj),)
+        may_look = obj is not None and authority.holds(request, "approval.read")
+        return (*shown, "surplus_approvals") if may_look else shown
+
+    @admin.display(description="Giving back a surplus")
+    def surplus_approvals(self, row: M) -> SafeString:
+        """Lead to what was asked for, the latest first."""
+        asked = Approval.objects.in_bulk(selectors.surplus_approval_ids(row))
+        links = [
+            (reverse("admin:ledger_approval_change", args=[it.pk]), it) for it in asked.values()
+        ]
+        return format_html_join(SafeString("<br>"), '<a href="{}">{}</a>', links) or SafeString("-")
 
 
 def row_action(

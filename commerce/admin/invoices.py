@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from commerce import selectors
-from commerce.admin.actions import ReadOnlyInline, row_action
+from commerce.admin.actions import ReadOnlyInline, SurplusAdmin, row_action
 from commerce.domain.chargebacks import ChargebackStatus
 from commerce.models import (
     Capture,
@@ -53,7 +53,7 @@ class PaymentInline(ReadOnlyInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(CapabilityAdmin[Invoice]):
+class InvoiceAdmin(SurplusAdmin[Invoice]):
     reads = "invoice.read"
     list_display = [
         "__str__",
@@ -144,7 +144,7 @@ class ExternalRefAdmin(CapabilityAdmin[ExternalRef]):
 
 
 @admin.register(Payment)
-class PaymentAdmin(CapabilityAdmin[Payment]):
+class PaymentAdmin(SurplusAdmin[Payment]):
     reads = "payment.read"
     list_display = [
         "invoice",
@@ -216,7 +216,7 @@ def _review(row: Chargeback) -> object:
 
 
 @admin.register(Chargeback)
-class ChargebackAdmin(CapabilityAdmin[Chargeback]):
+class ChargebackAdmin(SurplusAdmin[Chargeback]):
     reads = "chargeback.read"
     list_display = [
         "payment",

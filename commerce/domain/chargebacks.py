@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from events.domain.errors import Conflict, Unavailable
 
@@ -16,6 +17,9 @@ class ChargebackStatus(StrEnum):
     LOST = "lost"
     WITHDRAWN = "withdrawn"
 
+
+SURPLUS_REFERENCE: Final = "chargeback/"
+"""With the id behind it: under what approval to give back a surplus of it is found."""
 
 RESOLVED = (ChargebackStatus.WON, ChargebackStatus.LOST, ChargebackStatus.WITHDRAWN)
 

@@ -18,6 +18,7 @@ def action_on(
     capability: str = "",
     reason: str = "",
     asked: CommandInput = None,
+    reference: str = "",
 ) -> Action:
     """Return the action `noun.verb` on the noun with `target_id`, empty if it is yet to be made."""
     return Action(
@@ -27,4 +28,5 @@ def action_on(
         capability=capability or name,
         reason=reason,
         input=asked,
+        reference=reference,
     )

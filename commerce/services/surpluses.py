@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from commerce import selectors
 from commerce.domain import refunds as rules
+from commerce.domain.chargebacks import SURPLUS_REFERENCE
 from commerce.domain.refunds import NothingToReverse, RefundMethod, RefundStatus
 from commerce.models import Chargeback, Refund
 from commerce.services import invoices, name_screening, refunds
@@ -44,6 +45,7 @@ def refund_surplus(
         capability="refund.request",
         reason=reason,
         asked=asked,
+        reference=f"{SURPLUS_REFERENCE}{chargeback_id}",
     )
     with recording.recorded(action) as proof:
         chargeback = _locked(chargeback_id)

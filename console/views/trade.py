@@ -9,6 +9,7 @@ from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
+from commerce import selectors
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import HOLDING
@@ -21,6 +22,8 @@ from console.views.events import pages
 from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import authority
+from ledger import selectors as ledger
+from ledger.models import Approval
 
 ROWS = 50
 
@@ -65,11 +68,8 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
         "invoice": found,
         "lines": found.lines.order_by("position"),
         "payments": _if_held(request, "payment.read", found.payments.order_by("id")),
-        "chargebacks": _if_held(
-            request,
-            "chargeback.read",
-            _chargebacks_on(found),
-        ),
+        "chargebacks": _if_held(request, "chargeback.read", _chargebacks_on(found)),
+        "surplus_approvals": _surplus_approvals(request, found),
         "credit_notes": _if_held(request, "credit_note.read", found.credit_notes.order_by("id")),
         "documents": found.renditions.defer("content_sealed").order_by("id"),
         "providers": found.external_refs.order_by("id"),
@@ -119,6 +119,13 @@ def _chargebacks_on(invoice: Invoice) -> QuerySet[Chargeback]:
     rows = Chargeback.objects.filter(payment__invoice=invoice)
     rows = rows.select_related("review", "resolution").annotate(given_back_cents=given_back)
     return rows.order_by("id")
+
+
+def _surplus_approvals(request: HttpRequest, invoice: Invoice) -> QuerySet[Approval]:
+    """Return what was asked for to give back what came too much, as far as the visitor sees it."""
+    visible = ledger.approvals_visible_to(authority.holder_of(request))
+    asked = visible.filter(pk__in=selectors.surplus_approval_ids(invoice))
+    return asked.order_by("-requested_at", "-pk")
 
 
 def _feed(request: HttpRequest, streams: Sequence[Stream], label: str) -> Feed:

@@ -241,6 +241,7 @@ def _petition(
         happened=happened,
         ttl=needed.policy.ttl,
         reason=proof.action.reason,
+        reference=proof.action.reference,
         source=authority.source,
         idempotency=_key_of_request(),
         undoing=proof.notes.undoing,

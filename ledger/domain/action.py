@@ -83,6 +83,8 @@ class Action:
     name would be asked with, without personal values. None if it cannot be asked again. The
     run and step are those that are acted on; of what a step does, the context knows them.
     `delegated_by` is who let the system do it in their absence; an agent's are its delegations'.
+    `reference` is the name under which a request for approval of it is found again, where what it
+    is about is not its target.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Action:
     workflow_run_id: str = ""
     workflow_step_id: str = ""
     delegated_by: Principal | None = None
+    reference: str = ""
 
     def __post_init__(self) -> None:
         assert _NAME.fullmatch(self.name), f"{self.name!r} is not noun.verb"

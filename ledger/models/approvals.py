@@ -163,7 +163,8 @@ class Approval(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, db_default="")
     is_repeatable = models.BooleanField(db_default=False)
     idempotency_key = models.CharField(max_length=255, blank=True, db_default="")
-    # Whoever waits for the answer finds its own name here again: `flow/<id>/<step>`.
+    # Whoever waits for the answer finds its own name here again: `flow/<id>/<step>`; what it is
+    # about is found by it, where that is not the target: `chargeback/<id>`.
     reference = models.CharField(max_length=_ID_CHARS_MAX, blank=True, db_default="")
 
     requested_by = models.CharField(max_length=_ID_CHARS_MAX)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from commerce import selectors
 from commerce.api.serializers.fields import (
     BasisPointsField,
     CentsField,
@@ -174,6 +175,22 @@ class ExternalRefOut(serializers.ModelSerializer[ExternalRef]):
         read_only_fields = fields
 
 
+class SurplusApprovalsField(serializers.ListField):
+    """Asked of the row itself where the view has not asked for all of them at once."""
+
+    child = serializers.UUIDField()
+
+    def __init__(self, **said: Any) -> None:
+        about = "Requests for approval to give back what a chargeback brought back too much."
+        super().__init__(**{"source": "*", "read_only": True, "help_text": about, **said})
+
+    def to_representation(self, row: Any) -> list[str]:
+        ids = getattr(row, "surplus_approval_ids", None)
+        if ids is None:
+            ids = selectors.surplus_approval_ids(row)
+        return [str(each) for each in ids]
+
+
 class InvoiceOut(serializers.ModelSerializer[Invoice]):
     booking_id = serializers.UUIDField(read_only=True)
 
@@ -203,9 +220,10 @@ class InvoiceOut(serializers.ModelSerializer[Invoice]):
 class InvoiceDetailOut(InvoiceOut):
     lines = LineOut(many=True, read_only=True)
     external_refs = ExternalRefOut(many=True, read_only=True)
+    surplus_approval_ids = SurplusApprovalsField()
 
     class Meta(InvoiceOut.Meta):
-        fields = [*InvoiceOut.Meta.fields, "lines", "external_refs"]
+        fields = [*InvoiceOut.Meta.fields, "lines", "external_refs", "surplus_approval_ids"]
         read_only_fields = fields
 
 
@@ -243,6 +261,7 @@ class CaptureOut(serializers.ModelSerializer[Capture]):
 class PaymentOut(serializers.ModelSerializer[Payment]):
     invoice_id = serializers.UUIDField(read_only=True)
     capture = CaptureOut(read_only=True, allow_null=True)
+    surplus_approval_ids = SurplusApprovalsField()
 
     class Meta:
         model = Payment
@@ -261,6 +280,7 @@ class PaymentOut(serializers.ModelSerializer[Payment]):
             "recorded_by",
             "created_at",
             "capture",
+            "surplus_approval_ids",
         ]
         read_only_fields = fields
 
@@ -346,6 +366,7 @@ class ChargebackOut(serializers.ModelSerializer[Chargeback]):
     )
     review = ReviewOut(read_only=True, allow_null=True)
     resolution = ResolutionOut(read_only=True, allow_null=True)
+    surplus_approval_ids = SurplusApprovalsField()
 
     class Meta:
         model = Chargeback
@@ -364,6 +385,7 @@ class ChargebackOut(serializers.ModelSerializer[Chargeback]):
             "noted_at",
             "review",
             "resolution",
+            "surplus_approval_ids",
         ]
         read_only_fields = fields
 

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from commerce import selectors
 from commerce.api.filters import (
     ChargebackFilters,
     CreditNoteFilters,
@@ -210,7 +211,7 @@ class PaymentViewSet(
         "complete": "payment.record",
         "fail": "payment.record",
     }
-    queryset = Payment.objects.select_related("capture")
+    queryset = selectors.with_surplus_approvals(Payment.objects.select_related("capture"))
     serializer_class = PaymentOut
     filterset_class = PaymentFilters
     lookup_value_converter = "uuid"
@@ -312,7 +313,9 @@ class ChargebackViewSet(
         "resolve": "chargeback.resolve",
         "refund_surplus": "refund.request",
     }
-    queryset = Chargeback.objects.select_related("review", "resolution")
+    queryset = selectors.with_surplus_approvals(
+        Chargeback.objects.select_related("review", "resolution")
+    )
     serializer_class = ChargebackOut
     filterset_class = ChargebackFilters
     cursor_ordering = ("-noted_at", "-id")
