@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
+from commerce import selectors
 from commerce.domain.money import AMOUNT_CENTS_MAX, BASIS_POINTS, CURRENCIES
 
 QUANTITY_MAX = 10_000
@@ -59,3 +60,19 @@ class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         return super().to_internal_value(data).pk
+
+
+class SurplusApprovalsField(serializers.ListField):
+    """The row itself is asked where the view has not asked for all of them at once."""
+
+    child = serializers.UUIDField()
+
+    def __init__(self, **said: Any) -> None:
+        about = "Requests for approval to give back what a chargeback brought back too much."
+        super().__init__(**{"source": "*", "read_only": True, "help_text": about, **said})
+
+    def to_representation(self, row: Any) -> list[str]:
+        ids = getattr(row, "surplus_approval_ids", None)
+        if ids is None:
+            ids = selectors.surplus_approval_ids(row)
+        return [str(each) for each in ids]

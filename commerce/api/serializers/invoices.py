@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from commerce import selectors
 from commerce.api.serializers.fields import (
     BasisPointsField,
     CentsField,
@@ -12,6 +11,7 @@ from commerce.api.serializers.fields import (
     PositiveCentsField,
     QuantityField,
     ReferenceField,
+    SurplusApprovalsField,
 )
 from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
 from commerce.domain.refunds import BY_HAND, RefundMethod
@@ -173,22 +173,6 @@ class ExternalRefOut(serializers.ModelSerializer[ExternalRef]):
             "sync_error",
         ]
         read_only_fields = fields
-
-
-class SurplusApprovalsField(serializers.ListField):
-    """Asked of the row itself where the view has not asked for all of them at once."""
-
-    child = serializers.UUIDField()
-
-    def __init__(self, **said: Any) -> None:
-        about = "Requests for approval to give back what a chargeback brought back too much."
-        super().__init__(**{"source": "*", "read_only": True, "help_text": about, **said})
-
-    def to_representation(self, row: Any) -> list[str]:
-        ids = getattr(row, "surplus_approval_ids", None)
-        if ids is None:
-            ids = selectors.surplus_approval_ids(row)
-        return [str(each) for each in ids]
 
 
 class InvoiceOut(serializers.ModelSerializer[Invoice]):
