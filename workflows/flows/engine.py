@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, LiteralString, TypeAlias
 
 from django.db import transaction
 from django.utils import timezone
@@ -46,7 +46,12 @@ from workflows.flows.domain.cluster import Cluster, HealthStatus
 from workflows.flows.domain.commands import FlowCommand
 from workflows.flows.domain.effects import Effect, EffectKind, effects_of
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
-from workflows.flows.domain.flow_events import FlowEvent, WorkFailed, WorkSucceeded
+from workflows.flows.domain.flow_events import (
+    FlowEvent,
+    WorkFailed,
+    WorkNotCompleted,
+    WorkSucceeded,
+)
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
 from workflows.flows.languages.in_place import InPlace
@@ -262,24 +267,30 @@ def _companion_of(
         )
         if of_approvals:
             work = replace(work, on_rows=_then(work.on_rows, flow, of_approvals))
-        ended = _waits_ended(flow, events) if flow.plan.awaiting else []
+        ended = _waits_ended(flow, events) if flow.plan.has_waits else {}
         is_listed = is_listed_anew(decided.before, flow)
         return _with(work, flow if is_listed else None, ended) if is_listed or ended else work
 
     return companion_of
 
 
-def _with(work: CompanionStatement, changed: Flow | None, ended: list[str]) -> CompanionStatement:
+def _with(
+    work: CompanionStatement, changed: Flow | None, ended: Mapping[StepType, list[str]]
+) -> CompanionStatement:
     """Return `work` with the row of the list and the waits that have `ended` beside it."""
     row = list_row(changed, starter=context.current().principal) if changed else {}
     beside = [
         *([f"listed AS ({LIST})"] if changed else []),
-        *([f"forgotten AS ({_FORGET})", f"heard AS ({_HEARD})"] if ended else []),
+        *(f"no_{kind} AS ({_FORGET[kind]})" for kind in ended),
     ]
     return replace(
         work,
         sql=f"WITH {', '.join(beside)} {work.sql}",
-        params={**work.params, **row, "ended": ended},
+        params={
+            **work.params,
+            **row,
+            **{f"ended_{kind}": tokens for kind, tokens in ended.items()},
+        },
         joint=None if ended else _joint(work, row),
     )
 
@@ -310,24 +321,31 @@ def _then(
     return hear_and_act
 
 
-_FORGET = "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended)s::uuid[])"
-_HEARD = "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended)s::uuid[])"
+_FORGET: dict[StepType, LiteralString] = {
+    StepType.WAIT: "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended_wait)s::uuid[])",
+    StepType.APPROVAL: (
+        "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended_approval)s::uuid[])"
+    ),
+    StepType.ASYNC: "DELETE FROM flows_awaitedcallback WHERE token = ANY (%(ended_async)s::uuid[])",
+}
+_ENDS_A_WAIT = (WorkSucceeded, WorkFailed, WorkNotCompleted)
 
 
-def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> list[str]:
-    """Return the tokens of the waiting steps that nobody waits with any more.
+def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> dict[StepType, list[str]]:
+    """Return by type of step the tokens of the items that nobody waits with any more.
 
     Which approval is still to be taken back is read, and forgotten, by `approval_requests`.
     """
-    return [
-        event.token
-        for event in events
-        if isinstance(event, (WorkSucceeded, WorkFailed))
-        and (
-            (kind := flow.step(event.step_id).type) == StepType.WAIT
-            or (kind == StepType.APPROVAL and getattr(event, "error", "") != NO_LONGER_AWAITED)
-        )
-    ]
+    ended: dict[StepType, list[str]] = {}
+    for event in events:
+        if isinstance(event, _ENDS_A_WAIT):
+            kind = flow.step(event.step_id).type
+            is_taken_back = kind == StepType.APPROVAL and (
+                getattr(event, "error", "") == NO_LONGER_AWAITED
+            )
+            if kind in _FORGET and not is_taken_back:
+                ended.setdefault(kind, []).append(event.token)
+    return ended
 
 
 def _next_work(flow_id: str, effect: Effect, now: datetime) -> NextWork:

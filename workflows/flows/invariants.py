@@ -165,13 +165,15 @@ def children_are_over_before_their_parent() -> list[str]:
     )
 
 
-@check("I11-waits", "only flows that are not over wait for events and approvals")
+@check("I11-waits", "only flows that are not over wait for events, approvals and callbacks")
 def nobody_waits_for_a_flow_that_is_over() -> list[str]:
     return _sentences(
         """
         SELECT format('flow %%s is over, and its step %%s waits for %%s',
                       w.flow_id, w.step_id, w.what)
           FROM (SELECT flow_id, step_id, event_name AS what FROM flows_awaitedevent
+                UNION ALL
+                SELECT flow_id, step_id, 'its callback' FROM flows_awaitedcallback
                 UNION ALL
                 SELECT p.flow_id, p.step_id, 'approval ' || p.approval_id
                   FROM flows_awaitedapproval p

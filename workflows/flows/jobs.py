@@ -5,11 +5,9 @@ row has nothing to do. The call to the world happens outside any transaction; it
 and the completion of the row are one commit.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.utils import timezone
 
 from events.domain.errors import Unavailable
 from workflows.flows import (
@@ -20,6 +18,7 @@ from workflows.flows import (
     health,
     invocation,
     memoization,
+    receipts,
     waiting,
 )
 from workflows.flows.domain import commands as asked
@@ -30,7 +29,6 @@ from workflows.flows.domain.work_items import invocation_inputs, item_inputs
 from workflows.flows.invocation import Done, Failed, NotCompleted, Result
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.languages.lua import LuaStarved
-from workflows.flows.models import AwaitedCallback
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
 from workflows.work.domain.retry import RetryPolicy
@@ -101,7 +99,7 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         case StepType.SYNC | StepType.ASYNC:
             result = _called(claim, flow, step, item)
             if step.type == StepType.ASYNC and isinstance(result, Done):
-                _await_callback(claim, flow, step, item)
+                receipts.begin(claim=claim, flow=flow, step=step, item=item)
             else:
                 _settle(claim, flow, step, item, result)
         case StepType.PYTHON:
@@ -182,25 +180,6 @@ def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowComman
             return asked.FailWork(step_id=step.id, token=item.token, error=error)
         case NotCompleted(error=error):
             return asked.NotCompleteWork(step_id=step.id, token=item.token, error=error)
-
-
-def _await_callback(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
-    """Leave the item active for its webhook; with a timeout, note when to stop waiting."""
-    assert step.http is not None, "only HTTP steps call back"
-    with transaction.atomic(durable=True):
-        if step.http.callback_timeout_ms:
-            queue.enqueue(
-                "flow.callback_timeout",
-                subject=claim.subject,
-                input=claim.input,
-                due_at=timezone.now() + timedelta(milliseconds=step.http.callback_timeout_ms),
-                idempotency_key=f"{claim.id}:{item.retry_count}",
-            )
-        AwaitedCallback.objects.update_or_create(
-            token=item.token,
-            defaults={"flow_id": flow.id, "step_id": step.id, "since": timezone.now()},
-        )
-        queue.complete(claim)
 
 
 @job(

@@ -120,7 +120,7 @@ class Receipt(models.Model):
 
 
 class AwaitedCallback(models.Model):
-    """An item whose step was called and will call back. Gone once it has, or failed."""
+    """An item whose step was called and will call back. Gone once the item has ended."""
 
     flow_id = models.CharField(max_length=1024, db_index=True)
     step_id = models.CharField(max_length=FLOW_ID_BYTES_MAX)

@@ -6,17 +6,23 @@ one step of one flow, and for one result.
 
 import hashlib
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from events import store
 from events.domain.errors import Rejected
 from workflows.flows import engine, memoization
+from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain.flow import Flow, WorkStatus
+from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
+from workflows.flows.domain.step import Step
 from workflows.flows.domain.work_items import item_inputs
 from workflows.flows.models import AwaitedCallback, Receipt
+from workflows.work import queue
+from workflows.work.domain.claim import Claim
 
 Verdict = Receipt.Verdict
 
@@ -28,6 +34,33 @@ class CallbackUnknown(Rejected):
 
     code = "callback_unknown"
     hint = "Use the webhook URL that came with the call, unchanged."
+
+
+def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
+    """Leave an item whose step was called active for its callback, and complete the row.
+
+    With a timeout, note when to stop waiting.
+    """
+    assert step.http is not None, "only HTTP steps call back"
+    with transaction.atomic(durable=True):
+        # Held until commit: it may have called back, or been given up, before it answered.
+        store.lock([stream_of(flow.id)])
+        now = engine.flow(flow.id)
+        assert now is not None, "a flow is never forgotten"
+        if now.executions[step.id].items[item.token].status == WorkStatus.ACTIVE:
+            if step.http.callback_timeout_ms:
+                queue.enqueue(
+                    "flow.callback_timeout",
+                    subject=claim.subject,
+                    input=claim.input,
+                    due_at=timezone.now() + timedelta(milliseconds=step.http.callback_timeout_ms),
+                    idempotency_key=f"{claim.id}:{item.retry_count}",
+                )
+            AwaitedCallback.objects.update_or_create(
+                token=item.token,
+                defaults={"flow_id": flow.id, "step_id": step.id, "since": timezone.now()},
+            )
+        queue.complete(claim)
 
 
 def receive(
@@ -48,7 +81,6 @@ def receive(
         if receipt.verdict == Verdict.FIRST:
             engine.handle_in_transaction(flow_id, outcome)
             _remember(flow, outcome)
-            AwaitedCallback.objects.filter(token=token).delete()
         receipt.save(force_insert=True)
     return Verdict(receipt.verdict)
 

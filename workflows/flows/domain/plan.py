@@ -61,6 +61,14 @@ class Plan:
         return tuple(step for step in self.steps.values() if step.type in AWAITING_TYPES)
 
     @cached_property
+    def has_waits(self) -> bool:
+        """Tell whether an item may wait for somebody: an event, an approval, a callback."""
+        return any(
+            step.type in AWAITING_TYPES or step.type == StepType.ASYNC
+            for step in self.steps.values()
+        )
+
+    @cached_property
     def nesting(self) -> tuple[Step, ...]:
         """The steps that are child flows."""
         return tuple(step for step in self.steps.values() if step.type == StepType.FLOW)

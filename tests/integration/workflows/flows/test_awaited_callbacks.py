@@ -1,0 +1,138 @@
+"""Who awaits a callback: in the list as long as the item is under way, and not a moment longer."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from events import context, doctor
+from events.domain.principal import Principal, PrincipalKind
+from tests.integration.workflows.flows.conftest import flow, later, work_off
+from tests.support.step_server import Answer, Heard, StepServer
+from workflows.flows import receipts, services
+from workflows.flows.domain import commands as asked
+from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.models import AwaitedCallback
+from workflows.work.models import Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ONCE = {"max_retries": 1, "init_backoff": 10, "max_backoff": 10, "parallelism": 2}
+
+
+@pytest.fixture(autouse=True)
+def _ada_acts() -> Iterator[None]:
+    ada = User.objects.create_user("ada")
+    with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
+        yield
+
+
+def start(peer: StepServer, **http: Any) -> None:
+    """Start a flow of one step that calls back, for two items."""
+    body = {
+        "id": "print",
+        "name": "print",
+        "type": "async",
+        "http": {"endpoint": peer.url("/print"), **http},
+        "attributes": {"n": {"role": "required", "required": {"for_each": True}}},
+        "work_config": ONCE,
+    }
+    services.register_step(step=step_from_json(body))
+    services.start_flow(flow_id="trip", goals=["print"], init={"n": [[1, 2]]})
+    work_off()
+
+
+def tokens() -> list[str]:
+    return [*flow("trip").executions["print"].order]
+
+
+def awaited() -> set[str]:
+    return {str(one.token) for one in AwaitedCallback.objects.all()}
+
+
+def call_back(token: str, error: str = "") -> None:
+    at: dict[str, Any] = {"step_id": "print", "token": token}
+    outcome = asked.FailWork(**at, error=error) if error else asked.SucceedWork(**at, outputs={})
+    receipts.receive(flow_id="trip", step_id="print", token=token, outcome=outcome, raw=b"")
+
+
+def is_sound() -> bool:
+    found = [doctor.examine(one) for one in doctor.checks() if one.id.startswith("I11-")]
+    return not [violation for one in found for violation in one.violations]
+
+
+def give_up() -> None:
+    services.cancel_flow(flow_id="trip", reason="enough")
+    assert awaited() == {*tokens()}
+    services.skip_step(flow_id="trip", step_id="print", reason="they have closed")
+
+
+def force() -> None:
+    services.force_step(flow_id="trip", step_id="print", outputs={})
+    assert awaited() == {*tokens()}
+    services.skip_step(flow_id="trip", step_id="print", reason="they have closed")
+
+
+def be_late() -> None:
+    later(2)
+    work_off()
+    assert awaited() == set()
+    later(2)
+    work_off()
+    assert awaited() == {*tokens()}
+    later(20)
+
+
+def call_back_for_both() -> None:
+    for token in tokens():
+        call_back(token)
+
+
+def fail_and_call_back() -> None:
+    call_back(tokens()[0], error="no paper")
+    call_back(tokens()[1])
+
+
+@pytest.mark.parametrize("end", [call_back_for_both, fail_and_call_back, give_up, force, be_late])
+def test_an_item_that_has_ended_is_not_awaited_any_more(
+    peer: StepServer, end: Callable[[], None]
+) -> None:
+    start(peer, callback_timeout=1000)
+    assert awaited() == {*tokens()}
+
+    end()
+    work_off()
+
+    assert awaited() == set()
+    assert flow("trip").is_over
+    assert is_sound()
+
+
+def test_one_that_calls_back_before_it_has_answered_is_not_awaited(peer: StepServer) -> None:
+    def answer(heard: Heard) -> Answer:
+        call_back(heard.headers["argyll-receipt-token"])
+        connection.close()  # That of the server's thread.
+        return 202, {}
+
+    peer.says["/print"] = answer
+
+    start(peer, callback_timeout=1000)
+
+    assert flow("trip").is_over
+    assert awaited() == set()
+    assert not Work.objects.filter(kind="flow.callback_timeout").exists()
+
+
+def test_the_doctor_names_whoever_awaits_the_callback_of_a_flow_that_is_over(
+    peer: StepServer,
+) -> None:
+    start(peer)
+    rows = list(AwaitedCallback.objects.all())
+    call_back_for_both()
+    AwaitedCallback.objects.bulk_create(rows)
+
+    [found] = [doctor.examine(one) for one in doctor.checks() if one.id == "I11-waits"]
+
+    assert {*found.violations} == {"flow trip is over, and its step print waits for its callback"}
