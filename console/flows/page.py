@@ -20,7 +20,6 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from workflows.flows import explain, selectors
 from workflows.flows.aggregates import stream_of
-from workflows.flows.domain.children import not_undone
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
 from workflows.flows.selectors import Requested
 
@@ -245,6 +244,5 @@ def _state(flow: Flow) -> str:
     if flow.is_undone:
         if not flow.is_over:
             return WorkStatus.COMPENSATING.value
-        left = not_undone(flow)
-        return (WorkStatus.COMPENSATION_FAILED if left else WorkStatus.COMPENSATED).value
+        return "partly_undone" if flow.is_partly_undone else WorkStatus.COMPENSATED.value
     return flow.status.value

@@ -21,7 +21,7 @@ _TONES = {
     "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
     | {"paused", "not_completed", "compensating", "retrying", "missed", "queued"},
     "bad": {"failed", "timed_out", "overdue", "charged_back", "compensation_failed"}
-    | {"unhealthy", "refused"},
+    | {"partly_undone", "unhealthy", "refused"},
     "dead": {"dead", "poisoned", "crashed"},
 }
 _JOB_STATES = {

@@ -29,10 +29,17 @@ class FlowSummaryAdmin(FlowsAdmin[FlowSummary]):
         "outcome",
         "is_paused",
         "is_undone",
+        "is_partly_undone",
         "started_at",
         "status_at",
     ]
-    list_filter = ["status", ("outcome", LatestValues), "is_paused", "is_undone"]
+    list_filter = [
+        "status",
+        ("outcome", LatestValues),
+        "is_paused",
+        "is_undone",
+        "is_partly_undone",
+    ]
     search_fields = ["=flow_id", "=parent_flow_id", "=concurrency_key"]
     ordering = ["-started_at", "-flow_id"]
 

@@ -104,6 +104,7 @@ def _shown(flow: Flow) -> tuple[Any, ...]:
         flow.error,
         flow.is_paused,
         flow.is_undone,
+        flow.is_partly_undone,
         flow.created_at,
     )
 
@@ -123,6 +124,7 @@ def _row(flow: Flow) -> dict[str, Any]:
         "concurrency_key": flow.options.get("concurrency_key", ""),
         "is_paused": flow.is_paused,
         "is_undone": flow.is_undone,
+        "is_partly_undone": flow.is_partly_undone,
         "started_at": flow.created_at,
     }
 

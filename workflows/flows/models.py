@@ -36,6 +36,8 @@ class FlowSummary(models.Model):
     is_paused = models.BooleanField(default=False)
     is_undone = models.BooleanField(default=False, db_default=False)
     """Whether it has completed and its parent had it undone."""
+    is_partly_undone = models.BooleanField(default=False, db_default=False)
+    """Whether something that was to be undone, here or in its child flows, stays done."""
     started_at = models.DateTimeField()
     started_by = models.CharField(max_length=255, db_default="", blank=True)
     """The principal who started it; of a child, the parent flow."""

@@ -5,6 +5,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 
 from tests.integration.console.conftest import Visitor
@@ -71,6 +72,25 @@ class TestListing:
         second = page_of(client, "/flows" + html.unescape(older[1]))
 
         assert re.findall(r'data-key="flow:(\w+)"', second) == ["f0"]
+
+    @pytest.mark.parametrize(
+        ("status", "is_partly_undone", "says"),
+        [
+            ("active", False, "compensating"),
+            ("completed", False, "compensated"),
+            ("completed", True, "partly undone"),
+        ],
+    )
+    def test_says_how_much_of_a_child_flow_was_undone(
+        self, *, status: str, is_partly_undone: bool, says: str
+    ) -> None:
+        row = FlowSummary(
+            status=status, outcome="completed", is_undone=True, is_partly_undone=is_partly_undone
+        )
+
+        shown = render_to_string("console/flows/_state.html", {"flow": row})
+
+        assert re.sub("<[^>]*>", "", shown).strip() == says
 
 
 class TestDetail:

@@ -118,6 +118,7 @@ class FlowOut(serializers.ModelSerializer[FlowSummary]):
             "concurrency_key",
             "is_paused",
             "is_undone",
+            "is_partly_undone",
             "started_at",
             "started_by",
         ]

@@ -63,21 +63,12 @@ def undoing_of(child: Flow, step: Step, item: WorkItem) -> asked.FlowCommand:
     at: dict[str, Any] = {"step_id": step.id, "token": item.token}
     if not child.is_to_be_undone:
         return asked.FailCompensation(**at, error="the child flow was over before, and stays done")
-    if left := not_undone(child):
+    if left := child.not_undone:
         return asked.FailCompensation(**at, error=f"not undone: {', '.join(left)}")
     return asked.SucceedCompensation(**at)
 
 
-def not_undone(flow: Flow) -> list[str]:
-    """Return the steps of which something could not be undone."""
-    return [
-        step_id
-        for step_id, execution in flow.executions.items()
-        if execution.count(WorkStatus.COMPENSATION_FAILED)
-    ]
-
-
 def _error_of(child: Flow) -> str:
     error = child.error or "child flow failed"
-    left = not_undone(child) if child.asks_for_compensation else []
+    left = child.not_undone if child.asks_for_compensation else []
     return f"{error}\nnot undone: {', '.join(left)}" if left else error

@@ -216,6 +216,20 @@ class Flow:
         return self.is_undone or (self.status == FlowStatus.FAILED and self.undoes)
 
     @property
+    def not_undone(self) -> list[str]:
+        """The steps of which something could not be undone."""
+        return [
+            step_id
+            for step_id, execution in self.executions.items()
+            if execution.count(WorkStatus.COMPENSATION_FAILED)
+        ]
+
+    @property
+    def is_partly_undone(self) -> bool:
+        """Tell whether something that was to be undone stays done. Asked once it has an outcome."""
+        return self.is_terminal and bool(self.not_undone)
+
+    @property
     def is_held(self) -> bool:
         """Tell whether it has completed and does not end, for its parent may yet undo it."""
         return (

@@ -175,6 +175,21 @@ class TestUndoing:
         work_off()
         assert flow("trip").is_over
 
+    def test_that_fails_is_told_by_the_child_and_by_all_above(self, tour: StepServer) -> None:
+        tour.says["/undo-car"] = lambda heard: (
+            (409, {"detail": "gone"}) if heard.body["input"]["guest"] == "bob" else (200, {})
+        )
+        start("ada", "bob")
+        settle_ticket(fails=True)
+
+        ada, bob = sorted(children(), key=lambda child: str(child.init["guest"]))
+        assert {
+            row.flow_id: (row.is_undone, row.is_partly_undone) for row in FlowSummary.objects.all()
+        } == {"trip": (False, True), ada.id: (True, False), bob.id: (True, True)}
+        items = {one.error: one.status for one in flow("trip").executions["travel"].in_order()}
+        assert items == {"": "compensated", "not undone: car": "compensation_failed"}
+        assert is_sound()
+
     def test_a_sibling_that_failed_has_the_others_undone(self, tour: StepServer) -> None:
         tour.says["/car"] = lambda heard: (
             (422, {"detail": "no car"}) if heard.body["guest"] == "bob" else (200, {"car": 1})
