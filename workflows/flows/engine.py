@@ -275,7 +275,7 @@ def _companion_of(
 
 
 def _with(
-    work: CompanionStatement, changed: Flow | None, ended: Mapping[StepType, list[str]]
+    work: CompanionStatement, changed: Flow | None, ended: Mapping[str, list[str]]
 ) -> CompanionStatement:
     """Return `work` with the row of the list and the waits that have `ended` beside it."""
     row = list_row(changed, starter=context.current().principal) if changed else {}
@@ -321,7 +321,7 @@ def _then(
     return hear_and_act
 
 
-_FORGET: dict[StepType, LiteralString] = {
+_FORGET: dict[str, LiteralString] = {
     StepType.WAIT: "DELETE FROM flows_awaitedevent WHERE token = ANY (%(ended_wait)s::uuid[])",
     StepType.APPROVAL: (
         "DELETE FROM flows_awaitedapproval WHERE token = ANY (%(ended_approval)s::uuid[])"
@@ -331,12 +331,12 @@ _FORGET: dict[StepType, LiteralString] = {
 _ENDS_A_WAIT = (WorkSucceeded, WorkFailed, WorkNotCompleted)
 
 
-def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> dict[StepType, list[str]]:
+def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> dict[str, list[str]]:
     """Return by type of step the tokens of the items that nobody waits with any more.
 
     Which approval is still to be taken back is read, and forgotten, by `approval_requests`.
     """
-    ended: dict[StepType, list[str]] = {}
+    ended: dict[str, list[str]] = {}
     for event in events:
         if isinstance(event, _ENDS_A_WAIT):
             kind = flow.step(event.step_id).type
