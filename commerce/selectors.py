@@ -6,14 +6,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import CharField, Model, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import CharField, F, Model, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Concat
 
 from commerce import vault
-from commerce.domain import access
+from commerce.domain import access, cancellation
 from commerce.domain.access import AccessStatus
 from commerce.domain.booking.state import HOLDING as SEATS_HELD
-from commerce.domain.booking.state import TAKING
+from commerce.domain.booking.state import TAKING, Status
 from commerce.domain.chargebacks import SURPLUS_REFERENCE
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import HOLDING as REFUND_HOLDS
@@ -28,6 +28,7 @@ from commerce.models import (
     ExternalRef,
     Invoice,
     Payment,
+    PaymentStatus,
     Refund,
     Rendition,
     RenditionStatus,
@@ -100,6 +101,29 @@ def surplus_approval_ids(row: Model) -> list[UUID]:
 def gone_cents(payment: Payment) -> int:
     """Return how much of a payment is not left: held by refunds, or charged back."""
     return refund_held_cents(payment_id=payment.pk) + payment.charged_back_cents
+
+
+def due_back_cents(booking: Booking) -> int | None:
+    """Return what the terms of a cancelled booking give back and has not gone back yet.
+
+    None where nothing was cancelled, or nobody could work out what the terms give.
+    """
+    entitlement: dict[str, Any] | None = booking.entitlement
+    if booking.status != Status.CANCELLED or not entitlement or entitlement["reason"]:
+        return None
+    came = Payment.objects.filter(invoice__booking=booking, status=PaymentStatus.COMPLETED)
+    stayed = F("amount_cents") - F("charged_back_cents")
+    held = Refund.objects.filter(
+        payment__invoice__booking=booking, status__in=REFUND_HOLDS, surplus_of=None
+    )
+    # What a bank took for the customer, they have.
+    taken_cents = charged_back_on_booking_cents(booking.pk)
+    due_cents = cancellation.due_back_cents(
+        entitled_cents=int(entitlement["amountCents"]),
+        price_cents=booking.sell_amount_cents,
+        paid_cents=(came.aggregate(sum=Sum(stayed))["sum"] or 0) + taken_cents,
+    )
+    return max(0, due_cents - _sum(held) - taken_cents)
 
 
 def outstanding_cents(booking: Booking) -> int:

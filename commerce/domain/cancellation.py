@@ -7,7 +7,7 @@ that rule the last percentage would quietly apply on the day itself.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -166,7 +166,10 @@ def evaluate(terms: Terms, *, days_before: int, price: Money) -> Entitlement:
         return _entitlement(Money(0, price.currency), price, RefundType.NONE)
     ladder = _ladder(terms.rules)
     rule = next((rule for rule in ladder if days_before >= rule.days_before), ladder[-1])
-    return _entitlement(_refund(rule, price), price, rule.refund_type)
+    given = _entitlement(_refund(rule, price), price, rule.refund_type)
+    is_share = rule.flat_amount_cents is None and given.amount_cents > 0
+    # What was agreed, not what was left of it when it was rounded down.
+    return replace(given, refund_bp=rule.refund_bp) if is_share else given
 
 
 def evaluate_all(segments: Sequence[Segment], *, at: datetime, currency: str) -> Entitlement:
@@ -182,7 +185,15 @@ def evaluate_all(segments: Sequence[Segment], *, at: datetime, currency: str) ->
         return unclear
     price = total((segment.price for segment in segments), currency=currency)
     refund = total((Money(part.amount_cents, currency) for part in parts), currency=currency)
-    return _entitlement(refund, price, _type_of(parts))
+    given = _entitlement(refund, price, _type_of(parts))
+    shares = {part.refund_bp for part in parts}
+    return replace(given, refund_bp=shares.pop()) if len(shares) == 1 else given
+
+
+def due_back_cents(*, entitled_cents: int, price_cents: int, paid_cents: int) -> int:
+    """Return what goes back of what was paid: what the terms keep of the price is kept first."""
+    kept_cents = price_cents - entitled_cents
+    return max(0, min(entitled_cents, paid_cents - kept_cents))
 
 
 def _ladder(rules: Iterable[Rule]) -> list[Rule]:

@@ -1,15 +1,13 @@
 """Take invoices and payments back."""
 
-from typing import Any
 from uuid import UUID
 
 from commerce import selectors
 from commerce.domain import undoing
-from commerce.domain.booking.state import Status
 from commerce.domain.refunds import RefundMethod
 from commerce.domain.reversals import money as plans
 from commerce.domain.reversals.money import ChargedBack, InvoiceFound, PaymentFound
-from commerce.models import Booking, Delivery, DeliveryStatus, Invoice, Payment, Refund
+from commerce.models import Delivery, DeliveryStatus, Invoice, Payment
 from commerce.reversals.registration import register
 from commerce.services import invoices, refunds
 from commerce.services.invoices import InvoiceNotFound
@@ -40,7 +38,7 @@ def _look_at_payment(original: OriginalAction) -> PaymentFound:
         amount_cents=payment.amount_cents,
         held_cents=selectors.refund_held_cents(payment_id=payment.pk),
         provider=payment.provider,
-        entitled_cents=_entitled_cents(payment.invoice.booking),
+        entitled_cents=selectors.due_back_cents(payment.invoice.booking),
         charged_back=_charged_back(payment),
     )
 
@@ -72,19 +70,6 @@ def _found(invoice: Invoice) -> InvoiceFound:
         credit_notes=invoice.credit_notes.count(),
         documents_sent=sent.count(),
     )
-
-
-def _entitled_cents(booking: Booking) -> int | None:
-    """Return what the terms of a cancelled booking give back and has not gone back yet."""
-    entitlement: dict[str, Any] | None = booking.entitlement
-    if booking.status != Status.CANCELLED or not entitlement or entitlement["reason"]:
-        return None
-    held = Refund.objects.filter(payment__invoice__booking=booking, surplus_of=None)
-    held = held.exclude(status="failed")
-    gone_cents = sum(held.values_list("amount_cents", flat=True))
-    # What a bank took for the customer, they have.
-    gone_cents += selectors.charged_back_on_booking_cents(booking.pk)
-    return max(0, int(entitlement["amountCents"]) - gone_cents)
 
 
 def _void(original: OriginalAction, plan: Plan) -> None:

@@ -8,9 +8,11 @@ so. Whatever is not plain is left to people.
 from typing import Any, Final
 from uuid import UUID
 
+from commerce import selectors
 from commerce.domain import undoing
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.state import Status
+from commerce.domain.cancellation import RefundType
 from commerce.domain.refunds import BY_HAND, RefundMethod
 from commerce.models import Booking, Chargeback, Payment, PaymentStatus
 from commerce.services import surpluses
@@ -123,8 +125,10 @@ def _why_not(booking: Booking, paid: list[Payment]) -> str:
     entitlement: dict[str, Any] | None = booking.entitlement
     if entitlement is None or entitlement["reason"]:
         return MANUAL_REVIEW
-    if not paid or not entitlement["amountCents"]:
+    if not paid or not selectors.due_back_cents(booking):
         return NOTHING_DUE
+    if entitlement["refundType"] != RefundType.CASH:
+        return MANUAL_REVIEW
     # Which of several payments is to go back is for people to say.
     is_plain = len(paid) == 1 and standings.entry_of("payment", str(paid[0].pk)) is not None
     return "" if is_plain else MANUAL_REVIEW

@@ -115,7 +115,11 @@ def _policy_facts(action: str, found: BookingFound, **facts: int) -> PolicyFacts
 
 def _entitlement(found: BookingFound, paid_cents: int) -> Effect:
     entitled = cancellation.evaluate_all(found.segments, at=found.at, currency=found.currency)
-    due_cents = min(entitled.amount_cents, paid_cents)
+    due_cents = cancellation.due_back_cents(
+        entitled_cents=entitled.amount_cents,
+        price_cents=sum(segment.price.amount_cents for segment in found.segments),
+        paid_cents=paid_cents,
+    )
     share = entitled.refund_bp * 100 / BASIS_POINTS
     said = entitled.manual_review or f"the agreed terms give {share:g} % back"
     return Effect(

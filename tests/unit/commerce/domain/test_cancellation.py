@@ -62,6 +62,11 @@ class TestEvaluate:
         assert given.amount_cents == PRICE.amount_cents
         assert given.refund_bp == 10_000
 
+    def test_says_the_share_that_was_agreed_where_it_does_not_divide_evenly(self) -> None:
+        given = cancellation.evaluate(terms(*TIERS), days_before=20, price=Money(9_999, "EUR"))
+
+        assert (given.amount_cents, given.refund_bp) == (4_999, 5_000)
+
     def test_prefers_a_flat_amount_to_a_share(self) -> None:
         both = Rule(
             days_before=0, refund_bp=10_000, flat_amount_cents=50, refund_type=RefundType.CASH
@@ -102,6 +107,13 @@ class TestEvaluateAll:
         assert given.amount_cents == 15_000
         assert (given.refund_bp, given.refund_type) == (7_500, RefundType.CASH)
 
+    def test_says_the_share_that_all_parts_agree_on(self) -> None:
+        parts = [self.segment(9_999, date(2026, 3, 20), terms(*TIERS))] * 3
+
+        given = cancellation.evaluate_all(parts, at=self.NOON, currency="EUR")
+
+        assert (given.amount_cents, given.refund_bp) == (3 * 4_999, 5_000)
+
     def test_calls_different_forms_mixed(self) -> None:
         parts = [
             self.segment(10_000, date(2026, 3, 31), terms(*TIERS)),
@@ -121,6 +133,27 @@ class TestEvaluateAll:
         given = cancellation.evaluate_all(parts, at=self.NOON, currency="EUR")
 
         assert (given.amount_cents, given.manual_review) == (0, "policy_snapshot_missing")
+
+
+class TestDueBack:
+    @pytest.mark.parametrize(
+        ("paid", "due"),
+        [
+            (0, 0),
+            (3_000, 0),
+            (5_000, 0),
+            (5_001, 1),
+            (8_000, 3_000),
+            (10_000, 5_000),
+            (12_000, 5_000),
+        ],
+    )
+    def test_is_what_was_paid_beyond_what_the_terms_keep(self, paid: int, due: int) -> None:
+        given = cancellation.due_back_cents(
+            entitled_cents=5_000, price_cents=10_000, paid_cents=paid
+        )
+
+        assert given == due
 
 
 class TestCheckPublishable:
