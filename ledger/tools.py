@@ -149,11 +149,13 @@ def _needs_approval(row: Approval) -> JSON:
     return {
         "outcome": "needs_approval",
         "approval_id": str(row.pk),
+        "idempotency_key": row.idempotency_key,
         "url": f"/api/v1/ledger/approvals/{row.pk}",
         "status": row.status,
         "expires_at": row.expires_at.isoformat(),
         "next": "Wait until a person has approved it: ask `status`. Then call `execute` with "
-        "the same arguments and this approval_id. You cannot approve it yourself.",
+        "the same arguments, this idempotency_key and this approval_id. You cannot approve it "
+        "yourself.",
     }
 
 

@@ -100,7 +100,7 @@ class ApprovalReasonMismatch(NotCovered, Conflict):
 
 class ApprovalIdempotencyKeyMismatch(NotCovered, Conflict):
     code = "approval_idempotency_key_mismatch"
-    hint = "Repeat the request under the Idempotency-Key under which it was approved."
+    hint = "Repeat the request under the idempotency_key that the approval names."
 
 
 class ApprovalAlreadyExecuted(NotCovered, Conflict):

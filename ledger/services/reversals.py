@@ -117,6 +117,14 @@ def execute_reversal(
     except PreconditionFailed as moved:
         # Somebody was between the look and the lock: as stale as if it had come sooner.
         raise ReversalPreviewStale(entry_id) from moved
+    except _NO_ATTEMPT:
+        raise
+    except (Rejected, Conflict) as refusal:
+        now = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)
+        if now.token != token:
+            raise ReversalPreviewStale(entry_id) from refusal
+        _note_failure(preview, reason, refusal)
+        raise
     except Exception as error:
         _note_failure(preview, reason, error)
         raise
@@ -211,8 +219,6 @@ def _run(preview: Preview) -> UUID:
 
 def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
     is_refusal = isinstance(error, DomainError)
-    if isinstance(error, _NO_ATTEMPT):
-        return
     if not isinstance(error, Rejected | Conflict | Unavailable) and is_refusal:
         return
     assert preview.command is not None

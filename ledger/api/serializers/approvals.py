@@ -92,6 +92,7 @@ class ApprovalOut(serializers.ModelSerializer[Approval]):
             "capability_id",
             "requested_entry_id",
             "requested_by",
+            "idempotency_key",
             "reference",
             "policy_name",
             "policy_version",

@@ -17,8 +17,11 @@ from commerce.models import (
 )
 from commerce.services import bookings, invoices, payments, refunds, slots
 from commerce.services.bookings import SeatRequest
+from ledger.authority import Holder
+from ledger.services import reversals
 from tests.integration.commerce.acting import names_in, race
 from tests.integration.commerce.conftest import CONTACT, MakeBooking
+from tests.integration.commerce.undoing import chief, entry_of, look, standing_of
 
 
 def pay(invoice_id: UUID, amount_cents: int = 24_000) -> Payment:
@@ -172,6 +175,24 @@ class TestMoneyBack:
 
         assert sorted(ends) == ["done"] * 2 + ["refund_exceeds_refundable"] * 2
         assert Refund.objects.count() == 2
+
+    def test_is_given_back_once_by_those_who_saw_one_preview(self, invoice: Invoice) -> None:
+        entry = entry_of("payment.record", pay(invoice.pk).pk)
+        undo_it = partial(
+            reversals.execute_reversal,
+            entry_id=entry.pk,
+            token=look(entry).token,
+            reason="Rain",
+            holder=Holder(chief()),
+        )
+
+        ends = race(*[undo_it] * 4)
+
+        # Who comes second has failed at nothing: it is no longer what the preview said.
+        assert ends.count("done") == Refund.objects.count() == 1
+        assert set(ends) <= {"done", "reversal_preview_stale", "reversal_blocked"}
+        standing = standing_of(entry)
+        assert (standing.state, standing.outcome, standing.steps) == ("running", "", 1)
 
     def test_ends_once(self, invoice: Invoice) -> None:
         refund = refunds.request_refund(

@@ -82,6 +82,20 @@ def test_asks_once_under_one_key(agent: APIClient, confirmed: Booking) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "action_key_reused")
 
 
+def test_names_the_key_that_it_is_good_for_to_who_has_lost_it(
+    agent: APIClient, confirmed: Booking
+) -> None:
+    decide(cancel(agent, confirmed, key="first").json()["approval"]["id"])
+    found = cancel(agent, confirmed, key="another").json()["approval"]
+
+    other = cancel(agent, confirmed, key="another", under=found["id"])
+    done = cancel(agent, confirmed, key=found["idempotency_key"], under=found["id"])
+
+    assert (found["status"], found["idempotency_key"]) == ("approved", "first")
+    assert other.json()["code"] == "approval_idempotency_key_mismatch"
+    assert (done.status_code, done.json()["status"]) == (200, "cancelled")
+
+
 def test_wants_a_key(agent: APIClient, confirmed: Booking) -> None:
     answer = cancel(agent, confirmed, key=None)
 
