@@ -8,6 +8,7 @@ from tests.support.flow_bench import OUTPUT, UNDO, FlowBench, requires, step
 from tests.support.flow_tree import ROOT, FlowTree
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, FlowStatus, StepStatus, WorkStatus
+from workflows.flows.domain.flow_events import CompStarted
 
 
 def nested(id_: str, *goals: str, **attributes: Any) -> dict[str, Any]:
@@ -36,6 +37,10 @@ def tour(*, compensate: bool = True) -> FlowTree:
 def child_of(tree: FlowTree, step_id: str, *, of: str = ROOT) -> Flow:
     [token] = tree.flows[of].executions[step_id].order
     return tree.flows[f"{of}:{step_id}:{token}"]
+
+
+def is_compensating(bench: FlowBench, step_id: str) -> bool:
+    return bool(bench.tokens(step_id, WorkStatus.COMPENSATING))
 
 
 class TestACompletedChild:
@@ -159,6 +164,31 @@ class TestUndoing:
         bench.do(asked.CancelFlow(reason="enough", compensates=True))
 
         assert bench.succeed("work", 1)[-2:] == ["comp_started", "comp_started"]
+
+    def test_begins_with_what_was_interrupted_the_last_to_start_first(self) -> None:
+        listed = requires(for_each=True)
+        bench = FlowBench(
+            # Its place in the plan is before that of the step it waits for.
+            step("late", http=UNDO, attributes={"list": listed, "seats": requires()}),
+            step("early", http=UNDO, attributes={"list": listed}),
+            step("seats", http=UNDO, attributes={"seats": OUTPUT}),
+        )
+        bench.start("late", "early", list=[1, 2, 3])
+        bench.after(seconds=1)
+        bench.succeed("seats", seats=1)
+        bench.succeed("late")
+        bench.succeed("early")
+
+        bench.do(asked.CancelFlow(reason="enough", compensates=True))
+        for step_id in ("late", "early"):
+            bench.succeed(step_id, 1)
+        while begun := [one for one in ("late", "early", "seats") if is_compensating(bench, one)]:
+            [step_id] = begun
+            for token in bench.tokens(step_id, WorkStatus.COMPENSATING):
+                bench.do(asked.SucceedCompensation(step_id=step_id, token=token))
+
+        told = [event.step_id for event in bench.events if isinstance(event, CompStarted)]
+        assert told == ["late", "late", "early", "early", "seats"]
 
     def test_what_a_list_has_done_that_is_skipped(self) -> None:
         bench = FlowBench(
