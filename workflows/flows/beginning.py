@@ -17,7 +17,7 @@ from workflows.flows.domain import ids, limits
 from workflows.flows.domain import start as starting
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.errors import FlowBusy, FlowExists, FlowUnknown
-from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.flow import FORKED_AT, Flow
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step
 from workflows.flows.languages import LANGUAGES
@@ -128,4 +128,4 @@ def _same(command: asked.StartFlow, flow_id: str) -> Flow:
     return known
 
 
-_ORIGIN = ("forked_from", "forked_at")
+_ORIGIN = ("forked_from", FORKED_AT)

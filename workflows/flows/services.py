@@ -22,7 +22,7 @@ from workflows.flows.domain.catalog import (
     check_fits,
 )
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
-from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.flow import FORKED_AT, Flow
 from workflows.flows.domain.fork import fork_of
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
@@ -274,7 +274,7 @@ def fork_flow(
     original = beginning.found(flow_id)
     fork = fork_of(original, from_step, init or {})
     limits.check_start(new_flow_id, original.plan.goals, fork.init, original.labels)
-    options = {**original.options, "forked_from": original.id, "forked_at": from_step}
+    options = {**original.options, "forked_from": original.id, FORKED_AT: from_step}
     command = asked.StartFlow(
         plan=original.plan,
         init=fork.init,

@@ -77,6 +77,9 @@ NO_LONGER_AWAITED = "no longer awaited"
 PARENT = "parent_flow_id"
 """What the metadata of a child flow call its parent."""
 
+FORKED_AT = "forked_at"
+"""What the options of a fork call the step that it begins anew from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:

@@ -25,7 +25,8 @@ def fork_of(flow: Flow, from_step: str, edited: Mapping[str, list[Any]]) -> Fork
     """Return what a fork of `flow` from `from_step` begins with, `edited` replacing values.
 
     Run again are the step, whatever took an edited value, whatever was undone, and all that
-    depends on one of these. An edited value also stands in for what a kept step gave.
+    depends on one of these; the step itself even if memory knows its answer. An edited value
+    also stands in for what a kept step gave.
 
     :raises FlowInvalid: if the step is not in the plan, or an edited name means nothing to it,
         or its value is of another type than the steps declare.

@@ -13,7 +13,7 @@ from workflows.flows.domain import work_items
 from workflows.flows.domain.backoff import delay, may_retry
 from workflows.flows.domain.error_text import storable
 from workflows.flows.domain.evolution import WorkingCopy
-from workflows.flows.domain.flow import Flow, StepStatus, WorkItem, WorkStatus
+from workflows.flows.domain.flow import FORKED_AT, Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff, StepGate
 from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.world import World
@@ -108,7 +108,8 @@ class StepDecisions:
                 # The predicate of one item is false: it is done, and gave nothing.
                 self.succeed_item(step, item.token, None)
             return
-        remembered = self.recall(step, item)
+        # A retry is a call, as in Argyll: whoever asks for it wants to know how it goes now.
+        remembered = self.recall(step, item) if item.is_fresh else None
         if remembered is not None:
             self.succeed_item(step, item.token, remembered)
             return
@@ -123,8 +124,11 @@ class StepDecisions:
             self._run_in_place(step, item)
 
     def recall(self, step: Step, item: WorkItem) -> Mapping[str, Any] | None:
-        """Return what a memoizable step once gave for the inputs of an item."""
-        if not step.memoizable:
+        """Return what a memoizable step once gave for the inputs of an item.
+
+        Whoever forks a flow at a step wants that step run again, and not its answer of before.
+        """
+        if not step.memoizable or self.flow.options.get(FORKED_AT) == step.id:
             return None
         inputs = work_items.item_inputs(self.flow.executions[step.id], item)
         return self.world.remembered(step, inputs)

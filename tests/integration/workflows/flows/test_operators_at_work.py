@@ -182,6 +182,62 @@ class TestACallbackThatNeverComes:
         assert flow("trip").is_over
 
 
+class TestAStepThatRemembers:
+    def bought(self, peer: StepServer, **extra: Any) -> None:
+        attributes = {"what": {"role": "required"}, "price": OUT}
+        register(peer, "price", memoizable=True, attributes=attributes, **extra)
+        peer.says["/price"] = (200, {"price": 5})
+        services.start_flow(flow_id="before", goals=["price"], init={"what": ["tea"]})
+        work_off()
+
+    def test_is_called_again_where_a_flow_is_forked_at_it(self, peer: StepServer) -> None:
+        self.bought(peer)
+        start("price", what="tea")
+        assert len(peer.calls("/price")) == 1
+
+        peer.says["/price"] = (200, {"price": 6})
+        services.fork_flow(flow_id="trip", new_flow_id="again", from_step="price")
+        work_off()
+
+        assert flow("again").executions["price"].outputs == {"price": 6}
+        assert len(peer.calls("/price")) == 2
+
+    def test_has_nothing_to_retry_if_its_answer_was_remembered(self, peer: StepServer) -> None:
+        self.bought(peer)
+        start("price", what="tea")
+
+        with pytest.raises(FlowSettled):
+            retry_now("price")
+
+    def test_is_called_when_it_is_retried_whatever_is_known_meanwhile(
+        self, peer: StepServer
+    ) -> None:
+        register(peer, "price", memoizable=True, attributes={"price": OUT}, work_config=SLOW)
+        peer.says["/price"] = BUSY
+        start("price")
+        peer.says["/price"] = (200, {"price": 5})
+        services.start_flow(flow_id="other", goals=["price"], init={})
+        work_off()
+        peer.says["/price"] = (200, {"price": 6})
+
+        retry_now("price")
+
+        assert flow("trip").executions["price"].outputs == {"price": 6}
+        assert len(peer.calls("/price")) == 3
+
+    def test_does_not_remember_what_somebody_said_in_its_place(self, peer: StepServer) -> None:
+        register(peer, "price", memoizable=True, attributes={"price": OUT}, work_config=SLOW)
+        peer.says["/price"] = BUSY
+        start("price")
+        services.force_step(flow_id="trip", step_id="price", outputs={"price": 1})
+        peer.says["/price"] = (200, {"price": 5})
+
+        services.start_flow(flow_id="other", goals=["price"], init={})
+        work_off()
+
+        assert flow("other").executions["price"].outputs == {"price": 5}
+
+
 class TestForcing:
     @pytest.mark.parametrize(
         ("outputs", "why", "pointer"),
