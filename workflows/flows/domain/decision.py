@@ -32,14 +32,12 @@ class Decision(StepDecisions):
                 break
             if self.flow.is_paused:
                 return
-            settled = self.settled
             self._skip_unneeded()
+            settled = self.settled
             moved = self._start_ready()
-            if self._conclude() or not (
-                self._dispatch()
-                or (self.settled != settled and moved)
-                or self._may_leave_unneeded(moved)
-            ):
+            if self.settled != settled:
+                continue  # What that means for the others comes before they start.
+            if self._conclude() or not (self._dispatch() or self._may_leave_unneeded(moved)):
                 break
         self._stop_waiting()
         if self.flow.is_terminal and not self.flow.is_over:
@@ -95,9 +93,12 @@ class Decision(StepDecisions):
         return reachability.perhaps_unneeded(self.flow, moved)
 
     def _start_ready(self) -> list[Step]:
-        """Start or settle the pending steps whose inputs are there, and return them."""
+        """Start the pending steps whose inputs are there, until one is settled instead.
+
+        Returns those that moved.
+        """
         moved: list[Step] = []
-        flow, fed = self.flow, self.fed
+        flow, fed, settled = self.flow, self.fed, self.settled
         if flow.plan.has_deadlines:
             fed.update(flow.executions)
         if not fed:
@@ -109,6 +110,8 @@ class Decision(StepDecisions):
                 step = flow.step(step_id)
                 if given.may_be_ready(flow, step) and self.prepare_step(step):
                     moved.append(step)
+                    if self.settled != settled:
+                        break
         return moved
 
     def _may_leave_unneeded(self, started: Sequence[Step]) -> bool:
@@ -162,14 +165,14 @@ class Decision(StepDecisions):
             if goal.status == StepStatus.FAILED:
                 self.fail_flow(self._root_cause())
                 return True
+        if goals and all(goal.error == GATED_OUT for goal in goals):
+            self.fail_flow("flow failed")
+            return True
         # Asked twice by every decision: all() over a generator is a third as fast.
         for one in executions.values():
             if not one.status.is_terminal:
                 return False
-        if goals and all(goal.error == GATED_OUT for goal in goals):
-            self.fail_flow("flow failed")
-        else:
-            self._complete_flow()
+        self._complete_flow()
         return True
 
     def _complete_flow(self) -> None:

@@ -259,3 +259,30 @@ class TestFailure:
         bench.succeed("other")
 
         assert bench.flow.status == FlowStatus.COMPLETED
+
+    def test_a_flow_whose_goals_are_all_pruned_has_failed_whoever_is_at_work(self) -> None:
+        mail = {"language": "lua", "script": "v == 'mail'"}
+        bench = FlowBench(
+            step("kind", attributes={"kind": OUTPUT}),
+            step("notes", attributes={"notes": OUTPUT}),
+            step("send", attributes={"kind": requires(match=mail), "notes": requires()}),
+        )
+        bench.start("send")
+
+        assert bench.succeed("kind", kind="fax")[-2:] == ["step_skipped", "flow_failed"]
+        assert bench.succeed("notes", notes=[])[-1] == "flow_deactivated"
+
+    def test_nothing_starts_beside_a_step_whose_failure_ends_the_flow(self) -> None:
+        broken = {"language": "lua", "script": "1 / 0"}
+        bench = FlowBench(
+            step("hold", attributes={"held": OUTPUT}, predicate=broken),
+            step("price", attributes={"price": OUTPUT}),
+            step("pay", attributes={"held": requires(), "price": requires()}),
+        )
+
+        bench.start("pay")
+
+        assert bench.names() == [
+            *("flow_started", "step_failed", "step_failed"),
+            *("flow_failed", "flow_deactivated"),
+        ]
