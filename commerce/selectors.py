@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import CharField, F, Model, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import CharField, Exists, F, Model, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Concat
 
 from commerce import vault
@@ -17,6 +17,7 @@ from commerce.domain.booking.state import TAKING, Status
 from commerce.domain.chargebacks import SURPLUS_REFERENCE
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import HOLDING as REFUND_HOLDS
+from commerce.domain.refunds import RefundStatus
 from commerce.models import (
     Allocation,
     Booking,
@@ -60,6 +61,19 @@ def charged_back_on_booking_cents(booking_id: UUID) -> int:
 def credited_cents(invoice_id: UUID) -> int:
     """Return what the credit notes of an invoice add up to."""
     return _sum(CreditNote.objects.filter(invoice=invoice_id))
+
+
+def unused_notes(invoice_id: UUID) -> QuerySet[Any]:
+    """Return the credit notes of an invoice whose money did not go back, the smallest first.
+
+    Annotated with `left_cents`, which they still stand for. Not those whose money nobody tried
+    to give back: what they are for is not said.
+    """
+    failed = Refund.objects.filter(credit_note=OuterRef("pk"), status=RefundStatus.FAILED)
+    tried = CreditNote.objects.filter(Exists(failed), invoice=invoice_id)
+    held = Sum("refunds__amount_cents", filter=Q(refunds__status__in=REFUND_HOLDS), default=0)
+    left: QuerySet[Any] = tried.annotate(left_cents=F("amount_cents") - held)
+    return left.filter(left_cents__gt=0).order_by("left_cents", "pk")
 
 
 def refund_held_cents(*, payment_id: UUID | None = None, credit_note_id: UUID | None = None) -> int:

@@ -65,6 +65,9 @@ def _found(invoice: Invoice) -> InvoiceFound:
         revision=invoice.revision,
         total_cents=invoice.total_cents,
         credited_cents=selectors.credited_cents(invoice.pk),
+        unused_note_cents=max(
+            (note.left_cents for note in selectors.unused_notes(invoice.pk)), default=0
+        ),
         currency=invoice.currency,
         payments=invoice.payments.exclude(status="failed").count(),
         credit_notes=invoice.credit_notes.count(),

@@ -78,6 +78,22 @@ def credit_invoice(invoice: Invoice, *, amount_cents: int, reason: str, at: date
     return note
 
 
+def credit_behind(
+    invoice: Invoice, *, amount_cents: int, reason: str, at: datetime
+) -> tuple[CreditNote, bool]:
+    """Return the credit note for money that goes back, and whether it is new.
+
+    One whose money did not go back is used again. On a locked invoice, in the caller's transaction.
+
+    :raises InvoiceNotCreditable, InvoiceOvercredited: as `credit_invoice` does.
+    """
+    unused = selectors.unused_notes(invoice.pk).filter(left_cents__gte=amount_cents).first()
+    if unused is not None:
+        return unused, False
+    note = credit_invoice(invoice, amount_cents=amount_cents, reason=reason, at=at)
+    return note, True
+
+
 def locked_payment(payment_id: UUID) -> Payment:
     """Return a payment under its lock.
 

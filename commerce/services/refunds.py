@@ -94,7 +94,8 @@ def request_refund(
     """Hold an amount against a payment until it has gone back or not.
 
     A reversal at the provider is a job; every other way is ended by whoever did it. It is a
-    step in the undoing of the payment. `with_credit_note` issues one over the same amount.
+    step in the undoing of the payment. `with_credit_note` issues one over the same amount, or takes
+    one whose money did not go back.
 
     :raises PaymentNotFound, CreditNoteNotFound: if there is no such thing.
     :raises PaymentNotRefundable: if the payment never came in.
@@ -115,10 +116,13 @@ def request_refund(
         if with_credit_note:
             # The invoice first, then the payment: the order of locks.
             invoice = invoices.locked(_invoice_of(payment_id))
-            note = refund_limits.credit_invoice(
+            note, is_new = refund_limits.credit_behind(
                 invoice, amount_cents=amount_cents, reason=reason, at=timezone.now()
             )
-            proof.says(f"Issued {note.number} and asked for the money to go back.")
+            said = (
+                f"Issued {note.number} and asked" if is_new else f"Asked again under {note.number}"
+            )
+            proof.says(f"{said} for the money to go back.")
         payment = refund_limits.locked_payment(payment_id)
         held_cents = selectors.gone_cents(payment)
         proof.found({**payments.state_of(payment), "held_cents": held_cents})

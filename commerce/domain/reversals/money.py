@@ -1,7 +1,7 @@
 """Plans that give money back, or take an invoice back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from commerce.domain.invoices import CREDITABLE, VOIDABLE
@@ -12,7 +12,11 @@ from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceFound:
-    """An invoice, as the rules of its undoing see it."""
+    """An invoice, as the rules of its undoing see it.
+
+    `unused_note_cents` is the most that one of its credit notes still stands for because the
+    money did not go back: it is used again, so that nothing is credited twice.
+    """
 
     id: str
     number: str
@@ -20,6 +24,7 @@ class InvoiceFound:
     revision: int
     total_cents: int
     credited_cents: int
+    unused_note_cents: int
     currency: str
     payments: int
     credit_notes: int
@@ -163,7 +168,7 @@ def _give_back(original: OriginalAction, found: PaymentFound, method: RefundMeth
     # Only the whole, taken back by who took it, undoes the act itself.
     is_whole = method is RefundMethod.PROCESSOR_REVERSAL and amount == found.amount_cents
     kind = EffectKind.REVERTED if is_whole else EffectKind.COMPENSATED
-    parts = () if is_whole else (_note(found.invoice, amount),)
+    parts = () if is_whole else (_note_behind(found.invoice, amount),)
     effect = Effect(
         kind=kind,
         summary=f"The money goes back: {method.value.replace('_', ' ')}.",
@@ -198,7 +203,9 @@ def _amount(original: OriginalAction, found: PaymentFound) -> int:
 def _in_the_way_of_giving_back(found: PaymentFound, amount: int, *, is_whole: bool) -> list[Effect]:
     left = found.left_cents
     later = found.charged_back[-1].entry_id if found.charged_back else None
-    creditable = found.invoice.total_cents - found.invoice.credited_cents
+    creditable = max(
+        found.invoice.total_cents - found.invoice.credited_cents, found.invoice.unused_note_cents
+    )
     stops = []
     if found.status != "completed":
         stops.append(
@@ -249,6 +256,16 @@ def _note(invoice: InvoiceFound, amount_cents: int) -> Effect:
         target=_invoice(invoice),
         amount_cents=amount_cents,
         currency=invoice.currency,
+    )
+
+
+def _note_behind(invoice: InvoiceFound, amount_cents: int) -> Effect:
+    """Return what stands in the books for money that goes back."""
+    note = _note(invoice, amount_cents)
+    if amount_cents > invoice.unused_note_cents:
+        return note
+    return replace(
+        note, summary=f"It was credited on invoice {invoice.number} before, and did not go back."
     )
 
 

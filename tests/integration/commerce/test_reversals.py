@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from commerce.domain.refunds import RefundExceedsPayment, RefundMethod
+from commerce.invariants import money_back_is_covered
 from commerce.models import (
     Booking,
     Capture,
@@ -238,6 +239,51 @@ class TestPayments:
         work_off()
 
         assert standing_of(entry).outcome == "full"
+
+    def test_a_part_that_did_not_go_back_is_tried_again_under_its_credit_note(
+        self, captured: Payment, peers: Peers
+    ) -> None:
+        entry = entry_of("payment.capture", captured.pk)
+        reference = Capture.objects.get().provider_ref
+        Capture.objects.update(provider_ref="pay_unknown")
+        undo(entry, amount_cents=15_000)
+        work_off()
+        Capture.objects.update(provider_ref=reference)
+
+        preview = look(entry, asked_cents=15_000)
+        assert preview.plan is not None
+        [note, _] = preview.plan.effects[0].parts
+        assert "before, and did not go back" in note.summary
+        undo(entry, amount_cents=15_000)
+        work_off()
+
+        assert (standing_of(entry).outcome, standing_of(entry).done_cents) == ("partial", 15_000)
+        assert CreditNote.objects.get().amount_cents == 15_000
+        # It stands for money that has gone: what goes back now is credited anew.
+        undo(entry, amount_cents=9_000)
+        assert sorted(CreditNote.objects.values_list("amount_cents", flat=True)) == [9_000, 15_000]
+        assert money_back_is_covered() == []
+
+    def test_the_whole_that_did_not_go_back_is_tried_again_in_parts(self, paid: Payment) -> None:
+        entry = entry_of("payment.record", paid.pk)
+        undo(entry)
+        refunds.fail_refund(refund_id=Refund.objects.get().pk, reason="The account is closed.")
+
+        for cents in (20_000, 4_000):
+            undo(entry, amount_cents=cents)
+            refunds.settle_refund(refund_id=Refund.objects.get(status="pending").pk)
+
+        assert standing_of(entry).outcome == "full"
+        assert CreditNote.objects.get().amount_cents == 24_000
+
+    def test_what_was_credited_for_another_reason_is_not_used_up(self, paid: Payment) -> None:
+        refunds.issue_credit_note(
+            invoice_id=paid.invoice_id, amount_cents=10_000, currency="EUR", reason="Too dear"
+        )
+
+        undo(entry_of("payment.record", paid.pk), amount_cents=5_000)
+
+        assert sorted(CreditNote.objects.values_list("amount_cents", flat=True)) == [5_000, 10_000]
 
     def test_every_refund_is_a_step_in_the_undoing_of_its_payment(self, paid: Payment) -> None:
         entry = entry_of("payment.record", paid.pk)
