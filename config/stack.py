@@ -5,15 +5,18 @@ except that the data may be lost with the machine's power.
 """
 
 import os
+import select
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -29,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # On a machine that is busy with much else. What does not come up at all says so at once.
 READY_SECONDS_MAX = 180
 STOP_SECONDS_MAX = 60
+# A Daybook of one's own speaks plainly: to read whom one may trust took longer than most requests.
+TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # What would make it use the servers or the settings of whoever starts it.
 _NOT_INHERITED = (
     "CELERY_BROKER_URL",
@@ -83,12 +88,13 @@ def by_itself(arguments: Sequence[str], environment: Mapping[str, str], log: Pat
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Stack:
     """A running `up`."""
 
     process: Process
     state: State
+    _database: "psycopg.Connection | None" = field(default=None, init=False, repr=False)
 
     @classmethod
     def start(
@@ -138,14 +144,13 @@ class Stack:
     def client(self, **options: Any) -> httpx2.Client:
         """Return an HTTP client that speaks with the key."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        options = {"verify": TRUSTING_NOBODY, "timeout": 60, **options}
+        return httpx2.Client(base_url=self.url, headers=headers, **options)
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask its database, as the owner of the tables."""
-        url = self.instance.environment["DATABASE_OWNER_URL"]
-        with psycopg.connect(url, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self._connected().execute(query, parameters)
+        return cursor.fetchall() if cursor.description else []
 
     def pid(self, part: str) -> int:
         """Return the process of a part: web, worker, sequencer, sweeper, postgres, valkey."""
@@ -189,6 +194,18 @@ class Stack:
             self.process.wait()
             raise StackFailed(f"It did not stop.\n{self.log('up')}") from error
 
+    def _connected(self) -> "psycopg.Connection":
+        """Return the connection of before, or a new one if its server has said or ended anything.
+
+        Whoever waits for something asks thirty times in a second.
+        """
+        if self._database is None or _was_heard_of(self._database):
+            url = self.instance.environment["DATABASE_OWNER_URL"]
+            # No statement outlives a table that a test changes.
+            self._database = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+            weakref.finalize(self, self._database.close)
+        return self._database
+
     def _ask(self, **request: object) -> dict[str, Any]:
         return control.ask(self.instance.control or "", **request)
 
@@ -200,6 +217,14 @@ class Stack:
                 self.process.wait()
                 raise StackFailed(self.log("up"))
             time.sleep(0.02)
+
+
+def _was_heard_of(connection: "psycopg.Connection") -> bool:
+    if connection.closed:
+        return True
+    unread = select.poll()
+    unread.register(connection.fileno(), select.POLLIN)
+    return bool(unread.poll(0))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from config.jobs import CHECK, CHECKED
 from config.stack import Stack
 
 PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.03
 _AGAIN = frozenset({409, 500, 502, 503, 504})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from config.stack import Stack
+from config.stack import TRUSTING_NOBODY, Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IN_A_BROWSER = [
@@ -41,7 +41,10 @@ class Visit:
     def log_in(self, username: str = "admin", password: str | None = None) -> None:
         """Have the cookies of somebody who has just logged in; no page is opened by it."""
         password = password or self.stack.state.secrets()["DEMO_PASSWORD"]
-        with httpx2.Client(base_url=self.stack.url, timeout=PATIENCE_MS / 1000) as client:
+        patience = PATIENCE_MS / 1000
+        with httpx2.Client(
+            base_url=self.stack.url, timeout=patience, verify=TRUSTING_NOBODY
+        ) as client:
             client.get("/login/")
             form = {"username": username, "password": password}
             form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]

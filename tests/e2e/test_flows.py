@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from config.stack import Stack
+from config.stack import TRUSTING_NOBODY, Stack
 from tests.chaos.checkup import violations
 from tests.chaos.load import eventually
 from tests.support.step_server import Answer, Heard, StepServer, step_server
@@ -57,7 +57,7 @@ def test_a_flow_outlives_the_worker_that_was_doing_it(
     ]
     address = stack.url.replace("http", "ws", 1) + "/engine/ws"
     with (
-        httpx2.Client(base_url=stack.url, timeout=60) as client,
+        httpx2.Client(base_url=stack.url, timeout=60, verify=TRUSTING_NOBODY) as client,
         connect(address, open_timeout=60) as socket,
     ):
         for step in steps:
