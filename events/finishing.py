@@ -5,17 +5,13 @@ Each round trip has two processes wake each other; what nobody decides on needs 
 
 import time
 from collections.abc import Sequence
-from typing import Final, LiteralString, NamedTuple
+from typing import Final, LiteralString
 
 import psycopg
-from psycopg import generators
-from psycopg.abc import PQGen
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq import TransactionStatus
 
 from events import wire
-from events.wire import Named, PreparedStatements, Row, Statement
+from events.wire import Row, Statement
 
 SAVEPOINT: Final[LiteralString] = "SAVEPOINT daybook_last"
 ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT daybook_last"
@@ -46,55 +42,10 @@ def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> No
     started = time.monotonic()
     with db.wrap_database_errors, raw.lock:
         known = wire.prepared_statements(raw)
-        last = [_last(known, *each) for each in statements]
-        raw.wait(_finishing(raw, last, guarded=guarded))
-        known.prepared |= {each.sql: (each.name, each.names) for each in last}
+        last = [wire.ready(known, *each) for each in statements]
+        before = [SAVEPOINT.encode()] if guarded else []
+        raw.wait(wire.together(raw, [*before, *last, b"COMMIT"]))
+        for (sql, _), each in zip(statements, last, strict=True):
+            known.prepared[sql] = each.name, each.names
     for sql, _ in statements:
         wire.note(db, sql, started)
-
-
-class _Last(NamedTuple):
-    """A statement on its way. `numbered` is what has to be prepared first, if anything."""
-
-    sql: LiteralString
-    name: bytes
-    names: tuple[str, ...]
-    numbered: bytes | None
-    values: Sequence[bytes | None]
-
-
-def _last(known: PreparedStatements, sql: LiteralString, params: Named) -> _Last:
-    # psycopg has a pipeline too, which costs more than a round trip.
-    numbered = None
-    if sql in known.prepared:
-        name, names = known.prepared[sql]
-    else:
-        name, numbered, names = wire.named(sql)
-    return _Last(sql, name, names, numbered, wire.written(params, names))
-
-
-def _finishing(
-    raw: psycopg.Connection[Row], statements: Sequence[_Last], *, guarded: bool
-) -> PQGen[None]:
-    pgconn, results = raw.pgconn, list[PGresult]()
-    pgconn.enter_pipeline_mode()
-    try:
-        if guarded:
-            pgconn.send_query_params(SAVEPOINT.encode(), None)
-        for each in statements:
-            if each.numbered is not None:
-                pgconn.send_prepare(each.name, each.numbered)
-            pgconn.send_query_prepared(each.name, each.values)
-        pgconn.send_query_params(b"COMMIT", None)
-        pgconn.pipeline_sync()
-        yield from generators.send(pgconn)
-        while not (results and results[-1].status == ExecStatus.PIPELINE_SYNC):
-            results += yield from generators.fetch_many(pgconn)
-    except BaseException:
-        # What was answered to whom nobody could tell any more.
-        pgconn.finish()
-        raise
-    pgconn.exit_pipeline_mode()
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(result, encoding=raw.info.encoding)

@@ -8,11 +8,11 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -20,8 +20,10 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import errors, generators
 from psycopg._preparing import PrepareManager
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 logger = logging.getLogger(__name__)
 
@@ -115,12 +117,11 @@ def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None =
     """
     db = db or connection()
     raw = _opened(db)
-    if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
-        # A cursor sends the BEGIN.
-        return run(sql, params, binary=True).fetchall()
     started = time.monotonic()
     with db.wrap_database_errors:
         rows = _fetched(raw, sql, params)
+    # As after `run`.
+    db.health_check_done = True  # type: ignore[attr-defined]
     note(db, sql, started)
     return rows
 
@@ -193,15 +194,74 @@ def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
 
 
 def _executed(raw: _Raw, known: PreparedStatements, sql: str, params: Named) -> Any:
-    if sql not in known.prepared:
+    is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
+    if is_idle:
+        # What psycopg has to forget: the next cursor would take what is prepared here along.
+        raw.wait(raw._prepared.maintain_gen(raw))  # noqa: SLF001 - no other way in.
+    last = ready(known, sql, params)
+    begins = is_idle and not raw.autocommit
+    if begins or last.numbered is not None:
+        # As a cursor does it, which makes a round trip of its BEGIN.
+        first = [raw._get_tx_start_command()] if begins else []  # noqa: SLF001 - nor here.
+        *_, result, _end = raw.wait(together(raw, [*first, last]))
+        known.prepared[sql] = last.name, last.names
+        return result
+    raw.pgconn.send_query_prepared(last.name, last.values, result_format=Format.BINARY)
+    # Not libpq's own waiting: a signal must be able to interrupt whoever waits for a lock.
+    [result] = raw.wait(generators.execute(raw.pgconn))
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise errors.error_from_result(result, encoding=raw.info.encoding)
+    return result
+
+
+class Ready(NamedTuple):
+    """A statement on its way. `numbered` is what has to be prepared first, if anything."""
+
+    name: bytes
+    names: tuple[str, ...]
+    numbered: bytes | None
+    values: Sequence[bytes | None]
+
+
+def ready(known: PreparedStatements, sql: str, params: Named) -> Ready:
+    """Return what there is to send of a statement; raises as `written` does."""
+    numbered = None
+    if sql in known.prepared:
+        name, names = known.prepared[sql]
+    else:
         name, numbered, names = named(sql)
-        raw.pgconn.send_prepare(name, numbered)
-        _answer(raw)
-        known.prepared[sql] = name, names
-    name, names = known.prepared[sql]
-    values = written(params, names)
-    raw.pgconn.send_query_prepared(name, values, result_format=Format.BINARY)
-    return _answer(raw)
+    return Ready(name, names, numbered, written(params, names))
+
+
+def together(raw: _Raw, commands: Iterable[bytes | Ready]) -> PQGen[list[PGresult]]:
+    """Send commands in one round trip, and return their results and that of the end, in order.
+
+    :raises psycopg.Error: of the first that fails; those after it were not run.
+    """
+    # psycopg has a pipeline too, which costs more than a round trip.
+    pgconn, results = raw.pgconn, list[PGresult]()
+    pgconn.enter_pipeline_mode()
+    try:
+        for each in commands:
+            if isinstance(each, bytes):
+                pgconn.send_query_params(each, None)
+                continue
+            if each.numbered is not None:
+                pgconn.send_prepare(each.name, each.numbered)
+            pgconn.send_query_prepared(each.name, each.values, result_format=Format.BINARY)
+        pgconn.pipeline_sync()
+        yield from generators.send(pgconn)
+        while not (results and results[-1].status == ExecStatus.PIPELINE_SYNC):
+            results += yield from generators.fetch_many(pgconn)
+    except BaseException:
+        # What was answered to whom nobody could tell any more.
+        pgconn.finish()
+        raise
+    pgconn.exit_pipeline_mode()
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise errors.error_from_result(result, encoding=raw.info.encoding)
+    return results
 
 
 def named(sql: str) -> tuple[bytes, bytes, tuple[str, ...]]:
@@ -216,14 +276,6 @@ def written(params: Named, names: Sequence[str]) -> list[bytes | None]:
     :raises psycopg.DataError: if a text has a NUL.
     """
     return [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
-
-
-def _answer(raw: _Raw) -> Any:
-    # Not libpq's own waiting: a signal must be able to interrupt whoever waits for a lock.
-    [result] = raw.wait(generators.execute(raw.pgconn))
-    if result.status == ExecStatus.FATAL_ERROR:
-        raise errors.error_from_result(result, encoding=raw.info.encoding)
-    return result
 
 
 _numbers = count()

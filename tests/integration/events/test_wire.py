@@ -1,11 +1,13 @@
 """The short way to PostgreSQL: the same answers and errors as a cursor, and nothing forgotten."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import DataError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from psycopg.pq import TransactionStatus
 
 from events import wire
 from events.domain.envelope import Category
@@ -92,6 +94,61 @@ def test_within_a_transaction_nothing_is_forgotten_after_one_that_was_taken_back
         with pytest.raises(TakenBack):
             ask_and_take_back()
         assert double() == [(8,)]
+
+
+def test_the_first_of_a_transaction_brings_its_begin_along() -> None:
+    wire.fetch("SELECT %(number)s::int", {"number": 1})
+    trips: list[object] = []
+    raw = connection.connection
+    wait = raw.wait
+
+    def counted(gen: Any, *args: Any, **kwargs: Any) -> Any:
+        trips.append(gen)
+        return wait(gen, *args, **kwargs)
+
+    with transaction.atomic():
+        raw.wait = counted
+        try:
+            wire.fetch("SELECT %(number)s::int", {"number": 2})
+        finally:
+            del raw.wait
+        assert raw.info.transaction_status == TransactionStatus.INTRANS
+
+    # That of psycopg's books has nothing to say.
+    assert [each.__name__ for each in trips] == ["maintain_gen", "together"]  # type: ignore[attr-defined]
+
+
+def test_a_first_statement_that_fails_takes_its_transaction_back() -> None:
+    for _ in range(2):
+        with pytest.raises(DataError, match="zero"), transaction.atomic():
+            wire.fetch("SELECT 1 / %(number)s::int", {"number": 0})
+
+    with transaction.atomic():
+        assert wire.fetch("SELECT 1 / %(number)s::int", {"number": 1}) == [(1,)]
+
+
+def test_what_psycopg_has_to_forget_goes_before_what_is_prepared_anew() -> None:
+    def ask_and_take_back() -> None:
+        with transaction.atomic():
+            wire.run("SELECT 1")
+            raise TakenBack
+
+    with pytest.raises(TakenBack):
+        ask_and_take_back()
+    with transaction.atomic():
+        for _ in range(2):
+            assert wire.fetch("SELECT 3 * %(number)s::int", {"number": 4}) == [(12,)]
+            wire.run("SELECT 1")
+
+
+def test_a_connection_that_has_answered_is_not_asked_whether_it_is_alive() -> None:
+    db: Any = wire.connection()
+    db.ensure_connection()
+    db.health_check_done = False
+
+    wire.fetch("SELECT %(number)s::int", {"number": 1})
+
+    assert db.health_check_done
 
 
 def test_a_text_that_would_be_cut_is_refused() -> None:
