@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,13 +57,18 @@ def _a_clerk_acts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def planted(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The example data, made once for the tests of a module that take back what they do."""
+def _kept_for_a_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let fixtures of a module write for all of its tests, which take back what they do."""
     with django_db_blocker.unblock():
         with context.acting(CLERK, correlation_id="cor_test"):
-            example_data.create_example()
-        yield
+            yield
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=False)
+
+
+@pytest.fixture(scope="module")
+def planted(_kept_for_a_module: None) -> None:
+    """The example data, for the tests of a module that take back what they do."""
+    example_data.create_example()
 
 
 @pytest.fixture(scope="session")
@@ -82,14 +88,39 @@ def peers(_served_peers: Peers, settings: Settings) -> Peers:
     return _served_peers
 
 
-@pytest.fixture
-def policy(transactional_db: None) -> CancellationPolicyVersion:
+def open_slot() -> Slot:
+    """A departure of ten seats, of a product with a policy."""
+    return _slot_of(_product_under(_published_policy()))
+
+
+def book(slot: Slot, **facts: Any) -> Booking:
+    """Book seats of a departure: two, if nothing else is said."""
+    quantity = facts.pop("quantity", 2)
+    facts.setdefault("requested", [SeatRequest(slot_id=slot.pk, quantity=quantity)])
+    facts.setdefault("pax", quantity)
+    facts.setdefault("contact", CONTACT)
+    return bookings.create_booking(**facts)
+
+
+def bill(booking: Booking) -> Invoice:
+    """Issue the invoice of a booking."""
+    draft = invoices.create_invoice(booking_id=booking.pk)
+    return invoices.issue_invoice(invoice_id=draft.pk)
+
+
+def pay(invoice: Invoice) -> Payment:
+    """Take what is due for two seats, in cash."""
+    return payments.record_payment(
+        invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
+    )
+
+
+def _published_policy() -> CancellationPolicyVersion:
     version = policies.create_policy(name="Tiers", currency="EUR", rules=TIERS)
     return policies.publish_version(policy_id=version.policy_id, version_id=version.pk)
 
 
-@pytest.fixture
-def product(policy: CancellationPolicyVersion) -> Product:
+def _product_under(policy: CancellationPolicyVersion) -> Product:
     return products.create_product(
         name="Harbour cruise",
         currency="EUR",
@@ -100,23 +131,30 @@ def product(policy: CancellationPolicyVersion) -> Product:
     )
 
 
-@pytest.fixture
-def slot(product: Product) -> Slot:
+def _slot_of(product: Product) -> Slot:
     return slots.create_slot(
         product_id=product.pk, starts_at=timezone.now() + timedelta(days=20), capacity=10
     )
 
 
 @pytest.fixture
-def make_booking(slot: Slot) -> MakeBooking:
-    def make(**facts: Any) -> Booking:
-        quantity = facts.pop("quantity", 2)
-        facts.setdefault("requested", [SeatRequest(slot_id=slot.pk, quantity=quantity)])
-        facts.setdefault("pax", quantity)
-        facts.setdefault("contact", CONTACT)
-        return bookings.create_booking(**facts)
+def policy(transactional_db: None) -> CancellationPolicyVersion:
+    return _published_policy()
 
-    return make
+
+@pytest.fixture
+def product(policy: CancellationPolicyVersion) -> Product:
+    return _product_under(policy)
+
+
+@pytest.fixture
+def slot(product: Product) -> Slot:
+    return _slot_of(product)
+
+
+@pytest.fixture
+def make_booking(slot: Slot) -> MakeBooking:
+    return partial(book, slot)
 
 
 @pytest.fixture
@@ -153,6 +191,4 @@ def captured(invoice: Invoice, peers: Peers) -> Payment:
 @pytest.fixture
 def paid(invoice: Invoice) -> Payment:
     """A payment that somebody brought."""
-    return payments.record_payment(
-        invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
-    )
+    return pay(invoice)

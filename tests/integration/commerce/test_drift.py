@@ -6,14 +6,13 @@ import pytest
 from django.db import connection
 
 from commerce.domain.refunds import RefundMethod
-from commerce.models import Booking, Payment, PaymentMethod, Traveller
+from commerce.models import Booking, Payment, PaymentMethod, Slot, Traveller
 from commerce.services import bookings, invoices, payments, refunds, travellers, vouchers
 from ledger import drift
-from ledger.models import Entry
 from ledger.services import erasures
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import bill, book, open_slot, pay
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 CASH = RefundMethod.CASH
 WHY = "The sea was too rough."
@@ -40,19 +39,21 @@ def add_traveller(booking: Booking) -> Traveller:
     )
 
 
-@pytest.fixture
-def history(make_booking: MakeBooking, paid: Payment) -> None:
+@pytest.fixture(scope="module")
+def history(_kept_for_a_module: None) -> None:
     """Bookings that went every way, and money that came and went."""
+    slot = open_slot()
+    paid = pay(bill(book(slot)))
     _travel_and_cancel(paid)
     _give_back(paid)
-    held = make_booking(quantity=1)
+    held = book(slot, quantity=1)
     bookings.hold_booking(booking_id=held.pk)
     bookings.expire_booking(booking_id=held.pk)
-    forgotten = add_traveller(make_booking(quantity=1))
+    forgotten = add_traveller(book(slot, quantity=1))
     erasures.erase_subject(subject=f"traveller/{forgotten.pk}", reason="They asked.")
-    alone = make_booking(quantity=1)
+    alone = book(slot, quantity=1)
     travellers.remove_traveller(booking_id=alone.pk, traveller_id=add_traveller(alone).pk)
-    _void(make_booking(quantity=1))
+    _void(book(slot, quantity=1))
 
 
 def _travel_and_cancel(paid: Payment) -> None:
@@ -98,10 +99,6 @@ def test_what_is_done_by_its_services_is_no_drift(history: None) -> None:
     assert found() == {}
 
 
-def test_what_a_provider_captured_is_no_drift(captured: Payment) -> None:
-    assert found() == {}
-
-
 @pytest.mark.parametrize(
     ("statement", "check"),
     [
@@ -142,10 +139,8 @@ def test_what_was_changed_past_the_ledger_is_found(
     assert check in found()
 
 
-def test_only_what_was_cancelled_past_the_ledger_is_named(
-    history: None, make_booking: MakeBooking
-) -> None:
-    booking = make_booking(quantity=1)
+def test_only_what_was_cancelled_past_the_ledger_is_named(history: None) -> None:
+    booking = book(Slot.objects.get(), quantity=1)
     tamper(
         "UPDATE commerce_booking SET status = 'cancelled', cancelled_at = now()"
         f" WHERE id = '{booking.pk}'"
@@ -155,16 +150,3 @@ def test_only_what_was_cancelled_past_the_ledger_is_named(
 
     assert (only.check.name, only.sample_ids) == ("booking_cancelled", (str(booking.pk),))
     assert (only.missing_count, only.unseen_count) == (1, 0)
-
-
-def test_a_voucher_that_was_valid_already_leaves_no_entry(confirmed: Booking) -> None:
-    [item] = confirmed.items.all()
-    wanted = {"booking_id": confirmed.pk, "item_id": item.pk}
-    voucher = vouchers.issue_voucher(**wanted)
-
-    assert vouchers.issue_voucher(**wanted) == voucher
-    vouchers.void_voucher(booking_id=confirmed.pk, code=voucher.code, reason="Lost.")
-    vouchers.void_voucher(booking_id=confirmed.pk, code=voucher.code, reason="Lost.")
-
-    told = Entry.objects.filter(target_type="voucher").values_list("action_name", flat=True)
-    assert sorted(told) == ["voucher.issue", "voucher.void"]

@@ -13,6 +13,7 @@ from commerce.services.invoices import InvoiceNotFound
 from commerce.services.settlement import NO_POLLER, ProviderUnknown
 from events import bus, recorder, selectors
 from events.ids import new_id
+from ledger import drift
 from tests.integration.commerce.acting import race, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
 
@@ -235,3 +236,7 @@ def _noting_events(order: list[str]) -> Iterator[None]:
     hook = bus.before_commit("invoice.*", note)
     yield
     hook.unsubscribe()
+
+
+def test_what_a_provider_captured_is_no_drift(captured: Payment) -> None:
+    assert [each.check.name for each in drift.find_drift() if not each.is_none] == []
