@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from config.stack import Stack
+from tests.chaos.load import eventually
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
 from tests.support.managing import create_decider
 
@@ -47,6 +48,20 @@ def ask(stack: Stack, step: str) -> None:
     with stack.client() as client:
         answer = client.post("/api/v1/flows", json={"id": f"inbox-{uuid4()}", "goals": [step]})
     assert answer.is_success, answer.text
+
+
+def nothing_is_told_any_more(stack: Stack) -> None:
+    """Wait until what other tests did has come to an end, and all of it has its position."""
+    eventually(
+        lambda: (
+            stack.sql(
+                "SELECT (SELECT count(*) FROM events_unsequenced)"
+                " + (SELECT count(*) FROM work WHERE status = 'leased'"
+                "    OR status IN ('ready', 'retry') AND due_at < now() + interval '1 second')"
+            )
+            == [(0,)]
+        )
+    )
 
 
 def names_in(tab: Visit, part: str) -> Any:
@@ -131,6 +146,8 @@ def test_the_list_follows_the_feed_and_asks_for_nothing_in_between(
             theirs.open("/approvals")
         expect(live(theirs)).to_have_text("Live")
         before, latest = names_in(theirs, "waiting").count(), names_in(theirs, "latest").count()
+        nothing_is_told_any_more(stack)
+        theirs.page.clock.run_for(1_000)  # What was told before is read by then.
         asked: list[str] = []
         theirs.page.on("request", lambda request: asked.append(request.url))
 

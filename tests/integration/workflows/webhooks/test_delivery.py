@@ -167,8 +167,12 @@ class TestRetry:
 
         attempt = Attempt.objects.get()
         assert (attempt.error_class, attempt.response_status) == ("timeout", None)
-        # A busy machine may not even have connected by then, and says that.
-        assert attempt.error.startswith("The call failed: ")
+        assert attempt.error in {
+            "The call failed: the deadline passed.",
+            # On a busy machine it may not even have connected by then.
+            "The call failed: its name could not be resolved in time.",
+            "The call failed: it does not accept connections.",
+        }
         assert the_delivery().status == DeliveryStatus.PENDING
 
     def test_goes_on_where_a_killed_worker_stopped(self, peer: Receiver) -> None:

@@ -50,6 +50,7 @@ class TestChildren:
         program = f"""
             import os, threading, time
             from workflows.flows.languages import lua
+            lua.PATIENCE_S = {PATIENCE_S}
             lua.evaluate("return 1", {{}})
             print(lua._child._process.pid, flush=True)
             input()
