@@ -18,11 +18,13 @@ from events import bus, context
 from events.domain.context import Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import Principal, PrincipalKind
-from ledger import current_rights
+from ledger import current_rights, recording
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
+from ledger.domain.action import Action, Kind, Target
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.policy import Execute
+from ledger.domain.validation import NotCovered
 from ledger.models import Approval
 from ledger.services import approvals
 from workflows.work import queue
@@ -41,16 +43,16 @@ _INPUT: dict[str, Any] = {
 }
 
 
-@job(EXECUTE, capability="approval.decide", input_schema=_INPUT, permanent=(ApprovalRequired,))
+@job(
+    EXECUTE,
+    capability="approval.decide",
+    input_schema=_INPUT,
+    permanent=(ApprovalRequired, NotCovered),
+)
 def execute_approved(claim: Claim) -> dict[str, str]:
     """Carry out what was approved, as whoever asked for it."""
     row = Approval.objects.get(pk=UUID(claim.input["approvalId"]))
     who = Principal.parse(claim.principal)
-    # The system asks for what follows from a report; it has no rights that end.
-    if who.kind is not PrincipalKind.SYSTEM and not current_rights.holds_currently(
-        who, row.capability_id
-    ):
-        raise CapabilityMissing(row.capability_id)
     # As if they stood there: what an agent does now comes out of its budget now.
     with context.acting(
         who,
@@ -59,11 +61,25 @@ def execute_approved(claim: Claim) -> dict[str, str]:
         causation_id=claim.causation_id,
         origin=Origin(caller_type="approval", route=_route),
     ):
+        _demand(row, who)
         try:
             made = approvals.execute_approved(approval_id=row.pk)
         except ApprovedActionRepeated as repeated:
             made = repeated.entry.target_id  # The doorbell rang twice.
     return {"approvalId": str(row.pk), "targetType": row.target_type, "targetId": made}
+
+
+def _demand(row: Approval, who: Principal) -> None:
+    # The system asks for what follows from a report; it has no rights that end.
+    if who.kind is PrincipalKind.SYSTEM or current_rights.holds_currently(who, row.capability_id):
+        return
+    why = CapabilityMissing(row.capability_id)
+    target = Target(type=row.target_type, id=row.target_id)
+    refused = Action(
+        name=row.action_name, kind=Kind.EXECUTE, target=target, capability=row.capability_id
+    )
+    recording.record_refusal(refused, why)
+    raise why
 
 
 def _route() -> str:

@@ -73,6 +73,9 @@ class TestExecution:
 
         assert work.status == "dead"
         assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
+        denied = Entry.objects.get(action_name="thing.do", status="denied")
+        assert (denied.principal_id, denied.target_id) == (str(asker.pk), "t1")
+        assert denied.correlation_id == approval.correlation_id
 
     def test_does_not_follow_a_no(self, approval: Approval, manager: User) -> None:
         say(approval, manager, "deny")
@@ -83,8 +86,10 @@ class TestExecution:
         say(approval, manager)
         STATE["t1"] = 2
 
-        work_off(EXECUTE)
+        work = work_off(EXECUTE)
 
+        # It will not be what was approved again, however often it is tried.
+        assert (work.status, work.attempt) == ("dead", 1)
         assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
 
 
