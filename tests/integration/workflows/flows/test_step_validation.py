@@ -176,7 +176,9 @@ RULES: list[tuple[dict[str, Any], str]] = [
 ORDER: list[tuple[dict[str, Any], str]] = [
     (sync(id="", name=""), "step ID empty"),
     (sync(name="", type="mail"), "step name empty"),
-    (sync(type="mail", attributes={"x": None}), "invalid step type: mail"),
+    (sync(type="mail", attributes={"x": None}), "attribute has nil definition"),
+    (sync(type="mail", predicate=BROKEN_ALE), UNCLOSED.format(14)),
+    (sync(type="mail", attributes={"n": {"role": "required"}}), "invalid step type: mail"),
     (sync(http=None, attributes={"x": None}), "http required"),
     (sync(attributes={"x": None}, work_config={"parallelism": -1}), "attribute has nil definition"),
     (
