@@ -16,7 +16,7 @@ from workflows.flows import approval_requests, engine, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import HealthStatus
-from workflows.flows.domain.errors import FlowUnknown, StepUnknown
+from workflows.flows.domain.errors import FlowUnknown, StepNotInFlow
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
     PARENT,
@@ -151,11 +151,11 @@ def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
     With `at`, as it stood after the flow's event of that number.
 
     :raises FlowUnknown: if there is no such flow.
-    :raises StepUnknown: if it is not in its plan.
+    :raises StepNotInFlow: if it is not in its plan.
     """
     flow = reached(flow_id, at=at).flow
     if step_id not in flow.plan.steps:
-        raise StepUnknown(step_id)
+        raise StepNotInFlow(flow_id, step_id)
     events = log.stream_events(stream_of(flow_id), limit=at)
     status = flow.executions[step_id].status.value
     decided = next((one for one in reversed(events) if _decides(one, step_id)), None)
@@ -176,11 +176,11 @@ def requests_of(flow_id: str, step_id: str) -> list[Requested]:
 def step_of(flow_id: str, step_id: str) -> Execution:
     """Return how a step of a flow stands.
 
-    :raises FlowUnknown, StepUnknown: if there is no such flow, or step in it.
+    :raises FlowUnknown, StepNotInFlow: if there is no such flow, or step in it.
     """
     executions = reached(flow_id).flow.executions
     if step_id not in executions:
-        raise StepUnknown(step_id)
+        raise StepNotInFlow(flow_id, step_id)
     return executions[step_id]
 
 

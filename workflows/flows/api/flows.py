@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -44,7 +45,11 @@ STEP_OF_FLOW = [
 
 class FlowFilters(filters.FilterSet):
     status = OneOrMore(choices=[(one.value, one.value) for one in FlowStatus])
-    label = filters.CharFilter(method="with_label", help_text="key=value")
+    label = filters.CharFilter(
+        method="with_label",
+        help_text="key=value",
+        validators=[RegexValidator("^[^=]+=", "It must be key=value.")],
+    )
     goal = filters.CharFilter(field_name="goals", lookup_expr="contains", method="with_goal")
     id_prefix = filters.CharFilter(field_name="flow_id", lookup_expr="startswith")
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")

@@ -8,7 +8,7 @@ from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.decision import Decision
-from workflows.flows.domain.errors import InputsMissing
+from workflows.flows.domain.errors import InputsMissing, StepNotInFlow
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
     ChildStatus,
@@ -251,6 +251,7 @@ def _force(decision: Decision, command: asked.ForceStep) -> None:
 
 
 def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
+    _demand_planned(decision.flow, command.step_id)
     item = decision.item(command.step_id, command.token)
     is_undoing = item is not None and item.status == WorkStatus.COMPENSATING
     if not is_undoing:
@@ -281,10 +282,15 @@ def _demand_active(flow: Flow) -> None:
 
 
 def _demand_open_step(flow: Flow, step_id: str) -> None:
+    _demand_planned(flow, step_id)
     _demand_active(flow)
-    execution = flow.executions.get(step_id)
-    if execution is None or execution.status.is_terminal:
+    if flow.executions[step_id].status.is_terminal:
         raise StepSettled(flow, step_id)
+
+
+def _demand_planned(flow: Flow, step_id: str) -> None:
+    if step_id not in flow.plan.steps:
+        raise StepNotInFlow(flow.id, step_id)
 
 
 _HANDLERS: dict[type, Callable[[Decision, Any], None]] = {

@@ -31,6 +31,16 @@ class StepUnknown(NotFound):
         super().__init__(f"step not found: {step_id}", step_id=step_id)
 
 
+class StepNotInFlow(NotFound):
+    code = "step_not_in_flow"
+    hint = "Show the flow: its plan names its steps."
+
+    def __init__(self, flow_id: str, step_id: str) -> None:
+        super().__init__(
+            f"step {step_id} is not in the plan of flow {flow_id}", flow_id=flow_id, step_id=step_id
+        )
+
+
 class StepExists(Conflict):
     code = "step_exists"
     hint = "Update the step instead, or register the new definition under another id."

@@ -190,6 +190,23 @@ def test_needs_its_right_and_is_an_event_and_an_entry_from_either_side(name: str
 
 
 @pytest.mark.usefixtures("_flows")
+@pytest.mark.parametrize("name", ["skip", "force", "retry now"])
+def test_a_step_that_is_not_in_the_plan_is_told_from_one_that_is_settled(name: str) -> None:
+    act, user = ACTS[name], _user("ada", "flow.intervene")
+    known = _events("by-http")
+    body = {"reason": WHY, **act.body, **_of_item("by-http", act)}
+
+    client = client_with(issue(user, ["*"])[0])
+    answer = client.post(
+        f"/api/v1/flows/by-http{act.path.replace('/pay/', '/fly/')}", body, format="json"
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "step_not_in_flow")
+    assert answer.json()["detail"] == "step fly is not in the plan of flow by-http"
+    assert _events("by-http") == known
+
+
+@pytest.mark.usefixtures("_flows")
 def test_every_act_is_reached_from_the_page_of_a_flow() -> None:
     client = Client()
     client.force_login(_user("ada", *RIGHTS))
