@@ -23,6 +23,26 @@ def copies(product: Product) -> dict[str, ExternalContent]:
     return {row.system: row for row in ExternalContent.objects.filter(product_id=product.pk)}
 
 
+class TestProducts:
+    def test_are_written_first_and_then_told_of(self, transactional_db: None) -> None:
+        found: list[tuple[str, list[str]]] = []
+
+        def note(envelope: Envelope) -> None:
+            rows = Product.objects.filter(pk=envelope.data["id"])
+            found.append((envelope.name, list(rows.values_list("name", flat=True))))
+
+        bus.before_commit("product.*", note)
+        product = make()
+        products.update_product(product_id=product.pk, name="Dawn walk")
+        products.delete_product(product_id=product.pk)
+
+        assert found == [
+            ("product.created", ["Night walk"]),
+            ("product.updated", ["Dawn walk"]),
+            ("product.deleted", []),
+        ]
+
+
 class TestMirror:
     def test_copies_a_new_product_into_both(self, transactional_db: None, peers: Peers) -> None:
         product = make()

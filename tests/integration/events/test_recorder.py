@@ -112,6 +112,8 @@ class TestEmit:
     def test_refuses_outside_a_transaction(self) -> None:
         with pytest.raises(recorder.NoTransaction) as refusal:
             recorder.emit("tally.added", {"number": 1}, stream=STREAM)
+        with pytest.raises(recorder.NoTransaction):
+            recorder.emit_many([("tally.added", {"number": 1})], stream=STREAM)
 
         assert "there is emit_now" in str(refusal.value)
         assert not StoredEvent.objects.exists()
