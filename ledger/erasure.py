@@ -122,6 +122,15 @@ def searched() -> set[str]:
     return {name for search in searches for texts in search.texts for name in texts.names()}
 
 
+def take_turns() -> None:
+    """Wait until nobody else forgets anybody, until the end of the transaction.
+
+    Two that look for the same person would wait for one another's rows.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ERASURE])
+
+
 def preview_in_transaction(subject: str, *, at: datetime) -> Certificate:
     """Return the certificate that forgetting `subject` now would issue; nothing changes.
 
@@ -200,9 +209,7 @@ def shred_in_transaction(subject: str, proof: Proof, *, at: datetime) -> int:
 
 
 def _person(subject: str, at: datetime) -> Person:
-    # One at a time: two that look for the same person would wait for one another's rows.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ERASURE])
+    take_turns()
     type_, _, id_ = subject.partition("/")
     person_of = _SUBJECTS.get(type_)
     person = Person(subjects=(subject,)) if person_of is None else person_of(id_)

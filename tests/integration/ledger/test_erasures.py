@@ -3,14 +3,16 @@
 import hmac
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -122,6 +124,25 @@ class TestEraseSubject:
         assert Entry.objects.filter(action_name="subject.erase").count() == 1
         do_to_a_person()
         assert erasures.erase_subject(subject="traveller/1", reason="").is_new
+
+    def test_of_several_at_once_all_answer_with_one_certificate(self) -> None:
+        do_to_a_person()
+        start = Barrier(3)
+
+        def forget(_: int) -> dict[str, Any]:
+            start.wait()
+            try:
+                with context.acting(CLERK):
+                    return erasures.erase_subject(subject="traveller/1", reason="").certificate
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(3) as pool:
+            first, *others = pool.map(forget, range(3))
+
+        assert others == [first, first]
+        assert told(first)["ledger.payloads"] == ("crypto_shredded", 1)
+        assert Entry.objects.filter(action_name="subject.erase").count() == 1
 
     def test_forgets_who_is_the_same_person_and_records_each(
         self, elsewhere: list[tuple[str, bool]]
