@@ -4,6 +4,7 @@ from ledger.admin import (  # noqa: F401 - importing registers.
     agents,
     api_keys,
     approvals,
+    bookkeeping,
     entries,
     erasures,
     reversals,

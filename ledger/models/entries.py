@@ -240,7 +240,7 @@ class Entry(models.Model):
     def reason(self) -> str:
         """Why it was done, in the words of who did it; `[erased]` once they were taken away."""
         remark = getattr(self, "remark", None)
-        return self.old_reason if remark is None else str(remark)
+        return self.old_reason if remark is None else remark.shown
 
 
 @append_only.model

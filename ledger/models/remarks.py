@@ -32,7 +32,7 @@ class Remark(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.shown
+        return f"remark of entry {self.pk}"  # Its words may name somebody.
 
     @property
     def shown(self) -> str:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.auth.models import User
 from django.core.management import get_commands, load_command_class
 from django.db import connection
 from django.db.models import ForeignKey
+from django.test import RequestFactory
 from django.urls import get_resolver
 from rest_framework import serializers
 
@@ -74,6 +78,36 @@ class TestListsOfTheAdmin:
         }
 
         assert asked_row_by_row == set()
+
+
+OURS = [
+    model
+    for model in apps.get_models()
+    if model._meta.managed and model.__module__.partition(".")[0] in OWN
+]
+
+
+class TestPagesOfTheAdmin:
+    def test_are_there_for_every_table(self) -> None:
+        assert len(OURS) > 50
+        assert [model.__name__ for model in OURS if model not in admin.site._registry] == []
+
+    def test_let_nobody_change_what_only_grows(self, rf: RequestFactory) -> None:
+        request = rf.get("/")
+        request.user = User(is_superuser=True, is_staff=True)
+        pages: list[Any] = [*admin.site._registry.values()]
+        pages += [inline(page.model, admin.site) for page in pages for inline in page.inlines]
+        only_grow = [page for page in pages if page.model._meta.db_table in append_only.tables()]
+
+        assert len(only_grow) > 10
+        for page in only_grow:
+            assert not page.has_change_permission(request), page
+            if isinstance(page, InlineModelAdmin):
+                assert not page.has_add_permission(request, None), page
+                assert not page.can_delete, page
+            else:
+                assert not page.has_add_permission(request), page
+                assert not page.has_delete_permission(request), page
 
 
 class TestErrors:

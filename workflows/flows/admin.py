@@ -5,8 +5,10 @@ from django.contrib import admin
 from events.admin_lists import LatestValues, M
 from ledger.admin_access import CapabilityAdmin
 from workflows.flows.models import (
+    AwaitedApproval,
     AwaitedCallback,
     AwaitedEvent,
+    FeedCursor,
     FlowStart,
     FlowSummary,
     Receipt,
@@ -62,6 +64,21 @@ class AwaitedCallbackAdmin(FlowsAdmin[AwaitedCallback]):
     search_fields = ["=flow_id"]
     exclude = ["token"]
     ordering = ["since"]
+
+
+@admin.register(AwaitedApproval)
+class AwaitedApprovalAdmin(FlowsAdmin[AwaitedApproval]):
+    list_display = ["flow_id", "step_id", "approval_id"]
+    search_fields = ["=flow_id"]
+    exclude = ["token"]
+    ordering = ["flow_id", "step_id"]
+
+
+@admin.register(FeedCursor)
+class FeedCursorAdmin(FlowsAdmin[FeedCursor]):
+    """How far the feed was read for those who wait for events."""
+
+    list_display = ["name", "position"]
 
 
 @admin.register(AwaitedEvent)

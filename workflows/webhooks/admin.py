@@ -11,7 +11,7 @@ from ledger import admin_access, authority
 from ledger.admin_access import CapabilityAdmin
 from workflows.webhooks import services
 from workflows.webhooks.domain.signature import parts_of
-from workflows.webhooks.models import Attempt, Delivery, Endpoint, Subscription
+from workflows.webhooks.models import Attempt, Delivery, Endpoint, Secret, Subscription
 
 
 class WebhooksAdmin(CapabilityAdmin[M]):
@@ -125,3 +125,14 @@ class AttemptAdmin(WebhooksAdmin[Attempt]):
 class EndpointAdmin(WebhooksAdmin[Endpoint]):
     list_display = ["origin", "failures", "open_until"]
     ordering = ["origin"]
+
+
+@admin.register(Secret)
+class SecretAdmin(WebhooksAdmin[Secret]):
+    """Which subscriptions sign with a secret of before, and until when. Secrets are not shown."""
+
+    list_display = ["subscription", "created_at", "retires_at"]
+    list_select_related = ["subscription"]
+    search_fields = ["=subscription__id"]
+    exclude = ["sealed"]
+    ordering = ["-id"]

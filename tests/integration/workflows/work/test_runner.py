@@ -186,6 +186,19 @@ class TestStaleAttempt:
         assert vars_of(row(ref)) == vars_of(before)
         assert journal(ref) == [(1, 1, "crashed"), (1, 1, "stale")]
 
+    def test_that_fails_takes_nothing_from_who_has_it_now(self, enqueue: Enqueue) -> None:
+        ref = enqueue("lab.fails", {"how": "error"})
+        stale = take(ref, "slow")
+        let_time_pass(ref, seconds=60)
+        leases.expire(limit=10)
+        take(ref, "quick")
+        before = row(ref)
+
+        runner.run([stale])
+
+        assert vars_of(row(ref)) == vars_of(before)
+        assert journal(ref) == [(1, 1, "crashed"), (1, 1, "stale")]
+
 
 class TestCancellation:
     def test_refuses_late_completion(self, enqueue: Enqueue) -> None:
