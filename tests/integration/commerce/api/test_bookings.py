@@ -50,6 +50,18 @@ class TestBookings:
         stream = selectors.stream_events(("booking", made.json()["id"]))
         assert [event.sequence for event in stream] == [1, 2, 3, 4, 5]
 
+    def test_shows_what_is_private_also_to_who_has_the_masked_answer(
+        self, admin: APIClient, slot: Slot
+    ) -> None:
+        url = admin.post("/api/v1/bookings", asked(slot))["Location"]
+        has = {"If-None-Match": admin.get(url)["ETag"]}
+
+        again = admin.get(url, headers=has)
+        looked = admin.get(url, headers={**has, "Access-Reason": "She calls"})
+
+        assert again.status_code == 304
+        assert (looked.status_code, looked.json()["contact"]) == (200, CONTACT)
+
     def test_shows_items_and_their_seats(self, admin: APIClient, slot: Slot) -> None:
         url = admin.post("/api/v1/bookings", asked(slot))["Location"]
         admin.post(f"{url}/hold", {})
