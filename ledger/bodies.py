@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db.models import Model
+from django.forms import IntegerField
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -145,3 +146,9 @@ class QueryIn(NamesChoices):
 
 class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
     """A filter of a list by one value or several, separated by commas."""
+
+
+class WholeNumberFilter(filters.NumberFilter):
+    """A filter of a list by a number that is counted: there is no version 0.5 to look for."""
+
+    field_class = IntegerField

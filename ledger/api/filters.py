@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
-from ledger.bodies import OneOrMore
+from ledger.bodies import OneOrMore, WholeNumberFilter
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
@@ -44,7 +44,7 @@ class EntryFilters(filters.FilterSet):
     correlation_id = _is()
     causation_id = _is()
     capability_id = _is()
-    capability_version = filters.NumberFilter(min_value=1)
+    capability_version = WholeNumberFilter(min_value=1)
     authorization_source = _is()
     approval_id = filters.UUIDFilter()
     amends_id = filters.UUIDFilter()

@@ -24,7 +24,7 @@ from ledger.api.serializers.approvals import (
     DecisionIn,
 )
 from ledger.authority import AUTHENTICATED
-from ledger.bodies import OneOrMore, valid
+from ledger.bodies import OneOrMore, WholeNumberFilter, valid
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import Risk
 from ledger.models import Approval
@@ -45,7 +45,7 @@ class ApprovalFilter(filters.FilterSet):
     assigned_to = filters.CharFilter(field_name="assigned_to__username")
     delegated_from = filters.CharFilter()
     policy_name = filters.CharFilter()
-    policy_version = filters.NumberFilter()
+    policy_version = WholeNumberFilter(min_value=1)
     reason_code = filters.CharFilter()
     requested_after = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="gte")
     requested_before = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")

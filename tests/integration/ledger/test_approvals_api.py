@@ -70,6 +70,8 @@ class TestLooking:
         assert found(policy_name="test-approval", requested_by=approval.requested_by) == 1
         assert found(status="denied") == 0
         assert found(decided_by="user:1") == 0
+        assert found(policy_version="1") == 1
+        assert manager.get(HERE, {"policy_version": "0.5"}).status_code == 400
         assert manager.get(HERE, {"statsu": "x"}).status_code == 400
 
     def test_shows_others_only_their_own(self, asker: User, approval: Approval) -> None:

@@ -148,6 +148,7 @@ class TestEntries:
             "ordering=id",
             "cursor=x",
             "approval_id=1",
+            "capability_version=0.5",
             "occurred_after=soon",
         ],
     )
