@@ -19,11 +19,15 @@ class WorkSettings:
     """The longest pause of the sweeper: no timer is later than this and one pass."""
     dispatch_max: int = 300
     """Bells per pass: a herd after downtime is let through in bounded batches."""
+    bells_per_worker: int = 2
+    """Of each kind no more bells wait for an answer, for each worker (a herd needs few: each
+    is answered by as many rows as `go_on_max` says, and new work waits behind them)."""
     batch_max: int = 100
     """Light rows under one claim."""
     go_on_max: int = 50
     """Rows a worker takes on its own after it was rung once."""
-    go_on_s: float = 5
+    go_on_s: float = 2
+    """And for how long: who is rung for meanwhile waits."""
     stale_after_s: float = 60
     """A worker that has not polled for so long is shown as stale."""
     missed_after_s: float = 60

@@ -72,16 +72,23 @@ UPDATE work {_TAKE}
 {_TAKEN}
 """
 
-# Walks the partial index work_due of each kind; SKIP LOCKED keeps workers out of each
-# other's way, so that each gets rows of its own.
+# How far to look: past what those have locked who claim at the same moment.
+_STRETCH = "%(limit)s::int * 4 + 40"
+
+# Walks the partial index work_due of each kind. SKIP LOCKED keeps workers out of each other's
+# way. Only what is taken is locked: for a row that is locked and left a bell comes in vain.
 CLAIM_NEXT = f"""
 WITH due AS (
-    SELECT one.id FROM unnest(%(kinds)s::text[]) AS wanted (kind), LATERAL (
-        SELECT id, priority, due_at FROM work
-         WHERE kind = wanted.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
-         ORDER BY priority DESC, due_at LIMIT %(limit)s
-           FOR NO KEY UPDATE SKIP LOCKED) AS one
-     ORDER BY one.priority DESC, one.due_at LIMIT %(limit)s)
+    SELECT work.id FROM (
+        SELECT one.* FROM unnest(%(kinds)s::text[]) AS wanted (kind), LATERAL (
+            SELECT id, priority, due_at FROM work
+             WHERE kind = wanted.kind AND status IN {_WAITING}
+               AND due_at <= statement_timestamp()
+             ORDER BY priority DESC, due_at LIMIT {_STRETCH}) AS one
+         ORDER BY priority DESC, due_at LIMIT {_STRETCH}) AS front
+      JOIN work USING (id) WHERE status IN {_WAITING}
+     ORDER BY front.priority DESC, front.due_at LIMIT %(limit)s
+       FOR NO KEY UPDATE OF work SKIP LOCKED)
 UPDATE work {_TAKE} FROM due WHERE work.id = due.id
 {_TAKEN}
 """
@@ -206,8 +213,16 @@ UPDATE work SET status = 'discarded', finished_at = statement_timestamp(), reaso
 RETURNING kind, subject, status
 """
 
-# Fair: the kinds take turns, and within a kind its subjects do. Each kind's share of the
-# index work_due is bounded, so that a herd costs no more than one pass.
+_UNANSWERED = (
+    "({work}.rung_at IS NULL OR {work}.rung_at < statement_timestamp() - make_interval("
+    "secs => LEAST(%(patience_s)s * 2.0 ^ LEAST({work}.rings, 20), %(patience_max_s)s)))"
+)
+
+# Fair: the kinds take turns, and within a kind its subjects do. Only the front of each kind is
+# looked at, a stretch of the index work_due, so that a herd costs no more than one pass.
+#
+# Of each kind only so much is rung for as the workers that are there can soon answer: they go
+# on by themselves, and what is new would stand behind every bell of the herd.
 DISPATCH = f"""
 WITH RECURSIVE kinds (kind) AS (
     (SELECT kind FROM work WHERE status IN {_WAITING} ORDER BY kind LIMIT 1)
@@ -215,32 +230,39 @@ WITH RECURSIVE kinds (kind) AS (
     SELECT (SELECT kind FROM work WHERE status IN {_WAITING} AND kind > kinds.kind
              ORDER BY kind LIMIT 1)
       FROM kinds WHERE kinds.kind IS NOT NULL),
-unanswered AS (
+front AS (
     SELECT one.* FROM kinds, LATERAL (
-        SELECT id, kind, subject, priority, due_at FROM work
+        SELECT id, kind, subject, priority, due_at, rung_at, rings FROM work
          WHERE kind = kinds.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
-           AND (rung_at IS NULL OR rung_at < statement_timestamp() - make_interval(
-                secs => LEAST(%(patience_s)s * 2.0 ^ LEAST(rings, 20), %(patience_max_s)s)))
          ORDER BY priority DESC, due_at LIMIT %(limit)s * 4) AS one),
+workers AS (
+    SELECT count(*) FROM work_worker WHERE role = 'celery' AND stopped_at IS NULL
+       AND seen_at > statement_timestamp() - make_interval(secs => %(stale_after_s)s)),
+room AS (
+    SELECT kind, %(bells_per_worker)s * GREATEST((SELECT * FROM workers), 2)
+           * CASE WHEN kind = ANY(%(light)s) THEN %(batch_max)s ELSE 1 END
+           - count(*) FILTER (WHERE rung_at > statement_timestamp() - make_interval(
+                secs => %(patience_s)s)) AS for_more
+      FROM front GROUP BY kind),
 turns AS (
     SELECT *, row_number() OVER (PARTITION BY kind, subject ORDER BY priority DESC, due_at)
-           AS turn_of_subject FROM unanswered),
+           AS turn_of_subject
+      FROM front WHERE {_UNANSWERED.format(work="front")}),
 queue AS (
-    SELECT id, priority, due_at, row_number() OVER (
+    SELECT id, kind, priority, due_at, row_number() OVER (
            PARTITION BY kind ORDER BY priority DESC, turn_of_subject, due_at) AS turn_of_kind
       FROM turns),
 picked AS (
     SELECT work.id, queue.priority, queue.turn_of_kind, queue.due_at
       FROM work JOIN queue USING (id)
-     WHERE work.id IN (SELECT id FROM queue ORDER BY priority DESC, turn_of_kind, due_at
-                        LIMIT %(limit)s)
+     WHERE work.id IN (SELECT id FROM queue JOIN room USING (kind)
+                        WHERE %(is_for_us)s OR turn_of_kind <= for_more
+                        ORDER BY priority DESC, turn_of_kind, due_at LIMIT %(limit)s)
        FOR NO KEY UPDATE OF work SKIP LOCKED),
 rung AS (
     UPDATE work SET rung_at = statement_timestamp(), rings = LEAST(rings + 1, 1000)
       FROM picked WHERE work.id = picked.id
-       AND work.status IN {_WAITING}
-       AND (work.rung_at IS NULL OR work.rung_at < statement_timestamp() - make_interval(
-            secs => LEAST(%(patience_s)s * 2.0 ^ LEAST(work.rings, 20), %(patience_max_s)s)))
+       AND work.status IN {_WAITING} AND {_UNANSWERED.format(work="work")}
     RETURNING work.id, work.queue, work.kind, picked.priority, picked.turn_of_kind,
               picked.due_at)
 SELECT id, queue, kind FROM rung ORDER BY priority DESC, turn_of_kind, due_at

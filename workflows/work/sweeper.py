@@ -48,7 +48,7 @@ def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool]
         liveness.forget_the_dead()
     fired = schedules.fire_due(limit=settings.dispatch_max)
     expired = leases.expire(limit=settings.dispatch_max)
-    due = _dispatch(patience_s=0 if execute else settings.patience_s)
+    due = _dispatch(is_for_us=execute)
     failpoints.failpoint(AFTER_CLAIM)
     bells = _bells(due)
     unheard = bells if execute else [bell for bell in bells if not _ring(bell)]
@@ -76,7 +76,8 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     """Make one pass and return how long to rest."""
     try:
         swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
-        return 0 if swept.is_full else rest_s()
+        # What the broker took no bell for was done here, and there may be more of it.
+        return 0 if swept.is_full or swept.done else rest_s()
     except DatabaseError:
         logger.exception("PostgreSQL does not answer; sweeping again soon.")
         connection.close()
@@ -98,12 +99,17 @@ Bell = tuple[str, list[UUID]]
 """A queue, and what one message in it names."""
 
 
-def _dispatch(*, patience_s: float) -> list[Due]:
+def _dispatch(*, is_for_us: bool) -> list[Due]:
     settings = conf.current()
     params = {
-        "patience_s": patience_s,
+        "is_for_us": is_for_us,
+        "patience_s": 0 if is_for_us else settings.patience_s,
         "patience_max_s": settings.patience_max_s,
         "limit": settings.dispatch_max,
+        "bells_per_worker": settings.bells_per_worker,
+        "stale_after_s": settings.stale_after_s,
+        "light": [name for name in registry.names() if registry.get(name).light],
+        "batch_max": settings.batch_max,
     }
     return [(id_, queue, kind) for id_, queue, kind in statements.run(statements.DISPATCH, params)]
 

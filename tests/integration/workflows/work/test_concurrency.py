@@ -54,6 +54,20 @@ class TestClaim:
         assert len(taken) == len(set(taken)) == 40
         assert set(taken) == {ref.id for ref in refs}
 
+    def test_of_the_next_leaves_what_it_does_not_take_to_a_bell(self, enqueue: Enqueue) -> None:
+        old, new = enqueue(), enqueue("lab.light", {})
+        let_time_pass(old, seconds=60)
+
+        def answer(_number: int) -> list[UUID]:
+            found = leases.claim([new.id], worker="rung", kinds=registry.names())
+            return [claim.id for claim in found]
+
+        with transaction.atomic():
+            [first] = leases.claim_next(worker="goes on", kinds=registry.names())
+            [answered] = at_once(1, answer)
+
+        assert (first.id, answered) == (old.id, [new.id])
+
 
 class TestCompletion:
     def test_by_twenty_holders_of_one_claim_counts_once(self, enqueue: Enqueue) -> None:
@@ -125,7 +139,8 @@ class TestTwoSweepers:
         assert [journal(ref) for ref in refs] == [[(1, 1, "crashed")]] * 20
         assert {row(ref).crashes for ref in refs} == {1}
 
-    def test_ring_each_bell_once(self, enqueue: Enqueue) -> None:
+    def test_ring_each_bell_once(self, enqueue: Enqueue, settings: Any) -> None:
+        settings.WORK_BELLS_PER_WORKER = 10
         refs = [enqueue() for _ in range(20)]
         for ref in refs:
             let_time_pass(ref, seconds=60)

@@ -82,6 +82,7 @@ class TestAHerd:
         self, enqueue: Enqueue, rung: list[str], settings: Any
     ) -> None:
         settings.WORK_DISPATCH_MAX = 4
+        settings.WORK_BELLS_PER_WORKER = 100
         for _ in range(10):
             let_time_pass(enqueue(), seconds=10)
 
@@ -91,6 +92,36 @@ class TestAHerd:
             Swept(rung=2),
             Swept(),
         ]
+
+    def test_gets_no_more_bells_than_the_workers_can_answer(
+        self, enqueue: Enqueue, rung: list[str], settings: Any
+    ) -> None:
+        settings.WORK_BELLS_PER_WORKER = 2
+        for number in range(3):
+            liveness.polled(f"celery@test/{number}", role="celery")
+        refs = [enqueue() for _ in range(20)]
+        for ref in refs:
+            let_time_pass(ref, seconds=10)
+        let_time_pass(enqueue("lab.light", {}), seconds=10)
+
+        assert (sweep().rung, sorted(rung)) == (7, ["lab.echo"] * 6 + ["lab.light"])
+        assert sweep().rung == 0
+
+        answered = [ref for ref in refs if row(ref).rings]
+        take(answered[0])
+        assert sweep().rung == 1
+
+        # Bells that nobody hears hold up no others.
+        for ref in answered[1:]:
+            let_time_pass(ref, seconds=4)
+        assert sweep().rung == 5
+
+    def test_of_light_work_gets_as_many_batches(self, enqueue: Enqueue, settings: Any) -> None:
+        settings.WORK_BELLS_PER_WORKER, settings.WORK_BATCH_MAX = 1, 3
+        for _ in range(10):
+            let_time_pass(enqueue("lab.light", {}), seconds=10)
+
+        assert sweep().rung == 2 * 3
 
     def test_of_one_kind_does_not_starve_another(
         self, enqueue: Enqueue, rung: list[str], settings: Any
