@@ -200,6 +200,36 @@ class TestCancel:
             queue.cancel(Item(input=1).id, reason="")
 
 
+class TestClaimNext:
+    def test_takes_the_most_urgent_first_of_whatever_kind(self, enqueue: Enqueue) -> None:
+        old, urgent = enqueue(), enqueue(priority=5)
+        most_urgent = enqueue("lab.fails", {"how": "error"}, priority=9)
+        for ref, seconds in ((old, 100), (urgent, 50), (most_urgent, 10)):
+            let_time_pass(ref, seconds=seconds)
+
+        kinds = ["lab.echo", "lab.fails"]
+        taken = [leases.claim_next(worker="w", kinds=kinds)[0].id for _ in range(3)]
+
+        assert taken == [most_urgent.id, urgent.id, old.id]
+
+
+class TestHeartbeat:
+    def test_of_a_stale_claim_prolongs_nothing(self, enqueue: Enqueue) -> None:
+        ref = enqueue()
+        stale = take(ref, "slow")
+        let_time_pass(ref, seconds=60)
+        leases.expire(limit=10)
+        fresh = take(ref, "quick")
+        let_time_pass(ref, seconds=5)
+        before = row(ref).lease_until
+
+        leases.heartbeat([stale])
+        assert (stale.watch.lost, row(ref).lease_until) == (True, before)
+
+        leases.heartbeat([fresh])
+        assert (fresh.watch.lost, row(ref).lease_until == before) == (False, False)
+
+
 class TestDeadLetters:
     @pytest.fixture
     def letter(self, enqueue: Enqueue) -> WorkRef:

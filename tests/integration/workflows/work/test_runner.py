@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.integration.workflows.work.conftest import (
 from tests.live import eventually
 from workflows.work import heartbeat, leases, queue, registry, runner
 from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import WorkKind
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +113,16 @@ class TestFailure:
         assert attempt.error == row(ref).last_error == "password=[redacted] is wrong"
         assert "hunter2" not in attempt.stack
         assert "in fails" in attempt.stack
+
+    def test_is_tried_again_at_times_that_differ(self, enqueue: Enqueue) -> None:
+        claim = take(enqueue("lab.fails", {"how": "error"}))
+        policy = RetryPolicy(base_s=100, cap_s=100, jitter=0.2)
+        kind = replace(registry.get("lab.fails"), retry=policy)
+
+        delays = {runner._failed(kind, claim, RuntimeError()).delay_s for _ in range(20)}
+
+        assert len(delays) > 1
+        assert all(80 <= delay <= 120 for delay in delays)
 
     @pytest.mark.parametrize("how", ["permanent", "declared", "rejected"])
     def test_does_not_repeat_what_cannot_help(self, enqueue: Enqueue, how: str) -> None:

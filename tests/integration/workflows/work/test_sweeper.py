@@ -159,6 +159,18 @@ class TestAHerd:
 
         assert (row(old).rings, row(urgent).rings) == (0, 1)
 
+    def test_is_rung_for_the_urgent_first_and_then_in_turns(
+        self, enqueue: Enqueue, rung: list[str]
+    ) -> None:
+        for number, seconds in enumerate((100, 90)):
+            let_time_pass(enqueue(subject=str(number)), seconds=seconds)
+        let_time_pass(enqueue("lab.polite", {}), seconds=10)
+        let_time_pass(enqueue("lab.fails", {"how": "error"}, priority=1), seconds=5)
+
+        sweep()
+
+        assert rung == ["lab.fails", "lab.echo", "lab.polite", "lab.echo"]
+
 
 class TestExpiredLeases:
     def test_give_the_work_back_at_once(self, enqueue: Enqueue) -> None:
