@@ -140,6 +140,15 @@ declare(
     risk="high",
 )
 declare(
+    "ledger.amend",
+    meaning="Correct what is on record, by an entry that stands beside it.",
+    resource="ledger",
+    action="amend",
+    risk="high",
+    # Nobody approves in advance what the words of a correction will be.
+    principals=PEOPLE | {PrincipalKind.SYSTEM},
+)
+declare(
     "ledger.read",
     meaning="See the ledger: who did what, and by what authority.",
     resource="ledger",

@@ -1,4 +1,4 @@
-"""The ledger over HTTP: to be read, followed and exported, never to be changed."""
+"""The ledger over HTTP: to be read, followed, exported and added to, never to be changed."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,8 @@ from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import generics, mixins, serializers, viewsets
+from rest_framework import generics, mixins, serializers, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,10 +24,11 @@ from ledger.api.serializers.entries import (
     TailOut,
     TimelineIn,
 )
-from ledger.bodies import valid
+from ledger.bodies import ReasonIn, valid
 from ledger.domain.action import Read, Target
 from ledger.models import Entry
 from ledger.reasons import access_reason
+from ledger.services import amendments
 
 ORDERINGS = {
     "-occurred_at": ("-occurred_at", "-id"),
@@ -39,7 +41,8 @@ class EntryViewSet(
 ):
     """Entries: who did what, to what, why, and by what authority."""
 
-    capabilities = {"list": "ledger.read", "retrieve": "ledger.read"}
+    capabilities = {"list": "ledger.read", "retrieve": "ledger.read", "amend": "ledger.amend"}
+    idempotency_required = ("amend",)
     queryset = Entry.objects.none()
     filterset_class = EntryFilters
     query_parameters = ("ordering",)
@@ -70,7 +73,28 @@ class EntryViewSet(
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """Show one entry with what it refers to, what led to it, and what came of it."""
-        entry = get_object_or_404(self.get_queryset().prefetch_related("payloads__key"), pk=pk)
+        return self._shown(pk)
+
+    @extend_schema(request=ReasonIn, responses={201: EntryDetailOut})
+    @action(detail=True, methods=["post"], url_path="amendments")
+    def amend(self, request: Request, pk: UUID) -> Response:
+        """Put on record what an entry says wrongly. It stays as it is, and leads to this one."""
+        made = amendments.amend_entry(entry_id=pk, **valid(ReasonIn, request.data))
+        return self._made(made)
+
+    def rebuild_response(self, request: Request, reference: str) -> Response:
+        """Answer a repeated request whose first response was lost."""
+        return self._made(UUID(reference))
+
+    def _made(self, entry_id: UUID) -> Response:
+        response = self._shown(entry_id)
+        response.status_code = status.HTTP_201_CREATED
+        response["Location"] = f"/api/v1/ledger/entries/{entry_id}"
+        return response
+
+    def _shown(self, entry_id: UUID) -> Response:
+        rows = self.get_queryset().prefetch_related("payloads__key")
+        entry = get_object_or_404(rows, pk=entry_id)
         entry.chain = timelines.chain_of(entry)  # type: ignore[attr-defined]
         return Response(EntryDetailOut(entry, context=self.get_serializer_context()).data)
 

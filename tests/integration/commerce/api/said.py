@@ -189,6 +189,7 @@ def _of_the_ledger(world: World) -> dict[str, Any]:
         f"POST {of_approval}/decide": {"decision": "approve", "comment": "Fine."},
         f"POST {of_approval}/delegate": {"to": world.root.username},
         "POST api/v1/ledger/policies": policy,
+        "POST api/v1/ledger/entries/<uuid:pk>/amendments": WHY,
         "POST api/v1/ledger/entries/<uuid:entry_id>/reversals": {**WHY, "token": "of no preview"},
         "POST api/v1/ledger/erasures": {**WHY, **travels},
         "POST api/v1/ledger/erasures/preview": travels,

@@ -1,0 +1,35 @@
+"""Correct what is on record. The entry stays as it is; the correction stands beside it."""
+
+from uuid import UUID
+
+from ledger import name_screening, recording
+from ledger.domain.action import Action, Kind, Target
+from ledger.models import Entry
+from ledger.previews import EntryNotFound
+
+
+def amend_entry(*, entry_id: UUID, reason: str) -> UUID:
+    """Put on record what an entry says wrongly, in an entry about the same target; return that.
+
+    A correction is corrected in the same way.
+
+    :raises EntryNotFound: if there is no such entry.
+    :raises PersonNamed: if the reason does.
+    """
+    original = Entry.objects.filter(pk=entry_id).first()
+    if original is None:
+        raise EntryNotFound(entry_id)
+    target = Target(type=original.target_type, id=original.target_id)
+    name_screening.check_text(target, reason, field="reason")
+    action = Action(
+        name="ledger.amend",
+        kind=Kind.EXECUTE,
+        target=target,
+        capability="ledger.amend",
+        reason=reason,
+        amends=original.pk,
+    )
+    with recording.recorded(action) as proof:
+        proof.says(f"Corrects what is on record of {original.action_name}.")
+        proof.answers_with(proof.entry_id)
+    return proof.entry_id
