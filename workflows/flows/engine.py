@@ -95,6 +95,12 @@ def health_of_late() -> Cluster:
     return states.recent(CLUSTER, CLUSTER_STREAM, seconds=HEALTH_KNOWN_S).state
 
 
+def is_healthy(step_id: str) -> bool:
+    """Tell whether this process may do work of a step, as far as it knew of late."""
+    health = health_of_late().on(conf.current().node, step_id)
+    return health.status != HealthStatus.UNHEALTHY
+
+
 def flow(flow_id: str) -> Flow | None:
     """Return the flow as it is now, None if it was never started."""
     try:

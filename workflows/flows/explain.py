@@ -7,6 +7,8 @@ from itertools import islice, takewhile
 from statistics import fmean
 from typing import Any
 
+from django.utils import timezone
+
 from events import explore, states, store
 from events import selectors as log
 from events.domain.envelope import Envelope
@@ -272,6 +274,9 @@ def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
             case WorkStatus.ACTIVE:
                 yield _of_active(flow, step_id, item)
             case WorkStatus.PENDING if item.next_retry_at and not flow.is_terminal:
+                if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
+                    yield f"Step {step_id} waits for a healthy worker to be tried again"
+                    continue
                 at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
                 yield f"Step {step_id} is tried again at {at}, retry {item.retry_count}: {error}"
             case WorkStatus.PENDING if execution.status == StepStatus.ACTIVE and item.is_fresh:
@@ -302,6 +307,8 @@ def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
         return f"{sentence}{_of_child(_child_of(flow, step_id, item))}"
     if item.next_retry_at is None:
         return sentence
+    if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
+        return f"{sentence}, again once a worker is healthy"
     at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
     return f"{sentence}, again at {at}, retry {item.retry_count}: {error}"
 

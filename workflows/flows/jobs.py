@@ -8,6 +8,7 @@ and the completion of the row are one commit.
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
 
 from events.domain.errors import Unavailable
 from workflows.flows import (
@@ -22,6 +23,7 @@ from workflows.flows import (
     waiting,
 )
 from workflows.flows.domain import commands as asked
+from workflows.flows.domain.effects import DEFERRED_FOR
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
@@ -83,14 +85,16 @@ def _is_begun_by_another(claim: Claim, item: WorkItem) -> bool:
 
 def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, WorkItem]:
     """Start the next attempt of an item whose wait is over."""
-    command = asked.BeginAttempt(step_id=step.id, token=item.token)
+    command = asked.BeginAttempt(
+        step_id=step.id, token=item.token, is_second_look=claim.attempt > 1
+    )
     # The row that the new attempt makes is this one.
     outcome = engine.handle(flow.id, command, but_not=item.token)
     after = outcome.state
     current = after.executions[step.id].items[item.token]
     may_still_start = not after.is_terminal and not after.is_paused
     if current.status == WorkStatus.PENDING and current.retry_count and may_still_start:
-        raise Snooze(_NO_ROOM_S)
+        raise Snooze(_NO_ROOM_S if engine.is_healthy(step.id) else DEFERRED_FOR.total_seconds())
     return after, current
 
 
@@ -247,9 +251,13 @@ def compensate(claim: Claim) -> None:
     if _is_begun_by_another(claim, item):
         return
     if item.status == WorkStatus.COMPENSATING and item.next_retry_at is not None:
-        begin = asked.BeginCompensation(step_id=step.id, token=item.token)
+        begin = asked.BeginCompensation(
+            step_id=step.id, token=item.token, is_second_look=claim.attempt > 1
+        )
         flow = engine.handle(flow.id, begin, but_not=item.token).state
         item = flow.executions[step.id].items[item.token]
+        if item.next_retry_at is not None and item.next_retry_at <= timezone.now():
+            raise Snooze(DEFERRED_FOR.total_seconds())
     if item.status != WorkStatus.COMPENSATING or item.next_retry_at is not None:
         return
     if step.type == StepType.FLOW:

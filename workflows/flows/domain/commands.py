@@ -27,7 +27,9 @@ class _OfWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginAttempt(_OfWork):
-    """The wait before a retry is over."""
+    """The wait before a retry is over; at a second look for as long as no worker is healthy."""
+
+    is_second_look: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,9 @@ class NotCompleteWork(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginCompensation(_OfWork):
-    """The wait before a compensation is tried again is over."""
+    """The wait before a compensation is tried again is over; as with `BeginAttempt`."""
+
+    is_second_look: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

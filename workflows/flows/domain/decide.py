@@ -112,7 +112,11 @@ def _begin_attempt(decision: Decision, command: asked.BeginAttempt) -> None:
     execution = flow.executions[command.step_id]
     limit = max(decision.work_config(command.step_id).parallelism, 1)
     if execution.status == StepStatus.ACTIVE and execution.count(WorkStatus.ACTIVE) < limit:
-        decision.start_item(flow.step(command.step_id), item)
+        step = flow.step(command.step_id)
+        if decision.world.is_healthy(step):
+            decision.start_item(step, item)
+        elif not command.is_second_look:
+            decision.defer(step)
 
 
 _ACCEPTS_RESULT = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.NOT_COMPLETED})
@@ -155,10 +159,15 @@ def _begin_compensation(decision: Decision, command: asked.BeginCompensation) ->
     item = decision.item(command.step_id, command.token)
     if item is None or not _is_compensating(decision, command) or item.next_retry_at is None:
         return
-    if item.next_retry_at <= decision.world.at:
+    if item.next_retry_at > decision.world.at:
+        return
+    step = decision.flow.step(command.step_id)
+    if decision.world.is_healthy(step):
         decision.raise_event(
-            happened.CompStarted(at=decision.world.at, step_id=command.step_id, token=command.token)
+            happened.CompStarted(at=decision.world.at, step_id=step.id, token=command.token)
         )
+    elif not command.is_second_look:
+        decision.defer(step)
 
 
 def _succeed_compensation(decision: Decision, command: asked.SucceedCompensation) -> None:
@@ -183,7 +192,6 @@ def _not_complete_compensation(decision: Decision, command: asked.NotCompleteCom
 
 def _continue(decision: Decision, _command: asked.Continue) -> None:
     # The rest is what settling does anyway.
-    decision.is_second_look = True
     decision.look_at_all()
 
 

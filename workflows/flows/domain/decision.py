@@ -141,19 +141,15 @@ class Decision(StepDecisions):
                 # What is taken from memory needs no worker.
                 waiting = [item for item in waiting if self.recall(step, item) is not None]
                 if not waiting:
-                    self._defer(step)
+                    # As in Argyll, what has not begun is put off without a word.
+                    if step.id in self.went_on:
+                        self.defer(step)
                     return
             for item in waiting:
                 if step.type == StepType.SCRIPT and self.inline_left <= 0:
                     return  # The rest goes on in a transaction of its own.
                 if self.flow.executions[step.id].status is StepStatus.ACTIVE:
                     self.start_item(step, item)
-
-    def _defer(self, step: Step) -> None:
-        """Say once per step that nobody can run it; looking again and again adds nothing."""
-        if step.id not in self.deferred and not self.is_second_look:
-            self.deferred.add(step.id)
-            self.raise_event(happened.DispatchDeferred(at=self.world.at, step_id=step.id))
 
     def _conclude(self) -> bool:
         """Raise the outcome once it is certain."""

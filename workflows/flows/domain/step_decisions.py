@@ -30,6 +30,7 @@ _OF_STEP = (
     happened.StepSkipped,
 )
 """What moves a step; all but the first settle it."""
+_OF_ITEM = (happened.WorkSucceeded, happened.WorkFailed, happened.WorkNotCompleted)
 
 
 class StepDecisions:
@@ -52,10 +53,11 @@ class StepDecisions:
         """Steps whose providers may not be needed any more."""
         self.fed: set[str] = set()
         """Steps that may have become ready."""
-        self.is_second_look = False
         self.looks_at_all = False
         self.inline_left = world.inline_max
         self._is_starting = False
+        self.went_on: set[str] = set()
+        """Steps of which an item has ended."""
         self.deferred: set[str] = set()
 
     def raise_event(self, event: happened.FlowEvent) -> None:
@@ -73,6 +75,8 @@ class StepDecisions:
                 self.settled += 1
                 self.ended.add(event.step_id)
                 self.fed.update(takers)
+        elif isinstance(event, _OF_ITEM):
+            self.went_on.add(event.step_id)
 
     def look_at_all(self) -> None:
         """Ask about every step: time may have passed, or nobody has looked at them yet."""
@@ -122,6 +126,12 @@ class StepDecisions:
         )
         if step.type == StepType.SCRIPT:
             self._run_in_place(step, item)
+
+    def defer(self, step: Step) -> None:
+        """Say once that no healthy worker can go on with a step; to look again says nothing."""
+        if step.id not in self.deferred:
+            self.deferred.add(step.id)
+            self.raise_event(happened.DispatchDeferred(at=self.world.at, step_id=step.id))
 
     def recall(self, step: Step, item: WorkItem) -> Mapping[str, Any] | None:
         """Return what a memoizable step once gave for the inputs of an item.

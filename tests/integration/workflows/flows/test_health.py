@@ -8,7 +8,7 @@ from pytest_django import Settings
 from events import selectors as log
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, health, selectors, services
+from workflows.flows import engine, explain, health, selectors, services
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.step_json import step_from_json
@@ -38,6 +38,10 @@ def script(step_id: str, text: str, **extra: Any) -> None:
 def changes() -> list[tuple[str, str]]:
     events = log.stream_events(("cluster",))
     return [(event.data["step_id"], event.data["status"]) for event in events]
+
+
+def told(flow_id: str) -> list[str]:
+    return [event.name for event in log.stream_events(("flow", flow_id))]
 
 
 class TestChecking:
@@ -186,6 +190,72 @@ class TestDispatch:
 
         assert len(peer.calls("/work")) == 1
         assert flow("f").status == FlowStatus.COMPLETED
+
+    def test_holds_a_retry_back_until_then(self, peer: StepServer, busy: None) -> None:
+        self.fall_ill()
+
+        assert len(peer.calls("/work")) == 2
+        assert told("f").count("dispatch_deferred") == 1
+        assert sentence() == (
+            "Step fetch waits for a healthy worker to be tried again; 1 of 2 items are done."
+        )
+        peer.says["/work"] = (200, {})
+        self.recover()
+        assert len(peer.calls("/work")) == 3
+        assert flow("f").status == FlowStatus.COMPLETED
+
+    def test_holds_a_compensation_that_is_tried_again_back_until_then(
+        self, peer: StepServer, busy: None
+    ) -> None:
+        peer.says["/work"], peer.says["/undo"] = (422, {}), (503, {})
+        later(30)
+        work_off()
+        assert len(peer.calls("/undo")) == 1
+
+        self.fall_ill()
+
+        assert len(peer.calls("/undo")) == 1
+        assert told("f").count("dispatch_deferred") == 1
+        assert sentence() == (
+            "What step fetch did is being undone, again once a worker is healthy; "
+            "2 of 2 items are done."
+        )
+        peer.says["/undo"] = (200, {})
+        self.recover()
+        assert told("f")[-2:] == ["comp_succeeded", "flow_deactivated"]
+
+    @pytest.fixture
+    def busy(self, peer: StepServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The second of two items waits for its retry, in 20 seconds."""
+        monkeypatch.setattr(engine, "HEALTH_KNOWN_S", 0)
+        peer.says["/work"] = lambda heard: (503 if heard.body["n"] == 2 else 200, {})
+        register(
+            "fetch",
+            type="sync",
+            http={"endpoint": peer.url("/work"), "compensate": peer.url("/undo")},
+            attributes={"n": {"role": "required", "required": {"for_each": True}}},
+            work_config={"init_backoff": 20_000, "max_backoff": 20_000, "parallelism": 2},
+        )
+        services.start_flow(flow_id="f", goals=["fetch"], init={"n": [[1, 2]]})
+        work_off()
+
+    def fall_ill(self) -> None:
+        """Be unhealthy, long after everything was due."""
+        services.report_health(step_id="fetch", health=Health(status=UNHEALTHY))
+        for _ in range(3):
+            later(30)
+            work_off()
+
+    def recover(self) -> None:
+        services.report_health(step_id="fetch", health=Health(status=HEALTHY))
+        later(30)
+        work_off()
+
+
+def sentence() -> str:
+    waits = explain.waiting(flow("f"))
+    assert waits is not None
+    return waits.sentence
 
 
 class TestTimetable:

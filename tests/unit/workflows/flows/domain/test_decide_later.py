@@ -73,15 +73,51 @@ class TestRetry:
 
 
 class TestDispatch:
-    def test_is_put_off_once_while_no_worker_is_healthy(self) -> None:
+    def test_is_put_off_without_a_word_until_a_worker_is_healthy(self) -> None:
         bench = FlowBench(step("work"))
         bench.is_healthy = lambda _step: False
 
         bench.start("work")
-        assert bench.names() == ["flow_started", "step_started", "dispatch_deferred"]
+        assert bench.names() == ["flow_started", "step_started"]
+        assert bench.do(asked.Continue()) == []
 
         bench.is_healthy = lambda _step: True
         assert bench.do(asked.Continue()) == ["work_started"]
+
+    def test_of_the_rest_of_a_list_is_put_off_and_says_so_once(self) -> None:
+        listed = {"list": requires(for_each=True)}
+        bench = FlowBench(step("work", attributes=listed), step("other", attributes=listed))
+        bench.start("work", "other", list=[1, 2, 3])
+        bench.is_healthy = lambda step: step.id == "other"
+
+        assert bench.succeed("work") == ["work_succeeded", "dispatch_deferred"]
+        assert bench.succeed("other") == ["work_succeeded", "work_started"]
+        assert bench.do(asked.Continue()) == []
+
+    def test_of_a_retry_or_an_undoing_waits_for_a_healthy_worker(self) -> None:
+        bench = each(parallelism=2)
+        bench.start("work", list=[1, 2])
+        bench.not_complete("work")
+        bench.succeed("work", 1)
+        bench.after(seconds=1)
+        of_item: dict[str, Any] = {"step_id": "work", "token": bench.token("work")}
+        bench.is_healthy = lambda _step: False
+
+        assert bench.do(asked.BeginAttempt(**of_item)) == ["dispatch_deferred"]
+        assert bench.do(asked.BeginAttempt(**of_item, is_second_look=True)) == []
+        bench.is_healthy = lambda _step: True
+        assert bench.do(asked.BeginAttempt(**of_item, is_second_look=True)) == ["work_started"]
+
+        bench.fail("work")
+        undone: dict[str, Any] = {"step_id": "work", "token": bench.token("work", 1)}
+        bench.do(asked.NotCompleteCompensation(**undone, error="busy"))
+        bench.after(seconds=1)
+        bench.is_healthy = lambda _step: False
+
+        assert bench.do(asked.BeginCompensation(**undone)) == ["dispatch_deferred"]
+        assert bench.do(asked.BeginCompensation(**undone, is_second_look=True)) == []
+        bench.is_healthy = lambda _step: True
+        assert bench.do(asked.BeginCompensation(**undone, is_second_look=True)) == ["comp_started"]
 
     def test_takes_from_memory_what_was_done_before(self) -> None:
         bench = FlowBench(step("work", memoizable=True, attributes={"a": OUTPUT}))
