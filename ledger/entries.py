@@ -1,7 +1,7 @@
 """Write entries and read them: the only module that inserts into the tables of the ledger.
 
-One statement writes an entry with its detail. Its body is the canonical JSON of all that is
-known, so that anybody can compute its digest again without asking us.
+One statement writes an entry with what stands beside it. Its body is the canonical JSON of all
+that is known, so that anybody can compute its digest again without asking us.
 """
 
 import hashlib
@@ -138,10 +138,10 @@ def append(draft: EntryDraft, *, ends: bool = False) -> None:
     taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at)
     worded = remarks.prepare(draft.reason)
-    columns, details = _written(draft, kept, worded, taken)
+    columns = _written(draft, kept, worded, taken)
     has_standing = draft.declared is not None or taken is not None
     ends = ends and taken is None and finishing.can_commit()
-    entry = _statement(draft, columns, details, worded, has_standing=has_standing, refuses=ends)
+    entry = _statement(draft, columns, worded, has_standing=has_standing, refuses=ends)
     try:
         if ends:
             _finish(draft, [entry, *payloads.statements(kept)])
@@ -163,18 +163,18 @@ def _written(
     kept: Sequence[Prepared],
     worded: SaltedRemark | None,
     taken: standings.AllowedStep | None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the columns of an entry, with its bytes, and those of its detail.
+) -> dict[str, Any]:
+    """Return the columns of an entry and of its disclosure, with the bytes of its body.
 
     Ids and times are texts, for the body and for PostgreSQL alike.
     """
-    columns = _said(_columns(draft))
-    details = _said(_disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept))
-    details |= _said(standings.declared_columns(draft.declared))
-    details |= _said(taken.said() if taken else {})
-    document = {"format": FORMAT, **columns, **details, **_beside(kept, worded)}
-    body = canonical.canonical(document)
-    return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}, details
+    said = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
+    said |= {**_columns(draft), **standings.declared_columns(draft.declared)}
+    if taken is not None:
+        said |= taken.said()
+    columns = _said(said)
+    body = canonical.canonical({"format": FORMAT, **columns, **_beside(kept, worded)})
+    return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}
 
 
 def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
@@ -196,7 +196,6 @@ def _beside(kept: Sequence[Prepared], worded: SaltedRemark | None) -> dict[str, 
 def _statement(
     draft: EntryDraft,
     columns: Mapping[str, Any],
-    details: Mapping[str, Any],
     worded: SaltedRemark | None,
     *,
     has_standing: bool,
@@ -206,16 +205,18 @@ def _statement(
 
     If they are not, it inserts nothing, or fails if it `refuses`.
     """
+    looks = draft.kind is Kind.READ
     statement = statements.insert(
-        tuple(columns),
-        statements.DISCLOSURE if draft.kind is Kind.READ else statements.MUTATION,
-        tuple(details),
+        tuple(name for name in columns if name not in _OF_A_LOOK) if looks else tuple(columns),
         when=statements.condition(is_asked=draft.policies is not None, refuses=refuses),
         has_standing=has_standing,
         has_remark=worded is not None,
+        has_disclosure=looks,
     )
-    row = {**(standings.NOTHING_SAID if has_standing else {}), **columns, **details}
-    if facts := details.get("risk_facts"):
+    row = {**(standings.NOTHING_SAID if has_standing else {}), **columns}
+    if looks:
+        row |= _disclosure(draft)
+    if facts := columns.get("risk_facts"):
         row["risk_facts"] = orjson.dumps(facts).decode()
     if worded is not None:
         row |= worded.columns()
@@ -339,6 +340,9 @@ def _disclosure(draft: EntryDraft) -> dict[str, Any]:
         "disclosed_fields": list(draft.fields),
         "decision_policy": draft.policy,
     }
+
+
+_OF_A_LOOK: Final = frozenset({"disclosed_fields", "decision_policy"})
 
 
 def _said(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ _FORGED = """
 SELECT id FROM ledger_entry WHERE digest <> encode(sha256(body), 'hex') ORDER BY occurred_at, id
 """
 
+# What a change adds stands in the row of its entry.
 _WITHOUT_DETAIL = """
 SELECT e.id FROM ledger_entry e
- WHERE NOT EXISTS (SELECT FROM ledger_mutation m WHERE m.entry_id = e.id)
+ WHERE e.action_kind = 'read'
    AND NOT EXISTS (SELECT FROM ledger_disclosure d WHERE d.entry_id = e.id)
  ORDER BY e.occurred_at, e.id
 """
@@ -232,7 +233,7 @@ _TOO_MUCH = """
 SELECT o.entry_id, o.reversal_amount_cents, sum(m.reversed_cents) FROM ledger_mutation o
   JOIN ledger_mutation m ON m.reverses_id = o.entry_id
    AND m.reversal_step IN ('settled', 'completed')
- WHERE o.reversal_amount_cents IS NOT NULL GROUP BY o.entry_id
+ WHERE o.reversal_amount_cents IS NOT NULL GROUP BY 1, 2
 HAVING sum(m.reversed_cents) > o.reversal_amount_cents ORDER BY o.entry_id
 """
 

@@ -1,4 +1,4 @@
-"""The one statement that writes an entry with its detail, made once for each set of columns.
+"""The one statement that writes an entry with what stands beside it, made once for each set.
 
 Most columns of most entries are empty, and the tables know what empty is: what is not said
 is not sent. Forty values took a client as long to send as all else that an entry says takes.
@@ -29,8 +29,12 @@ POLICIES_MOVED: Final = "DB004"
 _IF_ASKED: Final[LiteralString] = f" WHERE %(policies)s::uuid = {MARK_IN_FORCE}"
 _OR_REFUSE: Final[LiteralString] = " WHERE ledger_demand_policies(%(policies)s::uuid)"
 
-MUTATION: Final = "ledger_mutation"
-DISCLOSURE: Final = "ledger_disclosure"
+_DISCLOSURE: Final[LiteralString] = """
+, disclosure AS (
+  INSERT INTO ledger_disclosure (entry_id, disclosed_fields, decision_policy)
+  SELECT id, %(disclosed_fields)s, %(decision_policy)s FROM entry
+)
+"""
 
 _CASTS: Final = {"risk_facts": "::jsonb", "reversal_follow_ups": "::varchar[]"}
 
@@ -38,28 +42,27 @@ _CASTS: Final = {"risk_facts": "::jsonb", "reversal_follow_ups": "::varchar[]"}
 @cache
 def insert(
     columns: tuple[str, ...],
-    detail: str,
-    details: tuple[str, ...],
     *,
     when: LiteralString,
-    has_standing: bool,
-    has_remark: bool,
+    has_standing: bool = False,
+    has_remark: bool = False,
+    has_disclosure: bool = False,
 ) -> LiteralString:
-    """Return what inserts these columns of an entry, and these of its `detail`.
+    """Return what inserts these columns of an entry.
 
     Its parameters have the names of the columns; `when` is a `condition`. With `has_standing`
     it writes what `standings.INSERT` does, with `has_remark` the words of a reason beside the
-    entry.
+    entry, with `has_disclosure` which fields were looked at.
     """
-    # Foreign keys are checked when the statement is over: entry and detail come in one.
-    standing = standings.INSERT if has_standing else ""
-    remark = _REMARK if has_remark else ""
-    said = "".join(f", {each}" for each in _values(details))
-    return (
-        f"WITH entry AS (INSERT INTO ledger_entry ({', '.join(columns)}) "  # noqa: S608
-        f"SELECT {', '.join(_values(columns))}{when} RETURNING id) {standing}{remark}"
-        f"INSERT INTO {detail} ({', '.join(('entry_id', *details))}) SELECT id{said} FROM entry"
+    beside = standings.INSERT if has_standing else ""
+    beside += _REMARK if has_remark else ""
+    beside += _DISCLOSURE if has_disclosure else ""
+    entry = (
+        f"INSERT INTO ledger_entry ({', '.join(columns)}) "
+        f"SELECT {', '.join(_values(columns))}{when}"
     )
+    # Foreign keys are checked when the statement is over: all of it comes in one.
+    return f"WITH entry AS ({entry} RETURNING id) {beside}SELECT FROM entry" if beside else entry
 
 
 def condition(*, is_asked: bool, refuses: bool) -> LiteralString:

@@ -243,9 +243,11 @@ class Entry(models.Model):
         return self.old_reason if remark is None else remark.shown
 
 
-@append_only.model
 class Mutation(models.Model):
-    """What a change adds to its entry. Fields are named here, values are not."""
+    """What a change adds to its entry, in whose row it stands: this is a view of that.
+
+    Fields are named here, values are not.
+    """
 
     entry = models.OneToOneField(
         Entry,
@@ -292,19 +294,8 @@ class Mutation(models.Model):
     reversed_cents = models.BigIntegerField(db_default=0)
 
     class Meta:
-        constraints = [
-            # Here too.
-            models.UniqueConstraint(
-                fields=["reverses"],
-                condition=Q(reversal_outcome=Outcome.FULL.value),
-                name="ledger_full_reversal_happens_once",
-            ),
-            models.UniqueConstraint(
-                fields=["reverses", "reversal_number"],
-                condition=Q(reverses__isnull=False),
-                name="ledger_reversal_steps_are_counted",
-            ),
-        ]
+        # The rules are in the trigger of the entry, and its unique ones in migration 0121.
+        managed = False
 
     def __str__(self) -> str:
         return self.summary or str(self.pk)

@@ -154,7 +154,7 @@ class TestTheDoctor:
             cursor.execute("UPDATE ledger_entry SET amends_id = %s WHERE id = %s", [other, one])
             cursor.execute("UPDATE ledger_entry SET created_at = now()")
             cursor.execute(
-                f"UPDATE ledger_mutation SET reverses_id = %s, {undoing} WHERE entry_id = %s",
+                f"UPDATE ledger_entry SET reverses_id = %s, {undoing} WHERE id = %s",
                 [one, other],
             )
             found = invariants.reversals_are_sound()

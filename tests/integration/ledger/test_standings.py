@@ -209,29 +209,44 @@ class TestUndoing:
 
 
 class TestTheDatabaseSaysItAgain:
-    def insert(self, entry_id: UUID, of: UUID, **columns: Any) -> None:
-        facts = {"reversal_step": "completed", "reversal_number": 9, "reversal_outcome": "full"}
-        Mutation.objects.create(entry_id=entry_id, reverses_id=of, **{**facts, **columns})
+    def insert(self, *ids: UUID, undoing: list[UUID]) -> None:
+        """Insert copies of an entry, each of which claims to undo another."""
+        columns = [field.column or "" for field in Entry._meta.concrete_fields]
+        others = ", ".join(n for n in columns if n not in {"id", "transaction_id", "created_at"})
+        with doing() as proof:
+            pass
+        connection.cursor().execute(
+            "INSERT INTO ledger_entry (id, reverses_id, reversal_step, reversal_number, "
+            f"reversal_outcome, {others}) "
+            f"SELECT p.later, p.earlier, 'completed', 9, 'full', {others} "
+            "FROM ledger_entry e, unnest(%s::uuid[], %s::uuid[]) p(later, earlier) WHERE e.id = %s",
+            [list(ids), undoing, proof.entry_id],
+        )
 
     def test_a_full_reversal_happens_once(self) -> None:
         entry_id = done()
         undo(entry_id)
-        look = Read(name="thing.read", target=THING, capability="api_key.read", fields=("all",))
-        disclosing.disclosed(look, lambda: None)
 
         with pytest.raises(IntegrityError, match="ledger_full_reversal_happens_once"):
-            self.insert(Entry.objects.get(action_kind="read").pk, entry_id)
+            self.insert(UUID(int=5), undoing=[entry_id])
 
     def test_an_undoing_comes_after_what_it_undoes(self) -> None:
         with pytest.raises(IntegrityError, match="records no change before it"):
-            self.insert(UUID(int=5), UUID(int=6))
+            self.insert(UUID(int=5), undoing=[UUID(int=6)])
 
     def test_what_declares_no_way_back_is_not_undone(self) -> None:
         with doing() as proof:
             pass
 
         with pytest.raises(IntegrityError, match="declares no way back"):
-            self.insert(UUID(int=5), proof.entry_id)
+            self.insert(UUID(int=5), undoing=[proof.entry_id])
+
+    def test_what_was_looked_at_is_not_undone(self) -> None:
+        look = Read(name="thing.read", target=THING, capability="api_key.read", fields=("all",))
+        disclosing.disclosed(look, lambda: None)
+
+        with pytest.raises(IntegrityError, match="records no change before it"):
+            self.insert(UUID(int=5), undoing=[Entry.objects.get(action_kind="read").pk])
 
     def test_parts_never_exceed_the_whole(self) -> None:
         entry_id = done(COUNTED)
@@ -265,13 +280,9 @@ class TestTheDatabaseSaysItAgain:
             ReversalStanding.objects.create(entry_id=UUID(int=5), state="available")
 
     def test_no_cycle_can_be_written_even_in_one_statement(self) -> None:
-        sql = (
-            "INSERT INTO ledger_mutation (entry_id, reverses_id, reversal_step, reversal_number) "
-            "VALUES (%s, %s, 'begun', 1), (%s, %s, 'begun', 1)"
-        )
         one, other = UUID(int=5), UUID(int=6)
         with pytest.raises(IntegrityError, match="records no change before it"):
-            connection.cursor().execute(sql, [one, other, other, one])
+            self.insert(one, other, undoing=[other, one])
 
 
 class TestBegun:
