@@ -30,14 +30,28 @@ def test_what_was_laid_down_is_there_again_and_nothing_else() -> None:
     flush()
     before = laid_down()
     assert all(before)
-    Group.objects.create(name="left behind")
-    Permission.objects.filter(codename__startswith="view_").delete()
-    ContentType.objects.filter(model="entry").update(model="renamed")
+    for _ in range(2):  # What was put right once is looked after as it was before.
+        Group.objects.create(name="left behind")
+        Permission.objects.filter(codename__startswith="view_").delete()
+        ContentType.objects.filter(model="entry").update(model="renamed")
+
+        flush()
+
+        assert laid_down() == before
+        assert not Group.objects.exists()
+
+
+def test_one_row_in_the_place_of_another_is_noticed() -> None:
+    flush()
+    before = laid_down()
+    ContentType.objects.create(app_label="new", model="new")
+    assert Permission.objects.filter(codename="view_group").delete()[0] == 1
+    kind = ContentType.objects.get_for_model(Group)
+    Permission.objects.create(codename="new", name="new", content_type=kind)
 
     flush()
 
     assert laid_down() == before
-    assert not Group.objects.exists()
 
 
 def test_what_only_grows_is_emptied() -> None:
