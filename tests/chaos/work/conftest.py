@@ -29,12 +29,6 @@ INVARIANTS = {"I6", "I7", "I8", "I11-work"}
 Start = Callable[..., Forked]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.chaos)
-
-
 @pytest.fixture(autouse=True)
 def _a_quiet_start(transactional_db: None) -> Iterator[None]:
     doorbell.listen_again()

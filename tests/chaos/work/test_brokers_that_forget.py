@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import redis
 from django.conf import settings
 from django.db import connection
@@ -22,6 +23,8 @@ from tests.integration.workflows.work.conftest import broken_broker
 from workflows.work import selectors
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
+
+pytestmark = pytest.mark.chaos
 
 NO_BROKER = "redis://127.0.0.1:1/0"
 BELL_PATIENCE_S = 0.5

@@ -18,6 +18,8 @@ from tests.support.writing_together import NAMES, know_the_steps, start_flows
 from workflows.flows import callables
 from workflows.flows.models import FlowSummary
 
+pytestmark = pytest.mark.chaos
+
 FLOWS = [f"trip{number}" for number in range(4)]
 WAITS = (
     "SELECT pid FROM pg_stat_activity"

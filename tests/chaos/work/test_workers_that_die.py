@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 
@@ -25,6 +26,8 @@ from tests.chaos.work.conftest import (
 from workflows.work import registry
 from workflows.work import sweeper as sweeping
 from workflows.work.domain.claim import WorkRef
+
+pytestmark = pytest.mark.chaos
 
 SLOW_S = 10
 """What a machine that is busy with other things may take on top; a whole lease of a quiet
