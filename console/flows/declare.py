@@ -15,7 +15,6 @@ from django.http import QueryDict
 from console.flows.editor import LANGUAGES
 from console.flows.start import AnyField, OptionsForm, field_for, specs_of
 from console.forms import JsonField
-from events.domain.catalogue import EventNotDeclared
 from events.domain.errors import DomainError
 from workflows.flows import services, starts
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
@@ -193,8 +192,6 @@ class DeclareForm(OptionsForm):
                 return
             case GoalsUnknown():
                 field = "goals"
-            case EventNotDeclared():
-                field = "event"
             case _:
                 field = _POINTERS.get(refusal.pointer or "", "")
         pointer = refusal.pointer or ""

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from events import catalogue, context, recorder
 from events import selectors as log
+from events.domain.catalogue import EventNotDeclared
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
 from events.explore import head_sequence
@@ -69,8 +70,7 @@ def declare_start(
     of their value in the event's data. An equal definition changes nothing; another one
     counts from now on.
 
-    :raises StartInvalid: if the definition breaks a rule.
-    :raises EventNotDeclared: if there is no such event.
+    :raises StartInvalid: if the definition breaks a rule, or there is no such event.
     :raises ScheduleInvalid: if the cron rule, the time zone or the policy makes no sense.
     :raises FlowInvalid, GoalsUnknown, InputsMissing: as the start of such a flow would.
     :raises CapabilityMissing, HolderGone: if who declares it may not start flows themselves.
@@ -217,7 +217,10 @@ def _check(stated: FlowStart) -> None:
     if stated.cron:
         Rule(cron=stated.cron, tz=stated.tz, anchor_at=timezone.now())
     if stated.event:
-        catalogue.get(stated.event)
+        try:
+            catalogue.get(stated.event)
+        except EventNotDeclared as unknown:
+            raise StartInvalid(str(unknown), pointer="/event") from unknown
     paths = {
         f"/takes/{name}": Script(language="jpath", text=path) for name, path in stated.takes.items()
     }

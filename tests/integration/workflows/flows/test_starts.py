@@ -10,7 +10,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from events import context, selectors
-from events.domain.catalogue import EventNotDeclared
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
 from ledger import grants
@@ -274,7 +273,7 @@ class TestDeclaring:
             ({"cron": "0 * * * *"}, StartInvalid),
             ({"event": ""}, StartInvalid),
             ({"event": "flow_started"}, StartInvalid),
-            ({"event": "nobody.declared_it"}, EventNotDeclared),
+            ({"event": "nobody.declared_it"}, StartInvalid),
             ({"event": "", "takes": {}, "cron": "at noon"}, ScheduleInvalid),
             ({"missed": "perhaps"}, ScheduleInvalid),
             ({"takes": {"speed": "$["}}, StartInvalid),
@@ -320,6 +319,15 @@ class TestOverHttp:
         assert client.get(self.PATH)["ETag"] == '"2"'
         assert client.delete(self.PATH, headers={"If-Match": '"2"'}).status_code == 204
         assert client.get(self.PATH).status_code == 404
+
+    def test_on_an_event_that_is_not_declared_are_refused_where_it_stands(self) -> None:
+        client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
+
+        answer = client.put(self.PATH, {**self.BODY, "event": "wind.fell"}, format="json")
+
+        [told] = answer.json()["errors"]
+        assert told["detail"] == "No event called wind.fell is declared."
+        assert (answer.status_code, told["pointer"]) == (422, "/event")
 
     def test_are_listed_with_how_each_of_them_stands(self) -> None:
         client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
