@@ -92,3 +92,11 @@ def client(url: str, patience_s: float) -> redis.Redis:
         socket_connect_timeout=patience_s,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
+
+
+def count(url: str, key: str, *, patience_s: float) -> int:
+    """Return how many messages wait in the list `key`.
+
+    :raises redis.RedisError: if the broker does not answer in time.
+    """
+    return int(client(url, patience_s).llen(key))

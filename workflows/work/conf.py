@@ -22,6 +22,8 @@ class WorkSettings:
     bells_per_worker: int = 2
     """Of each kind no more bells wait for an answer, for each worker (a herd needs few: each
     is answered by as many rows as `go_on_max` says, and new work waits behind them)."""
+    bells_waiting_max: int = 4
+    """Where so many bells lie with the broker all workers are busy, and no more is rung."""
     batch_max: int = 100
     """Light rows under one claim."""
     go_on_max: int = 50

@@ -15,6 +15,7 @@ import kombu.pools
 from celery import current_app
 from django.db import transaction
 from kombu import Connection
+from redis.exceptions import RedisError
 
 from events import context
 from events.failpoints import declare, failpoint
@@ -69,6 +70,18 @@ def ring(queue: str, ids: Sequence[UUID], *, size: int = 1) -> bool:
     return True
 
 
+def waiting(queue: str) -> int:
+    """Return how many bells of `queue` no worker has taken yet; 0 if its broker cannot say."""
+    url = bells.url_of_valkey(current_app.conf.broker_write_url)
+    if url is None or time.monotonic() < _silent_until:
+        return 0
+    try:
+        return bells.count(url, _key_of(queue), patience_s=_PATIENCE_S)
+    except RedisError:
+        # The next bell will say so.
+        return 0
+
+
 def listen_again() -> None:
     """Forget that the broker was silent."""
     global _silent_until  # noqa: PLW0603 (one breaker per process)
@@ -81,10 +94,14 @@ def _send(queue: str, rung: Sequence[Sequence[UUID]]) -> None:
     if url is None:
         _send_through_celery(broker_url, queue, rung)
         return
-    key = current_app.conf.task_default_queue if queue == DEFAULT_QUEUE else queue
+    key = _key_of(queue)
     headers = context.as_headers()
     messages = [bells.message(TASK, ids, key=key, headers=headers) for ids in rung]
     bells.client(url, _PATIENCE_S).lpush(key, *messages)
+
+
+def _key_of(queue: str) -> str:
+    return str(current_app.conf.task_default_queue) if queue == DEFAULT_QUEUE else queue
 
 
 def _send_through_celery(broker_url: str, queue: str, rung: Sequence[Sequence[UUID]]) -> None:

@@ -224,17 +224,18 @@ _UNANSWERED = (
 # Of each kind only so much is rung for as the workers that are there can soon answer: they go
 # on by themselves, and what is new would stand behind every bell of the herd.
 DISPATCH = f"""
-WITH RECURSIVE kinds (kind) AS (
-    (SELECT kind FROM work WHERE status IN {_WAITING} ORDER BY kind LIMIT 1)
+WITH RECURSIVE kinds (kind, queue) AS (
+    (SELECT kind, queue FROM work WHERE status IN {_WAITING} ORDER BY kind LIMIT 1)
     UNION ALL
-    SELECT (SELECT kind FROM work WHERE status IN {_WAITING} AND kind > kinds.kind
-             ORDER BY kind LIMIT 1)
-      FROM kinds WHERE kinds.kind IS NOT NULL),
+    SELECT next.* FROM kinds, LATERAL (
+        SELECT kind, queue FROM work WHERE status IN {_WAITING} AND kind > kinds.kind
+         ORDER BY kind LIMIT 1) AS next),
 front AS (
     SELECT one.* FROM kinds, LATERAL (
         SELECT id, kind, subject, priority, due_at, rung_at, rings FROM work
          WHERE kind = kinds.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
-         ORDER BY priority DESC, due_at LIMIT %(limit)s * 4) AS one),
+         ORDER BY priority DESC, due_at LIMIT %(limit)s * 4) AS one
+     WHERE NOT kinds.queue = ANY(%(busy)s)),
 workers AS (
     SELECT count(*) FROM work_worker WHERE role = 'celery' AND stopped_at IS NULL
        AND seen_at > statement_timestamp() - make_interval(secs => %(stale_after_s)s)),

@@ -6,7 +6,7 @@ passes. Two sweepers at once share the work, because each row is locked by one o
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -100,7 +100,8 @@ Bell = tuple[str, list[UUID]]
 
 
 def _dispatch(*, is_for_us: bool) -> list[Due]:
-    settings = conf.current()
+    settings, kinds = conf.current(), registry.all_kinds()
+    busy = [] if is_for_us else _busy({kind.queue for kind in kinds})
     params = {
         "is_for_us": is_for_us,
         "patience_s": 0 if is_for_us else settings.patience_s,
@@ -108,10 +109,17 @@ def _dispatch(*, is_for_us: bool) -> list[Due]:
         "limit": settings.dispatch_max,
         "bells_per_worker": settings.bells_per_worker,
         "stale_after_s": settings.stale_after_s,
-        "light": [name for name in registry.names() if registry.get(name).light],
+        "busy": busy,
+        "light": [kind.name for kind in kinds if kind.light],
         "batch_max": settings.batch_max,
     }
     return [(id_, queue, kind) for id_, queue, kind in statements.run(statements.DISPATCH, params)]
+
+
+def _busy(queues: Iterable[str]) -> list[str]:
+    """Return the queues in which bells lie that nobody has the time to answer."""
+    most = conf.current().bells_waiting_max
+    return [queue for queue in queues if doorbell.waiting(queue) >= most]
 
 
 def _ring(bell: Bell) -> bool:

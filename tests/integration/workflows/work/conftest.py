@@ -24,7 +24,9 @@ def _kinds_of_the_lab() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _bells_that_ring() -> Iterator[None]:
+def _bells_that_ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # No worker takes those that other tests have left.
+    monkeypatch.setattr("workflows.work.doorbell.waiting", lambda _queue: 0)
     doorbell.listen_again()
     liveness.forget_what_was_said()
     yield

@@ -13,8 +13,14 @@ from django.db import transaction
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from tests.integration.workflows.work.conftest import Enqueue, broken_broker, row
-from workflows.work import doorbell, queue
+from tests.integration.workflows.work.conftest import (
+    Enqueue,
+    broken_broker,
+    let_time_pass,
+    row,
+)
+from workflows.work import doorbell, queue, sweeper
+from workflows.work.doorbell import waiting
 from workflows.work.queue import Item
 
 HARDLY_S = 20
@@ -71,6 +77,21 @@ class TestBells:
             queue.enqueue_many("lab.echo", [Item(input={"n": n}) for n in range(50)])
 
         assert len(bells()) == doorbell.BELLS_PER_COMMIT_MAX
+
+    def test_are_not_repeated_while_all_workers_are_busy(
+        self, enqueue: Enqueue, bells: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        monkeypatch.setattr("workflows.work.doorbell.waiting", waiting)
+        settings.WORK_BELLS_WAITING_MAX = 2
+        for _ in range(2):
+            let_time_pass(enqueue(), seconds=10)
+
+        assert sweeper.sweep(worker="sweeper@test").rung == 0
+
+        redis.Redis.from_url(settings.REDIS_URL).lpop(settings.CELERY_TASK_DEFAULT_QUEUE)
+
+        assert sweeper.sweep(worker="sweeper@test").rung == 2
+        assert len(bells()) == 3
 
     def test_do_not_ring_for_what_is_due_later(self, enqueue: Enqueue, bells: Any) -> None:
         from datetime import timedelta  # noqa: PLC0415
