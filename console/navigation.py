@@ -155,8 +155,13 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """Offer `navigation` to every template (a context processor), made where one shows it.
 
     The pages of the admin do not: they would count, for nothing, what waits for the visitor.
+    A form that was refused is shown at the address it was sent to, which nobody can open:
+    `page_of_form` is where it stood.
     """
-    return {"navigation": SimpleLazyObject(lambda: _menu_for(request))}
+    return {
+        "navigation": SimpleLazyObject(lambda: _menu_for(request)),
+        "page_of_form": SimpleLazyObject(lambda: authority.page_of(request)),
+    }
 
 
 def _menu_for(request: HttpRequest) -> list[MenuGroup]:

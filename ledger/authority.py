@@ -320,7 +320,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             holder = holder_of(request)
             if holder.user is None:
-                return redirect_to_login(_page_of(request))
+                return redirect_to_login(page_of(request))
             if capability_id != AUTHENTICATED and not holder.holds(capability_id):
                 why = CapabilityMissing(capability_id)
                 recording.record_denial(capability_id, target_id="", why=why)
@@ -333,7 +333,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
     return guard
 
 
-def _page_of(request: HttpRequest) -> str:
+def page_of(request: HttpRequest) -> str:
     """Return the page to come back to: what a form sent is no page, the one it stood on is."""
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()

@@ -163,10 +163,17 @@ def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
         "origins": provenance.origins(flow, shown.attribute) if shown.attribute else [],
         "picked": picked_step(shown) if shown.step else None,
         "waits": waits,
+        "asked_for": _pending(selectors.requests_of(flow)) if waits else None,
         "is_overdue": bool(waits and waits.next_at and waits.next_at < timezone.now()),
         "children": shown.children,
         "forks": shown.forks,
     }
+
+
+def _pending(requests: list[Requested]) -> Requested | None:
+    """Return the request for approval that is open, and expires first."""
+    waiting = (one for one in requests if one.status == explain.PENDING)
+    return min(waiting, key=lambda one: one.expires_at, default=None)
 
 
 def picked_step(shown: Page) -> PickedStep:

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
 from console import people
@@ -21,6 +22,7 @@ from ledger.models import Approval, Entry
 from ledger.services import approvals
 
 ROWS = 50
+_SHOWN_TARGETS = frozenset({"booking", "flow", "invoice", "job", "step"})
 
 
 class DecisionForm(forms.Form):
@@ -92,6 +94,16 @@ def _visible(request: HttpRequest, approval_id: UUID) -> Approval:
     return row
 
 
+def _page_of_target(row: Approval) -> str:
+    """Return where the console shows what the action is about; empty if it does not."""
+    if row.target_type not in _SHOWN_TARGETS:
+        return ""
+    try:
+        return reverse(f"console:{row.target_type}", args=[row.target_id])
+    except NoReverseMatch:
+        return ""  # It is about what is not there yet, or about several.
+
+
 def _page(
     request: HttpRequest, row: Approval, form: DecisionForm, *, status: int = 200
 ) -> HttpResponse:
@@ -105,6 +117,7 @@ def _page(
         "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
         "reason": name_screening.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
+        "target_url": _page_of_target(row),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
         "done": steps.execution_of(row.pk),

@@ -21,9 +21,11 @@ def show(request: HttpRequest) -> HttpResponse:
         return redirect("console:doctor")
     found = selectors.latest_checkup()
     findings = found.findings if found else {}
+    checks = [(each, findings.get(each.id)) for each in doctor.checks()]
     context = {
         "checkup": found,
-        "checks": [(each, findings.get(each.id)) for each in doctor.checks()],
+        # What is wrong is not looked for among what holds.
+        "checks": sorted(checks, key=lambda each: not (each[1] and each[1]["count"])),
         "workers": selectors.workers(),
     }
     return render(request, "console/doctor.html", context)

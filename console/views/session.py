@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from ledger import authority
@@ -42,5 +42,7 @@ log_out = authority.public(LogOut.as_view())
 @authority.public
 @never_cache
 def state(request: HttpRequest) -> HttpResponse:
-    """Tell an open page whether its session lives: 204, or 401."""
-    return HttpResponse(status=204 if request.user.is_authenticated else 401)
+    """Tell an open page whose session its browser has, or 401: forms ask before they are sent."""
+    if not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    return JsonResponse({"user": request.user.get_username()})

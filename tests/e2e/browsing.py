@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -21,6 +22,7 @@ WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 380, "height": 800}
 LOOKS = ((WIDE, "light"), (NARROW, "light"), (NARROW, "dark"), (WIDE, "dark"))
 PATIENCE_MS = 120_000
+LEGIBILITY = (Path(__file__).parent / "legibility.js").read_text(encoding="utf-8")
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Visit:
         self.page.wait_for_url(self.stack.url + "/")
 
     def fits(self, address: str) -> None:
-        """Open a page, and see in every look that it does not scroll sideways."""
+        """Open a page, and see in every look that it can be read, and does not scroll sideways."""
         self.open(address)
         for size, scheme in LOOKS:
             self.page.set_viewport_size(size)
@@ -71,6 +73,7 @@ class Visit:
             widths = "[document.documentElement.scrollWidth, innerWidth]"
             content, window = self.page.evaluate(widths)
             assert content <= window, (address, scheme)
+            assert self.page.evaluate(LEGIBILITY) == [], (address, scheme, size)
 
     def others(self) -> list[str]:
         """Return the complaints that were not meant."""

@@ -266,6 +266,27 @@ class TestFrame:
             expect(tab.page.locator(".field-name .readonly")).to_contain_text("A till")
             assert tab.page.evaluate(past_the_edge) == []
 
+            tab.open("/admin/ledger/apikey/")
+            results = tab.page.locator("#changelist .results")
+            expect(results.locator("[data-label=Name]").first).to_be_visible()
+            assert results.evaluate("results => results.scrollWidth <= results.clientWidth")
+
+    def test_says_of_both_boxes_of_permissions_in_the_admin_what_they_are(
+        self, browse: Browse
+    ) -> None:
+        with browse() as tab:
+            tab.log_in()
+            tab.open("/admin/auth/group/add/")
+            title = tab.page.locator(".selector-chosen-title")
+            expect(title).to_contain_text("Chosen permissions")
+
+            colours = title.locator("label").evaluate(
+                "label => [getComputedStyle(label).color,"
+                " getComputedStyle(label.parentElement).backgroundColor]"
+            )
+
+            assert colours[0] != colours[1]
+
     def test_follows_the_system_by_default(self, browse: Browse) -> None:
         with browse(color_scheme="light") as light, browse(color_scheme="dark") as dark:
             for tab in (light, dark):

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from config.stack import Stack
-from tests.e2e.browsing import IN_A_BROWSER, PATIENCE_MS, Browse, Visit, driver
+from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
 from tests.support.step_server import Answer, Heard, StepServer, step_server
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
 
 LABEL_CHARS_MAX = 26
+LETTERS_MIN_PX = 8.5
 HOSTILE = "</script><script>window.hurt=1</script>\u202e"
 
 
@@ -56,6 +57,17 @@ def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, An
         "type": "sync",
         "http": {"endpoint": peer.url(f"/{step_id}")},
         "attributes": {name: {"role": role} for name, role in attributes.items()},
+    }
+
+
+def cel_step(step_id: str, *, takes: str, gives: str = "") -> dict[str, Any]:
+    gave = {gives: {"role": "output"}} if gives else {}
+    return {
+        "id": step_id,
+        "name": step_id,
+        "type": "script",
+        "script": {"language": "cel", "script": "{}"},
+        "attributes": {takes: {"role": "required"}, **gave},
     }
 
 
@@ -248,6 +260,32 @@ class TestFrame:
                     assert contrast(text, ground) >= 4.5, (scheme, node_id)
 
 
+def test_a_long_plan_is_drawn_with_letters_that_can_be_read_and_scrolls(
+    browse: Browse, stack: Stack
+) -> None:
+    steps = [cel_step(f"link-{n:02d}", takes=f"chain{n}", gives=f"chain{n + 1}") for n in range(25)]
+    with stack.client() as client, browse() as tab:
+        for step in steps:
+            assert client.post("/api/v1/steps", json=step).status_code == 201
+        tab.log_in()
+        for size in (WIDE, NARROW):
+            tab.page.set_viewport_size(size)
+            tab.open("/flows/steps?goal=link-24")
+            canvas = tab.page.locator("[data-graph][data-drawn]")
+
+            assert canvas.evaluate("canvas => canvas.graph.letters") >= LETTERS_MIN_PX
+            at = nodes(tab)["step:link-24"]["at"]
+            room = canvas.bounding_box()
+            assert 0 < at["x"] < room["width"]
+            assert 0 < at["y"] < room["height"]
+            reached = canvas.evaluate("canvas => (canvas.scrollTo(0, 0), canvas.scrollTop)")
+            assert reached == 0
+            tab.page.get_by_role("button", name="Fit").click()
+            assert canvas.evaluate("canvas => canvas.scrollHeight <= canvas.clientHeight")
+        for step in steps:
+            assert client.delete(f"/api/v1/steps/{step['id']}").is_success
+
+
 def contrast(one: str, other: str) -> float:
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
@@ -263,13 +301,7 @@ def luminance(colour: str) -> float:
 
 def test_the_longest_ids_never_make_a_page_scroll_sideways(browse: Browse, stack: Stack) -> None:
     step_id, flow_id, attribute = "s" * 200, "f" * 256, "a" * 150
-    step = {
-        "id": step_id,
-        "name": step_id,
-        "type": "script",
-        "script": {"language": "cel", "script": "{}"},
-        "attributes": {attribute: {"role": "required"}},
-    }
+    step = cel_step(step_id, takes=attribute)
     asked = {"id": flow_id, "goals": [step_id], "init": {attribute: ["x" * 3_000]}}
     with stack.client() as client:
         for path, body in (("steps", step), ("flows", asked)):

@@ -1,13 +1,15 @@
-// What every page has: times, keys, the JSON viewer, and the small print of the frame.
+// What every page has: times, keys, the JSON viewer, forms, and the small print of the frame.
 
 import { startClock } from "./times.js";
 import { startKeys } from "./keys.js";
 import { enhanceJson } from "./json.js";
+import { startForms } from "./forms.js";
 
 for (const element of document.querySelectorAll("[data-needs-script]")) element.hidden = false;
 
 startClock(document);
 startKeys(document);
+startForms(document);
 for (const block of document.querySelectorAll("[data-json]")) enhanceJson(block);
 
 // Where details cannot be unfolded by a style sheet, unfold what a wide screen has room for.

@@ -1,6 +1,7 @@
 // A graph of steps and attributes on a canvas. It is laid out once for its nodes; what changes
 // later changes colours and notes only, so that nothing moves under the eye. The canvas says
-// nothing that the tables of the page do not say in words.
+// nothing that the tables of the page do not say in words. A graph that is larger than its place
+// keeps letters that can be read: the place scrolls, as everything does, by wheel, finger or drag.
 
 import cytoscape from "../../vendor/cytoscape/cytoscape.esm.min.js";
 import { Graph, layout } from "../../vendor/dagre/dagre.esm.min.js";
@@ -11,11 +12,19 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const CHARACTER_PX = 7.4;
 const FIT_PX = 18;
 const ZOOM_MAX = 1.35;
+const ZOOM_LEGIBLE = 0.8;
+const ZOOM_LIMITS = [0.1, 2.5];
 
 export class StepGraph {
   #holder;
+  #stage;
+  #extent;
+  #says;
   #cy;
   #shape = "";
+  #picked = "";
+  #wasZoomed = false;
+  #origin = { x: 0, y: 0 }; // Where the plane begins within what can be scrolled.
   #onPick;
 
   /** `onPick(kind, key)` is called for a node that was clicked or chosen by keyboard. */
@@ -23,9 +32,13 @@ export class StepGraph {
     this.#holder = holder;
     this.#onPick = onPick;
     holder.hidden = false;
+    // The stage stays where it is while what is beside it, as large as the graph, scrolls.
+    [this.#stage, this.#extent] = ["canvas-stage", "canvas-extent"].map((name) => added(holder, name));
+    this.#says = added(holder.parentElement, "visually-hidden");
+    this.#says.setAttribute("role", "status");
     const isTouch = matchMedia("(pointer: coarse)").matches;
     this.#cy = cytoscape({
-      container: holder,
+      container: this.#stage,
       style: styles(),
       layout: { name: "preset" },
       // A finger that scrolls the page must not be caught, nor a wheel.
@@ -33,14 +46,16 @@ export class StepGraph {
       userZoomingEnabled: false,
       autoungrabify: true,
       boxSelectionEnabled: false,
-      minZoom: 0.1,
-      maxZoom: 2.5,
+      minZoom: ZOOM_LIMITS[0],
+      maxZoom: ZOOM_LIMITS[1],
     });
+    this.#cy.on("dragpan", () => this.#dragged());
+    holder.addEventListener("scroll", () => this.#pan());
     this.#cy.on("tap", "node", (event) => this.#pick(event.target));
     this.#cy.on("mouseover", "node", () => { holder.style.cursor = "pointer"; });
     this.#cy.on("mouseout", "node", () => { holder.style.cursor = ""; });
     holder.addEventListener("keydown", (event) => this.#keyed(event));
-    new ResizeObserver(() => this.fit()).observe(holder);
+    new ResizeObserver(() => this.#resized()).observe(holder);
     const repaint = () => this.#cy.style(styles());
     new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
@@ -49,7 +64,8 @@ export class StepGraph {
   /** Show `{nodes, edges}` with the node `picked` ("step:charge", or nothing) standing out. */
   show({ nodes, edges }, picked = "") {
     const shape = JSON.stringify([nodes.map((node) => node.id), edges.map((edge) => edge.id), this.#isNarrow()]);
-    if (shape !== this.#shape) this.#build(nodes, edges);
+    const isNew = shape !== this.#shape;
+    if (isNew) this.#build(nodes, edges);
     this.#shape = shape;
     this.#cy.batch(() => {
       for (const node of nodes) this.#dress(this.#cy.getElementById(node.id), node, picked);
@@ -59,21 +75,24 @@ export class StepGraph {
         drawn.toggleClass("near", edge.source === picked || edge.target === picked);
       }
     });
+    if (isNew) this.#reveal(this.#first());
+    if (picked !== this.#picked) this.#point(picked);
     this.#holder.dataset.drawn = String(nodes.length);
   }
 
+  /** Show all of it, however small. */
   fit() {
-    this.#cy.resize();
-    this.#cy.fit(undefined, FIT_PX);
-    if (this.#cy.zoom() > ZOOM_MAX) {
-      this.#cy.zoom(ZOOM_MAX);
-      this.#cy.center();
-    }
+    this.#scale(this.#whole());
   }
 
   zoom(factor) {
-    const middle = { x: this.#cy.width() / 2, y: this.#cy.height() / 2 };
-    this.#cy.zoom({ level: this.#cy.zoom() * factor, renderedPosition: middle });
+    this.#wasZoomed = true;
+    const room = this.#room();
+    const middle = { x: room.width / 2, y: room.height / 2 };
+    const [old, pan] = [this.#cy.zoom(), this.#cy.pan()];
+    const at = { x: (middle.x - pan.x) / old, y: (middle.y - pan.y) / old };
+    this.#scale(Math.min(Math.max(old * factor, ZOOM_LIMITS[0]), ZOOM_LIMITS[1]));
+    this.#scrollTo(at);
   }
 
   /** Where nodes are and what they look like: for tests, and for who debugs a page. */
@@ -84,6 +103,11 @@ export class StepGraph {
     }));
   }
 
+  /** How large letters are drawn, in pixels. */
+  get letters() {
+    return this.#cy.zoom() * this.#cy.nodes().first().numericStyle("font-size");
+  }
+
   /** The colours of each node that is not drawn faintly, as JSON: [letters, ground]. */
   get colours() {
     const shown = this.#cy.nodes().filter((node) => !node.hasClass("out"));
@@ -92,13 +116,90 @@ export class StepGraph {
   }
 
   #build(nodes, edges) {
+    this.#fillRoom();
     const places = this.#bestPlaces(nodes, edges);
     this.#cy.elements().remove();
     this.#cy.add([
       ...nodes.map((node) => ({ group: "nodes", data: { id: node.id, ...sizeOf(node), ...dataOf(node) }, position: places.get(node.id) })),
       ...edges.map(({ id, source, target }) => ({ group: "edges", data: { id, source, target } })),
     ]);
-    this.fit();
+    this.#wasZoomed = false;
+    this.#scale(this.#legible());
+  }
+
+  #room() {
+    return { width: this.#holder.clientWidth, height: this.#holder.clientHeight };
+  }
+
+  #whole() {
+    const { width, height } = this.#room();
+    const { w, h } = this.#cy.elements().boundingBox();
+    return Math.min((width - 2 * FIT_PX) / w, (height - 2 * FIT_PX) / h, ZOOM_MAX);
+  }
+
+  #legible() {
+    return Math.max(this.#whole(), ZOOM_LEGIBLE);
+  }
+
+  #fillRoom() {
+    const { width, height } = this.#room();
+    Object.assign(this.#stage.style, { width: `${width}px`, height: `${height}px` });
+    this.#cy.resize();
+  }
+
+  #resized() {
+    this.#fillRoom();
+    this.#scale(this.#wasZoomed ? this.#cy.zoom() : this.#legible());
+  }
+
+  #scale(zoom) {
+    if (this.#cy.elements().empty() || !this.#holder.clientWidth) return;
+    this.#cy.zoom(zoom);
+    const { x1, y1, w, h } = this.#cy.elements().boundingBox();
+    const room = this.#room();
+    const width = Math.max(room.width, w * zoom + 2 * FIT_PX);
+    const height = Math.max(room.height, h * zoom + 2 * FIT_PX);
+    Object.assign(this.#extent.style, { width: `${Math.floor(width)}px`, height: `${Math.floor(height)}px` });
+    this.#origin = { x: (width - w * zoom) / 2 - x1 * zoom, y: (height - h * zoom) / 2 - y1 * zoom };
+    this.#pan();
+  }
+
+  #pan() {
+    this.#cy.pan({ x: this.#origin.x - this.#holder.scrollLeft, y: this.#origin.y - this.#holder.scrollTop });
+  }
+
+  #dragged() {
+    const { x, y } = this.#cy.pan();
+    this.#holder.scrollTo(this.#origin.x - x, this.#origin.y - y);
+    this.#pan(); // It may have been dragged beyond its edge.
+  }
+
+  // Put a point of the plane in the middle, as far as there is anything to scroll.
+  #scrollTo({ x, y }) {
+    const [zoom, room] = [this.#cy.zoom(), this.#room()];
+    this.#holder.scrollTo(this.#origin.x + x * zoom - room.width / 2, this.#origin.y + y * zoom - room.height / 2);
+    this.#pan();
+  }
+
+  // What is looked for first: what is picked, what went wrong or goes on, what is wanted.
+  #first() {
+    const found = [".picked", ".step.bad", ".step.run", ".goal"].map((each) => this.#cy.nodes(each).first());
+    return found.find((each) => each.nonempty());
+  }
+
+  #reveal(node) {
+    if (!node || node.empty()) return;
+    const { x, y } = node.renderedPosition();
+    const { width, height } = this.#room();
+    const isSeen = x > FIT_PX && x < width - FIT_PX && y > FIT_PX && y < height - FIT_PX;
+    if (!isSeen) this.#scrollTo(node.position());
+  }
+
+  #point(picked) {
+    this.#picked = picked;
+    const node = this.#cy.getElementById(picked);
+    this.#reveal(node);
+    this.#says.textContent = node.nonempty() ? node.data("text").replace("\n", ", ") : "";
   }
 
   // From left to right or from top to bottom: whichever leaves the larger letters.
@@ -143,6 +244,13 @@ export class StepGraph {
     });
     return seen.filter((each) => each.isThere).sort((a, b) => a.far - b.far)[0]?.node;
   }
+}
+
+function added(parent, name) {
+  const element = document.createElement("div");
+  element.className = name;
+  parent.append(element);
+  return element;
 }
 
 function placed(nodes, edges, direction) {

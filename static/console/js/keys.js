@@ -31,10 +31,13 @@ export function startKeys(root) {
 
 function leave(element) {
   if (element.matches?.("[data-search]")) element.blur();
-  const opened = element.closest?.("details.action[open]");
+  // On a wide screen the menu is open for good, and has no button.
+  const opened = element.closest?.("details.action[open], details.menu[open]");
   if (!opened) return;
+  const button = opened.querySelector("summary");
+  if (!button.checkVisibility()) return;
   opened.open = false;
-  opened.querySelector("summary").focus();
+  button.focus();
 }
 
 function act(key, { root, help }) {

@@ -11,6 +11,7 @@ const FORM_TOKEN = /name="csrfmiddlewaretoken" value="[^"]*"/g; // Another one i
 // This module stands before those that change what the server wrote, so that it can compare.
 const written = new Map(collect(document));
 let loading = null;
+let why = whyOf(document);
 
 /**
  * Show what the server says of `url`, and return its document: null if a later call came in
@@ -32,6 +33,7 @@ export async function load(url, { keep = () => () => {} } = {}) {
     const giveBack = keep();
     replace(fresh);
     giveBack();
+    sayWhy();
     return fresh;
   } catch (error) {
     if (loading !== mine) return null;
@@ -39,6 +41,20 @@ export async function load(url, { keep = () => () => {} } = {}) {
   } finally {
     clearTimeout(patience);
   }
+}
+
+// Why something waits, or how it ended, is said to who cannot see that it has changed. Times in
+// it change all the time.
+function sayWhy() {
+  const now = whyOf(document);
+  if (now !== why) document.querySelector("[data-said]").textContent = now;
+  why = now;
+}
+
+function whyOf(page) {
+  const shown = page.querySelector(".why")?.cloneNode(true);
+  for (const time of shown?.querySelectorAll("time, .next") ?? []) time.remove();
+  return shown?.textContent.replaceAll(/\s+/g, " ").trim() ?? "";
 }
 
 function collect(page) {
@@ -60,14 +76,20 @@ function replace(fresh) {
 // Whoever writes a reason, fills in a form or holds a slider must not lose it.
 function isBusy(part) {
   return "held" in part.dataset
-    || Boolean(part.querySelector(".action[open], form[method=post] :focus"));
+    || Boolean(part.querySelector(".action[open], form[data-sending], form[method=post] :focus"));
 }
 
 function swap(shown, fresh) {
-  const key = shown.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const place = shown.contains(document.activeElement) ? placeOf(document.activeElement) : null;
   for (const time of fresh.querySelectorAll("time[datetime]")) showTime(time);
   for (const element of fresh.querySelectorAll("[data-needs-script]")) element.hidden = false;
   shown.replaceWith(fresh);
   for (const block of fresh.querySelectorAll("[data-json]")) enhanceJson(block);
-  if (key) fresh.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (place) fresh.querySelector(place)?.focus({ preventScroll: true });
+}
+
+function placeOf(element) {
+  if (element.dataset.key) return `[data-key="${CSS.escape(element.dataset.key)}"]`;
+  const address = element.getAttribute("href");
+  return address ? `a[href="${CSS.escape(address)}"]` : null;
 }

@@ -1,31 +1,19 @@
-// A page that watches something unfinished: its [data-refresh] parts are read again from the
-// server, which writes them, until the page leaves or the session ends.
+// A page that watches something unfinished: its parts are read again from the server, which
+// writes them, until the page leaves or the session ends.
 
-import { PATIENCE_MS, isLoggedIn, showEnded } from "./session.js";
-import { showTime } from "./times.js";
+import { load } from "./parts.js";
 
 const EVERY_MS = 3000;
+let state = stateOf(document);
 
 async function refresh() {
-  if (document.hidden || document.querySelector(".action[open]")) return true;
-  const response = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) });
-  if (response.redirected || !response.ok) return isLoggedIn();
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (stateOf(fresh) !== stateOf(document) && document.querySelector(".actions-row")) {
-    location.reload(); // What may be done with it has changed as well.
-    return true;
-  }
-  replaceParts(fresh);
-  return true;
-}
-
-function replaceParts(fresh) {
-  const parts = [...document.querySelectorAll("[data-refresh]")];
-  [...fresh.querySelectorAll("[data-refresh]")].forEach((part, index) => {
-    const shown = document.importNode(part, true);
-    for (const time of shown.querySelectorAll("time[datetime]")) showTime(time);
-    parts[index]?.replaceWith(shown);
-  });
+  if (document.hidden) return;
+  const fresh = await load(location.href);
+  if (!fresh || stateOf(fresh) === state) return;
+  // What may be done with it has changed as well; whoever is about to do it is not disturbed.
+  if (document.querySelector(".action[open], form[data-sending]")) return;
+  state = stateOf(fresh);
+  if (document.querySelector(".actions-row")) location.reload();
 }
 
 function stateOf(page) {
@@ -33,8 +21,9 @@ function stateOf(page) {
 }
 
 async function watch() {
+  if (!document.querySelector("[data-session-ended]").hidden) return;
   try {
-    if (!(await refresh())) return showEnded();
+    await refresh();
   } catch {
     // The server is away; the next turn tries again.
   }

@@ -6,9 +6,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from ledger import approval_policies as seeded
 from ledger.models import Approval
+from ledger.services import approval_policies
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
 from tests.integration.ledger.conftest import grant
+from tests.integration.workflows.flows.approval_steps import asked as asked_by_flow
+from tests.integration.workflows.flows.approval_steps import register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-hers"
@@ -81,6 +85,21 @@ class TestOneRequest:
         assert "<dt>Asked by</dt><dd>asker<" in page
         assert "<dt>Open until</dt>" in page
         assert "1 other person has to agree" in page
+        assert "<dt>If approved</dt><dd>whoever asked may do it, once</dd>" in page
+
+    def test_of_a_step_leads_to_its_flow_and_back(self, asker: User, manager: User) -> None:
+        grant(manager, "flow.read")
+        approval_policies.install_policies(every=seeded.POLICIES)
+        register()
+        with acting(asker):
+            approval = asked_by_flow()
+
+        request = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
+        flow = visit(manager).get("/flows/trip").content.decode()
+
+        assert '<a href="/flows/trip">flow trip</a>' in request
+        assert "<dt>If approved</dt><dd>the flow goes on</dd>" in request
+        assert f'to approve. <a href="/approvals/{approval.pk}">See the request</a>.' in flow
 
 
 class TestBadges:

@@ -1,9 +1,12 @@
 """The state of the installation, as far as the visitor may know it, and the doctor's page."""
 
+import re
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from events import doctor
 from tests.integration.console.conftest import Tell, Visitor
 from workflows.work import liveness
 from workflows.work.models import Checkup
@@ -74,10 +77,12 @@ class TestHome:
         for key in client.get("/figures").json()["figures"]:
             assert f'data-figure="{key}"' in page
 
-    def test_tells_an_open_page_when_its_session_has_ended(
+    def test_tells_an_open_page_whose_session_it_has_and_when_that_has_ended(
         self, client: Client, visitor: Visitor
     ) -> None:
-        assert visitor().get("/session").status_code == 204
+        page = visitor()
+
+        assert page.get("/session").json() == {"user": page.get("/").context["user"].get_username()}
         assert client.get("/session").status_code == 401
 
 
@@ -95,3 +100,17 @@ class TestDoctor:
         assert "The doctor looked again" in after
         assert "every stream is gapless from 1" in after
         assert Checkup.objects.count() == 1
+
+    def test_shows_what_is_wrong_first(self, visitor: Visitor) -> None:
+        client = visitor("system.health")
+        client.post("/doctor")
+        last = doctor.checks()[-1].id
+        checkup = Checkup.objects.get()
+        checkup.findings[last] |= {"count": 1, "violations": ["flow trip"]}
+        Checkup.objects.update(findings=checkup.findings)
+
+        page = client.get("/doctor").content.decode()
+
+        shown = re.findall(r'data-label="Check" class="mono"><span>([^<]+)<', page)
+        assert shown[0] == last
+        assert len(shown) == len(doctor.checks())

@@ -1,0 +1,31 @@
+// Lists of the admin on narrow screens: each value says what it is, so that a row can be a card;
+// and what is wider than its place says that it goes on, and can be scrolled by keyboard.
+
+for (const results of document.querySelectorAll("#changelist .results")) {
+  label(results.querySelector("table"));
+  const look = () => tell(results);
+  new ResizeObserver(look).observe(results);
+  results.addEventListener("scroll", look, { passive: true });
+}
+
+function label(table) {
+  if (!table) return;
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.querySelector(".text")?.textContent.trim() ?? "");
+  for (const row of table.tBodies[0].rows) {
+    [...row.cells].forEach((cell, index) => { cell.dataset.label = names[index]; });
+  }
+  table.dataset.labelled = "";
+}
+
+function tell(results) {
+  const isWide = results.scrollWidth > results.clientWidth + 1;
+  const isAtEnd = results.scrollLeft + results.clientWidth >= results.scrollWidth - 1;
+  results.toggleAttribute("data-goes-on", isWide && !isAtEnd);
+  if (!isWide) {
+    results.removeAttribute("tabindex");
+    return;
+  }
+  results.tabIndex = 0;
+  results.setAttribute("role", "region");
+  results.setAttribute("aria-label", "Rows; they go on to the right");
+}
