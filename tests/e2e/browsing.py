@@ -69,7 +69,8 @@ class Visit:
         self.open(address)
         for size, scheme in LOOKS:
             self.page.set_viewport_size(size)
-            self.page.emulate_media(color_scheme=scheme)
+            # Else colours would be on their way from one look to the next.
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             widths = "[document.documentElement.scrollWidth, innerWidth]"
             content, window = self.page.evaluate(widths)
             assert content <= window, (address, scheme)
