@@ -78,6 +78,7 @@ FOUND_BY = (
     "route_or_tool_name",
     "idempotency_key",
     "delegated_by_id",
+    "capability_id",
 )
 """By what an entry is found where nothing more is known, beside its story, cause, session, run."""
 
@@ -176,12 +177,11 @@ class Entry(models.Model):
                 fields=["target_type", "target_id", "occurred_at"], name="ledger_entries_of_target"
             ),
             models.Index(fields=["correlation_id", "occurred_at"], name="ledger_entries_of_story"),
+            # Of the others there are so many that the latest are enough to find some.
             models.Index(
-                fields=["evaluated_risk", "status", "occurred_at"], name="ledger_entries_by_risk"
-            ),
-            models.Index(
-                fields=["capability_id", "capability_version", "occurred_at"],
-                name="ledger_entries_of_capability",
+                fields=["evaluated_risk", "status", "occurred_at"],
+                name="ledger_entries_of_grave_risk",
+                condition=Q(evaluated_risk__in=[Risk.CRITICAL.value, Risk.HIGH.value]),
             ),
             models.Index(
                 fields=["amends"],

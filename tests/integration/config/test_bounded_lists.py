@@ -103,6 +103,20 @@ def test_flows_are_listed_for_clients_of_the_engine_without_sorting_them() -> No
     assert "Sort" not in page
 
 
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"capability_id": "product.create"}, "ledger_entries_by_word"),
+        ({"evaluated_risk__in": ["critical", "high"]}, "ledger_entries_of_grave_risk"),
+        ({"evaluated_risk": "high", "status": "denied"}, "ledger_entries_of_grave_risk"),
+    ],
+)
+def test_entries_are_found_by_what_is_rare(asked: dict[str, Any], index: str) -> None:
+    plan = plan_of(Entry.objects.filter(**asked), index)
+
+    assert f"Bitmap Index Scan on {index}" in plan
+
+
 def test_deliveries_are_found_by_their_event() -> None:
     plan = plan_of(Delivery.objects.of_event("x"), "webhooks_sent_again")
 
