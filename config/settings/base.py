@@ -287,7 +287,7 @@ BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
 
 # How long a silent worker keeps its work, and a bell may go unanswered; workflows/work/conf.py.
 WORK_LEASE_S = env.number("WORK_LEASE_S", 15)
-WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 3)
+WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 1.5)
 
 # What a live client may ask, and how long we wait for it: events/fanout/limits.py.
 EVENTS_LIVE = {

@@ -12,7 +12,7 @@ from django.core.signals import setting_changed
 class WorkSettings:
     lease_s: float = 15
     """A worker that is silent for so long has lost its work."""
-    patience_s: float = 3
+    patience_s: float = 1.5
     """How long a bell may go unanswered before the sweeper rings again (doubling each time)."""
     patience_max_s: float = 60
     tick_s: float = 0.5
