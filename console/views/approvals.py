@@ -14,7 +14,7 @@ from console import people
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, name_screening, selectors, step_up
-from ledger.approving import asking, steps
+from ledger.approving import asking, staleness, steps
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
@@ -109,6 +109,8 @@ def _page(
 ) -> HttpResponse:
     holder = authority.holder_of(request)
     may_decide = selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
+    done = steps.execution_of(row.pk)
+    may_be_done = done is None and row.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}
     votes = list(row.votes.select_related("entry__remark").order_by("created_at"))
     context: dict[str, Any] = {
         "approval": row,
@@ -120,7 +122,9 @@ def _page(
         "target_url": _page_of_target(row),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
-        "done": steps.execution_of(row.pk),
+        "done": done,
+        "is_stale": may_be_done and staleness.is_stale(row),
+        "has_other_rules": may_be_done and not staleness.is_policy_in_force(row),
         "may_decide": may_decide,
         "waits_for_others": row.status == ApprovalStatus.PENDING and not may_decide,
         "asks_password": row.risk == Risk.CRITICAL and not step_up.is_fresh(request),

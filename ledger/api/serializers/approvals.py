@@ -5,9 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ledger import commands
 from ledger.api.serializers.words import WordsOut
-from ledger.approving import asking, steps
+from ledger.approving import asking, staleness, steps
 from ledger.bodies import Body
 from ledger.domain.approval import COMMENT_CHARS_MAX, TITLE_CHARS_MAX, Decision
 from ledger.domain.capability import Risk
@@ -124,6 +123,9 @@ class ApprovalDetailOut(ApprovalOut):
     input = serializers.SerializerMethodField(
         help_text="With what the command was asked; null if it cannot be asked by name."
     )
+    is_policy_in_force = serializers.SerializerMethodField(
+        help_text="Whether the version of the policy under which it was asked for still decides."
+    )
     is_stale = serializers.SerializerMethodField(
         help_text="Whether the target has changed since; null if nobody can say."
     )
@@ -137,6 +139,7 @@ class ApprovalDetailOut(ApprovalOut):
             "snapshot",
             "input",
             "is_stale",
+            "is_policy_in_force",
         ]
         read_only_fields = fields
 
@@ -160,7 +163,10 @@ class ApprovalDetailOut(ApprovalOut):
 
     @extend_schema_field(serializers.BooleanField(allow_null=True))
     def get_is_stale(self, row: Approval) -> bool | None:
-        return is_stale(row)
+        return staleness.is_stale(row)
+
+    def get_is_policy_in_force(self, row: Approval) -> bool:
+        return staleness.is_policy_in_force(row)
 
 
 class RequestedActionOut(serializers.ModelSerializer[Entry]):
@@ -177,18 +183,3 @@ class ApprovalRequiredOut(serializers.Serializer[Any]):
     requested_action = RequestedActionOut()
     approval = ApprovalOut()
     replayed = serializers.BooleanField(help_text="Whether it was asked for before.")
-
-
-def is_stale(row: Approval) -> bool | None:
-    """Say whether the target of an approval has changed since it was asked for.
-
-    None if nobody can say: of a subject, of what is yet to be made, of what is kept no more.
-    """
-    kept = asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT)
-    if not row.fingerprint or not kept or kept.get("state") is None:
-        return None
-    try:
-        command = commands.get(row.action_name, row.action_version)
-    except commands.CommandUnknown:
-        return None
-    return None if command.makes else bool(command.state_of(row.target_id) != kept["state"])

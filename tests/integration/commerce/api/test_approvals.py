@@ -5,9 +5,10 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from rest_framework.test import APIClient
 
-from commerce.models import Booking
+from commerce.models import Booking, Invoice
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.approving import reference
@@ -15,7 +16,7 @@ from ledger.models import Approval, Entry
 from ledger.services import approvals
 from ledger.services.approval_policies import install_policies
 from tests.integration.commerce.api.conftest import Keyed
-from tests.integration.ledger.approvals import acting
+from tests.integration.ledger.approvals import acting, put_into_force
 from tests.integration.ledger.conftest import grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,6 +95,42 @@ def test_names_the_key_that_it_is_good_for_to_who_has_lost_it(
     assert (found["status"], found["idempotency_key"]) == ("approved", "first")
     assert other.json()["code"] == "approval_idempotency_key_mismatch"
     assert (done.status_code, done.json()["status"]) == (200, "cancelled")
+
+
+def test_is_shown_also_when_its_target_is_gone(
+    keyed: Keyed, draft: Invoice, client: Client
+) -> None:
+    put_into_force(name="issuing", capabilities=("invoice.issue",), condition="")
+    clerk = keyed("invoice.read", "invoice.create", "invoice.issue", name="clerk")
+    path = f"/api/v1/invoices/{draft.pk}"
+    asked = clerk.post(f"{path}/issue", headers={"Idempotency-Key": "k1"}).json()["approval"]
+    shown = f"/api/v1/ledger/approvals/{asked['id']}"
+    before = clerk.get(shown).json()
+
+    assert clerk.delete(path, headers={"Idempotency-Key": "k2"}).status_code == 204
+
+    assert (before["is_stale"], clerk.get(shown).json()["is_stale"]) == (False, True)
+    client.force_login(grant(User.objects.create_user("boss"), "approval.read", "approval.decide"))
+    assert (
+        "The target has changed since" in client.get(f"/approvals/{asked['id']}").content.decode()
+    )
+
+
+def test_says_when_another_policy_decides_by_now(
+    agent: APIClient, confirmed: Booking, client: Client
+) -> None:
+    asked = cancel(agent, confirmed).json()["approval"]
+    shown = f"/api/v1/ledger/approvals/{asked['id']}"
+    before = agent.get(shown).json()
+    client.force_login(grant(User.objects.create_user("boss"), "approval.read", "approval.decide"))
+    page = f"/approvals/{asked['id']}"
+    assert "The policy has changed since" not in client.get(page).content.decode()
+
+    put_into_force(name=asked["policy_name"], capabilities=("booking.cancel",), condition="")
+
+    after = agent.get(shown).json()
+    assert (before["is_policy_in_force"], after["is_policy_in_force"]) == (True, False)
+    assert "The policy has changed since" in client.get(page).content.decode()
 
 
 def test_wants_a_key(agent: APIClient, confirmed: Booking) -> None:
