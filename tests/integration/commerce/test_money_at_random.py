@@ -17,7 +17,7 @@ from tests.integration.commerce.undoing import undo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STEPS = 45
+STEPS = 20
 
 
 class Trade:
@@ -105,9 +105,9 @@ class Trade:
         work_off_all(1)
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", range(2))
 def test_adds_up_after_every_step(captured: Payment, seed: int) -> None:
-    trade = Trade(captured, random.Random(seed))
+    trade = Trade(captured, random.Random(seed))  # noqa: S311 (dice of a test)
     acts: list[Callable[[], None]] = [
         trade.pay,
         trade.undo_something,
