@@ -25,6 +25,7 @@ OPEN_SEALED_THINGS = {
     "commerce/api/views/documents.py",
     # What is asked for and how its target was found: without personal values, for who decides.
     "ledger/approving/asking.py",
+    "ledger/approving/staleness.py",
     "ledger/api/serializers/approvals.py",
     "ledger/services/approvals.py",
     "console/views/approvals.py",
