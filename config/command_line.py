@@ -4,6 +4,8 @@ import errno
 import os
 import signal
 import sys
+from difflib import get_close_matches
+from importlib.util import find_spec
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -51,10 +53,13 @@ _ON_ANY_SCHEMA = frozenset(
         "squashmigrations",
     }
 )
+_NOT_UNDERSTOOD = 2
 # These look at the code only.
 _WITHOUT_SERVERS = frozenset(
     {"check", "collectstatic", "compilemessages", "makemessages", "version", "--version"}
 )
+# What Django answers without a command.
+_DJANGOS_OWN = frozenset({"help", "version", "--help", "--version", "-h", "--commands"})
 # Of no interest where in our code: the machine has to be mended.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NOWHERE = {
@@ -120,6 +125,42 @@ def needs_servers(arguments: list[str]) -> bool:
     return arguments[0] not in _WITHOUT_SERVERS and not {"-h", "--help"}.intersection(said)
 
 
+def unknown_command(arguments: list[str]) -> str | None:
+    """Return what is asked for if there is no such command, as `help` of it too; else None.
+
+    No settings are read for it: they may name servers that are not there yet.
+    """
+    asked = arguments[1:2] if arguments[0] == "help" else arguments[:1]
+    is_known = not asked or asked[0] in {*_DJANGOS_OWN, *known_commands()}
+    return None if is_known else asked[0]
+
+
+def known_commands() -> list[str]:
+    """Return the names of the commands of all apps."""
+    from django.core.management import find_commands
+
+    from config.settings.installed import INSTALLED_APPS
+
+    packages = {"django.core", *map(_package_of, INSTALLED_APPS)}
+    found = [find_spec(package) for package in packages]
+    places = [place for spec in found if spec for place in spec.submodule_search_locations or ()]
+    return [name for place in places for name in find_commands(f"{place}/management")]
+
+
+def _package_of(app: str) -> str:
+    # As in Django: the package, or the class of its configuration.
+    parts = app.split(".")
+    return ".".join(parts[:-2]) if parts[-1][0].isupper() else app
+
+
+def _not_understood(asked: str) -> int:
+    close = get_close_matches(asked, known_commands(), n=1)
+    guess = f". Did you mean {close[0]}?" if close else ""
+    print(f"Unknown command: {asked!r}{guess}", file=sys.stderr)
+    print("Type 'python3 manage.py help' for usage.", file=sys.stderr)
+    return _NOT_UNDERSTOOD
+
+
 def _pytest(arguments: list[str]) -> int:
     import pytest
 
@@ -150,9 +191,14 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         call_command,
         execute_from_command_line,
     )
+    from django.db import InternalError
+    from psycopg.errors import ReadOnlySqlTransaction
 
     from config import given_servers
     from events import migration_status
+
+    if (unknown := unknown_command(argv[1:])) is not None:
+        return _not_understood(unknown)
 
     class OnOurSchema(ManagementUtility):
         def fetch_command(self, subcommand: str) -> "BaseCommand":
@@ -189,4 +235,8 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
             ImproperlyConfigured,
         ) as error:
             return attach.complain(error)
+        except (InternalError, ReadOnlySqlTransaction) as error:
+            if not given_servers.is_for_reading_only(error):
+                raise
+            return attach.complain(given_servers.ServerUnfit(given_servers.READ_ONLY))
     return 0

@@ -3,10 +3,15 @@
 import redis
 from django.db import NotSupportedError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.errors import ReadOnlySqlTransaction
 
 POSTGRESQL_MIN = 15
 ENCODING = "UTF8"
 ANSWER_SECONDS_MAX = 5
+READ_ONLY = (
+    "The database takes no changes: it is a standby, or was set to be read only. Name the one "
+    "that is written to in DATABASE_URL, or end `default_transaction_read_only` of this one."
+)
 
 
 class ServerUnfit(Exception):
@@ -31,6 +36,14 @@ def demand_database(database: BaseDatabaseWrapper = connection) -> None:
             f"what people write. Make another: CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE "
             "template0."
         )
+
+
+def is_for_reading_only(error: BaseException) -> bool:
+    """Say whether a statement failed because the database takes no changes."""
+    # Django wraps what psycopg raises; what is written without its cursors is not wrapped.
+    return isinstance(error, ReadOnlySqlTransaction) or isinstance(
+        error.__cause__, ReadOnlySqlTransaction
+    )
 
 
 def demand_broker(url: str) -> None:

@@ -1,4 +1,4 @@
-"""The log in the admin: to be read. Rows are written by the product and never changed.
+"""The log in the admin: to be read, by who may read all of it. Rows are never changed.
 
 Nothing here counts, sorts or gathers a whole table: it is the largest of all.
 """
@@ -15,10 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from events import catalogue, explore
-from events.admin_lists import ReadOnlyAdmin
+from events.admin_lists import M
 from events.domain.envelope import Category, Source
 from events.domain.streams import key_range
 from events.models import Payload, Position, Snapshot, StoredEvent, Unsequenced
+from ledger.admin_access import CapabilityAdmin
 
 SHOWN_CHARS_MAX = 100_000
 
@@ -97,8 +98,14 @@ class SourceFilter(CategoryFilter):
         return queryset.filter(source=self.value()) if self.value() else queryset
 
 
+class LogAdmin(CapabilityAdmin[M]):
+    """Shows every stream, so it is not enough to be allowed some of them."""
+
+    reads = "event.read"
+
+
 @admin.register(StoredEvent)
-class StoredEventAdmin(ReadOnlyAdmin[StoredEvent]):
+class StoredEventAdmin(LogAdmin[StoredEvent]):
     list_display = ["position", "name", "stream", "sequence", "category", "principal", "emitted_at"]
     list_display_links = ["name"]
     list_filter = [RecordedFilter, CategoryFilter, SourceFilter, KindFilter, NameFilter]
@@ -130,7 +137,7 @@ class StoredEventAdmin(ReadOnlyAdmin[StoredEvent]):
 
 
 @admin.register(Payload)
-class PayloadAdmin(ReadOnlyAdmin[Payload]):
+class PayloadAdmin(LogAdmin[Payload]):
     list_display = ["hash"]
     search_fields = ["=hash"]
     sortable_by: ClassVar[list[str]] = []
@@ -147,7 +154,7 @@ class PayloadAdmin(ReadOnlyAdmin[Payload]):
 
 
 @admin.register(Position)
-class PositionAdmin(ReadOnlyAdmin[Position]):
+class PositionAdmin(LogAdmin[Position]):
     list_display = ["position", "event"]
     list_select_related = ["event"]
     search_fields = ["=position"]
@@ -156,7 +163,7 @@ class PositionAdmin(ReadOnlyAdmin[Position]):
 
 
 @admin.register(Unsequenced)
-class UnsequencedAdmin(ReadOnlyAdmin[Unsequenced]):
+class UnsequencedAdmin(LogAdmin[Unsequenced]):
     list_display = ["event", "others"]
     list_select_related = ["event"]
     sortable_by: ClassVar[list[str]] = []
@@ -164,7 +171,7 @@ class UnsequencedAdmin(ReadOnlyAdmin[Unsequenced]):
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(ReadOnlyAdmin[Snapshot]):
+class SnapshotAdmin(LogAdmin[Snapshot]):
     list_display = ["stream", "sequence", "code", "taken_at"]
     search_fields = ["^stream"]
     sortable_by: ClassVar[list[str]] = []

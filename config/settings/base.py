@@ -6,6 +6,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from config.settings import env
+from config.settings.installed import *  # noqa: F403 - a setting as it stands.
 from config.settings.mail import *  # noqa: F403
 
 django_stubs_ext.monkeypatch()  # Lets ModelAdmin[Model] run, not only type-check.
@@ -32,30 +33,6 @@ if env.flag("TRUST_FORWARDED_PROTO", default=False):
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-
-INSTALLED_APPS = [
-    "console.admin_config.ConsoleAdminConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.postgres",
-    "django.contrib.staticfiles",
-    "rest_framework",
-    "django_filters",
-    "drf_spectacular",
-    "guardian",
-    "channels",
-    "events",
-    "ledger",
-    "workflows.work",
-    "workflows.webhooks",
-    "workflows.flows",
-    "workflows.witnesses.apps.WitnessesConfig",
-    "commerce",
-    "console",
-    "config.apps.PlatformConfig",
-]
 
 # More threads than a few only take the interpreter from each other.
 WEB_THREADS = env.integer("WEB_THREADS", 8)

@@ -22,10 +22,26 @@ from rest_framework import serializers
 from config import api_documents, environment
 from events import append_only, catalogue, doctor, failpoints
 from events.domain.errors import DomainError
+from ledger import capabilities
+from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import REASON_CHARS_MAX
 from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_files
 
 OWN = {*APPS, "workflows"}
+
+
+# Django's own tables, and the one that people write there.
+PAGES_BY_DJANGOS_PERMISSIONS = {"auth.User", "auth.Group", "commerce.NumberSeries"}
+
+
+def test_pages_of_the_admin_are_opened_by_capabilities() -> None:
+    by_django = {
+        model._meta.label
+        for model, page in admin.site._registry.items()
+        if not isinstance(page, CapabilityAdmin) or not capabilities.get(page.reads)
+    }
+
+    assert by_django == PAGES_BY_DJANGOS_PERMISSIONS
 
 
 class TestEvents:

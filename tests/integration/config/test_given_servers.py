@@ -1,5 +1,7 @@
 """Servers of outside that Daybook cannot use, and what is said of them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,7 +10,9 @@ import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from config.given_servers import ServerUnfit, demand_broker, demand_database
+from config.bootstrap import ROOT
+from config.given_servers import READ_ONLY, ServerUnfit, demand_broker, demand_database
+from tests.live import environment_of_the_tests
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +54,27 @@ class TestDatabase:
                 demand_database(other)
         finally:
             other.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_takes_no_changes_is_told_in_a_line() -> None:
+    environment = environment_of_the_tests()
+    url = environment["DATABASE_URL"]
+    url += "&" if "?" in url else "?"
+    told = subprocess.run(
+        [sys.executable, "manage.py", "sweep", "--once"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **environment,
+            "DATABASE_URL": f"{url}options=-c%20default_transaction_read_only%3Don",
+        },
+    )
+
+    assert told.stderr == f"{READ_ONLY}\n"
+    assert told.returncode == 1
 
 
 class TestBroker:

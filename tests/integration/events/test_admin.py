@@ -3,7 +3,7 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import StoredEvent
 from tests import trips
+from tests.integration.ledger.conftest import grant
 from tests.live import happen, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,3 +118,18 @@ def test_every_table_of_the_log_is_there() -> None:
     models = set(apps.get_app_config("events").get_models())
 
     assert models <= set(admin.site._registry)
+
+
+@pytest.mark.parametrize("model", list(apps.get_app_config("events").get_models()))
+def test_the_log_is_opened_by_the_capability_and_not_by_what_django_grants(
+    client: Client, model: type[Model]
+) -> None:
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="events"))
+    client.force_login(clerk)
+    page = f"/admin/events/{model._meta.model_name}/"
+
+    assert client.get(page).status_code == 403
+
+    grant(clerk, "event.read")
+    assert client.get(page).status_code == 200

@@ -1,10 +1,13 @@
 """What `manage.py` starts for a command line, and what it does not."""
 
 import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 from config import bootstrap, command_line
 from config.bootstrap import ROOT
@@ -34,6 +37,38 @@ def test_a_full_disk_is_said_in_a_line(
     assert capsys.readouterr().err == "[Errno 28] No space left on device: '/somewhere'\n"
 
 
+class TestUnknownCommand:
+    @pytest.mark.parametrize("arguments", [["docter"], ["help", "docter"]])
+    def test_is_told_before_any_server_is_started(
+        self, arguments: list[str], tmp_path: Path
+    ) -> None:
+        state = tmp_path / "state"
+        told = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**without_servers(), "DAYBOOK_STATE": str(state)},
+        )
+
+        assert told.returncode == 2
+        assert told.stderr == (
+            "Unknown command: 'docter'. Did you mean doctor?\n"
+            "Type 'python3 manage.py help' for usage.\n"
+        )
+        assert not state.exists()
+
+    @pytest.mark.parametrize(
+        "arguments", [["doctor"], ["help", "migrate"], ["clearsessions"], ["help", "--commands"]]
+    )
+    def test_is_none_of_ours_of_django_and_of_its_apps(self, arguments: list[str]) -> None:
+        assert command_line.unknown_command(arguments) is None
+
+    def test_is_none_that_django_finds(self) -> None:
+        assert set(command_line.known_commands()) == set(get_commands())
+
+
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_help_is_had_of_what_django_does_not_know(command: str) -> None:
     told = subprocess.run(
@@ -45,3 +80,9 @@ def test_help_is_had_of_what_django_does_not_know(command: str) -> None:
     )
 
     assert told.stdout.startswith(f"usage: manage.py {command}")
+
+
+def without_servers() -> dict[str, str]:
+    """Return the environment of somebody who has set up nothing."""
+    theirs = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in theirs}

@@ -1,0 +1,25 @@
+"""The apps there are. A list and nothing else: it is read before there are settings."""
+
+INSTALLED_APPS = [
+    "console.admin_config.ConsoleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "guardian",
+    "channels",
+    "events",
+    "ledger",
+    "workflows.work",
+    "workflows.webhooks",
+    "workflows.flows",
+    "workflows.witnesses.apps.WitnessesConfig",
+    "commerce",
+    "console",
+    "config.apps.PlatformConfig",
+]
