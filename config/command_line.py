@@ -105,7 +105,7 @@ def _run(command: str, argv: list[str]) -> int:
         case "help" | "--help" | "-h":
             return _help(argv)
         case _:
-            return _run_django(argv, servers=needs_servers(argv[1:]))
+            return _run_known(argv, servers=needs_servers(argv[1:]))
 
 
 def _help(argv: list[str]) -> int:
@@ -116,7 +116,7 @@ def _help(argv: list[str]) -> int:
         case [("up" | "demo") as ours]:
             return _run(ours, [argv[0], ours, "--help"])
         case asked:
-            return _run_django([argv[0], "help", *asked], servers=False)
+            return _run_known([argv[0], "help", *asked], servers=False)
 
 
 def needs_servers(arguments: list[str]) -> bool:
@@ -184,6 +184,12 @@ def is_whole_suite(arguments: list[str]) -> bool:
     return all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
 
 
+def _run_known(argv: list[str], *, servers: bool) -> int:
+    if (unknown := unknown_command(argv[1:])) is not None:
+        return _not_understood(unknown)
+    return _run_django(argv, servers=servers)
+
+
 def _run_django(argv: list[str], *, servers: bool) -> int:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import (
@@ -191,14 +197,9 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         call_command,
         execute_from_command_line,
     )
-    from django.db import InternalError
-    from psycopg.errors import ReadOnlySqlTransaction
 
     from config import given_servers
     from events import migration_status
-
-    if (unknown := unknown_command(argv[1:])) is not None:
-        return _not_understood(unknown)
 
     class OnOurSchema(ManagementUtility):
         def fetch_command(self, subcommand: str) -> "BaseCommand":
@@ -228,15 +229,12 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         return 0
     with attach.attached(State.chosen(), first_run=first_run):
         try:
-            OnOurSchema(argv).execute()
+            with given_servers.written_to():
+                OnOurSchema(argv).execute()
         except (
             given_servers.ServerUnfit,
             migration_status.SchemaDiffers,
             ImproperlyConfigured,
         ) as error:
             return attach.complain(error)
-        except (InternalError, ReadOnlySqlTransaction) as error:
-            if not given_servers.is_for_reading_only(error):
-                raise
-            return attach.complain(given_servers.ServerUnfit(given_servers.READ_ONLY))
     return 0

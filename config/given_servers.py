@@ -1,7 +1,10 @@
 """What is asked of servers that the environment names, before anything is done with them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import redis
-from django.db import NotSupportedError, OperationalError, connection
+from django.db import InternalError, NotSupportedError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import ReadOnlySqlTransaction
 
@@ -38,12 +41,19 @@ def demand_database(database: BaseDatabaseWrapper = connection) -> None:
         )
 
 
-def is_for_reading_only(error: BaseException) -> bool:
-    """Say whether a statement failed because the database takes no changes."""
-    # Django wraps what psycopg raises; what is written without its cursors is not wrapped.
-    return isinstance(error, ReadOnlySqlTransaction) or isinstance(
-        error.__cause__, ReadOnlySqlTransaction
-    )
+@contextmanager
+def written_to() -> Iterator[None]:
+    """Do what changes the database.
+
+    :raises ServerUnfit: if it takes no changes.
+    """
+    try:
+        yield
+    except (InternalError, ReadOnlySqlTransaction) as error:
+        # Django wraps what psycopg raises; what is written without its cursors is not wrapped.
+        if not isinstance(error.__cause__ or error, ReadOnlySqlTransaction):
+            raise
+        raise ServerUnfit(READ_ONLY) from error
 
 
 def demand_broker(url: str) -> None:

@@ -4,8 +4,8 @@ A view says `cursor_ordering = ("-created_at", "-id")`: together unique, of one 
 """
 
 import base64
-import binascii
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -133,13 +133,23 @@ def _read_cursor(
         raw = base64.b64decode(padded, altchars=b"-_", validate=True)
         direction, values = strict_json.loads(raw, bytes_max=_CURSOR_BYTES_MAX)
         position = [
-            _column(model, name).to_python(value) for name, value in zip(names, values, strict=True)
+            _in_utc(_column(model, name).to_python(value))
+            for name, value in zip(names, values, strict=True)
         ]
-    except (ValueError, TypeError, binascii.Error, DomainError, FieldError) as error:
+    except (ValueError, TypeError, OverflowError, DomainError, FieldError) as error:
         raise _bad_cursor() from error
-    if direction not in {"n", "p"} or None in position:
+    if direction not in ("n", "p") or None in position:
         raise _bad_cursor()
     return direction == "p", position
+
+
+def _in_utc(value: Any) -> Any:
+    """Python knows offsets of up to a day, PostgreSQL of 16 hours."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError("it is the time of no place")
+    return value.astimezone(UTC)
 
 
 def _column(model: type[Model], name: str) -> Field[Any, Any]:

@@ -17,6 +17,8 @@ PORTS_PUBLIC = frozenset({80, 443})
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _PRINTABLE = re.compile(r"[!-~]+")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+# Python before 3.11.10 drops what stands between the bracket and the port.
+_BRACKETED = re.compile(r"\[[^\[\]]*\](:[0-9]+)?")
 _IPV6 = re.compile(r"[0-9a-f:.]+")
 
 Scheme = Literal["http", "https"]
@@ -66,6 +68,8 @@ def parse(url: str) -> Target:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.startswith("/"):
         raise EgressRefused("the URL cannot be read")
+    if parts.netloc.startswith("[") and not _BRACKETED.fullmatch(parts.netloc):
+        raise EgressRefused("the URL has an odd host")
     host = _host(parts.hostname or "", bracketed=parts.netloc.startswith("["))
     return Target(scheme=scheme, host=host, port=port or _DEFAULT_PORT[scheme], path=path)
 

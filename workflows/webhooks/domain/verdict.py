@@ -71,7 +71,7 @@ def retry_after_seconds(text: str | None, *, now: datetime) -> float | None:
         return float(text.strip()[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # The second of numbers that no date has.
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

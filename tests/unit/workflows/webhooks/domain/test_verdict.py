@@ -79,6 +79,9 @@ class TestOfFailure:
         ("Sun, 01 Mar 2026 12:01:00", 60),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
         ("Sun, 99 Foo 2026 12:01:00 GMT", None),
+        ("Sun, 01 Mar 99999999999999999999 12:01:00 GMT", None),
+        ("Sun, 01 Mar 2026 99999999999999999999:01:00 GMT", None),
+        ("Sun, 01 Mar 2026 12:01:00 +99999999999999", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(
