@@ -41,6 +41,9 @@ _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_THAT_KEEP_THE_BODY = frozenset({307, 308})
 
+_BROKEN = (httpcore2.ProtocolError, httpcore2.NetworkError, zlib.error)
+_BODY_BROKE = (EgressFailed, AnswerTooLarge, *_BROKEN)
+
 _pools: dict[bool, httpcore2.ConnectionPool] = {}
 
 
@@ -49,9 +52,10 @@ class Call:
     """What to send, and how much patience to have.
 
     `https_only` bars plain http to public hosts; networks that the operator allowed may
-    do without TLS. `truncate` reads the first `body_bytes_max` bytes of an answer and
-    drops the rest, instead of refusing it. Headers in `confidential` are for the origin that
-    is called and no other, whatever it redirects to; so are credentials.
+    do without TLS. `truncate` is for who only wants to look at the answer: a body is kept as
+    far as it came, at most `body_bytes_max` bytes of it, whatever becomes of the rest.
+    Headers in `confidential` are for the origin that is called and no other, whatever it
+    redirects to; so are credentials.
     """
 
     method: str
@@ -172,7 +176,7 @@ def _exchange(call: Call, target: Target) -> Answer:
             body, is_truncated = _body_of(response, headers, call, target)
     except httpcore2.TimeoutException as error:
         raise EgressFailed("all connections are in use", host=target.host) from error
-    except (httpcore2.ProtocolError, httpcore2.NetworkError, zlib.error) as error:
+    except _BROKEN as error:
         raise EgressFailed("its HTTP is broken", host=target.host) from error
     return Answer(
         status=response.status,
@@ -201,12 +205,14 @@ def _body_of(
     body = bytearray()
     # Closing before the end drops the connection instead of reading on.
     with closing(_decoded(response, headers.get("content-encoding", ""), target)) as pieces:
-        for piece in pieces:
-            body += piece
-            if len(body) <= call.body_bytes_max:
-                continue
+        try:
+            for piece in pieces:
+                body += piece
+                if len(body) > call.body_bytes_max:
+                    raise AnswerTooLarge(host=target.host, what="body", limit=call.body_bytes_max)
+        except _BODY_BROKE:
             if not call.truncate:
-                raise AnswerTooLarge(host=target.host, what="body", limit=call.body_bytes_max)
+                raise
             return bytes(body[: call.body_bytes_max]), True
     return bytes(body), False
 
@@ -221,6 +227,11 @@ def _decoded(
             return _inflated(response, zlib.decompressobj(zlib.MAX_WBITS | 16))
         case "deflate":
             return _inflated(response, zlib.decompressobj())
+    return _unreadable(target)
+
+
+def _unreadable(target: Target) -> Generator[bytes, None, None]:
+    yield from ()
     raise EgressFailed("it answers in an encoding that nobody asked for", host=target.host)
 
 

@@ -21,7 +21,7 @@ from events.domain.errors import DomainError
 from events.failpoints import declare, failpoint
 from workflows.egress import client, urls
 from workflows.egress.client import Answer, Call
-from workflows.egress.refusals import EgressFailed
+from workflows.egress.refusals import AnswerTooLarge, EgressFailed
 from workflows.webhooks import catalogue, endpoints, selectors
 from workflows.webhooks.domain import excerpt, schedule, signature, verdict
 from workflows.webhooks.domain.verdict import Decision, ErrorClass, Verdict
@@ -119,6 +119,9 @@ def _call(delivery: Delivery) -> AttemptMade:
         headers = _headers(delivery, started_at)
         answer = client.send(_request(url, headers, delivery.body.encode()))
         judged = verdict.of_status(answer.status, answer.headers, now=timezone.now())
+    except AnswerTooLarge as flood:
+        # Of its header: tomorrow the receiver, or what stands before it, may be well again.
+        judged = verdict.of_failure(ErrorClass.NETWORK, str(flood))
     except EgressFailed as failure:
         judged = verdict.of_failure(ErrorClass(failure.error_class), str(failure))
     except DomainError as refusal:
