@@ -11,6 +11,7 @@ from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
 
+from console import people
 from console.flows import graph, history, provenance
 from console.flows.step_state import is_waiting
 from console.flows.waterfall import Axis, Bar, Waterfall, lasting
@@ -163,11 +164,18 @@ def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
         "origins": provenance.origins(flow, shown.attribute) if shown.attribute else [],
         "picked": picked_step(shown) if shown.step else None,
         "waits": waits,
+        "starter": _starter(flow.id),
         "asked_for": _pending(selectors.requests_of(flow)) if waits else None,
         "is_overdue": bool(waits and waits.next_at and waits.next_at < timezone.now()),
         "children": shown.children,
         "forks": shown.forks,
     }
+
+
+def _starter(flow_id: str) -> str:
+    """Return who started a flow, as people call them; empty of one that nobody knows of."""
+    written = str(selectors.starter_of(flow_id) or "")
+    return people.names_of([written])[written] if written else ""
 
 
 def _pending(requests: list[Requested]) -> Requested | None:

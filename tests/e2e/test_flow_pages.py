@@ -184,6 +184,7 @@ class TestFlow:
         assert {node_id: node["position"] for node_id, node in nodes(tab).items()} == before
         expect(tab.page.locator("[data-of=state]")).to_have_text("completed")
         expect(tab.page.locator(".why")).to_contain_text("Done: every goal is settled")
+        expect(tab.page.locator("[data-said]")).to_contain_text("Done: every goal is settled")
 
     def look_back(self, tab: Visit) -> None:
         slider = tab.page.get_by_label("Shown after event")

@@ -99,6 +99,7 @@ class TestOneRequest:
 
         assert '<a href="/flows/trip">flow trip</a>' in request
         assert "<dt>If approved</dt><dd>the flow goes on</dd>" in request
+        assert "<dt>By</dt><dd>asker</dd>" in flow
         assert f'to approve. <a href="/approvals/{approval.pk}">See the request</a>.' in flow
 
 
