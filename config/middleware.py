@@ -10,6 +10,7 @@ from http import HTTPStatus
 from csp.constants import HEADER as CSP_HEADER
 from csp.utils import build_policy
 from django.conf import settings
+from django.contrib.messages.middleware import MessageMiddleware
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
@@ -84,6 +85,14 @@ class IdempotentExchange(_Middleware):
                 return _kept(exchange, self.answer(request))
             finally:
                 _ended(exchange)
+
+
+class PageMessages(MessageMiddleware):
+    """Django's messages to whoever looks at pages. An answer of the API has no place for any."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not request.path_info.startswith("/api/"):
+            super().process_request(request)
 
 
 class PageRefusals(_Middleware):

@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "config.middleware.PageRefusals",
     "config.middleware.ResponseHeaders",
     "config.middleware.IdempotentExchange",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -53,6 +53,13 @@ class TestRequestId:
         assert client.get("/login/")["X-Request-ID"].startswith("req_")
 
 
+@pytest.mark.parametrize(("address", "has_some"), [(URL, False), ("/login/", True)])
+def test_only_pages_have_messages(client: APIClient, address: str, has_some: bool) -> None:  # noqa: FBT001
+    answer: Any = client.get(address)
+
+    assert hasattr(answer.wsgi_request, "_messages") is has_some
+
+
 class TestContext:
     def test_names_the_key_that_acts(
         self, client: APIClient, seen: list[EventContext], secret: str
