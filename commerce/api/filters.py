@@ -11,20 +11,11 @@ from commerce.domain.chargebacks import ChargebackStatus
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import RefundMethod, RefundStatus
 from commerce.models import (
-    Booking,
     Chargeback,
-    CreditNote,
-    Delivery,
     DeliveryStatus,
     DocumentAccess,
-    ExternalContent,
-    Invoice,
-    Payment,
     PaymentStatus,
-    Product,
     ProductStatus,
-    Refund,
-    Slot,
 )
 from commerce.models.constraints import choices
 from ledger.bodies import OneOrMore
@@ -34,19 +25,11 @@ class ProductFilters(filters.FilterSet):
     status = OneOrMore(choices=choices(ProductStatus))
     currency = filters.CharFilter()
 
-    class Meta:
-        model = Product
-        fields: list[str] = []
-
 
 class SlotFilters(filters.FilterSet):
     product_id = filters.UUIDFilter()
     starts_after = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lt")
-
-    class Meta:
-        model = Slot
-        fields: list[str] = []
 
 
 class BookingFilters(filters.FilterSet):
@@ -58,10 +41,6 @@ class BookingFilters(filters.FilterSet):
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
-    class Meta:
-        model = Booking
-        fields: list[str] = []
-
 
 class InvoiceFilters(filters.FilterSet):
     status = OneOrMore(choices=choices(InvoiceStatus))
@@ -69,27 +48,15 @@ class InvoiceFilters(filters.FilterSet):
     number = filters.CharFilter()
     due_before = filters.DateFilter(field_name="due_date", lookup_expr="lt")
 
-    class Meta:
-        model = Invoice
-        fields: list[str] = []
-
 
 class PaymentFilters(filters.FilterSet):
     status = OneOrMore(choices=choices(PaymentStatus))
     invoice_id = filters.UUIDFilter()
     provider = filters.CharFilter()
 
-    class Meta:
-        model = Payment
-        fields: list[str] = []
-
 
 class CreditNoteFilters(filters.FilterSet):
     invoice_id = filters.UUIDFilter()
-
-    class Meta:
-        model = CreditNote
-        fields: list[str] = []
 
 
 class RefundFilters(filters.FilterSet):
@@ -98,20 +65,12 @@ class RefundFilters(filters.FilterSet):
     payment_id = filters.UUIDFilter()
     surplus_of = filters.UUIDFilter()
 
-    class Meta:
-        model = Refund
-        fields: list[str] = []
-
 
 class DocumentAccessFilters(filters.FilterSet):
     document_id = filters.UUIDFilter()
     invoice_id = filters.UUIDFilter(field_name="document__invoice_id")
     grantee = filters.CharFilter()
     status = filters.ChoiceFilter(choices=choices(AccessStatus), method="as_of_now")
-
-    class Meta:
-        model = DocumentAccess
-        fields: list[str] = []
 
     def as_of_now(
         self, rows: QuerySet[DocumentAccess], _name: str, status: str
@@ -126,10 +85,6 @@ class ChargebackFilters(filters.FilterSet):
     provider_ref = filters.CharFilter()
     status = filters.ChoiceFilter(choices=choices(ChargebackStatus), method="in_status")
     is_disputed = filters.BooleanFilter(field_name="disputed_cents", method="in_dispute")
-
-    class Meta:
-        model = Chargeback
-        fields: list[str] = []
 
     def in_status(self, rows: QuerySet[Chargeback], name: str, wanted: str) -> QuerySet[Chargeback]:
         if wanted == ChargebackStatus.OPEN:
@@ -152,16 +107,8 @@ class DeliveryFilters(filters.FilterSet):
     status = OneOrMore(choices=choices(DeliveryStatus))
     booking_id = filters.UUIDFilter()
 
-    class Meta:
-        model = Delivery
-        fields: list[str] = []
-
 
 class ContentFilters(filters.FilterSet):
     product_id = filters.UUIDFilter()
     system = filters.CharFilter()
     is_failing = filters.BooleanFilter(field_name="failed_at", lookup_expr="isnull", exclude=True)
-
-    class Meta:
-        model = ExternalContent
-        fields: list[str] = []

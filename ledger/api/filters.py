@@ -62,10 +62,6 @@ class EntryFilters(filters.FilterSet):
     occurred_after = filters.IsoDateTimeFilter("occurred_at", lookup_expr="gte")
     occurred_before = filters.IsoDateTimeFilter("occurred_at", lookup_expr="lt")
 
-    class Meta:
-        model = Entry
-        fields: list[str] = []
-
     def of_key(self, entries: QuerySet[Entry], _name: str, prefix: str) -> QuerySet[Entry]:
         """Keep what one API key did; by ledger_entries_of_principal."""
         acting = {"principal_type": PrincipalKind.API_KEY.value, "principal_id": prefix}

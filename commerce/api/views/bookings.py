@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,9 +39,7 @@ BOOKING_ID = OpenApiParameter("booking_id", UUID, OpenApiParameter.PATH)
 ACCESS_REASON = access_reason_header()
 
 
-class BookingViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Booking]
-):
+class BookingViewSet(viewsets.ReadOnlyModelViewSet[Booking]):
     """Bookings and the steps of their life. Each step checks what it says; an override does not."""
 
     capabilities = {
@@ -280,9 +278,7 @@ class TravellerViewSet(viewsets.GenericViewSet[Traveller]):
         return _private(ok(body, version=traveller.revision))
 
 
-class DeliveryViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
-):
+class DeliveryViewSet(viewsets.ReadOnlyModelViewSet[Delivery]):
     """What was sent to customers, and what is still to be sent."""
 
     capabilities = {"list": "delivery.read", "retrieve": "delivery.read"}

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -93,10 +93,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
 
 
 class DocumentAccessViewSet(
-    RebuildsFromRow[DocumentAccess],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[DocumentAccess],
+    RebuildsFromRow[DocumentAccess], viewsets.ReadOnlyModelViewSet[DocumentAccess]
 ):
     """Who may open which document, for what and until when."""
 

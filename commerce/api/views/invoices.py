@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -68,9 +68,7 @@ from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Work
 
 
-class InvoiceViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Invoice]
-):
+class InvoiceViewSet(viewsets.ReadOnlyModelViewSet[Invoice]):
     """Invoices: drafted from a booking, issued, paid, voided."""
 
     capabilities = {
@@ -197,12 +195,7 @@ class InvoiceViewSet(
         return _invoice(service(invoice_id=invoice.pk, expected_version=version, **asked))
 
 
-class PaymentViewSet(
-    RebuildsFromRow[Payment],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[Payment],
-):
+class PaymentViewSet(RebuildsFromRow[Payment], viewsets.ReadOnlyModelViewSet[Payment]):
     """Money that came in, or was announced."""
 
     capabilities = {
@@ -231,12 +224,7 @@ class PaymentViewSet(
         return ok(PaymentOut(payments.fail_payment(payment_id=pk, **asked)))
 
 
-class CreditNoteViewSet(
-    RebuildsFromRow[CreditNote],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[CreditNote],
-):
+class CreditNoteViewSet(RebuildsFromRow[CreditNote], viewsets.ReadOnlyModelViewSet[CreditNote]):
     """Adjustments of invoices that were issued."""
 
     capabilities = {
@@ -257,12 +245,7 @@ class CreditNoteViewSet(
         return created(CreditNoteOut(note), at=f"credit-notes/{note.pk}")
 
 
-class RefundViewSet(
-    RebuildsFromRow[Refund],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[Refund],
-):
+class RefundViewSet(RebuildsFromRow[Refund], viewsets.ReadOnlyModelViewSet[Refund]):
     """Money that goes back."""
 
     capabilities = {
@@ -298,12 +281,7 @@ class RefundViewSet(
         return ok(RefundOut(refunds.fail_refund(refund_id=pk, **asked)))
 
 
-class ChargebackViewSet(
-    RebuildsFromRow[Chargeback],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[Chargeback],
-):
+class ChargebackViewSet(RebuildsFromRow[Chargeback], viewsets.ReadOnlyModelViewSet[Chargeback]):
     """Money that a payment provider took back, and how the dispute over it ended."""
 
     capabilities = {

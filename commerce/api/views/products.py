@@ -41,9 +41,7 @@ IF_MATCH = OpenApiParameter(
 )
 
 
-class ProductViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Product]
-):
+class ProductViewSet(viewsets.ReadOnlyModelViewSet[Product]):
     """What is for sale."""
 
     capabilities = {
@@ -93,7 +91,7 @@ class ProductViewSet(
         return ok(ProductOut(product), version=product.revision)
 
 
-class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Slot]):
+class SlotViewSet(viewsets.ReadOnlyModelViewSet[Slot]):
     """Departures and the seats that are left on them."""
 
     capabilities = {
@@ -133,10 +131,7 @@ class SlotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
 
 
 class CancellationPolicyViewSet(
-    RebuildsFromRow[CancellationPolicy],
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[CancellationPolicy],
+    RebuildsFromRow[CancellationPolicy], viewsets.ReadOnlyModelViewSet[CancellationPolicy]
 ):
     """What customers get back when they cancel, in versions."""
 

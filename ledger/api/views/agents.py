@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,9 +16,7 @@ from ledger.models import Agent
 from ledger.services import agents
 
 
-class AgentViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Agent]
-):
+class AgentViewSet(viewsets.ReadOnlyModelViewSet[Agent]):
     """The caller's agents; everybody's for who administers them. Whoever may stop one may
     stop any: in an emergency nobody looks for the owner."""
 

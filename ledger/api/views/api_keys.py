@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,9 +25,7 @@ from ledger.models import ApiKey, ApiKeyQuerySet
 from ledger.services import api_keys
 
 
-class ApiKeyViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApiKey]
-):
+class ApiKeyViewSet(viewsets.ReadOnlyModelViewSet[ApiKey]):
     """The caller's API keys; everybody's for who administers them."""
 
     capabilities = {

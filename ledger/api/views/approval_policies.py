@@ -4,7 +4,7 @@ from uuid import UUID
 
 import django_filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,14 +27,8 @@ class PolicyFilter(django_filters.FilterSet):
     name = django_filters.CharFilter()
     status = django_filters.ChoiceFilter(choices=[(one.value, one.value) for one in PolicyStatus])
 
-    class Meta:
-        model = ApprovalPolicyVersion
-        fields: list[str] = []
 
-
-class ApprovalPolicyViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApprovalPolicyVersion]
-):
+class ApprovalPolicyViewSet(viewsets.ReadOnlyModelViewSet[ApprovalPolicyVersion]):
     """When somebody else has to agree, and who. What was in force is never changed."""
 
     capabilities = {

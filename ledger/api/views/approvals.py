@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,14 +54,8 @@ class ApprovalFilter(filters.FilterSet):
     decided_after = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
     decided_before = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="lt")
 
-    class Meta:
-        model = Approval
-        fields: list[str] = []
 
-
-class ApprovalViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Approval]
-):
+class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
     """Every approval for who may see them; for all others what they have asked for themselves."""
 
     capabilities = {

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,14 +34,8 @@ class DelegationFilter(filters.FilterSet):
     expires_after = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gt")
     expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
 
-    class Meta:
-        model = Delegation
-        fields: list[str] = []
 
-
-class DelegationViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delegation]
-):
+class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
     """What the caller has delegated; what anybody has, for who administers it."""
 
     capabilities = {

@@ -8,7 +8,7 @@ from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import generics, mixins, serializers, status, viewsets
+from rest_framework import generics, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,9 +36,7 @@ ORDERINGS = {
 }
 
 
-class EntryViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Entry]
-):
+class EntryViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
     """Entries: who did what, to what, why, and by what authority."""
 
     capabilities = {"list": "ledger.read", "retrieve": "ledger.read", "amend": "ledger.amend"}

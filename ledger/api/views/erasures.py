@@ -32,10 +32,6 @@ class ErasureFilters(filters.FilterSet):
         method="of_subject", help_text="traveller/<id>, contact/<id of a booking>, invoice/<id>."
     )
 
-    class Meta:
-        model = Entry
-        fields: list[str] = []
-
     def of_subject(self, rows: QuerySet[Entry], _name: str, value: str) -> QuerySet[Entry]:
         """Find it by whichever action it was done."""
         return rows.filter(target_id__in=[value, value.partition("/")[2]])
@@ -113,9 +109,7 @@ class LegalHoldFilters(filters.FilterSet):
         fields = ["subject"]
 
 
-class LegalHoldViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[LegalHold]
-):
+class LegalHoldViewSet(viewsets.ReadOnlyModelViewSet[LegalHold]):
     """Who must not be forgotten, because a court may ask."""
 
     capabilities = {

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,9 +13,7 @@ from ledger.api.serializers.entries import CheckpointOut, SealStandingOut
 from ledger.models import Checkpoint
 
 
-class SealViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Checkpoint]
-):
+class SealViewSet(viewsets.ReadOnlyModelViewSet[Checkpoint]):
     """Checkpoints: what has been sealed, and under which key."""
 
     capabilities = {"list": "ledger.read", "retrieve": "ledger.read", "standing": "ledger.read"}

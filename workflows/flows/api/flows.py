@@ -55,10 +55,6 @@ class FlowFilters(filters.FilterSet):
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
 
-    class Meta:
-        model = FlowSummary
-        fields: list[str] = []
-
     def with_label(self, rows: QuerySet[FlowSummary], _name: str, text: str) -> Any:
         key, _, value = text.partition("=")
         return rows.filter(labels__contains={key: value})

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,17 +34,11 @@ class StartFilters(filters.FilterSet):
         label="Switched off by itself, for its declarer may not have it any more.",
     )
 
-    class Meta:
-        model = FlowStart
-        fields: list[str] = []
-
     def of_pause(self, rows: QuerySet[FlowStart], _name: str, paused: bool) -> Any:  # noqa: FBT001 (the library's way)
         return rows.exclude(paused_because="") if paused else rows.filter(paused_because="")
 
 
-class FlowStartViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[FlowStart]
-):
+class FlowStartViewSet(viewsets.ReadOnlyModelViewSet[FlowStart]):
     """When flows start by themselves: by a cron rule, or on every event of a name."""
 
     capabilities = {

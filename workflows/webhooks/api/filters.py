@@ -2,7 +2,7 @@
 
 import django_filters
 
-from workflows.webhooks.models import Delivery, DeliveryQuerySet, DeliveryStatus, Purpose
+from workflows.webhooks.models import DeliveryQuerySet, DeliveryStatus, Purpose
 
 
 class DeliveryFilter(django_filters.FilterSet):
@@ -11,10 +11,6 @@ class DeliveryFilter(django_filters.FilterSet):
     purpose = django_filters.ChoiceFilter(choices=Purpose.choices)
     event = django_filters.CharFilter(field_name="event_name")
     event_id = django_filters.CharFilter(method="of_event")
-
-    class Meta:
-        model = Delivery
-        fields: list[str] = []
 
     def of_event(self, rows: DeliveryQuerySet, _name: str, said: str) -> DeliveryQuerySet:
         """Keep what was sent of just this event."""

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,9 +27,7 @@ from workflows.webhooks.models import Attempt, Delivery, Subscription
 _BASE = "/api/v1/webhooks"
 
 
-class SubscriptionViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Subscription]
-):
+class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
     """Who is sent which events."""
 
     capabilities = {
@@ -112,9 +110,7 @@ class SubscriptionViewSet(
         return _shown_once(selectors.subscription(UUID(reference)), None)
 
 
-class DeliveryViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
-):
+class DeliveryViewSet(viewsets.ReadOnlyModelViewSet[Delivery]):
     """What was sent, and how it was received."""
 
     capabilities = {

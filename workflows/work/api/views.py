@@ -39,10 +39,6 @@ class JobFilters(filters.FilterSet):
     created_after = filters.IsoDateTimeFilter(method="since")
     created_before = filters.IsoDateTimeFilter(method="until")
 
-    class Meta:
-        model = Work
-        fields: list[str] = []
-
     # Ids are of the time in which they were made: with them the list begins where it is asked
     # for, and does not read all that is newer. The clocks of an application and of its database
     # may differ.
@@ -59,7 +55,7 @@ class JobFilters(filters.FilterSet):
         return jobs.about(**{name: said})
 
 
-class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Work]):
+class JobViewSet(viewsets.ReadOnlyModelViewSet[Work]):
     """What must still happen, what happened, and what gave up."""
 
     capabilities = {
@@ -139,9 +135,7 @@ class AttemptViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Attempt]):
         return selectors.attempts_of(job.pk)
 
 
-class ScheduleViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Schedule]
-):
+class ScheduleViewSet(viewsets.ReadOnlyModelViewSet[Schedule]):
     """When jobs are wanted again and again."""
 
     capabilities = {
