@@ -1,5 +1,6 @@
 """The trade's kinds of work: each one call down. Handlers run outside any transaction."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,8 +33,12 @@ from workflows.work.registry import job
 SWEEP_MAX = 500
 """Of one kind per pass; the next pass goes on."""
 
-_PROVIDER = RetryPolicy(max_attempts=8, base_s=2, factor=2, cap_s=900, jitter=0.2)
+_asks_provider = partial(
+    job, retry=RetryPolicy(max_attempts=8, base_s=2, factor=2, cap_s=900, jitter=0.2)
+)
 _NOTHING = {"type": "object", "maxProperties": 0}
+
+_OUTCOME = record(provider=TEXT, providerRef=TEXT, status=TEXT, reason=TEXT, occurredAt=TIME)
 
 
 def _naming(key: str) -> dict[str, Any]:
@@ -41,33 +46,30 @@ def _naming(key: str) -> dict[str, Any]:
     return {"type": "object", "properties": {key: id_}, "required": [key]}
 
 
-@job(
+@_asks_provider(
     deliveries.SEND_DOCUMENTS,
     capability="booking.send_documents",
     input_schema=_naming("deliveryId"),
-    retry=_PROVIDER,
 )
 def send_documents(claim: Claim) -> dict[str, Any]:
     """Hand the documents of a booking to the mail service."""
     return deliveries.deliver(claim=claim)
 
 
-@job(
+@_asks_provider(
     settlement.REQUEST_PAYMENT,
     capability="invoice.request_payment",
     input_schema=_naming("invoiceId"),
-    retry=_PROVIDER,
 )
 def request_payment(claim: Claim) -> dict[str, Any]:
     """Ask a provider to collect an invoice."""
     return settlement.request_payment(claim=claim)
 
 
-@job(
+@_asks_provider(
     settlement.POLL_SETTLEMENT,
     capability="invoice.poll_settlement",
     input_schema=_naming("invoiceId"),
-    retry=_PROVIDER,
 )
 def poll_settlement(claim: Claim) -> dict[str, Any]:
     """Ask the providers of an invoice what was paid."""
@@ -75,18 +77,15 @@ def poll_settlement(claim: Claim) -> dict[str, Any]:
     return settlement.poll_invoice_settlement(invoice_id=invoice_id)
 
 
-@job(
-    refunds.REVERSE_PAYMENT,
-    capability="refund.settle",
-    input_schema=_naming("refundId"),
-    retry=_PROVIDER,
+@_asks_provider(
+    refunds.REVERSE_PAYMENT, capability="refund.settle", input_schema=_naming("refundId")
 )
 def reverse_payment(claim: Claim) -> dict[str, Any]:
     """Have a provider take a capture back."""
     return refunds.reverse_at_provider(claim=claim)
 
 
-@job(
+@_asks_provider(
     chargebacks.NOTE_CHARGEBACK,
     capability="chargeback.note",
     input_schema=record(
@@ -98,18 +97,14 @@ def reverse_payment(claim: Claim) -> dict[str, Any]:
         reason=TEXT,
         occurredAt=TIME,
     ),
-    retry=_PROVIDER,
 )
 def note_chargeback(claim: Claim) -> None:
     """Take off a payment what its provider took back."""
     chargebacks.note_chargeback(report=ReportedClaim.from_json(claim.input), claim=claim)
 
 
-@job(
-    chargeback_resolutions.NOTE_RESOLUTION,
-    capability="chargeback.resolve",
-    input_schema=record(provider=TEXT, providerRef=TEXT, status=TEXT, reason=TEXT, occurredAt=TIME),
-    retry=_PROVIDER,
+@_asks_provider(
+    chargeback_resolutions.NOTE_RESOLUTION, capability="chargeback.resolve", input_schema=_OUTCOME
 )
 def note_resolution(claim: Claim) -> None:
     """Note how a chargeback ended, and book what came back."""
@@ -118,11 +113,8 @@ def note_resolution(claim: Claim) -> None:
     )
 
 
-@job(
-    chargeback_reviews.NOTE_REVIEW,
-    capability="chargeback.resolve",
-    input_schema=record(provider=TEXT, providerRef=TEXT, status=TEXT, reason=TEXT, occurredAt=TIME),
-    retry=_PROVIDER,
+@_asks_provider(
+    chargeback_reviews.NOTE_REVIEW, capability="chargeback.resolve", input_schema=_OUTCOME
 )
 def note_review(claim: Claim) -> None:
     """Note that a chargeback is looked at again."""

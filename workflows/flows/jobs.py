@@ -5,6 +5,7 @@ row has nothing to do. The call to the world happens outside any transaction; it
 and the completion of the row are one commit.
 """
 
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -57,15 +58,10 @@ _CRASHES_MAX = 1_000
 _CALL_TIMEOUT_S = 3_600
 _NO_ROOM_S = 0.25
 
+_flow_job = partial(job, capability="flow.start", retry=_OURS, crash_budget=_CRASHES_MAX)
 
-@job(
-    "flow.invoke",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    timeout_s=_CALL_TIMEOUT_S,
-    crash_budget=_CRASHES_MAX,
-)
+
+@_flow_job("flow.invoke", input_schema=_OF_ITEM, timeout_s=_CALL_TIMEOUT_S)
 def invoke(claim: Claim) -> None:
     """Do one work item of a step, or find out that it is done already."""
     flow, step, item = _item(claim)
@@ -186,13 +182,7 @@ def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowComman
             return asked.NotCompleteWork(step_id=step.id, token=item.token, error=error)
 
 
-@job(
-    "flow.callback_timeout",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.callback_timeout", input_schema=_OF_ITEM)
 def callback_timeout(claim: Claim) -> None:
     """Stop waiting for a callback: the attempt did not work out."""
     flow, step, item = _item(claim)
@@ -201,50 +191,25 @@ def callback_timeout(claim: Claim) -> None:
         _settle(claim, flow, step, item, late)
 
 
-@job(
-    "flow.tell_parent",
-    capability="flow.start",
-    input_schema=_OF_FLOW,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.tell_parent", input_schema=_OF_FLOW)
 def tell_parent(claim: Claim) -> None:
     """Give what a child flow has come to, to the work item that stands for it."""
     child_flows.tell_parent(claim, claim.input["flow_id"])
 
 
-@job(
-    "flow.stop_child",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.stop_child", input_schema=_OF_ITEM)
 def stop_child(claim: Claim) -> None:
     """End a child flow that nobody waits for any more."""
     child_flows.stop(claim, *_item(claim))
 
 
-@job(
-    "flow.release_child",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.release_child", input_schema=_OF_ITEM)
 def release_child(claim: Claim) -> None:
     """Let a completed child flow end."""
     child_flows.release(claim, *_item(claim))
 
 
-@job(
-    "flow.compensate",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    timeout_s=_CALL_TIMEOUT_S,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.compensate", input_schema=_OF_ITEM, timeout_s=_CALL_TIMEOUT_S)
 def compensate(claim: Claim) -> None:
     """Undo one item, with its token, until the peer says that it is undone."""
     flow, step, item = _item(claim)
@@ -299,25 +264,13 @@ def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.F
             return asked.NotCompleteCompensation(step_id=step.id, token=item.token, error=error)
 
 
-@job(
-    "flow.look",
-    capability="flow.start",
-    input_schema=_OF_FLOW,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.look", input_schema=_OF_FLOW)
 def look(claim: Claim) -> None:
     """Let a flow decide again: time has passed, or there is more to start."""
     engine.handle(claim.input["flow_id"], asked.Continue(), completes=claim)
 
 
-@job(
-    "flow.time_out",
-    capability="flow.start",
-    input_schema=_OF_FLOW,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.time_out", input_schema=_OF_FLOW)
 def time_out(claim: Claim) -> None:
     """End a flow whose time is up, if it is still active."""
     flow_id = claim.input["flow_id"]
@@ -330,13 +283,7 @@ def time_out(claim: Claim) -> None:
         queue.complete(claim)
 
 
-@job(
-    "flow.waited",
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job("flow.waited", input_schema=_OF_ITEM)
 def waited(claim: Claim) -> None:
     """A wait step is over: its time has come, or its event."""
     flow, step, item = _item(claim)
@@ -345,13 +292,7 @@ def waited(claim: Claim) -> None:
         _settle(claim, flow, step, item, Done(dict(data or {})))
 
 
-@job(
-    approval_decisions.DECIDED,
-    capability="flow.start",
-    input_schema=_OF_ITEM,
-    retry=_OURS,
-    crash_budget=_CRASHES_MAX,
-)
+@_flow_job(approval_decisions.DECIDED, input_schema=_OF_ITEM)
 def decided(claim: Claim) -> None:
     """An approval has ended: the step with it, one way or the other."""
     flow, step, item = _item(claim)
