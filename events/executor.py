@@ -33,6 +33,8 @@ C = TypeVar("C")
 E = TypeVar("E")
 
 ATTEMPTS_MAX = 8
+OPTIMISTIC_ATTEMPTS = 2
+"""Whoever lost that often takes the lock of the stream before it reads."""
 JITTER_SECONDS = 0.005
 JITTER_SECONDS_MAX = 0.25
 
@@ -129,7 +131,7 @@ def _settled(run: _Run[S, C, E], lost: Exception | None) -> Outcome[S]:
         if lost is not None:
             _note_loss(run, lost, number)
         # It knows by now what those of this process have written to whom it has lost.
-        is_hopeful = number <= 1 and not turns.has_rivals_elsewhere(stream)
+        is_hopeful = number < OPTIMISTIC_ATTEMPTS and not turns.has_rivals_elsewhere(stream)
         try:
             return _optimistic(run) if is_hopeful else _queued(run)
         except (StreamMoved, Error) as error:

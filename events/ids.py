@@ -13,6 +13,14 @@ def new_id() -> UUID:
     return uuid7(unix_ns=time.time_ns(), random_bits=secrets.randbits(62))
 
 
+def uuid_of(text: str) -> UUID | None:
+    """Return the UUID that `text` spells, or None: then nothing has it for an id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def new_event_id() -> str:
     """Return a fresh `evt_…` id. It names, and opens nothing: nobody has to be unable to guess."""
     return f"evt_{_name():032x}"

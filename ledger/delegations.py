@@ -17,6 +17,7 @@ from django.utils import timezone
 from events import context, wire
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
+from events.ids import uuid_of
 from events.locks import LockClass
 from ledger import target_types
 from ledger.domain import delegation as rules
@@ -157,7 +158,7 @@ def _upwards(link: Delegation) -> Iterator[Delegation]:
 
 
 def _chain(principal: Principal, *, locked: bool = False) -> Chain:
-    id_, agent_id = _uuid(principal.delegation_id), _uuid(principal.id)
+    id_, agent_id = uuid_of(principal.delegation_id), uuid_of(principal.id)
     if id_ is None or agent_id is None:
         raise DelegationEnded(principal.delegation_id)
     above = Delegation.objects.select_related("parent__parent")
@@ -185,13 +186,6 @@ def _spend(chain: Chain, spending: Spending, at: datetime) -> None:
         _SPEND, {"ids": [link.pk for link in chain.links], "cents": spending.cents, "at": at}
     )
     assert taken.rowcount == len(chain.links), "every link was locked when it had enough"
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 # By the primary key; the rows are locked already.

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
 
+from events.ids import uuid_of
 from ledger.domain.action import Kind, Status, Target
 from ledger.models import Entry, Sealed
 
@@ -95,7 +96,7 @@ def last_of(actions: Mapping[Target, str]) -> UUID | None:
 def chain_of(entry: Entry) -> Chain:
     """Return what led to an entry and what came of it."""
     mutation = getattr(entry, "mutation", None)
-    cause = _uuid(entry.causation_id)
+    cause = uuid_of(entry.causation_id)
     every = entries().order_by("occurred_at", "id")
     approval = every.filter(approval_id=entry.approval_id).exclude(pk=entry.pk)
     return Chain(
@@ -130,10 +131,3 @@ def _of(target: Target) -> list[Target]:
 
 def _some(found: QuerySet[Entry]) -> list[Entry]:
     return list(found[:CHAIN_ENTRIES_MAX])
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

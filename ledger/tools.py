@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from jsonschema import Draft202012Validator
 
@@ -25,6 +24,7 @@ from events.domain.errors import (
     Throttled,
     Unauthenticated,
 )
+from events.ids import uuid_of
 from ledger import authority, commands, disclosing, idempotency, readings
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
@@ -217,7 +217,7 @@ def _carry_out(holder: Holder, asked: JSON) -> JSON:
         detail = "it makes its target" if command.makes else "it needs the id of its target"
         raise ToolInputInvalid(command.name, "/target_id", detail)
     target = readings.thing(command.target_type, target_id) if target_id else None
-    if target is None and target_id and _uuid(target_id) is None:
+    if target is None and target_id and uuid_of(target_id) is None:
         raise readings.ThingNotFound(command.target_type, target_id)
     holder.demand(command.capability, target)
     with idempotency.exchange() as exchange:
@@ -242,7 +242,7 @@ def _once(holder: Holder, asked: JSON) -> idempotency.Request:
 
 
 def _status(holder: Holder, asked: JSON) -> JSON:
-    id_ = _uuid(asked["approval_id"])
+    id_ = uuid_of(asked["approval_id"])
     disclosing.note_read("approval.read", target_id=asked["approval_id"], is_within_scope=False)
     row = None if id_ is None else Approval.objects.filter(pk=id_).first()
     # What others have asked for is none of an agent's business: not even that there is any.
@@ -253,13 +253,6 @@ def _status(holder: Holder, asked: JSON) -> JSON:
     if row.status in _OPEN:
         return _needs_approval(row)
     return {"outcome": "denied", "because": f"approval_{row.status}", "approval_id": str(row.pk)}
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _schema(required: tuple[str, ...], **properties: Any) -> JSON:

@@ -62,13 +62,6 @@ class TransactionId(Func):
     output_field = models.BigIntegerField()
 
 
-class Digest(Func):
-    """The SHA-256 of some bytes, in hex."""
-
-    template = "encode(sha256(%(expressions)s), 'hex')"
-    output_field = models.TextField()
-
-
 FOUND_BY = (
     "action_name",
     "target_id",

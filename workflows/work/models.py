@@ -46,9 +46,6 @@ class WorkQuerySet(models.QuerySet["Work"]):
             | Q(status=State.LEASED.value, **facts)
         )
 
-    def dead_letters(self) -> "WorkQuerySet":
-        return self.filter(status__in=_values(DEAD_LETTERS))
-
 
 class Work(models.Model):
     """One thing that must still happen, from the transaction that made it necessary on."""
