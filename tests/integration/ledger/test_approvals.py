@@ -135,7 +135,7 @@ class TestPoliciesThatMove:
             do(capability="agent.stop")
 
         statements = [query["sql"] for query in queries if "ledger_" in query["sql"]]
-        assert [sql.startswith("WITH entry AS (INSERT") for sql in statements] == [True]
+        assert [sql.startswith("INSERT INTO ledger_entry") for sql in statements] == [True]
 
 
 class TestDeciding:
