@@ -15,6 +15,7 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as FieldError
 from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
@@ -189,7 +190,12 @@ class Holder:
     def _may_read_as_object(self, kind: StreamKind, stream: Stream) -> bool:
         if kind.object_resolver is None or not self.has_in_scope(kind.read):
             return False
-        obj = kind.object_resolver(stream)
+        if len(stream) == 1:
+            return False  # All of a kind is no object.
+        try:
+            obj = kind.object_resolver(stream)
+        except (FieldError, ValueError):
+            return False  # Whoever asks may say what they like: no object has such an id.
         return obj is not None and self.holds(kind.read, obj)
 
     @classmethod

@@ -273,6 +273,12 @@ class TestStreams:
     def test_of_a_kind_that_nobody_declared_are_read_by_nobody(self) -> None:
         assert not authority.may_read_stream(User.objects.create_superuser("root"), ("secret",))
 
+    @pytest.mark.parametrize("odd", [("gadget",), ("gadget", "x"), ("gadget", "1", "x")])
+    def test_that_name_no_object_are_read_by_nobody(
+        self, alice: User, odd: tuple[str, ...]
+    ) -> None:
+        assert not authority.may_read_stream(alice, odd)
+
     def test_are_not_read_beyond_the_scopes_of_a_key(self, alice: User, bolt: Group) -> None:
         assign_perm("auth.view_group", alice, bolt)
         holder = authority.bearer(f"Bearer {issue(alice, ['gadget.create'])[0]}")
