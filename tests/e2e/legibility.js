@@ -96,7 +96,17 @@
     for (const id of ids.filter((each, index) => ids.indexOf(each) !== index)) complaints.add(`twice: ${id}`);
   }
 
+  // Where rows are cards, each value stands beside its name.
+  function lookAtCards() {
+    for (const each of document.querySelectorAll(".table td[data-label]")) {
+      const isCard = getComputedStyle(each).display !== "table-cell";
+      const says = each.textContent.trim() || each.querySelector("a, button, svg > *");
+      if (isCard && isSeen(each) && !says) complaints.add(`nothing beside ${each.dataset.label}`);
+    }
+  }
+
   lookAtText();
+  lookAtCards();
   lookAtControls();
   lookAtOrder();
   return [...complaints];
