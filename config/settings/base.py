@@ -146,6 +146,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "expire-webhook-bodies": {
+        "task": "webhooks.expire_bodies",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "forget-idempotency-keys": {
         "task": "ledger.prune_idempotency_keys",
         "schedule": 3600.0,

@@ -155,6 +155,7 @@ class Delivery(models.Model):
     """The `webhook-id`: every attempt and every replay of a message has the same."""
     # Text, not jsonb: the bytes that were signed once are sent again.
     body = models.TextField()
+    """Empty once it was let go: see `outbox.BODY_KEPT_FOR`."""
     body_hash = models.CharField(max_length=64)
     status = models.CharField(
         max_length=10, choices=DeliveryStatus.choices, default=DeliveryStatus.PENDING
@@ -207,6 +208,9 @@ class Delivery(models.Model):
                 fields=["-created_at", "-id"],
                 condition=Q(status__in=["failed", "abandoned"]),
                 name="webhooks_given_up",
+            ),
+            models.Index(
+                fields=["finished_at"], condition=~Q(body=""), name="webhooks_bodies_by_end"
             ),
             models.Index(
                 fields=["event_id"],

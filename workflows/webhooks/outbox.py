@@ -9,6 +9,7 @@ to who has left and miss who has come, in every other process.
 import hashlib
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from typing import LiteralString
 from uuid import UUID
@@ -31,6 +32,9 @@ from workflows.webhooks.models import (
 from workflows.work import queue
 
 KIND = "webhook.deliver"
+BODY_KEPT_FOR = timedelta(days=90)
+"""How long what was sent is kept after the last attempt (Voyant, appendix F)."""
+BODIES_PER_STATEMENT = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +118,21 @@ def abandon_delivery(delivery_id: UUID) -> None:
     Delivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.ABANDONED, finished_at=timezone.now(), next_attempt_at=None
     )
+
+
+def expire_bodies() -> int:
+    """Let go of what was sent long ago, and return of how many messages.
+
+    The delivery stays with its attempts and the hash of its body; a replay reads the event.
+    """
+    ended = timezone.now() - BODY_KEPT_FOR
+    due = Delivery.objects.filter(finished_at__lt=ended).exclude(body="").order_by("finished_at")
+    gone = 0
+    while emptied := Delivery.objects.filter(pk__in=due.values("pk")[:BODIES_PER_STATEMENT]).update(
+        body=""
+    ):
+        gone += emptied
+    return gone
 
 
 def _external(name: str) -> EventType | None:

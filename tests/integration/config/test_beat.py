@@ -13,6 +13,7 @@ CALLS = {
         "ledger.witnesses.copy_checkpoints",
     ],
     "ledger.expire_payloads": ["ledger.services.payloads.expire_payloads"],
+    "webhooks.expire_bodies": ["workflows.webhooks.outbox.expire_bodies"],
     "ledger.prune_idempotency_keys": ["ledger.idempotency.prune"],
     "ledger.expire_approvals": ["ledger.services.approvals.expire_approvals"],
     "ledger.expire_reversals": ["ledger.services.reversals.expire_reversals"],

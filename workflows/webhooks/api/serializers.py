@@ -138,6 +138,7 @@ class DeliveryDetailOut(DeliveryOut):
         fields = [*DeliveryOut.Meta.fields, "body_hash", "payload", "attempts"]
         read_only_fields = fields
 
-    @extend_schema_field({"type": "object", "additionalProperties": True})
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_payload(self, delivery: Delivery) -> Any:
-        return json.loads(delivery.body)
+        """Null once it was let go."""
+        return json.loads(delivery.body) if delivery.body else None

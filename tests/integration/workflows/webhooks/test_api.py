@@ -221,6 +221,10 @@ class TestDeliveries:
         assert listed["next_attempt_at"] is not None
         assert "payload" not in listed
         assert detail["payload"]["data"]["parcelId"] == "p1"
+
+        Delivery.objects.update(body="")  # Long ago.
+
+        assert api.get(f"{DELIVERIES}/{listed['id']}").json()["payload"] is None
         [attempt] = detail["attempts"]
         assert (attempt["response_status"], attempt["response_excerpt"]) == (500, "oops")
 

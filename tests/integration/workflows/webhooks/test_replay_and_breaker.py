@@ -1,13 +1,16 @@
 """What stands around an attempt: the breaker of its endpoint, test messages, replays."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from standardwebhooks import Webhook
 
 from events import catalogue as event_catalogue
+from events import context
 from tests.integration.workflows.webhooks.conftest import (
+    OPERATOR,
     happens,
     subscribed,
     the_delivery,
@@ -15,7 +18,7 @@ from tests.integration.workflows.webhooks.conftest import (
     work_off,
 )
 from tests.peers import Receiver, Reply
-from workflows.webhooks import services
+from workflows.webhooks import outbox, services
 from workflows.webhooks.models import Delivery, DeliveryStatus, Endpoint, SubscriptionStatus
 from workflows.work.domain.life import State
 
@@ -161,3 +164,36 @@ class TestReplay:
 
         with pytest.raises(services.NothingToReplay):
             services.replay_delivery(delivery_id=test.pk)
+
+
+class TestWhatWasSentLongAgo:
+    def test_is_let_go_and_can_be_sent_again(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+        for parcel in ("old", "young"):
+            happens(parcel=parcel)
+        work_off()
+        old, young = Delivery.objects.order_by("id")
+        let_pass(old, outbox.BODY_KEPT_FOR + timedelta(minutes=1))
+        let_pass(young, outbox.BODY_KEPT_FOR - timedelta(minutes=1))
+
+        assert [outbox.expire_bodies() for _ in range(2)] == [1, 0]
+
+        bodies = dict(Delivery.objects.values_list("pk", "body"))
+        assert bodies[old.pk] == ""
+        assert bodies[young.pk] == young.body
+        old.refresh_from_db()
+        assert (old.status, len(old.body_hash)) == (DeliveryStatus.DELIVERED, 64)
+        with context.acting(OPERATOR):
+            again = services.replay_delivery(delivery_id=old.pk)
+        assert json.loads(again.body)["data"]["parcelId"] == "old"
+
+    def test_is_kept_while_it_is_still_to_be_sent(self, peer: Receiver) -> None:
+        subscribed(peer.url)
+        happens()
+        Delivery.objects.update(created_at=timezone.now() - timedelta(days=365))
+
+        assert outbox.expire_bodies() == 0
+
+
+def let_pass(delivery: Delivery, time: timedelta) -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(finished_at=timezone.now() - time)

@@ -1,0 +1,13 @@
+"""Doorbells of this room. Losing one costs nothing but room on the disk."""
+
+from typing import Any
+
+from celery import shared_task
+
+from workflows.webhooks import outbox
+
+
+@shared_task(name="webhooks.expire_bodies", ignore_result=True)
+def expire_bodies(**_newer_arguments: Any) -> None:
+    """Let go of messages that were sent long ago."""
+    outbox.expire_bodies()
