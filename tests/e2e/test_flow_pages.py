@@ -10,7 +10,7 @@ import pytest
 
 from config.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
-from tests.support.step_server import Answer, Heard, StepServer, step_server
+from tests.support.step_server import Answer, Heard, StepServer, http_step, step_server
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -48,16 +48,6 @@ def bank(peer: StepServer, stack: Stack) -> Iterator[threading.Event]:
     with stack.client() as client:
         for step_id in ("hold", "charge"):
             assert client.delete(f"/api/v1/steps/{step_id}").is_success
-
-
-def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, Any]:
-    return {
-        "id": step_id,
-        "name": step_id,
-        "type": "sync",
-        "http": {"endpoint": peer.url(f"/{step_id}")},
-        "attributes": {name: {"role": role} for name, role in attributes.items()},
-    }
 
 
 def cel_step(step_id: str, *, takes: str, gives: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from config.stack import TRUSTING_NOBODY, Stack
 from tests.chaos.checkup import violations
 from tests.chaos.load import eventually
-from tests.support.step_server import Answer, Heard, StepServer, step_server
+from tests.support.step_server import Answer, Heard, StepServer, http_step, step_server
 
 pytestmark = pytest.mark.e2e
 
@@ -20,16 +20,6 @@ pytestmark = pytest.mark.e2e
 def peer() -> Iterator[StepServer]:
     with step_server() as server:
         yield server
-
-
-def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, Any]:
-    return {
-        "id": step_id,
-        "name": step_id,
-        "type": "sync",
-        "http": {"endpoint": peer.url(f"/{step_id}")},
-        "attributes": {name: {"role": role} for name, role in attributes.items()},
-    }
 
 
 def frames_until(socket: Any, last: str) -> list[dict[str, Any]]:

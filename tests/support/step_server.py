@@ -87,3 +87,14 @@ def step_server() -> Iterator[StepServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def http_step(peer: StepServer, step_id: str, **attributes: str) -> dict[str, Any]:
+    """Return the definition of a step that `peer` does."""
+    return {
+        "id": step_id,
+        "name": step_id,
+        "type": "sync",
+        "http": {"endpoint": peer.url(f"/{step_id}")},
+        "attributes": {name: {"role": role} for name, role in attributes.items()},
+    }

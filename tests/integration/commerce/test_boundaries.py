@@ -1,21 +1,15 @@
 """No foreign key leads to what belongs to somebody else (I18)."""
 
 import pytest
-from django.db import connection
 
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment
 from commerce.services import invoices, refunds, vouchers
 from ledger import boundaries, invariants
 from tests.integration.commerce.conftest import MakeBooking
+from tests.support.tampering import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def tamper(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET session_replication_role = replica; {statement}")
-        cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-from django.db import connection
 
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Payment, PaymentMethod, Slot, Traveller
@@ -11,6 +10,7 @@ from commerce.services import bookings, invoices, payments, refunds, travellers,
 from ledger import drift
 from ledger.services import erasures
 from tests.integration.commerce.conftest import bill, book, open_slot, pay
+from tests.support.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -25,12 +25,6 @@ def found() -> dict[str, tuple[int, int]]:
         for each in drift.find_drift()
         if not each.is_none
     }
-
-
-def tamper(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET session_replication_role = replica; {statement}")
-        cursor.execute("SET session_replication_role = origin")
 
 
 def add_traveller(booking: Booking) -> Traveller:

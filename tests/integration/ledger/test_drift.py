@@ -7,7 +7,6 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from events import context, doctor
@@ -20,19 +19,13 @@ from ledger.services import agents, api_keys, approval_policies, delegations
 from ledger.services.approval_policies import Terms
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import issue
+from tests.support.tampering import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def found() -> dict[str, Drift]:
     return {each.check.name: each for each in drift.find_drift() if not each.is_none}
-
-
-def tamper(statement: str) -> None:
-    """Change something past every trigger, as a restored dump or a superuser could."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET session_replication_role = replica; {statement}")
-        cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.fixture
