@@ -207,6 +207,10 @@ def _as_egress(host: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise EgressTimedOut("the deadline passed", host=host) from error
+    except ssl.SSLCertVerificationError as error:
+        # Its owner has to know what to renew: the reason is the same for all of them.
+        why = error.verify_message.rstrip(".")
+        raise EgressFailed(f"TLS: {error.reason} ({why})", host=host) from error
     except ssl.SSLError as error:
         raise EgressFailed(f"TLS: {error.reason or error}", host=host) from error
     except OSError as error:

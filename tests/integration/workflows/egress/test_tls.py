@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,8 +21,12 @@ from workflows.egress.refusals import EgressFailed, EgressRefused
 
 pytestmark = pytest.mark.usefixtures("loopback_allowed")
 
+HOUR = timedelta(hours=1)
 
-def certificate(folder: Path, name: str) -> Path:
+
+def certificate(
+    folder: Path, name: str, *, file: str = "receiver.pem", good_for: timedelta = HOUR
+) -> Path:
     """Write a self-signed certificate for `name` with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -32,8 +37,8 @@ def certificate(folder: Path, name: str) -> Path:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_before(now - 2 * HOUR)
+        .not_valid_after(now + good_for)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -43,7 +48,7 @@ def certificate(folder: Path, name: str) -> Path:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    path = folder / "receiver.pem"
+    path = folder / file
     path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
     return path
 
@@ -76,6 +81,12 @@ def port(
     pem = certificate(tmp_path, "receiver.example")
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     client.forget_connections()
+    with serving(pem, asked_for) as number:
+        yield number
+
+
+@contextmanager
+def serving(pem: Path, asked_for: list[str | None]) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     context.sni_callback = lambda _, name, __: asked_for.append(name)
@@ -83,10 +94,12 @@ def port(
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def get(url: str, *, redirects_max: int = 0) -> client.Answer:
@@ -105,8 +118,36 @@ def test_the_name_is_sent_and_verified_although_we_connect_to_an_address(
 def test_a_certificate_for_another_name_is_not_accepted(port: int, names: Names) -> None:
     names["other.example"] = [["127.0.0.1"]]
 
-    with pytest.raises(EgressFailed, match="TLS: CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(EgressFailed, match=r"\(Hostname mismatch, .* 'other.example'\)"):
         get(f"https://other.example:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("good_for", "trusted", "why"),
+    [
+        (-HOUR, "receiver.pem", "certificate has expired"),
+        (HOUR, "another.pem", "self.signed certificate"),  # OpenSSL 1.1 has no hyphen.
+    ],
+)
+def test_a_certificate_that_is_no_good_is_not_accepted_and_its_owner_told_why(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: Names,
+    good_for: timedelta,
+    trusted: str,
+    why: str,
+) -> None:
+    theirs = certificate(tmp_path, "receiver.example", good_for=good_for)
+    certificate(tmp_path, "another.example", file="another.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / trusted))
+    client.forget_connections()
+    names["receiver.example"] = [["127.0.0.1"]]
+
+    with (
+        serving(theirs, []) as port,
+        pytest.raises(EgressFailed, match=rf"TLS: CERTIFICATE_VERIFY_FAILED \({why}\)\.$"),
+    ):
+        get(f"https://receiver.example:{port}/")
 
 
 def test_a_redirect_from_https_to_http_is_refused(port: int, names: Names) -> None:
