@@ -36,15 +36,12 @@ def newly_applied_cents(
     return min(outstanding, max(0, capped - known))
 
 
-def reference_of(
-    report: SettlementReport, *, requested: str, stored: tuple[str, str], number: str
-) -> str:
+def reference_of(report: SettlementReport, *, stored: tuple[str, str], number: str) -> str:
     """Return under which reference the money is booked: the first that anybody gave.
 
     `stored` are the number and the id that the reference row already had.
     """
     candidates = (
-        requested,
         report.reference_number,
         report.external_number,
         report.external_id,

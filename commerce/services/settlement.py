@@ -151,17 +151,13 @@ def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
     return work
 
 
-def poll_invoice_settlement(
-    *, invoice_id: UUID, provider: str | None = None, reference: str = ""
-) -> dict[str, Any]:
+def poll_invoice_settlement(*, invoice_id: UUID) -> dict[str, Any]:
     """Ask every provider that knows an invoice, and book what is new. One fails, others go on.
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
     refs = ExternalRef.objects.filter(invoice=invoice_id).order_by("created_at")
-    if provider is not None:
-        refs = refs.filter(provider=provider)
-    results = [_poll_one(ref, reference) for ref in refs]
+    results = [_poll_one(ref) for ref in refs]
     invoice = Invoice.objects.filter(pk=invoice_id).first()
     if invoice is None:
         raise invoices.InvoiceNotFound(invoice_id)
@@ -174,7 +170,7 @@ def poll_invoice_settlement(
     }
 
 
-def book_report(*, ref: ExternalRef, report: SettlementReport, requested: str = "") -> Applied:
+def book_report(*, ref: ExternalRef, report: SettlementReport) -> Applied:
     """Book what a provider says of an invoice that it knows, as far as that is new.
 
     :raises CurrenciesMixed: if it is in another currency than the invoice.
@@ -187,7 +183,6 @@ def book_report(*, ref: ExternalRef, report: SettlementReport, requested: str = 
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
         reference = rules.reference_of(
             report,
-            requested=requested,
             stored=(stored.external_number, stored.external_id),
             number=invoice.number or "",
         )
@@ -198,13 +193,13 @@ def book_report(*, ref: ExternalRef, report: SettlementReport, requested: str = 
         return _book(invoice, stored, report, reference, proof=proof)
 
 
-def _poll_one(ref: ExternalRef, reference: str) -> Applied:
+def _poll_one(ref: ExternalRef) -> Applied:
     poller = PROVIDERS.get(ref.provider)
     if poller is None:
         return _note_error(ref, NO_POLLER)
     try:
         report = poller.poll(ref.external_id)
-        return book_report(ref=ref, report=report, requested=reference)
+        return book_report(ref=ref, report=report)
     except DomainError as error:
         return _note_error(ref, str(error))
     except Exception as error:

@@ -35,26 +35,20 @@ class TestNewlyAppliedCents:
 
 class TestReferenceOf:
     @pytest.mark.parametrize(
-        ("report", "requested", "stored", "wanted"),
+        ("report", "stored", "wanted"),
         [
-            (
-                SettlementReport(reference_number="R", external_number="N"),
-                "asked",
-                ("n", "i"),
-                "asked",
-            ),
-            (SettlementReport(reference_number="R", external_number="N"), "", ("n", "i"), "R"),
-            (SettlementReport(external_number="N", external_id="I"), "", ("n", "i"), "N"),
-            (SettlementReport(external_id="I"), "", ("n", "i"), "I"),
-            (SettlementReport(), "", ("n", "i"), "n"),
-            (SettlementReport(), "", ("", "i"), "i"),
-            (SettlementReport(), "", ("", ""), "INV-1"),
+            (SettlementReport(reference_number="R", external_number="N"), ("n", "i"), "R"),
+            (SettlementReport(external_number="N", external_id="I"), ("n", "i"), "N"),
+            (SettlementReport(external_id="I"), ("n", "i"), "I"),
+            (SettlementReport(), ("n", "i"), "n"),
+            (SettlementReport(), ("", "i"), "i"),
+            (SettlementReport(), ("", ""), "INV-1"),
         ],
     )
     def test_is_the_first_that_anybody_gave(
-        self, report: SettlementReport, requested: str, stored: tuple[str, str], wanted: str
+        self, report: SettlementReport, stored: tuple[str, str], wanted: str
     ) -> None:
-        given = settlement.reference_of(report, requested=requested, stored=stored, number="INV-1")
+        given = settlement.reference_of(report, stored=stored, number="INV-1")
 
         assert given == wanted
 
