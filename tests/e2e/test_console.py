@@ -227,7 +227,7 @@ class TestJobs:
             tab.page.get_by_label("Reason").first.fill("The delivery is there now")
             tab.page.get_by_role("button", name="Retry").click()
 
-            expect(tab.page.get_by_role("status")).to_contain_text("Taken up again.")
+            expect(tab.page.get_by_text("Taken up again.")).to_be_visible()
             expect(tab.page.locator("tr", has_text="failed")).to_have_count(2)
 
 
