@@ -253,10 +253,15 @@ def _book(
 
 
 def _note_error(ref: ExternalRef, error: str) -> Applied:
-    with recording.recorded(action_on("settlement.note", ref.invoice_id, kind=Kind.EXECUTE)):
+    action = action_on("settlement.note", ref.invoice_id, kind=Kind.EXECUTE)
+    with recording.recorded(action) as proof:
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)
-        stored.sync_error = error[:1000]
-        stored.save(update_fields=["sync_error"])
+        if stored.sync_error == error[:1000]:
+            # What is open is asked about every minute, for days.
+            proof.changes_nothing()
+        else:
+            stored.sync_error = error[:1000]
+            stored.save(update_fields=["sync_error"])
     return Applied(ref=stored)
 
 

@@ -14,6 +14,7 @@ from commerce.services.settlement import NO_POLLER, ProviderUnknown
 from events import bus, recorder, selectors
 from events.ids import new_id
 from ledger import drift
+from ledger.models import Entry
 from tests.integration.commerce.acting import race, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
 
@@ -174,6 +175,16 @@ class TestPollInvoiceSettlement:
 
         settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
         assert ExternalRef.objects.get(pk=asked.pk).sync_error == ""
+
+    def test_notes_the_same_trouble_once(self, asked: ExternalRef, peers: Peers) -> None:
+        peers.tell(peers.payment, fail=3)
+        notes = Entry.objects.filter(action_name="settlement.note")
+        before = notes.count()
+
+        for _ in range(3):
+            settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
+
+        assert notes.count() == before + 1
 
     def test_books_nothing_on_an_invoice_that_was_voided_meanwhile(
         self, asked: ExternalRef, peers: Peers
