@@ -6,10 +6,11 @@ only run them. A check returns the violations it found, as sentences; none is he
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ def examine(each: Check, *, nobody_works: bool = False) -> Finding:
     """Run one check."""
     started = time.monotonic()
     try:
-        violations = each.inspect()
+        with _one_moment():
+            violations = each.inspect()
     except Exception as error:
         logger.exception("A check of the doctor failed.", extra={"check": each.id})
         if not connection.in_atomic_block:
@@ -110,6 +112,18 @@ def examine(each: Check, *, nobody_works: bool = False) -> Finding:
         duration_ms=round((time.monotonic() - started) * 1000),
         nobody_works=nobody_works,
     )
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """Let all that a check reads be of one moment: what is committed meanwhile is no fault."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 def _number(id_: str) -> int:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from events import doctor, invariants, recorder, sequencer
+from events.models import StoredEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -200,3 +202,26 @@ class TestWhatWaits:
         found = {each.id: each.is_healthy for each in doctor.run(is_visit=True)}
 
         assert found == {"I2": False, "lag": True}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestACheck:
+    def test_sees_one_moment_of_what_others_change_meanwhile(self) -> None:
+        def inspect() -> list[str]:
+            before = StoredEvent.objects.count()
+            with ThreadPoolExecutor(1) as other:
+                other.submit(somebody_writes).result()
+            return [] if StoredEvent.objects.count() == before else ["something came in between"]
+
+        before = StoredEvent.objects.count()
+        found = doctor.examine(doctor.Check(id="lab", meaning="a test", inspect=inspect))
+
+        assert (found.count, StoredEvent.objects.count()) == (0, before + 1)
+
+
+def somebody_writes() -> None:
+    try:
+        with transaction.atomic():
+            recorder.emit("tally.added", {"number": 6}, stream=("tally", "t2"))
+    finally:
+        connection.close()
