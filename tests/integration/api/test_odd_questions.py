@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from rest_framework.test import APIClient
 
-from config.bootstrap import ROOT
 from tests.integration.ledger.conftest import client_with, issue
+from tests.support import api_description
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +21,9 @@ NOON = "2026-01-01T12:00:00+00:00"
 
 def lists() -> dict[str, list[str]]:
     """Return the parameters of what is asked by page, by its path."""
-    paths = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())["paths"]
     found = {
         path: [each["name"] for each in methods["get"].get("parameters", ())]
-        for path, methods in paths.items()
+        for path, methods in api_description.paths().items()
         if "get" in methods and "{" not in path
     }
     return {path: names for path, names in found.items() if {"page_size", "limit"} & {*names}}

@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable
 
 import pytest
-import yaml
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from config.bootstrap import ROOT
 from ledger.models import ApiKey
 from tests.integration.ledger.conftest import client_with, issue
+from tests.support import api_description
 
 pytestmark = pytest.mark.django_db
 
@@ -19,10 +18,9 @@ ID = "0190a1b2-0000-7000-8000-000000000000"
 
 
 def operations() -> list[tuple[str, str]]:
-    paths = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())["paths"]
     return [
         (method, re.sub(r"\{number\}", "1", path).replace("{stream}", "booking%2Fx"))
-        for path, methods in paths.items()
+        for path, methods in api_description.paths().items()
         if path.startswith("/api/v1/")
         for method in methods
         if method in {"get", "post", "put", "patch", "delete"}

@@ -17,7 +17,7 @@ from tests.integration.commerce.undoing import undo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STEPS = 20
+STEPS = 12
 
 
 class Trade:
