@@ -7,7 +7,7 @@ only run them. A check returns the violations it found, as sentences; none is he
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -25,6 +25,7 @@ class Check:
     meaning: str
     inspect: Inspection
     is_of_work: bool = False
+    asks_others: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +51,24 @@ _checks: dict[str, Check] = {}
 
 
 def check(
-    id_: str, meaning: str, *, is_of_work: bool = False
+    id_: str, meaning: str, *, is_of_work: bool = False, asks_others: bool = False
 ) -> Callable[[Inspection], Inspection]:
     """Register the decorated function as the check `id_`: `@doctor.check("I2", "…")`.
 
     One that `is_of_work` asks whether what waits is seen to in time, not what the data say.
+    One that `asks_others` calls beyond the database, and has no transaction meanwhile.
     """
 
     def register(inspect: Inspection) -> Inspection:
         known = _checks.get(id_)
         assert known is None or known.inspect is inspect, f"the check {id_} exists already"
-        _checks[id_] = Check(id=id_, meaning=meaning, inspect=inspect, is_of_work=is_of_work)
+        _checks[id_] = Check(
+            id=id_,
+            meaning=meaning,
+            inspect=inspect,
+            is_of_work=is_of_work,
+            asks_others=asks_others,
+        )
         return inspect
 
     return register
@@ -96,7 +104,7 @@ def examine(each: Check, *, nobody_works: bool = False) -> Finding:
     """Run one check."""
     started = time.monotonic()
     try:
-        with _one_moment():
+        with nullcontext() if each.asks_others else _one_moment():
             violations = each.inspect()
     except Exception as error:
         logger.exception("A check of the doctor failed.", extra={"check": each.id})

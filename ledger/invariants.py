@@ -179,7 +179,7 @@ def sealing_keeps_up() -> list[str]:
     return [f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s: is it sealed?"]
 
 
-@doctor.check("I13-witnesses", "no witness keeps another history than this one")
+@doctor.check("I13-witnesses", "no witness keeps another history than this one", asks_others=True)
 def witnesses_agree() -> list[str]:
     """Return what is broken, as sentences. Witnesses that do not answer are not in it."""
     return witnesses.contradictions()

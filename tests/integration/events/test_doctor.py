@@ -218,6 +218,15 @@ class TestACheck:
 
         assert (found.count, StoredEvent.objects.count()) == (0, before + 1)
 
+    def test_holds_no_transaction_while_it_asks_others(self) -> None:
+        def inspect() -> list[str]:
+            return ["there is one"] if connection.in_atomic_block else []
+
+        check = doctor.Check(id="lab", meaning="a test", inspect=inspect, asks_others=True)
+
+        assert doctor.examine(check).count == 0
+        assert [each.id for each in doctor.checks() if each.asks_others] == ["I13-witnesses"]
+
 
 def somebody_writes() -> None:
     try:
