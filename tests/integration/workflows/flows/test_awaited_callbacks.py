@@ -19,7 +19,7 @@ from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ONCE = {"max_retries": 1, "init_backoff": 10, "max_backoff": 10, "parallelism": 2}
+ONCE = {"max_retries": 1, "init_backoff": 60, "max_backoff": 60, "parallelism": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def be_late() -> None:
     later(2)
     work_off()
     assert awaited() == set()
-    later(2)
+    later(3)
     work_off()
     assert awaited() == {*tokens()}
     later(20)
