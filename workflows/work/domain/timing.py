@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from events.domain.errors import Rejected
+from workflows.work.domain.cron import slot_before, slots_after
 
 SLOTS_MAX = 500
 """How many overdue slots one pass looks at."""
@@ -86,14 +87,13 @@ class Rule:
             return self.anchor_at + step * ((moment - self.anchor_at) // step)
         if self.at is not None:
             return self.at
-        # Walking backwards, cronsim may overlook a slot moved by DST: step back, then forth.
-        backwards = CronSim(self.cron, moment.astimezone(_zone(self.tz)), reverse=True)
-        near = next(slot for slot in map(_utc, backwards) if slot <= moment)
+        # Going back by the clock may pass over a slot of a shift: step back, then forth.
+        near = slot_before(self.cron, _zone(self.tz), moment)
         return self.slots(first=near, until=moment)[-1]
 
     def _slots_after(self, moment: datetime) -> Iterator[datetime]:
         if self.cron:
-            yield from self._cron_slots_after(moment)
+            yield from slots_after(self.cron, _zone(self.tz), moment)
         elif self.every_s is not None:
             step = timedelta(seconds=self.every_s)
             slot = self.anchor_at + step * ((moment - self.anchor_at) // step)
@@ -102,13 +102,6 @@ class Rule:
                 yield slot
         elif self.at is not None and self.at > moment:
             yield self.at
-
-    def _cron_slots_after(self, moment: datetime) -> Iterator[datetime]:
-        for slot in map(_utc, CronSim(self.cron, moment.astimezone(_zone(self.tz)))):
-            # In the repeated hour cronsim answers with the first of the two: already past.
-            if slot > moment:
-                moment = slot
-                yield slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +186,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ScheduleInvalid(f"{name!r} is no time zone.", pointer="/tz") from error
-
-
-def _utc(slot: datetime) -> datetime:
-    return slot.astimezone(UTC)

@@ -61,6 +61,31 @@ class TestCronAcrossDst:
             "10-25 02:00",
         ]
 
+    @pytest.mark.parametrize(
+        ("cron", "start", "expected"),
+        [
+            # 01:30, 01:30 again, 02:30: half an hour is lived through twice.
+            ("30 * * * *", "2027-04-03 14:00", ["04-03 14:30", "04-03 15:00", "04-03 16:00"]),
+            ("15 * * * *", "2027-04-03 14:00", ["04-03 14:15", "04-03 15:45", "04-03 16:45"]),
+            ("0 */2 * * *", "2027-04-03 14:00", ["04-03 15:30", "04-03 17:30", "04-03 19:30"]),
+            # Asked in the first of the two half hours, about a time before now.
+            ("40 * * * *", "2027-04-03 14:50", ["04-03 15:10", "04-03 16:10", "04-03 17:10"]),
+            # Asked in the second.
+            ("40 * * * *", "2027-04-03 15:20", ["04-03 16:10", "04-03 17:10", "04-03 18:10"]),
+            ("45 1 * * *", "2027-04-03 14:00", ["04-03 14:45", "04-04 15:15", "04-05 15:15"]),
+            # 01:30, 02:30, 03:30: half an hour is left out, from 02:00 on.
+            ("30 * * * *", "2027-10-02 14:50", ["10-02 15:00", "10-02 15:30", "10-02 16:30"]),
+            ("15 * * * *", "2027-10-02 14:40", ["10-02 14:45", "10-02 16:15", "10-02 17:15"]),
+            ("15 2 * * *", "2027-10-02 14:50", ["10-02 15:30", "10-03 15:15", "10-04 15:15"]),
+        ],
+    )
+    def test_goes_by_what_the_clock_reads_when_it_is_set_by_half_an_hour(
+        self, cron: str, start: str, expected: list[str]
+    ) -> None:
+        rule = Rule(cron=cron, tz="Australia/Lord_Howe", anchor_at=NOON)
+
+        assert slots(rule, start, 3) == expected
+
     def test_waits_for_a_leap_day(self) -> None:
         rule = Rule(cron="0 0 29 2 *", anchor_at=NOON)
 
