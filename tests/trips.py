@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from events import catalogue, executor
+from events import catalogue, context, executor
 from events.domain.aggregate import Aggregate
 from events.domain.envelope import Stream
 from ledger import capabilities
@@ -54,6 +54,14 @@ TRIP: Aggregate[Trip, str, LegTravelled] = Aggregate(
     load=lambda dumped: Trip(legs=dumped["legs"]),
 )
 
+MIRROR: Aggregate[Trip, str, LegTravelled] = replace(
+    TRIP,
+    kind="mirror",
+    encode=lambda event: ("mirror.turned", {"to": event.to}),
+    dump=lambda _: {"seen_by": str(context.current().principal)},
+)
+"""Shows whoever asks for its state."""
+
 
 def declare() -> None:
     """Make the room known to this process, as apps do when they are ready."""
@@ -64,9 +72,9 @@ def declare() -> None:
         action="read",
         object_permission="auth.view_user",
     )
-    for kind in ("trip", "note"):
+    for kind in ("trip", "note", "mirror"):
         catalogue.declare_stream(kind, meaning="A test's.", read=READ, object_resolver=_owner_of)
-    for name in ("trip.leg-travelled", "note.written", "note.torn"):
+    for name in ("trip.leg-travelled", "note.written", "note.torn", "mirror.turned"):
         catalogue.declare(
             name,
             category="domain",
@@ -75,3 +83,4 @@ def declare() -> None:
             schema=schema(),
         )
     executor.register(TRIP)
+    executor.register(MIRROR)

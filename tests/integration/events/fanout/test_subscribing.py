@@ -9,6 +9,7 @@ from config.websockets import MESSAGE_BYTES_MAX
 from events import executor
 from events.domain.envelope import Stream
 from tests import trips
+from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.live import Client, Frame, Server, happen, is_event, sequence, visiting, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,6 +143,19 @@ class TestState:
 
         assert answer["items"] == [{"id": list(trip), "data": {"legs": 2}, "sequence": 3}]
         assert (frame["sequence"], frame["data"]) == (3, {"to": "Kiel"})
+
+    def test_is_asked_for_in_the_name_of_whoever_subscribes(
+        self, server: Server, stream: Stream
+    ) -> None:
+        mirror = ("mirror", stream[1])
+        executor.execute(trips.MIRROR, mirror, "the wall")
+        secret, _ = make_key(make_user(trips.READ))
+        with visiting(server, secret) as client:
+            answer = client.subscribe("a", aggregate_ids=[list(mirror)], include_state=True)
+
+        prefix = secret.split("_")[1]
+        [item] = answer["items"]
+        assert item["data"] == {"seen_by": f"api_key:{prefix}"}
 
     def test_without_it_they_do(self, server: Server, secret: str, stream: Stream) -> None:
         trip = ("trip", stream[1])

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from events import context
@@ -127,6 +127,12 @@ class TestIdempotencyKey:
         assert Work.objects.count() == 1
 
 
+def make_due(schedule: Schedule) -> None:
+    slot = timezone.now() - timedelta(seconds=1)
+    anchor = slot - timedelta(hours=1)
+    Schedule.objects.filter(pk=schedule.pk).update(next_at=slot, anchor_at=anchor)
+
+
 class TestTwoSweepers:
     def test_expire_each_lease_once(self, enqueue: Enqueue) -> None:
         refs = [enqueue() for _ in range(20)]
@@ -180,6 +186,40 @@ class TestTwoSweepers:
 
         assert sum(_fine(one) for one in fired) == 1
         assert Work.objects.count() == 1
+
+    def test_pass_by_a_slot_that_another_has_in_hand(self, hourly: Schedule) -> None:
+        make_due(hourly)
+
+        assert self.fired_by_two() == (1, 0)
+        assert Work.objects.count() == 1
+
+    def test_pass_by_a_queued_slot_that_another_has_in_hand(self, hourly: Schedule) -> None:
+        for _ in range(2):
+            make_due(hourly)
+            schedules.fire_due(limit=1)
+        runner.work_off(worker="w", kinds=["lab.echo"])
+
+        assert self.fired_by_two() == (1, 0)
+        assert schedules.fire_due(limit=1) == 0
+        assert Work.objects.count() == 2
+
+    @pytest.fixture
+    def hourly(self) -> Schedule:
+        with context.acting(SYSTEM):
+            return services.schedule("lab.echo", every="1h", input={"n": 1}, overlap="queue")
+
+    def fired_by_two(self) -> tuple[int, int]:
+        """Let one fire while the other has not committed yet, and neither wait."""
+
+        def fire(_number: int) -> int:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            return schedules.fire_due(limit=1)
+
+        with transaction.atomic():
+            first = schedules.fire_due(limit=1)
+            [second] = at_once(1, fire)
+        return first, _fine(second)
 
     def test_do_each_piece_once(self, enqueue: Enqueue, tmp_path: Path) -> None:
         log = str(tmp_path / "log")

@@ -19,7 +19,7 @@ from tests.integration.workflows.work.conftest import (
     let_time_pass,
     row,
 )
-from workflows.work import doorbell, queue, sweeper
+from workflows.work import doorbell, queue, runner, sweeper
 from workflows.work.doorbell import waiting
 from workflows.work.queue import Item
 
@@ -99,6 +99,20 @@ class TestBells:
         enqueue(delay=timedelta(seconds=30))
 
         assert bells() == []
+
+    def test_ring_for_a_dead_letter_that_is_taken_up(self, enqueue: Enqueue, bells: Any) -> None:
+        letter = enqueue("lab.fails", {"how": "permanent"})
+        runner.take([letter.id], worker="w")
+        assert row(letter).status == "dead"
+        before = len(bells())
+
+        with transaction.atomic():
+            queue.re_drive(letter.id)
+            assert len(bells()) == before
+
+        *_, bell = bells()
+        assert len(bells()) == before + 1
+        assert str(letter.id) in _body(bell)
 
     def test_go_through_celery_to_a_broker_that_keeps_no_lists(self, enqueue: Enqueue) -> None:
         with broken_broker("memory://"), current_app.connection_for_write("memory://") as broker:
