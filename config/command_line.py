@@ -44,6 +44,7 @@ _ON_ANY_SCHEMA = frozenset(
         "events_docs",
         "inspectdb",
         "makemigrations",
+        "metrics_docs",
         "migrate",
         "optimizemigration",
         "settings_docs",

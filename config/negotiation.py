@@ -1,9 +1,11 @@
 """What a caller and a view settle before anything is asked for: media types and methods."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
@@ -13,6 +15,19 @@ class Negotiation(DefaultContentNegotiation):
     def get_accept_list(self, request: Request) -> list[str]:
         asked = request.headers.get("Accept", "").strip() or "*/*"
         return [token.strip() for token in asked.split(",")]
+
+
+class Indifferent(Negotiation):
+    """For a view that chooses the form of its answer itself. Refusals come in their one form."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        return first, str(first.media_type)
 
 
 class AllowedMethods(BaseMetadata):

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from config import documents, health, openapi
+from config import documents, health, metrics, openapi
 from config.addresses import by_first_segment
 
 # No address ends in a slash. One line per room.
@@ -23,6 +23,7 @@ urlpatterns = [
     path("docs/<slug:name>.md", documents.show, name="document"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.ReadyView.as_view(), name="readyz"),
+    path("metrics", metrics.MetricsView.as_view(), name="metrics"),
     path("", include("workflows.flows.api.compatible")),
     path("", include("console.urls")),
 ]

@@ -57,6 +57,12 @@ def tree_of(delegation: Delegation) -> list[Delegation]:
     return list(every.order_by("depth", "created_at", "pk"))
 
 
+def count_pending_approvals() -> int:
+    """Return how many requests wait for a decision, whoever may decide."""
+    # Index ledger_approvals_to_expire.
+    return Approval.objects.filter(status=ApprovalStatus.PENDING.value).count()
+
+
 def agent_switch() -> AgentSwitch | None:
     """Return the kill switch, if it is on."""
     return AgentSwitch.objects.first()

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from tests.architecture.source import ROOT
 
-MADE_FROM_REGISTRIES = ("events_docs", "capabilities_docs")
+MADE_FROM_REGISTRIES = ("events_docs", "capabilities_docs", "metrics_docs")
 _CHECK = """
 import json, sys
 

@@ -15,6 +15,7 @@ class FlowsConfig(AppConfig):
             catalogue,
             commands,
             following,
+            gauges,
             health,
             invariants,
             jobs,

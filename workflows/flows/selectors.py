@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
@@ -22,7 +22,7 @@ from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.languages import LANGUAGES
-from workflows.flows.models import FlowSummary
+from workflows.flows.models import FeedCursor, FlowSummary
 
 CHILDREN_SHOWN_MAX = 200
 _NUMBER_CHARS_MAX = 20
@@ -52,6 +52,21 @@ def count_by_status() -> dict[str, int]:
     rows = FlowSummary.objects.filter(parent_flow_id="").order_by()
     found = dict(rows.values_list("status").annotate(Count("pk")))
     return {status.value: found.get(status.value, 0) for status in FlowStatus}
+
+
+def count_under_way() -> tuple[int, int]:
+    """Return how many flows are active, child flows among them, and how many of them paused."""
+    # Index flows_by_status.
+    found = FlowSummary.objects.filter(status=FlowStatus.ACTIVE.value).aggregate(
+        active=Count("pk"), paused=Count("pk", filter=Q(is_paused=True))
+    )
+    return found["active"], found["paused"]
+
+
+def follower_lag() -> int:
+    """Return how many events of the feed were not yet offered to whoever waits for events."""
+    position = FeedCursor.objects.values_list("position", flat=True).first()
+    return 0 if position is None else max(0, log.head_position() - position)
 
 
 def children_of(flow_id: str) -> list[FlowSummary]:

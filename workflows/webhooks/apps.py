@@ -12,6 +12,7 @@ class WebhooksConfig(AppConfig):
             boundaries,  # noqa: F401
             capabilities,  # noqa: F401
             catalogue,  # noqa: F401
+            gauges,  # noqa: F401
             invariants,  # noqa: F401
             jobs,  # noqa: F401
             places,  # noqa: F401

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from events import catalogue
@@ -13,9 +13,11 @@ from workflows.webhooks.domain import projection
 from workflows.webhooks.models import (
     Delivery,
     DeliveryQuerySet,
+    DeliveryStatus,
     Secret,
     Subscription,
     SubscriptionQuerySet,
+    SubscriptionStatus,
 )
 
 
@@ -73,6 +75,20 @@ def delivery(delivery_id: UUID) -> Delivery:
     if found is None:
         raise DeliveryNotFound(delivery_id)
     return found
+
+
+def count_by_standing() -> dict[str, int]:
+    """Return how many subscriptions that were not deleted are in each standing."""
+    rows = subscriptions().order_by().values_list("standing").annotate(Count("pk"))
+    found = dict(rows)
+    kept = [each for each in SubscriptionStatus if each != SubscriptionStatus.DELETED]
+    return {each.value: found.get(each.value, 0) for each in kept}
+
+
+def count_pending() -> int:
+    """Return how many messages are still to be delivered."""
+    # Index webhooks_pending.
+    return Delivery.objects.filter(status=DeliveryStatus.PENDING).count()
 
 
 def external_types() -> list[EventType]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from workflows.work import conf, documents
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
@@ -108,6 +108,21 @@ def overview() -> Overview:
         workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),
         workers_stale=sum(worker.is_stale for worker in known),
     )
+
+
+def longest_waits() -> dict[str, float]:
+    """Return by kind for how many seconds its oldest due piece of work has been waiting."""
+    # Index work_due.
+    rows = Work.objects.filter(_IS_OVERDUE).order_by().values_list("kind")
+    waits = rows.annotate(wait=StatementNow() - Min("due_at"))
+    return {kind: wait.total_seconds() for kind, wait in waits}
+
+
+def dead_letters_by_kind() -> dict[str, int]:
+    """Return by kind how much work waits for a person."""
+    # Index work_letters.
+    letters = Work.objects.filter(status__in=[state.value for state in DEAD_LETTERS])
+    return dict(letters.order_by().values_list("kind").annotate(Count("id")))
 
 
 def workers() -> list[WorkerState]:
