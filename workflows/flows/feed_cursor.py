@@ -22,6 +22,12 @@ ON CONFLICT (name) DO NOTHING
 _SHARED = "SELECT position FROM flows_feedcursor WHERE name = %s FOR SHARE"
 _ALONE = "SELECT position FROM flows_feedcursor WHERE name = %s FOR UPDATE"
 _MOVED = "UPDATE flows_feedcursor SET position = %s WHERE name = %s"
+_LAG = """
+SELECT (SELECT coalesce(max(position), 0) FROM events_position)
+       - coalesce((SELECT min(position) FROM flows_feedcursor), 0),
+       EXISTS (SELECT FROM flows_awaitedevent)
+       OR EXISTS (SELECT FROM flows_flowstart WHERE enabled AND event <> '')
+"""
 _POSITION_OF = """
 SELECT p.position FROM events_event e JOIN events_position p ON p.event = e.id
  WHERE e.stream = %s AND e.sequence = %s
@@ -41,6 +47,13 @@ def lock_exclusive() -> int:
 def move_to(position: int) -> None:
     """Note that all events up to `position` were read. The caller holds the cursor alone."""
     wire.run(_MOVED, [position, _NAME])
+
+
+def lag() -> tuple[int, bool]:
+    """Return how many events were not read yet, and whether anybody waits for any."""
+    row = wire.run(_LAG).fetchone()
+    assert row is not None, "two subqueries have one row"
+    return int(row[0]), bool(row[1])
 
 
 def position_of(stream: Stream, sequence: int) -> int | None:

@@ -7,7 +7,6 @@ together, so every event is offered exactly once.
 from django.db import transaction
 
 from events import selectors as log
-from events import wire
 from workflows.flows import feed_cursor, starts, waiting
 from workflows.flows.models import AwaitedEvent
 
@@ -15,19 +14,10 @@ BATCH_EVENTS = 500
 IDLE_LAG_MAX = 10_000
 """How far the cursor may stay behind while nobody waits for anything."""
 
-_LAG = """
-SELECT (SELECT coalesce(max(position), 0) FROM events_position)
-       - coalesce((SELECT min(position) FROM flows_feedcursor), 0),
-       EXISTS (SELECT FROM flows_awaitedevent)
-       OR EXISTS (SELECT FROM flows_flowstart WHERE enabled AND event <> '')
-"""
-
 
 def follow() -> int:
     """Read one batch, and return by how much the cursor has moved."""
-    row = wire.run(_LAG).fetchone()
-    assert row is not None, "two subqueries have one row"
-    lag, is_anybody_waiting = row
+    lag, is_anybody_waiting = feed_cursor.lag()
     if not lag or (not is_anybody_waiting and lag < IDLE_LAG_MAX):
         return 0
     with transaction.atomic(durable=True):

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from events.metrics import Figure, gauge, reader
-from workflows.flows import selectors
+from workflows.flows import feed_cursor, selectors
 
 ACTIVE = gauge("daybook_flows_active", "Flows that are under way, child flows among them.")
 PAUSED = gauge("daybook_flows_paused", "Active flows that somebody has paused.")
 BEHIND = gauge(
     "daybook_flow_follower_lag_events",
-    "Events of the feed that were not yet offered to whoever waits for events.",
+    "Events that were not yet offered to whoever waits for events; 0 while nobody does.",
 )
 
 
@@ -18,4 +18,5 @@ def read_flows() -> Iterator[Figure]:
     active, paused = selectors.count_under_way()
     yield ACTIVE.is_now(active)
     yield PAUSED.is_now(paused)
-    yield BEHIND.is_now(selectors.follower_lag())
+    lag, is_anybody_waiting = feed_cursor.lag()
+    yield BEHIND.is_now(lag if is_anybody_waiting else 0)

@@ -22,7 +22,7 @@ from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.languages import LANGUAGES
-from workflows.flows.models import FeedCursor, FlowSummary
+from workflows.flows.models import FlowSummary
 
 CHILDREN_SHOWN_MAX = 200
 _NUMBER_CHARS_MAX = 20
@@ -61,12 +61,6 @@ def count_under_way() -> tuple[int, int]:
         active=Count("pk"), paused=Count("pk", filter=Q(is_paused=True))
     )
     return found["active"], found["paused"]
-
-
-def follower_lag() -> int:
-    """Return how many events of the feed were not yet offered to whoever waits for events."""
-    position = FeedCursor.objects.values_list("position", flat=True).first()
-    return 0 if position is None else max(0, log.head_position() - position)
 
 
 def children_of(flow_id: str) -> list[FlowSummary]:

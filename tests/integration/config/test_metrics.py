@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,7 +22,7 @@ from tests import worklab
 from tests.integration.ledger.approvals import acting, asked, put_into_force
 from tests.integration.ledger.conftest import client_with, issue
 from tests.live import happen, sequence, written
-from workflows.flows.models import FeedCursor, FlowSummary
+from workflows.flows.models import AwaitedEvent, FeedCursor, FlowSummary
 from workflows.webhooks import selectors as webhooks
 from workflows.webhooks import services
 from workflows.work import queue, registry, runner
@@ -31,7 +32,7 @@ from workflows.work.models import Checkup, Work, Worker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STATEMENTS = 14
-"""Those of a scrape before anybody has waited for an event; then it is one more."""
+"""Those of a scrape."""
 
 
 @pytest.fixture
@@ -187,13 +188,18 @@ class TestFigures:
         written(3)
         FeedCursor.objects.create(name="flows", position=log.head_position() - 2)
 
-        found = told(scraper, of="daybook_flow")
+        nobody_waits = told(scraper, of="daybook_flow")
+        AwaitedEvent.objects.create(
+            flow_id="under-way", step_id="w", token=uuid4(), event_name="wind.rose"
+        )
+        somebody_waits = told(scraper, of="daybook_flow")
 
-        assert found == {
+        assert nobody_waits == {
             "daybook_flows_active": 2,
             "daybook_flows_paused": 1,
-            "daybook_flow_follower_lag_events": 2,
+            "daybook_flow_follower_lag_events": 0,
         }
+        assert somebody_waits == {**nobody_waits, "daybook_flow_follower_lag_events": 2}
 
     def test_of_webhooks(self, scraper: Any, alice: User, settings: Settings) -> None:
         settings.HTTP_ALLOW = ["127.0.0.0/8"]
