@@ -5,6 +5,7 @@ Apps declare in their own `catalogue.py`, imported when the app is ready.
 
 import logging
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from events import conf
@@ -18,6 +19,9 @@ from events.domain.catalogue import (
 from events.domain.envelope import Category, Stream
 
 logger = logging.getLogger(__name__)
+
+NEAR_MAX = 2
+"""How many names are offered in place of one that nobody declared."""
 
 _types: dict[str, EventType] = {}
 _streams: dict[str, StreamKind] = {}
@@ -77,7 +81,7 @@ def get(name: str) -> EventType:
     try:
         return _types[name]
     except KeyError:
-        raise EventNotDeclared(name) from None
+        raise EventNotDeclared(name, get_close_matches(name, _types, n=NEAR_MAX)) from None
 
 
 def all_types() -> list[EventType]:

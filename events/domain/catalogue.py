@@ -1,7 +1,7 @@
 """What a declared event type is, and what it asks of a name and of data."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +30,11 @@ class EventNotDeclared(Rejected):
     code = "event_not_declared"
     hint = "Declare it in the catalogue.py of the app that emits it."
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"No event called {name} is declared.", name=name)
+    def __init__(self, name: str, near: Sequence[str] = ()) -> None:
+        says = f"No event called {name} is declared"
+        super().__init__(
+            f"{says}; did you mean {' or '.join(near)}?" if near else f"{says}.", name=name
+        )
 
 
 class EventDataInvalid(Rejected):

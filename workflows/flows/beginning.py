@@ -74,9 +74,11 @@ def begin(
     `then` is called last in the transaction of a flow that was new.
     Whoever `action` is delegated by is in whose name the flow starts: four eyes are not theirs.
 
+    :raises FlowInvalid: if its child flows nest too deep.
     :raises FlowExists: if the id is taken by another flow.
     :raises FlowBusy: if another flow holds the concurrency key.
     """
+    limits.check_children(flow_id, command.plan)
     by = action.delegated_by
     try:
         with recording.recorded(action) as proof:

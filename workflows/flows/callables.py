@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from workflows.flows.domain.step import Step
+
 ENTRY_POINTS = "daybook.steps"
 
 StepFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
@@ -32,6 +34,11 @@ def step_function(name: str) -> Callable[[StepFunction], StepFunction]:
         return function
 
     return register
+
+
+def name_of(step: Step) -> str:
+    """Return the name of the function that a python step calls."""
+    return str((step.settings or {}).get("callable", ""))
 
 
 def get(name: str) -> StepFunction:

@@ -14,11 +14,11 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
 from ledger.domain.approval import ApprovalStatus
-from workflows.flows import approval_requests, engine, selectors, services
+from workflows.flows import approval_requests, callables, engine, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.cluster import HealthStatus
-from workflows.flows.domain.errors import FlowUnknown, StepNotInFlow
+from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
     PARENT,
@@ -44,6 +44,8 @@ CHILDREN_ASKED_MAX = 20
 PENDING = ApprovalStatus.PENDING.value
 _AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
 _ON_THE_LIST = OPEN - {State.LEASED}
+_HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
+"""The rows that begin something: a retry, a step whose deadline passes. Timers go on."""
 
 _ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
 _ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
@@ -118,6 +120,7 @@ def reached(flow_id: str, *, at: int | None = None) -> StateAt:
     """Return a flow as it is now, or as it was after its event number `at` (from 1).
 
     :raises FlowUnknown: if it was never started.
+    :raises SequenceNotReached: if it has fewer events.
     """
     stream = stream_of(flow_id)
     if at is None:
@@ -127,6 +130,8 @@ def reached(flow_id: str, *, at: int | None = None) -> StateAt:
         found = states.replayed(FLOWS, history, stream)
     if found.state.created_at is None:
         raise FlowUnknown(flow_id)
+    if at is not None and found.sequence < at:
+        raise SequenceNotReached(flow_id, at=at, head=found.sequence)
     return StateAt(flow=found.state, sequence=found.sequence)
 
 
@@ -134,12 +139,14 @@ def waiting(flow: Flow) -> Waiting | None:
     """Say why a flow does not go on at this moment; None if it is over.
 
     `next_at` is when something of it or of its child flows is due, or an approval expires.
-    Work that somebody is at is not: it ends when it ends.
+    Work that somebody is at is not: it ends when it ends. Nor is what a pause holds.
     """
     if flow.is_over:
         return None
     subject = f"flow/{flow.id}"[:SUBJECT_CHARS_MAX]
     rows = work.jobs().filter(subject=subject, status__in=_ON_THE_LIST)
+    if flow.is_paused and not flow.is_terminal:
+        rows = rows.exclude(kind__in=_HELD_BY_A_PAUSE)
     due = rows.order_by("due_at").values_list("due_at", flat=True).first()
     asked = (one.expires_at for one in selectors.requests_of(flow) if one.status == PENDING)
     children = (waits.next_at for child in _children_waited_for(flow) if (waits := waiting(child)))
@@ -297,6 +304,8 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     step = flow.step(step_id)
     if step.flow_goals is not None:
         return f"Step {step_id} waits for its child flow{_of_child(_child_of(flow, step_id, item))}"
+    if step.type == StepType.PYTHON and (name := callables.name_of(step)) not in callables.names():
+        return f"Step {step_id} waits for a worker that has the function {name}; here is none"
     what = "waits for its time" if step.type == StepType.WAIT else "is being worked on"
     return f"Step {step_id} {what}"
 

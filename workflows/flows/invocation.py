@@ -186,7 +186,9 @@ def _redirect(answer: Answer) -> str:
         return ""
     try:
         where = urlsplit(urljoin(answer.url, location))
-        place = f"{where.scheme}://{where.hostname}{where.path}"[:_PLACE_CHARS_MAX]
+        # Without a user's name and password, which may stand before the host.
+        host = where.netloc.rpartition("@")[2]
+        place = f"{where.scheme}://{host}{where.path}"[:_PLACE_CHARS_MAX]
     except ValueError:
         place = "what is no address"
     return (

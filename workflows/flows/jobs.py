@@ -143,7 +143,7 @@ _BUSY_MACHINE_S = 5.0
 
 def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:
     try:
-        function = callables.get(str((step.settings or {}).get("callable")))
+        function = callables.get(callables.name_of(step))
     except callables.CallableUnknown as unknown:
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
     try:

@@ -6,14 +6,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from events import executor
+from events import catalogue, executor
+from events.domain.catalogue import EventNotDeclared
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version
 from workflows.flows import actions, beginning, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked
-from workflows.flows.domain import limits
+from workflows.flows.domain import limits, own_types
 from workflows.flows.domain import start as starting
 from workflows.flows.domain.catalog import (
     RegisterStep,
@@ -22,6 +23,7 @@ from workflows.flows.domain.catalog import (
     check_fits,
 )
 from workflows.flows.domain.cluster import Health, HealthStatus, ReportHealth
+from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.flow import FORKED_AT, Flow
 from workflows.flows.domain.fork import fork_of
 from workflows.flows.domain.plan import Plan
@@ -299,6 +301,12 @@ def _checked(step: Step) -> Step:
     merged = (step.work_config or WorkConfig()).merged(conf.current().retry)
     stored = replace(step, work_config=merged)
     validate(stored, compile_script=compile_script)
+    if event := own_types.event_of(stored):
+        # Nobody would ever make it, and the flow would wait for ever.
+        try:
+            catalogue.get(event)
+        except EventNotDeclared as unknown:
+            raise StepInvalid(str(unknown), pointer="/wait/event") from unknown
     return stored
 
 

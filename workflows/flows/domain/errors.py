@@ -97,6 +97,16 @@ class FlowUnknown(NotFound):
         super().__init__(f"flow not found: {flow_id}", flow_id=flow_id)
 
 
+class SequenceNotReached(NotFound):
+    code = "sequence_not_reached"
+    hint = "Without `at` the flow is shown as it is, with the sequence that it has reached."
+
+    def __init__(self, flow_id: str, *, at: int, head: int) -> None:
+        super().__init__(
+            f"flow {flow_id} has {head} events, not yet {at}", flow_id=flow_id, sequence=head
+        )
+
+
 class FlowBusy(Conflict):
     code = "flow_busy"
     hint = "Wait for the other flow of this concurrency key, or cancel it."

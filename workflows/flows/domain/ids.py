@@ -5,10 +5,13 @@ import re
 from functools import lru_cache
 
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.streams import KEY_CHARS_MAX
 
 FLOW_ID_BYTES_MAX = 256
 STEP_ID_BYTES_MAX = 256
 CHILD_SEPARATOR = ":"
+CHILD_ID_CHARS_MAX = KEY_CHARS_MAX - len("flow//")
+"""What the key of a flow's stream has room for."""
 
 _RECORDED_CHARS_MAX = 180
 _CUT = "~"

@@ -5,10 +5,12 @@ from typing import Any
 
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowInvalid
+from workflows.flows.domain.plan import Plan
 
 GOALS_MAX = 64
 INIT_KEYS_MAX = 128
 LABELS_MAX = 32
+_TOKEN_CHARS = 36
 
 
 def check_start(
@@ -37,3 +39,21 @@ def check_start(
     for is_broken, message, pointer in broken:
         if is_broken:
             raise FlowInvalid(message, pointer=pointer)
+
+
+def check_children(flow_id: str, plan: Plan) -> None:
+    """Refuse what nests so deep that a child flow could not be named, before anything has run.
+
+    The id of a child is that of its parent, of the step, and a token.
+
+    :raises FlowInvalid: if the id of some child flow would be too long.
+    """
+    for step_id, child in plan.children.items():
+        child_id = ids.child_flow_id(parent=flow_id, step=step_id, token="0" * _TOKEN_CHARS)
+        if len(child_id) > ids.CHILD_ID_CHARS_MAX:
+            raise FlowInvalid(
+                f"child flows nest too deep: the id of the child of step {step_id} would have "
+                f"{len(child_id)} characters: maximum is {ids.CHILD_ID_CHARS_MAX}",
+                pointer="/goals",
+            )
+        check_children(child_id, child)

@@ -58,6 +58,11 @@ def check(step: Step) -> None:
         _check_wait(settings)
 
 
+def event_of(step: Step) -> str:
+    """Return the name of the event that a wait step waits for; empty if it waits for none."""
+    return str((step.settings or {}).get("event", "")) if step.type == StepType.WAIT else ""
+
+
 def condition_of(step: Step) -> Script | None:
     """Return what a wait step asks of the data of an event, as `value`; None if any will do."""
     condition = (step.settings or {}).get("filter") if step.type == StepType.WAIT else None

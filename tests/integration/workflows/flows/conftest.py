@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from events import catalogue, context, recorder, states
 from events.domain.catalogue import event_type
@@ -15,6 +16,14 @@ from events.domain.principal import Principal, PrincipalKind
 from ledger import approval_policies as seeded
 from ledger.services import approval_policies
 from tests.integration.ledger.conftest import grant
+from tests.integration.workflows.flows.clients import (
+    ADD,
+    DOUBLE,
+    EVERYTHING,
+    STEPS,
+    client_of,
+    post,
+)
 from tests.live import sequence
 from tests.support.step_server import StepServer, step_server
 from workflows.egress import client
@@ -135,3 +144,25 @@ def ada_acts(ada: User, transactional_db: None) -> Iterator[None]:
     approval_policies.install_policies(every=seeded.POLICIES)
     with context.acting(Principal(kind=PrincipalKind.USER, id=str(ada.pk))):
         yield
+
+
+@pytest.fixture
+def operator() -> APIClient:
+    return client_of("operator", *EVERYTHING)
+
+
+@pytest.fixture
+def sums(operator: APIClient) -> APIClient:
+    for step in (ADD, DOUBLE):
+        assert post(operator, STEPS, step).status_code == 201
+    return operator
+
+
+@pytest.fixture
+def fetching(operator: APIClient, peer: StepServer) -> APIClient:
+    """A step whose server says that it has no time."""
+    peer.says["/fetch"] = (503, {})
+    http = {"endpoint": peer.url("/fetch")}
+    step = {"id": "fetch", "name": "Fetch", "type": "sync", "http": http}
+    post(operator, STEPS, {**step, "attributes": {"page": {"role": "output"}}})
+    return operator

@@ -4,84 +4,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from ledger import grants
-from tests.integration.ledger.conftest import client_with, grant, issue
+from tests.integration.workflows.flows.clients import (
+    ADD,
+    DOUBLE,
+    FLOWS,
+    PLANS,
+    STEPS,
+    client_of,
+    post,
+    start,
+)
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import sequence
 from tests.support.step_server import StepServer
 from workflows.flows import explain, services
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
-from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-FLOWS, STEPS, PLANS = "/api/v1/flows", "/api/v1/steps", "/api/v1/plans"
-EVERYTHING = (
-    "step.read",
-    "step.manage",
-    "flow.read",
-    "flow.start",
-    "flow.pause",
-    "flow.cancel",
-    "flow.intervene",
-    "flow.fork",
-)
-
-
-def client_of(name: str, *capability_ids: str) -> APIClient:
-    grants.provision()
-    user = User.objects.create_user(name)
-    if capability_ids:
-        grant(user, *capability_ids)
-    return client_with(issue(user, ["*"])[0])
-
-
-@pytest.fixture
-def operator() -> APIClient:
-    return client_of("operator", *EVERYTHING)
-
-
-def post(client: APIClient, path: str, body: Any = None, **headers: str) -> Any:
-    return client.post(path, body, format="json", headers=headers)
-
-
-def script(step_id: str, text: str, **attributes: str) -> dict[str, Any]:
-    return {
-        "id": step_id,
-        "name": step_id,
-        "type": "script",
-        "script": {"language": "ale", "script": text},
-        "attributes": {name: {"role": role} for name, role in attributes.items()},
-    }
-
-
-ADD = script("add", "{:sum (+ n 1)}", n="required", sum="output")
-DOUBLE = script("double", "{:twice (* sum 2)}", sum="required", twice="output")
-
-
-@pytest.fixture
-def sums(operator: APIClient) -> APIClient:
-    for step in (ADD, DOUBLE):
-        assert post(operator, STEPS, step).status_code == 201
-    return operator
-
-
-@pytest.fixture
-def fetching(operator: APIClient, peer: StepServer) -> APIClient:
-    """A step whose server says that it has no time."""
-    peer.says["/fetch"] = (503, {})
-    http = {"endpoint": peer.url("/fetch")}
-    step = {"id": "fetch", "name": "Fetch", "type": "sync", "http": http}
-    post(operator, STEPS, {**step, "attributes": {"page": {"role": "output"}}})
-    return operator
-
-
-def start(client: APIClient, flow_id: str = "f1", goal: str = "double", **body: Any) -> Any:
-    return post(client, FLOWS, {"id": flow_id, "goals": [goal], "init": {"n": [1]}, **body})
 
 
 class TestSteps:
@@ -237,95 +179,6 @@ class TestListing:
         rest = sums.get(first["next"]).json()
 
         assert [one["id"] for one in first["results"] + rest["results"]] == ["f2", "f1", "f0"]
-
-
-class TestTime:
-    def test_can_be_turned_back_to_any_event(self, sums: APIClient) -> None:
-        start(sums)
-        events = sums.get(f"{FLOWS}/f1/events").json()["results"]
-        names = [event["name"] for event in events]
-        at = names.index("attribute_set") + 1
-
-        then = sums.get(f"{FLOWS}/f1?at={at}").json()
-
-        assert then["sequence"] == at
-        assert then["state"]["attributes"].keys() == {"n", "sum"}
-        assert then["state"]["status"] == "active"
-        assert sums.get(f"{FLOWS}/f1").json()["sequence"] == len(events)
-        assert sums.get(f"{FLOWS}/f1?at=0").status_code == 400
-
-
-class TestWaiting:
-    def test_is_told_in_a_sentence_with_the_next_wake_up(self, fetching: APIClient) -> None:
-        start(fetching, goal="fetch")
-        work_off()
-
-        waits = fetching.get(f"{FLOWS}/f1").json()["waiting"]
-
-        assert waits["sentence"].startswith("Step fetch is tried again at ")
-        assert "503" in waits["sentence"]
-        assert waits["next_at"] is not None
-
-    def test_says_so_in_words_for_each_kind_of_step(self, sums: APIClient) -> None:
-        wait = {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 3_600_000}}
-        each = {"role": "required", "required": {"for_each": True}, "type": "array"}
-        child = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["nap"]}}
-        many = {**wait, "id": "naps", "attributes": {"ns": each}, "work_config": {"parallelism": 2}}
-        for step in (wait, child, many):
-            assert post(sums, "/api/v1/steps", step).status_code == 201
-        for goal, init in (("nap", {}), ("outer", {}), ("naps", {"ns": [[1, 2, 3]]})):
-            post(sums, FLOWS, {"id": goal, "goals": [goal], "init": init})
-        work_off()
-
-        told = {
-            goal: sums.get(f"{FLOWS}/{goal}").json()["waiting"] for goal in ("nap", "outer", "naps")
-        }
-
-        assert {goal: waits["sentence"] for goal, waits in told.items()} == {
-            "nap": "Step nap waits for its time.",
-            "outer": "Step outer waits for its child flow: step nap waits for its time.",
-            "naps": "Step naps waits for its time; 0 of 3 items are done.",
-        }
-        assert all(waits["next_at"] for waits in told.values())
-
-    def test_of_work_that_somebody_is_at_has_no_wake_up(self, fetching: APIClient) -> None:
-        start(fetching, goal="fetch")
-        leases.claim_next(worker="w", kinds=["flow.invoke"])
-
-        assert fetching.get(f"{FLOWS}/f1").json()["waiting"] == {
-            "sentence": "Step fetch is being worked on.",
-            "next_at": None,
-        }
-
-    def test_of_a_paused_flow_is_for_somebody(self, fetching: APIClient) -> None:
-        start(fetching, goal="fetch")
-        answer = post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
-
-        assert answer.json()["waiting"]["sentence"] == "It is paused; somebody has to resume it."
-        assert answer.json()["state"]["paused"]
-        assert "paused" not in post(fetching, f"{FLOWS}/f1/resume").json()["state"]
-
-
-class TestReasons:
-    def test_of_a_start_are_the_inputs(self, sums: APIClient) -> None:
-        start(sums)
-
-        why = sums.get(f"{FLOWS}/f1/steps/double").json()
-
-        assert why["status"] == "completed"
-        assert why["decided_by"]["name"] == "step_completed"
-
-    def test_of_a_failure_are_what_failed(self, sums: APIClient) -> None:
-        start(sums, init={"n": ["text"]})
-        work_off()
-
-        add, double = (sums.get(f"{FLOWS}/f1/steps/{one}").json() for one in ("add", "double"))
-
-        assert [event["name"] for event in add["causes"]] == ["work_failed"]
-        assert double["decided_by"]["name"] == "step_failed"
-        assert [event["name"] for event in double["causes"]] == ["step_failed"]
-        assert double["causes"][0]["data"]["step_id"] == "add"
-        assert sums.get(f"{FLOWS}/f1/steps/none").status_code == 404
 
 
 class TestIntervening:

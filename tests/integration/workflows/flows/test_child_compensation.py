@@ -206,7 +206,9 @@ class TestCancelling:
     def test_a_flow_stops_the_child_that_is_under_way(
         self, tour: StepServer, *, compensates: bool
     ) -> None:
-        register("hold", type="wait", wait={"event": "never.happens"}, attributes={"room": NEEDED})
+        register(
+            "hold", type="wait", wait={"event": "booking.completed"}, attributes={"room": NEEDED}
+        )
         register(
             "stay",
             type="flow",

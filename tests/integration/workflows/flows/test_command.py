@@ -111,7 +111,12 @@ def test_refuses_an_init_without_a_name() -> None:
 
 
 def _waits() -> None:
-    document = {"id": "wait", "name": "Wait", "type": "wait", "wait": {"event": "never.comes"}}
+    document = {
+        "id": "wait",
+        "name": "Wait",
+        "type": "wait",
+        "wait": {"event": "booking.completed"},
+    }
     speed = {"attributes": {"speed": {"role": "output"}}}
     services.register_step(step=step_from_json({**document, **speed}))
     said("start", "f2", "wait")

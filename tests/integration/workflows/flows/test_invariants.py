@@ -27,7 +27,7 @@ def _two_flows() -> None:
     for document in (
         {"id": "add", "name": "Add", "type": "script",
          "script": {"language": "ale", "script": "{:sum 1}"}},
-        {"id": "wait", "name": "Wait", "type": "wait", "wait": {"event": "never.comes"}},
+        {"id": "wait", "name": "Wait", "type": "wait", "wait": {"event": "booking.completed"}},
     ):  # fmt: skip
         services.register_step(step=step_from_json(document))
     services.start_flow(flow_id="over", goals=["add"], init={})

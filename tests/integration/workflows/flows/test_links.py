@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 from ledger import selectors as ledger
 from ledger.models import Approval
 from tests.integration.workflows.flows.approval_steps import asked, register, say
+from tests.integration.workflows.flows.clients import FLOWS, client_of
 from tests.integration.workflows.flows.conftest import decider, flow
-from tests.integration.workflows.flows.test_api import FLOWS, client_of
 from tests.support.planner import forget_statistics
 from workflows.flows import approval_requests, selectors, services
 

@@ -44,7 +44,7 @@ def start(flow_id: str, *goals: str, **init: Any) -> None:
 
 def waiting(flow_id: str = "trip") -> None:
     """Start a flow that waits for an event that never comes."""
-    register("wait", type="wait", wait={"event": "never.happens"})
+    register("wait", type="wait", wait={"event": "booking.completed"})
     start(flow_id, "wait")
 
 
@@ -89,7 +89,7 @@ class TestOnRecord:
         register(
             "wait",
             type="wait",
-            wait={"event": "never.happens"},
+            wait={"event": "booking.completed"},
             attributes={"gale": {"role": "output"}},
         )
         start("trip", "wait")
@@ -208,7 +208,7 @@ class TestWhoActs:
         assert set(Work.objects.values_list("principal", flat=True)) == {"workflow:trip"}
 
     def test_the_human_is_seen_through_children_and_long_names(self, ada: User) -> None:
-        register("inner", type="wait", wait={"event": "never.happens"})
+        register("inner", type="wait", wait={"event": "booking.completed"})
         register("outer", type="flow", flow={"goals": ["inner"]})
         long = "t" * ids.FLOW_ID_BYTES_MAX
         start(long, "outer")

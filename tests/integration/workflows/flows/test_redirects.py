@@ -35,7 +35,7 @@ class TestAnEffect:
 
         assert run(peer) == (
             f"step hold failed: step returned HTTP error: status {status}: it redirects to "
-            f"{peer.url('/held').replace(f':{peer.port}', '')}, and an effect is not sent "
+            f"{peer.url('/held')}, and an effect is not sent "
             "elsewhere unseen: followed are GET, and 307 and 308 within one origin"
         )
         assert peer.calls("/held") == []
@@ -43,11 +43,12 @@ class TestAnEffect:
     @pytest.mark.parametrize("status", [307, 308])
     def test_is_not_sent_to_another_origin(self, peer: StepServer, status: int) -> None:
         with step_server() as other:
-            peer.says["/hold"] = (status, f"{other.url('/held')}?key=secret")
+            told = other.url("/held")
+            peer.says["/hold"] = (status, f"{told}?key=secret")
 
             error = run(peer)
 
-        assert f"status {status}: it redirects to http://127.0.0.1/held, and" in error
+        assert f"status {status}: it redirects to {told}, and" in error
         assert "secret" not in error
         assert other.heard == []
 
@@ -65,6 +66,11 @@ class TestAnEffect:
         peer.says["/hold"] = (302, "http://[")
 
         assert "it redirects to what is no address" in run(peer)
+
+    def test_is_told_of_where_it_points_without_a_password(self, peer: StepServer) -> None:
+        peer.says["/hold"] = (302, "http://ada:secret@held.example:8443/held")
+
+        assert "it redirects to http://held.example:8443/held, and" in run(peer)
 
 
 def test_a_question_is_asked_elsewhere_without_what_could_settle_it(peer: StepServer) -> None:

@@ -302,7 +302,7 @@ class TestOperators:
             register("wait", type="wait", wait={"event": "flow_started"})
 
     def test_a_timeout_ends_the_flow(self, peer: StepServer) -> None:
-        register("wait", type="wait", wait={"event": "never.happens"})
+        register("wait", type="wait", wait={"event": "booking.completed"})
         start("trip", "wait", options={"timeout_ms": 500})
         work_off()
 

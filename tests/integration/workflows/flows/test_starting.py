@@ -13,8 +13,8 @@ from ledger import grants, tools
 from ledger.models import Delegation, Entry
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import client_with, grant, issue
+from tests.integration.workflows.flows.clients import FLOWS, post, script
 from tests.integration.workflows.flows.conftest import work_off
-from tests.integration.workflows.flows.test_api import FLOWS, post, script
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary

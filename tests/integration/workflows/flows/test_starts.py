@@ -17,8 +17,8 @@ from ledger.models import Entry
 from ledger.preconditions import VersionMoved
 from ledger.principals import human_of
 from tests.integration.ledger.conftest import grant
+from tests.integration.workflows.flows.clients import client_of, post, script
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
-from tests.integration.workflows.flows.test_api import client_of, post, script
 from workflows.flows import callables, feed_cursor, services, starts
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
@@ -202,7 +202,7 @@ class TestByTheClock:
         assert (next_at.hour, next_at.minute) == (3, 45)
 
     def test_one_that_holds_the_key_keeps_the_next_one_out(self) -> None:
-        waits = {"id": "wait", "name": "wait", "type": "wait", "wait": {"event": "never.comes"}}
+        waits = {"id": "wait", "name": "wait", "type": "wait", "wait": {"event": "wind.rose"}}
         services.register_step(step=step_from_json(waits))
         hourly(goals=["wait"], options={"concurrency_key": "hourly"}, missed="all")
         make_due("hourly", hours=1)
@@ -323,10 +323,10 @@ class TestOverHttp:
     def test_on_an_event_that_is_not_declared_are_refused_where_it_stands(self) -> None:
         client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")
 
-        answer = client.put(self.PATH, {**self.BODY, "event": "wind.fell"}, format="json")
+        answer = client.put(self.PATH, {**self.BODY, "event": "wind.rise"}, format="json")
 
         [told] = answer.json()["errors"]
-        assert told["detail"] == "No event called wind.fell is declared."
+        assert "wind.rise is declared; did you mean wind.rose" in told["detail"]
         assert (answer.status_code, told["pointer"]) == (422, "/event")
 
     def test_are_listed_with_how_each_of_them_stands(self) -> None:

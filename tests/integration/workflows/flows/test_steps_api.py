@@ -1,6 +1,7 @@
 """Step definitions at /api/v1/steps: what they may say, and where they are found."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
@@ -33,11 +34,29 @@ def post(client: APIClient, body: Any) -> Any:
 
 
 class TestSteps:
-    def test_are_found_at_their_address_whatever_their_id(self, operator: APIClient) -> None:
-        made = post(operator, {**ADD, "id": "a\nb c"})
+    @pytest.mark.parametrize("step_id", ["B c", "a+b", "-x_.", "."])
+    def test_are_found_at_their_address_whatever_their_id(
+        self, operator: APIClient, step_id: str
+    ) -> None:
+        made = post(operator, {**ADD, "id": step_id})
 
-        assert (made.status_code, made["Location"]) == (201, f"{STEPS}/a%0Ab%20c")
-        assert operator.get(made["Location"]).json()["step"]["id"] == "a\nb c"
+        assert (made.status_code, made["Location"]) == (201, f"{STEPS}/{quote(step_id)}")
+        assert operator.get(made["Location"]).json()["step"]["id"] == step_id
+
+    @pytest.mark.parametrize("step_id", ["a/b", "a:b", "größe", "a\nb", " a", "a "])
+    def test_have_ids_that_addresses_and_child_flows_can_name(
+        self, operator: APIClient, step_id: str
+    ) -> None:
+        refused = post(operator, {**ADD, "id": step_id}).json()
+
+        assert refused["errors"] == [
+            {
+                "detail": "step ID contains invalid characters",
+                "code": "step_invalid",
+                "pointer": "/id",
+            }
+        ]
+        assert operator.get(STEPS).json()["results"] == []
 
     @pytest.mark.parametrize(
         ("part", "pointer"),

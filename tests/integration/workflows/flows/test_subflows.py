@@ -47,6 +47,31 @@ def children() -> list[str]:
     return list(found.values_list("flow_id", flat=True))
 
 
+def test_nests_no_deeper_than_children_can_be_named(peer: StepServer) -> None:
+    inner(peer)
+    for depth in range(12):
+        goal = f"level-{depth - 1}" if depth else "inner"
+        step = {"id": f"level-{depth}", "name": "n", "type": "flow", "flow": {"goals": [goal]}}
+        assert ask("POST", "/engine/step", {**step, "attributes": {"a": NEEDED}})[0] == 201
+
+    status, refused = ask(
+        "POST", "/engine/flow", {"id": "deep", "goals": ["level-11"], "init": {"a": [1]}}
+    )
+
+    assert status == 400
+    assert refused["error"] == (
+        "child flows nest too deep: the id of the child of step level-0 would have "
+        "546 characters: maximum is 506"
+    )
+    assert ask("GET", "/engine/flow/deep")[0] == 404
+    assert ask("POST", "/engine/flow", {"id": "d", "goals": ["level-10"], "init": {"a": [1]}}) == (
+        201,
+        {"message": "", "flow_id": "d"},
+    )
+    work_off()
+    assert flow("d").status == "completed"
+
+
 class TestAChild:
     def test_is_a_flow_of_its_own_that_lists_do_not_show(self, peer: StepServer) -> None:
         peer.says["/inner"] = (200, {"b": 2})

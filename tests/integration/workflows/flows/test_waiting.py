@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.integration.workflows.flows.conftest import flow, follow, later, wind, work_off
 from tests.live import eventually, sequence
-from workflows.flows import feed_cursor, following, services
+from workflows.flows import engine, feed_cursor, following, services
+from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedEvent, FeedCursor
 from workflows.work.models import Work
@@ -30,6 +31,17 @@ def start(flow_id: str = "trip") -> None:
 
 def speed_of(flow_id: str = "trip") -> Any:
     return (flow(flow_id).executions["wait"].outputs or {}).get("speed")
+
+
+def test_is_for_an_event_that_somebody_declares() -> None:
+    with pytest.raises(StepInvalid) as refused:
+        register(event="wind.rise")
+
+    assert str(refused.value).startswith(
+        "No event called wind.rise is declared; did you mean wind.rose"
+    )
+    assert refused.value.pointer == "/wait/event"
+    assert engine.catalog().steps == {}
 
 
 def test_ends_with_the_first_event_after_it_began() -> None:

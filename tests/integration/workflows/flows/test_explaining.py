@@ -1,0 +1,132 @@
+"""What was, why a flow waits and why a step ended so, at /api/v1/flows."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.integration.workflows.flows.clients import FLOWS, post, start
+from tests.integration.workflows.flows.conftest import work_off
+from workflows.work import leases
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestTime:
+    def test_can_be_turned_back_to_any_event(self, sums: APIClient) -> None:
+        start(sums)
+        events = sums.get(f"{FLOWS}/f1/events").json()["results"]
+        names = [event["name"] for event in events]
+        at = names.index("attribute_set") + 1
+
+        then = sums.get(f"{FLOWS}/f1?at={at}").json()
+
+        assert then["sequence"] == at
+        assert then["state"]["attributes"].keys() == {"n", "sum"}
+        assert then["state"]["status"] == "active"
+        assert sums.get(f"{FLOWS}/f1").json()["sequence"] == len(events)
+        assert sums.get(f"{FLOWS}/f1?at=0").status_code == 400
+
+    def test_has_not_come_beyond_the_last_event(self, sums: APIClient) -> None:
+        start(sums)
+        head = sums.get(f"{FLOWS}/f1").json()["sequence"]
+
+        ahead = sums.get(f"{FLOWS}/f1?at={head + 1}")
+
+        assert sums.get(f"{FLOWS}/f1?at={head}").json()["state"]["status"] == "completed"
+        assert (ahead.status_code, ahead.json()["code"]) == (404, "sequence_not_reached")
+        assert ahead.json()["detail"] == f"flow f1 has {head} events, not yet {head + 1}"
+
+
+class TestWaiting:
+    def test_is_told_in_a_sentence_with_the_next_wake_up(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        work_off()
+
+        waits = fetching.get(f"{FLOWS}/f1").json()["waiting"]
+
+        assert waits["sentence"].startswith("Step fetch is tried again at ")
+        assert "503" in waits["sentence"]
+        assert waits["next_at"] is not None
+
+    def test_says_so_in_words_for_each_kind_of_step(self, sums: APIClient) -> None:
+        wait = {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 3_600_000}}
+        each = {"role": "required", "required": {"for_each": True}, "type": "array"}
+        child = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["nap"]}}
+        many = {**wait, "id": "naps", "attributes": {"ns": each}, "work_config": {"parallelism": 2}}
+        for step in (wait, child, many):
+            assert post(sums, "/api/v1/steps", step).status_code == 201
+        for goal, init in (("nap", {}), ("outer", {}), ("naps", {"ns": [[1, 2, 3]]})):
+            post(sums, FLOWS, {"id": goal, "goals": [goal], "init": init})
+        work_off()
+
+        told = {
+            goal: sums.get(f"{FLOWS}/{goal}").json()["waiting"] for goal in ("nap", "outer", "naps")
+        }
+
+        assert {goal: waits["sentence"] for goal, waits in told.items()} == {
+            "nap": "Step nap waits for its time.",
+            "outer": "Step outer waits for its child flow: step nap waits for its time.",
+            "naps": "Step naps waits for its time; 0 of 3 items are done.",
+        }
+        assert all(waits["next_at"] for waits in told.values())
+
+    def test_of_work_that_somebody_is_at_has_no_wake_up(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        leases.claim_next(worker="w", kinds=["flow.invoke"])
+
+        assert fetching.get(f"{FLOWS}/f1").json()["waiting"] == {
+            "sentence": "Step fetch is being worked on.",
+            "next_at": None,
+        }
+
+    def test_of_a_paused_flow_is_for_somebody(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        answer = post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
+
+        assert answer.json()["waiting"]["sentence"] == "It is paused; somebody has to resume it."
+        assert answer.json()["state"]["paused"]
+        assert "paused" not in post(fetching, f"{FLOWS}/f1/resume").json()["state"]
+
+    def test_of_a_paused_flow_has_no_wake_up_but_its_timers(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        work_off()
+        post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
+        assert fetching.get(f"{FLOWS}/f1").json()["waiting"]["next_at"] is None
+
+        wait = {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 3_600_000}}
+        post(fetching, "/api/v1/steps", wait)
+        post(fetching, FLOWS, {"id": "f2", "goals": ["nap"]})
+        work_off()
+        paused = post(fetching, f"{FLOWS}/f2/pause", {"reason": "lunch"}).json()
+        assert paused["waiting"]["next_at"] is not None
+
+    def test_for_a_function_that_is_not_installed_says_so(self, fetching: APIClient) -> None:
+        step = {"id": "py", "name": "Py", "type": "python", "python": {"callable": "no.such"}}
+        post(fetching, "/api/v1/steps", step)
+        post(fetching, FLOWS, {"id": "f1", "goals": ["py"]})
+        work_off()
+
+        assert fetching.get(f"{FLOWS}/f1").json()["waiting"]["sentence"] == (
+            "Step py waits for a worker that has the function no.such; here is none."
+        )
+
+
+class TestReasons:
+    def test_of_a_start_are_the_inputs(self, sums: APIClient) -> None:
+        start(sums)
+
+        why = sums.get(f"{FLOWS}/f1/steps/double").json()
+
+        assert why["status"] == "completed"
+        assert why["decided_by"]["name"] == "step_completed"
+
+    def test_of_a_failure_are_what_failed(self, sums: APIClient) -> None:
+        start(sums, init={"n": ["text"]})
+        work_off()
+
+        add, double = (sums.get(f"{FLOWS}/f1/steps/{one}").json() for one in ("add", "double"))
+
+        assert [event["name"] for event in add["causes"]] == ["work_failed"]
+        assert double["decided_by"]["name"] == "step_failed"
+        assert [event["name"] for event in double["causes"]] == ["step_failed"]
+        assert double["causes"][0]["data"]["step_id"] == "add"
+        assert sums.get(f"{FLOWS}/f1/steps/none").status_code == 404
