@@ -1,5 +1,7 @@
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -98,24 +100,42 @@ def work_off(limit: int = 500) -> None:
     raise AssertionError("the work does not end")
 
 
+@dataclass(slots=True)
+class Clock:
+    """The clock of this process, so much ahead of PostgreSQL's, by which rows are due."""
+
+    traveller: time_machine.Traveller
+    ahead: timedelta = timedelta()
+    moved: set[UUID] = field(default_factory=set)
+
+
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[time_machine.Traveller]:
     """The clock of this process, which `later` moves on."""
     with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
-        _clocks.append(traveller)
+        _clocks.append(Clock(traveller))
         yield traveller
         _clocks.clear()
 
 
-_clocks: list[time_machine.Traveller] = []
+_clocks: list[Clock] = []
 
 
 def later(seconds: float) -> None:
-    """Let time pass: for this process, and for the rows, which PostgreSQL's clock measures."""
-    by = timedelta(seconds=seconds)
-    _clocks[0].shift(by)
-    Work.objects.exclude(status__in=["done", "cancelled"]).update(due_at=F("due_at") - by)
-    Work.objects.filter(status="scheduled").update(status="ready")
+    """Let time pass: for this process, and for the rows, which PostgreSQL's clock measures.
+
+    A row that was scheduled since the last time is due by our clock: it is set back by what
+    that was ahead, too, or it would come due so much too late.
+    """
+    clock, by = _clocks[0], timedelta(seconds=seconds)
+    clock.traveller.shift(by)
+    still_to_do = Work.objects.exclude(status__in=["done", "cancelled"])
+    made_since = still_to_do.filter(status="scheduled").exclude(pk__in=clock.moved)
+    made_since.update(due_at=F("due_at") - clock.ahead)
+    still_to_do.update(due_at=F("due_at") - by)
+    still_to_do.filter(status="scheduled").update(status="ready")
+    clock.ahead += by
+    clock.moved = {*still_to_do.values_list("pk", flat=True)}
 
 
 def flow(flow_id: str) -> Flow:

@@ -79,7 +79,7 @@ def be_late() -> None:
     later(2)
     work_off()
     assert awaited() == set()
-    later(3)
+    later(2)
     work_off()
     assert awaited() == {*tokens()}
     later(20)

@@ -13,7 +13,7 @@ from tests.support.step_server import Answer, StepServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FAST = {"init_backoff": 10, "max_backoff": 10, "backoff_type": "fixed"}
+EVERY_SECOND = {"init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
 EACH = {"role": "required", "required": {"for_each": True}}
 
 
@@ -33,13 +33,13 @@ def run(**init: list[Any]) -> None:
     go_on()
 
 
-def go_on(times: int = 30) -> None:
+def go_on(times: int = 5) -> None:
     """Let time pass until the flow is over, or so many times."""
     for _ in range(times):
         work_off()
         if told()[-1] == "flow_deactivated":
             return
-        later(0.05)
+        later(1)
 
 
 def told() -> list[str]:
@@ -54,7 +54,7 @@ def items() -> list[dict[str, Any]]:
 class TestTries:
     def test_end_after_the_first_and_so_many_retries(self, peer: StepServer) -> None:
         peer.says["/do"] = (500, b"")
-        step(peer, work_config={**FAST, "max_retries": 2})
+        step(peer, work_config={**EVERY_SECOND, "max_retries": 2})
         run()
 
         assert told() == [
@@ -73,7 +73,7 @@ class TestTries:
     def test_that_succeed_keep_what_was_wrong_before(self, peer: StepServer) -> None:
         answers: list[Answer] = [(503, {"detail": "busy"}), (200, {})]
         peer.says["/do"] = lambda _: answers.pop(0)
-        step(peer, work_config=FAST)
+        step(peer, work_config=EVERY_SECOND)
         run()
 
         [item] = items()
@@ -96,7 +96,7 @@ class TestTries:
         self, peer: StepServer, answer: Answer, error: str
     ) -> None:
         peer.says["/do"] = answer
-        step(peer, work_config=FAST)
+        step(peer, work_config=EVERY_SECOND)
         run()
 
         assert len(peer.calls("/do")) == 1
@@ -118,7 +118,7 @@ class TestTries:
             return (200, {})
 
         peer.says["/do"] = answer
-        step(peer, http={"timeout": 50}, work_config={**FAST, "max_retries": 1})
+        step(peer, http={"timeout": 50}, work_config={**EVERY_SECOND, "max_retries": 1})
         run()
 
         address = peer.url("/do")
@@ -174,7 +174,9 @@ class TestCompensations:
             "tok": {"role": "meta", "meta": {"key": "receipt_token"}},
         }
         http = {"compensate": peer.url("/undo/{ref}")}
-        step(peer, kind=kind, attributes=attributes, http=http, work_config={**FAST, **work})
+        step(
+            peer, kind=kind, attributes=attributes, http=http, work_config={**EVERY_SECOND, **work}
+        )
 
     def test_are_sent_what_went_in_and_came_out_and_no_meta_values(self, peer: StepServer) -> None:
         self.failing(peer)
