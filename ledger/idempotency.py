@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Final
 
 from django.db import connection
 from django.db import transaction as db_transaction
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 
 from events import context
 from events.domain import canonical
@@ -147,7 +147,7 @@ class Exchange:
         self._lock(request.lock_id)
         self.request = request
         row = IdempotencyKey.objects.filter(
-            scope=request.scope, key=request.key, expires_at__gt=timezone.now()
+            scope=request.scope, key=request.key, expires_at__gt=Now()
         ).first()
         if row is None:
             return None
@@ -243,22 +243,23 @@ def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) 
 
 def prune() -> int:
     """Forget the keys whose day is over; return how many."""
-    forgotten, _ = IdempotencyKey.objects.filter(expires_at__lte=timezone.now()).delete()
+    forgotten, _ = IdempotencyKey.objects.filter(expires_at__lte=Now()).delete()
     return forgotten
 
 
 # Relies on ledger_idempotency_key_is_used_once. An expired row makes way; a live one
 # can only be there if the lock was lost with its connection: then the other was first.
+# By the clock by which `begin` found none, so that the two never differ about a row.
 _INSERT = """
 INSERT INTO ledger_idempotencykey
        (scope, key, fingerprint, reference, response_headers, created_at, expires_at)
-VALUES (%(scope)s, %(key)s, %(fingerprint)s, %(reference)s, '{}', now(),
-        now() + make_interval(secs => %(kept_seconds)s))
+VALUES (%(scope)s, %(key)s, %(fingerprint)s, %(reference)s, '{}', statement_timestamp(),
+        statement_timestamp() + make_interval(secs => %(kept_seconds)s))
 ON CONFLICT (scope, key) DO UPDATE
    SET fingerprint = EXCLUDED.fingerprint, reference = EXCLUDED.reference,
        response_status = NULL, response_headers = '{}', response_body = NULL,
        created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
- WHERE ledger_idempotencykey.expires_at <= now()
+ WHERE ledger_idempotencykey.expires_at <= statement_timestamp()
 RETURNING id
 """
 
