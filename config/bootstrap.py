@@ -60,7 +60,14 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
     if not inside and _has_everything(profile):
         return Path(sys.executable)
     with _alone(venv):
-        _install(profile, venv)
+        try:
+            _install(profile, venv)
+        except PermissionError as error:
+            # Made by somebody else, whose files or whose Python this user cannot reach.
+            raise CannotInstall(
+                f"{venv} is not for this user: {error}. "
+                "Take it away, and another is made; or use a copy of the project of your own."
+            ) from error
     return Path(sys.executable) if inside else _python(venv)
 
 

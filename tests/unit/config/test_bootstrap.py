@@ -114,6 +114,23 @@ class TestEnsure:
 
         assert not commands
 
+    @pytest.mark.usefixtures("commands")
+    def test_says_so_when_the_environment_is_somebody_elses(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        venv = tmp_path / ".venv"
+        bootstrap.ensure(RUNNING, venv=venv)
+
+        def refuse(path: Path) -> bool:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "exists", refuse)
+
+        with pytest.raises(
+            CannotInstall, match=r"\.venv is not for this user: .*Permission denied"
+        ):
+            bootstrap.ensure(RUNNING, venv=venv)
+
     def test_does_not_take_a_failure_for_an_install(
         self, uv: Callable[[str | None], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
