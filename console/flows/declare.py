@@ -200,9 +200,7 @@ class DeclareForm(OptionsForm):
         if pointer == "/cron" and self.cleaned_data.get("by") == EVENT:
             field = "event"
         where = field if field in self.fields else None
-        self.add_error(
-            where, f"{refusal} {refusal.hint}".strip() if where is None else str(refusal)
-        )
+        self.add_error(where, refusal.sentences if where is None else str(refusal))
 
     def expected_version(self) -> int:
         """Return the version that the form was written for. Valid forms only."""

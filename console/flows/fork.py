@@ -62,7 +62,7 @@ class ForkForm(ReasonForm):
 
     def refuse(self, refusal: DomainError) -> None:
         """Put a refusal of the service beside the field that it is about."""
-        self.add_error(_FIELDS.get(refusal.pointer or ""), f"{refusal} {refusal.hint}".strip())
+        self.add_error(_FIELDS.get(refusal.pointer or ""), refusal.sentences)
 
 
 def _suggested(flow: Flow) -> str:

@@ -6,7 +6,6 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 
-from console.flows.step_state import is_waiting
 from console.forms import JsonField, ReasonForm
 from console.offers import Act, Offer, offered
 from ledger import authority
@@ -144,7 +143,7 @@ def on_step(
 ) -> Iterator[Offer]:
     """Yield what the visitor may do about a step as it is now; retry, for its next item."""
     execution = flow.executions[step_id]
-    waiting = next((item for item in execution.in_order() if is_waiting(item)), None)
+    waiting = next((item for item in execution.in_order() if item.waits_for_retry), None)
     can_settle = execution.status in {StepStatus.PENDING, StepStatus.ACTIVE}
     open_acts = {"skip", "force"} if can_settle and not flow.is_terminal else set()
     if waiting is not None:

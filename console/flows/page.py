@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from console import people
 from console.flows import graph, history, provenance
-from console.flows.step_state import is_waiting
 from console.flows.waterfall import Axis, Bar, Waterfall, lasting
 from console.forms import POSITION_MAX
 from events import explore
@@ -213,7 +212,7 @@ def _item_rows(
             index=index,
             item=item,
             bars=shown.waterfall.of_item(item.token),
-            is_waiting=is_waiting(item),
+            is_waiting=item.waits_for_retry,
             approval=requests.get(item.token),
         )
 

@@ -142,7 +142,7 @@ class StartForm(OptionsForm):
 
     def refuse(self, refusal: DomainError) -> None:
         """Put a refusal of the service beside the field that it is about."""
-        self.add_error(_FIELDS.get(refusal.pointer or ""), f"{refusal} {refusal.hint}".strip())
+        self.add_error(_FIELDS.get(refusal.pointer or ""), refusal.sentences)
 
     def _ask(self, name: str, spec: Attribute | None, *, is_required: bool) -> None:
         field = f"init.{name}"

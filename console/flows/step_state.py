@@ -48,12 +48,6 @@ def step_state(execution: Execution) -> StepState:
     )
 
 
-def is_waiting(item: WorkItem) -> bool:
-    """Say whether an item, or its compensation, waits for its next try."""
-    waits = item.status in {WorkStatus.PENDING, WorkStatus.COMPENSATING}
-    return waits and item.next_retry_at is not None
-
-
 def _state(execution: Execution, *, is_waiting: bool) -> str:
     for status, word in _UNDONE:
         if execution.count(status):
@@ -67,5 +61,5 @@ def _state(execution: Execution, *, is_waiting: bool) -> str:
 def _next_retry(execution: Execution) -> WorkItem | None:
     if not execution.count(WorkStatus.PENDING, WorkStatus.COMPENSATING):
         return None
-    waiting = [item for item in execution.in_order() if is_waiting(item)]
+    waiting = [item for item in execution.in_order() if item.waits_for_retry]
     return min(waiting, key=lambda item: (item.next_retry_at, item.token), default=None)

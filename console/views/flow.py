@@ -86,7 +86,7 @@ def _do(request: HttpRequest, act: Act, *asked: Any) -> None:
     except OutputsInvalid:
         raise
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
     else:
         messages.success(request, act.done)
 

@@ -124,7 +124,7 @@ def _act(act: Act, request: HttpRequest, name: str) -> HttpResponseBase:
     try:
         act.run(name, form.cleaned_data)
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return redirect("console:start", name)
     messages.success(request, act.done)
     return redirect(LIST) if act.name == "remove" else redirect("console:start", name)

@@ -52,7 +52,7 @@ def unregister(request: HttpRequest, step_id: str) -> HttpResponseBase:
     try:
         services.unregister_step(step_id=step_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
     else:
         messages.success(request, f"{step_id} left the catalogue. Flows under way keep it.")
     return redirect("console:steps")

@@ -65,7 +65,7 @@ def _chosen(request: HttpRequest, query: QueryDict) -> Catalogue:
     try:
         return catalogue(goals, given)
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return catalogue([], given)
 
 

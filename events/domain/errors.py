@@ -21,6 +21,13 @@ class DomainError(Exception):
         self.pointer = pointer
         self.facts = facts
 
+    @property
+    def sentences(self) -> str:
+        """The message and the hint as people read them: some messages are a protocol's words."""
+        says = str(self)
+        stop = "" if not self.hint or says.endswith((".", "?", "!")) else "."
+        return f"{says}{stop} {self.hint}".strip()
+
 
 class Malformed(DomainError):
     """The input cannot be read at all; only the caller can mend it."""

@@ -38,6 +38,7 @@ def command_for(
     :raises GoalsUnknown: if a goal is not among `steps`, or else not registered.
     """
     limits.check_start(flow_id, goals, init, labels or {})
+    limits.check_options(options or {})
     if steps:
         own = Catalog(steps={step.id: step for step in steps})
         plan = make_plan(own, goals, init, matches=LANGUAGES.matches)

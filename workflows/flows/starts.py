@@ -213,6 +213,7 @@ def _row(name: str, goals: Sequence[str], stated: StartDefinition) -> FlowStart:
 def _check(stated: FlowStart) -> None:
     rules.check(name=stated.name, cron=stated.cron, event=stated.event, takes=stated.takes)
     limits.check_start(stated.name, stated.goals, stated.init, stated.labels)
+    limits.check_options(stated.options)
     schedules.policies(missed=stated.missed, overlap=Overlap.QUEUE)
     if stated.cron:
         Rule(cron=stated.cron, tz=stated.tz, anchor_at=timezone.now())

@@ -8,11 +8,10 @@ from rest_framework import serializers
 from ledger.bodies import Body, OptionalReasonIn, QueryIn, ReasonIn
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+from workflows.flows.domain.limits import CONCURRENCY_KEY_CHARS_MAX, TIMEOUT_MS_MAX
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.flows.occasions import Occasion, start_states
 from workflows.work.domain.timing import Missed
-
-TIMEOUT_MS_MAX = 366 * 86_400_000
 
 
 class InitField(serializers.DictField):
@@ -61,7 +60,7 @@ class PlanOut(serializers.Serializer[Any]):
 class OptionsIn(Body):
     timeout_ms = serializers.IntegerField(required=False, min_value=1, max_value=TIMEOUT_MS_MAX)
     compensate = serializers.BooleanField(required=False)
-    concurrency_key = serializers.CharField(required=False, max_length=200)
+    concurrency_key = serializers.CharField(required=False, max_length=CONCURRENCY_KEY_CHARS_MAX)
 
 
 class FlowIn(Body):

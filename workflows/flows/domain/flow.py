@@ -110,6 +110,12 @@ class WorkItem:
         """Tell whether it was never started: it waits for a place, not for a retry."""
         return self.status == WorkStatus.PENDING and self.retry_count == 0
 
+    @property
+    def waits_for_retry(self) -> bool:
+        """Tell whether it, or its compensation, waits for its next try."""
+        waits = self.status in {WorkStatus.PENDING, WorkStatus.COMPENSATING}
+        return waits and self.next_retry_at is not None
+
 
 Items: TypeAlias = "HashTrieMap[str, WorkItem]"
 _NO_ITEMS: Items = HashTrieMap()

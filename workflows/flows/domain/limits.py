@@ -10,6 +10,8 @@ from workflows.flows.domain.plan import Plan
 GOALS_MAX = 64
 INIT_KEYS_MAX = 128
 LABELS_MAX = 32
+TIMEOUT_MS_MAX = 366 * 86_400_000
+CONCURRENCY_KEY_CHARS_MAX = 200
 _TOKEN_CHARS = 36
 
 
@@ -39,6 +41,23 @@ def check_start(
     for is_broken, message, pointer in broken:
         if is_broken:
             raise FlowInvalid(message, pointer=pointer)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what cannot be meant, whoever starts a flow.
+
+    :raises FlowInvalid: if a limit is broken.
+    """
+    timeout_ms = options.get("timeout_ms")
+    if timeout_ms is not None and not 1 <= timeout_ms <= TIMEOUT_MS_MAX:
+        raise FlowInvalid(
+            f"timeout_ms must be between 1 and {TIMEOUT_MS_MAX}", pointer="/options/timeout_ms"
+        )
+    if len(options.get("concurrency_key") or "") > CONCURRENCY_KEY_CHARS_MAX:
+        raise FlowInvalid(
+            f"concurrency_key has at most {CONCURRENCY_KEY_CHARS_MAX} characters",
+            pointer="/options/concurrency_key",
+        )
 
 
 def check_children(flow_id: str, plan: Plan) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from workflows.flows import engine, explain, occasions, services, starts
-from workflows.flows.domain.flow import WorkStatus
 from workflows.flows.domain.start import StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import strict_step_from_json
@@ -37,6 +36,14 @@ def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
     return values
 
 
+def at_least_one(text: str) -> int:
+    """Read a number that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
 def document(path: str) -> dict[str, Any]:
     """Read the JSON object in a file."""
     try:
@@ -56,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compensate", action="store_true", help="undo completed steps if the flow fails"
     )
-    parser.add_argument("--timeout-ms", type=int)
+    parser.add_argument("--timeout-ms", type=at_least_one)
     parser.add_argument("--concurrency-key", help="one active flow per key")
 
 
@@ -163,11 +170,7 @@ def _force(*, flow_id: str, step_id: str, output: list[tuple[str, Any]], reason:
 
 def _retry(*, flow_id: str, step_id: str, reason: str) -> Lines:
     execution = explain.step_of(flow_id, step_id)
-    waiting = [
-        item.token
-        for item in execution.in_order()
-        if item.status == WorkStatus.PENDING and item.next_retry_at is not None
-    ]
+    waiting = [item.token for item in execution.in_order() if item.waits_for_retry]
     for token in waiting:
         services.retry_now(flow_id=flow_id, step_id=step_id, token=token, reason=reason)
     yield f"{flow_id}: {len(waiting)} of step {step_id} tried at once"

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ledger.models import Entry
+from tests.integration.workflows.flows.conftest import work_off
 from workflows.flows import callables, explain, services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.work import runner
@@ -97,6 +98,62 @@ def test_replays_and_finds_a_state_that_is_not_its_events(monkeypatch: pytest.Mo
     )
     with pytest.raises(CommandError, match="not what its events say"):
         said("replay", "f1")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--limit", "-1"),
+        ("list", "--limit", "0"),
+        ("show", "f1", "--at", "0"),
+        ("start", "f1", "add", "--timeout-ms", "-5"),
+    ],
+)
+def test_counts_from_one(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match="is less than 1"):
+        said(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--timeout-ms", "99999999999999", "timeout_ms must be between 1 and 31622400000."),
+        ("--concurrency-key", "k" * 201, "concurrency_key has at most 200 characters."),
+    ],
+)
+def test_refuses_options_beyond_their_limits(option: str, value: str, says: str) -> None:
+    with pytest.raises(CommandError, match=f"^{says} Nothing was started.$"):
+        said("start", "f1", "add", "--init", "n=1", option, value)
+
+    assert said("list") == ""
+
+
+def test_retries_what_waits_to_be_undone_too() -> None:
+    document = {
+        "id": "undone",
+        "name": "Undone",
+        "type": "python",
+        "python": {"callable": "tests.do", "compensate": "tests.undo"},
+    }
+    services.register_step(step=step_from_json(document))
+    callables.step_function("tests.do")(_does)
+    callables.step_function("tests.undo")(_does_not_undo)
+    wait = {"id": "wait", "name": "Wait", "type": "wait", "wait": {"for_ms": 60_000}}
+    services.register_step(step=step_from_json(wait))
+    said("start", "f1", "undone", "wait")
+    work_off()
+    said("cancel", "f1", "--reason", "storm", "--compensate")
+    work_off()
+
+    assert said("retry", "f1", "undone") == "f1: 1 of step undone tried at once\n"
+
+
+def _does(_inputs: object) -> None:
+    return None
+
+
+def _does_not_undo(_inputs: object) -> None:
+    raise callables.TryAgain("busy")
 
 
 @pytest.mark.parametrize("action", ["show", "events", "replay"])

@@ -16,6 +16,7 @@ from workflows.flows.domain.times import written
 from workflows.flows.management import operating
 from workflows.flows.management.operating import (
     add_options,
+    at_least_one,
     collected,
     labelled,
     named,
@@ -48,10 +49,10 @@ class Command(BaseCommand):
         listed.add_argument("--status", choices=["active", "completed", "failed"])
         listed.add_argument("--goal")
         listed.add_argument("--label", type=labelled, help="KEY=VALUE")
-        listed.add_argument("--limit", type=int, default=LISTED)
+        listed.add_argument("--limit", type=at_least_one, default=LISTED)
         shown = actions.add_parser("show", help="how a flow stands, and what it waits for")
         shown.add_argument("flow_id")
-        shown.add_argument("--at", type=int, help="as it was after this sequence")
+        shown.add_argument("--at", type=at_least_one, help="as it was after this sequence")
         planned = actions.add_parser("plan", help="what a flow would do; nothing is kept")
         started = actions.add_parser("start", help="start a flow")
         started.add_argument("flow_id")
@@ -87,7 +88,7 @@ class Command(BaseCommand):
             for line in operating.ACTIONS[action](**own):
                 self.stdout.write(line)
         except DomainError as refusal:
-            raise CommandError(f"{refusal} {refusal.hint}".strip()) from refusal
+            raise CommandError(refusal.sentences) from refusal
 
     def _list(
         self, *, status: str | None, goal: str | None, label: tuple[str, str] | None, limit: int
