@@ -149,7 +149,7 @@ def catalogue(goals: list[str], given: list[str]) -> Catalogue:
     init: dict[str, list[Any]] = {name: [True] for name in have}
     return Catalogue(
         steps=known.steps,
-        health={step_id: selectors.health_of(step_id) for step_id in known.steps},
+        health=selectors.health_of_all(known.steps),
         goals=chosen,
         given=have,
         preview=explain.preview(chosen, init) if chosen else None,

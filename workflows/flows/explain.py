@@ -105,15 +105,15 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
     return PlanPreview(
         plan=plan,
         missing=[name for name in plan.required if not init.get(name)],
-        unhealthy=[one for one in plan.steps if _is_unhealthy(one)],
+        unhealthy=[
+            step_id
+            for step_id, health in selectors.health_of_all(plan.steps).items()
+            if health.status == HealthStatus.UNHEALTHY
+        ],
         approvals=list(approvals),
         unaskable={name: reason for name, reason in reasons.items() if reason},
         estimated_ms=estimated_ms(plan, durations()),
     )
-
-
-def _is_unhealthy(step_id: str) -> bool:
-    return selectors.health_of(step_id).status == HealthStatus.UNHEALTHY
 
 
 def reached(flow_id: str, *, at: int | None = None) -> StateAt:

@@ -16,6 +16,7 @@ from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import selectors as ledger
 from workflows.flows import approval_requests, conf, engine
 from workflows.flows.domain import ids
+from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
 from workflows.flows.domain.flow import Flow, FlowStatus
 from workflows.flows.domain.planner import make_plan
@@ -169,25 +170,45 @@ def health_of(step_id: str) -> Health:
 
     Always derived anew, so a goal that is down shows at once.
     """
-    return _health(step_id, frozenset())
+    return health_of_all([step_id])[step_id]
 
 
-def _health(step_id: str, asking: frozenset[str]) -> Health:
-    step = engine.catalog().steps.get(step_id)
-    if step is None:
-        return Health(error=f"step not found: {step_id}")
-    if step.flow_goals is None:
-        return engine.cluster().merged(step_id)
-    if step_id in asking:
-        return Health(error=f"flow health cycle at step {step_id}")
-    try:
-        # What a flow step among them needs is asked of that step.
-        plan = make_plan(
-            engine.catalog(), step.flow_goals, {}, matches=LANGUAGES.matches, with_children=False
-        )
-    except DomainError as error:
-        return Health(error=f"flow preview failed for {step_id}: {error}")
-    return _worst([(one, _health(one, asking | {step_id})) for one in plan.steps])
+def health_of_all(step_ids: Iterable[str]) -> dict[str, Health]:
+    """Return the health of each of these steps, from one look at the catalog and the nodes."""
+    look = _Look(engine.catalog(), engine.cluster())
+    return {step_id: look.health(step_id, frozenset()) for step_id in step_ids}
+
+
+class _Look:
+    """What one look has derived so far: flow steps that share goals ask about them once."""
+
+    def __init__(self, catalog: Catalog, cluster: Cluster) -> None:
+        self.catalog = catalog
+        self.cluster = cluster
+        self._known: dict[str, Health] = {}
+
+    def health(self, step_id: str, asking: frozenset[str]) -> Health:
+        """Return the health of a step; `asking` are the flow steps on the way to it."""
+        if step_id in asking:
+            return Health(error=f"flow health cycle at step {step_id}")
+        if step_id not in self._known:
+            self._known[step_id] = self._derived(step_id, asking)
+        return self._known[step_id]
+
+    def _derived(self, step_id: str, asking: frozenset[str]) -> Health:
+        step = self.catalog.steps.get(step_id)
+        if step is None:
+            return Health(error=f"step not found: {step_id}")
+        if step.flow_goals is None:
+            return self.cluster.merged(step_id)
+        try:
+            # What a flow step among them needs is asked of that step.
+            plan = make_plan(
+                self.catalog, step.flow_goals, {}, matches=LANGUAGES.matches, with_children=False
+            )
+        except DomainError as error:
+            return Health(error=f"flow preview failed for {step_id}: {error}")
+        return _worst([(one, self.health(one, asking | {step_id})) for one in plan.steps])
 
 
 def _worst(found: list[tuple[str, Health]]) -> Health:

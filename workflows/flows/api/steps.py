@@ -14,6 +14,7 @@ from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
+from workflows.flows.domain.cluster import Health
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import strict_step_from_json
@@ -39,7 +40,9 @@ class StepViewSet(viewsets.ViewSet):
     @extend_schema(responses=StepsOut)
     def list(self, request: Request) -> Response:
         """List all steps, each with its health."""
-        return Response({"results": [_shown(step) for step in engine.catalog().steps.values()]})
+        steps = engine.catalog().steps
+        healths = selectors.health_of_all(steps)
+        return Response({"results": [_shown(steps[one], healths[one]) for one in steps]})
 
     @extend_schema(responses=StepOut, parameters=[STEP_ID])
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -83,7 +86,8 @@ class StepViewSet(viewsets.ViewSet):
         revision = catalog.revisions[step_id]
         address = quote(step_id, safe="")
         headers = {"ETag": etag(revision), "Location": f"/api/v1/steps/{address}"}
-        return Response(_shown(step), status=status, headers=headers)
+        shown = _shown(step, selectors.health_of(step_id))
+        return Response(shown, status=status, headers=headers)
 
 
 class Plans(APIView):
@@ -111,8 +115,8 @@ class Plans(APIView):
         )
 
 
-def _shown(step: Step) -> dict[str, Any]:
-    return {"step": step.as_json(), "health": selectors.health_of(step.id).as_json()}
+def _shown(step: Step, health: Health) -> dict[str, Any]:
+    return {"step": step.as_json(), "health": health.as_json()}
 
 
 def _step_from(document: Any) -> Step:

@@ -7,6 +7,7 @@ steps, so an update that drops an attribute leaves no stale edge.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from workflows.flows.domain.errors import StepExists, StepInvalid, StepUnknown
@@ -57,12 +58,13 @@ class UnregisterStep:
 CatalogCommand = RegisterStep | UpdateStep | UnregisterStep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """Steps in the order of their registration.
 
     `revisions` count the definitions that an id has had; a step that was removed and comes
-    back goes on counting, so that a revision names one definition for ever.
+    back goes on counting, so that a revision names one definition for ever. Without slots, so
+    that who provides what is found out once.
     """
 
     steps: Mapping[str, Step] = field(default_factory=dict)
@@ -71,7 +73,15 @@ class Catalog:
 
     def providers(self, attribute: str) -> tuple[str, ...]:
         """Return the ids of the steps that have `attribute` as an output."""
-        return tuple(step.id for step in self.steps.values() if attribute in dict(step.outputs()))
+        return self._providers.get(attribute, ())
+
+    @cached_property
+    def _providers(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for step in self.steps.values():
+            for name, _ in step.outputs():
+                found[name] = (*found.get(name, ()), step.id)
+        return found
 
     def graph(self) -> dict[str, dict[str, list[str]]]:
         """Return `{attribute: {providers, consumers}}` over all steps."""

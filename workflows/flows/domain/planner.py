@@ -92,21 +92,27 @@ class _Planner:
 
     def _satisfiable_steps(self) -> tuple[set[str], set[str]]:
         """Find the steps whose required inputs can all come to be."""
-        satisfiable: set[str] = set()
         available = set(self.init)
-        while True:
-            found = [
-                step
-                for step in self.catalog.steps.values()
-                if step.id not in satisfiable
-                and not self._blocking_inputs(step)
-                and all(name in available for name, _ in step.required())
-            ]
-            if not found:
-                return satisfiable, available
-            for step in found:
-                satisfiable.add(step.id)
-                available.update(name for name, _ in step.outputs())
+        lacking: dict[str, set[str]] = {}
+        waiting: dict[str, list[Step]] = {}
+        found: list[Step] = []
+        for step in self.catalog.steps.values():
+            if self._blocking_inputs(step):
+                continue
+            lacking[step.id] = {name for name, _ in step.required()} - available
+            for name in lacking[step.id]:
+                waiting.setdefault(name, []).append(step)
+            if not lacking[step.id]:
+                found.append(step)
+        # Each step is looked at once for each input it lacks, however long the chains are.
+        for step in found:
+            for name in {name for name, _ in step.outputs()} - available:
+                available.add(name)
+                for served in waiting.get(name, ()):
+                    lacking[served.id].discard(name)
+                    if not lacking[served.id]:
+                        found.append(served)
+        return {step.id for step in found}, available
 
     def _blocking_inputs(self, step: Step) -> tuple[str, ...]:
         return tuple(

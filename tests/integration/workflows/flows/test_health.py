@@ -9,8 +9,11 @@ from events import selectors as log
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
 from workflows.flows import engine, explain, health, selectors, services
+from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step_json import step_from_json
 from workflows.work import runner
 from workflows.work import services as work
@@ -170,6 +173,28 @@ class TestOfAFlowStep:
         services.report_health(step_id="goal", health=Health(status=UNHEALTHY))
 
         assert selectors.health_of("nest") == Health(status=UNHEALTHY, error="step goal unhealthy")
+
+    def test_of_many_in_one_another_is_derived_once_each(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script("goal", "{:a 1}")
+        for depth in range(6):
+            goal = f"nest-{depth - 1}" if depth else "goal"
+            register(f"nest-{depth}", type="flow", flow={"goals": [goal]})
+        services.report_health(step_id="goal", health=Health(status=UNHEALTHY))
+        planned: list[tuple[str, ...]] = []
+
+        def plan(catalog: Catalog, goals: tuple[str, ...], *asked: Any, **more: Any) -> Plan:
+            planned.append(goals)
+            return make_plan(catalog, goals, *asked, **more)
+
+        monkeypatch.setattr(selectors, "make_plan", plan)
+
+        found = selectors.health_of_all(engine.catalog().steps)
+
+        assert {one.status for one in found.values()} == {UNHEALTHY}
+        assert found["nest-1"].error == "step nest-0: step goal unhealthy"
+        assert len(planned) == 6
 
 
 class TestDispatch:

@@ -1,6 +1,7 @@
 """The plans that Argyll makes of one small catalog, and where ours are better."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from workflows.flows.domain.catalog import Catalog, StepRegistered, evolve
 from workflows.flows.domain.errors import FlowInvalid, GoalsUnknown, PlanCircular
 from workflows.flows.domain.plan import Plan, plan_from_json
 from workflows.flows.domain.planner import make_plan
-from workflows.flows.domain.step import Script
+from workflows.flows.domain.step import Script, Step
 from workflows.flows.domain.step_json import step_from_json
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -159,3 +160,25 @@ class TestMakePlan:
         made = plan(SAMPLE, ["pe", "pc"], "p_u", "p_in")
 
         assert plan_from_json(made.as_json()) == made
+
+
+class _Counted(dict[str, Step]):
+    """Steps that count how often all of them were looked through."""
+
+    looks = 0
+
+    def values(self) -> Any:
+        self.looks += 1
+        return super().values()
+
+
+def test_a_long_chain_is_planned_by_few_looks_at_the_catalog() -> None:
+    chain = [step(f"s{n}", f"a{n - 1}" if n else "", f"a{n}") for n in reversed(range(50))]
+    steps = _Counted(catalog_of(*chain).steps)
+    known = replace(catalog_of(*chain), steps=steps)
+
+    plan = make_plan(known, ["s49"], {}, matches=equals_text)
+
+    assert len(plan.steps) == 50
+    assert plan.required == ()
+    assert steps.looks == 2
