@@ -3,6 +3,10 @@
 Every change of state is one conditional UPDATE that names the states it starts from
 (domain/life.py). The clock is always the database's: `statement_timestamp()`, because it
 stands still within a statement, so that indexes can be used.
+
+What holds a lease is asked for its lease and not for its status, which is the same
+(work_is_leased_exactly_while_it_has_a_lease): for its status PostgreSQL would look through all
+that is leased, by whomever, for each row of a batch anew.
 """
 
 from collections.abc import Mapping
@@ -106,13 +110,13 @@ RETURNING id, kind
 HEARTBEAT = """
 WITH mine AS (SELECT * FROM unnest(%(ids)s::uuid[], %(fences)s::int[]) AS mine (id, fence)),
 held AS (
-    SELECT work.id FROM work JOIN mine USING (id, fence) WHERE status = 'leased'
+    SELECT work.id FROM work JOIN mine USING (id, fence) WHERE lease_until IS NOT NULL
        FOR NO KEY UPDATE OF work SKIP LOCKED),
 renewed AS (
     UPDATE work SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
       FROM held WHERE work.id = held.id)
 SELECT work.id, cancel_requested_at IS NOT NULL
-  FROM work JOIN mine USING (id, fence) WHERE status = 'leased'
+  FROM work JOIN mine USING (id, fence) WHERE lease_until IS NOT NULL
 """
 
 _JOURNAL = (
@@ -127,7 +131,7 @@ WITH done AS (
            result = mine.result, result_hash = mine.result_hash
       FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(results)s::text[],
                   %(result_hashes)s::text[]) AS mine (id, fence, result, result_hash)
-     WHERE work.id = mine.id AND work.fence = mine.fence AND status = 'leased'
+     WHERE work.id = mine.id AND work.fence = mine.fence AND lease_until IS NOT NULL
        AND cancel_requested_at IS NULL
     RETURNING work.id, attempt, work.fence, leased_by, claimed_at, finished_at)
 {_JOURNAL}
@@ -160,7 +164,7 @@ WITH ended AS (
                   %(stacks)s::text[])
            AS mine (id, fence, status, outcome, failed, taken_away, delay_s, error_class,
                     error, stack)
-     WHERE work.id = mine.id AND work.fence = mine.fence AND work.status = 'leased'
+     WHERE work.id = mine.id AND work.fence = mine.fence AND work.lease_until IS NOT NULL
     RETURNING work.id, work.status, work.attempt, mine.fence, leased_by, claimed_at,
               mine.outcome, mine.error_class, mine.error, mine.stack),
 journal AS (
