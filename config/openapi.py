@@ -108,6 +108,15 @@ class OperationSchema(AutoSchema):
             )
         ]
 
+    def _get_serializer_field_meta(self, field: Any, direction: str) -> dict[str, Any]:
+        meta: dict[str, Any] = super()._get_serializer_field_meta(  # type: ignore[no-untyped-call]
+            field, direction
+        )
+        # It says no more than that it may be left out, and is often none that may be sent.
+        if meta.get("default") == "":
+            del meta["default"]
+        return meta
+
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_basic_serializer(  # type: ignore[no-untyped-call]
             serializer, direction
@@ -186,7 +195,15 @@ def add_problems(
     for path, operations in result["paths"].items():
         for method in _METHODS & operations.keys():
             _add_to(operations[method], method=method, has_parameter="{" in path)
+            _explain_ids(operations[method], path)
     return result
+
+
+def _explain_ids(operation: dict[str, Any], path: str) -> None:
+    for parameter in _parameters(operation):
+        if parameter["in"] == "path" and "description" not in parameter:
+            of, _, _ = path.partition(f"/{{{parameter['name']}}}")
+            parameter["description"] = f"Which of {of}."
 
 
 def _add_to(operation: dict[str, Any], *, method: str, has_parameter: bool) -> None:

@@ -81,6 +81,7 @@ class KeysetPagination(BasePagination):
             {
                 "name": "page_size",
                 "in": "query",
+                "description": "How many at most are told at once.",
                 "schema": {
                     "type": "integer",
                     "minimum": 1,

@@ -1,5 +1,6 @@
 """Every address says who may use it, and the documents about the API are true."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,9 @@ from django.contrib.admin.sites import AdminSite
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.drainage import GENERATOR_STATS
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from config import api_documents, openapi
 from config.problems import FRAMEWORK_PROBLEMS, status_of
@@ -103,6 +107,40 @@ def test_the_description_of_the_api_is_made_without_a_guess() -> None:
 
     assert dict(GENERATOR_STATS._error_cache) == {}
     assert dict(GENERATOR_STATS._warn_cache) == {}
+
+
+def test_every_operation_describes_the_parameters_of_its_address_and_no_others() -> None:
+    described = {
+        (method, path): {
+            one["name"] for one in operation.get("parameters", []) if one["in"] == "path"
+        }
+        for path, operations in openapi.description()["paths"].items()
+        for method, operation in operations.items()
+    }
+
+    assert described == {(how, path): {*re.findall(r"{(\w+)}", path)} for how, path in described}
+
+
+def test_every_default_that_is_described_could_be_sent() -> None:
+    description = openapi.description()
+    registry = Registry().with_resource("urn:api", DRAFT202012.create_resource(description))
+    defaults = {
+        f"urn:api#/components/schemas/{name}/properties/{member}": described["default"]
+        for name, schema in description["components"]["schemas"].items()
+        for member, described in schema.get("properties", {}).items()
+        if "default" in described
+    }
+
+    faults = [
+        f"{place}: {fault.message}"
+        for place, default in defaults.items()
+        for fault in Draft202012Validator(
+            {"$ref": place}, registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER
+        ).iter_errors(default)
+    ]
+
+    assert defaults
+    assert faults == []
 
 
 def test_the_documents_about_the_api_are_not_stale() -> None:

@@ -36,7 +36,7 @@ from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.models import FlowSummary
 
-FLOW_ID = OpenApiParameter("id", str, OpenApiParameter.PATH)
+FLOW_ID = OpenApiParameter("flow_id", str, OpenApiParameter.PATH)
 STEP_OF_FLOW = [
     OpenApiParameter("flow_id", str, OpenApiParameter.PATH),
     OpenApiParameter("step_id", str, OpenApiParameter.PATH),
