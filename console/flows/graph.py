@@ -106,7 +106,7 @@ def brief(value: Any) -> str:
 
 
 def _step_node(flow: Flow, step: Step) -> Node:
-    stands = step_state(flow.executions[step.id])
+    stands = step_state(flow, step.id)
     # The number first: what does not fit is cut off, and the colour says the state.
     many = f"{stands.done} of {stands.total} · " if stands.total > 1 else ""
     return Node(

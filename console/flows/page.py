@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console import people
 from console.flows import graph, history, provenance
+from console.flows.step_state import StepState, is_held, step_state
 from console.flows.waterfall import Axis, Bar, Waterfall, lasting
 from console.forms import POSITION_MAX
 from events import explore
@@ -47,6 +48,7 @@ class ItemRow:
     item: WorkItem
     bars: list[Bar]
     is_waiting: bool
+    is_held: bool
     approval: Requested | None
 
 
@@ -56,6 +58,7 @@ class PickedStep:
 
     id: str
     execution: Execution
+    state: StepState
     definition: dict[str, Any]
     reason: explain.Reason
     items: list[ItemRow]
@@ -192,6 +195,7 @@ def picked_step(shown: Page) -> PickedStep:
     return PickedStep(
         id=step_id,
         execution=execution,
+        state=step_state(flow, step_id),
         definition=flow.step(step_id).as_json(),
         reason=explain.why(flow.id, step_id, at=shown.at),
         items=items,
@@ -212,7 +216,8 @@ def _item_rows(
             index=index,
             item=item,
             bars=shown.waterfall.of_item(item.token),
-            is_waiting=item.waits_for_retry,
+            is_waiting=shown.flow.will_retry(item),
+            is_held=is_held(shown.flow, item),
             approval=requests.get(item.token),
         )
 

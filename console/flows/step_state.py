@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.templatetags.console import tone
-from workflows.flows.domain.flow import Execution, StepStatus, WorkItem, WorkStatus
+from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
 
 _DONE = (
     WorkStatus.SUCCEEDED,
@@ -20,15 +20,23 @@ _UNDONE = (
 )
 
 
+STOPPED = "stopped"
+"""Of a step that had begun when the outcome of its flow became known, and is left at that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    """`state` is a status of the step, or what is happening to what it did."""
+    """`state` is a status of the step, what is happening to what it did, or what is not.
+
+    `retry_at` is when the next try of an item is due; `is_held` if a pause keeps it back.
+    """
 
     state: str
     done: int
     total: int
     retry_at: datetime | None = None
     retry_count: int = 0
+    is_held: bool = False
 
     @property
     def tone(self) -> str:
@@ -36,30 +44,39 @@ class StepState:
         return "mute" if self.state == StepStatus.PENDING else tone(self.state)
 
 
-def step_state(execution: Execution) -> StepState:
-    """Return the state of a step."""
-    waiting = _next_retry(execution)
+def step_state(flow: Flow, step_id: str) -> StepState:
+    """Return the state of a step of a flow."""
+    execution = flow.executions[step_id]
+    waiting = _next_retry(flow, execution)
     return StepState(
-        state=_state(execution, is_waiting=waiting is not None),
+        state=_state(flow, execution, waiting),
         done=execution.count(*_DONE),
         total=len(execution.order),
         retry_at=waiting.next_retry_at if waiting else None,
         retry_count=waiting.retry_count if waiting else 0,
+        is_held=waiting is not None and is_held(flow, waiting),
     )
 
 
-def _state(execution: Execution, *, is_waiting: bool) -> str:
+def is_held(flow: Flow, item: WorkItem) -> bool:
+    """Say whether a pause keeps an item back. Undoing goes on."""
+    return flow.is_paused and item.status == WorkStatus.PENDING
+
+
+def _state(flow: Flow, execution: Execution, waiting: WorkItem | None) -> str:
     for status, word in _UNDONE:
         if execution.count(status):
             return word
-    is_idle = not execution.count(WorkStatus.ACTIVE)
-    if execution.status == StepStatus.ACTIVE and is_waiting and is_idle:
-        return "retrying"
+    if execution.status == StepStatus.ACTIVE and not execution.count(WorkStatus.ACTIVE):
+        if flow.is_terminal:
+            return STOPPED
+        if waiting is not None:
+            return "paused" if is_held(flow, waiting) else "retrying"
     return execution.status.value
 
 
-def _next_retry(execution: Execution) -> WorkItem | None:
+def _next_retry(flow: Flow, execution: Execution) -> WorkItem | None:
     if not execution.count(WorkStatus.PENDING, WorkStatus.COMPENSATING):
         return None
-    waiting = [item for item in execution.in_order() if item.waits_for_retry]
+    waiting = [item for item in execution.in_order() if flow.will_retry(item)]
     return min(waiting, key=lambda item: (item.next_retry_at, item.token), default=None)

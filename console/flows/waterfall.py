@@ -134,7 +134,7 @@ class Waterfall:
         shown = {*self.flow.plan.attributes, *self.flow.attributes}
         return Row(
             step=step,
-            state=step_state(execution),
+            state=step_state(self.flow, step.id),
             is_goal=step.id in self.flow.plan.goals,
             takes=[name for name, _ in step.inputs() if name in shown],
             gives=[name for name, _ in step.outputs()],

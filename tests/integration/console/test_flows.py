@@ -119,6 +119,27 @@ class TestDetail:
         assert "pay takes seat, card; gives receipt retrying try 2" in steps
         assert "ticket goal takes receipt pending" in steps
 
+    def test_promises_no_try_that_a_pause_holds(self, visitor: Visitor, trip: str) -> None:
+        services.pause_flow(flow_id=trip, reason="storm")
+
+        page = page_of(visitor(*OPERATORS), f"/flows/{trip}?step=pay")
+
+        assert "gives receipt paused try 2 once it is resumed" in part(page, "steps")
+        assert "pay paused" in part(page, "picked")
+        assert "try 2 once it is resumed" in part(page, "picked")
+        assert "data-countdown" not in page
+        assert "Retry now" in page
+
+    def test_promises_no_try_once_the_flow_is_over(self, visitor: Visitor, trip: str) -> None:
+        services.cancel_flow(flow_id=trip, reason="storm")
+
+        page = page_of(visitor(*OPERATORS), f"/flows/{trip}?step=pay")
+
+        assert "gives receipt stopped" in part(page, "steps")
+        assert "pay stopped" in part(page, "picked")
+        assert "data-countdown" not in page
+        assert "Retry now" not in page
+
     def test_shows_what_one_step_took_and_why_it_ended(self, visitor: Visitor, trip: str) -> None:
         picked = part(page_of(visitor(*READERS), f"/flows/{trip}?step=hold"), "picked")
 

@@ -254,6 +254,11 @@ class Flow:
         child = self.plan.children.get(step.id)
         return self.asks_for_compensation and child is not None and child.can_be_undone
 
+    def will_retry(self, item: WorkItem) -> bool:
+        """Tell whether the try that an item waits for comes: at the end only undoing goes on."""
+        is_undoing = item.status == WorkStatus.COMPENSATING
+        return item.waits_for_retry and (is_undoing or not self.is_terminal)
+
     def step(self, step_id: str) -> Step:
         return self.plan.steps[step_id]
 
