@@ -109,7 +109,8 @@ def found(flow_id: str) -> Flow:
 def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:
     if "flows_one_active_flow_per_concurrency_key" not in str(error):
         return error
-    return FlowBusy(command.options.get("concurrency_key", ""))
+    key = str(command.options.get("concurrency_key", ""))
+    return FlowBusy(key, holder=selectors.holder_of(key))
 
 
 def _known(command: asked.StartFlow, flow_id: str) -> Flow:

@@ -16,11 +16,10 @@ from events.explore import Window
 from ledger.domain.approval import ApprovalStatus
 from workflows.flows import approval_requests, callables, engine, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
-from workflows.flows.domain import ids
+from workflows.flows.domain import causes, ids
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import (
-    NO_LONGER_AWAITED,
     PARENT,
     Execution,
     Flow,
@@ -46,9 +45,6 @@ _AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
 _ON_THE_LIST = OPEN - {State.LEASED}
 _HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
 """The rows that begin something: a retry, a step whose deadline passes. Timers go on."""
-
-_ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
-_ENDINGS = ("step_started", "step_completed", "step_failed", "step_skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +163,13 @@ def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
         raise StepNotInFlow(flow_id, step_id)
     events = log.stream_events(stream_of(flow_id), limit=at)
     status = flow.executions[step_id].status.value
-    decided = next((one for one in reversed(events) if _decides(one, step_id)), None)
+    decided = causes.last_decision(step_id, events)
     if decided is None:
         return Reason(status=status, decided_by=None, causes=[])
     before = [one for one in events if (one.sequence or 0) < (decided.sequence or 0)]
-    return Reason(status=status, decided_by=decided, causes=_causes(flow, step_id, decided, before))
+    return Reason(
+        status=status, decided_by=decided, causes=causes.of(flow, step_id, decided, before)
+    )
 
 
 def requests_of(flow_id: str, step_id: str) -> list[Requested]:
@@ -239,9 +237,6 @@ def _needed(plan: Plan, step_id: str) -> Iterator[str]:
     for name, _ in plan.steps[step_id].inputs():
         if name in plan.attributes:
             yield from plan.attributes[name].providers
-
-
-# --- why is it waiting ---------------------------------------------------------------------
 
 
 def _sentence(flow: Flow) -> str:
@@ -354,37 +349,3 @@ def _lacks(flow: Flow, step_id: str) -> str:
     if not names:
         return f"Step {step_id} is about to start."
     return f"Step {step_id} waits for {', '.join(names)}."
-
-
-# --- why did a step end so -----------------------------------------------------------------
-
-
-def _decides(event: Envelope, step_id: str) -> bool:
-    return event.name in _ENDINGS and event.data.get("step_id") == step_id
-
-
-def _causes(
-    flow: Flow, step_id: str, decided: Envelope, before: Sequence[Envelope]
-) -> list[Envelope]:
-    if decided.data.get("error") == NO_LONGER_AWAITED:
-        # It only waited, and went with its flow.
-        return [one for one in before if one.name in _ENDINGS_OF_FLOWS]
-    own = [one for one in before if one.data.get("step_id") == step_id]
-    if forced := [one for one in own if one.name == "step_forced"]:
-        return forced
-    work = {"step_failed": "work_failed", "step_completed": "work_succeeded"}.get(decided.name)
-    of_its_work = [one for one in own if one.name == work]
-    return of_its_work or [one for one in before if _bears_on(flow, step_id, one)]
-
-
-def _bears_on(flow: Flow, step_id: str, event: Envelope) -> bool:
-    """Tell whether an event gave a step an input, or took the hope of one."""
-    names = {name for name, _ in flow.step(step_id).inputs()}
-    match event.name:
-        case "flow_started":
-            return not names or bool(names & flow.init.keys())
-        case "attribute_set":
-            return event.data["key"] in names
-        case "step_failed" | "step_skipped":
-            return any(event.data["step_id"] in flow.providers(name) for name in names)
-    return False

@@ -64,6 +64,13 @@ def count_under_way() -> tuple[int, int]:
     return found["active"], found["paused"]
 
 
+def holder_of(concurrency_key: str) -> str:
+    """Return the flow that is active under this key; empty if none is, any more."""
+    rows = FlowSummary.objects.exclude(concurrency_key="").filter(concurrency_key=concurrency_key)
+    found = rows.filter(status=FlowStatus.ACTIVE.value).values_list("flow_id", flat=True)
+    return next(iter(found[:1]), "")
+
+
 def children_of(flow_id: str) -> list[FlowSummary]:
     """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX."""
     rows = FlowSummary.objects.filter(parent_flow_id=flow_id)

@@ -111,5 +111,9 @@ class FlowBusy(Conflict):
     code = "flow_busy"
     hint = "Wait for the other flow of this concurrency key, or cancel it."
 
-    def __init__(self, key: str) -> None:
-        super().__init__(f"A flow with the concurrency key {key} is active.", key=key)
+    def __init__(self, key: str, *, holder: str = "") -> None:
+        super().__init__(
+            f"A flow with the concurrency key {key} is active{f': {holder}' if holder else ''}.",
+            key=key,
+            **({"flow_id": holder} if holder else {}),
+        )

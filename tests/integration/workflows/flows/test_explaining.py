@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from tests.integration.workflows.flows.clients import FLOWS, post, start
+from tests.integration.workflows.flows.clients import FLOWS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.work import leases
 
@@ -130,3 +130,31 @@ class TestReasons:
         assert [event["name"] for event in double["causes"]] == ["step_failed"]
         assert double["causes"][0]["data"]["step_id"] == "add"
         assert sums.get(f"{FLOWS}/f1/steps/none").status_code == 404
+
+    def test_of_a_step_that_nobody_needs_any_more_are_who_served_them(
+        self, fetching: APIClient
+    ) -> None:
+        quick = script("quick", '{:page "by hand"}', page="output")
+        reader = script("reader", "{:read 1}", page="required", read="output")
+        for step in (quick, reader, script("later", "{:at 1}", at="output")):
+            assert post(fetching, STEPS, step).status_code == 201
+        slow = {**fetching.get(f"{STEPS}/fetch").json()["step"]}
+        slow["attributes"]["at"] = {"role": "required"}
+        assert fetching.put(f"{STEPS}/fetch", slow, format="json").status_code == 200
+
+        start(fetching, goal="reader", init={})
+        why = fetching.get(f"{FLOWS}/f1/steps/fetch").json()
+
+        assert why["decided_by"]["data"]["reason"] == "outputs not needed"
+        [cause] = why["causes"]
+        assert (cause["name"], cause["data"]["key"]) == ("attribute_set", "page")
+        assert cause["data"]["step_id"] == "quick"
+
+    def test_of_a_step_that_somebody_skipped_are_none_but_that(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        post(fetching, f"{FLOWS}/f1/steps/fetch/skip", {"reason": "storm"})
+
+        why = fetching.get(f"{FLOWS}/f1/steps/fetch").json()
+
+        assert why["decided_by"]["data"]["reason"] == "storm"
+        assert why["causes"] == []

@@ -265,7 +265,7 @@ class TestStart:
         register("hold", **http(peer, "/hold"))
         start("first", "hold", options={"concurrency_key": "seat 7"})
 
-        with pytest.raises(FlowBusy):
+        with pytest.raises(FlowBusy, match="the concurrency key seat 7 is active: first"):
             start("second", "hold", options={"concurrency_key": "seat 7"})
         work_off()
         start("third", "hold", options={"concurrency_key": "seat 7"})
