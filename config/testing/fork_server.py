@@ -35,6 +35,8 @@ _OF_A_SERVER = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "FAILPOINTS"}
 _IMPORTING = {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
 _MESSAGE_BYTES_MAX = 1 << 17
 _FILES_MAX = 8
+# Nobody guesses a password of the tests: at its full price each log-in took a quarter of a second.
+_WORK_FOR_A_PASSWORD = 2
 
 
 class Forked:
@@ -301,9 +303,12 @@ def _main() -> NoReturn:
 
 def _import_product() -> None:
     django.setup()
-    from config import parts  # noqa: PLC0415 (it wants settings)
+    from django.contrib.auth.hashers import ScryptPasswordHasher  # noqa: PLC0415 (it wants settings)
+
+    from config import parts  # noqa: PLC0415 (likewise)
 
     parts.import_product()
+    ScryptPasswordHasher.work_factor = _WORK_FOR_A_PASSWORD
     gc.collect()
     gc.freeze()
 

@@ -77,6 +77,15 @@ class TestTheProcess:
 
         assert [log.read_text().split() for log in logs] == [["something"], ["nothing"]]
 
+    def test_hashes_passwords_with_next_to_no_work(self, tmp_path: Path) -> None:
+        code = "from django.contrib.auth.hashers import make_password; print(make_password('x'))"
+        environment = {"DJANGO_SETTINGS_MODULE": "config.settings.base"}
+        log = tmp_path / "log"
+
+        assert start(code, environment=environment, log=log).wait(PATIENCE_S) == 0
+
+        assert log.read_text().startswith(f"scrypt${fork_server._WORK_FOR_A_PASSWORD}$")
+
     def test_is_killed_at_the_failpoint_that_is_armed_for_it(self) -> None:
         name = idempotency.BEFORE_COMMIT
         code = f"from events import failpoints; failpoints.failpoint({name!r})"
