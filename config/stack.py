@@ -6,16 +6,13 @@ except that the data may be lost with the machine's power.
 
 import os
 import select
-import shutil
 import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -225,18 +222,6 @@ def _was_heard_of(connection: "psycopg.Connection") -> bool:
     unread = select.poll()
     unread.register(connection.fileno(), select.POLLIN)
     return bool(unread.poll(0))
-
-
-@contextmanager
-def temporary_state() -> Iterator[State]:
-    """Make a state folder for as long as the block takes."""
-    # Not pytest's tmp_path: root's PostgreSQL is `nobody`, who cannot get through to there.
-    folder = Path(tempfile.mkdtemp(prefix="daybook-state-", dir="/tmp"))
-    folder.chmod(0o711)
-    try:
-        yield State(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def without_servers(more: Mapping[str, str]) -> dict[str, str]:

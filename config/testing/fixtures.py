@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from config.embedded.state import State
-from config.stack import Stack, temporary_state
+from config.stack import Stack
 from config.testing import fork_server, template
 from config.testing.flush import patch_connections, patch_end, patch_flush
+from config.testing.throwaway import temporary_state
 
 # So that a test that kills a worker need not sit out the lease of a quiet day.
 SHORT_LEASES = {"WORK_LEASE_S": "3", "WORK_PATIENCE_S": "1"}

@@ -7,9 +7,7 @@ DATABASE_URL and REDIS_URL name servers already, as they do in the workers of xd
 import gc
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +16,7 @@ from config.embedded.binaries import ServersUnavailable
 from config.embedded.postgres import DATABASE
 from config.embedded.servers import Servers
 from config.embedded.state import State
-from config.testing import template
+from config.testing import template, throwaway
 
 pytest_plugins = ["config.testing.fixtures"]
 
@@ -56,9 +54,7 @@ def pytest_unconfigure() -> None:
 
 
 def _start() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="daybook-tests-"))
-    folder.chmod(0o711)  # Root's servers are `nobody`, who must get through to the data.
-    state = State(folder)
+    state = State(throwaway.new_folder("daybook-tests-"))
     state.prepare()
     servers = Servers.wanted(state, careless=True)
     _started.append(servers)

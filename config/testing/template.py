@@ -23,6 +23,7 @@ from config.bootstrap import ROOT
 from config.embedded.postgres import OWNER, RUNTIME, Postgres
 from config.embedded.process import server_account
 from config.embedded.state import State
+from config.testing import throwaway
 
 FOLDER = ROOT / ".database_templates"
 # Enough to go back and forth between two branches.
@@ -136,8 +137,7 @@ def _files_of(modules: Iterable[str], root: Path) -> Iterator[Path]:
 
 
 def _make(template: Path) -> None:
-    # Not pytest's tmp_path, for the reasons given in `config.stack.temporary_state`.
-    with tempfile.TemporaryDirectory(prefix="daybook-template-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="daybook-template-", dir=throwaway.place()) as name:
         place = Path(name)
         place.chmod(0o711)
         account = server_account()

@@ -15,9 +15,10 @@ import pytest
 
 from config import bootstrap, round_trip
 from config.embedded.state import State
-from config.stack import Stack, StackFailed, temporary_state, without_servers
+from config.stack import Stack, StackFailed, without_servers
 from config.testing import fork_server
 from config.testing.fixtures import started
+from config.testing.throwaway import temporary_state
 from tests.support.managing import Done, manage, manage_in
 
 pytestmark = pytest.mark.e2e
