@@ -30,6 +30,7 @@ _NEEDED = (
     "celery.bin.worker",
     "celery.concurrency.prefork",
     "celery.worker.strategy",
+    "cffi.cparser",  # By it each child of a worker says that it wants to die with its parent.
     "config.asgi",
     "config.urls",
     "uvicorn.protocols.http.httptools_impl",
