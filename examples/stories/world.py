@@ -12,6 +12,7 @@ import httpx2
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from config.stack import TRUSTING_NOBODY
 from examples.demo_peers.server import STEPS_URL
 
 PATIENCE_S = 60.0
@@ -68,12 +69,15 @@ class Peer:
     url: str
 
     def get(self, path: str) -> JSON:
-        return httpx2.get(f"{self.url}/{path}", timeout=30, trust_env=False).json()
+        return self._ask("GET", path)
 
     def order(self, **orders: Any) -> JSON:
         """Tell it how to behave."""
-        answer = httpx2.post(f"{self.url}/control", json=orders, timeout=30, trust_env=False)
-        return answer.json()
+        return self._ask("POST", "control", json=orders)
+
+    def _ask(self, method: str, path: str, **options: Any) -> JSON:
+        options |= {"timeout": 30, "trust_env": False, "verify": TRUSTING_NOBODY}
+        return httpx2.request(method, f"{self.url}/{path}", **options).json()
 
 
 @dataclass(frozen=True, slots=True)
