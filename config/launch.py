@@ -223,7 +223,10 @@ class Launch:
         from config import parts
 
         product = parts.product(
-            self.listener, folder=self.state.folder, workers=self.options.workers
+            self.listener,
+            folder=self.state.folder,
+            scratch=self.servers.sockets,
+            workers=self.options.workers,
         )
         supervisor = Supervisor([*self._server_parts(), *product], logs=self.state.logs, say=_say)
         self._heed_signals()  # From here on the supervisor hears them.

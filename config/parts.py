@@ -6,6 +6,7 @@ In production the same is started by the usual commands: `uvicorn config.asgi:ap
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -38,21 +39,27 @@ _NEEDED = (
 )
 
 
-def product(listener: socket.socket, *, folder: Path, workers: int) -> list[Part]:
-    """Return the parts that are Daybook itself."""
+def product(listener: socket.socket, *, folder: Path, scratch: Path, workers: int) -> list[Part]:
+    """Return the parts that are Daybook itself.
+
+    In `folder` is what they keep, in `scratch` what nobody needs any more when they have ended.
+    """
     names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
-    return [
-        _part("web", lambda ready: _web(listener, ready)),
-        *(_part(name, partial(_worker, name, folder)) for name in names),
-        _part("sequencer", lambda ready: _command("sequencer", ready)),
-        _part("sweeper", lambda ready: _command("sweep", ready)),
-    ]
+    runs: dict[str, Callable[[Ready], object]] = {
+        "web": lambda ready: _web(listener, ready),
+        **{name: partial(_worker, name, folder) for name in names},
+        "sequencer": lambda ready: _command("sequencer", ready),
+        "sweeper": lambda ready: _command("sweep", ready),
+    }
+    return [_part(name, run, scratch) for name, run in runs.items()]
 
 
-def _part(name: str, run: Callable[[Ready], object]) -> Part:
+def _part(name: str, run: Callable[[Ready], object], scratch: Path) -> Part:
     def live(ready: Ready) -> None:
         # Imported before the fork, so it has read an environment that was not this part's.
         failpoints.arm(os.environ.get("FAILPOINTS", ""))
+        # A part ends without its farewells, or is killed: a worker leaves a folder behind.
+        tempfile.tempdir = str(scratch)
         run(ready)
 
     return Part(name=name, run=live)

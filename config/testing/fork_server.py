@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -286,7 +287,14 @@ def _live(wanted: dict[str, Any], given: list[int]) -> None:
     sys.argv = wanted["arguments"]
     if sys.argv[0] != "manage":  # Which chooses servers and sets Django up by itself.
         django.setup()
+        _leave_nothing_behind(Path(wanted["log"]))
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _leave_nothing_behind(log: Path) -> None:
+    """Keep temporary files beside the log, which goes with the test: it may well be killed."""
+    if log.is_file():
+        tempfile.tempdir = str(log.parent)
 
 
 def _main() -> NoReturn:

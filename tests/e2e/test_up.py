@@ -153,6 +153,7 @@ def assert_stops_by(number: signal.Signals, stack: Stack) -> None:
     """Assert that a signal ends everything, and leaves nothing."""
     everything = processes_of(stack)
     sockets = Path(stack.instance.control or "").parent
+    assert [*sockets.glob("pymp-*")], "what a worker leaves behind is elsewhere"
 
     stack.process.send_signal(number)
 
