@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,6 +37,7 @@ class Look(forms.Form):
     step = forms.CharField(required=False, max_length=256, strip=False)
     attribute = forms.CharField(required=False, max_length=256, strip=False)
     event = forms.IntegerField(required=False, min_value=1, max_value=POSITION_MAX)
+    items = forms.IntegerField(required=False, min_value=0, max_value=POSITION_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickedStep:
-    """Everything about one step of a flow."""
+    """Everything about one step of a flow; of its items those from the one after `before` on."""
 
     id: str
     execution: Execution
@@ -62,9 +62,22 @@ class PickedStep:
     definition: dict[str, Any]
     reason: explain.Reason
     items: list[ItemRow]
-    hidden: int
+    before: int
     children: list[Any]
     requests: list[Requested]
+
+    @property
+    def until(self) -> int:
+        """How many items there are up to the last that is shown."""
+        return self.before + len(self.items)
+
+    @property
+    def total(self) -> int:
+        return len(self.execution.order)
+
+    @property
+    def earlier(self) -> int:
+        return max(self.before - ITEMS_SHOWN_MAX, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +94,7 @@ class Page:
     step: str = ""
     attribute: str = ""
     event: Envelope | None = None
+    items: int = 0
     children: list[Any] = field(default_factory=list)
     forks: list[Any] = field(default_factory=list)
 
@@ -105,6 +119,8 @@ class Page:
             "step": self.step,
             "attribute": self.attribute,
             "event": self.event.sequence if self.event else None,
+            # Of the step that is picked: of another one it is another item.
+            "items": None if "step" in changes else self.items,
         }
         wanted = {key: value for key, value in {**asked, **changes}.items() if value}
         return f"?{urlencode(wanted)}" if wanted else "?"
@@ -135,6 +151,7 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
         step=_step_of(found.flow, asked["step"], event),
         attribute=asked["attribute"] if asked["attribute"] in _names(found.flow) else "",
         event=event,
+        items=asked["items"] or 0,
         children=selectors.children_of(flow_id),
         forks=selectors.forks_of(flow_id),
     )
@@ -191,7 +208,9 @@ def picked_step(shown: Page) -> PickedStep:
     flow, step_id = shown.flow, shown.step
     execution = flow.executions[step_id]
     requests = selectors.requests_of(flow, step_id)
-    items = list(_item_rows(shown, execution, {one.token: one for one in requests}))
+    last_page = max(len(execution.order) - 1, 0) // ITEMS_SHOWN_MAX * ITEMS_SHOWN_MAX
+    before = min(shown.items, last_page)
+    items = list(_item_rows(shown, execution, before, {one.token: one for one in requests}))
     return PickedStep(
         id=step_id,
         execution=execution,
@@ -199,19 +218,19 @@ def picked_step(shown: Page) -> PickedStep:
         definition=flow.step(step_id).as_json(),
         reason=explain.why(flow.id, step_id, at=shown.at),
         items=items,
-        hidden=len(execution.order) - len(items),
+        before=before,
         children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],
         requests=requests,
     )
 
 
 def _item_rows(
-    shown: Page, execution: Execution, requests: Mapping[str, Requested]
+    shown: Page, execution: Execution, before: int, requests: Mapping[str, Requested]
 ) -> Iterable[ItemRow]:
     """Yield the items that want attention first: failed, then active, then in input order."""
     numbered = enumerate(execution.in_order(), 1)
     ordered = sorted(numbered, key=lambda pair: (_FIRST.get(pair[1].status, 2), pair[0]))
-    for index, item in islice(ordered, ITEMS_SHOWN_MAX):
+    for index, item in ordered[before : before + ITEMS_SHOWN_MAX]:
         yield ItemRow(
             index=index,
             item=item,

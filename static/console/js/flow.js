@@ -9,7 +9,7 @@ import { isTyping, startCountdowns } from "./times.js";
 const PLAY_MS = 700;
 
 const graph = new StepGraph(document.querySelector("[data-graph]"), {
-  onPick: (kind, key) => go(addressWith({ step: null, attribute: null, event: null, [kind]: key })),
+  onPick: (kind, key) => go(addressWith({ step: null, attribute: null, event: null, items: null, [kind]: key })),
 });
 let playing = null;
 let isSliding = false;

@@ -119,6 +119,31 @@ class TestDetail:
         assert "pay takes seat, card; gives receipt retrying try 2" in steps
         assert "ticket goal takes receipt pending" in steps
 
+    def test_shows_many_items_page_by_page(self, visitor: Visitor) -> None:
+        each = {
+            "id": "each",
+            "name": "Each",
+            "type": "wait",
+            "wait": {"for_ms": 60_000},
+            "attributes": {"n": {"role": "required", "required": {"for_each": True}}},
+        }
+        services.register_step(step=step_from_json(each))
+        services.start_flow(flow_id="many", goals=["each"], init={"n": [list(range(120))]})
+        client = visitor(*READERS)
+
+        first = page_of(client, "/flows/many?step=each")
+        more = re.search(r'data-key="items:later" href="([^"]*)"', first)
+        assert more is not None
+        second = page_of(client, "/flows/many" + html.unescape(more[1]))
+        beyond = page_of(client, "/flows/many?step=each&items=999999")
+
+        assert "1 to 50 of 120, what wants attention first." in part(first, "picked")
+        assert "items:earlier" not in first
+        assert "51 to 100 of 120" in part(second, "picked")
+        assert '{ "n": 50 }' in part(second, "picked")
+        assert "101 to 120 of 120" in part(beyond, "picked")
+        assert "items:later" not in beyond
+
     def test_promises_no_try_that_a_pause_holds(self, visitor: Visitor, trip: str) -> None:
         services.pause_flow(flow_id=trip, reason="storm")
 
