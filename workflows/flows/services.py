@@ -245,7 +245,7 @@ def retry_now(
     reason: str = "",
     expected_version: Expected | None = None,
 ) -> Flow:
-    """Try one item again now instead of later.
+    """Try one item again now instead of later, also of a flow that is paused.
 
     That goes for undoing it, too.
 

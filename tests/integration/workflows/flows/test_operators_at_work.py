@@ -113,6 +113,21 @@ class TestPausing:
 
 
 class TestRetryingNow:
+    def test_tries_that_item_although_a_pause_holds_the_rest(self, peer: StepServer) -> None:
+        peer.says["/do"] = BUSY
+        register(peer, "do", attributes={"n": EACH}, work_config={**SLOW, "parallelism": 2})
+        start("do", n=[1, 2])
+        services.pause_flow(flow_id="trip", reason="storm")
+
+        peer.says["/do"] = (200, {})
+        retry_now("do")
+        later(60)
+        work_off()
+
+        assert [item("do", index).status for index in (0, 1)] == ["succeeded", "pending"]
+        assert flow("trip").is_paused
+        assert len(peer.calls("/do")) == 3
+
     def test_calls_a_step_that_calls_back_once_whatever_was_due_later(
         self, peer: StepServer
     ) -> None:
@@ -304,3 +319,25 @@ class TestCancelling:
 
         assert len(peer.calls("/undo")) == calls
         assert flow("trip").is_over
+
+
+def test_a_timeout_finds_nothing_to_end_where_a_flow_is_being_undone(peer: StepServer) -> None:
+    peer.says["/undo"] = BUSY
+    peer.says["/do"] = (200, {"done": 1})
+    peer.says["/fail"] = (422, {"detail": "no"})
+    undo = {"compensate": peer.url("/undo")}
+    register(peer, "do", http=undo, work_config=SLOW, attributes={"done": OUT})
+    register(peer, "fail", attributes={"done": {"role": "required"}})
+    start("fail", options={"compensate": True, "timeout_ms": 5_000})
+    error = flow("trip").error
+
+    later(6)
+    work_off()
+    assert item("do").status == "compensating"
+    peer.says["/undo"] = (200, {})
+    later(20)
+    work_off()
+
+    assert "flow_cancelled" not in names()
+    assert names()[-1] == "flow_deactivated"
+    assert (flow("trip").error, item("do").status) == (error, "compensated")
