@@ -106,8 +106,13 @@ def chain_of(entry: Entry) -> Chain:
         reverses=_some(every.filter(pk__in=[mutation.reverses_id] if mutation else [])),
         reversals=_some(every.filter(mutation__reverses=entry.pk)),
         amends=_some(every.filter(pk__in=[entry.amends_id] if entry.amends_id else [])),
-        amended_by=_some(every.filter(amends=entry.pk)),
+        amended_by=amendments_of(entry),
     )
+
+
+def amendments_of(entry: Entry) -> list[Entry]:
+    """Return what corrects an entry, the first one first; at most `CHAIN_ENTRIES_MAX`."""
+    return _some(entries().filter(amends=entry.pk).order_by("occurred_at", "id"))
 
 
 def tail(*, after: int, limit: int) -> list[Entry]:

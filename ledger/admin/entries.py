@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from events.admin_lists import LatestValues
-from ledger import name_screening, previews, timelines
-from ledger.admin import seals  # noqa: F401 - importing registers.
+from ledger import authority, name_screening, previews, timelines
+from ledger.admin import (
+    amending,
+    seals,  # noqa: F401 - importing registers.
+)
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import Target
 from ledger.models import Entry
@@ -29,7 +33,16 @@ _FIRST = (
     "principal_type",
     "principal_id",
 )
-_TOLD = ("what_it_did", "why", "undoing", "sealed_at", "refers_to", "chain", "timeline")
+_TOLD = (
+    "what_it_did",
+    "why",
+    "corrections",
+    "undoing",
+    "sealed_at",
+    "refers_to",
+    "chain",
+    "timeline",
+)
 
 
 class ValuesOnRecord(LatestValues):
@@ -107,6 +120,27 @@ class EntryAdmin(CapabilityAdmin[Entry]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return timelines.entries()
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page on which an entry is corrected."""
+        amend = self.admin_site.admin_view(self.amend)
+        own = path("<uuid:entry_id>/amend/", amend, name="ledger_entry_amend")
+        return [own, *super().get_urls()]
+
+    def amend(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
+        """Show what an entry says; on POST, put on record what is wrong about it."""
+        return amending.page(self, request, entry_id)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an entry, and lead who may correct it to where it is done."""
+        more = {"may_amend": authority.holds(request, amending.CAPABILITY)}
+        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
     @admin.display(description="Position", ordering="seal__position")
     def sealed_at(self, entry: Entry) -> str:
         """Say where the seals have it, or that it waits."""
@@ -122,6 +156,20 @@ class EntryAdmin(CapabilityAdmin[Entry]):
     def why(self, entry: Entry) -> str:
         """Say it in the words of who did it, as all may see them."""
         return name_screening.redacted_for(entry.reason, None) or "-"
+
+    @admin.display(description="Corrections")
+    def corrections(self, entry: Entry) -> SafeString:
+        """Say what others put on record about it since, in their words, as all may see them."""
+        rows = (
+            (
+                reverse("admin:ledger_entry_change", args=[each.pk]),
+                each.occurred_at.strftime("%Y-%m-%d %H:%M:%S"),
+                f"{each.principal_type} {each.principal_id}",
+                reason or "-",
+            )
+            for each, reason in amending.corrections_of(entry, None)
+        )
+        return _listed('<a href="{}">{}</a>, by {}: {}', rows)
 
     @admin.display(description="Undoing it")
     def undoing(self, entry: Entry) -> SafeString:

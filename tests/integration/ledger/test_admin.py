@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -95,6 +97,59 @@ class TestEntryAdmin:
         assert str(entry.pk).encode() in staff.get(LIST, {"q": found}).content
         assert str(entry.pk).encode() in staff.get(LIST, {"q": str(entry.pk)}).content
         assert str(entry.pk).encode() not in staff.get(LIST, {"q": "nothing"}).content
+
+
+class TestCorrectingAnEntry:
+    def test_puts_it_on_record_beside_the_entry_which_leads_to_it(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read", "ledger.amend")
+        at = f"{LIST}{entry.pk}"
+        before = Entry.objects.values().get(pk=entry.pk)
+        assert f"{at}/amend/" in staff.get(f"{at}/change/").content.decode()
+
+        answer = staff.post(f"{at}/amend/", {"reason": "It was done to another thing."})
+
+        made = Entry.objects.get(action_name="ledger.amend")
+        assert answer["Location"] == f"{at}/change/"
+        assert (made.amends_id, made.reason) == (entry.pk, "It was done to another thing.")
+        assert (made.status, made.principal_id) == ("succeeded", str(alice.pk))
+        assert Entry.objects.values().get(pk=entry.pk) == before
+        for page in (f"{at}/change/", f"{at}/amend/"):
+            shown = staff.get(page).content.decode()
+            assert f"{LIST}{made.pk}/change/" in shown
+            assert "It was done to another thing." in shown
+
+    def test_takes_a_reason_and_keeps_what_was_typed(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read", "ledger.amend")
+
+        empty = staff.post(f"{LIST}{entry.pk}/amend/", {"reason": " "})
+        long = staff.post(f"{LIST}{entry.pk}/amend/", {"reason": "long " * 2000})
+
+        assert b"This field is required." in empty.content
+        assert b"long long" in long.content
+        assert not Entry.objects.filter(action_name="ledger.amend").exists()
+
+    def test_is_refused_on_record_and_not_offered_to_who_may_only_read(
+        self, entry: Entry, alice: User, staff: Client
+    ) -> None:
+        grant(alice, "ledger.read")
+        at = f"{LIST}{entry.pk}"
+
+        assert f"{at}/amend/" not in staff.get(f"{at}/change/").content.decode()
+        assert staff.post(f"{at}/amend/", {"reason": "It is wrong."}).status_code == 403
+
+        [tried] = Entry.objects.filter(action_name="ledger.amend")
+        assert (tried.status, tried.amends_id) == ("denied", None)
+
+    def test_is_of_an_entry(self, alice: User, staff: Client) -> None:
+        grant(alice, "ledger.read", "ledger.amend")
+
+        answer = staff.post(f"{LIST}{uuid4()}/amend/", {"reason": "It is wrong."})
+
+        assert answer.status_code == 404
 
 
 class TestSealsInTheAdmin:
