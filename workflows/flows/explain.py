@@ -16,7 +16,7 @@ from events.explore import Window
 from ledger.domain.approval import ApprovalStatus
 from workflows.flows import approval_requests, callables, engine, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
-from workflows.flows.domain import causes, ids
+from workflows.flows.domain import causes, ids, limits
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import (
@@ -92,10 +92,12 @@ class PlanPreview:
 def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPreview:
     """Plan without starting: what will run, what is missing, and how long it may take.
 
-    :raises FlowInvalid: if there is no goal.
+    :raises FlowInvalid: if there is no goal, or child flows nest too deep.
     :raises GoalsUnknown: if a goal is not registered.
     """
     plan = services.preview_plan(goals=goals, init=init)
+    # Whatever its id will be.
+    limits.check_children("", plan)
     approvals = dict(_approvals(plan))
     reasons = {name: approval_requests.why_not_ask(step) for name, step in approvals.items()}
     return PlanPreview(

@@ -214,14 +214,24 @@ def _outputs(body: bytes) -> Result:
 
 def problem_detail(content_type: str, body: bytes) -> str:
     """Return what a problem document says: its detail, else its title, else its status."""
+    problem = problem_in(content_type, body)
+    return told_by(problem) if problem is not None else ""
+
+
+def problem_in(content_type: str, body: bytes) -> dict[str, Any] | None:
+    """Return the problem document (RFC 9457) that a body is; None if it is none."""
     if content_type.partition(";")[0].strip().lower() != PROBLEM_JSON:
-        return ""
+        return None
     try:
         problem = decoder.only_value(body)
     except decoder.Undecodable:
-        return ""
-    if not isinstance(problem, dict) or not problem.keys() & {"type", "title", "detail"}:
-        return ""
+        return None
+    is_one = isinstance(problem, dict) and problem.keys() & {"type", "title", "detail"}
+    return problem if is_one else None
+
+
+def told_by(problem: Mapping[str, Any]) -> str:
+    """Return what a problem document says; empty if it has nothing but a type."""
     told = (problem.get("detail"), problem.get("title"), _phrase(problem.get("status")))
     return next((text for text in told if text and isinstance(text, str)), "")
 

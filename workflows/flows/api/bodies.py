@@ -9,6 +9,12 @@ from workflows.flows.domain.shapes import ANYTHING, INTEGER, TEXT
 STEP_BYTES_MAX = 512 << 10
 FLOW_BYTES_MAX = 1 << 20
 
+
+class BodyTooLarge(MalformedRequest):
+    def __init__(self) -> None:
+        super().__init__("http: request body too large")
+
+
 _INIT = shapes.MapOf(shapes.ListOf(ANYTHING, "[]interface {}"), "api.Init")
 _GOALS = shapes.ListOf(shapes.Scalar("string", "api.StepID"), "[]api.StepID")
 PLAN = shapes.Struct("ExecutionPlanRequest", {"goals": _GOALS, "init": _INIT})
@@ -40,7 +46,7 @@ def read(raw: bytes, *, bytes_max: int = FLOW_BYTES_MAX) -> Any:
     :raises MalformedRequest: if there is none.
     """
     if len(raw) > bytes_max:
-        raise MalformedRequest("http: request body too large")
+        raise BodyTooLarge
     try:
         return decoder.first_value(raw)
     except decoder.Undecodable as reason:

@@ -12,11 +12,12 @@ from events import context
 from ledger import authority
 from workflows.flows import receipts
 from workflows.flows.api import bodies
+from workflows.flows.api.bodies import BodyTooLarge
 from workflows.flows.api.engine import empty, error, not_found, with_cors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import MalformedRequest
-from workflows.flows.invocation import PROBLEM_JSON, problem_detail
+from workflows.flows.invocation import PROBLEM_JSON, problem_in, told_by
 from workflows.flows.receipts import CallbackUnknown
 
 
@@ -36,6 +37,8 @@ def webhook(request: HttpRequest, flow_id: str, step_id: str, token: str) -> Htt
             )
     except CallbackUnknown as unknown:
         return with_cors(error(str(unknown), HTTPStatus.BAD_REQUEST))
+    except BodyTooLarge as refusal:
+        return with_cors(error(str(refusal), HTTPStatus.BAD_REQUEST))
     except MalformedRequest:
         what = "Invalid problem JSON" if _is_problem(request) else "Invalid JSON"
         return with_cors(error(what, HTTPStatus.BAD_REQUEST))
@@ -54,7 +57,8 @@ def _outcome(request: HttpRequest, step_id: str, token: str) -> asked.SucceedWor
         raise MalformedRequest("not an object")
     if not _is_problem(request):
         return asked.SucceedWork(step_id=step_id, token=token, outputs=document)
-    detail = problem_detail(PROBLEM_JSON, request.body)
-    if not detail:
+    problem = problem_in(PROBLEM_JSON, request.body)
+    if problem is None:
         raise MalformedRequest("not a problem document")
-    return asked.FailWork(step_id=step_id, token=token, error=detail)
+    # A type alone is a problem, too (RFC 9457 section 3.1): the work has failed without a word.
+    return asked.FailWork(step_id=step_id, token=token, error=told_by(problem))

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.support.step_server import StepServer
+from workflows.flows.api.bodies import FLOW_BYTES_MAX
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -321,6 +322,7 @@ class TestWebhook:
         [
             ({"title": "Gone", "status": 410}, "Gone"),
             ({"type": "about:blank", "status": 422}, "Unprocessable"),
+            ({"type": "https://peer.example/out-of-ink"}, "work item failed"),
         ],
     )
     def test_takes_of_a_problem_what_it_says_first(
@@ -340,6 +342,12 @@ class TestWebhook:
             {"error": "Invalid problem JSON", "status": 400},
         )
         assert ask("POST", address, {"page": 1}) == (200, None)
+
+    def test_refuses_more_than_it_reads_and_says_so(self, peer: StepServer) -> None:
+        assert ask("POST", self.waiting(peer), {"page": "x" * FLOW_BYTES_MAX}) == (
+            400,
+            {"error": "invalid JSON request: http: request body too large", "status": 400},
+        )
 
     def test_takes_null_for_no_outputs(self, peer: StepServer) -> None:
         assert ask("POST", self.waiting(peer), "null") == (200, None)

@@ -8,6 +8,8 @@ from pytest_django import Settings
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import StepServer
+from workflows.flows import explain
+from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.models import FlowSummary
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,6 +66,8 @@ def test_nests_no_deeper_than_children_can_be_named(peer: StepServer) -> None:
         "546 characters: maximum is 506"
     )
     assert ask("GET", "/engine/flow/deep")[0] == 404
+    with pytest.raises(FlowInvalid, match="child flows nest too deep"):
+        explain.preview(["level-11"], {"a": [1]})
     assert ask("POST", "/engine/flow", {"id": "d", "goals": ["level-10"], "init": {"a": [1]}}) == (
         201,
         {"message": "", "flow_id": "d"},
