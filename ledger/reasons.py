@@ -31,9 +31,11 @@ def access_reason(request: Any) -> str:
 
 def access_reason_header(*, required: bool = False) -> OpenApiParameter:
     """Return how the description of an operation says that it listens to a reason."""
+    said = {"type": "string", "maxLength": REASON_CHARS_MAX}
+    # One that is empty says as little as none: it is refused only where there must be one.
     return OpenApiParameter(
         HEADER,
-        {"type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX},
+        said | {"minLength": 1} if required else said,
         OpenApiParameter.HEADER,
         required=required,
         description="Why you look. It is on record before anything is shown in clear.",

@@ -1,4 +1,4 @@
-"""What docs/openapi.yaml says of the operations of the API."""
+"""What docs/openapi.yaml says of the operations of the API, and of their shapes."""
 
 from functools import cache
 from typing import Any
@@ -8,9 +8,19 @@ import yaml
 from config.bootstrap import ROOT
 
 
-@cache
 def paths() -> dict[str, Any]:
-    """Return the operations by address. Read by libyaml: in Python it takes seconds."""
+    """Return the operations by address."""
+    return dict(_description()["paths"])
+
+
+def shape(name: str) -> dict[str, Any]:
+    """Return the schema of that name."""
+    return dict(_description()["components"]["schemas"][name])
+
+
+@cache
+def _description() -> dict[str, Any]:
+    # By libyaml: in Python it takes seconds.
     text = (ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8")
     described: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return dict(described["paths"])
+    return described

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.approving.demands import NeededApproval
-from ledger.bodies import Body
+from ledger.bodies import Body, QueryIn
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.plans import EffectKind
@@ -20,7 +20,7 @@ _AMOUNT_MAX = 2**53 - 1
 _COMMAND_CHARS_MAX = 100
 
 
-class PreviewQuery(serializers.Serializer[Any]):
+class PreviewQuery(QueryIn):
     """What is asked of a preview."""
 
     command = serializers.CharField(
@@ -168,7 +168,12 @@ class ReversalPreviewOut(serializers.Serializer[Preview]):
     steps = serializers.SerializerMethodField()
     command = ReversalCommandOut(allow_null=True)
     effects = serializers.SerializerMethodField()
-    gives_back_cents = serializers.IntegerField(source="plan.amount_cents", default=None)
+    gives_back_cents = serializers.IntegerField(
+        source="plan.amount_cents",
+        default=None,
+        allow_null=True,
+        help_text="Null where there is no plan: `refusal` says why.",
+    )
     makes_it = serializers.ChoiceField(
         choices=[outcome.value for outcome in Outcome],
         source="expected",

@@ -28,6 +28,7 @@ from tests.integration.ledger.lamp import (
     switching,
 )
 from tests.integration.ledger.test_standings import CLERK
+from tests.support import api_description
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -219,6 +220,28 @@ class TestWhatCannotBeUndone:
         assert (answer.status_code, answer.json()["code"]) == (409, "reversal_not_reversible")
         assert answer.json()["facts"]["why"] == "Glass does not mend."
         assert answer.json()["facts"]["follow_ups"] == ["lamp.candle"]
+
+    def test_gives_back_nothing_that_could_be_counted(self, clerk: APIClient) -> None:
+        with recording.recorded(switching("lamp.break")) as proof:
+            proof.cannot_be_undone("Glass does not mend.")
+
+        shown = look(clerk, proof.entry_id)
+
+        described = api_description.shape("ReversalPreviewOut")["properties"]["gives_back_cents"]
+        assert shown["gives_back_cents"] is None
+        assert described["type"] == ["integer", "null"]
+
+    @pytest.mark.parametrize("query", ["command=", "comand=lamp.on"])
+    def test_is_not_previewed_by_a_question_that_says_something_else(
+        self, clerk: APIClient, query: str
+    ) -> None:
+        entry_id = switch_off()
+
+        answer = clerk.get(f"/api/v1/ledger/entries/{entry_id}/reversal?{query}")
+
+        name = query.partition("=")[0]
+        assert answer.status_code == 400
+        assert [each["parameter"] for each in answer.json()["errors"]] == [name]
 
     def test_because_its_command_is_gone_says_so(self, clerk: APIClient) -> None:
         entry_id = switch_off(version=7, follow_ups=("lamp.candle", "lamp.on"))
