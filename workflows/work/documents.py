@@ -1,6 +1,7 @@
 """Inputs and results: JSON as text in the row, by content hash when they are large."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from events.domain.errors import Rejected
 
 # Refuses NaN and Infinity, which are no JSON and which orjson would turn into null.
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_MANY_DIGITS = re.compile(r"\d{19}", re.ASCII)
 
 
 class NotJson(Rejected):
@@ -33,6 +35,9 @@ def dump(value: Any) -> str:
             text.encode()  # A lone surrogate has no UTF-8, and PostgreSQL takes nothing else.
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(str(error)) from error
+    # Beyond 64 bits orjson reads a float in the place of an integer, and says nothing.
+    if _MANY_DIGITS.search(text) and _encode(orjson.loads(text)) != text:
+        raise NotJson("it has an integer beyond 64 bits")
     return text
 
 

@@ -208,6 +208,17 @@ class TestEmit:
             told = [*store.history(STREAM), *store.history(STREAM, queued=True)]
         assert [json.loads(text) for *_, text, _ in told] == [data] * 4
 
+    @pytest.mark.parametrize(("beyond", "payloads"), [(0, 0), (1, 1)])
+    def test_puts_a_payload_aside_that_is_larger_than_64_kib(
+        self, beyond: int, payloads: int
+    ) -> None:
+        fills_it = 64 * 1024 - len('{"text":""}')
+
+        with transaction.atomic():
+            recorder.emit("tally.closed", {"text": "x" * (fills_it + beyond)}, stream=STREAM)
+
+        assert Payload.objects.count() == payloads
+
     def test_tells_what_a_reader_of_the_log_will_read(self) -> None:
         with transaction.atomic():
             emitted = recorder.emit("tally.closed", {"pair": (1, Category.DOMAIN)}, stream=STREAM)

@@ -78,10 +78,15 @@ class TestEnqueue:
         ]
         assert not Work.objects.exists()
 
-    @pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800"])
+    @pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800", 2**64, -(2**70)])
     def test_refuses_what_is_no_json(self, enqueue: Enqueue, value: object) -> None:
         with pytest.raises(documents.NotJson):
             enqueue("lab.light", {"value": value})
+
+    def test_keeps_every_integer_of_64_bits_as_it_is(self, enqueue: Enqueue) -> None:
+        numbers = [2**64 - 1, -(2**63), 2**53 + 1, "18446744073709551616", 0.1234567890123456789]
+
+        assert take(enqueue("lab.light", {"numbers": numbers})).input == {"numbers": numbers}
 
     def test_keeps_a_large_input_by_its_hash(self, enqueue: Enqueue) -> None:
         ref = enqueue("lab.light", {"n": "é" * 40_000})
