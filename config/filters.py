@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Model, QuerySet
 from django.forms import ChoiceField, Form, ModelChoiceField
-from django_filters import MultipleChoiceFilter
+from django.http import QueryDict
+from django_filters import FilterSet, MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -36,9 +38,10 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
         ignored = {name: [why] for name, why in _ignored(request, known, several)}
         if ignored:
             raise ValidationError(ignored)
-        filterset = self.get_filterset(request, queryset, view)
-        if filterset is None:
+        if filterset_class is None:
             return queryset
+        kwargs = self.get_filterset_kwargs(request, queryset, view)
+        filterset = _narrowed(filterset_class)(**kwargs)
         _name_choices(filterset.form)
         if not filterset.is_valid():
             raise translate_validation(filterset.errors)
@@ -46,6 +49,25 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
         _to_utc(filterset.form.cleaned_data)
         filtered: QuerySet[Model] = filterset.qs
         return filtered
+
+
+@cache
+def _narrowed(filterset_class: type[FilterSet]) -> type[FilterSet]:
+    """Return filters that make a form of what is asked for, and of nothing else.
+
+    What is not asked for filters nothing; to copy its field took a third of a request for entries.
+    """
+
+    class Narrowed(filterset_class):  # type: ignore[misc]
+        def __init__(self, data: QueryDict, *args: Any, **kwargs: Any) -> None:
+            self.base_filters = {
+                name: each
+                for name, each in filterset_class.base_filters.items()
+                if name in data or each.extra["required"]
+            }
+            super().__init__(data, *args, **kwargs)
+
+    return Narrowed
 
 
 def _name_choices(form: Form) -> None:
