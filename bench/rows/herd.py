@@ -81,7 +81,11 @@ class _Herd:
 
     def _left(self, kind: str) -> bool:
         row = self._link.execute(
-            "SELECT EXISTS (SELECT FROM work WHERE kind = %s AND finished_at IS NULL)", [kind]
+            # Asked in vain a thousand times: each part has an index.
+            "SELECT EXISTS (SELECT FROM work WHERE kind = %(kind)s"
+            "               AND status IN ('ready', 'retry', 'scheduled'))"
+            " OR EXISTS (SELECT FROM work WHERE kind = %(kind)s AND status = 'leased')",
+            {"kind": kind},
         ).fetchone()
         assert row is not None
         return bool(row[0])

@@ -24,6 +24,11 @@ def _in(states: frozenset[State]) -> str:
 _WAITING = _in(WAITING)
 _DEAD_LETTERS = _in(DEAD_LETTERS)
 
+# PostgreSQL counts what is in an array, and would plan anew for every claim and completion, which
+# takes as long as the statement. Into a subquery it does not look: one plan for a connection.
+_IDS = "(SELECT %(ids)s::uuid[])"
+_KINDS = "(SELECT %(kinds)s::text[])"
+
 # The arbiter is the partial unique index work_happens_once_per_kind_and_key.
 INSERT = """
 INSERT INTO work (id, kind, queue, subject, input, input_hash, status, due_at, priority,
@@ -70,32 +75,38 @@ RETURNING work.id, work.kind, work.subject, work.input, work.input_hash, work.fe
 CLAIM = f"""
 UPDATE work {_TAKE}
  WHERE id IN (SELECT id FROM work
-               WHERE id = ANY(%(ids)s) AND status IN {_WAITING} AND kind = ANY(%(kinds)s)
-                 AND due_at <= statement_timestamp()
+               WHERE id = ANY({_IDS}::uuid[]) AND status IN {_WAITING}
+                 AND kind = ANY(%(kinds)s) AND due_at <= statement_timestamp()
                  FOR NO KEY UPDATE SKIP LOCKED)
 {_TAKEN}
 """
 
-# How far to look: past what those have locked who claim at the same moment.
-_STRETCH = "%(limit)s::int * 4 + 40"
 
-# Walks the partial index work_due of each kind. SKIP LOCKED keeps workers out of each other's
-# way. Only what is taken is locked: for a row that is locked and left a bell comes in vain.
-CLAIM_NEXT = f"""
+# The limit of one is written out for the same reason.
+def _claim_next(limit: LiteralString) -> LiteralString:
+    # How far to look: past what those have locked who claim at the same moment.
+    stretch: LiteralString = f"{limit} * 4 + 40"
+    return f"""
 WITH due AS (
     SELECT work.id FROM (
-        SELECT one.* FROM unnest(%(kinds)s::text[]) AS wanted (kind), LATERAL (
+        SELECT one.* FROM unnest({_KINDS}) AS wanted (kind), LATERAL (
             SELECT id, priority, due_at FROM work
              WHERE kind = wanted.kind AND status IN {_WAITING}
                AND due_at <= statement_timestamp()
-             ORDER BY priority DESC, due_at LIMIT {_STRETCH}) AS one
-         ORDER BY priority DESC, due_at LIMIT {_STRETCH}) AS front
+             ORDER BY priority DESC, due_at LIMIT {stretch}) AS one
+         ORDER BY priority DESC, due_at LIMIT {stretch}) AS front
       JOIN work USING (id) WHERE status IN {_WAITING}
-     ORDER BY front.priority DESC, front.due_at LIMIT %(limit)s
+     ORDER BY front.priority DESC, front.due_at LIMIT {limit}
        FOR NO KEY UPDATE OF work SKIP LOCKED)
 UPDATE work {_TAKE} FROM due WHERE work.id = due.id
 {_TAKEN}
 """
+
+
+# Walks the partial index work_due of each kind. SKIP LOCKED keeps workers out of each other's
+# way. Only what is taken is locked: for a row that is locked and left a bell comes in vain.
+CLAIM_NEXT = _claim_next("1")
+CLAIM_BATCH = _claim_next("%(limit)s::int")
 
 DEFER_UNKNOWN = f"""
 UPDATE work SET due_at = statement_timestamp() + make_interval(secs => %(delay_s)s),
@@ -129,7 +140,7 @@ COMPLETE = f"""
 WITH done AS (
     UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp(),
            result = mine.result, result_hash = mine.result_hash
-      FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(results)s::text[],
+      FROM unnest({_IDS}, %(fences)s::int[], %(results)s::text[],
                   %(result_hashes)s::text[]) AS mine (id, fence, result, result_hash)
      WHERE work.id = mine.id AND work.fence = mine.fence AND lease_until IS NOT NULL
        AND cancel_requested_at IS NULL

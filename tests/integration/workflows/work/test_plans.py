@@ -5,12 +5,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from events import wire
+from tests.integration.workflows.work.conftest import Enqueue, take
 from tests.support.planner import forget_statistics
-from workflows.work import statements
+from workflows.work import leases, queue, statements
+from workflows.work.queue import Item
 
 pytestmark = pytest.mark.django_db
+
+PLANNED_EACH_TIME = 5
+"""What PostgreSQL tries before it asks itself whether one plan would do."""
+MANY = 2_000
+"""So many that it costs to look each up, and the planner counts how many there are."""
 
 _MINE: Mapping[str, Any] = {"ids": [uuid4()], "fences": [1]}
 _END = {
@@ -46,3 +54,32 @@ def test_is_found_by_its_id_and_not_among_all_that_is_leased(
 
     assert "work_pkey" in plan
     assert "work_leases" not in plan
+
+
+@pytest.mark.parametrize("about", ["take", "next", "complete"])
+def test_is_planned_once_for_a_connection(about: str, enqueue: Enqueue) -> None:
+    with transaction.atomic():
+        queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE work")
+    for _ in range(PLANNED_EACH_TIME + 3):
+        ref = enqueue()
+        if about == "next":
+            [claim] = leases.claim_next(worker="w", kinds=["lab.echo"])
+        else:
+            claim = take(ref)
+        leases.complete_many([(claim, None)])
+
+    statement = {
+        "take": statements.CLAIM,
+        "next": statements.CLAIM_NEXT,
+        "complete": statements.COMPLETE,
+    }[about]
+    known = wire.prepared_statements(wire.connection().connection)
+    name, _ = known.prepared[statement]
+    [(custom, generic)] = wire.run(
+        "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = %s",
+        [name.decode()],
+    ).fetchall()
+    assert custom <= PLANNED_EACH_TIME
+    assert generic > 0
