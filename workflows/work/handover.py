@@ -5,7 +5,7 @@ first piece that is due at once can be claimed as it is put there, by the worker
 completed the one before: no message and no claim lie between two steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString
@@ -87,7 +87,7 @@ def statement(
             for id_, _, since, until in rows:
                 if id_ == first.id:
                     following = _claim(first, taker.worker, since, until, principal, story, cause)
-        _ring(wanted, [id_ for id_, status, _, _ in rows if status == State.READY])
+        _ring(wanted, {id_ for id_, status, _, _ in rows if status == State.READY})
         _after_commit(completed, taker, following)
 
     params = {
@@ -197,7 +197,7 @@ def _claim(
     )
 
 
-def _ring(wanted: Sequence[NextWork], ready: Sequence[UUID]) -> None:
+def _ring(wanted: Sequence[NextWork], ready: Set[UUID]) -> None:
     if not ready:
         return
     by_kind: dict[str, list[UUID]] = {}

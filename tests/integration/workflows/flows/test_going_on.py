@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -238,3 +239,25 @@ class TestNothingIsLostWhen:
 
 def _token(step_id: str) -> str:
     return flow("trip").executions[step_id].order[0]
+
+
+def test_items_that_begin_together_are_not_compared_each_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    each = {"n": {"role": "required", "required": {"for_each": True}}}
+    count = 400
+    at_once = {"parallelism": count}
+    register("nap", each, type="wait", wait={"for_ms": 60_000}, work_config=at_once)
+    compared = 0
+
+    def equal(one: UUID, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return isinstance(other, UUID) and one.int == other.int
+
+    monkeypatch.setattr(UUID, "__eq__", equal)
+
+    services.start_flow(flow_id="naps", goals=["nap"], init={"n": [list(range(count))]})
+
+    assert Work.objects.filter(subject="flow/naps").count() == count
+    assert compared < 10 * count
