@@ -72,6 +72,15 @@ class FieldUnknown(BadMessage):
         super().__init__(f"The message has fields that we do not know: {listed}.", sub_id=sub_id)
 
 
+class FieldsSplit(BadMessage):
+    code = "fields_split"
+    hint = "Put them all beside `type`, or all inside `data`."
+
+    def __init__(self, sub_id: str | None, names: Iterable[str]) -> None:
+        listed = ", ".join(sorted(names)[:5])
+        super().__init__(f"The message has fields beside its `data`: {listed}.", sub_id=sub_id)
+
+
 class SubIdInvalid(BadMessage):
     code = "sub_id_invalid"
     hint: ClassVar[str] = "Name every subscription; the name comes back in each of its frames."
@@ -163,7 +172,7 @@ def parse(raw: str) -> Message:
     """
     message = _object(raw)
     kind = message.get("type")
-    fields = message["data"] if isinstance(message.get("data"), dict) else message
+    fields = _fields_of(message)
     if kind == "subscribe":
         return subscribe_from(_only(fields, _SUBSCRIBE_FIELDS))
     if kind == "unsubscribe":
@@ -213,6 +222,16 @@ def _object(raw: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise MessageNotJson("The message must be an object.")
     return message
+
+
+def _fields_of(message: dict[str, Any]) -> dict[str, Any]:
+    fields = message.get("data")
+    if not isinstance(fields, dict):
+        return message
+    # An `after` that nobody reads would lose what it asks for.
+    if beside := message.keys() - {"type", "data"}:
+        raise FieldsSplit(_named(fields), beside)
+    return fields
 
 
 def _only(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class TestParse:
             (said(type="unsubscribe"), "sub_id_invalid"),
             (said(type="subscribe", sub_id="a", aggregate_id=[["x"]]), "field_unknown"),
             (said(type="subscribe", sub_id="a", data=7), "field_unknown"),
+            (said(type="subscribe", after=7, data={"sub_id": "a"}), "fields_split"),
+            (said(type="unsubscribe", sub_id="b", data={"sub_id": "a"}), "fields_split"),
             (said(type="unsubscribe", sub_id="a", after=7), "field_unknown"),
             (said(type="subscribe", sub_id="a", aggregate_ids="invoice"), "filter_invalid"),
             (said(type="subscribe", sub_id="a", aggregate_ids=["invoice"]), "filter_invalid"),
