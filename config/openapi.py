@@ -72,6 +72,35 @@ _MEANING: Final = {
     "429": "Too many requests; Retry-After says when.",
     "503": "Something we depend on is away; Retry-After says when.",
 }
+_TAGS: Final = {
+    "api-keys": "Credentials of programs: issued, rotated, revoked.",
+    "bookings": "Bookings from a draft to their end, with items, travellers and documents.",
+    "cancellation-policies": "What a cancellation gives back, and when; in versions.",
+    "chargebacks": "What banks have taken back, and how it ended.",
+    "credit-notes": "What was taken off invoices.",
+    "deliveries": "What was sent to customers.",
+    "document-accesses": "Who may open a document besides those who may anyway.",
+    "documents": "Documents of invoices; opening one is on record.",
+    "event-types": "The catalogue of events.",
+    "events": "What happened, in the order of the feed.",
+    "external-content": "Copies of products in content systems.",
+    "flow-starts": "When flows start by themselves.",
+    "flows": "Flows from their plan to their end.",
+    "invoices": "Invoices, their lines, payments and settlement.",
+    "job-schedules": "Work that is wanted again and again.",
+    "jobs": "Work that must still happen, and what became of it.",
+    "ledger": "Who did what, by which authority, who agreed, and how it is undone.",
+    "payment-providers": "Where payment providers tell what happened at theirs.",
+    "payments": "Money that came in.",
+    "plans": "What a flow would do.",
+    "products": "What is sold.",
+    "refunds": "Money that goes back.",
+    "slots": "When a product takes place, and the seats that are left.",
+    "steps": "What flows are made of.",
+    "streams": "Everything that happened to one thing.",
+    "webhooks": "Who is told of events, and how that went.",
+    "ws-tickets": "Credentials for a socket, for whoever cannot send a header.",
+}
 _SIGNATURE: Final = "webhookSignature"
 _WITH_CREDENTIAL: Final = ("401", "403")
 _WITH_PATH: Final = ("404",)
@@ -191,6 +220,7 @@ def add_problems(
         "name": "webhook-signature",
         "description": "Of the body, webhook-id and webhook-timestamp, as Standard Webhooks says.",
     }
+    result["tags"] = [{"name": name, "description": says} for name, says in _TAGS.items()]
     components["responses"] = {f"Problem{status}": _response(status) for status in _MEANING}
     for path, operations in result["paths"].items():
         for method in _METHODS & operations.keys():

@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Daybook",
     "DESCRIPTION": "What happened, what must still happen, and who answers for it.",
     "VERSION": "1",
+    "SERVERS": [{"url": "/", "description": "This installation."}],
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

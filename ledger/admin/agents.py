@@ -1,10 +1,11 @@
 """Agents and delegations in the admin: made, stopped and revoked through the services only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -16,11 +17,23 @@ from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations
 
 
+class _Moment(AdminSplitDateTime):
+    """Django's, with names: for who cannot see the words beside them the two fields had none."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        for widget, name in zip(self.widgets, ("Date", "Time"), strict=True):
+            widget.attrs["aria-label"] = name
+
+
 class _ThroughServices(CapabilityAdmin[Any]):
     """Rows that are looked at, and made by a service: never changed, never deleted."""
 
     reads = "agent.read"
     creates: str
+    formfield_overrides: ClassVar[Any] = {
+        DateTimeField: {"form_class": forms.SplitDateTimeField, "widget": _Moment}
+    }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return authority.holds(request, self.creates)

@@ -109,6 +109,18 @@ def test_the_description_of_the_api_is_made_without_a_guess() -> None:
     assert dict(GENERATOR_STATS._warn_cache) == {}
 
 
+def test_every_tag_is_described_and_no_other() -> None:
+    description = openapi.description()
+    used = {
+        tag
+        for operations in description["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+
+    assert {tag["name"] for tag in description["tags"]} == used
+
+
 def test_every_operation_describes_the_parameters_of_its_address_and_no_others() -> None:
     described = {
         (method, path): {

@@ -71,8 +71,9 @@
     const labelled = (element.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => document.getElementById(id));
     const labels = [...labelled, ...(element.labels ?? []), element].filter(Boolean);
     const images = labels.flatMap((each) => [...each.querySelectorAll("img")]).map((image) => image.alt);
+    const hints = [...element.querySelectorAll("[title]")].map((each) => each.title);
     const words = [element.getAttribute("aria-label"), element.title, element.placeholder,
-      ...labels.map((each) => each.textContent), ...images];
+      ...labels.map((each) => each.textContent), ...images, ...hints];
     return words.join("").trim() || (/submit|button/.test(element.type) ? element.value : "");
   }
 

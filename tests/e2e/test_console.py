@@ -38,6 +38,7 @@ PAGES = [
     "/invoices",
     "/doctor",
     "/admin/",
+    "/admin/ledger/delegation/add/",
     "/login/",
 ]
 
