@@ -1,12 +1,14 @@
 """What requests say, in body and query: what is not understood is refused, never ignored."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
 from django.forms import IntegerField
+from django.utils import timezone
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -124,6 +126,20 @@ class WholeNumber(serializers.IntegerField):
         if not (str(data).isascii() and str(data).isdecimal()):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    """A moment as RFC 3339 has it. Without an offset it is none: it would be taken for UTC."""
+
+    default_error_messages: ClassVar = {
+        "no_offset": "Say with which offset: 2026-12-01T09:00:00+01:00, or Z for UTC."
+    }
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            self.fail("no_offset")
+        moment: datetime = super().enforce_timezone(value)
+        return moment
 
 
 class QueryIn(NamesChoices):

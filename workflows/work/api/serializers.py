@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 from workflows.work import selectors
 from workflows.work.domain.retry import ATTEMPTS_MAX
 from workflows.work.domain.timing import Missed, Overlap
@@ -22,7 +22,7 @@ class JobIn(Body):
     input = serializers.JSONField(default=dict)
     subject = serializers.CharField(max_length=SUBJECT_CHARS_MAX, default="", allow_blank=True)
     delay_s = serializers.FloatField(default=0, min_value=0, max_value=DELAY_S_MAX)
-    due_at = serializers.DateTimeField(default=None, allow_null=True)
+    due_at = Moment(default=None, allow_null=True)
     priority = serializers.IntegerField(
         default=0, min_value=-PRIORITY_MAX, max_value=PRIORITY_MAX, help_text="Higher goes first."
     )
@@ -113,7 +113,7 @@ class ScheduleIn(Body):
     every = serializers.CharField(
         max_length=20, default=None, allow_null=True, help_text="30s, 5m, 2h, 1d or PT10M."
     )
-    at = serializers.DateTimeField(default=None, allow_null=True)
+    at = Moment(default=None, allow_null=True)
     tz = serializers.CharField(max_length=60, default="UTC")
     input = serializers.JSONField(default=dict)
     missed = serializers.ChoiceField(choices=[str(policy) for policy in Missed], default="skip")

@@ -67,6 +67,8 @@ class Rule:
             raise ScheduleInvalid("Give exactly one of cron, every and at.", pointer="/cron")
         if self.every_s is not None and not 1 <= self.every_s <= CADENCE_S_MAX:
             raise ScheduleInvalid("A cadence is from one second to a year.", pointer="/every")
+        if self.at is not None and self.at.tzinfo is None:
+            raise ScheduleInvalid("A moment has an offset.", pointer="/at")
         if self.cron:
             _check_cron(self.cron)
         _zone(self.tz)

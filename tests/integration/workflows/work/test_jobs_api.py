@@ -181,6 +181,7 @@ class TestCreate:
             {"name": "lab.echo", "input": {"n": 1}, "priority": 10**9},
             {"name": "lab.echo", "input": {"n": 1}, "max_attempts": 0},
             {"name": "lab.echo", "input": {"n": 1}, "due_at": "tomorrow"},
+            {"name": "lab.echo", "input": {"n": 1}, "due_at": "2026-12-01T09:00:00"},
             {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": ""},
             {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": " k"},
             {"name": "\u0000", "input": {"n": 1}},
@@ -341,6 +342,7 @@ class TestSchedules:
             ({"cron": "", "every": "0s"}, "/every"),
             ({"input": {}}, "/input"),
             ({"missed": "perhaps"}, "/missed"),
+            ({"every": None, "at": "2026-12-01T09:00:00", "tz": "Europe/Berlin"}, "/at"),
         ],
     )
     def test_point_at_what_is_wrong(

@@ -102,6 +102,7 @@ class TestRule:
             ({"cron": "61 * * * *"}, "'61 * * * *' is no cron expression: Bad minute."),
             ({"cron": "0 0 30 2 *"}, "'0 0 30 2 *' is no cron expression: Bad day-of-month."),
             ({"every_s": 0}, "A cadence is from one second to a year."),
+            ({"at": datetime(2026, 1, 1)}, "A moment has an offset."),  # noqa: DTZ001
             ({"every_s": 5, "tz": "Mars/Base"}, "'Mars/Base' is no time zone."),
             ({"every_s": 5, "tz": "../../etc/passwd"}, "'../../etc/passwd' is no time zone."),
         ],
