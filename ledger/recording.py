@@ -39,9 +39,11 @@ from ledger.domain.action import (
     Target,
     kind_and_status,
 )
+from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Declaration, Undoing
+from ledger.domain.validation import NotCovered
 from ledger.entries import EntryDraft, PoliciesMoved
 from ledger.models import Approval
 from ledger.reversal_context import Ongoing
@@ -76,8 +78,8 @@ def recorded(action: Action) -> Iterator[Proof]:
     except ApprovalNeeded as needed:
         # Only now, here as below: the transaction that would have taken it along is gone.
         raise gate.ask(needed) from None
-    except (Forbidden, Throttled) as why:
-        record_refusal(action, why)
+    except (Forbidden, Throttled, NotCovered, ApprovalNotFound) as why:
+        record_refusal(action, why, approval_id=gate.referred_to(under))
         raise
     except Exception as why:
         if under is not None:
@@ -131,10 +133,13 @@ def _failed(action: Action, under: Presented, why: Exception) -> None:
         logger.exception("A failed execution was not recorded.", extra={"action": action.name})
 
 
-def record_refusal(action: Action, why: DomainError) -> UUID | None:
+def record_refusal(
+    action: Action, why: DomainError, *, approval_id: UUID | None = None
+) -> UUID | None:
     """Put a refusal on record, if what was refused is grave or an agent asked; return its entry.
 
-    It has a transaction of its own, so call it when the refused one is gone.
+    `approval_id` is the approval under which it was tried. It has a transaction of its own, so
+    call it when the refused one is gone.
     """
     happened = context.current()
     risk = capabilities.get(action.capability).risk_of(action.risk_facts)
@@ -143,7 +148,8 @@ def record_refusal(action: Action, why: DomainError) -> UUID | None:
     if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
     with db_transaction.atomic():
-        return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
+        draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
+        return _appended(replace(draft, approval_id=approval_id))
 
 
 def record_denial(

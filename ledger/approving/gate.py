@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
-from events.ids import new_id
+from events.ids import new_id, uuid_of
 from ledger import capabilities, commands, delegations, entries, idempotency
 from ledger.approving import asking, demands, in_force, reference, steps
 from ledger.approving.asking import Petition
@@ -35,7 +35,7 @@ from ledger.domain.action import (
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound
 from ledger.domain.capability import Risk
 from ledger.domain.policy import Demand
-from ledger.domain.validation import Execution, Granted, NotCovered, why_not
+from ledger.domain.validation import Execution, Granted, why_not
 from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import Approval
@@ -188,12 +188,18 @@ def ask(needed: ApprovalNeeded) -> ApprovalRequired:
     return ApprovalRequired(approval, is_replayed=is_replayed)
 
 
+def referred_to(under: Presented | None) -> UUID | None:
+    """Return the approval that was referred to, if there is such a one: to name it in a refusal."""
+    id_ = None if under is None else uuid_of(under.approval_id)
+    return id_ if id_ and Approval.objects.filter(pk=id_).exists() else None
+
+
 def note_failure(action: Action, happened: EventContext, under: Presented, why: Exception) -> None:
     """Append that what was approved did not work out; in a transaction of its own.
 
-    What the approval does not cover is no failure of what it does.
+    What is not there, or was done before, is no failure of what it does.
     """
-    if isinstance(why, NotCovered | NotFound | ApprovedActionRepeated):
+    if isinstance(why, NotFound | ApprovedActionRepeated):
         return
     row = Approval.objects.filter(pk=_id_of(under.approval_id)).first()
     is_it = (

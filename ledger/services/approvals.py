@@ -346,7 +346,8 @@ def _refused(approval_id: UUID, what: str, why: Forbidden) -> None:
     kind = Kind.REJECT if what == Decision.DENY else Kind.APPROVE
     target = Target(type="approval", id=str(approval_id))
     action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
-    recording.record_refusal(action, why)
+    # It was found and locked, so it is there.
+    recording.record_refusal(action, why, approval_id=approval_id)
 
 
 def _petition(

@@ -1,6 +1,7 @@
 """Why an approval does not cover what is asked for under it, over HTTP: fifteen reasons, in order.
 
-Each is made to apply together with all that come after it: it is told, and nothing is done.
+Each is made to apply together with all that come after it: it is told, put on record with the
+approval, and nothing is done.
 What our own services cannot bring about is written past them, as a restored dump could have it.
 """
 
@@ -19,7 +20,7 @@ from events import context
 from ledger import capabilities
 from ledger.approving import reference
 from ledger.domain.capability import Risk
-from ledger.models import Approval, IdempotencyKey
+from ledger.models import Approval, Entry, IdempotencyKey
 from ledger.services import approvals
 from tests.integration.commerce.acting import CLERK
 from tests.integration.commerce.api.conftest import Keyed
@@ -210,6 +211,12 @@ def test_of_all_that_apply_the_first_is_told(attempt: Attempt, number: int) -> N
 
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
     assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["facts"]["approval_id"] == attempt.approval_id
+    # It is grave, so that it was tried is on record, with the approval if there is such a one.
+    refused = Entry.objects.get(status="denied")
+    assert refused.mutation.summary == f"Refused: {code}"
+    is_there = code != "approval_not_found"
+    assert str(refused.approval_id) == (attempt.approval_id if is_there else "None")
     assert Payment.objects.count() == before
     assert Booking.objects.get().status == "confirmed"
     assert Approval.objects.count() == 1
