@@ -30,6 +30,30 @@ POLICIES = (
     ),
 )
 
+DRAFTS = (
+    Terms(
+        name="delegation-approval",
+        meaning="Let an agent act in one's name: two other people agree first.",
+        capabilities=("delegation.create",),
+        principals=("user", "api_key"),
+        # Who has a delegation can give its agent keys without asking again.
+        condition="action == 'delegation.create'",
+        quorum=2,
+        ttl=timedelta(days=7),
+        on_expiry="denied",
+    ),
+    Terms(
+        name="payload-redaction",
+        meaning="Take away what an entry refers to: two other people agree first.",
+        capabilities=("ledger.redact_payload",),
+        principals=("user", "api_key", "agent", "workflow"),
+        condition="action == 'ledger.redact_payload'",
+        quorum=2,
+        ttl=timedelta(days=7),
+    ),
+)
+"""Each takes three people, whom an installation may not have: its operator puts them into force."""
+
 
 def install_defaults(*, plan: object = None, **_signal: object) -> None:
     """Put into force the policies that are missing.
@@ -37,4 +61,4 @@ def install_defaults(*, plan: object = None, **_signal: object) -> None:
     Listens to post_migrate. A flush sends the same signal without a plan, and wants no rows.
     """
     if plan is not None and settings.APPROVAL_POLICIES and migration_status.is_complete():
-        approval_policies.install_policies(every=POLICIES)
+        approval_policies.install_policies(every=POLICIES, drafts=DRAFTS)

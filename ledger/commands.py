@@ -117,6 +117,11 @@ def get(name: str, version: int | None = None) -> Command:
         raise CommandUnknown(name, version or None) from None
 
 
+def is_known(name: str, version: int) -> bool:
+    """Say whether this process has just this version of a command."""
+    return (name, version) in _commands
+
+
 def every() -> list[Command]:
     """Return the newest version of every command, by name."""
     return [get(name) for name in sorted({name for name, _ in _commands})]

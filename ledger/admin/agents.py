@@ -12,7 +12,11 @@ from django.utils.safestring import SafeString
 
 from events.domain.errors import DomainError
 from ledger import admin_access, authority, selectors
+from ledger.admin.reversals import awaits
 from ledger.admin_access import BY_HAND, CapabilityAdmin
+from ledger.approving import reference
+from ledger.approving.gate import ApprovalRequired
+from ledger.domain.approval import ApprovalStatus
 from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations
 
@@ -50,13 +54,23 @@ class _ThroughServices(CapabilityAdmin[Any]):
             answer: HttpResponseBase = self._changeform_view(  # type: ignore[attr-defined]
                 request, object_id, form_url, extra_context
             )
+        except ApprovalRequired as required:
+            messages.warning(request, awaits(required.approval))
+            return HttpResponseRedirect(request.get_full_path())
         except DomainError as refusal:
             messages.error(request, f"{refusal} {refusal.hint}".strip())
             return HttpResponseRedirect(request.get_full_path())
         return answer
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
-        made = self.make(request, obj)
+        try:
+            made = self.make(request, obj)
+        except ApprovalRequired as required:
+            if required.approval.status != ApprovalStatus.APPROVED:
+                raise
+            # It was given for exactly this: whoever types it again has it done.
+            with reference.presenting(str(required.approval.pk)):
+                made = self.make(request, obj)
         vars(obj).update(vars(made))  # So that Django goes on with what was made.
 
     def make(self, request: HttpRequest, wanted: Any) -> Any:

@@ -18,7 +18,7 @@ from events import store, wire
 from events.domain.context import EventContext
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import delegations, entries, payloads, principals, standings
+from ledger import commands, delegations, entries, payloads, principals, standings
 from ledger.approving import steps
 from ledger.delegations import Mandate
 from ledger.domain import approval as rules
@@ -199,7 +199,7 @@ def _insert(petition: Petition) -> Approval:
         organization_id=bound.organization,
         command_fingerprint=rules.command_fingerprint(bound) if petition.is_command else "",
         fingerprint=_kept_fingerprint(petition),
-        is_repeatable=petition.is_command and bound.input is not None,
+        is_repeatable=_can_be_run(petition),
         idempotency_key=bound.key,
         reference=petition.reference,
         requested_by=bound.principal,
@@ -214,7 +214,7 @@ def _insert(petition: Petition) -> Approval:
         reason_code=bound.reason_code,
         quorum=petition.quorum,
         on_expiry=policy.on_expiry,
-        execute=policy.execute if bound.input is not None else Execute.BY_REQUESTER.value,
+        execute=policy.execute if _can_be_run(petition) else Execute.BY_REQUESTER.value,
         assigned_group=policy.assigned_group,
         requested_at=now,
         expires_at=now + petition.ttl,
@@ -223,6 +223,13 @@ def _insert(petition: Petition) -> Approval:
     row.save(force_insert=True)
     steps.tell("requested", row)
     return row
+
+
+def _can_be_run(petition: Petition) -> bool:
+    """Say whether Daybook can do it by name, once it is approved."""
+    bound = petition.bound
+    is_whole = petition.is_command and bound.input is not None
+    return is_whole and commands.is_known(bound.action, bound.version)
 
 
 def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None) -> UUID:

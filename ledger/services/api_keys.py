@@ -90,7 +90,13 @@ def issue_api_key(
     """
     scope_limits.check_scopes(scopes, giver=issuer)
     _check_expiry(expires_at)
-    action = _action("api_key.issue", Kind.CREATE)
+    asked = {
+        "name": name,
+        "owner_id": owner.pk,
+        "scopes": sorted(set(scopes)),
+        "expires_at": expires_at,
+    }
+    action = _action("api_key.issue", Kind.CREATE, asked=asked)
     with recording.recorded(action) as proof:
         key, secret = _insert(
             name=name, owner=owner, scopes=scopes, expires_at=expires_at, proof=proof
@@ -150,10 +156,15 @@ def revoke_api_key(*, key_id: UUID) -> ApiKey:
 
 
 def _action(
-    name: str, kind: Kind, key_id: UUID | None = None, *, capability: str | None = None
+    name: str,
+    kind: Kind,
+    key_id: UUID | None = None,
+    *,
+    capability: str | None = None,
+    asked: Any = None,
 ) -> Action:
     target = Target(type="api_key", id=str(key_id or ""))
-    return Action(name=name, kind=kind, target=target, capability=capability or name)
+    return Action(name=name, kind=kind, target=target, capability=capability or name, input=asked)
 
 
 def _check_expiry(expires_at: datetime) -> None:

@@ -126,8 +126,13 @@ def retire_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyV
     return policy
 
 
-def install_policies(*, every: Iterable[Terms]) -> list[ApprovalPolicyVersion]:
+def install_policies(
+    *, every: Iterable[Terms], drafts: Iterable[Terms] = ()
+) -> list[ApprovalPolicyVersion]:
     """Put into force the policies whose names are not known yet; the others are the operator's.
+
+    Of `drafts` the operator decides: they are written down, and nothing changes by it. Return
+    what was put into force.
 
     `every` is part of the program, and its tests compile the conditions: to build their parser
     takes a new installation longer than to make its tables.
@@ -145,6 +150,14 @@ def install_policies(*, every: Iterable[Terms]) -> list[ApprovalPolicyVersion]:
             policy = _insert(terms, proof=proof)
             _put_into_force(policy, proof=proof)
         made.append(policy)
+    for terms in drafts:
+        if terms.name not in known:
+            _check_terms(terms)
+            with (
+                context.acting(SYSTEM),
+                recording.recorded(_action("draft", Kind.CREATE)) as proof,
+            ):
+                _insert(terms, proof=proof)
     return made
 
 

@@ -7,7 +7,7 @@ others revokes, and delegates anew. A key is shown once; nothing here logs or re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -122,7 +122,9 @@ def create_delegation(
     """
     scope_limits.check_scopes(terms.scopes, giver=issuer)
     _check_types(terms)
-    action = _action("delegation.create", Kind.CREATE, reason=reason)
+    # What an approval is given for is these terms, and no wider ones.
+    asked = {"agent_id": agent_id, "parent_id": parent_id, "root_id": root.pk, "terms": terms}
+    action = _action("delegation.create", Kind.CREATE, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
         agent = _agent_of(agent_id, root)
         parent = _parent_of(parent_id, root)
@@ -166,6 +168,7 @@ def issue_agent_key(
         kind=Kind.CREATE,
         target=Target(type="agent_key"),
         capability="delegation.create",
+        input={"delegation_id": delegation_id, "expires_at": expires_at},
     )
     with recording.recorded(action) as proof:
         delegation = _locked(delegation_id)
@@ -212,9 +215,11 @@ def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
     return key
 
 
-def _action(name: str, kind: Kind, delegation_id: UUID | None = None, *, reason: str) -> Action:
+def _action(
+    name: str, kind: Kind, delegation_id: UUID | None = None, *, reason: str, asked: Any = None
+) -> Action:
     target = Target(type="delegation", id=str(delegation_id or ""))
-    return Action(name=name, kind=kind, target=target, capability=name, reason=reason)
+    return Action(name=name, kind=kind, target=target, capability=name, reason=reason, input=asked)
 
 
 def _check_times(terms: Terms) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -56,7 +57,9 @@ def redact_payload(
     """
     if mode not in {Redaction.REDACTED, Redaction.TOMBSTONED}:
         raise RedactionNotPossible(mode.value)
-    with recording.recorded(_action("ledger.redact_payload", payload_id, reason)) as proof:
+    asked = {"mode": mode, "pointers": pointers}
+    action = _action("ledger.redact_payload", payload_id, reason, asked=asked)
+    with recording.recorded(action) as proof:
         return _fade(payload_id, mode, proof, at=timezone.now(), pointers=pointers)
 
 
@@ -87,13 +90,14 @@ def expire_payload(*, payload_id: UUID) -> bool:
     return True
 
 
-def _action(name: str, payload_id: UUID, reason: str = "") -> Action:
+def _action(name: str, payload_id: UUID, reason: str = "", *, asked: Any = None) -> Action:
     return Action(
         name=name,
         kind=Kind.UPDATE,
         target=Target(type="payload", id=str(payload_id)),
         capability="ledger.redact_payload",
         reason=reason,
+        input=asked,
     )
 
 
