@@ -215,11 +215,12 @@ class TestThePage:
         register("pay", trip="required", paid="output")
         declare(keeper, ON_WIND, goals="pay", concurrency_key="one")
         fire()
+        holder = FlowSummary.objects.get().flow_id
         fire()
 
         page = text_of(page_of(keeper, "/flows/starts/gusts"))
 
-        assert "skipped A flow with the concurrency key one is active." in page
+        assert f"skipped A flow with the concurrency key one is active: {holder}." in page
         assert "The last flow could not start" in page
 
     def test_says_why_it_was_refused(self, keeper: Client) -> None:
