@@ -21,8 +21,9 @@ from commerce.services import name_screening, numbers
 from commerce.services.actions import action_on
 from events import recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import preconditions, recording
+from ledger import preconditions, recording, standings
 from ledger.domain.action import Kind, Proof
+from ledger.domain.reversals import ReversalKind, Undoing
 from ledger.preconditions import Expected
 
 INVOICE_TYPE = "invoice"
@@ -157,6 +158,7 @@ def void_invoice(
         invoice.void_reason = reason
         store(invoice, proof=proof)
         proof.says(f"Voided {invoice.number}.")
+        undo_issue(invoice, invoice.total_cents, proof=proof)
         proof.cannot_be_undone(
             f"The number {invoice.number} is used up.", follow_ups=(undoing.ISSUE_AGAIN,)
         )
@@ -234,6 +236,24 @@ def store(invoice: Invoice, *, proof: Proof) -> None:
     """Write a locked invoice back as its next revision. What it owes is accountable."""
     assert proof.entry_id, "nobody changes what is owed unrecorded"
     _save(invoice)
+
+
+def undo_issue(
+    invoice: Invoice, amount_cents: int, *, is_follow_up: bool = False, proof: Proof
+) -> None:
+    """Make this a step in the undoing of the issue of an invoice, if that said how it is undone."""
+    entry_id = standings.entry_of("invoice", str(invoice.pk))
+    if entry_id is None:
+        return
+    proof.undoes(
+        Undoing(
+            of=entry_id,
+            kind=ReversalKind.COMPENSATE,
+            # An invoice over nothing is undone as a whole.
+            amount_cents=amount_cents or None,
+            is_follow_up=is_follow_up,
+        )
+    )
 
 
 def stream_of(invoice: Invoice) -> tuple[str, str]:

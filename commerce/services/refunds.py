@@ -54,6 +54,8 @@ def issue_credit_note(
 ) -> CreditNote:
     """Adjust an issued invoice. What is paid and due on the invoice itself stays.
 
+    It is a step in the undoing of its issue.
+
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotCreditable: if it is a draft or void.
     :raises InvoiceOvercredited: if the credit notes would exceed the invoice.
@@ -76,6 +78,7 @@ def issue_credit_note(
         )
         proof.refers_to(note.pk)
         proof.weighs(amount_cents=amount_cents, currency=currency)
+        invoices.undo_issue(invoice, amount_cents, is_follow_up=True, proof=proof)
         proof.cannot_be_undone(
             "A credit note is in the customer's books.", follow_ups=(undoing.ISSUE_AGAIN,)
         )

@@ -157,6 +157,86 @@ class TestAPersonCancels:
         self._a_later_chargeback_is_chained(clerk, capture, peers)
         is_sound()
 
+    def test_and_what_the_provider_refused_goes_back_at_the_second_try(
+        self, clerk: Caller, manager: Caller, sold: JSON, peers: Peers
+    ) -> None:
+        let_every_refund_be_agreed_to(manager)
+        [payment] = clerk.get("payments")["results"]
+        capture = the_entry(clerk, target_type="payment", target_id=payment["id"])["id"]
+        self._staff_cancels(clerk, sold)
+        proposed = self._finance_proposes_the_refund(clerk, manager, capture)
+        self._another_user_agrees(clerk, manager, proposed, capture)
+        first = self._credit_note_and_refund_come_together(clerk, proposed, capture)
+
+        self._the_provider_refuses(clerk, first, proposed, capture, peers)
+        again = self._it_is_asked_for_anew(clerk, manager, proposed, capture)
+        self._it_goes_back_under_the_same_note(clerk, first, again, capture)
+        self._what_failed_and_what_went_back_is_on_record(clerk, capture)
+        is_sound()
+
+    def _the_provider_refuses(
+        self, clerk: Caller, refund: JSON, proposed: JSON, capture: str, peers: Peers
+    ) -> None:
+        peers.tell(peers.payment, refuse_refunds="The card is closed.")
+        work_off_all()
+        shown = clerk.get(f"refunds/{refund['id']}")
+        assert shown["status"] == "failed"
+        assert "The card is closed." in shown["failure_reason"]
+        standing = clerk.get(f"ledger/entries/{capture}/reversal")
+        assert (standing["state"], standing["outcome"]) == ("failed", "failed")
+        assert (standing["done_cents"], standing["left_cents"]) == (0, 2 * HALF_CENTS)
+        # The approval was for the first try: repeated, it tells how that ended.
+        repeated = clerk.post(
+            f"ledger/entries/{capture}/reversals",
+            {"token": standing["token"], "reason": proposed["reason"]},
+            under=proposed["id"],
+        )
+        assert (repeated["state"], repeated["outcome"]) == ("failed", "failed")
+        assert len(clerk.get("refunds")["results"]) == 1
+        peers.tell(peers.payment, refuse_refunds="")
+
+    def _it_is_asked_for_anew(
+        self, clerk: Caller, manager: Caller, proposed: JSON, capture: str
+    ) -> JSON:
+        seen = clerk.get(f"ledger/entries/{capture}/reversal")
+        effect = seen["effects"][0]
+        assert seen["gives_back_cents"] == effect["amount_cents"] == HALF_CENTS
+        assert "It was credited" in effect["parts"][0]["summary"]
+        asked = clerk.post(
+            f"ledger/entries/{capture}/reversals",
+            {"token": seen["token"], "reason": proposed["reason"]},
+            gets=202,
+            key="again",
+        )["approval"]
+        assert asked["id"] != proposed["id"]
+        self._another_user_agrees(clerk, manager, asked, capture)
+        return asked
+
+    def _it_goes_back_under_the_same_note(
+        self, clerk: Caller, first: JSON, asked: JSON, capture: str
+    ) -> None:
+        token = clerk.get(f"ledger/entries/{capture}/reversal")["token"]
+        clerk.post(
+            f"ledger/entries/{capture}/reversals",
+            {"token": token, "reason": asked["reason"]},
+            gets=201,
+            key="again",
+            under=asked["id"],
+        )
+        work_off_all()
+        [note] = clerk.get("credit-notes")["results"]
+        [second] = clerk.get("refunds", status="settled")["results"]
+        assert note["id"] == first["credit_note_id"] == second["credit_note_id"]
+        assert (second["amount_cents"], note["amount_cents"]) == (HALF_CENTS, HALF_CENTS)
+
+    def _what_failed_and_what_went_back_is_on_record(self, clerk: Caller, capture: str) -> None:
+        standing = clerk.get(f"ledger/entries/{capture}/reversal")
+        assert (standing["state"], standing["outcome"]) == ("completed", "partial")
+        assert (standing["done_cents"], standing["left_cents"]) == (HALF_CENTS, HALF_CENTS)
+        one_try = ["requested", "begun"]
+        steps = [step["step"] for step in standing["steps"]]
+        assert steps == [*one_try, "returned", *one_try, "settled"]
+
     def _staff_cancels(self, clerk: Caller, sold: JSON) -> None:
         cancelled = clerk.post(f"bookings/{sold['id']}/cancel", WHY)
         assert cancelled["status"] == "cancelled"

@@ -113,7 +113,10 @@ class TestAnInvoiceIsTakenBack:
         # It undid the issue: nothing is left to void or to credit.
         again = clerk.post(f"invoices/{invoice['id']}/void", {"reason": "x"}, gets=422)
         assert again["facts"]["reason"] == "already_void"
-        assert clerk.get(f"ledger/entries/{issued['id']}/reversal")["refusal"] is not None
+        assert (entry["status"], entry["mutation"]["reverses"]) == ("compensated", issued["id"])
+        undone = clerk.get(f"ledger/entries/{issued['id']}/reversal")
+        assert (undone["state"], undone["outcome"]) == ("completed", "full")
+        assert undone["refusal"]["code"] == "reversal_already_reversed"
         is_sound()
 
     def test_and_linked_with_its_issue_where_that_is_undone(
@@ -142,6 +145,32 @@ class TestAnInvoiceIsTakenBack:
         self._it_cannot_be_voided(clerk, invoice)
         issued = self._its_undoing_is_a_credit_note(clerk, invoice)
         self._which_is_issued_and_chained(clerk, invoice, issued)
+        is_sound()
+
+    def test_and_credited_by_hand_as_a_step_of_its_undoing(
+        self, clerk: Caller, invoice: JSON
+    ) -> None:
+        issued = the_entry(clerk, action_name="invoice.issue")["id"]
+        part = {"invoice_id": invoice["id"], "amount_cents": 10_000, "currency": "EUR"}
+
+        note = clerk.post("credit-notes", {**part, "reason": "Too dear"}, gets=201)
+
+        by_hand = the_entry(clerk, action_name="credit_note.issue")
+        assert (by_hand["target_id"], by_hand["mutation"]["reverses"]) == (note["id"], issued)
+        assert (by_hand["action_kind"], by_hand["status"]) == ("compensate", "compensated")
+        standing = clerk.get(f"ledger/entries/{issued}/reversal")
+        assert (standing["state"], standing["outcome"]) == ("completed", "partial")
+        assert (standing["done_cents"], standing["left_cents"]) == (10_000, PRICE_CENTS - 10_000)
+        # The rest is what a reversal proposes, and it follows from what was done by hand.
+        seen = clerk.get(f"ledger/entries/{issued}/reversal", command="invoice.credit")
+        assert seen["gives_back_cents"] == PRICE_CENTS - 10_000
+        rest = {"command": "invoice.credit", "token": seen["token"], "reason": "Rain"}
+        done = clerk.post(f"ledger/entries/{issued}/reversals", rest, gets=201)
+        assert done["outcome"] == "full"
+        chained = clerk.get(f"ledger/entries/{done['reversal_id']}")
+        assert chained["causation_id"] == by_hand["id"]
+        more = clerk.post("credit-notes", {**part, "reason": "Rain"}, gets=409)
+        assert more["code"] == "invoice_overcredited"
         is_sound()
 
     def _it_cannot_be_voided(self, clerk: Caller, invoice: JSON) -> None:
