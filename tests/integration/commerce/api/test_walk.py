@@ -33,15 +33,19 @@ DENIED = {401, 403, 404}
 
 
 @pytest.fixture
-def world(settings: Settings, make_booking: MakeBooking, peers: object) -> Iterator[World]:
+def unfurnished(settings: Settings, make_booking: MakeBooking, peers: object) -> Iterator[World]:
     settings.HTTP_ALLOW = ["127.0.0.0/8"]
     booking = make_booking(contact=marked.CONTACT)
     invoice = invoices.issue_invoice(invoice_id=invoices.create_invoice(booking_id=booking.pk).pk)
-    world = marked.build(booking, invoice)
     with said.with_a_public_job():
-        said.furnish(world)
-        yield world
+        yield marked.build(booking, invoice)
     egress.forget_connections()
+
+
+@pytest.fixture
+def world(unfurnished: World) -> World:
+    said.furnish(unfurnished)
+    return unfurnished
 
 
 def for_programs(world: World) -> list[Call]:
@@ -132,9 +136,9 @@ class TestEveryAddress:
             assert client.get(f"/api/v1/{name}s/{thing.pk}").status_code == 200
 
 
-def test_the_walk_notices_a_body_that_is_not_enough(world: World) -> None:
-    walker = Walker(world)
-    [call] = [each for each in changing(world) if each.name == "POST api/v1/products"]
+def test_the_walk_notices_a_body_that_is_not_enough(unfurnished: World) -> None:
+    walker = Walker(unfurnished)
+    [call] = [each for each in changing(unfurnished) if each.name == "POST api/v1/products"]
     walker._bodies[call.name] = {}
 
     walker.shown(call)
