@@ -1,4 +1,7 @@
-"""How uvicorn speaks WebSocket here: no client can hold a socket by not reading it."""
+"""How uvicorn speaks WebSocket here: no client can hold a socket by not reading it.
+
+And a handshake that was refused is no error of ours.
+"""
 
 import asyncio
 from typing import Any, Final
@@ -28,6 +31,13 @@ class Protocol(WebSocketsSansIOProtocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.close_sent:
+            # uvicorn forgets to say so behind a refusal with a body, and takes it for a bug:
+            # an ERROR for everybody who knocks without a key.
+            self.handshake_complete = True
 
     def pause_writing(self) -> None:
         super().pause_writing()

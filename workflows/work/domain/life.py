@@ -46,7 +46,8 @@ class Trigger(StrEnum):
     SNOOZE = "snooze"
     EXPIRE = "expire"
     CANCEL = "cancel"
-    RE_DRIVE = "re_drive"
+    RE_DRIVE = "retry"
+    """Called as who asks for it calls it; RETRY is another thing, of the machine's own accord."""
     DISCARD = "discard"
 
 
