@@ -105,6 +105,9 @@ declare(
 _declare("invoice.request_payment", "Ask a provider to collect an invoice.", on=_CHANGE_INVOICE)
 _declare("invoice.poll_settlement", "Ask providers what was paid.", on=_CHANGE_INVOICE)
 
+_declare("number_series.read", "See the series of document numbers.")
+_declare("number_series.manage", "Begin and end series of document numbers.", risk="high")
+
 _declare("payment.read", "See payments.")
 _declare("payment.record", "Record payments, and how they ended.", risk="high")
 _declare("invoice.mark_overdue", "Note that an invoice should have been paid by now.")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 
 from events.admin_lists import M, ReadOnlyAdmin
 from events.domain.errors import DomainError
@@ -92,6 +92,31 @@ class CapabilityAdmin(CapabilityActions[M]):
 
     def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return authority.holds(request, self.reads)
+
+
+class ThroughServices:
+    """A page whose forms are saved by services, which own their transactions."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        # Django would open a transaction around it, and a service has to own its own.
+        try:
+            answer: HttpResponseBase = self._changeform_view(  # type: ignore[attr-defined]
+                request, object_id, form_url, extra_context
+            )
+        except DomainError as refusal:
+            self.tell(request, refusal)
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
+    def tell(self, request: HttpRequest, refusal: DomainError) -> None:
+        """Say on the next page why the form was not saved."""
+        messages.error(request, f"{refusal} {refusal.hint}".strip())
 
 
 def function_of(action: Any) -> Any:

@@ -31,12 +31,14 @@ from commerce.services import (
     chargeback_reviews,
     document_access,
     invoices,
+    numbers,
     payments,
     refunds,
     renditions,
     settlement,
 )
-from ledger.admin_access import BY_HAND, CapabilityAdmin
+from ledger import authority
+from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
 
 
 class LineInline(ReadOnlyInline):
@@ -275,9 +277,10 @@ class ChargebackResolutionAdmin(CapabilityAdmin[ChargebackResolution]):
 
 
 @admin.register(NumberSeries)
-class NumberSeriesAdmin(admin.ModelAdmin[NumberSeries]):
+class NumberSeriesAdmin(ThroughServices, CapabilityAdmin[NumberSeries]):
     """The one table here that people write: which series there are and which is in use."""
 
+    reads = "number_series.read"
     list_display = ["scope", "prefix", "reset", "period", "last_sequence", "is_active"]
     ordering = ["scope", "prefix"]
     fields = ["scope", "prefix", "reset", "is_active", "period", "last_sequence"]
@@ -287,5 +290,14 @@ class NumberSeriesAdmin(admin.ModelAdmin[NumberSeries]):
         # Of a series that has given out numbers, only whether it goes on can change.
         return self._COUNTED if obj is None else ("scope", "prefix", "reset", *self._COUNTED)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return authority.holds(request, "number_series.manage")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return authority.holds(request, "number_series.manage")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
+        if change:
+            numbers.switch_series(series=obj, is_active=obj.is_active)
+        else:
+            numbers.begin_series(series=obj)

@@ -6,6 +6,8 @@ from commerce.domain import numbering
 from commerce.domain.numbering import Reset
 from commerce.models import NumberSeries, SeriesScope
 from events.domain.errors import Conflict
+from ledger import recording
+from ledger.domain.action import Action, Kind, Target
 
 _DEFAULTS = {
     SeriesScope.BOOKING: ("BK", Reset.MONTHLY),
@@ -34,6 +36,27 @@ def next_number(scope: SeriesScope, *, day: date) -> str:
     number = numbering.format_number(series.prefix, period, sequence)
     NumberSeries.objects.filter(pk=series.pk).update(period=period, last_sequence=sequence)
     return number
+
+
+def begin_series(*, series: NumberSeries) -> None:
+    """Keep a new series, in a transaction of its own and on record."""
+    with recording.recorded(_action("create", Kind.CREATE, series)):
+        series.save(force_insert=True)
+
+
+def switch_series(*, series: NumberSeries, is_active: bool) -> None:
+    """Say whether a series goes on, in a transaction of its own and on record.
+
+    What it has counted is left alone: numbers are handed out while somebody looks at a form.
+    """
+    with recording.recorded(_action("update", Kind.UPDATE, series)):
+        NumberSeries.objects.filter(pk=series.pk).update(is_active=is_active)
+
+
+def _action(verb: str, kind: Kind, series: NumberSeries) -> Action:
+    target = Target(type="number_series", id=str(series.pk))
+    capability = "number_series.manage"
+    return Action(name=f"number_series.{verb}", kind=kind, target=target, capability=capability)
 
 
 def _locked(scope: SeriesScope) -> NumberSeries:

@@ -6,14 +6,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import DateTimeField, QuerySet
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from events.domain.errors import DomainError
 from ledger import admin_access, authority, selectors
 from ledger.admin.reversals import awaits
-from ledger.admin_access import BY_HAND, CapabilityAdmin
+from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.approval import ApprovalStatus
@@ -30,7 +30,7 @@ class _Moment(AdminSplitDateTime):
             widget.attrs["aria-label"] = name
 
 
-class _ThroughServices(CapabilityAdmin[Any]):
+class _MadeByServices(ThroughServices, CapabilityAdmin[Any]):
     """Rows that are looked at, and made by a service: never changed, never deleted."""
 
     reads = "agent.read"
@@ -42,25 +42,11 @@ class _ThroughServices(CapabilityAdmin[Any]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return authority.holds(request, self.creates)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        # Django would open a transaction around it, and a service has to own its own.
-        try:
-            answer: HttpResponseBase = self._changeform_view(  # type: ignore[attr-defined]
-                request, object_id, form_url, extra_context
-            )
-        except ApprovalRequired as required:
-            messages.warning(request, awaits(required.approval))
-            return HttpResponseRedirect(request.get_full_path())
-        except DomainError as refusal:
-            messages.error(request, f"{refusal} {refusal.hint}".strip())
-            return HttpResponseRedirect(request.get_full_path())
-        return answer
+    def tell(self, request: HttpRequest, refusal: DomainError) -> None:
+        if isinstance(refusal, ApprovalRequired):
+            messages.warning(request, awaits(refusal.approval))
+        else:
+            super().tell(request, refusal)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
         try:
@@ -79,7 +65,7 @@ class _ThroughServices(CapabilityAdmin[Any]):
 
 
 @admin.register(Agent)
-class AgentAdmin(_ThroughServices):
+class AgentAdmin(_MadeByServices):
     creates = "agent.create"
     list_display = ["name", "subtype", "owner", "created_at", "stopped_at"]
     list_filter = ["subtype", "stopped_at"]
@@ -141,7 +127,7 @@ class _DelegationForm(forms.ModelForm[Delegation]):
 
 
 @admin.register(Delegation)
-class DelegationAdmin(_ThroughServices):
+class DelegationAdmin(_MadeByServices):
     """Who lets which agent do what. The tree shows where a delegation hangs."""
 
     creates = "delegation.create"

@@ -30,8 +30,8 @@ from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_
 OWN = {*APPS, "workflows"}
 
 
-# Django's own tables, and the one that people write there.
-PAGES_BY_DJANGOS_PERMISSIONS = {"auth.User", "auth.Group", "commerce.NumberSeries"}
+# Django's own tables.
+PAGES_BY_DJANGOS_PERMISSIONS = {"auth.User", "auth.Group"}
 
 
 def test_pages_of_the_admin_are_opened_by_capabilities() -> None:

@@ -1,7 +1,7 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -18,7 +18,10 @@ from commerce.models import (
     Rendition,
     TravellerPersonal,
 )
-from events import selectors
+from commerce.services import numbers
+from events import context, selectors
+from events.domain.principal import SYSTEM
+from ledger.models import Entry
 from tests.integration.ledger.conftest import grant
 
 MODELS = list(apps.get_app_config("commerce").get_models())
@@ -38,6 +41,7 @@ READ = [
         "voucher",
         "document_access",
         "chargeback",
+        "number_series",
     ]
 ]
 
@@ -69,7 +73,7 @@ class TestEveryTable:
     def test_opens_for_who_may_read(self, viewer: Client) -> None:
         example_data.create_example()
 
-        for model in set(MODELS) - {NumberSeries}:
+        for model in MODELS:
             listed = viewer.get(page(model))
             assert listed.status_code == 200, model
             row = model._default_manager.first()
@@ -163,3 +167,33 @@ class TestNumberSeries:
 
         assert not NumberSeries.objects.get(pk=old.pk).is_active
         assert NumberSeries.objects.get(scope="invoice", is_active=True).prefix == "RE"
+
+    def test_leave_their_replacement_on_record(self, chief: Client, invoice: Invoice) -> None:
+        old = NumberSeries.objects.get(scope="invoice")
+
+        chief.post(page(NumberSeries, "change", old.pk), {})
+
+        entry = Entry.objects.get(target_type="number_series")
+        assert (entry.action_name, entry.target_id) == ("number_series.update", str(old.pk))
+
+    def test_are_for_who_may_manage_them(self, viewer: Client, invoice: Invoice) -> None:
+        kept = NumberSeries.objects.get(scope="invoice")
+        # Django's own permissions to change the table do not open it.
+        User.objects.get(username="viewer").user_permissions.add(
+            *Permission.objects.filter(content_type__model="numberseries")
+        )
+
+        assert viewer.post(page(NumberSeries, "change", kept.pk), {}).status_code == 403
+        assert viewer.get(page(NumberSeries, "add")).status_code == 403
+        kept.refresh_from_db()
+        assert kept.is_active
+
+    def test_count_on_while_somebody_looks_at_the_form(self, invoice: Invoice) -> None:
+        looked_at = NumberSeries.objects.get(scope="invoice")
+        NumberSeries.objects.filter(pk=looked_at.pk).update(last_sequence=41)
+
+        with context.acting(SYSTEM):
+            numbers.switch_series(series=looked_at, is_active=False)
+
+        found = NumberSeries.objects.get(pk=looked_at.pk)
+        assert (found.is_active, found.last_sequence) == (False, 41)
