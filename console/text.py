@@ -1,11 +1,14 @@
 """Text of any origin, made safe for the eye. Safe for the page is what templates do."""
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 # Controls, formats (bidi overrides, zero widths), separators, private use, surrogates.
 _DECEPTIVE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+_BEYOND_PLAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
 
 
 def visible(text: str) -> str:
@@ -18,6 +21,11 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Do the same for a text of several lines, and leave the ends of its lines alone."""
     return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def visible_page(page: str) -> str:
+    """Do the same for a page that is written already, and leave its layout alone."""
+    return _BEYOND_PLAIN.sub(lambda found: visible(found[0]), page)
 
 
 def pretty(value: Any) -> str:

@@ -96,6 +96,16 @@ class TestEveryTable:
         assert refused.status_code == 403
         assert chief.post(page(Product, "delete", Product.objects.first().pk)).status_code == 403  # type: ignore[union-attr]
 
+    def test_shows_what_would_turn_a_line_around(self, viewer: Client) -> None:
+        example_data.create_example()
+        product = Product.objects.all()[0]
+        Product.objects.filter(pk=product.pk).update(name="pay 10 \u202e000 1 Zürich")
+
+        for address in (page(Product), page(Product, "change", product.pk)):
+            shown = viewer.get(address).content.decode()
+            assert "\u202e" not in shown
+            assert "pay 10 \\u202e000 1 Zürich" in shown
+
     @pytest.mark.parametrize(
         ("model", "column"),
         [
