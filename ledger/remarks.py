@@ -5,7 +5,7 @@ of an entry has a salted digest of it, and the words stand in a row that can los
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,6 +38,11 @@ def prepare(text: str) -> SaltedRemark | None:
     How much people may write is for the edges to say; what a peer said is kept as it said it.
     """
     return SaltedRemark(text=text, salt=secrets.token_bytes(SALT_BYTES)) if text else None
+
+
+def words_at(entry_ids: Iterable[str]) -> dict[str, str]:
+    """Return by entry what people wrote there, or that it is gone; nothing where they did not."""
+    return {str(each.pk): each.shown for each in Remark.objects.filter(pk__in=set(entry_ids))}
 
 
 def tombstone(ids: Sequence[UUID], proof: Proof, *, at: datetime) -> int:

@@ -10,6 +10,7 @@ from console.flows.waterfall import lasting
 from events.domain.envelope import Envelope
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
+from ledger import name_screening, remarks
 
 SAYS_CHARS_MAX = 160
 
@@ -61,13 +62,15 @@ def lines(
     step_id: str = "",
 ) -> list[Line]:
     """Return the rows, the newest first; `at` is the event after which the flow is shown."""
+    events = list(events)
+    words = remarks.words_at(one.data["entry_id"] for one in events if "entry_id" in one.data)
     found = [
         Line(
             sequence=one.sequence or 0,
             event_id=one.event_id,
             name=one.name,
             step_id=one.data.get("step_id", ""),
-            says=says(one),
+            says=_words(one, words) or says(one),
             tone=_TONES.get(one.name, "mute"),
             at=one.emitted_at,
             after=lasting(max(one.emitted_at - start, timedelta())),
@@ -87,6 +90,11 @@ def says(event: Envelope) -> str:
         return ""
     text = told(event.data)
     return shortened(text, SAYS_CHARS_MAX)
+
+
+def _words(event: Envelope, words: Mapping[str, str]) -> str:
+    text = words.get(event.data.get("entry_id", ""), "")
+    return shortened(name_screening.redacted_for(text, None), SAYS_CHARS_MAX)
 
 
 def _is_of(event: Envelope, step_id: str) -> bool:

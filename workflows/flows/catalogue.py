@@ -15,6 +15,9 @@ _WORK = {**_STEP, "token": _TEXT}
 _RETRY = {**_WORK, "next_retry_at": _TEXT, "error": _TEXT, "retry_count": {"type": "integer"}}
 _WHY = {"inputs": _MAYBE_OBJECT, "unsatisfied": {"type": "array", "items": _TEXT}}
 
+# The words of an operator can be taken away, and an event cannot: they are at the entry.
+_ENTRY = {"entry_id": _TEXT}
+
 
 def _declare(
     name: str,
@@ -74,18 +77,20 @@ _declare(
     category=Category.DOMAIN,
 )
 _declare("flow_deactivated", "Nothing of the flow can act any more.", {**_FLOW, "status": _TEXT})
-_declare("flow_paused", "Nothing new starts.", {**_FLOW, "reason": _TEXT})
+_declare("flow_paused", "Nothing new starts.", {**_FLOW, "reason": _TEXT}, _ENTRY)
 _declare("flow_resumed", "The flow goes on.", _FLOW)
 _declare(
     "flow_cancelled",
     "Somebody, or its timeout, ended the flow.",
     {**_FLOW, "reason": _TEXT, "compensates": {"type": "boolean"}},
+    _ENTRY,
 )
-_declare("step_forced", "Somebody says that a step is done.", {**_STEP, "reason": _TEXT})
+_declare("step_forced", "Somebody says that a step is done.", {**_STEP, "reason": _TEXT}, _ENTRY)
 _declare(
     "work_retry_requested",
     "Somebody does not want to wait for the next try of one item.",
     {**_WORK, "reason": _TEXT},
+    _ENTRY,
 )
 _declare("flow_released", "The parent of a completed flow will not undo it.", _FLOW)
 _declare("flow_compensation_started", "The parent of a completed flow has it undone.", _FLOW)
@@ -103,7 +108,7 @@ _declare(
     {"duration": {"type": "integer"}},
 )
 _declare("step_failed", "A step failed for good.", {**_STEP, "error": _TEXT}, _WHY)
-_declare("step_skipped", "A step will not run.", {**_STEP, "reason": _TEXT}, _WHY)
+_declare("step_skipped", "A step will not run.", {**_STEP, "reason": _TEXT}, {**_WHY, **_ENTRY})
 _declare("attribute_set", "An attribute got a value.", {**_STEP, "key": _TEXT, "value": _ANY})
 _declare("work_started", "One item is being worked on.", {**_WORK, "inputs": _OBJECT})
 _declare("work_succeeded", "One item is done.", {**_WORK, "outputs": _MAYBE_OBJECT})

@@ -34,6 +34,9 @@ from workflows.flows.languages import LANGUAGES, compile_script
 from workflows.work import liveness, runner
 from workflows.work.handover import TakenWork
 
+BY_OPERATOR = "by an operator"
+"""All that events say of why; the words stand at the entry that they name."""
+
 
 def register_step(*, step: Step) -> Step:
     """Add a step to the catalog and return it as stored; an equal one changes nothing.
@@ -174,7 +177,7 @@ def pause_flow(*, flow_id: str, reason: str, expected_version: Expected | None =
     :raises VersionMoved: if it is not at the sequence that is expected.
     """
     action = actions.on_flow("pause", flow_id, capability="flow.pause", reason=reason)
-    return _commanded(action, flow_id, asked.PauseFlow(reason=reason), expected_version)
+    return _commanded(action, flow_id, asked.PauseFlow(reason=BY_OPERATOR), expected_version)
 
 
 def resume_flow(
@@ -200,7 +203,7 @@ def cancel_flow(
     if compensates is None:
         compensates = beginning.found(flow_id).asks_for_compensation
     action = actions.on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
-    command = asked.CancelFlow(reason=reason, compensates=compensates)
+    command = asked.CancelFlow(reason=BY_OPERATOR, compensates=compensates)
     how = "Undoing what it did." if compensates else "Leaving what it did."
     return _commanded(action, flow_id, command, expected_version, says=how)
 
@@ -215,7 +218,7 @@ def skip_step(
     :raises StepSettled: if it is neither.
     """
     action = actions.on_flow("skip_step", flow_id, step_id=step_id, reason=reason)
-    command = asked.SkipStep(step_id=step_id, reason=reason)
+    command = asked.SkipStep(step_id=step_id, reason=BY_OPERATOR)
     return _commanded(action, flow_id, command, expected_version)
 
 
@@ -232,7 +235,7 @@ def force_step(
     :raises OutputsInvalid: if the step does not declare so.
     """
     action = actions.on_flow("force_step", flow_id, step_id=step_id, reason=reason)
-    command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=reason)
+    command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=BY_OPERATOR)
     gave = f"Gave {', '.join(sorted(outputs)) or 'nothing'}."
     return _commanded(action, flow_id, command, expected_version, says=gave)
 
@@ -252,7 +255,7 @@ def retry_now(
     :raises NothingToRetry: if it waits for no retry.
     """
     action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason)
-    command = asked.RetryNow(step_id=step_id, token=token, reason=reason)
+    command = asked.RetryNow(step_id=step_id, token=token, reason=BY_OPERATOR)
     return _commanded(action, flow_id, command, expected_version)
 
 
@@ -330,13 +333,15 @@ def _change_catalog(
 def _commanded(
     action: Action,
     flow_id: str,
-    command: asked.FlowCommand,
+    command: asked.OperatorCommand,
     expected_version: Expected | None,
     *,
     says: str = "",
 ) -> Flow:
     with recording.recorded(action) as proof:
         beginning.found(flow_id)
+        if not isinstance(command, asked.ResumeFlow):
+            command = replace(command, entry_id=str(proof.entry_id))
         outcome = engine.handle_in_transaction(flow_id, command)
         # Compared under the stream's lock; a refusal takes everything back.
         check_version(expected_version, outcome.sequence - outcome.count)

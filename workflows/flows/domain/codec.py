@@ -104,9 +104,13 @@ def _failed_step(event: happened.StepFailed) -> dict[str, Any]:
 def _skipped_step(event: happened.StepSkipped) -> dict[str, Any]:
     return {
         "step_id": event.step_id,
-        "reason": event.reason,
+        **_said(event),
         **_filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
     }
+
+
+def _said(event: Any) -> dict[str, Any]:
+    return {"reason": event.reason, **_filled(entry_id=event.entry_id)}
 
 
 def _step_only(event: Any) -> dict[str, Any]:
@@ -123,10 +127,10 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.FlowCompleted: lambda event: {"result": event.result},
     happened.FlowFailed: lambda event: {"error": event.error},
     happened.FlowDeactivated: lambda event: {"status": event.status},
-    happened.FlowPaused: lambda event: {"reason": event.reason},
+    happened.FlowPaused: _said,
     happened.FlowResumed: lambda _event: {},
     happened.FlowCancelled: lambda event: {
-        "reason": event.reason,
+        **_said(event),
         "compensates": event.compensates,
     },
     happened.FlowReleased: lambda _event: {},
@@ -168,11 +172,11 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.CompFailed: _of_work_failed,
     happened.CompRetryScheduled: _retry,
     happened.DispatchDeferred: _step_only,
-    happened.StepForced: lambda event: {"step_id": event.step_id, "reason": event.reason},
+    happened.StepForced: lambda event: {"step_id": event.step_id, **_said(event)},
     happened.WorkRetryRequested: lambda event: {
         "step_id": event.step_id,
         "token": event.token,
-        "reason": event.reason,
+        **_said(event),
     },
 }
 
@@ -183,6 +187,11 @@ def _of_step(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_work(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**_of_step(data), "token": data["token"]}
+
+
+def _why(data: Mapping[str, Any]) -> dict[str, Any]:
+    # Before entries had the words of operators, the reason had.
+    return {"reason": data["reason"], "entry_id": data.get("entry_id", "")}
 
 
 def _settled(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,10 +223,10 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
     "flow_completed": lambda data: happened.FlowCompleted(at=data["at"], result=data["result"]),
     "flow_failed": lambda data: happened.FlowFailed(at=data["at"], error=data["error"]),
     "flow_deactivated": lambda data: happened.FlowDeactivated(at=data["at"], status=data["status"]),
-    "flow_paused": lambda data: happened.FlowPaused(at=data["at"], reason=data["reason"]),
+    "flow_paused": lambda data: happened.FlowPaused(at=data["at"], **_why(data)),
     "flow_resumed": lambda data: happened.FlowResumed(at=data["at"]),
     "flow_cancelled": lambda data: happened.FlowCancelled(
-        at=data["at"], reason=data["reason"], compensates=data["compensates"]
+        at=data["at"], **_why(data), compensates=data["compensates"]
     ),
     "flow_released": lambda data: happened.FlowReleased(at=data["at"]),
     "flow_compensation_started": lambda data: happened.FlowCompensationStarted(at=data["at"]),
@@ -230,7 +239,7 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
         **_of_step(data), outputs=data.get("outputs") or {}, duration_ms=data.get("duration") or 0
     ),
     "step_failed": lambda data: happened.StepFailed(**_settled(data), error=data["error"]),
-    "step_skipped": lambda data: happened.StepSkipped(**_settled(data), reason=data["reason"]),
+    "step_skipped": lambda data: happened.StepSkipped(**_settled(data), **_why(data)),
     "attribute_set": lambda data: happened.AttributeSet(
         **_of_step(data), key=data["key"], value=data["value"]
     ),
@@ -250,8 +259,8 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
     "comp_failed": lambda data: happened.CompFailed(**_of_work(data), error=data["error"]),
     "comp_retry_scheduled": lambda data: happened.CompRetryScheduled(**_retried(data)),
     "dispatch_deferred": lambda data: happened.DispatchDeferred(**_of_step(data)),
-    "step_forced": lambda data: happened.StepForced(**_of_step(data), reason=data["reason"]),
+    "step_forced": lambda data: happened.StepForced(**_of_step(data), **_why(data)),
     "work_retry_requested": lambda data: happened.WorkRetryRequested(
-        **_of_work(data), reason=data["reason"]
+        **_of_work(data), **_why(data)
     ),
 }

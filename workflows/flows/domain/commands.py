@@ -82,6 +82,7 @@ class Continue:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseFlow:
     reason: str
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ class ResumeFlow:
 class CancelFlow:
     reason: str
     compensates: bool = False
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class CloseChild(_OfWork):
 class SkipStep:
     step_id: str
     reason: str
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ class ForceStep:
     step_id: str
     outputs: Mapping[str, Any]
     reason: str = ""
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,12 @@ class RetryNow(_OfWork):
     """Do not wait any longer for the next try."""
 
     reason: str = ""
+    entry_id: str = ""
 
+
+OperatorCommand = PauseFlow | ResumeFlow | CancelFlow | SkipStep | ForceStep | RetryNow
+"""What people ask for by hand. `entry_id` is the entry that has the words in which they said why:
+an event only names it, because words can be taken away and events cannot."""
 
 FlowCommand = (
     StartFlow

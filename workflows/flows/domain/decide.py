@@ -198,7 +198,11 @@ def _continue(decision: Decision, _command: asked.Continue) -> None:
 def _pause(decision: Decision, command: asked.PauseFlow) -> None:
     _demand_active(decision.flow)
     if not decision.flow.is_paused:
-        decision.raise_event(happened.FlowPaused(at=decision.world.at, reason=command.reason))
+        decision.raise_event(
+            happened.FlowPaused(
+                at=decision.world.at, reason=command.reason, entry_id=command.entry_id
+            )
+        )
 
 
 def _resume(decision: Decision, _command: asked.ResumeFlow) -> None:
@@ -212,7 +216,10 @@ def _cancel(decision: Decision, command: asked.CancelFlow) -> None:
     _demand_active(decision.flow)
     decision.raise_event(
         happened.FlowCancelled(
-            at=decision.world.at, reason=command.reason, compensates=command.compensates
+            at=decision.world.at,
+            reason=command.reason,
+            entry_id=command.entry_id,
+            compensates=command.compensates,
         )
     )
     decision.fail_flow(f"flow cancelled: {command.reason}")
@@ -245,7 +252,7 @@ def _skip(decision: Decision, command: asked.SkipStep) -> None:
             decision.fail_item(step, token, f"{NO_LONGER_AWAITED}\n{command.reason}")
         return
     _demand_open_step(decision.flow, command.step_id)
-    decision.skip_step(command.step_id, command.reason)
+    decision.skip_step(command.step_id, command.reason, entry_id=command.entry_id)
     decision.compensate_step(decision.flow.step(command.step_id))
 
 
@@ -253,7 +260,12 @@ def _force(decision: Decision, command: asked.ForceStep) -> None:
     _demand_open_step(decision.flow, command.step_id)
     check_forced(decision.flow.step(command.step_id), command.outputs)
     decision.raise_event(
-        happened.StepForced(at=decision.world.at, step_id=command.step_id, reason=command.reason)
+        happened.StepForced(
+            at=decision.world.at,
+            step_id=command.step_id,
+            reason=command.reason,
+            entry_id=command.entry_id,
+        )
     )
     decision.complete_step_with(decision.flow.step(command.step_id), command.outputs)
 
@@ -268,7 +280,11 @@ def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
     if item is None or not is_waiting or item.next_retry_at is None:
         raise NothingToRetry(decision.flow, command.step_id)
     at, of_item = decision.world.at, {"step_id": command.step_id, "token": command.token}
-    decision.raise_event(happened.WorkRetryRequested(at=at, **of_item, reason=command.reason))
+    decision.raise_event(
+        happened.WorkRetryRequested(
+            at=at, **of_item, reason=command.reason, entry_id=command.entry_id
+        )
+    )
     if is_undoing:
         decision.raise_event(happened.CompStarted(at=at, **of_item))
     else:

@@ -76,7 +76,10 @@ class StepFailed(_OfStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped(_OfStep):
+    """`entry_id` is ours: the entry that has the words of who skipped it."""
+
     reason: str
+    entry_id: str = ""
     inputs: Mapping[str, Any] | None = None
     unsatisfied: tuple[str, ...] = ()
 
@@ -148,6 +151,7 @@ class FlowPaused(_At):
     """Ours: nothing new starts until it is resumed; results are still recorded."""
 
     reason: str
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,7 @@ class FlowCancelled(_At):
     """Ours: somebody or a timeout ended it. `flow_failed` follows at once."""
 
     reason: str
+    entry_id: str = ""
     compensates: bool
 
 
@@ -188,6 +193,7 @@ class StepForced(_OfStep):
     """Ours: somebody says that the step is done. What it gave follows at once."""
 
     reason: str
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +201,7 @@ class WorkRetryRequested(_OfWork):
     """Ours: somebody does not want to wait for the next try. `work_started` follows at once."""
 
     reason: str
+    entry_id: str = ""
 
 
 FlowEvent = (

@@ -291,12 +291,15 @@ class StepDecisions:
         reason: str,
         inputs: Mapping[str, Any] | None = None,
         unsatisfied: tuple[str, ...] = (),
+        *,
+        entry_id: str = "",
     ) -> None:
         self.raise_event(
             happened.StepSkipped(
                 at=self.world.at,
                 step_id=step_id,
                 reason=reason,
+                entry_id=entry_id,
                 inputs=inputs,
                 unsatisfied=unsatisfied,
             )

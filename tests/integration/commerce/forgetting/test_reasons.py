@@ -30,6 +30,8 @@ from tests.integration.commerce.forgetting.story import API, Marked, post
 from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
 from tests.support.checkup import violations
+from workflows.flows import services as flows
+from workflows.flows.domain.step_json import step_from_json
 from workflows.work import services as work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,6 +177,28 @@ def test_why_an_agent_or_a_job_was_stopped_is_in_no_event(
     stopped = Entry.objects.get(action_name="agent.stop_all")
     assert json.loads(str(told.data)) == {"entryId": str(stopped.pk)}
     assert stopped.reason == "[erased]"
+
+
+def test_why_somebody_intervened_in_a_flow_is_in_no_event_and_no_state(
+    clerk: None, admin: APIClient, booking: str, person: Marked
+) -> None:
+    why = f"{person.name} rang, {person.phone}"
+    step = {"id": "wait", "name": "wait", "type": "wait", "wait": {"event": "booking.completed"}}
+    flows.register_step(step=step_from_json(step))
+    for flow_id in ("paused", "cancelled", "skipped", "forced"):
+        flows.start_flow(flow_id=flow_id, goals=["wait"], init={})
+
+    with context.acting(CLERK):
+        flows.pause_flow(flow_id="paused", reason=why)
+        flows.cancel_flow(flow_id="cancelled", reason=why, compensates=False)
+        flows.skip_step(flow_id="skipped", step_id="wait", reason=why)
+        flows.force_step(flow_id="forced", step_id="wait", outputs={}, reason=why)
+    line = line_of(forget(admin, booking), "ledger.remarks")
+
+    acts = Entry.objects.filter(action_name__startswith="flow.").exclude(action_name="flow.start")
+    assert {each.reason for each in acts} == {"[erased]"}
+    assert set(line["ids"]) == {str(each.pk) for each in acts}
+    assert found_in_database(person.texts) == set()
 
 
 def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> None:

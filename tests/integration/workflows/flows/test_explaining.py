@@ -3,6 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
+from ledger.models import Entry
 from tests.integration.workflows.flows.clients import FLOWS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.work import leases
@@ -156,5 +157,7 @@ class TestReasons:
 
         why = fetching.get(f"{FLOWS}/f1/steps/fetch").json()
 
-        assert why["decided_by"]["data"]["reason"] == "storm"
+        skipped = Entry.objects.get(action_name="flow.skip_step")
+        assert why["decided_by"]["data"]["entry_id"] == str(skipped.pk)
+        assert skipped.reason == "storm"
         assert why["causes"] == []

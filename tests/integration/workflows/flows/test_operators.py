@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from events import context, selectors
+from events.domain.envelope import Envelope
 from events.domain.principal import Principal, PrincipalKind
 from ledger.models import Entry
 from ledger.preconditions import VersionMoved
@@ -52,8 +53,12 @@ def entry(name: str) -> Entry:
     return Entry.objects.select_related("mutation").get(action_name=name)
 
 
+def events_of(flow_id: str) -> list[Envelope]:
+    return list(selectors.stream_events(("flow", flow_id)))
+
+
 def names(flow_id: str) -> list[str]:
-    return [event.name for event in selectors.stream_events(("flow", flow_id))]
+    return [event.name for event in events_of(flow_id)]
 
 
 class TestOnRecord:
@@ -68,6 +73,9 @@ class TestOnRecord:
         assert (paused.workflow_run_id, paused.workflow_step_id) == ("trip", "")
         assert (resumed.capability_id, resumed.reason) == ("flow.pause", "calm")
         assert paused.principal_id == str(ada.pk)
+        [told] = [one for one in events_of("trip") if one.name == "flow_paused"]
+        assert told.data["reason"] == "by an operator"
+        assert told.data["entry_id"] == str(paused.pk)
 
     def test_what_changes_nothing_is_not(self) -> None:
         waiting()
@@ -174,7 +182,11 @@ class TestWhy:
 
         [cause] = explain.why("trip", "wait").causes
 
-        assert (cause.name, cause.data["reason"]) == ("step_forced", "by phone")
+        assert (cause.name, cause.data["entry_id"]) == (
+            "step_forced",
+            str(entry("flow.force_step").pk),
+        )
+        assert entry("flow.force_step").reason == "by phone"
         assert cause.principal.id == str(ada.pk)
 
     def test_a_step_that_waited_went_with_its_cancelled_flow(self) -> None:

@@ -181,7 +181,7 @@ class TestACallbackThatNeverComes:
         work_off()
 
         assert flow("trip").is_over
-        assert item("do").error == "no longer awaited\nthey have closed"
+        assert item("do").error == "no longer awaited\nby an operator"
         assert is_sound()
         with pytest.raises(FlowSettled):
             services.skip_step(flow_id="trip", step_id="do", reason="again")
