@@ -61,9 +61,9 @@ FLOW_ACTS = {
             name="cancel",
             label="Cancel the flow",
             capability="flow.cancel",
-            consequence="It fails at once, with your reason, and its child flows are cancelled "
-            "with it. Results of what is under way are still recorded. It cannot be taken back; "
-            "a fork can begin anew.",
+            consequence="It fails at once, and its child flows are cancelled with it; your reason "
+            "stands beside its event. Results of what is under way are still recorded. It cannot "
+            "be taken back; a fork can begin anew.",
             done="Cancelled.",
             form=CancelForm,
             run=lambda flow_id, asked: services.cancel_flow(
