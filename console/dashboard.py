@@ -18,6 +18,8 @@ from events import explore
 from ledger import authority
 from workflows.flows import selectors as flows
 from workflows.flows.models import FlowStart
+from workflows.webhooks import selectors as webhooks
+from workflows.webhooks.models import SubscriptionStatus
 from workflows.work import selectors as work
 from workflows.work.domain.life import DEAD_LETTERS, WAITING, State
 
@@ -32,6 +34,7 @@ UNFINISHED = (
 MINUTES = 60
 LAG_MAX_S = 5.0
 BARS_HEIGHT = 40
+_GIVEN_UP = (SubscriptionStatus.FAILING, SubscriptionStatus.GONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,10 @@ class Dashboard:
             if self._holder.holds(capability)
             for figure in compute(self)
         ]
+
+    def may(self, capability: str) -> bool:
+        """Say whether the visitor holds `capability`."""
+        return self._holder.holds(capability)
 
     def states(self) -> list[States]:
         """Return the counts by state of unfinished jobs, flows, starts, bookings and invoices."""
@@ -201,10 +208,34 @@ def _doctor(current: Dashboard) -> Iterator[Figure]:
     )
 
 
+def _webhooks(current: Dashboard) -> Iterator[Figure]:
+    counts = webhooks.count_by_standing()
+    # Paused is what somebody decided; these two Daybook switched off by itself.
+    given_up = [each for each in _GIVEN_UP if counts[each]]
+    number = sum(counts[each] for each in given_up)
+    url = reverse("admin:webhooks_subscription_changelist")
+    yield Figure(
+        key="webhooks",
+        name="Webhooks switched off",
+        value=f"{number:,}",
+        note=_webhooks_note(number, current),
+        tone="bad" if number else "ok",
+        url=f"{url}?standing__exact={given_up[0]}" if len(given_up) == 1 else url,
+    )
+
+
 def _lag_note(events: int, *, is_late: bool) -> str:
     if is_late:
         return f"{events:,} without a position; is it running?"
     return f"{events:,} on their way" if events else "every event has its position"
+
+
+def _webhooks_note(number: int, current: Dashboard) -> str:
+    if not number:
+        return "every receiver answers"
+    if current.may("webhook.manage"):
+        return "mend the receiver, then “Send messages again”"
+    return "who may manage webhooks can enable them again"
 
 
 def _workers_note(found: work.Overview) -> str:
@@ -217,4 +248,5 @@ _FIGURES: dict[str, Callable[[Dashboard], Iterator[Figure]]] = {
     "event.read": _events,
     "job.read": _work,
     "system.health": _doctor,
+    "webhook.read": _webhooks,
 }

@@ -1,10 +1,12 @@
 """Webhooks in the admin: everything can be looked at, and changed through services only."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from events.admin_lists import LatestValues, M
 from ledger import admin_access, authority
@@ -12,6 +14,8 @@ from ledger.admin_access import CapabilityAdmin
 from workflows.webhooks import services
 from workflows.webhooks.domain.signature import parts_of
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Secret, Subscription
+
+GIVEN_UP_WITHIN = timedelta(days=7)
 
 
 class WebhooksAdmin(CapabilityAdmin[M]):
@@ -27,7 +31,7 @@ class SubscriptionAdmin(WebhooksAdmin[Subscription]):
     list_filter = ["standing"]
     search_fields = ["url", "description"]
     ordering = ["-created_at"]
-    actions = ["enable", "disable", "send_test"]
+    actions = ["enable", "disable", "send_test", "replay_given_up"]
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """Say whether the user may change subscriptions."""
@@ -56,6 +60,29 @@ class SubscriptionAdmin(WebhooksAdmin[Subscription]):
             return services.send_test(subscription_id=row.pk)
 
         self.act_on(request, rows, service)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may send past messages again."""
+        return authority.holds(request, "webhook.replay")
+
+    @admin_access.needs_capability("webhook.replay")
+    @admin.action(
+        description="Send again what was given up in the last 7 days", permissions=["replay"]
+    )
+    def replay_given_up(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
+        until = timezone.now()
+
+        def service(row: Subscription) -> services.ReplayedRange:
+            return services.replay_given_up(
+                subscription_id=row.pk, since=until - GIVEN_UP_WITHIN, until=until
+            )
+
+        self.act_on(request, rows, service, told=_told)
+
+
+def _told(done: services.ReplayedRange) -> str:
+    said = f"{done.replayed} sent again"
+    return f"{said}, and some are left: do it once more" if done.more else said
 
 
 class AttemptInline(admin.TabularInline[Attempt, Delivery]):

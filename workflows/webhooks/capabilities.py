@@ -17,7 +17,7 @@ declare(
 )
 declare(
     "webhook.replay",
-    meaning="Send a past message again.",
+    meaning="Send past messages again.",
     resource="webhook",
     action="replay",
     risk="medium",

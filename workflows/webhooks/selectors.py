@@ -1,8 +1,10 @@
 """Questions about subscriptions and deliveries."""
 
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from events import catalogue
@@ -14,6 +16,7 @@ from workflows.webhooks.models import (
     Delivery,
     DeliveryQuerySet,
     DeliveryStatus,
+    Purpose,
     Secret,
     Subscription,
     SubscriptionQuerySet,
@@ -75,6 +78,36 @@ def delivery(delivery_id: UUID) -> Delivery:
     if found is None:
         raise DeliveryNotFound(delivery_id)
     return found
+
+
+def given_up(
+    subscription_id: UUID, *, since: datetime, until: datetime, names: Collection[str]
+) -> DeliveryQuerySet:
+    """Return the messages of a subscription that were given up, and not sent again since.
+
+    Of the events called `names` that happened from `since` to before `until`, the oldest first.
+    """
+    is_well = Q(status__in=[DeliveryStatus.PENDING, DeliveryStatus.DELIVERED])
+    # By the event, which has an index: a replay may repeat a replay.
+    again = Delivery.objects.filter(
+        is_well,
+        purpose__in=[Purpose.REPLAY, Purpose.TEST],
+        event_id=OuterRef("event_id"),
+        subscription=subscription_id,
+    )
+    return (
+        deliveries()
+        .filter(
+            ~Exists(again),
+            subscription=subscription_id,
+            purpose=Purpose.EVENT,
+            status__in=[DeliveryStatus.FAILED, DeliveryStatus.ABANDONED],
+            created_at__gte=since,
+            created_at__lt=until,
+            event_name__in=names,
+        )
+        .order_by("created_at", "id")
+    )
 
 
 def count_by_standing() -> dict[str, int]:

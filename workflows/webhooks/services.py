@@ -4,7 +4,8 @@ A secret is shown once, to who made or rotated it. No function here logs or reco
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -34,6 +35,7 @@ from workflows.webhooks.models import (
 
 SECRET_OVERLAP = timedelta(hours=24)
 TEST_EVENT_PREFIX = "test_"
+REPLAYED_AT_ONCE_MAX = 500
 
 
 class UrlRefused(Rejected):
@@ -83,6 +85,22 @@ class NothingToReplay(Conflict):
         super().__init__(
             f"Delivery {delivery.pk} is of no event in the log.", event_id=delivery.event_id
         )
+
+
+class RangeEmpty(Rejected):
+    code = "webhook_range_empty"
+    hint = "Say an `until` that is after `since`."
+
+    def __init__(self) -> None:
+        super().__init__("The range ends before it begins.", pointer="/until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedRange:
+    """How many messages are sent again; `more` says that as many again or fewer are left."""
+
+    replayed: int
+    more: bool
 
 
 def create_subscription(
@@ -258,18 +276,58 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
         subscription = _active(original.subscription_id)
         if original.event_name not in subscription.events:
             raise EventNoLongerSelected(original)
-        envelope = log.event(original.event_id)
-        if envelope is None:
-            raise NothingToReplay(original)
-        body = projection.message(envelope, event_catalogue.get(envelope.name))
-        delivery = outbox.draft_delivery(
-            envelope, body, subscription.pk, Purpose.REPLAY, replay_of=original.pk
-        )
+        delivery = _again(original)
         outbox.insert_deliveries([delivery])
         proof.refers_to(delivery.pk)
         proof.says(f"Again what delivery {delivery_id} said.")
     delivery.refresh_from_db()
     return delivery
+
+
+def replay_given_up(*, subscription_id: UUID, since: datetime, until: datetime) -> ReplayedRange:
+    """Send again what was given up, of what happened from `since` to before `until`.
+
+    At most 500 messages, the oldest first: ask again while there are `more`. What is on its
+    way again, or has arrived since, is left out, so asking twice sends nothing twice. So is
+    what the subscription has dropped, and what may no longer be sent out.
+
+    :raises RangeEmpty: if there is no time between the two.
+    :raises SubscriptionNotFound: if there is no such subscription.
+    :raises SubscriptionInactive: if it is switched off.
+    """
+    if until <= since:
+        raise RangeEmpty
+    action = Action(
+        name="webhook.replay_given_up",
+        kind=Kind.EXECUTE,
+        target=Target(type="webhook", id=str(subscription_id)),
+        capability="webhook.replay",
+    )
+    with recording.recorded(action) as proof:
+        # Whoever asks at the same time waits here, then finds these on their way. Events are
+        # emitted meanwhile: a delivery takes a key share of the row, which this one allows.
+        selectors.subscriptions().select_for_update(no_key=True).filter(pk=subscription_id).first()
+        subscription = _active(subscription_id)
+        wanted = {each.name for each in selectors.external_types()} & set(subscription.events)
+        rows = selectors.given_up(subscription_id, since=since, until=until, names=wanted)
+        found = list(rows[: REPLAYED_AT_ONCE_MAX + 1])
+        again = [_again(original) for original in found[:REPLAYED_AT_ONCE_MAX]]
+        if again:
+            outbox.insert_deliveries(again)
+            proof.says(f"{len(again)} given up from {since.isoformat()} to {until.isoformat()}.")
+        else:
+            proof.changes_nothing()
+    return ReplayedRange(replayed=len(again), more=len(found) > REPLAYED_AT_ONCE_MAX)
+
+
+def _again(original: Delivery) -> Delivery:
+    envelope = log.event(original.event_id)
+    if envelope is None:
+        raise NothingToReplay(original)
+    body = projection.message(envelope, event_catalogue.get(envelope.name))
+    return outbox.draft_delivery(
+        envelope, body, original.subscription_id, Purpose.REPLAY, replay_of=original.pk
+    )
 
 
 def _action(name: str, kind: Kind, subscription_id: UUID | str = "") -> Action:

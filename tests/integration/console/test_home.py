@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from events import doctor
 from tests.integration.console.conftest import Tell, Visitor
+from workflows.webhooks.models import Subscription
 from workflows.work import liveness
 from workflows.work.models import Checkup
 
@@ -52,6 +53,40 @@ class TestHome:
 
         states = {key: count for key, count in found.items() if key.startswith("start.")}
         assert states == {"start.on": 0, "start.off": 0, "start.paused": 0}
+
+    @pytest.mark.parametrize(
+        ("capabilities", "note"),
+        [
+            (("webhook.read",), "who may manage webhooks can enable them again"),
+            (
+                ("webhook.read", "webhook.manage"),
+                "mend the receiver, then “Send messages again”",
+            ),
+        ],
+    )
+    def test_tells_of_webhooks_that_were_switched_off_by_themselves(
+        self, visitor: Visitor, capabilities: tuple[str, ...], note: str
+    ) -> None:
+        for standing in ("failing", "active", "paused", "deleted"):
+            Subscription.objects.create(
+                url="https://crm.example/in", events=["booking.confirmed"], standing=standing
+            )
+        client = visitor(*capabilities)
+
+        assert client.get("/figures").json()["figures"] == {
+            "webhooks": {"value": "1", "note": note, "tone": "bad"}
+        }
+        page = client.get("/").content.decode()
+        assert 'href="/admin/webhooks/subscription/?standing__exact=failing"' in page
+
+    def test_says_that_no_webhook_is_switched_off(self, visitor: Visitor) -> None:
+        found = visitor("webhook.read").get("/figures").json()["figures"]
+
+        assert found["webhooks"] == {
+            "value": "0",
+            "note": "every receiver answers",
+            "tone": "ok",
+        }
 
     def test_keeps_every_figure_from_those_who_may_not(self, visitor: Visitor) -> None:
         client = visitor("booking.read")

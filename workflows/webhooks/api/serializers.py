@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.models import EVENT_NAMES_MAX, Attempt, Delivery, Subscription
 
@@ -72,6 +72,16 @@ class TestMessageIn(Body):
     event = serializers.CharField(
         max_length=120, required=False, help_text="The first one subscribed to by default."
     )
+
+
+class ReplayIn(Body):
+    since = Moment(help_text="What happened from this moment on.")
+    until = Moment(help_text="What happened before this moment.")
+
+
+class ReplayOut(serializers.Serializer[Any]):
+    replayed = serializers.IntegerField(help_text="How many messages are sent again.")
+    more = serializers.BooleanField(help_text="Whether some are left: ask again, just so.")
 
 
 class ExternalEventOut(serializers.Serializer[Any]):

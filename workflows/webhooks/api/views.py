@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
@@ -17,6 +18,8 @@ from workflows.webhooks.api.serializers import (
     DeliveryOut,
     ExternalEventOut,
     NewSubscriptionOut,
+    ReplayIn,
+    ReplayOut,
     SubscriptionChange,
     SubscriptionIn,
     SubscriptionOut,
@@ -41,6 +44,7 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
         "disable": "webhook.manage",
         "rotate_secret": "webhook.manage",
         "test": "webhook.manage",
+        "replay": "webhook.replay",
     }
     without_body = ("enable", "disable", "rotate_secret")
     # A stored response would keep the secret for a day.
@@ -97,6 +101,14 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
             services.send_test(subscription_id=pk, **valid(TestMessageIn, request.data))
         )
 
+    @extend_schema(request=ReplayIn, responses={202: ReplayOut})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: UUID) -> Response:
+        """Send again what was given up between two moments; at most 500 messages at once."""
+        asked = valid(ReplayIn, request.data)
+        replayed = services.replay_given_up(subscription_id=pk, **asked)
+        return Response(ReplayOut(replayed).data, status=status.HTTP_202_ACCEPTED)
+
     @extend_schema(responses=ExternalEventOut(many=True), filters=False)
     @action(detail=False, methods=["get"], pagination_class=None)
     def events(self, request: Request) -> Response:
@@ -105,6 +117,9 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
+        if self.action == "replay":
+            # How many there were is not kept; to ask anew sends nothing twice.
+            raise Http404
         if self.action == "test":
             return _accepted(selectors.delivery(UUID(reference)))
         return _shown_once(selectors.subscription(UUID(reference)), None)

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.webhooks.conftest import happens, subscribed, work_off
@@ -83,14 +84,30 @@ def test_deliveries_are_replayed_by_who_may(peer: Receiver) -> None:
     assert set(Delivery.objects.values_list("purpose", flat=True)) == {"event", "replay"}
 
 
+def test_what_was_given_up_is_sent_again_by_who_may(peer: Receiver) -> None:
+    subscription, _ = subscribed(peer.url)
+    happens()
+    Delivery.objects.update(status="failed", finished_at=timezone.now())
+    client = staff("webhook.read", "webhook.replay")
+
+    act(client, "subscription", "replay_given_up", subscription.pk)
+
+    assert set(Delivery.objects.values_list("purpose", flat=True)) == {"event", "replay"}
+
+
 def test_actions_are_not_offered_to_who_may_only_read(peer: Receiver) -> None:
     subscription, _ = subscribed(peer.url)
     client = staff("webhook.read")
 
+    happens()
+    Delivery.objects.update(status="failed", finished_at=timezone.now())
+
     act(client, "subscription", "disable", subscription.pk)
+    act(client, "subscription", "replay_given_up", subscription.pk)
 
     subscription.refresh_from_db()
     assert subscription.standing == SubscriptionStatus.ACTIVE
+    assert Delivery.objects.count() == 1
 
 
 def test_messages_are_found_by_their_event_and_their_own_id(peer: Receiver) -> None:

@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from ledger.models import Entry
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.webhooks.conftest import happens, work_off
 from tests.peers import Receiver
@@ -182,6 +184,7 @@ class TestCapabilities:
             ("post", f"{SUBSCRIPTIONS}/{{id}}/test", "webhook.manage"),
             ("delete", f"{SUBSCRIPTIONS}/{{id}}", "webhook.manage"),
             ("post", f"{DELIVERIES}/{{id}}/replay", "webhook.replay"),
+            ("post", f"{SUBSCRIPTIONS}/{{id}}/replay", "webhook.replay"),
         ],
     )
     def test_are_demanded_one_by_one(
@@ -252,6 +255,40 @@ class TestDeliveries:
         assert answers[0].json() == answers[1].json()
         assert answers[1]["Idempotency-Replayed"] == "true"
         assert Delivery.objects.count() == 2
+
+    def test_are_replayed_by_the_range(self, api: APIClient, peer: Receiver) -> None:
+        url = f"{SUBSCRIPTIONS}/{created(api, peer)}/replay"
+        happens()
+        Delivery.objects.update(status="failed", finished_at=timezone.now())
+        asked = {"since": "2020-01-01T00:00:00Z", "until": "2120-01-01T00:00:00Z"}
+
+        answers = [api.post(url, asked, format="json") for _ in range(2)]
+
+        assert [each.status_code for each in answers] == [202, 202]
+        assert [each.json() for each in answers] == [
+            {"replayed": 1, "more": False},
+            {"replayed": 0, "more": False},
+        ]
+        entry = Entry.objects.filter(action_name="webhook.replay_given_up").first()
+        assert entry is not None
+        assert entry.capability_id == "webhook.replay"
+
+    @pytest.mark.parametrize(
+        ("asked", "pointer"),
+        [
+            ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "/until"),
+            ({"since": "2026-01-02T00:00:00Z"}, "/until"),
+            ({"since": "yesterday", "until": "2026-01-01T00:00:00Z"}, "/since"),
+            ({"since": "2026-01-02T00:00:00", "until": "2026-01-03T00:00:00Z"}, "/since"),
+        ],
+    )
+    def test_are_not_replayed_by_a_range_that_is_none(
+        self, api: APIClient, peer: Receiver, asked: dict[str, str], pointer: str
+    ) -> None:
+        response = api.post(f"{SUBSCRIPTIONS}/{created(api, peer)}/replay", asked, format="json")
+
+        assert response.status_code in {400, 422}
+        assert pointer in response.text
 
     def test_include_test_messages(self, api: APIClient, peer: Receiver) -> None:
         subscription = created(api, peer)

@@ -1,7 +1,7 @@
 """What stands around an attempt: the breaker of its endpoint, test messages, replays."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -17,14 +17,24 @@ from tests.integration.workflows.webhooks.conftest import (
     work_of,
     work_off,
 )
+from tests.integration.workflows.work.conftest import at_once
 from tests.peers import Receiver, Reply
 from workflows.webhooks import outbox, services
-from workflows.webhooks.models import Delivery, DeliveryStatus, Endpoint, SubscriptionStatus
+from workflows.webhooks.models import (
+    Delivery,
+    DeliveryStatus,
+    Endpoint,
+    Purpose,
+    Subscription,
+    SubscriptionStatus,
+)
 from workflows.work.domain.life import State
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BROKEN: Reply = (500, {}, b"oops")
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 class TestBreaker:
@@ -166,6 +176,94 @@ class TestReplay:
             services.replay_delivery(delivery_id=test.pk)
 
 
+class TestReplayOfARange:
+    def test_sends_again_what_was_given_up_and_nothing_twice(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        another, _ = subscribed(f"{peer.url}/another")
+        for parcel in ("before", "first", "arrived", "later", "after"):
+            happens(parcel=parcel)
+        mine = list(Delivery.objects.filter(subscription=subscription).order_by("id"))
+        before, first, arrived, later, after = mine
+        given_up(before, first, later, after, *Delivery.objects.filter(subscription=another))
+        given_up(arrived, status=DeliveryStatus.DELIVERED)
+        at(NOON - HOUR, before)
+        at(NOON, first)
+        at(NOON + HOUR / 2, arrived, later)
+        at(NOON + HOUR, after)
+
+        done = replay(subscription)
+        twice = replay(subscription)
+
+        assert (done, twice) == (replayed(2), replayed(0))
+        again = Delivery.objects.filter(purpose=Purpose.REPLAY).order_by("id")
+        assert [each.replay_of_id for each in again] == [first.pk, later.pk]
+        work_off()
+        assert {each.headers["webhook-id"] for each in peer.received} >= {
+            first.message_id,
+            later.message_id,
+        }
+        assert replay(subscription) == replayed(0)
+
+    def test_sends_again_what_was_given_up_once_more(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        happens()
+        given_up(the_delivery(), status=DeliveryStatus.ABANDONED)
+        at(NOON, the_delivery())
+        replay(subscription)
+        given_up(Delivery.objects.get(purpose=Purpose.REPLAY))
+
+        assert replay(subscription) == replayed(1)
+
+    def test_goes_on_where_a_batch_ends(
+        self, peer: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(services, "REPLAYED_AT_ONCE_MAX", 2)
+        subscription, _ = subscribed(peer.url)
+        for number in range(3):
+            happens(parcel=f"p{number}")
+        given_up(*Delivery.objects.all())
+        at(NOON, *Delivery.objects.all())
+
+        assert [replay(subscription) for _ in range(3)] == [
+            replayed(2, more=True),
+            replayed(1),
+            replayed(0),
+        ]
+
+    def test_leaves_out_what_the_subscription_no_longer_wants(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        happens()
+        given_up(the_delivery())
+        at(NOON, the_delivery())
+        services.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
+
+        assert replay(subscription) == replayed(0)
+
+    def test_refuses_a_subscription_that_is_switched_off(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        happens()
+        given_up(the_delivery())
+        at(NOON, the_delivery())
+        services.disable_subscription(subscription_id=subscription.pk)
+
+        with pytest.raises(services.SubscriptionInactive):
+            replay(subscription)
+
+        assert Delivery.objects.count() == 1
+
+    def test_of_two_at_once_sends_each_message_once(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        for number in range(5):
+            happens(parcel=f"p{number}")
+        given_up(*Delivery.objects.all())
+        at(NOON, *Delivery.objects.all())
+
+        found = at_once(4, lambda _: replay(subscription))
+
+        assert sorted(found, key=str) == [replayed(0), replayed(0), replayed(0), replayed(5)]
+        assert Delivery.objects.filter(purpose=Purpose.REPLAY).count() == 5
+
+
 class TestWhatWasSentLongAgo:
     def test_is_let_go_and_can_be_sent_again(self, peer: Receiver) -> None:
         subscribed(peer.url)
@@ -193,6 +291,27 @@ class TestWhatWasSentLongAgo:
         Delivery.objects.update(created_at=timezone.now() - timedelta(days=365))
 
         assert outbox.expire_bodies() == 0
+
+
+def replay(subscription: Subscription) -> services.ReplayedRange:
+    with context.acting(OPERATOR):
+        return services.replay_given_up(
+            subscription_id=subscription.pk, since=NOON, until=NOON + HOUR
+        )
+
+
+def replayed(number: int, *, more: bool = False) -> services.ReplayedRange:
+    return services.ReplayedRange(replayed=number, more=more)
+
+
+def given_up(*deliveries: Delivery, status: DeliveryStatus = DeliveryStatus.FAILED) -> None:
+    """End them, as their work would: it has nothing left to do."""
+    ids = [each.pk for each in deliveries]
+    Delivery.objects.filter(pk__in=ids).update(status=status, finished_at=timezone.now())
+
+
+def at(moment: datetime, *deliveries: Delivery) -> None:
+    Delivery.objects.filter(pk__in=[each.pk for each in deliveries]).update(created_at=moment)
 
 
 def let_pass(delivery: Delivery, time: timedelta) -> None:
