@@ -121,7 +121,7 @@ def note_review(claim: Claim) -> None:
     chargeback_reviews.note_review(report=ReportedOutcome.from_json(claim.input), claim=claim)
 
 
-@job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING)
+@job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING, housekeeping=True)
 def expire_holds(claim: Claim) -> dict[str, int]:
     """Give up the seats of every booking whose hold is over."""
     expired = 0
@@ -135,7 +135,12 @@ def expire_holds(claim: Claim) -> dict[str, int]:
     return {"expired": expired}
 
 
-@job(timetable.MARK_OVERDUE, capability="invoice.mark_overdue", input_schema=_NOTHING)
+@job(
+    timetable.MARK_OVERDUE,
+    capability="invoice.mark_overdue",
+    input_schema=_NOTHING,
+    housekeeping=True,
+)
 def mark_overdue(claim: Claim) -> dict[str, int]:
     """Mark every invoice that should have been paid by yesterday."""
     marked = 0
@@ -149,7 +154,9 @@ def mark_overdue(claim: Claim) -> dict[str, int]:
     return {"marked": marked}
 
 
-@job(timetable.FORGET_DOCUMENTS, capability="subject.erase", input_schema=_NOTHING)
+@job(
+    timetable.FORGET_DOCUMENTS, capability="subject.erase", input_schema=_NOTHING, housekeeping=True
+)
 def forget_documents(claim: Claim) -> dict[str, int]:
     """Forget documents of invoices that need be kept no longer."""
     forgotten = 0
@@ -164,7 +171,11 @@ def forget_documents(claim: Claim) -> dict[str, int]:
 
 
 @job(
-    timetable.POLL_OPEN, capability="invoice.poll_settlement", input_schema=_NOTHING, timeout_s=300
+    timetable.POLL_OPEN,
+    capability="invoice.poll_settlement",
+    input_schema=_NOTHING,
+    timeout_s=300,
+    housekeeping=True,
 )
 def poll_open_settlements(claim: Claim) -> dict[str, int]:
     """Ask the providers about every invoice that is owed and known to one."""

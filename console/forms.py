@@ -1,106 +1,29 @@
 """What visitors may ask for. Every filter is checked here, and only here."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
-from console import addresses
-from events.domain import strict_json
-from events.domain.envelope import Category, Stream
-from events.domain.errors import DomainError
-from events.domain.patterns import checked
-from events.domain.streams import key_of
+from console.fields import LabelField, MomentField, NamesField, StreamField
+from events.domain.envelope import Category
 from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
+from workflows.work import registry
 from workflows.work.domain.life import State
 from workflows.work.models import WorkQuerySet
 
 POSITION_MAX = 2**53 - 1
-NAMES_MAX = 50
+SHOWN = "shown"
 START_STATES = {
     "on": Q(enabled=True),
     "off": Q(enabled=False, paused_because=""),
     "paused": ~Q(paused_because=""),
 }
-JSON_CHARS_MAX = 500_000
-JSON_BYTES_MAX = 4 * JSON_CHARS_MAX
-_JSON_NAMES: dict[type, str] = {dict: "object", list: "array"}
-
-_AGO = re.compile(r"(?P<count>\d{1,6})\s*(?P<unit>[smhd])", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class MomentField(forms.CharField):
-    """A point in time: `15m`, `2h`, `7d` ago, or a date and time (UTC unless it says else)."""
-
-    def clean(self, value: Any) -> datetime | None:
-        """Return the moment.
-
-        :raises ValidationError: if it is neither.
-        """
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            return _moment(text)
-        except (ValueError, OverflowError) as error:
-            raise ValidationError(
-                "Say how long ago (15m, 2h, 7d) or a time such as 2026-01-31T18:00Z."
-            ) from error
-
-
-def _moment(text: str) -> datetime:
-    if match := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
-    moment = parse_datetime(text)
-    if moment is None:
-        raise ValueError(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-class StreamField(forms.CharField):
-    """A stream or the beginning of one: `invoice` or `invoice/7`."""
-
-    def clean(self, value: Any) -> Stream | None:
-        """Return the path.
-
-        :raises ValidationError: if it names no stream.
-        """
-        stream = addresses.stream_at(super().clean(value))
-        if not stream:
-            return None
-        try:
-            key_of(stream)
-        except DomainError as error:
-            raise ValidationError("No stream has that name. Try invoice, or invoice/7.") from error
-        return stream
-
-
-class NamesField(forms.CharField):
-    """Event names or patterns, with commas between them."""
-
-    def clean(self, value: Any) -> list[str]:
-        """Return them.
-
-        :raises ValidationError: if one of them can match no event, or there are too many.
-        """
-        names = [name.strip() for name in super().clean(value).split(",") if name.strip()]
-        if len(names) > NAMES_MAX:
-            raise ValidationError(f"Up to {NAMES_MAX} types.")
-        try:
-            return [checked(name) for name in names]
-        except DomainError as error:
-            raise ValidationError("Say a type such as invoice.settled, or invoice.*") from error
 
 
 class _Filters(forms.Form):
@@ -177,6 +100,9 @@ class JobFilters(_Filters):
         label="About",
         widget=forms.TextInput(attrs={"placeholder": "exactly as in the list"}),
     )
+    housekeeping = forms.ChoiceField(
+        required=False, choices=[("", "left out when done"), (SHOWN, "shown")]
+    )
     status = forms.ChoiceField(
         required=False,
         choices=[("", "Any"), *((each.value, each.value) for each in State)],
@@ -184,55 +110,21 @@ class JobFilters(_Filters):
     )
     before = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether housekeeping that went well is left out: unless somebody asks for it."""
+        asked = self.cleaned_data
+        return not asked["housekeeping"] and asked["kind"] not in registry.housekeeping()
+
     def narrowed(self, jobs: WorkQuerySet) -> WorkQuerySet:
         """Return those of `jobs` that fit."""
         asked = self.cleaned_data
         jobs = jobs.filter(**{field: asked[field] for field in ("kind", "status") if asked[field]})
+        if self.leaves_out:
+            jobs = jobs.exclude(kind__in=registry.housekeeping(), status=State.DONE.value)
         if asked["subject"]:
             jobs = jobs.about(subject=asked["subject"])
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
-
-
-class JsonField(forms.CharField):
-    """JSON, as strict as the API reads it, of one Python type if `kind` says so."""
-
-    def __init__(self, *, kind: type | None = None, **options: Any) -> None:
-        options.setdefault("max_length", JSON_CHARS_MAX)
-        super().__init__(**options)
-        self.kind = kind
-
-    def clean(self, value: Any) -> Any:
-        """Return the value; None if there is none and none is needed.
-
-        :raises ValidationError: if it is not JSON, or of another type.
-        """
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            found = strict_json.loads(text, bytes_max=JSON_BYTES_MAX)
-        except (DomainError, ValueError, RecursionError) as error:
-            raise ValidationError(f"This is not JSON: {error}") from error
-        if self.kind is not None and not isinstance(found, self.kind):
-            raise ValidationError(f"Write a JSON {_JSON_NAMES[self.kind]}.")
-        return found
-
-
-class LabelField(forms.CharField):
-    """One label of a flow: `key=value`."""
-
-    def clean(self, value: Any) -> tuple[str, str] | None:
-        """Return key and value.
-
-        :raises ValidationError: if one of them is missing.
-        """
-        text = super().clean(value)
-        if not text:
-            return None
-        key, _, labelled = (part.strip() for part in text.partition("="))
-        if not key or not labelled:
-            raise ValidationError("Say a label as key=value, such as env=prod.")
-        return key, labelled
 
 
 class FlowFilters(_Filters):

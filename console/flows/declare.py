@@ -12,9 +12,9 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from console.fields import JsonField
 from console.flows.editor import LANGUAGES
 from console.flows.start import AnyField, OptionsForm, field_for, specs_of
-from console.forms import JsonField
 from events.domain.errors import DomainError
 from workflows.flows import services, starts
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing

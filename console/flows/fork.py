@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 
-from console.forms import JsonField, ReasonForm
+from console.fields import JsonField
+from console.forms import ReasonForm
 from events.domain.errors import DomainError
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, StepStatus

@@ -6,7 +6,8 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 
-from console.forms import JsonField, ReasonForm
+from console.fields import JsonField
+from console.forms import ReasonForm
 from console.offers import Act, Offer, offered
 from ledger import authority
 from workflows.flows import services

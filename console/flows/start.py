@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from console.forms import JsonField, LabelField
+from console.fields import JsonField, LabelField
 from events.domain.errors import DomainError
 from workflows.flows.domain import ids
 from workflows.flows.domain.plan import Plan

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from console import story
 from console.access import may_see
 from console.dashboard import UNFINISHED
-from console.forms import JobFilters, PageForm, ReasonForm
+from console.forms import SHOWN, JobFilters, PageForm, ReasonForm
 from console.offers import Act, Offer, asked_of, offered
 from console.tabs import Tab, tab_of
 from console.views.events import pages
@@ -89,6 +89,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     found = list(form.narrowed(selectors.jobs()).order_by("-id")[: ROWS + 1])
     oldest = found[ROWS - 1].id if len(found) > ROWS else None
     context |= {"jobs": found[:ROWS], **pages(request.GET, oldest)}
+    if form.leaves_out:
+        context["with_housekeeping"] = _with_housekeeping(request.GET)
     return render(request, "console/jobs/list.html", context)
 
 
@@ -161,6 +163,13 @@ def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> 
             continue
         if authority.holds(request, act.capability):
             yield offered(act, reverse(f"console:job-{act.name}", args=[job.id]), refused)
+
+
+def _with_housekeeping(query: QueryDict) -> str:
+    changed = query.copy()
+    changed.pop("before", None)
+    changed["housekeeping"] = SHOWN
+    return f"?{changed.urlencode()}"
 
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:

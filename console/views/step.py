@@ -8,9 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from console.fields import JSON_BYTES_MAX
 from console.flows import editor
 from console.flows.editor import StepForm
-from console.forms import JSON_BYTES_MAX, ReasonForm
+from console.forms import ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger import authority

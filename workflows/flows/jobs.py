@@ -308,6 +308,7 @@ def decided(claim: Claim) -> None:
     capability="flow.start",
     input_schema={"type": "object", "maxProperties": 0},
     timeout_s=300,
+    housekeeping=True,
 )
 def check_health(claim: Claim) -> dict[str, int]:
     """Check the health of every step that can be checked."""

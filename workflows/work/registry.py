@@ -57,6 +57,7 @@ class WorkKind:
     `light` work is quick and cheap to repeat: many rows share one claim and one
     completion. `permanent` are the errors that go to the dead letters at once. Whoever
     asks for it over the API must hold its `capability`, besides that of enqueueing.
+    `housekeeping` comes round by itself: lists may leave out what of it went well.
     """
 
     name: str
@@ -70,6 +71,7 @@ class WorkKind:
     crash_budget: int = CRASH_BUDGET
     public: bool = False
     capability: str = ""
+    housekeeping: bool = False
 
     def __post_init__(self) -> None:
         assert self.timeout_s > 0, "an attempt takes some time"
@@ -149,6 +151,11 @@ def all_kinds() -> list[WorkKind]:
 def names(*, queue: str | None = None) -> list[str]:
     """Return the names of the kinds that this process can do, of one queue or of all."""
     return [kind.name for kind in all_kinds() if queue is None or kind.queue == queue]
+
+
+def housekeeping() -> list[str]:
+    """Return the names of the kinds that come round by themselves."""
+    return [kind.name for kind in all_kinds() if kind.housekeeping]
 
 
 def forget(name: str) -> None:

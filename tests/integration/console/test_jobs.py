@@ -26,11 +26,18 @@ def _refuse(claim: Claim) -> None:
     raise PermanentFailure(f"No template for {HOSTILE}")
 
 
+def _sweep(claim: Claim) -> None:
+    if claim.input["ends"] == "dead":
+        raise PermanentFailure("The broom broke.")
+
+
 @pytest.fixture(autouse=True)
 def _kind() -> Iterator[None]:
     registry.register(registry.WorkKind(name="tale.refused", handler=_refuse))
+    registry.register(registry.WorkKind(name="tale.swept", handler=_sweep, housekeeping=True))
     yield
     registry.forget("tale.refused")
+    registry.forget("tale.swept")
 
 
 def waiting_job(**options: object) -> UUID:
@@ -69,7 +76,30 @@ class TestListing:
         assert f"/jobs/{dead}" in letters
         assert f"/jobs/{waiting}" not in letters
 
-    @pytest.mark.parametrize("query", ["status=gone", "before=x"])
+    def test_leaves_out_housekeeping_that_went_well_until_it_is_asked_for(
+        self, visitor: Visitor
+    ) -> None:
+        ids = {
+            state: services.enqueue("tale.swept", {"ends": state}).id
+            for state in ("done", "dead", "ready")
+        }
+        runner.take([ids["done"], ids["dead"]], worker="worker@test/1")
+        client = visitor(*READERS)
+
+        def shown(query: str) -> set[str]:
+            page = page_of(client, f"/jobs{query}")
+            return {state for state, job_id in ids.items() if f'"/jobs/{job_id}"' in page}
+
+        assert shown("") == {"dead", "ready"}
+        assert shown("?status=done") == set()
+        assert 'href="?status=done&amp;housekeeping=shown">Show it' in page_of(
+            client, "/jobs?status=done"
+        )
+        assert shown("?housekeeping=shown") == set(ids)
+        assert shown("?kind=tale.swept") == set(ids)
+        assert "Show it" not in page_of(client, "/jobs?housekeeping=shown")
+
+    @pytest.mark.parametrize("query", ["status=gone", "before=x", "housekeeping=odd"])
     def test_refuses_filters_that_cannot_be(self, visitor: Visitor, query: str) -> None:
         page_of(visitor(*READERS), f"/jobs?{query}", status=400)
 
