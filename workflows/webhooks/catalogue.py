@@ -11,9 +11,10 @@ _ID = {"type": "string"}
 _TEXT = {"type": "string"}
 
 
-def _note(name: str, meaning: str, **properties: dict[str, Any]) -> None:
+def _note(name: str, meaning: str, *, version: int = 1, **properties: dict[str, Any]) -> None:
     declare(
         name,
+        version=version,
         category=Category.INTERNAL,
         meaning=meaning,
         stream=STREAM,
@@ -30,8 +31,11 @@ _EVENTS = {"type": "array", "items": _TEXT}
 
 declare_stream(STREAM, meaning="One webhook subscription.", read="webhook.read")
 
-_note("webhook.subscription.created", "Somebody wants to hear.", url=_TEXT, events=_EVENTS)
-_note("webhook.subscription.updated", "A subscription was changed.", url=_TEXT, events=_EVENTS)
+# Many a receiver knows its callers by a secret in the path or the query, and the log is for
+# ever: it has the origin, and a digest that tells one address from another.
+_WHERE: dict[str, dict[str, Any]] = {"origin": _TEXT, "urlDigest": _TEXT, "events": _EVENTS}
+_note("webhook.subscription.created", "Somebody wants to hear.", version=2, **_WHERE)
+_note("webhook.subscription.updated", "A subscription was changed.", version=2, **_WHERE)
 _note("webhook.subscription.deleted", "A subscription ended, and its secrets with it.")
 _note("webhook.subscription.enabled", "Messages are sent again.")
 _note(

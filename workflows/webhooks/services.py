@@ -3,6 +3,7 @@
 A secret is shown once, to who made or rotated it. No function here logs or records one.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
 from ledger import disclosing, recording
 from ledger.domain.action import Action, Kind, Target
-from workflows.egress import client
+from workflows.egress import client, urls
 from workflows.egress.refusals import EgressFailed, EgressRefused
 from workflows.webhooks import catalogue, outbox, selectors, vault
 from workflows.webhooks.domain import projection
@@ -122,7 +123,7 @@ def create_subscription(
             created_by=str(context.current().principal),
         )
         secret = _new_secret(subscription)
-        _record(subscription, "subscription.created", url=url, events=names)
+        _record(subscription, "subscription.created", **_where(subscription))
         proof.refers_to(subscription.pk)
         disclosing.shows_secret(proof)
     subscription.refresh_from_db()
@@ -151,12 +152,7 @@ def update_subscription(
         if description is not None:
             subscription.description = description
         _save(subscription)
-        _record(
-            subscription,
-            "subscription.updated",
-            url=subscription.url,
-            events=subscription.events,
-        )
+        _record(subscription, "subscription.updated", **_where(subscription))
     return subscription
 
 
@@ -379,6 +375,14 @@ def _new_secret(subscription: Subscription) -> str:
     secret = vault.new_secret()
     Secret.objects.create(subscription=subscription, sealed=vault.seal(secret))
     return secret
+
+
+def _where(subscription: Subscription) -> dict[str, object]:
+    return {
+        "origin": urls.parse(subscription.url).origin,
+        "urlDigest": hashlib.sha256(subscription.url.encode()).hexdigest(),
+        "events": subscription.events,
+    }
 
 
 def _record(subscription: Subscription, what: str, **data: object) -> None:

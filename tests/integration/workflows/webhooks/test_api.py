@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from events import selectors as log
 from ledger.models import Entry
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.webhooks.conftest import happens, work_off
@@ -68,6 +69,23 @@ class TestSubscriptions:
         secret = api.post(SUBSCRIPTIONS, wanted(peer), format="json").json()["secret"]
 
         assert secret.removeprefix("whsec_") not in Secret.objects.get().sealed
+
+    def test_keep_what_is_secret_in_an_address_out_of_the_log(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        origin = f"http://127.0.0.1:{peer.port}"
+        said = api.post(
+            SUBSCRIPTIONS, wanted(peer, url=f"{origin}/in/hush-1?key=hush-2"), format="json"
+        )
+        api.patch(
+            f"{SUBSCRIPTIONS}/{said.json()['id']}", {"url": f"{origin}/in/hush-3"}, format="json"
+        )
+
+        one, two = [event.data for event in log.stream_events(("webhook", said.json()["id"]))]
+
+        assert one["origin"] == two["origin"] == origin
+        assert one["urlDigest"] != two["urlDigest"]
+        assert "hush" not in str([one, two])
 
     def test_are_created_once_per_idempotency_key_and_hide_the_secret_the_second_time(
         self, api: APIClient, peer: Receiver
