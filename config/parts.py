@@ -88,6 +88,7 @@ def _web(listener: socket.socket, ready: Ready) -> None:
         "config.asgi:application",
         http="httptools",
         access_log=False,
+        log_config=None,  # Or its lines would be its own: without ids, and with tickets.
         server_header=False,
         timeout_graceful_shutdown=WEB_GRACE_SECONDS,
         **websockets.OPTIONS,

@@ -301,9 +301,12 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
-        # Its own handlers would print everything twice, or mail it.
+        # Their own handlers would print everything twice, or mail it, or leave secrets in it.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": True},
         # A line per request that we make is told by whoever makes it.
         "httpx2": {"level": "WARNING"},
     },

@@ -15,6 +15,8 @@ _PATTERNS: Final = (
     re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
     re.compile(r"\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"),
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    # What opens a socket from a browser: it has to stand in the address.
+    re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
     # The address of a person: whoever is forgotten is in no log line either.
     re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
 )

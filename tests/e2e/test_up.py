@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from websockets.sync.client import connect
 
 from config import bootstrap, round_trip
 from config.embedded.state import State
@@ -331,6 +332,19 @@ class TestWeb:
 
         # Not a connection per request, whatever else of it connects meanwhile.
         assert backends_born(stack) - before < 30
+
+    def test_tells_of_a_socket_in_lines_of_ours_and_never_its_ticket(self, stack: Stack) -> None:
+        log = stack.state.logs / "web.log"
+        with stack.client() as client:
+            ticket = client.post("/api/v1/ws-tickets").json()["ticket"]
+        address = f"{stack.url.replace('http', 'ws', 1)}/ws/events?ticket={ticket}"
+
+        with connect(address):
+            wait_for(lambda: "/ws/events?ticket=[redacted]" in log.read_text())
+
+        said = log.read_text()
+        assert ticket not in said
+        assert " INFO uvicorn.error [" in said
 
 
 def backends_born(stack: Stack) -> int:

@@ -2,6 +2,9 @@
 
 import io
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 
 from config import logs
+from config.bootstrap import ROOT
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 
@@ -114,3 +118,29 @@ class TestLines:
         first, second = lines.getvalue().splitlines()
         assert first.endswith(f"] {written}")
         assert second.endswith(f"] Hello. name_of_it={written}")
+
+
+def test_a_server_that_has_set_up_its_own_lines_says_ours_from_then_on() -> None:
+    code = (
+        "import logging.config, uvicorn.config\n"
+        "logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)\n"
+        "import django\n"
+        "django.setup()\n"
+        f"said = '/ws/events?ticket={CANARY}'\n"
+        "logging.getLogger('uvicorn.error').info('WebSocket %s', said)\n"
+        "logging.getLogger('uvicorn.access').info('GET %s', said)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.base"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert CANARY not in done.stderr
+    assert [line.split(" ", 1)[1] for line in done.stderr.splitlines()] == [
+        "INFO uvicorn.error [- - -] WebSocket /ws/events?ticket=[redacted]",
+        "INFO uvicorn.access [- - -] GET /ws/events?ticket=[redacted]",
+    ]

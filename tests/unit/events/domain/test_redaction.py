@@ -18,6 +18,7 @@ SECRETS = {
     "a secret in prose": f"client_secret: {CANARY}",
     "a token": f"access_token={CANARY}",
     "a JSON web token": f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
+    "a ticket for a socket": f'"WebSocket /ws/events?after=1&ticket={CANARY}" [accepted]',
     "a session cookie": f"Cookie: sessionid={CANARY}; theme=dark",
 }
 
