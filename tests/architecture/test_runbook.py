@@ -1,0 +1,27 @@
+"""Who is woken by a line of the log finds it in the runbook."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.source import ROOT, product_files, tree_of
+
+WAKES = {"error", "exception", "critical"}
+
+
+def errors_of(tree: ast.Module) -> Iterator[str]:
+    """Yield the messages that are logged at ERROR or above."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="logger"), attr=level),
+                args=[ast.Constant(value=str(message)), *_],
+            ) if level in WAKES:
+                yield message
+
+
+def test_every_error_that_is_logged_is_in_the_runbook() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    logged = {message for path in product_files() for message in errors_of(tree_of(path))}
+
+    assert len(logged) > 20
+    assert {message for message in logged if message not in runbook} == set()
