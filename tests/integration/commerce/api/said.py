@@ -223,6 +223,10 @@ def _of_work() -> dict[str, Any]:
             "url": "http://127.0.0.1:9/other",
             "events": ["invoice.issued"],
         },
+        "POST api/v1/webhooks/subscriptions/<uuid:pk>/replay": {
+            "since": _later(-1),
+            "until": _later(),
+        },
         "PATCH api/v1/webhooks/subscriptions/<uuid:pk>": {"events": ["invoice.issued"]},
         "POST engine/step": step,
         "PUT engine/step/(?P<step_id>[/]+)": STEP,
