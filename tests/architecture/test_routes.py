@@ -12,12 +12,14 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
+from rest_framework import serializers
 
 from config import api_documents, openapi
 from config.problems import FRAMEWORK_PROBLEMS, status_of
 from ledger import capabilities
 from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey, TakesNoBodyInVain
 from ledger.authority import AUTHENTICATED, PUBLIC
+from ledger.bodies import Body, Moment, QueryIn
 
 View = Callable[..., Any]
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -164,3 +166,23 @@ def test_a_code_means_the_same_wherever_it_is_said() -> None:
     said |= {(code, status) for code, (status, _, _) in FRAMEWORK_PROBLEMS.items()}
 
     assert len({code for code, _ in said}) == len(said)
+
+
+def test_every_moment_that_is_sent_has_an_offset() -> None:
+    api_documents.domain_errors()  # Imports every module of the product.
+    taken = [*_descendants(Body), *_descendants(QueryIn)]
+    plain = [
+        f"{one.__module__}.{one.__name__}.{name}"
+        for one in taken
+        for name, field in one._declared_fields.items()
+        if isinstance(field, serializers.DateTimeField) and not isinstance(field, Moment)
+    ]
+
+    assert taken
+    assert plain == []
+
+
+def _descendants(parent: type[Any]) -> Iterator[type[Any]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _descendants(child)

@@ -23,7 +23,7 @@ from commerce.services import travellers
 from commerce.services.bookings import SeatRequest
 from commerce.vault import Envelope
 from ledger import authority, disclosing, recording
-from ledger.bodies import Body, ReasonIn
+from ledger.bodies import Body, Moment, ReasonIn
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.reasons import HEADER, access_reason
@@ -109,14 +109,14 @@ class BookingPatchIn(Body):
 
 
 class UntilIn(Body):
-    hold_expires_at = serializers.DateTimeField(
+    hold_expires_at = Moment(
         required=False, allow_null=True, help_text="In half an hour, if it is left out."
     )
 
 
 class OverrideIn(ReasonIn):
     to = serializers.ChoiceField(choices=choices(Status))
-    hold_expires_at = serializers.DateTimeField(allow_null=True, default=None)
+    hold_expires_at = Moment(allow_null=True, default=None)
 
     def validate_to(self, value: str) -> Status:
         return Status(value)

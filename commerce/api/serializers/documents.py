@@ -8,7 +8,7 @@ from commerce import selectors
 from commerce.domain.access import AccessStatus
 from commerce.models import DocumentAccess
 from commerce.models.constraints import choices
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 
 GRANTEE_CHARS_MAX = 200
 PURPOSE_CHARS_MAX = 500
@@ -21,9 +21,7 @@ class DocumentAccessIn(Body):
     purpose = serializers.CharField(
         max_length=PURPOSE_CHARS_MAX, help_text="What they need it for; no personal data."
     )
-    expires_at = serializers.DateTimeField(
-        required=False, help_text="In 14 days, if it is left out."
-    )
+    expires_at = Moment(required=False, help_text="In 14 days, if it is left out.")
 
 
 class DocumentAccessOut(serializers.ModelSerializer[DocumentAccess]):

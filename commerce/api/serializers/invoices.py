@@ -34,7 +34,7 @@ from commerce.models import (
 )
 from commerce.models.constraints import choices
 from commerce.services.invoices import Line
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 from ledger.domain.action import REASON_CHARS_MAX
 
 LINES_MAX = 200
@@ -78,7 +78,7 @@ class PaymentIn(Body):
     currency = CurrencyField()
     method = serializers.ChoiceField(choices=choices(PaymentMethod))
     reference = serializers.CharField(max_length=200, allow_blank=True, default="")
-    paid_at = serializers.DateTimeField(allow_null=True, default=None)
+    paid_at = Moment(allow_null=True, default=None)
     is_pending = serializers.BooleanField(
         default=False, help_text="It was announced, and changes nothing until it is completed."
     )
@@ -88,12 +88,12 @@ class PaymentIn(Body):
 
 
 class PaidAtIn(Body):
-    paid_at = serializers.DateTimeField(allow_null=True, default=None)
+    paid_at = Moment(allow_null=True, default=None)
 
 
 class ReviewIn(Body):
     reason = serializers.CharField(max_length=200)
-    occurred_at = serializers.DateTimeField(
+    occurred_at = Moment(
         required=False, allow_null=True, default=None, help_text="Now, if it is left out."
     )
 

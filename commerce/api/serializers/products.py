@@ -21,7 +21,7 @@ from commerce.models import (
     Slot,
 )
 from commerce.models.constraints import choices
-from ledger.bodies import Body, Shown
+from ledger.bodies import Body, Moment, Shown
 
 DAYS_MAX = 3_650
 TAGS_MAX = 50
@@ -91,8 +91,8 @@ class ProductOut(Shown[Product]):
 
 class SlotIn(Body):
     product_id = ReferenceField(Product)
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField(allow_null=True, default=None)
+    starts_at = Moment()
+    ends_at = Moment(allow_null=True, default=None)
     capacity = QuantityField(
         allow_null=True, default=None, help_text="Absent or null: it takes any number."
     )

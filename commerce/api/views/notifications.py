@@ -23,7 +23,7 @@ from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
 from ledger.authority import PUBLIC
-from ledger.bodies import NamesChoices, valid
+from ledger.bodies import Moment, NamesChoices, valid
 from workflows.work.domain.claim import WorkRef
 
 CHARGED_BACK = "payment.charged_back"
@@ -40,7 +40,7 @@ class ChargedBackIn(NamesChoices):
     amount_cents = PositiveCentsField()
     currency = CurrencyField()
     reason = serializers.CharField(max_length=200)
-    occurred_at = serializers.DateTimeField()
+    occurred_at = Moment()
 
 
 class ReviewedIn(NamesChoices):
@@ -48,7 +48,7 @@ class ReviewedIn(NamesChoices):
 
     id = serializers.CharField(max_length=REF_CHARS_MAX)
     reason = serializers.CharField(max_length=200)
-    occurred_at = serializers.DateTimeField()
+    occurred_at = Moment()
 
 
 class ResolvedIn(ReviewedIn):

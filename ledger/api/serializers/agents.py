@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.delegation import DEPTH_MAX, HOURS, Terms
 from ledger.models import Agent, AgentKey, AgentSwitch, Delegation
@@ -73,8 +73,8 @@ class DelegationIn(Body):
     per_minute_max = serializers.IntegerField(
         min_value=1, max_value=_COUNT_MAX, default=None, allow_null=True
     )
-    starts_at = serializers.DateTimeField(default=None, allow_null=True)
-    expires_at = serializers.DateTimeField(help_text="Within a year.")
+    starts_at = Moment(default=None, allow_null=True)
+    expires_at = Moment(help_text="Within a year.")
     hour_from = serializers.IntegerField(
         min_value=0, max_value=HOURS, default=None, allow_null=True, help_text="Of the day, in UTC."
     )
@@ -145,7 +145,7 @@ class DelegationOut(serializers.ModelSerializer[Delegation]):
 
 
 class AgentKeyIn(Body):
-    expires_at = serializers.DateTimeField(
+    expires_at = Moment(
         default=None, allow_null=True, help_text="With the delegation by default, and never later."
     )
 

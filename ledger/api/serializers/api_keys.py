@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from ledger.bodies import Body
+from ledger.bodies import Body, Moment
 from ledger.models import ApiKey
 
 _DAYS_DEFAULT = 90
@@ -24,7 +24,7 @@ class ApiKeyIn(Body):
     scopes = serializers.ListField(
         child=serializers.CharField(max_length=100), min_length=1, max_length=_SCOPES_MAX
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = Moment(
         default=_default_expiry, help_text="Within a year; 90 days from now by default."
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.api.serializers.words import WordsOut
-from ledger.bodies import QueryIn, WholeNumber
+from ledger.bodies import Moment, QueryIn, WholeNumber
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.models import Checkpoint, Disclosure, Entry, Mutation, Payload, ReversalStanding
 
@@ -180,7 +180,7 @@ class SealStandingOut(serializers.Serializer[Any]):
 
 
 class ExportIn(QueryIn):
-    since = serializers.DateTimeField(required=False)
+    since = Moment(required=False)
     target = TargetIn(required=False)
     entry = serializers.UUIDField(required=False)
 

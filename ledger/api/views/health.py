@@ -11,12 +11,12 @@ from rest_framework.views import APIView
 
 from events.ids import new_id
 from ledger import drift
-from ledger.bodies import QueryIn, valid
+from ledger.bodies import Moment, QueryIn, valid
 from ledger.drift import Drift
 
 
 class HealthIn(QueryIn):
-    created_since = serializers.DateTimeField(required=False)
+    created_since = Moment(required=False)
 
 
 class DriftOut(serializers.Serializer[Any]):
