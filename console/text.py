@@ -9,6 +9,10 @@ from typing import Any
 _DECEPTIVE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 _BEYOND_PLAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
+# What nobody reads as it stands there, or what is sent back as it stands there.
+_NOT_SHOWN = re.compile(
+    r"(<(?P<whole>textarea|script|style)\b.*?</(?P=whole)>|<[^>]*>)", re.DOTALL | re.IGNORECASE
+)
 
 
 def visible(text: str) -> str:
@@ -24,8 +28,19 @@ def visible_lines(text: str) -> str:
 
 
 def visible_page(page: str) -> str:
-    """Do the same for a page that is written already, and leave its layout alone."""
-    return _BEYOND_PLAIN.sub(lambda found: visible(found[0]), page)
+    """Do the same for what a page shows that is written already.
+
+    Its layout is left alone, and so are values of fields: they come back as they are.
+    """
+    shown, at = [], 0
+    for markup in _NOT_SHOWN.finditer(page):
+        shown += [_visible_words(page[at : markup.start()]), markup[0]]
+        at = markup.end()
+    return "".join([*shown, _visible_words(page[at:])])
+
+
+def _visible_words(words: str) -> str:
+    return _BEYOND_PLAIN.sub(lambda found: visible(found[0]), words)
 
 
 def pretty(value: Any) -> str:

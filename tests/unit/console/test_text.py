@@ -28,6 +28,28 @@ class TestVisible:
         assert text.visible(plain) == plain
 
 
+class TestVisiblePage:
+    def test_shows_what_hides_itself_in_its_words(self) -> None:
+        page = "<td>pay \u202eelp</td>\n\t<p>zero\u200bwidth<br>\u202e"
+
+        assert text.visible_page(page) == (
+            "<td>pay \\u202eelp</td>\n\t<p>zero\\u200bwidth<br>\\u202e"
+        )
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            '<input value="👩\u200d🚀">',
+            '<option value="\u202e">',
+            "<textarea>\u202e</textarea>",
+            '<script type="application/json">"\u200b"</script>',
+            "<textarea>\n<b>\u202e</textarea>",
+        ],
+    )
+    def test_leaves_alone_what_a_form_sends_back(self, field: str) -> None:
+        assert text.visible_page(f"<p>{field}</p>") == f"<p>{field}</p>"
+
+
 class TestDotted:
     def test_breaks_between_words_and_escapes_all_of_them(self) -> None:
         assert dotted("a.b_c/d") == "a.<wbr>b_<wbr>c/<wbr>d"
