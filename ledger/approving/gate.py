@@ -323,6 +323,7 @@ def _bound(
         target_id="" if action.kind is Kind.CREATE else action.target.id,
         route=route,
         input=action.input,
+        request=_request() if action.input is None else "",
         state=proof.notes.before if proof else None,
         facts=proof.notes.facts if proof else {},
         principal=str(happened.principal),
@@ -335,6 +336,12 @@ def _bound(
         key=key.key if key else "",
         undoes=_written(request.of if request else None),
     )
+
+
+def _request() -> str:
+    """Return what tells the request over the API that is served from another; else empty."""
+    asked = idempotency.current_exchange().request
+    return "" if asked is None else asked.fingerprint
 
 
 def _key_of_request() -> Idempotency | None:
