@@ -39,6 +39,7 @@ def create_agent(*, name: str, subtype: str, owner: User) -> Agent:
         kind=Kind.CREATE,
         target=Target(type="agent"),
         capability="agent.create",
+        input={"name": name, "subtype": subtype, "owner_id": owner.pk},
     )
     with recording.recorded(action) as proof:
         agent = Agent(name=name, subtype=subtype, owner=owner, created_at=timezone.now())

@@ -4,23 +4,23 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from rest_framework.test import APIClient
 
 from ledger.approving import reference
+from ledger.models import Agent, Approval
 from tests.integration.ledger.approvals import acting, put_into_force
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HERE = "/api/v1/ledger/agents"
-
 
 @pytest.fixture
-def asker(alice: User) -> APIClient:
-    grant(alice, "agent.read", "agent.create")
+def asker(alice: User) -> User:
+    grant(alice, "agent.read", "agent.create", "step.manage", "step.read")
     with acting(alice):
-        put_into_force(capabilities=("agent.create",), condition="")
-    return client_with(issue(alice, ["*"])[0])
+        put_into_force(capabilities=("agent.create", "step.manage"), condition="")
+    return alice
 
 
 @pytest.fixture
@@ -28,23 +28,53 @@ def decider(bob: User) -> APIClient:
     return client_with(issue(grant(bob, "approval.read", "approval.decide"), ["*"])[0])
 
 
-def make(asker: APIClient, name: str, *, under: str = "") -> Any:
+def agree(decider: APIClient, approval: Any) -> None:
+    at = f"/api/v1/ledger/approvals/{approval}/decide"
+    assert decider.post(at, {"decision": "approve"}, format="json").status_code == 200
+
+
+def register(client: APIClient, text: str, *, under: str = "") -> Any:
+    step = {
+        "id": "add",
+        "name": "Add",
+        "type": "script",
+        "script": {"language": "ale", "script": text},
+        "attributes": {"sum": {"role": "output"}},
+    }
     headers = {"Idempotency-Key": "k", **({reference.HEADER: under} if under else {})}
-    return asker.post(HERE, {"name": name}, format="json", headers=headers)
+    return client.post("/api/v1/steps", step, format="json", headers=headers)
 
 
-def test_other_terms_are_not_what_was_agreed_to(asker: APIClient, decider: APIClient) -> None:
-    asked = make(asker, "clerk")
+def test_another_body_is_not_what_was_agreed_to(asker: User, decider: APIClient) -> None:
+    client = client_with(issue(asker, ["*"])[0])
+    asked = register(client, "{:sum 1}")
     assert asked.status_code == 202, asked.content
     approval = asked.json()["approval"]["id"]
-    said = {"decision": "approve"}
-    assert (
-        decider.post(f"/api/v1/ledger/approvals/{approval}/decide", said, format="json").status_code
-        == 200
-    )
+    agree(decider, approval)
 
-    other = make(asker, "director", under=approval)
-    same = make(asker, "clerk", under=approval)
+    other = register(client, "{:sum 1000000}", under=approval)
+    same = register(client, "{:sum 1}", under=approval)
 
     assert (other.status_code, other.json()["code"]) == (409, "approval_fingerprint_mismatch")
-    assert (same.status_code, same.json()["name"]) == (201, "clerk")
+    assert same.status_code == 201, same.content
+
+
+def test_another_agent_typed_in_the_admin_is_not_who_was_agreed_to(
+    asker: User, decider: APIClient
+) -> None:
+    asker.is_staff = True
+    asker.save()
+    browser = Client()
+    browser.force_login(asker)
+
+    def type_in(name: str) -> None:
+        browser.post("/admin/ledger/agent/add/", {"name": name, "subtype": "tool_runner"})
+
+    type_in("clerk")
+    agree(decider, Approval.objects.get().pk)
+
+    type_in("director")
+    assert not Agent.objects.exists()
+
+    type_in("clerk")
+    assert [agent.name for agent in Agent.objects.all()] == ["clerk"]
