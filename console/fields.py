@@ -1,7 +1,7 @@
 """Fields of the console's forms: what is typed in a browser, as what it means."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -25,7 +25,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class MomentField(forms.CharField):
-    """A point in time: `15m`, `2h`, `7d` ago, or a date and time (UTC unless it says else)."""
+    """A point in time: `15m`, `2h`, `7d` ago, or a moment with its offset."""
 
     def clean(self, value: Any) -> datetime | None:
         """Return the moment.
@@ -39,7 +39,8 @@ class MomentField(forms.CharField):
             return _moment(text)
         except (ValueError, OverflowError) as error:
             raise ValidationError(
-                "Say how long ago (15m, 2h, 7d) or a time such as 2026-01-31T18:00Z."
+                "Say how long ago (15m, 2h, 7d), or a time and its offset: "
+                "2026-01-31T18:00+01:00, or 2026-01-31T18:00Z for UTC."
             ) from error
 
 
@@ -47,9 +48,9 @@ def _moment(text: str) -> datetime:
     if match := _AGO.fullmatch(text):
         return timezone.now() - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
     moment = parse_datetime(text)
-    if moment is None:
+    if moment is None or moment.tzinfo is None:
         raise ValueError(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment
 
 
 class StreamField(forms.CharField):

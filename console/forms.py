@@ -72,7 +72,9 @@ class EventFilters(_Filters):
     since = MomentField(
         required=False,
         max_length=40,
-        widget=forms.TextInput(attrs={"placeholder": "15m, 24h, a date", "list": "moments"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "15m, 24h, 2026-01-31T18:00Z", "list": "moments"}
+        ),
     )
     until = MomentField(
         required=False,
@@ -148,7 +150,9 @@ class FlowFilters(_Filters):
         required=False,
         max_length=40,
         label="Started since",
-        widget=forms.TextInput(attrs={"placeholder": "15m, 24h, a date", "list": "moments"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "15m, 24h, 2026-01-31T18:00Z", "list": "moments"}
+        ),
     )
     until = MomentField(
         required=False,

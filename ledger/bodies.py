@@ -6,10 +6,13 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.forms import IntegerField
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -162,6 +165,32 @@ class QueryIn(NamesChoices):
 
 class OneOrMore(filters.BaseInFilter, filters.ChoiceFilter):
     """A filter of a list by one value or several, separated by commas."""
+
+
+class _MomentField(IsoDateTimeField):
+    default_error_messages: ClassVar = {
+        "invalid": "Say a moment, such as 2026-12-01T09:00:00Z; in a URL, escape a plus sign.",
+        "no_offset": Moment.default_error_messages["no_offset"],
+    }
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            moment = parse_datetime(str(value))
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        if timezone.is_naive(moment):
+            raise ValidationError(self.error_messages["no_offset"], code="no_offset")
+        return moment
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    """A filter of a list by a moment, which has an offset here as it has in bodies."""
+
+    field_class = _MomentField
 
 
 class WholeNumberFilter(filters.NumberFilter):

@@ -18,7 +18,7 @@ from commerce.models import (
     ProductStatus,
 )
 from commerce.models.constraints import choices
-from ledger.bodies import OneOrMore
+from ledger.bodies import MomentFilter, OneOrMore
 
 
 class ProductFilters(filters.FilterSet):
@@ -28,8 +28,8 @@ class ProductFilters(filters.FilterSet):
 
 class SlotFilters(filters.FilterSet):
     product_id = filters.UUIDFilter()
-    starts_after = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
-    starts_before = filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lt")
+    starts_after = MomentFilter(field_name="starts_at", lookup_expr="gte")
+    starts_before = MomentFilter(field_name="starts_at", lookup_expr="lt")
 
 
 class BookingFilters(filters.FilterSet):
@@ -38,8 +38,8 @@ class BookingFilters(filters.FilterSet):
     external_ref = filters.CharFilter()
     service_after = filters.DateFilter(field_name="service_date", lookup_expr="gte")
     service_before = filters.DateFilter(field_name="service_date", lookup_expr="lt")
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
 
 class InvoiceFilters(filters.FilterSet):

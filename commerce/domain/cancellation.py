@@ -149,10 +149,9 @@ def check_publishable(rules: Sequence[Rule]) -> None:
         _check_rule(rule)
     if ladder[-1].days_before != 0:
         raise PolicyNotPublishable("Say what is given back on the last day: add a rule for 0 days.")
-    _check_never_rises([rule.refund_bp for rule in ladder if rule.flat_amount_cents is None])
-    _check_never_rises(
-        [rule.flat_amount_cents for rule in ladder if rule.flat_amount_cents is not None]
-    )
+    for earlier, later in pairwise(ladder):
+        if _may_rise(earlier, later):
+            raise PolicyNotPublishable("Cancelling later must not give back more, of any price.")
 
 
 def evaluate(terms: Terms, *, days_before: int, price: Money) -> Entitlement:
@@ -214,9 +213,17 @@ def _check_rule(rule: Rule) -> None:
         raise PolicyNotPublishable("A rule that gives something back says in which form.")
 
 
-def _check_never_rises(ladder: Sequence[int]) -> None:
-    if any(later > earlier for earlier, later in pairwise(ladder)):
-        raise PolicyNotPublishable("Cancelling later must not give back more.")
+def _may_rise(earlier: Rule, later: Rule) -> bool:
+    """Say whether there is a price of which `later` gives back more than `earlier`."""
+    if earlier.flat_amount_cents is None:
+        if later.flat_amount_cents is None:
+            return later.refund_bp > earlier.refund_bp
+        # Of a price that is not above the flat amount, all of it goes back.
+        return later.flat_amount_cents > 0 and earlier.refund_bp < BASIS_POINTS
+    if later.flat_amount_cents is None:
+        # A share of a high price is more than any amount.
+        return later.refund_bp > 0
+    return later.flat_amount_cents > earlier.flat_amount_cents
 
 
 def _refund(rule: Rule, price: Money) -> Money:

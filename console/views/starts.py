@@ -24,6 +24,7 @@ from ledger import authority
 from workflows.flows import engine, occasions, starts
 from workflows.flows.models import FlowStart
 from workflows.flows.occasions import StartState
+from workflows.work.domain.timing import is_place
 
 LIST = "console:starts"
 MANAGE = "flow_start.manage"
@@ -221,7 +222,8 @@ def _tabs(query: QueryDict) -> Iterator[Tab]:
 
 @lru_cache(maxsize=1)
 def _zones() -> list[str]:
-    return sorted(available_timezones())  # A walk through some six hundred files.
+    # A walk through some six hundred files.
+    return sorted(zone for zone in available_timezones() if is_place(zone))
 
 
 def _event_names() -> list[str]:

@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
-from ledger.bodies import OneOrMore, WholeNumberFilter
+from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
@@ -59,8 +59,8 @@ class EntryFilters(filters.FilterSet):
     reversed_by_id = filters.UUIDFilter("standing__reversed_by")
     reason_code = filters.CharFilter(method="looked_because")
     decision_policy = _is("disclosure__decision_policy")
-    occurred_after = filters.IsoDateTimeFilter("occurred_at", lookup_expr="gte")
-    occurred_before = filters.IsoDateTimeFilter("occurred_at", lookup_expr="lt")
+    occurred_after = MomentFilter("occurred_at", lookup_expr="gte")
+    occurred_before = MomentFilter("occurred_at", lookup_expr="lt")
 
     def of_key(self, entries: QuerySet[Entry], _name: str, prefix: str) -> QuerySet[Entry]:
         """Keep what one API key did; by ledger_entries_of_principal."""

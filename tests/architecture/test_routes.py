@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.sites import AdminSite
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
+from django_filters import DateTimeFilter, FilterSet, IsoDateTimeFilter
 from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
 from referencing import Registry
@@ -19,7 +20,7 @@ from config.problems import FRAMEWORK_PROBLEMS, status_of
 from ledger import capabilities
 from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey, TakesNoBodyInVain
 from ledger.authority import AUTHENTICATED, PUBLIC
-from ledger.bodies import Body, Moment, QueryIn
+from ledger.bodies import Body, Moment, MomentFilter, QueryIn
 
 View = Callable[..., Any]
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -180,6 +181,19 @@ def test_every_moment_that_is_sent_has_an_offset() -> None:
 
     assert taken
     assert plain == []
+
+
+def test_every_moment_that_lists_are_asked_for_has_an_offset() -> None:
+    api_documents.domain_errors()
+    asked = [
+        (f"{one.__module__}.{one.__name__}.{name}", each)
+        for one in _descendants(FilterSet)
+        for name, each in one.base_filters.items()
+        if isinstance(each, IsoDateTimeFilter | DateTimeFilter)
+    ]
+
+    assert asked
+    assert [name for name, each in asked if not isinstance(each, MomentFilter)] == []
 
 
 def _descendants(parent: type[Any]) -> Iterator[type[Any]]:

@@ -216,7 +216,8 @@ def _check(stated: FlowStart) -> None:
     limits.check_options(stated.options)
     schedules.policies(missed=stated.missed, overlap=Overlap.QUEUE)
     if stated.cron:
-        Rule(cron=stated.cron, tz=stated.tz, anchor_at=timezone.now())
+        rule = Rule(cron=stated.cron, tz=stated.tz, anchor_at=timezone.now())
+        rule.check_can_be_declared()
     if stated.event:
         try:
             catalogue.get(stated.event)

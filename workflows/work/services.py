@@ -136,6 +136,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
             tz=tz,
             anchor_at=now,
         )
+        rule.check_can_be_declared()
         policies = schedules.policies(missed=missed, overlap=overlap)
         return schedules.declare(
             name or job,

@@ -24,7 +24,7 @@ from ledger.api.serializers.approvals import (
     DecisionIn,
 )
 from ledger.authority import AUTHENTICATED
-from ledger.bodies import OneOrMore, WholeNumberFilter, valid
+from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter, valid
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import Risk
 from ledger.models import Approval
@@ -47,12 +47,12 @@ class ApprovalFilter(filters.FilterSet):
     policy_name = filters.CharFilter()
     policy_version = WholeNumberFilter(min_value=1)
     reason_code = filters.CharFilter()
-    requested_after = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="gte")
-    requested_before = filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
-    expires_after = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gte")
-    expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
-    decided_after = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
-    decided_before = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="lt")
+    requested_after = MomentFilter(field_name="requested_at", lookup_expr="gte")
+    requested_before = MomentFilter(field_name="requested_at", lookup_expr="lt")
+    expires_after = MomentFilter(field_name="expires_at", lookup_expr="gte")
+    expires_before = MomentFilter(field_name="expires_at", lookup_expr="lt")
+    decided_after = MomentFilter(field_name="decided_at", lookup_expr="gte")
+    decided_before = MomentFilter(field_name="decided_at", lookup_expr="lt")
 
 
 class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):

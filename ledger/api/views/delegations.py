@@ -20,7 +20,7 @@ from ledger.api.serializers.agents import (
     RevokeAgentKeyIn,
     terms_of,
 )
-from ledger.bodies import ReasonIn, valid
+from ledger.bodies import MomentFilter, ReasonIn, valid
 from ledger.domain.api_key import WrittenKey
 from ledger.models import AgentKey, Delegation
 from ledger.services import delegations
@@ -31,8 +31,8 @@ class DelegationFilter(filters.FilterSet):
     parent = filters.UUIDFilter(field_name="parent_id")
     root = filters.CharFilter(field_name="root__username")
     revoked = filters.BooleanFilter(field_name="revoked_at", lookup_expr="isnull", exclude=True)
-    expires_after = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="gt")
-    expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+    expires_after = MomentFilter(field_name="expires_at", lookup_expr="gt")
+    expires_before = MomentFilter(field_name="expires_at", lookup_expr="lt")
 
 
 class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):

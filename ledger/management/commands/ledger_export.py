@@ -22,7 +22,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--out", required=True, type=Path, help="the file to write")
         parser.add_argument(
-            "--since", help="from the last checkpoint before this date or time (ISO 8601, UTC)"
+            "--since",
+            help="from the last checkpoint before this day (in UTC) or moment (with its offset)",
         )
         parser.add_argument(
             "--target", metavar="TYPE:ID", help="only entries about this, each with its proof"
@@ -81,12 +82,14 @@ def _lines(since: str | None, target: str | None, entry: UUID | None) -> Any:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = parse_datetime(text)
-        day = None if moment else parse_date(text)
+        day = parse_date(text)
+        moment = None if day else parse_datetime(text)
     except ValueError as error:
         raise CommandError(f"{text!r} is no date or time.") from error
-    if moment is None and day is not None:
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    if day is not None:
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
     if moment is None:
         raise CommandError(f"{text!r} is no date or time.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        raise CommandError(f"{text!r} has no offset: add +01:00 or such, or Z for UTC.")
+    return moment

@@ -19,7 +19,7 @@ from config import urls
 from events.domain.errors import Conflict, Unavailable
 from ledger import authority, idempotency, preconditions
 from ledger.authority import PUBLIC
-from ledger.bodies import Body
+from ledger.bodies import Body, MomentFilter
 
 CAPABILITIES = {
     "gadget.read": "auth.view_group",
@@ -83,7 +83,7 @@ class GadgetFilter(django_filters.FilterSet):
         choices=[("big", "big"), ("small", "small")], field_name="name"
     )
     is_big = django_filters.BooleanFilter(method="made_big")
-    since = django_filters.IsoDateTimeFilter(method="made_since")
+    since = MomentFilter(method="made_since")
     at_least = django_filters.NumberFilter(field_name="id", lookup_expr="gte")
 
     def made_big(self, queryset: Any, _name: str, value: bool) -> Any:  # noqa: FBT001

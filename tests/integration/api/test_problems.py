@@ -295,6 +295,15 @@ class TestQuery:
                 ),
             ),
             ("size=huge", "Say one of: big, small."),
+            (
+                "since=2026-05-04T12:00:00",
+                "Say with which offset: 2026-12-01T09:00:00+01:00, or Z for UTC.",
+            ),
+            ("since=2026-05-04", "Say with which offset: 2026-12-01T09:00:00+01:00, or Z for UTC."),
+            (
+                "since=2026-05-04T12:00:00+01:00",
+                "Say a moment, such as 2026-12-01T09:00:00Z; in a URL, escape a plus sign.",
+            ),
         ],
     )
     def test_that_means_nothing_is_told_what_would(

@@ -88,6 +88,8 @@ class TestListing:
         [
             ("since=yesterday-ish", "Say how long ago"),
             ("until=2026-99-99", "Say how long ago"),
+            ("since=2026-01-31T18:00", "a time and its offset"),
+            ("until=2026-01-31", "a time and its offset"),
             ("since=999999d", "Say how long ago"),
             ("type=No Event", "Say a type such as invoice.settled"),
             ("stream=%00", "Null characters are not allowed"),

@@ -195,6 +195,10 @@ class TestAnExport:
 
         assert (report.entries, report.size) == (3, 5)
 
+    def test_is_not_begun_at_a_moment_without_an_offset(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="has no offset"):
+            exported(tmp_path, since="2026-05-04T12:00:00")
+
     def test_of_one_target_proves_each_entry_by_itself(self, tmp_path: Path) -> None:
         do(3)
         do(2, target="other")

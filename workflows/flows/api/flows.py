@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger.bodies import OneOrMore, OptionalReasonIn, ReasonIn, valid
+from ledger.bodies import MomentFilter, OneOrMore, OptionalReasonIn, ReasonIn, valid
 from ledger.preconditions import etag, expected_version
 from workflows.flows import explain, listing, selectors, services
 from workflows.flows.aggregates import stream_of
@@ -52,8 +52,8 @@ class FlowFilters(filters.FilterSet):
     )
     goal = filters.CharFilter(field_name="goals", lookup_expr="contains", method="with_goal")
     id_prefix = filters.CharFilter(field_name="flow_id", lookup_expr="startswith")
-    started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
-    started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    started_after = MomentFilter(field_name="started_at", lookup_expr="gte")
+    started_before = MomentFilter(field_name="started_at", lookup_expr="lt")
 
     def with_label(self, rows: QuerySet[FlowSummary], _name: str, text: str) -> Any:
         key, _, value = text.partition("=")

@@ -15,7 +15,7 @@ from rest_framework.serializers import BaseSerializer
 
 from events.domain.ids import least_id
 from ledger import authority
-from ledger.bodies import OneOrMore, OptionalReasonIn, ReasonIn, valid
+from ledger.bodies import MomentFilter, OneOrMore, OptionalReasonIn, ReasonIn, valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (
     AttemptOut,
@@ -36,8 +36,8 @@ class JobFilters(filters.FilterSet):
     name = filters.CharFilter(field_name="kind")
     subject = filters.CharFilter(method="about")
     correlation_id = filters.CharFilter(method="about")
-    created_after = filters.IsoDateTimeFilter(method="since")
-    created_before = filters.IsoDateTimeFilter(method="until")
+    created_after = MomentFilter(method="since")
+    created_before = MomentFilter(method="until")
 
     # Ids are of the time in which they were made: with them the list begins where it is asked
     # for, and does not read all that is newer. The clocks of an application and of its database

@@ -73,6 +73,20 @@ class Rule:
             _check_cron(self.cron)
         _zone(self.tz)
 
+    def check_can_be_declared(self) -> None:
+        """Refuse a zone that is another one on the next machine, or none on any clock.
+
+        Not part of the rule itself: what was declared before this was known still fires.
+
+        :raises ScheduleInvalid: if `tz` is such a zone.
+        """
+        if not is_place(self.tz):
+            raise ScheduleInvalid(
+                f"{self.tz!r} is not the same on every machine: "
+                "say a place such as Europe/Berlin, or UTC.",
+                pointer="/tz",
+            )
+
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first slot later than `moment`, in UTC; none if there is none."""
         return next(self._slots_after(moment), None)
@@ -144,6 +158,8 @@ def plan(
 _CADENCE = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>[smhd])", re.ASCII)
 _ISO = re.compile(r"P(?:(?P<d>\d{1,6})D)?(?:T(?:(?P<h>\d{1,6})H)?(?:(?P<m>\d{1,6})M)?"
                   r"(?:(?P<s>\d{1,9})S)?)?", re.ASCII)  # fmt: skip
+# Some file systems do not tell capitals apart, and then nor does ZoneInfo.
+_NO_PLACE = re.compile(r"localtime|posixrules|factory|(posix|right)/.*", re.IGNORECASE)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -181,6 +197,15 @@ def _check_cron(cron: str) -> None:
         raise ScheduleInvalid(
             f"{cron!r} is no cron expression: {error}.", pointer="/cron"
         ) from error
+
+
+def is_place(zone: str) -> bool:
+    """Say whether a zone means the same everywhere, and keeps the time of civil clocks.
+
+    `localtime` and `posixrules` are links that a machine sets; `right/` counts leap seconds;
+    `posix/` is not on every machine; `Factory` is the zone of a machine that was not set up.
+    """
+    return _NO_PLACE.fullmatch(zone) is None
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -338,6 +338,7 @@ class TestSchedules:
         [
             ({"cron": "61 * * * *"}, "/cron"),
             ({"tz": "Mars/Base"}, "/tz"),
+            ({"tz": "localtime"}, "/tz"),
             ({"every": "1h"}, "/cron"),
             ({"cron": "", "every": "0s"}, "/every"),
             ({"input": {}}, "/input"),

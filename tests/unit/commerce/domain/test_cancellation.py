@@ -27,6 +27,14 @@ def terms(*rules: Rule, currency: str = "EUR") -> Terms:
     return Terms(version_id="v1", currency=currency, rules=rules)
 
 
+def share(days_before: int, refund_bp: int) -> Rule:
+    return Rule(days_before=days_before, refund_bp=refund_bp, refund_type=RefundType.CASH)
+
+
+def amount(days_before: int, cents: int) -> Rule:
+    return Rule(days_before=days_before, flat_amount_cents=cents, refund_type=RefundType.CASH)
+
+
 class TestEvaluate:
     @pytest.mark.parametrize(
         ("days", "amount", "kind"),
@@ -186,12 +194,26 @@ class TestCheckPublishable:
                 ],
                 "must not give back more",
             ),
+            ([share(9, 9_999), amount(0, 1)], "must not give back more"),
+            ([amount(9, 10_000), share(0, 1)], "must not give back more"),
+            ([share(9, 9_999), amount(5, 0), share(0, 1)], "must not give back more"),
             ([Rule(days_before=days) for days in range(RULES_MAX + 1)], "at most 20 rules"),
         ],
     )
     def test_refuses_a_ladder_that_would_surprise(self, rules: list[Rule], why: str) -> None:
         with pytest.raises(PolicyNotPublishable, match=why):
             cancellation.check_publishable(rules)
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            [share(9, 10_000), amount(0, 5_000)],
+            [amount(9, 5_000), share(0, 0)],
+            [share(9, 10_000), amount(5, 5_000), amount(2, 5_000), share(0, 0)],
+        ],
+    )
+    def test_lets_amounts_follow_what_is_never_less(self, rules: list[Rule]) -> None:
+        cancellation.check_publishable(rules)
 
 
 class TestStoredForm:

@@ -113,6 +113,23 @@ class TestRule:
 
         assert str(refusal.value) == message
 
+    @pytest.mark.parametrize(
+        "zone", ["localtime", "LOCALTIME", "posixrules", "Factory", "right/Europe/Berlin"]
+    )
+    def test_is_not_declared_in_a_zone_of_one_machine(self, zone: str) -> None:
+        try:
+            rule = Rule(cron="0 9 * * *", tz=zone, anchor_at=NOON)
+        except ScheduleInvalid:
+            return  # This machine has no such zone at all.
+
+        with pytest.raises(ScheduleInvalid, match="is not the same on every machine") as refusal:
+            rule.check_can_be_declared()
+        assert refusal.value.pointer == "/tz"
+
+    @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Etc/GMT+5"])
+    def test_is_declared_in_a_zone_that_is_the_same_everywhere(self, zone: str) -> None:
+        Rule(cron="0 9 * * *", tz=zone, anchor_at=NOON).check_can_be_declared()
+
     def test_fires_once_when_a_time_is_set(self) -> None:
         rule = Rule(at=NOON, anchor_at=NOON)
 
