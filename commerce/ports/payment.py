@@ -1,15 +1,19 @@
 """The payment provider: ask for money, hear what was paid, give money back."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from django.utils import timezone
+
 from commerce import conf
+from commerce.domain.money import AMOUNT_CENTS_MAX
 from commerce.domain.settlement import SettlementReport
 from commerce.ports import http
 
 PEER = "payment provider"
 DEMO = "demo"
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class PaymentProvider(Protocol):
@@ -37,12 +41,17 @@ class HttpPaymentProvider:
         return _report(self._call("POST", "/payments", body=body, key=key))
 
     def poll(self, external_id: str) -> SettlementReport:
-        return _report(self._call("GET", f"/payments/{external_id}"))
+        report = _report(self._call("GET", f"/payments/{external_id}"))
+        if report.external_id != external_id:
+            raise _misunderstood("it reports another payment than it was asked about")
+        return report
 
     def refund(self, capture_ref: str, *, amount_cents: int, key: str) -> str:
         body = {"amount_cents": amount_cents}
         answer = self._call("POST", f"/payments/{capture_ref}/refunds", body=body, key=key)
-        return str(answer["id"])
+        if not isinstance(answer, dict):
+            raise _misunderstood("its answer is no refund")
+        return _text(answer, "id")
 
     def _call(self, method: str, path: str, *, body: Any = None, key: str = "") -> Any:
         return http.call(
@@ -59,20 +68,58 @@ class HttpPaymentProvider:
 PROVIDERS: Mapping[str, PaymentProvider] = {DEMO: HttpPaymentProvider()}
 
 
-def _report(answer: dict[str, Any]) -> SettlementReport:
+def _report(answer: Any) -> SettlementReport:
+    """Read a report as far as it can be one: money is booked by it.
+
+    :raises PeerUnavailable: if it cannot: the provider may say it better the next time.
+    """
+    if not isinstance(answer, dict):
+        raise _misunderstood("its answer is no payment")
+    asked_cents, paid_cents = _cents(answer, "amount_cents"), _cents(answer, "paid_cents")
     return SettlementReport(
-        external_id=answer["id"],
-        external_number=answer["number"],
-        external_url=answer["url"],
-        status=answer["status"],
-        paid_amount_cents=answer["paid_cents"],
-        unpaid_amount_cents=answer["amount_cents"] - answer["paid_cents"],
-        currency=answer["currency"],
-        settled_at=_time(answer["settled_at"]),
-        reference_number=answer["reference"],
-        capture_id=answer["id"],
+        external_id=_text(answer, "id"),
+        external_number=_text(answer, "number"),
+        external_url=_text(answer, "url", chars_max=500),
+        status=_text(answer, "status", chars_max=40),
+        paid_amount_cents=paid_cents,
+        unpaid_amount_cents=asked_cents - paid_cents,
+        currency=_text(answer, "currency", chars_max=3),
+        settled_at=_time(answer, "settled_at"),
+        reference_number=_text(answer, "reference"),
+        capture_id=_text(answer, "id"),
     )
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _cents(answer: dict[str, Any], name: str) -> int:
+    value = answer.get(name)
+    # JSON's true is an int of Python's.
+    if type(value) is not int or not 0 <= value <= AMOUNT_CENTS_MAX:
+        raise _misunderstood(f"its {name} is no amount")
+    return value
+
+
+def _text(answer: dict[str, Any], name: str, *, chars_max: int = 200) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= chars_max or "\0" in value:
+        raise _misunderstood(f"its {name} is no text of 1 to {chars_max} characters")
+    return value
+
+
+def _time(answer: dict[str, Any], name: str) -> datetime | None:
+    text = answer.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise _misunderstood(f"its {name} is no time") from error
+    if moment.tzinfo is None:
+        raise _misunderstood(f"its {name} has no offset")
+    # Until when a capture can be taken back is counted from there.
+    if moment > timezone.now() + _CLOCKS_DIFFER:
+        raise _misunderstood(f"its {name} is still to come")
+    return moment
+
+
+def _misunderstood(why: str) -> http.PeerUnavailable:
+    return http.PeerUnavailable(PEER, why)

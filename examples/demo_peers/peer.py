@@ -31,7 +31,8 @@ class Peer:
 
     `/control` takes {"fail": n} (refuse the next n calls), {"lose_answer": n} (do what the
     next n calls ask and then fail all the same), {"hang_s": s} (be slow until told otherwise),
-    {"linger_s": s} (do what is asked, and be slow to say so) and {"reset": true}.
+    {"linger_s": s} (do what is asked, and be slow to say so), {"lie": {…}} (do what is asked, and
+    say this of it, until told otherwise) and {"reset": true}.
     """
 
     name = ""
@@ -46,6 +47,7 @@ class Peer:
         self._lose_answer = 0
         self._hang_s = 0.0
         self._linger_s = 0.0
+        self._lie: dict[str, Any] = {}
         self._done: dict[tuple[str, ...], tuple[str, Answer]] = {}
         self.calls: list[dict[str, Any]] = []
 
@@ -79,7 +81,12 @@ class Peer:
             if self._lose_answer > 0:
                 self._lose_answer -= 1
                 return Answer(503, {"error": "told to lose the answer"})
+            return self._lied_about(answered)
+
+    def _lied_about(self, answered: Answer) -> Answer:
+        if not self._lie or not isinstance(answered.body, dict):
             return answered
+        return answered._replace(body={**answered.body, **self._lie})
 
     def _control(self, call: Call) -> Answer:
         with self._lock:
@@ -87,6 +94,7 @@ class Peer:
                 orders = call.body or {}
                 if orders.get("reset"):
                     self.reset()
+                self._lie = orders.get("lie", self._lie)
                 self._fail = int(orders.get("fail", self._fail))
                 self._lose_answer = int(orders.get("lose_answer", self._lose_answer))
                 self._hang_s = float(orders.get("hang_s", self._hang_s))

@@ -176,6 +176,48 @@ class TestPollInvoiceSettlement:
         settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
         assert ExternalRef.objects.get(pk=asked.pk).sync_error == ""
 
+    @pytest.mark.parametrize(
+        ("lie", "why"),
+        [
+            ({"id": "pay_of_somebody_else"}, "reports another payment"),
+            ({"id": None}, "its id is no text"),
+            ({"paid_cents": 99.5}, "its paid_cents is no amount"),
+            ({"paid_cents": True}, "its paid_cents is no amount"),
+            ({"paid_cents": "24000"}, "its paid_cents is no amount"),
+            ({"paid_cents": -1}, "its paid_cents is no amount"),
+            ({"paid_cents": 10**40}, "its paid_cents is no amount"),
+            ({"amount_cents": None}, "its amount_cents is no amount"),
+            ({"settled_at": "yesterday"}, "its settled_at is no time"),
+            ({"settled_at": 1_700_000_000}, "its settled_at is no time"),
+            ({"settled_at": "2026-01-01T00:00:00"}, "its settled_at has no offset"),
+            ({"settled_at": "9999-12-31T23:59:59Z"}, "its settled_at is still to come"),
+            ({"currency": "USD"}, "EUR and USD cannot be put together"),
+            ({"currency": None}, "its currency is no text"),
+            ({"status": "x" * 41}, "its status is no text of 1 to 40"),
+            ({"reference": "a\0b"}, "its reference is no text"),
+        ],
+    )
+    def test_books_nothing_by_a_report_that_cannot_be_true(
+        self,
+        asked: ExternalRef,
+        peers: Peers,
+        caplog: pytest.LogCaptureFixture,
+        lie: dict[str, Any],
+        why: str,
+    ) -> None:
+        peers.tell(peers.payment, settle=asked.external_id, lie=lie)
+
+        answer = settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
+
+        assert why in answer["results"][0]["syncError"]
+        assert not Payment.objects.exists()
+        assert ExternalRef.objects.get(pk=asked.pk).external_id == asked.external_id
+        assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+        peers.tell(peers.payment, lie={})
+        settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
+        assert Invoice.objects.get(pk=asked.invoice_id).status == "paid"
+
     def test_notes_the_same_trouble_once(self, asked: ExternalRef, peers: Peers) -> None:
         peers.tell(peers.payment, fail=3)
         notes = Entry.objects.filter(action_name="settlement.note")

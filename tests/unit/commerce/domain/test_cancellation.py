@@ -35,6 +35,14 @@ def amount(days_before: int, cents: int) -> Rule:
     return Rule(days_before=days_before, flat_amount_cents=cents, refund_type=RefundType.CASH)
 
 
+def refusal_of(rules: list[Rule]) -> str:
+    try:
+        cancellation.check_publishable(rules)
+    except PolicyNotPublishable as refusal:
+        return str(refusal)
+    return ""
+
+
 class TestEvaluate:
     @pytest.mark.parametrize(
         ("days", "amount", "kind"),
@@ -213,7 +221,7 @@ class TestCheckPublishable:
         ],
     )
     def test_lets_amounts_follow_what_is_never_less(self, rules: list[Rule]) -> None:
-        cancellation.check_publishable(rules)
+        assert refusal_of(rules) == ""
 
 
 class TestStoredForm:

