@@ -59,15 +59,17 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
     inside = Path(sys.prefix) == venv
     if not inside and _has_everything(profile):
         return Path(sys.executable)
-    with _alone(venv):
-        try:
-            _install(profile, venv)
-        except PermissionError as error:
-            # Made by somebody else, whose files or whose Python this user cannot reach.
-            raise CannotInstall(
-                f"{venv} is not for this user: {error}. "
-                "Take it away, and another is made; or use a copy of the project of your own."
-            ) from error
+    try:
+        # Where nobody may write, whoever made it is done: there is no lock to take turns by.
+        if os.access(venv.parent, os.W_OK) or not _is_installed(profile, venv):
+            with _alone(venv):
+                _install(profile, venv)
+    except PermissionError as error:
+        # Made by somebody else, whose files or whose Python this user cannot reach.
+        raise CannotInstall(
+            f"{venv} is not for this user: {error}. "
+            "Take it away, and another is made; or use a copy of the project of your own."
+        ) from error
     return Path(sys.executable) if inside else _python(venv)
 
 
@@ -114,17 +116,25 @@ def _alone(venv: Path) -> Iterator[None]:
 
 
 def _install(profile: Profile, venv: Path) -> None:
-    # The checking lock contains the running one: never take the tools away again.
-    installed = _installed(venv)
-    if profile is RUNNING and CHECKING.lock.name in installed:
-        profile = CHECKING
-    if installed.get(profile.lock.name) == profile.fingerprint:
+    if _is_installed(profile, venv):
         return
+    profile = _wanted(profile, venv)
     print(f"Installing {profile.lock.name} into {venv} …", file=sys.stderr, flush=True)
     uv = shutil.which("uv")
     for command in (_with_uv if uv else _with_pip)(profile, venv):
         _run(command)
     _stamp(venv).write_text(json.dumps({profile.lock.name: profile.fingerprint}))
+
+
+def _wanted(profile: Profile, venv: Path) -> Profile:
+    # The checking lock contains the running one: never take the tools away again.
+    is_checking = profile is RUNNING and CHECKING.lock.name in _installed(venv)
+    return CHECKING if is_checking else profile
+
+
+def _is_installed(profile: Profile, venv: Path) -> bool:
+    wanted = _wanted(profile, venv)
+    return _installed(venv).get(wanted.lock.name) == wanted.fingerprint
 
 
 def _installed(venv: Path) -> dict[str, str]:

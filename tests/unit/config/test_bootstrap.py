@@ -131,6 +131,20 @@ class TestEnsure:
         ):
             bootstrap.ensure(RUNNING, venv=venv)
 
+    def test_uses_what_is_there_where_it_may_not_write(
+        self, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        venv = tmp_path / ".venv"
+        bootstrap.ensure(RUNNING, venv=venv)
+        commands.clear()
+        (tmp_path / ".venv.lock").unlink()
+        monkeypatch.setattr("os.access", lambda *_: False)
+
+        assert bootstrap.ensure(RUNNING, venv=venv) == venv / "bin/python"
+
+        assert not commands
+        assert not (tmp_path / ".venv.lock").exists()
+
     def test_does_not_take_a_failure_for_an_install(
         self, uv: Callable[[str | None], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
