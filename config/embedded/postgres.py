@@ -257,6 +257,10 @@ def _remove_abandoned(place: Path) -> None:
         if not Path(origin.read_text()).exists():
             shutil.rmtree(origin.with_suffix(""), ignore_errors=True)
             origin.unlink(missing_ok=True)
+    for note in place.glob("*.prepared"):
+        # About a data folder that is gone: nobody would take the note away.
+        if not note.with_suffix("").exists():
+            note.unlink(missing_ok=True)
 
 
 def _until(seconds: float) -> Iterator[None]:

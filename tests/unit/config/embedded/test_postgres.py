@@ -48,3 +48,22 @@ class TestAServerThatEndsAgainAndAgain:
 
         with pytest.raises(ServersUnavailable, match=r"makes no database\. .* says why\.$"):
             server.wait_until_ready()
+
+
+class TestWhatIsKeptElsewhere:
+    def test_is_taken_away_with_its_notes_when_its_state_is_gone(self, tmp_path: Path) -> None:
+        for name, state in (("postgres-18-gone", "gone"), ("postgres-18-used", "used")):
+            (tmp_path / name).mkdir()
+            (tmp_path / f"{name}.prepared").touch()
+            (tmp_path / f"{name}.of").write_text(str(tmp_path / state))
+        (tmp_path / "postgres-18-long-gone.prepared").touch()
+        (tmp_path / "used").touch()
+
+        postgres._remove_abandoned(tmp_path)
+
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "postgres-18-used",
+            "postgres-18-used.of",
+            "postgres-18-used.prepared",
+            "used",
+        ]
