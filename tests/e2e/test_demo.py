@@ -5,7 +5,7 @@ import pytest
 from config import demo
 from config.stack import Stack
 from examples.stories import STORIES, Story
-from examples.stories.world import World
+from examples.stories.world import Peer, World
 from tests.chaos.load import eventually
 from tests.support.managing import manage
 
@@ -57,6 +57,20 @@ class TestDemo:
 
         assert demo.main(["lie"]) == 1
         assert "the number of products" in capsys.readouterr().err
+
+    def test_names_the_request_that_came_to_nothing(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def call_nobody(_world: World) -> None:
+            Peer("http://127.0.0.1:1/payment").get("payments")
+
+        monkeypatch.setitem(STORIES, "alone", Story("Nobody is there.", call_nobody))
+        monkeypatch.setenv("DAYBOOK_STATE", str(stack.state.folder))
+
+        assert demo.main(["alone"]) == 1
+        told = capsys.readouterr().err
+        assert "GET http://127.0.0.1:1/payment/payments came to nothing (ConnectError" in told
+        assert str(stack.state.logs) in told
 
     def test_knows_no_story_of_that_name(self, stack: Stack) -> None:
         assert manage(stack, "demo", "cinderella").returncode == 2
