@@ -57,7 +57,7 @@ def seats_add_up() -> list[str]:
     return [f"departure {row[0]}: {row[2]} of {row[1]} left, {row[3]} taken" for row in found]
 
 
-@check("commerce-allocations", "seats are taken exactly by the bookings whose status takes them")
+@check("commerce-allocations", "seats are taken exactly by the bookings that take them")
 def seats_follow_bookings() -> list[str]:
     found = _rows(
         "SELECT b.number, b.status, i.id FROM commerce_booking b "
@@ -67,7 +67,39 @@ def seats_follow_bookings() -> list[str]:
         "WHERE (a.id IS NOT NULL) <> (b.status IN "
         "('on_hold', 'awaiting_payment', 'confirmed', 'in_progress', 'completed'))"
     )
-    return [f"booking {row[0]} is {row[1]}, and item {row[2]} disagrees" for row in found]
+    miscounted = _rows(
+        "SELECT b.number, i.id, i.quantity, a.quantity FROM commerce_booking b "
+        "JOIN commerce_bookingitem i ON i.booking_id = b.id "
+        "JOIN commerce_allocation a ON a.item_id = i.id AND a.quantity <> i.quantity"
+    )
+    return [
+        *(f"booking {row[0]} is {row[1]}, and item {row[2]} disagrees" for row in found),
+        *(f"booking {row[0]}: item {row[1]} of {row[2]} has {row[3]} seats" for row in miscounted),
+    ]
+
+
+@check("commerce-captures", "every capture is of the amount of its payment")
+def captures_are_of_their_payment() -> list[str]:
+    found = _rows(
+        "SELECT p.id, p.amount_cents, c.amount_cents FROM commerce_capture c "
+        "JOIN commerce_payment p ON p.id = c.payment_id WHERE p.amount_cents <> c.amount_cents"
+    )
+    return [f"payment {row[0]} of {row[1]}: a capture of {row[2]}" for row in found]
+
+
+@check("commerce-currencies", "all money about an invoice is in its currency")
+def currencies_are_not_mixed() -> list[str]:
+    found = _rows(
+        "SELECT i.id, i.currency, other.what, other.id, other.currency FROM commerce_invoice i "
+        "JOIN (SELECT 'payment' AS what, id, invoice_id, currency FROM commerce_payment "
+        "UNION ALL SELECT 'credit note', id, invoice_id, currency FROM commerce_creditnote "
+        "UNION ALL SELECT 'refund', r.id, p.invoice_id, r.currency FROM commerce_refund r "
+        "JOIN commerce_payment p ON p.id = r.payment_id "
+        "UNION ALL SELECT 'chargeback', c.id, p.invoice_id, c.currency FROM commerce_chargeback c "
+        "JOIN commerce_payment p ON p.id = c.payment_id) other "
+        "ON other.invoice_id = i.id AND other.currency <> i.currency"
+    )
+    return [f"invoice {row[0]} is in {row[1]}, {row[2]} {row[3]} in {row[4]}" for row in found]
 
 
 @check("commerce-refunds", "refunds that hold and chargebacks never exceed their payment")

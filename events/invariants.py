@@ -1,17 +1,20 @@
 """The invariants of the log, for the doctor."""
 
+import secrets
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
 
 from events import append_only, executor, rebuilding, store, triggers
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 
 VERIFIED_STREAMS_MAX = 200
+PAYLOADS_REREAD = 50
 LAG_SECONDS_MAX = 2
 
 
-def _rows(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+def _rows(sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -37,6 +40,42 @@ def append_only_tables_are_guarded() -> list[str]:
 def events_are_held_to_their_rules() -> list[str]:
     lost = triggers.lost("events_")
     return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
+
+
+@check("schema-constraints", "the database holds every row to what the models declare")
+def constraints_are_there() -> list[str]:
+    there = dict(
+        _rows(
+            "SELECT conname, convalidated FROM pg_constraint "
+            "WHERE connamespace = current_schema()::regnamespace UNION ALL "
+            "SELECT relname, indisvalid FROM pg_class c JOIN pg_index i ON indexrelid = c.oid "
+            "WHERE relnamespace = current_schema()::regnamespace AND indisunique"
+        )
+    )
+    declared = {
+        constraint.name: model._meta.db_table  # noqa: SLF001 (Django's public spelling)
+        for model in apps.get_models()
+        for constraint in model._meta.constraints  # noqa: SLF001
+        if model._meta.managed  # noqa: SLF001
+    }
+    return [
+        f"{table}: the constraint {name} is {'not held to' if name in there else 'gone'}"
+        for name, table in sorted(declared.items())
+        if not there.get(name)
+    ]
+
+
+@check("events-payloads", "large payloads are what their hashes say")
+def payloads_are_as_hashed() -> list[str]:
+    # From a drawn place on, and round: a doctor that comes often gets to all of them.
+    found = _rows(
+        "SELECT hash FROM ("
+        "(SELECT * FROM events_payload WHERE hash >= %(place)s ORDER BY hash LIMIT %(limit)s) "
+        "UNION (SELECT * FROM events_payload ORDER BY hash LIMIT %(limit)s)) looked_at "
+        "WHERE hash <> encode(sha256(convert_to(body, 'UTF8')), 'hex') ORDER BY hash",
+        {"place": secrets.token_hex(32), "limit": PAYLOADS_REREAD},
+    )
+    return [f"the payload {digest} is not what its hash says" for (digest,) in found]
 
 
 @check("I4", "list rows and snapshots say what the log says (latest streams)")

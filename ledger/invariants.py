@@ -21,7 +21,7 @@ from ledger import (
     subjects,
     witnesses,
 )
-from ledger.models import Checkpoint, Payload, Remark, SubjectKey
+from ledger.models import Payload, Remark, SubjectKey
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """
@@ -127,8 +127,6 @@ def rows_and_entries_tell_the_same() -> list[str]:
     return found
 
 
-CHECKPOINTS_REREAD = 5
-
 _WITHOUT_SEAL = """
 SELECT e.id FROM ledger_entry e
  WHERE NOT EXISTS (SELECT FROM ledger_sealed s WHERE s.entry_id = e.id)
@@ -162,10 +160,7 @@ def seals_hold() -> list[str]:
     standing = seals.progress(at=timezone.now())
     if not last == count == standing.size:
         found.append(f"{count} positions up to {last}, but the seals cover {standing.size}")
-    recent = Checkpoint.objects.order_by("-number")[:CHECKPOINTS_REREAD]
-    return found + [
-        broken for each in recent if (broken := soundness.fault_of(each, seals.before(each)))
-    ]
+    return found + soundness.faults()
 
 
 @doctor.check(

@@ -65,6 +65,26 @@ DAMAGE: Damage = {
         invariants.seats_follow_bookings,
         "UPDATE commerce_allocation SET status = 'released' WHERE status = 'confirmed'",
     ),
+    "an allocation of other seats": (
+        invariants.seats_follow_bookings,
+        "UPDATE commerce_allocation SET quantity = quantity + 1",
+    ),
+    "a capture": (
+        invariants.captures_are_of_their_payment,
+        "UPDATE commerce_capture SET amount_cents = amount_cents + 1",
+    ),
+    "the currency of a payment": (
+        invariants.currencies_are_not_mixed,
+        "UPDATE commerce_payment SET currency = 'USD'",
+    ),
+    "the currency of a credit note": (
+        invariants.currencies_are_not_mixed,
+        "UPDATE commerce_creditnote SET currency = 'USD'",
+    ),
+    "the currency of a refund": (
+        invariants.currencies_are_not_mixed,
+        "UPDATE commerce_refund SET currency = 'USD'",
+    ),
     "a refund": (
         invariants.money_back_is_covered,
         "UPDATE commerce_refund SET amount_cents = 9999999",

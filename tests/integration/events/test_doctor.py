@@ -80,6 +80,16 @@ def tamper(sql: str) -> None:
             ["events_event: the trigger events_event_keeps_its_rules sleeps, or is gone"],
         ),
         (
+            "ALTER TABLE events_event DROP CONSTRAINT events_one_event_per_id",
+            invariants.constraints_are_there,
+            ["events_event: the constraint events_one_event_per_id is gone"],
+        ),
+        (
+            "INSERT INTO events_payload VALUES (repeat('0', 64), 'text')",
+            invariants.payloads_are_as_hashed,
+            [f"the payload {'0' * 64} is not what its hash says"],
+        ),
+        (
             "INSERT INTO events_position VALUES (6, -1)",
             invariants.every_event_has_its_place,
             ["1 positions point at no event"],

@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from events import context, doctor, triggers
 from events.domain.principal import SYSTEM
-from ledger import conf, disclosing, invariants, subjects
+from ledger import conf, disclosing, entry_invariants, invariants, soundness, subjects
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.recording import recorded
 from ledger.services import seals
@@ -126,6 +126,45 @@ class TestSeals:
             tamper(change)
 
         assert found.format(id=waiting) in invariants.seals_hold()
+
+    def test_of_long_ago_come_round(self) -> None:
+        for _ in range(soundness.CHECKPOINTS_REREAD + 1):
+            record()
+            seals.seal_entries()
+        assert invariants.seals_hold() == []
+
+        with transaction.atomic():
+            tamper(
+                "UPDATE ledger_entry SET body = '{}', digest = encode(sha256('{}'), 'hex') "
+                "WHERE id = (SELECT entry_id FROM ledger_sealed WHERE position = 1)"
+            )
+
+        # Of all but the newest there is one to draw.
+        assert invariants.seals_hold() == ["checkpoint 1: an entry under it was changed"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestColumns:
+    @pytest.mark.parametrize(
+        ("change", "column"),
+        [
+            ("principal_id = 'mallory'", "principal_id"),
+            ("target_id = 'another'", "target_id"),
+            ("occurred_at = occurred_at - interval '1 microsecond'", "occurred_at"),
+            ("delegation_id = gen_random_uuid()", "delegation_id"),
+            ("reversal_kind = 'inverse'", "reversal_kind"),
+            ("internal_request = NOT internal_request", "internal_request"),
+        ],
+    )
+    def test_are_those_that_were_sealed(self, change: str, column: str) -> None:
+        entry_id = record()
+        assert entry_invariants.columns_are_those_of_the_body() == []
+
+        with transaction.atomic():
+            tamper(f"UPDATE ledger_entry SET {change}")
+
+        says = f"entry {entry_id} shows another {column} than was sealed"
+        assert says in entry_invariants.columns_are_those_of_the_body()
 
 
 class TestDisclosures:
