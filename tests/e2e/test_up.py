@@ -2,8 +2,6 @@
 
 import json
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -265,18 +263,6 @@ def type_in(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
     )
 
 
-def _as(user: pwd.struct_passwd) -> list[str]:
-    """Return what makes a command one of `user`. It may read what is root's: Python is."""
-    program = shutil.which("setpriv")
-    if program is None:
-        pytest.skip("there is no setpriv")
-    reads = "+dac_read_search"
-    return [
-        *(program, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
-        *(f"--inh-caps={reads}", f"--ambient-caps={reads}"),
-    ]
-
-
 class TestCheck:
     def test_makes_a_trip_round_the_whole_chain_and_prints_figures(self) -> None:
         """From nothing, and in a folder that others cannot enter, which stays one."""
@@ -291,30 +277,6 @@ class TestCheck:
         figures = json.loads(done.stdout.strip().splitlines()[-1])
         assert set(figures) == {"cold_start_s", "round_trip_ms", "first_round_trip_ms"}
         assert figures["round_trip_ms"] > 0
-
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
-    def test_works_for_an_ordinary_user_without_a_home(self) -> None:
-        """Who may write nowhere but in a folder of theirs, which nobody else may read."""
-        nobody = pwd.getpwnam("nobody")
-        with temporary_state() as theirs:
-            os.chown(theirs.folder, nobody.pw_uid, nobody.pw_gid)
-            theirs.folder.chmod(0o700)
-            state = theirs.folder / "state"
-
-            up = [str(bootstrap.ROOT / "manage.py"), "up", "--check", "--no-demo-data"]
-            done = subprocess.run(
-                [*_as(nobody), sys.executable, *up, "--port", "0", "--state", str(state)],
-                capture_output=True,
-                text=True,
-                check=False,
-                env=without_servers({"HOME": "/nonexistent"}),
-                umask=0o077,
-            )
-
-            assert done.returncode == 0, done.stderr
-            owners = {path.stat().st_uid for path in (state, *state.iterdir())}
-        assert json.loads(done.stdout.strip().splitlines()[-1])["round_trip_ms"] > 0
-        assert owners == {nobody.pw_uid}
 
     def test_fails_with_a_reason_when_no_worker_answers(self, stack: Stack) -> None:
         for part in ("worker", "sweeper"):
