@@ -9,11 +9,15 @@ from typing import Any, ClassVar, TypeVar
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from events.admin_lists import M, ReadOnlyAdmin
 from events.domain.errors import DomainError
 from ledger import authority, recording
+from ledger.approving.gate import ApprovalRequired
 from ledger.domain.capability import CapabilityMissing
+from ledger.models import Approval
 
 BY_HAND = "From the admin."
 """The reason of actions that ask for none."""
@@ -76,6 +80,8 @@ class CapabilityActions(ReadOnlyAdmin[M]):
         for row in rows:
             try:
                 came_of_it = act(row)
+            except ApprovalRequired as required:
+                messages.warning(request, format_html("{}: {}", row, awaits(required.approval)))
             except DomainError as refusal:
                 messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
             else:
@@ -116,7 +122,19 @@ class ThroughServices:
 
     def tell(self, request: HttpRequest, refusal: DomainError) -> None:
         """Say on the next page why the form was not saved."""
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        if isinstance(refusal, ApprovalRequired):
+            messages.warning(request, awaits(refusal.approval))
+        else:
+            messages.error(request, f"{refusal} {refusal.hint}".strip())
+
+
+def awaits(approval: Approval) -> str:
+    """Say that somebody else has to agree, and lead to the request."""
+    return format_html(
+        'It awaits approval: <a href="{}">see the request</a>. Once it is approved, do just the '
+        "same again.",
+        reverse("console:approval", args=[approval.pk]),
+    )
 
 
 def function_of(action: Any) -> Any:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from django.db import DatabaseError, IntegrityError
+from django.db.models import QuerySet
 
 from events import finishing, wire
 from events.domain import canonical
@@ -237,16 +238,26 @@ def claim(action: Action, idempotency: Idempotency) -> None:
     [(taken,)] = wire.run("SELECT pg_try_advisory_xact_lock(%s)", [lock_id])
     if not taken:
         raise ActionInProgress
-    before = Entry.objects.filter(
-        idempotency_scope=idempotency.scope,
-        idempotency_key=idempotency.key,
-        action_name=action.name,
-    ).first()
+    before = _under(action.name, idempotency).first()
     if before is None:
         return
     if before.idempotency_fingerprint != fingerprint_of(action):
         raise ActionKeyReused
     raise ActionRepeated(before)
+
+
+def is_known(action_name: str, idempotency: Idempotency) -> bool:
+    """Say whether an entry of this action stands under the key."""
+    return _under(action_name, idempotency).exists()
+
+
+def _under(action_name: str, idempotency: Idempotency) -> QuerySet[Entry]:
+    # Relies on ledger_entry_is_written_once_per_key.
+    return Entry.objects.filter(
+        idempotency_scope=idempotency.scope,
+        idempotency_key=idempotency.key,
+        action_name=action_name,
+    )
 
 
 def authority_of(

@@ -44,7 +44,7 @@ from ledger.domain.capability import LedgerPolicy, PrincipalNotAllowed
 from ledger.domain.payload import Kept
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.domain.validation import NotCovered
-from ledger.entries import EntryDraft, PoliciesMoved
+from ledger.entries import ActionKeyReused, EntryDraft, PoliciesMoved
 from ledger.models import Approval
 from ledger.reversal_context import Ongoing
 
@@ -79,7 +79,8 @@ def recorded(action: Action) -> Iterator[Proof]:
         # Only now, here as below: the transaction that would have taken it along is gone.
         raise gate.ask(needed) from None
     except (Forbidden, Throttled, NotCovered, ApprovalNotFound) as why:
-        record_refusal(action, why, approval_id=gate.referred_to(under))
+        once = gate.refused_once(action, context.current(), why)
+        record_refusal(action, why, approval_id=gate.referred_to(under), once=once)
         raise
     except Exception as why:
         if under is not None:
@@ -134,12 +135,17 @@ def _failed(action: Action, under: Presented, why: Exception) -> None:
 
 
 def record_refusal(
-    action: Action, why: DomainError, *, approval_id: UUID | None = None
+    action: Action,
+    why: DomainError,
+    *,
+    approval_id: UUID | None = None,
+    once: Idempotency | None = None,
 ) -> UUID | None:
     """Put a refusal on record, if what was refused is grave or an agent asked; return its entry.
 
-    `approval_id` is the approval under which it was tried. It has a transaction of its own, so
-    call it when the refused one is gone.
+    `approval_id` is the approval under which it was tried. With `once` it is on record once under
+    that key: None is returned where it is already. It has a transaction of its own, so call it
+    when the refused one is gone.
     """
     happened = context.current()
     risk = capabilities.get(action.capability).risk_of(action.risk_facts)
@@ -147,9 +153,15 @@ def record_refusal(
     is_due = risk.is_grave or kind is PrincipalKind.AGENT
     if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
-    with db_transaction.atomic():
-        draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
-        return _appended(replace(draft, approval_id=approval_id))
+    draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
+    draft = replace(draft, approval_id=approval_id, idempotency=once)
+    if once is not None and entries.is_known(action.name, once):
+        return None  # Looked for first: who waits would fill the log of the database instead.
+    try:
+        with db_transaction.atomic():
+            return _appended(draft)
+    except ActionKeyReused:
+        return None  # Of two at once the other was first.
 
 
 def record_denial(

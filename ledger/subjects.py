@@ -5,8 +5,9 @@ sealed names the key, so that a room keeps bytes and nothing else.
 """
 
 import hmac
+import json
 import secrets
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -15,11 +16,13 @@ from events import wire
 from events.domain.errors import NotFound
 from events.ids import new_id
 from ledger import conf, vault
+from ledger.domain.action import plain
 from ledger.models import SubjectKey
 from ledger.vault import Safe
 
 _INFO: Final = b"ledger subject keys"
 _INDEX_INFO: Final = b"ledger blind index"
+_TERMS_INFO: Final = b"ledger unreadable terms"
 _KEY_ID_BYTES: Final = 16
 
 
@@ -97,6 +100,20 @@ def indexes_of(value: str) -> list[str]:
     """Return all that `index_of` may have said of `value`, under older keys too."""
     value = " ".join(value.casefold().split())
     return [_indexed(key, value) for key in _master().keys] if value else []
+
+
+def fingerprint_of(value: Any, *, of: str) -> str:
+    """Return what equal values have in common, and what nobody can guess either of them from.
+
+    For the terms of an action that nobody may read there: what is personal, secret or long. The
+    same value says something else `of` another action. Under another key of the installation
+    it says something else too, and what was agreed to has to be asked for again.
+    """
+    # Not canonical JSON: what somebody was asked with may hold any number.
+    written = json.dumps([of, plain(value)], sort_keys=True, default=str).encode()
+    return hmac.new(
+        vault.derived(_master().keys[0].hex(), _TERMS_INFO), written, "sha256"
+    ).hexdigest()
 
 
 def _indexed(key: bytes, value: str) -> str:

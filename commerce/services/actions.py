@@ -6,8 +6,8 @@ from uuid import UUID
 
 from ledger.domain.action import Action, Kind, Target
 
-CommandInput = Mapping[str, Any] | None
-"""With what a command was asked; None if it cannot be asked again by name."""
+CommandInput = Mapping[str, Any]
+"""With what a command was asked beside its target: see `ledger.domain.action.Action`."""
 
 
 def action_on(
@@ -17,7 +17,7 @@ def action_on(
     kind: Kind = Kind.UPDATE,
     capability: str = "",
     reason: str = "",
-    asked: CommandInput = None,
+    asked: CommandInput | None = None,
     reference: str = "",
 ) -> Action:
     """Return the action `noun.verb` on the noun with `target_id`, empty if it is yet to be made."""
@@ -27,6 +27,6 @@ def action_on(
         target=Target(type=name.split(".", maxsplit=1)[0], id=str(target_id)),
         capability=capability or name,
         reason=reason,
-        input=asked,
+        input=asked or {},
         reference=reference,
     )

@@ -94,7 +94,11 @@ def create_booking(
     name_screening.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
     booking_id = str(new_id())
-    with recording.recorded(action_on("booking.create", booking_id, kind=Kind.CREATE)) as proof:
+    asked = {"requested": requested, "pax": pax, "external_ref": external_ref}
+    asked |= {"notifications_suppressed": notifications_suppressed}
+    asked |= {"contact": subjects.fingerprint_of(contact, of="booking.create")}
+    action = action_on("booking.create", booking_id, kind=Kind.CREATE, asked=asked)
+    with recording.recorded(action) as proof:
         items, currency = _price(requested, now)
         command = CreateBooking(
             number=numbers.next_number(SeriesScope.BOOKING, day=now.date()) if items else "",
@@ -135,14 +139,8 @@ def await_payment(
 ) -> Booking:
     """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
     command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
-    return _change(
-        "await_payment",
-        booking_id,
-        command,
-        expected_version,
-        source="booking",
-        asked={"until": until},
-    )
+    asked, verb = {"until": until}, "await_payment"
+    return _change(verb, booking_id, command, expected_version, source="booking", asked=asked)
 
 
 def confirm_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
@@ -286,9 +284,9 @@ def _change(
     expected_version: Expected | None,
     *,
     source: str,
-    asked: CommandInput = None,
+    asked: CommandInput | None = None,
 ) -> Booking:
-    with recording.recorded(action_on(f"booking.{verb}", booking_id, asked=asked or {})) as proof:
+    with recording.recorded(action_on(f"booking.{verb}", booking_id, asked=asked)) as proof:
         return _changed(booking_id, command, expected_version, source=source, proof=proof)
 
 

@@ -96,7 +96,8 @@ def note_resolution(*, report: ReportedOutcome, claim: Claim) -> None:
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.
     """
-    action = action_on("chargeback.resolve", capability=_MAY, reason=report.reason)
+    said = provider_reports.terms_of(report)
+    action = action_on("chargeback.resolve", capability=_MAY, reason=report.reason, asked=said)
     with ExitStack() as story, recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         resolutions = _resolve(report, story, proof=proof)

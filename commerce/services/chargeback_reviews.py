@@ -46,7 +46,8 @@ def note_review(*, report: ReportedOutcome, claim: Claim) -> None:
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     """
-    action = action_on("chargeback.review", capability=MAY, reason=report.reason)
+    said = provider_reports.terms_of(report)
+    action = action_on("chargeback.review", capability=MAY, reason=report.reason, asked=said)
     with recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         try:

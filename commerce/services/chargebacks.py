@@ -114,7 +114,10 @@ def note_chargeback(*, report: ReportedClaim, claim: Claim | None = None) -> lis
 
 
 def _action(report: ReportedClaim) -> Action:
-    return action_on("chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=report.reason)
+    said = provider_reports.terms_of(report)
+    return action_on(
+        "chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=report.reason, asked=said
+    )
 
 
 def _weigh(report: ReportedClaim, *, proof: Proof) -> None:

@@ -87,7 +87,10 @@ def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery
     :raises NoRecipient: if nobody is known to whom.
     """
     delivery_id = new_id()
-    action = action_on("booking.send_documents", booking_id, kind=Kind.EXECUTE)
+    name = "booking.send_documents"
+    # Empty stands for whoever booked; an address is theirs alone.
+    asked = {"recipient": subjects.fingerprint_of(recipient, of=name) if recipient else ""}
+    action = action_on(name, booking_id, kind=Kind.EXECUTE, asked=asked)
     with recording.recorded(action) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
         if booking is None:

@@ -1,6 +1,8 @@
 """Hand out document numbers: no gap and no number twice, because the series row is locked."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from commerce.domain import numbering
 from commerce.domain.numbering import Reset
@@ -40,7 +42,9 @@ def next_number(scope: SeriesScope, *, day: date) -> str:
 
 def begin_series(*, series: NumberSeries) -> None:
     """Keep a new series, in a transaction of its own and on record."""
-    with recording.recorded(_action("create", Kind.CREATE, series)):
+    asked: dict[str, Any] = {"scope": series.scope, "prefix": series.prefix}
+    asked |= {"reset": series.reset, "is_active": series.is_active}
+    with recording.recorded(_action("create", Kind.CREATE, series, asked)):
         series.save(force_insert=True)
 
 
@@ -49,14 +53,19 @@ def switch_series(*, series: NumberSeries, is_active: bool) -> None:
 
     What it has counted is left alone: numbers are handed out while somebody looks at a form.
     """
-    with recording.recorded(_action("update", Kind.UPDATE, series)):
+    asked = {"is_active": is_active}
+    with recording.recorded(_action("update", Kind.UPDATE, series, asked)):
         NumberSeries.objects.filter(pk=series.pk).update(is_active=is_active)
 
 
-def _action(verb: str, kind: Kind, series: NumberSeries) -> Action:
-    target = Target(type="number_series", id=str(series.pk))
-    capability = "number_series.manage"
-    return Action(name=f"number_series.{verb}", kind=kind, target=target, capability=capability)
+def _action(verb: str, kind: Kind, series: NumberSeries, asked: Mapping[str, Any]) -> Action:
+    return Action(
+        name=f"number_series.{verb}",
+        kind=kind,
+        target=Target(type="number_series", id=str(series.pk)),
+        capability="number_series.manage",
+        input=asked,
+    )
 
 
 def _locked(scope: SeriesScope) -> NumberSeries:

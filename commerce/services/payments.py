@@ -238,7 +238,7 @@ def action_of(
     *,
     kind: Kind = Kind.UPDATE,
     reason: str = "",
-    asked: CommandInput = None,
+    asked: CommandInput | None = None,
 ) -> Action:
     """Return what is put on record about a payment."""
     may = "payment.record"

@@ -55,9 +55,8 @@ def create_policy(*, name: str, currency: str, rules: Sequence[Rule]) -> Cancell
     :raises CurrencyUnknown: if `currency` is not an ISO 4217 code.
     :raises PolicyNotPublishable: if the ladder could never be published.
     """
-    action = action_on(
-        "policy.create", kind=Kind.CREATE, asked={"name": name, "currency": currency}
-    )
+    asked = {"name": name, "currency": currency, "rules": rules}
+    action = action_on("policy.create", kind=Kind.CREATE, asked=asked)
     with recording.recorded(action) as proof:
         try:
             with transaction.atomic():
@@ -76,7 +75,7 @@ def draft_version(
 
     :raises PolicyNotFound: if there is no such policy.
     """
-    asked = {"currency": currency}
+    asked = {"currency": currency, "rules": rules}
     action = action_on("policy.draft_version", policy_id, capability="policy.create", asked=asked)
     with recording.recorded(action) as proof:
         version = _draft(_locked(policy_id), currency=currency, rules=rules)

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from commerce.services.actions import action_on
-from ledger import recording
+from ledger import recording, subjects
 from ledger.domain.action import Kind
 from workflows.work import queue
 from workflows.work.domain.claim import WorkRef
@@ -22,6 +22,12 @@ class ProviderReport(Protocol):
         """Return the input of the job that takes note of it."""
 
 
+def terms_of(report: ProviderReport) -> dict[str, Any]:
+    """Return what an approval is bound to, should a policy ask for one: what a provider writes
+    may name somebody."""
+    return {"report": subjects.fingerprint_of(report.as_json(), of=report.provider_ref)}
+
+
 def note_later(*, report: ProviderReport, of: str, job: str, capability: str) -> WorkRef:
     """List the job that takes note of a report, and put on record who reported it.
 
@@ -31,7 +37,10 @@ def note_later(*, report: ProviderReport, of: str, job: str, capability: str) ->
     :raises JobKeyConflict: if the provider said something else before.
     """
     name = f"{report.provider}/{report.provider_ref}"
-    action = action_on("chargeback.report", name, kind=Kind.EXECUTE, capability=capability)
+    said = {"of": of, **terms_of(report)}
+    action = action_on(
+        "chargeback.report", name, kind=Kind.EXECUTE, capability=capability, asked=said
+    )
     with recording.recorded(action) as proof:
         work = queue.enqueue(
             job,

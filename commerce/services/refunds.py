@@ -262,7 +262,8 @@ def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
     verb = "refund.fail" if refusal else "refund.settle"
-    action = action_on(verb, refund_id, capability="refund.settle", reason=refusal)
+    said = {"provider_ref": reference}
+    action = action_on(verb, refund_id, capability="refund.settle", reason=refusal, asked=said)
     with recording.recorded(action) as proof:
         # It has happened; what is left is to note it, and nobody is asked for approval.
         proof.weighs(reported_by_provider=True)

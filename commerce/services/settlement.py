@@ -176,7 +176,9 @@ def book_report(*, ref: ExternalRef, report: SettlementReport) -> Applied:
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     :raises InvoiceNotPayable: if nothing is due on it any more.
     """
-    with recording.recorded(payments.action_of("payment.capture", kind=Kind.CREATE)) as proof:
+    said = {"ref_id": ref.pk, "report": report}
+    action = payments.action_of("payment.capture", kind=Kind.CREATE, asked=said)
+    with recording.recorded(action) as proof:
         # It has happened; what is left is to note it, and nobody is asked for approval.
         proof.weighs(reported_by_provider=True)
         invoice = invoices.locked(ref.invoice_id)

@@ -87,7 +87,8 @@ def create_slot(
     """
     if ends_at is not None and ends_at <= starts_at:
         raise SlotEndsTooEarly
-    asked = {"product_id": str(product_id), "starts_at": time_json(starts_at), "capacity": capacity}
+    asked = {"product_id": product_id, "starts_at": time_json(starts_at), "capacity": capacity}
+    asked |= {"ends_at": ends_at}
     with recording.recorded(action_on("slot.create", kind=Kind.CREATE, asked=asked)) as proof:
         # Locked, so that the product cannot be deleted under its new departure.
         if not Product.objects.select_for_update(no_key=True).filter(pk=product_id).exists():

@@ -1,5 +1,6 @@
 """Who travels. Values are sealed in a table of their own; events name fields, never values."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,10 @@ def add_traveller(
     :raises PrimaryTravellerTaken: if the booking has a primary traveller.
     """
     traveller_id = new_id()
-    with recording.recorded(_action("add", Kind.CREATE, traveller_id, may="write")):
+    asked = {"category": category, "is_primary": is_primary}
+    asked |= _unreadable("add", booking_id, personal)
+    action = _action("add", Kind.CREATE, traveller_id, booking_id, asked)
+    with recording.recorded(action):
         _change_roster(booking_id, traveller_id, RosterChange.ADDED, tuple(sorted(personal)))
         _check_primary(booking_id, traveller_id, is_primary=is_primary)
         traveller = Traveller.objects.create(
@@ -81,7 +85,9 @@ def amend_traveller(
     """
     changes = {"category": category, "is_primary": is_primary}
     fields = [name for name, value in changes.items() if value is not None]
-    with recording.recorded(_action("amend", Kind.UPDATE, traveller_id, may="write")):
+    asked = changes | _unreadable("amend", booking_id, personal or {})
+    action = _action("amend", Kind.UPDATE, traveller_id, booking_id, asked)
+    with recording.recorded(action):
         _change_roster(
             booking_id,
             traveller_id,
@@ -106,7 +112,8 @@ def remove_traveller(*, booking_id: UUID, traveller_id: UUID) -> None:
     :raises TravellerNotOnBooking, RosterClosed: as the aggregate says.
     :raises SubjectOnHold: if they are kept for a court.
     """
-    with recording.recorded(_action("remove", Kind.DELETE, traveller_id, may="write")) as proof:
+    action = _action("remove", Kind.DELETE, traveller_id, booking_id)
+    with recording.recorded(action) as proof:
         _change_roster(booking_id, traveller_id, RosterChange.REMOVED)
         erasure.shred_in_transaction(f"traveller/{traveller_id}", proof, at=timezone.now())
         Traveller.objects.filter(pk=traveller_id).delete()
@@ -121,7 +128,8 @@ def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> tuple[Traveller,
     :raises SubjectOnHold: if they are kept for a court.
     """
     subject, now = f"traveller/{traveller_id}", timezone.now()
-    with recording.recorded(_action("erase", Kind.UPDATE, traveller_id, may="erase")) as proof:
+    action = _action("erase", Kind.UPDATE, traveller_id, booking_id, may="erase")
+    with recording.recorded(action) as proof:
         if not Traveller.objects.filter(pk=traveller_id, booking=booking_id).exists():
             raise TravellerNotOnBooking(str(booking_id), str(traveller_id))
         issued = erasures.issued_before(subject, at=now)
@@ -132,13 +140,28 @@ def erase_traveller(*, booking_id: UUID, traveller_id: UUID) -> tuple[Traveller,
     return Traveller.objects.get(pk=traveller_id), issued
 
 
-def _action(verb: str, kind: Kind, traveller_id: UUID, *, may: str) -> Action:
+def _action(
+    verb: str,
+    kind: Kind,
+    traveller_id: UUID,
+    booking_id: UUID,
+    asked: Mapping[str, Any] | None = None,
+    *,
+    may: str = "write",
+) -> Action:
     return Action(
         name=f"traveller.{verb}",
         kind=kind,
         target=Target(type="traveller", id=str(traveller_id)),
         capability=f"traveller.{may}",
+        input={"booking_id": booking_id, **(asked or {})},
     )
+
+
+def _unreadable(verb: str, booking_id: UUID, personal: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an approval may say of personal data: which fields, and that they are these."""
+    of = f"traveller.{verb}/{booking_id}"
+    return {"fields": sorted(personal), "personal": subjects.fingerprint_of(personal, of=of)}
 
 
 def personal_of(traveller_id: UUID) -> Envelope | None:

@@ -40,7 +40,9 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
     :raises BookingNotConfirmed: if it is not confirmed, or no longer.
     """
     voucher_id = new_id()
-    with recording.recorded(action_on("voucher.issue", voucher_id, kind=Kind.CREATE)) as proof:
+    asked = {"booking_id": booking_id, "item_id": item_id}
+    action = action_on("voucher.issue", voucher_id, kind=Kind.CREATE, asked=asked)
+    with recording.recorded(action) as proof:
         _lock(booking_id)
         confirmed(booking_id)
         valid = Voucher.objects.filter(item_id=item_id, voided_at=None).first()
@@ -58,7 +60,8 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
 def void_voucher(*, booking_id: UUID, code: str, reason: str) -> None:
     """Make a voucher worthless. One that is so already stays as it is."""
     voucher = Voucher.objects.get(code=code, booking_id=booking_id)
-    with recording.recorded(action_on("voucher.void", voucher.pk)) as proof:
+    action = action_on("voucher.void", voucher.pk, asked={"reason": reason})
+    with recording.recorded(action) as proof:
         _lock(booking_id)
         if not _void(Voucher.objects.filter(pk=voucher.pk, voided_at=None), reason):
             proof.changes_nothing()

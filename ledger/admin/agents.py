@@ -3,20 +3,15 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from events.domain.errors import DomainError
 from ledger import admin_access, authority, selectors
-from ledger.admin.reversals import awaits
 from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
-from ledger.approving import reference
-from ledger.approving.gate import ApprovalRequired
-from ledger.domain.approval import ApprovalStatus
 from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations
 
@@ -42,21 +37,8 @@ class _MadeByServices(ThroughServices, CapabilityAdmin[Any]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return authority.holds(request, self.creates)
 
-    def tell(self, request: HttpRequest, refusal: DomainError) -> None:
-        if isinstance(refusal, ApprovalRequired):
-            messages.warning(request, awaits(refusal.approval))
-        else:
-            super().tell(request, refusal)
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
-        try:
-            made = self.make(request, obj)
-        except ApprovalRequired as required:
-            if required.approval.status != ApprovalStatus.APPROVED:
-                raise
-            # It was given for exactly this: whoever types it again has it done.
-            with reference.presenting(str(required.approval.pk)):
-                made = self.make(request, obj)
+        made = self.make(request, obj)
         vars(obj).update(vars(made))  # So that Django goes on with what was made.
 
     def make(self, request: HttpRequest, wanted: Any) -> Any:
@@ -104,14 +86,22 @@ class AgentAdmin(_MadeByServices):
     @admin_access.needs_capability("agent.stop")
     @admin.action(description="Kill switch: stop ALL agents at once")
     def stop_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
-        agents.stop_all_agents(reason=BY_HAND)
-        messages.warning(request, "No agent does anything until the kill switch is taken off.")
+        self.act_on(
+            request,
+            ["All agents"],
+            lambda _: agents.stop_all_agents(reason=BY_HAND),
+            told=lambda _: "stopped until the kill switch is taken off",
+        )
 
     @admin_access.needs_capability("agent.administer")
     @admin.action(description="Kill switch: let agents go on")
     def resume_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
-        agents.resume_all_agents(reason=BY_HAND)
-        messages.success(request, "The kill switch is off.")
+        self.act_on(
+            request,
+            ["All agents"],
+            lambda _: agents.resume_all_agents(reason=BY_HAND),
+            told=lambda _: "the kill switch is off",
+        )
 
 
 class _DelegationForm(forms.ModelForm[Delegation]):

@@ -11,8 +11,7 @@ from django.urls import reverse
 
 from events.domain.errors import DomainError
 from ledger import admin_access, name_screening, timelines
-from ledger.admin.reversals import awaits
-from ledger.admin_access import CapabilityAdmin
+from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.models import Entry

@@ -1,6 +1,6 @@
 """API keys in the admin: to be looked at, and to be ended."""
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -28,6 +28,9 @@ class ApiKeyAdmin(CapabilityAdmin[ApiKey]):
     @admin_access.needs_capability("api_key.administer")
     @admin.action(description="Revoke at once", permissions=["administer"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key_id in queryset.values_list("pk", flat=True):
-            api_keys.revoke_api_key(key_id=key_id)
-        messages.success(request, "The keys are revoked.")
+        self.act_on(
+            request,
+            queryset,
+            lambda key: api_keys.revoke_api_key(key_id=key.pk),
+            told=lambda _: "revoked",
+        )

@@ -1,6 +1,5 @@
 """Forget a person by hand in the admin: see what it would do, say why, get a certificate."""
 
-from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +12,8 @@ from django.utils import timezone
 
 from events.domain.errors import DomainError
 from ledger import admin_access, authority, erasure
-from ledger.admin.reversals import awaits
-from ledger.admin_access import CapabilityAdmin
-from ledger.approving import reference, steps
+from ledger.admin_access import CapabilityAdmin, awaits
+from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.action import REASON_CHARS_MAX
@@ -40,10 +38,11 @@ class ForgetForm(forms.Form):
 def page(admin: CapabilityAdmin[Any], request: HttpRequest, subject: str) -> HttpResponse:
     """Show what forgetting a subject would do in each place; on POST, do it."""
     admin_access.demand_capability(request, erasure.CAPABILITY)
-    holder = authority.holder_of(request)
-    form = ForgetForm(request.POST or None)
+    # For just the reason for which it was given: it is there to be sent again.
+    given = _given(authority.holder_of(request), subject)
+    form = ForgetForm(request.POST or None, initial={"reason": given.reason if given else ""})
     if request.method == "POST" and form.is_valid():
-        done = _forgotten(request, holder, subject, form.cleaned_data["reason"])
+        done = _forgotten(request, subject, form.cleaned_data["reason"])
         if done is not None:
             return done
     context: dict[str, Any] = {
@@ -51,7 +50,7 @@ def page(admin: CapabilityAdmin[Any], request: HttpRequest, subject: str) -> Htt
         "title": f"Forget {subject}",
         "opts": admin.opts,
         "form": form,
-        "given": _given(holder, subject),
+        "given": given,
         **_shown(subject),
     }
     return TemplateResponse(request, "ledger/forget.html", context)
@@ -71,13 +70,9 @@ def _held(refusal: DomainError) -> str:
     return str(refusal.facts.get("subject", ""))
 
 
-def _forgotten(
-    request: HttpRequest, holder: Holder, subject: str, reason: str
-) -> HttpResponse | None:
-    given = _given(holder, subject)
+def _forgotten(request: HttpRequest, subject: str, reason: str) -> HttpResponse | None:
     try:
-        with reference.presenting(str(given.pk)) if given else nullcontext():
-            issued = erasures.erase_subject(subject=subject, reason=reason)
+        issued = erasures.erase_subject(subject=subject, reason=reason)
     except ApprovalRequired as required:
         messages.warning(request, awaits(required.approval))
         return HttpResponseRedirect(_url_of(subject))

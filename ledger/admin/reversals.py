@@ -9,11 +9,10 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 
 from events.domain.errors import DomainError
 from ledger import admin_access, authority, previews
-from ledger.admin_access import CapabilityAdmin
+from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
@@ -128,11 +127,3 @@ def _given(preview: Preview, holder: Holder) -> Approval | None:
         if each.status == ApprovalStatus.APPROVED and each.requested_by == str(holder.principal)
     )
     return next(own, None)
-
-
-def awaits(approval: Approval) -> str:
-    """Say that somebody else has to agree, and lead to the request."""
-    return format_html(
-        'It awaits approval: <a href="{}">see the request</a>.',
-        reverse("console:approval", args=[approval.pk]),
-    )

@@ -20,6 +20,7 @@ from events.domain.texts import shortened
 from events.ids import new_id
 from ledger import commands, delegations, entries, payloads, principals, standings
 from ledger.approving import steps
+from ledger.commands import CommandInputInvalid
 from ledger.delegations import Mandate
 from ledger.domain import approval as rules
 from ledger.domain.action import (
@@ -37,7 +38,7 @@ from ledger.domain.capability import Risk
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind
 from ledger.domain.policy import Execute
 from ledger.domain.reversals import STARTING, ReversalKind, StepKind, Undoing
-from ledger.entries import ActionKeyReused, EntryDraft
+from ledger.entries import ActionInProgress, ActionKeyReused, EntryDraft
 from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
 from ledger.payloads import PayloadGone
 
@@ -96,6 +97,20 @@ def ask(petition: Petition) -> tuple[Approval, bool]:
         return known, True
     _supersede_others(petition)
     return _insert(petition), False
+
+
+def given(petition: Petition) -> Approval | None:
+    """Return the approval that the same requester was given for just this, and has not used.
+
+    :raises ActionInProgress: if another transaction is about to use it.
+    """
+    row = _as_good(petition)
+    if row is None or row.status != ApprovalStatus.APPROVED:
+        return None
+    # Not waited for: the target is locked by now, and an approval is locked before its target.
+    if not Approval.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=row.pk):
+        raise ActionInProgress
+    return row
 
 
 def request_of(undoing: Undoing | None) -> Undoing | None:
@@ -226,10 +241,18 @@ def _insert(petition: Petition) -> Approval:
 
 
 def _can_be_run(petition: Petition) -> bool:
-    """Say whether Daybook can do it by name, once it is approved."""
+    """Say whether Daybook can do it by name, once it is approved.
+
+    What has terms that nobody may read, or that the command does not know, it cannot.
+    """
     bound = petition.bound
-    is_whole = petition.is_command and bound.input is not None
-    return is_whole and commands.is_known(bound.action, bound.version)
+    if not petition.is_command or not commands.is_known(bound.action, bound.version):
+        return False
+    try:
+        commands.get(bound.action, bound.version).validate(plain(bound.input))
+    except CommandInputInvalid:
+        return False
+    return True
 
 
 def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None) -> UUID:
@@ -274,24 +297,20 @@ def _kept(bound: Bound, undoing: Undoing | None) -> list[Kept]:
     snapshot: dict[str, Any] = {"state": plain(bound.state), "facts": plain(bound.facts)}
     if undoing is not None:
         snapshot["undoing"] = plain(undoing)
-    kept = [
+    return [
         Kept(
             kind=PayloadKind.TARGET_SNAPSHOT,
             content=snapshot,
             schema_tag=f"{bound.target_type}.snapshot/1",
             retention=retention,
-        )
+        ),
+        Kept(
+            kind=PayloadKind.COMMAND_INPUT,
+            content=plain(bound.input),
+            schema_tag=f"{bound.action}/{bound.version}",
+            retention=retention,
+        ),
     ]
-    if bound.input is not None:
-        kept.append(
-            Kept(
-                kind=PayloadKind.COMMAND_INPUT,
-                content=plain(bound.input),
-                schema_tag=f"{bound.action}/{bound.version}",
-                retention=retention,
-            )
-        )
-    return kept
 
 
 def _chain(happened: EventContext, mandate: Mandate | None) -> set[str]:

@@ -13,17 +13,17 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id, uuid_of
-from ledger import capabilities, commands, delegations, entries, idempotency
+from ledger import capabilities, commands, delegations, entries, idempotency, subjects
 from ledger.approving import asking, demands, in_force, reference, steps
 from ledger.approving.asking import Petition
 from ledger.approving.demands import NeededApproval
 from ledger.approving.reference import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
 from ledger.domain.action import (
-    UNKNOWN_TARGET,
     Action,
     Authority,
     Idempotency,
@@ -35,7 +35,12 @@ from ledger.domain.action import (
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound
 from ledger.domain.capability import Risk
 from ledger.domain.policy import Demand
-from ledger.domain.validation import Execution, Granted, why_not
+from ledger.domain.validation import (
+    ApprovalExpired,
+    ApprovalNotApproved,
+    Execution,
+    why_not,
+)
 from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import Approval
@@ -49,8 +54,10 @@ class ApprovalRequired(Forbidden):
     code = "approval_required"
     hint = "Repeat the request with Action-Approval-Id and the same Idempotency-Key, once approved."
 
-    def __init__(self, approval: Approval, *, is_replayed: bool) -> None:
+    def __init__(self, approval: Approval, *, is_replayed: bool, is_form: bool = False) -> None:
         self.approval = approval
+        if is_form:
+            self.hint = "Do just the same again once it is approved: then it is carried out."  # type: ignore[misc]
         self.is_replayed = is_replayed
         super().__init__(
             f"Somebody else has to agree first: approval {approval.pk} is {approval.status}.",
@@ -126,7 +133,11 @@ def clear(
 ) -> Clearance:
     """Let the action pass, with the approval under which it does, if it takes one.
 
+    A form has no header to refer by: what it asks for passes under the approval that was given
+    for just that.
+
     :raises ApprovalNeeded: if somebody else has to agree first.
+    :raises ActionInProgress: if the same form was sent twice, and the other is under way.
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
@@ -158,9 +169,14 @@ def clear(
         demand=needed.demand if needed else None,
     )
     if granted is not None:
-        return Clearance(passage=_under(granted, bound))
+        passage = _under(granted, bound)
+        _use(reference.presented())
+        return Clearance(passage=passage)
     assert needed is not None, "without a grant and without a demand there is nothing to ask"
-    raise ApprovalNeeded(_petition(proof, bound, needed, authority, happened))
+    petition = _petition(proof, bound, needed, authority, happened)
+    if _is_form(happened) and not reference.is_only_asking() and (given := asking.given(petition)):
+        return Clearance(passage=_under(given, bound))
+    raise ApprovalNeeded(petition)
 
 
 def clear_unrecorded(action: Action) -> None:
@@ -185,13 +201,32 @@ def ask(needed: ApprovalNeeded) -> ApprovalRequired:
         raise IdempotencyKeyRequired
     with transaction.atomic(durable=True):
         approval, is_replayed = asking.ask(petition)
-    return ApprovalRequired(approval, is_replayed=is_replayed)
+    is_form = _is_form(petition.happened)
+    return ApprovalRequired(approval, is_replayed=is_replayed, is_form=is_form)
 
 
 def referred_to(under: Presented | None) -> UUID | None:
     """Return the approval that was referred to, if there is such a one: to name it in a refusal."""
     id_ = None if under is None else uuid_of(under.approval_id)
     return id_ if id_ and Approval.objects.filter(pk=id_).exists() else None
+
+
+def refused_once(action: Action, happened: EventContext, why: Exception) -> Idempotency | None:
+    """Return the key under which a refusal that says nothing new is on record once; None if new.
+
+    Who waits for a decision asks again and again: as long as the approval stands as it did, the
+    same asked again by the same under the same is refused for the same reason.
+    """
+    if not isinstance(why, ApprovalNotApproved | ApprovalExpired):
+        return None
+    said = {
+        "principal": str(happened.principal),
+        "command": rules.command_fingerprint(_bound(action, happened, route="")),
+        "code": why.code,
+        "status": why.facts.get("status", ""),
+    }
+    scope = f"{why.facts['approval_id']}:refusal"
+    return Idempotency(scope=scope, key=canonical.fingerprint(said))
 
 
 def note_failure(action: Action, happened: EventContext, under: Presented, why: Exception) -> None:
@@ -255,47 +290,25 @@ def _petition(
     )
 
 
-def _under(row: Approval, bound: Bound) -> Passage:
-    presented = reference.presented()
+def _is_form(happened: EventContext) -> bool:
+    # A request of the API with a key has its header, also from a browser that is logged in.
+    return happened.origin.caller_type == "session" and _key_of_request() is None
+
+
+def _use(presented: Presented | None) -> None:
     assert presented is not None, "it was presented when the action began"
+    presented.is_used = True
+
+
+def _under(row: Approval, bound: Bound) -> Passage:
     if steps.is_due(row, at=timezone.now()):
         # Without writing it down: this transaction is about to be taken back.
         row.status = ApprovalStatus.EXPIRED.value
-    why = why_not(str(row.pk), _granted(row), Execution(bound=bound, at=timezone.now()))
+    why = why_not(str(row.pk), steps.granted_by(row), Execution(bound=bound, at=timezone.now()))
     if why is not None:
         raise why
-    presented.is_used = True
     return Passage(
         approval_id=row.pk, requested_entry_id=row.requested_entry_id, fingerprint=row.fingerprint
-    )
-
-
-def _granted(row: Approval) -> Granted:
-    return Granted(
-        id=str(row.pk),
-        status=ApprovalStatus(row.status),
-        expires_at=row.expires_at,
-        fingerprint=row.fingerprint,
-        assigned_to=str(row.assigned_to_id or ""),
-        decided_by=frozenset(row.votes.values_list("human", flat=True)),
-        is_executed=steps.execution_of(row.pk) is not None,
-        bound=Bound(
-            action=row.action_name,
-            version=row.action_version,
-            target_type=row.target_type,
-            target_id="" if row.target_id == UNKNOWN_TARGET else row.target_id,
-            route=row.route_or_tool_name,
-            principal=row.requested_by,
-            organization=row.organization_id,
-            capability=row.capability_id,
-            capability_version=row.capability_version,
-            risk=row.risk,
-            policy=row.policy_name,
-            policy_version=row.policy_version,
-            reason_code=row.reason_code,
-            key=row.idempotency_key,
-            undoes=_written(steps.undone_by(row)),
-        ),
     )
 
 
@@ -323,7 +336,7 @@ def _bound(
         target_id="" if action.kind is Kind.CREATE else action.target.id,
         route=route,
         input=action.input,
-        request=_request() if action.input is None else "",
+        reason=subjects.fingerprint_of(action.reason, of=action.name) if action.reason else "",
         state=proof.notes.before if proof else None,
         facts=proof.notes.facts if proof else {},
         principal=str(happened.principal),
@@ -336,12 +349,6 @@ def _bound(
         key=key.key if key else "",
         undoes=_written(request.of if request else None),
     )
-
-
-def _request() -> str:
-    """Return what tells the request over the API that is served from another; else empty."""
-    asked = idempotency.current_exchange().request
-    return "" if asked is None else asked.fingerprint
 
 
 def _key_of_request() -> Idempotency | None:

@@ -15,11 +15,19 @@ from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, name_screening
 from ledger.domain import approval as rules
-from ledger.domain.action import Authority, Idempotency, Kind, Status, Target
+from ledger.domain.action import (
+    UNKNOWN_TARGET,
+    Authority,
+    Idempotency,
+    Kind,
+    Status,
+    Target,
+)
 from ledger.domain.approval import Approval as State
-from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, OnExpiry
+from ledger.domain.approval import ApprovalNotFound, ApprovalStatus, Bound, OnExpiry
 from ledger.domain.capability import Risk
 from ledger.domain.reversals import StepKind, Undoing
+from ledger.domain.validation import Granted
 from ledger.entries import EntryDraft
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 
@@ -96,6 +104,36 @@ def undone_by(row: Approval) -> UUID | None:
         pk=row.requested_entry_id, reversal_step=StepKind.REQUESTED.value
     )
     return request.values_list("reverses_id", flat=True).first()
+
+
+def granted_by(row: Approval) -> Granted:
+    """Return what an approval is good for, as the checks before an execution see it."""
+    return Granted(
+        id=str(row.pk),
+        status=ApprovalStatus(row.status),
+        expires_at=row.expires_at,
+        fingerprint=row.fingerprint,
+        assigned_to=str(row.assigned_to_id or ""),
+        decided_by=frozenset(row.votes.values_list("human", flat=True)),
+        is_executed=execution_of(row.pk) is not None,
+        bound=Bound(
+            action=row.action_name,
+            version=row.action_version,
+            target_type=row.target_type,
+            target_id="" if row.target_id == UNKNOWN_TARGET else row.target_id,
+            route=row.route_or_tool_name,
+            principal=row.requested_by,
+            organization=row.organization_id,
+            capability=row.capability_id,
+            capability_version=row.capability_version,
+            risk=row.risk,
+            policy=row.policy_name,
+            policy_version=row.policy_version,
+            reason_code=row.reason_code,
+            key=row.idempotency_key,
+            undoes=str(undone_by(row) or ""),
+        ),
+    )
 
 
 def expire_if_over(row: Approval) -> bool:

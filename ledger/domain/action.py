@@ -79,9 +79,11 @@ class Action:
     """Something that somebody is about to do, and will have to answer for.
 
     Who does it is not said here: that comes from the credential. `risk_facts` are what
-    the capability weighs; `input` is what the fingerprint covers: what the command of this
-    name would be asked with, without personal values. None if it cannot be asked again. The
-    run and step are those that are acted on; of what a step does, the context knows them.
+    the capability weighs. `input` are its terms: all that was asked for beside the target, to
+    which an approval is bound and which whoever decides can read; in the words of the command
+    of this name, if there is one. What is personal or secret stands there as a fingerprint of
+    `ledger.subjects`. To the reason an approval is bound as well.
+    The run and step are those that are acted on; of what a step does, the context knows them.
     `delegated_by` is who let the system do it in their absence; an agent's are its delegations'.
     `reference` is the name under which a request for approval of it is found again, where what it
     is about is not its target.
@@ -94,7 +96,7 @@ class Action:
     version: int = 1
     reason: str = ""
     risk_facts: Mapping[str, Any] = field(default_factory=dict)
-    input: Any = None
+    input: Mapping[str, Any] = field(default_factory=dict)
     idempotency: Idempotency | None = None
     amends: UUID | None = None
     workflow_run_id: str = ""

@@ -284,8 +284,8 @@ def is_over(approval: Approval, *, at: datetime) -> bool:
 class Bound:
     """What an approval is good for, and what is about to be done: compared part by part.
 
-    `command` covers what was asked, `state` how the target was found and what it weighed.
-    `request` stands for the terms of an action that does not say its `input`.
+    `input` is what was asked, `state` how the target was found and what it weighed; `reason`
+    is a fingerprint of why, as the words themselves stand beside the entry.
     `undoes` is the entry that it is done to undo; it is compared, and is in no fingerprint.
     """
 
@@ -294,8 +294,8 @@ class Bound:
     target_type: str
     target_id: str
     route: str = ""
-    input: Any = None
-    request: str = ""
+    input: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
     state: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     principal: str
@@ -343,5 +343,5 @@ def _command(bound: Bound) -> dict[str, Any]:
         "targetType": bound.target_type,
         "targetId": bound.target_id,
         "commandInput": plain(bound.input),
-        **({"request": bound.request} if bound.request else {}),
+        **({"reason": bound.reason} if bound.reason else {}),
     }

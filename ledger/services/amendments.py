@@ -27,6 +27,7 @@ def amend_entry(*, entry_id: UUID, reason: str) -> UUID:
         target=target,
         capability="ledger.amend",
         reason=reason,
+        input={"entry_id": entry_id},
         amends=original.pk,
     )
     with recording.recorded(action) as proof:

@@ -3,7 +3,7 @@
 A key is shown once, to whoever issued or rotated it. No function here logs or records it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -118,7 +118,8 @@ def rotate_api_key(
     """
     if not timedelta(0) <= overlap <= API_KEY_OVERLAP_MAX:
         raise ApiKeyOverlapOutOfRange(overlap)
-    action = _action("api_key.rotate", Kind.UPDATE, capability="api_key.issue")
+    asked = {"key_id": key_id, "overlap_seconds": int(overlap.total_seconds())}
+    action = _action("api_key.rotate", Kind.UPDATE, capability="api_key.issue", asked=asked)
     with recording.recorded(action) as proof:
         old = _locked(key_id)
         _check_rotation(old, issuer)
@@ -161,10 +162,12 @@ def _action(
     key_id: UUID | None = None,
     *,
     capability: str | None = None,
-    asked: Any = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> Action:
     target = Target(type="api_key", id=str(key_id or ""))
-    return Action(name=name, kind=kind, target=target, capability=capability or name, input=asked)
+    return Action(
+        name=name, kind=kind, target=target, capability=capability or name, input=asked or {}
+    )
 
 
 def _check_expiry(expires_at: datetime) -> None:

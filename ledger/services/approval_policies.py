@@ -1,8 +1,9 @@
 """Draft rules of when somebody else has to agree, put them into force, and end them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -82,7 +83,7 @@ def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
     :raises ConditionNameUnknown: if it names what nobody knows.
     """
     _check(terms)
-    with recording.recorded(_action("draft", Kind.CREATE)) as proof:
+    with recording.recorded(_action("draft", Kind.CREATE, terms=terms)) as proof:
         return _insert(terms, proof=proof)
 
 
@@ -145,7 +146,7 @@ def install_policies(
         _check_terms(terms)
         with (
             context.acting(SYSTEM),
-            recording.recorded(_action("activate", Kind.CREATE)) as proof,
+            recording.recorded(_action("activate", Kind.CREATE, terms=terms)) as proof,
         ):
             policy = _insert(terms, proof=proof)
             _put_into_force(policy, proof=proof)
@@ -155,18 +156,32 @@ def install_policies(
             _check_terms(terms)
             with (
                 context.acting(SYSTEM),
-                recording.recorded(_action("draft", Kind.CREATE)) as proof,
+                recording.recorded(_action("draft", Kind.CREATE, terms=terms)) as proof,
             ):
                 _insert(terms, proof=proof)
     return made
 
 
 def _action(
-    verb: str, kind: Kind, policy_id: UUID | None = None, *, capability: str = ""
+    verb: str,
+    kind: Kind,
+    policy_id: UUID | None = None,
+    *,
+    capability: str = "",
+    terms: Terms | None = None,
 ) -> Action:
     name = f"approval_policy.{verb}"
-    target = Target(type="approval_policy", id=str(policy_id or ""))
-    return Action(name=name, kind=kind, target=target, capability=capability or name)
+    return Action(
+        name=name,
+        kind=kind,
+        target=Target(type="approval_policy", id=str(policy_id or "")),
+        capability=capability or name,
+        input=_written(terms) if terms else {},
+    )
+
+
+def _written(terms: Terms) -> dict[str, Any]:
+    return {**asdict(terms), "ttl": int(terms.ttl.total_seconds())}
 
 
 def _check(terms: Terms) -> None:

@@ -342,8 +342,11 @@ def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
     return vote is not None and vote.decision == decision
 
 
+_KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}
+
+
 def _refused(approval_id: UUID, what: str, why: Forbidden) -> None:
-    kind = Kind.REJECT if what == Decision.DENY else Kind.APPROVE
+    kind = _KINDS.get(what, Kind.UPDATE)
     target = Target(type="approval", id=str(approval_id))
     action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
     # It was found and locked, so it is there.

@@ -4,7 +4,7 @@ A person delegates in his own name only, to his own agents. Terms never change: 
 others revokes, and delegates anew. A key is shown once; nothing here logs or records it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
@@ -168,7 +168,11 @@ def issue_agent_key(
         kind=Kind.CREATE,
         target=Target(type="agent_key"),
         capability="delegation.create",
-        input={"delegation_id": delegation_id, "expires_at": expires_at},
+        input={
+            "delegation_id": delegation_id,
+            "root_id": root.pk,
+            "expires_at": expires_at,
+        },
     )
     with recording.recorded(action) as proof:
         delegation = _locked(delegation_id)
@@ -199,6 +203,7 @@ def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
         kind=Kind.UPDATE,
         target=Target(type="agent_key", id=str(key_id)),
         capability="delegation.revoke",
+        input={"delegation_id": delegation_id},
     )
     with recording.recorded(action) as proof:
         keys = AgentKey.objects.select_for_update()
@@ -216,10 +221,21 @@ def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
 
 
 def _action(
-    name: str, kind: Kind, delegation_id: UUID | None = None, *, reason: str, asked: Any = None
+    name: str,
+    kind: Kind,
+    delegation_id: UUID | None = None,
+    *,
+    reason: str,
+    asked: Mapping[str, Any] | None = None,
 ) -> Action:
-    target = Target(type="delegation", id=str(delegation_id or ""))
-    return Action(name=name, kind=kind, target=target, capability=name, reason=reason, input=asked)
+    return Action(
+        name=name,
+        kind=kind,
+        target=Target(type="delegation", id=str(delegation_id or "")),
+        capability=name,
+        reason=reason,
+        input=asked or {},
+    )
 
 
 def _check_times(terms: Terms) -> None:

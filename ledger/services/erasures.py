@@ -1,5 +1,6 @@
 """Forget persons for good, certify it, and keep for a court what must not be forgotten."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -170,7 +171,9 @@ def place_hold(*, subject: str, reason: str) -> LegalHold:
 
     :raises SubjectHeldAlready: if it is.
     """
-    with recording.recorded(_holding("place", Kind.CREATE, reason)) as proof:
+    # A subject is a type and an id: it names nobody.
+    asked = {"subject": subject}
+    with recording.recorded(_holding("place", Kind.CREATE, reason, asked=asked)) as proof:
         if LegalHold.objects.filter(subject=subject, lifted_at=None).exists():
             raise SubjectHeldAlready(subject)
         hold = LegalHold.objects.create(
@@ -200,13 +203,21 @@ def lift_hold(*, hold_id: UUID, reason: str) -> LegalHold:
     return hold
 
 
-def _holding(verb: str, kind: Kind, reason: str, hold_id: UUID | None = None) -> Action:
+def _holding(
+    verb: str,
+    kind: Kind,
+    reason: str,
+    hold_id: UUID | None = None,
+    *,
+    asked: Mapping[str, Any] | None = None,
+) -> Action:
     return Action(
         name=f"legal_hold.{verb}",
         kind=kind,
         target=Target(type="legal_hold", id=str(hold_id or "")),
         capability="subject.hold",
         reason=reason,
+        input=asked or {},
     )
 
 

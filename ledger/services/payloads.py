@@ -1,6 +1,6 @@
 """Take content away from what entries refer to. Each time is an action of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,8 @@ from ledger.domain.payload import RETENTIONS, Redaction, masked
 from ledger.models import LegalHold, Payload, SubjectKey
 
 EXPIRED_PER_PASS = 500
+
+Asked = Mapping[str, Any] | None
 
 
 class PayloadUnknown(NotFound):
@@ -90,14 +92,14 @@ def expire_payload(*, payload_id: UUID) -> bool:
     return True
 
 
-def _action(name: str, payload_id: UUID, reason: str = "", *, asked: Any = None) -> Action:
+def _action(name: str, payload_id: UUID, reason: str = "", *, asked: Asked = None) -> Action:
     return Action(
         name=name,
         kind=Kind.UPDATE,
         target=Target(type="payload", id=str(payload_id)),
         capability="ledger.redact_payload",
         reason=reason,
-        input=asked,
+        input=asked or {},
     )
 
 

@@ -64,7 +64,8 @@ def _start(start: FlowStart, occasion: str, data: Mapping[str, Any], chain: Sequ
     init = rules.init_from(start.init, start.takes, data, LANGUAGES)
     command = beginning.command_for(flow_id, start.goals, init, start.labels, options)
     command = replace(command, metadata={rules.CHAIN: [*chain, start.name]})
-    action = actions.starting(flow_id, delegated_by=Principal.parse(start.declared_by))
+    by = Principal.parse(start.declared_by)
+    action = actions.starting(flow_id, command, delegated_by=by)
     says = f"Started by {start.name} for {', '.join(start.goals)}."
 
     def tell(proof: Proof) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from events import catalogue, executor
 from events.domain.catalogue import EventNotDeclared
-from ledger import recording
+from ledger import recording, subjects
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version
 from workflows.flows import actions, beginning, conf, engine
@@ -46,7 +46,8 @@ def register_step(*, step: Step) -> Step:
     """
     stored = _checked(step)
     command = RegisterStep(step=stored, at=timezone.now())
-    with recording.recorded(actions.on_step("register", step.id, Kind.CREATE)) as proof:
+    action = actions.on_step("register", step.id, Kind.CREATE, definition=stored)
+    with recording.recorded(action) as proof:
         _change_catalog(command, proof)
     return stored
 
@@ -60,7 +61,8 @@ def update_step(*, step: Step, expected_version: Expected | None = None) -> Step
     """
     stored = _checked(step)
     command = UpdateStep(step=stored, at=timezone.now())
-    with recording.recorded(actions.on_step("update", step.id, Kind.UPDATE)) as proof:
+    action = actions.on_step("update", step.id, Kind.UPDATE, definition=stored)
+    with recording.recorded(action) as proof:
         _change_catalog(command, proof, expected_version)
     return stored
 
@@ -202,7 +204,13 @@ def cancel_flow(
     """
     if compensates is None:
         compensates = beginning.found(flow_id).asks_for_compensation
-    action = actions.on_flow("cancel", flow_id, capability="flow.cancel", reason=reason)
+    action = actions.on_flow(
+        "cancel",
+        flow_id,
+        capability="flow.cancel",
+        reason=reason,
+        asked={"compensates": compensates},
+    )
     command = asked.CancelFlow(reason=BY_OPERATOR, compensates=compensates)
     how = "Undoing what it did." if compensates else "Leaving what it did."
     return _commanded(action, flow_id, command, expected_version, says=how)
@@ -234,7 +242,11 @@ def force_step(
 
     :raises OutputsInvalid: if the step does not declare so.
     """
-    action = actions.on_flow("force_step", flow_id, step_id=step_id, reason=reason)
+    given = subjects.fingerprint_of(outputs, of=f"flow/{flow_id}/{step_id}")
+    asked_with = {"names": sorted(outputs), "outputs": given}
+    action = actions.on_flow(
+        "force_step", flow_id, step_id=step_id, reason=reason, asked=asked_with
+    )
     command = asked.ForceStep(step_id=step_id, outputs=outputs, reason=BY_OPERATOR)
     gave = f"Gave {', '.join(sorted(outputs)) or 'nothing'}."
     return _commanded(action, flow_id, command, expected_version, says=gave)
@@ -254,7 +266,9 @@ def retry_now(
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason)
+    # Whoever knows the token of an item can complete it.
+    item = {"item": subjects.fingerprint_of(token, of=f"flow/{flow_id}/{step_id}")}
+    action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason, asked=item)
     command = asked.RetryNow(step_id=step_id, token=token, reason=BY_OPERATOR)
     return _commanded(action, flow_id, command, expected_version)
 
@@ -288,7 +302,9 @@ def fork_flow(
         inherited=fork.inherited,
         metadata={name: kept for name, kept in original.metadata.items() if name == starting.CHAIN},
     )
-    action = actions.forking(flow_id, from_step, new_flow_id=new_flow_id, reason=reason)
+    action = actions.forking(
+        flow_id, from_step, new_flow_id=new_flow_id, command=command, reason=reason
+    )
     edited = f", with {', '.join(sorted(init))} edited" if init else ""
     says = f"Forked from {flow_id} at {from_step}{edited}."
     return beginning.begin(new_flow_id, command, action, says=says)
@@ -296,7 +312,8 @@ def fork_flow(
 
 def _begun(command: asked.StartFlow, flow_id: str, taken: TakenWork | None = None) -> Flow:
     says = f"Started for {', '.join(command.plan.goals)}."
-    return beginning.begin(flow_id, command, actions.starting(flow_id), says=says, taken=taken)
+    action = actions.starting(flow_id, command)
+    return beginning.begin(flow_id, command, action, says=says, taken=taken)
 
 
 def _checked(step: Step) -> Step:

@@ -17,7 +17,7 @@ from events.domain.catalogue import EventNotDeclared
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
 from events.explore import head_sequence
-from ledger import current_rights, recording
+from ledger import current_rights, recording, subjects
 from ledger.domain.action import Proof
 from ledger.preconditions import Expected, check_version
 from workflows.flows import actions, feed_cursor, services, waiting
@@ -240,13 +240,22 @@ def _check(stated: FlowStart) -> None:
 
 
 def _replaced(stated: FlowStart, expected_version: Expected | None) -> FlowStart:
-    with recording.recorded(actions.on_start("declare", stated.name)) as proof:
+    action = actions.on_start("declare", stated.name, asked=_terms_of(stated))
+    with recording.recorded(action) as proof:
         known = FlowStart.objects.select_for_update().filter(name=stated.name).first()
         check_version(expected_version, known.version if known else 0)
         if known and all(getattr(known, one) == getattr(stated, one) for one in _STATED):
             proof.changes_nothing()
             return known
         return _declared(stated, known, proof)
+
+
+def _terms_of(stated: FlowStart) -> dict[str, Any]:
+    """Return all that is stated; what flows are given may be personal or secret."""
+    asked: dict[str, Any] = {name: getattr(stated, name) for name in _STATED}
+    init = asked.pop("init")
+    given = subjects.fingerprint_of(init, of=f"flow_start/{stated.name}")
+    return {**asked, "names": sorted(init), "values": given}
 
 
 def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowStart:

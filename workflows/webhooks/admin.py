@@ -70,11 +70,13 @@ class SubscriptionAdmin(WebhooksAdmin[Subscription]):
         description="Send again what was given up in the last 7 days", permissions=["replay"]
     )
     def replay_given_up(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
-        until = timezone.now()
+        # Whole days, so that the same is asked for until the end of today: under an approval too.
+        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        until = today + timedelta(days=1)
 
         def service(row: Subscription) -> services.ReplayedRange:
             return services.replay_given_up(
-                subscription_id=row.pk, since=until - GIVEN_UP_WITHIN, until=until
+                subscription_id=row.pk, since=today - GIVEN_UP_WITHIN, until=until
             )
 
         self.act_on(request, rows, service, told=_told)

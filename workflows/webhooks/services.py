@@ -3,10 +3,10 @@
 A secret is shown once, to who made or rotated it. No function here logs or records one.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -18,7 +18,7 @@ from events import selectors as log
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
-from ledger import disclosing, recording
+from ledger import disclosing, recording, subjects
 from ledger.domain.action import Action, Kind, Target
 from workflows.egress import client, urls
 from workflows.egress.refusals import EgressFailed, EgressRefused
@@ -115,7 +115,8 @@ def create_subscription(
     """
     _check_url(url)
     names = _checked_names(events)
-    with recording.recorded(_action("webhook.create", Kind.CREATE)) as proof:
+    asked = {**_at(url), "events": names, "description": description}
+    with recording.recorded(_action("webhook.create", Kind.CREATE, asked=asked)) as proof:
         subscription = Subscription.objects.create(
             url=url,
             events=names,
@@ -145,7 +146,9 @@ def update_subscription(
     if url is not None:
         _check_url(url)
     names = None if events is None else _checked_names(events)
-    with recording.recorded(_action("webhook.update", Kind.UPDATE, subscription_id)):
+    asked = {**({} if url is None else _at(url)), "events": names, "description": description}
+    action = _action("webhook.update", Kind.UPDATE, subscription_id, asked)
+    with recording.recorded(action):
         subscription = _locked(subscription_id)
         subscription.url = subscription.url if url is None else url
         subscription.events = subscription.events if names is None else names
@@ -227,7 +230,8 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
     :raises SubscriptionInactive: if it is switched off.
     :raises EventNotDeclared, NotForExport: if there is no example of that event.
     """
-    with recording.recorded(_action("webhook.send_test", Kind.EXECUTE, subscription_id)) as proof:
+    action = _action("webhook.send_test", Kind.EXECUTE, subscription_id, {"event": event})
+    with recording.recorded(action) as proof:
         subscription = _active(subscription_id)
         type_ = event_catalogue.get(event or subscription.events[0])
         happened = context.current()
@@ -261,11 +265,8 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
     :raises NothingToReplay: if the event is not in the log.
     :raises NotForExport: if the event may no longer be sent out.
     """
-    action = Action(
-        name="webhook.replay",
-        kind=Kind.EXECUTE,
-        target=Target(type="webhook_delivery", id=str(delivery_id)),
-        capability="webhook.replay",
+    action = _action(
+        "webhook.replay", Kind.EXECUTE, delivery_id, of="webhook_delivery", may="replay"
     )
     with recording.recorded(action) as proof:
         original = selectors.delivery(delivery_id)
@@ -293,12 +294,8 @@ def replay_given_up(*, subscription_id: UUID, since: datetime, until: datetime) 
     """
     if until <= since:
         raise RangeEmpty
-    action = Action(
-        name="webhook.replay_given_up",
-        kind=Kind.EXECUTE,
-        target=Target(type="webhook", id=str(subscription_id)),
-        capability="webhook.replay",
-    )
+    asked, name = {"since": since, "until": until}, "webhook.replay_given_up"
+    action = _action(name, Kind.EXECUTE, subscription_id, asked, may="replay")
     with recording.recorded(action) as proof:
         # Whoever asks at the same time waits here, then finds these on their way. Events are
         # emitted meanwhile: a delivery takes a key share of the row, which this one allows.
@@ -326,9 +323,17 @@ def _again(original: Delivery) -> Delivery:
     )
 
 
-def _action(name: str, kind: Kind, subscription_id: UUID | str = "") -> Action:
-    target = Target(type="webhook", id=str(subscription_id))
-    return Action(name=name, kind=kind, target=target, capability="webhook.manage")
+def _action(
+    name: str,
+    kind: Kind,
+    target_id: UUID | str = "",
+    asked: Mapping[str, Any] | None = None,
+    *,
+    of: str = "webhook",
+    may: str = "manage",
+) -> Action:
+    target, capability = Target(type=of, id=str(target_id)), f"webhook.{may}"
+    return Action(name=name, kind=kind, target=target, capability=capability, input=asked or {})
 
 
 def _check_url(url: str) -> None:
@@ -377,12 +382,14 @@ def _new_secret(subscription: Subscription) -> str:
     return secret
 
 
+def _at(url: str) -> dict[str, str]:
+    """Return what may be said of an address, whose path and query may hold a secret."""
+    digest = subjects.fingerprint_of(url, of=catalogue.STREAM)
+    return {"origin": urls.parse(url).origin, "urlDigest": digest}
+
+
 def _where(subscription: Subscription) -> dict[str, object]:
-    return {
-        "origin": urls.parse(subscription.url).origin,
-        "urlDigest": hashlib.sha256(subscription.url.encode()).hexdigest(),
-        "events": subscription.events,
-    }
+    return {**_at(subscription.url), "events": subscription.events}
 
 
 def _record(subscription: Subscription, what: str, **data: object) -> None:

@@ -136,14 +136,16 @@ class ScheduleAdmin(CapabilityAdmin[Schedule]):
     @admin_access.needs_capability("schedule.manage")
     @admin.action(description="Switch on", permissions=["manage"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        for name in queryset.values_list("pk", flat=True):
-            services.set_schedule_enabled(name, enabled=True)
+        self.act_on(
+            request, queryset, lambda row: services.set_schedule_enabled(row.pk, enabled=True)
+        )
 
     @admin_access.needs_capability("schedule.manage")
     @admin.action(description="Switch off", permissions=["manage"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        for name in queryset.values_list("pk", flat=True):
-            services.set_schedule_enabled(name, enabled=False)
+        self.act_on(
+            request, queryset, lambda row: services.set_schedule_enabled(row.pk, enabled=False)
+        )
 
 
 @admin.register(Slot)

@@ -3,12 +3,14 @@
 Whoever has a transaction of its own, and wants the work to be part of it, calls `queue`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from events import context
 from events.domain.errors import NotFound
-from ledger import idempotency, recording
+from ledger import idempotency, recording, subjects
 from ledger.domain.action import Action, Kind, Target
 from workflows.work import documents, queue, registry, schedules, statements
 from workflows.work.domain.claim import WorkRef
@@ -127,7 +129,10 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     kind = _allow(job, only_public=only_public, pointer="/job")
     value = {} if input is None else input
     kind.validate(value)
-    with recording.recorded(_of_schedule("declare", name or job)):
+    asked = {"job": job, "cron": cron, "every": every, "at": at, "tz": tz, "missed": missed}
+    asked |= {"overlap": overlap, "enabled": enabled, "only_public": only_public}
+    asked |= {"input": subjects.fingerprint_of(value, of=f"schedule.declare/{name or job}")}
+    with recording.recorded(_of_schedule("declare", name or job, asked)):
         [(now,)] = statements.run(statements.NOW)
         rule = Rule(
             cron=" ".join(cron.split()),
@@ -168,10 +173,15 @@ def _action(name: str, work_id: UUID, reason: str) -> Action:
     return Action(name=name, kind=Kind.EXECUTE, target=target, capability=name, reason=reason)
 
 
-def _of_schedule(verb: str, name: str) -> Action:
-    target = Target(type="schedule", id=name)
-    capability = "schedule.manage"
-    return Action(name=f"schedule.{verb}", kind=Kind.UPDATE, target=target, capability=capability)
+def _of_schedule(verb: str, name: str, asked: Mapping[str, Any] | None = None) -> Action:
+    # What jobs are given may be personal or secret: `asked` has a fingerprint of it.
+    return Action(
+        name=f"schedule.{verb}",
+        kind=Kind.UPDATE,
+        target=Target(type="schedule", id=name),
+        capability="schedule.manage",
+        input=asked or {},
+    )
 
 
 def _allow(name: str, *, only_public: bool, pointer: str = "/name") -> WorkKind:

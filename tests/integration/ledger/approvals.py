@@ -1,7 +1,8 @@
 """A made-up thing that is accountable, and people and programs that want to change it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,12 +13,14 @@ from django.contrib.auth.models import User
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import Principal, PrincipalKind
-from ledger import commands
-from ledger.approving import reference
+from ledger import capabilities, commands
+from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.commands import Command
 from ledger.domain.action import Action, Kind, Target
+from ledger.domain.capability import Risk
+from ledger.domain.validation import ApprovalFingerprintMismatch, ApprovalMismatchedAction
 from ledger.models import Approval, ApprovalPolicyVersion
 from ledger.recording import recorded
 from ledger.services import approval_policies, approvals
@@ -97,6 +100,39 @@ def say(approval: Approval, user: User, decision: str = "approve", **facts: Any)
         return approvals.decide_approval(
             approval_id=approval.pk, decision=decision, decider=holder, **facts
         )
+
+
+def weigh_more(monkeypatch: pytest.MonkeyPatch, *capability_ids: str) -> None:
+    """Let people too be asked for approval of what is so low that only agents are."""
+    for id_ in capability_ids:
+        graver = replace(capabilities.get(id_), risk=Risk.MEDIUM)
+        monkeypatch.setitem(capabilities._DECLARED, id_, graver)
+
+
+def good_for_just_that(
+    asker: User, decider: User, *, agreed: Callable[[], object], other: Callable[[], object]
+) -> UUID:
+    """Ask for one thing by a form, be given leave, and see that it is good for no other.
+
+    Return the entry of what was done: what was agreed to, once.
+    """
+    with acting(asker):
+        with pytest.raises(ApprovalRequired) as required:
+            agreed()
+        given = required.value.approval
+        say(given, decider)
+        with pytest.raises(ApprovalRequired) as again:
+            other()
+        assert again.value.approval.pk != given.pk
+        with (
+            reference.presenting(str(given.pk)),
+            pytest.raises((ApprovalFingerprintMismatch, ApprovalMismatchedAction)),
+        ):
+            other()
+        agreed()
+    done = steps.execution_of(given.pk)
+    assert done is not None
+    return done.pk
 
 
 def principal_of(user: User) -> Principal:

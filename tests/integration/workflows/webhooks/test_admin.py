@@ -1,10 +1,17 @@
 """The admin shows everything and changes nothing but through services."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from events import context
+from events.domain.principal import SYSTEM
+from ledger.models import Approval
+from tests.integration.ledger.approvals import put_into_force, say
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.webhooks.conftest import happens, subscribed, work_off
 from tests.peers import Receiver
@@ -93,6 +100,27 @@ def test_what_was_given_up_is_sent_again_by_who_may(peer: Receiver) -> None:
     act(client, "subscription", "replay_given_up", subscription.pk)
 
     assert set(Delivery.objects.values_list("purpose", flat=True)) == {"event", "replay"}
+
+
+def test_a_range_that_was_agreed_to_is_sent_again_when_it_is_chosen_again(peer: Receiver) -> None:
+    subscription, _ = subscribed(peer.url)
+    happens()
+    Delivery.objects.update(status="failed", finished_at=timezone.now())
+    client = staff("webhook.read", "webhook.replay")
+    decider = grant(User.objects.create_user("decider"), "approval.decide")
+    with context.acting(SYSTEM):
+        put_into_force(capabilities=("webhook.replay",), condition="")
+    noon = timezone.now().replace(hour=12)
+
+    with time_machine.travel(noon):
+        act(client, "subscription", "replay_given_up", subscription.pk)
+        assert not Delivery.objects.filter(purpose="replay").exists()
+        say(Approval.objects.get(), decider)
+    with time_machine.travel(noon + timedelta(minutes=30)):
+        act(client, "subscription", "replay_given_up", subscription.pk)
+
+    assert Delivery.objects.filter(purpose="replay").count() == 1
+    assert Approval.objects.count() == 1
 
 
 def test_actions_are_not_offered_to_who_may_only_read(peer: Receiver) -> None:
