@@ -52,7 +52,11 @@ DRAFTS = (
         ttl=timedelta(days=7),
     ),
 )
-"""Each takes three people, whom an installation may not have: its operator puts them into force."""
+"""Each takes three people, whom an installation may not have: its operator puts them into force.
+
+They are for no group, as an installation begins with none: whoever may decide approvals finds
+them in the inbox, and the page of the policy says how many that are.
+"""
 
 
 def install_defaults(*, plan: object = None, **_signal: object) -> None:

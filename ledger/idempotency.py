@@ -27,6 +27,7 @@ from events.domain import canonical
 from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
 from events.failpoints import declare, failpoint
+from ledger import subjects
 from ledger.models import IdempotencyKey
 
 BEFORE_COMMIT: Final = declare("service.before_commit")
@@ -237,8 +238,13 @@ def transaction() -> Iterator[Unit]:
 
 
 def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> str:
-    """Return what two requests have in common when they say the same."""
-    return canonical.fingerprint([method, path, dict(query), body])
+    """Return what two requests have in common when they say the same.
+
+    Entries have it for good, and a body may be about somebody who is forgotten one day: it is
+    keyed, so that nobody guesses.
+    """
+    said = canonical.fingerprint([method, path, dict(query), body])
+    return subjects.fingerprint_of(said, of="request")
 
 
 def prune() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.contrib.auth.models import Permission, User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -93,6 +94,19 @@ def is_policy_in_force(name: str) -> bool:
     """Say whether an approval policy of this name says now who decides."""
     in_force = ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     return in_force.filter(name=name).exists()
+
+
+def deciders_of(policy: ApprovalPolicyVersion) -> QuerySet[User]:
+    """Return who finds in the inbox what is asked for under a policy: all but who asks."""
+    capability = Permission.objects.filter(
+        content_type__app_label="ledger", codename="approval.decide"
+    )
+    may = Q(is_superuser=True) | Q(user_permissions__in=capability)
+    may |= Q(groups__permissions__in=capability)
+    found = User.objects.filter(may, is_active=True)
+    if policy.assigned_group_id is not None:
+        found = found.filter(pk__in=User.objects.filter(groups=policy.assigned_group_id))
+    return found.distinct()
 
 
 def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, step_up
+from ledger import authority, selectors, step_up
 from ledger.approving import what_if
 from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, WhatIfReport
 from ledger.domain.policy import ConditionInvalid, PolicyStatus
@@ -94,6 +94,7 @@ def try_out(request: HttpRequest, policy_id: UUID) -> HttpResponse:
         "seconds_max": int(SECONDS_MAX),
         "says": SAYS,
         "may_open": request.user.is_staff and authority.holds(request, "ledger.read"),
+        **_deciding(policy),
         "is_drafted": report is not None and report.condition == policy.condition,
         "asks_password": not step_up.is_fresh(request),
         "may_activate": policy.status == PolicyStatus.DRAFT and _may(request, "activate"),
@@ -138,6 +139,13 @@ def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
         return _back(policy, {"days": DAYS})
     messages.success(request, f"{policy} is in force.")
     return redirect("console:policies")
+
+
+def _deciding(policy: ApprovalPolicyVersion) -> dict[str, Any]:
+    """Return who would decide, and whether they are enough: who asks has no voice."""
+    quorum = policy.escalated_quorum or policy.quorum
+    deciders = selectors.deciders_of(policy).count()
+    return {"deciders": deciders, "quorum": quorum, "are_enough": deciders > quorum}
 
 
 def _report(policy: ApprovalPolicyVersion, form: TrialForm) -> WhatIfReport | None:

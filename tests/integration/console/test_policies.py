@@ -7,8 +7,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from events import context
+from events.domain.principal import SYSTEM
+from ledger import approval_policies as seeded
 from ledger.approving import what_if
 from ledger.models import ApprovalPolicyVersion, Entry
+from ledger.services import approval_policies
 from tests.integration.ledger.approvals import STATE, acting, do, put_into_force
 from tests.integration.ledger.conftest import grant
 
@@ -44,6 +48,45 @@ def lawyer(transactional_db: None) -> Client:
 
 def page_at(policy: ApprovalPolicyVersion, **said: object) -> str:
     return f"/ledger/policies/{policy.pk}/what-if?{urlencode(said)}"
+
+
+class TestWhoDecides:
+    def test_are_all_who_may_and_told_to_be_too_few(
+        self, lawyer: Client, policy: ApprovalPolicyVersion
+    ) -> None:
+        for name in ("bob", "carol"):
+            grant(User.objects.create_user(name), "approval.decide")
+        grant(User.objects.create_user("gone", is_active=False), "approval.decide")
+        enough = put_into_force(quorum=1)
+        many = put_into_force(quorum=2)
+
+        assert "2 now" in lawyer.get(page_at(enough)).text
+        assert "Too few" not in lawyer.get(page_at(enough)).text
+        assert "are fewer than 2" in lawyer.get(page_at(many)).text
+
+    def test_are_of_the_group_that_it_is_for(self, lawyer: Client, transactional_db: None) -> None:
+        policy = put_into_force(assigned_group="Finance")
+        carol = grant(User.objects.create_user("carol"), "approval.decide")
+        grant(User.objects.create_user("bob"), "approval.decide")
+        assert policy.assigned_group is not None
+        carol.groups.add(policy.assigned_group)
+        policy.assigned_group.user_set.add(User.objects.create_user("member"))
+
+        page = lawyer.get(page_at(policy)).text
+
+        assert "the group Finance who may decide approvals: 1 now" in page
+        assert "is nobody left to agree" in page
+
+    def test_of_the_seeded_drafts_it_is_said_who_would(
+        self, lawyer: Client, transactional_db: None
+    ) -> None:
+        with context.acting(SYSTEM):
+            approval_policies.install_policies(every=(), drafts=seeded.DRAFTS)
+
+        for draft in ApprovalPolicyVersion.objects.filter(status="draft"):
+            page = lawyer.get(page_at(draft)).text
+            assert "2 people of all who may decide approvals: 0 now" in page
+            assert "Too few" in page
 
 
 class TestTrying:

@@ -10,9 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from events.domain import canonical
 from ledger.approving import reference
 from ledger.authority import Holder
-from ledger.models import Agent, AgentKey, ApiKey, Approval, Delegation
+from ledger.models import Agent, AgentKey, ApiKey, Approval, Delegation, Entry
 from ledger.services import api_keys, approval_policies, delegations, erasures
 from ledger.services.approval_policies import Terms
 from tests.integration.ledger.agents import an_agent, delegated
@@ -64,6 +65,20 @@ def register(client: APIClient, text: str, *, under: str = "") -> Any:
     }
     headers = {"Idempotency-Key": "k", **({reference.HEADER: under} if under else {})}
     return client.post("/api/v1/steps", step, format="json", headers=headers)
+
+
+def test_what_a_request_said_is_not_to_be_guessed_from_its_entry(alice: User) -> None:
+    client = client_with(issue(grant(alice, "agent.create"), ["*"])[0])
+    body, at = {"name": "clerk", "subtype": "tool_runner"}, "/api/v1/ledger/agents"
+
+    made = client.post(at, body, format="json", headers={"Idempotency-Key": "k"})
+    again = client.post(at, body, format="json", headers={"Idempotency-Key": "k"})
+
+    assert (made.status_code, again.content) == (201, made.content)
+    entry = Entry.objects.get(action_name="agent.create")
+    assert len(entry.idempotency_fingerprint) == 64
+    guess = canonical.fingerprint(["POST", at, {}, body])
+    assert entry.idempotency_fingerprint != guess
 
 
 def test_another_body_is_not_what_was_agreed_to(asker: User, decider: APIClient) -> None:
