@@ -13,6 +13,7 @@ from workflows.egress.refusals import EgressRefused
 
 URL_CHARACTERS_MAX = 2_048
 HOST_CHARACTERS_MAX = 253
+HIDDEN = "…"
 PORTS_PUBLIC = frozenset({80, 443})
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -42,6 +43,15 @@ class Target:
 
     def __str__(self) -> str:
         return self.origin + self.path
+
+
+def shown(url: str) -> str:
+    """Return of an address what everybody may see: its path and query may hold a secret."""
+    try:
+        target = parse(url)
+    except EgressRefused:
+        return HIDDEN
+    return target.origin if target.path == "/" else f"{target.origin}/{HIDDEN}"
 
 
 def parse(url: str) -> Target:

@@ -11,11 +11,13 @@ from django.utils import timezone
 from events.admin_lists import LatestValues, M
 from ledger import admin_access, authority
 from ledger.admin_access import CapabilityAdmin
+from workflows.egress import urls
 from workflows.webhooks import services
 from workflows.webhooks.domain.signature import parts_of
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Secret, Subscription
 
 GIVEN_UP_WITHIN = timedelta(days=7)
+MANAGES = "webhook.manage"
 
 
 class WebhooksAdmin(CapabilityAdmin[M]):
@@ -25,9 +27,32 @@ class WebhooksAdmin(CapabilityAdmin[M]):
     actions: Any = None
 
 
+class AddressedAdmin(WebhooksAdmin[M]):
+    """Of rows with an address: whole for who may change it, its origin for who may only look."""
+
+    readonly_fields = ["address"]
+
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        """Name the whole address, or what all may see of it: never both."""
+        other = "address" if authority.holds(request, MANAGES) else "url"
+        return [name for name in super().get_fields(request, obj) if name != other]
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        # Who could search for a part of it would guess it, part by part.
+        found = super().get_search_fields(request)
+        if authority.holds(request, MANAGES):
+            return found
+        return [name for name in found if name != "url"]
+
+    @admin.display(description="URL")
+    def address(self, row: Any) -> str:
+        """Show where it leads, without what may be secret."""
+        return urls.shown(row.url)
+
+
 @admin.register(Subscription)
-class SubscriptionAdmin(WebhooksAdmin[Subscription]):
-    list_display = ["url", "standing", "events", "failing_since", "created_by", "created_at"]
+class SubscriptionAdmin(AddressedAdmin[Subscription]):
+    list_display = ["address", "standing", "events", "failing_since", "created_by", "created_at"]
     list_filter = ["standing"]
     search_fields = ["url", "description"]
     ordering = ["-created_at"]
@@ -143,7 +168,7 @@ class DeliveryAdmin(WebhooksAdmin[Delivery]):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(WebhooksAdmin[Attempt]):
+class AttemptAdmin(AddressedAdmin[Attempt]):
     list_display = ["delivery", "number", "started_at", "response_status", "error_class", "error"]
     list_filter = [("error_class", LatestValues), ("response_status", LatestValues)]
     list_select_related = ["delivery"]

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from events import append_only
 from events.ids import new_id
+from workflows.egress import urls
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.domain.verdict import ErrorClass
 
@@ -77,7 +78,8 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.url} ({self.standing})"
+        # It stands in lists, logs and messages, before people who may only look.
+        return f"{urls.shown(self.url)} ({self.standing})"
 
     @property
     def is_active(self) -> bool:

@@ -6,7 +6,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger import authority
 from ledger.bodies import Body, Moment
+from workflows.egress import urls
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.models import EVENT_NAMES_MAX, Attempt, Delivery, Subscription
 
@@ -33,7 +35,25 @@ class SubscriptionChange(Body):
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
+class _Address(serializers.CharField):
+    """An address: whole for who may change it, its origin for who may only look."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            read_only=True,
+            help_text="Without `webhook.manage` its origin: path and query may hold a secret.",
+            **options,
+        )
+
+    def to_representation(self, value: str) -> str:
+        request = self.context.get("request")
+        # Without a request it is the answer to who has just changed it.
+        may = request is None or authority.holds(request, "webhook.manage")
+        return value if may else urls.shown(value)
+
+
 class SubscriptionOut(serializers.ModelSerializer[Subscription]):
+    url = _Address()
     active = serializers.SerializerMethodField(help_text="Whether messages are sent.")
 
     class Meta:
@@ -121,6 +141,8 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
 
 
 class DeliveryAttemptOut(serializers.ModelSerializer[Attempt]):
+    url = _Address()
+
     class Meta:
         model = Attempt
         fields = [

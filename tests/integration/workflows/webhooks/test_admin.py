@@ -58,6 +58,33 @@ def test_every_table_can_be_looked_at_and_not_changed(peer: Receiver, page: str)
         assert client.post(f"/admin/webhooks/{page}/{rows[page]}/delete/").status_code == 403
 
 
+def test_an_address_is_shown_whole_to_who_may_change_it_only(peer: Receiver) -> None:
+    subscription, _ = subscribed(f"{peer.url}/hush-1")
+    happens()
+    work_off()
+    reader = staff("webhook.read")
+    manager = User.objects.create_user("manager", is_staff=True)
+    grant(manager, "webhook.read", "webhook.manage")
+    pages = [
+        f"/admin/webhooks/subscription/{subscription.pk}/change/",
+        f"/admin/webhooks/attempt/{Attempt.objects.get().pk}/change/",
+    ]
+    lists = [f"/admin/webhooks/{page}/" for page in ("subscription", "delivery", "secret")]
+
+    for page in [*pages, *lists]:
+        shown = reader.get(page)
+        assert shown.status_code == 200
+        assert "hush-1" not in shown.text
+        assert "127.0.0.1" in shown.text
+    found = reader.get("/admin/webhooks/subscription/", {"q": "hush"})
+    assert found.context["cl"].result_count == 0
+
+    reader.force_login(manager)
+    for page in pages:
+        assert "hush-1" in reader.get(page).text
+    assert reader.get(lists[0], {"q": "hush"}).context["cl"].result_count == 1
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_is_shown_without_the_capability(page: str) -> None:
     assert staff().get(f"/admin/webhooks/{page}/").status_code == 403

@@ -87,6 +87,22 @@ class TestSubscriptions:
         assert one["urlDigest"] != two["urlDigest"]
         assert "hush" not in str([one, two])
 
+    def test_show_their_address_whole_to_who_may_change_it_and_its_origin_to_others(
+        self, api: APIClient, key_with: As, peer: Receiver
+    ) -> None:
+        origin = f"http://127.0.0.1:{peer.port}"
+        made = api.post(SUBSCRIPTIONS, wanted(peer, url=f"{origin}/in/hush-1"), format="json")
+        happens()
+        work_off()
+        paths = [f"{SUBSCRIPTIONS}/{made.json()['id']}", SUBSCRIPTIONS]
+        paths.append(f"{DELIVERIES}/{Delivery.objects.get().pk}")
+
+        for path in paths:
+            assert "hush-1" in api.get(path).text
+            shown = key_with("webhook.read").get(path).text
+            assert "hush-1" not in shown
+            assert f"{origin}/…" in shown
+
     def test_are_created_once_per_idempotency_key_and_hide_the_secret_the_second_time(
         self, api: APIClient, peer: Receiver
     ) -> None:
