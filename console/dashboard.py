@@ -213,14 +213,14 @@ def _webhooks(current: Dashboard) -> Iterator[Figure]:
     # Paused is what somebody decided; these two Daybook switched off by itself.
     given_up = [each for each in _GIVEN_UP if counts[each]]
     number = sum(counts[each] for each in given_up)
-    url = reverse("admin:webhooks_subscription_changelist")
+    url = reverse("console:webhooks")
     yield Figure(
         key="webhooks",
         name="Webhooks switched off",
         value=f"{number:,}",
         note=_webhooks_note(number, current),
         tone="bad" if number else "ok",
-        url=f"{url}?standing__exact={given_up[0]}" if len(given_up) == 1 else url,
+        url=f"{url}?status={given_up[0]}" if len(given_up) == 1 else url,
     )
 
 

@@ -26,7 +26,7 @@ START_STATES = {
 }
 
 
-class _Filters(forms.Form):
+class Filters(forms.Form):
     """A form that is read from the query string and shows the errors beside the fields."""
 
     error_css_class = "invalid"
@@ -48,7 +48,7 @@ class _Filters(forms.Form):
         return any(self.data.get(name) for name in self.fields)
 
 
-class EventFilters(_Filters):
+class EventFilters(Filters):
     search = "type"
 
     type = NamesField(
@@ -86,7 +86,7 @@ class EventFilters(_Filters):
     )
 
 
-class JobFilters(_Filters):
+class JobFilters(Filters):
     search = "kind"
 
     kind = forms.CharField(
@@ -129,7 +129,7 @@ class JobFilters(_Filters):
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs
 
 
-class FlowFilters(_Filters):
+class FlowFilters(Filters):
     search = "id"
 
     id = forms.CharField(
@@ -189,7 +189,7 @@ def in_state(starts: QuerySet[FlowStart], state: str) -> QuerySet[FlowStart]:
     return starts.filter(START_STATES.get(state, Q()))
 
 
-class StartFilters(_Filters):
+class StartFilters(Filters):
     search = "name"
 
     name = forms.CharField(
@@ -228,7 +228,7 @@ class StartFilters(_Filters):
         return in_state(starts, asked["status"]).order_by("name")
 
 
-class TradeFilters(_Filters):
+class TradeFilters(Filters):
     """Filters of the lists of the trade, by what people know of a thing: its number."""
 
     search = "number"

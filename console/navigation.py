@@ -85,6 +85,12 @@ MENU: dict[str, list[MenuItem]] = {
             label="Events", view="console:events", icon="events", opens=_to_readers_of_streams
         ),
         MenuItem(label="Jobs", view="console:jobs", icon="jobs", opens=_to_holders_of("job.read")),
+        MenuItem(
+            label="Webhooks",
+            view="console:webhooks",
+            icon="webhooks",
+            opens=_to_holders_of("webhook.read"),
+        ),
     ],
     "Workflows": [
         MenuItem(

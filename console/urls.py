@@ -19,6 +19,7 @@ from console.views import (
     step,
     steps,
     trade,
+    webhooks,
 )
 
 register_converter(IdConverter, "id")
@@ -76,6 +77,12 @@ urlpatterns = [
     path("document-accesses/<uuid:access_id>", accesses.detail, name="access"),
     path("document-accesses/<uuid:access_id>/revoke", accesses.revoke, name="access-revoke"),
     path("document-accesses/<uuid:access_id>/undo", accesses.undo, name="access-undo"),
+    path("webhooks", webhooks.subscriptions, name="webhooks"),
+    path("webhooks/deliveries", webhooks.deliveries, name="deliveries"),
+    path("webhooks/deliveries/<uuid:delivery_id>", webhooks.delivery, name="delivery"),
+    path("webhooks/deliveries/<uuid:delivery_id>/replay", webhooks.replay, name="delivery-replay"),
+    path("webhooks/<uuid:subscription_id>", webhooks.subscription, name="webhook"),
+    path("webhooks/<uuid:subscription_id>/replay", webhooks.replay_range, name="webhook-replay"),
     path("doctor", doctor.show, name="doctor"),
     path("figures", home.figures, name="figures"),
     path("badges", home.badges, name="badges"),

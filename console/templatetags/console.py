@@ -16,12 +16,12 @@ register = template.Library()
 
 _TONES = {
     "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"}
-    | {"succeeded", "healthy", "on", "fired"},
+    | {"succeeded", "healthy", "on", "fired", "delivered"},
     "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment", "active"},
     "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
     | {"paused", "not_completed", "compensating", "retrying", "missed", "queued"},
     "bad": {"failed", "timed_out", "overdue", "charged_back", "compensation_failed"}
-    | {"partly_undone", "unhealthy", "refused"},
+    | {"partly_undone", "unhealthy", "refused", "failing", "gone", "abandoned"},
     "dead": {"dead", "poisoned", "crashed"},
 }
 _JOB_STATES = {

@@ -27,6 +27,8 @@ PAGES = [
     "/",
     "/events",
     "/jobs",
+    "/webhooks",
+    "/webhooks/deliveries",
     "/ledger/seals",
     "/ledger/policies",
     "/approvals",

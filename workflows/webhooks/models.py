@@ -1,11 +1,12 @@
 """The tables of this room: who listens, what is sent to them, and how that went."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Subquery
 from django.db.models.functions import Now
 
 from events import append_only
@@ -135,6 +136,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Keep what was sent of one event: the first time, and again. Each has its index."""
         again = Q(purpose__in=["replay", "test"], event_id=event_id)
         return self.filter(Q(purpose="event", event_id=event_id) | again)
+
+    def older_than(self, delivery_id: UUID) -> "DeliveryQuerySet":
+        """Keep what comes after a delivery, the newest first: none if there is no such one."""
+        at = Delivery.objects.filter(pk=delivery_id).values("created_at")[:1]
+        as_old = Q(created_at=Subquery(at), id__lt=delivery_id)
+        return self.filter(Q(created_at__lt=Subquery(at)) | as_old, created_at__lte=Subquery(at))
 
 
 class Delivery(models.Model):

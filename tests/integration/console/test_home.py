@@ -77,7 +77,7 @@ class TestHome:
             "webhooks": {"value": "1", "note": note, "tone": "bad"}
         }
         page = client.get("/").content.decode()
-        assert 'href="/admin/webhooks/subscription/?standing__exact=failing"' in page
+        assert 'href="/webhooks?status=failing"' in page
 
     def test_says_that_no_webhook_is_switched_off(self, visitor: Visitor) -> None:
         found = visitor("webhook.read").get("/figures").json()["figures"]

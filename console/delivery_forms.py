@@ -1,0 +1,126 @@
+"""What visitors may ask for about webhooks: which deliveries, and which to send again."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+
+from console.fields import MomentField
+from console.forms import Filters
+from workflows.webhooks.models import (
+    DeliveryQuerySet,
+    DeliveryStatus,
+    Purpose,
+    SubscriptionQuerySet,
+    SubscriptionStatus,
+)
+
+MOMENTS = "15m, 24h, 2026-01-31T18:00Z"
+STANDINGS = [each for each in SubscriptionStatus if each != SubscriptionStatus.DELETED]
+
+
+class SubscriptionFilters(Filters):
+    search = "url"
+
+    url = forms.CharField(
+        required=False,
+        max_length=200,
+        label="URL",
+        widget=forms.TextInput(attrs={"placeholder": "any part of it"}),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in STANDINGS)],
+        widget=forms.HiddenInput,
+    )
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def narrowed(self, rows: SubscriptionQuerySet) -> SubscriptionQuerySet:
+        """Return those of `rows` that fit."""
+        asked = self.cleaned_data
+        fits = {
+            "url__icontains": asked["url"],
+            "standing": asked["status"],
+            "pk__lt": asked["before"],
+        }
+        return rows.filter(**{field: value for field, value in fits.items() if value})
+
+
+class DeliveryFilters(Filters):
+    search = "event"
+
+    subscription = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    event = forms.CharField(
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"placeholder": "invoice.settled", "list": "event-names"}),
+    )
+    event_id = forms.CharField(
+        required=False,
+        max_length=255,
+        label="Event id",
+        widget=forms.TextInput(attrs={"placeholder": "the whole id"}),
+    )
+    purpose = forms.ChoiceField(
+        required=False, choices=[("", "Any"), *((each.value, each.value) for each in Purpose)]
+    )
+    since = MomentField(
+        required=False, max_length=40, widget=forms.TextInput(attrs={"placeholder": MOMENTS})
+    )
+    until = MomentField(
+        required=False, max_length=40, widget=forms.TextInput(attrs={"placeholder": "now"})
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in DeliveryStatus)],
+        widget=forms.HiddenInput,
+    )
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def narrowed(self, rows: DeliveryQuerySet) -> DeliveryQuerySet:
+        """Return those of `rows` that fit, the newest first."""
+        asked = self.cleaned_data
+        fits = {
+            "subscription": asked["subscription"],
+            "event_name": asked["event"].strip(),
+            "purpose": asked["purpose"],
+            "created_at__gte": asked["since"],
+            "created_at__lt": asked["until"],
+            "status": asked["status"],
+        }
+        rows = rows.filter(**{field: value for field, value in fits.items() if value})
+        if asked["event_id"]:
+            rows = rows.of_event(asked["event_id"].strip())
+        if asked["before"]:
+            rows = rows.older_than(asked["before"])
+        return rows.order_by("-created_at", "-id")
+
+
+class ReplayForm(forms.Form):
+    """A range of moments: what was given up, of what happened in it, is sent again."""
+
+    error_css_class = "invalid"
+    fields_required: ClassVar = {"required": "Say a moment."}
+
+    since = MomentField(max_length=40, label="Happened since", error_messages=fields_required)
+    until = MomentField(max_length=40, label="Happened before", error_messages=fields_required)
+
+    def __init__(self, data: QueryDict | None = None, **options: Any) -> None:
+        super().__init__(data, auto_id="replay-%s", label_suffix="", **options)
+        self.fields["until"].help_text = f"Times with an offset, or how long ago: {MOMENTS}."
+
+    def clean(self) -> dict[str, Any]:
+        """Check that there is time between the two."""
+        asked: dict[str, Any] = super().clean() or {}
+        since, until = asked.get("since"), asked.get("until")
+        if isinstance(since, datetime) and isinstance(until, datetime) and until <= since:
+            self.add_error("until", ValidationError("Say a moment after the first one."))
+        return asked
+
+    def full_clean(self) -> None:
+        """Check everything, and mark what is wrong for who cannot see colours."""
+        super().full_clean()
+        for name in self.fields.keys() & self.errors.keys():
+            self.fields[name].widget.attrs["aria-invalid"] = "true"
