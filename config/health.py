@@ -9,14 +9,12 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from kombu import Connection
 from rest_framework.request import Request
@@ -26,9 +24,8 @@ from rest_framework.views import APIView
 from events import invariants, migration_status
 from ledger import authority
 from ledger.authority import PUBLIC
-from workflows.work.models import Worker
+from workflows.work import selectors
 
-WORKER_SILENCE_MAX: Final = timedelta(seconds=30)
 _BROKER_TIMEOUT_SECONDS: Final = 1
 
 Probe = Callable[[], str]
@@ -129,9 +126,8 @@ def _sequencer() -> str:
 
 
 def _workers() -> str:
-    seen = Worker.objects.filter(
-        stopped_at=None, seen_at__gt=timezone.now() - WORKER_SILENCE_MAX
-    ).count()
+    # As `daybook_workers` counts them: two answers to one question help nobody.
+    seen = sum(not (each.is_stale or each.stopped_at) for each in selectors.workers())
     if not seen:
         raise Unhealthy("nobody takes work")
     return f"{seen} take work"

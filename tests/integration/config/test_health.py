@@ -1,6 +1,7 @@
 """/livez and /readyz: who may know how much, and what makes a process not ready."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from config import health
 from tests.integration.ledger.conftest import client_with, grant, issue
+from workflows.work import conf, selectors
 from workflows.work.models import Worker
 
 
@@ -86,6 +88,20 @@ class TestReadyz:
         assert without["broker"]["ok"] is True
         assert without["workers"]["says"] == "nobody takes work"
         assert with_one["workers"]["says"] == "1 take work"
+
+    @pytest.mark.parametrize("silent_s", [45, 75])
+    def test_counts_who_takes_work_as_the_metrics_do(self, db: None, silent_s: int) -> None:
+        seen_at = timezone.now() - timedelta(seconds=silent_s)
+        Worker.objects.create(name="w", role="celery", started_at=seen_at, seen_at=seen_at)
+
+        alive = selectors.overview().workers_alive
+
+        assert alive == (silent_s < conf.current().stale_after_s)
+        if alive:
+            assert health._workers() == "1 take work"
+        else:
+            with pytest.raises(health.Unhealthy, match="nobody takes work"):
+                health._workers()
 
     def test_knows_a_broker_that_is_away(self, settings: Any) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
