@@ -1,4 +1,4 @@
-"""Wake-ups over Valkey pub/sub: the log has something new, the feed has moved.
+"""Wake-ups over Valkey pub/sub: the log has something new, the feed has moved, a timer is set.
 
 A bell is a hint. Losing every one of them changes latency only: whoever waits for a bell
 also looks by itself. Nothing here raises because Valkey is away.
@@ -28,6 +28,8 @@ RING_INTERVAL_SECONDS = 0.002
 """A ring so soon after another is left out: who heard the first looks again after
 `LINGER_SECONDS` without being asked."""
 LINGER_SECONDS = 0.005
+TIMER_MARGIN_SECONDS = 0.02
+"""A wake-up that is nearer than this may be over by now: clocks and commits differ by so much."""
 SILENCE_SECONDS = 1.0
 """How long nobody tries to ring after a failure: a dead Valkey must not slow down writers."""
 
@@ -50,10 +52,20 @@ def announce(position: int) -> None:
     _moved.strike("moved", str(position))
 
 
-class Waiter:
-    """Waits for `ring()`, or for `announce()` when made for "moved". Without Valkey it waits."""
+def set_timer(seconds: float) -> None:
+    """Tell whoever looks after timers to look in `seconds`, if they would look later.
 
-    def __init__(self, what: Literal["committed", "moved"] = "committed") -> None:
+    One that this process has set for an earlier moment does for this one too: whoever is woken
+    by it sees on its own what comes next.
+    """
+    _timers.set(max(0.0, seconds))
+
+
+class Waiter:
+    """Waits for `ring()`, for `announce()` when made for "moved", and when made for "timer" for
+    the first moment that a `set_timer()` names. Without Valkey it waits."""
+
+    def __init__(self, what: Literal["committed", "moved", "timer"] = "committed") -> None:
         self._what = what
         self._pubsub: redis.client.PubSub | None = None
 
@@ -76,9 +88,13 @@ class Waiter:
         pubsub = self._subscribed()
         while (left := ends - time.monotonic()) > 0:
             message = pubsub.get_message(timeout=left)
-            if message and message["type"] == "message":
-                self._drain(pubsub)
-                return
+            if not message or message["type"] != "message":
+                continue
+            if self._what == "timer":
+                ends = min(ends, time.monotonic() + float(message["data"]))
+                continue
+            self._drain(pubsub)
+            return
 
     def _drain(self, pubsub: redis.client.PubSub) -> None:
         # A hundred rings while we worked are one reason to look.
@@ -152,17 +168,20 @@ class _Bell:
         self._pid = 0
         self._silent_until = 0.0
 
-    def strike(self, what: str, text: str) -> None:
+    def strike(self, what: str, text: str) -> bool:
+        """Return whether it was sent, and not left out."""
         with self._lock:
             now = time.monotonic()
             if now < self._silent_until:
-                return
+                return False
             self._silent_until = now + self._interval_seconds
             try:
                 said = _publish(_channel(what), text)
                 self._connected().send_packed_command([said])
             except (RedisError, OSError):
                 self._fall_silent()
+                return False
+            return True
 
     def _connected(self) -> redis.connection.ConnectionInterface:
         # A forked child must not write into its parent's socket.
@@ -186,5 +205,22 @@ class _Bell:
         logger.warning("The doorbell is away; the sequencer looks by itself.")
 
 
+class _Timers:
+    """The first moment that this process has asked to be looked at."""
+
+    def __init__(self) -> None:
+        self._bell = _Bell()
+        self._next_at = 0.0
+
+    def set(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now + TIMER_MARGIN_SECONDS <= self._next_at <= now + seconds:
+            return
+        # Two threads may both strike: then one wake-up was asked for in vain.
+        if self._bell.strike("timer", f"{seconds:.3f}"):
+            self._next_at = now + seconds
+
+
 _committed = _Bell(interval_seconds=RING_INTERVAL_SECONDS)
 _moved = _Bell()
+_timers = _Timers()

@@ -16,7 +16,7 @@ class WorkSettings:
     """How long a bell may go unanswered before the sweeper rings again (doubling each time)."""
     patience_max_s: float = 60
     tick_s: float = 0.5
-    """The longest pause of the sweeper: no timer is later than this and one pass."""
+    """The longest pause of the sweeper. Timers wake it; without their bell they are as late."""
     dispatch_max: int = 300
     """Bells per pass: a herd after downtime is let through in bounded batches."""
     bells_per_worker: int = 2

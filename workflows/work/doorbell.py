@@ -18,6 +18,7 @@ from kombu import Connection
 from redis.exceptions import RedisError
 
 from events import context
+from events import doorbell as wake_ups
 from events.failpoints import declare, failpoint
 from workflows.work import bells, conf
 from workflows.work.registry import WorkKind
@@ -49,6 +50,18 @@ def ring_after_commit(kind: WorkKind, ids: Sequence[UUID]) -> None:
         ring(kind.queue, ids[: BELLS_PER_COMMIT_MAX * size], size=size)
 
     size = conf.current().batch_max if kind.light else 1
+    transaction.on_commit(call, robust=True)
+
+
+def wake_after_commit(due_in_s: float) -> None:
+    """Wake the sweeper for what is due before it would look by itself, once that is committed."""
+    if due_in_s >= conf.current().tick_s:
+        return
+    due = time.monotonic() + due_in_s
+
+    def call() -> None:
+        wake_ups.set_timer(due - time.monotonic())
+
     transaction.on_commit(call, robust=True)
 
 

@@ -12,6 +12,7 @@ from typing import LiteralString
 from uuid import UUID
 
 import orjson
+from django.utils import timezone
 from orjson import Fragment
 
 from events import context, wire
@@ -88,6 +89,7 @@ def statement(
                 if id_ == first.id:
                     following = _claim(first, taker.worker, since, until, principal, story, cause)
         _ring(wanted, {id_ for id_, status, _, _ in rows if status == State.READY})
+        _wake(wanted)
         _after_commit(completed, taker, following)
 
     params = {
@@ -206,6 +208,12 @@ def _ring(wanted: Sequence[NextWork], ready: Set[UUID]) -> None:
             by_kind.setdefault(one.kind, []).append(one.id)
     for name, ids in by_kind.items():
         doorbell.ring_after_commit(registry.get(name), ids)
+
+
+def _wake(wanted: Sequence[NextWork]) -> None:
+    timers = [one.due_at for one in wanted if one.due_at is not None]
+    if timers:
+        doorbell.wake_after_commit((min(timers) - timezone.now()).total_seconds())
 
 
 def _after_commit(

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from events import recorder, wire
 from events.domain.envelope import Source
-from workflows.work import conf, documents, statements
+from workflows.work import conf, documents, doorbell, statements
 from workflows.work.domain import ends
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
 from workflows.work.domain.ends import End, Trouble
-from workflows.work.domain.life import DEAD_LETTERS, Budget, State
+from workflows.work.domain.life import DEAD_LETTERS, WAITING, Budget, State
 
 
 def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
@@ -82,6 +82,8 @@ def end(claim: Claim, how: End) -> State:
     with transaction.atomic():
         states = _end_many([(claim.id, claim.fence, how)])
         if claim.id in states:
+            if states[claim.id] in WAITING:
+                doorbell.wake_after_commit(how.delay_s)
             if states[claim.id] in DEAD_LETTERS:
                 _announce_dead_letter(claim.id, claim.kind, claim.subject, claim.attempt, how)
             return states[claim.id]

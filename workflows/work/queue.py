@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from events import context, recorder, wire
 from events.domain.errors import Conflict, NotFound, Rejected
@@ -169,6 +170,9 @@ def insert(
     )
     ready = [id_ for id_, status in rows if status == State.READY]
     doorbell.ring_after_commit(kind, ready)
+    if len(ready) < len(rows):
+        due_at = due_at or timezone.now()
+        doorbell.wake_after_commit((due_at + delay - timezone.now()).total_seconds())
     new = {id_ for id_, _ in rows}
     return [
         WorkRef(id=item.id, kind=kind.name) if item.id in new else _first(kind, item, print_)

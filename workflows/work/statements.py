@@ -284,10 +284,14 @@ rung AS (
 SELECT id, queue, kind FROM rung ORDER BY priority DESC, turn_of_kind, due_at
 """
 
-# Walks the partial index work_timers.
+# Walks the partial indexes work_timers and work_schedules_by_next_slot. What became due since a
+# pass began, and may have been too late for it, counts as due now.
 NEXT_TIMER = """
-SELECT EXTRACT(EPOCH FROM MIN(due_at) - statement_timestamp())::float8
-  FROM work WHERE status IN ('retry', 'scheduled') AND due_at > statement_timestamp()
+SELECT EXTRACT(EPOCH FROM LEAST(
+           (SELECT MIN(due_at) FROM work
+             WHERE status IN ('retry', 'scheduled') AND due_at > %(since)s),
+           (SELECT MIN(next_at) FROM work_schedule WHERE enabled AND next_at > %(since)s))
+       - statement_timestamp())::float8
 """
 
 # Walks the partial index work_schedules_by_next_slot. Slots of kinds that this process does

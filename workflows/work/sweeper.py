@@ -8,15 +8,20 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, connection
 
+from events import doorbell as wake_ups
 from events import failpoints
 from workflows.work import conf, doorbell, leases, liveness, registry, runner, schedules, statements
 from workflows.work.registry import KindUnknown
 
 logger = logging.getLogger(__name__)
+
+PAUSE_S_MIN = 0.005
+"""Timers that are due within it share a pass."""
 
 AFTER_CLAIM = failpoints.declare("sweeper.after_claim")
 
@@ -63,9 +68,12 @@ def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool]
 
 def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
     """Sweep until `stop` is set, whatever happens to PostgreSQL and to the broker."""
-    worker = liveness.name("sweeper")
+    worker, waiter = liveness.name("sweeper"), wake_ups.Waiter("timer")
     while not stop.is_set():
-        stop.wait(_one_pass(worker, stop, execute=execute))
+        rest = _one_pass(worker, stop, execute=execute)
+        if rest and not stop.is_set():
+            waiter.wait(rest)
+    waiter.close()
     try:
         liveness.stopped(worker)
     except DatabaseError:
@@ -75,9 +83,10 @@ def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
 def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     """Make one pass and return how long to rest."""
     try:
+        [(since,)] = statements.run(statements.NOW)
         swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
         # What the broker took no bell for was done here, and there may be more of it.
-        return 0 if swept.is_full or swept.done else rest_s()
+        return 0 if swept.is_full or swept.done else rest_s(since)
     except DatabaseError:
         logger.exception("PostgreSQL does not answer; sweeping again soon.")
         connection.close()
@@ -87,10 +96,11 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     return conf.current().tick_s
 
 
-def rest_s() -> float:
-    [(next_due_s,)] = statements.run(statements.NEXT_TIMER)
+def rest_s(since: datetime) -> float:
+    """Return how long there is nothing to do after a pass that began at `since`."""
+    [(next_due_s,)] = statements.run(statements.NEXT_TIMER, {"since": since})
     tick_s = conf.current().tick_s
-    return tick_s if next_due_s is None else min(tick_s, max(0.0, next_due_s))
+    return tick_s if next_due_s is None else min(tick_s, max(PAUSE_S_MIN, next_due_s))
 
 
 Due = tuple[UUID, str, str]

@@ -29,6 +29,7 @@ def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorbell, "_moved", doorbell._Bell())
     bell = doorbell._Bell(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
     monkeypatch.setattr(doorbell, "_committed", bell)
+    monkeypatch.setattr(doorbell, "_timers", doorbell._Timers())
 
 
 def heard(rings: redis.client.PubSub) -> int:
@@ -115,6 +116,48 @@ class TestWaiter:
         doorbell.Waiter().wait(0.05)
 
         assert 0.05 <= time.monotonic() - started < 60
+
+
+class TestTimers:
+    def test_wake_who_would_look_later(self) -> None:
+        waiter = doorbell.Waiter("timer")
+        waiter.wait(0.01)
+        woken = threading.Event()
+
+        def wait() -> None:
+            waiter.wait(60)
+            woken.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        for _ in range(200):
+            doorbell.set_timer(0.05)
+            if woken.wait(0.1):
+                break
+
+        assert woken.is_set()
+        waiter.close()
+
+    def test_wake_at_the_moment_and_not_at_the_ring(self) -> None:
+        waiter = doorbell.Waiter("timer")
+        waiter.wait(0.01)
+        began = time.monotonic()
+        doorbell.set_timer(0.3)
+
+        waiter.wait(60)
+
+        assert 0.29 <= time.monotonic() - began < 60
+        waiter.close()
+
+    def test_need_no_wake_up_behind_one_that_comes_before(self, settings: Settings) -> None:
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
+            pubsub.subscribe(f"daybook:{connection.settings_dict['NAME']}:timer")
+            pubsub.get_message(timeout=5)
+
+            for seconds in [100, 200, 100.5, 50]:
+                doorbell.set_timer(seconds)
+
+            assert heard(pubsub) == 2
 
 
 class TestListen:

@@ -255,15 +255,6 @@ class TestExecute:
         assert sweep(execute=True, is_stopping=lambda: next(answers)).done == 1
 
 
-class TestTimers:
-    def test_set_the_pace(self, enqueue: Enqueue, settings: Any) -> None:
-        assert sweeper.rest_s() == 0.5
-        settings.WORK_TICK_S = 600
-        enqueue(delay=timedelta(seconds=60))
-
-        assert 0 < sweeper.rest_s() <= 60
-
-
 class TestWorkers:
     def test_are_alive_while_they_poll(self, enqueue: Enqueue) -> None:
         sweep()
