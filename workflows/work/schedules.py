@@ -4,12 +4,13 @@ Note [One slot, one firing]: the schedule's row is locked while its slots are se
 second sweeper passes it by; UNIQUE (schedule, slot_at) stands behind the lock.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from events import context
 from events.domain.principal import Principal
@@ -19,6 +20,8 @@ from workflows.work.domain.life import OPEN
 from workflows.work.domain.timing import Fate, Firing, Missed, Overlap, Rule, ScheduleInvalid, plan
 from workflows.work.models import Schedule, Slot, StatementNow
 from workflows.work.queue import SUBJECT_CHARS_MAX, Item
+
+logger = logging.getLogger(__name__)
 
 
 def rule_of(schedule: Schedule) -> Rule:
@@ -84,6 +87,18 @@ def _names(sql: str, kinds: list[str], limit: int) -> list[str]:
 
 
 def _with_schedule(name: str, act: Callable[[Schedule, datetime], int]) -> int:
+    try:
+        return _with_locked(name, act)
+    except DatabaseError:
+        raise
+    except Exception:
+        # An edge: one that cannot be read (its zone is gone) must not keep others from firing,
+        # nor the sweeper from lost work, which it looks for after this.
+        logger.exception("A schedule could not be fired.", extra={"schedule": name})
+        return 0
+
+
+def _with_locked(name: str, act: Callable[[Schedule, datetime], int]) -> int:
     with transaction.atomic():
         rows = Schedule.objects.select_for_update(skip_locked=True).filter(name=name, enabled=True)
         schedule = rows.annotate(now=StatementNow()).first()

@@ -107,6 +107,19 @@ class TestFire:
         made.refresh_from_db()
         assert made.next_at is None
 
+    def test_goes_on_past_one_that_cannot_be_read(self, caplog: pytest.LogCaptureFixture) -> None:
+        lost = services.schedule("lab.echo", name="lost", cron="0 9 * * *", input={"n": 1})
+        make_due(lost, seconds=2)
+        Schedule.objects.filter(pk=lost.pk).update(tz="Mars/Base")
+        make_due(services.schedule("lab.echo", every="1h", input={"n": 5}), seconds=1)
+
+        assert schedules.fire_due(limit=10) == 1
+
+        assert Work.objects.get().subject == "schedule/lab.echo"
+        [record] = [each for each in caplog.records if each.levelname == "ERROR"]
+        assert record.message == "A schedule could not be fired."
+        assert vars(record)["schedule"] == "lost"
+
     def test_leaves_what_is_switched_off(self) -> None:
         made = services.schedule("lab.echo", every="1h", input={"n": 5})
         make_due(made, seconds=1)
