@@ -10,6 +10,7 @@ import secrets
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 
 from events import wire
@@ -109,11 +110,17 @@ def fingerprint_of(value: Any, *, of: str) -> str:
     same value says something else `of` another action. Under another key of the installation
     it says something else too, and what was agreed to has to be asked for again.
     """
-    # Not canonical JSON: what somebody was asked with may hold any number.
-    written = json.dumps([of, plain(value)], sort_keys=True, default=str).encode()
-    return hmac.new(
-        vault.derived(_master().keys[0].hex(), _TERMS_INFO), written, "sha256"
-    ).hexdigest()
+    key = vault.derived(_master().keys[0].hex(), _TERMS_INFO)
+    return hmac.digest(key, of.encode() + b"\0" + _written(value), "sha256").hex()
+
+
+def _written(value: Any) -> bytes:
+    try:
+        # Ten times as fast as json, and a flow that starts says its whole plan.
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # What somebody was asked with may hold any number, and records of ours.
+        return json.dumps(plain(value), sort_keys=True, default=str).encode()
 
 
 def _indexed(key: bytes, value: str) -> str:

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from events import context
 from events.domain.context import Origin
+from events.domain.principal import SYSTEM
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.approval import SelfDecisionForbidden
@@ -17,6 +18,7 @@ from ledger.entries import ActionInProgress
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import ApiKey, Approval, Entry
 from ledger.services import approvals
+from tests.integration.ledger.agents import an_agent, delegated
 from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
 from tests.integration.ledger.conftest import grant, issue
 
@@ -90,6 +92,25 @@ class TestWhoWaits:
             poll(approval)
 
         assert len({entry.principal_id for entry in refusals()}) == 2
+
+    def test_leaves_one_also_where_an_agent_asks_for_what_is_low(self, alice: User) -> None:
+        with context.acting(SYSTEM):
+            put_into_force(
+                name="agents", capabilities=("event.read",), condition="", principals=("agent",)
+            )
+        agent = delegated(an_agent(alice))
+        mcp = Origin(caller_type="mcp")
+        with context.acting(agent.principal, origin=mcp), pytest.raises(ApprovalRequired):
+            do(capability="event.read")
+        approval = Approval.objects.get(requested_by=str(agent.principal))
+
+        for _ in range(3):
+            with context.acting(agent.principal, origin=mcp):
+                poll(approval, capability="event.read")
+
+        [entry] = refusals()
+        assert (entry.principal_type, entry.approval_id) == ("agent", approval.pk)
+        assert entry.delegation_id == agent.pk
 
     def test_leaves_one_also_when_they_ask_twice_at_once(self, alice: User) -> None:
         approval, barrier, ends = asked(), Barrier(2), []
