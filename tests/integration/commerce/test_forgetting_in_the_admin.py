@@ -114,6 +114,10 @@ def test_somebody_else_agrees_first_where_a_policy_says_so(
 
     request = Entry.objects.get(action_name="subject.erase").approval_requested
     say(request, grant(User.objects.create_user("manager"), "approval.decide"))
+    # What it was given for is there to be sent again; for another reason it is asked for anew.
+    assert "Request 12" in officer.get(page_of(traveller)).text
+    officer.post(page_of(traveller), {**MEANT, "reason": "Request 13"})
+    assert is_known(traveller)
     officer.post(page_of(traveller), MEANT)
 
     assert not is_known(traveller)

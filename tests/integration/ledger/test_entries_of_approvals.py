@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import SYSTEM
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.domain.approval import SelfDecisionForbidden
@@ -234,6 +235,15 @@ class TestAFormThatIsSentTwice:
 
         assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
         do(makes=True, name="x")
+
+    def test_takes_up_nothing_where_approval_is_only_asked_for(self, carol: User) -> None:
+        given = say(_asked_to_make(), carol)
+
+        with reference.only_asking(), pytest.raises(ApprovalRequired) as required:
+            do(makes=True, name="x")
+
+        assert required.value.approval.pk == given.pk
+        assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
 
     def test_takes_up_no_approval_of_somebody_else(self, carol: User, dave: User) -> None:
         say(_asked_to_make(), carol)

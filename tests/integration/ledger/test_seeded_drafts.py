@@ -130,8 +130,11 @@ class TestADelegation:
         client.post(at, {**form, "scopes": "booking.read,booking.cancel"})
         assert not Delegation.objects.exists()
         client.post(at, form)
+        # By the back button, or from a second tab: it is asked for as another one.
+        again = client.post(at, form, follow=True).text
 
         assert Delegation.objects.get().scopes == ["booking.read"]
+        assert "It awaits approval" in again
 
 
 class TestARedaction:

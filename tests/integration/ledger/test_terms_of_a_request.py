@@ -95,6 +95,28 @@ def test_another_body_is_not_what_was_agreed_to(asker: User, decider: APIClient)
     assert same.status_code == 201, same.content
 
 
+def test_a_request_of_the_api_names_its_approval_also_from_a_browser(
+    asker: User, decider: APIClient
+) -> None:
+    browser = Client()
+    browser.force_login(asker)
+
+    def send(key: str) -> Any:
+        body = {"name": "clerk", "subtype": "tool_runner"}
+        headers = {"Idempotency-Key": key}
+        at = "/api/v1/ledger/agents"
+        return browser.post(at, body, content_type="application/json", headers=headers)
+
+    asked = send("k1")
+    assert asked.status_code == 202, asked.content
+    agree(decider, asked.json()["approval"]["id"])
+
+    again = send("k2")
+
+    assert (again.status_code, again.json()["approval"]["status"]) == (202, "approved")
+    assert not Agent.objects.exists()
+
+
 def soon(days: int) -> datetime:
     return (timezone.now() + timedelta(days=days)).replace(microsecond=0)
 
