@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,7 +23,6 @@ from django.http import (
     HttpResponseNotAllowed,
     JsonResponse,
 )
-from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
@@ -178,9 +177,14 @@ def status_of(error: type[DomainError]) -> HTTPStatus:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler400: malformed hosts, headers, forms."""
+    is_too_large = isinstance(exception, RequestDataTooBig)
     if not _is_api(request):
-        return refusals.bad_request(request, exception)
-    code = "body_too_large" if isinstance(exception, RequestDataTooBig) else "malformed"
+        return (
+            refusals.too_large(request)
+            if is_too_large
+            else refusals.bad_request(request, exception)
+        )
+    code = "body_too_large" if is_too_large else "malformed"
     return _plain(_body(request, code))
 
 
@@ -202,27 +206,33 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500: a bug, or a database that went away outside a view."""
     error = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
-        return _plain(*_of_database_error(request, error))
+        body, headers = _of_database_error(request, error)
+        return _said(request, refusals.database_away, body, headers)
     if isinstance(error, ProgrammingError) and _schema_differs():
-        return _plain(_body(request, "schema_differs"), {"Retry-After": str(_SCHEMA_RETRY_SECONDS)})
+        headers = {"Retry-After": str(_SCHEMA_RETRY_SECONDS)}
+        return _said(request, refusals.schema_differs, _body(request, "schema_differs"), headers)
     if not _is_api(request):
-        return defaults.server_error(request)
+        return refusals.broken(request)
     return _plain(_body(request, "internal_error"))
 
 
 def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-    """Answer what a page did not expect to be told: that there is no such thing, or not for them.
+    """Answer what a page did not expect to be told: a refusal of a rule, in the rule's words.
 
     Django's admin passes filters of the address on unread: PostgreSQL refuses a NUL in them.
     """
     match exception:
         case errors.NotFound():
             return page_not_found(request, exception)
+        case ApprovalRequired() if not _is_api(request):
+            return refusals.waits_for_approval(request, exception.approval.pk)
         case errors.Forbidden():
             return permission_denied(request, exception)
         case DataError():
             logger.error("PostgreSQL refused a value that we let through.", exc_info=exception)
             return bad_request(request, exception)
+        case DomainError() if not _is_api(request):
+            return refusals.refused(request, exception, status=status_of(type(exception)))
     return None
 
 
@@ -350,6 +360,20 @@ def _short(said: Any) -> Any:
     if isinstance(said, str) and len(said) > _TOLD_CHARS_MAX:
         return f"{said[: _TOLD_CHARS_MAX - 1]}…"
     return [_short(each) for each in said] if isinstance(said, list) else said
+
+
+def _said(
+    request: HttpRequest,
+    page: Callable[[HttpRequest], HttpResponse],
+    body: dict[str, Any],
+    headers: dict[str, str],
+) -> HttpResponse:
+    """Return the page to whoever reads pages; probes and scripts get the problem as such."""
+    reads_pages = "text/html" in request.headers.get("Accept", "") and not _is_api(request)
+    response = page(request) if reads_pages else _plain(body)
+    for name, value in headers.items():
+        response[name] = value
+    return response
 
 
 def _is_api(request: HttpRequest) -> bool:

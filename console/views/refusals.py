@@ -1,8 +1,12 @@
 """The pages that say no: what happened, and what to do about it."""
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
+
+from events.domain.errors import DomainError
 
 _HOME = {"url": "/", "label": "Go to the start"}
 
@@ -49,9 +53,76 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         status=400,
         title="That request made no sense",
-        says="A part of it was malformed or too large.",
+        says="A part of it was malformed. Nothing was changed.",
         remedy="Go back, reload the page and try again.",
     )
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """More was sent than a request may hold."""
+    return _refusal(
+        request,
+        status=413,
+        title="That was too large",
+        says="More was sent than one request may hold. Nothing was changed.",
+        remedy="Go back, and send less at once.",
+    )
+
+
+def refused(request: HttpRequest, refusal: DomainError, *, status: HTTPStatus) -> HttpResponse:
+    """A rule said no where the page did not expect it: in its own words."""
+    return _refusal(
+        request,
+        status=status,
+        title="That was refused",
+        says=f"{refusal} Nothing was changed.",
+        remedy=refusal.hint or "Go back, reload the page and see how things stand now.",
+    )
+
+
+def waits_for_approval(request: HttpRequest, approval_id: object) -> HttpResponse:
+    """What was asked for waits until somebody else agrees."""
+    address = reverse("console:approval", args=[approval_id])
+    return _refusal(
+        request,
+        status=202,
+        title="Somebody else has to agree first",
+        says="It was asked for, and is not done yet.",
+        remedy="When it is approved, do the same again.",
+        first={"url": address, "label": "Open the approval"},
+    )
+
+
+def database_away(request: HttpRequest) -> HttpResponse:
+    """The database does not answer. Whether something that was sent is done is not known."""
+    if request.method in {"GET", "HEAD"}:
+        says = "Daybook runs, and cannot read or write anything at the moment."
+        remedy = "Try again in a moment. If it stays like this, tell whoever runs Daybook."
+        again = {"url": request.get_full_path(), "label": "Try again"}
+    else:
+        says = "It broke off while you sent something: that was done as a whole, or not at all."
+        remedy = "Go back in a moment, and look whether it was done before you send it again."
+        again = None
+    title = "The database does not answer"
+    return _refusal(request, status=503, title=title, says=says, remedy=remedy, first=again)
+
+
+def schema_differs(request: HttpRequest) -> HttpResponse:
+    """The database is of another revision than this process: an upgrade is under way."""
+    return _refusal(
+        request,
+        status=503,
+        title="Daybook is being upgraded",
+        says="The database is of another revision than the program. Nothing was changed.",
+        remedy="Try again in a minute. If it stays like this, tell whoever runs Daybook: "
+        "manage.py migrate says what is missing.",
+    )
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """A bug. The page says by which id the log knows of it."""
+    page = render_to_string("500.html", {"request_id": _id_of(request)})
+    return HttpResponse(page, status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -67,10 +138,23 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _refusal(
-    request: HttpRequest, *, status: int, title: str, says: str, remedy: str, login: bool = False
+    request: HttpRequest,
+    *,
+    status: int,
+    title: str,
+    says: str,
+    remedy: str,
+    login: bool = False,
+    first: dict[str, str] | None = None,
 ) -> HttpResponse:
-    links = [_HOME]
+    links = [*([first] if first else []), _HOME]
     if login:
         links.append({"url": reverse("console:login"), "label": "Log in with another account"})
     context = {"title": title, "says": says, "remedy": remedy, "links": links}
-    return render(request, "console/refusal.html", context, status=status)
+    # Not by the request: its context reads the session, and there may be no database.
+    page = render_to_string("console/refusal.html", {**context, "request_id": _id_of(request)})
+    return HttpResponse(page, status=status)
+
+
+def _id_of(request: HttpRequest) -> str:
+    return getattr(request, "request_id", "")

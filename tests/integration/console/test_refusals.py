@@ -1,14 +1,24 @@
 """The pages that say no, and the headers that every page carries."""
 
+from collections.abc import Callable
+from typing import NoReturn
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, ProgrammingError, connection
 from django.test import Client, RequestFactory
-from django.test.utils import override_settings
+from django.test.utils import CaptureQueriesContext, override_settings
+from django.utils import timezone
 
 from console.views import refusals
+from events.domain.errors import Conflict
+from ledger.approving.gate import ApprovalRequired
+from ledger.models import Approval
 
 pytestmark = pytest.mark.django_db
+
+A_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class TestRefusals:
@@ -85,6 +95,105 @@ class TestRefusals:
         assert response.status_code == 500
         assert "Something broke on our side" in response.content.decode()
         assert "a secret detail" not in response.content.decode()
+
+    def test_says_by_which_id_the_log_knows_of_it(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client.raise_request_exception = False
+        named = {"X-Request-ID": "req-42"}
+        assert "<code>req-42</code>" in client.get("/nothing", headers=named).content.decode()
+
+        monkeypatch.setattr("config.middleware.authority.principal_of", raising(RuntimeError))
+        assert "<code>req-42</code>" in client.get("/login/", headers=named).content.decode()
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_a_database_that_is_away_is_said_on_a_page_that_does_without(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        monkeypatch.setattr("config.middleware.authority.principal_of", raising(OperationalError))
+        client.raise_request_exception = False
+
+        with CaptureQueriesContext(connection) as asked:
+            response = client.generic(method, "/jobs?status=dead", headers=A_BROWSER)
+
+        page = response.content.decode()
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
+        assert "The database does not answer" in page
+        assert ('href="/jobs?status=dead"' in page) == (method == "GET")
+        assert ("look whether it was done" in page) == (method == "POST")
+        assert len(asked) == 0
+
+    def test_a_script_or_a_probe_is_told_the_same_as_a_problem(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("config.middleware.authority.principal_of", raising(OperationalError))
+        client.raise_request_exception = False
+
+        response = client.get("/badges", headers={"Accept": "*/*"})
+
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
+        assert response.json()["code"] == "database_unavailable"
+
+    def test_another_revision_of_the_database_is_an_upgrade(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("config.middleware.authority.principal_of", raising(ProgrammingError))
+        monkeypatch.setattr("config.problems._schema_differs", lambda: True)
+        client.raise_request_exception = False
+
+        response = client.get("/jobs", headers=A_BROWSER)
+
+        assert response.status_code == 503
+        assert "Daybook is being upgraded" in response.content.decode()
+
+    @override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=10)
+    def test_a_form_that_is_too_large_is_told_so(self, client: Client) -> None:
+        response = client.post("/login/", {"username": "a" * 100})
+
+        assert response.status_code == 413
+        assert "That was too large" in response.content.decode()
+
+    def test_a_rule_that_no_page_expected_says_no_in_its_own_words(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("console.views.doctor.render", raising(SealedAlready))
+
+        response = admin_client.get("/doctor")
+
+        page = response.content.decode()
+        assert response.status_code == 409
+        assert "It is sealed. Nothing was changed." in page
+        assert "Open another one." in page
+
+    def test_what_needs_somebody_to_agree_leads_to_the_approval(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        approval = Approval(expires_at=timezone.now())
+
+        def asked(*args: object) -> NoReturn:
+            raise ApprovalRequired(approval, is_replayed=False)
+
+        monkeypatch.setattr("console.views.doctor.render", asked)
+
+        response = admin_client.get("/doctor")
+
+        assert response.status_code == 202
+        assert f'href="/approvals/{approval.pk}"' in response.content.decode()
+
+
+class SealedAlready(Conflict):
+    code = "sealed_already"
+    hint = "Open another one."
+
+    def __init__(self, _said: str) -> None:
+        super().__init__("It is sealed.")
+
+
+def raising(error: type[Exception]) -> Callable[..., NoReturn]:
+    def broken(*args: object, **kwargs: object) -> NoReturn:
+        raise error("a secret detail")
+
+    return broken
 
 
 class TestHeaders:
