@@ -114,15 +114,24 @@ class Servers:
         if self.postgres:
             self.postgres.stop()
         shutil.rmtree(self.sockets, ignore_errors=True)
-        (self.state.folder / "sockets").unlink(missing_ok=True)
+        forget_sockets(self.state)
 
 
 def _socket_folder(state: State, account: Account) -> Path:
-    pointer = state.folder / "sockets"
-    if pointer.exists():
-        shutil.rmtree(pointer.read_text(), ignore_errors=True)  # Its owner was killed.
+    forget_sockets(state)  # Their owner was killed.
     # /tmp, and not where TMPDIR points: the path of a unix socket holds 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="daybook-", dir="/tmp"))
-    pointer.write_text(str(folder))
+    _pointer(state).write_text(str(folder))
     os.chown(folder, account.uid, account.gid)
     return folder
+
+
+def forget_sockets(state: State) -> None:
+    """Take the folder of sockets of a state away, if it has any."""
+    if (pointer := _pointer(state)).is_file():
+        shutil.rmtree(pointer.read_text(), ignore_errors=True)
+        pointer.unlink()
+
+
+def _pointer(state: State) -> Path:
+    return state.folder / "sockets"

@@ -5,9 +5,11 @@ Here one process pays for that. Its workers take whole files, one after the othe
 that they share, so none of them is idle while there is a file left.
 """
 
+import logging
 import os
 import signal
 import struct
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -252,6 +254,15 @@ def _set_up(config: pytest.Config, worker: Worker, tells: Connection) -> None:
     # Into files of its own.
     capture.stop_global_capturing()
     capture.start_global_capturing()
+    _log_where_it_is_heard()
+
+
+def _log_where_it_is_heard() -> None:
+    """Have what went to the files of before, which are closed, in those of now."""
+    for known in list(logging._handlerList):  # type: ignore[attr-defined]
+        handler = known()
+        if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+            handler.stream = sys.stderr  # `setStream` would write to the old one first.
 
 
 def _steps(share: Share, heaps: dict[str, Heap]) -> Iterator[tuple[pytest.Item, int]]:

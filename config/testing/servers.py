@@ -6,7 +6,6 @@ DATABASE_URL and REDIS_URL name servers already, as they do in the workers of xd
 
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -49,11 +48,12 @@ def pytest_unconfigure() -> None:
     """Stop what was started here."""
     for servers in _started:
         servers.stop()
-        shutil.rmtree(servers.state.folder, ignore_errors=True)
+        throwaway.remove(servers.state.folder)
     _started.clear()
 
 
 def _start() -> None:
+    throwaway.remove_what_nobody_holds()
     state = State(throwaway.new_folder("daybook-tests-"))
     state.prepare()
     servers = Servers.wanted(state, careless=True)

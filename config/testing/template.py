@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,9 +136,7 @@ def _files_of(modules: Iterable[str], root: Path) -> Iterator[Path]:
 
 
 def _make(template: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="daybook-template-", dir=throwaway.place()) as name:
-        place = Path(name)
-        place.chmod(0o711)
+    with throwaway.temporary_folder("daybook-template-") as place:
         account = server_account()
         sockets = place / "sockets"
         sockets.mkdir()

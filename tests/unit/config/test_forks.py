@@ -199,6 +199,22 @@ class TestAWorker:
 
         assert [said.count(f"{letter * 50}\n") for letter in "ab"] == [1, 1]
 
+    def test_has_what_is_logged_in_them_too(self, project: Project) -> None:
+        project.add(
+            "test_a1",
+            """
+            import logging
+            logger = logging.getLogger("lab")
+            logger.addHandler(logging.StreamHandler())
+            def test_it(): logger.warning("a" * 50); assert 0
+            """,
+        )
+
+        _, said = project.run("-q")
+
+        assert said.count("\n" + "a" * 50 + "\n") == 1
+        assert "closed file" not in said
+
 
 class TestTheEnd:
     ENDLESS = """
