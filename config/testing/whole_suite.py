@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from config.bootstrap import ROOT
-from config.testing import fork_server
+from config.testing import fork_server, rewriting
 from config.testing.forks import Forks, Share
 
 ROUGH, QUICK = "rough", "quick"
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run everything with these options of pytest, and return the exit code."""
     os.chdir(ROOT)  # Only there it finds the tests by itself.
     fork_server.begin()  # It imports the product while the tests are collected, for all workers.
-    forks = Forks(SHARES, heap_of, FIRST)
+    plugins = [rewriting.Ahead(), Forks(SHARES, heap_of, FIRST)]
     try:
-        return int(pytest.main(list(arguments), plugins=[forks]))
+        return int(pytest.main(list(arguments), plugins=plugins))
     finally:
         fork_server.stop()
 
