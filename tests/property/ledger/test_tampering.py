@@ -281,9 +281,75 @@ class TestForgery:
 
         assert broken_at(b"".join(lines)) == sum(BATCHES[: number + 1])
 
+    @pytest.mark.parametrize("number", range(4))
+    @pytest.mark.parametrize("written", ["", "wf" * 64, "AB" * 64, "ab" * 63, "ä" * 128])
+    def test_of_a_signature_that_is_none_is_found_at_its_seal(
+        self, written: str, number: int
+    ) -> None:
+        lines = lines_of(whole())
+        at = [i for i, each in enumerate(lines) if each.startswith(b'{"hints":')][number]
+        lines[at] = exporting.line({**json.loads(lines[at]), "signature": written})
+
+        assert broken_at(b"".join(lines)) == sum(BATCHES[: number + 1])
+
     def test_with_the_key_before_is_in_order_when_it_endorsed_this_one(self) -> None:
         assert check(whole(), keys=[OURS.public]).keys == [OURS.public, NEXT.public]
         assert check(whole(), keys=[NEXT.public]).size == SIZE
+
+
+class TestASelection:
+    @pytest.mark.parametrize("position", range(2, SIZE + 1))
+    @pytest.mark.parametrize("written", [b'"', b'"abc"', b'"zz",', b'"ab" ,"cd"', b'"ab","cd'])
+    def test_with_a_proof_that_is_none_names_its_entry(self, written: bytes, position: int) -> None:
+        start = b'{"position":%d,"proof":[' % position
+        assert start in selection()
+
+        tampered = selection().replace(start, start + written)
+
+        assert broken_at(tampered) == position
+
+    @pytest.mark.parametrize("taken", ["seal", "signature"])
+    def test_with_a_seal_that_is_none_names_the_entry_before_which_it_stands(
+        self, taken: str
+    ) -> None:
+        lines = lines_of(selection())
+        at = [i for i, each in enumerate(lines) if each.startswith(b'{"seal":')][2]
+        seal = json.loads(lines[at])
+        lines[at] = exporting.line({**seal, taken: None})
+
+        assert broken_at(b"".join(lines)) == sum(BATCHES[:2]) + 1
+
+
+class TestTheCommandLine:
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            ["--checkpoint", "garbage"],
+            ["--checkpoint", f"{SIZE}"],
+            ["--key", "nonsense"],
+            ["--jobs", "0"],
+            ["--jobs", "-1"],
+        ],
+    )
+    def test_blames_no_export_for_options_that_make_no_sense(
+        self, asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "export.jsonl"
+        path.write_bytes(whole())
+
+        with pytest.raises(SystemExit) as ended:
+            verifier.main([str(path), *asked])
+
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert asked[0] in said
+        assert "BROKEN" not in said
+
+    def test_takes_hex_in_capitals(self, tmp_path: Path) -> None:
+        path = tmp_path / "export.jsonl"
+        path.write_bytes(whole())
+
+        assert verifier.main([str(path), "--key", OURS.public.upper()]) == 0
 
 
 @calm
@@ -292,5 +358,6 @@ class TestForgery:
 @example(b"{}\n")
 @example(b'{"format":"daybook.export/1"}\n')
 @example(b"[]\n")
+@example(b"[" * 100_000)
 def test_what_is_no_export_is_refused(content: bytes) -> None:
     assert broken_at(content) is None
