@@ -15,7 +15,7 @@ from console.forms import ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger import authority
-from workflows.flows import approval_requests, engine, selectors, services
+from workflows.flows import approval_requests, callables, engine, selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_json import strict_step_from_json
@@ -118,6 +118,9 @@ def _kept(
 def _warn(request: HttpRequest, step: Step) -> None:
     if why := _why_not_ask(step):
         messages.warning(request, f"As things are it would fail: {why}.")
+    if unknown := callables.unknown_of(step):
+        names = ", ".join(unknown)
+        messages.warning(request, f"Flows wait at it: no worker here has registered {names}.")
 
 
 def _why_not_ask(step: Step) -> str:
@@ -145,6 +148,7 @@ def _page(
         "definition": step.as_json(),
         "health": selectors.health_of(step.id),
         "unaskable": _why_not_ask(step),
+        "unregistered": callables.unknown_of(step),
         "nodes": [
             (node_id, engine.cluster().on(node_id, step.id))
             for node_id in sorted(engine.cluster().nodes)

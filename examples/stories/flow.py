@@ -190,7 +190,7 @@ def _over(world: World, flow_id: str) -> JSON:
     """Wait until nothing of a flow is left to do, and return how it ended."""
     world.wait(
         f"the end of {flow_id}",
-        lambda: world.api.get(f"flows/{flow_id}/events")["results"][-1]["name"],
+        lambda: _names(world, flow_id)[-1],
         lambda last: last == "flow_deactivated",
     )
     state: JSON = world.api.get(f"flows/{flow_id}")["state"]
@@ -198,7 +198,8 @@ def _over(world: World, flow_id: str) -> JSON:
 
 
 def _names(world: World, flow_id: str) -> list[str]:
-    return [event["name"] for event in world.api.get(f"flows/{flow_id}/events")["results"]]
+    page = world.api.get(f"flows/{flow_id}/events", limit=1_000)
+    return [event["name"] for event in page["results"]]
 
 
 def _counts(world: World) -> dict[str, list[int]]:

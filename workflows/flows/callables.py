@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from workflows.flows.domain.step import Step
+from workflows.flows.domain.step import Step, StepType
 
 ENTRY_POINTS = "daybook.steps"
 
@@ -50,6 +50,18 @@ def get(name: str) -> StepFunction:
     if found is None:
         raise CallableUnknown(name)
     return found
+
+
+def unknown_of(step: Step) -> list[str]:
+    """Return the functions that a python step calls, to do and to undo, and we do not know.
+
+    A worker of another release may; if none does, a flow waits at the step.
+    """
+    if step.type != StepType.PYTHON:
+        return []
+    called = (name_of(step), str((step.settings or {}).get("compensate") or ""))
+    known = names()
+    return [name for name in called if name and name not in known]
 
 
 def names() -> list[str]:

@@ -77,8 +77,9 @@ class PlanPreview:
     """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
 
     `approvals` are steps that somebody must decide, those of child flows as `outer/inner`;
-    `unaskable` those of them that would fail now, and why; `estimated_ms` is None without a
-    history.
+    `unaskable` those of them that would fail now, and why; `unregistered` what Python functions a
+    step, named so too, calls that nobody here has registered: a flow waits at it until somebody
+    has. `estimated_ms` is None without a history.
     """
 
     plan: Plan
@@ -86,6 +87,7 @@ class PlanPreview:
     unhealthy: list[str]
     approvals: list[str]
     unaskable: dict[str, str]
+    unregistered: dict[str, list[str]]
     estimated_ms: int | None
 
 
@@ -98,7 +100,8 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
     plan = services.preview_plan(goals=goals, init=init)
     # Whatever its id will be.
     limits.check_children("", plan)
-    approvals = dict(_approvals(plan))
+    steps = dict(_named(plan))
+    approvals = {name: step for name, step in steps.items() if step.type == StepType.APPROVAL}
     reasons = {name: approval_requests.why_not_ask(step) for name, step in approvals.items()}
     return PlanPreview(
         plan=plan,
@@ -110,6 +113,9 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
         ],
         approvals=list(approvals),
         unaskable={name: reason for name, reason in reasons.items() if reason},
+        unregistered={
+            name: unknown for name, step in steps.items() if (unknown := callables.unknown_of(step))
+        },
         estimated_ms=estimated_ms(plan, durations()),
     )
 
@@ -193,12 +199,11 @@ def step_of(flow_id: str, step_id: str) -> Execution:
     return executions[step_id]
 
 
-def _approvals(plan: Plan, within: str = "") -> Iterator[tuple[str, Step]]:
+def _named(plan: Plan, within: str = "") -> Iterator[tuple[str, Step]]:
     for step_id, step in plan.steps.items():
-        if step.type == StepType.APPROVAL:
-            yield f"{within}{step_id}", step
+        yield f"{within}{step_id}", step
     for step_id, child in plan.children.items():
-        yield from _approvals(child, f"{within}{step_id}/")
+        yield from _named(child, f"{within}{step_id}/")
 
 
 def durations() -> dict[str, float]:

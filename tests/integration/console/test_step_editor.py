@@ -271,3 +271,16 @@ def test_an_approval_that_nobody_could_be_asked_for_is_told_beforehand(visitor: 
     assert says in kept.content.decode()
     assert says in page_of(client, "/flows/steps/sign")
     assert engine.catalog().steps["sign"].settings == {"policy": "nobody"}
+
+
+def test_a_function_that_nobody_has_registered_is_told_beforehand(visitor: Visitor) -> None:
+    client = visitor(*KEEPERS)
+    document = {"id": "py", "name": "Py", "type": "python", "python": {"callable": "no.such"}}
+    says = "Flows wait at it: no worker here has registered no.such."
+
+    kept = client.post(
+        "/flows/steps/new?as=json", {"document": json.dumps(document), "do": "keep"}, follow=True
+    )
+
+    assert kept.content.decode().count(says) == 2  # As the answer, and on the page of the step.
+    assert "no.such, which py calls" in page_of(client, "/flows/steps?goal=py")

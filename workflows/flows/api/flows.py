@@ -9,6 +9,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,6 +28,7 @@ from workflows.flows.api.shapes import (
     FlowOut,
     ForceIn,
     ForkIn,
+    PageIn,
     RequestedOut,
     RetryIn,
     StepReasonOut,
@@ -91,13 +93,23 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
         """Show a flow as it is, or `?at=` a sequence as it was, and why it is waiting."""
         return answer(pk, **valid(AtIn, request.query_params))
 
-    @extend_schema(responses=FlowEventsOut, parameters=[FLOW_ID])
+    @extend_schema(responses=FlowEventsOut, parameters=[FLOW_ID, PageIn])
     @action(detail=True, pagination_class=None, filter_backends=[])
     def events(self, request: Request, pk: str) -> Response:
-        """Show all that happened in a flow, in order."""
-        found = explain.reached(pk)
-        events = [event.as_json() for event in log.stream_events(stream_of(pk))]
-        return Response({"results": events}, headers={"ETag": etag(found.sequence)})
+        """Show what happened in a flow, in order and page by page."""
+        asked = valid(PageIn, request.query_params)
+        head = explain.reached(pk).sequence
+        if asked["after"] > head:
+            raise _beyond_the_end(head)
+        page = log.stream_events(stream_of(pk), **asked)
+        # What came meanwhile is on the page too.
+        reached = page[-1].sequence or head if page else head
+        body = {
+            "results": [event.as_json() for event in page],
+            "next_after": reached,
+            "head": max(reached, head),
+        }
+        return Response(body, headers={"ETag": etag(head)})
 
     @extend_schema(request=FlowIn, responses={201: FlowDetailOut})
     def create(self, request: Request) -> Response:
@@ -161,15 +173,19 @@ class StepInFlowViewSet(viewsets.ViewSet):
         "retry": "flow.intervene",
     }
 
-    @extend_schema(responses=StepReasonOut, parameters=STEP_OF_FLOW)
+    @extend_schema(responses=StepReasonOut, parameters=[*STEP_OF_FLOW, PageIn])
     def retrieve(self, request: Request, flow_id: str, step_id: str) -> Response:
         """Show why a step started, completed, failed or was skipped: the events before it."""
+        asked = valid(PageIn, request.query_params)
         found = explain.why(flow_id, step_id)
+        causes = [one for one in found.causes if (one.sequence or 0) > asked["after"]]
+        page = causes[: asked["limit"]]
         return Response(
             {
                 "status": found.status,
                 "decided_by": _json(found.decided_by),
-                "causes": [_json(event) for event in found.causes],
+                "causes": [_json(event) for event in page],
+                "next_after": page[-1].sequence if len(page) < len(causes) else None,
                 "approvals": RequestedOut(explain.requests_of(flow_id, step_id), many=True).data,
             }
         )
@@ -216,6 +232,10 @@ def answer(flow_id: str, *, at: int | None = None, status: int = status.HTTP_200
     }
     headers = {"ETag": etag(found.sequence), "Location": f"/api/v1/flows/{flow_id}"}
     return Response(body, status=status, headers=headers)
+
+
+def _beyond_the_end(head: int) -> ValidationError:
+    return ValidationError({"after": [f"It ends at {head}."]}, code="after_in_future")
 
 
 def _json(event: Envelope | None) -> dict[str, Any] | None:

@@ -5,13 +5,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from ledger.bodies import Body, OptionalReasonIn, QueryIn, ReasonIn
+from events.domain.subscription import POSITION_MAX
+from events.selectors import FEED_EVENTS_MAX
+from ledger.bodies import Body, OptionalReasonIn, QueryIn, ReasonIn, WholeNumber
 from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.domain.limits import CONCURRENCY_KEY_CHARS_MAX, TIMEOUT_MS_MAX
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.flows.occasions import Occasion, start_states
 from workflows.work.domain.timing import Missed
+
+EVENTS_SHOWN = 100
+"""Of one answer, as of the log's own pages."""
 
 
 class InitField(serializers.DictField):
@@ -23,6 +28,10 @@ class InitField(serializers.DictField):
 class StepOut(serializers.Serializer[Any]):
     step = serializers.DictField(help_text="The definition, with the defaults filled in.")
     health = serializers.DictField(help_text="status and error: the worst that any node reports.")
+    unregistered = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Python functions that it calls and nobody here has registered.",
+    )
 
 
 @extend_schema_serializer(many=False)
@@ -51,6 +60,11 @@ class PlanOut(serializers.Serializer[Any]):
     unaskable = serializers.DictField(
         child=serializers.CharField(),
         help_text="Those of them that would fail now, for no policy says who decides; and why.",
+    )
+    unregistered = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Python functions that nobody here has registered, by the step that calls them:"
+        " a flow waits there until somebody has.",
     )
     estimated_duration_ms = serializers.IntegerField(
         allow_null=True, help_text="The slowest way through, by what steps took lately."
@@ -319,12 +333,26 @@ class FlowDetailOut(serializers.Serializer[Any]):
     approvals = RequestedOut(many=True, help_text="What its steps asked people for.")
 
 
+class PageIn(QueryIn):
+    after = WholeNumber(
+        default=0,
+        max_value=POSITION_MAX,
+        help_text="The sequence up to which events are not wanted again.",
+    )
+    limit = WholeNumber(default=EVENTS_SHOWN, min_value=1, max_value=FEED_EVENTS_MAX)
+
+
 class FlowEventsOut(serializers.Serializer[Any]):
     results = serializers.ListField(child=serializers.DictField(), help_text="Envelopes.")
+    next_after = serializers.IntegerField(help_text="Ask on from here.")
+    head = serializers.IntegerField(help_text="The last sequence: you are there at next_after.")
 
 
 class StepReasonOut(serializers.Serializer[Any]):
     status = serializers.CharField()
     decided_by = serializers.DictField(allow_null=True, help_text="The event that settled it.")
     causes = serializers.ListField(child=serializers.DictField(), help_text="Earlier events.")
+    next_after = serializers.IntegerField(
+        allow_null=True, help_text="Ask on from here for more of the causes; null with the last."
+    )
     approvals = RequestedOut(many=True, help_text="Of an approval step: its requests.")

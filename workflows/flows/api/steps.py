@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
-from workflows.flows import engine, explain, selectors, services
+from workflows.flows import callables, engine, explain, selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
 from workflows.flows.domain.cluster import Health
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
@@ -110,13 +110,18 @@ class Plans(APIView):
                 "unhealthy": found.unhealthy,
                 "approvals": found.approvals,
                 "unaskable": found.unaskable,
+                "unregistered": found.unregistered,
                 "estimated_duration_ms": found.estimated_ms,
             }
         )
 
 
 def _shown(step: Step, health: Health) -> dict[str, Any]:
-    return {"step": step.as_json(), "health": health.as_json()}
+    return {
+        "step": step.as_json(),
+        "health": health.as_json(),
+        "unregistered": callables.unknown_of(step),
+    }
 
 
 def _step_from(document: Any) -> Step:

@@ -1,14 +1,20 @@
 """What was, why a flow waits and why a step ended so, at /api/v1/flows."""
 
+from io import StringIO
+from typing import Any
+
 import pytest
+from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from ledger.models import Entry
-from tests.integration.workflows.flows.clients import FLOWS, STEPS, post, script, start
+from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+EACH: dict[str, Any] = {"role": "required", "required": {"for_each": True}}
 
 
 class TestTime:
@@ -109,6 +115,72 @@ class TestWaiting:
         assert fetching.get(f"{FLOWS}/f1").json()["waiting"]["sentence"] == (
             "Step py waits for a worker that has the function no.such; here is none."
         )
+
+
+class TestAFunctionThatNobodyHasRegistered:
+    def test_is_told_where_the_step_is_shown_and_planned(self, operator: APIClient) -> None:
+        calls = {"callable": "no.such", "compensate": "nor.this"}
+        step = {"id": "py", "name": "Py", "type": "python", "python": calls}
+        made = post(operator, STEPS, step).json()
+        outer = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["py"]}}
+        post(operator, STEPS, outer)
+
+        plan = post(operator, PLANS, {"goals": ["outer", "py"]}).json()
+
+        assert made["unregistered"] == ["no.such", "nor.this"]
+        assert plan["unregistered"] == {
+            "py": ["no.such", "nor.this"],
+            "outer/py": ["no.such", "nor.this"],
+        }
+
+    def test_is_told_by_the_command(self, operator: APIClient) -> None:
+        step = {"id": "py", "name": "Py", "type": "python", "python": {"callable": "no.such"}}
+        post(operator, STEPS, step)
+
+        call_command("flows", "plan", "py", stdout=(out := StringIO()))
+
+        assert "waits    py: no worker here knows no.such" in out.getvalue()
+
+
+class TestPages:
+    def test_of_events_go_on_where_the_last_ended(self, sums: APIClient) -> None:
+        start(sums)
+        work_off()
+        path = f"{FLOWS}/f1/events"
+        every = sums.get(path).json()
+
+        first = sums.get(path, {"limit": 2}).json()
+        rest = sums.get(path, {"after": first["next_after"]}).json()
+
+        assert [first["next_after"], len(first["results"])] == [2, 2]
+        assert first["results"] + rest["results"] == every["results"]
+        assert rest["next_after"] == first["head"] == every["head"] == len(every["results"])
+        assert sums.get(path, {"after": every["head"]}).json()["results"] == []
+
+    @pytest.mark.parametrize(
+        "asked", [{"after": 1_000}, {"after": "-1"}, {"limit": 0}, {"limit": 1_001}, {"page": 1}]
+    )
+    def test_that_cannot_be_are_refused(self, sums: APIClient, asked: dict[str, Any]) -> None:
+        start(sums)
+
+        refused = sums.get(f"{FLOWS}/f1/events", asked)
+
+        [error] = refused.json()["errors"]
+        assert (refused.status_code, error["parameter"]) == (400, next(iter(asked)))
+
+    def test_of_causes_go_on_too(self, sums: APIClient) -> None:
+        post(sums, STEPS, {**ADD, "id": "each", "attributes": {**ADD["attributes"], "n": EACH}})
+        start(sums, goal="each", init={"n": [[1, 2, 3]]})
+        work_off()
+        path = f"{FLOWS}/f1/steps/each"
+        every = sums.get(path).json()
+
+        first = sums.get(path, {"limit": 1}).json()
+        rest = sums.get(path, {"after": first["next_after"]}).json()
+
+        assert len(first["causes"]) == 1
+        assert first["causes"] + rest["causes"] == every["causes"]
+        assert [every["next_after"], rest["next_after"]] == [None, None]
 
 
 class TestReasons:

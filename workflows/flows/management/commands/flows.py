@@ -136,6 +136,8 @@ class Command(BaseCommand):
             self.stdout.write(f"approve  {step_id}")
         for step_id, reason in found.unaskable.items():
             self.stdout.write(f"fails    {step_id}: {reason}")
+        for step_id, names in found.unregistered.items():
+            self.stdout.write(f"waits    {step_id}: no worker here knows {', '.join(names)}")
         if found.estimated_ms is not None:
             self.stdout.write(f"takes    about {found.estimated_ms} ms")
 
