@@ -10,14 +10,25 @@ from django.utils import timezone
 
 from commerce.domain.cancellation import RefundType, Rule
 from commerce.models import Booking, Invoice, NumberSeries, Product, SeriesScope, Slot, Traveller
-from commerce.services import bookings, deliveries, numbers, policies, renditions, slots, travellers
+from commerce.services import (
+    bookings,
+    deliveries,
+    invoices,
+    numbers,
+    policies,
+    renditions,
+    slots,
+    travellers,
+)
 from commerce.services.bookings import SeatRequest
+from commerce.services.invoices import Line
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.approving import asking
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.payload import PayloadKind
 from ledger.models import Entry, Payload
+from ledger.services import erasures
 from tests.integration.commerce.conftest import CONTACT
 from tests.integration.commerce.peers import Peers
 from tests.integration.ledger.approvals import (
@@ -177,6 +188,27 @@ class TestWhatIsPrivate:
             for value in ADA.values():
                 assert value.encode() not in bytes(payload.content)
         assert "Ada" not in bytes(Entry.objects.get(pk=asked_in).body).decode()
+
+    def test_is_masked_where_somebody_wrote_it_in_clear(
+        self,
+        asker: User,
+        booking: Booking,
+        traveller: Traveller,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        weigh_more(monkeypatch, "invoice.create")
+        all_of_it_takes_another()
+        line = Line(description="The trip of Ada Lovelace", quantity=1, unit_amount_cents=7)
+        with acting(asker), pytest.raises(ApprovalRequired) as required:
+            invoices.create_invoice(booking_id=booking.pk, lines=[line])
+        asked_in = required.value.approval.requested_entry_id
+        assert "Lovelace" in str(asking.content_of(asked_in, PayloadKind.COMMAND_INPUT))
+
+        with context.acting(SYSTEM):
+            erasures.erase_subject(subject=f"traveller/{traveller.pk}", reason="Request 12")
+
+        left = asking.content_of(asked_in, PayloadKind.COMMAND_INPUT)
+        assert "Lovelace" not in str(left)
 
     def test_says_something_else_of_another_booking(
         self, asker: User, make_booking: Callable[..., Booking]
