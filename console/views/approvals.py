@@ -80,7 +80,11 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
             is_fresh=step_up.is_fresh(request),
         )
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        said = f"{refusal} {refusal.hint}".strip()
+        if _may_decide(request, row):
+            messages.error(request, said)
+            return _page(request, row, form, status=409)
+        messages.error(request, f"{said} Your decision and its reason were not kept.")
     else:
         messages.success(request, f"Your voice is on record: it is {row.status}.")
     return redirect("console:approval", approval_id=row.pk)
@@ -92,6 +96,11 @@ def _visible(request: HttpRequest, approval_id: UUID) -> Approval:
     if row is None:
         raise Http404
     return row
+
+
+def _may_decide(request: HttpRequest, row: Approval) -> bool:
+    holder = authority.holder_of(request)
+    return selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
 
 
 def _page_of_target(row: Approval) -> str:
@@ -107,8 +116,7 @@ def _page_of_target(row: Approval) -> str:
 def _page(
     request: HttpRequest, row: Approval, form: DecisionForm, *, status: int = 200
 ) -> HttpResponse:
-    holder = authority.holder_of(request)
-    may_decide = selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
+    may_decide = _may_decide(request, row)
     done = steps.execution_of(row.pk)
     may_be_done = done is None and row.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}
     votes = list(row.votes.select_related("entry__remark").order_by("created_at"))

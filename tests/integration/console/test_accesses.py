@@ -121,7 +121,10 @@ class TestOne:
         self, manager: Client, access: DocumentAccess, auditor: User
     ) -> None:
         here = f"{LIST}/{access.pk}"
-        assert manager.post(f"{here}/revoke", {"reason": ""}).status_code == 400
+        refused = manager.post(f"{here}/revoke", {"reason": ""})
+        assert refused.status_code == 400
+        assert 'aria-describedby="reason-revoke-error"' in refused.content.decode()
+        assert '<div id="reason-revoke-error"><ul class="errorlist"' in refused.content.decode()
         assert look(auditor, access) == 200
 
         revoked = manager.post(f"{here}/revoke", {"reason": "Done"}, follow=True)

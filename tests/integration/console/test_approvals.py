@@ -146,6 +146,45 @@ class TestDeciding:
     def test_wants_a_reason(self, approval: Approval, manager: User) -> None:
         assert decide(visit(manager), approval, comment="", password=PASSWORD) == "pending"
 
+    @pytest.mark.parametrize(
+        ("form", "field"), [({"comment": ""}, "comment"), ({"password": "wrong"}, "password")]
+    )
+    def test_says_at_the_field_what_is_wrong_with_it(
+        self, approval: Approval, manager: User, form: dict[str, str], field: str
+    ) -> None:
+        asked = {"decision": "approve", "comment": "fine", **form}
+
+        answer = visit(manager).post(f"/approvals/{approval.pk}/decide", asked)
+
+        page = answer.content.decode()
+        assert answer.status_code == 400
+        assert f'aria-invalid="true" aria-describedby="{field}-error" autofocus' in page
+        assert f'<div id="{field}-error"><ul class="errorlist"' in page
+
+    def test_keeps_what_was_written_where_something_is_missing_still(
+        self, approval: Approval, manager: User
+    ) -> None:
+        asked = {"decision": "approve", "comment": "I rang them up"}
+
+        answer = visit(manager).post(f"/approvals/{approval.pk}/decide", asked)
+
+        page = answer.content.decode()
+        assert answer.status_code == 409
+        assert 'data-tone="bad" role="alert"' in page
+        assert ">I rang them up</textarea>" in page
+
+    def test_says_in_another_tab_that_it_was_decided_and_what_was_written_is_lost(
+        self, approval: Approval, manager: User
+    ) -> None:
+        one, other = visit(manager), visit(manager)
+        assert decide(one, approval, password=PASSWORD) == "approved"
+
+        asked = {"decision": "deny", "comment": "No", "password": PASSWORD}
+        page = other.post(f"/approvals/{approval.pk}/decide", asked, follow=True).content.decode()
+
+        assert "Your decision and its reason were not kept." in page
+        assert Approval.objects.get(pk=approval.pk).status == "approved"
+
 
 class TestAdmin:
     def act(self, user: User, approval: Approval, action: str) -> str:
