@@ -183,9 +183,7 @@ def _page(
         "lines": found.lines,
         "unfinished": occasions.unfinished(start)[:UNFINISHED_SHOWN],
         "may_see_jobs": authority.holds(request, "job.read"),
-        "slots": starts.next_slots(cron=start.cron, tz=start.tz)
-        if start.cron and start.enabled
-        else [],
+        "slots": starts.slots_to_come(start),
         "offers": list(_offers(request, start, refused or {})),
         "may_manage": authority.holds(request, MANAGE),
         "stream": starts.stream_of(start.name),

@@ -30,7 +30,7 @@ from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import compile_script, is_quick
 from workflows.flows.models import FlowStart
 from workflows.work import documents, queue, schedules, statements
-from workflows.work.domain.timing import Overlap, Rule
+from workflows.work.domain.timing import Overlap, Rule, ScheduleInvalid
 from workflows.work.models import Schedule
 
 START = "flow.start"
@@ -97,6 +97,16 @@ def next_slots(*, cron: str, tz: str, count: int = SLOTS_SHOWN) -> list[datetime
     while len(slots) < count and (slot := rule.next_after(slots[-1] if slots else now)):
         slots.append(slot)
     return slots
+
+
+def slots_to_come(start: FlowStart) -> list[datetime]:
+    """Return when a start is due next; nothing if it is off, or its zone is gone from here."""
+    if not start.cron or not start.enabled:
+        return []
+    try:
+        return next_slots(cron=start.cron, tz=start.tz)
+    except ScheduleInvalid:
+        return []  # It does not fire either, and its page is where it is declared anew.
 
 
 def set_start_enabled(

@@ -42,6 +42,7 @@ WRONG: list[tuple[dict[str, str], dict[str, str], str]] = [
     (BY_CLOCK, {"cron": ""}, "give exactly one of cron and event"),
     (BY_CLOCK, {"cron": "at noon"}, "A cron expression has five fields."),
     (BY_CLOCK, {"tz": "Nowhere"}, "'Nowhere' is no time zone."),
+    (BY_CLOCK, {"tz": "localtime"}, "is not the same on every machine"),
     (BY_CLOCK, {"missed": "perhaps"}, "Select a valid choice"),
     (BY_CLOCK, {"goals": "fly"}, "step not found: [fly]"),
     (BY_CLOCK, {"value.trip": ""}, "This is needed"),
