@@ -38,6 +38,7 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "idempotency-key"})
 # Where the environment may say that the trusted certificates are.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_WITHOUT_BODY = frozenset({204, 304})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_THAT_KEEP_THE_BODY = frozenset({307, 308})
 
@@ -174,6 +175,9 @@ def _exchange(call: Call, target: Target) -> Answer:
         ) as response:
             headers = _headers_of(response, target)
             body, is_truncated = _body_of(response, headers, call, target)
+            if response.status in _WITHOUT_BODY and _announces_body(headers):
+                # What it sent all the same would be read as the answer to the next call.
+                response.extensions["network_stream"].close()
     except httpcore2.TimeoutException as error:
         raise EgressFailed("all connections are in use", host=target.host) from error
     except _BROKEN as error:
@@ -186,6 +190,10 @@ def _exchange(call: Call, target: Target) -> Answer:
         url=str(target),
         duration_ms=0,
     )
+
+
+def _announces_body(headers: Mapping[str, str]) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _headers_of(response: httpcore2.Response, target: Target) -> dict[str, str]:

@@ -112,6 +112,57 @@ class TestDeadline:
         held.set()
 
 
+class TestStatuses:
+    @pytest.mark.parametrize(
+        "head", [b"204 No Content\r\ncontent-length: 4", b"304 Not Modified\r\ncontent-length: 4"]
+    )
+    def test_without_a_body_leave_none_to_the_next_call(self, head: bytes) -> None:
+        answers = [
+            b"HTTP/1.1 " + head + b"\r\n\r\njunk",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        ]
+
+        def behave(connection: socket.socket) -> None:
+            while connection.recv(65536):
+                connection.sendall(answers.pop(0))
+
+        with raw_peer(behave) as port:
+            first, second = call(port), call(port)
+            client.forget_connections()
+
+        assert (first.status, first.body) == (int(head[:3]), b"")
+        assert (second.status, second.body) == (200, b"{}")
+
+    def test_that_are_interim_are_not_the_answer(self) -> None:
+        def behave(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 205 Reset\r\ncontent-length: 2\r\n\r\n{}")
+
+        with raw_peer(behave) as port:
+            answer = call(port)
+
+        assert (answer.status, answer.body) == (205, b"{}")
+
+    @pytest.mark.parametrize("status", [b"101 Switching Protocols", b"099 What"])
+    def test_that_nobody_asked_for_are_broken_http(self, status: bytes) -> None:
+        def behave(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")
+
+        with raw_peer(behave) as port, pytest.raises(EgressFailed, match="HTTP is broken"):
+            call(port)
+
+    def test_that_are_interim_and_nothing_else_end_by_the_deadline(self) -> None:
+        def behave(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+            connection.recv(65536)
+
+        with raw_peer(behave) as port, pytest.raises(EgressTimedOut):
+            call(port, seconds=DEADLINE_SECONDS)
+
+
 class TestCaps:
     def test_refuse_a_body_beyond_the_limit(self) -> None:
         with (
