@@ -29,6 +29,7 @@ from tests.integration.workflows.flows.clients import script
 from workflows.flows import services as flows
 from workflows.flows import starts
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.models import FlowSummary
 from workflows.webhooks import services as webhooks
 from workflows.webhooks.models import Subscription
 from workflows.work import registry
@@ -332,3 +333,24 @@ class TestInTheAdmin:
         say(Approval.objects.get(), decider)
         self.send(browser, "work/schedule", "disable", "echoes")
         assert not Schedule.objects.get().enabled
+
+
+def test_what_was_agreed_to_is_done_in_the_console_when_it_is_sent_again(
+    asker: User, decider: User, waiting: str
+) -> None:
+    browser = Client()
+    browser.force_login(grant(asker, "flow.read", "flow.pause"))
+    takes_another()
+
+    def pause(why: str) -> str:
+        return browser.post(f"/flows/{waiting}/pause", {"reason": why}, follow=True).text
+
+    shown = pause("The till is broken")
+    assert "Do just the same again once it is approved" in shown
+    say(Approval.objects.get(), decider)
+    pause("The till is open")
+    assert not FlowSummary.objects.get().is_paused
+
+    pause("The till is broken")
+
+    assert FlowSummary.objects.get().is_paused
