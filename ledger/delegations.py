@@ -161,17 +161,17 @@ def _chain(principal: Principal, *, locked: bool = False) -> Chain:
     id_, agent_id = uuid_of(principal.delegation_id), uuid_of(principal.id)
     if id_ is None or agent_id is None:
         raise DelegationEnded(principal.delegation_id)
-    above = Delegation.objects.select_related("parent__parent")
-    link = above.filter(pk=id_, agent=agent_id).first()
-    if link is None:
+    links = Delegation.objects.filter(pk=id_, agent=agent_id)
+    # No deeper than a chain can be; and whom one was passed on by never changes.
+    ids = links.values_list("pk", "parent", "parent__parent").first()
+    if ids is None:
         raise DelegationEnded(principal.delegation_id)
-    ids = [each.pk for each in _upwards(link)]
     rows = Delegation.objects.select_related("agent", "root", "parent__agent")
     if locked:
         wire.run("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LockClass.AGENTS, _SWITCH])
         # From the root down, so that two children of one parent do not wait in a circle.
         rows = rows.select_for_update(of=("self",), no_key=True)
-    return Chain(list(rows.filter(pk__in=ids).order_by("depth")))
+    return Chain(list(rows.filter(pk__in=filter(None, ids)).order_by("depth")))
 
 
 def _spend(chain: Chain, spending: Spending, at: datetime) -> None:

@@ -123,9 +123,10 @@ class TestAChild:
         with pytest.raises(DelegationTooWide):
             delegated(second, "event.read", actions_max=6, parent_id=parent.pk)
 
-    def test_spends_what_is_its_parents(self, ada: User) -> None:
+    def test_spends_what_is_theirs_who_are_above_it(self, ada: User) -> None:
         parent = delegated(an_agent(ada, "first"), actions_max=2)
-        child = delegated(an_agent(ada, "second"), parent_id=parent.pk)
+        between = delegated(an_agent(ada, "second"), parent_id=parent.pk)
+        child = delegated(an_agent(ada, "third"), parent_id=between.pk)
 
         with acting(child):
             act()
