@@ -135,21 +135,27 @@ class Group:
     def _write_for(self, company: list[_Member]) -> None:
         if len(company) == 1:
             return
+        writer, *others = company
         try:
-            joints = [member.joint() for member in company]
-            rows = wire.fetch(company[0].sql, _lists_of(joints), db=self._connection())
-            failpoint(WRITTEN)
-            found = {row[0]: row for row in rows}
-            for member, joint in zip(company, joints, strict=True):
-                member.rows = [found[key] for key in joint.keys if key in found]
+            self._write_together(company)
         except Error:
             # Whose fault it is, each finds out alone; nobody holds up the others meanwhile.
             self._connection().close_if_unusable_or_obsolete()
-            self._pass_on()
-            company[0].is_writer = False
         finally:
-            for member in company[1:]:
+            # PostgreSQL has nothing to do until the next one writes. Those who are called before
+            # it take the interpreter, one after the other, for what each does next.
+            self._pass_on()
+            writer.is_writer = False
+            for member in others:
                 member.called.set()
+
+    def _write_together(self, company: list[_Member]) -> None:
+        joints = [member.joint() for member in company]
+        rows = wire.fetch(company[0].sql, _lists_of(joints), db=self._connection())
+        failpoint(WRITTEN)
+        found = {row[0]: row for row in rows}
+        for member, joint in zip(company, joints, strict=True):
+            member.rows = [found[key] for key in joint.keys if key in found]
 
     def _connection(self) -> BaseDatabaseWrapper:
         """Return the connection of all that is written together, which only the writer uses.
