@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 from django.db import connection, transaction
 
 from events import wire
-from tests.integration.workflows.work.conftest import Enqueue, take
+from tests.integration.workflows.work.conftest import Enqueue, row, take
 from tests.support.planner import forget_statistics
 from workflows.work import leases, queue, statements
+from workflows.work.domain.claim import Claim
 from workflows.work.queue import Item
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,34 @@ def test_is_found_by_its_id_and_not_among_all_that_is_leased(
 
     assert "work_pkey" in plan
     assert "work_leases" not in plan
+
+
+def test_completing_for_several_reads_no_more_for_all_that_came_since_it_was_planned(
+    enqueue: Enqueue,
+) -> None:
+    forget_statistics()
+    complete_together(take(enqueue()), take(enqueue()))
+    with transaction.atomic():
+        queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
+    claims = [take(enqueue()), take(enqueue())]
+    before = rows_of_work_read()
+
+    complete_together(*claims)
+
+    assert [row(claim).status for claim in claims] == ["done", "done"]
+    assert rows_of_work_read() - before < MANY / 10
+
+
+def complete_together(*claims: Claim) -> None:
+    of = orjson.dumps([{"claim": one.id, "fence": one.fence} for one in claims]).decode()
+    wire.run("SELECT * FROM work_hand_over_many(0, %s::json, '[]')", [of])
+
+
+def rows_of_work_read() -> int:
+    [(count,)] = wire.run(
+        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'work'"
+    ).fetchall()
+    return int(count)
 
 
 @pytest.mark.parametrize("about", ["take", "next", "complete"])
