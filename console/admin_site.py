@@ -18,7 +18,7 @@ ROOMS = {
     "flows": "What is pursued by goals: flows, callbacks, memory. Never changed by hand.",
     "webhooks": "Who is told about it: subscriptions and their deliveries.",
     "events": "What happened: the log, its streams, snapshots and payloads. Never changed.",
-    "ledger": "Who may do what: API keys and capabilities.",
+    "ledger": "Who did what, and by what authority: entries, approvals, agents, keys, seals.",
     "auth": "Users, and groups with their permissions.",
     "guardian": "Permissions on single objects.",
 }

@@ -1,6 +1,7 @@
 """The pages that say no, and the headers that every page carries."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NoReturn
 
 import pytest
@@ -12,9 +13,12 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from console.views import refusals
+from events import context
 from events.domain.errors import Conflict
+from events.domain.principal import SYSTEM
 from ledger.approving.gate import ApprovalRequired
 from ledger.models import Approval
+from ledger.services import api_keys
 
 pytestmark = pytest.mark.django_db
 
@@ -222,6 +226,17 @@ class TestHeaders:
 
 
 class TestAdminSite:
+    def test_writes_moments_to_the_second_and_with_their_zone(self, admin_client: Client) -> None:
+        ends = timezone.now() + timedelta(days=30)
+        with context.acting(SYSTEM):
+            api_keys.issue_api_key(
+                name="a key", owner=User.objects.get(), scopes=["job.read"], expires_at=ends
+            )
+
+        page = admin_client.get("/admin/ledger/apikey/").content.decode()
+
+        assert f"{ends.day} {ends:%b %Y, %H:%M:%S} UTC" in page
+
     def test_sends_visitors_to_the_one_log_in_page(self, client: Client) -> None:
         response = client.get("/admin/", follow=True)
 

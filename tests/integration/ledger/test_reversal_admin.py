@@ -67,6 +67,8 @@ class TestThePageOfAnEntry:
 
         assert b"Glass does not mend." in shown
         assert b"Light a candle." in shown
+        assert f'href="/admin/ledger/entry/{proof.entry_id}/change/"'.encode() in shown
+        assert b"<strong>not reversible</strong>" in shown
         assert b"Undo it exactly like this" not in shown
 
     @pytest.mark.parametrize("of", [f"entry/{NOBODYS}/", "x/change/", "_5F/change/"])

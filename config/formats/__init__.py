@@ -1,0 +1,1 @@
+"""How times are written where Django writes them: with their zone."""
