@@ -21,7 +21,7 @@ from ledger import authority, disclosing, recording
 from ledger.authority import Holder
 from ledger.credentials import CredentialRefused
 from workflows.flows import engine, listing, selectors, services
-from workflows.flows.api import bodies
+from workflows.flows.api import bodies, readable
 from workflows.flows.domain import digits, ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
 from workflows.flows.domain.errors import FlowUnknown, PlanCircular, StepInvalid, StepUnknown
@@ -258,15 +258,8 @@ def _step_health(_request: HttpRequest, step_id: str) -> HttpResponse:
 
 @demands("step.read")
 def _list_steps(_request: HttpRequest) -> HttpResponse:
-    steps = [_typed(step.as_json()) for step in engine.catalog().steps.values()]
+    steps = [readable.listed(step.as_json()) for step in engine.catalog().steps.values()]
     return answer({"steps": steps, "count": len(steps)})
-
-
-def _typed(step: dict[str, Any]) -> dict[str, Any]:
-    """Say of untyped attributes that they are of any type: Argyll's SDK cannot read a list of
-    steps in which one has none."""
-    specs = step["attributes"].items()
-    return {**step, "attributes": {name: {"type": "any", **spec} for name, spec in specs}}
 
 
 @demands("step.manage")

@@ -28,8 +28,10 @@ def as_read(step: dict[str, Any]) -> dict[str, Any]:
     read["work_config"] = {key: work[key] for key in kept}
     if "http" in step:
         read["http"] = {"endpoint": step["http"]["endpoint"]}
-    if "script" in step:
-        read["script"] = dict(step["script"])
+    for name in ("script", "predicate"):
+        if name in step:
+            assert step[name]["language"] in {"ale", "lua", "jpath"}
+            read[name] = dict(step[name])
     return read
 
 
@@ -71,3 +73,33 @@ def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:
     ask("POST", "/engine/step", sync(attributes={"n": {"role": "required"}}))
 
     assert ask("GET", "/engine/step/a")[1]["attributes"] == {"n": {"role": "required"}}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"id": "own", "name": "Own", "type": "wait", "wait": {"for_ms": 5}},
+        {"id": "own", "name": "Own", "type": "python", "python": {"callable": "no.such"}},
+        {"id": "own", "name": "Own", "type": "approval", "approval": {"policy": "nobody"}},
+        {
+            "id": "own",
+            "name": "Own",
+            "type": "script",
+            "script": {"language": "cel", "script": "{'n': 1}"},
+            "attributes": {"n": {"role": "output"}},
+        },
+        sync(id="own", predicate={"language": "cel", "script": "true"}),
+    ],
+)
+def test_a_step_that_only_we_have_is_read_and_not_overwritten(step: dict[str, Any]) -> None:
+    ask("POST", "/engine/step", sync(id="theirs"))
+    assert ask("POST", "/engine/step", step)[0] == 201
+    before = ask("GET", "/engine/step/own")
+
+    read = [as_read(one) for one in ask("GET", "/engine/step")[1]["steps"]]
+    sent = [ask("PUT", f"/engine/step/{one['id']}", one)[0] for one in read]
+
+    assert {one["id"]: one["type"] for one in read} == {"theirs": "sync", "own": "async"}
+    assert dict(zip([one["id"] for one in read], sent, strict=True)) == {"theirs": 200, "own": 400}
+    assert ask("GET", "/engine/step/own") == before
+    assert before[1]["type"] == step["type"]
