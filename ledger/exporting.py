@@ -25,8 +25,9 @@ class NothingSealed(NotFound):
     code = "ledger_nothing_sealed"
     hint = "Wait for the sealer, or run `ledger_seal`."
 
-    def __init__(self) -> None:
-        super().__init__("No entry has been sealed that could be exported.")
+    def __init__(self, *, since: datetime | None = None) -> None:
+        from_then = f" since {since.isoformat()}" if since else ""
+        super().__init__(f"No entry has been sealed{from_then} that could be exported.")
 
 
 class SelectionTooLarge(Rejected):
@@ -51,7 +52,7 @@ def export_run(*, since: datetime | None = None) -> Iterator[bytes]:
     if since is not None:
         begin = Checkpoint.objects.filter(sealed_at__lt=since).order_by("-number").first()
     if begin == last:
-        raise NothingSealed
+        raise NothingSealed(since=since)
     return _run(begin, last)
 
 

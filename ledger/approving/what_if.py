@@ -2,7 +2,7 @@
 
 Entries say by what their risk was weighed. How their targets were found is kept only with
 approvals, so a condition over `target_state` has no answer here; then it counts as one that
-holds, as it does in earnest, and the report says how often.
+holds, as it does in earnest, and the report says of how many actions.
 """
 
 import time
@@ -87,6 +87,7 @@ class WhatIfReport:
     more_count: int = 0
     fewer_count: int = 0
     unanswered: int = 0
+    """Actions of which the version that is tried could not tell; not those of other policies."""
     more: list[Difference] = field(default_factory=list)
     fewer: list[Difference] = field(default_factory=list)
     by_capability: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -129,15 +130,16 @@ def replay(
         each.rule for each in ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     ]
     with_it = [*(each for each in in_force if each.name != policy.name), tried]
-    answers = _Answers()
+    answers = _Answers(about=frozenset({tried.condition, tried.escalate_when}))
     before = [each for each in in_force if each.name == policy.name]
     until = time.monotonic() + seconds_max
     for entry in _entries(days, report, [*before, tried], until=until):
         known = _circumstances(entry)
         then = _people(_demand(in_force, known, entry, answers))
+        answers.missed = False
         now = _people(_demand(with_it, known, entry, answers))
+        report.unanswered += answers.missed
         _count(report, entry, then, now)
-    report.unanswered = answers.unanswered
     return report
 
 
@@ -145,7 +147,9 @@ def replay(
 class _Answers:
     """Evaluate each condition once for the same facts: it takes a millisecond."""
 
-    unanswered: int = 0
+    about: frozenset[str]
+    missed: bool = False
+    """Whether one of those that it is about had no answer since this was last put back."""
     _known: dict[tuple[str, bytes], bool | None] = field(default_factory=dict)
 
     def __call__(self, source: str, variables: Mapping[str, Any]) -> bool:
@@ -159,7 +163,7 @@ class _Answers:
                 self._known[key] = None
         answer = self._known[key]
         if answer is None:
-            self.unanswered += 1
+            self.missed |= source in self.about
             raise ConditionUnanswered(source)
         return answer
 

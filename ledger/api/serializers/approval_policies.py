@@ -138,7 +138,9 @@ class WhatIfOut(serializers.Serializer[Any]):
     asked_after = serializers.IntegerField()
     more_count = serializers.IntegerField()
     fewer_count = serializers.IntegerField()
-    unanswered = serializers.IntegerField(help_text="How often a condition had no answer.")
+    unanswered = serializers.IntegerField(
+        help_text="Actions of which the version that is tried had no answer."
+    )
     by_capability = serializers.DictField(
         child=serializers.DictField(child=serializers.IntegerField())
     )

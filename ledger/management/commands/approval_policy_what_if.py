@@ -36,7 +36,9 @@ class Command(BaseCommand):
         self.stdout.write(f"  asked for approval: {report.asked_before} → {report.asked_after}")
         self.stdout.write(f"  more people: {report.more_count}, fewer: {report.fewer_count}")
         if report.unanswered:
-            self.stdout.write(f"  no answer, so counted as yes: {report.unanswered}")
+            self.stdout.write(
+                f"  actions without an answer, so counted as yes: {report.unanswered}"
+            )
         if not report.is_complete:
             self.stdout.write("  There were more; these are the newest.")
         self._write("+", report.more)

@@ -145,11 +145,15 @@ class TestTrying:
     def test_says_how_often_a_condition_had_no_answer(
         self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
     ) -> None:
-        page = lawyer.get(
-            page_at(policy, condition="target_state.is_open", days=7)
-        ).content.decode()
+        # What others in force are at a loss about is said of them, not of this one.
+        put_into_force(name="beside", condition="target_state.is_shut")
 
-        assert "No answer." in page
+        def page_of(condition: str) -> str:
+            return lawyer.get(page_at(policy, condition=condition, days=7)).text
+
+        assert "Of 2 actions the condition had none" in page_of("target_state.is_open")
+        assert "Of 1 action the condition had none" in page_of("1 / (amount_cents - 50) == 0")
+        assert "No answer." not in page_of(EVERYTHING)
 
     @pytest.mark.parametrize("days", ["0", "366", "x", ""])
     def test_refuses_days_that_there_are_not(
