@@ -232,7 +232,8 @@ def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase
             logger.error("PostgreSQL refused a value that we let through.", exc_info=exception)
             return bad_request(request, exception)
         case DomainError() if not _is_api(request):
-            return refusals.refused(request, exception, status=status_of(type(exception)))
+            page = refusals.refused(request, exception, status=status_of(type(exception)))
+            return _with(page, _of_domain_error(request, exception)[1])
     return None
 
 
@@ -244,8 +245,8 @@ def refused_by_middleware(request: HttpRequest, refusal: DomainError) -> HttpRes
 def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return `response`, or the page for it where Django would show the visitor a blank one."""
     match = request.resolver_match
-    is_of_console = match is not None and match.namespace == "console"
-    if is_of_console and isinstance(response, HttpResponseNotAllowed):
+    is_page = match is not None and match.namespace in {"console", "admin"}
+    if is_page and isinstance(response, HttpResponseNotAllowed):
         return refusals.not_a_page(request, allow=response["Allow"])
     return response
 
@@ -370,10 +371,7 @@ def _said(
 ) -> HttpResponse:
     """Return the page to whoever reads pages; probes and scripts get the problem as such."""
     reads_pages = "text/html" in request.headers.get("Accept", "") and not _is_api(request)
-    response = page(request) if reads_pages else _plain(body)
-    for name, value in headers.items():
-        response[name] = value
-    return response
+    return _with(page(request) if reads_pages else _plain(body), headers)
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -386,6 +384,10 @@ def _drf(body: dict[str, Any], headers: dict[str, str]) -> Response:
 
 def _plain(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
     response = JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE)
-    for name, value in (headers or {}).items():
+    return _with(response, headers or {})
+
+
+def _with(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:
+    for name, value in headers.items():
         response[name] = value
     return response

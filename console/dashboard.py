@@ -218,7 +218,7 @@ def _webhooks(current: Dashboard) -> Iterator[Figure]:
         key="webhooks",
         name="Webhooks switched off",
         value=f"{number:,}",
-        note=_webhooks_note(number, current),
+        note=_webhooks_note(number, current) if any(counts.values()) else "there is no receiver",
         tone="bad" if number else "ok",
         url=f"{url}?status={given_up[0]}" if len(given_up) == 1 else url,
     )

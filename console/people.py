@@ -1,12 +1,15 @@
 """Who a principal is to people: the name of the user who acts, or stands behind it."""
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from django.contrib.auth.models import User
 
-from events.domain.principal import Principal, PrincipalKind
+from events.domain.principal import SYSTEM, Principal, PrincipalKind
 from ledger import principals
 from ledger.models import Agent, ApiKey
+
+_OF_THE_SYSTEM: Final = {str(SYSTEM): "Daybook itself"}
 
 
 def names_of(written: Iterable[str]) -> dict[str, str]:
@@ -42,7 +45,7 @@ def _programs(acting: Collection[Principal]) -> dict[Principal, str]:
 
 def _name(written: str, program: str | None, user: User | None) -> str:
     if user is None:
-        return program or written
+        return program or _OF_THE_SYSTEM.get(written, written)
     if Principal.parse(written).kind is PrincipalKind.USER:
         return user.get_username()
     return f"{program or written} of {user.get_username()}"

@@ -1,5 +1,6 @@
 """The inbox: what waits for the visitor's decision, and one request with all that it is about."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, name_screening, selectors, step_up
 from ledger.approving import asking, staleness, steps
+from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
@@ -50,6 +52,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     }
     shown = [*context["waiting"], *context["latest"]]
     context["names"] = people.names_of(row.requested_by for row in shown)
+    context["targets"] = _targets(shown)
     return render(request, "console/approvals/list.html", context)
 
 
@@ -103,6 +106,20 @@ def _may_decide(request: HttpRequest, row: Approval) -> bool:
     return selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
 
 
+def _targets(rows: Collection[Approval]) -> dict[UUID, str]:
+    """Return what each request is about, in words where no single thing is named."""
+    unnamed = [row.requested_entry_id for row in rows if row.target_id == UNKNOWN_TARGET]
+    made = Entry.objects.filter(pk__in=unnamed, action_kind=Kind.CREATE)
+    to_be_made = set(made.values_list("pk", flat=True)) if unnamed else set()
+    return {row.pk: _target(row, is_new=row.requested_entry_id in to_be_made) for row in rows}
+
+
+def _target(row: Approval, *, is_new: bool) -> str:
+    if row.target_id != UNKNOWN_TARGET:
+        return f"{row.target_type} {row.target_id}"
+    return f"{'a new' if is_new else 'any'} {row.target_type.replace('_', ' ')}"
+
+
 def _page_of_target(row: Approval) -> str:
     """Return where the console shows what the action is about; empty if it does not."""
     if row.target_type not in _SHOWN_TARGETS:
@@ -127,9 +144,11 @@ def _page(
         "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
         "reason": name_screening.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
+        "target": _targets([row])[row.pk],
         "target_url": _page_of_target(row),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
+        "may_preview_undoing": request.user.is_staff and authority.holds(request, "ledger.read"),
         "done": done,
         "is_stale": may_be_done and staleness.is_stale(row),
         "has_other_rules": may_be_done and not staleness.is_policy_in_force(row),

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from events.domain.errors import DomainError
+from events.domain.errors import DomainError, Throttled
 
 _HOME = {"url": "/", "label": "Go to the start"}
 
@@ -35,14 +35,16 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_a_page(request: HttpRequest, *, allow: str) -> HttpResponse:
-    """A form is sent to this address; somebody opened it by its address, or reloaded it."""
-    response = _refusal(
-        request,
-        status=405,
-        title="There is no page at this address",
-        says="It belongs to a button. Nothing was changed.",
-        remedy="Go back to the page that the button is on, and press it there.",
-    )
+    """A form is sent to this address, and somebody opened it; or the other way around."""
+    if request.method in {"GET", "HEAD"}:
+        title = "There is no page at this address"
+        says = "It belongs to a button. Nothing was changed."
+        remedy = "Go back to the page that the button is on, and press it there."
+    else:
+        title = "Nothing can be sent to this address"
+        says = f"It does not take {request.method}. Nothing was changed."
+        remedy = f"It takes {allow}: open it as a page, or go back and reload the form."
+    response = _refusal(request, status=405, title=title, says=says, remedy=remedy)
     response["Allow"] = allow
     return response
 
@@ -71,12 +73,17 @@ def too_large(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, refusal: DomainError, *, status: HTTPStatus) -> HttpResponse:
     """A rule said no where the page did not expect it: in its own words."""
+    title, remedy = "That was refused", refusal.hint
+    if isinstance(refusal, Throttled):
+        # Its hint speaks of a header, which nobody sees who looks at a page.
+        title = "That was too often"
+        remedy = f"Wait {refusal.retry_after_seconds} seconds, then do it again."
     return _refusal(
         request,
         status=status,
-        title="That was refused",
+        title=title,
         says=f"{refusal} Nothing was changed.",
-        remedy=refusal.hint or "Go back, reload the page and see how things stand now.",
+        remedy=remedy or "Go back, reload the page and see how things stand now.",
     )
 
 

@@ -6,10 +6,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from events import context
+from events.domain.principal import SYSTEM
 from ledger import approval_policies as seeded
 from ledger.models import Approval
 from ledger.services import approval_policies
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
+from tests.integration.ledger.beacon import Beacon, ask_first, asked_to_turn_back, turn
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.approval_steps import asked as asked_by_flow
 from tests.integration.workflows.flows.approval_steps import register
@@ -79,13 +82,69 @@ class TestInbox:
 
 
 class TestOneRequest:
-    def test_says_who_asks_for_what_until_when(self, approval: Approval, manager: User) -> None:
+    def test_says_who_asks_for_what_until_when(
+        self, approval: Approval, asker: User, manager: User
+    ) -> None:
         page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
 
-        assert "<dt>Asked by</dt><dd>asker<" in page
+        assert f'<dt>Asked by</dt><dd><span title="user:{asker.pk}">asker<' in page
         assert "<dt>Open until</dt>" in page
         assert "1 other person has to agree" in page
         assert "<dt>If approved</dt><dd>whoever asked may do it, once</dd>" in page
+
+    def test_about_what_is_yet_to_be_made_says_so_in_words(
+        self, asker: User, manager: User
+    ) -> None:
+        put_into_force()
+        with acting(asker):
+            approval = asked(makes=True)
+        client = visit(manager)
+
+        for address in ("/approvals", f"/approvals/{approval.pk}"):
+            assert ' mono">a new thing<' in client.get(address).content.decode()
+
+    def test_of_daybook_itself_says_so_once(self, manager: User) -> None:
+        put_into_force()
+        with context.acting(SYSTEM):
+            approval = asked()
+
+        page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
+
+        assert '<span title="system:daybook">Daybook itself</span>' in page
+        assert page.count("system:daybook") == 1
+
+    @pytest.mark.parametrize(
+        ("facts", "capabilities", "status"),
+        [
+            ({"is_staff": True}, ["ledger.read"], 200),
+            ({"is_staff": True}, [], 403),
+            ({"is_staff": False}, ["ledger.read"], 302),
+        ],
+    )
+    def test_to_undo_leads_to_the_preview_whom_the_admin_lets_in(
+        self,
+        asker: User,
+        manager: User,
+        facts: dict[str, bool],
+        capabilities: list[str],
+        status: int,
+    ) -> None:
+        grant(asker, "ledger.reverse", "api_key.revoke")
+        User.objects.filter(pk=manager.pk).update(**facts)
+        manager = grant(User.objects.get(pk=manager.pk), *capabilities)
+        Beacon.revision, Beacon.fails = 1, None
+        with acting(asker):
+            entry_id = turn()
+            ask_first()
+        approval = asked_to_turn_back(entry_id, asker)
+
+        client = visit(manager)
+        page = client.get(f"/approvals/{approval.pk}").content.decode()
+
+        address = f"/admin/ledger/reversalstanding/entry/{entry_id}/"
+        assert "It is to undo" in page
+        assert client.get(address).status_code == status
+        assert (address in page) == (status == 200)
 
     def test_of_a_step_leads_to_its_flow_and_back(self, asker: User, manager: User) -> None:
         grant(manager, "flow.read")

@@ -79,7 +79,16 @@ class TestHome:
         page = client.get("/").content.decode()
         assert 'href="/webhooks?status=failing"' in page
 
+    def test_praises_no_receiver_where_there_is_none(self, visitor: Visitor) -> None:
+        found = visitor("webhook.read").get("/figures").json()["figures"]
+
+        assert found["webhooks"]["note"] == "there is no receiver"
+
     def test_says_that_no_webhook_is_switched_off(self, visitor: Visitor) -> None:
+        Subscription.objects.create(
+            url="https://crm.example/in", events=["booking.confirmed"], standing="active"
+        )
+
         found = visitor("webhook.read").get("/figures").json()["figures"]
 
         assert found["webhooks"] == {

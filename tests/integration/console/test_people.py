@@ -31,7 +31,11 @@ def test_programs_go_by_their_name_and_whose_they_are(ada: User) -> None:
     }
 
 
+def test_the_system_is_daybook_itself() -> None:
+    assert people.names_of(["system:daybook"]) == {"system:daybook": "Daybook itself"}
+
+
 def test_who_is_nobody_stays_as_they_are_written() -> None:
-    nobody = ["system:daybook", "agent:01a222ba-f185-7628-9243-9b8e15600350@d1", "api_key:gone"]
+    nobody = ["agent:01a222ba-f185-7628-9243-9b8e15600350@d1", "api_key:gone"]
 
     assert people.names_of(nobody) == {each: each for each in nobody}

@@ -17,6 +17,7 @@ from events import context
 from events.domain.errors import Conflict
 from events.domain.principal import SYSTEM
 from ledger.approving.gate import ApprovalRequired
+from ledger.domain.delegation import RateExceeded
 from ledger.models import Approval
 from ledger.services import api_keys
 
@@ -40,7 +41,7 @@ class TestRefusals:
         assert response.status_code == 403
         assert "<script>alert(1)" not in response.content.decode()
 
-    @pytest.mark.parametrize("address", ["/flows/start", "/logout/"])
+    @pytest.mark.parametrize("address", ["/flows/start", "/logout/", "/admin/logout/"])
     def test_an_address_of_a_button_says_that_it_is_no_page(
         self, admin_client: Client, address: str
     ) -> None:
@@ -49,6 +50,14 @@ class TestRefusals:
         assert response.status_code == 405
         assert "POST" in response["Allow"]
         assert "It belongs to a button" in response.content.decode()
+
+    def test_a_page_says_what_it_does_not_take(self, admin_client: Client) -> None:
+        response = admin_client.delete("/doctor")
+
+        page = response.content.decode()
+        assert response.status_code == 405
+        assert "It does not take DELETE. Nothing was changed." in page
+        assert f"It takes {response['Allow']}" in page
 
     @pytest.mark.parametrize(
         ("referrer", "next_page"),
@@ -168,6 +177,30 @@ class TestRefusals:
         assert response.status_code == 409
         assert "It is sealed. Nothing was changed." in page
         assert "Open another one." in page
+
+    @pytest.mark.parametrize(
+        ("address", "view"),
+        [
+            ("/doctor", "console.views.doctor.render"),
+            ("/admin/", "console.admin_site.DaybookAdminSite.get_app_list"),
+        ],
+    )
+    def test_what_is_done_too_often_says_how_long_to_wait(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch, address: str, view: str
+    ) -> None:
+        def too_often(*args: object) -> NoReturn:
+            raise RateExceeded("d1", per_minute=5)
+
+        monkeypatch.setattr(view, too_often)
+
+        response = admin_client.get(address)
+
+        page = response.content.decode()
+        assert (response.status_code, response["Retry-After"]) == (429, "60")
+        assert "That was too often" in page
+        assert "allows 5 actions a minute" in page
+        assert "Wait 60 seconds, then do it again." in page
+        assert "Retry-After" not in page
 
     def test_what_needs_somebody_to_agree_leads_to_the_approval(
         self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
