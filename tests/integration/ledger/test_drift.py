@@ -82,6 +82,19 @@ def test_every_check_can_be_asked_of_late_changes_only() -> None:
     assert len(drift.find_drift(created_since=timezone.now())) == len(drift._CHECKS)
 
 
+def test_each_moment_is_asked_of_anew_with_statements_that_are_written_once(alice: User) -> None:
+    an_agent(alice)
+    tamper("UPDATE ledger_entry SET action_name = 'agent.paint'")
+    hour, now = timedelta(hours=1), timezone.now()
+
+    late = [
+        [each.check.name for each in drift.find_drift(created_since=since) if not each.is_none]
+        for since in (now - hour, now + hour, now - 2 * hour)
+    ]
+
+    assert late == [["agent_created"], [], ["agent_created"]]
+
+
 @pytest.mark.parametrize(
     ("statement", "check"),
     [
