@@ -17,7 +17,8 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connections
 
-from events.domain.errors import DomainError, Forbidden, Unauthenticated
+from config import problems
+from events.domain.errors import DomainError
 from ledger import handshakes, tools
 from ledger.credentials import CredentialRefused
 
@@ -133,6 +134,7 @@ def _admit(scope: Scope) -> str:
 
     :raises OriginRefused: if a page of another site asks.
     :raises CredentialRefused, ForAgentsOnly: if there is no live key of an agent.
+    :raises DatabaseAway: if nobody can say just now.
     """
     headers: dict[str, str] = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
@@ -147,9 +149,7 @@ def _admit(scope: Scope) -> str:
 
 
 async def _refuse(send: Send, refusal: DomainError) -> None:
-    is_unknown = isinstance(refusal, Unauthenticated)
-    status = HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.FORBIDDEN
-    assert isinstance(refusal, Unauthenticated | Forbidden)
+    status = problems.status_of(type(refusal))
     body = {
         "type": f"{settings.PROBLEM_DOCS_URL}#{refusal.code}",
         "title": refusal.code.replace("_", " ").capitalize(),
@@ -159,7 +159,9 @@ async def _refuse(send: Send, refusal: DomainError) -> None:
         "hint": refusal.hint,
     }
     headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    if is_unknown:
+    if status is HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="daybook"'))
+    if (wait := getattr(refusal, "retry_after_seconds", None)) is not None:
+        headers.append((b"retry-after", str(wait).encode()))
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(body)})

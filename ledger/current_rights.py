@@ -27,7 +27,8 @@ def demand_current(principal: Principal, *capability_ids: str) -> None:
     For what was left behind to be done in their name. The system has no rights that end.
 
     :raises HolderGone: if the user may not log in any more, or the key has ended.
-    :raises DelegationEnded, OutsideHours, OutOfReach: of an agent, as its delegations say.
+    :raises DelegationEnded, DelegationNotBegun, OutsideHours, OutOfReach: of an agent, as its
+        delegations say.
     :raises CapabilityMissing: if one of them is not held any more.
     """
     if principal.kind is PrincipalKind.SYSTEM:

@@ -81,14 +81,19 @@ class Chain:
         return rows
 
     def why_ended(self, at: datetime) -> DomainError | None:
-        """Return why nothing may be done now; None if something may."""
+        """Return why nothing may be done now; None if something may.
+
+        What has ended is not said to begin, or to go on, at another hour.
+        """
         if not self.last.root.is_active or _all_are_stopped():
             return DelegationEnded(str(self.last.pk))
-        found = (
+        whys = (
             rules.why_ended(each.terms, each.used, delegation_id=str(each.pk), at=at)
             for each in self.links
         )
-        return next((why for why in found if why is not None), None)
+        found = [why for why in whys if why is not None]
+        ended = [why for why in found if isinstance(why, DelegationEnded)]
+        return next(iter(ended or found), None)
 
     def mandate(self) -> Mandate:
         """Return what an entry says of it."""
@@ -125,7 +130,7 @@ def charge(
     of the delegation, and costs nothing. What is not within the scope of a delegation, because
     every agent may do it, is paid for all the same.
 
-    :raises DelegationEnded, OutsideHours: if a link is not in force.
+    :raises DelegationEnded, DelegationNotBegun, OutsideHours: if a link is not in force.
     :raises OutOfReach: if a link does not let the capability, or the target, pass.
     :raises BudgetExceeded, RateExceeded: if a link has not enough left.
     """

@@ -1,16 +1,19 @@
 """What an agent can call: list, read, request, execute, status. Transports are elsewhere.
 
 Whatever happens, the answer is an outcome and never an exception: `done`, `found`,
-`needs_approval` (which, and where), `denied` (because of what) or `refused`. Text that comes
+`needs_approval` (which, and where), `denied` (because of what) or `refused`. The protocol would
+tell an agent the words of an exception, and those of a database hold SQL. Text that comes
 from data is data: nothing in it can approve anything, for there is no tool that approves.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import InterfaceError, OperationalError
 from jsonschema import Draft202012Validator
 
 from events import context
@@ -23,6 +26,7 @@ from events.domain.errors import (
     Rejected,
     Throttled,
     Unauthenticated,
+    Unavailable,
 )
 from events.ids import uuid_of
 from ledger import authority, commands, disclosing, idempotency, readings
@@ -34,9 +38,17 @@ from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
 from ledger.entries import ActionRepeated
 from ledger.models import Approval
 
+logger = logging.getLogger(__name__)
+
 JSON = dict[str, Any]
 _ID: Final = {"type": "string", "maxLength": 200}
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": idempotency.KEY_CHARS_MAX}
+_BROKEN: Final = {
+    "outcome": "refused",
+    "because": "internal_error",
+    "detail": "Something is wrong on our side.",
+    "hint": "Tell your owner; a retry with the same idempotency_key does no harm.",
+}
 _OPEN: Final = {ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value}
 
 
@@ -64,6 +76,17 @@ class ToolInputInvalid(Rejected):
         super().__init__(f"{name}: {detail}.", pointer=pointer, tool=name)
 
 
+class DatabaseAway(Unavailable):
+    """The database does not answer just now."""
+
+    code = "database_unavailable"
+    hint = "Repeat the request, with the same Idempotency-Key, after Retry-After."
+    retry_after_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer just now.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One of them. `changes` says that it may change something."""
@@ -80,8 +103,12 @@ def admitted(written_key: str) -> Holder:
 
     :raises CredentialRefused: if it is no live key.
     :raises ForAgentsOnly: if it is the key of a person.
+    :raises DatabaseAway: if nobody can say just now.
     """
-    holder = authority.bearer(f"Bearer {written_key}")
+    try:
+        holder = authority.bearer(f"Bearer {written_key}")
+    except (OperationalError, InterfaceError) as error:
+        raise _away(error) from error
     if not holder.is_agent:
         raise ForAgentsOnly
     return holder
@@ -90,21 +117,31 @@ def admitted(written_key: str) -> Holder:
 def call(name: str, arguments: Mapping[str, Any], *, written_key: str) -> JSON:
     """Call a tool as the agent whose key this is. The key is checked anew each time."""
     try:
-        holder = admitted(written_key)
-        tool = _checked(name, arguments)
+        return _called(name, arguments, admitted(written_key))
     except DomainError as why:
         return _outcome_of(why)
-    origin = Origin(caller_type="mcp", route=lambda: f"mcp {name}")
-    with context.acting(holder.principal, origin=origin):
-        try:
-            return tool.call(holder, dict(arguments))
-        except DomainError as why:
-            return _outcome_of(why)
+    except (OperationalError, InterfaceError) as error:
+        return _outcome_of(_away(error))
+    except Exception:
+        logger.exception("A tool is broken.", extra={"tool": name[:60]})
+        return _BROKEN
 
 
 def every() -> list[Tool]:
     """Return all tools."""
     return list(_TOOLS.values())
+
+
+def _called(name: str, arguments: Mapping[str, Any], holder: Holder) -> JSON:
+    tool = _checked(name, arguments)
+    origin = Origin(caller_type="mcp", route=lambda: f"mcp {name}")
+    with context.acting(holder.principal, origin=origin):
+        return tool.call(holder, dict(arguments))
+
+
+def _away(error: Exception) -> DatabaseAway:
+    logger.warning("The database does not answer.", exc_info=error)
+    return DatabaseAway()
 
 
 def _checked(name: str, arguments: Mapping[str, Any]) -> Tool:
@@ -137,6 +174,8 @@ def _outcome_of(why: DomainError) -> JSON:
         "hint": why.hint,
         "pointer": why.pointer,
         "facts": why.facts,
+        # What is a header over HTTP.
+        "retry_after_seconds": getattr(why, "retry_after_seconds", None),
     }
     return {name: value for name, value in said.items() if value}
 

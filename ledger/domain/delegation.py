@@ -51,6 +51,17 @@ class DelegationEnded(Forbidden):
         )
 
 
+class DelegationNotBegun(Forbidden):
+    code = "delegation_not_begun"
+    hint = "Try again when the delegation has begun."
+
+    def __init__(self, starts_at: datetime) -> None:
+        super().__init__(
+            "The delegation under which this agent acts begins later.",
+            starts_at=starts_at.isoformat(),
+        )
+
+
 class OutsideHours(Forbidden):
     code = "delegation_outside_hours"
     hint = "Try again within the hours of the delegation; they are in UTC."
@@ -176,8 +187,10 @@ class Spending:
 
 def why_ended(terms: Terms, used: Used, *, delegation_id: str, at: datetime) -> DomainError | None:
     """Return why nothing at all may be done under a delegation now; None if something may."""
-    if used.is_ended or at >= terms.expires_at or (terms.starts_at and at < terms.starts_at):
+    if used.is_ended or at >= terms.expires_at:
         return DelegationEnded(delegation_id)
+    if terms.starts_at and at < terms.starts_at:
+        return DelegationNotBegun(terms.starts_at)
     if terms.hours is not None and not terms.hours[0] <= at.hour < terms.hours[1]:
         return OutsideHours(terms.hours)
     return None

@@ -243,16 +243,6 @@ class TestBudgets:
 
 
 class TestStopping:
-    def test_an_expired_delegation_allows_nothing(self, ada: User) -> None:
-        link = delegated(an_agent(ada))
-
-        with (
-            time_machine.travel(link.expires_at, tick=False),
-            acting(link),
-            pytest.raises(DelegationEnded),
-        ):
-            act()
-
     def test_the_switch_stops_every_agent_and_lets_them_go_on(self, ada: User) -> None:
         link = delegated(an_agent(ada))
 
