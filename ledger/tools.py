@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 
 from events import context
@@ -49,7 +50,14 @@ _BROKEN: Final = {
     "detail": "Something is wrong on our side.",
     "hint": "Tell your owner; a retry with the same idempotency_key does no harm.",
 }
-_OPEN: Final = {ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value}
+_CALL_AGAIN: Final = (
+    "call `execute` with the same arguments, this idempotency_key and this approval_id."
+)
+_NEXT: Final = {
+    ApprovalStatus.PENDING.value: "Wait until a person has approved it: ask `status`. Then "
+    f"{_CALL_AGAIN} You cannot approve it yourself.",
+    ApprovalStatus.APPROVED.value: f"It is approved: {_CALL_AGAIN}",
+}
 
 
 class ForAgentsOnly(Forbidden):
@@ -162,7 +170,7 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> Tool:
 
 def _outcome_of(why: DomainError) -> JSON:
     if isinstance(why, ApprovalRequired):
-        return _needs_approval(why.approval)
+        return _standing(why.approval)
     if isinstance(why, ActionRepeated):
         entry = why.entry
         return _done(entry.target_type, entry.target_id, replayed=True)
@@ -184,17 +192,26 @@ def _done(type_: str, id_: str, *, replayed: bool = False) -> JSON:
     return {"outcome": "done", "target_type": type_, "target_id": id_, "replayed": replayed}
 
 
-def _needs_approval(row: Approval) -> JSON:
+def _standing(row: Approval) -> JSON:
+    """Say how an approval stands, and what is to be done about it."""
+    is_over = row.status in _NEXT and row.expires_at <= timezone.now()
+    status = ApprovalStatus.EXPIRED.value if is_over else row.status
+    if status not in _NEXT:
+        return {
+            "outcome": "denied",
+            "because": f"approval_{status}",
+            "detail": f"Approval {row.pk} is {status}: nothing is done under it any more.",
+            "hint": "If it is still wanted, ask again under a new idempotency_key.",
+            "approval_id": str(row.pk),
+        }
     return {
         "outcome": "needs_approval",
         "approval_id": str(row.pk),
         "idempotency_key": row.idempotency_key,
         "url": f"/api/v1/ledger/approvals/{row.pk}",
-        "status": row.status,
+        "status": status,
         "expires_at": row.expires_at.isoformat(),
-        "next": "Wait until a person has approved it: ask `status`. Then call `execute` with "
-        "the same arguments, this idempotency_key and this approval_id. You cannot approve it "
-        "yourself.",
+        "next": _NEXT[status],
     }
 
 
@@ -289,9 +306,7 @@ def _status(holder: Holder, asked: JSON) -> JSON:
         raise ApprovalNotFound(asked["approval_id"])
     if (execution := steps.execution_of(row.pk)) is not None:
         return _done(execution.target_type, execution.target_id)
-    if row.status in _OPEN:
-        return _needs_approval(row)
-    return {"outcome": "denied", "because": f"approval_{row.status}", "approval_id": str(row.pk)}
+    return _standing(row)
 
 
 def _schema(required: tuple[str, ...], **properties: Any) -> JSON:
