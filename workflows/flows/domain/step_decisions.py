@@ -55,6 +55,8 @@ class StepDecisions:
         """Steps that may have become ready."""
         self.looks_at_all = False
         self.inline_left = world.inline_max
+        self.items_begun = 0
+        """How many items the steps have that were started by these."""
         self._is_starting = False
         self.went_on: set[str] = set()
         """Steps of which an item has ended."""
@@ -244,7 +246,7 @@ class StepDecisions:
 
     def _start_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
         try:
-            parts = work_items.expand(step, inputs)
+            parts = work_items.expand(step, inputs, beside=self.items_begun)
         except work_items.TooManyItems as refusal:
             if self._is_starting:
                 raise
@@ -257,6 +259,7 @@ class StepDecisions:
         if why and not self._is_starting:
             self.fail_step(step.id, f"{UNRECORDABLE}\n{why}", None)
             return
+        self.items_begun += len(items)
         self.raise_event(
             happened.StepStarted(at=self.world.at, step_id=step.id, inputs=inputs, work_items=items)
         )

@@ -11,27 +11,34 @@ from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import ABSENT, Absent, Languages
 
 WORK_ITEMS_MAX = 10_000
+"""Of one step, as in Argyll."""
+
+ITEMS_OF_DECISION_MAX = 20_000
+"""Of all steps that one decision begins (ours): its transaction is idle while it is made."""
 
 
 class TooManyItems(FlowInvalid):
     code = "too_many_work_items"
     hint = "Split the input, or let a sub-flow take a part of it each."
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, count_max: int = WORK_ITEMS_MAX) -> None:
         super().__init__(
-            f"too many work items: {count} (max {WORK_ITEMS_MAX})",
+            f"too many work items: {count} (max {count_max})",
+            pointer="/init",
             count=count,
-            count_max=WORK_ITEMS_MAX,
+            count_max=count_max,
         )
 
 
-def expand(step: Step, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def expand(step: Step, inputs: Mapping[str, Any], *, beside: int = 0) -> list[dict[str, Any]]:
     """Return the inputs of each work item alone: one per combination of for_each values.
 
     Names are looked up as the step knows them, so a renamed input expands too.
     A for_each input that is not an array is passed whole.
 
-    :raises TooManyItems: if there would be more than 10,000.
+    `beside` counts the items of the steps that the same decision has begun already.
+
+    :raises TooManyItems: if there would be more than 10,000, or with those more than 20,000.
     """
     lists: dict[str, list[Any]] = {}
     each = [(name, spec.inner_name(name)) for name, spec in step.inputs() if spec.for_each]
@@ -46,6 +53,8 @@ def expand(step: Step, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         count *= len(values)
     if count > WORK_ITEMS_MAX:
         raise TooManyItems(count)
+    if beside + count > ITEMS_OF_DECISION_MAX:
+        raise TooManyItems(beside + count, ITEMS_OF_DECISION_MAX)
     return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
 
 

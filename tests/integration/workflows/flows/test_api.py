@@ -14,6 +14,7 @@ from tests.integration.workflows.flows.clients import (
     STEPS,
     client_of,
     post,
+    script,
     start,
 )
 from tests.integration.workflows.flows.conftest import flow, later, work_off
@@ -147,6 +148,24 @@ class TestStarting:
     @pytest.mark.parametrize("extra", [{"colour": "x"}, {"options": {"speed": 1}}])
     def test_ignores_nothing(self, sums: APIClient, extra: dict[str, Any]) -> None:
         assert start(sums, **extra).status_code == 400
+
+    def test_of_more_items_than_one_decision_begins_is_refused_before_anything_has_begun(
+        self, operator: APIClient
+    ) -> None:
+        each = {"role": "required", "required": {"for_each": True}}
+        for step_id, name in (("one", "n"), ("two", "n"), ("three", "last")):
+            wide = {**script(step_id, "{}"), "attributes": {name: each}}
+            assert post(operator, STEPS, wide).status_code == 201
+        body = {"id": "f1", "goals": ["one", "two", "three"]}
+
+        refused = post(operator, FLOWS, {**body, "init": {"n": [[0] * 10_000], "last": [[0]]}})
+
+        told = refused.json()
+        assert (refused.status_code, told["code"]) == (422, "too_many_work_items")
+        assert told["detail"] == "too many work items: 20001 (max 20000)"
+        assert told["errors"][0]["pointer"] == "/init"
+        assert told["hint"].startswith("Split the input")
+        assert operator.get(f"{FLOWS}/f1").status_code == 404
 
     def test_takes_its_capability(self, sums: APIClient) -> None:
         assert start(client_of("reader", "flow.read")).status_code == 403

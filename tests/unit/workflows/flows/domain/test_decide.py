@@ -1,5 +1,7 @@
 """What a flow does, told as stories."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.flow_bench import (
@@ -14,6 +16,12 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.flow import FlowStatus, StepStatus, WorkStatus
 from workflows.flows.domain.work_items import TooManyItems
+
+
+def wide_steps(name: str, count: int) -> list[dict[str, Any]]:
+    """Return steps that each have an item for every value of the list of that name."""
+    each = {name: requires(for_each=True)}
+    return [step(f"work{index}", attributes=each) for index in range(count)]
 
 
 class TestHappyPath:
@@ -138,6 +146,51 @@ class TestWorkItems:
 
         assert bench.status("make") == StepStatus.COMPLETED
         assert bench.execution("work").error == "too many work items: 10001 (max 10000)"
+
+    def test_all_steps_of_a_start_may_have_20_000_items_together(self) -> None:
+        bench = FlowBench(*wide_steps("list", 2))
+
+        bench.start("work0", "work1", list=[0] * 10_000)
+
+        assert len(bench.execution("work1").order) == 10_000
+
+    def test_more_items_of_all_steps_together_refuse_the_start(self) -> None:
+        bench = FlowBench(
+            *wide_steps("list", 2), step("more", attributes={"last": requires(for_each=True)})
+        )
+
+        with pytest.raises(
+            TooManyItems, match=r"too many work items: 20001 \(max 20000\)"
+        ) as refusal:
+            bench.start("work0", "work1", "more", list=[0] * 10_000, last=[0])
+
+        assert refusal.value.pointer == "/init"
+        assert bench.events == []
+
+    def test_more_items_of_all_steps_together_later_fail_the_step_that_has_them(self) -> None:
+        bench = FlowBench(
+            step("make", attributes={"list": OUTPUT, "last": OUTPUT}),
+            *wide_steps("list", 2),
+            step("more", attributes={"last": requires(for_each=True)}),
+        )
+        bench.start("work0", "work1", "more")
+
+        bench.succeed("make", list=[0] * 10_000, last=[0])
+
+        assert bench.status("make") == StepStatus.COMPLETED
+        assert bench.execution("more").error == "too many work items: 20001 (max 20000)"
+
+    def test_items_of_an_earlier_decision_do_not_count(self) -> None:
+        bench = FlowBench(
+            step("make", attributes={"last": OUTPUT}),
+            *wide_steps("list", 2),
+            step("more", attributes={"last": requires(for_each=True)}),
+        )
+        bench.start("work0", "work1", "more", list=[0] * 10_000)
+
+        bench.succeed("make", last=[0])
+
+        assert bench.status("more") == StepStatus.ACTIVE
 
 
 class TestFailure:
