@@ -151,6 +151,7 @@ def _places(world: World) -> dict[str, Any]:
         "webhook/": flow,
         "webhook/*/": STEP["id"],
         "webhook/*/*/": "no-token",
+        "webhooks/": world.subscription_id,
         "docs/": "api",
         "events/streams/": f"booking/{booking}",
         "flows/steps/": STEP["id"],
@@ -160,7 +161,7 @@ def _places(world: World) -> dict[str, Any]:
     }
     ids = _of_the_api(world)
     shared = (
-        *("events/", "jobs/", "flows/", "flows/*/steps/"),
+        *("events/", "jobs/", "flows/", "flows/*/steps/", "webhooks/deliveries/"),
         *("bookings/", "invoices/", "document-accesses/"),
     )
     return {
