@@ -12,7 +12,6 @@ from commerce import selectors
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
-from commerce.pdf import invoice_pdf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +46,9 @@ def _html(invoice: Invoice) -> Artifact:
 
 
 def _pdf(invoice: Invoice) -> Artifact:
+    # A fifth of a second to load, at every start; few processes ever draw a document.
+    from commerce.pdf import invoice_pdf  # noqa: PLC0415
+
     return Artifact(content=invoice_pdf(_readable(invoice)), content_type="application/pdf")
 
 

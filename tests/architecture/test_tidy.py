@@ -26,6 +26,8 @@ from tests.architecture.source import (
 
 LINES_PER_FILE_MAX = 400
 LINES_PER_FUNCTION_MAX = 50
+# Slow to load, and needed by few processes: loaded inside of the function that needs it.
+LOADED_LATE = {"celpy", "commerce.pdf"}
 # Handed out by itself to people who have nothing else of ours.
 ONE_FILE_ON_PURPOSE = {"ledger/verifier.py"}
 
@@ -50,6 +52,26 @@ def _too_long(path: Path) -> Iterator[str]:
         length = function.end_lineno - function.lineno + 1
         if length > LINES_PER_FUNCTION_MAX:
             yield f"{function.name} has {length} lines"
+
+
+def test_what_few_processes_need_is_not_loaded_by_all() -> None:
+    of_expressions = ROOT / "ledger" / "expressions"  # Loaded late as a whole.
+    paths = [path for path in product_files() if of_expressions not in path.parents]
+    assert complaints(_loads_at_once, paths) == []
+
+
+def _loads_at_once(path: Path) -> Iterator[str]:
+    for node in tree_of(path).body:
+        match node:
+            case ast.Import(names=names):
+                loaded = {each.name for each in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                loaded = {module, *(f"{module}.{each.name}" for each in names)}
+            case _:
+                continue
+        for late in LOADED_LATE:
+            if any(f"{name}.".startswith(f"{late}.") for name in loaded):
+                yield f"loads {late}"
 
 
 def test_the_domain_never_asks_for_the_time_or_an_id() -> None:
