@@ -58,6 +58,22 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
             except (ValidationError, ValueError):
                 continue  # It is no such id.
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Say whether the list may be filtered in its address: by what it shows or offers.
+
+        Django lets every column of the table be asked for, also one that no page shows: whether
+        rows are found would tell it, letter by letter.
+        """
+        offered = [_asks_for(each) for each in self.get_list_filter(request)]
+        searched = [each.lstrip("".join(_LOOKUPS)) for each in self.get_search_fields(request)]
+        shown = {*self.get_list_display(request), *offered, *searched}
+        names = {each.split("__")[0] for each in map(str, shown)}
+        asked = lookup.split("__", maxsplit=1)[0]
+        hidden = (one for one in self.opts.fields if not names & _names(one))
+        if any(asked in _names(one) for one in hidden):
+            return False
+        return super().lookup_allowed(lookup, value, request)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -66,6 +82,17 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+
+def _asks_for(filter_: Any) -> str:
+    if isinstance(filter_, type):
+        # Of an own filter Django takes the whole name: `recorded`.
+        return str(getattr(filter_, "parameter_name", ""))
+    return filter_ if isinstance(filter_, str) else str(filter_[0])
+
+
+def _names(field: "Field[Any, Any]") -> set[str]:
+    return {field.name, field.attname, *(["pk"] if field.primary_key else [])}
 
 
 class LatestValues(admin.AllValuesFieldListFilter):

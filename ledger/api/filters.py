@@ -5,6 +5,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
+from ledger import name_screening
 from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
@@ -68,7 +69,9 @@ class EntryFilters(filters.FilterSet):
         return entries.filter(api_token_id=prefix, **acting)
 
     def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
-        """Keep looks for just this reason."""
+        """Keep looks for just this reason, as whoever asks may read it: they find what they see."""
+        if name_screening.redacted_for(said, self.request) != said:
+            return entries.none()
         now = Q(disclosure__isnull=False, remark__text=said)
         return entries.filter(now | Q(disclosure__old_reason_code=said))
 

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
 from events import context
@@ -9,6 +10,7 @@ from ledger import disclosing, entries
 from ledger.domain.action import Read, Target
 from ledger.domain.disclosure import LedgerUnavailable
 from ledger.models import Entry
+from tests.integration.ledger.conftest import client_with, grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +53,22 @@ class TestDisclosed:
 
         with pytest.raises(LedgerUnavailable):
             disclosing.disclosed(self.READ, lambda: pytest.fail("it was revealed"))
+
+
+def test_words_that_are_not_shown_find_no_look(alice: User, bob: User) -> None:
+    why = "Asked by ada@example.org."
+    target = Target(type="thing", id="t1")
+    read = Read(
+        name="thing.look", target=target, capability="api_key.read", fields=("name",), reason=why
+    )
+    disclosing.disclosed(read, lambda: "")
+    grant(alice, "ledger.read", "ledger.read_payload")
+    grant(bob, "ledger.read")
+
+    found = {}
+    for who in (alice, bob):
+        client = client_with(issue(who, ["ledger.*"])[0])
+        answer = client.get("/api/v1/ledger/entries", {"reason_code": why})
+        found[who.username] = [each["reason"] for each in answer.json()["results"]]
+
+    assert found == {"alice": [why], "bob": []}

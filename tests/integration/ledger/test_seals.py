@@ -195,6 +195,13 @@ class TestAnExport:
 
         assert (report.entries, report.size) == (3, 5)
 
+    def test_since_a_moment_after_the_last_seal_says_so(self, tmp_path: Path) -> None:
+        do(1)
+        services.seal_entries()
+
+        with pytest.raises(CommandError, match="sealed since 2999-01-01T00:00:00"):
+            exported(tmp_path, since="2999-01-01T00:00:00Z")
+
     def test_is_not_begun_at_a_moment_without_an_offset(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="has no offset"):
             exported(tmp_path, since="2026-05-04T12:00:00")
