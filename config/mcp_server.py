@@ -1,7 +1,8 @@
 """The Model Context Protocol: the tools of agents over stdio and over HTTP at /mcp.
 
 Only the protocol is here; what a tool does is `ledger.tools`. Each HTTP request stands for
-itself: no session, no cookie, the key of the agent in every one. Whatever page a browser has
+itself: no session, no cookie, the key of the agent in every one, and no stream of ours, which
+would outlive that key. Whatever page a browser has
 open must not use an agent, so a request with an Origin has to come from a page of ours.
 """
 
@@ -55,6 +56,13 @@ def beside(site: App) -> App:
 
 async def serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request of the streamable HTTP transport."""
+    if scope["method"] != "POST":
+        # As the protocol says of a server that has no stream to listen to, and no session to end.
+        headers = [(b"allow", b"POST"), (b"content-length", b"0")]
+        status = HTTPStatus.METHOD_NOT_ALLOWED.value
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
     # A thread for each conversation, which does not wait for the others.
     async with ThreadSensitiveContext():
         try:

@@ -13,6 +13,7 @@ from config import mcp_server
 from ledger import credentials, readings, tools
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import grant
+from tests.live import PATIENCE_S
 
 ACTS = ["booking.read"]
 
@@ -85,12 +86,23 @@ class TestTheDoor:
         assert answer.json()["code"] == "database_unavailable"
         assert "lost" not in answer.text
 
+    @pytest.mark.parametrize("method", ["GET", "DELETE"])
+    def test_has_no_stream_to_listen_to_and_no_session_to_end(
+        self, secret: str, method: str
+    ) -> None:
+        answer = asyncio.run(asyncio.wait_for(_knock(secret, method), PATIENCE_S))
 
-async def _knock(secret: str) -> httpx2.Response:
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+async def _knock(secret: str, method: str = "POST") -> httpx2.Response:
     async def site(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("only /mcp is asked for here")
 
     transport = httpx2.ASGITransport(app=mcp_server.beside(site))
     async with httpx2.AsyncClient(transport=transport) as http:
         credential = {"Authorization": f"Bearer {secret}"}
-        return await http.post("http://localhost/mcp", json={}, headers=credential)
+        accept = {"Accept": "application/json, text/event-stream"}
+        return await http.request(
+            method, "http://localhost/mcp", json={}, headers={**credential, **accept}
+        )
