@@ -23,6 +23,7 @@ NARROW = {"width": 380, "height": 800}
 # Each width and each theme once: what fits in one theme fits in the other.
 LOOKS = ((WIDE, "light"), (NARROW, "dark"))
 PATIENCE_MS = 120_000
+_STOPS_MAX = 60
 LEGIBILITY = (Path(__file__).parent / "legibility.js").read_text(encoding="utf-8")
 
 
@@ -76,6 +77,18 @@ class Visit:
             content, window = self.page.evaluate(widths)
             assert content <= window, (address, scheme)
             assert self.page.evaluate(LEGIBILITY) == [], (address, scheme, size)
+
+    def tab_to(self, selector: str) -> None:
+        """Go by keyboard to what matches; wherever it stops, a ring of our own is seen."""
+        for _ in range(_STOPS_MAX):
+            self.page.keyboard.press("Tab")
+            stop = self.page.locator(":focus")
+            ring = "each => [getComputedStyle(each).outline, getComputedStyle(each).outlineStyle]"
+            outline, style = stop.evaluate(ring)
+            assert style == "solid", (outline, stop.evaluate("each => each.outerHTML"))
+            if stop.evaluate("(each, selector) => each.matches(selector)", selector):
+                return
+        raise AssertionError(f"no key leads to {selector}")
 
     def others(self) -> list[str]:
         """Return the complaints that were not meant."""

@@ -23,6 +23,31 @@ def made(stack: Stack) -> str:
     return str(entry["id"])
 
 
+def test_is_corrected_by_keyboard_and_without_scripts(
+    browse: Browse, stack: Stack, made: str
+) -> None:
+    with browse(java_script_enabled=False) as visit:
+        page = visit.page
+        visit.open(f"/admin/ledger/entry/{made}/change/")
+        expect(page.get_by_label("Username")).to_be_focused()
+        page.keyboard.type("admin")
+        visit.tab_to("[name=password]")
+        page.keyboard.type(stack.state.secrets()["DEMO_PASSWORD"])
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/{made}/change/")
+        expect(page.locator("#toggle-nav-sidebar")).to_be_hidden()
+        visit.tab_to(".object-tools a")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/amend/")
+
+        visit.tab_to("[name=reason]")
+        page.keyboard.type("It was made for the spring.")
+        visit.tab_to("#content [type=submit]")
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_text(re.compile("The correction is on record"))).to_be_visible()
+
+
 def test_is_corrected_where_it_is_shown_and_both_lead_to_one_another(
     browse: Browse, made: str
 ) -> None:

@@ -74,3 +74,34 @@ def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
         own.page.get_by_role("link", name="what that would do").click()
         own.page.get_by_role("button", name="Undo it exactly like this").click()
         expect(own.page.get_by_text(re.compile("It is completed"))).to_be_visible()
+
+
+def test_is_asked_for_and_agreed_to_by_keyboard_and_without_scripts(
+    browse: Browse, reviewer: str, renamed: str
+) -> None:
+    with browse(java_script_enabled=False) as own, browse(java_script_enabled=False) as theirs:
+        own.log_in()
+        own.open(f"/admin/ledger/reversalstanding/entry/{renamed}/")
+        own.tab_to("[name=reason]")
+        own.page.keyboard.type("It is spelt with a u.")
+        own.tab_to("#content [type=submit]")
+        own.page.keyboard.press("Enter")
+        expect(own.page.get_by_text(re.compile("It awaits approval"))).to_be_visible()
+        own.tab_to("#content a[href^='/approvals/']")
+        own.page.keyboard.press("Enter")
+        own.page.wait_for_url("**/approvals/*")
+
+        theirs.log_in(reviewer, PASSWORD)
+        theirs.page.goto(own.page.url)
+        theirs.tab_to("[name=comment]")
+        theirs.page.keyboard.type("So it is.")
+        theirs.tab_to("[value=approve]")
+        theirs.page.keyboard.press("Enter")
+        expect(theirs.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
+
+        own.tab_to("#content a[href^='/admin/'], main a[href^='/admin/ledger/']")
+        own.page.keyboard.press("Enter")
+        own.page.wait_for_url("**/reversalstanding/entry/*/")
+        own.tab_to("#content [type=submit]")
+        own.page.keyboard.press("Enter")
+        expect(own.page.get_by_text(re.compile("It is completed"))).to_be_visible()

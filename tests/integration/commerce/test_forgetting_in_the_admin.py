@@ -55,6 +55,8 @@ def test_the_list_leads_to_what_it_would_do_and_nothing_is_done(
     page = shown.content.decode()
     assert "Names, addresses and papers of travellers" in page
     assert f"traveller/{traveller.pk}" in page
+    assert "<strong>crypto shredded</strong>: 1 of “Names, addresses and papers" in page
+    assert "<strong>nothing found</strong> in “Addresses to which messages went”" in page
     assert "Lovelace" not in page
     assert is_known(traveller)
 
