@@ -173,11 +173,13 @@ def _exchange(call: Call, target: Target) -> Answer:
             content=call.body or None,
             extensions={"timeout": {"pool": call.deadline_seconds}},
         ) as response:
+            stream = response.extensions["network_stream"]
+            stream.begin_body()
             headers = _headers_of(response, target)
             body, is_truncated = _body_of(response, headers, call, target)
-            if response.status in _WITHOUT_BODY and _announces_body(headers):
+            if not _leaves_nothing(stream, call.method, response.status, headers):
                 # What it sent all the same would be read as the answer to the next call.
-                response.extensions["network_stream"].close()
+                stream.close()
     except httpcore2.TimeoutException as error:
         raise EgressFailed("all connections are in use", host=target.host) from error
     except _BROKEN as error:
@@ -190,6 +192,20 @@ def _exchange(call: Call, target: Target) -> Answer:
         url=str(target),
         duration_ms=0,
     )
+
+
+def _leaves_nothing(
+    stream: network.GuardedStream, method: str, status: int, headers: Mapping[str, str]
+) -> bool:
+    """Tell whether the peer has sent no more than its answer, and will not."""
+    if status in _WITHOUT_BODY:
+        return not _announces_body(headers) and stream.has_ended(body_bytes=0)
+    if method == "HEAD":
+        return stream.has_ended(body_bytes=0)
+    if "transfer-encoding" in headers:
+        return stream.has_ended(body_bytes=None)
+    length = headers.get("content-length", "")
+    return length.isdecimal() and stream.has_ended(body_bytes=int(length))
 
 
 def _announces_body(headers: Mapping[str, str]) -> bool:

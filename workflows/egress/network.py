@@ -6,6 +6,7 @@ that sends a byte a second is cut off like one that sends none.
 """
 
 import os
+import re
 import select
 import socket
 import ssl
@@ -26,6 +27,8 @@ from workflows.egress.urls import PORTS_PUBLIC
 
 CONNECT_SECONDS = 5.0
 _RESOLVERS = 8
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class TimeBudget:
@@ -92,20 +95,56 @@ class GuardedBackend(httpcore2.NetworkBackend):
 
 
 class GuardedStream(httpcore2.NetworkStream):
-    """A socket whose every operation ends with the budget of the current exchange."""
+    """A socket whose every operation ends with the budget of the current exchange.
+
+    Heads are handed on apart from what follows them: so it is known how many bytes came
+    after one, for httpcore2 does not tell what it has kept of them.
+    """
 
     def __init__(self, sock: socket.socket, *, host: str) -> None:
         self._sock = sock
         self._host = host
+        self._kept = b""
+        self._is_in_head = True
+        self._seen_of_head = b""
+        self._body_bytes = 0
+        self._last = b""
+
+    def begin_body(self) -> None:
+        """Count from here: the head of the answer has been read."""
+        self._is_in_head = False
+        self._body_bytes = len(self._kept)
+
+    def has_ended(self, *, body_bytes: int | None) -> bool:
+        """Tell whether nothing came after a body that has been read; None if it was chunked."""
+        if body_bytes is None:
+            return self._last == _LAST_CHUNK
+        return self._body_bytes == body_bytes
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        received, self._kept = self._kept or self._received(max_bytes), b""
+        if not self._is_in_head:
+            return received
+        seen = self._seen_of_head
+        if blank := _BLANK_LINE.search(seen + received):
+            end = blank.end() - len(seen)
+            self._seen_of_head = b""
+            received, self._kept = received[:end], received[end:]
+        else:
+            self._seen_of_head = (seen + received)[-2:]
+        return received
+
+    def _received(self, max_bytes: int) -> bytes:
         with _as_egress(self._host):
             self._sock.settimeout(_budget.get().seconds())
             received = self._sock.recv(max_bytes)
         _budget.get().take(len(received))
+        self._body_bytes += len(received)
+        self._last = (self._last + received)[-len(_LAST_CHUNK) :]
         return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._is_in_head, self._seen_of_head = True, b""
         rest = memoryview(buffer)
         while rest:
             try:

@@ -133,6 +133,38 @@ class TestStatuses:
         assert (first.status, first.body) == (int(head[:3]), b"")
         assert (second.status, second.body) == (200, b"{}")
 
+    @pytest.mark.parametrize("pieces", [1, 2], ids=["at once", "head first"])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+            b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ],
+        ids=["length", "interim", "chunked"],
+    )
+    @pytest.mark.parametrize("extra", [b"", b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"])
+    def test_with_more_than_their_body_leave_none_of_it_to_the_next_call(
+        self, answer: bytes, extra: bytes, pieces: int
+    ) -> None:
+        connections = []
+
+        def behave(connection: socket.socket) -> None:
+            connections.append(connection)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while connection.recv(65536):
+                # The end of the head may be cut in two.
+                cut = answer.rindex(b"\r\n\r\n", 0, answer.index(b"{}")) + 3 if pieces > 1 else 0
+                connection.sendall(answer[:cut])
+                connection.sendall(answer[cut:] + extra)
+
+        with raw_peer(behave) as port:
+            answers = [call(port) for _ in range(2)]
+            client.forget_connections()
+
+        assert [(one.status, one.body) for one in answers] == [(200, b"{}")] * 2
+        assert len(connections) == (2 if extra else 1)
+
     def test_that_are_interim_are_not_the_answer(self) -> None:
         def behave(connection: socket.socket) -> None:
             connection.recv(65536)
