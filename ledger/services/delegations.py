@@ -96,6 +96,18 @@ class DelegationExpiryOutOfRange(Rejected):
         )
 
 
+class AgentKeyExpiryOutOfRange(Rejected):
+    code = "agent_key_expiry_out_of_range"
+    hint = "Choose a time from now on, or leave it out: then it ends with the delegation."
+
+    def __init__(self, expires_at: datetime) -> None:
+        super().__init__(
+            "A key of an agent ends in the future.",
+            pointer="/expires_at",
+            expires_at=expires_at.isoformat(),
+        )
+
+
 def create_delegation(
     *,
     agent_id: UUID,
@@ -162,6 +174,7 @@ def issue_agent_key(
     :raises DelegationNotFound: if there is none with this id.
     :raises AgentOfSomebodyElse: if `root` is not whose name it is in.
     :raises DelegationEnded: if it is revoked or has expired.
+    :raises AgentKeyExpiryOutOfRange: if the key would have ended before it is shown.
     """
     action = Action(
         name="agent_key.issue",
@@ -178,6 +191,8 @@ def issue_agent_key(
         delegation = _locked(delegation_id)
         _check_own(delegation, root)
         _check_alive(delegation)
+        if expires_at is not None and expires_at <= timezone.now():
+            raise AgentKeyExpiryOutOfRange(expires_at)
         written = credentials.new_key(is_of_agent=True)
         key = AgentKey.objects.create(
             delegation=delegation,

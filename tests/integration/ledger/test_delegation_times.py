@@ -13,6 +13,7 @@ from ledger import credentials
 from ledger.credentials import CredentialRefused
 from ledger.domain.delegation import DelegationEnded, DelegationNotBegun
 from ledger.services import delegations
+from ledger.services.delegations import AgentKeyExpiryOutOfRange
 from tests.integration.ledger.agents import act, acting, an_agent, delegated, key_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,3 +53,13 @@ class TestADelegation:
 
         with pytest.raises(CredentialRefused):
             credentials.agent_key_for(secret)
+
+    def test_has_no_key_that_ended_before_it_was_shown(self, ada: User) -> None:
+        link = delegated(an_agent(ada))
+
+        with context.acting(SYSTEM), pytest.raises(AgentKeyExpiryOutOfRange):
+            delegations.issue_agent_key(
+                delegation_id=link.pk, root=ada, expires_at=timezone.now() - timedelta(days=1)
+            )
+
+        assert not link.keys.exists()
