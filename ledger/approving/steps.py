@@ -296,6 +296,13 @@ def assign(row: Approval, to: User, *, by: str) -> None:
     row.save(update_fields=["assigned_to", "delegated_from"])
 
 
+def hand_back(row: Approval) -> None:
+    """Write down that what is missing is for others to decide: whoever it was given to has."""
+    if row.assigned_to is not None:
+        row.assigned_to = None
+        row.save(update_fields=["assigned_to"])
+
+
 def is_due(row: Approval, *, at: datetime) -> bool:
     """Say whether an approval is open, but should not be any more."""
     return row.status == ApprovalStatus.PENDING and row.expires_at <= at

@@ -135,7 +135,8 @@ class NotTheRequester(Forbidden):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """An approval as it stands. `chain` are the principals through which it was asked for,
-    `humans` the people behind them; `approved_by` the people who have said yes.
+    `humans` the people behind them; `approved_by` the people who have said yes, `lapsed` those
+    who could not decide it any more: what they said stands, and counts no longer.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Approval:
     humans: frozenset[str]
     requested_by: str
     approved_by: frozenset[str] = frozenset()
+    lapsed: frozenset[str] = frozenset()
     assigned_to: str = ""
     assigned_group: str = ""
     on_expiry: OnExpiry = OnExpiry.EXPIRED
@@ -222,16 +224,18 @@ def check_assignee(approval: Approval, decider: Decider) -> None:
 def decide(approval: Approval, decider: Decider, decision: Decision, *, at: datetime) -> Approval:
     """Return the approval with one voice more: one no denies, the quorum of people approves.
 
+    Whoever was to decide instead has spoken then: what is missing is for others again.
+
     :raises DomainError: as `authorize_decision` does.
     """
     authorize_decision(approval, decider, at=at)
     assert decider.human is not None, "authorize_decision lets nobody else through"
     if decision is Decision.DENY:
         return replace(approval, status=ApprovalStatus.DENIED)
-    voices = approval.approved_by | {decider.human}
-    is_enough = len(voices) >= approval.quorum
-    status = ApprovalStatus.APPROVED if is_enough else ApprovalStatus.PENDING
-    return replace(approval, approved_by=voices, status=status)
+    voices = (approval.approved_by - approval.lapsed) | {decider.human}
+    if len(voices) < approval.quorum:
+        return replace(approval, approved_by=voices, assigned_to="")
+    return replace(approval, approved_by=voices, status=ApprovalStatus.APPROVED)
 
 
 def cancel(approval: Approval, decider: Decider, *, at: datetime) -> Approval:

@@ -6,7 +6,7 @@ for by the gate (`ledger.approving.gate`), which no path goes round.
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +23,7 @@ from ledger.approving import asking, reference, steps
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
+from ledger.approving.voices import lapsed
 from ledger.authority import Holder
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
@@ -305,7 +306,7 @@ def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
 
 
 def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> None:
-    before = steps.state_of(row)
+    before = replace(steps.state_of(row), lapsed=lapsed(row))
     after = rules.decide(before, who, decision, at=timezone.now())
     assert who.human is not None, "the rules let nobody else through"
     # Before its entry, which has the comment: who approves is counted as it comes in.
@@ -320,6 +321,7 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
     voices = len(after.approved_by)
     said = f"{voices} of {row.quorum} people agree." if voices else "Denied."
     if after.status is ApprovalStatus.PENDING:
+        steps.hand_back(row)
         steps.note(
             row,
             kind=Kind.APPROVE,

@@ -177,6 +177,26 @@ class TestDeciding:
             say(approval, carol, "deny")
         assert say(approval, dave).status == "approved"
 
+    @pytest.mark.parametrize("lost", ["right", "account", "group"])
+    def test_counts_nobody_who_could_not_say_it_any_more(
+        self, carol: User, dave: User, lost: str
+    ) -> None:
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+        group = put_into_force(quorum=2, assigned_group="Finance").assigned_group
+        assert group is not None
+        group.user_set.add(carol, dave, erin)
+        approval = asked()
+        say(approval, carol)
+        if lost == "right":
+            carol.user_permissions.clear()
+        elif lost == "account":
+            User.objects.filter(pk=carol.pk).update(is_active=False)
+        else:
+            carol.groups.clear()
+
+        assert say(approval, dave).status == "pending"
+        assert say(approval, erin).status == "approved"
+
     def test_is_not_for_the_requester(self, alice: User) -> None:
         approval = asked()
 
@@ -231,6 +251,19 @@ class TestDelegating:
         with pytest.raises(ApprovalAssigneeMismatch):
             say(approval, carol)
         assert say(approval, dave).status == "approved"
+
+    def test_leaves_what_is_missing_of_a_quorum_to_the_others(
+        self, carol: User, dave: User
+    ) -> None:
+        group = put_into_force(quorum=2, assigned_group="Finance").assigned_group
+        assert group is not None
+        group.user_set.add(carol)
+        approval = asked()
+        with acting(carol) as holder:
+            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+
+        assert say(approval, dave).status == "pending"
+        assert say(approval, carol).status == "approved"
 
     def test_never_goes_back_to_the_requester(self, carol: User) -> None:
         approval = asked()

@@ -1,0 +1,26 @@
+"""Who has spoken about an approval, and may not decide it any more."""
+
+from django.contrib.auth.models import User
+
+from ledger.approving import steps
+from ledger.authority import Holder
+from ledger.domain.approval import Decision
+from ledger.models import Approval
+
+
+def lapsed(row: Approval) -> frozenset[str]:
+    """Return the people who said yes, and could not say it now: gone, or without the right.
+
+    Or not in the group that it is for, unless it was handed on: whoever got it needs no group.
+    """
+    said = row.votes.filter(decision=Decision.APPROVE.value).values_list("human", flat=True)
+    users = {str(user.pk): user for user in User.objects.filter(pk__in=list(said))}
+    return frozenset(human for human in said if not _may_decide(users.get(human), row))
+
+
+def _may_decide(user: User | None, row: Approval) -> bool:
+    if user is None or not user.is_active or not Holder(user).holds(steps.DECIDE):
+        return False
+    if row.assigned_group is None or row.delegated_from:
+        return True
+    return user.groups.filter(pk=row.assigned_group.pk).exists()
