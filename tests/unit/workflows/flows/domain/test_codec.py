@@ -1,4 +1,4 @@
-"""What operators do to a flow, as it is stored: the entry has their words, the event names it."""
+"""Events of flows as they are stored, and as they were stored before."""
 
 import json
 from datetime import UTC, datetime
@@ -50,3 +50,20 @@ def test_what_no_operator_did_names_no_entry() -> None:
         "step_skipped",
         {"flow_id": "trip", "step_id": "wait", "reason": "outputs not needed"},
     )
+
+
+class TestTheOlderLog:
+    def test_calls_a_retry_by_its_older_name(self) -> None:
+        event = happened.WorkRetryScheduled(
+            **STEP, token="t", retry_count=2, next_retry_at=AT, error="busy"
+        )
+        name, data = codec.encode("trip", event)
+
+        assert name == "work_retry_scheduled"
+        assert codec.decode("retry_scheduled", json.loads(json.dumps(data)), AT) == event
+
+    @pytest.mark.parametrize(
+        "name", ["flow_activated", "flow_archiving", "flow_archived", "flow_digest_updated"]
+    )
+    def test_says_of_its_index_what_no_flow_needs(self, name: str) -> None:
+        assert codec.decode(name, {"flow_id": "trip"}, AT) is None
