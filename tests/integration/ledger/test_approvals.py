@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -225,6 +226,23 @@ class TestDeciding:
         with pytest.raises(ApprovalAssigneeMismatch):
             say(approval, carol)
         assert say(approval, dave).status == "approved"
+
+
+class TestInBulk:
+    def test_a_superuser_is_refused_their_own_and_decides_the_rest(
+        self, alice: User, bob: User, client: Client
+    ) -> None:
+        User.objects.update(is_staff=True, is_superuser=True)
+        own = asked("t1")
+        with acting(bob):
+            other = asked("t2")
+        client.force_login(User.objects.get(pk=alice.pk))
+
+        chosen = {"action": "approve", "_selected_action": [str(own.pk), str(other.pk)]}
+        client.post("/admin/ledger/approval/", chosen)
+
+        stands = dict(Approval.objects.values_list("pk", "status"))
+        assert stands == {own.pk: "pending", other.pk: "approved"}
 
 
 class TestWithdrawing:
