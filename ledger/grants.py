@@ -13,43 +13,33 @@ from ledger.models import Capability
 
 _NAME_CHARS_MAX = 255
 
+# As a list, not a table to join: hardly anybody holds most of them, and all were hashed for that.
 _GRANTED: Final[LiteralString] = """
-SELECT permission_id FROM auth_user_user_permissions WHERE user_id = {user}
- UNION ALL
-SELECT g.permission_id FROM auth_user_groups m
-  JOIN auth_group_permissions g ON g.group_id = m.group_id WHERE m.user_id = {user}
+SELECT c.app_label || '.' || p.codename
+  FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+ WHERE p.id = ANY (ARRAY(
+   SELECT permission_id FROM auth_user_user_permissions WHERE user_id = {user}
+   UNION ALL
+   SELECT g.permission_id FROM auth_user_groups m
+     JOIN auth_group_permissions g ON g.group_id = m.group_id WHERE m.user_id = {user}
+ ))
 """
 
 _EVERY = """
-SELECT p.id, c.app_label || '.' || p.codename
+SELECT c.app_label || '.' || p.codename
   FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
 """
 
-_labels: Final[dict[int, str]] = {}
-
 
 def granted_to(user: LiteralString) -> LiteralString:
-    """Return the query for the ids of all permissions of a user, a parameter or a column of SQL."""
+    """Return the query for all permissions of a user, who is a parameter or a column of SQL."""
     return _GRANTED.replace("{user}", user)
 
 
-def labels_of(permission_ids: Iterable[int]) -> set[str]:
-    """Return permissions as Django asks for them, `app_label.codename`, by their ids.
-
-    What an id stands for never changes: a process remembers it, and looks when it meets a new
-    one. To join the names took three quarters of what PostgreSQL spends on a key.
-    """
-    ids = set(permission_ids)
-    if not ids <= _labels.keys():
-        _labels.update(wire.run(_EVERY).fetchall())
-    # One that is gone again since its id was read is granted to nobody.
-    return {_labels[id_] for id_ in ids if id_ in _labels}
-
-
-def remember(user: User, permission_ids: Iterable[int]) -> None:
+def remember(user: User, permissions: Iterable[str]) -> None:
     """Have `user` hold what was found together with them, so that it is not asked for again."""
     if not user.is_superuser:
-        user._perm_cache = labels_of(permission_ids)  # type: ignore[attr-defined]  # noqa: SLF001 - where Django keeps it.
+        user._perm_cache = set(permissions)  # type: ignore[attr-defined]  # noqa: SLF001 - where Django keeps it.
 
 
 class GrantsBackend(ModelBackend):
@@ -62,17 +52,13 @@ class GrantsBackend(ModelBackend):
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         is_asked_now = obj is None and not hasattr(user_obj, "_perm_cache")
         if is_asked_now and user_obj.is_active and not user_obj.is_anonymous:
-            user_obj._perm_cache = _held_by(user_obj)  # noqa: SLF001 - where Django keeps it.
+            statement = _EVERY if user_obj.is_superuser else _OF_USER
+            rows = wire.run(statement, {"user": user_obj.pk}).fetchall()
+            user_obj._perm_cache = {permission for (permission,) in rows}  # noqa: SLF001 - where Django keeps it.
         return super().get_all_permissions(user_obj, obj)
 
 
 _OF_USER: Final = granted_to("%(user)s")
-
-
-def _held_by(user: User) -> set[str]:
-    if user.is_superuser:
-        return {label for _, label in wire.run(_EVERY)}
-    return labels_of(id_ for (id_,) in wire.run(_OF_USER, {"user": user.pk}))
 
 
 def provision(*, using: str = "default", plan: object = None, **_signal: Any) -> None:

@@ -5,7 +5,6 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
 from pytest_django import DjangoAssertNumQueries
 
-from ledger import grants
 from ledger.grants import GrantsBackend
 
 pytestmark = pytest.mark.django_db
@@ -53,28 +52,6 @@ def test_all_permissions_of_a_user_are_one_statement(
     user = User.objects.create_user("alice", is_superuser=is_superuser)
     through_two_groups(user)
     user = User.objects.get(pk=user.pk)
-    grants.labels_of(Permission.objects.values_list("pk", flat=True))
 
     with django_assert_num_queries(1):
         assert user.get_all_permissions() >= {"ledger.event.read", "auth.view_group"}
-
-
-def test_a_permission_that_is_new_since_a_process_looked_is_found() -> None:
-    grants.labels_of(Permission.objects.values_list("pk", flat=True))
-    user = User.objects.create_user("alice")
-    known = Permission.objects.get(codename="event.read")
-    new = Permission.objects.create(content_type=known.content_type, codename="thing.do", name="do")
-    user.user_permissions.add(known, new)
-
-    assert user.get_all_permissions() == {"ledger.event.read", "ledger.thing.do"}
-
-
-def test_a_permission_that_is_gone_since_its_id_was_read_is_granted_to_nobody() -> None:
-    known = Permission.objects.get(codename="event.read")
-    gone = Permission.objects.create(
-        content_type=known.content_type, codename="thing.do", name="do"
-    )
-    ids = [known.pk, gone.pk]
-    gone.delete()
-
-    assert grants.labels_of(ids) == {"ledger.event.read"}
