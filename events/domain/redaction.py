@@ -1,6 +1,9 @@
 """Take secrets and addresses out of text on its way to where people read it: logs, errors, traces.
 
 A last net, by the look of things. It is no licence to write a secret down.
+
+Texts come from outside and may be long. So no pattern looks twice at a stretch that it has seen:
+what repeats is possessive (`++`), and begins where a stretch does, or is bounded.
 """
 
 import re
@@ -13,20 +16,20 @@ _PATTERNS: Final = (
     re.compile(r"-----BEGIN [A-Z ]+-----(?:(?!-----END).)*(?:-----END [A-Z ]+-----)?", re.DOTALL),
     re.compile(r"daybook_(?:agent_)?[0-9a-z]{12}_[0-9A-Za-z]+"),
     re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
-    re.compile(r"\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"),
+    re.compile(r"\beyJ[0-9A-Za-z_-]{1,4096}+\.[0-9A-Za-z_-]++\.[0-9A-Za-z_-]*+"),
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
     # What opens a socket from a browser: it has to stand in the address.
     re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
     # The address of a person: whoever is forgotten is in no log line either.
-    re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"),
 )
 _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[0-9A-Za-z._~+/=-]{6,}")
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
 # password=…, "secret": "…", api-key: …; in prose, JSON, a query string or a Python repr.
 _NAMED = re.compile(
     r"""(?ix)
-    ( [\w-]* (?: passw(?:or)?d | passphrase | secret | api[_-]?key | token | sessionid ) [\w-]*
-      ["']? \s* [:=] \s* )
+    ( (?: passw(?:or)?d | passphrase | secret | api[_-]?key | token | sessionid ) [\w-]{0,64}+
+      ["']? \s*+ [:=] \s*+ )
     ( "[^"]*" | '[^']*' | [^\s"',;&})\]]+ )
     """
 )
