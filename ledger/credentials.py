@@ -14,7 +14,6 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from events import wire
 from events.domain.errors import Unauthenticated
-from events.kept_query import KeptQuery
 from ledger import grants
 from ledger.delegations import Chain
 from ledger.domain import api_key as written
@@ -74,7 +73,7 @@ def agent_key_for(text: str) -> AgentKey:
     parts = written.read(text)
     if parts is None or not parts.is_of_agent:
         raise CredentialRefused
-    key = live_agent_key(parts.prefix)
+    key = AgentKey.objects.live().with_chain().filter(prefix=parts.prefix).first()
     if key is None or not _matches(text, key.digest):
         raise CredentialRefused
     why = Chain.of(key.delegation).why_ended(timezone.now())
@@ -88,16 +87,6 @@ def is_of_agent(text: str) -> bool:
     """Say whether this is written like an agent's key."""
     parts = written.read(text)
     return parts is not None and parts.is_of_agent
-
-
-def live_agent_key(prefix: str) -> AgentKey | None:
-    """Return the agent's key that is good by itself, with the whole chain behind it."""
-    return _live_agent_keys().one({"prefix": prefix})
-
-
-@cache
-def _live_agent_keys() -> KeptQuery[AgentKey]:
-    return KeptQuery(AgentKey.objects.live().with_chain().filter(prefix=""), names=("prefix",))
 
 
 def _live_key(prefix: str) -> ApiKey | None:
