@@ -26,7 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for with `-m soak`."""
+    """Refuse names that change; leave out what takes minutes, unless asked for with `-m soak`.
+
+    Each process of a run collects for itself: a name with a moment or an address in it is another
+    one where the second has passed, and then nothing is run at all.
+    """
+    changing = [
+        item.nodeid for item in items if "datetime(" in item.nodeid or " at 0x" in item.nodeid
+    ]
+    if changing:
+        raise pytest.UsageError(f"Give these cases ids that never change: {changing}")
     if "soak" in config.getoption("-m"):
         return
     soaks = [item for item in items if item.get_closest_marker("soak")]

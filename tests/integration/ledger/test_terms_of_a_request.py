@@ -122,7 +122,9 @@ def soon(days: int) -> datetime:
 
 
 @pytest.mark.parametrize(
-    "other", [{"scopes": ["*"]}, {"expires_at": soon(300)}, {"name": "Another"}], ids=str
+    "other",
+    [{"scopes": ["*"]}, {"expires_at": soon(300)}, {"name": "Another"}],
+    ids=["scopes", "expires_at", "name"],
 )
 def test_an_api_key_is_the_one_that_was_agreed_to(
     asker: User, boss: User, other: dict[str, Any]
