@@ -37,13 +37,20 @@ class WithIds(logging.Filter):
 
 
 class WithoutTracesOfCallers(logging.Filter):
-    """What callers do wrong is no bug of ours: a line for Django's refusal, and no traceback."""
+    """What callers do wrong is no bug of ours: a line for the refusal, and no traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith("django.security."):
+        if record.name.startswith("django.security.") or _is_text_that_is_none(record):
             record.exc_info = record.exc_text = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
+
+
+def _is_text_that_is_none(record: logging.LogRecord) -> bool:
+    # A frame of a WebSocket: uvicorn closes the socket with 1007, which is all there is to do.
+    return record.name == "uvicorn.error" and isinstance(
+        (record.exc_info or (None, None))[1], UnicodeDecodeError
+    )
 
 
 class WithoutSecrets(logging.Filter):

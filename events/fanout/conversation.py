@@ -77,6 +77,9 @@ async def _listen(session: Session, receive: Receive) -> None:
             session.complain(MessageNotText())
         else:
             await session.hear(message["text"])
+        # Of messages that came at once none waits: what they are answered gets its turn here,
+        # or a client that does read is taken for one that does not, and all others wait for it.
+        await asyncio.sleep(0)
 
 
 async def _say_good_bye(ending: CloseReason, send: Send, *, timeout_s: float) -> None:

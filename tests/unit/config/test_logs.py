@@ -60,16 +60,31 @@ class TestIds:
 
 
 class TestCallers:
-    def test_leave_a_line_and_no_traceback(self) -> None:
-        error = DisallowedHost("Invalid HTTP_HOST header: 'evil.example'.")
-        record = logging.LogRecord(
-            "django.security.DisallowedHost", logging.ERROR, __file__, 1, "Invalid.", (), None
-        )
-        record.exc_info = (DisallowedHost, error, error.__traceback__)
+    @pytest.mark.parametrize(
+        ("logger", "error"),
+        [
+            (
+                "django.security.DisallowedHost",
+                DisallowedHost("Invalid HTTP_HOST header: 'evil.example'."),
+            ),
+            ("uvicorn.error", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")),
+        ],
+    )
+    def test_leave_a_line_and_no_traceback(self, logger: str, error: Exception) -> None:
+        record = logging.LogRecord(logger, logging.ERROR, __file__, 1, "Invalid.", (), None)
+        record.exc_info = (type(error), error, error.__traceback__)
 
         logs.WithoutTracesOfCallers().filter(record)
 
         assert (vars(record)["exc_info"], record.levelname) == (None, "WARNING")
+
+    def test_have_nothing_to_do_with_a_bug_of_ours(self) -> None:
+        record = logging.LogRecord("uvicorn.error", logging.ERROR, __file__, 1, "Bug.", (), None)
+        record.exc_info = (ValueError, ValueError("a bug"), None)
+
+        logs.WithoutTracesOfCallers().filter(record)
+
+        assert (vars(record)["exc_info"] is not None, record.levelname) == (True, "ERROR")
 
     def test_are_told_apart_by_the_handler_of_the_settings(self) -> None:
         logging_: dict[str, Any] = settings.LOGGING
