@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 from events import store, wire
 from events.domain.envelope import Category, Envelope, Stream
 from events.domain.patterns import checked
+from events.domain.sought import Sought
 from events.domain.streams import key_of, key_range
 
 PAGE_EVENTS_MAX = 500
@@ -27,6 +28,7 @@ _RECORDED = (
     f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_event e "
     "LEFT JOIN events_position p ON p.event = e.id "
 )
+_OF_STREAM = f"SELECT {store.ENVELOPE_COLUMNS} FROM events_event e "
 
 # Two rows by their keys in each turn: 21 turns in a log of a million events.
 _POSITION_AT = """
@@ -128,6 +130,40 @@ def last_of(stream: Stream, *, names: Sequence[str]) -> Envelope | None:
     return store.envelope_of(rows[0], position=rows[0][-1]) if rows else None
 
 
+def picked(
+    stream: Stream,
+    sought: Sequence[Sought],
+    *,
+    after: int = 0,
+    before: int | None = None,
+    limit: int | None,
+    latest_first: bool = False,
+) -> list[Envelope]:
+    """Return the events of exactly `stream` that are sought, in order, or the latest first.
+
+    Those after sequence `after` and before `before`; at most `limit`, all if it is None.
+    """
+    kinds = _Clauses(" OR ")
+    for one in sought:
+        if one.member:
+            says = f"e.name = ANY (%s::text[]) AND {store.DATA}::json ->> %s = ANY (%s::text[])"
+            kinds.add(says, list(one.names), one.member, sorted(one.values))
+        else:
+            kinds.add("e.name = ANY (%s::text[])", list(one.names))
+    if not kinds:
+        return []
+    clauses = _Clauses()
+    clauses.add("e.stream = %s AND e.sequence > %s", key_of(stream), after)
+    if before is not None:
+        clauses.add("e.sequence < %s", before)
+    clauses.add(f"({kinds.text()})", *kinds.params)
+    # Index events_one_event_per_sequence, from one end of the stream or the other.
+    order: LiteralString = "DESC" if latest_first else "ASC"
+    sql = _OF_STREAM + clauses.where() + f" ORDER BY e.sequence {order} LIMIT %s"
+    rows = wire.run(sql, [*clauses.params, limit], binary=True).fetchall()
+    return [store.envelope_of(row) for row in rows]
+
+
 def per_minute(*, now: datetime, minutes: int = 60) -> list[int]:
     """Return how many events were recorded in each of the last `minutes`, the oldest first."""
     start = now - timedelta(minutes=minutes)
@@ -180,7 +216,8 @@ def _place_at(moment: datetime) -> tuple[int, int | None]:
 class _Clauses:
     """The conditions of one query, with their parameters in step."""
 
-    def __init__(self) -> None:
+    def __init__(self, joined_by: LiteralString = " AND ") -> None:
+        self._joined_by = joined_by
         self._conditions: list[LiteralString] = []
         self.params: list[object] = []
 
@@ -214,8 +251,14 @@ class _Clauses:
             self.add("p.position < %s", position_at(until + _LATE_COMMITS))
             self.add("e.recorded_at < %s", until)
 
+    def __bool__(self) -> bool:
+        return bool(self._conditions)
+
+    def text(self) -> LiteralString:
+        return self._joined_by.join(self._conditions)
+
     def where(self) -> LiteralString:
-        return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""
+        return f"WHERE {self.text()}" if self else ""
 
 
 def _scalar(sql: LiteralString, params: Sequence[object]) -> Any:

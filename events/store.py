@@ -231,20 +231,24 @@ def load(stream: Stream, *, after: int = 0, limit: int | None = None) -> Iterato
         limit = None if limit is None else limit - wanted
 
 
-def history(stream: Stream, *, since: int = 1, queued: bool = False) -> Iterator[Recorded]:
+def history(
+    stream: Stream, *, since: int = 1, limit: int | None = None, queued: bool = False
+) -> Iterator[Recorded]:
     """Yield the events of `stream` in order from sequence `since` on, as a fold needs them.
 
     When `queued`, take the lock of the stream first, in the same round trip.
     """
     key = key_of(stream)
     sql = _LOCKED_HISTORY if queued else _HISTORY
-    while True:
-        asked = {"stream": key, "since": since, "limit": CHUNK_EVENTS}
+    while limit is None or limit > 0:
+        wanted = CHUNK_EVENTS if limit is None else min(limit, CHUNK_EVENTS)
+        asked = {"stream": key, "since": since, "limit": wanted}
         rows = cast("list[Recorded]", wire.fetch(sql, asked))
         yield from rows
-        if len(rows) < CHUNK_EVENTS:
+        if len(rows) < wanted:
             return
         sql, since = _HISTORY, rows[-1][0] + 1
+        limit = None if limit is None else limit - wanted
 
 
 def find(event_id: str) -> Envelope | None:

@@ -27,6 +27,7 @@ EVENTS_DRAWN_MAX = 5_000
 """How many events of a flow the bars are made of; a longer one is drawn to there."""
 LINES = 50
 ITEMS_SHOWN_MAX = 50
+CAUSES_SHOWN = 8
 _FIRST = {WorkStatus.FAILED: 0, WorkStatus.COMPENSATION_FAILED: 0, WorkStatus.ACTIVE: 1}
 
 
@@ -216,7 +217,7 @@ def picked_step(shown: Page) -> PickedStep:
         execution=execution,
         state=step_state(flow, step_id),
         definition=flow.step(step_id).as_json(),
-        reason=explain.why(flow.id, step_id, at=shown.at),
+        reason=explain.why_in(flow, step_id, at=shown.at, limit=CAUSES_SHOWN),
         items=items,
         before=before,
         children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],

@@ -1,7 +1,7 @@
 """When each step of a flow was at it: bars on one axis, from the events of the flow."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from console.flows.step_state import StepState, step_state
@@ -138,7 +138,10 @@ class Waterfall:
             is_goal=step.id in self.flow.plan.goals,
             takes=[name for name, _ in step.inputs() if name in shown],
             gives=[name for name, _ in step.outputs()],
-            bars=[*self._whole(execution), *self._bars(self._tries.of_step.get(step.id, []))],
+            bars=[
+                *self._whole(execution),
+                *_merged(self._bars(self._tries.of_step.get(step.id, []))),
+            ],
             started_at=execution.started_at,
             took=self._took(execution),
             error=execution.error,
@@ -162,6 +165,24 @@ class Waterfall:
         width = max(self.axis.at(end or self.as_of) - x, BAR_MIN)
         # At the right edge a bar of no length would fall outside.
         return Bar(kind=kind, x=min(x, WIDTH - BAR_MIN), width=width, tone=tone)
+
+
+def _merged(bars: Iterable[Bar]) -> list[Bar]:
+    """Return fewer bars that show the same: of ten thousand items most lie on one another.
+
+    What went badly lies on top.
+    """
+    found: dict[tuple[str, str], list[Bar]] = {}
+    for bar in sorted(bars, key=lambda bar: bar.x):
+        alike = found.setdefault((bar.kind, bar.tone), [])
+        last = alike[-1] if alike else None
+        if last is None or bar.x > last.x + last.width:
+            alike.append(bar)
+        else:
+            width = max(last.width, bar.x + bar.width - last.x)
+            alike[-1] = replace(last, width=width)
+    by_tone = sorted(found, key=lambda key: key[1] == "bad")
+    return [bar for key in by_tone for bar in found[key]]
 
 
 def lasting(span: timedelta | None) -> str:

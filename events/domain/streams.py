@@ -4,6 +4,7 @@ Every element is followed by `/`, with `~` and `/` escaped as in a JSON pointer 
 `("invoice", "7")` is `invoice/7/`: no sibling (`invoice/70/`) begins with it, all children do.
 """
 
+from functools import lru_cache
 from typing import ClassVar
 
 from events.domain.envelope import Stream
@@ -48,8 +49,10 @@ def key_of(stream: Stream) -> str:
     return key
 
 
+@lru_cache(maxsize=1_024)
 def stream_of(key: str) -> Stream:
     """Read what `key_of` wrote."""
+    # Who reads a stream reads the same key with each event.
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in key.split("/")[:-1])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice, takewhile
+from itertools import islice
 from statistics import fmean
 from typing import Any
 
@@ -130,8 +130,7 @@ def reached(flow_id: str, *, at: int | None = None) -> StateAt:
     if at is None:
         found = states.fresh(FLOWS, stream)
     else:
-        history = takewhile(lambda event: event[0] <= at, store.history(stream))
-        found = states.replayed(FLOWS, history, stream)
+        found = states.replayed(FLOWS, store.history(stream, limit=at), stream)
     if found.state.created_at is None:
         raise FlowUnknown(flow_id)
     if at is not None and found.sequence < at:
@@ -158,26 +157,41 @@ def waiting(flow: Flow) -> Waiting | None:
     return Waiting(sentence=_sentence(flow), next_at=min(times, default=None))
 
 
-def why(flow_id: str, step_id: str, *, at: int | None = None) -> Reason:
-    """Return why a step started, was skipped, failed or completed; the last of these counts.
-
-    With `at`, as it stood after the flow's event of that number.
+def why(flow_id: str, step_id: str, *, after: int = 0, limit: int | None = None) -> Reason:
+    """Return why a step of a flow stands as it does now, as `why_in` tells it.
 
     :raises FlowUnknown: if there is no such flow.
     :raises StepNotInFlow: if it is not in its plan.
     """
-    flow = reached(flow_id, at=at).flow
+    return why_in(reached(flow_id).flow, step_id, after=after, limit=limit)
+
+
+def why_in(
+    flow: Flow, step_id: str, *, at: int | None = None, after: int = 0, limit: int | None = None
+) -> Reason:
+    """Return why a step started, was skipped, failed or completed; the last of these counts.
+
+    `at` is the number of the event after which the flow is as it is given, None for now. Of
+    the reasons those after sequence `after`, in order and at most `limit`.
+
+    :raises StepNotInFlow: if it is not in its plan.
+    """
     if step_id not in flow.plan.steps:
-        raise StepNotInFlow(flow_id, step_id)
-    events = log.stream_events(stream_of(flow_id), limit=at)
-    status = flow.executions[step_id].status.value
-    decided = causes.last_decision(step_id, events)
-    if decided is None:
-        return Reason(status=status, decided_by=None, causes=[])
-    before = [one for one in events if (one.sequence or 0) < (decided.sequence or 0)]
-    return Reason(
-        status=status, decided_by=decided, causes=causes.of(flow, step_id, decided, before)
+        raise StepNotInFlow(flow.id, step_id)
+    status, stream = flow.executions[step_id].status.value, stream_of(flow.id)
+    before = None if at is None else at + 1
+    last = explore.picked(
+        stream, [causes.decisions(step_id)], before=before, limit=1, latest_first=True
     )
+    if not last:
+        return Reason(status=status, decided_by=None, causes=[])
+    [decided] = last
+    for sought in causes.sought(flow, step_id, decided):
+        found = explore.picked(stream, sought, after=after, before=decided.sequence, limit=limit)
+        # After the last reason nothing of another kind comes, so a page may ask for all kinds.
+        if found:
+            return Reason(status=status, decided_by=decided, causes=found)
+    return Reason(status=status, decided_by=decided, causes=[])
 
 
 def requests_of(flow_id: str, step_id: str) -> list[Requested]:

@@ -7,11 +7,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from events import bus, context, recorder, selectors, store
+from events import bus, context, explore, recorder, selectors, store
 from events.domain.catalogue import EventDataInvalid, EventNotDeclared
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.payload import INLINE_BYTES_MAX, EventDataNotJson
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.sought import Sought
 from events.models import Payload, StoredEvent, Unsequenced
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
@@ -194,7 +195,8 @@ class TestEmit:
             recorder.emit("tally.added", {"number": 1})
 
     def test_puts_a_large_payload_aside_once_and_reads_it_back(self) -> None:
-        data = {"number": 1, "text": "ü" * INLINE_BYTES_MAX}
+        text = "ü" * INLINE_BYTES_MAX
+        data = {"number": 1, "text": text}
         recorded = StoredEvent.objects.order_by("sequence")
 
         with transaction.atomic():
@@ -207,6 +209,9 @@ class TestEmit:
         with transaction.atomic():
             told = [*store.history(STREAM), *store.history(STREAM, queued=True)]
         assert [json.loads(text) for *_, text, _ in told] == [data] * 4
+        assert [sequence for sequence, *_ in store.history(STREAM, limit=1)] == [1]
+        sought = Sought(("tally.closed",), "text", [text])
+        assert [e.data for e in explore.picked(STREAM, [sought], after=1, limit=9)] == [data]
 
     @pytest.mark.parametrize(("beyond", "payloads"), [(0, 0), (1, 1)])
     def test_puts_a_payload_aside_that_is_larger_than_64_kib(

@@ -1,15 +1,17 @@
 """When each item was at it: bars from events, whatever the order in which tries ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from console.flows.waterfall import Axis, Bar, Waterfall, lasting
+from console.flows.waterfall import Axis, Bar, Row, Waterfall, lasting
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.principal import SYSTEM
-from workflows.flows.domain.flow import Flow
+from workflows.flows.domain.flow import Execution, Flow
 from workflows.flows.domain.plan import Plan
+from workflows.flows.domain.step import Step, StepType
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FLOW = Flow(id="trip", plan=Plan(goals=("pay",), steps={}, attributes={}), created_at=START)
@@ -36,6 +38,15 @@ def event(name: str, seconds: float, item: str = "t") -> Envelope:
 def bars(*events: Envelope, as_of: float, item: str = "t") -> list[Bar]:
     axis = Axis(start=START, end=at(10))
     return Waterfall(FLOW, events, axis=axis, as_of=at(as_of)).of_item(item)
+
+
+def row(events: list[Envelope]) -> Row:
+    pay = Step(id="pay", name="Pay", type=StepType.ASYNC, attributes={})
+    plan = Plan(goals=("pay",), steps={"pay": pay}, attributes={})
+    flow = replace(FLOW, plan=plan, executions={"pay": Execution()})
+    axis = Axis(start=START, end=at(10))
+    [found] = Waterfall(flow, events, axis=axis, as_of=at(10)).rows()
+    return found
 
 
 class TestBars:
@@ -80,6 +91,18 @@ class TestBars:
         [bar] = bars(event("work_started", 10), as_of=10)
 
         assert bar.x + bar.width <= 1000
+
+    def test_of_many_items_are_drawn_once_where_they_lie_on_one_another(self) -> None:
+        each = [(name, str(nth)) for nth in range(1_000) for name in ("started", "succeeded")]
+        events = [event(f"work_{name}", int(nth) / 1_000, nth) for name, nth in each]
+        events += [event("work_started", 0.2, "sick"), event("work_failed", 0.3, "sick")]
+        events += [event("work_started", 5, "late"), event("work_succeeded", 6, "late")]
+
+        assert row(events).bars == [
+            Bar(kind="try", x=0, width=104, tone="ok"),
+            Bar(kind="try", x=500, width=100, tone="ok"),
+            Bar(kind="try", x=20, width=10, tone="bad"),
+        ]
 
 
 class TestAxis:

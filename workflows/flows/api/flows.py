@@ -177,15 +177,14 @@ class StepInFlowViewSet(viewsets.ViewSet):
     def retrieve(self, request: Request, flow_id: str, step_id: str) -> Response:
         """Show why a step started, completed, failed or was skipped: the events before it."""
         asked = valid(PageIn, request.query_params)
-        found = explain.why(flow_id, step_id)
-        causes = [one for one in found.causes if (one.sequence or 0) > asked["after"]]
-        page = causes[: asked["limit"]]
+        found = explain.why(flow_id, step_id, after=asked["after"], limit=asked["limit"] + 1)
+        page = found.causes[: asked["limit"]]
         return Response(
             {
                 "status": found.status,
                 "decided_by": _json(found.decided_by),
                 "causes": [_json(event) for event in page],
-                "next_after": page[-1].sequence if len(page) < len(causes) else None,
+                "next_after": page[-1].sequence if len(page) < len(found.causes) else None,
                 "approvals": RequestedOut(explain.requests_of(flow_id, step_id), many=True).data,
             }
         )

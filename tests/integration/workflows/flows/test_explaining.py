@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from ledger.models import Entry
 from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, post, script, start
-from tests.integration.workflows.flows.conftest import work_off
+from tests.integration.workflows.flows.conftest import flow, work_off
+from workflows.flows import explain
 from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,6 +184,21 @@ class TestPages:
         assert len(first["causes"]) == 1
         assert first["causes"] + rest["causes"] == every["causes"]
         assert [every["next_after"], rest["next_after"]] == [None, None]
+
+    def test_of_causes_are_all_that_is_read(self, sums: APIClient) -> None:
+        post(sums, STEPS, {**ADD, "id": "each", "attributes": {**ADD["attributes"], "n": EACH}})
+        start(sums, goal="each", init={"n": [list(range(30))]})
+        work_off()
+        known = flow("f1")
+
+        with CaptureQueriesContext(connection) as asked:
+            why = explain.why_in(known, "each", limit=8)
+
+        assert {one.name for one in why.causes} == {"work_succeeded"}
+        assert len(why.causes) == 8
+        # What decided, that nobody forced it, and what its items gave.
+        assert len(asked) == 3
+        assert all("e.name = ANY" in one["sql"] for one in asked)
 
 
 class TestReasons:
