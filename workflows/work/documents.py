@@ -8,8 +8,12 @@ from typing import Any
 import orjson
 
 from events import payloads
-from events.domain import canonical
+from events.domain import canonical, payload
 from events.domain.errors import Rejected
+
+BYTES_MAX = 4 * payload.BYTES_MAX
+"""A job is handed what an event carries, and what it needs beside that. What is larger takes
+longer to write than a lease lasts, and would be tried for as often as workers are lost."""
 
 # Refuses NaN and Infinity, which are no JSON and which orjson would turn into null.
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -24,20 +28,35 @@ class NotJson(Rejected):
         super().__init__(f"That is no JSON: {reason}.", pointer="/input")
 
 
+class DocumentTooLarge(Rejected):
+    code = "job_document_too_large"
+    hint = "Keep it elsewhere, and let the job say where."
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"An input or a result has at most {BYTES_MAX} bytes, and this one {size}.",
+            pointer="/input",
+            bytes=size,
+        )
+
+
 def dump(value: Any) -> str:
     """Return `value` as JSON text.
 
     :raises NotJson: if JSON cannot hold it.
+    :raises DocumentTooLarge: if the text is longer than `BYTES_MAX`.
     """
     try:
         text = _encode(value)
-        if not text.isascii():
-            text.encode()  # A lone surrogate has no UTF-8, and PostgreSQL takes nothing else.
+        # A lone surrogate has no UTF-8, and PostgreSQL takes nothing else.
+        size = len(text) if text.isascii() else len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(str(error)) from error
     # Beyond 64 bits orjson reads a float in the place of an integer, and says nothing.
     if _MANY_DIGITS.search(text) and _encode(orjson.loads(text)) != text:
         raise NotJson("it has an integer beyond 64 bits")
+    if size > BYTES_MAX:
+        raise DocumentTooLarge(size)
     return text
 
 

@@ -143,6 +143,7 @@ def insert(
     max_attempts: int | None = None,
 ) -> list[WorkRef]:
     """Do what `enqueue_many` does, for inputs that need no validation."""
+    assert max_attempts is None or max_attempts >= 1, "there is one attempt at least"
     texts = [documents.dump(item.input) for item in items]
     inputs, hashes = documents.set_aside(texts)
     prints = [documents.fingerprint(item.input) if item.idempotency_key else None for item in items]

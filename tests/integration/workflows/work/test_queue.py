@@ -83,6 +83,18 @@ class TestEnqueue:
         with pytest.raises(documents.NotJson):
             enqueue("lab.light", {"value": value})
 
+    def test_refuses_what_is_too_large(self, enqueue: Enqueue) -> None:
+        with pytest.raises(documents.DocumentTooLarge) as refused:
+            enqueue("lab.light", {"value": "é" * (documents.BYTES_MAX // 2)})
+
+        assert refused.value.facts["bytes"] == documents.BYTES_MAX + len('{"value":""}')
+        assert not Work.objects.exists()
+
+    @pytest.mark.parametrize("attempts", [0, -1])
+    def test_refuses_fewer_attempts_than_one(self, enqueue: Enqueue, attempts: int) -> None:
+        with pytest.raises(AssertionError, match="one attempt at least"):
+            enqueue("lab.light", {}, max_attempts=attempts)
+
     def test_keeps_every_integer_of_64_bits_as_it_is(self, enqueue: Enqueue) -> None:
         numbers = [2**64 - 1, -(2**63), 2**53 + 1, "18446744073709551616", 0.1234567890123456789]
 

@@ -22,7 +22,7 @@ from tests.integration.workflows.work.conftest import (
     take,
 )
 from tests.live import eventually
-from workflows.work import heartbeat, leases, queue, registry, runner
+from workflows.work import documents, heartbeat, leases, queue, registry, runner
 from workflows.work.domain.claim import Claim, WorkRef
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import WorkKind
@@ -136,6 +136,17 @@ class TestFailure:
         run(ref)
 
         assert (row(ref).status, row(ref).last_error_class) == ("dead", "NotJson")
+
+    def test_is_what_a_result_is_that_is_too_large(self, enqueue: Enqueue) -> None:
+        fits, is_too_large = (
+            enqueue("lab.odd", {"chars": documents.BYTES_MAX - 2 + more}) for more in (0, 1)
+        )
+        run(fits)
+        run(is_too_large)
+
+        assert row(fits).status == "done"
+        assert row(is_too_large).status == "dead"
+        assert row(is_too_large).last_error_class == "DocumentTooLarge"
 
 
 class TestSnooze:
