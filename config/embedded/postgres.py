@@ -13,11 +13,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from config.embedded import binaries, process
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.process import Account
+
+if TYPE_CHECKING:
+    import psycopg
 
 SUPERUSER = "postgres"
 OWNER = "daybook_owner"
@@ -199,19 +202,17 @@ class Postgres:
         return f"postgresql://{role}@/{database}?host={self.sockets}"
 
     def create_roles(self) -> None:
-        """Make the database, its owner who migrates, and the role that the product runs as."""
-        import psycopg  # noqa: PLC0415 - only here is more than the standard library needed.
-        from psycopg import sql  # noqa: PLC0415
+        """Make the database, its owner who migrates, and the role that the product runs as.
 
-        with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
-            known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-            for role in (OWNER, RUNTIME):
-                if role not in known:
-                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
-            if not connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
-            ).fetchone():
-                connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+        :raises ServersUnavailable: if the server refuses; most often its disk is full.
+        """
+        import psycopg  # noqa: PLC0415 - only here is more than the standard library needed.
+
+        try:
+            with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+                _create_roles(connection)
+        except psycopg.Error as error:
+            raise ServersUnavailable(f"PostgreSQL makes no database. {self._why()}") from error
 
     def answers(self) -> bool:
         """Tell whether it takes connections."""
@@ -222,6 +223,18 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _create_roles(connection: "psycopg.Connection") -> None:
+    from psycopg import sql  # noqa: PLC0415 - as above.
+
+    known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+    for role in (OWNER, RUNTIME):
+        if role not in known:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+    asked = "SELECT 1 FROM pg_database WHERE datname = %s"
+    if not connection.execute(asked, [DATABASE]).fetchone():
+        connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
 
 
 def _refuse_a_nameless_user(account: Account) -> None:

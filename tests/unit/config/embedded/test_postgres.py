@@ -50,6 +50,16 @@ class TestAServerThatEndsAgainAndAgain:
             server.wait_until_ready()
 
 
+class TestAServerThatTakesNoDatabase:
+    def test_is_refused_with_what_its_log_says(self, server: Postgres) -> None:
+        server.log.write_text("2026-11-28 [7] ERROR:  could not extend file: No space left\n")
+
+        with pytest.raises(
+            ServersUnavailable, match=r"makes no database\. .*could not extend file: No space left"
+        ):
+            server.create_roles()
+
+
 class TestWhatIsKeptElsewhere:
     def test_is_taken_away_with_its_notes_when_its_state_is_gone(self, tmp_path: Path) -> None:
         for name, state in (("postgres-18-gone", "gone"), ("postgres-18-used", "used")):
