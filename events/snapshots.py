@@ -1,14 +1,15 @@
 """Snapshots: states once reached, so that a load folds only the tail. A cache, never truth.
 
-A snapshot counts only for the code that took it: its tag is a hash of the source in which
-the aggregate's functions are written, so a changed `evolve` never meets an old state.
+A snapshot counts only for the code that took it: its tag is a hash of the source of the
+aggregate's functions and of the rules behind them, so a changed `evolve` never meets an old state.
 """
 
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
@@ -98,6 +99,32 @@ def code_of(aggregate: Aggregate[Any, Any, Any]) -> str:
     functions = (
         aggregate.initial, aggregate.evolve, aggregate.decode, aggregate.dump, aggregate.load,
     )  # fmt: skip
-    modules = sorted({function.__module__ for function in functions})
+    modules = sorted(_modules_behind(functions))
     sources = [inspect.getsource(sys.modules[module]) for module in modules]
     return hashlib.sha256("\0".join([*modules, *sources]).encode()).hexdigest()
+
+
+def _modules_behind(functions: Iterable[Callable[..., Any]]) -> set[str]:
+    """Return the modules that decide what `functions` return: their own, and of `domain` those
+    that they use, and so on. Many a function only hands a rule of the app on."""
+    found = {function.__module__ for function in functions}
+    ahead = [name for name in found if _is_of_the_rules(name)]
+    for function in functions:
+        ahead += _rules_among(inspect.getclosurevars(function).globals.values())
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        ahead += set(_rules_among(vars(sys.modules[name]).values())) - found
+    return found
+
+
+def _rules_among(values: Iterable[object]) -> list[str]:
+    names = (
+        value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        for value in values
+    )
+    return [name for name in names if isinstance(name, str) and _is_of_the_rules(name)]
+
+
+def _is_of_the_rules(module: str) -> bool:
+    return ".domain." in module and module in sys.modules
