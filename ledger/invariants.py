@@ -136,6 +136,9 @@ SELECT e.id FROM ledger_entry e
 _NOT_DENSE = """
 SELECT coalesce(max(position), 0), count(*) FROM ledger_sealed
 """
+_CHECKPOINTS_LOST = """
+SELECT coalesce(max(number), 0) - count(*) FROM ledger_checkpoint
+"""
 _DISCLOSED_NOTHING = """
 SELECT e.id FROM ledger_entry e LEFT JOIN ledger_disclosure d ON d.entry_id = e.id
  WHERE e.action_kind = 'read' AND e.status = 'succeeded'
@@ -149,7 +152,7 @@ SELECT p.id FROM ledger_payload p JOIN ledger_entry e ON e.id = p.entry_id
 """
 
 
-@doctor.check("I13", "every entry is sealed or waits for it, and the seals hold")
+@doctor.check("I13", "every entry is sealed or waits for it; the seals hold, of events too")
 def seals_hold() -> list[str]:
     """Return what is broken, as sentences. Whole exports are for `ledger/verifier.py`."""
     found = [f"entry {id_} is neither sealed nor waits for it" for id_ in _ids(_WITHOUT_SEAL)]
@@ -157,6 +160,10 @@ def seals_hold() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_NOT_DENSE)
         last, count = cursor.fetchone()
+        cursor.execute(_CHECKPOINTS_LOST)
+        [lost] = cursor.fetchone()
+    if lost:
+        found.append(f"{lost} checkpoints are gone from between the others")
     standing = seals.progress(at=timezone.now())
     if not last == count == standing.size:
         found.append(f"{count} positions up to {last}, but the seals cover {standing.size}")

@@ -3,6 +3,7 @@
 As with the feed of events: each entry waits in a queue that the database fills when it is
 inserted, and gets a dense position after commit, in the order of the queue within one
 snapshot. Whoever saw another's entry was queued later, so causes come before effects.
+What the log of events says by then is signed with it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Min
 
-from events import wire
+from events import digest, wire
 from events.domain.errors import Conflict
 from events.locks import LockClass
 from ledger import signing, verifier
@@ -21,8 +22,11 @@ from ledger.models import Checkpoint, Entry, SigningKey, Unsealed
 from ledger.signing import Signer
 from ledger.verifier import NO_LINK, Tree
 
-FORMAT: Final = "daybook.checkpoint/1"
+FORMAT: Final = "daybook.checkpoint/2"
+FORMAT_WITHOUT_EVENTS: Final = "daybook.checkpoint/1"
 BATCH_ENTRIES_MAX: Final = 1_000
+EVENTS_MAX: Final = 100_000
+"""So many of a backlog are signed with one checkpoint, the rest with those after it."""
 
 
 class SigningKeyUnknown(Conflict):
@@ -77,8 +81,8 @@ def link_of(checkpoint: Checkpoint | None) -> str:
 
 def statement_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return what was signed."""
-    return {
-        "format": FORMAT,
+    tree = {
+        "format": FORMAT_WITHOUT_EVENTS,
         "key": checkpoint.key_id,
         "log": log_name(),
         "number": checkpoint.number,
@@ -87,6 +91,15 @@ def statement_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "sealed_at": moment(checkpoint.sealed_at),
         "size": checkpoint.size,
     }
+    if checkpoint.events_through is None:
+        return tree
+    of_events = {"digest": checkpoint.events_digest, "through": checkpoint.events_through}
+    return {**tree, "format": FORMAT, "events": of_events}
+
+
+def events_before(checkpoint: Checkpoint | None) -> int:
+    """Return up to which position events were signed before the checkpoint after this one."""
+    return (checkpoint.events_through or 0) if checkpoint else 0
 
 
 def log_name() -> str:
@@ -124,6 +137,8 @@ def sign(tree: Tree, before: Checkpoint | None, *, at: datetime, accept_key: boo
     :raises SigningKeyUnknown: if the key is new and the former one is not here.
     """
     signer = signing.current()
+    signed = events_before(before)
+    through = min(digest.last_position(), signed + EVENTS_MAX)
     checkpoint = Checkpoint(
         number=before.number + 1 if before else 1,
         size=tree.size,
@@ -132,6 +147,8 @@ def sign(tree: Tree, before: Checkpoint | None, *, at: datetime, accept_key: boo
         sealed_at=at,
         key=_introduced(signer, at=at, accept_key=accept_key),
         frontier=[node.hex() for node in tree.frontier],
+        events_through=through,
+        events_digest=digest.of_positions(signed, through),
     )
     checkpoint.statement = verifier.canonical(statement_of(checkpoint))
     checkpoint.signature = signer.sign(checkpoint.statement)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 
+from events import digest
 from ledger import exporting, seals, verifier
 from ledger.models import Checkpoint
 
@@ -27,18 +28,28 @@ def _reread() -> Iterator[Checkpoint]:
 
 
 def fault_of(checkpoint: Checkpoint, before: Checkpoint | None) -> str | None:
-    """Check a checkpoint against the entries under it, the one `before` it and its key.
+    """Check a checkpoint against entries and events under it, the one `before` it and its key.
 
     Return what is broken, as a sentence; None if it holds.
     """
     tree = seals.tree_of(before)
     tree.extend(exporting.leaves_of(checkpoint))
-    statement = seals.statement_of(checkpoint)
+    statement = verifier.canonical(seals.statement_of(checkpoint))
     public, signature = bytes.fromhex(checkpoint.key_id), bytes.fromhex(checkpoint.signature)
-    if tree.root().hex() != checkpoint.root:
-        return f"checkpoint {checkpoint.number}: an entry under it was changed"
-    if checkpoint.previous != seals.link_of(before):
-        return f"checkpoint {checkpoint.number} does not follow the one before it"
-    if not verifier.is_signed(public, verifier.canonical(statement), signature):
-        return f"checkpoint {checkpoint.number} is not signed by its key"
-    return None
+    faults = {
+        ": an entry under it was changed": tree.root().hex() != checkpoint.root,
+        " does not follow the one before it": checkpoint.previous != seals.link_of(before),
+        " is not signed by its key": not verifier.is_signed(public, statement, signature),
+        " is kept with another statement": bytes(checkpoint.statement) != statement,
+        " goes on from another tree": [node.hex() for node in tree.frontier] != checkpoint.frontier,
+        ": an event under it was changed": _other_events(checkpoint, before),
+    }
+    found = (f"checkpoint {checkpoint.number}{fault}" for fault, is_so in faults.items() if is_so)
+    return next(found, None)
+
+
+def _other_events(checkpoint: Checkpoint, before: Checkpoint | None) -> bool:
+    through, signed = checkpoint.events_through, seals.events_before(before)
+    return through is not None and (
+        digest.of_positions(signed, through) != checkpoint.events_digest
+    )

@@ -306,6 +306,11 @@ _HEADERS = {
     PROOFS: {"count", "format", "keys", "log"},
 }
 _STATEMENT = {"format", "key", "log", "number", "previous", "root", "sealed_at", "size"}
+# The second signs the log of events as well, which is not in an export.
+_STATEMENTS = {
+    "daybook.checkpoint/1": _STATEMENT,
+    "daybook.checkpoint/2": _STATEMENT | {"events"},
+}
 _SIGNATURE = re.compile("[0-9a-f]{128}")
 _KEY = re.compile("[0-9a-f]{64}")
 _CHECKPOINT = re.compile("(0|[1-9][0-9]{0,17}):[0-9a-f]{64}")
@@ -340,7 +345,7 @@ class _Chain:
         self.last = statement, signature
 
     def _check_shape(self, at: int | None, statement: dict[str, Any], signature: str) -> None:
-        if set(statement) != _STATEMENT or statement["format"] != "daybook.checkpoint/1":
+        if set(statement) != _STATEMENTS.get(statement["format"]):
             raise Broken(at, "the seal has another shape")
         if statement["log"] != self.log or statement["key"] not in self.keys:
             raise Broken(at, "the seal belongs to another log, or is of a key nobody knows")

@@ -83,7 +83,11 @@ class SigningKey(models.Model):
 
 @append_only.model
 class Checkpoint(models.Model):
-    """The tree of the first `size` entries, signed. Chained to the one before it."""
+    """The tree of the first `size` entries, signed. Chained to the one before it.
+
+    It vouches for the log of events too: `events_digest` is of those from where the one before
+    ended to the position `events_through`. Both are null where it was signed without.
+    """
 
     number = models.BigIntegerField(primary_key=True)
     size = models.BigIntegerField(unique=True)
@@ -96,6 +100,8 @@ class Checkpoint(models.Model):
     signature = models.CharField(max_length=128)
     # Roots of the complete subtrees, from the largest: what the tree grows from.
     frontier = ArrayField(models.CharField(max_length=64))
+    events_through = models.BigIntegerField(null=True)
+    events_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001
 
     class Meta:
         constraints = [
@@ -106,6 +112,11 @@ class Checkpoint(models.Model):
             models.CheckConstraint(
                 condition=Q(root__regex=_HEX_32, previous__regex=_HEX_32),
                 name="ledger_checkpoint_is_hex",
+            ),
+            models.CheckConstraint(
+                condition=Q(events_through=None, events_digest=None)
+                | Q(events_through__gte=0, events_digest__regex=_HEX_32),
+                name="ledger_checkpoint_of_events_is_whole",
             ),
         ]
         indexes = [models.Index(fields=["sealed_at"], name="ledger_checkpoints_by_time")]

@@ -115,6 +115,18 @@ class TestSeals:
                 "checkpoint 1: an entry under it was changed",
             ),
             ("DELETE FROM ledger_sealed", "0 positions up to 0, but the seals cover 1"),
+            (
+                "UPDATE ledger_checkpoint SET statement = '{}'",
+                "checkpoint 1 is kept with another statement",
+            ),
+            (
+                "UPDATE ledger_checkpoint SET frontier = ARRAY[repeat('0', 64)]",
+                "checkpoint 1 goes on from another tree",
+            ),
+            (
+                "UPDATE ledger_checkpoint SET number = 2, size = 2",
+                "1 checkpoints are gone from between the others",
+            ),
         ],
     )
     def test_show_what_was_changed(self, change: str, found: str) -> None:
