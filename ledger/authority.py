@@ -179,13 +179,15 @@ class Holder:
             return Holder._of_session(self.session_key)
         return Holder._of_user(self.user)
 
+    def reaches(self, type_: str, id_: str) -> bool:
+        """Say whether every filter of a delegation names this, be it there or not."""
+        return self.chain is None or self.chain.includes(type_, id_)
+
     def _is_out_of_reach(self, obj: models.Model | None) -> bool:
         """Say whether a filter of a delegation leaves this out; everything is always left out."""
-        if self.chain is None or not self.chain.is_filtered:
-            return False
         if obj is None:
-            return True
-        return not self.chain.includes(target_types.type_of(type(obj)), str(obj.pk))
+            return self.chain is not None and self.chain.is_filtered
+        return not self.reaches(target_types.type_of(type(obj)), str(obj.pk))
 
     def _may_read_as_object(self, kind: StreamKind, stream: Stream) -> bool:
         if kind.object_resolver is None or not self.has_in_scope(kind.read):

@@ -13,7 +13,7 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from events import context
-from events.domain.errors import Forbidden, Throttled
+from events.domain.errors import DomainError, Forbidden, Throttled
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, idempotency, recording
 from ledger.delegations import Mandate
@@ -57,21 +57,43 @@ def shows_secret(proof: Proof) -> None:
 
 
 def note_read(
-    capability_id: str, *, target_id: str = "", reason: str = "", is_within_scope: bool = True
+    capability_id: str,
+    *,
+    target_type: str = "",
+    target_id: str = "",
+    reason: str = "",
+    is_within_scope: bool = True,
 ) -> None:
     """Put on record what an agent is about to read, and take it out of its budgets.
 
-    `is_within_scope`: false of what every agent may read, whatever its delegation covers.
+    `target_type`: what it is, where that is not what the capability is about (a slot is read as
+    its product is). `is_within_scope`: false of what every agent may read, whatever its
+    delegation covers.
 
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded.
     """
     id_ = capability_id
-    target = Target(type=capabilities.get(id_).resource, id=target_id or UNKNOWN_TARGET)
+    type_ = target_type or capabilities.get(id_).resource
+    target = Target(type=type_, id=target_id or UNKNOWN_TARGET)
     read = Read(name=id_, target=target, capability=id_, fields=WHOLE_ANSWER, reason=reason)
     if is_within_scope:
         recording.check_principal(read.capability)
     _commit_read(read, is_within_scope=is_within_scope)
+
+
+def note_withheld(capability_id: str, why: DomainError, *, target: Target) -> None:
+    """Put on record that something is not shown, and why, whatever its asker is told.
+
+    :raises LedgerUnavailable: if it cannot be recorded.
+    """
+    try:
+        recording.record_denial(
+            capability_id, target_id=target.id, why=why, target_type=target.type
+        )
+    except DatabaseError as error:
+        logger.exception("A look into private data was withheld.", extra={"action": capability_id})
+        raise LedgerUnavailable from error
 
 
 def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
@@ -85,7 +107,9 @@ def _commit_read(read: Read, *, is_within_scope: bool = True) -> None:
         logger.exception("A look into private data was withheld.", extra={"action": read.name})
         raise LedgerUnavailable from error
     except (Forbidden, Throttled) as why:
-        recording.record_denial(read.capability, target_id=read.target.id, why=why)
+        recording.record_denial(
+            read.capability, target_id=read.target.id, why=why, target_type=read.target.type
+        )
         raise
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
-from events.domain.errors import NotFound
+from events.domain.errors import DomainError, NotFound
 from ledger import authority, capabilities, disclosing, recording, target_types
 from ledger.authority import Holder
+from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.domain.capability import CapabilityMissing
+from ledger.domain.delegation import OutOfReach
 
 PAGE_MAX = 50
 
@@ -31,7 +33,7 @@ class ThingNotFound(NotFound):
     code = "thing_not_found"
 
     def __init__(self, type_: str, id_: str) -> None:
-        super().__init__(f"There is no {type_} {id_}.", type=type_, id=id_)
+        super().__init__(f"There is no {type_} {id_}, or not for you.", type=type_, id=id_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +53,13 @@ class Reading:
         """Its name."""
         return target_types.type_of(self.model)
 
+    def every(self) -> QuerySet[Any]:
+        """Return all rows, whoever asks."""
+        return self.model._default_manager.all()  # noqa: SLF001 - Django's own public spelling.
+
     def visible_to(self, holder: Holder) -> QuerySet[Any]:
         """Return the rows that the holder may read."""
-        rows = self.model._default_manager.all()  # noqa: SLF001 - Django's own public spelling.
-        return authority.visible(rows, holder, self.capability)
+        return authority.visible(self.every(), holder, self.capability)
 
 
 _readings: dict[str, Reading] = {}
@@ -86,30 +91,47 @@ def every() -> list[Reading]:
 def thing(type_: str, id_: str) -> Model | None:
     """Return a thing, whoever asks; None if there is none, or nothing of its type is read."""
     reading = _readings.get(type_)
-    if reading is None:
-        return None
-    rows = reading.model._default_manager  # noqa: SLF001 - Django's own public spelling.
-    try:
-        return rows.filter(pk=id_).first()
-    except (ValueError, TypeError, ValidationError):
-        return None  # An id that no thing of this type could have.
+    return None if reading is None else _one(reading.every(), id_)
 
 
 def show(type_: str, id_: str, *, holder: Holder) -> dict[str, Any]:
-    """Return one thing. That it is read is on record before.
+    """Return one thing. That it is read is on record before; so is that it is not shown, and why.
 
-    :raises ReadingUnknown, ThingNotFound: if there is no such type or thing.
-    :raises CapabilityMissing: if the holder may not read it.
+    :raises ReadingUnknown: if things of this type are not read.
+    :raises ThingNotFound: if there is none, or not for the holder (ADR 0170).
+    :raises CapabilityMissing: if the holder may read none of them.
     """
     reading = get(type_)
-    found = thing(type_, id_)
-    if found is None:
-        _demand_somewhere(reading, holder)
-        disclosing.note_read(reading.capability, target_id=id_[:200])
-        raise ThingNotFound(type_, id_)
-    holder.demand(reading.capability, found)
-    disclosing.note_read(reading.capability, target_id=id_)
+    _demand_somewhere(reading, holder)
+    # One query, which finds nothing whether there is nothing to find or not for the holder.
+    found = _one(reading.visible_to(holder), id_)
+    if found is None or not holder.holds(reading.capability, found):
+        raise _not_found(reading, id_, reading.capability, holder)
+    disclosing.note_read(reading.capability, target_type=type_, target_id=str(found.pk))
     return reading.show(found)
+
+
+def demand(type_: str, id_: str, capability_id: str, *, holder: Holder) -> None:
+    """Go on only if the holder may do what the capability stands for to one thing.
+
+    Whether there is such a thing, who may do it to all of them is told by what does it.
+
+    :raises ThingNotFound: if there is none, or not for the holder to see (ADR 0170).
+    :raises CapabilityMissing: if the holder may do it to none of them, or not to this one, which
+        they see.
+    """
+    reading = _readings.get(type_)
+    if holder.holds(capability_id):
+        return
+    if reading is None or not holder.holds_somewhere(capability_id):
+        holder.demand(capability_id)
+        return
+    found = thing(type_, id_)
+    if found is not None and holder.holds(capability_id, found):
+        return
+    if _one(reading.visible_to(holder), id_) is not None:
+        holder.demand(capability_id, found)
+    raise _not_found(reading, id_, capability_id, holder)
 
 
 def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -> list[Any]:
@@ -120,7 +142,7 @@ def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -
     """
     reading = get(type_)
     _demand_somewhere(reading, holder)
-    disclosing.note_read(reading.capability)
+    disclosing.note_read(reading.capability, target_type=type_)
     rows = reading.visible_to(holder).order_by("pk")
     if after:
         try:
@@ -135,3 +157,24 @@ def _demand_somewhere(reading: Reading, holder: Holder) -> None:
         why = CapabilityMissing(reading.capability)
         recording.record_denial(reading.capability, target_id="", why=why)
         raise why
+
+
+def _one(rows: QuerySet[Any], id_: str) -> Any:
+    try:
+        return rows.filter(pk=id_).first()
+    except (ValueError, TypeError, ValidationError):
+        return None  # An id that no thing of this type could have.
+
+
+def _not_found(reading: Reading, id_: str, capability_id: str, holder: Holder) -> ThingNotFound:
+    """Return the one answer, and put on record what it stands for."""
+    told = ThingNotFound(reading.type, id_)
+    found = thing(reading.type, id_)
+    why: DomainError = told
+    if not holder.reaches(reading.type, id_ if found is None else str(found.pk)):
+        why = OutOfReach(capability_id, f"{reading.type} {id_}")
+    elif found is not None:
+        why = CapabilityMissing(capability_id)
+    target = Target(type=reading.type, id=id_[:TARGET_CHARS_MAX])
+    disclosing.note_withheld(capability_id, why, target=target)
+    return told

@@ -272,10 +272,12 @@ def _carry_out(holder: Holder, asked: JSON) -> JSON:
     if bool(target_id) is command.makes:
         detail = "it makes its target" if command.makes else "it needs the id of its target"
         raise ToolInputInvalid(command.name, "/target_id", detail)
-    target = readings.thing(command.target_type, target_id) if target_id else None
-    if target is None and target_id and uuid_of(target_id) is None:
-        raise readings.ThingNotFound(command.target_type, target_id)
-    holder.demand(command.capability, target)
+    if not target_id:
+        holder.demand(command.capability)
+    else:
+        readings.demand(command.target_type, target_id, command.capability, holder=holder)
+        if uuid_of(target_id) is None and readings.thing(command.target_type, target_id) is None:
+            raise readings.ThingNotFound(command.target_type, target_id)
     with idempotency.exchange() as exchange:
         try:
             before = exchange.begin(_once(holder, asked))

@@ -24,6 +24,7 @@ from ledger.approving import reference
 from ledger.authority import AUTHENTICATED, PUBLIC, Holder
 from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
+from ledger.domain.delegation import OutOfReach
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView
@@ -122,11 +123,22 @@ def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
     if _action(view, request) in getattr(view, "discloses", ()):
         return True
     if request.method in SAFE_METHODS:
-        why = reasons.access_reason(request)
-        disclosing.note_read(capability_id, target_id=_named(view), reason=why)
+        _note_read(view, request, capability_id)
     elif getattr(view, "journalled", False):
         recording.record_request(capability_id, target_id=_named(view))
     return True
+
+
+def _note_read(view: "APIView", request: Request, capability_id: str) -> None:
+    named = _named(view)
+    try:
+        why = reasons.access_reason(request)
+        disclosing.note_read(capability_id, target_id=named, reason=why)
+    except OutOfReach as refused:
+        if not named:
+            raise
+        # On record as what it is. What a delegation does not name is not there: ADR 0170.
+        raise Http404 from refused
 
 
 def _noted_anyway(view: "APIView", request: Request) -> bool:

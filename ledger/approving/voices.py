@@ -1,11 +1,26 @@
-"""Who has spoken about an approval, and may not decide it any more."""
+"""Who speaks about an approval: who wants to, who has, and who may not decide it any more."""
 
 from django.contrib.auth.models import User
 
+from ledger import principals
 from ledger.approving import steps
 from ledger.authority import Holder
-from ledger.domain.approval import Decision
+from ledger.domain.approval import Decider, Decision
 from ledger.models import Approval
+
+
+def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
+    """Return who wants to decide, as the rules see them."""
+    principal = holder.principal
+    groups = holder.user.groups.values_list("name", flat=True) if holder.user else ()
+    return Decider(
+        principal=str(principal),
+        kind=principal.kind.value,
+        human=principals.human_of(principal),
+        groups=frozenset(groups),
+        # A key is shown with every request; a session may have been left open.
+        is_fresh=is_fresh or holder.key is not None,
+    )
 
 
 def lapsed(row: Approval) -> frozenset[str]:

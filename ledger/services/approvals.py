@@ -18,12 +18,18 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
 from events.ids import new_id
-from ledger import capabilities, commands, principals, recording, reversal_context, standings
-from ledger.approving import asking, reference, steps
+from ledger import (
+    capabilities,
+    commands,
+    recording,
+    reversal_context,
+    selectors,
+    standings,
+)
+from ledger.approving import asking, reference, steps, voices
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.approving.voices import lapsed
 from ledger.authority import Holder
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
@@ -155,7 +161,7 @@ def decide_approval(
     if decision not in set(Decision):
         raise ApprovalDecisionStatusInvalid(decision)
     decider.demand(steps.DECIDE)
-    who = decider_of(decider, is_fresh=is_fresh)
+    who = voices.decider_of(decider, is_fresh=is_fresh)
     try:
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
@@ -173,16 +179,17 @@ def decide_approval(
 def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Approval:
     """Withdraw a request: who asked, through whatever key, or the person behind it.
 
-    :raises ApprovalNotFound: if there is no such approval.
+    :raises ApprovalNotFound: if there is no such approval, or not for them to see (ADR 0170).
     :raises ApprovalDecisionConflict: if it is decided or over.
     :raises NotTheRequester: if somebody else asked.
     """
+    _check_visible(approval_id, by)
     with transaction.atomic(durable=True):
         row = steps.locked(approval_id)
         is_over = steps.expire_if_over(row)
         if not is_over:
             state = steps.state_of(row)
-            after = rules.cancel(state, decider_of(by), at=timezone.now())
+            after = rules.cancel(state, voices.decider_of(by), at=timezone.now())
             steps.end(row, after.status, summary="Withdrawn by who asked.", comment=comment)
     if is_over:
         raise ApprovalDecisionConflict(str(row.pk), row.status)
@@ -223,7 +230,7 @@ def delegate_approval(
     user = User.objects.filter(username=to, is_active=True).first()
     if user is None or not Holder(user).holds(steps.DECIDE):
         raise DelegateUnknown(to)
-    who = decider_of(decider)
+    who = voices.decider_of(decider)
     try:
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
@@ -291,22 +298,8 @@ def execute_approved(*, approval_id: UUID) -> str:
         )
 
 
-def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
-    """Return who wants to decide, as the rules see them."""
-    principal = holder.principal
-    groups = holder.user.groups.values_list("name", flat=True) if holder.user else ()
-    return Decider(
-        principal=str(principal),
-        kind=principal.kind.value,
-        human=principals.human_of(principal),
-        groups=frozenset(groups),
-        # A key is shown with every request; a session may have been left open.
-        is_fresh=is_fresh or holder.key is not None,
-    )
-
-
 def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> None:
-    before = replace(steps.state_of(row), lapsed=lapsed(row))
+    before = replace(steps.state_of(row), lapsed=voices.lapsed(row))
     after = rules.decide(before, who, decision, at=timezone.now())
     assert who.human is not None, "the rules let nobody else through"
     # Before its entry, which has the comment: who approves is counted as it comes in.
@@ -318,8 +311,8 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
         decision=decision.value,
         entry_id=entry_id,
     )
-    voices = len(after.approved_by)
-    said = f"{voices} of {row.quorum} people agree." if voices else "Denied."
+    agreed = len(after.approved_by)
+    said = f"{agreed} of {row.quorum} people agree." if agreed else "Denied."
     if after.status is ApprovalStatus.PENDING:
         steps.hand_back(row)
         steps.note(
@@ -331,7 +324,7 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
             risk=Risk.CRITICAL,
             entry_id=entry_id,
         )
-        steps.tell("voted", row, voices=voices)
+        steps.tell("voted", row, voices=agreed)
         return
     if after.status is ApprovalStatus.DENIED:
         said = "Denied."
@@ -342,6 +335,14 @@ def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
     """Say whether this person has said just that before: the answer is what has become of it."""
     vote = ApprovalVote.objects.filter(approval=row, human=who.human or "").first()
     return vote is not None and vote.decision == decision
+
+
+def _check_visible(approval_id: UUID, by: Holder) -> None:
+    if selectors.approvals_visible_to(by).filter(pk=approval_id).exists():
+        return
+    if Approval.objects.filter(pk=approval_id).exists():
+        _refused(approval_id, "cancel", rules.NotTheRequester(str(approval_id)))
+    raise rules.ApprovalNotFound(approval_id)
 
 
 _KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}

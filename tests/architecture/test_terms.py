@@ -22,8 +22,8 @@ NO_TERMS = frozenset(
 )
 """Preconditions, who works and who asks: they say nothing of what is to be done."""
 OF_ITS_OWN = {
-    # A decision, and what is handed on, are steps of an approval: none is asked for.
-    "ledger/services/approvals.py": {"decide_approval", "delegate_approval"},
+    # Steps of an approval: none is asked for.
+    "ledger/services/approvals.py": {"cancel_approval", "decide_approval", "delegate_approval"},
     # What undoes an action is a command, whose service names its terms.
     "ledger/services/reversals.py": {"execute_reversal"},
     # The terms are those of each in turn.

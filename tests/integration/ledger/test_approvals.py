@@ -249,6 +249,7 @@ class TestWithdrawing:
     def test_is_for_the_requester(self, alice: User, carol: User) -> None:
         approval = asked()
 
+        grant(carol, "approval.read")
         with acting(carol) as holder, pytest.raises(NotTheRequester):
             approvals.cancel_approval(approval_id=approval.pk, by=holder)
         with acting(alice) as holder:

@@ -216,7 +216,7 @@ class TestOverHttp:
         done = tool(secret, "execute", target_id=str(mine.pk), **asked)
 
         assert [each["id"] for each in listed["items"]] == [str(mine.pk)]
-        assert refused["outcome"] == "denied"
+        assert refused["because"] == "thing_not_found"
         assert done["outcome"] == "done"
 
     def test_a_filter_names_things_as_entries_do(self, ada: User, invoice: Invoice) -> None:
@@ -230,7 +230,7 @@ class TestOverHttp:
         refused = tool(secret, "read", type="document_access", id=str(other.pk))
 
         assert [each["id"] for each in listed["items"]] == [str(mine.pk)]
-        assert (read["outcome"], refused["outcome"]) == ("found", "denied")
+        assert (read["outcome"], refused["outcome"]) == ("found", "refused")
 
     def test_things_go_by_the_name_that_capabilities_give_them(self) -> None:
         named = {each.resource for each in capabilities.every()}
