@@ -23,7 +23,7 @@ from ledger.domain.payload import RETENTIONS, PayloadKind, Redaction
 from ledger.domain.policy import PolicyStatus
 from ledger.domain.reversals import ENDING, Outcome, ReversalKind, StepKind
 from workflows.work.domain.ends import Outcome as End
-from workflows.work.domain.life import FINISHED, State
+from workflows.work.domain.life import FINISHED, WAITING, State
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +67,7 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
         DONE,
         {Kind.APPROVE, Kind.REJECT},
     ],
+    "work_claim_next": [WAITING],
     "ledger_payload_only_fades": [Redaction, {Redaction.TOMBSTONED, Redaction.CRYPTO_SHREDDED}],
 }
 """The other lists in functions, in the order in which they stand there."""
@@ -88,6 +89,9 @@ STATES: dict[str, Iterable[StrEnum]] = {
     "ledger_check_policy": PolicyStatus,
     "ledger_demand_entry": Status,
     "ledger_entry_keeps_its_rules": Status,
+    "work_claim": State,
+    "work_claim_next": State,
+    "work_complete": State,
     "work_hand_over": State,
     "work_hand_over_many": State,
     "work_broken_rule": State,

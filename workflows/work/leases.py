@@ -28,8 +28,7 @@ def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Cla
 def claim_next(*, worker: str, kinds: Sequence[str], limit: int = 1) -> list[Claim]:
     """Take up to `limit` due pieces of `kinds`, the most urgent first."""
     params = {"kinds": list(kinds), "limit": limit, "worker": worker, "lease_s": _lease_s()}
-    statement = statements.CLAIM_NEXT if limit == 1 else statements.CLAIM_BATCH
-    return [_claim(row) for row in wire.fetch(statement, params)]
+    return [_claim(row) for row in wire.fetch(statements.CLAIM_NEXT, params)]
 
 
 def defer_unknown(ids: Iterable[UUID], *, kinds: Sequence[str], delay_s: float) -> list[str]:

@@ -24,11 +24,6 @@ def _in(states: frozenset[State]) -> str:
 _WAITING = _in(WAITING)
 _DEAD_LETTERS = _in(DEAD_LETTERS)
 
-# PostgreSQL counts what is in an array, and would plan anew for every claim and completion, which
-# takes as long as the statement. Into a subquery it does not look: one plan for a connection.
-_IDS = "(SELECT %(ids)s::uuid[])"
-_KINDS = "(SELECT %(kinds)s::text[])"
-
 # The arbiter is the partial unique index work_happens_once_per_kind_and_key.
 INSERT = """
 INSERT INTO work (id, kind, queue, subject, input, input_hash, status, due_at, priority,
@@ -58,55 +53,16 @@ NOW = "SELECT statement_timestamp()"
 
 STATE_OF = "SELECT status FROM work WHERE id = %(id)s"
 
-_TAKE = """
-   SET status = 'leased', attempt = attempt + 1, fence = fence + 1, leased_by = %(worker)s,
-       claimed_at = statement_timestamp(),
-       lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+# By functions, which keep a plan that is right however few rows there were when it was made:
+# migrations/0041. They take and return whole rows of `work`.
+_CLAIMED = """
+SELECT id, kind, subject, input, input_hash, fence, attempt, lease_until, claimed_at, leased_by,
+       failures, max_attempts, crashes, crash_budget, principal, correlation_id, causation_id
 """
-_TAKEN = """
-RETURNING work.id, work.kind, work.subject, work.input, work.input_hash, work.fence,
-          work.attempt, work.lease_until, work.claimed_at, work.leased_by, work.failures,
-          work.max_attempts, work.crashes, work.crash_budget, work.principal,
-          work.correlation_id, work.causation_id
-"""
-
-# One row lock each. Whoever finds it taken leaves the row to the other: nobody waits here,
-# so no two claims of the same rows in another order can wait for each other.
-CLAIM = f"""
-UPDATE work {_TAKE}
- WHERE id IN (SELECT id FROM work
-               WHERE id = ANY({_IDS}::uuid[]) AND status IN {_WAITING}
-                 AND kind = ANY(%(kinds)s) AND due_at <= statement_timestamp()
-                 FOR NO KEY UPDATE SKIP LOCKED)
-{_TAKEN}
-"""
-
-
-# The limit of one is written out for the same reason.
-def _claim_next(limit: LiteralString) -> LiteralString:
-    # How far to look: past what those have locked who claim at the same moment.
-    stretch: LiteralString = f"{limit} * 4 + 40"
-    return f"""
-WITH due AS (
-    SELECT work.id FROM (
-        SELECT one.* FROM unnest({_KINDS}) AS wanted (kind), LATERAL (
-            SELECT id, priority, due_at FROM work
-             WHERE kind = wanted.kind AND status IN {_WAITING}
-               AND due_at <= statement_timestamp()
-             ORDER BY priority DESC, due_at LIMIT {stretch}) AS one
-         ORDER BY priority DESC, due_at LIMIT {stretch}) AS front
-      JOIN work USING (id) WHERE status IN {_WAITING}
-     ORDER BY front.priority DESC, front.due_at LIMIT {limit}
-       FOR NO KEY UPDATE OF work SKIP LOCKED)
-UPDATE work {_TAKE} FROM due WHERE work.id = due.id
-{_TAKEN}
-"""
-
-
-# Walks the partial index work_due of each kind. SKIP LOCKED keeps workers out of each other's
-# way. Only what is taken is locked: for a row that is locked and left a bell comes in vain.
-CLAIM_NEXT = _claim_next("1")
-CLAIM_BATCH = _claim_next("%(limit)s::int")
+CLAIM = f"{_CLAIMED} FROM work_claim(%(ids)s, %(kinds)s, %(worker)s, %(lease_s)s)"
+CLAIM_NEXT = f"{_CLAIMED} FROM work_claim_next(%(limit)s, %(kinds)s, %(worker)s, %(lease_s)s)"
+HEARTBEAT = "SELECT * FROM work_heartbeat(%(ids)s, %(fences)s, %(lease_s)s)"
+COMPLETE = "SELECT work_complete(%(ids)s, %(fences)s, %(results)s, %(result_hashes)s)"
 
 DEFER_UNKNOWN = f"""
 UPDATE work SET due_at = statement_timestamp() + make_interval(secs => %(delay_s)s),
@@ -116,39 +72,10 @@ UPDATE work SET due_at = statement_timestamp() + make_interval(secs => %(delay_s
 RETURNING id, kind
 """
 
-# Does not wait either: what is locked now is being completed, cancelled or taken away, and
-# its next beat comes in time.
-HEARTBEAT = """
-WITH mine AS (SELECT * FROM unnest(%(ids)s::uuid[], %(fences)s::int[]) AS mine (id, fence)),
-held AS (
-    SELECT work.id FROM work JOIN mine USING (id, fence) WHERE lease_until IS NOT NULL
-       FOR NO KEY UPDATE OF work SKIP LOCKED),
-renewed AS (
-    UPDATE work SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
-      FROM held WHERE work.id = held.id)
-SELECT work.id, cancel_requested_at IS NOT NULL
-  FROM work JOIN mine USING (id, fence) WHERE lease_until IS NOT NULL
-"""
-
 _JOURNAL = (
     "INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome, "
     "error_class, error, stack)"
 )
-
-# Completion counts only with the fence of the last claim, and never after a cancellation.
-COMPLETE = f"""
-WITH done AS (
-    UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp(),
-           result = mine.result, result_hash = mine.result_hash
-      FROM unnest({_IDS}, %(fences)s::int[], %(results)s::text[],
-                  %(result_hashes)s::text[]) AS mine (id, fence, result, result_hash)
-     WHERE work.id = mine.id AND work.fence = mine.fence AND lease_until IS NOT NULL
-       AND cancel_requested_at IS NULL
-    RETURNING work.id, attempt, work.fence, leased_by, claimed_at, finished_at)
-{_JOURNAL}
-SELECT id, attempt, fence, leased_by, claimed_at, finished_at, 'done', '', '', '' FROM done
-RETURNING work_id
-"""
 
 # Whoever was asked to stop is cancelled, however it ended. Read from the row that is being
 # updated, not from a subquery: after a wait for its lock only that row is read again.

@@ -1,12 +1,14 @@
 """What a worker says of its own work costs the same, however much others hold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 from django.db import connection, transaction
+from psycopg.errors import Diagnostic
 
 from events import wire
 from tests.integration.workflows.work.conftest import Enqueue, row, take
@@ -19,12 +21,13 @@ pytestmark = pytest.mark.django_db
 
 PLANNED_EACH_TIME = 5
 """What PostgreSQL tries before it asks itself whether one plan would do."""
+KINDS = ["lab.echo"]
 MANY = 2_000
 """So many that it costs to look each up, and the planner counts how many there are."""
 
-_MINE: Mapping[str, Any] = {"ids": [uuid4()], "fences": [1]}
-_END = {
-    **_MINE,
+_END: Mapping[str, Any] = {
+    "ids": [uuid4()],
+    "fences": [1],
     "statuses": ["retry"],
     "outcomes": ["failed"],
     "failed": [True],
@@ -36,26 +39,64 @@ _END = {
 }
 
 
-@pytest.mark.parametrize(
-    ("statement", "params"),
-    [
-        (statements.COMPLETE, {**_MINE, "results": [None], "result_hashes": [None]}),
-        (statements.HEARTBEAT, {**_MINE, "lease_s": 15.0}),
-        (statements.END, _END),
-    ],
-    ids=["complete", "heartbeat", "end"],
-)
-def test_is_found_by_its_id_and_not_among_all_that_is_leased(
-    statement: str, params: Mapping[str, Any]
-) -> None:
+def test_what_ends_is_found_by_its_id_and_not_among_all_that_is_leased() -> None:
     forget_statistics()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {statement}", params)
+        cursor.execute(f"EXPLAIN {statements.END}", _END)
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "work_pkey" in plan
     assert "work_leases" not in plan
+
+
+def claim(enqueue: Enqueue) -> Callable[[], object]:
+    ref = enqueue()
+    return lambda: leases.claim([ref.id], worker="w", kinds=KINDS)
+
+
+def claim_next(enqueue: Enqueue) -> Callable[[], object]:
+    enqueue()
+    return lambda: leases.claim_next(worker="w", kinds=KINDS)
+
+
+def claim_several(enqueue: Enqueue) -> Callable[[], object]:
+    enqueue()
+    return lambda: leases.claim_next(worker="w", kinds=KINDS, limit=2)
+
+
+def heartbeat(enqueue: Enqueue) -> Callable[[], object]:
+    claim = take(enqueue())
+    return lambda: leases.heartbeat([claim])
+
+
+def complete(enqueue: Enqueue) -> Callable[[], object]:
+    claim = take(enqueue())
+    return lambda: leases.complete_many([(claim, None)])
+
+
+ACTS = [claim, claim_next, claim_several, heartbeat, complete]
+
+
+@pytest.mark.parametrize("is_analysed", [False, True], ids=["never counted", "counted when small"])
+@pytest.mark.parametrize("act", ACTS)
+def test_reads_no_more_for_all_that_came_since_it_was_planned(
+    act: Callable[[Enqueue], Callable[[], object]], enqueue: Enqueue, *, is_analysed: bool
+) -> None:
+    forget_statistics()
+    if is_analysed:
+        claim(enqueue)
+        wire.run("ANALYZE work")
+    for _ in range(PLANNED_EACH_TIME + 3):
+        act(enqueue)()
+    with transaction.atomic():
+        queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
+    measured = act(enqueue)
+    before = rows_of_work_read()
+
+    measured()
+
+    assert rows_of_work_read() - before < MANY / 10
 
 
 def test_completing_for_several_reads_no_more_for_all_that_came_since_it_was_planned(
@@ -86,30 +127,40 @@ def rows_of_work_read() -> int:
     return int(count)
 
 
-@pytest.mark.parametrize("about", ["take", "next", "complete"])
-def test_is_planned_once_for_a_connection(about: str, enqueue: Enqueue) -> None:
+@pytest.mark.parametrize("act", ACTS)
+def test_is_planned_once_for_a_connection(
+    act: Callable[[Enqueue], Callable[[], object]], enqueue: Enqueue
+) -> None:
     with transaction.atomic():
         queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE work")
+    wire.run("ANALYZE work")
     for _ in range(PLANNED_EACH_TIME + 3):
-        ref = enqueue()
-        if about == "next":
-            [claim] = leases.claim_next(worker="w", kinds=["lab.echo"])
-        else:
-            claim = take(ref)
-        leases.complete_many([(claim, None)])
+        act(enqueue)()
+    once_more = act(enqueue)
 
-    statement = {
-        "take": statements.CLAIM,
-        "next": statements.CLAIM_NEXT,
-        "complete": statements.COMPLETE,
-    }[about]
-    known = wire.prepared_statements(wire.connection().connection)
-    name, _ = known.prepared[statement]
-    [(custom, generic)] = wire.run(
-        "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = %s",
-        [name.decode()],
-    ).fetchall()
-    assert custom <= PLANNED_EACH_TIME
-    assert generic > 0
+    before = rows_of_work_read()
+
+    with plans_made() as plans:
+        once_more()
+
+    assert plans == []
+    assert rows_of_work_read() - before < MANY / 10
+
+
+@contextmanager
+def plans_made() -> Iterator[list[str]]:
+    """Collect what PostgreSQL tells of each plan that it makes meanwhile."""
+    plans: list[str] = []
+
+    def note(message: Diagnostic) -> None:
+        if message.message_primary == "PLANNER STATISTICS":
+            plans.append(message.message_detail or "")
+
+    raw = wire.connection().connection
+    wire.run("SET LOCAL client_min_messages = 'log'")
+    wire.run("SET LOCAL log_planner_stats = on")
+    raw.add_notice_handler(note)
+    try:
+        yield plans
+    finally:
+        raw.remove_notice_handler(note)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from events import wire
 from events.selectors import stream_events
 from tests.integration.workflows.work.conftest import (
     Enqueue,
@@ -292,15 +293,12 @@ class TestNegativeControls:
         assert leases.claim([ref.id], worker="w", kinds=registry.names()) == []
         assert leases.claim_next(worker="w", kinds=registry.names()) == []
 
-    def test_without_the_fence_a_stale_completion_wins(
-        self, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_without_the_fence_a_stale_completion_wins(self, enqueue: Enqueue) -> None:
         """What the fence is for: take it out of the statement, and the wrong result stays."""
-        from workflows.work import statements  # noqa: PLC0415
-
-        fenceless = statements.COMPLETE.replace("AND work.fence = mine.fence ", "")
-        assert fenceless != statements.COMPLETE
-        monkeypatch.setattr(statements, "COMPLETE", fenceless)
+        [(sound,)] = wire.run("SELECT pg_get_functiondef('work_complete'::regproc)").fetchall()
+        fenceless = sound.replace("AND work.fence = mine.fence", "")
+        assert fenceless != sound
+        wire.run(fenceless)
         ref = enqueue()
         stale = take(ref, "slow")
         let_time_pass(ref, seconds=16)
