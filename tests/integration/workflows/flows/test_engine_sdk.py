@@ -10,6 +10,7 @@ from tests.integration.workflows.flows.test_step_validation import sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+LANGUAGES = {"ale", "lua", "jpath"}
 TYPES = {"string", "number", "boolean", "object", "array", "null", "any"}
 
 
@@ -30,15 +31,29 @@ def as_read(step: dict[str, Any]) -> dict[str, Any]:
         read["http"] = {"endpoint": step["http"]["endpoint"]}
     for name in ("script", "predicate"):
         if name in step:
-            assert step[name]["language"] in {"ale", "lua", "jpath"}
+            assert step[name]["language"] in LANGUAGES
             read[name] = dict(step[name])
+    for spec in step["attributes"].values():
+        config = spec.get(spec["role"], {})
+        scripts = [config.get("match"), config.get("mapping", {"name": "n"}).get("script")]
+        assert {script["language"] for script in scripts if script} <= LANGUAGES
+        assert config.get("mapping") != {}
     return read
 
+
+RULED = {
+    "role": "required",
+    "required": {
+        "match": {"language": "jpath", "script": "$.a"},
+        "mapping": {"name": "m", "script": {"language": "lua", "script": "return 1"}},
+    },
+}
 
 STEPS = [
     sync(id="fast", work_config={"init_backoff": 5, "max_backoff": 20, "backoff_type": "fixed"}),
     sync(id="plain", attributes=None),
     sync(id="takes", attributes={"n": {"role": "required"}}),
+    sync(id="rules", attributes={"n": RULED}),
     script(id_="gives", text="{:n 1}", attributes={"n": {"role": "output"}}),
 ]
 
@@ -50,8 +65,8 @@ def test_every_step_of_a_list_can_be_read_and_sent_back() -> None:
     read = [as_read(step) for step in ask("GET", "/engine/step")[1]["steps"]]
     sent = [ask("PUT", f"/engine/step/{step['id']}", step)[0] for step in read]
 
-    assert [step["id"] for step in read] == ["fast", "plain", "takes", "gives"]
-    assert sent == [200, 200, 200, 200]
+    assert [step["id"] for step in read] == ["fast", "plain", "takes", "rules", "gives"]
+    assert sent == [200] * 5
     work = ask("GET", "/engine/step/fast")[1]["work_config"]
     assert (work["init_backoff"], work["max_backoff"]) == (20, 20)
 
@@ -75,6 +90,10 @@ def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:
     assert ask("GET", "/engine/step/a")[1]["attributes"] == {"n": {"role": "required"}}
 
 
+CEL = {"language": "cel", "script": "true"}
+RENAMED = {"name": "m", "script": CEL}
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -89,6 +108,11 @@ def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:
             "attributes": {"n": {"role": "output"}},
         },
         sync(id="own", predicate={"language": "cel", "script": "true"}),
+        sync(id="own", attributes={"n": {"role": "required", "required": {"match": CEL}}}),
+        sync(id="own", attributes={"n": {"role": "optional", "optional": {"mapping": RENAMED}}}),
+        sync(
+            id="own", attributes={"n": {"role": "output", "output": {"mapping": {"script": CEL}}}}
+        ),
     ],
 )
 def test_a_step_that_only_we_have_is_read_and_not_overwritten(step: dict[str, Any]) -> None:
