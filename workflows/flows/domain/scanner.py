@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 BLANK = " \t\r\n"
 
+_CLOSING = {"{": "}", "[": "]"}
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
 _ESCAPES = frozenset('"\\/bfnrt')
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -68,9 +69,17 @@ class _Scan:
         """Read a value up to where something may follow; brackets only open here."""
         self._skip_blank()
         first = self._next()
-        if first in "{[":
-            self._opened(first)
-        elif first == '"':
+        while first in _CLOSING:
+            self._skip_blank()
+            if self._peek() == _CLOSING[first]:
+                self.at += 1
+                return
+            self.open.append(first)
+            if first == "{":
+                self._key()
+                self._skip_blank()
+            first = self._next()
+        if first == '"':
             self._string()
         elif first == "-" or first in _DIGITS:
             self._number(first)
@@ -78,16 +87,6 @@ class _Scan:
             self._literal(_LITERALS[first])
         else:
             raise self._broken("looking for beginning of value")
-
-    def _opened(self, bracket: str) -> None:
-        self._skip_blank()
-        if self._peek() == {"{": "}", "[": "]"}[bracket]:
-            self.at += 1
-            return
-        self.open.append(bracket)
-        if bracket == "{":
-            self._key()
-        self._begin()
 
     def _key(self) -> None:
         self._skip_blank()

@@ -77,6 +77,10 @@ class TestDecoder:
         with pytest.raises(Undecodable, match=reason):
             decoder.first_value(raw)
 
+    def test_says_what_breaks_off_however_deep(self) -> None:
+        with pytest.raises(Undecodable, match="invalid character 'x' looking for beginning"):
+            decoder.first_value(b'{"a":[' * 350 + b"x")
+
     def test_of_one_value_refuses_a_second_one(self) -> None:
         assert decoder.only_value(b" [1] ") == [1]
         with pytest.raises(Undecodable, match="invalid character 'x' after top-level value"):
