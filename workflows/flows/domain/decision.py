@@ -8,6 +8,7 @@ without its outputs; only when the gates pruned every goal has the flow failed.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from workflows.flows.domain import flow_events as happened
@@ -16,6 +17,7 @@ from workflows.flows.domain import reachability, work_items
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, StepStatus, WorkStatus
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_decisions import GATED_OUT, UNRECORDABLE, StepDecisions
+from workflows.flows.domain.work_items import awaited_in_vain
 
 NOT_NEEDED = "outputs not needed"
 UNREACHABLE = "required input no longer available"
@@ -47,13 +49,10 @@ class Decision(StepDecisions):
 
     def _stop_waiting(self) -> None:
         """End the items of waiting steps that were settled otherwise, or with the flow."""
-        for step in self.flow.plan.awaiting:
-            execution = self.flow.executions[step.id]
-            if execution.status == StepStatus.ACTIVE and not self.flow.is_terminal:
-                continue
-            for item in list(execution.in_order()):
-                if item.status == WorkStatus.ACTIVE:
-                    self.fail_item(step, item.token, NO_LONGER_AWAITED)
+        # All of it is taken note of first: the end of an item may settle its step.
+        for step, item in list(islice(awaited_in_vain(self.flow), self.items_left)):
+            self.items_left -= 1
+            self.fail_item(step, item.token, NO_LONGER_AWAITED)
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages
@@ -131,9 +130,9 @@ class Decision(StepDecisions):
         return self.settled != before
 
     def _dispatch_step(self, step: Step) -> None:
-        limit = max(step.work_config.parallelism if step.work_config else 0, 1)
+        limit = work_items.parallelism(step)
         while (execution := self.flow.executions[step.id]).has_waiting:
-            room = limit - execution.count(WorkStatus.ACTIVE)
+            room = min(limit - execution.count(WorkStatus.ACTIVE), self.items_left)
             waiting = work_items.next_pending(execution, room) if room > 0 else []
             if not waiting:
                 return
@@ -149,6 +148,7 @@ class Decision(StepDecisions):
                 if step.type == StepType.SCRIPT and self.inline_left <= 0:
                     return  # The rest goes on in a transaction of its own.
                 if self.flow.executions[step.id].status is StepStatus.ACTIVE:
+                    self.items_left -= 1
                     self.start_item(step, item)
 
     def _conclude(self) -> bool:
@@ -222,7 +222,10 @@ class Decision(StepDecisions):
         return [step_id for _, _, step_id in sorted(found, reverse=True)]
 
     def _release_children(self) -> None:
-        """Let completed child flows end once it is certain that they will not be undone."""
+        """Let completed child flows end once it is certain that they will not be undone.
+
+        So many at once: the last of them to end lets the next go.
+        """
         flow = self.flow
         if flow.open_children or flow.is_held or self._is_busy():
             return
@@ -231,7 +234,8 @@ class Decision(StepDecisions):
                 continue
             for item in list(flow.executions[step.id].in_order()):
                 is_held = item.status == WorkStatus.SUCCEEDED and item.started_at is not None
-                if is_held and item.child is None:
+                if is_held and item.child is None and self.items_left > 0:
+                    self.items_left -= 1
                     self.raise_event(
                         happened.ChildReleased(at=self.world.at, step_id=step.id, token=item.token)
                     )

@@ -4,7 +4,7 @@ Every effect becomes one row of the to-do list, in the transaction of the events
 approvals are asked for, and taken back, in that transaction itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,8 @@ from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.step import StepType
+from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.work_items import awaited_in_vain, parallelism
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
@@ -176,23 +177,33 @@ _FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
 
 
 def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
-    if flow.is_terminal or flow.is_paused:
+    if flow.is_paused and not flow.is_terminal:
         return
-    held = [
-        flow.step(step_id)
-        for step_id, execution in flow.executions.items()
-        if execution.status is StepStatus.ACTIVE and execution.cursor < len(execution.order)
-    ]
-    if held:
-        # A decision stopped at its limit of scripts run in place.
-        if any(step.type == StepType.SCRIPT for step in held):
-            yield Effect(kind=EffectKind.LOOK, due_at=world.at)
-        # An item could start but for the health of its step.
-        if not all(world.is_healthy(step) for step in held):
-            yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
+    held = [] if flow.is_terminal else list(_held(flow))
+    # A decision stopped at its limit of items, or of scripts that are run in place.
+    if any(map(world.is_healthy, _with_room(flow, held))) or any(awaited_in_vain(flow)):
+        yield Effect(kind=EffectKind.LOOK, due_at=world.at)
+    if flow.is_terminal:
+        return
+    # An item could start but for the health of its step.
+    if not all(world.is_healthy(step) for step in held):
+        yield Effect(kind=EffectKind.LOOK, due_at=world.at + DEFERRED_FOR)
     deadline = next_deadline(flow, world) if flow.plan.has_deadlines else None
     if deadline is not None:
         yield Effect(kind=EffectKind.LOOK, due_at=deadline)
+
+
+def _held(flow: Flow) -> Iterator[Step]:
+    """Yield the steps with items that have not begun."""
+    for step_id, execution in flow.executions.items():
+        if execution.status is StepStatus.ACTIVE and execution.cursor < len(execution.order):
+            yield flow.step(step_id)
+
+
+def _with_room(flow: Flow, steps: Iterable[Step]) -> Iterator[Step]:
+    for step in steps:
+        if flow.executions[step.id].count(WorkStatus.ACTIVE) < parallelism(step):
+            yield step
 
 
 def next_deadline(flow: Flow, world: World) -> datetime | None:

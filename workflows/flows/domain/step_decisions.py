@@ -4,7 +4,7 @@ Every event that is raised is applied at once to the working copy, so that every
 looks at the state as it will be.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflows.flows.domain import flow_events as happened
@@ -57,6 +57,8 @@ class StepDecisions:
         self.inline_left = world.inline_max
         self.items_begun = 0
         """How many items the steps have that were started by these."""
+        self.items_left = work_items.ITEMS_OF_DECISION_MAX
+        """How many items may still begin, end for want of whoever waits, or be let go."""
         self._is_starting = False
         self.went_on: set[str] = set()
         """Steps of which an item has ended."""
@@ -247,6 +249,7 @@ class StepDecisions:
     def _start_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
         try:
             parts = work_items.expand(step, inputs, beside=self.items_begun)
+            self._demand_room(parts)
         except work_items.TooManyItems as refusal:
             if self._is_starting:
                 raise
@@ -265,6 +268,12 @@ class StepDecisions:
         )
         if not items:
             self.complete_step(step)
+
+    def _demand_room(self, parts: Sequence[Any]) -> None:
+        if len(parts) > 1:
+            begun = sum(len(one.order) for one in self.flow.executions.values())
+            if begun + len(parts) > work_items.ITEMS_OF_FLOW_MAX:
+                raise work_items.TooManyItems(begun + len(parts), work_items.ITEMS_OF_FLOW_MAX)
 
     def complete_step(self, step: Step) -> None:
         execution = self.flow.executions[step.id]

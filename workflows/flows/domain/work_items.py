@@ -1,11 +1,11 @@
 """From the inputs of a step to its work items, and from their results to its outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
 from workflows.flows.domain.errors import FlowInvalid
-from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
+from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import ABSENT, Absent, Languages
@@ -14,7 +14,12 @@ WORK_ITEMS_MAX = 10_000
 """Of one step, as in Argyll."""
 
 ITEMS_OF_DECISION_MAX = 20_000
-"""Of all steps that one decision begins (ours): its transaction is idle while it is made."""
+"""Of all steps that one decision begins (ours): its transaction is idle while it is made.
+
+What a decision would begin, end or let go beyond it is left to the next look."""
+
+ITEMS_OF_FLOW_MAX = 100_000
+"""Of all steps of a flow (ours): whoever resumes or cancels it writes for each of them."""
 
 
 class TooManyItems(FlowInvalid):
@@ -78,6 +83,23 @@ def invocation_inputs(flow: Flow, step: Step, item: WorkItem, **extra: str) -> d
         if spec is not None and spec.role == "meta" and spec.key in known
     }
     return {**item_inputs(flow.executions[step.id], item), **metas}
+
+
+def parallelism(step: Step) -> int:
+    """Return how many items of a step may be under way at once."""
+    return max(step.work_config.parallelism if step.work_config else 0, 1)
+
+
+def awaited_in_vain(flow: Flow) -> Iterator[tuple[Step, WorkItem]]:
+    """Yield what still waits for its time, an event or a yes, though nobody wants it any more."""
+    for step in flow.plan.awaiting:
+        execution = flow.executions[step.id]
+        if execution.status == StepStatus.ACTIVE and not flow.is_terminal:
+            continue
+        if execution.count(WorkStatus.ACTIVE):
+            for item in execution.in_order():
+                if item.status == WorkStatus.ACTIVE:
+                    yield step, item
 
 
 def child_outputs(values: Mapping[str, Any], step: Step) -> dict[str, Any]:

@@ -128,17 +128,24 @@ class TestScripts:
 
 
 class TestRequests:
-    def test_for_more_items_than_a_step_may_have_are_refused_as_in_the_original(self) -> None:
-        each = {"n": {"role": "required", "required": {"for_each": True}}}
-        ask("POST", "/engine/step", script("many", "{}", attributes=each))
-        body = {"id": "many", "goals": ["many"], "init": {"n": [[0] * 10_001]}}
+    @pytest.mark.parametrize(
+        ("goals", "init", "error"),
+        [
+            (["one"], {"n": [[0] * 10_001]}, "10001 (max 10000)"),
+            (["one", "two", "last"], {"n": [[0] * 10_000], "m": [[0]]}, "20001 (max 20000)"),
+        ],
+    )
+    def test_for_more_items_than_may_be_are_refused_as_in_the_original(
+        self, goals: list[str], init: dict[str, Any], error: str
+    ) -> None:
+        each = {"role": "required", "required": {"for_each": True}}
+        for step_id, name in (("one", "n"), ("two", "n"), ("last", "m")):
+            ask("POST", "/engine/step", script(step_id, "{}", attributes={name: each}))
+        body = {"id": "many", "goals": goals, "init": init}
 
         assert ask("POST", "/engine/flow", body) == (
             500,
-            {
-                "error": "failed to start flow: too many work items: 10001 (max 10000)",
-                "status": 500,
-            },
+            {"error": f"failed to start flow: too many work items: {error}", "status": 500},
         )
         assert ask("GET", "/engine/flow/many")[0] == 404
 
