@@ -37,15 +37,19 @@ class SubscriptionFilters(Filters):
     )
     before = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def narrowed(self, rows: SubscriptionQuerySet) -> SubscriptionQuerySet:
-        """Return those of `rows` that fit."""
+    def narrowed(self, rows: SubscriptionQuerySet, *, sees_all: bool) -> SubscriptionQuerySet:
+        """Return those of `rows` that fit. `sees_all`: whether whole addresses are searched.
+
+        Who could search for a part that is not shown would guess it, letter by letter.
+        """
         asked = self.cleaned_data
-        fits = {
-            "url__icontains": asked["url"],
-            "standing": asked["status"],
-            "pk__lt": asked["before"],
-        }
-        return rows.filter(**{field: value for field, value in fits.items() if value})
+        fits = {"standing": asked["status"], "pk__lt": asked["before"]}
+        rows = rows.filter(**{field: value for field, value in fits.items() if value})
+        if not asked["url"]:
+            return rows
+        return (
+            rows.filter(url__icontains=asked["url"]) if sees_all else rows.with_origin(asked["url"])
+        )
 
 
 class DeliveryFilters(Filters):

@@ -10,6 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import addresses, text
+from ledger import authority
+from workflows.egress import urls
 from workflows.work.models import Attempt
 
 register = template.Library()
@@ -65,6 +67,13 @@ def dotted(value: Any) -> SafeString:
     words = re.split(r"(?<=[._/])", text.visible(str(value)))
     parts = [part for word in words for part in re.findall(_WORD, word) or [""]]
     return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
+
+
+@register.simple_tag(takes_context=True)
+def address(context: Mapping[str, Any], url: str) -> str:
+    """Show an address of a webhook: whole to who may change it, its origin to who may only look."""
+    may = authority.holds(context["request"], "webhook.manage")
+    return url if may else urls.shown(url)
 
 
 @register.filter

@@ -35,6 +35,7 @@ from workflows.webhooks.models import (
 
 READS = "webhook.read"
 REPLAYS = "webhook.replay"
+MANAGES = "webhook.manage"
 ROWS = 50
 OFFERED = timedelta(days=7)
 
@@ -47,7 +48,9 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "tabs": list(_standings(request.GET))}
     if not form.is_valid():
         return render(request, "console/webhooks/list.html", context, status=400)
-    found = list(form.narrowed(selectors.subscriptions()).order_by("-id")[: ROWS + 1])
+    sees_all = authority.holds(request, MANAGES)
+    rows = form.narrowed(selectors.subscriptions(), sees_all=sees_all)
+    found = list(rows.order_by("-id")[: ROWS + 1])
     context |= {"rows": found[:ROWS], **pages(request.GET, _oldest(found))}
     return render(request, "console/webhooks/list.html", context)
 
@@ -157,7 +160,7 @@ def _page(
         "form": refused or ReplayForm(initial=_last_days()),
         "is_refused": refused is not None,
         "may_replay": found.is_active and authority.holds(request, REPLAYS),
-        "may_manage": request.user.is_staff and authority.holds(request, "webhook.manage"),
+        "may_manage": request.user.is_staff and authority.holds(request, MANAGES),
     }
     return render(request, "console/webhooks/detail.html", context, status=status)
 

@@ -31,10 +31,21 @@ class SubscriptionStatus(models.TextChoices):
     DELETED = "deleted"
 
 
+class _Origin(models.Func):
+    """Of an address what everybody may see."""
+
+    template = "substring(%(expressions)s from '^https?://[^/?]*')"
+    output_field = models.CharField()
+
+
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def kept(self) -> "SubscriptionQuerySet":
         """Those that were not deleted."""
         return self.exclude(standing=SubscriptionStatus.DELETED)
+
+    def with_origin(self, part: str) -> "SubscriptionQuerySet":
+        """Keep those whose origin has this in it, whatever their path and query hide."""
+        return self.alias(origin=_Origin("url")).filter(origin__icontains=part)
 
     def listening_to(self, event_name: str) -> "SubscriptionQuerySet":
         return self.filter(standing=SubscriptionStatus.ACTIVE, events__contains=[event_name])

@@ -111,6 +111,34 @@ class TestPages:
         work_off()
         assert '<span class="chip" data-tone="ok">delivered</span>' in page_of(client, address)
 
+    def test_show_addresses_whole_to_who_may_change_them_and_find_them_by_what_is_shown(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+    ) -> None:
+        origin = f"http://127.0.0.1:{peer.port}"
+        mine, _ = subscribed(f"{origin}/in/hush-1?key=hush-2")
+        happens()
+        reader = visitor(READS)
+        manager = visitor(READS, "webhook.manage", name="bo")
+
+        for path in (
+            "/webhooks",
+            "/webhooks/deliveries",
+            f"/webhooks/deliveries?subscription={mine.pk}",
+            f"/webhooks/{mine.pk}",
+            f"/webhooks/deliveries/{Delivery.objects.get().pk}",
+        ):
+            shown = page_of(reader, path).replace("<wbr>", "")
+            assert "hush" not in shown, path
+            assert f"{origin}/…" in shown, path
+            assert "hush-1" in page_of(manager, path).replace("<wbr>", ""), path
+        link = f'href="/webhooks/{mine.pk}"'
+        for part, is_found in (("hush-1", False), ("key=", False), (str(peer.port), True)):
+            address = f"/webhooks?url={part}"
+            assert (link in page_of(reader, address)) is is_found, part
+            assert link in page_of(manager, address), part
+
     def test_filter_by_what_the_address_says(
         self,
         visitor: Visitor,
