@@ -12,7 +12,7 @@ FLAG: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 REVISION: Schema = {"type": "integer", "minimum": 1}
 CENTS: Schema = {"type": "integer", "minimum": 0}
-CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$"}
+CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -26,6 +27,8 @@ from ledger import capabilities
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import REASON_CHARS_MAX
 from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_files
+from workflows.webhooks import selectors
+from workflows.webhooks.domain.sample import sample
 
 OWN = {*APPS, "workflows"}
 
@@ -58,6 +61,10 @@ class TestEvents:
         for each in catalogue.all_types():
             if each.external:
                 assert each.schema.get("properties"), f"{each.name} names no properties"
+
+    def test_that_leave_the_house_have_an_example_that_keeps_the_contract(self) -> None:
+        for each in selectors.external_types():
+            jsonschema.validate(sample(each.schema), each.schema)
 
 
 class TestSettings:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import inf
 from urllib.parse import urljoin
 
 import httpcore2
@@ -54,7 +55,8 @@ class Call:
 
     `https_only` bars plain http to public hosts; networks that the operator allowed may
     do without TLS. `truncate` is for who only wants to look at the answer: a body is kept as
-    far as it came, at most `body_bytes_max` bytes of it, whatever becomes of the rest.
+    far as it came, at most `body_bytes_max` bytes of it, whatever becomes of the rest. The body
+    may take `body_seconds` of the patience, and no more than is left of it.
     Headers in `confidential` are for the origin that is called and no other, whatever it
     redirects to; so are credentials.
     """
@@ -64,6 +66,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     deadline_seconds: float = DEADLINE_SECONDS
+    body_seconds: float = inf
     body_bytes_max: int = BODY_BYTES_MAX
     truncate: bool = False
     redirects_max: int = 0
@@ -227,6 +230,7 @@ def _body_of(
     response: httpcore2.Response, headers: Mapping[str, str], call: Call, target: Target
 ) -> tuple[bytes, bool]:
     body = bytearray()
+    network.hurry(call.body_seconds)
     # Closing before the end drops the connection instead of reading on.
     with closing(_decoded(response, headers.get("content-encoding", ""), target)) as pieces:
         try:

@@ -49,6 +49,10 @@ class TimeBudget:
             raise EgressTimedOut("the deadline passed", host=self._host)
         return left
 
+    def hurry(self, seconds: float) -> None:
+        """Leave at most `seconds` from now on."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
     def take(self, count: int) -> None:
         """Account for bytes that were received.
 
@@ -70,6 +74,11 @@ def within(budget: TimeBudget) -> Iterator[None]:
         yield
     finally:
         _budget.reset(token)
+
+
+def hurry(seconds: float) -> None:
+    """Let the current exchange end within `seconds`, if it would not sooner."""
+    _budget.get().hurry(seconds)
 
 
 class GuardedBackend(httpcore2.NetworkBackend):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from difflib import get_close_matches
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q
@@ -127,3 +128,15 @@ def count_pending() -> int:
 def external_types() -> list[EventType]:
     """Return the events that may be subscribed to."""
     return [each for each in catalogue.all_types() if projection.is_external(each)]
+
+
+def external_type(name: str, *, pointer: str) -> EventType:
+    """Return one of them; `pointer` is where the request names it.
+
+    :raises NotForExport: if there is none, or it is not for others.
+    """
+    known = {each.name: each for each in external_types()}
+    if name not in known:
+        near = get_close_matches(name, known, n=catalogue.NEAR_MAX)
+        raise projection.NotForExport(name, near=near, pointer=pointer)
+    return known[name]

@@ -1,6 +1,6 @@
 """What of an event may be sent out: what its schema names, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from events.domain.canonical import canonical
@@ -13,10 +13,12 @@ REDACTED = "[REDACTED]"
 
 class NotForExport(Rejected):
     code = "webhook_event_not_external"
-    hint = "GET /api/v1/event-types lists the events that may be sent out."
+    hint = "Events are named whole: GET /api/v1/webhooks/subscriptions/events lists them."
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} does not leave this system.", pointer="/events", name=name)
+    def __init__(self, name: str, *, near: Sequence[str] = (), pointer: str | None = None) -> None:
+        says = f"No event called {name} is sent out"
+        meant = f"; did you mean {' or '.join(near)}?" if near else "."
+        super().__init__(f"{says}{meant}", pointer=pointer, name=name)
 
 
 def is_external(event: EventType) -> bool:

@@ -53,7 +53,7 @@ def of_status(status: int, headers: Mapping[str, str], *, now: datetime) -> Verd
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _retry(ErrorClass.SERVER, error, wait, hurts_endpoint=True)
     # Wrong credentials, a missing route, a redirect: people repair these within days.
-    return _retry(ErrorClass.CLIENT, error, None)
+    return _retry(ErrorClass.CLIENT, error, wait)
 
 
 def of_failure(error_class: ErrorClass, error: str) -> Verdict:

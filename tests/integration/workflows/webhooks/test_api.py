@@ -124,8 +124,13 @@ class TestSubscriptions:
             ({"url": "https://10.0.0.1/"}, 422, "webhook_url_refused", "/url"),
             ({"url": "https://u:p@127.0.0.1/"}, 422, "webhook_url_refused", "/url"),
             ({"url": "http://93.184.216.34/"}, 422, "webhook_url_refused", "/url"),
-            ({"events": ["parcel.weighed"]}, 422, "webhook_event_not_external", "/events"),
-            ({"events": ["parcel.unheard-of"]}, 422, "event_not_declared", None),
+            ({"events": ["parcel.weighed"]}, 422, "webhook_event_not_external", "/events/0"),
+            (
+                {"events": ["parcel.sent", "parcel.*"]},
+                422,
+                "webhook_event_not_external",
+                "/events/1",
+            ),
             ({"events": []}, 400, "invalid", "/events"),
             ({"events": ["parcel.sent"] * 101}, 400, "invalid", "/events"),
         ],
@@ -335,6 +340,19 @@ class TestDeliveries:
         assert response.status_code == 202
         assert response.json()["purpose"] == "test"
         assert peer.received[0].headers["webhook-id"].startswith("test_")
+
+    @pytest.mark.parametrize("event", ["parcel.weighed", "parcel.*"])
+    def test_include_no_test_message_of_what_is_not_sent(
+        self, api: APIClient, peer: Receiver, event: str
+    ) -> None:
+        subscription = created(api, peer)
+
+        response = api.post(f"{SUBSCRIPTIONS}/{subscription}/test", {"event": event}, format="json")
+
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (422, "webhook_event_not_external")
+        assert problem["errors"][0]["pointer"] == "/event"
+        assert "/api/v1/webhooks/subscriptions/events" in problem["hint"]
 
     @pytest.mark.parametrize("query", ["status=odd", "purpose=odd", "subscription=odd", "odd=1"])
     def test_refuse_filters_that_make_no_sense(self, api: APIClient, query: str) -> None:

@@ -89,6 +89,16 @@ class TestAnAcceptance:
         assert len(attempt.response_excerpt) <= 4096
         assert the_delivery().status == DeliveryStatus.DELIVERED
 
+    def test_keeps_no_worker_waiting_for_the_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(delivery, "DEADLINE_SECONDS", 30.0)
+        monkeypatch.setattr(delivery, "GLANCE_SECONDS", 0.2)
+
+        with sends(ACCEPTED + b"content-length: 1000000\r\n\r\n", drips=b"x") as port:
+            attempt = sent_to(port)
+
+        assert (attempt.response_status, attempt.error) == (200, "")
+        assert attempt.duration_ms < 10_000
+
 
 class TestAFailure:
     @pytest.mark.parametrize(

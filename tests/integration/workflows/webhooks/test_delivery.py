@@ -349,6 +349,23 @@ class TestGivingUp:
         assert work_of(the_delivery().pk).status == State.DONE
         assert peer.received == []
 
+    def test_abandons_what_is_deleted_while_its_turn_is_there(
+        self, peer: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscription, _ = subscribed(peer.url)
+        happens()
+
+        def delete(reached: str) -> None:
+            if reached == delivering.BEFORE_CALL:
+                services.delete_subscription(subscription_id=subscription.pk)
+
+        monkeypatch.setattr(delivering, "failpoint", delete)
+        work_off()
+
+        assert the_delivery().status == DeliveryStatus.ABANDONED
+        assert work_of(the_delivery().pk).status == State.DONE
+        assert peer.received == []
+
 
 class TestDeliveryLog:
     def test_refuses_to_be_rewritten(self, peer: Receiver) -> None:

@@ -50,6 +50,11 @@ class TestBreaker:
         assert Endpoint.objects.get().origin == f"http://127.0.0.1:{peer.port}"
         untried = Delivery.objects.filter(attempts_made=0)
         assert untried.count() == 3
+        for each in untried:
+            # They say until when they wait, and the job that sends them says the same.
+            assert each.next_attempt_at is not None
+            wait = abs(each.next_attempt_at - work_of(each.pk).due_at)
+            assert wait < timedelta(seconds=1)
         assert {work_of(each.pk).failures for each in untried} == {0}
 
     def test_lets_one_message_through_when_the_pause_is_over(self, peer: Receiver) -> None:
@@ -76,6 +81,18 @@ class TestBreaker:
 
         assert not Endpoint.objects.exists()
         assert the_delivery().status == DeliveryStatus.DELIVERED
+
+    def test_closes_with_a_test_message_that_arrives(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        Endpoint.objects.create(
+            origin=f"http://127.0.0.1:{peer.port}", failures=9, open_until=timezone.now() + HOUR
+        )
+
+        services.send_test(subscription_id=subscription.pk)
+        work_off()
+
+        assert the_delivery().status == DeliveryStatus.DELIVERED
+        assert not Endpoint.objects.exists()
 
 
 class TestTestMessage:

@@ -112,7 +112,7 @@ class TestMessage:
         with pytest.raises(NotForExport) as refusal:
             message(happened({"invoiceId": "in_1"}), event)
 
-        assert str(refusal.value) == "invoice.issued does not leave this system."
+        assert str(refusal.value) == "No event called invoice.issued is sent out."
 
     def test_has_the_same_bytes_whatever_the_order_of_the_keys(self) -> None:
         one = {"invoiceId": "in_1", "amountCents": 5}
