@@ -89,15 +89,20 @@ class Money:
         return Money(self.amount_cents * basis_points // BASIS_POINTS, self.currency)
 
     def __str__(self) -> str:
-        digits = _MINOR_DIGITS.get(self.currency, 2)
-        sign = "-" if self.amount_cents < 0 else ""
-        whole, minor = divmod(abs(self.amount_cents), 10**digits)
-        fraction = f".{minor:0{digits}d}" if digits else ""
-        return f"{sign}{whole:,}{fraction} {self.currency}"
+        return written(self.amount_cents, self.currency)
 
     def _same_currency(self, other: "Money") -> None:
         if other.currency != self.currency:
             raise CurrenciesMixed(self.currency, other.currency)
+
+
+def written(amount_cents: int, currency: str) -> str:
+    """Return an amount as people write it: `1,234.50 EUR`, `-999 JPY`, `1.001 KWD`."""
+    digits = _MINOR_DIGITS.get(currency, 2)
+    sign = "-" if amount_cents < 0 else ""
+    whole, minor = divmod(abs(amount_cents), 10**digits)
+    fraction = f".{minor:0{digits}d}" if digits else ""
+    return f"{sign}{whole:,}{fraction} {currency}"
 
 
 def total(amounts: Iterable[Money], *, currency: str) -> Money:

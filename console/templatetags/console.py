@@ -9,6 +9,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from commerce.domain.money import written
 from console import addresses, text
 from ledger import authority
 from workflows.egress import urls
@@ -36,7 +37,6 @@ _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WORD = re.compile(r".{1,16}", re.DOTALL)
 UUID_SHOWN = 8
-CENTS = 100
 MINUTE_S = 60
 
 
@@ -114,12 +114,8 @@ def minus(number: int, less: int) -> int:
 
 @register.filter
 def money(cents: int | None, currency: str) -> str:
-    """Write minor units as `1,234.50 EUR`."""
-    if cents is None:
-        return ""
-    sign = "-" if cents < 0 else ""
-    whole, part = divmod(abs(cents), CENTS)
-    return f"{sign}{whole:,}.{part:02d} {currency}"
+    """Write minor units as `1,234.50 EUR`, `999 JPY` or `1.001 KWD`."""
+    return "" if cents is None else written(cents, currency)
 
 
 @register.simple_tag

@@ -63,8 +63,13 @@ class TestEvents:
                 assert each.schema.get("properties"), f"{each.name} names no properties"
 
     def test_that_leave_the_house_have_an_example_that_keeps_the_contract(self) -> None:
-        for each in selectors.external_types():
-            jsonschema.validate(sample(each.schema), each.schema)
+        broken = [
+            each.name
+            for each in selectors.external_types()
+            if not jsonschema.Draft202012Validator(each.schema).is_valid(sample(each.schema))
+        ]
+
+        assert broken == []
 
 
 class TestSettings:
