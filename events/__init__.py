@@ -1,1 +1,1 @@
-"""Streams, positions and the in-process bus: what happened. Imports no other app."""
+"""The event log: streams, positions, the in-process bus, live feeds. Imports no other app."""

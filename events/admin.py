@@ -1,6 +1,6 @@
-"""The log in the admin: to be read, by who may read all of it. Rows are never changed.
+"""The event log in the admin: read-only, for users who may read all of it.
 
-Nothing here counts, sorts or gathers a whole table: it is the largest of all.
+Nothing here counts, sorts or scans the whole table: it is the largest of all.
 """
 
 import json
@@ -25,7 +25,7 @@ SHOWN_CHARS_MAX = 100_000
 
 
 class NameFilter(admin.SimpleListFilter):
-    """By name, from the catalogue: the table is not searched for its values."""
+    """Filter by event name. The choices come from the catalogue, not from a scan of the table."""
 
     title = "name"
     parameter_name = "name"
@@ -38,7 +38,7 @@ class NameFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """By kind of stream: a range of the index events_one_event_per_sequence."""
+    """Filter by kind of stream: a range of the index events_one_event_per_sequence."""
 
     title = "kind of stream"
     parameter_name = "kind"
@@ -55,7 +55,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class RecordedFilter(admin.SimpleListFilter):
-    """By time, through the positions: Django's date hierarchy would read the whole table."""
+    """Filter by time, through the positions: Django's date hierarchy would scan the table."""
 
     title = "recorded"
     parameter_name = "recorded"
@@ -73,7 +73,7 @@ class RecordedFilter(admin.SimpleListFilter):
 
 
 class CategoryFilter(admin.SimpleListFilter):
-    """By category: the two there are, not the values found."""
+    """Filter by category: both are offered, without a look at the table."""
 
     title = "category"
     parameter_name = "category"
@@ -86,7 +86,7 @@ class CategoryFilter(admin.SimpleListFilter):
 
 
 class SourceFilter(CategoryFilter):
-    """By source, likewise."""
+    """Filter by source, likewise."""
 
     title = "source"
     parameter_name = "source"
@@ -99,7 +99,7 @@ class SourceFilter(CategoryFilter):
 
 
 class LogAdmin(CapabilityAdmin[M]):
-    """Shows every stream, so it is not enough to be allowed some of them."""
+    """Base of the log's pages. They show every stream, so a grant on some is not enough."""
 
     reads = "event.read"
 
@@ -186,7 +186,7 @@ class SnapshotAdmin(LogAdmin[Snapshot]):
 
 
 def pretty(text: str | None) -> SafeString:
-    """Return JSON as indented text, escaped, and no more of it than a page can bear."""
+    """Return JSON as indented, escaped text, cut to what a page can show."""
     written = json.dumps(json.loads(text or "null"), indent=2, ensure_ascii=False)
     cut = "" if len(written) <= SHOWN_CHARS_MAX else "\n…"
     return format_html("<pre>{}{}</pre>", written[:SHOWN_CHARS_MAX], cut)

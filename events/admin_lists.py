@@ -1,4 +1,4 @@
-"""Admin pages of tables that the product writes: read-only, and without counting a whole one."""
+"""Base classes for admin pages of tables that only services write: read-only, without COUNT(*)."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=Model)
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Counts no further than anybody pages."""
+    """Counts no further than anybody pages through a list."""
 
     @cached_property
     def count(self) -> int:
@@ -27,7 +27,7 @@ class BoundedPaginator(Paginator[Any]):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M]):
-    """Rows that are looked at here, and written by services only."""
+    """A read-only admin page: only services write these rows."""
 
     show_full_result_count = False
     paginator = BoundedPaginator
@@ -36,11 +36,11 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
-        """Find rows by `search_fields`: `=id` is wanted whole, `^number` by its beginning.
+        """Find rows by `search_fields`: `=id` matches exactly, `^number` matches a prefix.
 
-        In the case in which it is written. Django's own search asks for upper case, or for any
-        part, of all columns at once: no index answers that. A page whose rows are few may have
-        it all the same, by fields that say neither.
+        The search is case-sensitive: Django's own compares upper-cased values, or any substring,
+        which no index supports. A small table may have that all the same: its fields have no
+        prefix.
         """
         term, fields = search_term.strip(), self.get_search_fields(request)
         if not term or not all(field[0] in _LOOKUPS for field in fields):
@@ -59,10 +59,10 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
                 continue  # It is no such id.
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Say whether the list may be filtered in its address: by what it shows or offers.
+        """Allow a filter in the URL only for fields that the list shows or offers.
 
-        Django lets every column of the table be asked for, also one that no page shows: whether
-        rows are found would tell it, letter by letter.
+        Django allows every column, also one that no page shows: its value could be found out
+        letter by letter, from whether rows are found.
         """
         offered = [_asks_for(each) for each in self.get_list_filter(request)]
         searched = [each.lstrip("".join(_LOOKUPS)) for each in self.get_search_fields(request)]
@@ -96,7 +96,7 @@ def _names(field: "Field[Any, Any]") -> set[str]:
 
 
 class LatestValues(admin.AllValuesFieldListFilter):
-    """The values of the latest rows, by their keys. Older ones can be asked for in the address."""
+    """A filter that offers the values of the latest rows. Older values can be put into the URL."""
 
     def __init__(
         self,

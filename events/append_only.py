@@ -1,7 +1,7 @@
-"""Tables that only grow: named here, kept so by triggers and by the grants of the role.
+"""Append-only tables: declared here, enforced by triggers and by the grants of the role.
 
-A model says it with `@append_only.model`, its migration does it with `AppendOnly(table)`.
-`tables()` is what the runtime role gets no UPDATE, DELETE or TRUNCATE on.
+A model is declared with `@append_only.model`; its migration installs the triggers with
+`AppendOnly(table)`. The runtime role has no UPDATE, DELETE or TRUNCATE on any of `tables()`.
 """
 
 from typing import Any, TypeVar
@@ -29,13 +29,13 @@ END $$
 
 
 def model(cls: M) -> M:
-    """Declare that the table of `cls` only grows."""
+    """Declare that the table of `cls` is append-only."""
     _tables.add(cls._meta.db_table)
     return cls
 
 
 def tables() -> frozenset[str]:
-    """Return the names of all tables that only grow."""
+    """Return the names of all append-only tables."""
     return frozenset(_tables)
 
 

@@ -1,10 +1,10 @@
-"""The in-process bus: how the rest of the process hears that something happened.
+"""The in-process event bus: calls handlers in this process after an event has committed.
 
-What it is not: a queue, a stream, a retry mechanism or a guarantee. Handlers run one after
-the other in the emitting process, after the commit and never after a rollback. An error is
-logged with the id of the event and harms nobody; a process that dies takes its handlers
-with it. Whoever must not miss an event follows the feed, or is promoted to a work row by
-`before_commit`.
+It is no queue, no stream, no retry mechanism and no guarantee. Handlers run one after the
+other in the emitting process, after the commit and never after a rollback. The error of one
+is logged with the id of the event and affects no other. If the process dies, its handlers are
+not called. A consumer that must not miss an event follows the feed, or gets a row of work per
+event through `before_commit`.
 """
 
 import logging
@@ -38,11 +38,11 @@ class Subscription:
     only: Callable[[str], bool] | None = None
 
     def is_for(self, name: str) -> bool:
-        """Whether events called `name` are meant."""
+        """Whether the pattern matches events called `name`."""
         return matches(self.pattern, name) and (self.only is None or self.only(name))
 
     def unsubscribe(self) -> None:
-        """Hear no more. Harmless when repeated."""
+        """Remove this handler. Idempotent."""
         for registry in (_subscriptions, _hooks):
             if self in registry:
                 registry.remove(self)
@@ -93,7 +93,7 @@ def before_commit(
 
 
 def publish(envelope: Envelope) -> None:
-    """Run the hooks now and the handlers after commit. For the recorder and the executor."""
+    """Run the hooks now and the handlers after commit. Called by the recorder and the executor."""
     name = envelope.name
     try:
         hooks, handlers = _hook_routes[name], _routes[name]
@@ -108,12 +108,12 @@ def publish(envelope: Envelope) -> None:
 
 
 def is_heard(name: str) -> bool:
-    """Say whether anybody hears of events called `name`, before their commit or after it."""
+    """Return whether any hook or handler is registered for events called `name`."""
     return bool(hooks_of(name) or _handlers_of(name))
 
 
 def deliver(envelope: Envelope) -> None:
-    """Call every handler of `envelope` now, one after the other, as its consequence."""
+    """Call every handler of `envelope` now, one after the other, with it as their causation."""
     try:
         handlers = _routes[envelope.name]
     except KeyError:
@@ -142,7 +142,7 @@ def deliver(envelope: Envelope) -> None:
 
 
 def hooks_of(name: str) -> tuple[Subscription, ...]:
-    """Return what must run inside the transaction of an event called `name`."""
+    """Return the hooks that must run inside the transaction of an event called `name`."""
     if name not in _hook_routes:
         _hook_routes[name] = _matching(_hooks, name)
     return _hook_routes[name]

@@ -39,7 +39,7 @@ def declare(
     external: bool = False,
     redacted: tuple[str, ...] = (),
 ) -> EventType:
-    """Put an event type into the catalogue and return it.
+    """Register an event type and return it.
 
     :raises EventNameMalformed: if the name is no event name.
     :raises jsonschema.SchemaError: if the schema is not JSON Schema 2020-12.
@@ -66,7 +66,7 @@ def declare_stream(
     read: str,
     object_resolver: Callable[[Stream], Any] | None = None,
 ) -> StreamKind:
-    """Put a kind of stream into the catalogue: who reads it needs the capability `read`."""
+    """Register a kind of stream, and the capability `read` that is needed to read it."""
     declared = StreamKind(kind=kind, meaning=meaning, read=read, object_resolver=object_resolver)
     if _streams.setdefault(kind, declared) != declared:
         _clashes.append(f"stream {kind}")
@@ -90,7 +90,7 @@ def all_types() -> list[EventType]:
 
 
 def stream_kind(kind: str) -> StreamKind | None:
-    """Return the kind of stream, None when nobody declared it: nobody may read it then."""
+    """Return the kind of stream, None if it is not declared: then nobody may read it."""
     return _streams.get(kind)
 
 
@@ -100,7 +100,7 @@ def all_streams() -> list[StreamKind]:
 
 
 def clashes() -> list[str]:
-    """Return what was declared twice, differently."""
+    """Return the names that were declared twice with different definitions."""
     return list(_clashes)
 
 

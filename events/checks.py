@@ -1,4 +1,4 @@
-"""System checks of this room: what `manage.py check` refuses to start with."""
+"""System checks of this app."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from events.domain.envelope import Category
 
 @register()
 def check_catalogue(**_: Any) -> list[CheckMessage]:
-    """Check that every declaration is made once and can be kept."""
+    """Check that every declaration in the catalogue is unique and can be satisfied."""
     messages: list[CheckMessage] = [_declared_twice(name) for name in catalogue.clashes()]
     for type_ in catalogue.all_types():
         messages += _problems(type_)

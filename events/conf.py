@@ -1,10 +1,10 @@
-"""The settings of this room, with their defaults."""
+"""The settings of this app, with their defaults."""
 
 from django.conf import settings
 
 
 def is_strict() -> bool:
-    """Whether an undeclared event or wrong data raises (tests, development)."""
+    """Whether an undeclared event or invalid data raises (tests, development) or is logged."""
     return bool(getattr(settings, "EVENTS_STRICT", settings.DEBUG))
 
 
@@ -14,5 +14,5 @@ def slow_handler_ms() -> float:
 
 
 def valkey_url() -> str:
-    """Where the doorbell hangs."""
+    """The Valkey that carries wake-ups."""
     return str(settings.REDIS_URL)

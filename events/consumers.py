@@ -1,4 +1,4 @@
-"""The WebSocket door of the feed: who knocks, what is said, and how it ends."""
+"""The WebSocket endpoint of the feed: handshake, messages, close codes."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 
 @dataclass(frozen=True, slots=True)
 class HolderWatcher:
-    """A holder, as the feed asks about it."""
+    """Adapts a checked credential (`Holder`) to what the feed asks about it."""
 
     holder: Holder
 

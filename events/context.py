@@ -1,7 +1,7 @@
-"""The current context: set once at each edge, read by every record, passed by nobody.
+"""The current context (principal, correlation, causation): set at each edge, read by every record.
 
-Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope. Work
-that nobody sent (a timer, a shell) acts as the system under a correlation of its own.
+Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope; nobody passes
+it as an argument. Without one (a timer, a shell) the system acts, under a new correlation.
 """
 
 import threading
@@ -39,7 +39,7 @@ def current() -> EventContext:
 
 
 def in_force() -> EventContext | None:
-    """Return the context that an edge, or the event being told, has set; None if neither."""
+    """Return the context that an edge, or the event being delivered, has set; None if neither."""
     if (heard := delivering.envelope) is not None:
         return EventContext(
             principal=heard.principal,
@@ -85,7 +85,7 @@ def acting(
 
 
 def become(principal: Principal) -> None:
-    """Go on as `principal` until the surrounding `acting` block ends.
+    """Change the principal of the surrounding `acting` block, until it ends.
 
     For the one edge at which the credential is read later than the context is made.
     """
@@ -93,19 +93,19 @@ def become(principal: Principal) -> None:
 
 
 def on_behalf_of(principal: Principal) -> AbstractContextManager[EventContext]:
-    """Go on with the story in the name of `principal` within the block."""
+    """Act as `principal` within the block, with the same correlation."""
     return _Acting(replace(current(), principal=principal))
 
 
 def caused_by(causation_id: str) -> AbstractContextManager[EventContext]:
-    """Keep who acts and the story, but name `causation_id` as the cause within the block."""
+    """Keep principal and correlation, but set the causation to `causation_id` within the block."""
     return _Acting(replace(current(), causation_id=causation_id))
 
 
 def within_run(
     principal: Principal, *, run_id: str, step_id: str = ""
 ) -> AbstractContextManager[EventContext]:
-    """Go on with the story as a workflow, in this run and at this step, within the block."""
+    """Act as a workflow, at this run and step, within the block, with the same correlation."""
     before = current()
     # As `replace` would have it, which takes four times as long; a step does this twice.
     return _Acting(
@@ -133,7 +133,7 @@ def as_headers() -> dict[str, str]:
 
 
 def from_headers(headers: Mapping[str, str]) -> AbstractContextManager[EventContext]:
-    """Restore within the block what `as_headers` wrote; the system acts if there is nothing."""
+    """Restore within the block what `as_headers` wrote; without it the system acts."""
     principal = headers.get("daybook_principal")
     return acting(
         Principal.parse(principal) if principal else SYSTEM,

@@ -1,7 +1,7 @@
-"""The invariants of the product, as checks that anybody may run on a live database.
+"""The registry of invariants, and the runner that checks them on a live database.
 
-Apps add theirs with `@doctor.check`; `manage.py doctor`, the admin page and the beat job
-only run them. A check returns the violations it found, as sentences; none is health.
+Apps register theirs with `@doctor.check`; `manage.py doctor`, the admin page and the beat job
+only run them. A check returns the violations that it found, as sentences.
 """
 
 import logging
@@ -32,7 +32,7 @@ class Check:
 class Finding:
     """What one check found. `violations` are at most `VIOLATIONS_SHOWN_MAX` of `count`.
 
-    When `nobody_works` they are no violations: it waits for whoever is started next.
+    With `nobody_works` they are no violations: work only waits for the next process to start.
     """
 
     id: str
@@ -55,8 +55,8 @@ def check(
 ) -> Callable[[Inspection], Inspection]:
     """Register the decorated function as the check `id_`: `@doctor.check("I2", "…")`.
 
-    One that `is_of_work` asks whether what waits is seen to in time, not what the data say.
-    One that `asks_others` calls beyond the database, and has no transaction meanwhile.
+    `is_of_work`: it checks whether waiting work is taken up in time, not what the data say.
+    `asks_others`: it calls services beyond the database, so it runs outside a transaction.
     """
 
     def register(inspect: Inspection) -> Inspection:
@@ -82,8 +82,8 @@ def checks() -> list[Check]:
 def run(*, is_visit: bool = False) -> list[Finding]:
     """Run every check, and count one that cannot run as a violation of its own.
 
-    `is_visit`: the caller is none of the product's processes. If nobody else is connected
-    either, nothing runs, and nobody is late.
+    `is_visit`: the caller is none of the product's processes. If nothing else is connected
+    either, the product is not running, and waiting work is not late.
     """
     nobody_works = is_visit and not others_are_connected()
     return [examine(each, nobody_works=nobody_works and each.is_of_work) for each in checks()]

@@ -1,4 +1,4 @@
-"""docs/events.md: the catalogue for people, made from the catalogue."""
+"""Generates docs/events.md from the catalogue."""
 
 import json
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Wake-ups over Valkey pub/sub: the log has something new, the feed has moved, a timer is set.
+"""Wake-ups over Valkey pub/sub: the log has new events, the feed has moved, a timer is set.
 
-A bell is a hint. Losing every one of them changes latency only: whoever waits for a bell
-also looks by itself. Nothing here raises because Valkey is away.
+A wake-up is a hint. Losing all of them changes latency only: whoever waits for one also polls.
+Nothing here raises because Valkey is unreachable.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ SILENCE_SECONDS = 1.0
 
 
 def ring() -> None:
-    """After the commit, tell the sequencer that there is something to sequence."""
+    """After the commit, tell the sequencer that there are events without a position."""
     db = wire.connection()
     if not db.in_atomic_block:
         wire.after_commit(_ring_after_commit)
@@ -53,7 +53,7 @@ def announce(position: int) -> None:
 
 
 def set_timer(seconds: float) -> None:
-    """Tell whoever looks after timers to look in `seconds`, if they would look later.
+    """Have the sweeper look for due timers in `seconds`, if it would look later.
 
     One that this process has set for an earlier moment does for this one too: whoever is woken
     by it sees on its own what comes next.

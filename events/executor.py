@@ -1,7 +1,7 @@
-"""Run a command: load the state, decide, append and project together, tell after commit.
+"""Execute a command on an aggregate: load, decide, append and project, publish after commit.
 
-A decision may be made several times, when somebody else wrote the stream meanwhile; its
-effects happen once, after the commit of the attempt that won. So `decide` must not act.
+`decide` may run several times, if somebody else wrote the stream meanwhile, so it must have no
+effects; those happen once, after the commit of the attempt that won.
 """
 
 import logging
@@ -53,7 +53,7 @@ _aggregates: dict[str, Aggregate[Any, Any, Any]] = {}
 
 
 def register(aggregate: Aggregate[S, C, E]) -> Aggregate[S, C, E]:
-    """Let rebuild, verify and the doctor know `aggregate`, and return it."""
+    """Register `aggregate` for rebuild, verify and the doctor, and return it."""
     known = _aggregates.setdefault(aggregate.kind, aggregate)
     assert known is aggregate, f"there is an aggregate of kind {aggregate.kind} already"
     return aggregate
@@ -80,7 +80,7 @@ CompanionOf = Callable[[Decided[S, E]], CompanionStatement]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run(Generic[S, C, E]):
-    """One command on its way."""
+    """One execution of a command."""
 
     aggregate: Aggregate[S, C, E]
     stream: Stream
@@ -104,7 +104,7 @@ def execute(
     at: datetime | None = None,
     companion_of: CompanionOf[S, E] | None = None,
 ) -> Outcome[S]:
-    """Run `command` in a transaction of its own, deciding again when the stream has moved.
+    """Execute `command` in a transaction of its own, deciding again when the stream has moved.
 
     :raises DomainError: whatever the decision refuses with, on the latest state.
     :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
@@ -171,9 +171,9 @@ def execute_in_transaction(
     companion_of: CompanionOf[S, E] | None = None,
     is_new: bool = False,
 ) -> Outcome[S]:
-    """Run `command` in the caller's transaction. Nothing is retried: that is the caller's.
+    """Execute `command` in the caller's transaction. Retrying is up to the caller.
 
-    With `is_new` nobody looks for what a stream that is thought to be new may hold.
+    With `is_new` the stream is taken to be empty, and its history is not read.
 
     :raises NoTransaction: if there is none.
     :raises StreamMoved: if the stream was not new.

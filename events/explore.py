@@ -1,6 +1,6 @@
-"""Questions that people ask of the log: the newest first, one story, how much and how late.
+"""Queries of the log for people: the newest first, one correlation, volume and lag.
 
-Programs that must miss nothing use `selectors.feed` instead.
+A program that must not miss an event uses `selectors.feed`.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ SELECT low, (SELECT event FROM events_position WHERE position = low) FROM half W
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of the log is looked at. Empty parts do not restrict.
+    """A filter of the log. Empty parts do not restrict.
 
     `streams` are prefixes, `names` names or patterns (`invoice.*`). `since` and `until`
     bound the time of recording, `after` and `before` the position.
@@ -107,7 +107,7 @@ def one(event_id: str) -> Envelope | None:
 
 
 def story(correlation_id: str) -> list[Envelope]:
-    """Return what was recorded in one story, in order of recording: at most STORY_EVENTS_MAX."""
+    """Return the events of one correlation, in order of recording: at most STORY_EVENTS_MAX."""
     # Index events_by_correlation.
     sql = _RECORDED + "WHERE e.correlation_id = %s ORDER BY e.id LIMIT %s"
     rows = wire.run(sql, [correlation_id, STORY_EVENTS_MAX], binary=True).fetchall()

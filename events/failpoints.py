@@ -1,4 +1,4 @@
-"""Named points where a test can make this process die, stop, fail or linger.
+"""Named points at which a test can make this process die, stop, raise or sleep.
 
 `FAILPOINTS=sequencer.before_commit:kill:0.3:42,worker.claimed:sleep=2` in the environment:
 name, action (kill, stop, raise, sleep=SECONDS), probability, seed. Without it a failpoint
@@ -43,7 +43,7 @@ def names() -> frozenset[str]:
 
 
 def failpoint(name: str) -> None:
-    """Do here what the environment says, usually nothing."""
+    """Trigger the failpoint `name` if the environment says so; usually does nothing."""
     if not _armed:
         return
     assert name in _names, f"declare the failpoint {name!r}"

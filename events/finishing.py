@@ -1,6 +1,6 @@
 """The end of a transaction: its last statements and COMMIT in one round trip.
 
-Each round trip has two processes wake each other; what nobody decides on needs none of its own.
+A round trip costs two context switches; a statement whose result nobody needs can share one.
 """
 
 import time
@@ -18,13 +18,13 @@ ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT daybook_last"
 
 
 def can_commit() -> bool:
-    """Say whether `commit_with` would end the transaction that the caller is in, and no other."""
+    """Return whether `commit_with` would end just the transaction that the caller is in."""
     db = wire.connection()
     return len(db.atomic_blocks) == 1 and db.commit_on_exit and not db.needs_rollback
 
 
 def commit_with(statements: Sequence[Statement], *, guarded: bool = False) -> None:
-    """Run the last statements of the transaction, and commit, in one round trip if possible.
+    """Run the last statements of the transaction and commit, in one round trip if possible.
 
     Their values are what `wire.fetch` takes. Whoever opened the transaction ends it as ever, and
     may find it over. With `guarded`, what came before can be kept when one of them fails:

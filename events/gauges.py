@@ -1,4 +1,4 @@
-"""What is measured of the log."""
+"""Metrics of the log."""
 
 from collections.abc import Iterator
 

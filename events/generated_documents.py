@@ -1,4 +1,4 @@
-"""What the commands have in common that write documents of docs/ from what the code says."""
+"""Base of the commands that generate documents in docs/ from the code."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Group commit: what several threads of a process append at the same time is one statement.
+"""Group commit: concurrent appends of several threads of a process are one statement.
 
-Nobody waits for company. One thread writes; those that come meanwhile wait, and when it is
-done, the first of them writes for all. What they write together waits for no stream, and if
-any of it cannot be written, none is, and each writes by itself: so a member that fails is
-alone with its failure.
+No thread waits for others to join. While one thread writes, those that come wait; then the
+first of them writes for all. A shared statement does not wait for the lock of a stream. If any
+part of it fails, nothing is written and each thread writes its own part again, so a failure
+reaches only the thread that caused it.
 """
 
 import os

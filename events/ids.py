@@ -1,4 +1,4 @@
-"""Make ids. Application-side, so that a caller knows its id before the row exists."""
+"""Generates ids in the application, so that a caller knows an id before its row exists."""
 
 import random
 import secrets
@@ -14,7 +14,7 @@ def new_id() -> UUID:
 
 
 def uuid_of(text: str) -> UUID | None:
-    """Return the UUID that `text` spells, or None: then nothing has it for an id."""
+    """Return the UUID that `text` spells, or None: then it is nobody's id."""
     try:
         return UUID(text)
     except ValueError:
@@ -22,12 +22,12 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def new_event_id() -> str:
-    """Return a fresh `evt_…` id. It names, and opens nothing: nobody has to be unable to guess."""
+    """Return a fresh `evt_…` id. It grants no access, so it need not be unguessable."""
     return f"evt_{_name():032x}"
 
 
 def new_correlation_id() -> str:
-    """Return a fresh `cor_…` id, which opens nothing either."""
+    """Return a fresh `cor_…` id, which grants no access either."""
     return f"cor_{_name():032x}"
 
 

@@ -1,4 +1,4 @@
-"""The figures of the product, for a monitoring system that asks now and then.
+"""The registry of metrics, for a monitoring system that scrapes them.
 
 Apps declare theirs in `<app>/gauges.py`; only `config/metrics.py` serves them. They are read from
 the database, so whichever process is asked answers for all, and none keeps anything in memory.

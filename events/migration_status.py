@@ -1,6 +1,6 @@
-"""Whether the database has the tables of this code: what it lacks, and what it has beyond.
+"""Compares the schema of the database with this code: missing and unknown migrations.
 
-Rows of `django_migrations` are compared with the files. To ask takes some milliseconds.
+It compares the rows of `django_migrations` with the files, which takes some milliseconds.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ NAMED_MAX = 5
 
 
 class SchemaDiffers(Exception):
-    """The database was migrated by another revision than this. The text says what to do."""
+    """The database was migrated by another revision. The message says what to do."""
 
     def __init__(self, found: "Difference") -> None:
         self.found = found
@@ -49,7 +49,7 @@ class Difference:
 
 
 def check() -> None:
-    """Return if the database has the schema of this code.
+    """Check that the database has the schema of this code.
 
     :raises SchemaDiffers: if it was migrated by an older or a newer revision, or not at all.
     """
@@ -58,12 +58,12 @@ def check() -> None:
 
 
 def is_complete() -> bool:
-    """Say whether no migration is missing: then models can be asked."""
+    """Return whether no migration is missing, so that models can be queried."""
     return not difference().missing
 
 
 def difference() -> Difference:
-    """Return in what the database differs from this code."""
+    """Return how the database differs from this code."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     missing = [f"{each.app_label}.{each.name}" for each, _ in plan]

@@ -1,4 +1,4 @@
-"""Tables of the log. Rows are written once; only `Unsequenced` and `Snapshot` ever shrink."""
+"""Tables of the log. Rows are never updated; only `Unsequenced` and `Snapshot` are deleted from."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, OpClass
@@ -94,7 +94,7 @@ class StoredEvent(models.Model):
 
 
 class Unsequenced(models.Model):
-    """Committed events that still wait for their positions: the sequencer's to-do list.
+    """Committed events that have no position yet: the queue of the sequencer.
 
     A row for what one statement appended: its first event, and the ids of the `others`.
     """
@@ -145,7 +145,7 @@ class Position(models.Model):
 
 
 class Snapshot(models.Model):
-    """A state once reached, so as not to fold from the beginning. May be dropped any time."""
+    """A cached state of a stream, so that a load need not fold all of it. May be dropped."""
 
     stream = models.CharField(max_length=KEY_CHARS_MAX, db_collation="C", primary_key=True)
     sequence = models.IntegerField()

@@ -1,4 +1,4 @@
-"""Large payloads: the text lives once under its hash, events refer to it."""
+"""Large payloads: the text is stored once under its hash, and events refer to it."""
 
 import hashlib
 import logging
@@ -20,7 +20,7 @@ _BODY = "SELECT body FROM events_payload WHERE hash = %s"
 
 
 def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
-    """Return the texts to store inline and the hashes of the others, which are put aside."""
+    """Return the texts to store inline, and the hashes of the others, which are stored apart."""
     inline, hashes = set_aside([draft.text for draft in drafts])
     if not any(hashes):
         return inline, hashes
@@ -32,9 +32,9 @@ def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
 
 
 def set_aside(texts: Sequence[str | None]) -> tuple[list[str | None], list[str | None]]:
-    """Return the texts to keep where they are wanted, and the hashes of the large ones.
+    """Return the texts to store inline, and the hashes of the large ones.
 
-    Those are kept here from now on, once however often they come.
+    The large ones are stored here, each once.
     """
     inline: list[str | None] = list(texts)
     hashes: list[str | None] = [None] * len(texts)

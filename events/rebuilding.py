@@ -1,4 +1,4 @@
-"""Rebuild list rows from the log, and prove that they, and snapshots, say what it says."""
+"""Rebuild list rows from the log, and verify that rows and snapshots equal its replay."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar

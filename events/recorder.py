@@ -1,4 +1,4 @@
-"""Say that something happened: recorded with the change itself, told after its commit."""
+"""Emit events: recorded in the transaction of the change, published after its commit."""
 
 import logging
 from collections.abc import Sequence
@@ -54,10 +54,10 @@ def emit(
     event_id: str | None = None,
     at: datetime | None = None,
 ) -> Envelope:
-    """Record a fact in the surrounding transaction and tell the bus after its commit.
+    """Record an event in the surrounding transaction, and publish it on the bus after commit.
 
-    An `event_id` of the caller's own says the fact once: when the log has it already,
-    nothing is recorded or told, and the recorded envelope is returned.
+    An `event_id` of the caller's own makes this idempotent: if the log has it already,
+    nothing is recorded or published, and the recorded envelope is returned.
 
     :raises NoTransaction: if there is no transaction.
     :raises DomainEventWithoutStream: if it is a domain event and `stream` is missing.
@@ -86,9 +86,9 @@ def emit_many(
     source: Source = Source.SERVICE,
     at: datetime | None = None,
 ) -> list[Envelope]:
-    """Record several facts of one subject, name and data each, in order and one statement.
+    """Record several events of one stream, name and data each, in order and in one statement.
 
-    All or none; the bus is told of each after the commit. Raises as `emit` does.
+    All or none; each is published after the commit. Raises as `emit` does.
     """
     if not facts:
         return []
@@ -103,7 +103,7 @@ def emit_many(
 def emit_now(
     name: str, data: dict[str, Any], *, source: Source = Source.SERVICE, at: datetime | None = None
 ) -> Envelope:
-    """Tell the bus at once about a fact that no transaction stands for; record nothing.
+    """Publish an internal event on the bus at once, outside any transaction; record nothing.
 
     :raises DomainEventWithoutStream: if it is a domain event, which must be recorded.
     :raises EventNotDeclared, EventDataInvalid, EventDataNotJson: as for `emit`.
@@ -117,7 +117,7 @@ def emit_now(
 def draft(
     name: str, data: dict[str, Any], *, default: Category, event_id: str | None = None
 ) -> Draft:
-    """Check an event against the catalogue and the limits, and write it down as text.
+    """Check an event against the catalogue and the limits, and serialise it.
 
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
@@ -133,7 +133,7 @@ def drafts(
     ids: Sequence[str | None] | None = None,
     looks: bool = True,
 ) -> list[Draft]:
-    """Do for several events, name and data each, what `draft` does for one. Raises as it does.
+    """Return a draft for each of several events, name and data each. Raises as `draft` does.
 
     Without `looks` their data are not held against their schemas (`catalogue.looks_at`).
     """
@@ -148,7 +148,7 @@ def drafts(
 
 
 def provenance_now(source: Source, at: datetime | None = None) -> Provenance:
-    """Return who acts, in which story, and when.
+    """Return the principal, the correlation and the time of an event that is emitted now.
 
     :raises ValueError: if `source` is none of the list.
     """

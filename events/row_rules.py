@@ -1,8 +1,8 @@
-"""The rules of a row that is written all the time, as one CHECK or trigger instead of a dozen.
+"""Constraints of frequently written tables, as one CHECK or trigger instead of a dozen (ADR 0019).
 
 PostgreSQL reads and plans every CHECK anew for each statement: the twelve of `work` took
-0.1 ms, twice as long as its INSERT. A function is planned once per session. What it raises
-is what PostgreSQL raises, with the name of the rule that is broken as its constraint.
+0.1 ms, twice as long as its INSERT. A function is planned once per session. It raises
+what PostgreSQL raises for a CHECK, with the name of the violated rule as the constraint.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Read the log. Readers of everything page by position and miss nothing; readers of one
-stream page by sequence."""
+"""Read the log. Readers of everything page by position and miss nothing; readers of one stream
+page by sequence."""
 
 from collections.abc import Sequence
 

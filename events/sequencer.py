@@ -1,9 +1,9 @@
-"""Give committed events their positions: dense, in an order no reader can miss anything in.
+"""Give committed events their positions: dense, in an order in which no reader misses one.
 
 Ordering by id within one snapshot is safe: whoever appended after another event was
 committed drew a larger id, and a snapshot that sees the later one sees the earlier too. So
-an event that commits late, with a small id, just gets a later position. One sequencer at a
-time, by advisory lock. When it dies nothing is lost, the feed only stands still.
+an event that commits late, with a small id, just gets a later position. An advisory lock
+admits one sequencer at a time. While none runs nothing is lost; the feed only stands still.
 """
 
 import logging
@@ -25,7 +25,7 @@ AFTER_COMMIT = failpoints.declare("sequencer.after_commit")
 
 
 def sequence_once(limit: int = BATCH_EVENTS) -> int:
-    """Sequence what was appended first and return how many events; 0 also if another is at it.
+    """Sequence the oldest events and return how many; 0 also if another sequencer is running.
 
     With the last of the `limit` goes whatever was appended in the same statement.
     """
@@ -41,7 +41,7 @@ def sequence_once(limit: int = BATCH_EVENTS) -> int:
 
 
 def run_forever(stop: threading.Event) -> None:
-    """Sequence whatever comes until `stop` is set, across restarts of what we depend on."""
+    """Sequence new events until `stop` is set, across restarts of PostgreSQL and Valkey."""
     waiter = doorbell.Waiter()
     backoff = 0.0
     while not stop.is_set():

@@ -1,6 +1,6 @@
-"""Snapshots: states once reached, so that a load folds only the tail. A cache, never truth.
+"""Snapshots: cached states, so that a load folds only the tail. Never the source of truth.
 
-A snapshot counts only for the code that took it: its tag is a hash of the source of the
+A snapshot is valid only for the code that took it: its tag is a hash of the source of the
 aggregate's functions and of the rules behind them, so a changed `evolve` never meets an old state.
 """
 
@@ -74,7 +74,7 @@ def load_with_tail(
 ) -> tuple[Snapshot | None, Iterator[Recorded]] | None:
     """Return what `load` does, and the events after it, in one round trip.
 
-    They are all events if there is no snapshot. None if it is of another past than the stream.
+    Without a snapshot they are all events. None if the snapshot belongs to another history.
     """
     asked = {"stream": key_of(stream), "code": code_of(aggregate), "limit": store.CHUNK_EVENTS}
     rows = wire.fetch(_LOAD_WITH_TAIL, asked)

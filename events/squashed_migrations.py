@@ -1,7 +1,7 @@
-"""Migrations that one migration replaces: a database has all of them, or none (ADR 0047).
+"""Squashed migrations: a database has applied all of a series, or none of it (ADR 0047).
 
-One that has a part of them was made by a revision between two others. Django says of it that
-there is nothing to do, and leaves the room as it is.
+One that has applied a part was migrated by a revision in between. Django would report that
+there is nothing to do, and leave the app half migrated.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 
 def missing_parts() -> dict[str, list[str]]:
-    """Return what of a half applied series the database lacks, by the name of the migration."""
+    """Return the missing migrations of each partly applied series, by its squashed migration."""
     loader = MigrationLoader(connection, load=False)
     loader.load_disk()
     applied = MigrationRecorder(connection).applied_migrations()
@@ -23,7 +23,7 @@ def missing_parts() -> dict[str, list[str]]:
 def missing_of(
     migrations: Iterable[Migration], applied: set[tuple[str, str]]
 ) -> dict[str, list[str]]:
-    """Return, of each series of which some are `applied`, those that are not."""
+    """Return, for each series of which some are `applied`, those that are not."""
     series = {str(each): each.replaces for each in migrations if each.replaces}
     return {
         name: [f"{app}.{old}" for app, old in replaced if (app, old) not in applied]

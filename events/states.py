@@ -1,7 +1,7 @@
-"""The state of a stream: what its events say, reached by the shortest safe way.
+"""The state of a stream, from the nearest safe source: process cache, snapshot, or the log.
 
-In-process cache, then snapshot, then the log. A cached state is a shortcut twice checked:
-here by the id of its last event, and by `append`, which refuses when the stream has moved.
+A cached state is checked twice: here by the id of its last event, and by `append`, which
+refuses when the stream has moved.
 """
 
 import threading
@@ -109,12 +109,12 @@ def recent(aggregate: Aggregate[S, Any, Any], stream: Stream, *, seconds: float)
 
 
 def remember(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Reached[S]) -> None:
-    """Take note of a committed state."""
+    """Cache a committed state."""
     _cache.put(aggregate, stream, at)
 
 
 def mark_contended(stream: Stream) -> None:
-    """Take note that others write this stream: for a while it pays to queue before deciding."""
+    """Note that others write this stream: for a while it pays to take its lock before deciding."""
     if len(_contended_until) >= CACHED_STREAMS_MAX:
         _contended_until.clear()
     _contended_until[stream] = time.monotonic() + CONTENDED_SECONDS

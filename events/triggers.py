@@ -1,7 +1,7 @@
-"""The triggers that the migrations have made, and which of them are gone or asleep.
+"""The triggers that the migrations create, and which of them are missing or disabled.
 
-A trigger that was dropped leaves nothing behind to look at, so what there should be is read from
-the migrations themselves. A list of them beside would have to be kept up to date by hand.
+A dropped trigger leaves no trace in the database, so the expected ones are read from the
+migrations. A separate list would have to be kept up to date by hand.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Turns: the threads of a process that write one contended stream do so one after the other.
+"""Turns: threads of a process that write the same contended stream do so one after the other.
 
-The one whose turn it is knows what the one before has written, so it decides on what is true
-and appends in one round trip, where fifty would wait for each other in the database. Against
-other processes the lock of the stream remains, and behind it the sequence.
+A thread whose turn it is knows what the one before has written, so it decides on the current
+state and appends in one round trip, where fifty would wait for each other in the database.
+Between processes the lock of the stream protects it, and behind that its UNIQUE sequence.
 """
 
 import threading
@@ -37,8 +37,7 @@ _rivals_until: dict[Stream, float] = {}
 
 @contextmanager
 def turn(stream: Stream) -> Iterator[None]:
-    """Wait until those who came before have written `stream`, and let nobody else write it
-    within the block.
+    """Wait for this thread's turn at `stream`, and keep other threads from it within the block.
 
     A thread that has a turn waits for no other, so that two never wait for each other.
     """

@@ -1,6 +1,6 @@
-"""The short way to PostgreSQL for the few statements that run all the time.
+"""Runs the constant statements of the hot path as prepared statements (ADR 0056).
 
-Prepared, bound by the server, in the transaction of Django's own connection, and shown in
+They are bound by the server, run in the transaction of Django's own connection, and appear in
 its query log like any other statement: `assertNumQueries` counts them.
 """
 
@@ -49,7 +49,7 @@ _thread = _ThreadState()
 
 
 def connection() -> BaseDatabaseWrapper:
-    """Return this thread's connection, without the detour through the proxy."""
+    """Return this thread's connection, without Django's proxy."""
     return _thread.db
 
 
@@ -107,7 +107,7 @@ def run(sql: LiteralString, params: Params = (), *, binary: bool = False) -> psy
 
 
 def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None = None) -> list[Row]:
-    """Run one statement that is always the same, and return its rows. Raises as `run` does.
+    """Run one constant statement as a prepared one, and return its rows. Raises as `run` does.
 
     Outside a transaction it may go over another connection than the thread's own: `db`.
 
@@ -154,7 +154,7 @@ class PreparedStatements:
 
 
 class _Books(PrepareManager):
-    """psycopg's own, which has the server forget every statement after a rollback or a DROP."""
+    """psycopg's own bookkeeping: it discards every statement after a rollback or a DROP."""
 
     def __init__(self, before: PrepareManager, ours: PreparedStatements) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""An aggregate: a state that is what its events say, and the rules that make events.
+"""An event-sourced aggregate: `decide` turns a command into events, `evolve` applies an event.
 
-`decide` may refuse; `evolve` may not, the past is the past. Neither asks for the time, an
-id or the database: these come in with the command. Everything else here serves the record.
+`decide` may refuse; `evolve` may not, because its event has happened. Both are pure: time, ids
+and whatever else they need come in with the command.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ Callback = Callable[[], None]
 
 
 class EventsWithState(list[E], Generic[E, S]):
-    """Events and the state they lead to, from a `decide` that had to work it out anyway."""
+    """Events and the resulting state, from a `decide` that computed the state anyway."""
 
     def __init__(self, events: Iterable[E], after: S) -> None:
         super().__init__(events)
@@ -33,7 +33,7 @@ class EventsWithState(list[E], Generic[E, S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection(Generic[S]):
-    """What a `project` function gets, inside the transaction of the append.
+    """The argument of a `project` function, called inside the transaction of the append.
 
     It writes list rows that follow from `after` (or from `envelopes`) alone, so that one
     call with the whole history, on a rebuild, leaves the same rows as one call per commit.
@@ -90,7 +90,7 @@ class Aggregate(Generic[S, C, E]):
         return self.dated(event, at) if self.dated else event
 
     def fold(self, state: S, events: Iterable[E]) -> S:
-        """Return `state` as it is after `events`."""
+        """Return the state after applying `events` to `state`."""
         if isinstance(events, EventsWithState):
             after: S = events.after
             return after

@@ -1,4 +1,4 @@
-"""Under whose name, and in the course of what, something happens."""
+"""The context of an event or action: principal, origin, correlation, causation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ def _nowhere() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """By which door whoever acts came in, as far as a record may say it.
+    """The interface through which the principal came in, as far as a record may say it.
 
-    `session_id` is a digest: whoever reads a record must not be able to take the session
-    over. `route` is asked when something is recorded: a request is routed after it began.
+    `session_id` is a digest: a reader of the record must not be able to hijack the session.
+    `route` is evaluated when something is recorded: a request is routed after it began.
     """
 
     caller_type: str = ""
@@ -24,7 +24,7 @@ class Origin:
 
     @property
     def is_direct(self) -> bool:
-        """Say whether somebody asks at this moment, rather than work that was left behind."""
+        """Whether a caller asks right now, as opposed to a job that runs in their name."""
         return bool(self.caller_type)
 
 

@@ -1,6 +1,6 @@
-"""The anticipated ways to say no. Anything else that is raised is a bug.
+"""The base classes of anticipated errors. Any other exception is a bug.
 
-Subclasses own their message and their hint: callers pass facts, never text.
+Subclasses own their message and hint: callers pass facts, never text.
 """
 
 from typing import Any, ClassVar
@@ -30,15 +30,15 @@ class DomainError(Exception):
 
 
 class Malformed(DomainError):
-    """The input cannot be read at all; only the caller can mend it."""
+    """The input is malformed; only the caller can fix it."""
 
 
 class Unauthenticated(DomainError):
-    """The credential is missing, wrong, or no longer good."""
+    """The credential is missing, wrong, or no longer valid."""
 
 
 class TooLarge(DomainError):
-    """The input is larger than we are willing to read."""
+    """The input exceeds a size limit."""
 
 
 class Rejected(DomainError):
@@ -46,17 +46,17 @@ class Rejected(DomainError):
 
 
 class NotFound(DomainError):
-    """There is no such thing, or not for this principal."""
+    """The object does not exist, or not for this principal."""
 
     hint: ClassVar[str] = "Take the id from a list; what you may not see is not found either."
 
 
 class Forbidden(DomainError):
-    """The principal is known, and may not."""
+    """The principal is known, but lacks the permission."""
 
 
 class Throttled(DomainError):
-    """The principal may, but not so often; later it may again."""
+    """The principal has exceeded a rate limit, and may try again later."""
 
     retry_after_seconds: ClassVar[int] = 60
 
@@ -66,14 +66,14 @@ class Conflict(DomainError):
 
 
 class PreconditionFailed(DomainError):
-    """The thing is no longer as the caller last saw it."""
+    """The object has changed since the caller last read it."""
 
 
 class PreconditionRequired(DomainError):
-    """The caller must say more first: which version it means, or why it looks."""
+    """The request lacks a required header: `If-Match`, or the access reason."""
 
 
 class Unavailable(DomainError):
-    """A passing fault of something we depend on. The only family that is worth a retry."""
+    """A transient fault of a dependency. The only family that is worth a retry."""
 
     retry_after_seconds: ClassVar[int] = 1

@@ -1,7 +1,7 @@
-"""How a live client is spoken to: one JSON object per text frame.
+"""The wire format of live clients: one JSON object per text frame.
 
-`Framing` is the port. The feed's own language is `DaybookFraming`; another protocol on the
-same feed brings another `Framing` and nothing else.
+`Framing` is the port, `DaybookFraming` our own protocol. Another protocol on the same feed
+needs another `Framing` and nothing else.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateItem:
-    """What an aggregate was when the subscription began. Events before `sequence` are in it."""
+    """The state of an aggregate when the subscription began, with all events before `sequence`."""
 
     stream: Stream
     data: Any
@@ -32,7 +32,7 @@ class StateItem:
 
 
 class Framing(Protocol):
-    """A protocol on the feed. `None` means: nothing is said."""
+    """A protocol on the feed. `None` means that nothing is sent."""
 
     def parse(self, raw: str) -> Message | None:
         """Read a client message.

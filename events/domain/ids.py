@@ -1,4 +1,4 @@
-"""UUIDv7 (RFC 9562 §5.7; the finer clock of §6.2, method 3): ids that sort by their making."""
+"""UUIDv7 (RFC 9562 §5.7; sub-millisecond clock of §6.2, method 3): ids that sort by creation."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What an event may carry: JSON that every reader reads alike, within published limits.
+"""The payload of an event: JSON that every parser reads alike, within published limits.
 
 Checked and serialised in one go, because the text that was checked is the text that is
 stored. Reading it back gives the announced data: tuples and enums become plain JSON.

@@ -1,7 +1,7 @@
-"""Who acts. Made from a credential at the edge, never from a body.
+"""The principal: who acts. Made from a credential at the edge, never from a body.
 
-An agent acts under a delegation, and that is part of who acts: so it goes wherever the
-principal goes, into every event, row of work and message header.
+The delegation under which an agent acts is part of its principal, so it goes wherever the
+principal goes: into every event, row of work and message header.
 """
 
 from collections.abc import Mapping

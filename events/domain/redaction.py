@@ -1,6 +1,6 @@
-"""Take secrets and addresses out of text on its way to where people read it: logs, errors, traces.
+"""Redacts secrets and addresses in text that people will read: logs, errors, traces.
 
-A last net, by the look of things. It is no licence to write a secret down.
+A last safety net, by patterns. It is no licence to write a secret down.
 
 Texts come from outside and may be long. So no pattern looks twice at a stretch that it has seen:
 what repeats is possessive (`++`), and begins where a stretch does, or is bounded.

@@ -1,9 +1,9 @@
 """JSON Schema compiled to plain functions, for the keywords that event schemas use.
 
 jsonschema takes 30 µs for six properties, a tenth of a commit, and an event is checked each
-time it is emitted; this takes 1 µs. It says yes or no, jsonschema remains the judge who says
-why. A schema with any other keyword is left to jsonschema altogether, and so is one in which
-a keyword has a value that it cannot have: whatever is compiled is JSON Schema 2020-12.
+time it is emitted; this takes 1 µs. It only says whether data are valid; jsonschema says why
+not. A schema with any other keyword, or with an invalid value of a known one, is left to
+jsonschema altogether: whatever is compiled is JSON Schema 2020-12.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""One strict JSON decoder for every door: API, WebSocket, webhook, callback.
+"""The one strict JSON decoder of every interface: API, WebSocket, webhook, callback.
 
-Refuses what Python's parser lets through or chokes on and PostgreSQL refuses later: NaN and
-Infinity, duplicate keys, NUL, lone surrogates, deep nesting, integers that other parsers
-round. All checks of the common case run in C.
+It refuses what Python's parser accepts or crashes on, and what PostgreSQL would refuse later:
+NaN and Infinity, duplicate keys, NUL, lone surrogates, deep nesting, integers that other
+parsers round. All checks of the common case run in C.
 """
 
 import json

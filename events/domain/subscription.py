@@ -1,6 +1,6 @@
-"""What a live client asks for: the messages it may send, and which events answer them.
+"""The messages of a live client, and which events match its subscriptions.
 
-Pure. Who may see what, and where the events come from, is decided elsewhere.
+Permissions, and where the events come from, are decided elsewhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _UNSUBSCRIBE_FIELDS = frozenset({"sub_id"})
 
 
 class BadMessage(Rejected):
-    """The client sent something we will not act on. The socket and its subscriptions stay."""
+    """The client sent an invalid message. The socket and its subscriptions stay open."""
 
     def __init__(self, message: str, *, sub_id: str | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -128,7 +128,7 @@ class TooManySubscriptions(BadMessage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
-    """A wish to be sent events. `prefixes` is minimal: no prefix covers another.
+    """A subscription to events. `prefixes` is minimal: no prefix covers another.
 
     `aggregates` are the id paths as they were sent, for the state that goes with them.
     Without prefixes every stream matches, without names every event. A name may be a

@@ -1,9 +1,9 @@
-"""Texts for people that have to fit somewhere."""
+"""Shortening of texts for people."""
 
 
 def shortened(text: str, chars_max: int) -> str:
-    """Return a derived text in at most so many characters; what is cut off is seen by `…`.
+    """Return a derived text cut to at most `chars_max` characters, with `…` where it was cut.
 
-    What somebody typed is not cut: it is refused, or taken whole.
+    Text that somebody typed is never cut: it is refused, or stored whole.
     """
     return text if len(text) <= chars_max else f"{text[: chars_max - 1]}…"

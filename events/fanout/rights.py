@@ -1,4 +1,4 @@
-"""Which events mean that somebody may now see less: rights are checked again at once."""
+"""Events that may revoke a permission: when one arrives, credentials are checked again at once."""
 
 from events.domain import patterns
 
@@ -6,10 +6,10 @@ _changes: set[str] = set()
 
 
 def change_with(*names: str) -> None:
-    """Check every credential when an event with one of `names` (or patterns) comes by."""
+    """Have every credential checked again when an event that matches `names` arrives."""
     _changes.update(patterns.checked(name) for name in names)
 
 
 def changed_by(name: str) -> bool:
-    """Whether an event `name` is one of them."""
+    """Whether an event `name` may revoke a permission."""
     return any(patterns.matches(pattern, name) for pattern in _changes)
