@@ -1,7 +1,7 @@
-"""When somebody else has to agree in the trade. Installed by `migrate`, then the operator's.
+"""Approval policies of commerce. `migrate` installs them; from then on they are the operator's.
 
-People who may do something do it, up to a threshold; agents and workflows ask first. What a
-provider reports has happened, and nobody is asked whether it may be noted.
+People act without approval up to a threshold; agents and workflows always need one. What a
+provider reports has already happened, so recording it needs none.
 """
 
 from datetime import timedelta

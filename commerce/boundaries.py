@@ -1,4 +1,4 @@
-"""To which booking, product and departure the rows of the trade belong."""
+"""Ownership of the rows of commerce: to which booking, product or departure each belongs."""
 
 from commerce.models import (
     Allocation,

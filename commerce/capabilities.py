@@ -1,4 +1,4 @@
-"""What can be allowed in the trade. Over single bookings and invoices it can be granted too."""
+"""The capabilities of commerce. Some can also be granted on single bookings and invoices."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Turn an invoice into a document. Reads, writes nothing."""
+"""Renders an invoice as a document. Read-only."""
 
 import hashlib
 import json

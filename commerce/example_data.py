@@ -1,4 +1,4 @@
-"""A small business to look at: made through the services, so every fact of it is on record."""
+"""The demo data: a small business, created through the services, so everything is recorded."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any

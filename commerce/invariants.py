@@ -1,4 +1,4 @@
-"""The invariants of the trade, for the doctor. That booking rows equal replay is I4."""
+"""The invariants of commerce, for the doctor. That booking rows equal their replay is I4."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The trade's kinds of work: each one call down. Handlers run outside any transaction."""
+"""The kinds of job of commerce: each calls one service. Handlers run outside any transaction."""
 
 from functools import partial
 from typing import Any

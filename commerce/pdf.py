@@ -1,4 +1,4 @@
-"""An invoice on paper: A4, one table, set in a font that is embedded. Reads, writes nothing."""
+"""Renders an invoice as PDF: A4, one table, an embedded font. Read-only."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO

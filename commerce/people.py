@@ -1,7 +1,7 @@
-"""Who is one person in the trade, and why they may still be needed.
+"""Subjects of erasure in commerce: which of them are one person, and why they may be needed.
 
-Subjects are `traveller/<id>`, `contact/<id of the booking>` of whoever booked, and
-`invoice/<id>`, under which the documents of an invoice are sealed.
+Subjects are `traveller/<id>`, `contact/<id of the booking>` for whoever booked, and
+`invoice/<id>`, under whose key the documents of an invoice are encrypted.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Where people are kept in the trade, and how they are forgotten there."""
+"""Where commerce stores personal data, and how it is erased there."""
 
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What of the trade can be looked at by name: no names of people, no addresses, no costs."""
+"""Objects of commerce that agents can read: without names of people, addresses or costs."""
 
 from collections.abc import Callable
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""What the ledger is told about the trade: what belongs together, and what must be on record."""
+"""Registers commerce with the ledger: ownership of rows, and which changes need an entry."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial

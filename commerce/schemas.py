@@ -1,4 +1,4 @@
-"""Words with which the catalogue describes the data of events: JSON Schema 2020-12."""
+"""Building blocks of the JSON Schemas (2020-12) of events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Questions about the trade that more than one caller asks."""
+"""Queries of commerce that several callers share."""
 
 from collections.abc import Mapping
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""What follows from a booking: the steps of its fulfilment, and of its end. Each one call down."""
+"""Durable subscribers of bookings, and the steps of their fulfilment. Each calls one service."""
 
 from collections.abc import Mapping
 from typing import Any

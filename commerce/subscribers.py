@@ -1,4 +1,4 @@
-"""Listeners of the bus: fire and forget, so each keeps its own failures to itself."""
+"""Bus listeners of commerce: fire and forget, so none lets its own failures out."""
 
 from uuid import UUID
 

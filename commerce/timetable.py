@@ -1,4 +1,4 @@
-"""When the trade's regular work is due. Installed by `migrate`, and then the operator's."""
+"""Schedules of commerce's recurring jobs. `migrate` installs them; then they are the operator's."""
 
 from django.conf import settings
 

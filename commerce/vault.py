@@ -1,4 +1,4 @@
-"""Personal data at rest: sealed with the key of the person, bound to the row it belongs to."""
+"""Encryption of personal data at rest: under the person's key, bound to its row."""
 
 import json
 from collections.abc import Callable

@@ -1,3 +1,3 @@
-"""The trade in the admin: everything can be looked at, and changed only through the services."""
+"""Commerce in the admin: read-only pages, with actions that call services."""
 
 from commerce.admin import bookings, invoices, products  # noqa: F401 - importing registers.

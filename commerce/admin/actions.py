@@ -1,4 +1,4 @@
-"""What the admin pages of the trade share: read-only inlines, and actions that call a service."""
+"""Shared by the admin pages of commerce: read-only inlines, and actions that call a service."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar

@@ -1,1 +1,1 @@
-"""The trade over HTTP, under /api/v1/."""
+"""The REST API of commerce, under /api/v1/."""

@@ -1,4 +1,4 @@
-"""What lists can be asked for. Whatever else is asked is a 400."""
+"""Filters of lists. An unknown query parameter is a 400."""
 
 from django.db.models import QuerySet
 from django.utils import timezone

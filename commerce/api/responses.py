@@ -1,4 +1,4 @@
-"""Responses of the views of this room: 200 with an ETag, 201 with a Location, 202 with a job."""
+"""Responses of the views of this app: 200 with an ETag, 201 with a Location, 202 with a job."""
 
 from typing import Any, TypeVar
 

@@ -1,1 +1,1 @@
-"""Every event of the trade: what it means and what it carries."""
+"""The events of commerce: meaning and schema of each."""

@@ -1,4 +1,4 @@
-"""The two kinds of events that the trade declares."""
+"""Helpers to declare the domain and internal events of commerce."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Events about invoices, their documents, and money that goes back."""
+"""Events about invoices, their documents, payments and refunds."""
 
 from commerce.catalogue.declaring import fact, note
 from commerce.models import Invoice

@@ -1,1 +1,1 @@
-"""What can be done to the trade by name: the same services that its pages and the API call."""
+"""The commands of commerce: actions that can be executed by name, through the same services."""

@@ -1,4 +1,4 @@
-"""What can be done to a booking by name."""
+"""Commands on bookings."""
 
 from collections.abc import Callable
 from typing import Any

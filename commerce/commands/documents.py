@@ -1,4 +1,4 @@
-"""What can be done by name with the access to documents."""
+"""Commands on the access to documents."""
 
 from typing import Any
 from uuid import UUID

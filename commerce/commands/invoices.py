@@ -1,4 +1,4 @@
-"""What can be done to an invoice by name."""
+"""Commands on invoices."""
 
 from datetime import date
 from typing import Any

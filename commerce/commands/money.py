@@ -1,4 +1,4 @@
-"""What can be done by name with payments, credit notes, refunds and chargebacks."""
+"""Commands on payments, credit notes, refunds and chargebacks."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What can be done to a product by name."""
+"""Commands on products."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""How the trade registers its commands, and the words in which they say what they take."""
+"""Registers the commands of commerce, and describes their inputs as JSON Schema."""
 
 from datetime import datetime
 from typing import Any

@@ -1,1 +1,1 @@
-"""Pure rules of the trade: no Django, no I/O, no clock, no randomness."""
+"""Pure business rules: no Django, no I/O, no clock, no randomness."""

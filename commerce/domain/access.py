@@ -1,4 +1,4 @@
-"""Who may open one document without holding the capability: for a purpose, and for a time."""
+"""Temporary access to one document, for a purpose, without holding the capability."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What a provider takes back, how much of it there still was, and how it ends (ADR 0034, 0041)."""
+"""Chargebacks: allocation to payments, disputed parts, resolution (ADR 0034, 0041)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

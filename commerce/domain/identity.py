@@ -1,4 +1,4 @@
-"""Who is the same person, as far as can be told from what a booking knows of people."""
+"""Decides whether two records are about the same person, from what a booking knows of them."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The life of an invoice: which status follows from which facts.
+"""The state machine of an invoice: which status follows from which facts.
 
 draft → issued → partially_paid → paid; issued and partially_paid → overdue → paid;
-issued and overdue → void, as long as no money and no credit note hangs on it.
+issued and overdue → void, as long as it has no payments and no credit notes.
 """
 
 from datetime import date

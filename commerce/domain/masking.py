@@ -1,4 +1,4 @@
-"""Show that there is personal data without showing it."""
+"""Masks personal data: shows that it exists without showing it."""
 
 _HIDDEN = "•••"
 _SHOWN = 2

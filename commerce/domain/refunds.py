@@ -1,4 +1,4 @@
-"""Money going back: what may be credited and refunded, and how a refund ends."""
+"""Credit notes and refunds: limits, and the state machine of a refund."""
 
 from enum import StrEnum
 

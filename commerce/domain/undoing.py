@@ -1,6 +1,6 @@
-"""What the acts of the trade say about their own undoing.
+"""How each action of commerce can be undone: by which command, until when, how much of it.
 
-Said when they are put on record, so that it holds for them whatever the trade does later.
+This is recorded in the entry of the action, so later changes of the code do not affect it.
 """
 
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Commands of the trade."""
+"""Management commands of commerce."""

@@ -1,4 +1,4 @@
-"""The tables of the trade, one module per noun."""
+"""The tables of commerce, one module per noun."""
 
 from commerce.models.access import DocumentAccess
 from commerce.models.bookings import (

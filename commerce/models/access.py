@@ -1,4 +1,4 @@
-"""Who may open one document although nothing else lets them: while it is live."""
+"""Temporary access of a user or an API key to one document."""
 
 from django.db import models
 from django.db.models import F, Q

@@ -1,4 +1,4 @@
-"""Money that a provider took back by itself, because the customer's bank wanted it to."""
+"""Chargebacks: money that a payment provider took back on behalf of the customer's bank."""
 
 from django.db import models
 from django.db.models import F, Q

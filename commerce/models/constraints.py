@@ -1,4 +1,4 @@
-"""The rules that many tables share, said once."""
+"""Constraints that several tables share."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Invoices and what belongs to them: numbers, lines, documents, provider references."""
+"""Invoices, with number series, lines, documents and provider references."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What was sent out: notifications and copies of products in other people's systems."""
+"""Outbound messages: notifications to customers, and copies of products in content systems."""
 
 from enum import StrEnum
 

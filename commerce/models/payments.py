@@ -1,4 +1,4 @@
-"""Money that came in, and money that goes back."""
+"""Payments, credit notes and refunds."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What is for sale, and how many seats there are."""
+"""Products, and departures with their seats."""
 
 from enum import StrEnum
 

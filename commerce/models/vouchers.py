@@ -1,4 +1,4 @@
-"""What a customer shows at the quay: one valid voucher per item of a confirmed booking."""
+"""Vouchers: one valid voucher per item of a confirmed booking, to show on departure."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,1 +1,1 @@
-"""Other people's systems: what we ask of them, and how we ask over HTTP."""
+"""Ports to external systems, and their HTTP adapters."""

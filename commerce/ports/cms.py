@@ -1,7 +1,7 @@
-"""Two content systems: one keeps documents in collections, the other takes mutations.
+"""Two content systems: one stores documents in collections, the other accepts mutations.
 
-Their ways differ, what we want of them does not: put the copy of a product there, under the
-product's id, or take it away. Both can be repeated without harm.
+Both support the same two idempotent operations: store the copy of a product under the
+product's id, and delete it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One way to call a peer: with a timeout, and with an error that says whether to try again."""
+"""Calls a peer over HTTP, with a timeout, and with errors that say whether a retry makes sense."""
 
 import os
 from functools import cache

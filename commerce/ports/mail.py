@@ -1,4 +1,4 @@
-"""The mail service: hand a message over, once per key."""
+"""The mail service: delivers a message once per idempotency key."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What payment providers send us: signed, as Standard Webhooks says, or not believed.
+"""Verifies notifications of payment providers: signed as Standard Webhooks says, or refused.
 
 The signature is the credential. It covers the body, the id and the time of the message; a
 message that is older than five minutes is a replay.

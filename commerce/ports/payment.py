@@ -1,4 +1,4 @@
-"""The payment provider: ask for money, hear what was paid, give money back."""
+"""The payment provider: request a payment, query what was paid, reverse a capture."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

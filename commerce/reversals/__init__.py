@@ -1,1 +1,1 @@
-"""How the acts of the trade are undone: what is looked at, and which service does it."""
+"""Reversal commands of commerce: load what a plan needs, and call the service that does it."""

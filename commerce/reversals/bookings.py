@@ -1,4 +1,4 @@
-"""Undo what was done to bookings."""
+"""Reversals of actions on bookings."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Take access to a document away again, or give back what was taken away."""
+"""Reversals that end an access to a document, or restore one."""
 
 from datetime import datetime
 from uuid import UUID

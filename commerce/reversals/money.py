@@ -1,4 +1,4 @@
-"""Take invoices and payments back."""
+"""Reversals of invoices and payments."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Give products their former values, and take new ones away again."""
+"""Reversals that restore the former values of a product, or delete a new one."""
 
 from typing import Any
 from uuid import UUID

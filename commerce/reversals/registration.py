@@ -1,4 +1,4 @@
-"""How the trade registers its reversal commands."""
+"""Registers the reversal commands of commerce."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""What is put on record when the trade changes something: an action named after its command."""
+"""The ledger action of a service call, named after its command."""
 
 from collections.abc import Mapping
 from typing import Any

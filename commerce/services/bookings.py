@@ -1,4 +1,4 @@
-"""Bookings: the aggregate decides, and what follows from it happens in the same transaction."""
+"""Bookings: the aggregate decides; its consequences are written in the same transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """How chargebacks end: won, lost or withdrawn, once, and what comes back is booked (ADR 0041).
 
-The provider says so, signed, or somebody notes what it wrote. What was noted of the chargeback
-stays as it was: what comes back is a payment of its own, and follows from the chargeback.
+The provider reports it, signed, or a person records what it wrote. The record of the chargeback
+does not change: what comes back is a payment of its own, caused by the chargeback.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""That a chargeback is under review: somebody has stood up to it, and a bank decides.
+"""Reviews of chargebacks: the merchant has contested one, and the bank decides.
 
-The provider says so, signed, or somebody notes it. It is noted once, and only as long as the
-chargeback has not ended: what comes late walks nothing back (ADR 0041).
+The provider reports it, signed, or a person records it. It is recorded once, and only while the
+chargeback is open: a late report does not reopen it (ADR 0041).
 """
 
 from dataclasses import replace

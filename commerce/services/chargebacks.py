@@ -1,7 +1,7 @@
-"""Chargebacks: a provider says that it took money back, and the books follow, once.
+"""Chargebacks: a provider reports that it took money back, and it is booked once.
 
-It has happened: nobody is asked for approval, and nothing that was recorded is amended. The entry
-follows from what last gave money of the payment back, or from its capture (ADR 0034).
+It has already happened, so it needs no approval and amends no entry. Its entry is caused by the
+last refund of the payment, or by its capture (ADR 0034).
 """
 
 from collections.abc import Mapping

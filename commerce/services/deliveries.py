@@ -1,8 +1,8 @@
-"""Send the documents of a booking: a delivery row and its work, the provider, then the fact.
+"""Sends the documents of a booking: a delivery with its job, the provider, then the event.
 
-The row and the work are one transaction. The provider is called outside any, under the
-token of the work, so that it sends once however often it is asked. That it took the message,
-the fact `booking.documents.sent` and the end of the work are one transaction again.
+The row and the job are written in one transaction. The provider is called outside any, with the
+token of the job, so that it sends once however often it is called. The acceptance, the event
+`booking.documents.sent` and the completion of the job are one transaction again.
 """
 
 from base64 import b64encode

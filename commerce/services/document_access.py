@@ -1,4 +1,4 @@
-"""Let somebody open one document for a while, and end that: on record, at once, for good."""
+"""Grants and revokes temporary access to one document. Recorded, and effective at once."""
 
 from datetime import datetime
 from typing import Any

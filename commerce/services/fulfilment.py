@@ -1,7 +1,7 @@
-"""What follows from a confirmation, as a flow: every item gets its voucher, or none does.
+"""Fulfilment of a confirmed booking, as a flow: every item gets its voucher, or none does.
 
-The booking stays the truth: the flow is a consequence of its confirmation, looks at it
-before and after its work, and undoes what it did if the booking is no longer confirmed.
+The booking remains the source of truth: the flow checks it before and after its work, and
+compensates what it did if the booking is no longer confirmed.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Invoices: drafted from a booking, issued under a number, voided while nothing hangs on them."""
+"""Invoices: drafted from a booking, issued under a number, voided while nothing was paid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

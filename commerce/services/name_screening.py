@@ -1,7 +1,7 @@
-"""Refuse reasons and references that name people: they stand in the log for good.
+"""Refuses reasons and references that name people, because the log keeps them forever.
 
-Events cannot be forgotten, and what entries refer to is forgotten only if it is found, so a
-text that goes into them names nobody of the booking that it is about.
+Events cannot be erased, and payloads of entries are erased only if a search finds them, so a
+text that goes into either may name nobody of the booking that it is about.
 """
 
 from collections.abc import Mapping

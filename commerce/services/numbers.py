@@ -1,4 +1,4 @@
-"""Hand out document numbers: no gap and no number twice, because the series row is locked."""
+"""Issues document numbers without gaps or duplicates, under the lock of the series row."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -1,4 +1,4 @@
-"""Cancellation policies: draft a version, publish it, and the one before is retired."""
+"""Cancellation policies: draft a version, then publish it, which retires the one before."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Products: each change is the row first, then the fact, in one transaction."""
+"""Products: each change writes the row, then its event, in one transaction."""
 
 from typing import Any
 from uuid import UUID

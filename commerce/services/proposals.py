@@ -1,8 +1,8 @@
-"""Propose what is to go back: of a cancelled booking, and of a chargeback that was won.
+"""Proposes refunds: of a cancelled booking, and of the surplus of a chargeback that was won.
 
-Approval is asked for, nothing is done. It is asked in the name of who cancelled, or noted the
-outcome, so somebody else decides; then they carry it out, or Daybook does where the policy says
-so. Whatever is not plain is left to people.
+A proposal is a request for approval; nothing is refunded yet. It is made in the name of whoever
+cancelled or recorded the outcome, so somebody else decides; then the requester executes it, or
+Daybook does where the policy says so. Unclear cases are left to people.
 """
 
 from typing import Any, Final

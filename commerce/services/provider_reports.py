@@ -1,4 +1,4 @@
-"""What a payment provider reports goes on the to-do list first: a job takes note of it."""
+"""Reports of payment providers: each is first enqueued, and then recorded by a job."""
 
 from typing import Any, Protocol
 

@@ -1,4 +1,4 @@
-"""What may be credited, and held against a payment: checked under the lock of what it is about."""
+"""Limits of credit notes and refunds, checked under the locks of invoice, payment and note."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Credit notes, and the money leg of a refund. Amounts are held under the lock of the payment."""
+"""Credit notes and refunds. Amounts are reserved under the lock of the payment."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Documents of invoices: the rendition row first, then the internal facts about it."""
+"""Documents of invoices: the rendition row first, then its internal events."""
 
 import logging
 from uuid import UUID

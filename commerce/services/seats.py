@@ -1,4 +1,4 @@
-"""Let seats and items follow the status of their booking."""
+"""Updates seats and items when the status of their booking changes."""
 
 from collections import Counter
 from uuid import UUID

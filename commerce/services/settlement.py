@@ -1,8 +1,7 @@
-"""Settlement: ask the providers what was paid, and book what the invoice does not know yet.
+"""Settlement: query the providers for payments, and book those that are not booked yet.
 
-The provider is called outside any transaction. The difference is worked out under the lock
-of the invoice, so that polls at the same time, or two providers that report the same money,
-book it once.
+The provider is called outside any transaction. The difference is computed under the lock of the
+invoice, so concurrent polls, or two providers that report the same money, book it once.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Give back what a chargeback brought back beyond what its invoice asks for (ADR 0041).
+"""Refunds the surplus of a chargeback: what came back beyond what its invoice asks (ADR 0041).
 
-The customer had paid otherwise meanwhile, so it is theirs. It is a refund, of a surplus instead of
-a payment: neither the invoice nor the booking changes by it, and no undoing of the payment.
+The customer had paid another way meanwhile, so it is theirs. It is a refund of the surplus, not
+of a payment: it changes neither invoice nor booking, and is no step in reversing the payment.
 """
 
 from typing import Any, Final

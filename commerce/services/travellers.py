@@ -1,4 +1,4 @@
-"""Who travels. Values are sealed in a table of their own; events name fields, never values."""
+"""Travellers. Their data is encrypted in a table of its own; events name fields, never values."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""The shapes of the trade on the wire: …In is what is asked, …Out is what is answered."""
+"""Serializers of commerce: …In for requests, …Out for responses."""

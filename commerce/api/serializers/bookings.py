@@ -1,4 +1,4 @@
-"""Bookings, travellers and deliveries. Personal data is masked unless the caller may see it."""
+"""Bookings, travellers and deliveries. Personal data is masked unless it is disclosed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may open documents."""
+"""Access to documents."""
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field

@@ -1,4 +1,4 @@
-"""Fields that many shapes share."""
+"""Fields that several serializers share."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Forms in, one call down, shapes out. Views hold no rule of the trade."""
+"""Views: parse the request, call one service, serialise the answer. They hold no business rule."""

@@ -1,4 +1,4 @@
-"""Where payment providers tell us what happened at theirs."""
+"""The endpoint to which payment providers send their notifications."""
 
 from collections.abc import Callable, Mapping
 from typing import IO, Any

@@ -1,4 +1,4 @@
-"""Answer a command to a booking with the events it causes, or refuse."""
+"""`decide` of the booking aggregate: a command becomes events, or is refused."""
 
 from typing import assert_never
 

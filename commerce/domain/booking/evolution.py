@@ -1,4 +1,4 @@
-"""Answer an event with the booking as it is after it. Never refuses: the past is the past."""
+"""`evolve` of the booking aggregate: the state after an event. Never refuses."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What can be asked of a booking, and what can have happened to it."""
+"""The commands and the events of the booking aggregate."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Why a booking says no."""
+"""The errors of the booking aggregate."""
 
 from commerce.domain.booking.state import Status
 from events.domain.errors import Conflict, NotFound, Rejected

@@ -1,4 +1,4 @@
-"""The stored form of the state of a booking, and of the parts that its events share with it."""
+"""The stored form of a booking's state, and of the values that its events share with it."""
 
 from datetime import UTC, date, datetime
 from typing import Any

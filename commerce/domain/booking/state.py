@@ -1,4 +1,4 @@
-"""What a booking is, and between which statuses it can move.
+"""The state of a booking, and its state machine.
 
 draft ──────────▶ on_hold ──────────▶ awaiting_payment ──────────▶ confirmed ──▶ in_progress
   │                  │  (each may skip forward to the right)            │             │

@@ -1,1 +1,1 @@
-"""What undoing the acts of the trade would do: pure plans, one module per noun."""
+"""Plans of reversals: the effects of undoing an action. Pure, one module per noun."""

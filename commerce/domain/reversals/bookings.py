@@ -1,4 +1,4 @@
-"""Plans that cancel a booking, or take a step of it back."""
+"""Reversal plans that cancel a booking, or take a step of it back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Plans that end an access to a document, or give one back that was ended."""
+"""Reversal plans that end an access to a document, or restore one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

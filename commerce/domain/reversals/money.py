@@ -1,4 +1,4 @@
-"""Plans that give money back, or take an invoice back."""
+"""Reversal plans that refund a payment, or void or credit an invoice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

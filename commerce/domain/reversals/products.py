@@ -1,4 +1,4 @@
-"""Plans that give a product its former values, or take it away again."""
+"""Reversal plans that restore the former values of a product, or delete a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Make the example business that a newcomer finds after the first `up`."""
+"""Create the demo data that `up` starts with."""
 
 from typing import Any
 
