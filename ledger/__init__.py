@@ -1,1 +1,1 @@
-"""Who did it, by what authority, and can it be undone."""
+"""The ledger of actions: who did it, by what authority, and whether it can be undone."""

@@ -1,4 +1,4 @@
-"""What may not change without an entry, nor have an entry without a change: said in SQL.
+"""Accountable tables: no change without its entry, no entry without its change. Enforced in SQL.
 
 A migration names a table with `Accountable`. At commit its trigger looks for an entry of
 the same transaction, and the trigger of the ledger looks for the change as the entry comes in

@@ -1,6 +1,6 @@
-"""Who may look and act in the admin: pages and actions name the capability that they ask for.
+"""Permissions of the admin: each page and each action names the capability that it requires.
 
-Who lacks it is not offered the action, and to try all the same is put on record.
+Users who lack it are not offered the action; an attempt all the same is recorded.
 """
 
 from collections.abc import Callable, Iterable

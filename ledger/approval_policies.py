@@ -1,6 +1,6 @@
-"""The policies with which an installation begins. Installed by `migrate`, then the operator's.
+"""The approval policies of a new installation. `migrate` installs them; then the operator owns them.
 
-People who may do something do it; agents ask. Every app installs its own in the same way.
+People act without approval; agents need one. Every app installs its own in the same way.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""Who asks, and what they may. Answers come from the credential, never from a body.
+"""Authentication and permissions: who calls, and what they may do. Never read from a body.
 
-A `Holder` is a credential that was checked, with what it grants. One lives as long as a
-request; a socket keeps one and has it checked again (`revalidated`).
+A `Holder` is a checked credential with its grants. It lives as long as its request; a socket
+keeps one, and has it checked again (`revalidated`).
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -1,4 +1,4 @@
-"""What requests say, in body and query: what is not understood is refused, never ignored."""
+"""Strict serializers for bodies and queries: unknown fields are refused, never ignored."""
 
 from collections.abc import Iterable
 from datetime import datetime

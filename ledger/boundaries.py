@@ -1,4 +1,4 @@
-"""What belongs to whom, and that nothing refers to what belongs to somebody else.
+"""Ownership of rows: declares owners, and checks that no foreign key crosses between them.
 
 One installation is one tenant: there is no tenant column that could differ. The boundaries
 that there are run between owners: between the people whose keys and delegations these are,

@@ -1,8 +1,8 @@
-"""The registry of capabilities: what anybody can be allowed to do in this product.
+"""The registry of capabilities: every permission of the product.
 
-Every app declares its own in `<app>/capabilities.py`; `events` lies below this room, so
-what can be done to the log is declared here. Each becomes a Django permission
-(`ledger.<id>`), to be given to users and groups in the admin.
+Every app declares its own in `<app>/capabilities.py`; `events` lies below this app, so those of
+the log are declared here. Each becomes a Django permission (`ledger.<id>`), which the admin
+grants to users and groups.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The events of this room. None of them, and no stream, ever holds a secret."""
+"""The events of this app. None of them, and no stream, ever holds a secret."""
 
 from typing import Any
 from uuid import UUID

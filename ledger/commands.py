@@ -1,8 +1,8 @@
-"""The registry of commands: what can be carried out again by anybody entitled.
+"""The registry of commands: actions that can be executed by name.
 
-A command has the name of the action that it puts on record. `run` calls the service that a
-page or the API would call, so whatever holds there holds here: rights, records, approvals.
-Used where somebody acts later or by name: on approval, on reversal, as a tool of an agent.
+A command has the name of the action that it records. `run` calls the service that a page or
+the API would call, so the same permissions, entries and approvals apply.
+Used where an action is executed later or by name: on approval, on reversal, by an agent.
 Every app registers its own in `<app>/commands.py`.
 """
 

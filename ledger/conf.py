@@ -1,4 +1,4 @@
-"""The settings of this room. Values come from `LEDGER_<NAME>` in the Django settings."""
+"""The settings of this app. Values come from `LEDGER_<NAME>` in the Django settings."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""From what a caller shows to the key it belongs to. The only place that sees secrets."""
+"""Resolves a presented secret to its API key. The only place that sees secrets."""
 
 import secrets
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Rights as of now of somebody who is not here: for work that was left behind in their name."""
+"""The current permissions of an absent principal, for work that runs in their name."""
 
 from django.contrib.auth.models import User
 from django.utils import timezone

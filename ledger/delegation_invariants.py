@@ -1,4 +1,4 @@
-"""What must be true of agents and delegations on a healthy system."""
+"""The invariants of agents and delegations, for the doctor."""
 
 from django.db import connection
 

@@ -1,8 +1,8 @@
-"""By whose authority an agent acts: the chain behind it, and what it takes out of the budgets.
+"""The chain of delegations under which an agent acts, and the charges against its budgets.
 
-Whoever records something that an agent does calls `charge` in the same transaction. It
-locks every link, so a delegation that was revoked, or a budget that was used up, stops
-what has not committed by then. Others are none of its business: it returns at once.
+Code that records an action of an agent calls `charge` in the same transaction. It locks every
+link, so a revoked delegation or an exhausted budget stops whatever has not committed by then.
+For any other principal it returns at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Put on record what is shown, before it is shown: a look cannot be taken back.
+"""Records each disclosure of private data before it happens: it cannot be undone.
 
-`disclosed` is for who looks into private data, `note_read` for whatever an agent reads. Either
-commits the entry first; if it cannot be written, nothing leaves.
+`disclosed` is for private data, `note_read` for whatever an agent reads. Either commits the
+entry first; if it cannot be written, nothing is disclosed.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""docs/capabilities.md: what anybody can be allowed to do, made from the registry."""
+"""Generates docs/capabilities.md from the registry."""
 
 from events.domain.principal import PrincipalKind
 from ledger import capabilities

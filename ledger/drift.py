@@ -1,8 +1,8 @@
-"""Find where ledger and tables tell different stories, and try out whether it can be written.
+"""Drift detection: where ledger and tables disagree. And a canary: can the ledger be written?
 
-The database refuses a change without its entry where a table is accountable, and an entry
-without its change. Drift looks again, at what both say today: rows whose state says that
-something was done to them, and entries that say so of rows which do not show it.
+For accountable tables the database refuses a change without its entry, and the reverse. Drift
+detection compares what both say today: rows whose state shows an action that has no entry,
+and entries of an action that their row does not show.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,7 +1,7 @@
-"""Write entries and read them: the only module that inserts into the tables of the ledger.
+"""Writes and reads entries: the only module that inserts into the tables of the ledger.
 
-One statement writes an entry with what stands beside it. Its body is the canonical JSON of all
-that is known, so that anybody can compute its digest again without asking us.
+One statement writes an entry with its details. Its body is the canonical JSON of all that is
+known, so that anybody can recompute its digest without us.
 """
 
 import hashlib

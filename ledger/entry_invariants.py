@@ -1,4 +1,4 @@
-"""That what is shown of entries is what was sealed: their columns against their bodies."""
+"""The invariant that the columns of an entry agree with its sealed body."""
 
 from django.db import connection
 

@@ -1,8 +1,8 @@
-"""Forget a person everywhere, and say where: each room names the places that it keeps.
+"""Erases a person in every place that the apps have declared, and certifies it.
 
-A subject is written `traveller/<id>`. `declare_subject` says who goes by it, `declare_place`
-where something about them is kept. All of it happens in one transaction, on record. Without a
-proof nothing is changed: what a place would do it says by the same function that does it.
+A subject is written `traveller/<id>`. `declare_subject` tells who it is, `declare_place` where
+data about subjects are stored. An erasure is one recorded transaction. A preview calls the
+same functions without a proof: then they only report what they would do.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What is measured of the ledger."""
+"""Metrics of the ledger."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Give every declared capability its Django permission, and find whom it is granted to."""
+"""Provisions a Django permission for every declared capability, and reads who holds them."""
 
 from collections.abc import Iterable
 from typing import Any, Final, LiteralString

@@ -1,7 +1,7 @@
-"""Who opens a WebSocket: by session cookie, API key or ticket.
+"""Authenticates WebSocket handshakes: by session cookie, API key or ticket.
 
-A browser sends its cookies along whichever page opens the socket, and no rule of CORS
-stops it. So a handshake with a session cookie must come from a page of our own.
+A browser sends its cookies whichever page opens the socket, and CORS does not apply. So a
+handshake with a session cookie must come from a page of our own origin.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Do it once, however often it is asked: the `Idempotency-Key` of the API.
+"""Idempotent requests: the `Idempotency-Key` of the API.
 
 Rule: the row that says "done" is inserted in the transaction that does it. Everything
 else here (the lock while a request is under way, the stored response) may be lost without

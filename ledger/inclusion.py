@@ -1,4 +1,4 @@
-"""Proofs that an entry is under a checkpoint, from nothing but what that checkpoint added."""
+"""Inclusion proofs of an entry under a checkpoint, from only the batch that it added."""
 
 from ledger.verifier import Tree, node_hash
 

@@ -1,4 +1,4 @@
-"""What must be true of the ledger on a healthy system."""
+"""The invariants of the ledger, for the doctor."""
 
 import secrets
 from typing import Any

@@ -1,7 +1,7 @@
-"""Refuse texts about actions that name people, and mask in others what should not be shown.
+"""Screens free texts: refuses those that name people, masks what a reader may not see.
 
-Which people belong to a target is said by the room that owns it. Who may not open payloads is
-shown reasons and comments without addresses and secrets.
+The app that owns a target declares which people belong to it. Readers who may not open payloads
+see reasons and comments without addresses and secrets.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Keep what entries refer to, and show it again: content, its salt, and keys of subjects.
+"""Stores and reads the payloads of entries: content, salt, encryption by subject.
 
-`keep` runs in the transaction of the entry. Content about a person is sealed with a key of
-that person's own; destroying it makes everything about them unreadable, also in copies.
+Payloads are written in the transaction of the entry. Content about a person is encrypted with
+a key of their own; destroying the key makes it unreadable, also in copies.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""Where this room keeps something about people, beside what is sealed with their keys."""
+"""Where the ledger stores personal data beyond what is encrypted with the keys of subjects."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What undoing an action would do, worked out without doing it."""
+"""Previews of reversals: what undoing an action would do, without doing it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

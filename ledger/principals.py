@@ -1,6 +1,6 @@
-"""Which human stands behind whoever acts. The only module that resolves this.
+"""Resolves the human behind a principal. The only module that does.
 
-Four eyes are four eyes of people: a key or an agent sees with its owner's.
+Four-eyes rules count people: a key or an agent counts as its owner.
 """
 
 from collections.abc import Callable

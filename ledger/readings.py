@@ -1,7 +1,7 @@
-"""The registry of readings: what can be looked at by name, one thing or a list of them.
+"""The registry of readings: types of objects that agents can read, one or a list.
 
-For callers that are no browser and know no address: the tools of agents. What is shown holds
-no personal values; those are disclosed one by one, elsewhere. Every app registers its own.
+For the tools of agents, which know no URLs. Readings hold no personal data; that is disclosed
+elsewhere, one object at a time. Every app registers its own.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Why somebody looks at what is private, as the header `Access-Reason` says it."""
+"""The header `Access-Reason`: why the caller reads private data."""
 
 from typing import Any, Final
 

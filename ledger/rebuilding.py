@@ -1,4 +1,4 @@
-"""Make the standings of reversals anew from the entries, and say where they were wrong."""
+"""Rebuilds the standings of reversals from the entries, and reports differences."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

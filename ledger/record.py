@@ -1,4 +1,4 @@
-"""What must be on record about the ledger's own accountable tables, and to whom they belong."""
+"""Drift checks and owners of the ledger's own accountable tables."""
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 

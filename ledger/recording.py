@@ -1,8 +1,8 @@
-"""Put on record what is done and what is refused: with it, and instead of it.
+"""Records actions: one that is done, in its transaction; one that is refused, in its place.
 
-`recorded` is the one durable transaction of an accountable service: the change and its
-entry commit together, or neither does. Who acts is what the credential said at the edge.
-Triggers say the same again: see `ledger.accountable`.
+`recorded` is the one durable transaction of an accountable service: the change and its entry
+commit together, or neither does. The principal comes from the credential at the edge.
+Triggers enforce the same again: see `ledger.accountable`.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Keep what people write in their own words beside entries, and take it away again.
+"""Stores reasons and comments beside entries, and erases them.
 
-A reason may name somebody, whatever the rules say, and an entry is kept for good. So the body
-of an entry has a salted digest of it, and the words stand in a row that can lose them.
+A reason may name a person, whatever the rules say, and an entry is kept forever. So the body of
+an entry holds a salted digest, and the text is in a row from which it can be erased.
 """
 
 import secrets

@@ -1,8 +1,8 @@
-"""The registry of reversal commands: by which code an action of long ago can be undone.
+"""The registry of reversal commands: the code by which a recorded action can be undone.
 
 An entry names its command and the version of it. As long as that version is registered, the
 entry can be undone as it was meant then; when it no longer is, previews say so and offer
-what can be done instead. Every app registers its own in `<app>/reversals.py`.
+alternatives. Every app registers its own in `<app>/reversals/`.
 """
 
 from collections.abc import Callable

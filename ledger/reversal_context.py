@@ -1,7 +1,7 @@
-"""That what is done now is done to undo something: noted here, read where it goes on record.
+"""Marks the current action as a reversal: set here, read where the action is recorded.
 
-A reversal is carried out by the services of the trade, which know nothing of it. The first
-action that they put on record is the reversal; what follows from it in the same story is not.
+A reversal is executed by ordinary services, which know nothing of it. The first action that
+they record is the reversal; its consequences in the same correlation are not.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What scopes somebody may give away: such as there are, and no more than the giver has."""
+"""Which scopes somebody may pass on: existing ones, and no more than they hold."""
 
 from collections.abc import Sequence
 

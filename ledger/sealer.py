@@ -1,7 +1,7 @@
-"""Seal what waits, again and again: beside the sweeper, or as a process of its own.
+"""The loop that seals pending entries: beside the sweeper, or as a process of its own.
 
-Not behind the bells of the workers: where more flows are started than they keep up with, a
-message that says to seal would come too late each time.
+It is no Celery task: where more flows are started than workers keep up with, a message that
+says to seal would always come too late.
 """
 
 import logging

@@ -1,9 +1,9 @@
-"""Put entries in an order that misses none, and grow the tree over them.
+"""Gives entries their positions, and appends them to the Merkle tree.
 
-As with the feed of events: each entry waits in a queue that the database fills when it is
-inserted, and gets a dense position after commit, in the order of the queue within one
-snapshot. Whoever saw another's entry was queued later, so causes come before effects.
-What the log of events says by then is signed with it.
+As with the feed of events, each entry waits in a queue that a trigger fills, and gets a dense
+position after commit, in the order of the queue within one snapshot. A transaction that saw
+another's entry was queued later, so causes come before effects. Each checkpoint also signs a
+digest of the event log.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""Find a person in what others have written: inputs of jobs, replies, errors, notes.
+"""Searches free text and foreign data for a person: inputs of jobs, replies, errors, notes.
 
-What our own services write about people they seal with the person's key. Everything else is
-searched for the values that are known of the person, whole table by whole table, and only
-when somebody is forgotten.
+Our own services encrypt personal data with the person's key. Everything else is searched for
+the known values of the person, table by table, when they are erased.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is asked of the ledger."""
+"""Queries of the ledger."""
 
 from collections.abc import Iterable
 

@@ -1,8 +1,8 @@
-"""Keep how it stands with the undoing of entries: row and entry in one transaction.
+"""Keeps the standing of each reversible entry, in the transaction of the reversing entry.
 
 The row of the original is the last lock of a reversal: booking, invoice and payment come
-first. Under it the step is checked, numbered and counted, so that of many rivals the one
-who would give back too much is refused, and everything that it did is undone.
+first. Under it the step is checked, numbered and added up, so that of concurrent reversals the
+one that would exceed the amount is refused, and rolled back.
 """
 
 from collections.abc import Iterable

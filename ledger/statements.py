@@ -1,7 +1,7 @@
-"""The one statement that writes an entry with what stands beside it, made once for each set.
+"""The statement that writes an entry with its details, built once per set of columns.
 
-Most columns of most entries are empty, and the tables know what empty is: what is not said
-is not sent. Forty values took a client as long to send as all else that an entry says takes.
+Most columns of most entries are empty and have defaults, so they are not sent: forty values
+took a client as long to send as all the rest of an entry.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""Whether somebody who is logged in has just proved again who they are.
+"""Step-up authentication: whether a logged-in user has just entered their password again.
 
-What is critical is not decided from a session that was left open: the password is asked for
-again where it is decided, and counts for five minutes of the same session.
+Critical decisions are not made from a session that was left open: the password is asked for
+again, and counts for five minutes of the same session.
 """
 
 import time

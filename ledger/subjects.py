@@ -1,7 +1,7 @@
-"""The keys of persons: what is sealed with one can be opened until the person is forgotten.
+"""Encryption keys of persons (subjects): destroyed when the person is erased.
 
-Every subject has a key of its own, itself sealed with the first of LEDGER_DATA_KEYS. What is
-sealed names the key, so that a room keeps bytes and nothing else.
+Every subject has a key of its own, itself encrypted with the first of LEDGER_DATA_KEYS. A
+ciphertext names its key, so an app stores bytes and nothing else.
 """
 
 import hmac

@@ -1,6 +1,6 @@
-"""What the ledger calls a thing: the type of a target, in entries, filters and readings alike.
+"""Names of target types, the same in entries, filters and readings.
 
-A model whose class has another name than its things says so in `TARGET_TYPE`.
+A model whose type is not named like its class declares it in `TARGET_TYPE`.
 """
 
 import re

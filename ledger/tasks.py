@@ -1,4 +1,4 @@
-"""Doorbells of this room. Losing one costs nothing but room on the disk."""
+"""Celery tasks of this app. A lost message only delays the clean-up."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Read the ledger along its threads: what led to an entry, what happened to a target, what is new.
+"""Reads the ledger along its links: causal chain of an entry, timeline of a target, tail.
 
-What belongs to a target is said by the room that owns it: the timeline of a booking has its
-travellers and invoices in it because `declare_related` says so.
+The app that owns a target declares what belongs to it: the timeline of a booking includes its
+travellers and invoices because of `declare_related`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an agent can call: list, read, request, execute, status. Transports are elsewhere.
+"""The tools of agents: list, read, request, execute, status. Transports are elsewhere.
 
 Whatever happens, the answer is an outcome and never an exception: `done`, `found`,
 `needs_approval` (which, and where), `denied` (because of what) or `refused`. The protocol would

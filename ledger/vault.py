@@ -1,4 +1,4 @@
-"""Sealing at rest: AES-256-GCM, bound to what the value belongs to.
+"""Encryption at rest: AES-256-GCM, bound to the row that the value belongs to.
 
 A sealed value names its key, so that keys can change: the first of a safe seals, all of them
 open. A value that was moved elsewhere does not open.

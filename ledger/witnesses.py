@@ -1,4 +1,4 @@
-"""Copy checkpoints to places that this database cannot reach back into.
+"""Copies checkpoints to witnesses: places that nobody with this database can rewrite.
 
 A witness is a URL of `LEDGER_WITNESSES`. Each one follows the checkpoints in order, at its own
 pace; a witness that is away is caught up with later. What a scheme means is said by

@@ -1,4 +1,4 @@
-"""The ledger in the admin: everything can be looked at, and changed only through services."""
+"""The ledger in the admin: read-only pages, with actions that call services."""
 
 from ledger.admin import (  # noqa: F401 - importing registers.
     agents,

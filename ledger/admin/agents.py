@@ -1,4 +1,4 @@
-"""Agents and delegations in the admin: made, stopped and revoked through the services only."""
+"""Agents and delegations in the admin: created, stopped and revoked through services only."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Correct an entry by hand in the admin: see what it says, say what is wrong about it."""
+"""The admin page that corrects an entry: shows what it says, asks what is wrong about it."""
 
 from typing import Any
 from uuid import UUID

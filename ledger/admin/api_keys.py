@@ -1,4 +1,4 @@
-"""API keys in the admin: to be looked at, and to be ended."""
+"""API keys in the admin: read-only, and revocable."""
 
 from django.contrib import admin
 from django.db.models import QuerySet

@@ -1,4 +1,4 @@
-"""Approvals and their policies in the admin: decided through the service, never edited."""
+"""Approvals and their policies in the admin: decided through services, never edited."""
 
 from collections.abc import Callable
 from typing import Any

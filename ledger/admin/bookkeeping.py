@@ -1,4 +1,4 @@
-"""What the ledger keeps beside entries, in the admin: without secrets, answers and words."""
+"""The auxiliary tables of the ledger in the admin, without secrets, responses and free texts."""
 
 from django.contrib import admin
 

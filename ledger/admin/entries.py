@@ -1,4 +1,4 @@
-"""The entries of the ledger in the admin, to be looked at, with what is around them."""
+"""Ledger entries in the admin: read-only, with their related rows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Who was forgotten, with the certificate; and who must not be."""
+"""Erasures with their certificates, and legal holds, in the admin."""
 
 from typing import Any
 

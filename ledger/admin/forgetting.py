@@ -1,4 +1,4 @@
-"""Forget a person by hand in the admin: see what it would do, say why, get a certificate."""
+"""The admin page that erases a person: preview, reason, certificate."""
 
 from typing import Any
 from urllib.parse import quote

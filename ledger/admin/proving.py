@@ -1,4 +1,4 @@
-"""Ask for the password again, before an action of a list that is done only by who just gave it."""
+"""Asks for the password again before a critical bulk action of the admin (step-up)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far actions are undone, in the admin: look at what undoing one would do, then do it."""
+"""Reversals in the admin: preview what undoing an action would do, then do it."""
 
 from contextlib import nullcontext
 from typing import Any

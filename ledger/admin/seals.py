@@ -1,4 +1,4 @@
-"""Seals in the admin: checkpoints, the keys that signed them, and the witnesses that have them."""
+"""Seals in the admin: checkpoints, signing keys, and witnesses with their copies."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse

@@ -1,4 +1,4 @@
-"""What a request is answered with when it needs approval, or was done under it before."""
+"""Responses to requests that need an approval, or were executed under one before."""
 
 from typing import Any
 

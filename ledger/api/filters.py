@@ -1,4 +1,4 @@
-"""What entries can be asked for. Whatever else is asked is a 400."""
+"""Filters of entries. An unknown query parameter is a 400."""
 
 import django_filters as filters
 from django.db.models import Q, QuerySet

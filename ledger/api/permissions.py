@@ -1,4 +1,4 @@
-"""What every API view goes through before it is entered. Views only declare.
+"""The permission check in front of every API view. Views only declare what they require.
 
 `capabilities`: `PUBLIC`, or action (or lower-case method) → capability id.
 `object_level = True`: the view filters with `authority.visible` or checks each object, so

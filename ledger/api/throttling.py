@@ -1,4 +1,4 @@
-"""So many requests a minute for each caller, counted in Valkey. Without it, nobody waits."""
+"""Rate limit per caller and minute, counted in Valkey. If Valkey is down, nobody is throttled."""
 
 import logging
 import math

@@ -1,1 +1,1 @@
-"""Approvals of somebody else: asked for where they are needed, given by people, used once."""
+"""Approvals: requested where a policy demands one, given by other people, used once."""

@@ -1,7 +1,7 @@
-"""Put on record that somebody asks for approval. In the caller's transaction.
+"""Records a request for approval, in the caller's transaction.
 
-Asking again for the same, as the target still is, answers with the request that there is.
-Asking for it when the target has changed replaces what is pending.
+The same request again, with the target unchanged, returns the pending one. If the target has
+changed, the new request replaces the pending one.
 """
 
 import hashlib

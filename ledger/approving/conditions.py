@@ -1,4 +1,4 @@
-"""Conditions of policies: CEL, the Common Expression Language. It has no loops and always ends."""
+"""Conditions of policies in CEL, the Common Expression Language: no loops, so it always ends."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Whose approval an action needs, by the policies in force: asked by the gate, and by previews."""
+"""Which approvals an action needs by the policies in force, for the gate and for previews."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

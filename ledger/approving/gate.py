@@ -1,8 +1,8 @@
-"""The gate in front of every recorded action: is an approval needed, and is it there?
+"""The approval gate that every recorded action passes: is an approval needed, and present?
 
-It stands at the end of the transaction of `ledger.recording`, when all is known that a policy
-asks about: raising there takes the change back, and its effects have not begun. So no path
-goes round it: pages, the API, jobs, flows, agents, shells, superusers. What was asked for is
+It stands at the end of the transaction of `ledger.recording`, when everything is known that a
+policy can ask about. Raising there rolls the change back before its effects have begun. So no
+path bypasses it: pages, the API, jobs, flows, agents, shells, superusers. The request is
 put on record in a transaction of its own, when the refused one is gone.
 """
 

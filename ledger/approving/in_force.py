@@ -1,7 +1,7 @@
-"""Which policies are in force: remembered by each process, and known for sure by the database.
+"""The policies in force: cached by each process, validated by the database.
 
-A version in force never changes, and whenever other ones come into force so does another mark.
-Reading the rows for every action cost more than writing its entry.
+A version in force never changes; whenever the set changes, so does its mark, which the entry's
+statement compares. Reading the rows for every action cost more than writing its entry.
 """
 
 from collections.abc import Sequence

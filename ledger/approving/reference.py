@@ -1,8 +1,8 @@
-"""The approval to which a request refers: read at the edge, used once, never from a body.
+"""The approval that a request refers to: read at the edge, used once, never from a body.
 
-The HTTP edge reads the header `Action-Approval-Id`; a job that executes on approval names the
-one that it was made for. The first action that is recorded is the one that was approved;
-whatever else happens in the same request has to stand on its own feet.
+The HTTP edge reads the header `Action-Approval-Id`; a job that executes on approval names its
+own. It covers the first action that the request records; any further action of the same
+request needs its own approval.
 """
 
 from collections.abc import Iterator

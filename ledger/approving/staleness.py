@@ -1,4 +1,4 @@
-"""Whether what an approval was asked for is still what would be done under it."""
+"""Whether an approval is stale: its target has changed since it was requested."""
 
 from events.domain.errors import NotFound
 from ledger import commands

@@ -1,4 +1,4 @@
-"""The steps of an approval: the row, its entry and its event, in the caller's transaction."""
+"""Each step of an approval's life: row, entry and event, in the caller's transaction."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Who speaks about an approval: who wants to, who has, and who may not decide it any more."""
+"""Votes on an approval: by whom, for whom, and who may not vote any more."""
 
 from django.contrib.auth.models import User
 

@@ -1,8 +1,8 @@
-"""What would have been different: try a policy on what has happened, and change nothing.
+"""What-if: evaluates a policy on past actions, without changing anything.
 
-Entries say by what their risk was weighed. How their targets were found is kept only with
-approvals, so a condition over `target_state` has no answer here; then it counts as one that
-holds, as it does in earnest, and the report says of how many actions.
+Entries keep the facts of their risk. The state of their targets is kept only with approvals, so
+a condition over `target_state` cannot be evaluated here. It then counts as true, as it does at
+the gate, and the report says for how many actions.
 """
 
 import time

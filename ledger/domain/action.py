@@ -1,4 +1,4 @@
-"""The words of the ledger: what an action is, how it can end, and what proves it."""
+"""The vocabulary of the ledger: actions, their outcomes, and the proof of an entry."""
 
 import re
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""The life of an approval: who asked, who may decide, when it is over, what it is good for.
+"""The state machine of an approval, and the rule of who may decide it.
 
-Pure: the clock, the people and the rows come in with the arguments. There is one function,
-`authorize_decision`, that says whether somebody may decide; every path asks it. The tables
-say the same again (`ledger.models.approvals`).
+Pure: the clock, the people and the rows are arguments. One function, `authorize_decision`,
+decides whether somebody may decide, and every path calls it. Constraints in the tables enforce
+the same again (`ledger.models.approvals`).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What somebody lets an agent do in his name: how far, how much, how often, how long.
+"""Delegations: the scope, budget, rate and period within which an agent acts for somebody.
 
 Delegations form a chain, from the root (a user) over agents to the agent that acts. Each
 link is at most as wide as the one above it, and an action must pass every one of them.

@@ -1,4 +1,4 @@
-"""Why a look into private data is refused. Pure."""
+"""The refusals of disclosure. Pure."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""Forgetting a person: who that is, what comes of each place, and what the certificate says.
+"""Erasure of a person: their subjects, the outcome per place, the certificate.
 
-A person goes by several subjects: `traveller/<id>` of one booking, `contact/<id>` of another.
-Each is forgotten as a whole, or kept as a whole because something still needs it.
+A person has several subjects: `traveller/<id>` of one booking, `contact/<id>` of another.
+Each is erased as a whole, or kept as a whole because something still needs it.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What an entry refers to but does not contain: inputs, results, images of before and after.
+"""Payloads: what an entry refers to but does not contain (inputs, results, before/after images).
 
-The body of an entry names the kind, the schema tag and the digest of each payload. The
-content lives beside it for as long as its retention class says, and may fade: the entry, its
-digests and every seal over it stay as they are.
+The body of an entry names the kind, the schema tag and the digest of each payload. The content
+is stored beside it for as long as its retention class says, and can be redacted: the entry, its
+digests and every seal over it do not change.
 """
 
 import hmac

@@ -1,7 +1,7 @@
-"""What undoing an action would do: a tree of effects, worked out before anything is done.
+"""The plan of a reversal: a tree of effects, computed before anything is done.
 
-A plan is made by a pure function of what was found. It names the versions of what it would
-change, so that whoever agreed to it agreed to exactly that.
+A plan is a pure function of the current state. It names the versions of the objects that it
+would change, so that an approval covers exactly that.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

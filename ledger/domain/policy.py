@@ -1,8 +1,8 @@
-"""When somebody else has to agree: policies over what is known of an action. Pure.
+"""Approval policies: rules over the facts of an action that demand an approval. Pure.
 
-A policy is data with versions. Its conditions are CEL; who evaluates them comes in as a
-function, so that this room knows no library. A condition that cannot be answered counts as
-one that holds: it is better to ask once too often.
+A policy is versioned data. Its conditions are CEL; the evaluator is an argument, so that this
+module depends on no library. A condition that cannot be evaluated counts as true: it is
+better to ask once too often.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,8 +1,8 @@
-"""Can it be undone, and how far has that gone: the rules of reversal.
+"""The rules of reversal: whether an action can be undone, and how far it has been.
 
-What an action says about its own undoing is a `Declaration`. Whatever is done about it later
-is a `Step`, kept in an entry of its own; the `Standing` of the original is the fold of its
-steps. Nothing here is ever rewritten: a row of standings may be dropped and made anew.
+An action declares in a `Declaration` how it can be undone. Whatever is done about it later is a
+`Step`, recorded in an entry of its own; the `Standing` of the original is the fold of its
+steps. Standings are a projection: they can be dropped and rebuilt.
 """
 
 from collections.abc import Callable, Iterable, Mapping

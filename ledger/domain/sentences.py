@@ -1,4 +1,4 @@
-"""What an entry says in a sentence where nobody gave it one."""
+"""The default summary sentence of an entry."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""Whether an approval covers what is about to be done: fifteen reasons why not, in order.
+"""Checks whether an approval covers the action at hand: fifteen reasons why not, in order.
 
-The first that applies is told.
+The first that applies is reported.
 """
 
 from collections.abc import Callable

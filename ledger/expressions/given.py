@@ -1,6 +1,6 @@
-"""The values that an expression is given: JSON, turned into the language's types where it is read.
+"""The variables of an expression: JSON, converted lazily to the language's types.
 
-A document is not converted before it is known what of it will be looked at.
+Only the parts of a document that the expression reads are converted.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The macros: what runs a part of the program for each item of a list, or key of a map."""
+"""The macros: they evaluate a part of the program for each item of a list, or key of a map."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce

@@ -1,4 +1,4 @@
-"""The operators and functions: those of the library, each asked once and told plainly.
+"""The operators and functions: those of the library, with plain error messages.
 
 An integer beside a double counts as a double. The language compares numbers of all types;
 JSON has one type of number, so what an expression is given says nothing about the type that

@@ -1,7 +1,7 @@
-"""From the tree of the library's parser to a program of closures, which looks at its own time.
+"""Compiles the parse tree of the library to closures that check their own time limit.
 
-The library's evaluator walks ten levels of grammar for each name that it meets, and must be
-watched at every call. This one has a closure for what there is: some hundred times faster.
+The library's evaluator walks ten levels of grammar for each name, and must be watched at every
+call. One closure per node of the tree is some hundred times faster.
 """
 
 from collections.abc import Callable, Iterable, Sequence

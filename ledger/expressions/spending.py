@@ -1,6 +1,6 @@
-"""What an expression may take while it is evaluated: asked at every item and function.
+"""The limits of an evaluation, checked at every item and function call.
 
-The time is that of the thread, so a busy machine takes nothing from an expression.
+Time is CPU time of the thread, so a busy machine does not count against an expression.
 """
 
 import threading

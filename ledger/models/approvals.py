@@ -1,8 +1,8 @@
-"""Who asked for approval, who gave it, and by what policy.
+"""Approvals, votes and policies.
 
-An approval is the one mutable record of the ledger: it goes once from pending to an end, and
-each step has an entry. What it is about, what it is good for and who stands behind it is
-fixed when it is asked for; votes and policies in force are never changed. Triggers see to it.
+An approval is the one mutable record of the ledger: it moves once from pending to an end, and
+each step has an entry. Its action, its terms and its requester are fixed when it is requested;
+votes and policies in force never change. Triggers enforce this.
 """
 
 from datetime import timedelta

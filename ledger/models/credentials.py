@@ -1,4 +1,4 @@
-"""Who may, by which credential, and what was already answered."""
+"""Capabilities, API keys, socket tickets and idempotency keys."""
 
 from datetime import timedelta
 

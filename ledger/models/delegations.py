@@ -1,6 +1,6 @@
-"""Agents, and what somebody lets them do in his name.
+"""Agents and delegations.
 
-An agent acts for its owner, and so does every agent below it: the keys of the tables say so
+An agent acts for its owner, and so does every agent below it. Composite foreign keys enforce it
 (agent and root of a delegation, parent and root), not only the services.
 """
 

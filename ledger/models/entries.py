@@ -1,4 +1,4 @@
-"""The ledger itself: who did what, why, and by what authority. These tables only grow.
+"""The ledger itself: who did what, why, and by what authority. These tables are append-only.
 
 An entry is the spine; what a change or a look into private data adds has a table of its
 own. `body` is what is sealed: the canonical bytes of all that was known when it was written.

@@ -1,4 +1,4 @@
-"""What entries refer to, and the keys of those whom it is about. Content fades; rows stay."""
+"""Payloads of entries, and the keys of their subjects. Content can be erased; the rows stay."""
 
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models

@@ -1,4 +1,4 @@
-"""What people wrote in their own words beside an entry: it can fade, the entry cannot."""
+"""Reasons and comments beside entries. Their text can be erased; the entry cannot."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""How it stands with the undoing of entries: rows that follow from entries, and nothing else."""
+"""The standing of reversals: a projection of entries, and nothing else."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,1 +1,1 @@
-"""What can be done in the ledger. One public service is one durable transaction."""
+"""The services of the ledger. One public service is one durable transaction."""

@@ -1,4 +1,4 @@
-"""Introduce agents and stop them. Each public function is one durable transaction."""
+"""Creates and stops agents. Each public function is one durable transaction."""
 
 from uuid import UUID
 

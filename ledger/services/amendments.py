@@ -1,4 +1,4 @@
-"""Correct what is on record. The entry stays as it is; the correction stands beside it."""
+"""Corrections of entries. The entry does not change; the correction is an entry beside it."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Issue, rotate and revoke API keys. Each public function is one durable transaction.
+"""Issues, rotates and revokes API keys. Each public function is one durable transaction.
 
 A key is shown once, to whoever issued or rotated it. No function here logs or records it.
 """

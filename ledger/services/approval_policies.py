@@ -1,4 +1,4 @@
-"""Draft rules of when somebody else has to agree, put them into force, and end them."""
+"""Drafts approval policies, puts them into force, and retires them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

@@ -1,7 +1,7 @@
-"""Decide, withdraw and hand on approvals, ask for them ahead, end those whose time is over.
+"""Decides, withdraws, hands on and expires approvals, and requests them ahead.
 
-Each public function is one durable transaction. What an action of its own needs is asked
-for by the gate (`ledger.approving.gate`), which no path goes round.
+Each public function is one durable transaction. The approval that an action itself needs is
+requested by the gate (`ledger.approving.gate`), which no path bypasses.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Delegate to agents, give them keys, end it. Each public function is one durable transaction.
+"""Grants and revokes delegations, and issues keys to agents. One durable transaction each.
 
-A person delegates in his own name only, to his own agents. Terms never change: who wants
-others revokes, and delegates anew. A key is shown once; nothing here logs or records it.
+People delegate in their own name only, to their own agents. Terms never change: to change them,
+revoke and delegate anew. A key is shown once; nothing here logs or records it.
 """
 
 from collections.abc import Mapping, Sequence

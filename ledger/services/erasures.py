@@ -1,4 +1,4 @@
-"""Forget persons for good, certify it, and keep for a court what must not be forgotten."""
+"""Erases persons, certifies it, and manages legal holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

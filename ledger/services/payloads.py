@@ -1,4 +1,4 @@
-"""Take content away from what entries refer to. Each time is an action of its own."""
+"""Redacts payloads of entries. Each redaction is an action of its own."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

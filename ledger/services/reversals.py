@@ -1,7 +1,7 @@
-"""Undo what is on record, by the services of the trade, and keep how that went.
+"""Executes reversals through ordinary services, and records their outcome.
 
-The reversal itself is the trade's own transaction: its change, its entry and the standing of
-the original commit together. An attempt that fails leaves an entry of its own, afterwards.
+The reversal is the transaction of that service: its change, its entry and the standing of the
+original commit together. A failed attempt is recorded by an entry of its own, afterwards.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Seal what was recorded: positions and a signed checkpoint, a batch per transaction."""
+"""Seals entries: positions and a signed checkpoint, one batch per transaction."""
 
 from django.db import transaction
 from django.utils import timezone

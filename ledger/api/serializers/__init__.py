@@ -1,1 +1,1 @@
-"""The shapes of the ledger on the wire, a module per noun."""
+"""Serializers of the ledger, a module per noun."""

@@ -1,4 +1,4 @@
-"""The shapes of agents and delegations on the wire."""
+"""Serializers of agents and delegations."""
 
 from typing import Any
 

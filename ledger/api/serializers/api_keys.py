@@ -1,4 +1,4 @@
-"""The shapes of API keys on the wire."""
+"""Serializers of API keys."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shapes of approval policies on the wire."""
+"""Serializers of approval policies."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shapes of approvals on the wire. No identity is ever read from a body."""
+"""Serializers of approvals. No identity is ever read from a body."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How entries look from outside: who did what, to what, by what authority. Never values."""
+"""Serializers of entries: who did what, to what, by what authority. Never values."""
 
 from typing import Any
 

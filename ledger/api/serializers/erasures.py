@@ -1,4 +1,4 @@
-"""How persons are forgotten, or kept for a court, as asked from outside."""
+"""Serializers of erasures and legal holds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How content is taken away, as asked from outside."""
+"""Serializers of redactions of payloads."""
 
 from rest_framework import serializers
 

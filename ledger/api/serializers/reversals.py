@@ -1,4 +1,4 @@
-"""The shapes of previews and reversals."""
+"""Serializers of previews and reversals."""
 
 from typing import Any
 

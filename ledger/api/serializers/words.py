@@ -1,4 +1,4 @@
-"""What people wrote in their own words, as whoever asks may see it."""
+"""Fields with free text of people (reasons, comments), as the caller may see it."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The ledger over HTTP, a module per noun."""
+"""The REST API of the ledger, a module per noun."""

@@ -1,4 +1,4 @@
-"""Approval policies over HTTP: drafted, tried on the past, put into force, ended."""
+"""Approval policies over HTTP: draft, try on past actions, put into force, retire."""
 
 from uuid import UUID
 

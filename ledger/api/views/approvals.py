@@ -1,6 +1,6 @@
-"""Approvals over HTTP: looked at, asked for ahead, decided, withdrawn, handed on.
+"""Approvals over HTTP: list, request ahead, decide, withdraw, hand on.
 
-Who asks, decides or withdraws is the caller; no body says so.
+The requester or decider is always the caller; no body names one.
 """
 
 from uuid import UUID

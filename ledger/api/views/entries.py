@@ -1,4 +1,4 @@
-"""The ledger over HTTP: to be read, followed, exported and added to, never to be changed."""
+"""Entries over HTTP: read, follow, export and amend them. They are never changed."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Persons who are forgotten, and who must not be, over HTTP. One call down for each action."""
+"""Erasures and legal holds over HTTP. One call down for each action."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Whether the ledger can be written, and whether anything is missing in it, over HTTP."""
+"""The health of the ledger over HTTP: drift, and a canary that shows that it can be written."""
 
 from typing import Any
 from uuid import UUID

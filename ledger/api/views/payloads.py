@@ -1,4 +1,4 @@
-"""Content of entries over HTTP: shown on record, and taken away."""
+"""Payloads of entries over HTTP: each disclosure is recorded; redaction."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Undoing what is on record, over HTTP: look first, then do what was seen."""
+"""Reversals over HTTP: preview first, then do exactly what was shown."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Try a version of an approval policy on what has happened."""
+"""Evaluate a version of an approval policy on past actions."""
 
 from typing import Any
 

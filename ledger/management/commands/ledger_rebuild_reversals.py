@@ -1,4 +1,4 @@
-"""Make the standings of reversals anew from the entries."""
+"""Rebuild the standings of reversals from the entries."""
 
 from typing import Any
 
