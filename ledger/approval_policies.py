@@ -1,4 +1,4 @@
-"""The approval policies of a new installation. `migrate` installs them; then the operator owns them.
+"""Approval policies of a new installation. `migrate` installs them; then the operator owns them.
 
 People act without approval; agents need one. Every app installs its own in the same way.
 """
