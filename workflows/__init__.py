@@ -1,1 +1,1 @@
-"""What is under way: flows, runs, machines, webhooks, and the work under all of them."""
+"""Durable execution: flows, webhooks, and the work queue under both."""

@@ -1,1 +1,1 @@
-"""The only way out: HTTP to addresses that other people choose. Knows nothing of who calls."""
+"""Outgoing HTTP to addresses that other people choose. The only way out of the product."""

@@ -1,4 +1,4 @@
-"""How an outgoing call can end other than with an answer."""
+"""The errors of outgoing calls."""
 
 from typing import ClassVar
 

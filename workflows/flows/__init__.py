@@ -1,1 +1,1 @@
-"""Goal-driven flows: declare what you want, replay how you got it."""
+"""Goal-driven flows: declare goals; the engine plans and runs the steps that reach them."""

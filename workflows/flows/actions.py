@@ -1,4 +1,4 @@
-"""What operators do to steps and flows, as the ledger names it."""
+"""The ledger actions of operators on steps and flows."""
 
 from collections.abc import Mapping
 from typing import Any

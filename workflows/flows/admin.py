@@ -1,4 +1,4 @@
-"""Flows in the admin: to be looked at. What may be done to them is done in the console."""
+"""Flows in the admin: read-only. Operators act on them in the console."""
 
 from django.contrib import admin
 

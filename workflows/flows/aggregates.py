@@ -1,4 +1,4 @@
-"""The three aggregates of flows, as the log's executor runs them."""
+"""The three aggregates of flows, registered with the executor: flow, catalog, cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

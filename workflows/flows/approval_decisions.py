@@ -1,7 +1,7 @@
-"""Approval steps: a ledger approval is the step. Nobody who started the flow can give it.
+"""Decisions on approval steps. Whoever started the flow cannot decide.
 
-It is asked for with the start of the step (`approval_requests`). What is decided puts a row of
-work on the list in the deciding transaction; the row completes the step, or fails it.
+The approval is requested when the step starts (`approval_requests`). The deciding transaction
+enqueues a row of work, which completes or fails the step.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""How a flow begins, whoever lets it: planned, put on record, found to be the same again."""
+"""Starts flows, for every caller: plans, records, and detects a repeated start."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext

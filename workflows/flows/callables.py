@@ -1,6 +1,6 @@
-"""Steps that are Python functions of this installation, registered by name.
+"""The registry of Python functions that can be steps.
 
-Deployed code, not tenant input: whoever can register one can run anything.
+They are deployed code, never input: registering one means running arbitrary code.
 """
 
 from collections.abc import Callable, Mapping

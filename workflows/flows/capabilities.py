@@ -1,4 +1,4 @@
-"""What can be allowed around flows."""
+"""The capabilities of flows."""
 
 from ledger import capabilities
 

@@ -1,4 +1,4 @@
-"""The events of flows, with Argyll's names and payloads, and ours."""
+"""The events of flows: those of Argyll, with its names and payloads, and our own."""
 
 from typing import Any
 

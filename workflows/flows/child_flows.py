@@ -1,7 +1,7 @@
-"""Flow steps: child flows are started, heard of, stopped, released and undone.
+"""Flow steps: starting, stopping, releasing and compensating child flows, and their outcomes.
 
-Parent and child are two streams, and what one says to the other is a row of work: made in
-the transaction that made it necessary, done with the transaction that it leads to.
+Parent and child are two streams. A message between them is a row of work, enqueued in the
+transaction of the sender and completed in that of the receiver.
 """
 
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""What can be done to flows by name: the same services that pages and the API call."""
+"""The commands of flows: actions that can be executed by name, through the same services."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The settings of this room, typed. Each comes from a DAYBOOK_* variable."""
+"""The settings of this app, typed. Each comes from a DAYBOOK_* variable."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,7 @@
-"""One door for every change of a flow: decide, record, list and put to work, in one commit.
+"""The engine: every change of a flow goes through it. Decide, record, project, enqueue: one commit.
 
-What follows from a decision becomes rows of the to-do list in the same transaction, so a
-crash anywhere loses nothing: whoever waits has a row that wakes it.
+The effects of a decision become rows of work in the same transaction, so a crash anywhere
+loses nothing: whatever waits has a row that wakes it.
 """
 
 import secrets

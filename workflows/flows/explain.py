@@ -1,4 +1,4 @@
-"""What was, and why: a flow at an earlier time, what it waits for, what made a step end so."""
+"""Explains flows: the state at an earlier time, what it waits for, the causes of a step's state."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

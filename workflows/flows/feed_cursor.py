@@ -1,8 +1,8 @@
-"""The one place up to which the feed was read for waiting steps and starts.
+"""The cursor of the follower: up to where the feed was read for waiting steps and starts.
 
-Note [Nobody waits past]: who begins to wait locks the cursor in share, notes what it waits
-for, and looks itself at what lies between its own beginning and the cursor; who reads on
-locks the cursor alone. So every event after the beginning is seen by one of the two.
+Note [Nobody waits past]: a new waiter locks the cursor FOR SHARE, registers itself, and reads
+the events between its own beginning and the cursor; the follower locks the cursor FOR UPDATE.
+So every event after the beginning is seen by exactly one of the two.
 """
 
 from collections.abc import Iterator

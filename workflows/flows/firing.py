@@ -1,7 +1,7 @@
-"""What becomes of one occasion of a start: a flow, or nothing, and a record of why.
+"""Fires a start on one occasion: starts a flow, or records why not.
 
-Nobody waits for an answer, so every refusal is an event of the start; what a right was
-missing for, or would go on for ever, is an entry of the ledger too.
+Nobody waits for the answer, so every refusal is an event of the start. A missing permission,
+and a chain that would never end, are ledger entries too.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Read the feed on for whoever waits for events: steps under way, and flows to be started.
+"""The follower: reads the feed for waiting steps, and for starts on events.
 
-Each pass is one transaction: what it puts on the list and where it has read to are committed
+Each pass is one transaction: the rows of work that it enqueues and its cursor are committed
 together, so every event is offered exactly once.
 """
 

@@ -1,7 +1,7 @@
-"""The language of Argyll's live clients on our feed.
+"""The WebSocket protocol of Argyll's live clients on our feed.
 
-Its sequences begin at 0, its times are milliseconds, and what it does not understand it
-passes over in silence.
+Its sequences begin at 0, its times are milliseconds, and it silently ignores messages that it
+does not understand.
 """
 
 from collections.abc import Mapping, Sequence

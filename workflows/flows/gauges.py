@@ -1,4 +1,4 @@
-"""What is measured of flows."""
+"""Metrics of flows."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Find out which steps can be run, and take note of what has changed.
+"""Checks which steps can be run, and records changes of their health.
 
 An HTTP step with a `health_check` address is asked; a script is compiled. Anything else
 stays unknown, which keeps nobody from running it. That one run of a script failed says

@@ -1,4 +1,4 @@
-"""Call the world for one item of a step: HTTP out, an answer in, nothing recorded here.
+"""Calls the service of a step for one work item over HTTP. Records nothing.
 
 Classification as in Argyll: 2xx is success, anything below 500 is
 final, 5xx and the network may be tried again. All four Argyll headers are sent, also on

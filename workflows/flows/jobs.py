@@ -1,8 +1,8 @@
-"""The kinds of work that flows put on the to-do list. Each handler may run more than once.
+"""The kinds of work of flows. Each handler may run more than once.
 
-A handler looks at the flow first: if the item is no longer what the row was made for, the
-row has nothing to do. The call to the world happens outside any transaction; its result
-and the completion of the row are one commit.
+A handler checks the flow first: if the item has moved on since the row was enqueued, there is
+nothing to do. The external call happens outside any transaction; its result and the completion
+of the row are one commit.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""The list of flows as Argyll's clients ask for it."""
+"""The list of flows for Argyll's clients."""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What Argyll's live clients are shown when they subscribe, and how many there are."""
+"""The initial state that Argyll's live clients receive, and how many clients there are."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What memoizable steps answered before, kept where a restart keeps it."""
+"""Stores the results of memoizable steps in the database."""
 
 from collections.abc import Mapping
 from typing import Any

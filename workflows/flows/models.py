@@ -1,4 +1,4 @@
-"""Tables beside the log: the list of flows, receipts, memory, and who waits for an event.
+"""Tables beside the log: the list of flows, callback receipts, memoized results, waiters, starts.
 
 The list row is a projection of the stream and may be dropped and rebuilt.
 """

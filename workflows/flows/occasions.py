@@ -1,4 +1,4 @@
-"""What became of the occasions of a start: its own stream, and the slots that nobody fired."""
+"""Records the outcome of each occasion of a start, in its stream; finds slots that did not fire."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where flows may hold something about people, beside the log of what happened in them."""
+"""Where flows may store personal data, beside their events."""
 
 from ledger import erasure
 from ledger.domain.erasure import Means

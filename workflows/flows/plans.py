@@ -1,7 +1,7 @@
-"""Plans that this process has made: the same goals of the same catalog are planned once.
+"""The plan cache of the process: the same goals of the same catalog are planned once.
 
-What a plan depends on is the catalog, the goals, and which attributes are supplied; on their
-values only where a script is asked about them, and such a plan is made each time.
+A plan depends on the catalog, the goals, and which attributes are supplied. Where a script
+reads their values it depends on those too, and is not cached.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Callbacks of asynchronous steps: first wins, equal ones are welcome, all are on record.
+"""Callbacks of asynchronous steps: the first wins, equal ones are accepted, all are recorded.
 
 A token is 122 bits made with a secret that is never stored; it is good for one item of
 one step of one flow, and for one result.

@@ -1,4 +1,4 @@
-"""What must be on record about flows: when they start by themselves."""
+"""Drift checks of flows: which changes of starts need a ledger entry."""
 
 from ledger.drift import DriftCheck, Mark, declare_check
 from workflows.flows.models import FlowStart

@@ -1,4 +1,4 @@
-"""Questions about steps and flows."""
+"""Queries of steps and flows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can be done with steps and flows. One transaction each."""
+"""The services of steps and flows. One transaction each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""Flows that start by themselves: declared, switched, removed, and offered events.
+"""Starts (triggers of flows): declare, enable, disable and remove them; match them to events.
 
-The definition is a row; a cron rule has a schedule of `work` beside it, an event is found in
-the feed. Either puts one row of work on the list per occasion, which starts the flow (`firing`).
+The definition is a row. A cron rule has a schedule of `work` beside it; events come from the
+feed. Either enqueues one row of work per occasion, which starts the flow (`firing`).
 """
 
 from collections.abc import Mapping, Sequence

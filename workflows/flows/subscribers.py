@@ -1,4 +1,4 @@
-"""What flows do about what happens elsewhere: approvals that end, slots, events to start on."""
+"""Subscribers of flows: approvals that end, slots of schedules, events for starts."""
 
 from events import bus
 from events import selectors as log

@@ -1,7 +1,7 @@
-"""Wait steps: until a time, or until an event of a name happens that the filter accepts.
+"""Wait steps: until a time, or until an event with a given name that passes the filter.
 
-What counts is every event whose position in the feed is after that of the step's own
-`work_started`: see Note [Nobody waits past]. What the step gives is the event's data.
+Every event counts whose position in the feed is after that of the step's own `work_started`:
+see Note [Nobody waits past]. The output of the step is the event's data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

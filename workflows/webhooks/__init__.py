@@ -1,1 +1,1 @@
-"""Telling other systems what happened, durably."""
+"""Outgoing webhooks: subscriptions to events, with durable delivery."""

@@ -1,4 +1,4 @@
-"""Webhooks in the admin: everything can be looked at, and changed through services only."""
+"""Webhooks in the admin: read-only pages, with actions that call services."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""To which subscription the rows of webhooks belong."""
+"""Ownership of the rows of webhooks: to which subscription each belongs."""
 
 from ledger.boundaries import declare
 from workflows.webhooks.models import Attempt, Delivery, Secret, Subscription

@@ -1,4 +1,4 @@
-"""What can be allowed to people and keys about webhooks."""
+"""The capabilities of webhooks."""
 
 from ledger.capabilities import declare
 

@@ -1,4 +1,4 @@
-"""What is on record about webhooks themselves. None of it is ever sent by webhook."""
+"""The events of webhooks. None of them is ever sent by webhook."""
 
 from typing import Any
 

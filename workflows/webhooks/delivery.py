@@ -1,4 +1,4 @@
-"""Make one attempt to deliver a message, write down how it went, decide what follows.
+"""Makes one attempt to deliver a message, logs it, and decides what follows.
 
 The call is made outside any transaction; one transaction then holds its log row, the new
 state of the delivery and the end of the claim. A worker that lost its claim meanwhile

@@ -1,4 +1,4 @@
-"""What is measured of webhooks."""
+"""Metrics of webhooks."""
 
 from collections.abc import Iterator
 

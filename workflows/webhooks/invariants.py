@@ -1,4 +1,4 @@
-"""What must be true of webhooks on a healthy system."""
+"""The invariants of webhooks, for the doctor."""
 
 from django.db import connection
 

@@ -1,4 +1,4 @@
-"""The work of this room. One call down."""
+"""The kind of work of webhooks. One call down."""
 
 from typing import Any
 

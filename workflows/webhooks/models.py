@@ -1,4 +1,4 @@
-"""The tables of this room: who listens, what is sent to them, and how that went."""
+"""The tables of webhooks: subscriptions, secrets, messages, deliveries, attempts, endpoints."""
 
 from typing import ClassVar
 from uuid import UUID

@@ -1,9 +1,8 @@
-"""Write down, together with an event, to whom it must be sent.
+"""The outbox: writes the deliveries of an event in its own transaction.
 
-Runs inside the emitting transaction: the event and its deliveries are committed together
-or not at all, and nothing is sent from here. Who listens is asked of the database each
-time an external event is emitted (one indexed read, 0.2 ms): a copy in memory would send
-to who has left and miss who has come, in every other process.
+The event and its deliveries are committed together or not at all; nothing is sent from here.
+The subscriptions are read from the database each time an external event is emitted (one indexed
+read, 0.2 ms): a copy in memory would be stale in every other process.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Where webhooks may hold something about people: messages, and what receivers answered."""
+"""Where webhooks may store personal data: messages, and responses of receivers."""
 
 import hashlib
 from collections.abc import Sequence

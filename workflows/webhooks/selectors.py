@@ -1,4 +1,4 @@
-"""Questions about subscriptions and deliveries."""
+"""Queries of subscriptions and deliveries."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""Who listens, under which secret, and what is sent again. One durable transaction each.
+"""Manages subscriptions and their secrets, and replays. One durable transaction each.
 
-A secret is shown once, to who made or rotated it. No function here logs or records one.
+A secret is shown once, to whoever created or rotated it. Nothing here logs or records one.
 """
 
 from collections.abc import Mapping, Sequence

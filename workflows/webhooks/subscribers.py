@@ -1,4 +1,4 @@
-"""What this room hears of before it is committed. One call down."""
+"""The hook that runs before an event commits. One call down."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Doorbells of this room. Losing one costs nothing but room on the disk."""
+"""Celery tasks of webhooks. A lost message only delays the clean-up."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from workflows.webhooks import outbox
 
 @shared_task(name="webhooks.expire_bodies", ignore_result=True)
 def expire_bodies(**_newer_arguments: Any) -> None:
-    """Let go of messages that were sent long ago."""
+    """Delete the bodies of messages that were sent long ago."""
     outbox.expire_bodies()

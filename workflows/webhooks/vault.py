@@ -1,7 +1,7 @@
-"""Signing secrets: made here, sealed at rest, opened only to sign.
+"""Signing secrets: generated here, encrypted at rest, decrypted only to sign.
 
-The sealing key is derived from SECRET_KEY; secrets sealed under one of the
-SECRET_KEY_FALLBACKS still open, so that the key can be changed.
+The encryption key is derived from SECRET_KEY; secrets encrypted under one of the
+SECRET_KEY_FALLBACKS can still be read, so that the key can be changed.
 """
 
 import base64

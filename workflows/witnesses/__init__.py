@@ -1,1 +1,1 @@
-"""Ways to witnesses over the network: checkpoints of the ledger, by HTTP and to S3."""
+"""Network transports to witnesses: copies checkpoints of the ledger over HTTP and to S3."""

@@ -1,4 +1,4 @@
-"""System checks of this room: what `manage.py check` refuses to start with."""
+"""System checks of this app."""
 
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The settings of this room. Credentials come from the environment, never from a URL."""
+"""The settings of this app. Credentials come from the environment, never from a URL."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Sign a request as AWS Signature Version 4 says. Pure: the time comes in with the call.
+"""Signs requests by AWS Signature Version 4. Pure: the time is an argument.
 
 Source: "Signature Version 4 signing process" of the AWS General Reference, and "Authenticating
 Requests: Using the Authorization Header" of the Amazon S3 API Reference.

@@ -1,1 +1,1 @@
-"""The durable to-do list: what must still happen."""
+"""The durable work queue: jobs, timers, schedules, retries, dead letters."""

@@ -1,4 +1,4 @@
-"""Work in the admin: to be looked at, and to be decided on through the services."""
+"""Work in the admin: read-only pages, with actions that call services."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,8 +1,8 @@
-"""What follows from an approval: it is carried out, where the policy says so, and told by mail.
+"""Executes approved actions where the policy says so, and sends mails about approvals.
 
-The ledger knows no work; here a decision becomes a row of it, in the transaction that makes
-the decision. The row runs as the requester: what they may no longer do is not done. The
-record of the approval decides; a mail only points to it.
+The ledger does not depend on work; here a decision enqueues a row, in the deciding transaction.
+The row runs as the requester, with their current permissions. The approval itself is
+authoritative; a mail only points to it.
 """
 
 from collections.abc import Iterable

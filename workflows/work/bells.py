@@ -1,8 +1,8 @@
-"""A bell as Celery reads it (message protocol 2), as kombu keeps it in a list of Valkey.
+"""Writes wake-ups as Celery messages (protocol 2), as kombu stores them in a list of Valkey.
 
-Celery's own `send_task` takes five times as long for it: it looks a dozen settings up, binds
-an exchange and a queue, and makes a client of Valkey for every message. A start of a flow
-spent a fifth of its processor there.
+Celery's own `send_task` takes five times as long: it looks up a dozen settings, binds an
+exchange and a queue, and creates a Valkey client for every message. The start of a flow spent a
+fifth of its CPU time there.
 """
 
 import base64

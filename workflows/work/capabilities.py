@@ -1,4 +1,4 @@
-"""What can be allowed in this room."""
+"""The capabilities of work."""
 
 from ledger import capabilities
 

@@ -1,5 +1,5 @@
-"""The events of this room: what operators and failures do to work. Ordinary successes are
-not events; their record is the attempt."""
+"""The events of work: interventions of operators, and failures. A success is no event; its
+record is the attempt."""
 
 from typing import Any
 

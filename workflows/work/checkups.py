@@ -1,4 +1,4 @@
-"""Let the doctor look, regularly, and keep what it found."""
+"""Runs the doctor periodically, and stores its findings."""
 
 import time
 

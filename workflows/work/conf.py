@@ -1,4 +1,4 @@
-"""The settings of this room, typed. Override any with `WORK_<NAME>` in the settings."""
+"""The settings of this app, typed. Override any with `WORK_<NAME>` in the settings."""
 
 from dataclasses import dataclass, fields
 from functools import lru_cache

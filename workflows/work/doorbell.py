@@ -1,7 +1,7 @@
-"""Ring for a worker after commit. A lost bell costs time, never work: the sweeper rings again.
+"""Wakes a worker after commit. A lost wake-up costs time, never work: the sweeper rings again.
 
-Note [A dead broker]: ringing never raises and hardly holds up the caller. The broker gets
-half a second; when it does not answer, this process stays silent for a while.
+Note [A dead broker]: ringing never raises, and hardly delays the caller. The broker gets half a
+second; if it does not answer, this process sends no more wake-ups for a while.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Who follows the feed: rooms above that read it in order, a little after it has moved.
+"""The registry of feed followers: apps that read the feed in order, shortly after it moves.
 
-A follower keeps its own place in the tables it writes, so that losing this loop loses time
-only. The loop runs beside the sweeper; several of them at once take turns.
+A follower stores its cursor in the transaction of its writes, so a lost loop costs only time.
+The loop runs beside the sweeper; several at once take turns.
 """
 
 import logging

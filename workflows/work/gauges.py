@@ -1,4 +1,4 @@
-"""What is measured of work, of who does it, and of what the doctor found."""
+"""Metrics of work, of workers, and of the doctor's findings."""
 
 from collections.abc import Iterator
 

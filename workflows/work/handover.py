@@ -1,8 +1,8 @@
-"""Go on: complete one piece of work and put the next ones on the list, in one statement.
+"""Hand-over: completes one row of work and enqueues the next ones, in one statement.
 
-The statement is that of the append whose events are the reason (events.store.Companion). The
-first piece that is due at once can be claimed as it is put there, by the worker that
-completed the one before: no message and no claim lie between two steps.
+The statement is part of the append of the events that caused it (`CompanionStatement` of
+`events.store`). The first row that is due at once is claimed as it is inserted, by the worker
+that completed the one before: two steps need neither a message nor a claim between them.
 """
 
 from collections.abc import Mapping, Sequence, Set

@@ -1,4 +1,4 @@
-"""Keep the leases of this process alive while its handlers run, and end what takes too long.
+"""Renews the leases of this process while its handlers run, and stops those that take too long.
 
 One thread per process for all its claims, started with the first of them. It renews at a
 third of the lease, so that one lost beat loses nothing.

@@ -1,7 +1,7 @@
-"""Hold work for a while: claim, keep alive, say how it ended. For runners and sweepers.
+"""Leases on work: claim, renew, complete. For runners and sweepers.
 
-Claims and heartbeats commit at once, so that everybody sees them; an end that announces
-something is one transaction with its announcement.
+Claims and heartbeats commit at once, so that everybody sees them; a completion that emits
+events is one transaction with them.
 """
 
 from collections.abc import Iterable, Sequence

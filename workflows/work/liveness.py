@@ -1,4 +1,4 @@
-"""Who takes work. A process is alive if it has polled lately, not if it says so."""
+"""Liveness of workers. A process is alive if it has polled lately, not if it says so."""
 
 import os
 import socket

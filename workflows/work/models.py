@@ -1,4 +1,4 @@
-"""The tables of this room. Only `statements` writes Work and Attempt."""
+"""The tables of work. Only `statements` writes Work and Attempt."""
 
 from collections.abc import Iterable
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Where jobs may hold something about people: in what others put into them."""
+"""Where jobs may store personal data: in their inputs and results."""
 
 from django.db.models import Q
 

@@ -1,9 +1,9 @@
-"""Promote a family of events: who must not miss one gets a row of work per event.
+"""Promotion: a durable subscriber gets one row of work per event.
 
-The row is inserted in the transaction that emits the event, so there is one if and only if
-the event happened. From then on it is work like any other: at least once, with retries
-and dead letters of its own, which harm no other subscriber. The key (subscriber, event id)
-is unique, so the same event never comes twice.
+The row is inserted in the transaction that emits the event, so it exists if and only if the
+event does. From then on it is work like any other: at least once, with retries and dead letters
+that affect no other subscriber. The key (subscriber, event id) is unique, so no event is
+enqueued twice.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Put work on the list, complete it, decide what becomes of it. One statement each.
+"""The queue, for callers with a transaction: enqueue, complete, cancel. One statement each.
 
-Note [Whose transaction]: everything here belongs to the transaction of the caller and
-refuses to run outside one: the work and the reason for it are committed together or not at
-all. What a runner does between (claim, heartbeat, end) is in `leases`, and commits at once.
+Note [Whose transaction]: everything here runs in the transaction of the caller, and refuses to
+run without one: work and the change that caused it are committed together or not at all. The
+operations of a runner (claim, heartbeat, end) are in `leases`, and commit at once.
 """
 
 from collections.abc import Sequence

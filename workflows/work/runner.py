@@ -1,8 +1,8 @@
-"""Do claimed work: one handler call between two short transactions, never within one.
+"""Runs claimed work: one handler call between two short transactions, never within one.
 
-The life of one attempt: claim (committed) → handler, outside any transaction, with the
-context of whoever asked for the work → completion, with the fence of the claim. Whatever
-dies in between is found by its lease.
+One attempt: claim (committed) → handler, outside any transaction, with the context of the
+principal who enqueued the work → completion, with the fence of the claim. If the process dies
+in between, the sweeper finds the expired lease.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Fire schedules: each slot exactly once, whoever looks first.
+"""Fires schedules: each slot exactly once, by whichever sweeper comes first.
 
 Note [One slot, one firing]: the schedule's row is locked while its slots are settled, so a
 second sweeper passes it by; UNIQUE (schedule, slot_at) stands behind the lock.

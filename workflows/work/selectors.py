@@ -1,4 +1,4 @@
-"""What is asked about work, for screens and integrations."""
+"""Queries of work, for pages and the API."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

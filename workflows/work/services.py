@@ -1,6 +1,6 @@
-"""The JobRunner: enqueue, schedule, cancel, retry, discard. One durable transaction each.
+"""The services of jobs: enqueue, schedule, cancel, retry, discard. One durable transaction each.
 
-Whoever has a transaction of its own, and wants the work to be part of it, calls `queue`.
+A caller that wants the work to be part of its own transaction uses `queue`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The SQL that carries the design. Nothing else writes to `work` and `work_attempt`.
+"""The SQL statements of the work queue. Nothing else writes to `work` and `work_attempt`.
 
 Every change of state is one conditional UPDATE that names the states it starts from
 (domain/life.py). The clock is always the database's: `statement_timestamp()`, because it

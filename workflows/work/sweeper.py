@@ -1,7 +1,7 @@
-"""Find what nobody is looking after: due rows whose bell was lost, leases that ran out, slots.
+"""The sweeper: finds due rows whose wake-up was lost, expired leases, and slots of schedules.
 
-Acts on no event and trusts no message: it looks at the tables, at its own pace, in bounded
-passes. Two sweepers at once share the work, because each row is locked by one of them.
+It reacts to no message: it polls the tables, at its own pace, in bounded passes. Two sweepers
+at once share the work, because each row is locked by one of them.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Celery is a doorbell. A message carries ids; the rows say whether there is work."""
+"""The Celery tasks of work. A message only carries ids; the rows say whether there is work."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Read the bodies of Argyll's clients, and refuse them in its decoder's words."""
+"""Parses request bodies of Argyll's clients, with the error messages of its decoder."""
 
 from typing import Any
 

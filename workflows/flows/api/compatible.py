@@ -1,4 +1,4 @@
-"""The addresses that Argyll's clients know. Each also with a slash at its end."""
+"""The URLs that Argyll's clients use. Each also with a trailing slash."""
 
 from django.urls import re_path
 

@@ -1,4 +1,4 @@
-"""The HTTP surface of Argyll, for its clients: its shapes, texts and status codes.
+"""The HTTP API of Argyll, for its clients: its JSON, messages and status codes.
 
 Without a credential only under `up --open-engine`; else with an API key that holds the
 capability. Errors are `{"error", "status"}` here, problem documents everywhere else.

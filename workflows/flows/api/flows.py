@@ -1,4 +1,4 @@
-"""Flows over HTTP: what they are, were and wait for, and what may be done to them."""
+"""Flows over HTTP: state, history, what they wait for, and the actions of operators."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""GET /health as Argyll has it. /livez and /readyz say more."""
+"""GET /health, as in Argyll. /livez and /readyz say more."""
 
 from urllib.parse import urlsplit
 

@@ -1,6 +1,6 @@
-"""A list of steps that Argyll's Python SDK can read, also where a step is of our own making.
+"""The list of steps in a form that Argyll's Python SDK can parse, also for our own step types.
 
-It raises on what it does not know, and with it goes the whole list.
+The SDK raises on an unknown type, and so fails for the whole list.
 """
 
 from typing import Any

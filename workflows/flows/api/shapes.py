@@ -1,4 +1,4 @@
-"""The shapes of steps, plans and flows in our own API."""
+"""Serializers of steps, plans and flows in our own API."""
 
 from typing import Any
 

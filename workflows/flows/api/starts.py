@@ -1,4 +1,4 @@
-"""When flows start by themselves, over HTTP. One call down for each action."""
+"""Starts of flows over HTTP. One call down for each action."""
 
 from collections.abc import Callable
 from typing import Any

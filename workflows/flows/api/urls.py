@@ -1,4 +1,4 @@
-"""The addresses of steps, plans and flows, under /api/v1/."""
+"""The URLs of steps, plans and flows, under /api/v1/."""
 
 from django.urls import path
 from rest_framework.routers import SimpleRouter

@@ -1,4 +1,4 @@
-"""Where asynchronous steps deliver their results.
+"""The callback endpoint of asynchronous steps.
 
 The token in the address is the credential: 122 unguessable bits, for one result.
 """

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: as Argyll counts it, without its overflow."""
+"""The delay before the next retry: as in Argyll, without its overflow."""
 
 from datetime import timedelta
 

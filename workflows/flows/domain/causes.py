@@ -1,4 +1,4 @@
-"""Why a step started, completed, failed or was skipped: the events of its flow that made it so."""
+"""The causes of a step's state: the events that made it start, complete, fail or be skipped."""
 
 from collections.abc import Iterator
 

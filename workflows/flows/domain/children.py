@@ -1,7 +1,7 @@
-"""What a flow and its child flows say to one another: pure, for either side.
+"""The protocol between a flow and its child flows. Pure, for either side.
 
-A child flow tells its outcome, is stopped when nobody waits for it any more, and, where the
-flow asks for compensation, stays until it is released or undone (ADR 0065).
+A child flow reports its outcome, is stopped when nobody waits for it any more, and, if the flow
+uses compensation, stays until it is released or compensated (ADR 0065).
 """
 
 from typing import Any

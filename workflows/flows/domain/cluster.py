@@ -1,4 +1,4 @@
-"""Which steps can be run where: the last known health per node.
+"""The cluster: which steps can run where, by the last known health per node.
 
 An aggregate of its own, stream `["cluster"]`. Only a change is an event.
 """

@@ -1,7 +1,7 @@
-"""Events of a flow to their stored names and data, and back.
+"""Encodes events of a flow to their stored names and data, and decodes them.
 
-Names and shapes are permanent. The older engine's names are read and upcast, never
-written; those that said nothing about a flow's state are dropped.
+Names and shapes are permanent. The older engine's names are read and upcast, never written;
+those without meaning for a flow's state are dropped.
 """
 
 from collections.abc import Callable, Mapping

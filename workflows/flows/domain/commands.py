@@ -1,4 +1,4 @@
-"""What can be asked of a flow. The time and all answers of the world come in a `World`."""
+"""The commands of a flow. Time and all external answers come in a `World`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Commands to events: which rule of `decision` answers which command."""
+"""`decide` of the flow aggregate: dispatches each command to its rule in `decision`."""
 
 from collections.abc import Callable
 from typing import Any

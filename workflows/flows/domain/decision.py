@@ -1,4 +1,4 @@
-"""What a flow does about a command: the core of the engine.
+"""The rules by which a flow answers a command: the core of the engine.
 
 A decision ends when nothing more can start, be skipped or fail by itself; then the
 outcome, the compensations and the end are settled.

@@ -1,7 +1,7 @@
-"""Read JSON as Argyll does: numbers are doubles, of equal keys the last counts.
+"""Parses JSON as Argyll does: numbers are doubles, the last of equal keys wins.
 
-What no event can carry is refused here, so that it never gets further: NUL, numbers beyond
-doubles, values nested too deep. The words for a broken document are `scanner`'s.
+It refuses what no event can carry: NUL, numbers beyond doubles, values nested too deep. The
+message for a malformed document comes from `scanner`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Write large whole numbers as Argyll does: in all their digits, not with an exponent."""
+"""Formats large whole numbers as Argyll does: with all digits, without an exponent."""
 
 import re
 from decimal import Decimal

@@ -1,7 +1,7 @@
-"""What must be done in the world because of what was decided. Pure: it only names it.
+"""The effects of a decision: what must be done outside of it. Pure: effects are only named.
 
-Every effect becomes one row of the to-do list, in the transaction of the events; only
-approvals are asked for, and taken back, in that transaction itself.
+Every effect becomes one row of work, in the transaction of the events. Only approvals are
+requested and withdrawn in that transaction itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What others say went wrong, as events can carry it."""
+"""Error messages of peers, made storable in events."""
 
 CHARS_MAX = 8_000
 
@@ -6,7 +6,7 @@ _NUL, _UNREADABLE = "\0", "\ufffd"
 
 
 def storable(error: str) -> str:
-    """Return the text of an error without what cannot be stored, and not endless."""
+    """Return `error` without characters that cannot be stored, cut to CHARS_MAX."""
     if len(error) > CHARS_MAX:
         error = f"{error[:CHARS_MAX]}…"
     if error.isascii() and _NUL not in error:

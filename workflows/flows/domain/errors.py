@@ -1,4 +1,4 @@
-"""How flows say no. The texts that Argyll's clients see are theirs."""
+"""The errors of flows. Those that Argyll's clients see have Argyll's messages."""
 
 from events.domain.errors import Conflict, NotFound, Rejected
 

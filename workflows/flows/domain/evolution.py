@@ -1,4 +1,4 @@
-"""What each event does to a flow. Never refuses."""
+"""`evolve` of the flow aggregate: applies each event to the state. Never refuses."""
 
 from collections.abc import Callable
 from typing import Any

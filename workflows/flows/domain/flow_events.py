@@ -1,7 +1,7 @@
 """The events of a flow, as Argyll names and shapes them, and a few of ours.
 
-A flow's state is nothing but these, applied in order. Each carries `at`, which the log
-keeps beside the data; the data themselves are exactly what Argyll's clients know.
+A flow's state is the fold of these. Each carries `at`, which the log stores beside the data;
+the data themselves are exactly what Argyll's clients know.
 """
 
 from collections.abc import Mapping

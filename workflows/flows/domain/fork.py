@@ -1,4 +1,4 @@
-"""What a fork of a flow keeps of it, and what runs again."""
+"""Forks: which steps a fork keeps of its flow, and which run again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether a gated input lets its step run, as far as is known yet."""
+"""Gates: whether a gated input lets its step run, as far as is known yet."""
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum

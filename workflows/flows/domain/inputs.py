@@ -1,4 +1,4 @@
-"""When the inputs of a step are settled, and what they are then."""
+"""Input resolution: when the inputs of a step are settled, and their values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the request to start a flow may be, at most."""
+"""The limits of a request to start a flow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

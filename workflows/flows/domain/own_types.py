@@ -1,4 +1,4 @@
-"""What the settings of the step types beyond Argyll must be: python, approval and wait."""
+"""Validates the settings of the step types beyond Argyll: python, approval and wait."""
 
 from collections.abc import Mapping
 from typing import Any

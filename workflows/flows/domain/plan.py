@@ -1,4 +1,4 @@
-"""The plan of a flow: computed once, kept with the flow, never looked up again."""
+"""The plan of a flow: computed once, and stored with the flow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,8 +1,7 @@
-"""Goals and init and a catalog make a plan: which steps must run, and what is missing.
+"""Computes a plan from goals, initial attributes and the catalog: steps to run, missing inputs.
 
-The algorithm is Argyll's, with two differences that clients gain from: the
-order is that of the catalog and of the goals, never random, and a goal is planned even
-if it was turned down as a provider before.
+The algorithm is Argyll's, with two improvements: the order is that of the catalog and the
+goals, never random, and a goal is planned even if it was rejected as a provider before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Say where a JSON document breaks off, in the words of Argyll's JSON decoder.
+"""Locates the error in a malformed JSON document, with the message of Argyll's decoder.
 
-Asked only about a document that is known to be broken, so it may take its time. It goes
-byte by byte, as the original does, and keeps the open brackets on a list of its own.
+It runs only on a document that is known to be malformed, so it may be slow. It scans byte by
+byte, as the original does, with a stack of open brackets.
 """
 
 from dataclasses import dataclass, field

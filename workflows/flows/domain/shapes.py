@@ -1,4 +1,4 @@
-"""What types a request body must have, refused in the words that Argyll's clients know.
+"""Checks the types in a request body, with the messages that Argyll's clients know.
 
 Argyll's server decodes JSON into typed structs and shows its decoder's own message. Unknown
 members are ignored and null stands for absent, as there.

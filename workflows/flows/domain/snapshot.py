@@ -1,4 +1,4 @@
-"""A flow as it is kept in a snapshot: the wire form, and what the wire does not show."""
+"""The snapshot form of a flow: its wire form, and the state that the wire does not show."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""When flows start by themselves: what such a definition must be, and what it makes of an event."""
+"""Starts: validates their definitions, and derives the initial attributes from an event."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A step: what it takes, what it gives, how its work is done.
+"""The definition of a step: inputs, outputs, and how its work is done.
 
 Beyond Argyll: the types `python`, `approval` and `wait`, and the declared `effect` of an
 HTTP step. JSON members that are empty are left out, as the original does; `attributes`

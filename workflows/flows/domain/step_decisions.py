@@ -1,7 +1,7 @@
-"""What happens to the steps and items of a flow within one decision.
+"""The rules of a decision that concern steps and work items.
 
-Every event that is raised is applied at once to the working copy, so that every rule
-looks at the state as it will be.
+Every raised event is applied at once to the working copy, so that each rule sees the state as
+it will be.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Read a step definition from JSON: types here, rules in `validation`."""
+"""Parses a step definition from JSON: types here, rules in `validation`."""
 
 from collections.abc import Mapping
 from typing import Any

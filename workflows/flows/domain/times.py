@@ -1,4 +1,4 @@
-"""Times as Argyll writes them: RFC 3339, UTC, and the year 1 for one that never came."""
+"""Times as Argyll formats them: RFC 3339, UTC, and the year 1 for an absent one."""
 
 from datetime import UTC, datetime
 

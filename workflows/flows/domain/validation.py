@@ -1,4 +1,4 @@
-"""The rules a step definition must keep, in the order and words of Argyll.
+"""Validates step definitions, in the order and with the messages of Argyll.
 
 Compiling is a port: `compile_script(script, parameters)` raises `ScriptBroken` with the
 message of the language, so that this module needs none of the languages.

@@ -1,4 +1,4 @@
-"""The types that attributes may declare, and what people say of their values."""
+"""The types that attributes may declare, and their names for people."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A flow as Argyll's clients see it: lists, maps and the zero time included."""
+"""The JSON of a flow for Argyll's clients, including its empty lists, maps and zero times."""
 
 from typing import Any
 

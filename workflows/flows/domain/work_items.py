@@ -1,4 +1,4 @@
-"""From the inputs of a step to its work items, and from their results to its outputs."""
+"""Expands the inputs of a step to work items, and collects their results to outputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product

@@ -1,7 +1,7 @@
-"""What a decision may ask of the world while it decides: ports, all read-only.
+"""The ports through which a decision reads from outside. All read-only.
 
-Deciding stays a function of state, command and these answers. The time and the secret
-from which tokens are made come with the command; nobody here looks at a clock.
+A decision is a function of state, command and these answers. Time, and the secret from which
+tokens are derived, come with the command; nothing here reads a clock.
 """
 
 import hashlib

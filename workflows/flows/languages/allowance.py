@@ -1,4 +1,4 @@
-"""How much of the processor and of memory one script may take here, whatever its language.
+"""Limits of CPU time and memory of one script, whatever its language.
 
 The time is that of the thread, so a busy machine takes nothing from a script. What is run
 by our own evaluator asks by itself (`tick`); what a library runs is asked for at every

@@ -1,4 +1,4 @@
-"""What an operator with a shell may do to flows, steps and starts: one call down each."""
+"""The subcommands of `manage.py flows` that act on flows, steps and starts: one call down each."""
 
 import argparse
 import json

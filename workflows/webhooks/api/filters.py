@@ -1,4 +1,4 @@
-"""How deliveries are narrowed down."""
+"""Filters of deliveries."""
 
 import django_filters
 

@@ -1,4 +1,4 @@
-"""The shapes of subscriptions and deliveries on the wire."""
+"""Serializers of subscriptions and deliveries."""
 
 import json
 from typing import Any

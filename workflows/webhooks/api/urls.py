@@ -1,4 +1,4 @@
-"""The addresses of webhooks, under /api/v1/."""
+"""The URLs of webhooks, under /api/v1/."""
 
 from rest_framework.routers import SimpleRouter
 

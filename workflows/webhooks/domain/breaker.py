@@ -1,4 +1,4 @@
-"""When to leave an endpoint alone for a while, so that it can recover."""
+"""The circuit breaker: when to pause calls to an endpoint so that it can recover."""
 
 from datetime import timedelta
 

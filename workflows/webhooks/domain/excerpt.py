@@ -1,4 +1,4 @@
-"""What is kept of a request and its answer: enough to understand, too little to leak."""
+"""Excerpts of requests and responses for the log: enough to debug, too little to leak."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What of an event may be sent out: what its schema names, and nothing else."""
+"""Projects an event to what may be sent out: the properties of its schema, nothing else."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

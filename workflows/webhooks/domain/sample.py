@@ -1,4 +1,4 @@
-"""An example of an event's data, made from its schema: what a test delivery carries."""
+"""Generates sample data of an event from its schema, for test deliveries."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

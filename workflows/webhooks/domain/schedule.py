@@ -1,4 +1,4 @@
-"""When a message is tried again, and when it is given up. Randomness comes in from the edge."""
+"""The retry schedule: when to retry, and when to give up. Randomness is an argument."""
 
 from datetime import timedelta
 

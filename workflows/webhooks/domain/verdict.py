@@ -1,4 +1,4 @@
-"""What an attempt's end means: delivered, try again, give up, or never call again."""
+"""Classifies the outcome of an attempt: delivered, retry, give up, or disable the endpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The shapes of jobs and schedules on the wire."""
+"""Serializers of jobs and schedules."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The addresses of work, under /api/v1/."""
+"""The URLs of work, under /api/v1/."""
 
 from rest_framework.routers import SimpleRouter
 

@@ -1,4 +1,4 @@
-"""What a worker holds while it works, and the ways in which a handler may end early."""
+"""The claim that a worker holds while it works, and the exceptions that end a handler early."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

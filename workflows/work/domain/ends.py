@@ -1,4 +1,4 @@
-"""How an attempt may end when it did not succeed, and what follows. Pure."""
+"""Classifies unsuccessful attempts, and decides what follows. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The life of a piece of work: which state may follow which, and why.
+"""The state machine of a row of work: which state may follow which, and why.
 
 The table below is the rule. models.py says it again as CHECK constraints, and every
 statement that changes a state names the states it starts from.

@@ -1,4 +1,4 @@
-"""Keep secrets, addresses and floods out of what is written down about an error."""
+"""Redacts and shortens stored errors: no secrets, no addresses, bounded size."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""When to try again: capped exponential backoff with jitter. Randomness comes in from the edge."""
+"""The retry policy: capped exponential backoff with jitter. Randomness is an argument."""
 
 from dataclasses import dataclass
 

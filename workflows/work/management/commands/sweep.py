@@ -1,4 +1,4 @@
-"""`manage.py sweep`: find what nobody is looking after; with --execute, do it."""
+"""`manage.py sweep`: recover work whose wake-up or worker was lost; with --execute, do it."""
 
 import signal
 import threading
