@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from functools import reduce
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -74,6 +75,34 @@ class TestBegin:
         assert rules.begin(paid) == Standing(amount_cents=100, until=NOON)
 
 
+class TestADeclaration:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"command": ""},
+            {"version": None},
+            {"why": "It has left the house."},
+            {"kind": ReversalKind.NONE},
+            {"kind": ReversalKind.NONE, "command": "", "version": None},
+            {"currency": ""},
+            {"amount_cents": None},
+            {"amount_cents": 0},
+        ],
+    )
+    def test_that_contradicts_itself_is_a_bug(self, wrong: dict[str, Any]) -> None:
+        right: dict[str, Any] = {
+            "kind": ReversalKind.REVERT,
+            "command": "payment.reverse",
+            "version": 1,
+            "amount_cents": 1,
+            "currency": "EUR",
+        }
+        Declaration(**right)
+
+        with pytest.raises(AssertionError):
+            Declaration(**{**right, **wrong})
+
+
 class TestEvolve:
     def test_runs_until_what_has_begun_is_settled(self) -> None:
         begun = rules.evolve(COUNTED, step(StepKind.BEGUN, 60))
@@ -138,6 +167,45 @@ class TestEvolve:
         assert (over.state, over.requests) == (State.EXPIRED, ())
         assert (again.state, again.requests) == (State.REQUESTED, (ALSO_ASKED,))
 
+    def test_keeps_requests_in_one_order(self) -> None:
+        # A set has these the other way round.
+        late, early = UUID(int=8), UUID(int=1)
+        three = after(*(step(StepKind.REQUESTED, under=each) for each in (late, early, ASKED)))
+
+        assert three.requests == (early, ASKED, late)
+        assert after(step(StepKind.WITHDRAWN, under=ASKED), of=three).requests == (early, late)
+
+    def test_counts_the_steps(self) -> None:
+        ended = after(step(StepKind.BEGUN, 60), step(StepKind.SETTLED, 60, Outcome.PARTIAL))
+
+        assert ended.steps == 2
+
+    def test_keeps_what_was_done_before_an_attempt_that_failed(self) -> None:
+        failed = after(
+            step(StepKind.COMPLETED, 60, Outcome.PARTIAL), step(StepKind.FAILED, 0, Outcome.FAILED)
+        )
+        withdrawn = after(step(StepKind.WITHDRAWN, under=ASKED), of=failed)
+
+        assert (failed.state, failed.outcome) == (State.FAILED, Outcome.PARTIAL)
+        assert withdrawn.state is State.FAILED
+
+    def test_waits_for_nothing_once_all_is_undone(self) -> None:
+        undone = after(
+            step(StepKind.REQUESTED, under=ASKED), step(StepKind.COMPLETED, 100, Outcome.FULL)
+        )
+
+        assert (undone.state, undone.outcome) == (State.COMPLETED, Outcome.FULL)
+
+    @pytest.mark.parametrize(
+        ("kind", "state"), [(StepKind.EXPIRED, State.EXPIRED), (StepKind.FAILED, State.FAILED)]
+    )
+    def test_is_as_before_when_a_request_is_withdrawn(self, kind: StepKind, state: State) -> None:
+        again = after(
+            step(kind), step(StepKind.REQUESTED, under=ASKED), step(StepKind.WITHDRAWN, under=ASKED)
+        )
+
+        assert again.state is state
+
     def test_does_not_expire_what_is_done(self) -> None:
         done = rules.evolve(COUNTED, step(StepKind.COMPLETED, 60, Outcome.PARTIAL))
 
@@ -155,6 +223,21 @@ class TestOutcomeOf:
     def test_is_what_the_command_says_where_nothing_is_counted(self) -> None:
         assert rules.outcome_of(Standing(), Undoing(of=ENTRY)) is Outcome.FULL
         assert rules.outcome_of(Standing(), Undoing(of=ENTRY, is_partial=True)) is Outcome.PARTIAL
+
+    def test_is_full_when_the_last_part_has_settled(self) -> None:
+        settled = Undoing(of=ENTRY, step=StepKind.SETTLED, amount_cents=100)
+
+        assert rules.outcome_of(COUNTED, settled) is Outcome.FULL
+
+    def test_is_what_the_command_says_where_one_of_both_counts_nothing(self) -> None:
+        assert rules.outcome_of(COUNTED, Undoing(of=ENTRY, is_partial=True)) is Outcome.PARTIAL
+        assert rules.outcome_of(Standing(), Undoing(of=ENTRY, amount_cents=1)) is Outcome.FULL
+
+    @pytest.mark.parametrize("kind", [StepKind.FAILED, StepKind.RETURNED])
+    def test_is_failed_when_an_attempt_came_to_nothing(self, kind: StepKind) -> None:
+        failed = Undoing(of=ENTRY, step=kind, amount_cents=100)
+
+        assert rules.outcome_of(COUNTED, failed) is Outcome.FAILED
 
     def test_is_not_known_of_what_has_only_begun(self) -> None:
         begun = Undoing(of=ENTRY, step=StepKind.BEGUN, amount_cents=100)
@@ -174,6 +257,27 @@ class TestCheckStep:
             check(undone, Undoing(of=ENTRY))
 
         assert refusal.value.facts["reversed_by"] == str(LATER)
+
+    def test_refuses_what_has_nothing_left(self) -> None:
+        gone = Standing(amount_cents=100, done_cents=100, outcome=Outcome.PARTIAL)
+        on_its_way = Standing(amount_cents=100, running=1, running_cents=100)
+
+        with pytest.raises(ReversalAlreadyReversed) as refusal:
+            check(gone, Undoing(of=ENTRY, amount_cents=1))
+        with pytest.raises(ReversalExceedsOriginal):
+            check(on_its_way, Undoing(of=ENTRY, amount_cents=1))
+
+        assert refusal.value.facts["reversed_by"] is None
+
+    @pytest.mark.parametrize("over", [Standing(until=NOON), Standing(expired_at=NOON)])
+    def test_says_when_the_time_was_over(self, over: Standing) -> None:
+        with pytest.raises(ReversalExpired) as refusal:
+            check(over, Undoing(of=ENTRY))
+
+        assert refusal.value.facts["until"] == NOON.isoformat()
+
+    def test_lets_what_is_counted_be_undone_without_an_amount(self) -> None:
+        assert is_allowed(COUNTED, Undoing(of=ENTRY))
 
     def test_refuses_from_the_last_moment_on(self) -> None:
         ending = Standing(until=NOON)
@@ -195,7 +299,10 @@ class TestCheckStep:
         with pytest.raises(ReversalExceedsOriginal) as refusal:
             check(begun, Undoing(of=ENTRY, amount_cents=41))
 
-        assert refusal.value.facts["left_cents"] == 40
+        assert (refusal.value.facts["requested_cents"], refusal.value.facts["left_cents"]) == (
+            41,
+            40,
+        )
 
     def test_refuses_a_second_attempt_while_the_whole_is_under_way(self) -> None:
         with pytest.raises(ReversalUnderWay):
