@@ -55,6 +55,14 @@ ABOVE = agreed(
 WITHIN: dict[str, Any] = {"starts_at": NOON, "resources": {"booking": ("1",)}}
 
 
+def too_wide(terms: Terms, above: Terms) -> str | None:
+    try:
+        terms.check_within(above)
+    except DelegationTooWide as why:
+        return why.pointer
+    return None
+
+
 class TestTermsWithinOthers:
     @pytest.mark.parametrize(
         "changes",
@@ -69,10 +77,10 @@ class TestTermsWithinOthers:
         ],
     )
     def test_may_be_as_wide_or_narrower(self, changes: dict[str, Any]) -> None:
-        agreed(**{**WITHIN, **changes}).check_within(ABOVE)
+        assert too_wide(agreed(**{**WITHIN, **changes}), ABOVE) is None
 
     @pytest.mark.parametrize(
-        ("too_wide", "changes"),
+        ("name", "changes"),
         [
             ("scopes", {"scopes": ("booking.*", "invoice.read")}),
             ("resources", {"resources": {}}),
@@ -88,13 +96,8 @@ class TestTermsWithinOthers:
             ("hours", {"hours": (9, 18)}),
         ],
     )
-    def test_name_the_first_that_reaches_further(
-        self, too_wide: str, changes: dict[str, Any]
-    ) -> None:
-        with pytest.raises(DelegationTooWide) as refused:
-            agreed(**{**WITHIN, **changes}).check_within(ABOVE)
-
-        assert refused.value.pointer == f"/{too_wide}"
+    def test_name_the_first_that_reaches_further(self, name: str, changes: dict[str, Any]) -> None:
+        assert too_wide(agreed(**{**WITHIN, **changes}), ABOVE) == f"/{name}"
 
     @pytest.mark.parametrize(
         "limit",
@@ -106,7 +109,7 @@ class TestTermsWithinOthers:
         ],
     )
     def test_may_have_any_limit_where_there_is_none(self, limit: dict[str, Any]) -> None:
-        agreed(**limit).check_within(agreed())
+        assert too_wide(agreed(**limit), agreed()) is None
 
 
 class TestWhetherItIsInForce:

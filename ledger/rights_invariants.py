@@ -1,0 +1,113 @@
+"""That rows which give rights say what was told when they were made.
+
+An approval, a voice, a key and a delegation are rows that anybody could change who writes past
+the triggers. Their entries are sealed, and checkpoints sign the events: the rows are compared.
+"""
+
+from typing import Final
+
+from django.db import connection
+
+from events import doctor
+
+_REQUESTS: Final = """
+SELECT a.id, told.name
+  FROM ledger_approval a
+  JOIN ledger_entry e ON e.id = a.requested_entry_id
+  LEFT JOIN LATERAL (
+    SELECT data::jsonb AS said FROM events_event
+     WHERE stream = 'approval/' || a.id || '/' AND sequence = 1) event ON true
+ CROSS JOIN LATERAL (SELECT e.principal_type || ':' || e.principal_id
+                            || coalesce('@' || e.delegation_id, '') AS principal) who
+ CROSS JOIN LATERAL (VALUES
+    ('requested_entry_id', e.approval_id = a.id AND e.status = 'awaiting_approval'),
+    ('action_name', a.action_name = e.action_name),
+    ('action_version', a.action_version = e.action_version),
+    ('target_type', a.target_type = e.target_type),
+    ('target_id', a.target_id = e.target_id),
+    ('route_or_tool_name', a.route_or_tool_name = e.route_or_tool_name),
+    ('capability_id', a.capability_id = e.capability_id),
+    ('capability_version', a.capability_version = e.capability_version),
+    ('organization_id', a.organization_id = e.organization_id),
+    ('correlation_id', a.correlation_id = e.correlation_id),
+    ('risk', a.risk = e.evaluated_risk),
+    ('fingerprint', a.fingerprint IN ('', e.idempotency_fingerprint)),
+    ('requested_by', a.requested_by = who.principal),
+    ('chain', a.chain @> ARRAY[who.principal]::varchar[] AND (e.delegated_by_type = ''
+              OR a.chain @> ARRAY[e.delegated_by_type || ':' || e.delegated_by_id]::varchar[])),
+    ('humans', (a.requested_by_human = '' OR a.requested_by_human = ANY (a.humans))
+               AND NOT EXISTS (SELECT FROM unnest(a.chain) link
+                                WHERE link LIKE 'user:%' AND NOT substr(link, 6) = ANY (a.humans))),
+    ('quorum', a.quorum::text = coalesce(event.said->>'quorum', a.quorum::text)),
+    ('execute', a.execute = coalesce(event.said->>'execute', a.execute)),
+    ('policy', a.policy_name || '@v' || a.policy_version
+               = coalesce(event.said->>'policy', a.policy_name || '@v' || a.policy_version))
+ ) told (name, is_so)
+ WHERE told.is_so IS NOT TRUE ORDER BY a.id, told.name
+"""
+_VOICES: Final = """
+SELECT v.id, told.name
+  FROM ledger_approvalvote v JOIN ledger_entry e ON e.id = v.entry_id
+ CROSS JOIN LATERAL (VALUES
+    ('approval_id', v.approval_id = e.approval_id),
+    ('principal', v.principal = e.principal_type || ':' || e.principal_id),
+    ('human', e.principal_type <> 'user' OR v.human = e.principal_id),
+    ('decision', (v.decision = 'approve') = (e.action_kind = 'approve'))
+ ) told (name, is_so)
+ WHERE told.is_so IS NOT TRUE ORDER BY v.id, told.name
+"""
+_KEYS: Final = """
+SELECT k.id, told.name
+  FROM ledger_apikey k JOIN events_event e
+    ON e.stream = 'api_key/' || k.id || '/' AND e.name = 'api_key.issued'
+ CROSS JOIN LATERAL (SELECT e.data::jsonb AS said) event
+ CROSS JOIN LATERAL (VALUES
+    ('prefix', k.prefix = said->>'prefix'),
+    ('name', k.name = said->>'name'),
+    ('scopes', to_jsonb(k.scopes) @> (said->'scopes') AND to_jsonb(k.scopes) <@ (said->'scopes')),
+    ('expires_at', k.expires_at <= (said->>'expiresAt')::timestamptz)
+ ) told (name, is_so)
+ WHERE e.data IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY k.id, told.name
+"""
+_DELEGATIONS: Final = """
+SELECT d.id, told.name
+  FROM ledger_delegation d JOIN events_event e
+    ON e.stream = 'delegation/' || d.id || '/' AND e.name = 'delegation.created'
+ CROSS JOIN LATERAL (SELECT e.data::jsonb AS said) event
+ CROSS JOIN LATERAL (VALUES
+    ('agent_id', d.agent_id::text = said->>'agentId'),
+    ('root_id', d.root_id::text = said->>'rootId'),
+    ('scopes', to_jsonb(d.scopes) @> (said->'scopes') AND to_jsonb(d.scopes) <@ (said->'scopes'))
+ ) told (name, is_so)
+ WHERE e.data IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY d.id, told.name
+"""
+_KEYS_OF_AGENTS: Final = """
+SELECT k.id, 'delegation_id' FROM ledger_agentkey k
+ WHERE NOT EXISTS (
+   SELECT FROM events_event e
+    WHERE e.stream = 'delegation/' || k.delegation_id || '/' AND e.name = 'agent_key.issued'
+      AND e.data::jsonb->>'keyId' = k.id::text AND e.data::jsonb->>'prefix' = k.prefix)
+ ORDER BY k.id
+"""
+
+
+@doctor.check("I14-told", "requests for approval, and voices, are what their entries say")
+def approvals_are_as_told() -> list[str]:
+    """Return what is broken, as sentences."""
+    return _differing("approval", _REQUESTS) + _differing("voice", _VOICES)
+
+
+@doctor.check("I21-told", "keys and delegations reach as far as was told when they were made")
+def rights_are_as_told() -> list[str]:
+    """Return what is broken, as sentences."""
+    return [
+        *_differing("API key", _KEYS),
+        *_differing("delegation", _DELEGATIONS),
+        *_differing("key of an agent", _KEYS_OF_AGENTS),
+    ]
+
+
+def _differing(what: str, sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [f"{what} {id_}: its {name} is not what was told" for id_, name in cursor.fetchall()]

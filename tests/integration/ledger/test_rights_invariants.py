@@ -1,0 +1,119 @@
+"""The doctor sees when a row that gives rights says another thing than was told."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from ledger.models import AgentKey, ApprovalVote
+from ledger.rights_invariants import approvals_are_as_told, rights_are_as_told
+from tests.integration.ledger.agents import an_agent, delegated, key_of
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
+from tests.integration.ledger.conftest import grant, issue
+
+pytestmark = pytest.mark.django_db
+
+
+def seen(check: Callable[[], list[str]], table: str, changes: dict[str, str]) -> dict[str, str]:
+    """Return what the check names, of each change, where that is not the changed column."""
+    found = {}
+    for column, value in changes.items():
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL session_replication_role = replica")
+                cursor.execute(f"UPDATE {table} SET {column} = {value}")
+                assert cursor.rowcount
+            said = check()
+            transaction.set_rollback(True)
+        if not any(f": its {column} is not what was told" in each for each in said):
+            found[column] = f"nothing in {said}"
+    return found
+
+
+@pytest.fixture
+def _asked_and_decided(alice: User, bob: User) -> None:
+    STATE.clear()
+    bob = grant(bob, "approval.decide")
+    with acting(User.objects.get(pk=alice.pk)):
+        put_into_force(quorum=2)
+        approval = asked()
+    say(approval, bob)
+
+
+@pytest.mark.usefixtures("_asked_and_decided")
+class TestAnApproval:
+    def test_is_what_its_entry_and_event_say(self) -> None:
+        assert approvals_are_as_told() == []
+        changes = {
+            "requested_entry_id": "(SELECT entry_id FROM ledger_approvalvote)",
+            "action_name": "'thing.undo'",
+            "action_version": "2",
+            "target_type": "'other'",
+            "target_id": "'t2'",
+            "route_or_tool_name": "'POST /other'",
+            "capability_id": "'api_key.read'",
+            "capability_version": "9",
+            "organization_id": "'other'",
+            "correlation_id": "'other'",
+            "risk": "'low'",
+            "fingerprint": "repeat('0', 64)",
+            "requested_by": "'user:9'",
+            "chain": "ARRAY['user:9']",
+            "humans": "'{}'",
+            "quorum": "1",
+            "execute": "'on_approval'",
+        }
+
+        assert seen(approvals_are_as_told, "ledger_approval", changes) == {}
+
+    def test_was_asked_for_under_its_policy(self) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute("UPDATE ledger_approval SET policy_version = 9")
+
+        [found] = approvals_are_as_told()
+        assert found.endswith(": its policy is not what was told")
+
+    def test_has_the_voices_that_were_given(self) -> None:
+        assert ApprovalVote.objects.count() == 1
+        changes = {
+            "approval_id": "gen_random_uuid()",
+            "principal": "'user:9'",
+            "human": "'9'",
+            "decision": "'deny'",
+        }
+
+        assert seen(approvals_are_as_told, "ledger_approvalvote", changes) == {}
+
+
+class TestAKey:
+    def test_is_what_was_told_when_it_was_issued(self, alice: User) -> None:
+        issue(alice, ["event.read"])
+        assert rights_are_as_told() == []
+        changes = {
+            "prefix": "'aaaaaaaaaaaa'",
+            "name": "'another'",
+            "scopes": "'{*}'",
+            "expires_at": "expires_at + interval '1 second'",
+        }
+
+        assert seen(rights_are_as_told, "ledger_apikey", changes) == {}
+
+
+class TestADelegation:
+    def test_is_what_was_told_when_it_was_made(self, alice: User, bob: User) -> None:
+        alice.is_superuser = True
+        alice.save()
+        key_of(delegated(an_agent(alice), "event.read", "api_key.read"))
+        assert AgentKey.objects.count() == 1
+        assert rights_are_as_told() == []
+        changes = {
+            "agent_id": "gen_random_uuid()",
+            "root_id": str(bob.pk),
+            "scopes": "'{*}'",
+        }
+
+        assert seen(rights_are_as_told, "ledger_delegation", changes) == {}
+        keys = {"delegation_id": "gen_random_uuid()"}
+        assert seen(rights_are_as_told, "ledger_agentkey", keys) == {}
