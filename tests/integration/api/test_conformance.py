@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import schemathesis
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, settings
@@ -27,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.bootstrap import ROOT
+from config.testing.flush import put_all_right
 from config.wsgi import application
 from tests.integration.ledger.conftest import issue
 
@@ -43,7 +43,7 @@ def authorization(django_db_setup: None, django_db_blocker: Any) -> Iterator[str
     """A key for the whole file: what a test does with it is taken back."""
     with django_db_blocker.unblock():
         yield f"Bearer {issue(User.objects.create_superuser('root'), ['*'])[0]}"
-        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=False)
+        put_all_right()
 
 
 @pytest.fixture(autouse=True, scope="module")

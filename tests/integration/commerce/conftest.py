@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -34,6 +34,8 @@ from commerce.services import (
     slots,
 )
 from commerce.services.bookings import SeatRequest
+from config.testing.flush import put_all_right
+from config.testing.retelling import Step, record
 from events import context
 from tests.integration.commerce.acting import CLERK, work_off
 from tests.integration.commerce.peers import Peers, served
@@ -62,13 +64,28 @@ def _kept_for_a_module(django_db_setup: None, django_db_blocker: Any) -> Iterato
     with django_db_blocker.unblock():
         with context.acting(CLERK, correlation_id="cor_test"):
             yield
-        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=False)
+        put_all_right()
+
+
+@pytest.fixture(scope="session")
+def _example(django_db_setup: None, django_db_blocker: Any) -> Step[list[str]]:
+    with django_db_blocker.unblock(), context.acting(CLERK, correlation_id="cor_test"):
+        put_all_right()
+        step = record("example", example_data.create_example)
+        put_all_right()
+    return step
 
 
 @pytest.fixture(scope="module")
-def planted(_kept_for_a_module: None) -> None:
+def planted(_example: Step[list[str]], _kept_for_a_module: None) -> None:
     """The example data, for the tests of a module that take back what they do."""
-    example_data.create_example()
+    _example.tell()
+
+
+@pytest.fixture
+def example(_example: Step[list[str]], transactional_db: None) -> None:
+    """The example data."""
+    _example.tell()
 
 
 @pytest.fixture(scope="session")
@@ -137,19 +154,64 @@ def _slot_of(product: Product) -> Slot:
     )
 
 
-@pytest.fixture
-def policy(transactional_db: None) -> CancellationPolicyVersion:
-    return _published_policy()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginnings:
+    """What tests begin with, step by step: each is told after those before it."""
+
+    policy: Step[CancellationPolicyVersion]
+    product: Step[Product]
+    slot: Step[Slot]
+    booking: Step[Booking]
+    confirmed: Step[Booking]
+    draft: Step[Invoice]
+    invoice: Step[Invoice]
+    paid: Step[Payment]
+
+
+@pytest.fixture(scope="session")
+def _beginnings(django_db_setup: None, django_db_blocker: Any) -> Beginnings:
+    """What was written once, before any test could change how."""
+    with django_db_blocker.unblock(), context.acting(CLERK, correlation_id="cor_test"):
+        put_all_right()
+        policy = record("policy", _published_policy)
+        product = record("product", lambda: _product_under(policy.returned))
+        slot = record("slot", lambda: _slot_of(product.returned))
+        booking = record("booking", lambda: book(slot.returned))
+        one = booking.returned.pk
+        draft = record("draft", lambda: invoices.create_invoice(booking_id=one))
+        of_it = draft.returned.pk
+        invoice = record("invoice", lambda: invoices.issue_invoice(invoice_id=of_it))
+        paid = record("paid", lambda: pay(invoice.returned))
+        put_all_right()
+        for step in (policy, product, slot, booking):
+            step.tell()
+        confirmed = record("confirmed", lambda: bookings.confirm_booking(booking_id=one))
+        put_all_right()
+    return Beginnings(
+        policy=policy,
+        product=product,
+        slot=slot,
+        booking=booking,
+        confirmed=confirmed,
+        draft=draft,
+        invoice=invoice,
+        paid=paid,
+    )
 
 
 @pytest.fixture
-def product(policy: CancellationPolicyVersion) -> Product:
-    return _product_under(policy)
+def policy(_beginnings: Beginnings, transactional_db: None) -> CancellationPolicyVersion:
+    return _beginnings.policy.tell()
 
 
 @pytest.fixture
-def slot(product: Product) -> Slot:
-    return _slot_of(product)
+def product(_beginnings: Beginnings, policy: CancellationPolicyVersion) -> Product:
+    return _beginnings.product.tell()
+
+
+@pytest.fixture
+def slot(_beginnings: Beginnings, product: Product) -> Slot:
+    return _beginnings.slot.tell()
 
 
 @pytest.fixture
@@ -158,23 +220,24 @@ def make_booking(slot: Slot) -> MakeBooking:
 
 
 @pytest.fixture
-def booking(make_booking: MakeBooking) -> Booking:
-    return make_booking()
+def booking(_beginnings: Beginnings, slot: Slot) -> Booking:
+    """Two seats."""
+    return _beginnings.booking.tell()
 
 
 @pytest.fixture
-def confirmed(booking: Booking) -> Booking:
-    return bookings.confirm_booking(booking_id=booking.pk)
+def confirmed(_beginnings: Beginnings, booking: Booking) -> Booking:
+    return _beginnings.confirmed.tell()
 
 
 @pytest.fixture
-def draft(booking: Booking) -> Invoice:
-    return invoices.create_invoice(booking_id=booking.pk)
+def draft(_beginnings: Beginnings, booking: Booking) -> Invoice:
+    return _beginnings.draft.tell()
 
 
 @pytest.fixture
-def invoice(draft: Invoice) -> Invoice:
-    return invoices.issue_invoice(invoice_id=draft.pk)
+def invoice(_beginnings: Beginnings, draft: Invoice) -> Invoice:
+    return _beginnings.invoice.tell()
 
 
 @pytest.fixture
@@ -189,6 +252,6 @@ def captured(invoice: Invoice, peers: Peers) -> Payment:
 
 
 @pytest.fixture
-def paid(invoice: Invoice) -> Payment:
+def paid(_beginnings: Beginnings, invoice: Invoice) -> Payment:
     """A payment that somebody brought."""
-    return pay(invoice)
+    return _beginnings.paid.tell()

@@ -6,7 +6,6 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from commerce import example_data
 from commerce.models import (
     Booking,
     BookingContact,
@@ -70,9 +69,7 @@ class TestEveryTable:
     def test_has_a_page(self, model: type[Model]) -> None:
         assert admin.site.is_registered(model)
 
-    def test_opens_for_who_may_read(self, viewer: Client) -> None:
-        example_data.create_example()
-
+    def test_opens_for_who_may_read(self, viewer: Client, example: None) -> None:
         for model in MODELS:
             listed = viewer.get(page(model))
             assert listed.status_code == 200, model
@@ -86,8 +83,7 @@ class TestEveryTable:
 
         assert {client.get(page(model)).status_code for model in MODELS} == {403}
 
-    def test_cannot_be_written_by_hand(self, chief: Client) -> None:
-        example_data.create_example()
+    def test_cannot_be_written_by_hand(self, chief: Client, example: None) -> None:
         booking = Booking.objects.filter(status="confirmed")[0]
 
         for model in set(MODELS) - {NumberSeries}:
@@ -96,8 +92,7 @@ class TestEveryTable:
         assert refused.status_code == 403
         assert chief.post(page(Product, "delete", Product.objects.first().pk)).status_code == 403  # type: ignore[union-attr]
 
-    def test_shows_what_would_turn_a_line_around(self, viewer: Client) -> None:
-        example_data.create_example()
+    def test_shows_what_would_turn_a_line_around(self, viewer: Client, example: None) -> None:
         product = Product.objects.all()[0]
         Product.objects.filter(pk=product.pk).update(name="pay 10 \u202e000 1 Zürich")
 
@@ -154,8 +149,7 @@ class TestActions:
         assert Invoice.objects.get(pk=draft.pk).status == "void"
         assert Rendition.objects.count() == 1
 
-    def test_end_an_access_to_a_document(self, chief: Client) -> None:
-        example_data.create_example()
+    def test_end_an_access_to_a_document(self, chief: Client, example: None) -> None:
         live = DocumentAccess.objects.get(revoked_at=None)
 
         chief.post(page(DocumentAccess), {"action": "revoke", "_selected_action": [str(live.pk)]})

@@ -27,9 +27,7 @@ class TestPlant:
         assert cancelled.entitlement["refundBp"] == 5_000
         assert Invoice.objects.filter(status="paid").count() == 4
 
-    def test_makes_nothing_a_second_time(self) -> None:
-        example_data.create_example()
-
+    def test_makes_nothing_a_second_time(self, example: None) -> None:
         assert example_data.create_example() == []
         assert Booking.objects.count() == 7
 
@@ -49,9 +47,7 @@ class TestPlant:
         assert made == ["Old town walk", "Island day trip", *(f"EXAMPLE-{n}" for n in range(1, 8))]
         assert [slot.capacity for slot in Slot.objects.all()] == [12] * 9
 
-    def test_leaves_nothing_for_the_doctor_to_find(self) -> None:
-        example_data.create_example()
-
+    def test_leaves_nothing_for_the_doctor_to_find(self, example: None) -> None:
         ours = [each for each in doctor.checks() if each.id.startswith(("commerce", "I4", "I11"))]
         assert len(ours) >= 10
         assert [finding for finding in map(doctor.examine, ours) if finding.violations] == []

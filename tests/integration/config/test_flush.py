@@ -6,17 +6,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 
+from config.testing.flush import put_all_right
 from events.models import StoredEvent
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Entry
 from ledger.recording import recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def flush() -> None:
-    """Do what Django does after each of these tests."""
-    call_command("flush", verbosity=0, interactive=False, reset_sequences=False)
 
 
 def laid_down() -> list[set[object]]:
@@ -27,7 +23,7 @@ def laid_down() -> list[set[object]]:
 
 
 def test_what_was_laid_down_is_there_again_and_nothing_else() -> None:
-    flush()
+    put_all_right()
     before = laid_down()
     assert all(before)
     for _ in range(2):  # What was put right once is looked after as it was before.
@@ -35,21 +31,21 @@ def test_what_was_laid_down_is_there_again_and_nothing_else() -> None:
         Permission.objects.filter(codename__startswith="view_").delete()
         ContentType.objects.filter(model="entry").update(model="renamed")
 
-        flush()
+        put_all_right()
 
         assert laid_down() == before
         assert not Group.objects.exists()
 
 
 def test_one_row_in_the_place_of_another_is_noticed() -> None:
-    flush()
+    put_all_right()
     before = laid_down()
     ContentType.objects.create(app_label="new", model="new")
     assert Permission.objects.filter(codename="view_group").delete()[0] == 1
     kind = ContentType.objects.get_for_model(Group)
     Permission.objects.create(codename="new", name="new", content_type=kind)
 
-    flush()
+    put_all_right()
 
     assert laid_down() == before
 
@@ -62,16 +58,16 @@ def test_what_only_grows_is_emptied() -> None:
         pass
     assert Entry.objects.exists()
 
-    flush()
+    put_all_right()
 
     assert not Entry.objects.exists()
     assert not StoredEvent.objects.exists()
 
 
 def test_ids_that_begin_anew_do_not_meet_those_that_were_kept() -> None:
-    flush()
+    put_all_right()
     call_command("flush", verbosity=0, interactive=False)
-    flush()
+    put_all_right()
 
     kind = ContentType.objects.create(app_label="new", model="new")
 
@@ -80,7 +76,7 @@ def test_ids_that_begin_anew_do_not_meet_those_that_were_kept() -> None:
 
 
 def test_tables_are_emptied_although_every_connection_was_cut() -> None:
-    flush()
+    put_all_right()
     Group.objects.create(name="left behind")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -89,6 +85,6 @@ def test_tables_are_emptied_although_every_connection_was_cut() -> None:
         )
         assert cursor.rowcount >= 1
 
-    flush()
+    put_all_right()
 
     assert not Group.objects.exists()

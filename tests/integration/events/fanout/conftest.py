@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from config.testing.flush import put_all_right
 from events import catalogue, executor
 from events.domain.envelope import Stream
 from ledger import capabilities, grants
@@ -25,10 +25,11 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which every commit of this module stays until its end."""
-    with django_db_blocker.unblock(), _trips_declared():
-        grants.provision()
-        yield
-        call_command("flush", interactive=False, verbosity=0)
+    with django_db_blocker.unblock():
+        with _trips_declared():
+            grants.provision()
+            yield
+        put_all_right()
 
 
 @contextmanager
