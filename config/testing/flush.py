@@ -46,15 +46,10 @@ def patch_flush(patch: pytest.MonkeyPatch) -> None:
     from django.db.backends.postgresql.operations import DatabaseOperations  # noqa: PLC0415
     from django.test import TransactionTestCase  # noqa: PLC0415
 
-    truncate = DatabaseOperations.sql_flush
-
     def delete(
-        self: DatabaseOperations, style: Any, tables: Sequence[str], **options: Any
+        self: DatabaseOperations, style: Any, tables: Sequence[str], **_options: Any
     ) -> list[str]:
-        if options.get("reset_sequences"):
-            # The ids begin anew, and what was kept has others.
-            _forget(_name(self.connection))
-            return [WITHOUT_TRIGGERS, *truncate(self, style, tables, **options)]
+        # Ids never begin anew: rows that were kept, here or to be told again, have theirs.
         return [WITHOUT_TRIGGERS, *(f"DELETE FROM {self.quote_name(table)}" for table in tables)]  # noqa: S608
 
     def create_and_keep(verbosity: int, interactive: Any, db: str, **options: Any) -> None:

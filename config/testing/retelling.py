@@ -91,7 +91,6 @@ IF changed <> {count} THEN RAISE EXCEPTION 'rows of {table} have changed since';
     "new": """
 INSERT INTO {table} SELECT * FROM {kept};""",
 }
-
 _FUNCTION = f"""
 CREATE FUNCTION {KEPT}.{{name}}() RETURNS void LANGUAGE plpgsql AS $body$
 DECLARE changed bigint;

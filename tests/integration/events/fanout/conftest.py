@@ -26,6 +26,7 @@ _numbers = count(1)
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which every commit of this module stays until its end."""
     with django_db_blocker.unblock():
+        put_all_right()
         with _trips_declared():
             grants.provision()
             yield

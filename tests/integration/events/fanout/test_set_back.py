@@ -1,8 +1,9 @@
 """A database that is set back to an older copy under running sockets."""
 
 import pytest
-from django.core.management import call_command
 
+from config.testing.flush import put_all_right
+from ledger import grants
 from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.live import Server, visiting, written
@@ -15,7 +16,8 @@ def test_sends_everybody_back_to_where_the_log_is_now(server: Server, secret: st
         client.subscribe()
         written(5)
         last = client.hear_events(5)[-1]["position"]
-        call_command("flush", interactive=False, verbosity=0)
+        put_all_right()
+        grants.provision()
         written(1)
 
         assert client.hear_the_end()[0] == 1011
