@@ -1,4 +1,4 @@
-"""Find the view of an address of the API without asking every address that there is."""
+"""Resolves API URLs through an index of prefixes, instead of trying every pattern."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -29,14 +29,14 @@ class _BySegment(URLResolver):
         return within.resolve(path)
 
 
-def by_first_segment(rooms: Addresses) -> list[URLResolver]:
-    """Return the addresses of `rooms`, in their order, as one that knows them by first segment.
+def by_first_segment(apps: Addresses) -> list[URLResolver]:
+    """Return the addresses of `apps`, in their order, as one that knows them by first segment.
 
     Django tries one pattern after the other: nearly a hundred of them took a request longer
     than what its body says.
     """
     together: dict[str, list[URLPattern | URLResolver]] = {}
-    for address in _each(rooms):
+    for address in _each(apps):
         segment = str(address.pattern).partition("/")[0]
         assert "<" not in segment, f"{address} could begin with anything"
         together.setdefault(segment, []).append(address)

@@ -1,4 +1,4 @@
-"""docs/errors.md and docs/openapi.yaml, made from what the code says."""
+"""Generates docs/errors.md and docs/openapi.yaml from the code."""
 
 import importlib
 import pkgutil
@@ -12,7 +12,7 @@ from config import openapi
 from config.problems import FRAMEWORK_PROBLEMS, status_of
 from events.domain.errors import DomainError
 
-_ROOMS: Final = ("events", "ledger", "workflows", "commerce", "console")
+_APPS: Final = ("events", "ledger", "workflows", "commerce", "console")
 
 _HEAD = """# Errors
 
@@ -39,15 +39,15 @@ def openapi_yaml() -> str:
 
 def domain_errors() -> list[type[DomainError]]:
     """Return every refusal that the product can utter."""
-    for room in _ROOMS:
-        _import_all(room)
+    for app in _APPS:
+        _import_all(app)
     found = dict.fromkeys(_descendants(DomainError))  # A child of two families comes twice.
     return sorted(filter(_is_ours, found), key=lambda error: (error.code, error.__module__))
 
 
-def _import_all(room: str) -> None:
-    package = importlib.import_module(room)
-    for module in pkgutil.walk_packages(package.__path__, f"{room}."):
+def _import_all(app: str) -> None:
+    package = importlib.import_module(app)
+    for module in pkgutil.walk_packages(package.__path__, f"{app}."):
         if ".migrations" not in module.name:
             importlib.import_module(module.name)
 
@@ -60,7 +60,7 @@ def _descendants(family: type[DomainError]) -> Iterator[type[DomainError]]:
 
 def _is_ours(error: type[DomainError]) -> bool:
     # Families have no code of their own; tests make errors up.
-    return "code" in vars(error) and error.__module__.split(".")[0] in _ROOMS
+    return "code" in vars(error) and error.__module__.split(".")[0] in _APPS
 
 
 def _framework_entry(code: str) -> str:

@@ -1,4 +1,4 @@
-"""The composition root as an app: it brings Celery and the commands that concern everything."""
+"""The composition root as a Django app: Celery, and commands that concern the whole product."""
 
 from django.apps import AppConfig
 

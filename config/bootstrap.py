@@ -1,4 +1,4 @@
-"""Make sure that the interpreter has what the lock files say. Standard library only.
+"""Installs what the lock files pin, if it is missing. Standard library only.
 
 Runs before anything is installed, so nothing here may import a dependency.
 """

@@ -1,4 +1,4 @@
-"""Who acts, and in which story, travels with every Celery message as headers."""
+"""Carries the context (principal, correlation) in the headers of every Celery message."""
 
 import select
 from contextlib import ExitStack

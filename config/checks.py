@@ -1,4 +1,4 @@
-"""What `check --deploy` says about the platform."""
+"""Deployment checks of the platform, for `check --deploy`."""
 
 from typing import Any
 

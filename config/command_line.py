@@ -1,4 +1,4 @@
-"""What `manage.py` does with its arguments. Nothing is imported before it is installed."""
+"""The command line of `manage.py`. Nothing is imported before it is installed."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""`manage.py demo [story]`: tell a story on what runs, or on a Daybook of its own."""
+"""`manage.py demo [story]`: run a demo story on the running Daybook, or on one of its own."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The documents to which answers point: `type` of a problem is an address that opens."""
+"""Serves the documentation that responses link to: the `type` of a problem is a URL that opens."""
 
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,7 @@
-"""docs/settings.md: every environment variable the product reads, for people.
+"""Generates docs/settings.md: every environment variable that the product reads.
 
-What a variable is called, of what kind it is and what it defaults to are read from the
-source, so they cannot be wrong; what it means is said here. A test holds the two together.
+Name, type and default of a variable are read from the source, so they cannot be wrong; its
+meaning is written here. A test keeps the two in step.
 """
 
 import ast
@@ -109,7 +109,7 @@ MEANINGS = {
             "For how many days a bucket with object lock keeps each checkpoint; 0: as it says."
         ),
     },
-    "The trade": {
+    "Commerce": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",
         "COMMERCE_PAYMENT_WEBHOOK_SECRETS": (
             "With which secrets (`whsec_…`, separated by blanks) the payment provider signs what "
@@ -117,7 +117,7 @@ MEANINGS = {
         ),
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
         "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
-        "COMMERCE_TIMETABLE": "Whether `migrate` schedules the trade's regular work.",
+        "COMMERCE_TIMETABLE": "Whether `migrate` installs the schedules of commerce.",
         "APPROVAL_MAIL_FROM": "Whom mails about approvals come from; without it none are sent.",
         "EMAIL_HOST": "The mail server that sends them.",
         "EMAIL_PORT": "Its port.",

@@ -1,4 +1,4 @@
-"""Filters that refuse what they do not know: a typing error must not return everything."""
+"""Filters that refuse unknown parameters: a typo must not return everything."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a new installation starts with: tables, people who can log in, a key, an example."""
+"""Sets up a new installation: tables, demo users, an API key, demo data."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Garbage is looked for among what was made since, not among all that a process has loaded."""
+"""Pauses the garbage collector during start, and freezes what was loaded by then."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is asked of servers that the environment names, before anything is done with them."""
+"""Checks external servers (DATABASE_URL, REDIS_URL) before anything uses them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

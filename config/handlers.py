@@ -1,8 +1,8 @@
-"""Django under ASGI, where every middleware and view of ours is synchronous.
+"""The ASGI handler: runs each request on one thread of a pool (ADR 0039).
 
-Django's own handler changes threads around each middleware, and runs a request on a thread
-that was started for it. Here a request goes from the first middleware to the last on one of
-a few threads that stay, as it would under WSGI; whoever sends or receives slowly holds none.
+Our middleware and views are synchronous. Django's own handler changes threads around each
+middleware, and starts a thread for each request. Here a request runs from the first middleware
+to the last on one thread of a pool, as it would under WSGI; a slow client holds none.
 """
 
 from collections.abc import AsyncIterator, Iterator

@@ -1,8 +1,8 @@
-"""/livez: the process answers. /readyz: it can do its work.
+"""The health endpoints. /livez: the process answers. /readyz: it can do its work.
 
-Without the database, or on a schema that is not ours, nothing can be done: not ready.
-Without broker, sequencer or workers what is recorded waits, and is caught up with later:
-degraded, but ready. Details are for those who may see them.
+Without the database, or on another schema, nothing works: not ready. Without broker, sequencer
+or workers, recorded work waits and is caught up with later: degraded, but ready. Details are
+shown only with the permission to see them.
 """
 
 import functools

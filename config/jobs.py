@@ -1,4 +1,4 @@
-"""The one job of the platform: what `up --check` sends round the whole chain."""
+"""The one job of the platform: `up --check` sends it round the whole chain."""
 
 from typing import Any
 

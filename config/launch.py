@@ -1,4 +1,4 @@
-"""How `up` brings everything up, in the order that takes the least time.
+"""The start sequence of `up`, in the fastest order.
 
 The servers start while Django is imported; a child migrates while the rest is imported;
 and the parts are forked from what is imported by then, which has opened nothing yet.

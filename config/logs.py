@@ -1,6 +1,6 @@
-"""One line per record: when, how bad, where, for whom, what, and the facts that came with it.
+"""Log formatting: one line per record, with time, level, place, ids, message and facts.
 
-Lines can be followed (ids on each) and shown to anybody (secrets on none).
+Every line has ids by which it can be followed, and none has secrets.
 """
 
 import logging

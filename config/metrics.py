@@ -1,4 +1,4 @@
-"""/metrics: the figures of the product, as Prometheus reads them."""
+"""/metrics: the metrics of the product, in the format of Prometheus."""
 
 from collections.abc import Iterator
 from typing import Final

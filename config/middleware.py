@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, in whose name it acts, and its one effect."""
+"""Middleware: request id, principal, idempotency, security headers, error pages."""
 
 import hashlib
 import logging

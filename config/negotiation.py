@@ -1,4 +1,4 @@
-"""What a caller and a view settle before anything is asked for: media types and methods."""
+"""Content negotiation (media types), and the handling of OPTIONS."""
 
 from collections.abc import Iterable
 from typing import Any

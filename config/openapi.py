@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1), as far as views cannot say it themselves."""
+"""Extends the generated OpenAPI 3.1 description by what views do not declare themselves."""
 
 import functools
 from typing import Any, Final

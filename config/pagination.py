@@ -1,6 +1,6 @@
-"""Pages by keyset: exact to the microsecond, no counting, no skipping, no repeating.
+"""Keyset pagination: exact to the microsecond, without COUNT, skipped or repeated rows.
 
-A view says `cursor_ordering = ("-created_at", "-id")`: together unique, of one direction.
+A view declares `cursor_ordering = ("-created_at", "-id")`: together unique, in one direction.
 """
 
 import base64

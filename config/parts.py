@@ -1,4 +1,4 @@
-"""What each process of the product does. Called in a child that was forked with Django ready.
+"""The main function of each process of the product, called in a child forked with Django ready.
 
 In production the same is started by the usual commands: `uvicorn config.asgi:application`,
 `celery -A config worker`, `manage.py sequencer`, `manage.py sweep`.

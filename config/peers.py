@@ -1,4 +1,4 @@
-"""The demo peers of the trade as a part of `up`, unless the environment names real ones."""
+"""Runs the demo peers of commerce as a part of `up`, unless the environment names real ones."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The one place where refusals become HTTP answers: RFC 9457, application/problem+json."""
+"""The one place where errors become HTTP responses: RFC 9457, application/problem+json."""
 
 import logging
 import sys

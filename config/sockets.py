@@ -1,4 +1,4 @@
-"""Every WebSocket address of the product, one line per room."""
+"""Every WebSocket URL of the product, one line per app."""
 
 from channels.routing import URLRouter
 from django.urls import path, re_path

@@ -1,7 +1,6 @@
-"""A whole Daybook of one's own: `up` in another process, with handles to hurt it.
+"""A complete Daybook for `demo` and tests: `up` in another process, with handles to break it.
 
-For `demo` and for the tests on real processes. Everything is as a user would have it,
-except that the data may be lost with the machine's power.
+Everything is as a user would have it, except that data may be lost on a power failure.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""DRF's parser over the strict decoder; reads no more than it is willing to decode."""
+"""DRF's parser over the strict decoder; reads no more than the size limit."""
 
 from collections.abc import Mapping
 from typing import IO, Any

@@ -1,4 +1,4 @@
-"""Keep a handful of child processes running, start the dead again, and stop all on request.
+"""The supervisor: keeps child processes running, restarts dead ones, stops all on request.
 
 The children are forked from a supervisor that has imported the product and opened nothing:
 they start in a moment and share its memory. Standard library only.

@@ -1,6 +1,6 @@
-"""How uvicorn speaks WebSocket here: no client can hold a socket by not reading it.
+"""The WebSocket protocol of uvicorn, with limits: no client can hold a socket by not reading.
 
-And a handshake that was refused is no error of ours.
+A refused handshake is not logged as an error.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a Celery worker asks itself before it takes any work."""
+"""Checks that a Celery worker makes before it takes any work."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""The WSGI entry point, for who serves /api by itself."""
+"""The WSGI entry point, for installations that serve /api separately (ADR 0015)."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Who may open what. Pages about many kinds of things ask for each thing they show."""
+"""Permissions of the pages. A page about several kinds of objects checks each of them."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest

@@ -1,4 +1,4 @@
-"""Streams and ids in addresses: `/events/streams/invoice/7`, whatever the elements hold."""
+"""URL converters for streams and ids: `/events/streams/invoice/7`, with any characters."""
 
 from urllib.parse import quote
 

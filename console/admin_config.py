@@ -2,7 +2,7 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class ConsoleAdminConfig(AdminConfig):
-    """Django's admin, with our own site: one log-in, rooms in a sensible order."""
+    """Django's admin with our own site: the console's log-in, apps in reading order."""
 
     default = False
     default_site = "console.admin_site.DaybookAdminSite"

@@ -1,4 +1,4 @@
-"""Django's admin as one more room of the console: same log-in, same look, links both ways."""
+"""Django's admin as a part of the console: same log-in, same look, links both ways."""
 
 from functools import wraps
 from typing import Any
@@ -12,7 +12,7 @@ from django.template.response import SimpleTemplateResponse
 
 from console.text import visible_page
 
-ROOMS = {
+DESCRIPTIONS = {
     "commerce": "What is true now: products, bookings, invoices, payments.",
     "work": "What must still happen: work rows, attempts, schedules, workers.",
     "flows": "What is pursued by goals: flows, callbacks, memory. Never changed by hand.",
@@ -56,16 +56,16 @@ class DaybookAdminSite(AdminSite):
         return redirect_to_login(request.GET.get("next", "/admin/"), settings.LOGIN_URL)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Return the rooms in reading order, each with its one line."""
-        rooms = super().get_app_list(request, app_label)
-        order = list(ROOMS)
-        for room in rooms:
-            room["means"] = ROOMS.get(room["app_label"], "")
+        """Return the apps in reading order, each with its description."""
+        apps = super().get_app_list(request, app_label)
+        order = list(DESCRIPTIONS)
+        for app in apps:
+            app["means"] = DESCRIPTIONS.get(app["app_label"], "")
         return sorted(
-            rooms,
-            key=lambda room: (
-                order.index(room["app_label"]) if room["app_label"] in ROOMS else len(order),
-                room["name"],
+            apps,
+            key=lambda app: (
+                order.index(app["app_label"]) if app["app_label"] in DESCRIPTIONS else len(order),
+                app["name"],
             ),
         )
 

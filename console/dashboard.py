@@ -1,4 +1,4 @@
-"""The state of the installation in a few figures: only those that the visitor may see."""
+"""The key figures of the installation: only those that the visitor may see."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What visitors may ask for about webhooks: which deliveries, and which to send again."""
+"""Forms about webhooks: filters of deliveries, and replays."""
 
 from datetime import datetime
 from typing import Any, ClassVar

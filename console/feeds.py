@@ -1,4 +1,4 @@
-"""The live ledger as templates need it: the rows of now, and where to go on from."""
+"""The live list of events for templates: the current rows, and the position to resume from."""
 
 import json
 from collections.abc import Sequence

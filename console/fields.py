@@ -1,4 +1,4 @@
-"""Fields of the console's forms: what is typed in a browser, as what it means."""
+"""Form fields of the console."""
 
 import re
 from datetime import datetime, timedelta

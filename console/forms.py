@@ -1,4 +1,4 @@
-"""What visitors may ask for. Every filter is checked here, and only here."""
+"""Filter forms of the lists. Every filter is validated here, and only here."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -229,7 +229,7 @@ class StartFilters(Filters):
 
 
 class TradeFilters(Filters):
-    """Filters of the lists of the trade, by what people know of a thing: its number."""
+    """Filters of the commerce lists, by number."""
 
     search = "number"
 

@@ -1,4 +1,4 @@
-"""The way through the console: only what the visitor may open, in rooms."""
+"""The navigation of the console: only pages that the visitor may open, grouped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a visitor may do about what a page shows, as forms with a reason."""
+"""The actions that a page offers to its visitor, as forms with a reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

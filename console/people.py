@@ -1,4 +1,4 @@
-"""Who a principal is to people: the name of the user who acts, or stands behind it."""
+"""The display name of a principal: the user who acts, or who stands behind it."""
 
 from collections.abc import Collection, Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""One story as a tree: each event under the one that caused it."""
+"""One correlation as a tree: each event under the one that caused it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tabs over a list: a status as a filter, in the address."""
+"""The tabs above a list: a filter by status, in the URL."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Text of any origin, made safe for the eye. Safe for the page is what templates do."""
+"""Makes invisible and bidirectional control characters visible. Escaping is up to templates."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The addresses of the console. Filters are in the query string, so every view can be shared."""
+"""The URLs of the console. Filters are in the query string, so every view can be shared."""
 
 from django.urls import path, register_converter
 

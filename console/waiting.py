@@ -1,4 +1,4 @@
-"""Why a piece of work is where it is, in one sentence: waiting for what, until when, then what."""
+"""Explains in one sentence why a row of work waits: for what, until when, and what follows."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -10,7 +10,7 @@ class Tables(Operation):
     """Create the tables of `models`, in this order, with all that Django puts on them.
 
     As operations of their own, each has Django draw every model anew that is related to it: for
-    the ledger and the trade that took three seconds of four. What is new here is drawn once.
+    the ledger and commerce that took three seconds of four. What is new here is drawn once.
     """
 
     reversible = True

@@ -1,1 +1,1 @@
-"""Runnable examples: other people's systems, as far as Daybook needs to see them."""
+"""Runnable examples: simulated external systems for the demo."""

@@ -1,4 +1,4 @@
-"""The demo catalogue: what the step services of `demo_peers` are to the engine of flows."""
+"""The demo catalogue: registers the step services of `demo_peers` with the engine of flows."""
 
 from typing import Any
 

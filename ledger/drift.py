@@ -96,7 +96,7 @@ _CHECKS: dict[str, DriftCheck] = {}
 
 
 def declare_check(check: DriftCheck) -> None:
-    """Add a check. Rooms above declare theirs when they are loaded."""
+    """Register a check. Apps register theirs when they are loaded."""
     assert check.name not in _CHECKS, f"{check.name} is declared twice"
     assert set(check.lasting) <= set(check.actions), f"{check.name}: lasting is part of the mark"
     _CHECKS[check.name] = check

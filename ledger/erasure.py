@@ -160,7 +160,7 @@ def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certif
 
 
 def is_key_in_use(subject: str) -> bool:
-    """Say whether a room keeps something that only the key of `subject` opens."""
+    """Return whether an app stores something that only the key of `subject` decrypts."""
     type_ = subject.partition("/")[0]
     return any(
         place.seals(subject)

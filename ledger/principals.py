@@ -15,13 +15,13 @@ _starters: dict[PrincipalKind, Starter] = {}
 
 
 def register_starter(kind: PrincipalKind, starter: Starter) -> None:
-    """Say who let a principal of this kind act: for rooms above, which know its runs.
+    """Register how to find the starter of principals of this kind: for apps that know its runs.
 
     `starter(id)` returns the principal who started it, None if nobody did. Each was there
     before the one it started, so asking on and on ends.
     """
     known = _starters.setdefault(kind, starter)
-    assert known is starter, f"two rooms know who starts a {kind}"
+    assert known is starter, f"two apps register the starter of a {kind}"
 
 
 def human_of(principal: Principal) -> str | None:

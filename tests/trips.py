@@ -31,7 +31,7 @@ def _owner_of(stream: Stream) -> User | None:
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema of every event of this room."""
+    """Return the schema of every event of this app."""
     return {
         "type": "object",
         "properties": {
@@ -64,7 +64,7 @@ MIRROR: Aggregate[Trip, str, LegTravelled] = replace(
 
 
 def declare() -> None:
-    """Make the room known to this process, as apps do when they are ready."""
+    """Register the test app with this process, as apps do when they are ready."""
     capabilities.declare(
         READ,
         meaning="Read trips.",

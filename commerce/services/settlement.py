@@ -204,7 +204,7 @@ def _poll_one(ref: ExternalRef) -> Applied:
     except DomainError as error:
         return _note_error(ref, str(error))
     except Exception as error:
-        # The one edge of this room: a provider that answers nonsense is not our bug.
+        # The one edge of this app: a provider that answers nonsense is not our bug.
         logger.exception("A settlement report could not be used.", extra={"ref": str(ref.pk)})
         return _note_error(ref, f"{type(error).__name__}: {error}")
 

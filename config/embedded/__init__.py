@@ -1,1 +1,1 @@
-"""PostgreSQL and Valkey from wheels, for who has no servers. Standard library until they run."""
+"""Embedded PostgreSQL and Valkey, from wheels. Standard library only until they run."""

@@ -1,4 +1,4 @@
-"""Give a command the servers it needs: those that run, or its own for as long as it runs."""
+"""Gives a command its servers: the running ones, or its own for as long as it runs."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Where the server programs are: the wheel's, Debian's, or whatever is on the PATH."""
+"""Finds the server programs: those of the wheel, Debian's, or any on the PATH."""
 
 import os
 import re

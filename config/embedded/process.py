@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive their parent.
+"""Child processes that are killed when their parent dies.
 
 Everything is forked from the main thread: on Linux the death signal fires when the *thread*
 that forked goes away, not when the process does.

@@ -1,4 +1,4 @@
-"""Valkey of our own: a doorbell, so nothing of it is kept on disk."""
+"""The embedded Valkey. It only carries wake-ups, so nothing is kept on disk."""
 
 import signal
 import socket

@@ -1,1 +1,1 @@
-"""Commands of the product as a whole."""
+"""Management commands of the product as a whole."""

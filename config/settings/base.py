@@ -329,7 +329,7 @@ LEDGER_WITNESS_S3_SECRET_KEY = env.secret("LEDGER_WITNESS_S3_SECRET_KEY", "")
 LEDGER_WITNESS_S3_SESSION_TOKEN = env.secret("LEDGER_WITNESS_S3_SESSION_TOKEN", "")
 LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0)
 
-# Where the trade's peers are; `up` serves all three. Empty: there is none.
+# URLs of commerce's peers; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
 # Standard Webhooks secrets (whsec_…) with which the payment provider signs what it tells us.
 COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
@@ -337,7 +337,7 @@ COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
 )
 COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
-# Whether `migrate` installs the schedules of the trade: holds expire, settlements are polled.
+# Whether `migrate` installs the schedules of commerce: expire holds, poll settlements.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # Whom mails about approvals come from; without it none are sent. Sent by Django's mail.
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")

@@ -1,4 +1,4 @@
-"""Typed readers of environment variables. Anything odd raises: no silent defaults."""
+"""Typed readers of environment variables. An invalid value raises: no silent defaults."""
 
 import os
 from pathlib import Path

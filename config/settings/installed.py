@@ -1,4 +1,4 @@
-"""The apps there are. A list and nothing else: it is read before there are settings."""
+"""INSTALLED_APPS. A list and nothing else, because it is read before the settings."""
 
 INSTALLED_APPS = [
     "console.admin_config.ConsoleAdminConfig",

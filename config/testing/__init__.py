@@ -1,1 +1,1 @@
-"""Test wiring: pytest plugins and fixtures, never imported by the product."""
+"""The test harness: pytest plugins and fixtures, never imported by the product."""

@@ -1,4 +1,4 @@
-"""Let transactional tests empty the tables, fast, and those too that refuse it.
+"""Empties the tables after transactional tests, fast, including append-only ones.
 
 Django truncates every table after a test that commits; append-only tables refuse that, and
 truncating seventy tables takes longer than the test. Deleting rows with the triggers asleep

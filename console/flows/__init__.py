@@ -1,1 +1,1 @@
-"""Flows as pages need them: graphs, times, provenance and forms, made of states and events."""
+"""View models of flows: graphs, waterfall, provenance and forms, from states and events."""

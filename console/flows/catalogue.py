@@ -1,4 +1,4 @@
-"""The registered steps, and what of them a flow with the chosen goals would run."""
+"""The catalogue of steps, and which of them a flow with the chosen goals would run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

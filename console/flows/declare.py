@@ -1,4 +1,4 @@
-"""The form that says when flows start by themselves: by the clock, or on an event.
+"""The form of a start: by cron rule, or on an event.
 
 Which attributes there are to be given follows from the goals, so the form is written again
 when they change; what it means is for the engine to check.

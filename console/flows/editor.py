@@ -1,4 +1,4 @@
-"""The form of a step: fields out of a definition, a definition out of fields.
+"""The form of a step: converts a definition to fields, and back.
 
 What a definition may hold is not decided here: the form makes a document, the engine
 reads and checks it, and each of its messages goes back beside the field that it is about.

@@ -1,4 +1,4 @@
-"""A graph of steps and attributes as the script draws it. The tables beside it say the same."""
+"""The graph of steps and attributes, for the script that draws it. A table shows the same."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

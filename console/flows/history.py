@@ -1,4 +1,4 @@
-"""The events of a flow as rows: what each says in a few words, and how it ended."""
+"""The events of a flow as rows: each summarised in a few words."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an operator may do about a flow and its steps, as forms: only what makes sense now."""
+"""The actions on a flow and its steps that are possible now, as forms."""
 
 from collections.abc import Iterator
 

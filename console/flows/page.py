@@ -1,4 +1,4 @@
-"""One flow as its page shows it: now, or after one of its events, with one thing picked."""
+"""The view model of a flow's page: now, or after one of its events, with one part selected."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where the values of a flow come from: which step gave them, in which item, from what."""
+"""The provenance of a flow's values: which step and work item produced them, from which inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

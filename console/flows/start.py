@@ -1,4 +1,4 @@
-"""The form that starts a flow: a field for each attribute that the plan has to be given."""
+"""The form that starts a flow: a field for each attribute that the plan requires."""
 
 import json
 from collections.abc import Iterable, Mapping

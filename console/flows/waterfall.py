@@ -1,4 +1,4 @@
-"""When each step of a flow was at it: bars on one axis, from the events of the flow."""
+"""The waterfall of a flow: when each step ran, as bars on one axis, from its events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What templates say: times, states, streams, money and JSON. All of it is escaped as usual."""
+"""Template filters for times, states, streams, money and JSON. Output is escaped as usual."""
 
 import re
 from collections.abc import Mapping, Sequence

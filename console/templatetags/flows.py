@@ -1,4 +1,4 @@
-"""What the pages of flows say beyond the others: spans, countdowns and links within a flow."""
+"""Template filters of the pages of flows: durations, countdowns and links within a flow."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,1 +1,1 @@
-"""The pages, one module per room. Each asks a selector or calls a service, and renders."""
+"""The pages, one module per subject. Each queries a selector or calls a service, and renders."""

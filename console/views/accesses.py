@@ -1,4 +1,4 @@
-"""Who was let in to documents: granted by whom, used when, ended by whom; revoked and undone."""
+"""Accesses to documents: grants, uses and revocations."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

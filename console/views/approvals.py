@@ -1,4 +1,4 @@
-"""The inbox: what waits for the visitor's decision, and one request with all that it is about."""
+"""The inbox of approvals: requests that wait for the visitor's decision, and one in detail."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the doctor found: every invariant of the product, one line each."""
+"""The findings of the doctor: every invariant of the product, one line each."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse

@@ -1,4 +1,4 @@
-"""What happened: the live ledger, one stream, one event with its causes and effects."""
+"""Events: the live list, one stream, one event with its causes and effects."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One flow: what it is, was and waits for, and what may be done about it."""
+"""The page of one flow: state, history, what it waits for, and actions on it."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""The list of flows: what is pursued, and what came of it."""
+"""The list of flows."""
 
 from collections.abc import Iterator
 from typing import Any

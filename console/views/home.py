@@ -1,4 +1,4 @@
-"""The start: the state of the installation in a few figures, kept up to date."""
+"""The home page: the key figures of the installation, live."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render

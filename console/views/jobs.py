@@ -1,4 +1,4 @@
-"""What must still happen: the list, one job with its attempts, and what may be done to it."""
+"""Jobs: the list, one job with its attempts, and actions on it."""
 
 from collections.abc import Iterator
 from functools import partial

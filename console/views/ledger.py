@@ -1,4 +1,4 @@
-"""The proof: what is sealed, whether it holds, who else has it, and how to check it elsewhere."""
+"""The state of the ledger: seals and their verification, witnesses, offline checking."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""When somebody else has to agree: the versions of each rule, and what a draft would change.
+"""Approval policies: the versions of each, and what a draft would have changed.
 
-What is tried is in the address; it changes nothing until it is drafted, and then put in force.
+The draft that is tried is in the URL; it changes nothing until it is saved and put into force.
 """
 
 from collections.abc import Callable

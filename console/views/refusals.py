@@ -1,4 +1,4 @@
-"""The pages that say no: what happened, and what to do about it."""
+"""Error pages: what happened, and what to do about it."""
 
 from http import HTTPStatus
 

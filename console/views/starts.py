@@ -1,4 +1,4 @@
-"""When flows start by themselves: the list, one start with its history, and its form."""
+"""Starts of flows: the list, one start with its history, and its form."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

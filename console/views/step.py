@@ -1,4 +1,4 @@
-"""One step: what it is, who gives and takes with it, and its definition to be edited."""
+"""The page of one step: its definition, its providers and consumers, and its editor."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bookings and invoices: what is true now, and beside it how it came to be, live."""
+"""Bookings and invoices: the current state, and beside it the live events that led to it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is told of events, what was sent to them, how they answered, and sending it again."""
+"""Webhooks: subscriptions, deliveries with their attempts and responses, replays."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""An agent cancels a paid booking: it has to ask, cannot answer itself, and is held to account."""
+"""An agent cancels a paid booking: it has to request approval, and cannot give it to itself."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a story has in hand: the API, the live feed, the peers, and a way to hurt what runs."""
+"""The tools of a story: the API, the live feed, the peers, and a way to kill processes."""
 
 import json
 import threading

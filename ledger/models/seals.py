@@ -14,7 +14,7 @@ _HEX_32 = r"^[0-9a-f]{64}$"
 
 
 class Unsealed(models.Model):
-    """A committed entry that still waits for its position: the sealer's to-do list."""
+    """A committed entry that has no position yet: the queue of the sealer."""
 
     ticket = models.BigAutoField(primary_key=True)
     # Without constraint: the check would lock a row of the ledger for every entry.

@@ -143,6 +143,6 @@ def _shares_its_key(payload: Payload) -> bool:
     others = Payload.objects.filter(key=payload.key_id, redaction=Redaction.NONE.value)
     if others.exclude(pk=payload.pk).exists():
         return True
-    # Rooms above seal with it too: a traveller outlives what one entry said of them.
+    # Higher apps encrypt with it too: a traveller outlives what one entry said of them.
     keys = SubjectKey.objects.filter(payloads=payload.pk)
     return any(erasure.is_key_in_use(key.subject) for key in keys)

@@ -170,7 +170,7 @@ def event_names() -> set[str]:
 
 
 def offer(events: Sequence[Envelope]) -> None:
-    """Put the flows that start on one of these on the to-do list, in the transaction.
+    """Enqueue the flows that start on one of these events, in the transaction.
 
     A filter that may be slow is left to that work, which runs outside of any transaction.
     """

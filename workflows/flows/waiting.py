@@ -75,7 +75,7 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
 
 
 def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
-    """Put the steps that waited for one of these on the to-do list, in the transaction.
+    """Enqueue the steps that waited for one of these events, in the transaction.
 
     A filter that may be slow is left to that work, which runs outside of any transaction.
     """

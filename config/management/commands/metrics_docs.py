@@ -1,4 +1,4 @@
-"""Write docs/metrics.md from what the apps declare."""
+"""Write docs/metrics.md from the metrics that the apps declare."""
 
 from config import metrics
 from events.generated_documents import DocumentsCommand

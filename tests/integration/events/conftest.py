@@ -25,7 +25,7 @@ def _a_catalogue_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other rooms write along with an event is theirs to count."""
+    """What other apps write along with an event is theirs to count."""
     monkeypatch.setattr(bus, "_hooks", [])
     bus._forget_routes()
 

@@ -22,11 +22,11 @@ def lampshades(_request: HttpRequest) -> HttpResponse:
     raise NotImplementedError
 
 
-ROOMS = [
+APPS = [
     path("", include([path("lamps", lamps, name="lamps"), path("lamps/<uuid:lamp_id>", lamp)])),
     path("", include([path("lampshades", lampshades), path("lamps/all", lamps)])),
 ]
-SHOP = URLResolver(RoutePattern("shop/"), by_first_segment(ROOMS))
+SHOP = URLResolver(RoutePattern("shop/"), by_first_segment(APPS))
 
 
 class TestByFirstSegment:

@@ -1,4 +1,4 @@
-"""When a schedule fires: cron with time zone and DST, a fixed cadence, or once."""
+"""The times at which a schedule fires: cron with time zone and DST, a fixed interval, or once."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The invariants of this room are healthy on a used system, and notice what breaks them."""
+"""The invariants of webhooks hold on a used system, and detect what breaks them."""
 
 import pytest
 
