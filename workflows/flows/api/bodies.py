@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+
 from workflows.flows.domain import decoder, shapes
 from workflows.flows.domain.errors import MalformedRequest
 from workflows.flows.domain.shapes import ANYTHING, INTEGER, TEXT
@@ -40,11 +43,15 @@ QUERY = shapes.Struct(
 )
 
 
-def read(raw: bytes, *, bytes_max: int = FLOW_BYTES_MAX) -> Any:
+def read(request: HttpRequest, *, bytes_max: int = FLOW_BYTES_MAX) -> Any:
     """Return the first JSON value of a body; what follows it is ignored, as in the original.
 
     :raises MalformedRequest: if there is none.
     """
+    try:
+        raw = request.body
+    except RequestDataTooBig as reason:
+        raise BodyTooLarge from reason
     if len(raw) > bytes_max:
         raise BodyTooLarge
     try:

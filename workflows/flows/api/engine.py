@@ -293,7 +293,7 @@ def _unregister_step(_request: HttpRequest, step_id: str) -> HttpResponse:
 
 
 def _step_of(request: HttpRequest) -> Step:
-    document = bodies.read(request.body, bytes_max=bodies.STEP_BYTES_MAX)
+    document = bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX)
     sent = step_from_json(document)
     return step_from_json({**(document or {}), "id": ids.sanitized(sent.id)})
 
@@ -303,7 +303,7 @@ def _step_of(request: HttpRequest) -> Step:
 
 @demands("step.read")
 def _plan(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request.body), bodies.PLAN)
+    body = shapes.check(bodies.read(request), bodies.PLAN)
     if not body.get("goals"):
         return error("At least one goal step ID is required", HTTPStatus.BAD_REQUEST)
     plan = services.preview_plan(goals=body["goals"], init=body.get("init") or {})
@@ -312,7 +312,7 @@ def _plan(request: HttpRequest) -> HttpResponse:
 
 @demands("flow.start")
 def _start_flow(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request.body), bodies.FLOW)
+    body = shapes.check(bodies.read(request), bodies.FLOW)
     flow = services.start_flow(
         flow_id=ids.sanitized(body.get("id") or ""),
         goals=body.get("goals") or (),
@@ -329,7 +329,7 @@ def _list_flows(_request: HttpRequest) -> HttpResponse:
 
 @demands("flow.read")
 def _query_flows(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request.body), bodies.QUERY)
+    body = shapes.check(bodies.read(request), bodies.QUERY)
     page = listing.find(
         Query(
             id_prefix=body.get("id_prefix") or "",

@@ -52,7 +52,7 @@ def _is_problem(request: HttpRequest) -> bool:
 
 
 def _outcome(request: HttpRequest, step_id: str, token: str) -> asked.SucceedWork | asked.FailWork:
-    document = bodies.read(request.body)
+    document = bodies.read(request)
     if document is not None and not isinstance(document, dict):
         raise MalformedRequest("not an object")
     if not _is_problem(request):

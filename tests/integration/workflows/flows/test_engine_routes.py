@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from pytest_django import Settings
 
@@ -153,6 +154,13 @@ def test_a_body_is_taken_up_to_the_size_of_its_kind() -> None:
 
         assert ask(method, path, fits)[1]["error"].split("\n")[0] != TOO_LARGE
         assert ask(method, path, exceeds) == (400, {"error": TOO_LARGE, "status": 400})
+
+
+@pytest.mark.parametrize("path", ["/engine/step", "/engine/flow", "/webhook/f/s/t"])
+def test_a_body_that_nobody_here_would_read_is_refused_alike(path: str) -> None:
+    whole = '{"pad":"' + "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + '"}'
+
+    assert ask("POST", path, whole) == (400, {"error": TOO_LARGE, "status": 400})
 
 
 TOO_LARGE = "invalid JSON request: http: request body too large"
