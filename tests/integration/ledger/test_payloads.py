@@ -21,8 +21,8 @@ from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redactio
 from ledger.models import Entry, Payload, SubjectKey
 from ledger.payloads import PayloadGone, PayloadTooLarge
 from ledger.recording import recorded
+from ledger.services import erasures, seals
 from ledger.services import payloads as services
-from ledger.services import seals
 from ledger.vault import SealBroken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -207,6 +207,37 @@ class TestExpiry:
             ["none", redaction]
         )
         assert Entry.objects.filter(action_name="ledger.expire_payload").count() == 1
+
+    def test_leaves_what_is_not_due_and_what_is_gone_already(self) -> None:
+        fresh = payload_of(do())
+        with patch("ledger.recording.timezone.now", return_value=LONG_AGO):
+            gone = payload_of(do())
+        assert services.expire_payload(payload_id=gone.pk)
+
+        assert not services.expire_payload(payload_id=fresh.pk)
+        assert not services.expire_payload(payload_id=gone.pk)
+
+        assert Entry.objects.filter(action_name="ledger.expire_payload").count() == 1
+
+    def test_comes_when_the_last_hold_is_lifted(self) -> None:
+        with patch("ledger.recording.timezone.now", return_value=LONG_AGO):
+            do_to_a_person()
+        hold = erasures.place_hold(subject="traveller/1", reason="Case 4711")
+        assert services.expire_payloads() == 0
+
+        erasures.lift_hold(hold_id=hold.pk, reason="It is over")
+
+        assert services.expire_payloads() == 1
+
+    def test_destroys_the_key_of_a_person_whatever_there_is_of_others(self) -> None:
+        with patch("ledger.recording.timezone.now", return_value=LONG_AGO):
+            do_to_a_person()
+        do_to_a_person("traveller/2")
+
+        assert services.expire_payloads() == 1
+
+        assert SubjectKey.objects.get(subject="traveller/1").wrapped is None
+        assert SubjectKey.objects.get(subject="traveller/2").wrapped is not None
 
     def test_of_the_last_content_about_a_person_destroys_their_key(self) -> None:
         with patch("ledger.recording.timezone.now", return_value=LONG_AGO):

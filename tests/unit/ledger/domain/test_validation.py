@@ -126,6 +126,36 @@ def test_the_fingerprint_covers_command_state_and_facts(changed: dict[str, objec
     assert why.code == "approval_fingerprint_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("action", "a"), ("version", 2), ("target_type", "t"), ("target_id", "b2")]
+)
+def test_another_action_is_named_by_what_differs(name: str, other: object) -> None:
+    why = why_not("p1", *of_bound(**{name: other})(GRANTED, WANTED))
+
+    assert why is not None
+    assert (why.code, why.facts["differs"]) == ("approval_mismatched_action", [name])
+
+
+def test_another_capability_is_no_change_of_what_was_asked_for() -> None:
+    why = why_not("p1", *of_bound(capability="booking.read")(GRANTED, WANTED))
+
+    assert why is not None
+    assert why.code == "approval_capability_mismatch"
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        of_granted(assigned_to="7", decided_by=frozenset({"7", "8"})),
+        of_granted(bound=replace(BOUND, key="")),
+        of_bound(key=""),
+    ],
+    ids=["decided by its assignee", "asked for without a key", "done without a key"],
+)
+def test_there_is_none_where_nothing_else_was_said(right: Wrong) -> None:
+    assert why_not("p1", *right(GRANTED, WANTED)) is None
+
+
 def test_a_policy_that_applies_no_more_is_no_reason() -> None:
     none = of_bound(policy="", policy_version=0, reason_code="")
 

@@ -1,0 +1,26 @@
+import base64
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from ledger import vault
+
+
+def test_a_key_is_32_bytes_in_base64() -> None:
+    key = bytes(range(32))
+
+    assert vault.decode_key(base64.b64encode(key).decode(), setting="A_KEY") == key
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("no base64", "A_KEY holds keys in base64"),
+        (base64.b64encode(bytes(32)).decode() + "!", "A_KEY holds keys in base64"),
+        (base64.b64encode(bytes(31)).decode(), "A key of A_KEY has 32 bytes"),
+        (base64.b64encode(bytes(33)).decode(), "A key of A_KEY has 32 bytes"),
+    ],
+)
+def test_what_is_none_is_refused_with_the_name_of_its_setting(written: str, fault: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=fault):
+        vault.decode_key(written, setting="A_KEY")
