@@ -46,12 +46,10 @@ def export_run(*, since: datetime | None = None) -> Iterator[bytes]:
     :raises NothingSealed: if there is none.
     """
     last = seals.latest()
-    if last is None:
-        raise NothingSealed
     begin = None
     if since is not None:
         begin = Checkpoint.objects.filter(sealed_at__lt=since).order_by("-number").first()
-    if begin == last:
+    if last is None or begin == last:
         raise NothingSealed(since=since)
     return _run(begin, last)
 

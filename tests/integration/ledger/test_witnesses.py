@@ -51,6 +51,33 @@ class TestAWitness:
 
         assert Witness.objects.get().error == ""
 
+    def test_is_sent_again_what_it_keeps_already(self, tmp_path: Path) -> None:
+        do()
+        services.seal_entries()
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            assert witnesses.copy_checkpoints() == 1
+            # It had been sent, and whoever sent it died before that was noted.
+            Witness.objects.update(number=0)
+            assert witnesses.copy_checkpoints() == 1
+
+        assert Witness.objects.get().error == ""
+
+    def test_that_is_not_mounted_contradicts_nothing(self, tmp_path: Path) -> None:
+        folder = tmp_path / "mounted"
+        folder.mkdir()
+        do()
+        services.seal_entries()
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{folder}"]):
+            witnesses.copy_checkpoints()
+            folder.rename(tmp_path / "elsewhere")
+            assert witnesses.contradictions() == []
+            folder.mkdir()
+            assert witnesses.contradictions() == [
+                f"file://{folder} does not have checkpoint 1 any more"
+            ]
+
     def test_tells_that_the_database_was_restored_to_an_earlier_state(self, tmp_path: Path) -> None:
         with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
             for _ in range(2):
