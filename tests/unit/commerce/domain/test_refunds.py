@@ -6,6 +6,8 @@ from commerce.domain.refunds import (
     RefundAlreadyEnded,
     RefundExceedsCreditNote,
     RefundExceedsPayment,
+    RefundExceedsSurplus,
+    RefundMethod,
     RefundStatus,
 )
 
@@ -38,6 +40,20 @@ class TestCheckRefund:
             refunds.check_refund_of_credit_note(
                 credit_note_id="c", credited_cents=50, held_cents=1, amount_cents=50
             )
+
+    def test_holds_it_against_a_surplus(self) -> None:
+        refunds.check_refund_of_surplus(
+            chargeback_id="c", surplus_cents=50, held_cents=10, amount_cents=40
+        )
+        with pytest.raises(RefundExceedsSurplus) as refusal:
+            refunds.check_refund_of_surplus(
+                chargeback_id="c", surplus_cents=50, held_cents=10, amount_cents=41
+            )
+        assert refusal.value.facts["available_cents"] == 40
+
+    def test_is_of_what_may_still_be_settled(self) -> None:
+        assert set(RefundStatus) - refunds.HOLDING == {RefundStatus.FAILED}
+        assert set(RefundMethod) - {*refunds.BY_HAND} == {RefundMethod.PROCESSOR_REVERSAL}
 
 
 class TestCheckCanEnd:

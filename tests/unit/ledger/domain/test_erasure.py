@@ -1,11 +1,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain.erasure import (
     ERASED,
+    VALUE_CHARS_MIN,
+    Certificate,
     Finding,
     Means,
     Need,
@@ -13,6 +16,7 @@ from ledger.domain.erasure import (
     lines_of,
     masked_text,
     masked_value,
+    without_needs,
 )
 
 LATER = datetime(2036, 1, 1, tzinfo=UTC)
@@ -92,3 +96,92 @@ class TestACertificate:
         masked, kept = (line.as_json() for line in lines_of("jobs", "Jobs", found))
         assert (masked["means"], masked["rows"]) == ("masked", 2)
         assert (kept["because"], kept["until"]) == ("A law", LATER.isoformat())
+
+
+KEPT = Finding(means=Means.KEPT, rows=2, because="The law wants it.", until=LATER, ids=("1", "2"))
+GONE = Finding(means=Means.DELETED, rows=1)
+
+
+class TestThePerson:
+    def test_is_named_by_whom_was_asked_for_and_goes_where_nothing_needs_them(self) -> None:
+        person = Person(subjects=("traveller/1", "traveller/2", "contact/3"))
+        needed = without_needs(person, {"traveller/2": Need(because="A booking.")})
+        both = without_needs(needed, {"contact/3": Need(because="An invoice.", until=LATER)})
+
+        assert (person.subject, person.going) == ("traveller/1", person.subjects)
+        assert both.going == ("traveller/1",)
+        assert needed.ids("traveller") == ["1"]
+        assert needed.ids("traveller", kept=True) == ["2"]
+        assert set(both.needs) == {"traveller/2", "contact/3"}
+
+    def test_is_searched_for_by_what_is_long_enough_the_longest_first(self) -> None:
+        short = "x" * (VALUE_CHARS_MIN - 1)
+        values = frozenset({short, "x" * VALUE_CHARS_MIN, " Lovelace ", "Ada Lovelace"})
+        person = Person(subjects=("traveller/1",), values=values)
+
+        assert person.sought == ("Ada Lovelace", "Lovelace", "x" * VALUE_CHARS_MIN)
+
+    def test_is_not_searched_for_while_it_is_not_known_how_long_they_are_needed(self) -> None:
+        person = Person(subjects=("traveller/1",), values=frozenset({"Lovelace"}))
+
+        until = without_needs(person, {"traveller/1": Need(because="-", until=LATER)})
+        for_ever = without_needs(person, {"traveller/1": Need(because="-")})
+
+        assert (until.sought, for_ever.sought) == (("Lovelace",), ())
+
+
+class TestWhatACertificateSays:
+    def test_says_of_each_place_what_became_of_it(self) -> None:
+        nothing = lines_of("notes", "Notes", [Finding(means=Means.EMPTIED, rows=0)])
+        lines = (*lines_of("bookings", "Names", [KEPT, GONE]), *nothing)
+        certificate = Certificate(
+            subject="traveller/1",
+            subjects=("traveller/1",),
+            others=("traveller/2",),
+            erased_at=LATER,
+            lines=lines,
+        )
+
+        said = certificate.as_json()
+
+        kept = {
+            "place": "bookings",
+            "holds": "Names",
+            "means": "kept",
+            "rows": 2,
+            "because": "The law wants it.",
+            "until": LATER.isoformat(),
+            "ids": ["1", "2"],
+        }
+        assert said.pop("places") == [
+            kept,
+            {**kept, "means": "deleted", "rows": 1, "because": "", "until": None, "ids": []},
+            {
+                "place": "notes",
+                "holds": "Notes",
+                "means": "nothing_found",
+                "rows": 0,
+                "because": "",
+                "until": None,
+                "ids": [],
+            },
+        ]
+        assert said == {
+            "subject": "traveller/1",
+            "subjects": ["traveller/1"],
+            "others": ["traveller/2"],
+            "erased_at": LATER.isoformat(),
+        }
+        assert certificate.kept == [lines[0]]
+        assert certificate.takes_away()
+        assert not certificate.takes_away(but_from=["bookings"])
+
+    def test_takes_nothing_away_where_all_is_kept_or_nothing_was(self) -> None:
+        assert [each for each in Means if not each.takes_away] == [Means.KEPT, Means.NOTHING_FOUND]
+
+
+@pytest.mark.parametrize(
+    ("value", "left"), [(4711, ERASED), (47.5, ERASED), (True, True), (4712, 4712), (None, None)]
+)
+def test_a_number_that_is_sought_is_masked(value: object, left: object) -> None:
+    assert masked_value([{"n": value}], ["4711", "47.5", "True"]) == [{"n": left}]
