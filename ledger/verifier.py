@@ -505,7 +505,7 @@ def _check_proofs(
             last, count = int(found[1]), count + 1
             if _proved_root(line, found, seal) != seal["root"]:
                 raise Broken(last, "this is not the entry that was sealed here")
-    if canonical(header["count"]) != canonical(count) or not known or last > max(known):
+    if canonical(header["count"]) != canonical(count) or not known:
         raise Broken(last + 1, "there are fewer or more entries than the header says")
     _compare(known, options.checkpoint)
     return _report(header, chain, count)
@@ -515,8 +515,8 @@ def _next_seal(line: bytes, last: int, before: dict[str, Any], chain: _Chain) ->
     value = _parsed(line, last + 1, "seal")
     seal: dict[str, Any] = value["seal"]
     chain.begin(seal, value["signature"])
-    used = not before or before.get("number", 0) < seal["number"]
-    if set(value) != {"seal", "signature"} or not used or not chain.keys[seal["key"]]:
+    is_later = before.get("number", 0) < seal["number"]
+    if set(value) != {"seal", "signature"} or not is_later or not chain.keys[seal["key"]]:
         raise Broken(last + 1, "the seal does not belong here, or its key is not trusted")
     return seal
 

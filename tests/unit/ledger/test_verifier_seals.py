@@ -8,7 +8,7 @@ import pytest
 
 from ledger import exporting, verifier
 from ledger.signing import Signer
-from ledger.verifier import HINT_BYTES, RUN, Broken, leaf_hash
+from ledger.verifier import HINT_BYTES, PROOFS, RUN, Broken, leaf_hash
 from tests.support.small_ledger import (
     BATCHES,
     NEXT,
@@ -125,6 +125,48 @@ def test_a_witness_may_have_kept_the_checkpoint_at_which_a_part_begins() -> None
     since = json.loads(lines_of(later_part())[0])["since"]["seal"]
 
     assert check(later_part(), checkpoint=f"{since['size']}:{since['root']}").entries == 7
+
+
+class TestASelection:
+    def test_is_told_from_a_run(self) -> None:
+        assert check(selection()).is_selection
+        assert not check(whole()).is_selection
+
+    def test_is_compared_with_what_a_witness_kept(self) -> None:
+        root = Book([OURS] * 4).seals[1][0]["root"]
+
+        assert check(selection(), checkpoint=f"4:{root}").entries == SIZE
+        assert broken_at(selection(), checkpoint=f"5:{root}") is None
+
+    def test_has_a_seal_of_a_trusted_key_over_each_entry(self) -> None:
+        book = Book([OURS, OURS, NEXT, NEXT])
+        keys = [key_of(OURS), key_of(NEXT)]
+        header = {"count": SIZE, "format": PROOFS, "keys": keys, "log": OURS.public}
+
+        content = exporting.line(header) + b"".join(book.proofs)
+
+        assert check(content, keys=[OURS.public, NEXT.public]).size == SIZE
+        assert broken_at(content, keys=[NEXT.public]) == 1
+
+    def test_names_no_entry_twice(self) -> None:
+        lines = lines_of(selection())
+        header = json.loads(lines[0])
+        lines[0] = exporting.line({**header, "count": SIZE + 1})
+        lines.insert(3, lines[2])
+
+        assert broken_at(b"".join(lines)) == 2
+
+    def test_has_no_entry_before_its_seal_nor_anything_beside_that(self) -> None:
+        lines = lines_of(selection())
+        more = exporting.line({**json.loads(lines[1]), "more": 1})
+
+        assert broken_at(b"".join([lines[0], *lines[2:]])) == 1
+        assert broken_at(b"".join([lines[0], more, *lines[2:]])) == 1
+
+    def test_of_nothing_says_nothing(self) -> None:
+        header = json.loads(lines_of(selection())[0])
+
+        assert broken_at(exporting.line({**header, "count": 0})) == 1
 
 
 class TestKeys:
