@@ -13,7 +13,7 @@ from ledger.domain.action import REASON_CHARS_MAX
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
-from workflows.work import registry
+from workflows.work import registry, selectors
 from workflows.work.domain.life import State
 from workflows.work.models import WorkQuerySet
 
@@ -121,9 +121,12 @@ class JobFilters(Filters):
     def narrowed(self, jobs: WorkQuerySet) -> WorkQuerySet:
         """Return those of `jobs` that fit."""
         asked = self.cleaned_data
-        jobs = jobs.filter(**{field: asked[field] for field in ("kind", "status") if asked[field]})
-        if self.leaves_out:
-            jobs = jobs.exclude(kind__in=registry.housekeeping(), status=State.DONE.value)
+        if asked["kind"]:
+            jobs = jobs.of_kind(asked["kind"])
+        elif self.leaves_out:
+            jobs = selectors.without_housekeeping(jobs)
+        if asked["status"]:
+            jobs = jobs.filter(status=asked["status"])
         if asked["subject"]:
             jobs = jobs.about(subject=asked["subject"])
         return jobs.filter(id__lt=asked["before"]) if asked["before"] else jobs

@@ -1,6 +1,6 @@
 """The tables of work. Only `statements` writes Work and Attempt."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from events import append_only
 from events.ids import new_id
 from workflows.work.domain.ends import Outcome
-from workflows.work.domain.life import DEAD_LETTERS, WAITING, State
+from workflows.work.domain.life import DEAD_LETTERS, FINISHED, WAITING, State
 from workflows.work.domain.timing import Fate, Missed, Overlap
 
 
@@ -44,6 +44,26 @@ class WorkQuerySet(models.QuerySet["Work"]):
             Q(finished_at__isnull=False, **facts)
             | Q(status__in=_values(WAITING), **facts)
             | Q(status=State.LEASED.value, **facts)
+        )
+
+    def of_kind(self, kind: str) -> "WorkQuerySet":
+        """Keep those of a kind: by their indexes if they are few, along the list if they are many.
+
+        Said for each state, or PostgreSQL has no index to choose.
+        """
+        return self.filter(
+            Q(status__in=_values(FINISHED), kind=kind)
+            | Q(status__in=_values(WAITING), kind=kind)
+            | Q(status=State.LEASED.value, kind=kind)
+        )
+
+    def done_only_if(self, kinds: Collection[str]) -> "WorkQuerySet":
+        """Leave out what is done, but for these kinds; found as in `of_kind`."""
+        return self.filter(
+            Q(status=State.DONE.value, kind__in=kinds)
+            | Q(status__in=_values(FINISHED - {State.DONE}))
+            | Q(status__in=_values(WAITING))
+            | Q(status=State.LEASED.value)
         )
 
 
@@ -128,6 +148,12 @@ class Work(models.Model):
                 fields=["correlation_id"],
                 condition=Q(finished_at__isnull=False),
                 name="work_finished_by_story",
+            ),
+            # Its keys repeat, so it is a tenth of the others in size.
+            models.Index(
+                fields=["status", "kind"],
+                condition=Q(status__in=_values(FINISHED)),
+                name="work_finished_by_kind",
             ),
         ]
 
@@ -216,7 +242,10 @@ class Slot(models.Model):
     """One time at which a schedule was to fire, and what became of it."""
 
     id = models.BigAutoField(primary_key=True)
-    schedule = models.ForeignKey(Schedule, on_delete=models.PROTECT, related_name="slots")
+    # Index work_slot_fires_exactly_once.
+    schedule = models.ForeignKey(
+        Schedule, on_delete=models.PROTECT, related_name="slots", db_index=False
+    )
     slot_at = models.DateTimeField()
     fate = models.CharField(max_length=10, choices=_choices(_values(Fate)))
     stands_for = models.PositiveIntegerField(default=1)

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
-from workflows.work import conf, documents
+from workflows.work import conf, documents, registry
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 from workflows.work.models import (
     Attempt,
@@ -36,6 +37,18 @@ ATTEMPT_FIELDS: Final = (
 _IS_OVERDUE = Q(status__in=[state.value for state in WAITING], due_at__lte=StatementNow())
 
 
+# From one kind to the next through the index work_finished_by_kind, whatever lies between.
+_KINDS_DONE = """
+WITH RECURSIVE each (kind) AS (
+  (SELECT kind FROM work WHERE status = 'done' ORDER BY kind LIMIT 1)
+  UNION ALL
+  SELECT (SELECT kind FROM work WHERE status = 'done' AND kind > each.kind ORDER BY kind LIMIT 1)
+    FROM each WHERE each.kind IS NOT NULL
+)
+SELECT kind FROM each WHERE kind IS NOT NULL
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """How much there is to do, and who does it."""
@@ -59,6 +72,18 @@ class WorkerState:
 def jobs() -> WorkQuerySet:
     """Every piece of work, newest first when ordered by `-id`."""
     return Work.objects.all()
+
+
+def without_housekeeping(jobs: WorkQuerySet) -> WorkQuerySet:
+    """Leave out of `jobs` the housekeeping that went well."""
+    return jobs.done_only_if(_kinds_done() - set(registry.housekeeping()))
+
+
+def _kinds_done() -> set[str]:
+    """Return of which kinds anything is done, also such as nobody declares any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KINDS_DONE)
+        return {kind for (kind,) in cursor.fetchall()}
 
 
 def attempts_of(work_id: UUID) -> "QuerySet[Attempt]":

@@ -1,5 +1,6 @@
 """Lists over tables that only grow find what is asked for without reading all of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from workflows.flows import listing
 from workflows.flows.models import AwaitedEvent, FlowSummary
 from workflows.webhooks.models import Attempt as WebhookAttempt
 from workflows.webhooks.models import Delivery
-from workflows.work.models import Attempt, Work
+from workflows.work import selectors as selectors_of_work
+from workflows.work.models import Attempt, Work, WorkQuerySet
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +63,28 @@ def test_work_is_found_by_what_it_is_about(fact: str, index: str) -> None:
     plan = plan_of(Work.objects.about(**{fact: "x"}).order_by("-id")[:51], *indexes)
 
     assert indexes <= set(plan.replace(":", " ").split()), plan
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        lambda jobs: jobs.of_kind("x"),
+        lambda jobs: jobs.of_kind("x").filter(status="done"),
+        lambda jobs: jobs.filter(status="discarded"),
+        lambda jobs: jobs.filter(status__in=["done", "cancelled"], kind="x"),
+        selectors_of_work.without_housekeeping,
+    ],
+    ids=["kind", "kind and status", "status", "statuses", "without housekeeping"],
+)
+def test_finished_work_is_found_by_kind_and_status(
+    narrowed: Callable[[WorkQuerySet], WorkQuerySet],
+) -> None:
+    indexes = "work_finished_by_kind", "work_due", "work_leases"
+
+    plan = plan_of(narrowed(Work.objects.all()).order_by("-id")[:51], *indexes)
+
+    assert "work_finished_by_kind" in plan
     assert "Seq Scan" not in plan
 
 

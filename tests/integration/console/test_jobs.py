@@ -99,6 +99,15 @@ class TestListing:
         assert shown("?kind=tale.swept") == set(ids)
         assert "Show it" not in page_of(client, "/jobs?housekeeping=shown")
 
+    def test_shows_what_was_done_of_a_kind_that_nobody_declares_any_more(
+        self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = services.enqueue("tale.swept", {"ends": "done"}).id
+        runner.take([job], worker="worker@test/1")
+        monkeypatch.setattr(registry, "_kinds", {})
+
+        assert f"/jobs/{job}" in page_of(visitor(*READERS), "/jobs")
+
     @pytest.mark.parametrize("query", ["status=gone", "before=x", "housekeeping=odd"])
     def test_refuses_filters_that_cannot_be(self, visitor: Visitor, query: str) -> None:
         page_of(visitor(*READERS), f"/jobs?{query}", status=400)

@@ -33,7 +33,7 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 
 class JobFilters(filters.FilterSet):
     status = OneOrMore(choices=[(state.value, state.value) for state in State])
-    name = filters.CharFilter(field_name="kind")
+    name = filters.CharFilter(method="of_kind")
     subject = filters.CharFilter(method="about")
     correlation_id = filters.CharFilter(method="about")
     created_after = MomentFilter(method="since")
@@ -49,6 +49,10 @@ class JobFilters(filters.FilterSet):
     def until(self, jobs: WorkQuerySet, _name: str, moment: datetime) -> WorkQuerySet:
         """Keep the jobs that were made before."""
         return jobs.filter(created_at__lt=moment, id__lt=least_id(moment, later=_CLOCKS_DIFFER))
+
+    def of_kind(self, jobs: WorkQuerySet, _name: str, said: str) -> WorkQuerySet:
+        """Keep the jobs of just this name."""
+        return jobs.of_kind(said)
 
     def about(self, jobs: WorkQuerySet, name: str, said: str) -> WorkQuerySet:
         """Keep the jobs of just this subject or story."""
