@@ -107,7 +107,7 @@ def note_chargeback(claim: Claim) -> None:
     chargeback_resolutions.NOTE_RESOLUTION, capability="chargeback.resolve", input_schema=_OUTCOME
 )
 def note_resolution(claim: Claim) -> None:
-    """Note how a chargeback ended, and book what came back."""
+    """Record how a chargeback ended, and book what came back."""
     chargeback_resolutions.note_resolution(
         report=ReportedOutcome.from_json(claim.input), claim=claim
     )
@@ -117,7 +117,7 @@ def note_resolution(claim: Claim) -> None:
     chargeback_reviews.NOTE_REVIEW, capability="chargeback.resolve", input_schema=_OUTCOME
 )
 def note_review(claim: Claim) -> None:
-    """Note that a chargeback is looked at again."""
+    """Record that a chargeback is looked at again."""
     chargeback_reviews.note_review(report=ReportedOutcome.from_json(claim.input), claim=claim)
 
 

@@ -186,7 +186,7 @@ def sendable_documents(booking_id: UUID) -> QuerySet[Rendition]:
 
 
 def has_sendable_invoices(booking_id: UUID) -> bool:
-    """Say whether there is anything that documents could be made of."""
+    """Return whether there is anything that documents could be made of."""
     wanted = ~Q(status__in=[InvoiceStatus.DRAFT, InvoiceStatus.VOID])
     return Invoice.objects.filter(wanted, booking=booking_id).exists()
 

@@ -85,7 +85,7 @@ def compile_once(python: Path, *, root: Path = ROOT) -> None:
 
 
 def _has_everything(profile: Profile) -> bool:
-    """Tell whether this interpreter (a container's, somebody's own venv) already suits."""
+    """Return whether this interpreter (a container's, somebody's own venv) already suits."""
     try:
         for name in _direct_dependencies(profile):
             metadata.version(name)

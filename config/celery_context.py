@@ -56,7 +56,7 @@ def _renew_connections() -> None:
 
 
 def _is_silent(connection: Any) -> bool:
-    """Tell whether nothing has come from the server since its last answer: no end either."""
+    """Return whether nothing has come from the server since its last answer: no end either."""
     if connection.closed:
         return False
     looks = select.poll()

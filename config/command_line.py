@@ -121,7 +121,7 @@ def _help(argv: list[str]) -> int:
 
 
 def needs_servers(arguments: list[str]) -> bool:
-    """Tell whether a command of Django's kind looks at more than the code."""
+    """Return whether a command of Django's kind looks at more than the code."""
     said = takewhile(lambda each: each != "--", arguments[1:])
     return arguments[0] not in _WITHOUT_SERVERS and not {"-h", "--help"}.intersection(said)
 
@@ -180,7 +180,7 @@ def _pytest(arguments: list[str]) -> int:
 
 
 def is_whole_suite(arguments: list[str]) -> bool:
-    """Tell whether nobody named tests, or chose how to run them."""
+    """Return whether nobody named tests, or chose how to run them."""
     chosen = ("-n", "-k", "-m", "-p", "--dist", "--collect-only", "--co", "--pdb")
     return all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _told(failure: Exception) -> str:
-    """Say what happened, and to which request: it may be Daybook's or a peer's that hangs."""
+    """Return what happened, and to which request: it may be Daybook's or a peer's that hangs."""
     says = f"{type(failure).__name__}: {failure}"
     if not isinstance(failure, httpx2.RequestError):
         return says

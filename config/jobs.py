@@ -34,7 +34,7 @@ catalogue.declare(
 
 @job(CHECK, capability="job.enqueue", input_schema=_NONCE, public=True, timeout_s=10)
 def check_instance(claim: Claim) -> None:
-    """Put on record that the job arrived."""
+    """Record that the job arrived."""
     with transaction.atomic(durable=True):
         recorder.emit(CHECKED, claim.input, stream=STREAM, event_id=f"checked:{claim.token}")
         queue.complete(claim)

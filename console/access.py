@@ -13,7 +13,7 @@ signed_in = authority.requires(authority.AUTHENTICATED)
 
 
 def demand(request: HttpRequest, capability_id: str) -> None:
-    """Go on only if the visitor holds the capability over everything.
+    """Check that the visitor holds the capability over everything.
 
     :raises PermissionDenied: if not; the page says what the capability is for, and the ledger
         that somebody tried, if it is grave.
@@ -22,7 +22,7 @@ def demand(request: HttpRequest, capability_id: str) -> None:
 
 
 def demand_somewhere(request: HttpRequest, capability_id: str) -> None:
-    """Go on only if the visitor holds the capability over everything, or over something.
+    """Check that the visitor holds the capability over everything, or over something.
 
     For pages that show of each thing only what is visible to them (`authority.visible`).
 
@@ -56,5 +56,5 @@ def streams_to_show(request: HttpRequest, wanted: Stream | None) -> list[Stream]
 
 
 def may_see(request: HttpRequest, event: Envelope) -> bool:
-    """Say whether the visitor may see an event."""
+    """Return whether the visitor may see an event."""
     return event.stream is not None and authority.may_read_stream(request, event.stream)

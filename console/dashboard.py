@@ -81,7 +81,7 @@ class Dashboard:
         ]
 
     def may(self, capability: str) -> bool:
-        """Say whether the visitor holds `capability`."""
+        """Return whether the visitor holds `capability`."""
         return self._holder.holds(capability)
 
     def states(self) -> list[States]:

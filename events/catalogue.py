@@ -105,7 +105,7 @@ def clashes() -> list[str]:
 
 
 def looks_at(*, is_typed: bool) -> bool:
-    """Tell whether data are held against their schema: not what typed code has made where that
+    """Return whether data are held against their schema: not what typed code has made where that
     could only be logged, for it was tested where the setting is strict."""
     return not is_typed or conf.is_strict()
 

@@ -90,7 +90,7 @@ def run(*, is_visit: bool = False) -> list[Finding]:
 
 
 def others_are_connected() -> bool:
-    """Tell whether any other session uses this database."""
+    """Return whether any other session uses this database."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "

@@ -155,7 +155,7 @@ def _conflict(error: Exception) -> Exception:
 
 
 def _was_ours(run: _Run[S, C, E], lost: Exception) -> bool:
-    """Say whether it was lost to a thread of this process: it has left its state here."""
+    """Return whether it was lost to a thread of this process: it has left its state here."""
     known = states.cached(run.aggregate, run.stream)
     return isinstance(lost, StreamMoved) and known is not None and known.sequence >= lost.actual
 

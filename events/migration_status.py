@@ -33,7 +33,7 @@ class Difference:
     unknown: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
-        """Say what differs and what to type, a sentence each; nothing if nothing differs."""
+        """Return the differences and the commands to run, a sentence each, if any."""
         said = []
         if self.missing:
             said.append(

@@ -89,7 +89,7 @@ def is_taken(stream: Stream) -> bool:
 
 
 def note_rival(stream: Stream) -> None:
-    """Take note that somebody of another process was seen to write `stream`."""
+    """Record that somebody of another process was seen to write `stream`."""
     with _lock:
         if len(_rivals_until) >= RIVALS_MAX:
             _rivals_until.clear()

@@ -54,7 +54,7 @@ def connection() -> BaseDatabaseWrapper:
 
 
 def in_transaction() -> bool:
-    """Say whether the caller has a transaction: the one around a test case is not its own."""
+    """Return whether the caller has a transaction: the one around a test case is not its own."""
     blocks = connection().atomic_blocks
     return any(not getattr(block, "_from_testcase", False) for block in blocks)
 

@@ -36,7 +36,7 @@ def needs_capability(capability_id: str) -> Callable[[F], F]:
 
 
 def demand_capability(request: HttpRequest, capability_id: str) -> None:
-    """Go on only if the visitor holds the capability; for pages of the admin of their own.
+    """Check that the visitor holds the capability; for pages of the admin of their own.
 
     :raises PermissionDenied: if not, which is on record if it is grave; a refusal of ours would
         be a fault of the page.

@@ -78,7 +78,7 @@ class Holder:
 
     @property
     def is_agent(self) -> bool:
-        """Say whether an agent asks."""
+        """Return whether an agent asks."""
         return self.agent_key is not None
 
     @cached_property
@@ -100,7 +100,7 @@ class Holder:
         return frozenset() if self.user is None else self.user.get_all_permissions()
 
     def has_in_scope(self, capability_id: str) -> bool:
-        """Say whether the credential reaches that far, whatever its user may."""
+        """Return whether the credential reaches that far, whatever its user may."""
         if self.principal.kind not in capabilities.get(capability_id).principals:
             return False
         if self.chain is not None:
@@ -108,7 +108,7 @@ class Holder:
         return self.key is None or covers(self.key.scopes, capability_id)
 
     def holds(self, capability_id: str, obj: models.Model | None = None) -> bool:
-        """Say whether the capability is held over everything, or over `obj`."""
+        """Return whether the capability is held over everything, or over `obj`."""
         capability = capabilities.get(capability_id)
         if not all(self.holds(other, obj) for other in capability.all_of):
             return False
@@ -125,7 +125,7 @@ class Holder:
         )
 
     def holds_somewhere(self, capability_id: str) -> bool:
-        """Say whether the capability is held over everything, or over any one object."""
+        """Return whether the capability is held over everything, or over any one object."""
         if self.holds(capability_id):
             return True
         if self.chain is not None and capability_id in self.capabilities:
@@ -136,7 +136,7 @@ class Holder:
         return self.has_in_scope(capability_id) and _is_granted_on_any(self.user, permission)
 
     def reads_stream(self, stream: Stream) -> bool:
-        """Say whether the stream may be read. Asked of the database once per stream."""
+        """Return whether the stream may be read. Asked of the database once per stream."""
         kind = catalogue.stream_kind(stream[0])
         if kind is None:
             return False
@@ -147,11 +147,11 @@ class Holder:
         return self._streams[stream]
 
     def reads_kind(self, kind: StreamKind) -> bool:
-        """Say whether every stream of this kind may be read."""
+        """Return whether every stream of this kind may be read."""
         return self.holds("event.read") or self.holds(kind.read)
 
     def demand(self, capability_id: str, obj: models.Model | None = None) -> None:
-        """Go on only if the capability is held.
+        """Check that the capability is held.
 
         :raises CapabilityMissing: if it is not.
         """
@@ -180,7 +180,7 @@ class Holder:
         return Holder._of_user(self.user)
 
     def reaches(self, type_: str, id_: str) -> bool:
-        """Say whether every filter of a delegation names this, be it there or not."""
+        """Return whether every filter of a delegation names this, be it there or not."""
         return self.chain is None or self.chain.includes(type_, id_)
 
     def _is_out_of_reach(self, obj: models.Model | None) -> bool:
@@ -278,7 +278,7 @@ def principal_of(source: Any) -> Principal:
 
 
 def holds(source: Any, capability_id: str, obj: models.Model | None = None) -> bool:
-    """Say whether whoever asks holds the capability, over everything or over `obj`."""
+    """Return whether whoever asks holds the capability, over everything or over `obj`."""
     return holder_of(source).holds(capability_id, obj)
 
 
@@ -305,7 +305,7 @@ def visible(queryset: models.QuerySet[_M], source: Any, capability_id: str) -> m
 
 
 def may_read_stream(source: Any, stream: Stream) -> bool:
-    """Say whether whoever asks may read this stream; nobody reads an undeclared kind."""
+    """Return whether whoever asks may read this stream; nobody reads an undeclared kind."""
     return holder_of(source).reads_stream(stream)
 
 

@@ -37,7 +37,7 @@ _PATHS: dict[type[Model], dict[str, str]] = {}
 
 
 def declare(model: type[Model], **paths: str) -> None:
-    """Say to whom the rows of `model` belong: kinds of owners, and the path to each."""
+    """Declare the owners of the rows of `model`: kinds of owners, and the path to each."""
     assert model not in _PATHS, f"{model.__name__} is declared twice"
     _PATHS[model] = paths
 

@@ -86,7 +86,7 @@ def every() -> list[Capability]:
 
 
 def is_scope(scope: str) -> bool:
-    """Say whether `scope` names or includes a declared capability."""
+    """Return whether `scope` names or includes a declared capability."""
     return is_well_formed(scope) and any(covers([scope], id_) for id_ in _DECLARED)
 
 

@@ -64,7 +64,7 @@ class CommandTargetInvalid(Rejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something that can be done by name. Its input holds no personal values.
+    """An action that can be executed by name. Its input holds no personal data.
 
     `makes` says that the target does not exist before; then it is asked without an id.
     """
@@ -118,7 +118,7 @@ def get(name: str, version: int | None = None) -> Command:
 
 
 def is_known(name: str, version: int) -> bool:
-    """Say whether this process has just this version of a command."""
+    """Return whether this process has just this version of a command."""
     return (name, version) in _commands
 
 
@@ -134,7 +134,7 @@ def run(
     input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
     version: int | None = None,
 ) -> str:
-    """Carry a command out as whoever acts now; return the id of what was made or changed.
+    """Execute a command as the current principal; return the id of what was created or changed.
 
     Whether they may is for the caller to check, as every interface does; whether it needs an
     approval is checked where it is put on record.

@@ -28,7 +28,7 @@ _PREFIX_BYTES = 8
 
 
 class CredentialRefused(Unauthenticated):
-    """One answer for every reason: who guesses must not learn which part was right."""
+    """One answer for every reason: an attacker must not learn which part was right."""
 
     code = "credential_refused"
     hint = "Send a live API key as `Authorization: Bearer daybook_…`, or log in."
@@ -38,7 +38,7 @@ class CredentialRefused(Unauthenticated):
 
 
 def new_key(*, is_of_agent: bool = False) -> WrittenKey:
-    """Make up a key that nobody has."""
+    """Generate a new key."""
     prefix = written.prefix_from(secrets.token_bytes(_PREFIX_BYTES))
     return written.write(
         prefix=prefix, random_bytes=secrets.token_bytes(SECRET_BYTES), is_of_agent=is_of_agent
@@ -51,7 +51,7 @@ def digest(text: str, *, pepper: str | bytes | None = None) -> str:
 
 
 def key_for(text: str) -> ApiKey:
-    """Return the live key that is written like this, its owner loaded.
+    """Return the live key whose written form is `text`, with its owner loaded.
 
     :raises CredentialRefused: if there is none, or not any more.
     """
@@ -84,7 +84,7 @@ def agent_key_for(text: str) -> AgentKey:
 
 
 def is_of_agent(text: str) -> bool:
-    """Say whether this is written like an agent's key."""
+    """Return whether this is written like an agent's key."""
     parts = written.read(text)
     return parts is not None and parts.is_of_agent
 

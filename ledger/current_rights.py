@@ -22,7 +22,7 @@ class HolderGone(Forbidden):
 
 
 def demand_current(principal: Principal, *capability_ids: str) -> None:
-    """Go on only if somebody who is not here still holds these, each over at least something.
+    """Check that an absent principal still holds these capabilities, each on at least one object.
 
     For what was left behind to be done in their name. The system has no rights that end.
 
@@ -47,7 +47,7 @@ def demand_current(principal: Principal, *capability_ids: str) -> None:
 
 
 def holds_currently(principal: Principal, capability_id: str) -> bool:
-    """Say whether somebody who is not here still holds a capability, over at least something.
+    """Return whether an absent principal still holds a capability, on at least one object.
 
     For work that was left behind in their name. Whether an agent's delegations reach that far
     is checked where its actions are recorded.

@@ -60,15 +60,15 @@ class Chain:
 
     @property
     def is_filtered(self) -> bool:
-        """Say whether only some things are within reach."""
+        """Return whether only some things are within reach."""
         return any(link.resources for link in self.links)
 
     def covers(self, capability_id: str) -> bool:
-        """Say whether every link lets the capability pass."""
+        """Return whether every link lets the capability pass."""
         return all(link.terms.covers(capability_id) for link in self.links)
 
     def includes(self, type_: str, id_: str) -> bool:
-        """Say whether every link lets this target pass."""
+        """Return whether every link lets this target pass."""
         return all(link.terms.includes(type_, id_) for link in self.links)
 
     def within(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -124,7 +124,7 @@ def mandate_of(principal: Principal) -> Mandate | None:
 def charge(
     capability_id: str, target: Target, facts: Mapping[str, Any], *, is_within_scope: bool = True
 ) -> Mandate | None:
-    """Take one action, and the money in its facts, out of every budget of whoever acts.
+    """Charge one action, and the money in its facts, to every budget of the acting agent.
 
     What only follows from an action (a job) was paid for with it: it is stopped by an end
     of the delegation, and costs nothing. What is not within the scope of a delegation, because

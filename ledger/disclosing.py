@@ -45,7 +45,7 @@ def disclosed(read: Read, reveal: Callable[[], T]) -> T:
 
 
 def shows_secret(proof: Proof) -> None:
-    """Put on record, with the action that makes a secret, that its maker will see it, once."""
+    """Record, with the action that creates a secret, that its creator will see it, once."""
     read = Read(
         name=f"{proof.target.type}.show_secret",
         target=proof.target,
@@ -64,7 +64,7 @@ def note_read(
     reason: str = "",
     is_within_scope: bool = True,
 ) -> None:
-    """Put on record what an agent is about to read, and take it out of its budgets.
+    """Record what an agent is about to read, and take it out of its budgets.
 
     `target_type`: what it is, where that is not what the capability is about (a slot is read as
     its product is). `is_within_scope`: false of what every agent may read, whatever its
@@ -83,7 +83,7 @@ def note_read(
 
 
 def note_withheld(capability_id: str, why: DomainError, *, target: Target) -> None:
-    """Put on record that something is not shown, and why, whatever its asker is told.
+    """Record that something is not shown, and why, whatever its asker is told.
 
     :raises LedgerUnavailable: if it cannot be recorded.
     """

@@ -227,7 +227,7 @@ def _statement(
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
-    """Go on only if nobody has done, or is doing, this under the same key.
+    """Check that nobody has done, or is doing, this under the same key.
 
     :raises ActionInProgress: if another transaction is at it.
     :raises ActionRepeated: if it was done; it names the entry and what was made.
@@ -247,7 +247,7 @@ def claim(action: Action, idempotency: Idempotency) -> None:
 
 
 def is_known(action_name: str, idempotency: Idempotency) -> bool:
-    """Say whether an entry of this action stands under the key."""
+    """Return whether an entry of this action stands under the key."""
     return _under(action_name, idempotency).exists()
 
 

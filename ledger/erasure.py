@@ -100,13 +100,13 @@ _SUBJECTS: dict[str, PersonOf] = {}
 
 
 def declare_place(place: Place) -> None:
-    """Name a place that must be looked at when somebody is to be forgotten."""
+    """Declare a place that must be searched when somebody is erased."""
     assert place.name not in _PLACES, f"{place.name} is declared twice"
     _PLACES[place.name] = place
 
 
 def declare_subject(type_: str, person_of: PersonOf) -> None:
-    """Say who goes by subjects of a type. Of others only the subject itself is known."""
+    """Declare how to find the person of a subject of a type. Others are known by their id only."""
     assert type_ not in _SUBJECTS, f"{type_} is declared twice"
     _SUBJECTS[type_] = person_of
 
@@ -123,7 +123,7 @@ def searched() -> set[str]:
 
 
 def take_turns() -> None:
-    """Wait until nobody else forgets anybody, until the end of the transaction.
+    """Serialise erasures: hold their lock until the end of the transaction.
 
     Two that look for the same person would wait for one another's rows.
     """
@@ -132,7 +132,7 @@ def take_turns() -> None:
 
 
 def preview_in_transaction(subject: str, *, at: datetime) -> Certificate:
-    """Return the certificate that forgetting `subject` now would issue; nothing changes.
+    """Return the certificate that erasing `subject` now would issue; nothing changes.
 
     :raises SubjectOnHold: if somebody keeps it for a court.
     """
@@ -140,7 +140,7 @@ def preview_in_transaction(subject: str, *, at: datetime) -> Certificate:
 
 
 def forget_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Certificate:
-    """Forget `subject`, and who else is the same person, within the caller's transaction.
+    """Erase `subject`, and all subjects of the same person, within the caller's transaction.
 
     Each subject but the one of the proof gets an entry of its own.
 
@@ -170,7 +170,7 @@ def is_key_in_use(subject: str) -> bool:
 
 
 def is_worth_it(certificate: Certificate) -> bool:
-    """Say whether it takes away more than what passes by itself."""
+    """Return whether it takes away more than what passes by itself."""
     passing = {place.name for place in _PLACES.values() if place.passes}
     return certificate.takes_away(but_from=passing)
 

@@ -52,7 +52,7 @@ def holder_of(scope: Mapping[str, Any]) -> Holder:
 
 
 def check_caller(scope: Mapping[str, Any]) -> None:
-    """Go on only if no page of another site is behind a request that needs no cookie.
+    """Check that no page of another site is behind a request that needs no cookie.
 
     :raises OriginRefused: if one is, or the host is none of ours.
     """

@@ -124,7 +124,7 @@ class Unit:
     """What is written last, and may commit: then nobody waits for the two one by one."""
 
     def refer(self, reference: str) -> None:
-        """Note what the request made, in case its response is lost."""
+        """Record what the request made, in case its response is lost."""
         self.reference = reference
 
 
@@ -196,7 +196,7 @@ _exchange: ContextVar[Exchange | None] = ContextVar("daybook_idempotent_exchange
 
 @contextmanager
 def exchange() -> Iterator[Exchange]:
-    """Make room for an idempotent request within the block. The caller ends it."""
+    """Open an exchange for one idempotent request within the block. The caller ends it."""
     opened = Exchange()
     token = _exchange.set(opened)
     try:
@@ -248,7 +248,7 @@ def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) 
 
 
 def prune() -> int:
-    """Forget the keys whose day is over; return how many."""
+    """Delete the expired keys; return how many."""
     forgotten, _ = IdempotencyKey.objects.filter(expires_at__lte=Now()).delete()
     return forgotten
 

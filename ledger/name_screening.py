@@ -19,13 +19,13 @@ _SCREENS: dict[str, Screen] = {}
 
 
 def declare_screen(type_: str, screen: Screen) -> None:
-    """Say who may not be named in what is written about targets of a type."""
+    """Declare whose names may not occur in texts about targets of a type."""
     assert _SCREENS.get(type_, screen) is screen, f"{type_} is screened twice"
     _SCREENS[type_] = screen
 
 
 def check_text(target: Target, text: str, *, field: str) -> None:
-    """Go on only if a text names nobody of its target.
+    """Check that a text names nobody of its target.
 
     :raises DomainError: whatever the screen of the target's room refuses with.
     """

@@ -74,7 +74,7 @@ class Prepared:
 
 
 def declare_personal(schema_tag: str, *pointers: str) -> None:
-    """Say where content of this schema holds personal values, so that they can be masked.
+    """Declare where content of this schema holds personal data, so that it can be masked.
 
     Of a schema that says nothing, every value is masked.
     """
@@ -109,7 +109,7 @@ def content_of(payload: Payload) -> Any:
 
 
 def fault_of(payload: Payload) -> str | None:
-    """Say what is wrong with a payload; None if nothing is, or nothing is left to look at.
+    """Return what is wrong with a payload; None if nothing is, or nothing is left to look at.
 
     Of content that was masked the digest does not hold any more: it only has to open, and to
     have lost the salt of the original with it.

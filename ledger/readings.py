@@ -112,7 +112,7 @@ def show(type_: str, id_: str, *, holder: Holder) -> dict[str, Any]:
 
 
 def demand(type_: str, id_: str, capability_id: str, *, holder: Holder) -> None:
-    """Go on only if the holder may do what the capability stands for to one thing.
+    """Check that the holder may do what the capability stands for to one thing.
 
     Whether there is such a thing, who may do it to all of them is told by what does it.
 

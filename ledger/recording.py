@@ -107,7 +107,7 @@ def recorded_in_transaction(action: Action) -> Iterator[Proof]:
 
 
 def check_principal(capability_id: str) -> None:
-    """Go on only if the capability is for the kind of principal that acts.
+    """Check that the capability is for the kind of principal that acts.
 
     :raises PrincipalNotAllowed: if it is not.
     """
@@ -125,7 +125,7 @@ def _begin(action: Action) -> Approval | None:
 
 
 def _failed(action: Action, under: Presented, why: Exception) -> None:
-    """Put on record that what was approved was tried and did not work. It may be tried again."""
+    """Record that what was approved was tried and did not work. It may be tried again."""
     try:
         with db_transaction.atomic():
             gate.note_failure(action, context.current(), under, why)
@@ -167,7 +167,7 @@ def record_refusal(
 def record_denial(
     capability_id: str, *, target_id: str, why: DomainError, target_type: str = ""
 ) -> UUID | None:
-    """Put on record that a capability was missing, if that is grave or an agent asked."""
+    """Record that a capability was missing, if that is grave or an agent asked."""
     type_ = target_type or capabilities.get(capability_id).resource
     target = Target(type=type_, id=target_id)
     action = Action(name=capability_id, kind=Kind.EXECUTE, target=target, capability=capability_id)
@@ -183,7 +183,7 @@ def record_denial_in_transaction(action: Action, why: DomainError) -> UUID:
 
 
 def record_step(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
-    """Put on record what became of an undoing without changing anything; return its entry.
+    """Record what became of an undoing without changing anything; return its entry.
 
     It has a transaction of its own, so call it when that of an attempt is gone.
     """
@@ -201,7 +201,7 @@ def record_step_in_transaction(
 def record_further_target(
     action: Action, summary: str, *kept: Kept, declared: Declaration | None = None
 ) -> UUID:
-    """Put on record what an action did to a further target, in the caller's transaction.
+    """Record what an action did to a further target, in the caller's transaction.
 
     Who did it came through the gate with the action itself. Return the entry.
     """
@@ -253,7 +253,7 @@ def _standing_mandate(action: Action) -> Mandate | None:
 
 
 def record_request(capability_id: str, *, target_id: str = "") -> None:
-    """Put on record what an agent asks for where the change itself has another record.
+    """Record what an agent asks for where the change itself has another record.
 
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
     """

@@ -52,7 +52,7 @@ def tombstone(ids: Sequence[UUID], proof: Proof, *, at: datetime) -> int:
 
 
 def fault_of(remark: Remark, *, body: bytes | memoryview) -> str | None:
-    """Say what is wrong with a remark beside its entry; None if nothing is."""
+    """Return what is wrong with a remark beside its entry; None if nothing is."""
     if remark.text is None or remark.salt is None:
         return None
     digest = commitment(bytes(remark.salt), remark.text.encode())

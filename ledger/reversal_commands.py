@@ -69,7 +69,7 @@ def register(command: ReversalCommand) -> ReversalCommand:
 
 
 def declare_follow_up(name: str, meaning: str) -> None:
-    """Say what a follow-up that is no reversal command means."""
+    """Declare a follow-up that is no reversal command, with its description."""
     assert _meanings.get(name, meaning) == meaning, f"{name} is declared twice"
     _meanings[name] = meaning
 

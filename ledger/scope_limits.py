@@ -19,7 +19,7 @@ class ScopesTooWide(Forbidden):
 
 
 def check_scopes(scopes: Sequence[str], *, giver: Holder | None) -> None:
-    """Go on only if `giver` may give these away; None is Daybook itself.
+    """Check that `giver` may give these away; None is Daybook itself.
 
     :raises ScopeUnknown: if a scope includes no capability.
     :raises ScopesTooWide: if the giver is a key that reaches less far.
@@ -31,7 +31,7 @@ def check_scopes(scopes: Sequence[str], *, giver: Holder | None) -> None:
 
 
 def check_reach(scopes: Sequence[str], *, giver: Holder | None) -> None:
-    """Go on only if `giver` reaches as far as these, known to be scopes.
+    """Check that `giver` reaches as far as these, known to be scopes.
 
     :raises ScopesTooWide: if the giver is a key that reaches less far.
     """

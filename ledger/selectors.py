@@ -91,7 +91,7 @@ def approvals_by_reference(references: Iterable[str]) -> dict[str, Approval]:
 
 
 def is_policy_in_force(name: str) -> bool:
-    """Say whether an approval policy of this name says now who decides."""
+    """Return whether an approval policy of this name says now who decides."""
     in_force = ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     return in_force.filter(name=name).exists()
 

@@ -87,7 +87,7 @@ def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> 
 
 
 def store(taken: AllowedStep, *, entry_id: UUID, at: datetime) -> None:
-    """Note that the step is on record as `entry_id`, and tell it."""
+    """Record that the step is on record as `entry_id`, and tell it."""
     undoing = taken.undoing
     step = Step(
         entry_id=entry_id,

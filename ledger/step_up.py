@@ -15,7 +15,7 @@ _PROVED_AT: Final = "daybook_proved_at"
 
 
 def prove(request: HttpRequest, password: str) -> bool:
-    """Say whether this is the password of who is logged in, and remember it for a while."""
+    """Return whether this is the password of who is logged in, and remember it for a while."""
     username = request.user.get_username()
     user = authenticate(request, username=username, password=password)
     if user is None or user.pk != request.user.pk:
@@ -25,7 +25,7 @@ def prove(request: HttpRequest, password: str) -> bool:
 
 
 def is_fresh(request: Any) -> bool:
-    """Say whether it was proved lately, in this session."""
+    """Return whether it was proved lately, in this session."""
     session = getattr(request, "session", None)
     proved_at = session.get(_PROVED_AT, 0.0) if session is not None else 0.0
     return bool(0 <= time.time() - proved_at <= FRESH_FOR_S)

@@ -40,7 +40,7 @@ class Chain:
 
 
 def declare_related(type_: str, related: Related) -> None:
-    """Say what belongs in the timeline of targets of a type."""
+    """Declare what belongs in the timeline of targets of a type."""
     assert _RELATED.get(type_, related) is related, f"{type_} is declared twice"
     _RELATED[type_] = related
 

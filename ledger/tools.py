@@ -193,7 +193,7 @@ def _done(type_: str, id_: str, *, replayed: bool = False) -> JSON:
 
 
 def _standing(row: Approval) -> JSON:
-    """Say how an approval stands, and what is to be done about it."""
+    """Return the state of an approval, and what to do next."""
     is_over = row.status in _NEXT and row.expires_at <= timezone.now()
     status = ApprovalStatus.EXPIRED.value if is_over else row.status
     if status not in _NEXT:

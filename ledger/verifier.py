@@ -171,7 +171,7 @@ _BASE = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
 
 
 def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Say whether `signature` is that of the key for the message."""
+    """Return whether `signature` is that of the key for the message."""
     if len(public) != 32 or len(signature) != 64:  # noqa: PLR2004 - bytes of Ed25519.
         return False
     key, nonce = _point(public), _point(signature[:32])

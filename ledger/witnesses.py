@@ -57,12 +57,12 @@ _SCHEMES: dict[str, Transport] = {}
 
 
 def declare_scheme(scheme: str, way: Transport) -> None:
-    """Say how to reach witnesses of a scheme."""
+    """Register the transport to witnesses of a URL scheme."""
     _SCHEMES[scheme] = way
 
 
 def fault_of(url: str) -> str:
-    """Say why nothing is sent to a witness; empty if it is as it should be."""
+    """Return why nothing is sent to a witness; empty if it is as it should be."""
     try:
         parts = urlsplit(url)
         has_host = bool(parts.hostname)

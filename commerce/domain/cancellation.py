@@ -214,7 +214,7 @@ def _check_rule(rule: Rule) -> None:
 
 
 def _may_rise(earlier: Rule, later: Rule) -> bool:
-    """Say whether there is a price of which `later` gives back more than `earlier`."""
+    """Return whether there is a price of which `later` gives back more than `earlier`."""
     if earlier.flat_amount_cents is None:
         if later.flat_amount_cents is None:
             return later.refund_bp > earlier.refund_bp

@@ -42,7 +42,7 @@ def identity_of(personal: Mapping[str, Any]) -> Identity:
 def is_same_person(
     one: Identity, other: Identity, *, in_one_booking: bool, both_travel: bool
 ) -> bool:
-    """Say whether two are one: by name, and by an address unless they stand in one booking.
+    """Return whether two are one: by name, and by an address unless they stand in one booking.
 
     A family shares an address, so that alone is not enough; and two travellers of one booking
     are two, whatever their names.
@@ -64,7 +64,7 @@ def values_of(personal: Mapping[str, Any]) -> set[str]:
 
 
 def is_named_in(text: str, personal: Mapping[str, Any]) -> bool:
-    """Say whether a text names somebody: by an address, a number, a whole name or a surname."""
+    """Return whether a text names somebody: by an address, a number, a whole name or a surname."""
     said = _plain(text)
     whole = (_plain(value) for value in values_of(personal))
     if any(len(value) >= _SOUGHT_CHARS_MIN and value in said for value in whole):

@@ -164,7 +164,7 @@ def status_when_paid(*, status: InvoiceStatus, total_cents: int, paid_cents: int
 
 
 def is_overdue(*, status: str, due_date: date | None, today: date) -> bool:
-    """Say whether the day on which it was due is over."""
+    """Return whether the day on which it was due is over."""
     waiting = status in {InvoiceStatus.ISSUED, InvoiceStatus.PARTIALLY_PAID}
     return waiting and due_date is not None and due_date < today
 

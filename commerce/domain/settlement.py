@@ -57,5 +57,5 @@ def window_closes_at(captured_at: datetime, *, window: timedelta) -> datetime:
 
 
 def is_inside_window(at: datetime, *, closes_at: datetime) -> bool:
-    """Say whether `at` is early enough; the closing moment itself is too late."""
+    """Return whether `at` is early enough; the closing moment itself is too late."""
     return at < closes_at

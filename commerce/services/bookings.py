@@ -159,7 +159,7 @@ def confirm_booking(*, booking_id: UUID, expected_version: Expected | None = Non
 
 
 def start_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
-    """Note that the journey has begun.
+    """Record that the journey has begun.
 
     :raises InvalidTransition: if it is not confirmed.
     """
@@ -168,7 +168,7 @@ def start_booking(*, booking_id: UUID, expected_version: Expected | None = None)
 
 
 def complete_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
-    """Note that the journey is over.
+    """Record that the journey is over.
 
     :raises InvalidTransition: if it is not in progress.
     """

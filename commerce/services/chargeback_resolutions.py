@@ -91,7 +91,7 @@ def report_resolution(*, report: ReportedOutcome) -> WorkRef:
 
 
 def note_resolution(*, report: ReportedOutcome, claim: Claim) -> None:
-    """Note what a provider decided. The job behind `report_resolution`.
+    """Record what a provider decided. The job behind `report_resolution`.
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.
@@ -118,7 +118,7 @@ def resolve_chargeback(
     reason: str,
     occurred_at: datetime | None = None,
 ) -> Chargeback:
-    """Note by hand how a chargeback ended, over all payments that it was taken off.
+    """Record by hand how a chargeback ended, over all payments that it was taken off.
 
     :raises ChargebackNotFound: if there is no such chargeback.
     :raises ChargebackResolved: if it ended otherwise before.

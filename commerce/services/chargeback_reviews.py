@@ -42,7 +42,7 @@ def report_review(*, report: ReportedOutcome) -> WorkRef:
 
 
 def note_review(*, report: ReportedOutcome, claim: Claim) -> None:
-    """Note what a provider reviews, as the job that was listed.
+    """Record what a provider reviews, as the job that was listed.
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     """
@@ -63,7 +63,7 @@ def note_review(*, report: ReportedOutcome, claim: Claim) -> None:
 def review_chargeback(
     *, chargeback_id: UUID, reason: str, occurred_at: datetime | None = None
 ) -> Chargeback:
-    """Note by hand that a claim is under review, over all payments that it was taken off.
+    """Record by hand that a claim is under review, over all payments that it was taken off.
 
     :raises ChargebackNotFound: if there is no such chargeback.
     :raises ChargebackResolved: if it has ended.
@@ -92,7 +92,7 @@ def review_chargeback(
 
 
 def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | None = None) -> int:
-    """Note every part of a claim, that of `asked_of` first; return of how many it was new."""
+    """Record every part of a claim, that of `asked_of` first; return of how many it was new."""
     of_claim = Chargeback.objects.filter(provider=report.provider, provider_ref=report.provider_ref)
     invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
     if invoice_id is None:

@@ -196,7 +196,7 @@ def discard_draft(*, invoice_id: UUID) -> None:
 
 
 def mark_overdue(*, invoice_id: UUID) -> Invoice:
-    """Note that the day on which an invoice was due has passed.
+    """Record that the day on which an invoice was due has passed.
 
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDue: if it is paid, void, or has time left.

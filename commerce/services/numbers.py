@@ -49,7 +49,7 @@ def begin_series(*, series: NumberSeries) -> None:
 
 
 def switch_series(*, series: NumberSeries, is_active: bool) -> None:
-    """Say whether a series goes on, in a transaction of its own and on record.
+    """Switch a series on or off, in a recorded transaction of its own.
 
     What it has counted is left alone: numbers are handed out while somebody looks at a form.
     """

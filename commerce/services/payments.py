@@ -99,7 +99,7 @@ def record_payment(
 
 
 def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Payment:
-    """Note that announced money has come.
+    """Record that announced money has come.
 
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.
@@ -120,7 +120,7 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
 
 
 def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
-    """Note that announced money will not come.
+    """Record that announced money will not come.
 
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.

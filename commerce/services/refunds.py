@@ -134,7 +134,7 @@ def request_refund(
 
 
 def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
-    """Note that the money has gone back by other means than the provider.
+    """Record that the money has gone back by other means than the provider.
 
     :raises RefundNotFound: if there is no such refund.
     :raises ProviderEndsIt: if it is a reversal at the provider.
@@ -149,7 +149,7 @@ def settle_refund(*, refund_id: UUID, provider_ref: str = "") -> Refund:
 
 
 def fail_refund(*, refund_id: UUID, reason: str) -> Refund:
-    """Note that the money has not gone back, by other means than the provider; free the amount.
+    """Record that the money has not gone back, by other means than the provider; free the amount.
 
     :raises RefundNotFound: if there is no such refund.
     :raises ProviderEndsIt: if it is a reversal at the provider.

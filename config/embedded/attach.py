@@ -15,7 +15,7 @@ OTHERS_START_SECONDS_MAX = 60
 
 
 def is_embedded() -> bool:
-    """Tell whether the environment leaves a server for us to run."""
+    """Return whether the environment leaves a server for us to run."""
     return not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
 
 

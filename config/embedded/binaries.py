@@ -71,7 +71,7 @@ def major_version(folder: Path, account: Account) -> int:
 
 
 def may_enter(folder: Path, account: Account) -> bool:
-    """Tell whether `account` may reach `folder`, all the way from the root."""
+    """Return whether `account` may reach `folder`, all the way from the root."""
     try:
         return _as_account(["test", "-x", str(folder)], account).returncode == 0
     except OSError:

@@ -125,7 +125,7 @@ class Postgres:
             )
 
     def has_synced(self) -> bool:
-        """Tell whether nothing is being written any more, well or not."""
+        """Return whether nothing is being written any more, well or not."""
         if self._syncing is not None and self._synced is None:
             self._synced = process.exit_status(self._syncing)
         return self._syncing is None or self._synced is not None
@@ -215,7 +215,7 @@ class Postgres:
             raise ServersUnavailable(f"PostgreSQL makes no database. {self._why()}") from error
 
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Return whether it takes connections."""
         import psycopg  # noqa: PLC0415 - as above.
 
         try:

@@ -50,7 +50,7 @@ class Servers:
 
     @property
     def is_prepared(self) -> bool:
-        """Tell whether a first run of the database, in this start or before, came to its end."""
+        """Return whether a first run of the database, in this start or before, came to its end."""
         return self.postgres is None or self.postgres.prepared.exists()
 
     def note_prepared(self) -> None:
@@ -86,7 +86,7 @@ class Servers:
             self.valkey.wait_until_ready()
 
     def has_settled(self) -> bool:
-        """Tell whether `settle` would return at once."""
+        """Return whether `settle` would return at once."""
         return self.postgres is None or self.postgres.has_synced()
 
     def settle(self) -> None:

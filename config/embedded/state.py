@@ -138,7 +138,7 @@ class State:
         return kept
 
     def has_data_keys(self) -> bool:
-        """Tell whether what is sealed here can be opened: with keys that are kept, or given."""
+        """Return whether what is sealed here can be opened: with keys that are kept, or given."""
         given = os.environ.get(_DATA_KEYS) or os.environ.get(f"{_DATA_KEYS}_FILE")
         return bool(given) or _DATA_KEYS in self.secrets()
 

@@ -70,7 +70,7 @@ class Valkey:
         self.pid = None
 
     def answers(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether it answers."""
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             try:

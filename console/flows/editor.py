@@ -145,7 +145,7 @@ class StepForm(forms.Form):
         return [self[name] for name in _EVERY if name in self.fields]
 
     def is_valid(self) -> bool:
-        """Say whether the fields can be read; what they mean is for the engine to check."""
+        """Return whether the fields can be read; what they mean is for the engine to check."""
         # Both are asked, so that every field shows its fault at once.
         return all([super().is_valid(), self.attributes.is_valid()])
 

@@ -84,7 +84,7 @@ def lines(
 
 
 def says(event: Envelope) -> str:
-    """Say what an event is about, beyond its name and step."""
+    """Return what an event is about, beyond its name and step."""
     told = _SAYS.get(event.name)
     if told is None:
         return ""

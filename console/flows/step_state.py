@@ -59,7 +59,7 @@ def step_state(flow: Flow, step_id: str) -> StepState:
 
 
 def is_held(flow: Flow, item: WorkItem) -> bool:
-    """Say whether a pause keeps an item back. Undoing goes on."""
+    """Return whether a pause keeps an item back. Undoing goes on."""
     return flow.is_paused and item.status == WorkStatus.PENDING
 
 

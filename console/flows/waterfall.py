@@ -186,7 +186,7 @@ def _merged(bars: Iterable[Bar]) -> list[Bar]:
 
 
 def lasting(span: timedelta | None) -> str:
-    """Say how long: 84 ms, 2.5 s, 3 min, 4.2 h or 3 days."""
+    """Return how long: 84 ms, 2.5 s, 3 min, 4.2 h or 3 days."""
     if span is None:
         return ""
     seconds = span.total_seconds()

@@ -137,7 +137,7 @@ def of(names: Mapping[str, str], key: str) -> str:
 
 @register.filter
 def took(attempt: Attempt) -> str:
-    """Say how long an attempt took: 84 ms, 2.5 s or 3 min."""
+    """Return how long an attempt took: 84 ms, 2.5 s or 3 min."""
     seconds = (attempt.ended_at - attempt.started_at).total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"

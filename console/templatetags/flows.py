@@ -50,13 +50,13 @@ def in_zone(at: datetime, zone: str) -> str:
 
 @register.filter
 def lasting(span: timedelta | None) -> str:
-    """Say how long something took."""
+    """Return how long something took."""
     return waterfall.lasting(span)
 
 
 @register.filter
 def milliseconds(count: int) -> str:
-    """Say how long that many milliseconds are."""
+    """Return how long that many milliseconds are."""
     return waterfall.lasting(timedelta(milliseconds=count))
 
 
@@ -74,7 +74,7 @@ def part(form: StepForm, name: str) -> list[BoundField]:
 
 @register.filter
 def any_error(fields: list[BoundField]) -> bool:
-    """Say whether one of the fields is wrong."""
+    """Return whether one of the fields is wrong."""
     return any(field.errors for field in fields)
 
 

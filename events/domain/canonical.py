@@ -24,7 +24,7 @@ def canonical(value: JSON) -> bytes:
 
 
 def _is_plain(value: JSON) -> bool:
-    """Say whether sorted compact JSON is the canonical form already.
+    """Return whether sorted compact JSON is the canonical form already.
 
     Numbers with a point have another spelling, keys beyond ASCII another order.
     """

@@ -143,15 +143,15 @@ class Subscribe:
     after: int | None = None
 
     def matches(self, stream: Stream, name: str) -> bool:
-        """Say whether an event `name` of `stream` was asked for."""
+        """Return whether an event `name` of `stream` was asked for."""
         return self.wants_name(name) and self.wants_stream(stream)
 
     def wants_stream(self, stream: Stream) -> bool:
-        """Say whether `stream` lies under one of the prefixes."""
+        """Return whether `stream` lies under one of the prefixes."""
         return not self.prefixes or any(covers(prefix, stream) for prefix in self.prefixes)
 
     def wants_name(self, name: str) -> bool:
-        """Say whether `name` is among the patterns."""
+        """Return whether `name` is among the patterns."""
         return not self.patterns or any(
             patterns.matches(pattern, name) for pattern in self.patterns
         )
@@ -198,7 +198,7 @@ def subscribe_from(fields: Mapping[str, Any]) -> Subscribe:
 
 
 def covers(prefix: Stream, stream: Stream) -> bool:
-    """Say whether `stream` lies at or under `prefix`."""
+    """Return whether `stream` lies at or under `prefix`."""
     return stream[: len(prefix)] == prefix
 
 

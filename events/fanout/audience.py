@@ -23,7 +23,7 @@ class Watcher(Protocol):
         """Return the kinds of streams of which every one may be shown."""
 
     def may_read(self, stream: Stream) -> bool:
-        """Say whether `stream` may be shown."""
+        """Return whether `stream` may be shown."""
 
     def revalidated(self) -> "Watcher":
         """Check the credential again.

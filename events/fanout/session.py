@@ -105,7 +105,7 @@ class Session:
         self._put((frame, subscription))
 
     def beat(self, now: float) -> None:
-        """Say how far the log is. A client that takes nothing is ended, in the end for good."""
+        """Send a heartbeat. A client that reads nothing is closed, and finally dropped."""
         stuck_s = self._stuck_s(now)
         if self._ending is None and stuck_s <= self._limits.send_timeout_s:
             after = self._caught_up_to()

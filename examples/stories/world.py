@@ -159,7 +159,7 @@ class World:
         self.say(f"   {text}")
 
     def expect(self, what: str, actual: Any, wanted: Any) -> None:
-        """Go on only if something is as it should be.
+        """Check that something is as it should be.
 
         :raises NotAsExpected: if it is not.
         """
@@ -167,7 +167,7 @@ class World:
             raise NotAsExpected(f"{what}: {actual!r}, not {wanted!r}.")
 
     def expect_not(self, what: str, actual: Any, unwanted: Any) -> None:
-        """Go on only if something is not as it must not be.
+        """Check that something is not as it must not be.
 
         :raises NotAsExpected: if it is.
         """

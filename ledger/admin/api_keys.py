@@ -22,7 +22,7 @@ class ApiKeyAdmin(CapabilityAdmin[ApiKey]):
     ordering = ["-created_at"]
 
     def has_administer_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may end other people's keys."""
+        """Return whether the user may end other people's keys."""
         return authority.holds(request, "api_key.administer")
 
     @admin_access.needs_capability("api_key.administer")

@@ -143,7 +143,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
 
     @admin.display(description="Position", ordering="seal__position")
     def sealed_at(self, entry: Entry) -> str:
-        """Say where the seals have it, or that it waits."""
+        """Return where the seals have it, or that it waits."""
         seal = getattr(entry, "seal", None)
         return str(seal.position) if seal else "waits for its seal"
 

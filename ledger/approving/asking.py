@@ -241,7 +241,7 @@ def _insert(petition: Petition) -> Approval:
 
 
 def _can_be_run(petition: Petition) -> bool:
-    """Say whether Daybook can do it by name, once it is approved.
+    """Return whether Daybook can do it by name, once it is approved.
 
     What has terms that nobody may read, or that the command does not know, it cannot.
     """

@@ -29,7 +29,7 @@ def check(source: str, *, pointer: str = "/condition") -> None:
 
 
 def answer(source: str, variables: Mapping[str, Any]) -> bool:
-    """Say whether a condition holds over `variables` (JSON).
+    """Return whether a condition holds over `variables` (JSON).
 
     :raises ConditionUnanswered: if it does not say yes or no, or names what nobody knows:
         an unknown name beside one that decides alone would be passed over.

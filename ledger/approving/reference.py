@@ -58,7 +58,7 @@ def only_asking() -> Iterator[None]:
 
 
 def is_only_asking() -> bool:
-    """Say whether nothing is to be done."""
+    """Return whether nothing is to be done."""
     return _only_asking.get()
 
 

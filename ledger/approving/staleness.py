@@ -9,7 +9,7 @@ from ledger.models import Approval
 
 
 def is_stale(row: Approval) -> bool | None:
-    """Say whether the target of an approval has changed, or is gone, since it was asked for.
+    """Return whether the target of an approval has changed, or is gone, since it was asked for.
 
     None if nobody can say: of a subject, of what is yet to be made, of what is kept no more.
     """
@@ -29,5 +29,5 @@ def is_stale(row: Approval) -> bool | None:
 
 
 def is_policy_in_force(row: Approval) -> bool:
-    """Say whether the version of the policy under which it was asked for still decides."""
+    """Return whether the version of the policy under which it was asked for still decides."""
     return row.policy.status == PolicyStatus.ACTIVE.value

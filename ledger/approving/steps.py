@@ -304,5 +304,5 @@ def hand_back(row: Approval) -> None:
 
 
 def is_due(row: Approval, *, at: datetime) -> bool:
-    """Say whether an approval is open, but should not be any more."""
+    """Return whether an approval is open, but should not be any more."""
     return row.status == ApprovalStatus.PENDING and row.expires_at <= at

@@ -94,12 +94,12 @@ class WhatIfReport:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether all of the days were looked at."""
+        """Return whether all of the days were looked at."""
         return self.cut is None
 
     @property
     def is_all_shown(self) -> bool:
-        """Say whether every difference is kept."""
+        """Return whether every difference is kept."""
         return len(self.shown) == self.more_count + self.fewer_count
 
     @property

@@ -206,7 +206,9 @@ class Proof:
         self.notes.facts.update(facts)
 
     def found(self, state: Mapping[str, Any]) -> None:
-        """Say how the target is, under its lock and before the change: what an approval is of.
+        """Give the state of the target, read under its lock before the change.
+
+        An approval covers this state.
 
         JSON without personal values, in the words of the command's `state_of`.
         """
@@ -239,7 +241,7 @@ class Proof:
         self.notes.kept.append(kept)
 
     def can_be_undone(self, declared: Declaration) -> None:
-        """Say by what command this can be undone, as long as it stands with its entry.
+        """Declare by what command this can be undone, as long as it stands with its entry.
 
         What the command needs to know is kept beside the entry.
         """
@@ -253,15 +255,15 @@ class Proof:
             )
 
     def cannot_be_undone(self, why: str, *, follow_ups: tuple[str, ...] = ()) -> None:
-        """Say why there is no way back, and what can be done instead."""
+        """Declare why this cannot be undone, and what can be done instead."""
         self.notes.declared = Declaration(kind=ReversalKind.NONE, why=why, follow_ups=follow_ups)
 
     def undoes(self, undoing: Undoing) -> None:
-        """Say that this is done to undo another action, or is a step on the way there."""
+        """Declare that this undoes another action, or is a step on the way there."""
         self.notes.undoing = undoing
 
     def changes_nothing(self) -> None:
-        """Say that there was nothing to do, so that nothing is recorded."""
+        """Declare that there was nothing to do, so that nothing is recorded."""
         self.notes.is_void = True
 
     @property

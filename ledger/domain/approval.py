@@ -175,7 +175,7 @@ _VOICES = frozenset({"user", "api_key"})
 
 
 def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) -> None:
-    """Go on only if `decider` may decide `approval` now. Every path asks this and only this.
+    """Check that `decider` may decide `approval` now. Every path asks this and only this.
 
     That they hold the capability, the service has checked. A superuser is not asked less.
 
@@ -199,7 +199,7 @@ def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) ->
 
 
 def check_pending(approval: Approval, *, at: datetime) -> None:
-    """Go on only if it can still be decided.
+    """Check that it can still be decided.
 
     :raises ApprovalDecisionConflict: if not.
     """
@@ -210,7 +210,7 @@ def check_pending(approval: Approval, *, at: datetime) -> None:
 
 
 def check_assignee(approval: Approval, decider: Decider) -> None:
-    """Go on only if it is for this person, or for everybody who may.
+    """Check that it is for this person, or for everybody who may.
 
     :raises ApprovalAssigneeMismatch: if it is for others.
     """
@@ -280,7 +280,7 @@ def supersede(approval: Approval) -> Approval:
 
 
 def is_over(approval: Approval, *, at: datetime) -> bool:
-    """Say whether its time has passed."""
+    """Return whether its time has passed."""
     return approval.expires_at <= at
 
 

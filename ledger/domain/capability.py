@@ -29,7 +29,7 @@ class Risk(StrEnum):
 
     @property
     def is_grave(self) -> bool:
-        """Say whether it must be on record, done or refused."""
+        """Return whether it must be on record, done or refused."""
         return self in {Risk.HIGH, Risk.CRITICAL}
 
 
@@ -137,18 +137,18 @@ class Capability:
 
 
 def covers(scopes: Iterable[str], capability_id: str) -> bool:
-    """Say whether one of `scopes` includes the capability."""
+    """Return whether one of `scopes` includes the capability."""
     return any(_includes(scope, capability_id) for scope in scopes)
 
 
 def is_within(scopes: Iterable[str], limit: Iterable[str]) -> bool:
-    """Say whether `scopes` reach no further than `limit` does."""
+    """Return whether `scopes` reach no further than `limit` does."""
     limit = tuple(limit)
     return all(covers(limit, scope) for scope in scopes)
 
 
 def is_well_formed(scope: str) -> bool:
-    """Say whether `scope` could be a scope at all."""
+    """Return whether `scope` could be a scope at all."""
     return _SCOPE.fullmatch(scope) is not None
 
 

@@ -128,7 +128,7 @@ class Terms:
     hours: tuple[int, int] | None = None
 
     def covers(self, capability_id: str) -> bool:
-        """Say whether the scopes include the capability."""
+        """Return whether the scopes include the capability."""
         return covers(self.scopes, capability_id)
 
     def includes(self, type_: str, id_: str) -> bool:
@@ -138,7 +138,7 @@ class Terms:
         return type_ in self.resources and id_ in {*self.resources[type_], UNKNOWN_TARGET}
 
     def check_within(self, above: "Terms") -> None:
-        """Go on only if these terms reach no further than those above.
+        """Check that these terms reach no further than those above.
 
         :raises DelegationTooWide: naming the first one that does.
         """

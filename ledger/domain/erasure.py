@@ -30,7 +30,7 @@ class Means(StrEnum):
 
     @property
     def takes_away(self) -> bool:
-        """Say whether something that was there is not there any more."""
+        """Return whether something that was there is not there any more."""
         return self not in {Means.KEPT, Means.NOTHING_FOUND}
 
 
@@ -134,7 +134,7 @@ class Certificate:
     lines: tuple[Line, ...]
 
     def takes_away(self, *, but_from: Collection[str] = ()) -> bool:
-        """Say whether anything was there to be forgotten, leaving some places aside."""
+        """Return whether anything was there to be forgotten, leaving some places aside."""
         return any(
             line.finding.means.takes_away and line.place not in but_from for line in self.lines
         )

@@ -41,7 +41,7 @@ class Redaction(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether nothing is left to take away."""
+        """Return whether nothing is left to take away."""
         return self in {Redaction.TOMBSTONED, Redaction.CRYPTO_SHREDDED}
 
 

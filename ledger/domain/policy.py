@@ -162,7 +162,7 @@ class Named:
 
 
 def check_names(names: Iterable[Named], *, functions: Iterable[str], pointer: str) -> None:
-    """Go on only if each name is that of a fact, or of a function of the language.
+    """Check that each name is that of a fact, or of a function of the language.
 
     :raises ConditionNameUnknown: of the first that is not, with the nearest that is.
     """
@@ -199,7 +199,7 @@ class Policy:
         return replace(self, condition="")
 
     def is_about(self, capability_id: str, kind: PrincipalKind) -> bool:
-        """Say whether its condition is to be asked. Cheaper than asking it."""
+        """Return whether its condition is to be asked. Cheaper than asking it."""
         is_for = not self.principals or kind in self.principals
         return is_for and covers(self.capabilities, capability_id)
 
@@ -254,7 +254,7 @@ class Demand:
 
 
 def may_need_approval(capability: Capability, kind: PrincipalKind, risk: Risk) -> bool:
-    """Say whether policies are asked at all. What is low, and done by a person, is not."""
+    """Return whether policies are asked at all. What is low, and done by a person, is not."""
     return (
         risk is not Risk.LOW
         or capability.approval is not Declared.NONE
@@ -279,7 +279,7 @@ def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer
 
 
 def holds(condition: str, variables: Mapping[str, Any], *, answer: Answer) -> bool:
-    """Say whether a condition holds; an empty one does, and one that has no answer too."""
+    """Return whether a condition holds; an empty one does, and one that has no answer too."""
     return _answered(condition, variables, answer)[0]
 
 

@@ -9,7 +9,7 @@ from ledger.previews import EntryNotFound
 
 
 def amend_entry(*, entry_id: UUID, reason: str) -> UUID:
-    """Put on record what an entry says wrongly, in an entry about the same target; return that.
+    """Record what an entry says wrongly, in an entry about the same target; return that.
 
     A correction is corrected in the same way.
 

@@ -332,7 +332,7 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
 
 
 def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
-    """Say whether this person has said just that before: the answer is what has become of it."""
+    """Return whether this person has said just that before: the answer is what has become of it."""
     vote = ApprovalVote.objects.filter(approval=row, human=who.human or "").first()
     return vote is not None and vote.decision == decision
 

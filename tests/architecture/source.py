@@ -73,7 +73,7 @@ def calls_of(path: Path, *names: str) -> list[ast.Call]:
 
 
 def mentions(path: Path, words: Iterable[str]) -> bool:
-    """Tell whether it is worth while to parse a module in search of `words`."""
+    """Return whether it is worth while to parse a module in search of `words`."""
     text = path.read_text()
     return any(word in text for word in words)
 

@@ -17,7 +17,7 @@ def named() -> dict[str, list[str]]:
 
 
 def is_there(test: str) -> bool:
-    """Say whether a test, as pytest names it, is written in its file."""
+    """Return whether a test, as pytest names it, is written in its file."""
     file, *names = test.split("::")
     if not (ROOT / file).is_file():
         return False

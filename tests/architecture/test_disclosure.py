@@ -54,7 +54,7 @@ def product_files() -> Iterator[Path]:
 
 
 def opens_something(path: Path) -> bool:
-    """Say whether a module calls one of the openers as somebody's attribute or by name."""
+    """Return whether a module calls one of the openers as somebody's attribute or by name."""
     if not mentions(path, OPENERS):
         return False
     for node in ast.walk(tree_of(path)):

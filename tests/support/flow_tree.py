@@ -64,7 +64,7 @@ class FlowTree:
         return [codec.NAMES[type(event)] for one, event in self.log if one == flow_id]
 
     def is_for_a_peer(self, row: Row) -> bool:
-        """Tell whether somebody outside has to answer."""
+        """Return whether somebody outside has to answer."""
         kinds = {EffectKind.INVOKE, EffectKind.COMPENSATE}
         return row.effect.kind in kinds and self._step(row).type != StepType.FLOW
 

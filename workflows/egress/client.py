@@ -150,7 +150,7 @@ def _follow(call: Call, target: Target) -> Answer:
 
 
 def _is_safe(call: Call) -> bool:
-    """Tell whether a call only asks. Others must not turn into a GET, nor reach somebody else:
+    """Return whether a call only asks. Others must not turn into a GET, nor reach somebody else:
     whoever was to have the effect has not, and the caller sees the redirect as the answer."""
     return call.method in {"GET", "HEAD"}
 
@@ -200,7 +200,7 @@ def _exchange(call: Call, target: Target) -> Answer:
 def _leaves_nothing(
     stream: network.GuardedStream, method: str, status: int, headers: Mapping[str, str]
 ) -> bool:
-    """Tell whether the peer has sent no more than its answer, and will not."""
+    """Return whether the peer has sent no more than its answer, and will not."""
     if status in _WITHOUT_BODY:
         return not _announces_body(headers) and stream.has_ended(body_bytes=0)
     if method == "HEAD":

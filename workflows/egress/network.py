@@ -125,7 +125,7 @@ class GuardedStream(httpcore2.NetworkStream):
         self._body_bytes = len(self._kept)
 
     def has_ended(self, *, body_bytes: int | None) -> bool:
-        """Tell whether nothing came after a body that has been read; None if it was chunked."""
+        """Return whether nothing came after a body that has been read; None if it was chunked."""
         if body_bytes is None:
             return self._last == _LAST_CHUNK
         return self._body_bytes == body_bytes

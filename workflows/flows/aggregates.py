@@ -78,7 +78,7 @@ def _project(projection: Projection[Flow]) -> None:
 
 
 def is_listed_anew(before: Flow, after: Flow) -> bool:
-    """Tell whether the row of a flow is new or has changed."""
+    """Return whether the row of a flow is new or has changed."""
     # `created_at` is there from the first event on.
     return after.created_at is not None and _shown(before) != _shown(after)
 

@@ -81,7 +81,7 @@ def hear(envelope: Envelope) -> None:
 
 
 def is_end(name: str) -> bool:
-    """Tell whether an event of this name is the end of an approval."""
+    """Return whether an event of this name is the end of an approval."""
     return name in _ENDS
 
 

@@ -96,7 +96,7 @@ def health_of_late() -> Cluster:
 
 
 def is_healthy(step_id: str) -> bool:
-    """Tell whether this process may do work of a step, as far as it knew of late."""
+    """Return whether this process may do work of a step, as far as it knew of late."""
     health = health_of_late().on(conf.current().node, step_id)
     return health.status != HealthStatus.UNHEALTHY
 

@@ -282,7 +282,7 @@ def _sentence(flow: Flow) -> str:
 
 
 def _of_step(flow: Flow, step_id: str, execution: Execution) -> str:
-    """Say what the first item of a step waits for; empty if none does."""
+    """Return what the first item of a step waits for; empty if none does."""
     sentence = next(_of_items(flow, step_id, execution), "")
     total = len(execution.order)
     if not sentence or total == 1:

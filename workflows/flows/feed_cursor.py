@@ -45,7 +45,7 @@ def lock_exclusive() -> int:
 
 
 def move_to(position: int) -> None:
-    """Note that all events up to `position` were read. The caller holds the cursor alone."""
+    """Record that all events up to `position` were read. The caller holds the cursor alone."""
     wire.run(_MOVED, [position, _NAME])
 
 

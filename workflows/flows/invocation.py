@@ -180,7 +180,7 @@ def _classified(answer: Answer) -> Result:
 
 
 def _redirect(answer: Answer) -> str:
-    """Say where an answer points that was not followed, without what may be secret there."""
+    """Return where an answer points that was not followed, without what may be secret there."""
     location = answer.headers.get("location", "")
     if not location or answer.status not in client.REDIRECTS:
         return ""

@@ -74,7 +74,7 @@ def invoke(claim: Claim) -> None:
 
 
 def _is_begun_by_another(claim: Claim, item: WorkItem) -> bool:
-    """Tell whether the try that a row was made for has begun otherwise: somebody did not wait."""
+    """Return whether the try that a row was made for has begun otherwise: somebody did not wait."""
     is_for_retry = "retry" in claim.input and claim.attempt == 1
     return is_for_retry and item.next_retry_at is None
 

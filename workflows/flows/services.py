@@ -88,7 +88,7 @@ def unregister_step(
 
 
 def report_health(*, step_id: str, health: Health) -> None:
-    """Take note of the health of a step on this node. Only a change is recorded."""
+    """Record the health of a step on this node. Only a change is recorded."""
     command = ReportHealth(
         node_id=conf.current().node, step_id=step_id, health=health, at=timezone.now()
     )

@@ -33,7 +33,7 @@ _BEGINNING = (
 
 
 def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
-    """Note what a wait step waits for, and complete the row that started it."""
+    """Record what a wait step waits for, and complete the row that started it."""
     wait: dict[str, Any] = dict(step.settings or {})
     with transaction.atomic(durable=True):
         if wait.get("event"):
@@ -94,7 +94,7 @@ def waiting_for(names: Iterable[str]) -> list[AwaitedEvent]:
 
 
 def is_accepted(item: WorkItem, data: Mapping[str, Any] | None) -> bool:
-    """Tell whether what woke a wait step may end it: its time (no data), or such an event."""
+    """Return whether what woke a wait step may end it: its time (no data), or such an event."""
     awaited = AwaitedEvent.objects.filter(token=item.token).first()
     script = filter_of(awaited) if awaited is not None else None
     return data is None or script is None or accepts(script, data)
@@ -108,7 +108,7 @@ def filter_of(awaited: AwaitedEvent) -> Script | None:
 
 
 def accepts(script: Script, data: Any) -> bool:
-    """Tell whether a condition holds of an event's data; a broken one never does."""
+    """Return whether a condition holds of an event's data; a broken one never does."""
     try:
         return LANGUAGES.matches(script, data)
     except ScriptFailed:

@@ -59,7 +59,7 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
     actions = ["enable", "disable", "send_test", "replay_given_up"]
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may change subscriptions."""
+        """Return whether the user may change subscriptions."""
         return authority.holds(request, "webhook.manage")
 
     @admin_access.needs_capability("webhook.manage")
@@ -87,7 +87,7 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
         self.act_on(request, rows, service)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may send past messages again."""
+        """Return whether the user may send past messages again."""
         return authority.holds(request, "webhook.replay")
 
     @admin_access.needs_capability("webhook.replay")
@@ -155,7 +155,7 @@ class DeliveryAdmin(WebhooksAdmin[Delivery]):
         return queryset & found, False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may send past messages again."""
+        """Return whether the user may send past messages again."""
         return authority.holds(request, "webhook.replay")
 
     @admin_access.needs_capability("webhook.replay")

@@ -43,12 +43,12 @@ def pause_left(origin: str) -> timedelta | None:
 
 
 def worked(origin: str) -> None:
-    """Note that `origin` answered like somebody who is well."""
+    """Record that `origin` answered like somebody who is well."""
     Endpoint.objects.filter(pk=origin).delete()
 
 
 def failed(origin: str, *, counts: bool, retry_after: float | None) -> None:
-    """Note that `origin` failed (`counts`), or only asked to be left alone for a while."""
+    """Record that `origin` failed (`counts`), or only asked to be left alone for a while."""
     row = _run(_COUNT, origin=origin, counts=int(counts))
     assert row is not None
     pause = breaker.pause(row[0], retry_after=retry_after)

@@ -85,15 +85,15 @@ class WorkAdmin(CapabilityAdmin[Work]):
         return queryset & jobs, False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may take dead letters up again."""
+        """Return whether the user may take dead letters up again."""
         return authority.holds(request, "job.retry")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may cancel."""
+        """Return whether the user may cancel."""
         return authority.holds(request, "job.cancel")
 
     def has_discard_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may put dead letters away."""
+        """Return whether the user may put dead letters away."""
         return authority.holds(request, "job.discard")
 
     @admin_access.needs_capability("job.retry")
@@ -130,7 +130,7 @@ class ScheduleAdmin(CapabilityAdmin[Schedule]):
     actions = ["enable", "disable"]
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        """Say whether the user may change schedules."""
+        """Return whether the user may change schedules."""
         return authority.holds(request, "schedule.manage")
 
     @admin_access.needs_capability("schedule.manage")

@@ -91,7 +91,7 @@ def end(claim: Claim, how: End) -> State:
 
 
 def record_stale(claim: Claim, trouble: Trouble = ends.NO_TROUBLE) -> None:
-    """Put on record that `claim` came too late, unless it was completed after all."""
+    """Record that `claim` came too late, unless it was completed after all."""
     params = {
         "id": claim.id,
         "attempt": claim.attempt,

@@ -18,7 +18,7 @@ def name(role: str) -> str:
 
 
 def polled(worker: str, *, role: str) -> bool:
-    """Note that `worker` has just asked for work; say whether it was written down this time.
+    """Record that `worker` has just asked for work; say whether it was written down this time.
 
     It is at most every few seconds.
     """
@@ -31,7 +31,7 @@ def polled(worker: str, *, role: str) -> bool:
 
 
 def stopped(worker: str) -> None:
-    """Note that `worker` went home in an orderly way."""
+    """Record that `worker` went home in an orderly way."""
     _last_said.pop(worker, None)
     statements.run(statements.WORKER_STOPPED, {"name": worker})
 

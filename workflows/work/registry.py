@@ -80,7 +80,7 @@ class WorkKind:
             schema.check(self.input_schema)
 
     def is_permanent(self, error: BaseException) -> bool:
-        """Tell whether trying again after `error` is pointless."""
+        """Return whether trying again after `error` is pointless."""
         return isinstance(error, _PERMANENT + self.permanent)
 
     def validate(self, value: JSON) -> None:

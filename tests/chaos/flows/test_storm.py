@@ -192,7 +192,7 @@ def frozen(daybook: Stack, holder: str | None) -> Iterator[None]:
 
 
 def nobody_is_at(daybook: Stack, subject: str) -> bool:
-    """Tell whether all who lost their claim have come too late by now.
+    """Return whether all who lost their claim have come too late by now.
 
     On a busy machine that may be another than who was frozen, too.
     """

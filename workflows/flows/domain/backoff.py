@@ -23,5 +23,5 @@ def delay(work: WorkConfig, retry_count: int) -> timedelta:
 
 
 def may_retry(work: WorkConfig, retry_count: int) -> bool:
-    """Tell whether another try is allowed; a negative maximum allows any number."""
+    """Return whether another try is allowed; a negative maximum allows any number."""
     return work.max_retries < 0 or retry_count < work.max_retries

@@ -16,7 +16,7 @@ _OPEN = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.NOT_COMPLET
 
 
 def is_wanted(flow: Flow, step_id: str) -> bool:
-    """Tell whether a child flow that runs for a step of `flow` is to go on.
+    """Return whether a child flow that runs for a step of `flow` is to go on.
 
     What ends one of Argyll's flows lets its children run on, as Argyll does. It is not wanted
     once somebody has cancelled the flow, or settled its step, and where what it does would

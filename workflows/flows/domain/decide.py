@@ -123,7 +123,7 @@ _ACCEPTS_RESULT = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.N
 
 
 def _awaits_result(decision: Decision, command: Any) -> bool:
-    """Tell whether a result can still count: the first one wins, later ones change nothing."""
+    """Return whether a result can still count: the first one wins, later ones change nothing."""
     item = decision.item(command.step_id, command.token)
     is_open = item is not None and item.status in _ACCEPTS_RESULT
     return is_open and not decision.flow.is_over

@@ -65,7 +65,7 @@ class Decision(StepDecisions):
                 self.fail_step(step_id, UNREACHABLE, known or None)
 
     def _may_have_lost(self) -> bool:
-        """Tell whether a pending step may not be able to complete any more.
+        """Return whether a pending step may not be able to complete any more.
 
         Once something is lost, every look is at all steps.
         """
@@ -114,7 +114,7 @@ class Decision(StepDecisions):
         return moved
 
     def _may_leave_unneeded(self, started: Sequence[Step]) -> bool:
-        """Tell whether one of these has a supplier left that nobody may need any more.
+        """Return whether one of these has a supplier left that nobody may need any more.
 
         For others a start changes nothing, so there is no need to look at all steps again.
         """
@@ -190,7 +190,7 @@ class Decision(StepDecisions):
         return result
 
     def _root_cause(self) -> str:
-        """Say which step failed first, and not merely for want of another's output."""
+        """Return which step failed first, and not merely for want of another's output."""
         failed = [
             (one.error == UNREACHABLE, one.completed_at, index, step_id, one.error)
             for index, (step_id, one) in enumerate(self.flow.executions.items())

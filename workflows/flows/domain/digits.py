@@ -11,7 +11,7 @@ _LEAST, _END = -(2**63), 2**64
 
 
 def has_exponents(text: str | bytes) -> bool:
-    """Tell whether `text`, JSON, may have a whole number that is not in its digits."""
+    """Return whether `text`, JSON, may have a whole number that is not in its digits."""
     if isinstance(text, str):
         return _IN_TEXT.search(text) is not None
     return _IN_BYTES.search(text) is not None

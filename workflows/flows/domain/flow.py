@@ -107,12 +107,12 @@ class WorkItem:
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether it was never started: it waits for a place, not for a retry."""
+        """Return whether it was never started: it waits for a place, not for a retry."""
         return self.status == WorkStatus.PENDING and self.retry_count == 0
 
     @property
     def waits_for_retry(self) -> bool:
-        """Tell whether it, or its compensation, waits for its next try."""
+        """Return whether it, or its compensation, waits for its next try."""
         waits = self.status in {WorkStatus.PENDING, WorkStatus.COMPENSATING}
         return waits and self.next_retry_at is not None
 
@@ -147,7 +147,7 @@ class Execution:
 
     @property
     def has_waiting(self) -> bool:
-        """Tell whether an item of a step under way may be there that was never started."""
+        """Return whether an item of a step under way may be there that was never started."""
         return self.cursor < len(self.order) and self.status is StepStatus.ACTIVE
 
     def in_order(self) -> Iterator[WorkItem]:
@@ -201,17 +201,17 @@ class Flow:
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether the outcome is known."""
+        """Return whether the outcome is known."""
         return self.status != FlowStatus.ACTIVE
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing of this flow can have an effect any more."""
+        """Return whether nothing of this flow can have an effect any more."""
         return self.deactivated_at is not None
 
     @property
     def undoes(self) -> bool:
-        """Tell whether what it did is undone should it fail: by its option, or as it was said
+        """Return whether what it did is undone should it fail: by its option, or as it was said
         when it was cancelled."""
         return self.compensates if self.is_cancelled else self.asks_for_compensation
 
@@ -221,7 +221,7 @@ class Flow:
 
     @property
     def is_to_be_undone(self) -> bool:
-        """Tell whether what it did is to be undone as far as that goes."""
+        """Return whether what it did is to be undone as far as that goes."""
         return self.is_undone or (self.status == FlowStatus.FAILED and self.undoes)
 
     @property
@@ -240,7 +240,7 @@ class Flow:
 
     @property
     def is_held(self) -> bool:
-        """Tell whether it has completed and does not end, for its parent may yet undo it."""
+        """Return whether it has completed and does not end, for its parent may yet undo it."""
         return (
             self.status == FlowStatus.COMPLETED
             and self.asks_for_compensation
@@ -255,7 +255,7 @@ class Flow:
         return self.asks_for_compensation and child is not None and child.can_be_undone
 
     def will_retry(self, item: WorkItem) -> bool:
-        """Tell whether the try that an item waits for comes: at the end only undoing goes on."""
+        """Return whether the try that an item waits for comes: at the end only undoing goes on."""
         is_undoing = item.status == WorkStatus.COMPENSATING
         return item.waits_for_retry and (is_undoing or not self.is_terminal)
 

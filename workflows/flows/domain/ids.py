@@ -26,12 +26,12 @@ def sanitized(raw: str) -> str:
 
 
 def is_clean(raw: str) -> bool:
-    """Tell whether `raw` has only characters an id may have."""
+    """Return whether `raw` has only characters an id may have."""
     return _FORBIDDEN.search(raw) is None
 
 
 def is_storable(raw: str) -> bool:
-    """Tell whether PostgreSQL can be asked for this text at all."""
+    """Return whether PostgreSQL can be asked for this text at all."""
     return "\0" not in raw
 
 

@@ -81,7 +81,7 @@ def gate_or_unknown(flow: Flow, step: Step, languages: Languages) -> StepGate:
 
 
 def is_fulfilled(collect: Collect, values: Sequence[Value], supply: Supply) -> bool:
-    """Tell whether an input has all that its collect mode waits for."""
+    """Return whether an input has all that its collect mode waits for."""
     match collect:
         case Collect.FIRST:
             return bool(values)
@@ -120,7 +120,7 @@ class Readiness:
 
 
 def may_be_ready(flow: Flow, step: Step) -> bool:
-    """Tell whether looking at a pending step is worth while: not if it merely lacks a value.
+    """Return whether looking at a pending step is worth while: not if it merely lacks a value.
 
     A gate may close a step that lacks values too.
     """

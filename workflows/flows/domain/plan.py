@@ -62,7 +62,7 @@ class Plan:
 
     @cached_property
     def has_waits(self) -> bool:
-        """Tell whether an item may wait for somebody: an event, an approval, a callback."""
+        """Return whether an item may wait for somebody: an event, an approval, a callback."""
         return any(
             step.type in AWAITING_TYPES or step.type == StepType.ASYNC
             for step in self.steps.values()
@@ -75,14 +75,14 @@ class Plan:
 
     @cached_property
     def can_be_undone(self) -> bool:
-        """Tell whether a step of it, or of a child flow at any depth, can be compensated."""
+        """Return whether a step of it, or of a child flow at any depth, can be compensated."""
         return any(step.has_compensation for step in self.steps.values()) or any(
             child.can_be_undone for child in self.children.values()
         )
 
     @cached_property
     def has_deadlines(self) -> bool:
-        """Tell whether a step waits for an optional input, and only so long."""
+        """Return whether a step waits for an optional input, and only so long."""
         return any(
             spec.deadline_ms > 0 for step in self.steps.values() for _, spec in step.inputs()
         )

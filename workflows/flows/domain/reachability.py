@@ -10,7 +10,7 @@ from workflows.flows.domain.world import Languages
 
 
 def is_needed(flow: Flow, step_id: str, languages: Languages) -> bool:
-    """Tell whether a step is a goal or some pending step still waits for its output."""
+    """Return whether a step is a goal or some pending step still waits for its output."""
     if step_id in flow.plan.goals:
         return True
     return any(
@@ -62,7 +62,7 @@ def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
 
 
 def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
-    """Tell whether no pending step can have become unable to complete because of these steps.
+    """Return whether no pending step can have become unable to complete because of these steps.
 
     None has in a plain plan, as long as every step that has ended gave all that it can give.
     """

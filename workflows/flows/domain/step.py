@@ -254,7 +254,7 @@ class Step:
 
     @property
     def has_compensation(self) -> bool:
-        """Tell whether it says how what it did is undone. Of a child flow its own steps do."""
+        """Return whether it says how what it did is undone. Of a child flow its own steps do."""
         return bool(self.http and self.http.compensate) or (
             self.type == StepType.PYTHON and bool((self.settings or {}).get("compensate"))
         )
@@ -272,7 +272,7 @@ class Step:
         return ((name, spec) for name, spec in self.attributes.items() if spec is not None)
 
     def is_same_as(self, other: "Step") -> bool:
-        """Tell whether two definitions are equal: a method that is not named is POST."""
+        """Return whether two definitions are equal: a method that is not named is POST."""
         if self.http is None or other.http is None:
             return self == other
         method = other.http.method or DEFAULT_METHOD

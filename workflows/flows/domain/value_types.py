@@ -39,7 +39,7 @@ class OutputsInvalid(Rejected):
 
 
 def fault(value: Any, type_: str) -> str:
-    """Say why a value is not of a type; empty if it is."""
+    """Return why a value is not of a type; empty if it is."""
     accepts, reason = _JSON_TYPES.get(type_, (lambda _: True, ""))
     return "" if accepts(value) else reason
 

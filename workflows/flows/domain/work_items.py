@@ -161,7 +161,7 @@ def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages)
 
 
 def can_be_compensated(flow: Flow, step: Step) -> bool:
-    """Tell whether what a step did can be undone; a child flow, if the flow asks for it."""
+    """Return whether what a step did can be undone; a child flow, if the flow asks for it."""
     if step.type != StepType.FLOW:
         return step.has_compensation
     child = flow.plan.children.get(step.id)

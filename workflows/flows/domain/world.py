@@ -28,10 +28,10 @@ class Languages(Protocol):
         not to be run within the decision."""
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
-        """Tell whether a predicate is true of these inputs."""
+        """Return whether a predicate is true of these inputs."""
 
     def matches(self, script: Script, value: Any) -> bool:
-        """Tell whether a match script accepts one value."""
+        """Return whether a match script accepts one value."""
 
     def map_input(self, script: Script, name: str, value: Any) -> Any:
         """Return the value as the step wants it."""

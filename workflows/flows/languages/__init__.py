@@ -49,7 +49,7 @@ def compile_script(script: Script, parameters: tuple[str, ...]) -> None:
 
 
 def is_quick(script: Script) -> bool:
-    """Tell whether a script is sure to end soon: Lua has a second, the others a few steps."""
+    """Return whether a script is sure to end soon: Lua has a second, the others a few steps."""
     return script.language != "lua"
 
 

@@ -68,7 +68,7 @@ def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECO
 
 
 def holds(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> bool:
-    """Tell whether the first value returned is true: all but nil and false are.
+    """Return whether the first value returned is true: all but nil and false are.
 
     :raises TookTooLong, ScriptFailed, LuaStarved: as `evaluate` does.
     """

@@ -22,7 +22,7 @@ class NotForExport(Rejected):
 
 
 def is_external(event: EventType) -> bool:
-    """Say whether `event` may be sent out. Without explicit properties it may not."""
+    """Return whether `event` may be sent out. Without explicit properties it may not."""
     return event.external and bool(event.schema.get("properties"))
 
 

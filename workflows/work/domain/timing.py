@@ -200,7 +200,7 @@ def _check_cron(cron: str) -> None:
 
 
 def is_place(zone: str) -> bool:
-    """Say whether a zone means the same everywhere, and keeps the time of civil clocks.
+    """Return whether a zone means the same everywhere, and keeps the time of civil clocks.
 
     `localtime` and `posixrules` are links that a machine sets; `right/` counts leap seconds;
     `posix/` is not on every machine; `Factory` is the zone of a machine that was not set up.

@@ -74,7 +74,7 @@ def evaluate(
 def holds(
     source: str, arguments: Mapping[str, Any], *, seconds: float = allowance.CONDITION_SECONDS_MAX
 ) -> bool:
-    """Tell whether the value of a program is true: anything but false is.
+    """Return whether the value of a program is true: anything but false is.
 
     :raises TookTooLong, ScriptFailed: as `evaluate` does.
     """

@@ -51,7 +51,7 @@ Call = Callable[..., Any]
 
 
 def is_true(value: Any) -> bool:
-    """Tell whether a condition holds: everything but false does."""
+    """Return whether a condition holds: everything but false does."""
     return value is not False
 
 

@@ -17,7 +17,7 @@ from workflows.flows.languages.ale.values import (
 
 
 def has_items(value: Any) -> bool:
-    """Tell whether a value is a sequence."""
+    """Return whether a value is a sequence."""
     if isinstance(value, str):
         return not isinstance(value, Symbol | Keyword)
     return isinstance(value, tuple | frozenset | Lazy | Mapping | bytes)

@@ -331,7 +331,7 @@ def first_counts(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Tell whether two values are equal, of equal types: 5 is not 5.0.
+    """Return whether two values are equal, of equal types: 5 is not 5.0.
 
     :raises AleError: if they are too large to be compared.
     """
