@@ -83,7 +83,7 @@ def create_booking(
     external_ref: str = "",
     notifications_suppressed: bool = False,
 ) -> Booking:
-    """Make a booking as a draft, at the prices and on the terms of this moment.
+    """Create a booking as a draft, at the current prices and terms.
 
     :raises BookingEmpty: if nothing is requested.
     :raises SlotNotFound, SlotIsOver: if a departure is unknown or has left.
@@ -124,7 +124,7 @@ def create_booking(
 def hold_booking(
     *, booking_id: UUID, until: datetime | None = None, expected_version: Expected | None = None
 ) -> Booking:
-    """Keep seats until `until` (by default for conf.HOLD).
+    """Hold seats until `until` (by default for conf.HOLD).
 
     :raises InvalidTransition, HoldNeedsAnEnd: as the aggregate says.
     :raises SlotSoldOut: if there are not enough seats.
@@ -137,7 +137,7 @@ def hold_booking(
 def await_payment(
     *, booking_id: UUID, until: datetime | None = None, expected_version: Expected | None = None
 ) -> Booking:
-    """Keep seats until `until` for a payment. Raises as `hold_booking` does."""
+    """Hold seats until `until` for a payment. Raises as `hold_booking` does."""
     command = _advance(Status.AWAITING_PAYMENT, until=until or timezone.now() + conf.HOLD)
     asked, verb = {"until": until}, "await_payment"
     return _change(verb, booking_id, command, expected_version, source="booking", asked=asked)
@@ -195,7 +195,7 @@ def cancel_booking(
 
 
 def expire_booking(*, booking_id: UUID, expected_version: Expected | None = None) -> Booking:
-    """Give up the seats that are kept, on request.
+    """Expire a hold on request, and release its seats.
 
     :raises InvalidTransition: if none are kept.
     """
@@ -204,7 +204,7 @@ def expire_booking(*, booking_id: UUID, expected_version: Expected | None = None
 
 
 def expire_if_over(*, booking_id: UUID) -> Booking:
-    """Give up the seats because their time is over. For the sweep.
+    """Expire a hold whose time is over, and release its seats. For the sweep.
 
     :raises HoldNotOver: if the hold was prolonged meanwhile.
     :raises InvalidTransition: if none are kept any more.
@@ -245,7 +245,7 @@ def amend_booking(
     external_ref: str | None = None,
     notifications_suppressed: bool | None = None,
 ) -> Booking:
-    """Change what is noted on a booking; what is None stays.
+    """Change reference or notification settings of a booking; None leaves a value unchanged.
 
     :raises VersionMoved: if it changed since `expected_version`.
     :raises PersonNamed: if the reference names somebody.
@@ -268,12 +268,12 @@ def amend_booking(
 
 
 def lock_booking(booking_id: object) -> None:
-    """Queue for a booking until the end of this transaction: the first lock of all."""
+    """Lock a booking until the end of this transaction: the first lock of all."""
     store.lock([projections.stream_of(booking_id)])
 
 
 def state_of(booking: Booking) -> dict[str, Any]:
-    """Return what an approval of a change of a booking depends on."""
+    """Return the state of a booking that an approval of a change is bound to."""
     return {"status": booking.status, "revision": booking.revision}
 
 

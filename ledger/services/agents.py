@@ -30,7 +30,7 @@ class AgentExists(Conflict):
 
 
 def create_agent(*, name: str, subtype: str, owner: User) -> Agent:
-    """Introduce an agent. It may do nothing until something is delegated to it.
+    """Create an agent. It has no permissions until something is delegated to it.
 
     :raises AgentExists: if another has the name.
     """
@@ -55,7 +55,7 @@ def create_agent(*, name: str, subtype: str, owner: User) -> Agent:
 
 
 def stop_agent(*, agent_id: UUID, reason: str) -> Agent:
-    """Let an agent do nothing more, from the moment this commits. Again changes nothing.
+    """Stop an agent, effective when this commits. Idempotent.
 
     :raises AgentNotFound: if there is none with this id.
     """
@@ -73,7 +73,7 @@ def stop_agent(*, agent_id: UUID, reason: str) -> Agent:
 
 
 def resume_agent(*, agent_id: UUID, reason: str) -> Agent:
-    """Let a stopped agent go on. Again changes nothing.
+    """Resume a stopped agent. Idempotent.
 
     :raises AgentNotFound: if there is none with this id.
     """
@@ -90,7 +90,7 @@ def resume_agent(*, agent_id: UUID, reason: str) -> Agent:
 
 
 def stop_all_agents(*, reason: str) -> AgentSwitch:
-    """Let no agent do anything, from the moment this commits. Again changes nothing."""
+    """Turn the kill switch on: stop all agents, effective when this commits. Idempotent."""
     with recording.recorded(_stopping("agent.stop_all", None, reason)) as proof:
         delegations.stop_everything_under_way()
         switch, is_new = AgentSwitch.objects.get_or_create(
@@ -105,7 +105,7 @@ def stop_all_agents(*, reason: str) -> AgentSwitch:
 
 
 def resume_all_agents(*, reason: str) -> None:
-    """Take the kill switch off. Agents that are stopped one by one stay so."""
+    """Turn the kill switch off. Agents that were stopped one by one stay stopped."""
     action = _stopping("agent.resume_all", None, reason, capability="agent.administer")
     with recording.recorded(action) as proof:
         delegations.stop_everything_under_way()

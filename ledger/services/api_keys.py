@@ -80,7 +80,7 @@ def issue_api_key(
     expires_at: datetime,
     issuer: Holder | None = None,
 ) -> tuple[ApiKey, WrittenKey]:
-    """Make a key that acts as `owner` within `scopes`; show it now or never.
+    """Issue a key that acts as `owner` within `scopes`. Its secret is returned only here.
 
     `issuer` is who asked; None is Daybook itself.
 
@@ -108,7 +108,7 @@ def issue_api_key(
 def rotate_api_key(
     *, key_id: UUID, overlap: timedelta = API_KEY_OVERLAP_DEFAULT, issuer: Holder
 ) -> tuple[ApiKey, WrittenKey]:
-    """Make the successor of a key; the old one stays good for `overlap` at most.
+    """Issue the successor of a key; the old one stays valid for `overlap` at most.
 
     :raises ApiKeyNotFound: if there is none with this id.
     :raises ApiKeyOfSomebodyElse: if the issuer is not its owner.
@@ -140,7 +140,7 @@ def rotate_api_key(
 
 
 def revoke_api_key(*, key_id: UUID) -> ApiKey:
-    """End a key at once. Doing it again changes nothing.
+    """Revoke a key at once. Idempotent.
 
     :raises ApiKeyNotFound: if there is none with this id.
     """

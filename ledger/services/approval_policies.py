@@ -39,7 +39,7 @@ class PolicyInvalid(Rejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a version says. `capabilities` are written as scopes: `refund.*`."""
+    """The terms of a version. `capabilities` are written as scopes: `refund.*`."""
 
     name: str
     meaning: str
@@ -57,7 +57,7 @@ class Terms:
 
 
 def terms_of(policy: ApprovalPolicyVersion, *, condition: str) -> Terms:
-    """Return what the next version of a policy says if only its condition is another."""
+    """Return the terms of the next version of a policy if only its condition changes."""
     return Terms(
         name=policy.name,
         meaning=policy.meaning,
@@ -88,7 +88,7 @@ def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
 
 
 def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
-    """Put a draft into force; the version before it makes way. Requests under way keep theirs.
+    """Put a draft into force, which retires the version before. Open requests keep theirs.
 
     `is_fresh` says that a person has just proved who they are; a key does so each time.
 
@@ -108,7 +108,7 @@ def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolic
 
 
 def retire_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
-    """End a version that is in force, or put a draft away.
+    """Retire a version that is in force, or discard a draft.
 
     `is_fresh` is as for `activate_policy`; who puts a draft away need not be.
 

@@ -73,7 +73,7 @@ class InputGone(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What an approval is asked for when it is not a command: a step of a flow, a plan, a document.
+    """The subject of an approval that is no command: a step of a flow, a plan, a document.
 
     `reference` is the asker's own name for it (`flow/<id>/<step>`): of one requester and one
     target there is one open approval for each. `details` are shown to whoever decides.
@@ -95,7 +95,7 @@ def request_approval(
     ttl: timedelta | None = None,
     quorum: int | None = None,
 ) -> Approval:
-    """Ask for approval of what is no command, as whoever acts; once for each reference.
+    """Request approval of a subject that is no command, as the current principal; once a reference.
 
     In the caller's transaction if there is one, so that what waits and what it waits for are
     committed together; otherwise in one of its own. `policy` names a policy in force, which
@@ -149,7 +149,7 @@ def decide_approval(
     comment: str = "",
     is_fresh: bool = False,
 ) -> Approval:
-    """Approve or deny, as `decider`. Saying the same again changes nothing.
+    """Approve or deny, as `decider`. Idempotent.
 
     `is_fresh` says that a person has just proved who they are; a key does so each time.
 
@@ -177,7 +177,7 @@ def decide_approval(
 
 
 def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Approval:
-    """Withdraw a request: who asked, through whatever key, or the person behind it.
+    """Withdraw a request, as its requester or the person behind it, through whatever key.
 
     :raises ApprovalNotFound: if there is no such approval, or not for them to see (ADR 0170).
     :raises ApprovalDecisionConflict: if it is decided or over.
@@ -219,7 +219,7 @@ def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
 def delegate_approval(
     *, approval_id: UUID, to: str, decider: Holder, comment: str = ""
 ) -> Approval:
-    """Let the user called `to` decide instead. It is no easier for them to.
+    """Hand a request on to the user called `to`, who has to meet the same conditions.
 
     :raises ApprovalNotFound: if there is no such approval.
     :raises DelegateUnknown: if nobody of that name may decide approvals.
@@ -248,7 +248,7 @@ def delegate_approval(
 
 
 def expire_approvals() -> int:
-    """End the approvals that nobody has decided in time; return how many. For beat.
+    """Expire the approvals that nobody has decided in time; return how many. For beat.
 
     Those that were given to undo something and were not used in time end that request, too.
     One transaction each. Whatever this misses ends when somebody tries to decide or use it.
@@ -269,7 +269,7 @@ def expire_approvals() -> int:
 
 
 def execute_approved(*, approval_id: UUID) -> str:
-    """Carry out what was approved, as whoever acts, who must be the requester. For a job.
+    """Execute an approved command, as the current principal, who must be the requester. For a job.
 
     The command's own service opens the transaction, where the approval is validated again.
     Return the id of what was made or changed.

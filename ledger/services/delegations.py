@@ -117,7 +117,7 @@ def create_delegation(
     parent_id: UUID | None = None,
     issuer: Holder | None = None,
 ) -> Delegation:
-    """Let an agent act in the name of `root`, directly or below another of his agents.
+    """Let an agent act in the name of `root`, directly or below another of their agents.
 
     `issuer` is who asked; None is Daybook itself.
 
@@ -149,7 +149,7 @@ def create_delegation(
 
 
 def revoke_delegation(*, delegation_id: UUID, reason: str) -> Delegation:
-    """End a delegation and all below it, from the moment this commits. Again changes nothing.
+    """Revoke a delegation and all below it, effective when this commits. Idempotent.
 
     :raises DelegationNotFound: if there is none with this id.
     """
@@ -169,7 +169,7 @@ def revoke_delegation(*, delegation_id: UUID, reason: str) -> Delegation:
 def issue_agent_key(
     *, delegation_id: UUID, root: User, expires_at: datetime | None = None
 ) -> tuple[AgentKey, WrittenKey]:
-    """Make the key with which the agent acts under a delegation; show it now or never.
+    """Issue the key with which the agent acts under a delegation. Its secret is returned only here.
 
     :raises DelegationNotFound: if there is none with this id.
     :raises AgentOfSomebodyElse: if `root` is not whose name it is in.
@@ -209,7 +209,7 @@ def issue_agent_key(
 
 
 def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
-    """End one key of an agent at once; the delegation stays. Again changes nothing.
+    """Revoke one key of an agent at once; the delegation stays. Idempotent.
 
     :raises AgentKeyNotFound: if the delegation has no such key.
     """

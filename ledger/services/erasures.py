@@ -50,7 +50,7 @@ class HoldLiftedAlready(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A certificate with the entry that carries it. `is_new`: something was forgotten now."""
+    """A certificate with the entry that carries it. `is_new`: something was erased now."""
 
     entry_id: UUID
     certificate: dict[str, Any]
@@ -62,7 +62,7 @@ class Issued:
 
 
 def preview_erasure(*, subject: str) -> Certificate:
-    """Return what forgetting a person now would do in every place. Nothing changes.
+    """Return what erasing a person now would do in every place. Nothing changes.
 
     :raises SubjectOnHold: if something of it is kept for a court.
     """
@@ -71,7 +71,7 @@ def preview_erasure(*, subject: str) -> Certificate:
 
 
 def erase_subject(*, subject: str, reason: str) -> Issued:
-    """Forget a person in every place and certify it; once nothing is left, say so again.
+    """Erase a person in every place and certify it. Once nothing is left, return that certificate.
 
     Entries and seals stay as they are. Content is unreadable from then on, also in copies of
     the rows made before, once no copy of the key is left.
@@ -99,7 +99,7 @@ def erase_subject(*, subject: str, reason: str) -> Issued:
 
 
 def issue_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Issued:
-    """Forget a person in the caller's transaction; the entry of `proof` carries the certificate.
+    """Erase a person in the caller's transaction; the entry of `proof` carries the certificate.
 
     :raises SubjectOnHold, SubjectStillNeeded: as `erase_subject` does.
     """

@@ -158,7 +158,7 @@ def _why_unrecordable(values: Mapping[str, Any]) -> str:
 def handle(
     flow_id: str, command: FlowCommand, *, completes: Claim | None = None, but_not: str = ""
 ) -> Outcome[Flow]:
-    """Carry out `command` with all that follows from it, in one statement and commit.
+    """Execute `command` with all its effects, in one statement and commit.
 
     `completes` is the piece of work that is done with it; its worker may go on with what
     follows. The item whose token is `but_not` gets no row: the caller holds one for it.
@@ -226,7 +226,7 @@ def _recorded(attempt: Callable[[Request], Outcome[Flow]], command: FlowCommand)
 
 
 def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventContext]:
-    """Go on with the story as the flow, at one of its steps, within the block."""
+    """Act as the flow, at one of its steps, within the block, with the same correlation."""
     return context.within_run(
         ids.principal_of(flow_id),
         run_id=ids.recorded_as(flow_id),

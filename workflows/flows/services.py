@@ -172,7 +172,7 @@ def start_child(
 
 
 def pause_flow(*, flow_id: str, reason: str, expected_version: Expected | None = None) -> Flow:
-    """Let nothing new of a flow start; what is under way is still recorded.
+    """Pause a flow: no step starts any more; results of running steps are still recorded.
 
     :raises FlowUnknown: if there is no such flow.
     :raises FlowSettled: if its outcome is known.
@@ -185,7 +185,7 @@ def pause_flow(*, flow_id: str, reason: str, expected_version: Expected | None =
 def resume_flow(
     *, flow_id: str, reason: str = "", expected_version: Expected | None = None
 ) -> Flow:
-    """Let a paused flow go on. Raises as `pause_flow` does."""
+    """Resume a paused flow. Raises as `pause_flow` does."""
     action = actions.on_flow("resume", flow_id, capability="flow.pause", reason=reason)
     return _commanded(action, flow_id, asked.ResumeFlow(), expected_version)
 
@@ -219,7 +219,7 @@ def cancel_flow(
 def skip_step(
     *, flow_id: str, step_id: str, reason: str, expected_version: Expected | None = None
 ) -> Flow:
-    """Do without a step that is pending or active.
+    """Skip a step that is pending or active.
 
     Of a flow whose outcome is known, do not wait any more for the callbacks of a step.
 
@@ -238,7 +238,7 @@ def force_step(
     reason: str = "",
     expected_version: Expected | None = None,
 ) -> Flow:
-    """Say that a pending or active step is done, and what it gave. Raises as `skip_step`.
+    """Complete a pending or active step by hand, with the given outputs. Raises as `skip_step`.
 
     :raises OutputsInvalid: if the step does not declare so.
     """
@@ -260,7 +260,7 @@ def retry_now(
     reason: str = "",
     expected_version: Expected | None = None,
 ) -> Flow:
-    """Try one item again now instead of later, also of a flow that is paused.
+    """Retry one work item now instead of later, also of a paused flow.
 
     That goes for undoing it, too.
 

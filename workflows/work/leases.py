@@ -26,7 +26,7 @@ def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Cla
 
 
 def claim_next(*, worker: str, kinds: Sequence[str], limit: int = 1) -> list[Claim]:
-    """Take up to `limit` due pieces of `kinds`, the most urgent first."""
+    """Claim up to `limit` due rows of `kinds`, the most urgent first."""
     params = {"kinds": list(kinds), "limit": limit, "worker": worker, "lease_s": _lease_s()}
     return [_claim(row) for row in wire.fetch(statements.CLAIM_NEXT, params)]
 
@@ -106,7 +106,7 @@ def record_stale(claim: Claim, trouble: Trouble = ends.NO_TROUBLE) -> None:
 
 
 def expire(*, limit: int) -> dict[UUID, State]:
-    """Take work away from workers that fell silent, and return what became of it."""
+    """End expired leases, and return what became of their work."""
     with transaction.atomic():
         lost = [_Lost(*row) for row in statements.run(statements.EXPIRED, {"limit": limit})]
         if not lost:

@@ -26,7 +26,7 @@ SUBJECT_CHARS_MAX = 200
 
 
 class OutsideTransaction(AssertionError):
-    """A bug: whoever writes to the list does it in the transaction that is the reason."""
+    """A bug of the caller: the queue is written in the transaction of the change that needs it."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"queue.{what} belongs into the transaction that is the reason for it.")
@@ -74,7 +74,7 @@ class ReasonMissing(Rejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One piece of work to enqueue, in `enqueue_many`."""
+    """One row of work to enqueue, in `enqueue_many`."""
 
     input: JSON
     subject: str = ""
@@ -93,7 +93,7 @@ def enqueue(
     idempotency_key: str | None = None,
     max_attempts: int | None = None,
 ) -> WorkRef:
-    """Put one piece of work on the list, in the caller's transaction.
+    """Enqueue one row of work, in the caller's transaction.
 
     With a key that is there already the first work is returned, as it is.
 
@@ -122,7 +122,7 @@ def enqueue_many(
     priority: int = 0,
     max_attempts: int | None = None,
 ) -> list[WorkRef]:
-    """Put many pieces of one kind on the list with one statement. Raises as `enqueue` does."""
+    """Enqueue many rows of one kind in one statement. Raises as `enqueue` does."""
     _in_transaction("enqueue")
     what = registry.get(kind)
     for item in items:
@@ -225,7 +225,7 @@ def cancel(work_id: UUID, *, reason: str) -> State:
 
 
 def re_drive(work_id: UUID, *, reason: str = "") -> State:
-    """Take a dead letter up again, with a new budget and the same token and history.
+    """Retry a dead letter, with a new budget of attempts and the same token and history.
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
@@ -234,7 +234,7 @@ def re_drive(work_id: UUID, *, reason: str = "") -> State:
 
 
 def discard(work_id: UUID, *, reason: str) -> State:
-    """Put a dead letter away for good.
+    """Discard a dead letter. Final.
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.

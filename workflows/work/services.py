@@ -39,7 +39,7 @@ def enqueue(  # noqa: PLR0913 (one argument per property of a job)
     subject: str = "",
     only_public: bool = False,
 ) -> WorkRef:
-    """Have the job `name` done, from `due_at` on or after `delay` (seconds or timedelta).
+    """Enqueue the job `name`, due at `due_at` or after `delay` (seconds or timedelta).
 
     The same key with the same input returns the first job, whatever has become of it.
 
@@ -83,7 +83,7 @@ def cancel(work_id: UUID, *, reason: str = "") -> State:
 
 
 def retry(work_id: UUID, *, reason: str = "") -> State:
-    """Take a dead letter up again, with a new budget and the same token and history.
+    """Retry a dead letter, with a new budget of attempts and the same token and history.
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
@@ -93,7 +93,7 @@ def retry(work_id: UUID, *, reason: str = "") -> State:
 
 
 def discard(work_id: UUID, *, reason: str) -> State:
-    """Put a dead letter away for good.
+    """Discard a dead letter. Final.
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
@@ -117,7 +117,7 @@ def schedule(  # noqa: PLR0913 (one argument per property of a schedule)
     enabled: bool = True,
     only_public: bool = False,
 ) -> Schedule:
-    """Declare that `job` is wanted by a rule: exactly one of `cron`, `every` and `at`.
+    """Create or change the schedule of `job`, by exactly one of `cron`, `every` and `at`.
 
     Declaring a name (the job's own by default) again changes its schedule; the same rule
     keeps its rhythm and its next slot.
