@@ -208,7 +208,7 @@ class Holder:
 
     @classmethod
     def _of_agent_key(cls, key: AgentKey) -> "Holder":
-        fresh = AgentKey.objects.live().with_chain().filter(pk=key.pk).first()
+        fresh = credentials.live_agent_key(key.prefix)
         if fresh is None or Chain.of(fresh.delegation).why_ended(timezone.now()) is not None:
             raise CredentialRefused
         return cls(fresh.delegation.root, agent_key=fresh)

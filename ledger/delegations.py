@@ -23,7 +23,7 @@ from ledger import target_types
 from ledger.domain import delegation as rules
 from ledger.domain.action import Target
 from ledger.domain.delegation import DelegationEnded, OutOfReach, Spending
-from ledger.models import AgentSwitch, Delegation
+from ledger.models import Delegation
 
 _SWITCH: Final = 0
 """The second key of the lock that the kill switch takes alone, and its victims together."""
@@ -85,7 +85,7 @@ class Chain:
 
         What has ended is not said to begin, or to go on, at another hour.
         """
-        if not self.last.root.is_active or AgentSwitch.objects.exists():
+        if not self.last.root.is_active or _all_are_stopped():
             return DelegationEnded(str(self.last.pk))
         whys = (
             rules.why_ended(each.terms, each.used, delegation_id=str(each.pk), at=at)
@@ -153,6 +153,11 @@ def stop_everything_under_way() -> None:
     """Wait until every agent's change has committed or failed, and let none commit before
     this transaction has."""
     wire.run("SELECT pg_advisory_xact_lock(%s, %s)", [LockClass.AGENTS, _SWITCH])
+
+
+def _all_are_stopped() -> bool:
+    [(are_stopped,)] = wire.fetch("SELECT EXISTS (SELECT FROM ledger_agentswitch)", {})
+    return bool(are_stopped)
 
 
 def _upwards(link: Delegation) -> Iterator[Delegation]:

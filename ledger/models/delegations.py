@@ -166,13 +166,6 @@ class AgentKeyQuerySet(models.QuerySet["AgentKey"]):
         """Keys that are good by themselves; the chain behind them is checked as well."""
         return self.filter(revoked_at=None, expires_at__gt=Now())
 
-    def with_chain(self) -> "AgentKeyQuerySet":
-        """Load all that stands behind a key: no deeper than a chain can be."""
-        up = "delegation__parent__parent"
-        return self.select_related(
-            "delegation__root", "delegation__agent", "delegation__parent__agent", f"{up}__agent"
-        )
-
 
 class AgentKey(models.Model):
     """The credential of an agent, for one delegation. The secret is not here."""
