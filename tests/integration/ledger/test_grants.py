@@ -41,6 +41,10 @@ def test_a_user_has_the_permissions_that_django_says(granted: Callable[[User], N
     expected = ModelBackend().get_all_permissions(User.objects.get(pk=user.pk))
 
     assert GrantsBackend().get_all_permissions(User.objects.get(pk=user.pk)) == expected
+    of_a_session = GrantsBackend().get_user(user.pk)
+    assert (of_a_session is None) is (granted is not_at_all)
+    if of_a_session is not None:
+        assert of_a_session.get_all_permissions() == expected
     assert bool(expected) is (granted is not not_at_all)
 
 
@@ -55,3 +59,25 @@ def test_all_permissions_of_a_user_are_one_statement(
 
     with django_assert_num_queries(1):
         assert user.get_all_permissions() >= {"ledger.event.read", "auth.view_group"}
+
+
+def test_a_user_comes_from_a_session_as_the_orm_reads_them_and_with_their_permissions(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    ada = User.objects.create_user("ada", email="ada@example.com", first_name="Ada")
+    through_two_groups(ada)
+
+    with django_assert_num_queries(1):
+        found = GrantsBackend().get_user(ada.pk)
+        assert found is not None
+        assert found.has_perms(["ledger.event.read", "auth.view_group"])
+        assert not found.has_perm("auth.change_group")
+
+    expected = vars(User.objects.get(pk=ada.pk))
+    assert {name: vars(found)[name] for name in expected.keys() - {"_state"}} == {
+        name: value for name, value in expected.items() if name != "_state"
+    }
+
+
+def test_nobody_comes_from_a_session_of_a_user_that_is_gone() -> None:
+    assert GrantsBackend().get_user(1_000_000) is None
