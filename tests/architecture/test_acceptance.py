@@ -6,9 +6,13 @@ import re
 from tests.architecture.source import ROOT, tree_of
 
 DOCUMENT = ROOT / "docs/acceptance.md"
-_ROW = re.compile(r"^\| (S?\d+) \| .+ \| (.+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| ([SA]?\d+) \| .+ \| (.+) \|$", re.MULTILINE)
 _NAMED = re.compile(r"`(tests/[^`]+)`")
-ITEMS = {str(number) for number in range(1, 36)} | {f"S{number}" for number in range(1, 9)}
+ITEMS = {
+    *(str(number) for number in range(1, 36)),
+    *(f"S{number}" for number in range(1, 9)),
+    *(f"A{number}" for number in range(1, 35)),
+}
 
 
 def named() -> dict[str, list[str]]:

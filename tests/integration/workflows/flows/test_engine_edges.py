@@ -127,6 +127,26 @@ class TestScripts:
         assert flow("grown").is_over
 
 
+class TestCatalogue:
+    def test_of_a_step_that_changes_or_goes_keeps_nothing_in_its_graph(self) -> None:
+        def gives(name: str) -> dict[str, Any]:
+            return script("giver", f"{{:{name} 1}}", attributes={name: {"role": "output"}})
+
+        def known() -> dict[str, Any]:
+            found: dict[str, Any] = ask("GET", "/engine/catalog")[1]["attributes"]
+            return found
+
+        ask("POST", "/engine/step", gives("old"))
+        assert ask("PUT", "/engine/step/giver", gives("new"))[0] == 200
+        assert known() == {"new": {"providers": ["giver"], "consumers": []}}
+        assert ask("DELETE", "/engine/step/giver")[0] == 200
+        assert known() == {}
+
+        takes = {"old": {"role": "required"}, "new": {"role": "required"}}
+        assert ask("POST", "/engine/step", script("taker", "{}", attributes=takes))[0] == 201
+        assert known()["old"] == {"providers": [], "consumers": ["taker"]}
+
+
 class TestRequests:
     @pytest.mark.parametrize(
         ("goals", "init", "error"),

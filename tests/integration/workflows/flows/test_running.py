@@ -104,7 +104,13 @@ class TestHttpSteps:
 
         [undo] = peer.calls("/undo/r1")
         assert undo.body == {"input": {"seat": 1}, "output": {"code": "r1"}}
-        assert undo.headers["argyll-receipt-token"]
+        token = flow("trip").executions["book"].order[0]
+        ours = {name: value for name, value in undo.headers.items() if name.startswith("argyll-")}
+        assert ours == {
+            "argyll-flow-id": "trip",
+            "argyll-step-id": "book",
+            "argyll-receipt-token": token,
+        }
         assert names("trip")[-2:] == ["comp_succeeded", "flow_deactivated"]
 
     def test_that_may_happen_once_are_not_repeated(self, peer: StepServer) -> None:
