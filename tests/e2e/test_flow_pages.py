@@ -312,3 +312,21 @@ def test_the_longest_ids_never_make_a_page_scroll_sideways(browse: Browse, stack
             tab.fits(f"/admin/ledger/entry/{newest['id']}/change/")
 
         assert client.delete(f"/api/v1/steps/{step_id}").is_success
+
+
+def test_a_long_list_is_drawn_when_it_is_unfolded(browse: Browse, stack: Stack) -> None:
+    step = cel_step("idle", takes="many")
+    asked = {"id": "long-list", "goals": ["idle"], "init": {"many": [list(range(1_000))]}}
+    with stack.client() as client, browse() as tab:
+        for path, body in (("steps", step), ("flows", asked)):
+            assert client.post(f"/api/v1/{path}", json=body).status_code == 201
+        tab.log_in()
+        tab.open("/flows/long-list?attribute=many")
+        value = tab.page.locator(".json .number")
+        expect(tab.page.locator(".json summary").first).to_have_text("[ 1000 … ]")
+        expect(value).to_have_count(0)
+
+        tab.page.locator(".json summary").first.click()
+
+        expect(value).to_have_count(1_000)
+        assert client.delete("/api/v1/steps/idle").is_success

@@ -3,6 +3,8 @@
 
 const LONG = 2000;
 const FOLD_BEYOND = 40;
+// A list of ten thousand is some hundred thousand elements: they are made when it is unfolded.
+const LATER_BEYOND = 500;
 const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu;
 
 /** Replace the plain text of a <pre data-json> by a tree that folds, with a copy button. */
@@ -40,11 +42,19 @@ export function visible(text) {
 
 function treeNode({ entries, isList, start, end, depth }) {
   const details = document.createElement("details");
-  details.open = depth < 1 || entries.length <= FOLD_BEYOND;
+  details.open = entries.length <= (depth < 1 ? LATER_BEYOND : FOLD_BEYOND);
   const summary = document.createElement("summary");
   summary.append(start, span("count", ` ${entries.length} … ${end}`));
   const inside = document.createElement("div");
   inside.className = "inside";
+  details.append(summary, inside, end);
+  const fill = () => fillTree(inside, { entries, isList, depth });
+  if (details.open || entries.length <= LATER_BEYOND) fill();
+  else details.addEventListener("toggle", fill, { once: true });
+  return details;
+}
+
+function fillTree(inside, { entries, isList, depth }) {
   entries.forEach(([key, child], index) => {
     const line = document.createElement("div");
     if (!isList) line.append(span("key", visible(JSON.stringify(key))), ": ");
@@ -54,8 +64,6 @@ function treeNode({ entries, isList, start, end, depth }) {
     if (index < entries.length - 1) (node.matches("details") ? node : line).append(",");
     inside.append(line);
   });
-  details.append(summary, inside, end);
-  return details;
 }
 
 function stringNode(text) {
