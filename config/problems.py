@@ -83,6 +83,11 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
         "The credential is unknown, expired or revoked.",
         "Send a live API key as `Authorization: Bearer daybook_…`, or log in.",
     ),
+    "agent_stopped": (
+        HTTPStatus.FORBIDDEN,
+        "The key is good; its agent, or every agent, is stopped.",
+        "Ask its owner; the same key works again once the agent may go on.",
+    ),
     "permission_denied": (
         HTTPStatus.FORBIDDEN,
         "The caller is known, and may not.",

@@ -253,6 +253,7 @@ def bearer(authorization: str) -> Holder:
     """Return the holder of the API key in an `Authorization` header.
 
     :raises CredentialRefused: if there is no live key in it.
+    :raises AgentStopped: if it is that of an agent who is stopped.
     """
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":

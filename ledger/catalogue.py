@@ -226,6 +226,14 @@ declare(
     meaning="Somebody else is to decide instead.",
     schema=_about_an_approval(delegatedBy={"type": "string"}),
 )
+declare(
+    "ledger.approval.returned",
+    category="domain",
+    stream="approval",
+    external=True,
+    meaning="Who was to decide instead cannot any more: it is for all who may again.",
+    schema=_about_an_approval(returnedFrom={"type": "string"}),
+)
 declare_stream(
     "approval_policy",
     meaning="The versions of one policy of approvals.",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from events import wire
-from events.domain.errors import Unauthenticated
+from events.domain.errors import Forbidden, Unauthenticated
 from ledger import grants
 from ledger.delegations import Chain
 from ledger.domain import api_key as written
@@ -37,6 +37,16 @@ class CredentialRefused(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("The credential is unknown, expired or revoked.")
+
+
+class AgentStopped(Forbidden):
+    """Told to whoever shows a true key, and to nobody else."""
+
+    code = "agent_stopped"
+    hint = "Ask its owner; the same key works again once the agent may go on."
+
+    def __init__(self) -> None:
+        super().__init__("The key is good; its agent, or every agent, is stopped.")
 
 
 def new_key(*, is_of_agent: bool = False) -> WrittenKey:
@@ -71,6 +81,7 @@ def agent_key_for(text: str) -> AgentKey:
     """Return the agent's key that is written like this, with the whole chain behind it.
 
     :raises CredentialRefused: if there is none, or no link of its chain is in force any more.
+    :raises AgentStopped: if there is one, and its agent is stopped for a while.
     """
     parts = written.read(text)
     if parts is None or not parts.is_of_agent:
@@ -78,9 +89,10 @@ def agent_key_for(text: str) -> AgentKey:
     key = live_agent_key(parts.prefix)
     if key is None or not _matches(text, key.digest):
         raise CredentialRefused
-    why = Chain.of(key.delegation).why_ended(timezone.now())
+    chain, at = Chain.of(key.delegation), timezone.now()
+    why = chain.why_ended(at)
     if isinstance(why, DelegationEnded):
-        raise CredentialRefused from why
+        raise AgentStopped if chain.is_stopped(at) else CredentialRefused from why
     _note_use(key)
     return key
 

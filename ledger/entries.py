@@ -20,7 +20,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, payloads, remarks, standings, statements
+from ledger import capabilities, fingerprints, payloads, remarks, standings, statements
 from ledger.delegations import Mandate
 from ledger.domain.action import (
     Action,
@@ -241,7 +241,7 @@ def claim(action: Action, idempotency: Idempotency) -> None:
     before = _under(action.name, idempotency).first()
     if before is None:
         return
-    if before.idempotency_fingerprint != fingerprint_of(action):
+    if before.idempotency_fingerprint not in fingerprints.known(_said_of(action)):
         raise ActionKeyReused
     raise ActionRepeated(before)
 
@@ -275,9 +275,13 @@ def authority_of(
 
 def fingerprint_of(action: Action) -> str:
     """Return what two actions share when they ask for the same thing by the same right."""
+    return fingerprints.made(_said_of(action))
+
+
+def _said_of(action: Action) -> dict[str, Any]:
     capability = capabilities.get(action.capability)
     policy = {"capabilityId": capability.id, "capabilityVersion": capability.version}
-    return canonical.fingerprint({**action.fingerprinted(), "policyInputs": policy})
+    return {**action.fingerprinted(), "policyInputs": policy}
 
 
 def _taken(draft: EntryDraft) -> standings.AllowedStep | None:

@@ -28,6 +28,7 @@ from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
 from events.failpoints import declare, failpoint
 from ledger import subjects
+from ledger.domain.keyed import Keyed
 from ledger.models import IdempotencyKey
 
 BEFORE_COMMIT: Final = declare("service.before_commit")
@@ -105,7 +106,7 @@ class Request:
 
     scope: str
     key: str
-    fingerprint: str
+    fingerprint: Keyed
     keeps_response: bool = True
 
     @property
@@ -152,7 +153,7 @@ class Exchange:
         ).first()
         if row is None:
             return None
-        if row.fingerprint != request.fingerprint:
+        if row.fingerprint not in request.fingerprint.under:
             raise IdempotencyKeyReused
         if row.response_status is not None:
             raise Replayed(_response_from(row))
@@ -237,7 +238,7 @@ def transaction() -> Iterator[Unit]:
         opened.row_id = row_id
 
 
-def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> str:
+def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> Keyed:
     """Return what two requests have in common when they say the same.
 
     Entries have it for good, and a body may be about somebody who is forgotten one day: it is

@@ -77,10 +77,9 @@ def recorded(action: Action) -> Iterator[Proof]:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
     except ApprovalNeeded as needed:
         # Only now, here as below: the transaction that would have taken it along is gone.
-        raise gate.ask(needed) from None
+        raise _asked(action, needed) from None
     except (Forbidden, Throttled, NotCovered, ApprovalNotFound) as why:
-        once = gate.refused_once(action, context.current(), why)
-        record_refusal(action, why, approval_id=gate.referred_to(under), once=once)
+        _record_refused(action, why, approval_id=gate.referred_to(under))
         raise
     except Exception as why:
         if under is not None:
@@ -122,6 +121,19 @@ def _begin(action: Action) -> Approval | None:
     if action.idempotency is not None:
         entries.claim(action, action.idempotency)
     return granted
+
+
+def _asked(action: Action, needed: ApprovalNeeded) -> DomainError:
+    try:
+        return gate.ask(needed)
+    except NotCovered as why:
+        _record_refused(action, why, approval_id=UUID(why.facts["approval_id"]))
+        return why
+
+
+def _record_refused(action: Action, why: DomainError, *, approval_id: UUID | None) -> None:
+    once = gate.refused_once(action, context.current(), why)
+    record_refusal(action, why, approval_id=approval_id, once=once)
 
 
 def _failed(action: Action, under: Presented, why: Exception) -> None:

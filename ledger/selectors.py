@@ -1,9 +1,12 @@
 """Queries of the ledger."""
 
 from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
 
 from django.contrib.auth.models import Permission, User
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from ledger import authority, principals
@@ -18,6 +21,14 @@ from ledger.models import (
     Approval,
     ApprovalPolicyVersion,
     Delegation,
+)
+
+# The rule of votes, too: see ledger_approval_keeps_its_word. Nobody at all may not.
+_MAY_DECIDE: Final = Func(
+    Cast("assigned_to", TextField()),
+    Value(None),
+    function="ledger_may_decide",
+    output_field=BooleanField(),
 )
 
 
@@ -115,13 +126,23 @@ def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:
     if human is None or holder.user is None or not authority.holds(holder, "approval.decide"):
         return Approval.objects.none()
     groups = holder.user.groups.all()
+    # What was handed on to somebody who cannot decide any more is for all again, before any sweep.
     is_theirs = Q(assigned_to=holder.user) | (
-        Q(assigned_to=None) & (Q(assigned_group=None) | Q(assigned_group__in=groups))
+        Q(assignee_may=False) & (Q(assigned_group=None) | Q(assigned_group__in=groups))
     )
     return (
         Approval.objects.select_related("assigned_to", "assigned_group", "requested_entry__remark")
+        .alias(assignee_may=_MAY_DECIDE)
         .filter(is_theirs, status=ApprovalStatus.PENDING.value, expires_at__gt=timezone.now())
         .exclude(humans__contains=[human])
         .exclude(votes__human=human)
         .order_by("expires_at", "id")
     )
+
+
+def approvals_of_lost_deciders() -> QuerySet[Approval, UUID]:
+    """Return the ids of what waits for one person who cannot decide any more."""
+    rows = Approval.objects.alias(assignee_may=_MAY_DECIDE).filter(
+        status=ApprovalStatus.PENDING.value, assigned_to__isnull=False, assignee_may=False
+    )
+    return rows.order_by("pk").values_list("pk", flat=True)

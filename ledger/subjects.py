@@ -18,6 +18,7 @@ from events.domain.errors import NotFound
 from events.ids import new_id
 from ledger import conf, vault
 from ledger.domain.action import plain
+from ledger.domain.keyed import Keyed
 from ledger.models import SubjectKey
 from ledger.vault import Safe
 
@@ -103,15 +104,21 @@ def indexes_of(value: str) -> list[str]:
     return [_indexed(key, value) for key in _master().keys] if value else []
 
 
-def fingerprint_of(value: Any, *, of: str) -> str:
+def fingerprint_of(value: Any, *, of: str) -> Keyed:
     """Return what equal values have in common, and what nobody can guess either of them from.
 
     For the terms of an action that nobody may read there: what is personal, secret or long. The
-    same value says something else `of` another action. Under another key of the installation
-    it says something else too, and what was agreed to has to be asked for again.
+    same value says something else `of` another action, and under another key of the installation:
+    what is on record may be any of its `under`.
     """
-    key = vault.derived(_master().keys[0].hex(), _TERMS_INFO)
-    return hmac.digest(key, of.encode() + b"\0" + _written(value), "sha256").hex()
+    said = of.encode() + b"\0" + _written(value)
+    keys = [vault.derived(key.hex(), _TERMS_INFO) for key in _master().keys]
+    return Keyed([hmac.digest(key, said, "sha256").hex() for key in keys])
+
+
+def count_keys() -> int:
+    """Return under how many keys of the installation something may be on record."""
+    return len(_master().keys)
 
 
 def _written(value: Any) -> bytes:

@@ -30,12 +30,14 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.ids import uuid_of
-from ledger import authority, commands, disclosing, idempotency, readings
+from ledger import authority, commands, disclosing, idempotency, readings, subjects
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.authority import Holder
 from ledger.commands import Command
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
+from ledger.domain.keyed import Keyed
+from ledger.domain.validation import ApprovalExpired, ApprovalNotApproved, why_over
 from ledger.entries import ActionRepeated
 from ledger.models import Approval
 
@@ -50,6 +52,7 @@ _BROKEN: Final = {
     "detail": "Something is wrong on our side.",
     "hint": "Tell your owner; a retry with the same idempotency_key does no harm.",
 }
+_ASKED: Final = ("command", "target_id", "input")
 _CALL_AGAIN: Final = (
     "call `execute` with the same arguments, this idempotency_key and this approval_id."
 )
@@ -58,6 +61,10 @@ _NEXT: Final = {
     f"{_CALL_AGAIN} You cannot approve it yourself.",
     ApprovalStatus.APPROVED.value: f"It is approved: {_CALL_AGAIN}",
 }
+
+
+_DENIALS: Final = (Forbidden, Throttled, Unauthenticated, ApprovalNotApproved, ApprovalExpired)
+"""What the agent may not, or somebody has not let it; all else is refused as it was asked."""
 
 
 class ForAgentsOnly(Forbidden):
@@ -110,6 +117,7 @@ def admitted(written_key: str) -> Holder:
     """Return the agent whose key this is.
 
     :raises CredentialRefused: if it is no live key.
+    :raises AgentStopped: if it is one, and the agent is stopped.
     :raises ForAgentsOnly: if it is the key of a person.
     :raises DatabaseAway: if nobody can say just now.
     """
@@ -174,7 +182,7 @@ def _outcome_of(why: DomainError) -> JSON:
     if isinstance(why, ActionRepeated):
         entry = why.entry
         return _done(entry.target_type, entry.target_id, replayed=True)
-    is_denied = isinstance(why, Forbidden | Throttled | Unauthenticated)
+    is_denied = isinstance(why, _DENIALS)
     said = {
         "outcome": "denied" if is_denied else "refused",
         "because": why.code,
@@ -194,24 +202,17 @@ def _done(type_: str, id_: str, *, replayed: bool = False) -> JSON:
 
 def _standing(row: Approval) -> JSON:
     """Return the state of an approval, and what to do next."""
-    is_over = row.status in _NEXT and row.expires_at <= timezone.now()
-    status = ApprovalStatus.EXPIRED.value if is_over else row.status
-    if status not in _NEXT:
-        return {
-            "outcome": "denied",
-            "because": f"approval_{status}",
-            "detail": f"Approval {row.pk} is {status}: nothing is done under it any more.",
-            "hint": "If it is still wanted, ask again under a new idempotency_key.",
-            "approval_id": str(row.pk),
-        }
+    why = why_over(steps.granted_by(row), at=timezone.now())
+    if why is not None:
+        return _outcome_of(why)
     return {
         "outcome": "needs_approval",
         "approval_id": str(row.pk),
         "idempotency_key": row.idempotency_key,
         "url": f"/api/v1/ledger/approvals/{row.pk}",
-        "status": status,
+        "status": row.status,
         "expires_at": row.expires_at.isoformat(),
-        "next": _NEXT[status],
+        "next": _NEXT[row.status],
     }
 
 
@@ -290,11 +291,12 @@ def _carry_out(holder: Holder, asked: JSON) -> JSON:
 
 
 def _once(holder: Holder, asked: JSON) -> idempotency.Request:
-    said = {name: asked.get(name) for name in ("command", "target_id", "input")}
+    said = canonical.fingerprint({name: asked.get(name) for name in _ASKED})
     return idempotency.Request(
         scope=f"{holder.principal} mcp",
         key=asked["idempotency_key"],
-        fingerprint=canonical.fingerprint(said),
+        # Keys of the day before the upgrade stand with the plain digest.
+        fingerprint=Keyed([*subjects.fingerprint_of(said, of="tool").under, said]),
         keeps_response=False,
     )
 

@@ -15,7 +15,7 @@ from console import people
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, name_screening, selectors, step_up
-from ledger.approving import asking, staleness, steps
+from ledger.approving import asking, staleness, steps, voices
 from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
@@ -137,10 +137,17 @@ def _page(
     done = steps.execution_of(row.pk)
     may_be_done = done is None and row.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}
     votes = list(row.votes.select_related("entry__remark").order_by("created_at"))
+    # What is final was counted when it became so.
+    lapsed = voices.lapsed(row) if row.status == ApprovalStatus.PENDING else frozenset()
+    agreed = [vote for vote in votes if vote.decision == Decision.APPROVE]
     context: dict[str, Any] = {
         "approval": row,
         "form": form,
-        "votes": [(vote, name_screening.redacted_for(vote.comment, request)) for vote in votes],
+        "votes": [
+            (vote, name_screening.redacted_for(vote.comment, request), vote.human in lapsed)
+            for vote in votes
+        ],
+        "agreed": sum(vote.human not in lapsed for vote in agreed),
         "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
         "reason": name_screening.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),

@@ -2,12 +2,12 @@
 
 from django.contrib.auth.models import AnonymousUser, User
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from events import context
 from ledger import credentials
-from ledger.credentials import CredentialRefused
+from ledger.credentials import AgentStopped, CredentialRefused
 from ledger.models import AgentKey, ApiKey
 
 
@@ -30,6 +30,8 @@ class ApiKeyAuthentication(BaseAuthentication):
                 context.become(agent_key.delegation.principal)
                 return AnonymousUser(), agent_key
             key = credentials.key_for(written)
+        except AgentStopped as stopped:
+            raise PermissionDenied(str(stopped), code=stopped.code) from stopped
         except CredentialRefused as refused:
             raise AuthenticationFailed(str(refused), code=refused.code) from refused
         context.become(key.principal)

@@ -18,7 +18,15 @@ from events import store, wire
 from events.domain.context import EventContext
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import commands, delegations, entries, payloads, principals, standings
+from ledger import (
+    commands,
+    delegations,
+    entries,
+    fingerprints,
+    payloads,
+    principals,
+    standings,
+)
 from ledger.approving import steps
 from ledger.commands import CommandInputInvalid
 from ledger.delegations import Mandate
@@ -71,7 +79,7 @@ class Petition:
     @property
     def fingerprint(self) -> str:
         """What the approval is bound to."""
-        return rules.fingerprint(self.bound)
+        return fingerprints.made(rules.said_of(self.bound))
 
     @property
     def target(self) -> Target:
@@ -139,7 +147,7 @@ def _of_key(petition: Petition) -> Approval | None:
     ).first()
     if entry is None:
         return None
-    if entry.idempotency_fingerprint != petition.fingerprint:
+    if entry.idempotency_fingerprint not in fingerprints.of_bound(petition.bound):
         raise ActionKeyReused
     return Approval.objects.filter(requested_entry=entry).first()
 
@@ -148,9 +156,10 @@ def _as_good(petition: Petition) -> Approval | None:
     """Return what the same requester was given, or waits for, for just the same."""
     now = timezone.now()
     wanted = [ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value]
+    alike = fingerprints.of_bound(petition.bound) if petition.is_command else {""}
     for row in _of_requester(petition).filter(status__in=wanted, expires_at__gt=now):
         is_same = (
-            row.fingerprint == _kept_fingerprint(petition)
+            row.fingerprint in alike
             and (petition.is_command or row.reference == petition.reference)
             and steps.undone_by(row) == petition.undoes
         )
@@ -165,7 +174,7 @@ def _supersede_others(petition: Petition) -> None:
         pending = pending.filter(reference=petition.reference)
     elif not petition.bound.target_id:
         # Two things that are yet to be made are two things, unless they are asked for alike.
-        pending = pending.filter(command_fingerprint=rules.command_fingerprint(petition.bound))
+        pending = pending.filter(command_fingerprint__in=fingerprints.of_command(petition.bound))
     ids = sorted(pending.values_list("pk", flat=True))
     store.lock([steps.stream_of(each) for each in ids])
     _lock_originals(petition, ids)
@@ -193,10 +202,6 @@ def _of_requester(petition: Petition) -> QuerySet[Approval]:
     ).order_by("-requested_at")
 
 
-def _kept_fingerprint(petition: Petition) -> str:
-    return petition.fingerprint if petition.is_command else ""
-
-
 def _insert(petition: Petition) -> Approval:
     now, bound, policy = timezone.now(), petition.bound, petition.policy
     mandate = delegations.mandate_of(petition.happened.principal)
@@ -212,8 +217,8 @@ def _insert(petition: Petition) -> Approval:
         capability_id=bound.capability,
         capability_version=bound.capability_version,
         organization_id=bound.organization,
-        command_fingerprint=rules.command_fingerprint(bound) if petition.is_command else "",
-        fingerprint=_kept_fingerprint(petition),
+        command_fingerprint=_made(rules.command_of(bound), petition),
+        fingerprint=_made(rules.said_of(bound), petition),
         is_repeatable=_can_be_run(petition),
         idempotency_key=bound.key,
         reference=petition.reference,
@@ -238,6 +243,10 @@ def _insert(petition: Petition) -> Approval:
     row.save(force_insert=True)
     steps.tell("requested", row)
     return row
+
+
+def _made(said: Any, petition: Petition) -> str:
+    return fingerprints.made(said) if petition.is_command else ""
 
 
 def _can_be_run(petition: Petition) -> bool:

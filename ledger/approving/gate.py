@@ -17,7 +17,15 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id, uuid_of
-from ledger import capabilities, commands, delegations, entries, idempotency, subjects
+from ledger import (
+    capabilities,
+    commands,
+    delegations,
+    entries,
+    fingerprints,
+    idempotency,
+    subjects,
+)
 from ledger.approving import asking, demands, in_force, reference, steps
 from ledger.approving.asking import Petition
 from ledger.approving.demands import NeededApproval
@@ -40,6 +48,7 @@ from ledger.domain.validation import (
     ApprovalNotApproved,
     Execution,
     why_not,
+    why_over,
 )
 from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
@@ -121,8 +130,7 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
     row = steps.locked(_id_of(presented.approval_id))
     done = steps.execution_of(row.pk)
     # Before any fingerprint: the execution itself has changed the target since.
-    asked = rules.command_fingerprint(_bound(action, happened, route=""))
-    if done and asked == row.command_fingerprint and str(happened.principal) == row.requested_by:
+    if done and _is_of_the_same(row, action, happened):
         presented.is_used = True
         raise ApprovedActionRepeated(done)
     return row
@@ -192,6 +200,8 @@ def ask(needed: ApprovalNeeded) -> ApprovalRequired:
     """Put the request on record, and return what to answer. The refused transaction is gone.
 
     :raises IdempotencyKeyRequired: over the API without a key: a retry would ask twice.
+    :raises ApprovalNotApproved, ApprovalExpired: if this very request has asked before, and what
+        it asked for is denied or over: to wait for it is in vain. Who only asks is told as it is.
     :raises ActionKeyReused: if the key stands for a request that said something else.
     :raises ReversalRefused: if it is to undo what cannot be undone, or not so much of it.
     """
@@ -201,6 +211,9 @@ def ask(needed: ApprovalNeeded) -> ApprovalRequired:
         raise IdempotencyKeyRequired
     with transaction.atomic(durable=True):
         approval, is_replayed = asking.ask(petition)
+    why = why_over(steps.granted_by(approval), at=timezone.now()) if is_replayed else None
+    if why is not None and not reference.is_only_asking():
+        raise why
     is_form = _is_form(petition.happened)
     return ApprovalRequired(approval, is_replayed=is_replayed, is_form=is_form)
 
@@ -221,7 +234,7 @@ def refused_once(action: Action, happened: EventContext, why: Exception) -> Idem
         return None
     said = {
         "principal": str(happened.principal),
-        "command": rules.command_fingerprint(_bound(action, happened, route="")),
+        "command": fingerprints.made(rules.command_of(_bound(action, happened, route=""))),
         "code": why.code,
         "status": why.facts.get("status", ""),
     }
@@ -240,8 +253,7 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
     is_it = (
         row is not None
         and row.status == ApprovalStatus.APPROVED
-        and row.requested_by == str(happened.principal)
-        and row.command_fingerprint == rules.command_fingerprint(_bound(action, happened, route=""))
+        and _is_of_the_same(row, action, happened)
     )
     if row is None or not is_it:
         return
@@ -268,6 +280,12 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
             mandate=delegations.mandate_of(happened.principal),
         )
     )
+
+
+def _is_of_the_same(row: Approval, action: Action, happened: EventContext) -> bool:
+    if row.requested_by != str(happened.principal):
+        return False
+    return row.command_fingerprint in fingerprints.of_command(_bound(action, happened, route=""))
 
 
 def _petition(
@@ -304,7 +322,8 @@ def _under(row: Approval, bound: Bound) -> Passage:
     if steps.is_due(row, at=timezone.now()):
         # Without writing it down: this transaction is about to be taken back.
         row.status = ApprovalStatus.EXPIRED.value
-    why = why_not(str(row.pk), steps.granted_by(row), Execution(bound=bound, at=timezone.now()))
+    wanted = Execution(bound=bound, at=timezone.now(), fingerprints=fingerprints.of_bound)
+    why = why_not(str(row.pk), steps.granted_by(row), wanted)
     if why is not None:
         raise why
     return Passage(

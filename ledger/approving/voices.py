@@ -1,12 +1,33 @@
 """Votes on an approval: by whom, for whom, and who may not vote any more."""
 
-from django.contrib.auth.models import User
+from typing import Final
+from uuid import UUID
 
-from ledger import principals
+from django.db import IntegrityError
+
+from events import context, wire
+from events.domain.errors import Conflict, Forbidden
+from events.domain.principal import Principal, PrincipalKind
+from ledger import principals, recording
 from ledger.approving import steps
 from ledger.authority import Holder
-from ledger.domain.approval import Decider, Decision
+from ledger.domain.action import Action, Kind, Status, Target
+from ledger.domain.approval import ApprovalStatus, Decider, Decision
 from ledger.models import Approval
+
+RETURN: Final = Principal(kind=PrincipalKind.SYSTEM, id="approval-return")
+"""Who gives back what was handed on to somebody who cannot decide any more."""
+
+
+class VoicesMoved(Conflict):
+    code = "approval_voices_moved"
+    hint = "Decide once more: the voices are counted anew."
+
+    def __init__(self, approval_id: UUID) -> None:
+        super().__init__(
+            "Somebody who had agreed lost the right to at this moment.",
+            approval_id=str(approval_id),
+        )
 
 
 def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
@@ -28,14 +49,53 @@ def lapsed(row: Approval) -> frozenset[str]:
 
     Or not in the group that it is for, unless it was handed on: whoever got it needs no group.
     """
-    said = row.votes.filter(decision=Decision.APPROVE.value).values_list("human", flat=True)
-    users = {str(user.pk): user for user in User.objects.filter(pk__in=list(said))}
-    return frozenset(human for human in said if not _may_decide(users.get(human), row))
+    return frozenset(human for (human,) in wire.run(_LAPSED, [row.pk]).fetchall())
 
 
-def _may_decide(user: User | None, row: Approval) -> bool:
-    if user is None or not user.is_active or not Holder(user).holds(steps.DECIDE):
+def give_back_if_lost(row: Approval) -> bool:
+    """Give a locked approval back to all who may decide it, on record, if whoever it was handed on
+    to cannot any more; say whether it was.
+    """
+    lost = row.assigned_to_id
+    if lost is None or row.status != ApprovalStatus.PENDING or _may_decide(lost):
         return False
-    if row.assigned_group is None or row.delegated_from:
-        return True
-    return user.groups.filter(pk=row.assigned_group.pk).exists()
+    with context.acting(RETURN, correlation_id=row.correlation_id):
+        steps.hand_back(row)
+        summary = "Given back to all who may: who was to decide instead cannot any more."
+        steps.note(row, kind=Kind.UPDATE, status=Status.REQUESTED, summary=summary)
+        steps.tell("returned", row, returnedFrom=str(lost))
+    return True
+
+
+_KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}
+
+
+def note_refused(approval_id: UUID, what: str, why: Forbidden) -> None:
+    """Put on record that somebody may not say that (a decision, or what else they wanted)."""
+    kind = _KINDS.get(what, Kind.UPDATE)
+    target = Target(type="approval", id=str(approval_id))
+    action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
+    # It was found and locked, so it is there.
+    recording.record_refusal(action, why, approval_id=approval_id)
+
+
+def moved(approval_id: UUID, error: IntegrityError) -> Exception:
+    """Return the refusal that the database stands for when it counts fewer voices than were read;
+    any other error as it is.
+    """
+    said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    return VoicesMoved(approval_id) if said == "ledger_approval_keeps_its_word" else error
+
+
+def _may_decide(user_id: int) -> bool:
+    found = wire.run("SELECT ledger_may_decide(%s::text, NULL)", [user_id]).fetchone()
+    return bool(found and found[0])
+
+
+# By `ledger_may_decide`, as ledger_approval_keeps_its_word counts them.
+_LAPSED = """
+SELECT v.human FROM ledger_approvalvote v JOIN ledger_approval a ON a.id = v.approval_id
+ WHERE v.approval_id = %s AND v.decision = 'approve'
+   AND NOT ledger_may_decide(
+     v.human, CASE WHEN a.delegated_from = '' THEN a.assigned_group_id END)
+"""

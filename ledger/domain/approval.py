@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from events.domain import canonical
 from events.domain.errors import Conflict, Forbidden, Malformed, NotFound
 from ledger.domain.action import plain
 from ledger.domain.capability import Risk
@@ -314,33 +313,24 @@ class Bound:
     undoes: str = ""
 
 
-def command_fingerprint(bound: Bound) -> str:
+def said_of(bound: Bound) -> dict[str, Any]:
+    """Return what an approval is bound to: the command, the target as found, the policy."""
+    return {
+        **command_of(bound),
+        "targetState": plain(bound.state),
+        "riskFacts": plain(bound.facts),
+        "policyInputs": {
+            "approvalPolicy": f"{bound.policy}@v{bound.policy_version}",
+            "capabilityId": bound.capability,
+            "capabilityVersion": bound.capability_version,
+            "evaluatedRisk": bound.risk,
+            "reasonCode": bound.reason_code,
+        },
+    }
+
+
+def command_of(bound: Bound) -> dict[str, Any]:
     """Return what two requests have in common when they ask for the same, whatever the state."""
-    return canonical.fingerprint(_command(bound))
-
-
-def fingerprint(bound: Bound) -> str:
-    """Return what an approval is bound to: the command, the target as found, the policy.
-
-    :raises ValueError: if a part of it is no JSON.
-    """
-    return canonical.fingerprint(
-        {
-            **_command(bound),
-            "targetState": plain(bound.state),
-            "riskFacts": plain(bound.facts),
-            "policyInputs": {
-                "approvalPolicy": f"{bound.policy}@v{bound.policy_version}",
-                "capabilityId": bound.capability,
-                "capabilityVersion": bound.capability_version,
-                "evaluatedRisk": bound.risk,
-                "reasonCode": bound.reason_code,
-            },
-        }
-    )
-
-
-def _command(bound: Bound) -> dict[str, Any]:
     return {
         "actionName": bound.action,
         "actionVersion": f"v{bound.version}",

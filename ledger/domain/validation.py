@@ -3,13 +3,12 @@
 The first that applies is reported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from events.domain.errors import Conflict, DomainError, Forbidden
-from ledger.domain import approval as rules
 from ledger.domain.approval import ApprovalAssigneeMismatch, ApprovalNotFound, ApprovalStatus, Bound
 
 
@@ -29,10 +28,14 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What is about to be done under it. Its policy is the one that applies now, if any does."""
+    """What is about to be done under it. Its policy is the one that applies now, if any does.
+
+    `fingerprints` returns all that may be on record of what an approval is bound to.
+    """
 
     bound: Bound
     at: datetime
+    fingerprints: Callable[[Bound], Collection[str]]
     is_bound_to_route: bool = False
 
 
@@ -45,7 +48,7 @@ class NotCovered(DomainError):
 
 class ApprovalNotApproved(NotCovered, Conflict):
     code = "approval_not_approved"
-    hint = "Wait until it is approved; what is denied or withdrawn has to be asked for again."
+    hint = "Wait until it is approved; what is denied or over is asked for again under a new key."
 
 
 class ApprovalExpired(NotCovered, Conflict):
@@ -118,7 +121,23 @@ def why_not(approval_id: str, granted: Granted | None, wanted: Execution) -> Dom
     return next((why for check in _IN_ORDER if (why := check(granted, wanted))), None)
 
 
+def why_over(granted: Granted, *, at: datetime) -> NotCovered | None:
+    """Return why nothing will be done under an approval any more; None if it may still be."""
+    if granted.status is not ApprovalStatus.PENDING and (why := _not_approved(granted)):
+        return why
+    if granted.expires_at > at:
+        return None
+    if granted.status is ApprovalStatus.PENDING:
+        # Before the sweep has said so.
+        return _not_approved(replace(granted, status=ApprovalStatus.EXPIRED))
+    return ApprovalExpired(granted.id, f"Approval {granted.id} was good until it expired.")
+
+
 def _status(granted: Granted, _wanted: Execution) -> DomainError | None:
+    return _not_approved(granted)
+
+
+def _not_approved(granted: Granted) -> NotCovered | None:
     if granted.status is ApprovalStatus.APPROVED:
         return None
     text = f"Approval {granted.id} is {granted.status}."
@@ -163,7 +182,7 @@ def _fingerprint(granted: Granted, wanted: Execution) -> DomainError | None:
         risk=then.risk,
         reason_code=then.reason_code,
     )
-    if rules.fingerprint(now) == granted.fingerprint:
+    if granted.fingerprint in wanted.fingerprints(now):
         return None
     text = f"What approval {granted.id} was given for has changed since."
     return ApprovalFingerprintMismatch(granted.id, text)

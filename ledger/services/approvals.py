@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from events import context
@@ -21,7 +21,6 @@ from events.ids import new_id
 from ledger import (
     capabilities,
     commands,
-    recording,
     reversal_context,
     selectors,
     standings,
@@ -32,7 +31,7 @@ from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
 from ledger.authority import Holder
 from ledger.domain import approval as rules
-from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Status, Target
+from ledger.domain.action import UNKNOWN_TARGET, Kind, Status
 from ledger.domain.approval import (
     ApprovalDecisionConflict,
     ApprovalDecisionStatusInvalid,
@@ -106,7 +105,8 @@ def request_approval(
     `ledger.approval.expired`, `.cancelled` or `.superseded`. Its data names `approvalId`,
     `status`, `targetType`, `targetId` and your `reference`. Whoever must not miss it promotes
     `ledger.approval.*` (`workflows.work.promotion.durable_subscriber`) and is called at least
-    once by a row of work; `ledger.approval.voted` and `.delegated` are not the end of it.
+    once by a row of work; `ledger.approval.voted`, `.delegated` and
+    `.returned` are not the end of it.
 
     :raises PolicyMissing: if no such policy is in force.
     """
@@ -156,6 +156,7 @@ def decide_approval(
     :raises ApprovalDecisionStatusInvalid: if `decision` is neither.
     :raises ApprovalNotFound: if there is no such approval.
     :raises CapabilityMissing: if they may not decide approvals.
+    :raises VoicesMoved: if one who said yes before lost the right to at the same moment.
     :raises DomainError: as `rules.authorize_decision` does, which every path asks.
     """
     if decision not in set(Decision):
@@ -167,10 +168,13 @@ def decide_approval(
             row = steps.locked(approval_id)
             is_over = steps.expire_if_over(row)
             if not is_over and not _has_said(row, who, Decision(decision)):
+                voices.give_back_if_lost(row)
                 _decide(row, who, Decision(decision), comment)
     except Forbidden as why:
-        _refused(approval_id, decision, why)
+        voices.note_refused(approval_id, decision, why)
         raise
+    except IntegrityError as error:
+        raise voices.moved(approval_id, error) from error
     if is_over:
         raise ApprovalDecisionConflict(str(row.pk), row.status)
     return row
@@ -234,6 +238,7 @@ def delegate_approval(
     try:
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
+            voices.give_back_if_lost(row)
             rules.delegate(steps.state_of(row), who, to=str(user.pk), at=timezone.now())
             steps.assign(row, user, by=who.human or who.principal)
             summary = f"Handed on to {to}."
@@ -242,7 +247,7 @@ def delegate_approval(
             )
             steps.tell("delegated", row, delegatedBy=who.principal)
     except Forbidden as why:
-        _refused(approval_id, "delegate", why)
+        voices.note_refused(approval_id, "delegate", why)
         raise
     return row
 
@@ -250,6 +255,7 @@ def delegate_approval(
 def expire_approvals() -> int:
     """Expire the approvals that nobody has decided in time; return how many. For beat.
 
+    What was handed on to somebody who cannot decide any more is given back to all who may.
     Those that were given to undo something and were not used in time end that request, too.
     One transaction each. Whatever this misses ends when somebody tries to decide or use it.
     """
@@ -262,6 +268,9 @@ def expire_approvals() -> int:
     ]:
         with transaction.atomic(durable=True):
             ended += steps.expire_if_over(steps.locked(approval_id))
+    for approval_id in selectors.approvals_of_lost_deciders()[:EXPIRED_AT_ONCE_MAX]:
+        with transaction.atomic(durable=True):
+            voices.give_back_if_lost(steps.locked(approval_id))
     for approval_id in standings.unused_requests(at=timezone.now())[:EXPIRED_AT_ONCE_MAX]:
         with transaction.atomic(durable=True):
             ended += steps.lapse(steps.locked(approval_id))
@@ -341,19 +350,8 @@ def _check_visible(approval_id: UUID, by: Holder) -> None:
     if selectors.approvals_visible_to(by).filter(pk=approval_id).exists():
         return
     if Approval.objects.filter(pk=approval_id).exists():
-        _refused(approval_id, "cancel", rules.NotTheRequester(str(approval_id)))
+        voices.note_refused(approval_id, "cancel", rules.NotTheRequester(str(approval_id)))
     raise rules.ApprovalNotFound(approval_id)
-
-
-_KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}
-
-
-def _refused(approval_id: UUID, what: str, why: Forbidden) -> None:
-    kind = _KINDS.get(what, Kind.UPDATE)
-    target = Target(type="approval", id=str(approval_id))
-    action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
-    # It was found and locked, so it is there.
-    recording.record_refusal(action, why, approval_id=approval_id)
 
 
 def _petition(

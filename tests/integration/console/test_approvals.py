@@ -11,7 +11,7 @@ from events.domain.principal import SYSTEM
 from ledger import approval_policies as seeded
 from ledger.models import Approval
 from ledger.services import approval_policies
-from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
 from tests.integration.ledger.beacon import Beacon, ask_first, asked_to_turn_back, turn
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.approval_steps import asked as asked_by_flow
@@ -91,6 +91,21 @@ class TestOneRequest:
         assert "<dt>Open until</dt>" in page
         assert "1 other person has to agree" in page
         assert "<dt>If approved</dt><dd>whoever asked may do it, once</dd>" in page
+
+    def test_counts_whose_voice_counts_still(self, asker: User, manager: User) -> None:
+        said = grant(User.objects.create_user("mara"), "approval.decide")
+        with acting(asker):
+            put_into_force(quorum=2)
+            approval = asked()
+        say(approval, said)
+        page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
+        assert "1 of 2 agree<" in page
+
+        said.user_permissions.clear()
+
+        page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
+        assert "of 2 agree<" not in page
+        assert "counts no more" in page
 
     def test_about_what_is_yet_to_be_made_says_so_in_words(
         self, asker: User, manager: User

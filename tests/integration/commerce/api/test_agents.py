@@ -1,5 +1,7 @@
 """An agent over HTTP: its key, what it reads and does, and where it ends."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
@@ -7,6 +9,7 @@ from rest_framework.test import APIClient
 from commerce.models import Booking
 from events import context
 from events.domain.principal import SYSTEM
+from ledger import tools
 from ledger.models import Entry
 from ledger.services import agents, delegations
 from tests.integration.commerce.conftest import MakeBooking
@@ -25,6 +28,13 @@ def ada(transactional_db: None) -> User:
 def by_agent() -> list[tuple[str, str, str]]:
     rows = Entry.objects.filter(principal_type="agent").order_by("occurred_at")
     return list(rows.values_list("action_name", "action_kind", "status"))
+
+
+def answers(secret: str) -> list[Any]:
+    """Ask over HTTP and over MCP."""
+    over_http = client_with(secret).get("/api/v1/bookings")
+    called = tools.call("list", {}, written_key=secret)
+    return [(over_http.status_code, over_http.json()["code"]), called["because"]]
 
 
 class TestAnAgent:
@@ -97,13 +107,33 @@ class TestAnAgent:
 
         with context.acting(SYSTEM):
             agents.stop_all_agents(reason="now")
-        assert client.get("/api/v1/bookings").status_code == 401
+        assert client.get("/api/v1/bookings").status_code == 403
 
         with context.acting(SYSTEM):
             agents.resume_all_agents(reason="calm")
             assert client.get("/api/v1/bookings").status_code == 200
             delegations.revoke_delegation(delegation_id=link.pk, reason="enough")
         assert client.get("/api/v1/bookings").status_code == 401
+
+    @pytest.mark.parametrize("is_it_alone", [True, False])
+    def test_that_is_stopped_is_told_so_by_a_true_key_alone(
+        self, ada: User, *, is_it_alone: bool
+    ) -> None:
+        link = delegated(an_agent(ada), *ACTS)
+        secret = key_of(link)
+        other = key_of(link)
+        guessed = secret[:-49] + other[-49:]
+        with context.acting(SYSTEM):
+            if is_it_alone:
+                agents.stop_agent(agent_id=link.agent_id, reason="now")
+            else:
+                agents.stop_all_agents(reason="now")
+
+        assert answers(secret) == [(403, "agent_stopped"), "agent_stopped"]
+        assert answers(guessed) == [(401, "credential_refused"), "credential_refused"]
+        with context.acting(SYSTEM):
+            delegations.revoke_delegation(delegation_id=link.pk, reason="enough")
+        assert answers(secret) == [(401, "credential_refused"), "credential_refused"]
 
     def test_gets_no_ticket_and_no_page(self, ada: User) -> None:
         client = client_with(key_of(delegated(an_agent(ada), "*")))

@@ -1,11 +1,14 @@
 """A costly change over HTTP: 202, somebody else decides, then it is done once."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from commerce.models import Booking, Invoice
@@ -81,6 +84,46 @@ def test_asks_once_under_one_key(agent: APIClient, confirmed: Booking) -> None:
     assert again.json()["approval"]["id"] == first["approval"]["id"]
     other = cancel(agent, confirmed, reason="another")
     assert (other.status_code, other.json()["code"]) == (409, "action_key_reused")
+
+
+def _end(agent: APIClient, booking: Booking, approval_id: str, end: str) -> int:
+    """Have an approval end, or return in how many days it does."""
+    match end:
+        case "denied":
+            decide(approval_id, "deny")
+        case "cancelled":
+            agent.post(f"/api/v1/ledger/approvals/{approval_id}/cancel")
+        case "superseded":
+            cancel(agent, booking, key="k2", reason="another")
+        case "used too late":
+            decide(approval_id)
+    return 30 if end in {"expired", "used too late"} else 0
+
+
+@pytest.mark.parametrize("end", ["denied", "cancelled", "superseded", "expired", "used too late"])
+def test_is_not_to_be_waited_for_when_it_is_over(
+    agent: APIClient, confirmed: Booking, end: str
+) -> None:
+    asked = cancel(agent, confirmed).json()["approval"]
+    days = _end(agent, confirmed, asked["id"], end)
+
+    with time_machine.travel(timezone.now() + timedelta(days=days), tick=False):
+        plain, again = cancel(agent, confirmed), cancel(agent, confirmed)
+        under = cancel(agent, confirmed, under=asked["id"])
+        anew = cancel(agent, confirmed, key="k3", reason="once more")
+
+    code = "approval_expired" if end == "used too late" else "approval_not_approved"
+    assert [(each.status_code, each.json()["code"]) for each in (plain, again, under)] == [
+        (409, code)
+    ] * 3
+    assert plain.json()["detail"] == under.json()["detail"]
+    assert "under a new key" in plain.json()["hint"]
+    refused = Entry.objects.filter(approval_id=asked["id"], action_name="booking.cancel")
+    # Whoever repeats it says nothing new.
+    assert refused.get(status="denied").mutation.summary == f"Refused: {code}"
+    assert anew.status_code == 202
+    confirmed.refresh_from_db()
+    assert confirmed.status == "confirmed"
 
 
 def test_names_the_key_that_it_is_good_for_to_who_has_lost_it(

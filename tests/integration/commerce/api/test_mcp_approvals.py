@@ -72,9 +72,10 @@ class TestAnApproval:
         answers = told(secret, cancelling, approval_id)
 
         assert [(each["outcome"], each["because"]) for each in answers] == [
-            ("denied", "approval_denied")
+            ("denied", "approval_not_approved")
         ] * 2
-        assert "new idempotency_key" in answers[1]["hint"]
+        assert [each["facts"]["status"] for each in answers] == ["denied"] * 2
+        assert "under a new key" in answers[1]["hint"]
 
     @pytest.mark.parametrize("is_approved", [False, True])
     def test_whose_time_is_over_is_not_either(
@@ -87,9 +88,8 @@ class TestAnApproval:
         with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
             answers = told(secret, cancelling, approval_id)
 
-        assert [(each["outcome"], each["because"]) for each in answers] == [
-            ("denied", "approval_expired")
-        ] * 2
+        because = "approval_expired" if is_approved else "approval_not_approved"
+        assert [(each["outcome"], each["because"]) for each in answers] == [("denied", because)] * 2
 
     def test_that_is_given_is_to_be_used(
         self, secret: str, cancelling: dict[str, Any], approval_id: str

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.problems import status_of
+from events.domain import canonical
 from ledger.domain import approval as rules
 from ledger.domain.approval import ApprovalStatus, Bound
 from ledger.domain.validation import Execution, Granted, why_not
@@ -36,9 +37,13 @@ GRANTED = Granted(
     status=ApprovalStatus.APPROVED,
     expires_at=NOON + timedelta(hours=1),
     bound=BOUND,
-    fingerprint=rules.fingerprint(BOUND),
+    fingerprint=canonical.fingerprint(rules.said_of(BOUND)),
 )
-WANTED = Execution(bound=BOUND, at=NOON)
+WANTED = Execution(
+    bound=BOUND,
+    at=NOON,
+    fingerprints=lambda bound: {canonical.fingerprint(rules.said_of(bound))},
+)
 
 Wrong = Callable[[Granted, Execution], tuple[Granted | None, Execution]]
 

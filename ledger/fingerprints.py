@@ -1,0 +1,41 @@
+"""What two commands share when they ask for the same: keyed, so that nobody guesses what was asked.
+
+Entries have it for good, and an export shows it: of an amount or an address a plain digest is
+guessed in a moment. New ones are made with the first key of the installation; what is on record
+is compared under each key, and with the plain digest that it was in earlier revisions.
+"""
+
+from typing import Any, Final
+
+from events.domain import canonical
+from ledger import subjects
+from ledger.domain import approval as rules
+from ledger.domain.approval import Bound
+from ledger.domain.keyed import under
+
+_OF: Final = "command"
+
+
+def made(said: Any) -> str:
+    """Return the fingerprint of JSON that says what is asked for.
+
+    :raises ValueError: if it is no JSON.
+    """
+    return str(subjects.fingerprint_of(canonical.fingerprint(under(said, 0)), of=_OF))
+
+
+def known(said: Any) -> frozenset[str]:
+    """Return all that may be on record of it: under each key, keyed or from before."""
+    plain = [canonical.fingerprint(under(said, number)) for number in range(subjects.count_keys())]
+    keyed = [subjects.fingerprint_of(one, of=_OF).under[number] for number, one in enumerate(plain)]
+    return frozenset([*plain, *keyed])
+
+
+def of_bound(bound: Bound) -> frozenset[str]:
+    """Return all that an approval of this may be bound to."""
+    return known(rules.said_of(bound))
+
+
+def of_command(bound: Bound) -> frozenset[str]:
+    """Return all that may be on record of the command, whatever the state of its target."""
+    return known(rules.command_of(bound))

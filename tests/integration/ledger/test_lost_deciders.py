@@ -1,0 +1,190 @@
+"""Somebody who was to decide, or has agreed, and who cannot decide any more."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from events.models import StoredEvent
+from ledger import selectors
+from ledger.approving.voices import VoicesMoved
+from ledger.domain.approval import ApprovalAssigneeMismatch
+from ledger.models import Approval, Entry
+from ledger.services import approvals
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
+from tests.integration.ledger.conftest import grant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return grant(User.objects.create_user("carol"), "approval.decide")
+
+
+@pytest.fixture
+def dave(db: None) -> User:
+    return grant(User.objects.create_user("dave"), "approval.decide")
+
+
+@pytest.fixture(autouse=True)
+def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
+    STATE.clear()
+    put_into_force()
+    with acting(User.objects.get(pk=alice.pk)):
+        yield
+
+
+Lose = Callable[[User], None]
+
+
+@pytest.fixture(params=["the right", "the account", "the group of the right"])
+def lose(request: pytest.FixtureRequest, carol: User, dave: User) -> Lose:
+    """How somebody comes to decide nothing any more."""
+    deciders = Group.objects.create(name="deciders")
+    if request.param == "the group of the right":
+        for user in (carol, dave):
+            deciders.permissions.set(user.user_permissions.all())
+            user.user_permissions.clear()
+            user.groups.add(deciders)
+
+    def it(user: User) -> None:
+        match request.param:
+            case "the right":
+                user.user_permissions.clear()
+            case "the account":
+                User.objects.filter(pk=user.pk).update(is_active=False)
+            case _:
+                user.groups.remove(deciders)
+
+    return it
+
+
+def handed_on(by: User, to: User) -> Approval:
+    """Ask, and let one who may decide hand it on to another."""
+    approval = asked()
+    with acting(User.objects.get(pk=by.pk)) as holder:
+        approvals.delegate_approval(approval_id=approval.pk, to=to.username, decider=holder)
+    approval.refresh_from_db()
+    return approval
+
+
+def told_of(approval: Approval) -> list[str]:
+    rows = StoredEvent.objects.filter(name__startswith="ledger.approval.").order_by("sequence")
+    about = [row.name for row in rows if str(approval.pk) in str(row.data)]
+    return [name.removeprefix("ledger.approval.") for name in about]
+
+
+class TestHandingOn:
+    def test_to_somebody_who_cannot_any_more_gives_it_back_to_all(
+        self, carol: User, dave: User, lose: Lose
+    ) -> None:
+        approval = handed_on(carol, dave)
+        lose(dave)
+
+        with acting(carol) as holder:
+            assert list(selectors.approvals_to_decide(holder)) == [approval]
+        assert say(approval, carol).status == "approved"
+
+        assert told_of(approval) == ["requested", "delegated", "returned", "decided"]
+        entry = Entry.objects.get(approval_id=approval.pk, principal_id="approval-return")
+        assert entry.mutation.summary.startswith("Given back to all who may")
+
+    def test_is_given_back_by_the_sweep(self, carol: User, dave: User, lose: Lose) -> None:
+        approval = handed_on(carol, dave)
+
+        approvals.expire_approvals()
+        approval.refresh_from_db()
+        assert approval.assigned_to == dave
+        lose(dave)
+        approvals.expire_approvals()
+        approvals.expire_approvals()
+
+        approval.refresh_from_db()
+        assert approval.assigned_to_id is None
+        assert approval.status == "pending"
+        assert told_of(approval) == ["requested", "delegated", "returned"]
+
+    def test_can_be_handed_on_again_from_who_cannot_any_more(
+        self, carol: User, dave: User, lose: Lose
+    ) -> None:
+        approval = handed_on(carol, dave)
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+        lose(dave)
+
+        with acting(carol) as holder:
+            approvals.delegate_approval(approval_id=approval.pk, to="erin", decider=holder)
+
+        assert say(approval, erin).status == "approved"
+
+    def test_of_a_quorum_to_a_group_goes_back_to_the_group_alone(
+        self, carol: User, dave: User, lose: Lose
+    ) -> None:
+        group = put_into_force(quorum=2, assigned_group="Finance").assigned_group
+        assert group is not None
+        group.user_set.add(carol)
+        approval = handed_on(carol, dave)
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+        lose(dave)
+
+        with acting(erin) as holder:
+            assert list(selectors.approvals_to_decide(holder)) == []
+        with pytest.raises(ApprovalAssigneeMismatch):
+            say(approval, erin)
+        assert say(approval, carol).status == "pending"
+
+
+class TestTheVoiceOfSomebodyWhoLostTheRight:
+    """Counted by one rule: the service asks the function that the trigger asks."""
+
+    @pytest.fixture
+    def approval(self, carol: User, dave: User) -> Approval:
+        put_into_force(quorum=2)
+        approval = asked()
+        assert say(approval, carol).status == "pending"
+        return approval
+
+    def test_counts_no_more(self, approval: Approval, carol: User, dave: User, lose: Lose) -> None:
+        lose(carol)
+
+        assert say(approval, dave).status == "pending"
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+        assert say(approval, erin).status == "approved"
+
+    def test_counts_no_more_for_who_writes_past_the_service(
+        self, approval: Approval, carol: User, dave: User, lose: Lose
+    ) -> None:
+        lose(carol)
+        say(approval, dave)
+
+        with (
+            pytest.raises(IntegrityError, match="takes more people to approve"),
+            transaction.atomic(),
+        ):
+            Approval.objects.filter(pk=approval.pk).update(
+                status="approved", decided_at=timezone.now()
+            )
+
+    def test_is_counted_anew_when_it_is_lost_at_that_moment(
+        self, approval: Approval, carol: User, dave: User, lose: Lose
+    ) -> None:
+        def beforehand(execute: Any, sql: str, *rest: Any) -> Any:
+            if sql.startswith('UPDATE "ledger_approval"'):
+                with ThreadPoolExecutor(1) as another:
+                    another.submit(lost_elsewhere).result()
+            return execute(sql, *rest)
+
+        def lost_elsewhere() -> None:
+            lose(carol)
+            connection.close()
+
+        with connection.execute_wrapper(beforehand), pytest.raises(VoicesMoved):
+            say(approval, dave)
+
+        approval.refresh_from_db()
+        assert approval.status == "pending"
+        assert say(approval, dave).status == "pending"
