@@ -10,7 +10,6 @@ from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
 
-from console import people
 from console.flows import graph, history, provenance
 from console.flows.step_state import StepState, is_held, step_state
 from console.flows.waterfall import Axis, Bar, Waterfall, lasting
@@ -18,6 +17,7 @@ from console.forms import POSITION_MAX
 from events import explore
 from events import selectors as log
 from events.domain.envelope import Envelope
+from ledger import people
 from workflows.flows import explain, selectors
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus

@@ -21,12 +21,12 @@ from commerce.models import DocumentAccess
 from commerce.services import document_access
 from console.access import demand, signed_in
 from console.forms import AccessFilters, ReasonForm
-from console.people import names_of
 from console.tabs import Tab, tab_of
 from console.views.events import pages
 from events.domain.errors import DomainError
 from ledger import authority, previews, standings, timelines
 from ledger.approving.gate import ApprovalRequired
+from ledger.people import names_of
 from ledger.previews import Preview
 from ledger.services import reversals
 

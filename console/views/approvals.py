@@ -11,10 +11,9 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
-from console import people
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, name_screening, selectors, step_up
+from ledger import authority, name_screening, people, selectors, step_up
 from ledger.approving import asking, staleness, steps, voices
 from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision

@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console import people
 from console.flows.declare import DeclareForm
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
 from console.offers import Act, Offer, asked_of, offered
@@ -20,7 +19,7 @@ from console.tabs import Tab, tab_of
 from console.views.events import pages
 from events import catalogue
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger import authority, people
 from workflows.flows import engine, occasions, starts
 from workflows.flows.models import FlowStart
 from workflows.flows.occasions import StartState

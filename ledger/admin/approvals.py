@@ -1,18 +1,39 @@
 """Approvals and their policies in the admin: decided through services, never edited."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from ledger import admin_access, authority, name_screening, step_up
+from commerce.domain.money import written
+from events.admin_lists import LatestValues
+from ledger import admin_access, authority, name_screening, people, selectors, step_up
 from ledger.admin import proving
 from ledger.admin_access import BY_HAND, CapabilityAdmin
-from ledger.domain.approval import Decision
-from ledger.models import Approval, ApprovalPolicyVersion
+from ledger.domain.action import UNKNOWN_TARGET
+from ledger.domain.approval import ApprovalStatus, Decision
+from ledger.models import Approval, ApprovalPolicyVersion, Mutation
 from ledger.services import approval_policies, approvals
+
+
+class WaitsForMe(admin.SimpleListFilter):
+    """What the visitor could decide now: the inbox of the console."""
+
+    title = "whose decision"
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("mine", "Waits for mine")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Approval]) -> QuerySet[Approval]:
+        if self.value() is None:
+            return queryset
+        mine = selectors.approvals_to_decide(authority.holder_of(request)).order_by()
+        return queryset.filter(pk__in=mine.values("pk"))
 
 
 @admin.register(Approval)
@@ -21,22 +42,88 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
 
     reads = "approval.read"
     list_display = [
-        "title",
+        "what",
+        "about",
         "status",
         "risk",
-        "target_type",
-        "target_id",
-        "requested_by",
+        "amount",
+        "asked_by",
+        "waits_for",
+        "open_until",
+        "requested_at",
+    ]
+    list_filter = [
+        WaitsForMe,
+        "status",
+        "risk",
         "policy_name",
+        "action_name",
+        ("target_type", LatestValues),
+        "execute",
+        "assigned_group",
+        ("assigned_to", admin.RelatedOnlyFieldListFilter),
         "requested_at",
         "expires_at",
     ]
-    list_filter = ["status", "risk", "policy_name", "action_name", "execute", "assigned_group"]
+    list_select_related = ["assigned_to", "assigned_group", "requested_entry__mutation"]
     search_fields = ["=target_id", "=requested_by", "=reference", "=correlation_id", "=id"]
     exclude = ["old_reason"]
     readonly_fields = ["why"]
     ordering = ["-requested_at", "-id"]
     actions = ["approve", "deny"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Return the list, whose rows know what to call who asked: one look for all of them."""
+        listed = super().get_changelist_instance(request)
+        names = people.names_of(row.requested_by for row in listed.result_list)
+        for row in listed.result_list:
+            row.requester_name = names[row.requested_by]
+        return listed
+
+    @admin.display(description="What", ordering="title")
+    def what(self, approval: Approval) -> str:
+        """Say what is wanted."""
+        return approval.title
+
+    @admin.display(description="About", ordering="target_id")
+    def about(self, approval: Approval) -> str:
+        """Name the target; what is yet to be made has no id."""
+        type_ = approval.target_type.replace("_", " ")
+        is_named = approval.target_id != UNKNOWN_TARGET
+        return f"{type_} {approval.target_id}" if is_named else f"any or a new {type_}"
+
+    @admin.display(description="Amount", ordering="requested_entry__mutation__risk_facts")
+    def amount(self, approval: Approval) -> str:
+        """Say how much it is about, if it is about money."""
+        facts = _facts_of(approval)
+        cents = facts.get("amount_cents")
+        return (
+            "-" if cents is None else written(int(cents), str(facts.get("currency") or "")).strip()
+        )
+
+    @admin.display(description="Asked by", ordering="requested_by")
+    def asked_by(self, approval: Approval) -> str:
+        """Name who asked, as people do."""
+        name: str = getattr(approval, "requester_name", approval.requested_by)
+        return name
+
+    @admin.display(description="Waits for")
+    def waits_for(self, approval: Approval) -> str:
+        """Say whose decision is missing, and of how many people."""
+        if approval.status != ApprovalStatus.PENDING:
+            return "-"
+        whose = "whoever may decide"
+        if approval.assigned_to is not None:
+            whose = approval.assigned_to.get_username()
+        elif approval.assigned_group is not None:
+            whose = f"the group {approval.assigned_group}"
+        return whose if approval.quorum == 1 else f"{whose}: {approval.quorum} people"
+
+    @admin.display(description="Open until", ordering="expires_at", empty_value="-")
+    def open_until(self, approval: Approval) -> datetime | None:
+        """Say until when it can be decided, or used."""
+        is_open = approval.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}
+        return approval.expires_at if is_open else None
 
     @admin.display(description="Why")
     def why(self, approval: Approval) -> str:
@@ -114,6 +201,14 @@ class ApprovalPolicyAdmin(CapabilityAdmin[Any]):
             told=_status,
         )
         return None
+
+
+def _facts_of(approval: Approval) -> Mapping[str, Any]:
+    try:
+        facts: Mapping[str, Any] = approval.requested_entry.mutation.risk_facts
+    except Mutation.DoesNotExist:
+        return {}
+    return facts
 
 
 def _status(row: Approval | ApprovalPolicyVersion) -> str:

@@ -1,5 +1,7 @@
 """Erasures with their certificates, and legal holds, in the admin."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -64,26 +66,23 @@ class ErasureAdmin(CapabilityAdmin[Erasure]):
             told = erasures.certificate_of(erasure.pk)
         except NotFound as error:
             return format_html("{}", str(error))
-        lines = format_html_join(
-            "",
-            "<li>{}: {} rows {}. {} {}</li>",
-            (
-                (
-                    each["holds"],
-                    each["rows"],
-                    each["means"].replace("_", " "),
-                    each["because"],
-                    f"Until {each['until']}" if each["until"] else "",
-                )
-                for each in told["places"]
-            ),
-        )
+        lines = format_html_join("", "<li><strong>{}</strong>{}</li>", map(_line, told["places"]))
         return format_html(
             '<p>{}</p><ul>{}</ul><p><a href="{}">Download</a></p>',
             ", ".join(told["subjects"]),
             lines,
             reverse("admin:ledger_erasure_certificate", args=[erasure.pk]),
         )
+
+
+def _line(place: Mapping[str, Any]) -> tuple[str, str]:
+    """Say what became of the rows of one place, as the page says beforehand what would."""
+    rows = place["rows"]
+    where = f": {rows} of “{place['holds']}”" if rows else f" in “{place['holds']}”"
+    because = f". {place['because']}" if place["because"] else ""
+    until = place["until"]
+    ends = f", until {datetime.fromisoformat(until).date()}" if until else ""
+    return place["means"].replace("_", " "), f"{where}{because}{ends}"
 
 
 @admin.register(LegalHold)

@@ -108,7 +108,7 @@ def issue_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Issued:
     proof.keeps(kept.kind, kept.content, schema_tag=kept.schema_tag, retention=kept.retention.name)
     gone = sum(each.finding.rows for each in certificate.lines if each.finding.means.takes_away)
     left = sum(each.finding.rows for each in certificate.kept)
-    proof.says(f"{gone} rows forgotten, {left} kept; the certificate names the places.")
+    proof.says(f"Rows forgotten: {gone}, kept: {left}; the certificate names the places.")
     return Issued(entry_id=proof.entry_id, certificate=certificate.as_json())
 
 

@@ -205,3 +205,17 @@ def test_the_badge_is_seen_where_it_belongs(
         box, link = badge(theirs).bounding_box(), badge(theirs).locator("xpath=..").bounding_box()
         assert link["x"] <= box["x"]
         assert box["x"] + box["width"] <= link["x"] + link["width"] + 1
+
+
+def test_the_table_of_the_admin_is_read_on_a_phone(browse: Browse, stack: Stack, sign: str) -> None:
+    ask(stack, sign)
+    with browse() as tab:
+        tab.log_in()
+        tab.page.set_viewport_size(NARROW)
+
+        tab.open("/admin/ledger/approval/")
+
+        results = tab.page.locator("#changelist .results")
+        expect(results.locator("[data-label=What]").first).to_contain_text("Sign the contract")
+        expect(results.locator("[data-label='Waits for']").first).to_be_visible()
+        assert results.evaluate("results => results.scrollWidth <= results.clientWidth")

@@ -1,10 +1,14 @@
 """The inbox in the console and in the admin: the same service, the same refusals."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from events import context
 from events.domain.principal import SYSTEM
@@ -266,6 +270,54 @@ class TestAdmin:
         answer = visit(user).post("/admin/ledger/approval/", form, follow=True)
         assert answer.status_code == 200
         return Approval.objects.get(pk=approval.pk).status
+
+    def row(self, user: User, **query: str) -> dict[str, str]:
+        """Return the cells of the one row that the list shows."""
+        page = visit(user).get("/admin/ledger/approval/", query).content.decode()
+        body = page.partition("<tbody>")[2].partition("</tbody>")[0]
+        cells = re.findall(r'<t[dh] class="field-(\w+)[^"]*"[^>]*>(.*?)</t[dh]>', body, re.DOTALL)
+        assert body.count("<tr") == 1
+        return {name: re.sub(r"<[^>]+>", "", cell).strip() for name, cell in cells}
+
+    def test_says_what_an_operator_asks(self, asker: User, manager: User) -> None:
+        with acting(asker):
+            put_into_force(quorum=2, assigned_group="Finance")
+            asked(amount_cents=123_450)
+
+        row = self.row(manager)
+
+        assert row["what"] == "End one&#x27;s own API keys at once"
+        assert row["about"] == "thing t1"
+        assert (row["status"], row["risk"], row["amount"]) == ("pending", "high", "1,234.50")
+        assert row["asked_by"] == "asker"
+        assert row["waits_for"] == "the group Finance: 2 people"
+        assert row["open_until"]
+
+    def test_asks_no_more_of_the_database_for_more_rows(
+        self, asker: User, manager: User, django_assert_num_queries: Any
+    ) -> None:
+        with acting(asker):
+            put_into_force()
+            asked("t1")
+        client = visit(manager)
+        client.get("/admin/ledger/approval/")
+        with CaptureQueriesContext(connection) as of_one:
+            client.get("/admin/ledger/approval/")
+        with acting(asker):
+            asked("t2")
+            asked("t3")
+
+        with django_assert_num_queries(len(of_one)):
+            client.get("/admin/ledger/approval/")
+
+    def test_shows_what_waits_for_the_visitor_alone(self, asker: User, manager: User) -> None:
+        with acting(asker):
+            put_into_force()
+            asked()
+
+        assert self.row(manager, decision="mine")["waits_for"] == "whoever may decide"
+        mine = visit(asker).get("/admin/ledger/approval/", {"decision": "mine"}).content.decode()
+        assert "0 approvals" in mine
 
     def test_denies_through_the_same_service(self, asker: User, manager: User) -> None:
         with acting(asker):

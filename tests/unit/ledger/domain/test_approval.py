@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from events.domain.canonical import fingerprint
 from events.domain.errors import DomainError
 from ledger.domain import approval as rules
 from ledger.domain.approval import (
@@ -238,13 +239,15 @@ class TestTheFingerprint:
     def test_is_of_the_command_and_of_how_the_target_was_found(self) -> None:
         changes = [{}, *OF_THE_COMMAND, *OF_WHAT_WAS_FOUND]
 
-        assert len({rules.fingerprint(replace(BOUND, **each)) for each in changes}) == len(changes)
+        assert len({fingerprint(rules.said_of(replace(BOUND, **each))) for each in changes}) == len(
+            changes
+        )
 
     def test_of_the_command_alone_is_the_same_however_the_target_is_found(self) -> None:
         changes = [{}, *OF_THE_COMMAND]
-        found = {rules.command_fingerprint(replace(BOUND, **each)) for each in changes}
+        found = {fingerprint(rules.command_of(replace(BOUND, **each))) for each in changes}
 
         assert len(found) == len(changes)
         for each in OF_WHAT_WAS_FOUND:
-            same = rules.command_fingerprint(replace(BOUND, **each))
-            assert same == rules.command_fingerprint(BOUND)
+            same = fingerprint(rules.command_of(replace(BOUND, **each)))
+            assert same == fingerprint(rules.command_of(BOUND))
