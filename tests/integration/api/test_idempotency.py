@@ -267,3 +267,14 @@ class TestAtTheSameTime:
         assert meanwhile.json()["code"] == "request_in_progress"
         assert answers[0].status_code == 201
         assert post(client, {"name": "bolt"}).content == answers[0].content
+
+    def test_lets_go_of_its_key_with_its_answer(self, client: APIClient) -> None:
+        for _ in range(2):
+            assert post(client, {"name": "bolt"}).status_code == 201
+
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_locks "
+                    "WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                )
+                assert cursor.fetchone() == (0,)
