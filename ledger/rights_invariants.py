@@ -13,7 +13,7 @@ from events import doctor
 _REQUESTS: Final = """
 SELECT a.id, told.name
   FROM ledger_approval a
-  JOIN ledger_entry e ON e.id = a.requested_entry_id
+  LEFT JOIN ledger_entry e ON e.id = a.requested_entry_id
   LEFT JOIN LATERAL (
     SELECT data::jsonb AS said FROM events_event
      WHERE stream = 'approval/' || a.id || '/' AND sequence = 1) event ON true
@@ -37,7 +37,10 @@ SELECT a.id, told.name
               OR a.chain @> ARRAY[e.delegated_by_type || ':' || e.delegated_by_id]::varchar[])),
     ('humans', (a.requested_by_human = '' OR a.requested_by_human = ANY (a.humans))
                AND NOT EXISTS (SELECT FROM unnest(a.chain) link
-                                WHERE link LIKE 'user:%' AND NOT substr(link, 6) = ANY (a.humans))),
+                                WHERE link LIKE 'user:%' AND NOT substr(link, 6) = ANY (a.humans))
+               AND (e.principal_type <> 'api_key' OR EXISTS (
+                 SELECT FROM ledger_apikey k
+                  WHERE k.prefix = e.principal_id AND k.owner_id::text = ANY (a.humans)))),
     ('quorum', a.quorum::text = coalesce(event.said->>'quorum', a.quorum::text)),
     ('execute', a.execute = coalesce(event.said->>'execute', a.execute)),
     ('policy', a.policy_name || '@v' || a.policy_version
@@ -47,14 +50,16 @@ SELECT a.id, told.name
 """
 _VOICES: Final = """
 SELECT v.id, told.name
-  FROM ledger_approvalvote v JOIN ledger_entry e ON e.id = v.entry_id
+  FROM ledger_approvalvote v LEFT JOIN ledger_entry e ON e.id = v.entry_id
  CROSS JOIN LATERAL (VALUES
     ('approval_id', v.approval_id = e.approval_id),
     ('principal', v.principal = e.principal_type || ':' || e.principal_id),
-    ('human', e.principal_type <> 'user' OR v.human = e.principal_id),
+    ('human', CASE e.principal_type WHEN 'user' THEN v.human = e.principal_id ELSE EXISTS (
+                SELECT FROM ledger_apikey k
+                 WHERE k.prefix = e.principal_id AND k.owner_id::text = v.human) END),
     ('decision', (v.decision = 'approve') = (e.action_kind = 'approve'))
  ) told (name, is_so)
- WHERE told.is_so IS NOT TRUE ORDER BY v.id, told.name
+ WHERE v.entry_id IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY v.id, told.name
 """
 _KEYS: Final = """
 SELECT k.id, told.name

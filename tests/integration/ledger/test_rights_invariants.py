@@ -46,7 +46,7 @@ class TestAnApproval:
     def test_is_what_its_entry_and_event_say(self) -> None:
         assert approvals_are_as_told() == []
         changes = {
-            "requested_entry_id": "(SELECT entry_id FROM ledger_approvalvote)",
+            "requested_entry_id": "gen_random_uuid()",
             "action_name": "'thing.undo'",
             "action_version": "2",
             "target_type": "'other'",
@@ -85,6 +85,23 @@ class TestAnApproval:
         }
 
         assert seen(approvals_are_as_told, "ledger_approvalvote", changes) == {}
+
+    def test_has_the_voice_of_whom_a_key_is(self, bob: User) -> None:
+        secret, _ = issue(bob, ["approval.decide"])
+        prefix = secret.split("_")[1]
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(
+                "UPDATE ledger_entry SET principal_type = 'api_key', principal_id = %s "
+                "WHERE id = (SELECT entry_id FROM ledger_approvalvote)",
+                [prefix],
+            )
+            cursor.execute("UPDATE ledger_approvalvote SET principal = 'api_key:' || %s", [prefix])
+        assert approvals_are_as_told() == []
+
+        human = {"human": "'9'"}
+
+        assert seen(approvals_are_as_told, "ledger_approvalvote", human) == {}
 
 
 class TestAKey:
