@@ -1,4 +1,4 @@
-"""What one credential may be shown, as far as anybody has asked.
+"""The cached permissions of one credential on streams.
 
 Shared by all sockets of a process that came with the same credential. A verdict is kept
 until the next refresh: every `recheck_s`, or at once when the log tells of a change of

@@ -1,4 +1,4 @@
-"""Why the server ends a conversation."""
+"""The reasons for which the server closes a socket."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A WebSocket on the feed, once it is known who is there, whatever protocol it speaks."""
+"""Serves an authenticated WebSocket on the feed, whatever protocol it speaks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

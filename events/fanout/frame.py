@@ -1,4 +1,4 @@
-"""One event on its way to many sockets, written once per protocol."""
+"""An event for many sockets, serialised once per protocol."""
 
 from events.domain.envelope import Envelope, Stream
 from events.domain.framing import FrameParts, Framing

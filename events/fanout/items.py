@@ -1,4 +1,4 @@
-"""What the aggregates of a subscription are, at the moment it begins."""
+"""The states of the aggregates of a subscription, at the moment it begins."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 

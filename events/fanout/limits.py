@@ -1,4 +1,4 @@
-"""How much a client of the feed may ask, and how long we wait for it."""
+"""The limits and timeouts of clients of the feed."""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,4 @@
-"""Read the database from async code: in a few threads, and through its absences.
+"""Reads the database from async code: in a few threads, with retries while it is away.
 
 No socket has a connection of its own. What the sockets of a process want to know goes
 through `READ_THREADS_MAX` threads, one connection each while they read; the reader of the

@@ -1,4 +1,4 @@
-"""What a client hears whose handshake we do not accept."""
+"""Refuses WebSocket handshakes."""
 
 from http import HTTPStatus
 from typing import Final

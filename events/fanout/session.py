@@ -1,4 +1,4 @@
-"""One client of the feed: its subscriptions, and the queue before its socket.
+"""One client of the feed: its subscriptions, and the send queue of its socket.
 
 The feed offers frames and never waits; the session writes them in order, as fast as its
 own client reads. See Note [From the past to the present].

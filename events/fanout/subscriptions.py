@@ -1,4 +1,4 @@
-"""Subscriptions in force, and a way to find those that want an event without asking each."""
+"""The active subscriptions, indexed so that those matching an event are found quickly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses outgoing HTTP may reach. Pure; the one rule about numbers lives here.
+"""The IP addresses that outgoing HTTP may reach. Pure.
 
 `ipaddress.is_private` is not enough and neither is `is_global`: on Python 3.11 the
 latter lets through NAT64 to the metadata service, 6to4, multicast and more.

@@ -1,4 +1,4 @@
-"""Make one HTTP call to an address that somebody else chose.
+"""Makes one HTTP call to a URL that somebody else chose.
 
 No proxies from the environment, no cookies, no credentials but those the caller passes,
 redirects only where the caller wants them and each checked like the first address.

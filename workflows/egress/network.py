@@ -1,4 +1,4 @@
-"""Sockets that go only where they may: resolve once, check every address, connect to one.
+"""The guard against SSRF: resolves a name once, checks every address, connects to one.
 
 The name is never looked at again after the check, so a second answer of the DNS cannot
 redirect the connection. One budget of time and bytes bounds the whole exchange: a peer

@@ -1,4 +1,4 @@
-"""Read a URL in the one way in which it is then used. Pure.
+"""Parses URLs strictly, in the one way in which they are then used. Pure.
 
 Parsers that disagree are how a checked URL becomes another host, so anything that two
 parsers could read differently is refused instead of repaired.
