@@ -67,12 +67,6 @@ class EventType:
     def key(self) -> str:
         return f"{self.name}@{self.version}"
 
-    @property
-    def external_properties(self) -> tuple[str, ...]:
-        """The top-level properties that may be sent out."""
-        properties = self.schema.get("properties", {})
-        return tuple(name for name in properties if name not in self.redacted)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamKind:

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
@@ -21,9 +20,6 @@ class Call(NamedTuple):
     body: Any
     key: str
     webhook: str = ""
-
-
-Route = Callable[[Call], Answer]
 
 
 class Peer:

@@ -49,7 +49,6 @@ TIERS = (
 )
 
 MakeBooking = Callable[..., Booking]
-MakeInvoice = Callable[..., Invoice]
 
 
 @pytest.fixture(autouse=True)

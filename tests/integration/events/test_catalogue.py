@@ -33,7 +33,6 @@ class TestDeclare:
         assert catalogue.get("tea.made") is made
         assert made in catalogue.all_types()
         assert (made.key, made.category) == ("tea.made@2", Category.INTERNAL)
-        assert made.external_properties == ()
 
     def test_may_be_repeated_word_for_word(self) -> None:
         assert declare() is declare()

@@ -40,7 +40,6 @@ from workflows.work.models import Schedule
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("weather")]
 
 NEEDED = ("flow.start", "flow_start.manage")
-Blow = Callable[[str], None]
 
 
 @pytest.fixture

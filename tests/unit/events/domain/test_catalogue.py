@@ -29,20 +29,6 @@ def test_knows_what_is_no_name(name: str) -> None:
     assert not is_name(name)
 
 
-def test_external_properties_are_those_of_the_schema_that_are_not_redacted() -> None:
-    properties: dict[str, Any] = {"cups": {}, "drinker": {}}
-
-    type_ = event_type(
-        name="tea.made",
-        category=Category.INTERNAL,
-        meaning="Tea.",
-        schema={"properties": properties},
-        redacted=("drinker",),
-    )
-
-    assert type_.external_properties == ("cups",)
-
-
 @pytest.mark.parametrize(
     "schema",
     [
