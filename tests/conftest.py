@@ -26,21 +26,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse names that change; leave out what takes minutes, unless asked for with `-m soak`.
+    """Refuse cases that change; leave out what takes minutes, unless asked for with `-m soak`.
 
-    Each process of a run collects for itself: a name with a moment or an address in it is another
-    one where the second has passed, and then nothing is run at all.
+    Each process of a run collects for itself. If two of them find other names, or the same in
+    another order, nothing is run at all.
     """
-    changing = [
-        item.nodeid for item in items if "datetime(" in item.nodeid or " at 0x" in item.nodeid
-    ]
+    changing = [item.nodeid for item in items if _is_another_in_each_process(item)]
     if changing:
-        raise pytest.UsageError(f"Give these cases ids that never change: {changing}")
+        raise pytest.UsageError(f"Give these cases a fixed order and fixed names: {changing}")
     if "soak" in config.getoption("-m"):
         return
     soaks = [item for item in items if item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=soaks)
     items[:] = [item for item in items if item not in soaks]
+
+
+def _is_another_in_each_process(item: pytest.Item) -> bool:
+    if "datetime(" in item.nodeid or " at 0x" in item.nodeid:
+        return True
+    return any(
+        isinstance(values, (set, frozenset))
+        for mark in item.iter_markers("parametrize")
+        for values in (*mark.args[1:2], mark.kwargs.get("argvalues"))
+    )
 
 
 @pytest.fixture(autouse=True, scope="session")
