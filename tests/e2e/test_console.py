@@ -151,8 +151,10 @@ class TestLiveEvents:
             arrivals = tab.page.locator("[data-of=feed-arrivals]")
             expect(arrivals).to_have_text("3 new events: resume and show them")
             assert tab.rows() == before
-            arrivals.click()
+            arrivals.focus()
+            tab.page.keyboard.press("Enter")
 
+            expect(tab.page.locator("[data-of=feed-pause]")).to_be_focused()
             expect(tab.page.locator("[data-feed-list] > li")).to_have_count(
                 min(len(before) + 3, 500)
             )

@@ -38,7 +38,10 @@ class LiveFeed {
       onState: (state, facts) => this.#tell(state, facts),
     });
     this.#part("pause").addEventListener("click", () => this.#toggle());
-    this.#part("arrivals").addEventListener("click", () => this.#toggle());
+    this.#part("arrivals").addEventListener("click", () => {
+      this.#toggle();
+      this.#part("pause").focus(); // The button that was pressed is gone.
+    });
     document.addEventListener("keydown", (event) => {
       if (event.key === "p" && !isTyping(event)) this.#toggle();
     });
