@@ -4,6 +4,7 @@ The row follows from the state alone, so a rebuild writes the same row. What a b
 elsewhere (items, seats, travellers) is written by the services in the same transaction.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection
@@ -64,6 +65,11 @@ def _rows(stream: Stream) -> JSON:
     return list(Booking.objects.filter(pk=stream[1]).values("id", *names))
 
 
+def _listed() -> Iterator[Stream]:
+    for key in Booking.objects.values_list("pk", flat=True).iterator():
+        yield (KIND, str(key))
+
+
 def _clear(stream: Stream) -> None:
     # Past Django's collector, which would refuse: items and invoices point at the row. Their
     # foreign keys are checked at commit, when the rebuild has put it back.
@@ -87,6 +93,7 @@ BOOKING: Aggregate[State, Command, Event] = Aggregate(
     project=_project,
     rows=_rows,
     clear=_clear,
+    listed=_listed,
     identify=codec.event_id,
 )
 executor.register(BOOKING)

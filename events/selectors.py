@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from events import store, wire
 from events.domain.envelope import Envelope, Stream
 from events.domain.patterns import checked
-from events.domain.streams import key_range
+from events.domain.streams import key_of, key_range, stream_of
 
 FEED_EVENTS_MAX = 1_000
 
@@ -20,6 +20,12 @@ _FEED = (
 _NAMED = (
     " AND (e.name = ANY (%s::text[])"
     " OR split_part(e.name, '.', 1) = ANY (%s::text[]) AND e.name ^@ ANY (%s::text[]))"
+)
+
+# By events_one_event_per_sequence.
+_WITHOUT_EVENTS = (
+    "SELECT stream FROM unnest(%s::text[]) AS given (stream) "
+    "WHERE NOT EXISTS (SELECT FROM events_event e WHERE e.stream = given.stream)"
 )
 
 
@@ -56,6 +62,12 @@ def stream_events(stream: Stream, *, after: int = 0, limit: int | None = None) -
 def event(event_id: str) -> Envelope | None:
     """Return the recorded event with that id, None when there is none."""
     return store.find(event_id)
+
+
+def without_events(streams: Sequence[Stream]) -> list[Stream]:
+    """Return those of `streams` of which there is no event."""
+    rows = wire.run(_WITHOUT_EVENTS, [[key_of(stream) for stream in streams]]).fetchall()
+    return [stream_of(row[0]) for row in rows]
 
 
 def head_position() -> int:

@@ -113,6 +113,12 @@ def rows(stream: Stream) -> list[Any]:
         return [list(row) for row in cursor.fetchall()]
 
 
+def listed() -> list[Stream]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT tally FROM {TABLE}")
+        return [("tally", name) for (name,) in cursor.fetchall()]
+
+
 def clear(stream: Stream) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {TABLE} WHERE tally = %s", [stream[1]])
@@ -133,7 +139,7 @@ def aggregate(**changes: Any) -> Aggregate[Tally, Command, Event]:
 
 
 TALLY = aggregate()
-LISTED = aggregate(project=project, rows=rows, clear=clear)
+LISTED = aggregate(project=project, rows=rows, clear=clear, listed=listed)
 
 NUMBER = {
     "type": "object",

@@ -58,7 +58,8 @@ class Projection(Generic[S]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
-    and drop the list rows of one stream; they are needed when there is a `project`.
+    and drop the list rows of one stream; they are needed when there is a `project`. `listed`
+    names the streams of all list rows, so that one of which the log knows nothing is found.
     `identify` gives an event an id of its own: None leaves it to the recorder. `dated` gives
     an event its time, which the log keeps beside the data, to aggregates that look at it.
     The events of one that `is_typed` cannot but satisfy the catalogue: tests see to that."""
@@ -74,6 +75,7 @@ class Aggregate(Generic[S, C, E]):
     project: Callable[[Projection[S]], None] | None = None
     rows: Callable[[Stream], JSON] | None = None
     clear: Callable[[Stream], None] | None = None
+    listed: Callable[[], Iterable[Stream]] | None = None
     identify: Callable[[E], str | None] | None = None
     dated: Callable[[E, datetime], E] | None = None
     is_typed: bool = False

@@ -1,6 +1,6 @@
 """The three aggregates of flows, registered with the executor: flow, catalog, cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -165,6 +165,10 @@ def _rows(stream: Stream) -> list[dict[str, Any]]:
     return [dict(row) for row in FlowSummary.objects.filter(flow_id=stream[1]).values()]
 
 
+def _listed() -> Iterator[Stream]:
+    return map(stream_of, FlowSummary.objects.values_list("flow_id", flat=True).iterator())
+
+
 def _clear(stream: Stream) -> None:
     FlowSummary.objects.filter(flow_id=stream[1]).delete()
 
@@ -182,6 +186,7 @@ FLOWS: Aggregate[Flow, Request, Stored] = executor.register(
         project=_project,
         rows=_rows,
         clear=_clear,
+        listed=_listed,
         dated=_dated,
         is_typed=True,
     )

@@ -76,6 +76,18 @@ class TestVerify:
         ]
         assert tally.rows(("tally", "t1")) == [["t1", 99]]
 
+    def test_finds_rows_of_which_the_log_knows_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rebuilding, "BATCH_STREAMS", 2)
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {tally.TABLE} VALUES ('ghost', 7)")
+
+        said = ["tally/ghost: there are list rows and no event; a rebuild leaves them"]
+        assert list(rebuilding.verify(LISTED)) == said
+        rebuilding.rebuild(LISTED)
+        assert list(rebuilding.verify(LISTED)) == said
+
     def test_finds_a_snapshot_that_the_log_does_not_bear_out(self) -> None:
         snapshot = Snapshot.objects.get(stream="tally/t1/")
         snapshot.state = json.dumps({**json.loads(snapshot.state), "total": 99})
