@@ -221,9 +221,12 @@ def compensate(claim: Claim) -> None:
         )
         flow = engine.handle(flow.id, begin, but_not=item.token).state
         item = flow.executions[step.id].items[item.token]
-        if item.next_retry_at is not None and item.next_retry_at <= timezone.now():
-            raise Snooze(DEFERRED_FOR.total_seconds())
-    if item.status != WorkStatus.COMPENSATING or item.next_retry_at is not None:
+        if item.next_retry_at is not None:
+            # Its step is not healthy; or this machine's clock is behind PostgreSQL's, by which
+            # the row was due. Done with now, nobody would come back for it.
+            left = item.next_retry_at - timezone.now()
+            raise Snooze(max(left, DEFERRED_FOR).total_seconds())
+    if item.status != WorkStatus.COMPENSATING:
         return
     if step.type == StepType.FLOW:
         child_flows.undo(claim, flow, step, item)

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
+from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,6 +201,23 @@ class TestCompensations:
         assert len(peer.calls("/undo/r1")) == 3
         assert items()[0]["status"] == "compensation_failed"
         assert told()[-2:] == ["comp_failed", "flow_deactivated"]
+
+    def test_are_repeated_by_a_machine_whose_clock_is_behind(self, peer: StepServer) -> None:
+        self.failing(peer, init_backoff=20_000, max_backoff=20_000)
+        answers = iter([(503, b""), (200, b"{}")])
+        peer.says["/undo/r1"] = lambda _heard: next(answers)
+        ask("POST", "/engine/flow", {"id": "trip", "goals": ["do"], "init": {"n": [[1, 2]]}})
+        work_off()
+        before = told()
+
+        # By PostgreSQL's clock it is time.
+        Work.objects.filter(status="scheduled").update(status="ready", due_at=Now())
+        work_off()
+        assert told() == before
+        later(21)
+        work_off()
+
+        assert told()[len(before) :] == ["comp_started", "comp_succeeded", "flow_deactivated"]
 
     def test_that_are_refused_are_not_repeated(self, peer: StepServer) -> None:
         self.failing(peer)
