@@ -20,6 +20,8 @@ from workflows.flows.domain.work_items import awaited_in_vain, parallelism
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
+CLOCKS_DIFFER_MAX = timedelta(seconds=5)
+"""How far the clocks of our machines and of PostgreSQL are apart, at most."""
 """How long a step that no healthy worker can run is left alone."""
 
 
@@ -75,16 +77,20 @@ def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -
 
 
 def _of_resumption(flow: Flow, world: World) -> Iterator[Effect]:
-    """Begin what was due while the flow was paused: its rows have come and gone."""
+    """Begin what was due while the flow was paused: its rows have come and gone.
+
+    Also by a clock that was ahead of ours; a second row for one try does no harm.
+    """
+    latest = world.at + CLOCKS_DIFFER_MAX
     for step_id, execution in flow.executions.items():
         if not execution.count(WorkStatus.PENDING):
             continue
         for item in execution.in_order():
             due = item.next_retry_at
-            if item.status is WorkStatus.PENDING and due is not None and due <= world.at:
+            if item.status is WorkStatus.PENDING and due is not None and due <= latest:
                 yield Effect(
                     kind=EffectKind.INVOKE,
-                    due_at=world.at,
+                    due_at=max(due, world.at),
                     step_id=step_id,
                     token=item.token,
                     retry=item.retry_count,

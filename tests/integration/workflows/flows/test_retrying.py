@@ -1,16 +1,20 @@
 """Tries and retries of HTTP steps and of their compensations."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
+from workflows.flows import services
+from workflows.work import queue
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +107,41 @@ class TestTries:
 
         assert len(peer.calls("/do")) == 1
         assert flow("trip").error.startswith(f"step do failed: {error}")
+
+    def test_that_came_due_while_paused_by_a_clock_ahead_of_ours_begin_with_the_resumption(
+        self, peer: StepServer
+    ) -> None:
+        answers = iter([(503, b""), (503, b""), (200, b"{}")])
+        peer.says["/do"] = lambda _heard: next(answers)
+        step(peer, work_config=EVERY_SECOND)
+        ask("POST", "/engine/flow", {"id": "trip", "goals": ["do"], "init": {}})
+        work_off()
+        services.pause_flow(flow_id="trip", reason="look first")
+        Work.objects.filter(status="scheduled").update(status="ready", due_at=Now())
+        work_off()
+
+        services.resume_flow(flow_id="trip")
+        go_on()
+
+        assert len(peer.calls("/do")) == 3
+        assert told()[-1] == "flow_deactivated"
+
+    def test_of_an_item_that_has_been_tried_since_are_not_asked_for_again(
+        self, peer: StepServer
+    ) -> None:
+        peer.says["/do"] = (503, b"")
+        step(peer, work_config=EVERY_SECOND)
+        ask("POST", "/engine/flow", {"id": "trip", "goals": ["do"], "init": {}})
+        work_off()
+        [first] = Work.objects.filter(status="scheduled")
+        # As a resumption makes one.
+        with transaction.atomic():
+            queue.enqueue(first.kind, subject=first.subject, input=json.loads(first.input or ""))
+        later(1)
+        work_off()
+
+        assert len(peer.calls("/do")) == 2
+        assert Work.objects.filter(status__in=["ready", "scheduled"]).count() == 1
 
     def test_without_an_argument_of_their_address_fail_for_good(self, peer: StepServer) -> None:
         nothing = {"role": "required", "required": {"collect": "none"}}
