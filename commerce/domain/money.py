@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from events.domain.errors import Rejected
+from ledger.domain.money import written
 
 AMOUNT_CENTS_MAX = 10**15 - 1
 """What JSON numbers and a bigint column both hold exactly, with room to add many of them."""
@@ -19,14 +20,8 @@ NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG 
 SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYI UYU UZS VED VES
 VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
 """
-_WITHOUT_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_WITH_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 
 CURRENCIES = frozenset(_CODES.split())
-_MINOR_DIGITS = {
-    **dict.fromkeys(_WITHOUT_MINOR_UNIT.split(), 0),
-    **dict.fromkeys(_WITH_THREE_DIGITS.split(), 3),
-}
 
 
 class CurrencyUnknown(Rejected):
@@ -94,15 +89,6 @@ class Money:
     def _same_currency(self, other: "Money") -> None:
         if other.currency != self.currency:
             raise CurrenciesMixed(self.currency, other.currency)
-
-
-def written(amount_cents: int, currency: str) -> str:
-    """Return an amount as people write it: `1,234.50 EUR`, `-999 JPY`, `1.001 KWD`."""
-    digits = _MINOR_DIGITS.get(currency, 2)
-    sign = "-" if amount_cents < 0 else ""
-    whole, minor = divmod(abs(amount_cents), 10**digits)
-    fraction = f".{minor:0{digits}d}" if digits else ""
-    return f"{sign}{whole:,}{fraction} {currency}"
 
 
 def total(amounts: Iterable[Money], *, currency: str) -> Money:

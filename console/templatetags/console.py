@@ -9,9 +9,9 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from commerce.domain.money import written
 from console import addresses, text
 from ledger import authority
+from ledger.domain.money import written
 from workflows.egress import urls
 from workflows.work.models import Attempt
 

