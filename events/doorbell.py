@@ -103,8 +103,9 @@ class Waiter:
 
     def _subscribed(self) -> redis.client.PubSub:
         if self._pubsub is None:
-            client = redis.Redis.from_url(conf.valkey_url(), socket_connect_timeout=1)
-            self._pubsub = client.pubsub()
+            # Not by a client: one that nobody keeps closes the connections of its pool.
+            pool = redis.ConnectionPool.from_url(conf.valkey_url(), socket_connect_timeout=1)
+            self._pubsub = redis.client.PubSub(pool)
             self._pubsub.subscribe(_channel(self._what))
             self._pubsub.get_message(timeout=CONFIRM_SECONDS_MAX)
         return self._pubsub

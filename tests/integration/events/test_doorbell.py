@@ -13,14 +13,19 @@ from events import doorbell, recorder
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOWHERE = "unix:///nowhere/valkey.sock"
+PATIENCE_SECONDS = 30.0
+
+
+def channel_of(what: str) -> str:
+    return f"daybook:{connection.settings_dict['NAME']}:{what}"
 
 
 @pytest.fixture
 def rings(settings: Settings) -> Iterator[redis.client.PubSub]:
     client = redis.Redis.from_url(settings.REDIS_URL)
     with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
-        pubsub.subscribe(f"daybook:{connection.settings_dict['NAME']}:committed")
-        pubsub.get_message(timeout=5)
+        pubsub.subscribe(channel_of("committed"))
+        pubsub.get_message(timeout=PATIENCE_SECONDS)
         yield pubsub
 
 
@@ -30,20 +35,22 @@ def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     bell = doorbell._Bell(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
     monkeypatch.setattr(doorbell, "_committed", bell)
     monkeypatch.setattr(doorbell, "_timers", doorbell._Timers())
+    # On a busy machine no ring is left out because Valkey had to wait for its turn.
+    monkeypatch.setattr(doorbell, "RING_SECONDS_MAX", PATIENCE_SECONDS)
 
 
 def heard(rings: redis.client.PubSub) -> int:
-    count, patience = 0, 5.0
+    count, patience = 0, PATIENCE_SECONDS
     while rings.get_message(timeout=patience):
-        count, patience = count + 1, 0.1
+        count, patience = count + 1, 0.5
     return count
 
 
 def await_subscriber(url: str, what: str) -> None:
     """Wait until Valkey knows of who listens: it may come to their line after the next one's."""
-    channel = f"daybook:{connection.settings_dict['NAME']}:{what}"
+    channel = channel_of(what)
     with redis.Redis.from_url(url) as client:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + PATIENCE_SECONDS
         while client.pubsub_numsub(channel)[0][1] == 0:
             assert time.monotonic() < ends, f"nobody listens to {channel}"
             time.sleep(0.01)
@@ -119,6 +126,31 @@ class TestWaiter:
         assert returned.is_set()
         waiter.close()
 
+    def test_hears_what_rings_after_its_first_wait(self, settings: Settings) -> None:
+        waiter = doorbell.Waiter("moved")
+        waiter.wait(0)
+        await_subscriber(settings.REDIS_URL, "moved")
+        doorbell.announce(7)
+        began = time.monotonic()
+
+        waiter.wait(60)
+
+        assert time.monotonic() - began < 60
+        waiter.close()
+
+    def test_subscribes_with_the_next_wait_when_the_first_found_no_valkey(
+        self, settings: Settings
+    ) -> None:
+        url, settings.REDIS_URL = settings.REDIS_URL, NOWHERE
+        waiter = doorbell.Waiter("moved")
+        waiter.wait(0)
+        settings.REDIS_URL = url
+
+        waiter.wait(0)
+
+        await_subscriber(url, "moved")
+        waiter.close()
+
     def test_just_waits_when_valkey_is_away(self, settings: Settings) -> None:
         settings.REDIS_URL = NOWHERE
         started = time.monotonic()
@@ -162,8 +194,8 @@ class TestTimers:
     def test_need_no_wake_up_behind_one_that_comes_before(self, settings: Settings) -> None:
         client = redis.Redis.from_url(settings.REDIS_URL)
         with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
-            pubsub.subscribe(f"daybook:{connection.settings_dict['NAME']}:timer")
-            pubsub.get_message(timeout=5)
+            pubsub.subscribe(channel_of("timer"))
+            pubsub.get_message(timeout=PATIENCE_SECONDS)
 
             for seconds in [100, 200, 100.5, 50]:
                 doorbell.set_timer(seconds)
