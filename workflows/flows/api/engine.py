@@ -15,7 +15,15 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from events import context
-from events.domain.errors import Conflict, DomainError, Forbidden, NotFound, Throttled, Unavailable
+from events.domain.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    Throttled,
+    Unavailable,
+)
 from events.domain.principal import Principal, PrincipalKind
 from ledger import authority, disclosing, recording
 from ledger.authority import Holder
@@ -26,7 +34,7 @@ from workflows.flows.domain import digits, ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
 from workflows.flows.domain.errors import FlowUnknown, PlanCircular, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
-from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.domain.step_json import beyond_argyll_unnamed, step_from_json
 from workflows.flows.domain.times import written
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.domain.work_items import TooManyItems
@@ -172,6 +180,7 @@ _STATUS: dict[type[DomainError], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.CONFLICT,
     Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -264,7 +273,7 @@ def _list_steps(_request: HttpRequest) -> HttpResponse:
 
 @demands("step.manage")
 def _register_step(request: HttpRequest) -> HttpResponse:
-    step = _step_of(request)
+    step = _step_of(bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX))
     services.register_step(step=step)
     return answer({"step": step.as_json(), "message": "Step registered"}, HTTPStatus.CREATED)
 
@@ -279,10 +288,11 @@ def _get_step(_request: HttpRequest, step_id: str) -> HttpResponse:
 
 @demands("step.manage")
 def _update_step(request: HttpRequest, step_id: str) -> HttpResponse:
-    step = _step_of(request)
+    document = bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX)
+    step = _step_of(document)
     if step.id != ids.sanitized(step_id):
         return error("Step ID in URL does not match step ID in body", HTTPStatus.BAD_REQUEST)
-    services.update_step(step=step)
+    services.update_step_in_part(step=step, keeping=beyond_argyll_unnamed(document))
     return answer({"step": step.as_json(), "message": "Step updated"})
 
 
@@ -292,8 +302,7 @@ def _unregister_step(_request: HttpRequest, step_id: str) -> HttpResponse:
     return answer({"message": "Step unregistered"})
 
 
-def _step_of(request: HttpRequest) -> Step:
-    document = bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX)
+def _step_of(document: Any) -> Step:
     sent = step_from_json(document)
     return step_from_json({**(document or {}), "id": ids.sanitized(sent.id)})
 

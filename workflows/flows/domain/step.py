@@ -5,7 +5,7 @@ HTTP step. JSON members that are empty are left out, as the original does; `attr
 is always there, and empty rather than null, because its own SDK crashes on null.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -279,6 +279,16 @@ class Step:
         if (self.http.method or DEFAULT_METHOD) != method:
             return False
         return self == replace(other, http=replace(other.http, method=self.http.method))
+
+    def keeping(self, members: Collection[str], of: "Step") -> "Step":
+        """Return this with these fields of `Http` as another definition of it has them.
+
+        Without an address on both sides there is nothing to keep.
+        """
+        if self.http is None or of.http is None:
+            return self
+        kept = {name: getattr(of.http, name) for name in members}
+        return replace(self, http=replace(self.http, **kept))
 
     def as_json(self) -> dict[str, Any]:
         attributes = {name: spec and spec.as_json() for name, spec in self.attributes.items()}

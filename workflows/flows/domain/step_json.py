@@ -57,6 +57,17 @@ def strict_step_from_json(document: Any) -> Step:
     return step
 
 
+def beyond_argyll_unnamed(document: Any) -> frozenset[str]:
+    """Return the fields of `Http` that Argyll's form has not and this definition does not name.
+
+    To name one with an empty value is to name it; null is as good as absent, as it is there.
+
+    :raises MalformedRequest: as `step_from_json` does.
+    """
+    named = shapes.check(document, STEP_SHAPE).get("http") or {}
+    return frozenset(field for name, field in _BEYOND_ARGYLL.items() if named.get(name) is None)
+
+
 def _attribute(body: Mapping[str, Any]) -> Attribute:
     present = {role.value: body[role] for role in Role if body.get(role) is not None}
     config: dict[str, Any] = {}
@@ -137,6 +148,13 @@ _ATTRIBUTE = shapes.Struct(
         "output": shapes.Struct("OutputConfig", {"mapping": _MAPPING}),
     },
 )
+_BEYOND_ARGYLL: Mapping[str, str] = {
+    "effect": "effect",
+    "verify": "verify",
+    "callback_timeout": "callback_timeout_ms",
+}
+"""Members of `http` that only we have, each with its field of `Http`."""
+
 _HTTP = shapes.Struct(
     "HTTPConfig",
     {

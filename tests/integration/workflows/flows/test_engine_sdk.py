@@ -7,6 +7,8 @@ from pytest_django import Settings
 
 from tests.integration.workflows.flows.test_engine_api import ask, script
 from tests.integration.workflows.flows.test_step_validation import sync
+from workflows.flows import engine, services
+from workflows.flows.domain.step_json import step_from_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,6 +84,80 @@ def test_a_step_that_is_there_is_updated_as_the_sdk_does_it() -> None:
     assert ask("POST", "/engine/step", second)[0] == 409
     assert ask("PUT", "/engine/step/a", second)[0] == 200
     assert ask("GET", "/engine/step/a")[1]["http"]["endpoint"].endswith("/moved")
+
+
+SET_BY_HAND = {
+    "effect": "verify",
+    "verify": "http://peer.example/done",
+    "callback_timeout": 9000,
+}
+
+
+def registered(**http: Any) -> dict[str, Any]:
+    """Return a definition of step `a` with these members of `http`."""
+    return sync(type="async", http={"endpoint": "http://peer.example/x", **http})
+
+
+def http_of_a() -> dict[str, Any]:
+    http: dict[str, Any] = ask("GET", "/engine/step/a")[1]["http"]
+    return http
+
+
+class TestWhatArgyllsFormHasNot:
+    def test_is_kept_when_a_step_server_registers_again(self) -> None:
+        ask("POST", "/engine/step", registered(**SET_BY_HAND))
+        again = registered(timeout=7)
+
+        assert ask("POST", "/engine/step", again)[0] == 409
+        status, answer = ask("PUT", "/engine/step/a", again)
+
+        assert (status, answer["step"]["http"]) == (200, again["http"])
+        assert http_of_a() == {**again["http"], **SET_BY_HAND}
+
+    @pytest.mark.parametrize(
+        ("named", "left"),
+        [
+            ({"effect": "at_most_once"}, {**SET_BY_HAND, "effect": "at_most_once"}),
+            ({"callback_timeout": 0}, {k: SET_BY_HAND[k] for k in ("effect", "verify")}),
+            ({"effect": "", "verify": ""}, {"callback_timeout": 9000}),
+            ({"effect": None}, SET_BY_HAND),
+        ],
+    )
+    def test_is_as_a_client_names_it(self, named: dict[str, Any], left: dict[str, Any]) -> None:
+        ask("POST", "/engine/step", registered(**SET_BY_HAND))
+
+        assert ask("PUT", "/engine/step/a", registered(**named))[0] == 200
+
+        assert http_of_a() == {"endpoint": "http://peer.example/x", "timeout": 0, **left}
+
+    def test_is_checked_together_with_what_is_named(self) -> None:
+        ask("POST", "/engine/step", registered(**SET_BY_HAND))
+
+        status, answer = ask("PUT", "/engine/step/a", registered(verify=""))
+
+        assert (status, answer["error"]) == (
+            400,
+            "invalid step\nverify URL required for effect verify",
+        )
+
+    def test_is_not_lost_when_it_is_set_at_the_same_moment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ask("POST", "/engine/step", registered())
+        seen = engine.catalog()
+        services.update_step(step=step_from_json(registered(**SET_BY_HAND)))
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "catalog", lambda: seen)
+            status, _ = ask("PUT", "/engine/step/a", registered(timeout=7))
+
+        assert status == 409
+        assert http_of_a().items() >= SET_BY_HAND.items()
+
+    def test_goes_with_the_address_that_it_is_about(self) -> None:
+        ask("POST", "/engine/step", registered(**SET_BY_HAND))
+
+        assert ask("PUT", "/engine/step/a", script(id_="a", text="1"))[0] == 200
+        assert "http" not in ask("GET", "/engine/step/a")[1]
 
 
 def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:

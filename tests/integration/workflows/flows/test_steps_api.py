@@ -79,3 +79,12 @@ class TestSteps:
         shown = post(operator, ADD).json()["step"]
 
         assert operator.put(f"{STEPS}/add", shown, format="json").status_code == 200
+
+    def test_are_replaced_whole_here(self, operator: APIClient) -> None:
+        called = {"id": "call", "name": "Call", "type": "sync", "attributes": {}}
+        http = {"endpoint": "http://peer.example/x", "timeout": 5}
+        post(operator, {**called, "http": {**http, "effect": "at_most_once"}})
+
+        put = operator.put(f"{STEPS}/call", {**called, "http": http}, format="json")
+
+        assert put.json()["step"]["http"] == http
