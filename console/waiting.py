@@ -17,8 +17,8 @@ class Why:
     after: str = ""
 
 
-def why(job: Work, *, now: datetime, is_anybody_working: bool) -> Why:
-    """Say why `job` is not done, or how it ended."""
+def why(job: Work, *, now: datetime, is_anybody_working: bool, is_kind_known: bool) -> Why:
+    """Say why `job` is not done, or how it ended; unless its kind is known nobody can retry it."""
     state = State(job.status)
     match state:
         case State.READY | State.SCHEDULED | State.RETRY:
@@ -28,7 +28,7 @@ def why(job: Work, *, now: datetime, is_anybody_working: bool) -> Why:
         case State.LEASED:
             return _leased(job, now)
         case State.DEAD | State.POISONED:
-            return _dead_letter(job, state)
+            return _dead_letter(job, state, is_kind_known=is_kind_known)
         case State.DONE | State.CANCELLED | State.DISCARDED:
             return _finished(job, state)
 
@@ -82,17 +82,18 @@ def _leased(job: Work, now: datetime) -> Why:
     )
 
 
-def _dead_letter(job: Work, state: State) -> Why:
+def _dead_letter(job: Work, state: State, *, is_kind_known: bool) -> Why:
     if state is State.POISONED:
         says = f"Gave up: {job.crashes} workers died while they had it. It stopped"
     else:
         says = f"Gave up after {_count(job.failures, 'failed attempt')}. It stopped"
-    return Why(
-        tone="dead",
-        says=says,
-        at=job.finished_at,
-        after=", and waits for you: retry it once the cause is gone, or discard it.",
-    )
+    after = ", and waits for you: retry it once the cause is gone, or discard it."
+    if not is_kind_known:
+        after = (
+            ". This release has no such kind of job, so it cannot be retried here: discard it, "
+            "or keep it for a release that has."
+        )
+    return Why(tone="dead", says=says, at=job.finished_at, after=after)
 
 
 def _finished(job: Work, state: State) -> Why:

@@ -135,7 +135,12 @@ def _page(
     attempts = selectors.latest_attempts(job.pk, before=before, limit=ATTEMPTS + 1)
     context = {
         "job": job,
-        "why": why(job, now=timezone.now(), is_anybody_working=is_anybody_working),
+        "why": why(
+            job,
+            now=timezone.now(),
+            is_anybody_working=is_anybody_working,
+            is_kind_known=registry.is_known(job.kind),
+        ),
         "is_open": State(job.status) in OPEN,
         "attempts": attempts[-ATTEMPTS:],
         **pages(request.GET, attempts[1].pk if len(attempts) > ATTEMPTS else None),
@@ -161,6 +166,8 @@ def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> 
         is_possible = State(job.status) in states_that_allow(_TRIGGERS[act.name])
         if not is_possible or job.cancel_requested_at:
             continue
+        if act.run is services.retry and not registry.is_known(job.kind):
+            continue  # The page says why.
         if authority.holds(request, act.capability):
             yield offered(act, reverse(f"console:job-{act.name}", args=[job.id]), refused)
 

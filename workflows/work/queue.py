@@ -64,6 +64,18 @@ class WorkNotFound(NotFound):
         super().__init__(f"There is no job {work_id}.", job_id=str(work_id))
 
 
+class KindGone(Rejected):
+    """No worker of this release could do the job: ready again, it would be put off for ever."""
+
+    code = "job_kind_gone"
+    hint = "Discard it, or retry it with a release that does this kind of job."
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"It cannot be retried: this release has no kind of job called {kind!r}.", name=kind
+        )
+
+
 class ReasonMissing(Rejected):
     code = "job_reason_missing"
     hint = "Say in a few words why; it is kept."
@@ -229,6 +241,7 @@ def re_drive(work_id: UUID, *, reason: str = "") -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
+    :raises KindGone: if this release does not know its kind.
     """
     return _decided(Trigger.RE_DRIVE, statements.RE_DRIVE, work_id, reason)
 
@@ -258,6 +271,8 @@ def _decided(trigger: Trigger, sql: str, work_id: UUID, reason: str) -> State:
     if not rows:
         raise _refusal(trigger, work_id)
     [(kind, subject, status)] = rows
+    if trigger is Trigger.RE_DRIVE and not registry.is_known(kind):
+        raise KindGone(kind)
     # Why stands with the job, where it can be taken away: the log keeps it for good.
     data = {"jobId": str(work_id), "kind": kind, "subject": subject}
     if trigger is Trigger.CANCEL:

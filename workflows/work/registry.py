@@ -143,6 +143,11 @@ def get(name: str, *, pointer: str = "/name") -> WorkKind:
         raise KindUnknown(name, pointer=pointer) from None
 
 
+def is_known(name: str) -> bool:
+    """Return whether this process can do work of this name."""
+    return name in _kinds
+
+
 def all_kinds() -> list[WorkKind]:
     """Return every kind, by name."""
     return [_kinds[name] for name in sorted(_kinds)]

@@ -87,6 +87,7 @@ def retry(work_id: UUID, *, reason: str = "") -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
+    :raises KindGone: if this release does not know its kind.
     """
     with recording.recorded(_action("job.retry", work_id, reason)):
         return queue.re_drive(work_id, reason=reason)

@@ -172,6 +172,17 @@ class TestDetail:
         assert offers(operator, dead) == ["retry", "discard"]
         assert offers(reader, dead) == []
 
+    def test_says_why_a_letter_of_a_kind_that_is_gone_cannot_be_retried(
+        self, visitor: Visitor
+    ) -> None:
+        dead = dead_job()
+        registry.forget("tale.refused")
+
+        page = page_of(visitor(*OPERATORS), f"/jobs/{dead}")
+
+        assert re.findall(r'action="/jobs/[^/"]+/(\w+)"', page) == ["discard"]
+        assert "This release has no such kind of job, so it cannot be retried here" in page
+
     def test_knows_no_other_job(self, visitor: Visitor) -> None:
         page_of(visitor(*READERS), f"/jobs/{uuid4()}", status=404)
 
@@ -224,6 +235,17 @@ class TestActions:
 
         assert "its state has changed, or never allowed this" in response.content.decode()
         assert status_of(job_id) == "ready"
+
+    def test_say_why_a_letter_of_a_kind_that_is_gone_is_not_retried(self, visitor: Visitor) -> None:
+        job_id = dead_job()
+        registry.forget("tale.refused")
+
+        response = visitor(*OPERATORS).post(
+            f"/jobs/{job_id}/retry", {"reason": "Again"}, follow=True
+        )
+
+        assert "this release has no kind of job called" in response.content.decode()
+        assert status_of(job_id) == "dead"
 
     @pytest.mark.parametrize("action", ["retry", "cancel", "discard"])
     def test_need_a_capability_each(self, visitor: Visitor, action: str) -> None:

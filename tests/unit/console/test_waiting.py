@@ -18,8 +18,8 @@ def work(status: str, **facts: Any) -> Work:
     return Work(status=status, **{"due_at": EARLIER, "max_attempts": 8, "crash_budget": 3, **facts})
 
 
-def sentence(job: Work, *, is_anybody_working: bool = True) -> Why:
-    return why(job, now=NOON, is_anybody_working=is_anybody_working)
+def sentence(job: Work, *, is_anybody_working: bool = True, is_kind_known: bool = True) -> Why:
+    return why(job, now=NOON, is_anybody_working=is_anybody_working, is_kind_known=is_kind_known)
 
 
 class TestWhy:
@@ -66,6 +66,17 @@ class TestWhy:
         job = work("leased", attempt=1, lease_until=EARLIER, leased_by="w1@host")
 
         assert sentence(job).says == "w1@host took it and has gone silent. Its lease ran out"
+
+    @pytest.mark.parametrize("status", ["dead", "poisoned"])
+    def test_says_that_nobody_here_could_take_up_a_letter_of_a_kind_that_is_gone(
+        self, status: str
+    ) -> None:
+        found = sentence(work(status), is_kind_known=False)
+
+        assert found.after == (
+            ". This release has no such kind of job, so it cannot be retried here: discard it, "
+            "or keep it for a release that has."
+        )
 
     def test_says_that_running_work_was_asked_to_stop(self) -> None:
         job = work("leased", lease_until=SOON, leased_by="w1", cancel_requested_at=EARLIER)

@@ -14,7 +14,7 @@ from events.domain.ids import least_id
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.workflows.work.conftest import Enqueue, row
 from tests.support.planner import forget_statistics
-from workflows.work import runner
+from workflows.work import registry, runner
 from workflows.work.api.views import JobFilters
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Attempt, Schedule, Work
@@ -256,6 +256,20 @@ class TestDecisions:
         answer = operator.post(f"{JOBS}/{letter.id}/retry", {"reason": "fixed"}, format="json")
 
         assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+
+    def test_leave_a_dead_letter_of_a_kind_that_is_gone(
+        self, operator: APIClient, letter: WorkRef, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = row(letter).kind
+        monkeypatch.delitem(registry._kinds, name)
+
+        answer = operator.post(f"{JOBS}/{letter.id}/retry", {"reason": "again"}, format="json")
+
+        told = answer.json()
+        assert (answer.status_code, told["code"]) == (422, "job_kind_gone")
+        assert told["facts"] == {"name": name}
+        assert "errors" not in told  # Nothing in the body is wrong.
+        assert row(letter).status == "dead"
 
     def test_put_a_dead_letter_away_for_a_reason(
         self, operator: APIClient, letter: WorkRef
