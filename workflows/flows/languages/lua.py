@@ -53,9 +53,6 @@ class LuaStarved(Unavailable):
     code = "lua_starved"
     hint = "Try again later."
 
-    def __init__(self) -> None:
-        super().__init__(f"The machine gave Lua no processor for {PATIENCE_S:.0f} s.")
-
 
 def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> Any:
     """Return the first value that the chunk returns, as JSON.
@@ -125,12 +122,17 @@ class _Child:
                 said = self._exchange(process, line)
             except TimeoutError as error:
                 self._end()
-                raise LuaStarved from error
+                why = f"The machine gave Lua no processor for {PATIENCE_S:.0f} s."
+                raise LuaStarved(why) from error
             except (OSError, ValueError) as error:
                 if self._end() == -signal.SIGPROF:
                     _spending.seconds += seconds
                     raise TookTooLong("lua", seconds) from error
                 raise ScriptFailed("lua execution error\nthe script died") from error
+            except BaseException:
+                # An attempt whose time is over: the answer to come is not the next script's.
+                self._end()
+                raise
             _spending.seconds += said["spent"]
             return dict(said["answer"])
 
@@ -146,16 +148,28 @@ class _Child:
 
     def _alive(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            # -I: no environment, no user packages, nothing of the product on the path.
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-I", str(_CHILD)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                env={},
-                close_fds=True,
-            )
-            self._exchange(self._process, _NOTHING)
+            self._end()
+            try:
+                return self._started()
+            except (OSError, ValueError) as error:
+                self._end()
+                raise LuaStarved("The machine could not start Lua.") from error
+            except BaseException:
+                self._end()
+                raise
+        return self._process
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # -I: no environment, no user packages, nothing of the product on the path.
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", str(_CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={},
+            close_fds=True,
+        )
+        self._exchange(self._process, _NOTHING)
         return self._process
 
     def _exchange(self, process: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
@@ -175,10 +189,11 @@ class _Child:
             answer += piece
         return dict(json.loads(answer))
 
-    def _end(self) -> int:
-        """End the process and return how it ended: by itself, if it had."""
-        assert self._process is not None, "it was asked"
+    def _end(self) -> int | None:
+        """End the process, if there is one, and return how it ended: by itself, if it had."""
         ended, self._process = self._process, None
+        if ended is None:
+            return None
         _close(ended)
         with suppress(subprocess.TimeoutExpired):
             return ended.wait(timeout=LAST_WORDS_S)

@@ -17,23 +17,37 @@ ROOT = Path(__file__).parents[5]
 PATIENCE_S = 60
 
 
-def children_of(pid: int) -> list[str]:
+def children_of(pid: int) -> dict[int, str]:
     """Return the states of the processes whose parent is `pid`; `Z` is a zombie."""
-    states = []
+    states = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
         except (OSError, ValueError):
             continue
         if int(parent) == pid:
-            states.append(state)
+            states[int(stat.parent.name)] = state
     return states
+
+
+def child_of_lua() -> int:
+    assert lua._child._process is not None
+    return lua._child._process.pid
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupted(*_: object) -> None:
+    raise Interrupted
 
 
 class TestChildren:
     def test_that_hit_a_limit_are_gone_before_the_next_one_begins(self) -> None:
         lua.evaluate("return 1", {})
-        before = len(children_of(os.getpid()))
+        # Other tests may have left some of theirs.
+        others = children_of(os.getpid()).keys() - {child_of_lua()}
 
         for text in ("while true do end", "return string.rep('x', 1e9)", "return 0/0"):
             with pytest.raises(ScriptFailed):
@@ -41,8 +55,52 @@ class TestChildren:
             assert lua.evaluate("return 1", {}) == 1
 
         states = children_of(os.getpid())
-        assert len(states) == before
-        assert "Z" not in states
+        assert states.keys() - others == {child_of_lua()}
+        assert states[child_of_lua()] != "Z"
+
+    def test_are_not_asked_again_when_their_answer_was_not_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As when the time of an attempt is over in the middle of a script."""
+        lua.evaluate("return 1", {})
+        monkeypatch.setattr(select, "select", interrupted)
+        with pytest.raises(Interrupted):
+            lua.evaluate("return 2", {})
+        monkeypatch.undo()
+
+        assert lua.evaluate("return 3", {}) == 3
+
+    def test_that_begin_too_late_are_not_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lua._child._end()
+        monkeypatch.setattr(select, "select", lambda *_: ([], [], []))
+        with pytest.raises(lua.LuaStarved):
+            lua.evaluate("return 2", {})
+        monkeypatch.undo()
+
+        assert lua.evaluate("return 3", {}) == 3
+
+    @pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false"])
+    def test_that_do_not_begin_are_no_fault_of_the_script(
+        self, program: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lua._child._end()
+        monkeypatch.setattr(sys, "executable", program)
+        with pytest.raises(lua.LuaStarved, match="could not start"):
+            lua.evaluate("return 2", {})
+        monkeypatch.undo()
+
+        assert lua.evaluate("return 3", {}) == 3
+
+    def test_that_died_unasked_leave_no_pipes(self) -> None:
+        lua.evaluate("return 1", {})
+        died = lua._child._process
+        assert died is not None
+        assert died.stdout is not None
+        died.kill()
+        died.wait()
+
+        assert lua.evaluate("return 1", {}) == 1
+        assert died.stdout.closed
 
     @pytest.mark.parametrize("script", ["return 1", "while true do end"])
     def test_do_not_outlive_a_worker_that_was_killed(self, script: str) -> None:
