@@ -170,9 +170,7 @@ class Holder:
         if self.user is None:
             return self
         if self.key is not None:
-            return Holder._of_key(
-                ApiKey.objects.live().select_related("owner").filter(pk=self.key.pk).first()
-            )
+            return Holder._of_key(self.key)
         if self.agent_key is not None:
             return Holder._of_agent_key(self.agent_key)
         if self.session_key is not None:
@@ -201,10 +199,11 @@ class Holder:
         return obj is not None and self.holds(kind.read, obj)
 
     @classmethod
-    def _of_key(cls, key: ApiKey | None) -> "Holder":
-        if key is None:
+    def _of_key(cls, key: ApiKey) -> "Holder":
+        fresh = credentials.live_key(key.prefix)
+        if fresh is None:
             raise CredentialRefused
-        return cls(key.owner, key=key)
+        return cls(fresh.owner, key=fresh)
 
     @classmethod
     def _of_agent_key(cls, key: AgentKey) -> "Holder":

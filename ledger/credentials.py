@@ -70,7 +70,7 @@ def key_for(text: str) -> ApiKey:
     parts = written.read(text)
     if parts is None or parts.is_of_agent:
         raise CredentialRefused
-    key = _live_key(parts.prefix)
+    key = live_key(parts.prefix)
     if key is None or not _matches(text, key.digest):
         raise CredentialRefused
     _note_use(key)
@@ -97,6 +97,20 @@ def agent_key_for(text: str) -> AgentKey:
     return key
 
 
+def live_key(prefix: str) -> ApiKey | None:
+    """Return the live key with this prefix, its owner loaded with all that they may do."""
+    sql, of_key, of_owner = _live_keys()
+    rows = wire.fetch(sql, {"prefix": prefix})
+    if not rows:
+        return None
+    [row] = rows
+    key = ApiKey.from_db(DEFAULT_DB_ALIAS, of_key, row[: len(of_key)])
+    *owner, granted = row[len(of_key) :]
+    key.owner = User.from_db(DEFAULT_DB_ALIAS, of_owner, owner)
+    grants.remember(key.owner, granted)
+    return key
+
+
 def live_agent_key(prefix: str) -> AgentKey | None:
     """Return the agent's key that is good by itself, with the whole chain behind it."""
     rows = wire.fetch(_live_agent_keys(), {"prefix": prefix})
@@ -113,19 +127,6 @@ def is_of_agent(text: str) -> bool:
     """Return whether this is written like an agent's key."""
     parts = written.read(text)
     return parts is not None and parts.is_of_agent
-
-
-def _live_key(prefix: str) -> ApiKey | None:
-    sql, of_key, of_owner = _live_keys()
-    rows = wire.fetch(sql, {"prefix": prefix})
-    if not rows:
-        return None
-    [row] = rows
-    key = ApiKey.from_db(DEFAULT_DB_ALIAS, of_key, row[: len(of_key)])
-    *owner, granted = row[len(of_key) :]
-    key.owner = User.from_db(DEFAULT_DB_ALIAS, of_owner, owner)
-    grants.remember(key.owner, granted)
-    return key
 
 
 @cache

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from guardian.shortcuts import assign_perm, remove_perm
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from events import catalogue
@@ -189,6 +190,14 @@ class TestRevalidation:
 
         assert not holder.holds("gadget.read")  # What was asked once is kept, until…
         assert holder.revalidated().holds("gadget.read")
+
+    def test_of_a_key_asks_once_for_it_and_what_it_may(
+        self, alice: User, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        holder = authority.bearer(f"Bearer {issue(grant(alice, 'gadget.read'), ['*'])[0]}")
+
+        with django_assert_num_queries(1):
+            assert holder.revalidated().holds("gadget.read")
 
     @pytest.mark.parametrize(
         "end",
