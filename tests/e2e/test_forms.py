@@ -64,9 +64,7 @@ def test_what_was_typed_comes_back_after_a_reload_and_a_log_in(
         tab.page.get_by_role("link", name="Log in again").click()
         tab.log_in()
         tab.open(f"/flows/{flow_id}")
-        expect(
-            tab.page.get_by_text("What you had typed here, and not sent, is back.")
-        ).to_be_visible()
+        expect(tab.page.get_by_text("Your unsent text has been restored.")).to_be_visible()
         expect(reason(tab)).to_have_value("The bank is closed")
         tab.open("/")
         tab.open(f"/flows/{flow_id}")

@@ -111,7 +111,7 @@ def test_tells_the_other_person_at_once_and_the_requester_nothing(
 
         own.open("/approvals")
         own.page.get_by_role("link", name="Sign the contract").first.click()
-        expect(own.page.get_by_text("Somebody else has to decide this.")).to_be_visible()
+        expect(own.page.get_by_text("Somebody else has to decide.")).to_be_visible()
         expect(own.page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
         decide(theirs, "Approve")

@@ -56,12 +56,12 @@ def test_a_condition_is_mended_tried_and_drafted(
 
         tab.meant.add("400")  # The browser's own word on the refusal.
         tab.page.get_by_role("textbox", name="Condition").fill("action ==\n  && risk")
-        tab.page.get_by_role("button", name="Try it").press("Enter")
+        tab.page.get_by_role("button", name="Try", exact=True).press("Enter")
         expect(tab.page.locator("[data-place]")).to_contain_text(re.compile(r"line 2, column \d"))
         expect(tab.page.get_by_role("textbox", name="Condition")).to_be_focused()
 
         tab.page.get_by_role("textbox", name="Condition").fill("action == 'product.create'")
-        tab.page.get_by_role("button", name="Try it").press("Enter")
+        tab.page.get_by_role("button", name="Try", exact=True).press("Enter")
         expect(tab.page.locator(".chip", has_text="newly needs approval").first).to_be_visible()
         first = tab.page.get_by_role("link", name="product.create").first
         assert first.get_attribute("href").startswith("/admin/ledger/entry/")

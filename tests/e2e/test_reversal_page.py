@@ -62,16 +62,18 @@ def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
         expect(own.page.get_by_text(re.compile("It awaits approval"))).to_be_visible()
         expect(own.page.locator("strong", has_text="requested")).to_be_visible()
         own.page.get_by_role("link", name="see the request").click()
-        expect(own.page.get_by_text("Somebody else has to decide this.")).to_be_visible()
+        expect(own.page.get_by_text("Somebody else has to decide.")).to_be_visible()
 
         theirs.log_in(reviewer, PASSWORD)
         theirs.page.goto(own.page.url)
-        expect(theirs.page.get_by_text(re.compile("It is to undo product.update"))).to_be_visible()
+        expect(
+            theirs.page.get_by_text(re.compile("This request is to undo product.update"))
+        ).to_be_visible()
         theirs.page.get_by_label("Reason").fill("So it is.")
         theirs.page.get_by_role("button", name="Approve", exact=True).click()
         expect(theirs.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
 
-        own.page.get_by_role("link", name="what that would do").click()
+        own.page.get_by_role("link", name="preview the reversal").click()
         own.page.get_by_role("button", name="Undo it exactly like this").click()
         expect(own.page.get_by_text(re.compile("It is completed"))).to_be_visible()
 

@@ -110,7 +110,7 @@ class TestList:
 
 class TestOne:
     def test_shows_each_look(self, manager: Client, access: DocumentAccess, auditor: User) -> None:
-        assert "Nobody has looked" in page(manager, f"{LIST}/{access.pk}")
+        assert "This access has not been used." in page(manager, f"{LIST}/{access.pk}")
         look(auditor, access)
 
         shown = page(manager, f"{LIST}/{access.pk}")

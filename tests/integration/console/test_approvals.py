@@ -69,19 +69,22 @@ class TestInbox:
         self, approval: Approval, asker: User, manager: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("console.views.approvals.ROWS", 1)
-        assert "More wait for you" not in visit(manager).get("/approvals").content.decode()
+        assert (
+            "The others appear as you decide"
+            not in visit(manager).get("/approvals").content.decode()
+        )
 
         other = asked("t2", capability="api_key.issue")
 
         page = visit(manager).get("/approvals").content.decode()
-        assert "More wait for you" in page
+        assert "The others appear as you decide" in page
         assert f"/approvals/{approval.pk}" in page
         assert f"/approvals/{other.pk}" not in page.split('id="latest"')[0]
 
     def test_holds_nothing_for_the_requester(self, approval: Approval, asker: User) -> None:
         page = visit(asker).get("/approvals").content.decode()
 
-        assert "Nothing waits for your decision." in page
+        assert "No approval is waiting for you." in page
         assert 'data-badge="approval" hidden>0<' in page
 
 
@@ -91,10 +94,10 @@ class TestOneRequest:
     ) -> None:
         page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
 
-        assert f'<dt>Asked by</dt><dd><span title="user:{asker.pk}">asker<' in page
-        assert "<dt>Open until</dt>" in page
+        assert f'<dt>Requested by</dt><dd><span title="user:{asker.pk}">asker<' in page
+        assert "<dt>Expires</dt>" in page
         assert "1 other person has to agree" in page
-        assert "<dt>If approved</dt><dd>whoever asked may do it, once</dd>" in page
+        assert "<dt>If approved</dt><dd>the requester may do it, once</dd>" in page
 
     def test_counts_whose_voice_counts_still(self, asker: User, manager: User) -> None:
         said = grant(User.objects.create_user("mara"), "approval.decide")
@@ -161,7 +164,7 @@ class TestOneRequest:
         page = client.get(f"/approvals/{approval.pk}").content.decode()
 
         address = f"/admin/ledger/reversalstanding/entry/{entry_id}/"
-        assert "It is to undo" in page
+        assert "This request is to undo" in page
         assert client.get(address).status_code == status
         assert (address in page) == (status == 200)
 
@@ -176,7 +179,7 @@ class TestOneRequest:
         flow = visit(manager).get("/flows/trip").content.decode()
 
         assert '<a href="/flows/trip">flow trip</a>' in request
-        assert "<dt>If approved</dt><dd>the flow goes on</dd>" in request
+        assert "<dt>If approved</dt><dd>the flow continues</dd>" in request
         assert "<dt>By</dt><dd>asker</dd>" in flow
         assert f'to approve. <a href="/approvals/{approval.pk}">See the request</a>.' in flow
 

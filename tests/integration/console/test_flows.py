@@ -196,7 +196,7 @@ class TestDetail:
 
         page = page_of(client, f"/flows/{trip}?at=2")
 
-        assert "You look at the past: as it was after event 2 of" in part(page, "head")
+        assert "You are viewing the past: the flow after event 2 of" in part(page, "head")
         assert graph_of(page) == {
             "step:hold": "run",
             "step:pay": "mute",
@@ -213,7 +213,7 @@ class TestDetail:
     ) -> None:
         page = page_of(visitor(*READERS), f"/flows/{trip}?at=9999")
 
-        assert "You look at the past" not in page
+        assert "You are viewing the past" not in page
 
     @pytest.mark.parametrize("query", ["at=0", "at=x", "event=-1", f"at={'9' * 30}"])
     def test_knows_no_event_that_cannot_be(self, visitor: Visitor, trip: str, query: str) -> None:

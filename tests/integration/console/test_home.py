@@ -108,7 +108,7 @@ class TestHome:
     def test_says_what_to_do_to_those_who_may_see_nothing(self, visitor: Visitor) -> None:
         page = visitor().get("/").content.decode()
 
-        assert "You may log in, and nothing else yet" in page
+        assert "You have no permissions yet" in page
         assert 'href="/events"' not in page
         assert 'href="/admin/"' not in page
 

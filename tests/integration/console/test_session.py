@@ -44,7 +44,7 @@ class TestLogIn:
         response = client.get("/", follow=True)
 
         assert response.redirect_chain == [("/login/?next=/", 302)]
-        assert "your session has ended" in response.content.decode()
+        assert "your session has expired" in response.content.decode()
 
 
 class TestLogOut:

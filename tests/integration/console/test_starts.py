@@ -249,7 +249,7 @@ class TestThePage:
 
         gone = f"user:{User.objects.get(username='ada').pk} may not act here any more."
         assert f"The next occasion will pause it: {gone}" in before
-        assert f"Paused by itself: {gone}" in after
+        assert f"Paused automatically: {gone}" in after
         assert re.search(rf"gusts hold paused {gone}", listed)
         start = FlowStart.objects.get()
         assert (start.enabled, start.paused_because) == (True, "")

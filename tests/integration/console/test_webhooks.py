@@ -80,7 +80,7 @@ class TestPages:
         client = visitor(READS)
 
         assert "POST /api/v1/webhooks/subscriptions" in page_of(client, "/webhooks")
-        assert "Nothing was sent yet" in page_of(client, "/webhooks/deliveries")
+        assert "No deliveries yet" in page_of(client, "/webhooks/deliveries")
         page_of(client, f"/webhooks/{NOBODYS}", status=404)
         page_of(client, f"/webhooks/deliveries/{NOBODYS}", status=404)
 
@@ -94,14 +94,14 @@ class TestPages:
         client = visitor(READS)
         address = f"/webhooks/deliveries/{Delivery.objects.get().pk}"
         assert "as soon as a worker is free" in page_of(client, "/webhooks/deliveries")
-        assert "It has not been tried." in page_of(client, address)
+        assert "No attempts yet." in page_of(client, address)
 
         peer.replies = [BROKEN]
         work_off()
         page = page_of(client, address)
 
         assert "The last attempt failed: The receiver answered 500." in page
-        assert "Next try: <time" in page
+        assert "Next attempt: <time" in page
         assert "oops &lt;b&gt;" in page
         assert f'href="/events/{event.event_id}"' in page
         assert "/jobs/" not in page, "they may not see jobs"

@@ -235,7 +235,7 @@ class TestInTheAdmin:
         assert "Pending</a>, asked for by" in said
         assert ReversalStanding.objects.get(entry=turned).state == "requested"
         request = client.get(f"/approvals/{approval.pk}").content.decode()
-        assert 'It is to undo <span class="mono">beacon.turn</span>' in request
+        assert 'This request is to undo <span class="mono">beacon.turn</span>' in request
         assert f'href="{page}"' in request
 
         say(approval, carol)

@@ -347,7 +347,7 @@ class TestAnAgentAsks:
 
     def _it_is_in_the_inbox(self, approval: JSON, client: Client) -> None:
         assert f"/approvals/{approval['id']}" in inbox_of("manager", client)
-        assert "Nothing waits for your decision." in inbox_of("owner", client)
+        assert "No approval is waiting for you." in inbox_of("owner", client)
 
     def _four_eyes_are_not_its_owners(
         self, agent: Caller, owner: Caller, manager: Caller, approval: JSON
