@@ -1,19 +1,19 @@
 """The payment provider: request a payment, query what was paid, reverse a capture."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.utils import timezone
 
 from commerce import conf
+from commerce.domain.horizon import CLOCKS_DIFFER
 from commerce.domain.money import AMOUNT_CENTS_MAX
 from commerce.domain.settlement import SettlementReport
 from commerce.ports import http
 
 PEER = "payment provider"
 DEMO = "demo"
-_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class PaymentProvider(Protocol):
@@ -116,7 +116,7 @@ def _time(answer: dict[str, Any], name: str) -> datetime | None:
     if moment.tzinfo is None:
         raise _misunderstood(f"its {name} has no offset")
     # Until when a capture can be taken back is counted from there.
-    if moment > timezone.now() + _CLOCKS_DIFFER:
+    if moment > timezone.now() + CLOCKS_DIFFER:
         raise _misunderstood(f"its {name} is still to come")
     return moment
 

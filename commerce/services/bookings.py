@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf, projections, selectors, vault
-from commerce.domain import money, undoing
+from commerce.domain import horizon, money, undoing
 from commerce.domain.booking.decisions import REQUEST, SWEEP
 from commerce.domain.booking.messages import (
     Advance,
@@ -128,6 +128,7 @@ def hold_booking(
 
     :raises InvalidTransition, HoldNeedsAnEnd: as the aggregate says.
     :raises SlotSoldOut: if there are not enough seats.
+    :raises BeyondHorizon: if `until` is further away than business reaches.
     """
     command = _advance(Status.ON_HOLD, until=until or timezone.now() + conf.HOLD)
     asked = {"until": until}
@@ -227,11 +228,12 @@ def override_status(
     :raises OverrideNotNeeded: if the ordinary way leads there.
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
     :raises SlotSoldOut, PersonNamed: if seats are gone; if the reason names somebody.
+    :raises BeyondHorizon: if `until` is further away than business reaches.
     """
+    now = timezone.now()
+    horizon.check_within(until, now=now, pointer="/hold_expires_at")
     name_screening.check_names_nobody(Q(pk=booking_id), reason=reason)
-    command = OverrideStatus(
-        to=to, reason=reason, actor=_actor(), at=timezone.now(), hold_expires_at=until
-    )
+    command = OverrideStatus(to=to, reason=reason, actor=_actor(), at=now, hold_expires_at=until)
     asked = {"to": to, "reason": reason, "until": until}
     action = action_on("booking.override", booking_id, reason=reason, asked=asked)
     with recording.recorded(action) as proof:
@@ -322,10 +324,12 @@ def _execute(booking_id: str, command: Command, *, proof: Proof) -> Outcome[Stat
 
 
 def _advance(to: Status, *, until: datetime | None = None, outstanding_cents: int = 0) -> Advance:
+    now = timezone.now()
+    horizon.check_within(until, now=now, pointer="/hold_expires_at")
     return Advance(
         to=to,
         actor=_actor(),
-        at=timezone.now(),
+        at=now,
         hold_expires_at=until,
         outstanding_cents=outstanding_cents,
     )

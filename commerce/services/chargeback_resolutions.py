@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from commerce.domain import chargebacks as rules
+from commerce.domain import horizon
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import (
     ChargebackResolved,
@@ -123,7 +124,9 @@ def resolve_chargeback(
     :raises ChargebackNotFound: if there is no such chargeback.
     :raises ChargebackResolved: if it ended otherwise before.
     :raises PersonNamed: if the reason names somebody.
+    :raises StillToCome, BeyondHorizon: if it cannot have happened at `occurred_at`.
     """
+    horizon.check_happened(occurred_at, now=timezone.now(), pointer="/occurred_at")
     name_screening.check_names_nobody(
         Q(invoices__payments__chargebacks=chargeback_id), reason=reason
     )

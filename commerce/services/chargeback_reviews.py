@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from commerce.domain import horizon
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import (
     ChargebackResolved,
@@ -68,7 +69,9 @@ def review_chargeback(
     :raises ChargebackNotFound: if there is no such chargeback.
     :raises ChargebackResolved: if it has ended.
     :raises PersonNamed: if the reason names somebody.
+    :raises StillToCome, BeyondHorizon: if it cannot have happened at `occurred_at`.
     """
+    horizon.check_happened(occurred_at, now=timezone.now(), pointer="/occurred_at")
     name_screening.check_names_nobody(
         Q(invoices__payments__chargebacks=chargeback_id), reason=reason
     )

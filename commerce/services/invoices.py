@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf
+from commerce.domain import horizon, undoing
 from commerce.domain import invoices as rules
-from commerce.domain import undoing
 from commerce.domain.booking.refusals import BookingNotFound
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
@@ -66,7 +66,10 @@ def create_invoice(
 
     :raises BookingNotFound: if there is no such booking.
     :raises AmountOutOfRange: if it adds up to more than Daybook counts.
+    :raises BeyondHorizon: if the due date is further away than business reaches.
     """
+    today = timezone.now().date()
+    horizon.check_day_within(due_date, today=today, pointer="/due_date")
     asked = {"booking_id": booking_id, "lines": lines, "tax_bp": tax_bp, "due_date": due_date}
     with recording.recorded(action_on("invoice.create", kind=Kind.CREATE, asked=asked)) as proof:
         booking = Booking.objects.select_for_update(no_key=True).filter(pk=booking_id).first()
@@ -77,7 +80,7 @@ def create_invoice(
             booking=booking,
             status=InvoiceStatus.DRAFT,
             currency=booking.currency,
-            due_date=due_date or timezone.now().date() + conf.INVOICE_DUE,
+            due_date=due_date or today + conf.INVOICE_DUE,
         )
         rows = [_row(invoice, number, line) for number, line in enumerate(wanted, start=1)]
         _add_up(invoice, rows)

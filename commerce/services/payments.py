@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from commerce import conf
+from commerce.domain import horizon, settlement, undoing
 from commerce.domain import invoices as rules
-from commerce.domain import settlement, undoing
 from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
@@ -68,7 +68,9 @@ def record_payment(
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it.
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     :raises PersonNamed: if the reference names somebody.
+    :raises StillToCome, BeyondHorizon: if it cannot have been paid at `paid_at`.
     """
+    horizon.check_happened(paid_at, now=timezone.now(), pointer="/paid_at")
     name_screening.check_names_nobody(Q(invoices=invoice_id), reference=reference)
     asked = {
         "invoice_id": invoice_id,
@@ -104,7 +106,9 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
     :raises PaymentNotFound: if there is no such payment.
     :raises PaymentNotPending: if it ended before.
     :raises InvoiceNotPayable, InvoiceOverpaid: if the invoice does not ask for it any more.
+    :raises StillToCome, BeyondHorizon: if it cannot have been paid at `paid_at`.
     """
+    horizon.check_happened(paid_at, now=timezone.now(), pointer="/paid_at")
     action = action_of("payment.complete", payment_id, asked={"paid_at": paid_at})
     with recording.recorded(action) as proof:
         invoice, payment = _locked_pending(payment_id)

@@ -5,7 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from commerce.domain import horizon
 from commerce.domain.booking.snapshot import time_json
 from commerce.models import Product, Slot
 from commerce.selectors import seats_taken
@@ -84,7 +86,11 @@ def create_slot(
     :raises ProductNotFound: if there is no such product.
     :raises SlotExists: if the product departs at that moment already.
     :raises SlotEndsTooEarly: if it would end before it starts.
+    :raises BeyondHorizon: if it is further away than business reaches.
     """
+    now = timezone.now()
+    horizon.check_within(starts_at, now=now, pointer="/starts_at")
+    horizon.check_within(ends_at, now=now, pointer="/ends_at")
     if ends_at is not None and ends_at <= starts_at:
         raise SlotEndsTooEarly
     asked = {"product_id": product_id, "starts_at": time_json(starts_at), "capacity": capacity}

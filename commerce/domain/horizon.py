@@ -1,0 +1,65 @@
+"""How far from today business reaches: beyond it a date is a slip of the keyboard.
+
+Databases take the years 1 to 9999. A departure in one of those is never found by whoever looks
+for it, and a hold until then keeps its seats for good.
+"""
+
+from datetime import date, datetime, timedelta
+
+from events.domain.errors import Rejected
+
+HORIZON = timedelta(days=3_650)
+"""Ten years either way: as far as the terms of cancellation reach, too."""
+
+CLOCKS_DIFFER = timedelta(hours=1)
+"""By how much somebody else's clock may be ahead of ours."""
+
+
+class BeyondHorizon(Rejected):
+    code = "beyond_horizon"
+    hint = "Check the year; ten years from today is as far as Daybook goes, back or ahead."
+
+    def __init__(self, when: date, *, pointer: str) -> None:
+        super().__init__(
+            f"{when.isoformat()} is more than ten years from today.",
+            pointer=pointer,
+            given=when.isoformat(),
+        )
+
+
+class StillToCome(Rejected):
+    code = "still_to_come"
+    hint = "Say when it happened, or leave it out if it was just now."
+
+    def __init__(self, when: datetime, *, pointer: str) -> None:
+        super().__init__(
+            f"{when.isoformat()} is still to come: it cannot have happened then.",
+            pointer=pointer,
+            given=when.isoformat(),
+        )
+
+
+def check_within(when: datetime | None, *, now: datetime, pointer: str) -> None:
+    """Do nothing if `when` is a time that business has to do with. None is.
+
+    :raises BeyondHorizon: if it is further from `now` than `HORIZON`.
+    """
+    if when is not None and abs(when - now) > HORIZON:
+        raise BeyondHorizon(when, pointer=pointer)
+
+
+def check_day_within(day: date | None, *, today: date, pointer: str) -> None:
+    """Do for a day what `check_within` does for a moment."""
+    if day is not None and abs(day - today) > HORIZON:
+        raise BeyondHorizon(day, pointer=pointer)
+
+
+def check_happened(when: datetime | None, *, now: datetime, pointer: str) -> None:
+    """Do nothing if something may have happened at `when`. None is now.
+
+    :raises StillToCome: if that is later than `now`, beyond what clocks differ.
+    :raises BeyondHorizon: if it is longer ago than `HORIZON`.
+    """
+    check_within(when, now=now, pointer=pointer)
+    if when is not None and when > now + CLOCKS_DIFFER:
+        raise StillToCome(when, pointer=pointer)
