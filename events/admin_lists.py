@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 COUNTED_MAX = 10_000
 LATEST = 10_000
@@ -57,6 +58,28 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
                 )
             except (ValidationError, ValueError):
                 continue  # It is no such id.
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], action_location: Any = None
+    ) -> HttpResponse | None:
+        """Carry out an action on the chosen rows; on none, if one of their ids is no id.
+
+        Django would look for it all the same, and the database would refuse the question.
+        """
+        if not all(self._is_id(each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            refusal = "What was chosen is no row of this list. No items have been changed."
+            self.message_user(request, refusal, messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        # Django 6.1 says where the action was chosen; 5.2 has one place for them.
+        where = () if action_location is None else (action_location,)
+        return super().response_action(request, queryset, *where)
+
+    def _is_id(self, text: str) -> bool:
+        try:
+            self.opts.pk.clean(text, None)
+        except ValidationError:
+            return False
+        return "\0" not in text
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow a filter in the URL only for fields that the list shows or offers.

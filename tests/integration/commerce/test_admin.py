@@ -124,6 +124,20 @@ class TestActions:
         fact = selectors.stream_events(("booking", str(booking.pk)))[-1]
         assert str(fact.principal) == f"user:{User.objects.get(username='chief').pk}"
 
+    @pytest.mark.parametrize("chosen", ["9" * 26, "-1", "a\0b", "💥" * 300, "9999-12-31", ""])
+    def test_change_nothing_if_what_is_chosen_is_no_id(
+        self, chief: Client, booking: Booking, chosen: str
+    ) -> None:
+        answer = chief.post(
+            page(Booking),
+            {"action": "confirm", "_selected_action": [str(booking.pk), chosen]},
+            follow=True,
+        )
+
+        assert answer.status_code == 200
+        assert "is no row of this list" in answer.content.decode()
+        assert Booking.objects.get(pk=booking.pk).status == "draft"
+
     def test_say_what_was_refused(self, chief: Client, booking: Booking) -> None:
         answer = chief.post(
             page(Booking),
