@@ -13,14 +13,14 @@ from django.template.response import SimpleTemplateResponse
 from console.text import visible_page
 
 DESCRIPTIONS = {
-    "commerce": "What is true now: products, bookings, invoices, payments.",
-    "work": "What must still happen: work rows, attempts, schedules, workers.",
-    "flows": "What is pursued by goals: flows, callbacks, memory. Never changed by hand.",
-    "webhooks": "Who is told about it: subscriptions and their deliveries.",
-    "events": "What happened: the log, its streams, snapshots and payloads. Never changed.",
-    "ledger": "Who did what, and by what authority: entries, approvals, agents, keys, seals.",
+    "commerce": "Products, bookings, invoices, payments.",
+    "work": "The work queue: work rows, attempts, schedules, workers.",
+    "flows": "Flows, callbacks, memoized results. Read-only.",
+    "webhooks": "Subscriptions and their deliveries.",
+    "events": "The event log: events, streams, snapshots and payloads. Read-only.",
+    "ledger": "The ledger: entries, approvals, agents, API keys, seals.",
     "auth": "Users, and groups with their permissions.",
-    "guardian": "Permissions on single objects.",
+    "guardian": "Object permissions.",
 }
 """The apps in reading order, with one line each. Others come after them, by name."""
 

@@ -41,7 +41,7 @@ def _not_due(job: Work, state: State) -> Why:
         tone="wait",
         says=f"Attempt {job.attempt} {failed}. {_tries(job)} The next one starts",
         at=job.due_at,
-        after=", by itself.",
+        after=", automatically.",
     )
 
 
@@ -65,29 +65,29 @@ def _leased(job: Work, now: datetime) -> Why:
             tone="wait",
             says=f"{worker} was asked to stop",
             at=job.cancel_requested_at,
-            after="; the job ends when the worker obeys, or when its lease runs out.",
+            after="; the job ends when the worker stops, or when its lease expires.",
         )
     if job.lease_until and job.lease_until < now:
         return Why(
             tone="bad",
-            says=f"{worker} took it and has gone silent. Its lease ran out",
+            says=f"{worker} stopped responding. Its lease expired",
             at=job.lease_until,
-            after="; the sweeper will give it to another.",
+            after="; the sweeper will hand it to another worker.",
         )
     return Why(
         tone="run",
-        says=f"{worker} is at it, in attempt {job.attempt}. It must be heard of again",
+        says=f"{worker} is running attempt {job.attempt}. Its lease expires",
         at=job.lease_until,
-        after=", or another worker takes over.",
+        after=" unless renewed; then another worker takes over.",
     )
 
 
 def _dead_letter(job: Work, state: State, *, is_kind_known: bool) -> Why:
     if state is State.POISONED:
-        says = f"Gave up: {job.crashes} workers died while they had it. It stopped"
+        says = f"Gave up: {job.crashes} workers died while running it. It stopped"
     else:
         says = f"Gave up after {_count(job.failures, 'failed attempt')}. It stopped"
-    after = ", and waits for you: retry it once the cause is gone, or discard it."
+    after = ". Retry it once the cause is fixed, or discard it."
     if not is_kind_known:
         after = (
             ". This release has no such kind of job, so it cannot be retried here: discard it, "

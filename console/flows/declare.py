@@ -54,7 +54,7 @@ class DeclareForm(OptionsForm):
     goals = forms.CharField(
         label="Goals",
         max_length=10_000,
-        help_text="Ids of steps, with blanks between them.",
+        help_text="Step ids, separated by spaces.",
         widget=forms.TextInput(attrs={"spellcheck": "false", "data-addressed": "goals"}),
     )
     by = forms.ChoiceField(
@@ -79,7 +79,7 @@ class DeclareForm(OptionsForm):
     )
     missed = forms.ChoiceField(
         label="Missed slots",
-        help_text="Those that nobody was there to fire.",
+        help_text="Slots that came due while nothing was running.",
         choices=[(each.value, says) for each, says in _MISSED.items()],
         required=False,
     )
@@ -105,7 +105,7 @@ class DeclareForm(OptionsForm):
         strip=False,
         max_length=100_000,
         label="Only if",
-        help_text="A condition on the event's data, which is value: value.amount_cents > 10000.",
+        help_text="A condition on the event's data (value), such as value.amount_cents > 10000.",
         widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
     )
     enabled = forms.BooleanField(required=False, label="Switched on")

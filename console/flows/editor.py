@@ -221,10 +221,13 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "name": _text("Name"),
         "type": _choice("Type", StepType, blank=None),
         "labels": LabelsField(
-            required=False, max_length=2000, label="Labels", help_text="As key=value, with commas."
+            required=False,
+            max_length=2000,
+            label="Labels",
+            help_text="key=value pairs, separated by commas.",
         ),
         "memoizable": forms.BooleanField(
-            required=False, label="The same inputs give the same outputs: remember them"
+            required=False, label="Memoize: the same inputs give the same outputs"
         ),
         "http.endpoint": _text("Endpoint", "{name} stands for a required input."),
         "http.method": _choice("Method", sorted(METHODS), blank="POST"),

@@ -17,7 +17,7 @@ _FIELDS = {"/id": "new_flow_id", "/from_step": "from_step"}
 class ForkForm(ReasonForm):
     """`init.<name>` holds the values that one attribute has in the original, given or made."""
 
-    from_step = forms.ChoiceField(label="Begin anew from")
+    from_step = forms.ChoiceField(label="Restart from")
     new_flow_id = forms.CharField(
         label="Id of the new flow", max_length=ids.FLOW_ID_BYTES_MAX, strip=True
     )
@@ -41,7 +41,7 @@ class ForkForm(ReasonForm):
             self.fields[field] = JsonField(
                 kind=list,
                 required=False,
-                help_text="Left empty, they stay as they are.",
+                help_text="Leave empty to keep the current values.",
                 label=f"{name}: its values, as a JSON array",
                 initial=_written(self._values[name]),
                 widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),

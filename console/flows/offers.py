@@ -17,14 +17,14 @@ from workflows.flows.domain.flow import Flow, StepStatus
 
 class CancelForm(ReasonForm):
     compensates = forms.BooleanField(
-        required=False, label="Undo what its steps did, the last first"
+        required=False, label="Compensate its completed steps, in reverse order"
     )
 
 
 class ForceForm(ReasonForm):
     outputs = JsonField(
         kind=dict,
-        label="What it gave, as a JSON object",
+        label="Its outputs, as a JSON object",
         initial="{}",
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
     )

@@ -72,13 +72,13 @@ class OptionsForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "env=prod, team=sales"}),
     )
     compensate = forms.BooleanField(
-        required=False, label="If it fails, undo what its completed steps did"
+        required=False, label="If it fails, compensate its completed steps"
     )
     timeout_s = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=TIMEOUT_S_MAX,
-        label="Cancel it after, in seconds",
+        label="Deadline, in seconds",
     )
     concurrency_key = forms.CharField(
         required=False,
@@ -108,7 +108,7 @@ class StartForm(OptionsForm):
     flow_id = forms.CharField(
         label="Id of the flow",
         max_length=ids.FLOW_ID_BYTES_MAX,
-        help_text="Starting the same id again with the same values starts nothing new.",
+        help_text="Starting the same id with the same values again has no effect.",
     )
 
     def __init__(
@@ -176,7 +176,7 @@ def field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms.
                 kind=_TYPES[type_], help_text=f"A JSON {type_}.", widget=_area(), **common
             )
         case _:
-            return AnyField(help_text="JSON; what is none is taken as text.", **common)
+            return AnyField(help_text="JSON; anything else is taken as text.", **common)
 
 
 def _area() -> forms.Textarea:

@@ -95,7 +95,7 @@ def revoke(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     def act() -> object:
         return document_access.revoke_document_access(access_id=access.pk, reason=reason).pk
 
-    return _done(request, access, act, told="The access is revoked: the next look is refused.")
+    return _done(request, access, act, told="The access is revoked.")
 
 
 @signed_in
@@ -121,7 +121,7 @@ def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
         )
         return timelines.target_of(done.reversal_id).id
 
-    return _done(request, access, act, told="The revocation is undone: this is its access anew.")
+    return _done(request, access, act, told="The revocation is undone. This is the new access.")
 
 
 def _done(

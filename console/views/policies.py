@@ -41,7 +41,7 @@ class TrialForm(forms.Form):
         strip=False,
         max_length=CONDITION_CHARS_MAX,
         label="Condition",
-        help_text="CEL over the facts of an action. Empty is always.",
+        help_text="CEL over the facts of an action. Leave empty to always apply.",
         widget=forms.Textarea({"rows": 6, "class": "mono", "spellcheck": "false"}),
     )
     days = forms.IntegerField(min_value=1, max_value=DAYS_MAX, label="Days")

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from events.domain.errors import DomainError, Throttled
 
-_HOME = {"url": "/", "label": "Go to the start"}
+_HOME = {"url": "/", "label": "Go to the home page"}
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -16,9 +16,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _refusal(
         request,
         status=404,
-        title="There is nothing here",
-        says="No page and no record has this address, or it is not one that you may see.",
-        remedy="Check the address. If somebody sent it to you, ask an administrator to let you in.",
+        title="Not found",
+        says="There is no such page or record, or you have no permission to see it.",
+        remedy="Check the address. If somebody sent it to you, ask an administrator for access.",
     )
 
 
@@ -27,9 +27,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _refusal(
         request,
         status=403,
-        title="You may not see this",
-        says=str(exception) or "Your account lacks the permission that this page asks for.",
-        remedy="Ask an administrator for it, or log in with another account.",
+        title="Permission denied",
+        says=str(exception) or "Your account lacks the permission for this page.",
+        remedy="Ask an administrator, or log in with another account.",
         login=True,
     )
 
@@ -38,8 +38,8 @@ def not_a_page(request: HttpRequest, *, allow: str) -> HttpResponse:
     """A form is sent to this address, and somebody opened it; or the other way around."""
     if request.method in {"GET", "HEAD"}:
         title = "There is no page at this address"
-        says = "It belongs to a button. Nothing was changed."
-        remedy = "Go back to the page that the button is on, and press it there."
+        says = "This address is for a form. Nothing was changed."
+        remedy = "Go back to the page with the form, and submit it there."
     else:
         title = "Nothing can be sent to this address"
         says = f"It does not take {request.method}. Nothing was changed."
@@ -54,8 +54,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _refusal(
         request,
         status=400,
-        title="That request made no sense",
-        says="A part of it was malformed. Nothing was changed.",
+        title="Bad request",
+        says="Part of the request was malformed. Nothing was changed.",
         remedy="Go back, reload the page and try again.",
     )
 
@@ -65,25 +65,25 @@ def too_large(request: HttpRequest) -> HttpResponse:
     return _refusal(
         request,
         status=413,
-        title="That was too large",
-        says="More was sent than one request may hold. Nothing was changed.",
-        remedy="Go back, and send less at once.",
+        title="Request too large",
+        says="The request exceeds the size limit. Nothing was changed.",
+        remedy="Go back, and send less at a time.",
     )
 
 
 def refused(request: HttpRequest, refusal: DomainError, *, status: HTTPStatus) -> HttpResponse:
     """A rule said no where the page did not expect it: in its own words."""
-    title, remedy = "That was refused", refusal.hint
+    title, remedy = "Request refused", refusal.hint
     if isinstance(refusal, Throttled):
         # Its hint speaks of a header, which nobody sees who looks at a page.
-        title = "That was too often"
-        remedy = f"Wait {refusal.retry_after_seconds} seconds, then do it again."
+        title = "Too many requests"
+        remedy = f"Wait {refusal.retry_after_seconds} seconds, then try again."
     return _refusal(
         request,
         status=status,
         title=title,
         says=f"{refusal} Nothing was changed.",
-        remedy=remedy or "Go back, reload the page and see how things stand now.",
+        remedy=remedy or "Go back and reload the page to see the current state.",
     )
 
 
@@ -93,9 +93,9 @@ def waits_for_approval(request: HttpRequest, approval_id: object) -> HttpRespons
     return _refusal(
         request,
         status=202,
-        title="Somebody else has to agree first",
-        says="It was asked for, and is not done yet.",
-        remedy="When it is approved, do the same again.",
+        title="Approval required",
+        says="Your request waits for somebody else's approval. Nothing has been done yet.",
+        remedy="Once it is approved, repeat the request.",
         first={"url": address, "label": "Open the approval"},
     )
 
@@ -103,12 +103,12 @@ def waits_for_approval(request: HttpRequest, approval_id: object) -> HttpRespons
 def database_away(request: HttpRequest) -> HttpResponse:
     """The database does not answer. Whether something that was sent is done is not known."""
     if request.method in {"GET", "HEAD"}:
-        says = "Daybook runs, and cannot read or write anything at the moment."
-        remedy = "Try again in a moment. If it stays like this, tell whoever runs Daybook."
+        says = "Daybook is running, but cannot reach its database at the moment."
+        remedy = "Try again in a moment. If the error persists, tell your operator."
         again = {"url": request.get_full_path(), "label": "Try again"}
     else:
-        says = "It broke off while you sent something: that was done as a whole, or not at all."
-        remedy = "Go back in a moment, and look whether it was done before you send it again."
+        says = "The connection was lost: your request was carried out completely or not at all."
+        remedy = "Go back in a moment, and check whether it was done before you send it again."
         again = None
     title = "The database does not answer"
     return _refusal(request, status=503, title=title, says=says, remedy=remedy, first=again)
@@ -137,7 +137,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _refusal(
         request,
         status=403,
-        title="This form has gone stale",
+        title="This form has expired",
         says="It was opened before your last log-in, or cookies are blocked. Nothing was changed.",
         remedy="Go back, reload the page and send it again.",
         login=True,

@@ -82,7 +82,7 @@ def test_an_access_is_found_revoked_and_that_is_undone(
         expect(tab.page.locator(chip)).to_have_text("live")
         fits(tab)
 
-        confirm(tab, "Revoke…", "The audit is over", "Revoke", "the next look is refused")
+        confirm(tab, "Revoke…", "The audit is over", "Revoke", "The access is revoked.")
         expect(tab.page.locator(chip)).to_have_text("revoked")
         expect(tab.page.get_by_text("The audit is over")).to_be_visible()
         fits(tab)

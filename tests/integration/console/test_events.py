@@ -27,7 +27,7 @@ class TestListing:
         assert response["Location"] == "/login/?next=/events%3Ftype%3Dtale.begun"
 
     def test_refuses_those_who_may_read_nothing(self, visitor: Visitor, tell: Tell) -> None:
-        assert "You may not see this" in page_of(visitor(), "/events", status=403)
+        assert "Permission denied" in page_of(visitor(), "/events", status=403)
 
     def test_shows_only_streams_that_the_visitor_may_read(
         self, visitor: Visitor, tell: Tell
@@ -150,8 +150,8 @@ class TestDetail:
         hidden = page_of(client, f"/events/{secret.event_id}", status=404)
         unknown = page_of(client, "/events/evt_unknown", status=404)
 
-        assert "There is nothing here" in hidden
-        assert "There is nothing here" in unknown
+        assert "<h1>Not found</h1>" in hidden
+        assert "<h1>Not found</h1>" in unknown
 
     def test_never_lets_a_payload_become_markup(self, visitor: Visitor, tell: Tell) -> None:
         event = tell("tale.begun", text=HOSTILE, **{HOSTILE: 1})

@@ -86,7 +86,7 @@ class TestThePageOfAnEntry:
         answer = client.get(page_of(entry_id))
 
         assert answer.status_code == 403
-        assert "You may not see this" in answer.content.decode()
+        assert "Permission denied" in answer.content.decode()
 
     def test_is_where_the_list_leads(self, staff: Client) -> None:
         entry_id = switch_off()

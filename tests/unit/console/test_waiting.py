@@ -35,7 +35,7 @@ class TestWhy:
             tone="wait",
             says="Attempt 2 failed with SmtpDown. 6 tries left. The next one starts",
             at=SOON,
-            after=", by itself.",
+            after=", automatically.",
         )
 
     @pytest.mark.parametrize("status", ["ready", "scheduled", "retry"])
@@ -57,15 +57,15 @@ class TestWhy:
 
         assert sentence(job) == Why(
             tone="run",
-            says="w1@host is at it, in attempt 1. It must be heard of again",
+            says="w1@host is running attempt 1. Its lease expires",
             at=SOON,
-            after=", or another worker takes over.",
+            after=" unless renewed; then another worker takes over.",
         )
 
     def test_says_that_the_lease_of_a_silent_worker_ran_out(self) -> None:
         job = work("leased", attempt=1, lease_until=EARLIER, leased_by="w1@host")
 
-        assert sentence(job).says == "w1@host took it and has gone silent. Its lease ran out"
+        assert sentence(job).says == "w1@host stopped responding. Its lease expired"
 
     @pytest.mark.parametrize("status", ["dead", "poisoned"])
     def test_says_that_nobody_here_could_take_up_a_letter_of_a_kind_that_is_gone(
@@ -90,7 +90,7 @@ class TestWhy:
             (work("dead", failures=1), "Gave up after 1 failed attempt. It stopped"),
             (
                 work("poisoned", crashes=3),
-                "Gave up: 3 workers died while they had it. It stopped",
+                "Gave up: 3 workers died while running it. It stopped",
             ),
         ],
     )
@@ -101,7 +101,7 @@ class TestWhy:
             tone="dead",
             says=says,
             at=EARLIER,
-            after=", and waits for you: retry it once the cause is gone, or discard it.",
+            after=". Retry it once the cause is fixed, or discard it.",
         )
 
     def test_repeats_the_reason_of_who_put_it_away(self) -> None:
