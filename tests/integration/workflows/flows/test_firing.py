@@ -242,10 +242,11 @@ class TestWithoutTheRights:
     def test_outside_the_hours_of_a_delegation_this_one_does_not_start(
         self, ada: User, clock: time_machine.Traveller
     ) -> None:
-        hours = (timezone.now().hour, timezone.now().hour + 1)
+        hour = timezone.now().hour
+        hours = (hour, min(hour + 2, 24))  # Also when the next one begins meanwhile.
         declared_by(delegated(an_agent(ada), *NEEDED, hours=hours).principal)
 
-        clock.shift(timedelta(hours=2))
+        clock.shift(timedelta(hours=3))
         fire()
 
         assert started() == []
