@@ -27,7 +27,7 @@ def payment_webhook_secrets() -> list[str]:
 
 PROVIDER_TIMEOUT_S = 10.0
 CMS_TIMEOUT_S = 1.0
-"""A hanging content system delays the request that changed a product by this much."""
+"""Each hanging content system delays the request that changed a product by this much."""
 
 HOLD = timedelta(minutes=30)
 INVOICE_DUE = timedelta(days=14)
