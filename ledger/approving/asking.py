@@ -55,10 +55,10 @@ _RETENTION: Final = "approval-snapshot-2y"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Petition:
-    """What approval is asked for. Without `is_command` nothing can be executed under it.
+    """A request for approval. Without `is_command` nothing can be executed under it.
 
-    `undoing` is what would be done about another action, if that is what it is for; `unanswered`
-    why a condition of the policy had no answer, if approval is asked for because of that.
+    `undoing` is the step of a reversal, if the request is for one; `unanswered` says why a
+    condition of the policy could not be evaluated, if approval is needed because of that.
     """
 
     title: str
@@ -78,26 +78,26 @@ class Petition:
 
     @property
     def fingerprint(self) -> str:
-        """What the approval is bound to."""
+        """The fingerprint of the terms to which the approval is bound."""
         return fingerprints.made(rules.said_of(self.bound))
 
     @property
     def target(self) -> Target:
-        """What it is about, as far as it is there."""
+        """The target; its id is `UNKNOWN_TARGET` if it does not exist yet."""
         return Target(type=self.bound.target_type, id=self.bound.target_id or UNKNOWN_TARGET)
 
     @property
     def undoes(self) -> UUID | None:
-        """The entry that it is asked for to undo."""
+        """The id of the entry that this is a request to undo; None if it is not."""
         request = request_of(self.undoing)
         return request.of if request else None
 
 
 def ask(petition: Petition) -> tuple[Approval, bool]:
-    """Return the approval that is asked for, and whether it was asked for before.
+    """Request an approval; return it, and whether it existed already.
 
-    :raises ActionKeyReused: if the key stands for a request that said something else.
-    :raises ReversalRefused: if it is to undo what cannot be undone, or not so much of it.
+    :raises ActionKeyReused: if the idempotency key was used for another request.
+    :raises ReversalRefused: if the reversal is impossible, or not for this amount.
     """
     _take_turns(petition)
     known = _of_key(petition) or _as_good(petition)
@@ -108,7 +108,7 @@ def ask(petition: Petition) -> tuple[Approval, bool]:
 
 
 def given(petition: Petition) -> Approval | None:
-    """Return the approval that the same requester was given for just this, and has not used.
+    """Return the requester's approved and unused approval of exactly these terms; None if none.
 
     :raises ActionInProgress: if another transaction is about to use it.
     """
@@ -122,7 +122,7 @@ def given(petition: Petition) -> Approval | None:
 
 
 def request_of(undoing: Undoing | None) -> Undoing | None:
-    """Return the request that approval to undo stands for; None if it sets nothing in motion."""
+    """Return the step `requested` for a step that begins a reversal; None for any other."""
     if undoing is None or undoing.step not in STARTING:
         return None
     return replace(undoing, step=StepKind.REQUESTED)
@@ -333,7 +333,7 @@ def _humans(human: str, mandate: Mandate | None) -> set[str]:
 
 
 def undoing_of(row: Approval) -> Undoing | None:
-    """Return what would be done under an approval about another action; None if nothing would."""
+    """Return the step of a reversal that an approval is for; None if it is for none."""
     if steps.undone_by(row) is None:
         return None
     snapshot: Mapping[str, Any] | None = content_of(

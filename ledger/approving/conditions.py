@@ -19,10 +19,10 @@ _FUNCTIONS: Final = frozenset({"dyn", "has"})
 
 
 def check(source: str, *, pointer: str = "/condition") -> None:
-    """Compile and forget.
+    """Check that a condition compiles.
 
-    :raises ConditionInvalid: if it is no expression.
-    :raises ConditionNameUnknown: if it names what nobody knows.
+    :raises ConditionInvalid: if it is not a CEL expression.
+    :raises ConditionNameUnknown: if it uses an unknown name.
     """
     if source:
         _compiled(source, pointer)
@@ -31,8 +31,8 @@ def check(source: str, *, pointer: str = "/condition") -> None:
 def answer(source: str, variables: Mapping[str, Any]) -> bool:
     """Return whether a condition holds over `variables` (JSON).
 
-    :raises ConditionUnanswered: if it does not say yes or no, or names what nobody knows:
-        an unknown name beside one that decides alone would be passed over.
+    :raises ConditionUnanswered: if the result is not a boolean, or it uses an unknown name:
+        CEL would ignore that where the other operand alone decides.
     """
     try:
         # Before it is charged: in a new process that loads the library, for most of that time.

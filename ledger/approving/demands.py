@@ -16,7 +16,7 @@ from ledger.models import ApprovalPolicyVersion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeededApproval:
-    """That somebody else has to agree: by which policy, how many people, and which ones."""
+    """An approval that is needed: by which policy, from how many people, and from whom."""
 
     policy: ApprovalPolicyVersion
     demand: Demand
@@ -47,7 +47,7 @@ def circumstances(
     facts: Mapping[str, Any],
     by: Principal,
 ) -> Circumstances:
-    """Return what policies are asked about: `state` is how the target is found, if anybody says."""
+    """Return the facts that policies are evaluated on. `state` is that of the target, if known."""
     declared = capabilities.get(capability)
     return Circumstances(
         action=action,
@@ -64,13 +64,13 @@ def circumstances(
 
 @dataclass(frozen=True, slots=True)
 class NoApprovalNeeded:
-    """That nobody has to agree, by the policies of this mark; None if none had to be asked."""
+    """No approval is needed, by the policies of this mark; None if none had to be evaluated."""
 
     policies: UUID | None
 
 
 def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
-    """Say that no approval is needed, by what this process knows; None to look closer."""
+    """Decide from the cached policies that no approval is needed; None if that is not certain."""
     capability = capabilities.get(known.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):
         return NoApprovalNeeded(None)
@@ -83,9 +83,9 @@ def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
 
 
 def approval_needed(known: Circumstances) -> NeededApproval | None:
-    """Return whose approval is needed in these circumstances; None if nobody's is.
+    """Return the approval that is needed in these circumstances; None if none is.
 
-    :raises PolicyMissing: if it is never done alone, and no policy in force says who agrees.
+    :raises PolicyMissing: if the capability always needs approval, and no policy covers it.
     """
     capability = capabilities.get(known.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):

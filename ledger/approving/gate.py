@@ -58,7 +58,7 @@ NO_POLICY: Final = ("", 0, "")
 
 
 class ApprovalRequired(Forbidden):
-    """Answered with 202: nothing is wrong, but somebody else has to agree first."""
+    """Not an error: the request is recorded, and somebody else has to approve it first."""
 
     code = "approval_required"
     hint = "Repeat the request with Action-Approval-Id and the same Idempotency-Key, once approved."
@@ -77,13 +77,13 @@ class ApprovalRequired(Forbidden):
 
 
 class ApprovedActionRepeated(ActionRepeated):
-    """Answered with what it made: it was done, once, under this very approval."""
+    """The action was already executed under this approval; the response is its result."""
 
     code = "approved_action_repeated"
 
 
 class ApprovalNeeded(Exception):
-    """Control flow: the transaction is to be taken back, then approval is to be asked for."""
+    """Control flow: roll the transaction back, then request an approval."""
 
     def __init__(self, petition: Petition) -> None:
         super().__init__("an approval is needed")
@@ -92,10 +92,10 @@ class ApprovalNeeded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clearance:
-    """That an action may pass: under an approval, or because nobody has to agree.
+    """The gate's permission for an action: under an approval, or because none is needed.
 
-    `policies` is the mark of those that say so, None if none was asked. The statement of the
-    entry compares it with the mark of the policies that are in force by then.
+    `policies` is the mark of the evaluated policies; None if none had to be evaluated. The
+    statement of the entry compares it with the mark of the policies then in force.
     """
 
     passage: "Passage | None" = None
@@ -104,7 +104,7 @@ class Clearance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """Under which approval an action passes, and what its entry says of that."""
+    """The approval under which an action is executed, as its entry records it."""
 
     approval_id: UUID
     requested_entry_id: UUID
@@ -117,12 +117,12 @@ class Passage:
 
 
 def enter(action: Action, happened: EventContext) -> Approval | None:
-    """Take up the approval that is referred to, in the transaction of the action.
+    """Lock the approval that the request refers to, in the transaction of the action.
 
-    It stays locked, so of two executions one waits for the other.
+    The lock makes one of two concurrent executions wait for the other. None if there is none.
 
     :raises ApprovalNotFound: if there is no such approval.
-    :raises ApprovedActionRepeated: if exactly this was done under it by the same requester.
+    :raises ApprovedActionRepeated: if the same requester has executed exactly this under it.
     """
     presented = reference.presented()
     if presented is None:
@@ -139,13 +139,13 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
 def clear(
     proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
 ) -> Clearance:
-    """Let the action pass, with the approval under which it does, if it takes one.
+    """Clear the action: without an approval, or under a valid one if it needs one.
 
-    A form has no header to refer by: what it asks for passes under the approval that was given
-    for just that.
+    A form cannot name an approval, so it uses the requester's unused approval of exactly these
+    terms.
 
-    :raises ApprovalNeeded: if somebody else has to agree first.
-    :raises ActionInProgress: if the same form was sent twice, and the other is under way.
+    :raises ApprovalNeeded: if somebody else has to approve first.
+    :raises ActionInProgress: if the same form was submitted twice, and the other is in progress.
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
@@ -188,22 +188,22 @@ def clear(
 
 
 def clear_unrecorded(action: Action) -> None:
-    """Let pass what goes on no record, and so is nobody's to approve.
+    """Clear an action that is not recorded, and so needs no approval.
 
-    :raises ApprovalNotNeeded: if approval is only asked for, and nothing is to be done.
+    :raises ApprovalNotNeeded: within `only_asking`, which executes nothing.
     """
     if reference.is_only_asking():
         raise ApprovalNotNeeded(action.name)
 
 
 def ask(needed: ApprovalNeeded) -> ApprovalRequired:
-    """Put the request on record, and return what to answer. The refused transaction is gone.
+    """Record the request for approval, after the rollback; return the response to raise.
 
     :raises IdempotencyKeyRequired: over the API without a key: a retry would ask twice.
-    :raises ApprovalNotApproved, ApprovalExpired: if this very request has asked before, and what
-        it asked for is denied or over: to wait for it is in vain. Who only asks is told as it is.
-    :raises ActionKeyReused: if the key stands for a request that said something else.
-    :raises ReversalRefused: if it is to undo what cannot be undone, or not so much of it.
+    :raises ApprovalNotApproved, ApprovalExpired: if the request is a repetition and its approval
+        was denied or has ended; not within `only_asking`, which returns it as it is.
+    :raises ActionKeyReused: if the idempotency key was used for another request.
+    :raises ReversalRefused: if the reversal is impossible, or not for this amount.
     """
     petition = needed.petition
     is_api = petition.happened.origin.caller_type == "api"

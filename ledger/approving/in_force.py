@@ -26,7 +26,7 @@ class InForce:
     _about: dict[tuple[str, PrincipalKind], list[Policy]] = field(default_factory=dict)
 
     def about(self, capability_id: str, kind: PrincipalKind) -> list[Policy]:
-        """Return those that have something to say of it; found out once."""
+        """Return the policies that cover it; computed once."""
         key = (capability_id, kind)
         if key not in self._about:
             self._about[key] = [each for each in self.rules if each.is_about(capability_id, kind)]
@@ -38,12 +38,12 @@ class _Seen:
 
 
 def last_seen() -> InForce:
-    """Return what this process saw when it looked last. Others may be in force by now."""
+    """Return the cached policies. Others may be in force by now."""
     return _Seen.last or look()
 
 
 def look() -> InForce:
-    """Look which policies are in force, as this transaction sees it."""
+    """Read the policies in force, as this transaction sees them, and cache them."""
     [(mark, ids)] = wire.run(_IN_FORCE)
     if _Seen.last is None or _Seen.last.mark != mark:
         rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)

@@ -49,7 +49,7 @@ def presenting(approval_id: str) -> Iterator[Presented]:
 
 @contextmanager
 def only_asking() -> Iterator[None]:
-    """Within the block nothing is done: what needs approval is asked for, all else is refused."""
+    """Within the block, request approvals and execute nothing; refuse what needs none."""
     token = _only_asking.set(True)
     try:
         yield
@@ -58,11 +58,11 @@ def only_asking() -> Iterator[None]:
 
 
 def is_only_asking() -> bool:
-    """Return whether nothing is to be done."""
+    """Return whether this is within `only_asking`."""
     return _only_asking.get()
 
 
 def presented() -> Presented | None:
-    """Return the approval that is referred to and was not used yet."""
+    """Return the approval that the request refers to and has not used yet; None if none."""
     known = _presented.get()
     return None if known is None or known.is_used else known

@@ -9,9 +9,9 @@ from ledger.models import Approval
 
 
 def is_stale(row: Approval) -> bool | None:
-    """Return whether the target of an approval has changed, or is gone, since it was asked for.
+    """Return whether the target of an approval has changed or gone since it was requested.
 
-    None if nobody can say: of a subject, of what is yet to be made, of what is kept no more.
+    None if that is unknown: for a subject, a target that does not exist yet, a redacted state.
     """
     kept = asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT)
     if not row.fingerprint or not kept or kept.get("state") is None:
@@ -29,5 +29,5 @@ def is_stale(row: Approval) -> bool | None:
 
 
 def is_policy_in_force(row: Approval) -> bool:
-    """Return whether the version of the policy under which it was asked for still decides."""
+    """Return whether the policy version under which it was requested is still in force."""
     return row.policy.status == PolicyStatus.ACTIVE.value

@@ -60,7 +60,7 @@ def stream_of(approval_id: object) -> tuple[str, str]:
 
 
 def locked(approval_id: UUID) -> Approval:
-    """Return an approval that nobody else decides or uses until commit: the first lock of all.
+    """Return an approval, locked until commit. This lock comes before all others.
 
     :raises ApprovalNotFound: if there is none.
     """
@@ -93,13 +93,13 @@ def state_of(row: Approval) -> State:
 
 
 def execution_of(approval_id: UUID) -> Entry | None:
-    """Return the entry of what was done under an approval; None if nothing was yet."""
+    """Return the entry of the execution under an approval; None if there is none yet."""
     done = Entry.objects.filter(approval_id=approval_id, status__in=_DONE)
     return done.exclude(action_kind__in=_DECISIONS).first()
 
 
 def undone_by(row: Approval) -> UUID | None:
-    """Return the entry that it was asked for to undo; None if it was not."""
+    """Return the id of the entry that an approval is a request to undo; None if of none."""
     request = Mutation.objects.filter(
         pk=row.requested_entry_id, reversal_step=StepKind.REQUESTED.value
     )
@@ -107,7 +107,7 @@ def undone_by(row: Approval) -> UUID | None:
 
 
 def granted_by(row: Approval) -> Granted:
-    """Return what an approval is good for, as the checks before an execution see it."""
+    """Return what an approval covers, as the checks before an execution see it."""
     return Granted(
         id=str(row.pk),
         status=ApprovalStatus(row.status),
@@ -137,7 +137,7 @@ def granted_by(row: Approval) -> Granted:
 
 
 def expire_if_over(row: Approval) -> bool:
-    """End a locked approval whose time has passed; say whether it has."""
+    """Expire a locked approval if its time has passed; return whether it has."""
     at = timezone.now()
     state = state_of(row)
     if state.status is not ApprovalStatus.PENDING or not rules.is_over(state, at=at):
@@ -218,7 +218,7 @@ def note(  # noqa: PLR0913 (one argument per part of an entry)
     undoing: Undoing | None = None,
     entry_id: UUID | None = None,
 ) -> UUID:
-    """Append the entry of a step, caused by the request; return its id, or give it `entry_id`."""
+    """Append the entry of a step, caused by the request; return its id (`entry_id` if given)."""
     about = Target(type=row.target_type, id=row.target_id)
     name_screening.check_text(about, comment, field="comment")
     happened = caused_by(context.current(), row.requested_entry_id)
@@ -252,7 +252,7 @@ def _withdrawal(row: Approval) -> Undoing | None:
 
 
 def tell(what: str, row: Approval, **more: Any) -> None:
-    """Record what happened to an approval, for the inbox and for whoever waits for it."""
+    """Append an event of an approval, for the inbox and for subscribers."""
     recorder.emit(
         f"ledger.approval.{what}",
         {**facts_of(row), **more},
@@ -263,7 +263,7 @@ def tell(what: str, row: Approval, **more: Any) -> None:
 
 
 def facts_of(row: Approval) -> Mapping[str, Any]:
-    """Return what every event of an approval says: no personal values, no input."""
+    """Return the data that every event of an approval has: no personal values, no input."""
     return {
         "approvalId": str(row.pk),
         "status": row.status,
@@ -285,24 +285,24 @@ def facts_of(row: Approval) -> Mapping[str, Any]:
 
 
 def caused_by(happened: EventContext, entry_id: UUID) -> EventContext:
-    """Return the context as one in which an entry is the cause of what happens."""
+    """Return the context with an entry as the cause."""
     return replace(happened, causation_id=str(entry_id))
 
 
 def assign(row: Approval, to: User, *, by: str) -> None:
-    """Write down who is to decide instead."""
+    """Record that an approval was delegated to another user."""
     row.assigned_to = to
     row.delegated_from = by
     row.save(update_fields=["assigned_to", "delegated_from"])
 
 
 def hand_back(row: Approval) -> None:
-    """Write down that what is missing is for others to decide: whoever it was given to has."""
+    """Clear the delegate, who has decided: the missing decisions are open to everybody else."""
     if row.assigned_to is not None:
         row.assigned_to = None
         row.save(update_fields=["assigned_to"])
 
 
 def is_due(row: Approval, *, at: datetime) -> bool:
-    """Return whether an approval is open, but should not be any more."""
+    """Return whether an approval is open although its time has passed."""
     return row.status == ApprovalStatus.PENDING and row.expires_at <= at

@@ -31,7 +31,7 @@ class VoicesMoved(Conflict):
 
 
 def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
-    """Return who wants to decide, as the rules see them."""
+    """Return the facts about a decider that the rules need."""
     principal = holder.principal
     groups = holder.user.groups.values_list("name", flat=True) if holder.user else ()
     return Decider(
@@ -71,7 +71,7 @@ _KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind
 
 
 def note_refused(approval_id: UUID, what: str, why: Forbidden) -> None:
-    """Put on record that somebody may not say that (a decision, or what else they wanted)."""
+    """Record that a decision, or another act on an approval, was refused."""
     kind = _KINDS.get(what, Kind.UPDATE)
     target = Target(type="approval", id=str(approval_id))
     action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)

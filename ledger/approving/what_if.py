@@ -36,7 +36,7 @@ _NO_ACTIONS = [Kind.READ.value, Kind.APPROVE.value, Kind.REJECT.value]
 
 
 class Change(StrEnum):
-    """In what way an action would have gone another way."""
+    """How the outcome of an action would have differed."""
 
     NEWLY_NEEDED = "newly_needed"
     NO_LONGER_NEEDED = "no_longer_needed"
@@ -44,7 +44,7 @@ class Change(StrEnum):
 
 
 class Cut(StrEnum):
-    """Why a report ends before the first of its days: it is of the newest then."""
+    """Why a report is cut short; it then covers the newest actions only."""
 
     ENTRIES = "entries"
     TIME = "time"
@@ -52,7 +52,7 @@ class Cut(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One action that would have gone another way."""
+    """One action with a different outcome."""
 
     entry_id: UUID
     occurred_at: datetime
@@ -67,7 +67,7 @@ class Difference:
 
     @property
     def change(self) -> Change:
-        """Say what kind of difference it is."""
+        """Return the kind of difference."""
         if not self.before:
             return Change.NEWLY_NEEDED
         return Change.QUORUM_CHANGED if self.after else Change.NO_LONGER_NEEDED
@@ -94,17 +94,17 @@ class WhatIfReport:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether all of the days were looked at."""
+        """Return whether the report covers all of its days."""
         return self.cut is None
 
     @property
     def is_all_shown(self) -> bool:
-        """Return whether every difference is kept."""
+        """Return whether the report lists every difference."""
         return len(self.shown) == self.more_count + self.fewer_count
 
     @property
     def shown(self) -> list[Difference]:
-        """Return the differences that are kept one by one, the newest first."""
+        """Return the listed differences, newest first."""
         return sorted([*self.more, *self.fewer], key=lambda each: each.occurred_at, reverse=True)
 
 

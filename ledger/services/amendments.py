@@ -9,12 +9,12 @@ from ledger.previews import EntryNotFound
 
 
 def amend_entry(*, entry_id: UUID, reason: str) -> UUID:
-    """Record what an entry says wrongly, in an entry about the same target; return that.
+    """Correct an entry by a new entry about the same target; return the new one.
 
-    A correction is corrected in the same way.
+    A correction can be corrected in the same way.
 
     :raises EntryNotFound: if there is no such entry.
-    :raises PersonNamed: if the reason does.
+    :raises PersonNamed: if the reason names a person.
     """
     original = Entry.objects.filter(pk=entry_id).first()
     if original is None:

@@ -82,10 +82,10 @@ def issue_api_key(
 ) -> tuple[ApiKey, WrittenKey]:
     """Issue a key that acts as `owner` within `scopes`. Its secret is returned only here.
 
-    `issuer` is who asked; None is Daybook itself.
+    `issuer` is the requester; None is Daybook itself.
 
     :raises ScopeUnknown: if a scope includes no capability.
-    :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises ScopesTooWide: if the issuer is a key with narrower scopes.
     :raises ApiKeyExpiryOutOfRange: if it ends in the past or after more than a year.
     """
     scope_limits.check_scopes(scopes, giver=issuer)
@@ -112,7 +112,7 @@ def rotate_api_key(
 
     :raises ApiKeyNotFound: if there is none with this id.
     :raises ApiKeyOfSomebodyElse: if the issuer is not its owner.
-    :raises ScopesTooWide: if the issuer is a key that reaches less far.
+    :raises ScopesTooWide: if the issuer is a key with narrower scopes.
     :raises ApiKeyEnded: if it is not live, or has a successor.
     :raises ApiKeyOverlapOutOfRange: if the overlap is negative or above seven days.
     """

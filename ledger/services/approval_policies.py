@@ -78,9 +78,9 @@ def terms_of(policy: ApprovalPolicyVersion, *, condition: str) -> Terms:
 def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
     """Draft the next version of a policy; nothing changes before it is put into force.
 
-    :raises PolicyInvalid: if it is about nothing, or its numbers are out of range.
-    :raises ConditionInvalid: if a condition is no CEL.
-    :raises ConditionNameUnknown: if it names what nobody knows.
+    :raises PolicyInvalid: if it covers no capability, or its numbers are out of range.
+    :raises ConditionInvalid: if a condition is not valid CEL.
+    :raises ConditionNameUnknown: if it uses an unknown name.
     """
     _check(terms)
     with recording.recorded(_action("draft", Kind.CREATE, terms=terms)) as proof:
@@ -93,9 +93,9 @@ def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolic
     `is_fresh` says that a person has just proved who they are; a key does so each time.
 
     :raises PolicyNotFound: if there is no such version.
-    :raises PolicyFixed: if it is no draft.
-    :raises PolicyStepUpRequired: if a person does it from a session that was left open.
-    :raises ConditionNameUnknown: if it was drafted when names were not looked at.
+    :raises PolicyFixed: if it is not a draft.
+    :raises PolicyStepUpRequired: if a person has not just confirmed the password.
+    :raises ConditionNameUnknown: if it was drafted before names were checked.
     """
     with recording.recorded(_action("activate", Kind.UPDATE, policy_id)) as proof:
         policy = _locked(policy_id)
@@ -110,11 +110,11 @@ def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolic
 def retire_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
     """Retire a version that is in force, or discard a draft.
 
-    `is_fresh` is as for `activate_policy`; who puts a draft away need not be.
+    `is_fresh` is as for `activate_policy`; discarding a draft does not need it.
 
     :raises PolicyNotFound: if there is no such version.
     :raises PolicyFixed: if it was ended before.
-    :raises PolicyStepUpRequired: if a person ends what is in force from an open session.
+    :raises PolicyStepUpRequired: if in force, and a person has not just confirmed the password.
     """
     action = _action("retire", Kind.UPDATE, policy_id, capability="approval_policy.activate")
     with recording.recorded(action) as proof:

@@ -72,10 +72,10 @@ class InputGone(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The subject of an approval that is no command: a step of a flow, a plan, a document.
+    """The subject of an approval that is not for a command: a step of a flow, a plan, a document.
 
-    `reference` is the asker's own name for it (`flow/<id>/<step>`): of one requester and one
-    target there is one open approval for each. `details` are shown to whoever decides.
+    `reference` is the requester's own name for it (`flow/<id>/<step>`): per requester, target
+    and reference there is one open approval. `details` are shown to the decider.
     """
 
     type: str
@@ -106,7 +106,7 @@ def request_approval(
     `status`, `targetType`, `targetId` and your `reference`. Whoever must not miss it promotes
     `ledger.approval.*` (`workflows.work.promotion.durable_subscriber`) and is called at least
     once by a row of work; `ledger.approval.voted`, `.delegated` and
-    `.returned` are not the end of it.
+    `.returned` do not end the approval.
 
     :raises PolicyMissing: if no such policy is in force.
     """
@@ -127,8 +127,8 @@ def request_command_approval(
     gate takes it back. Without `by` the caller has seen to it that they may.
 
     :raises CommandUnknown, CommandInputInvalid: as the registry says.
-    :raises CapabilityMissing: if they may not carry it out, approved or not.
-    :raises ApprovalNotNeeded: if nobody else has to agree.
+    :raises CapabilityMissing: if they lack the permission to execute it, even when approved.
+    :raises ApprovalNotNeeded: if no approval is needed.
     :raises DomainError: whatever the command refuses with.
     """
     if by is not None:
@@ -156,7 +156,7 @@ def decide_approval(
     :raises ApprovalDecisionStatusInvalid: if `decision` is neither.
     :raises ApprovalNotFound: if there is no such approval.
     :raises CapabilityMissing: if they may not decide approvals.
-    :raises VoicesMoved: if one who said yes before lost the right to at the same moment.
+    :raises VoicesMoved: if an earlier approver lost the permission at the same moment.
     :raises DomainError: as `rules.authorize_decision` does, which every path asks.
     """
     if decision not in set(Decision):
@@ -184,8 +184,8 @@ def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Appr
     """Withdraw a request, as its requester or the person behind it, through whatever key.
 
     :raises ApprovalNotFound: if there is no such approval, or not for them to see (ADR 0170).
-    :raises ApprovalDecisionConflict: if it is decided or over.
-    :raises NotTheRequester: if somebody else asked.
+    :raises ApprovalDecisionConflict: if it has been decided or has ended.
+    :raises NotTheRequester: if somebody else requested it.
     """
     _check_visible(approval_id, by)
     with transaction.atomic(durable=True):
@@ -201,12 +201,12 @@ def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Appr
 
 
 def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
-    """Withdraw, as whoever acts, what it asked for itself: a workflow needs it no more.
+    """Withdraw a request of the current principal, such as a workflow that no longer needs it.
 
-    In the caller's transaction if there is one. One that is over already stays as it ended.
+    In the caller's transaction if there is one. A request that has ended is not changed.
 
     :raises ApprovalNotFound: if there is no such approval.
-    :raises NotTheRequester: if somebody else asked.
+    :raises NotTheRequester: if somebody else requested it.
     """
     inside = transaction.get_connection().in_atomic_block
     with nullcontext() if inside else transaction.atomic(durable=True):
@@ -223,7 +223,7 @@ def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
 def delegate_approval(
     *, approval_id: UUID, to: str, decider: Holder, comment: str = ""
 ) -> Approval:
-    """Hand a request on to the user called `to`, who has to meet the same conditions.
+    """Delegate a request to the user named `to`, who has to meet the same conditions.
 
     :raises ApprovalNotFound: if there is no such approval.
     :raises DelegateUnknown: if nobody of that name may decide approvals.
@@ -284,9 +284,9 @@ def execute_approved(*, approval_id: UUID) -> str:
     Return the id of what was made or changed.
 
     :raises ApprovalNotFound: if there is no such approval.
-    :raises ApprovalMissingFingerprint: if it is of a subject: there is nothing to carry out.
-    :raises InputGone: if its input was taken away meanwhile.
-    :raises ApprovedActionRepeated: if it was done before.
+    :raises ApprovalMissingFingerprint: if it is for a subject, which cannot be executed.
+    :raises InputGone: if its input has been redacted.
+    :raises ApprovedActionRepeated: if it has been executed already.
     :raises DomainError: whatever validation, or the command, refuses with.
     """
     row = Approval.objects.filter(pk=approval_id).first()

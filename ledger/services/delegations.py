@@ -119,16 +119,16 @@ def create_delegation(
 ) -> Delegation:
     """Let an agent act in the name of `root`, directly or below another of their agents.
 
-    `issuer` is who asked; None is Daybook itself.
+    `issuer` is the requester; None is Daybook itself.
 
     :raises AgentNotFound, DelegationNotFound: if there is no such agent or parent.
     :raises AgentOfSomebodyElse: if `root` does not own the agent and the parent.
     :raises ScopeUnknown: if a scope includes no capability.
-    :raises ScopesTooWide: if the issuer is a key that reaches less far.
-    :raises TargetTypeUnknown: if its filter names a type that nothing is of.
-    :raises DelegationStartOutOfRange: if it starts when it has ended.
+    :raises ScopesTooWide: if the issuer is a key with narrower scopes.
+    :raises TargetTypeUnknown: if its filter names an unknown type.
+    :raises DelegationStartOutOfRange: if it starts after its end.
     :raises DelegationExpiryOutOfRange: if it ends in the past or after more than a year.
-    :raises DelegationTooWide: if it reaches further than its parent.
+    :raises DelegationTooWide: if it is wider than its parent.
     :raises DelegationTooDeep: if there are three above it already.
     :raises DelegationEnded: if the parent is revoked or has expired.
     """
@@ -172,9 +172,9 @@ def issue_agent_key(
     """Issue the key with which the agent acts under a delegation. Its secret is returned only here.
 
     :raises DelegationNotFound: if there is none with this id.
-    :raises AgentOfSomebodyElse: if `root` is not whose name it is in.
+    :raises AgentOfSomebodyElse: if the delegation is not in the name of `root`.
     :raises DelegationEnded: if it is revoked or has expired.
-    :raises AgentKeyExpiryOutOfRange: if the key would have ended before it is shown.
+    :raises AgentKeyExpiryOutOfRange: if the key would already have expired.
     """
     action = Action(
         name="agent_key.issue",

@@ -77,7 +77,7 @@ def erase_subject(*, subject: str, reason: str) -> Issued:
     the rows made before, once no copy of the key is left.
 
     :raises SubjectOnHold: if something of it is kept for a court.
-    :raises SubjectStillNeeded: if all that there is is needed for something else.
+    :raises SubjectStillNeeded: if everything that is left is needed for another purpose.
     """
     action = Action(
         name=erasure.CAPABILITY,
@@ -113,7 +113,7 @@ def issue_in_transaction(subject: str, proof: Proof, *, at: datetime) -> Issued:
 
 
 def issued_before(subject: str, *, at: datetime) -> Issued | None:
-    """Return the first certificate of a subject of which nothing is left to forget.
+    """Return the first certificate of a subject of which nothing is left to erase; None if none.
 
     For the transaction of an erasure, whose locks it takes.
 
@@ -149,7 +149,7 @@ def certificate_of(entry_id: UUID) -> dict[str, Any]:
 
 
 def evidence_of(entry_id: UUID) -> dict[str, Any]:
-    """Return a certificate with what ties it to its entry: the salt and the digest.
+    """Return a certificate with the salt and the digest that bind it to its entry.
 
     HMAC-SHA256 of its canonical JSON (RFC 8785), keyed with the salt, is the digest that the
     sealed entry names. The export proves the entry.

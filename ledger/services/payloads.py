@@ -52,9 +52,9 @@ def redact_payload(
 ) -> Payload:
     """Mask or remove the content of a payload; `pointers` say what to mask (default: by schema).
 
-    :raises PayloadUnknown: if there is none.
-    :raises PayloadAlreadyGone: if nothing is left of it.
-    :raises RedactionNotPossible: if `mode` is neither of the two.
+    :raises PayloadUnknown: if there is no such payload.
+    :raises PayloadAlreadyGone: if it has no content any more.
+    :raises RedactionNotPossible: if `mode` is neither redacted nor tombstoned.
     :raises SubjectOnHold: if its subject is kept for a court.
     """
     if mode not in {Redaction.REDACTED, Redaction.TOMBSTONED}:
@@ -66,7 +66,7 @@ def redact_payload(
 
 
 def expire_payloads() -> int:
-    """Let go of content whose retention has ended, as its class says; return of how many."""
+    """Redact payloads whose retention has ended, as their class says; return how many."""
     due = Payload.objects.filter(redaction=Redaction.NONE.value, expires_at__lte=timezone.now())
     # What is kept for a court outlives its retention.
     held = LegalHold.objects.filter(lifted_at=None)
@@ -77,7 +77,7 @@ def expire_payloads() -> int:
 
 
 def expire_payload(*, payload_id: UUID) -> bool:
-    """Let go of one payload's content, unless it is gone or not due; say whether it was."""
+    """Redact one payload unless it is gone or not due; return whether it was redacted."""
     with recording.recorded(_action("ledger.expire_payload", payload_id)) as proof:
         at = timezone.now()
         payload = Payload.objects.select_for_update().get(pk=payload_id)

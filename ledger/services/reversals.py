@@ -79,7 +79,7 @@ class ReversalChangedNothing(Rejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversed:
-    """What came of a reversal: its entry, and how it stands with the original now."""
+    """The result of a reversal: its entry, and the standing of the original."""
 
     entry_id: UUID
     reversal_id: UUID
@@ -96,15 +96,15 @@ def execute_reversal(
     command: str = "",
     amount_cents: int | None = None,
 ) -> Reversed:
-    """Undo what an entry records, as the preview with `token` said it would go.
+    """Undo the action of an entry, exactly as the preview with `token` showed.
 
     :raises EntryNotFound: if there is no such entry.
     :raises ReversalRefused: if it cannot be undone, with its reason and what can be done instead.
-    :raises PolicyMissing: if somebody else has to agree, and nobody has said who.
-    :raises ReversalPreviewStale: if it would no longer do what the preview said.
-    :raises CapabilityMissing: if `holder` may not do what the command does.
-    :raises ApprovalRequired: if somebody else has to agree first; the request is on record.
-    :raises DomainError: whatever the trade refuses with; that attempt is put on record.
+    :raises PolicyMissing: if it needs an approval, and no policy in force covers it.
+    :raises ReversalPreviewStale: if the effects would differ from the preview.
+    :raises CapabilityMissing: if `holder` lacks the capability of the command.
+    :raises ApprovalRequired: if somebody else has to approve first; the request is recorded.
+    :raises DomainError: if the service refuses; the attempt is recorded.
     """
     preview = previews.preview(entry_id, command=command, asked_cents=amount_cents, reason=reason)
     if preview.refusal is not None:
@@ -132,10 +132,10 @@ def execute_reversal(
 
 
 def request_reversal(*, entry_id: UUID, reason: str, command: str = "") -> Approval:
-    """Ask for approval to undo an entry, as whoever acts and may undo it. Nothing is done.
+    """Request approval to undo an entry, as the current principal. Nothing is executed.
 
     :raises EntryNotFound, ReversalRefused, PolicyMissing: as `execute_reversal` does.
-    :raises ApprovalNotNeeded: if nobody else has to agree.
+    :raises ApprovalNotNeeded: if no approval is needed.
     """
     preview = previews.preview(entry_id, command=command, reason=reason)
     if preview.refusal is not None:
@@ -150,9 +150,9 @@ def request_reversal(*, entry_id: UUID, reason: str, command: str = "") -> Appro
 
 
 def last_reversal_of(*, entry_id: UUID) -> Reversed:
-    """Return what was last done to undo an entry, and how it stands with it now.
+    """Return the last step of an entry's reversal, and its current standing.
 
-    :raises EntryNotFound: if nothing was.
+    :raises EntryNotFound: if there is no such step.
     """
     steps = Mutation.objects.filter(reverses=entry_id).exclude(reversal_step__in=_IDLE)
     last = steps.order_by("-reversal_number").first()
@@ -176,7 +176,7 @@ def expire_reversals() -> int:
 
 
 def rebuild_reversals(*, dry_run: bool = False) -> list[str]:
-    """Make the standings anew from the entries; return where they were wrong, as sentences."""
+    """Rebuild the standings from the entries; return the differences found, as sentences."""
     with transaction.atomic(durable=True):
         return rebuilding.rebuild(mends=not dry_run)
 

@@ -14,7 +14,7 @@ BEFORE_COMMIT = declare("sealer.before_commit")
 def seal_batch(
     *, limit: int = BATCH_ENTRIES_MAX, accept_key: bool = False
 ) -> tuple[Checkpoint | None, int]:
-    """Seal up to `limit` entries; return the checkpoint, if there is one, and how many.
+    """Seal up to `limit` entries; return the checkpoint (None if none) and the number of entries.
 
     :raises SigningKeyMissing: if this process has no key.
     :raises SigningKeyUnknown: if the key is new and nobody vouches for it.
@@ -34,7 +34,7 @@ def seal_batch(
 
 
 def seal_entries(*, accept_key: bool = False) -> int:
-    """Seal all that waits, batch by batch, and return how many entries that were.
+    """Seal all waiting entries, batch by batch; return how many there were.
 
     :raises SigningKeyMissing, SigningKeyUnknown: as `seal_batch` says.
     """
