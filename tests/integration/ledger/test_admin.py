@@ -1,8 +1,10 @@
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from events import context
 from events.domain.principal import SYSTEM
@@ -204,9 +206,9 @@ class TestDelegationAdmin:
             "reason": "it answers the mail",
             "scopes": "booking.read,booking.cancel",
             "resources": "{}",
-            "starts_at_0": "2026-11-01",
+            "starts_at_0": f"{timezone.now() - timedelta(days=30):%Y-%m-%d}",
             "starts_at_1": "00:00:00",
-            "expires_at_0": "2027-06-01",
+            "expires_at_0": f"{timezone.now() + timedelta(days=180):%Y-%m-%d}",
             "expires_at_1": "00:00:00",
         }
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from events import context
@@ -114,9 +115,9 @@ class TestADelegation:
             "reason": "It answers the mail.",
             "scopes": "booking.read",
             "resources": "{}",
-            "starts_at_0": "2026-11-01",
+            "starts_at_0": f"{timezone.now() - timedelta(days=30):%Y-%m-%d}",
             "starts_at_1": "00:00:00",
-            "expires_at_0": "2027-06-01",
+            "expires_at_0": f"{timezone.now() + timedelta(days=180):%Y-%m-%d}",
             "expires_at_1": "00:00:00",
         }
         at = "/admin/ledger/delegation/add/"

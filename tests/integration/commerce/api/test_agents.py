@@ -1,9 +1,11 @@
 """An agent over HTTP: its key, what it reads and does, and where it ends."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from commerce.models import Booking
@@ -177,7 +179,7 @@ class TestOverHttp:
             "reason": "it answers the mail",
             "scopes": ["booking.read"],
             "actions_max": 10,
-            "expires_at": "2027-06-01T00:00:00Z",
+            "expires_at": (timezone.now() + timedelta(days=180)).isoformat(),
         }
         delegation = admin.post("/api/v1/ledger/delegations", asked, format="json").json()
         at = f"/api/v1/ledger/delegations/{delegation['id']}"
@@ -200,7 +202,7 @@ class TestOverHttp:
             "agent_id": agent["id"],
             "reason": "a test",
             "scopes": ["booking.read"],
-            "expires_at": "2027-06-01T00:00:00Z",
+            "expires_at": (timezone.now() + timedelta(days=180)).isoformat(),
         }
 
         for change, status, code in (
