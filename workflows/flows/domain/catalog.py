@@ -62,8 +62,8 @@ CatalogCommand = RegisterStep | UpdateStep | UnregisterStep
 class Catalog:
     """Steps in the order of their registration.
 
-    `revisions` count the definitions that an id has had; a step that was removed and comes
-    back goes on counting, so that a revision names one definition for ever. Without slots, so
+    `revisions` counts the definitions of each id. It continues when a removed step is
+    registered again, so that a revision always names the same definition. Without slots, so
     that who provides what is found out once.
     """
 

@@ -16,7 +16,7 @@ _STARTED = Sought(("flow_started",))
 
 
 def decisions(step_id: str) -> Sought:
-    """Return the events that say how a step stands; the last of them counts."""
+    """Return the events that decide the state of a step; the last of them counts."""
     return _of_step(_DECISIONS, step_id)
 
 

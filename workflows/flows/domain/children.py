@@ -16,7 +16,7 @@ _OPEN = frozenset({WorkStatus.PENDING, WorkStatus.ACTIVE, WorkStatus.NOT_COMPLET
 
 
 def is_wanted(flow: Flow, step_id: str) -> bool:
-    """Return whether a child flow that runs for a step of `flow` is to go on.
+    """Return whether a child flow that runs for a step of `flow` should continue.
 
     What ends one of Argyll's flows lets its children run on, as Argyll does. It is not wanted
     once somebody has cancelled the flow, or settled its step, and where what it does would
@@ -59,7 +59,7 @@ def outcome_of(child: Flow, step: Step, item: WorkItem) -> asked.FlowCommand:
 
 
 def undoing_of(child: Flow, step: Step, item: WorkItem) -> asked.FlowCommand:
-    """Return how undoing the item of a child flow that is over went."""
+    """Return the outcome of compensating the item of a child flow that has ended."""
     at: dict[str, Any] = {"step_id": step.id, "token": item.token}
     if not child.is_to_be_undone:
         return asked.FailCompensation(**at, error="the child flow was over before, and stays done")

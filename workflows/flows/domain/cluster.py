@@ -82,7 +82,7 @@ _NOT_KNOWN = Health()
 
 
 def decide(cluster: Cluster, command: ReportHealth) -> list[StepHealthChanged]:
-    """Return the change, if it is one."""
+    """Return the health change as an event; none if nothing changed."""
     node = cluster.nodes.get(command.node_id, Node())
     if node.health.get(command.step_id) == command.health:
         return []

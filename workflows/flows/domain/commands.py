@@ -27,7 +27,7 @@ class _OfWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginAttempt(_OfWork):
-    """The wait before a retry is over; at a second look for as long as no worker is healthy."""
+    """The wait before a retry has ended; repeated each second while no worker is healthy."""
 
     is_second_look: bool = False
 
@@ -39,7 +39,7 @@ class SucceedWork(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailWork(_OfWork):
-    """It failed for good. What it did is still there to be undone if it `leaves` something."""
+    """The work item failed permanently. It has effects to compensate if it `leaves` something."""
 
     error: str
     leaves: bool = False
@@ -47,14 +47,14 @@ class FailWork(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCompleteWork(_OfWork):
-    """It did not work out this time; trying again may help."""
+    """The attempt failed; a retry may succeed."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginCompensation(_OfWork):
-    """The wait before a compensation is tried again is over; as with `BeginAttempt`."""
+    """The wait before a retry of a compensation has ended; as with `BeginAttempt`."""
 
     is_second_look: bool = False
 
@@ -99,12 +99,12 @@ class CancelFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFlow:
-    """The parent will not undo it any more."""
+    """The parent will no longer compensate this flow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoFlow:
-    """The parent wants what it did undone."""
+    """The parent compensates this flow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class SkipStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForceStep:
-    """An operator says that the step is done and what it gave."""
+    """An operator completes the step and supplies its outputs."""
 
     step_id: str
     outputs: Mapping[str, Any]
@@ -131,7 +131,7 @@ class ForceStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryNow(_OfWork):
-    """Do not wait any longer for the next try."""
+    """Retry now instead of waiting for the backoff."""
 
     reason: str = ""
     entry_id: str = ""

@@ -27,7 +27,7 @@ class Decision(StepDecisions):
     """One decision about a whole flow."""
 
     def settle(self) -> None:
-        """Follow all consequences, then close the flow if nothing of it is left."""
+        """Apply all consequences, then close the flow if nothing is left to do."""
         while not self.flow.is_terminal:
             self._fail_unreachable()
             if self._conclude():

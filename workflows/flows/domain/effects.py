@@ -51,7 +51,7 @@ class EffectKind(StrEnum):
 class Effect:
     """`due_at` may lie in the future. `step_id` and `token` are there for one item's work.
 
-    `retry` numbers the try that is to be begun then; 0 if it has begun.
+    `retry` is the number of the attempt to begin then; 0 if it has begun.
     """
 
     kind: EffectKind
@@ -213,7 +213,7 @@ def _with_room(flow: Flow, steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def next_deadline(flow: Flow, world: World) -> datetime | None:
-    """Return when a pending step next stops to wait for an optional input, if one does."""
+    """Return when the next wait of a pending step for an optional input ends; None if none."""
     waits = []
     for step_id in flow.pending_steps():
         if not any(spec.deadline_ms > 0 for _, spec in flow.step(step_id).inputs()):

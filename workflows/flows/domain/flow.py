@@ -107,12 +107,12 @@ class WorkItem:
 
     @property
     def is_fresh(self) -> bool:
-        """Return whether it was never started: it waits for a place, not for a retry."""
+        """Return whether it was never started: it waits for a free slot, not for a retry."""
         return self.status == WorkStatus.PENDING and self.retry_count == 0
 
     @property
     def waits_for_retry(self) -> bool:
-        """Return whether it, or its compensation, waits for its next try."""
+        """Return whether it, or its compensation, waits for its next attempt."""
         waits = self.status in {WorkStatus.PENDING, WorkStatus.COMPENSATING}
         return waits and self.next_retry_at is not None
 
@@ -171,7 +171,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """All that is known of one run. Times that never came are None (zero to old clients)."""
+    """The state of one flow. Unset times are None (zero to Argyll's clients)."""
 
     id: str
     plan: Plan
@@ -206,7 +206,7 @@ class Flow:
 
     @property
     def is_over(self) -> bool:
-        """Return whether nothing of this flow can have an effect any more."""
+        """Return whether this flow can no longer have any effect."""
         return self.deactivated_at is not None
 
     @property
@@ -221,12 +221,12 @@ class Flow:
 
     @property
     def is_to_be_undone(self) -> bool:
-        """Return whether what it did is to be undone as far as that goes."""
+        """Return whether its completed work is to be compensated, where that is possible."""
         return self.is_undone or (self.status == FlowStatus.FAILED and self.undoes)
 
     @property
     def not_undone(self) -> list[str]:
-        """The steps of which something could not be undone."""
+        """The steps that could not be compensated completely."""
         return [
             step_id
             for step_id, execution in self.executions.items()
@@ -235,12 +235,12 @@ class Flow:
 
     @property
     def is_partly_undone(self) -> bool:
-        """Tell whether something that was to be undone stays done. Asked once it has an outcome."""
+        """Return whether something could not be compensated. False before the outcome."""
         return self.is_terminal and bool(self.not_undone)
 
     @property
     def is_held(self) -> bool:
-        """Return whether it has completed and does not end, for its parent may yet undo it."""
+        """Return whether it has completed but not ended, as its parent may still compensate it."""
         return (
             self.status == FlowStatus.COMPLETED
             and self.asks_for_compensation
@@ -250,7 +250,7 @@ class Flow:
         )
 
     def holds(self, step: Step) -> bool:
-        """Tell whether child flows of `step` stay, once completed, until they may not be undone."""
+        """Return whether completed child flows of `step` are held until they are released."""
         child = self.plan.children.get(step.id)
         return self.asks_for_compensation and child is not None and child.can_be_undone
 
@@ -266,7 +266,7 @@ class Flow:
         return self.attributes.get(name, ())
 
     def providers(self, name: str) -> tuple[str, ...]:
-        """Return the planned providers of an attribute; none if nobody in the plan gives it."""
+        """Return the planned providers of an attribute; empty if the plan has none."""
         return self.plan.providers(name)
 
     def pending_steps(self) -> Iterator[str]:

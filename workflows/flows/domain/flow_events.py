@@ -161,7 +161,7 @@ class FlowResumed(_At):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowCancelled(_At):
-    """Ours: somebody or a timeout ended it. `flow_failed` follows at once."""
+    """Ours: an operator or the deadline ended it. `flow_failed` follows at once."""
 
     reason: str
     entry_id: str = ""
@@ -170,17 +170,17 @@ class FlowCancelled(_At):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowReleased(_At):
-    """Ours: the parent of a completed flow will not undo it."""
+    """Ours: the parent of a completed flow will not compensate it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowCompensationStarted(_At):
-    """Ours: the parent of a completed flow has it undone."""
+    """Ours: the parent of a completed flow compensates it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildReleased(_OfWork):
-    """Ours: the child flow of an item will not be undone, so it may end."""
+    """Ours: the child flow of an item will not be compensated, so it may end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class ChildDeactivated(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepForced(_OfStep):
-    """Ours: somebody says that the step is done. What it gave follows at once."""
+    """Ours: an operator completed the step. Its outputs follow at once."""
 
     reason: str
     entry_id: str = ""
@@ -198,7 +198,7 @@ class StepForced(_OfStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRetryRequested(_OfWork):
-    """Ours: somebody does not want to wait for the next try. `work_started` follows at once."""
+    """Ours: an operator retried without waiting. `work_started` follows at once."""
 
     reason: str
     entry_id: str = ""

@@ -11,11 +11,11 @@ Matches = Callable[[Script, Any], bool]
 
 
 class ScriptFailed(Exception):
-    """A script raised, ran too long or gave something unusable; the message says which."""
+    """A script raised, exceeded its limits or returned an unusable value; see the message."""
 
 
 class ScriptPutOff(Exception):
-    """A step's script takes too long for a transaction: it is work like any other then."""
+    """A step's script takes too long for a transaction, so it becomes a row of work."""
 
 
 class Gate(Enum):
@@ -40,7 +40,7 @@ class StepGate(Enum):
 def gate_of(
     collect: Collect, verdicts: Sequence[bool], *, is_terminal: bool, all_succeeded: bool
 ) -> Gate:
-    """Judge one gated input by the verdicts on its candidate values so far.
+    """Return the gate of one input, by the verdicts on its candidate values so far.
 
     `is_terminal` says that no provider can add a value any more, `all_succeeded` that
     every provider completed and gave one.
@@ -62,7 +62,7 @@ def gate_of(
 
 
 def step_gate(gates: Iterable[Gate]) -> StepGate:
-    """Combine the gates of a step: one unmatched closes it, one unknown leaves it open to doubt."""
+    """Combine the gates of a step: unmatched closes it, else unknown leaves it unknown."""
     found = set(gates)
     if not found:
         return StepGate.UNGATED

@@ -31,7 +31,7 @@ def is_clean(raw: str) -> bool:
 
 
 def is_storable(raw: str) -> bool:
-    """Return whether PostgreSQL can be asked for this text at all."""
+    """Return whether PostgreSQL can store this text."""
     return "\0" not in raw
 
 
@@ -53,12 +53,12 @@ def recorded_as(id_: str) -> str:
 
 
 def beginning_of(recorded: str) -> str | None:
-    """Return how the id begins that `recorded_as` has cut; None if it is all there."""
+    """Return the prefix of an id that `recorded_as` has cut; None if it was not cut."""
     beginning, cut, _ = recorded.partition(_CUT)
     return beginning if cut else None
 
 
 @lru_cache(maxsize=1_024)
 def principal_of(flow_id: str) -> Principal:
-    """Return the flow as somebody who acts."""
+    """Return the principal as which the flow acts."""
     return Principal(kind=PrincipalKind.WORKFLOW, id=recorded_as(flow_id))

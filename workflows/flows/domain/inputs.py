@@ -14,7 +14,7 @@ from workflows.flows.domain.world import ABSENT, Absent, Languages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What the providers of an attribute have done so far. Nobody provides: all is done."""
+    """The progress of an attribute's providers. Without providers, it is complete."""
 
     has_providers: bool
     is_terminal: bool
@@ -23,7 +23,7 @@ class Supply:
 
 
 def supply_of(flow: Flow, name: str) -> Supply:
-    """Return how far the planned providers of an attribute are."""
+    """Return the progress of the planned providers of an attribute."""
     providers = flow.providers(name)
     executions = [flow.executions[step_id] for step_id in providers]
     gave = {value.step for value in flow.values(name)}
@@ -134,7 +134,7 @@ def may_be_ready(flow: Flow, step: Step) -> bool:
 
 
 def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) -> Readiness:
-    """Tell whether the required inputs are there and the optional ones decided.
+    """Return whether the required inputs are there and the optional ones settled.
 
     :raises ScriptFailed: if a match script does not give an answer.
     """
@@ -195,7 +195,7 @@ def resolve(flow: Flow, step: Step, languages: Languages, *, anchor: datetime) -
 
 
 def resolve_available(flow: Flow, step: Step, languages: Languages) -> dict[str, Any]:
-    """Return what inputs there are of a step that will not run, for its record."""
+    """Return the available inputs of a step that will not run, for its record."""
     assert flow.created_at is not None
     inputs: dict[str, Any] = {}
     for name, spec in step.attributes.items():

@@ -21,7 +21,7 @@ def check_start(
     init: Mapping[str, Sequence[Any]],
     labels: Mapping[str, str],
 ) -> None:
-    """Refuse in the order and words of the original.
+    """Check a request, in the order and with the messages of Argyll.
 
     :raises FlowInvalid: if a limit is broken.
     """
@@ -44,7 +44,7 @@ def check_start(
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse what cannot be meant, whoever starts a flow.
+    """Check the options of a start, whatever its origin.
 
     :raises FlowInvalid: if a limit is broken.
     """
@@ -61,7 +61,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def check_children(flow_id: str, plan: Plan) -> None:
-    """Refuse what nests so deep that a child flow could not be named, before anything has run.
+    """Check, before anything runs, that no nesting makes the id of a child flow too long.
 
     The id of a child is that of its parent, of the step, and a token.
 

@@ -64,7 +64,7 @@ def event_of(step: Step) -> str:
 
 
 def condition_of(step: Step) -> Script | None:
-    """Return what a wait step asks of the data of an event, as `value`; None if any will do."""
+    """Return a wait step's condition on an event's data (`value`); None if it has none."""
     condition = (step.settings or {}).get("filter") if step.type == StepType.WAIT else None
     if not condition:
         return None

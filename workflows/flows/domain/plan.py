@@ -26,7 +26,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excluded:
-    """Steps that were looked at and left out, each with the attributes that are the reason."""
+    """Steps that were considered and excluded, each with the attributes that are the reason."""
 
     satisfied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Plan:
 
     @cached_property
     def fed_by(self) -> Mapping[str, frozenset[str]]:
-        """By step the steps that take one of its outputs."""
+        """For each step, the steps that consume one of its outputs."""
         return {
             step_id: frozenset(
                 consumer for name, _ in step.outputs() for consumer in self.consumers(name)
@@ -99,7 +99,7 @@ class Plan:
 
     @cached_property
     def feeding(self) -> Mapping[str, frozenset[str]]:
-        """By step the steps that give one of its inputs."""
+        """For each step, the steps that provide one of its inputs."""
         return {
             step_id: frozenset(
                 provider for name, _ in step.inputs() for provider in self.providers(name)
@@ -124,17 +124,17 @@ class Plan:
         return frozenset(found)
 
     def providers(self, name: str) -> tuple[str, ...]:
-        """Return the steps that give an attribute; none if nobody in the plan does."""
+        """Return the steps that provide an attribute; empty if the plan has none."""
         edges = self.attributes.get(name)
         return edges.providers if edges else ()
 
     def consumers(self, name: str) -> tuple[str, ...]:
-        """Return the steps that take an attribute; none if nobody in the plan does."""
+        """Return the steps that consume an attribute; empty if the plan has none."""
         edges = self.attributes.get(name)
         return edges.consumers if edges else ()
 
     def downstream(self, step_id: str) -> frozenset[str]:
-        """Return a step and all steps that need something it leads to."""
+        """Return a step and all steps that depend on it, directly or indirectly."""
         reached: set[str] = set()
         pending = [step_id]
         while pending:
@@ -147,7 +147,7 @@ class Plan:
 
     @cached_property
     def stored(self) -> dict[str, Any]:
-        """What `flow_started` says of the plan. For reading only."""
+        """The plan as stored in `flow_started`. Read-only."""
         return self.as_json()
 
     def as_json(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def make_plan(
     is_preview: bool = False,
     with_children: bool = True,
 ) -> Plan:
-    """Plan a flow. A preview also follows providers that lack something, to show what.
+    """Plan a flow. A preview also follows providers that lack inputs, to show which.
 
     :raises FlowInvalid: if there is no goal.
     :raises GoalsUnknown: if a goal, or a goal of a child flow, is not in the catalog.

@@ -47,7 +47,7 @@ class Paths(Protocol):
 
 
 def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None:
-    """Check what can be known without the catalog of steps.
+    """Check everything that does not need the catalog of steps.
 
     :raises StartInvalid: if a rule is broken.
     """
@@ -68,9 +68,9 @@ def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None
 def init_from(
     init: Mapping[str, list[Any]], takes: Mapping[str, str], data: Mapping[str, Any], paths: Paths
 ) -> dict[str, list[Any]]:
-    """Return the init of a flow that an event starts: what is set, and what is taken of it.
+    """Return the init of a flow that an event starts: fixed values, and values taken from it.
 
-    :raises ScriptFailed: if a path leads nowhere in the event.
+    :raises ScriptFailed: if a path finds nothing in the event.
     """
     taken: dict[str, list[Any]] = {}
     for name, path in takes.items():

@@ -254,7 +254,7 @@ class Step:
 
     @property
     def has_compensation(self) -> bool:
-        """Return whether it says how what it did is undone. Of a child flow its own steps do."""
+        """Return whether it declares a compensation. For a child flow, its own steps do."""
         return bool(self.http and self.http.compensate) or (
             self.type == StepType.PYTHON and bool((self.settings or {}).get("compensate"))
         )

@@ -83,7 +83,7 @@ class StepDecisions:
             self.went_on.add(event.step_id)
 
     def look_at_all(self) -> None:
-        """Ask about every step: time may have passed, or nobody has looked at them yet."""
+        """Mark every step for a check: time may have passed, or none was checked yet."""
         self.looks_at_all = True
         self.fed.update(self.flow.executions)
 
@@ -132,13 +132,13 @@ class StepDecisions:
             self._run_in_place(step, item)
 
     def defer(self, step: Step) -> None:
-        """Say once that no healthy worker can go on with a step; to look again says nothing."""
+        """Raise `dispatch_deferred` if no healthy worker can run a step; only once per deferral."""
         if step.id not in self.deferred:
             self.deferred.add(step.id)
             self.raise_event(happened.DispatchDeferred(at=self.world.at, step_id=step.id))
 
     def recall(self, step: Step, item: WorkItem) -> Mapping[str, Any] | None:
-        """Return what a memoizable step once gave for the inputs of an item.
+        """Return the memoized outputs of a step for the inputs of an item; None if there are none.
 
         Whoever forks a flow at a step wants that step run again, and not its answer of before.
         """
@@ -326,13 +326,13 @@ class StepDecisions:
         self.compensate_step(self.flow.step(step_id))
 
     def compensate_step(self, step: Step) -> None:
-        """Start to undo every item of a step that has succeeded."""
+        """Begin the compensation of every succeeded item of a step."""
         for item in list(self.flow.executions[step.id].in_order()):
             if item.status == WorkStatus.SUCCEEDED:
                 self.compensate_item(step, item.token)
 
     def compensate_item(self, step: Step, token: str) -> None:
-        """Start to undo one item, if it did something and that can be undone."""
+        """Begin the compensation of one item, if it had effects and can be compensated."""
         item = self.item(step.id, token)
         # What was answered from memory was never done, so there is nothing to undo.
         if item is None or item.started_at is None:

@@ -19,7 +19,7 @@ from workflows.flows.domain.step import (
 
 
 def step_from_json(document: Any) -> Step:
-    """Read a step definition. Absent and null members are empty ones.
+    """Read a step definition. Absent and null members count as empty.
 
     :raises MalformedRequest: if a member has another type than it must have.
     """
@@ -46,10 +46,10 @@ def step_from_json(document: Any) -> Step:
 
 
 def strict_step_from_json(document: Any) -> Step:
-    """Read a step definition that says nothing in vain, as Argyll lets it.
+    """Read a step definition and refuse members without effect, which Argyll accepts.
 
     :raises MalformedRequest: as `step_from_json` does.
-    :raises StepInvalid: if a member means nothing.
+    :raises StepInvalid: if a member has no effect.
     """
     step = step_from_json(document)
     for pointer in shapes.unknown_members(document, STEP_SHAPE):

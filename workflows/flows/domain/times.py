@@ -13,7 +13,7 @@ def written(at: datetime | None) -> str:
 
 
 def read(text: str | None) -> datetime | None:
-    """Return the time that `written` wrote, None for the one that never came."""
+    """Return the time that `written` wrote; None for the unset one."""
     if not text or text == NEVER:
         return None
     return datetime.fromisoformat(text)

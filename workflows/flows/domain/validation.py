@@ -40,7 +40,7 @@ class ScriptBroken(Exception):
 
 
 def validate(step: Step, *, compile_script: CompileScript) -> None:
-    """Check everything about a step that can be known without the catalog.
+    """Check everything about a step that does not need the catalog.
 
     :raises StepInvalid: with the message of the first broken rule.
     """

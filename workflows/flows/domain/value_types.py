@@ -45,7 +45,7 @@ def fault(value: Any, type_: str) -> str:
 
 
 def check_forced(step: Step, outputs: Mapping[str, Any]) -> None:
-    """Check what somebody says that a step gave.
+    """Check the outputs that an operator supplies for a step.
 
     A step does not give what it does not declare. One that runs for each of a list may give
     a list of what it declares.

@@ -69,7 +69,7 @@ def item_inputs(execution: Execution, item: WorkItem) -> dict[str, Any]:
 
 
 def invocation_inputs(flow: Flow, step: Step, item: WorkItem, **extra: str) -> dict[str, Any]:
-    """Return what the item is called with: its inputs and the declared meta values."""
+    """Return the arguments of an item's invocation: its inputs and the declared meta values."""
     known = {
         **flow.metadata,
         "flow_id": flow.id,
@@ -91,7 +91,7 @@ def parallelism(step: Step) -> int:
 
 
 def awaited_in_vain(flow: Flow) -> Iterator[tuple[Step, WorkItem]]:
-    """Yield what still waits for its time, an event or a yes, though nobody wants it any more."""
+    """Yield items that still wait for a time, an event or an approval, but are no longer needed."""
     for step in flow.plan.awaiting:
         execution = flow.executions[step.id]
         if execution.status == StepStatus.ACTIVE and not flow.is_terminal:
@@ -103,7 +103,7 @@ def awaited_in_vain(flow: Flow) -> Iterator[tuple[Step, WorkItem]]:
 
 
 def child_outputs(values: Mapping[str, Any], step: Step) -> dict[str, Any]:
-    """Return what a finished child flow gives its flow step.
+    """Return the outputs of a finished child flow for its flow step.
 
     :raises ScriptFailed: if a declared output, renamed from one of the child's, is not there.
     """

@@ -14,7 +14,7 @@ from workflows.flows.domain.step import Script, Step, WorkConfig
 
 
 class Absent:
-    """The mapping found nothing: not the same as finding null."""
+    """The mapping found nothing, which differs from finding null."""
 
 
 ABSENT = Absent()
@@ -34,7 +34,7 @@ class Languages(Protocol):
         """Return whether a match script accepts one value."""
 
     def map_input(self, script: Script, name: str, value: Any) -> Any:
-        """Return the value as the step wants it."""
+        """Return an input value as mapped for the step."""
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
         """Return what the script makes of the raw outputs, or ABSENT."""
