@@ -216,7 +216,7 @@ def _trouble(error: Exception) -> Trouble:
 def _survived(what: str) -> Iterator[None]:
     """Let the worker live when PostgreSQL is away: the lease will run out, and be found."""
     if not connection.in_atomic_block:
-        # The handler may have seen PostgreSQL go away.
+        # The handler may have seen PostgreSQL go away, or been interrupted in mid-statement.
         connection.close_if_unusable_or_obsolete()
     try:
         yield
