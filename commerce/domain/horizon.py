@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 
 from events.domain.errors import Rejected
 
-HORIZON = timedelta(days=3_650)
-"""Ten years either way: as far as the terms of cancellation reach, too."""
+HORIZON = timedelta(days=36_525)
+"""A hundred years either way. Wide on purpose: "2099" is how people write "at some time"."""
 
 CLOCKS_DIFFER = timedelta(hours=1)
 """By how much somebody else's clock may be ahead of ours."""
@@ -17,11 +17,11 @@ CLOCKS_DIFFER = timedelta(hours=1)
 
 class BeyondHorizon(Rejected):
     code = "beyond_horizon"
-    hint = "Check the year; ten years from today is as far as Daybook goes, back or ahead."
+    hint = "Check the year; a hundred years from today is as far as Daybook goes, back or ahead."
 
     def __init__(self, when: date, *, pointer: str) -> None:
         super().__init__(
-            f"{when.isoformat()} is more than ten years from today.",
+            f"{when.isoformat()} is more than a hundred years from today.",
             pointer=pointer,
             given=when.isoformat(),
         )

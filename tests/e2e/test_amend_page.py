@@ -56,7 +56,9 @@ def test_is_corrected_where_it_is_shown_and_both_lead_to_one_another(
         visit.log_in()
         visit.open(f"{at}/change/")
         visit.page.get_by_role("link", name="Correct it").click()
-        expect(visit.page.get_by_text(re.compile("The entry stays as it is"))).to_be_visible()
+        expect(
+            visit.page.get_by_text(re.compile("The entry itself is not changed"))
+        ).to_be_visible()
 
         visit.page.get_by_label("Reason").fill("It was made for the spring.")
         visit.page.get_by_role("button", name="Put the correction on record").click()

@@ -33,7 +33,7 @@ def second_person(stack: Stack) -> str:
         "from django.contrib.auth.models import Permission, User;"
         "from django.utils import timezone;"
         "from ledger.services import api_keys;"
-        "user = User.objects.create_user('second-person');"
+        f"user = User.objects.create_user('second-person-{uuid4()}');"
         "user.user_permissions.set(Permission.objects.filter("
         "content_type__app_label='ledger', codename__in=['approval.read', 'approval.decide']));"
         "print(api_keys.issue_api_key(name='k', owner=user, scopes=['*'],"

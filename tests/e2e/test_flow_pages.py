@@ -181,7 +181,7 @@ class TestFlow:
         slider.fill("2")
         shows(tab, hold="run", charge="mute")
         tab.page.wait_for_url(re.compile(r"[?&]at=2"))
-        expect(tab.page.locator(".why")).to_contain_text("as it was after event 2 of")
+        expect(tab.page.locator(".why")).to_contain_text("the flow after event 2 of")
         seat = tab.page.locator("[data-part=attributes] tr", has_text="seat")
         expect(seat).to_contain_text("not there yet")
 
