@@ -297,7 +297,7 @@ def assign(row: Approval, to: User, *, by: str) -> None:
 
 
 def hand_back(row: Approval) -> None:
-    """Clear the delegate, who has decided: the missing decisions are open to everybody else."""
+    """Clear the delegate, who has decided or cannot: what is missing is open to everybody else."""
     if row.assigned_to is not None:
         row.assigned_to = None
         row.save(update_fields=["assigned_to"])
