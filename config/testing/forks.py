@@ -89,6 +89,7 @@ class Forks:
         self._workers = [Worker(f"gw{number}", share) for number, share in enumerate(shares)]
         self._heap_of = heap_of
         self._first = {path: rank for rank, path in enumerate(first)}
+        self._is_incomplete = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -107,6 +108,12 @@ class Forks:
                 heap.drop()
             self._end()
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Have an exit code of its own for a run in which not only tests have failed."""
+        if self._is_incomplete:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def _heaps(self, items: Iterable[pytest.Item]) -> dict[str, Heap]:
         files: dict[str, list[pytest.Item]] = {}
@@ -173,6 +180,7 @@ class Forks:
         worker.hears = None
         how = process.wait(worker.pid, seconds=STOP_SECONDS_MAX)
         worker.pid = 0
+        self._is_incomplete = True
         where = worker.busy_with or "before its first test"
         report = pytest.TestReport(
             nodeid=worker.busy_with or worker.id,
