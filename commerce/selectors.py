@@ -35,7 +35,7 @@ from commerce.models import (
     RenditionStatus,
 )
 from commerce.vault import Envelope
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Target
 from ledger.models import ApiKey, Approval
 
@@ -209,17 +209,17 @@ def accesses_in(
             return rows.filter(revoked_at=None, expires_at__lte=at)
 
 
-def accesses_of(holder: Holder, document_id: UUID) -> QuerySet[DocumentAccess]:
+def accesses_of(caller: Caller, document_id: UUID) -> QuerySet[DocumentAccess]:
     """Return all that was ever granted to a credential on a document, the newest first.
 
     What a user was granted serves whoever acts for them; what a key was granted serves the
     keys that it was rotated into.
     """
-    if holder.user is None:
+    if caller.user is None:
         return DocumentAccess.objects.none()
-    names = [f"user:{holder.user.pk}"]
-    if holder.key is not None:
-        line = ApiKey.objects.filter(lineage=holder.key.lineage).values_list("prefix", flat=True)
+    names = [f"user:{caller.user.pk}"]
+    if caller.key is not None:
+        line = ApiKey.objects.filter(lineage=caller.key.lineage).values_list("prefix", flat=True)
         names += [f"api_key:{prefix}" for prefix in line]
     granted = DocumentAccess.objects.filter(document=document_id, grantee__in=names)
     return granted.order_by("-granted_at", "-pk")

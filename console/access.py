@@ -28,7 +28,7 @@ def demand_somewhere(request: HttpRequest, capability_id: str) -> None:
 
     :raises PermissionDenied: as `demand` does.
     """
-    _go_on_if(authority.holder_of(request).holds_somewhere(capability_id), capability_id)
+    _go_on_if(authority.caller_of(request).holds_somewhere(capability_id), capability_id)
 
 
 def _go_on_if(is_held: bool, capability_id: str) -> None:  # noqa: FBT001 (read where it is asked)

@@ -68,7 +68,7 @@ class Dashboard:
     def __init__(self, request: HttpRequest, *, minutes: int = 1) -> None:
         self.now = timezone.now()
         self._request = request
-        self._holder = authority.holder_of(request)
+        self._caller = authority.caller_of(request)
         self._minutes = minutes
 
     def figures(self) -> list[Figure]:
@@ -76,36 +76,36 @@ class Dashboard:
         return [
             figure
             for capability, compute in _FIGURES.items()
-            if self._holder.holds(capability)
+            if self._caller.holds(capability)
             for figure in compute(self)
         ]
 
     def may(self, capability: str) -> bool:
         """Return whether the visitor holds `capability`."""
-        return self._holder.holds(capability)
+        return self._caller.holds(capability)
 
     def states(self) -> list[States]:
         """Return the counts by state of unfinished jobs, flows, starts, bookings and invoices."""
         found = []
-        if self._holder.holds("job.read"):
+        if self._caller.holds("job.read"):
             by_state = self.jobs.by_state
             counts = [(state.value, by_state[state]) for state in UNFINISHED]
             found.append(_states("job", "Jobs", counts))
-        if self._holder.holds("flow.read"):
+        if self._caller.holds("flow.read"):
             found.append(_states("flow", "Flows", list(flows.count_by_status().items())))
             found.append(_states("start", "Starts", _count_starts()))
         for capability, key, name, rows, values in (
             ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
             ("invoice.read", "invoice", "Invoices", Invoice.objects.all(), list(InvoiceStatus)),
         ):
-            if self._holder.holds_somewhere(capability):
+            if self._caller.holds_somewhere(capability):
                 visible = authority.visible(rows, self._request, capability)
                 found.append(_states(key, name, _by_status(visible, values)))
         return found
 
     def pulse(self) -> list[tuple[int, int, int]]:
         """Return the events of each of the last minutes as bars: minute, height, count."""
-        if not self._holder.holds("event.read"):
+        if not self._caller.holds("event.read"):
             return []
         top = max(*self.per_minute, 1)
         return [

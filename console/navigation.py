@@ -31,7 +31,7 @@ def _to_holders_of(capability_id: str) -> Opens:
 
 def _to_holders_somewhere_of(capability_id: str) -> Opens:
     def opens(request: HttpRequest) -> bool:
-        return authority.holder_of(request).holds_somewhere(capability_id)
+        return authority.caller_of(request).holds_somewhere(capability_id)
 
     return opens
 
@@ -42,7 +42,7 @@ def _to_readers_of_streams(request: HttpRequest) -> bool:
 
 def _waiting_for(request: HttpRequest) -> int:
     """Return how many approvals wait for the visitor."""
-    return selectors.approvals_to_decide(authority.holder_of(request)).count()
+    return selectors.approvals_to_decide(authority.caller_of(request)).count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,25 +14,25 @@ from events.fanout import conversation, feed, reads, refusal, rights
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
 from ledger import authority, disclosing, handshakes
-from ledger.authority import Holder
+from ledger.authority import Caller
 
 rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 
 
 @dataclass(frozen=True, slots=True)
-class HolderWatcher:
-    """Adapts a checked credential (`Holder`) to what the feed asks about it."""
+class CallerWatcher:
+    """Adapts a checked credential (`Caller`) to what the feed asks about it."""
 
-    holder: Holder
+    caller: Caller
 
     def readable_kinds(self) -> frozenset[str]:
-        return authority.readable_kinds(self.holder)
+        return authority.readable_kinds(self.caller)
 
     def may_read(self, stream: Stream) -> bool:
-        return authority.may_read_stream(self.holder, stream)
+        return authority.may_read_stream(self.caller, stream)
 
-    def revalidated(self) -> "HolderWatcher":
-        return HolderWatcher(self.holder.revalidated())
+    def revalidated(self) -> "CallerWatcher":
+        return CallerWatcher(self.caller.revalidated())
 
 
 class EventsConsumer(AsyncConsumer):
@@ -60,9 +60,9 @@ class EventsConsumer(AsyncConsumer):
 
 
 def _admit(scope: Message) -> tuple[Audience, Principal]:
-    holder = handshakes.holder_of(scope)
-    if holder.is_agent:
-        with context.acting(holder.principal, origin=Origin(caller_type="socket")):
+    caller = handshakes.caller_of(scope)
+    if caller.is_agent:
+        with context.acting(caller.principal, origin=Origin(caller_type="socket")):
             disclosing.note_read("event.read")
-    key = (holder.principal, holder.session_key)
-    return Audience(key, HolderWatcher(holder)), holder.principal
+    key = (caller.principal, caller.session_key)
+    return Audience(key, CallerWatcher(caller)), caller.principal

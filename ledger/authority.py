@@ -1,7 +1,7 @@
 """Authentication and permissions: who calls, and what they may do. Never read from a body.
 
-A `Holder` is a checked credential with its grants. It lives as long as its request; a socket
-keeps one, and has it checked again (`revalidated`).
+A `Caller` is a checked credential with its permissions. It lives as long as its request; a
+socket keeps one, and checks it again from time to time (`revalidated`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -35,7 +35,7 @@ from ledger.domain.capability import CapabilityMissing, covers
 from ledger.models import AgentKey, ApiKey
 
 PUBLIC: Final = "public"
-"""`capabilities = PUBLIC` on a view: anybody may, without a credential."""
+"""`capabilities = PUBLIC` on a view: no credential is needed."""
 
 AUTHENTICATED: Final = "authenticated"
 """`capabilities = {"get": AUTHENTICATED}`: any credential will do; the view checks the rest."""
@@ -44,8 +44,8 @@ _M = TypeVar("_M", bound=models.Model)
 _View = Callable[..., HttpResponseBase]
 
 
-class Holder:
-    """A checked credential and what it grants. Build it with `holder_of`."""
+class Caller:
+    """A checked credential and its permissions. Build it with `caller_of`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Holder:
         session_key: str | None = None,
         agent_key: AgentKey | None = None,
     ) -> None:
-        # Of an agent: the root of its delegation, whose live grants are the outermost limit.
+        # Of an agent: the root of its delegation, whose current permissions are the limit.
         self.user = user
         self.key = key
         self.agent_key = agent_key
@@ -63,11 +63,11 @@ class Holder:
         self._streams: dict[Stream, bool] = {}
 
     def __repr__(self) -> str:
-        return f"<Holder {self.principal}>"
+        return f"<Caller {self.principal}>"
 
     @cached_property
     def principal(self) -> Principal:
-        """Who acts."""
+        """Return who acts."""
         if self.user is None:
             return ANONYMOUS
         if self.key is not None:
@@ -78,17 +78,17 @@ class Holder:
 
     @property
     def is_agent(self) -> bool:
-        """Return whether an agent asks."""
+        """Return whether the caller is an agent."""
         return self.agent_key is not None
 
     @cached_property
     def chain(self) -> Chain | None:
-        """The delegations that an agent acts under; None for everybody else."""
+        """The delegations that an agent acts under; None for other callers."""
         return Chain.of(self.agent_key.delegation) if self.agent_key is not None else None
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        """All that the user may do, within the scopes of the key or of every delegation."""
+        """What the user may do, within the scopes of the key or of every delegation."""
         return frozenset(
             capability.id
             for capability in capabilities.every()
@@ -100,7 +100,7 @@ class Holder:
         return frozenset() if self.user is None else self.user.get_all_permissions()
 
     def has_in_scope(self, capability_id: str) -> bool:
-        """Return whether the credential reaches that far, whatever its user may."""
+        """Return whether the scopes of the credential include it, whatever its user may do."""
         if self.principal.kind not in capabilities.get(capability_id).principals:
             return False
         if self.chain is not None:
@@ -136,7 +136,7 @@ class Holder:
         return self.has_in_scope(capability_id) and _is_granted_on_any(self.user, permission)
 
     def reads_stream(self, stream: Stream) -> bool:
-        """Return whether the stream may be read. Asked of the database once per stream."""
+        """Return whether the stream may be read. One query per stream, then cached."""
         kind = catalogue.stream_kind(stream[0])
         if kind is None:
             return False
@@ -162,27 +162,27 @@ class Holder:
             )
             raise why
 
-    def revalidated(self) -> "Holder":
-        """Check the credential again and return a fresh holder, for who keeps one.
+    def revalidated(self) -> "Caller":
+        """Check the credential again and return a fresh caller. For sockets, which keep one.
 
         :raises CredentialRefused: if the key or session ended, or the user may not log in.
         """
         if self.user is None:
             return self
         if self.key is not None:
-            return Holder._of_key(self.key)
+            return Caller._of_key(self.key)
         if self.agent_key is not None:
-            return Holder._of_agent_key(self.agent_key)
+            return Caller._of_agent_key(self.agent_key)
         if self.session_key is not None:
-            return Holder._of_session(self.session_key)
-        return Holder._of_user(self.user)
+            return Caller._of_session(self.session_key)
+        return Caller._of_user(self.user)
 
     def reaches(self, type_: str, id_: str) -> bool:
-        """Return whether every filter of a delegation names this, be it there or not."""
+        """Return whether every filter of a delegation includes this, whether it exists or not."""
         return self.chain is None or self.chain.includes(type_, id_)
 
     def _is_out_of_reach(self, obj: models.Model | None) -> bool:
-        """Say whether a filter of a delegation leaves this out; everything is always left out."""
+        """Return whether a filter of a delegation excludes `obj`, or "all" if it is None."""
         if obj is None:
             return self.chain is not None and self.chain.is_filtered
         return not self.reaches(target_types.type_of(type(obj)), str(obj.pk))
@@ -191,36 +191,36 @@ class Holder:
         if kind.object_resolver is None or not self.has_in_scope(kind.read):
             return False
         if len(stream) == 1:
-            return False  # All of a kind is no object.
+            return False  # All streams of a kind: there is no object.
         try:
             obj = kind.object_resolver(stream)
         except (FieldError, ValueError):
-            return False  # Whoever asks may say what they like: no object has such an id.
+            return False  # The id comes from the request: no object has such an id.
         return obj is not None and self.holds(kind.read, obj)
 
     @classmethod
-    def _of_key(cls, key: ApiKey) -> "Holder":
+    def _of_key(cls, key: ApiKey) -> "Caller":
         fresh = credentials.live_key(key.prefix)
         if fresh is None:
             raise CredentialRefused
         return cls(fresh.owner, key=fresh)
 
     @classmethod
-    def _of_agent_key(cls, key: AgentKey) -> "Holder":
+    def _of_agent_key(cls, key: AgentKey) -> "Caller":
         fresh = credentials.live_agent_key(key.prefix)
         if fresh is None or Chain.of(fresh.delegation).why_ended(timezone.now()) is not None:
             raise CredentialRefused
         return cls(fresh.delegation.root, agent_key=fresh)
 
     @classmethod
-    def _of_user(cls, user: User) -> "Holder":
+    def _of_user(cls, user: User) -> "Caller":
         fresh = User.objects.filter(pk=user.pk, is_active=True).first()
         if fresh is None:
             raise CredentialRefused
         return cls(fresh)
 
     @classmethod
-    def _of_session(cls, session_key: str) -> "Holder":
+    def _of_session(cls, session_key: str) -> "Caller":
         # get_user compares the session with the password, so that changing it ends sessions.
         request = HttpRequest()
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
@@ -230,89 +230,86 @@ class Holder:
         return cls(user, session_key=session_key)
 
 
-NOBODY: Final = Holder(None)
-
-
-def holder_of(source: Any) -> Holder:
-    """Return the holder behind a request (Django or DRF), a WebSocket scope or a user."""
-    if isinstance(source, Holder):
+def caller_of(source: Any) -> Caller:
+    """Return the caller of a request (Django or DRF) or a WebSocket scope, or the user as one."""
+    if isinstance(source, Caller):
         return source
     if isinstance(source, User | AnonymousUser):
-        return Holder(source if isinstance(source, User) else None)
+        return Caller(source if isinstance(source, User) else None)
     if isinstance(source, Mapping):
-        return source["holder"] if "holder" in source else _of_scope(source)
+        return _of_scope(source)
     # A DRF request hands unknown attributes on to the request it wraps; vars() does not.
-    kept: Holder | None = vars(source).get("daybook_holder")
+    kept: Caller | None = vars(source).get("daybook_caller")
     if kept is None:
-        kept = source.daybook_holder = _of_request(source)
+        kept = source.daybook_caller = _of_request(source)
     return kept
 
 
-def bearer(authorization: str) -> Holder:
-    """Return the holder of the API key in an `Authorization` header.
+def bearer(authorization: str) -> Caller:
+    """Return the caller with the API key in an `Authorization` header.
 
     :raises CredentialRefused: if there is no live key in it.
-    :raises AgentStopped: if it is that of an agent who is stopped.
+    :raises AgentStopped: if it is the key of an agent that is stopped.
     """
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise CredentialRefused
     if credentials.is_of_agent(text.strip()):
         agent_key = credentials.agent_key_for(text.strip())
-        return Holder(agent_key.delegation.root, agent_key=agent_key)
+        return Caller(agent_key.delegation.root, agent_key=agent_key)
     key = credentials.key_for(text.strip())
-    return Holder(key.owner, key=key)
+    return Caller(key.owner, key=key)
 
 
-def session(session_key: str) -> Holder:
-    """Return the holder who logged in with a session.
+def session(session_key: str) -> Caller:
+    """Return the caller with this session.
 
     :raises CredentialRefused: if it has ended, or its user may not log in.
     """
-    return Holder._of_session(session_key)  # noqa: SLF001 - one class, one module.
+    return Caller._of_session(session_key)  # noqa: SLF001 - one class, one module.
 
 
 def principal_of(source: Any) -> Principal:
     """Return who acts in a request, scope or user."""
-    return holder_of(source).principal
+    return caller_of(source).principal
 
 
 def holds(source: Any, capability_id: str, obj: models.Model | None = None) -> bool:
-    """Return whether whoever asks holds the capability, over everything or over `obj`."""
-    return holder_of(source).holds(capability_id, obj)
+    """Return whether the caller holds the capability, over everything or over `obj`."""
+    return caller_of(source).holds(capability_id, obj)
 
 
 def visible(queryset: models.QuerySet[_M], source: Any, capability_id: str) -> models.QuerySet[_M]:
     """Keep the rows over which the capability is held. No query per row."""
-    holder = holder_of(source)
-    if holder.holds(capability_id):
+    caller = caller_of(source)
+    if caller.holds(capability_id):
         return queryset
     permission = capabilities.get(capability_id).object_permission
-    if holder.user is None or not holder.user.is_active:
+    if caller.user is None or not caller.user.is_active:
         return queryset.none()
-    if not holder.has_in_scope(capability_id):
+    if not caller.has_in_scope(capability_id):
         return queryset.none()
-    if holder.chain is not None:
-        queryset = holder.chain.within(queryset)
-        if capability_id in holder.capabilities:
+    if caller.chain is not None:
+        queryset = caller.chain.within(queryset)
+        if capability_id in caller.capabilities:
             return queryset
     if permission is None:
         return queryset.none()
     # Global Django permissions are for the admin; over the API only capabilities count.
     return get_objects_for_user(
-        holder.user, permission, klass=queryset, with_superuser=False, accept_global_perms=False
+        caller.user, permission, klass=queryset, with_superuser=False, accept_global_perms=False
     )
 
 
 def may_read_stream(source: Any, stream: Stream) -> bool:
-    """Return whether whoever asks may read this stream; nobody reads an undeclared kind."""
-    return holder_of(source).reads_stream(stream)
+    """Return whether the caller may read this stream; never one of an undeclared kind."""
+    return caller_of(source).reads_stream(stream)
 
 
 def readable_kinds(source: Any) -> frozenset[str]:
-    """Return the kinds of stream of which whoever asks may read every one."""
-    holder = holder_of(source)
-    return frozenset(kind.kind for kind in catalogue.all_streams() if holder.reads_kind(kind))
+    """Return the kinds of stream of which the caller may read every one."""
+    caller = caller_of(source)
+    return frozenset(kind.kind for kind in catalogue.all_streams() if caller.reads_kind(kind))
 
 
 def requires(capability_id: str) -> Callable[[_View], _View]:
@@ -326,10 +323,10 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
     def guard(view: _View) -> _View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            holder = holder_of(request)
-            if holder.user is None:
+            caller = caller_of(request)
+            if caller.user is None:
                 return redirect_to_login(page_of(request))
-            if capability_id != AUTHENTICATED and not holder.holds(capability_id):
+            if capability_id != AUTHENTICATED and not caller.holds(capability_id):
                 why = CapabilityMissing(capability_id)
                 recording.record_denial(capability_id, target_id="", why=why)
                 raise PermissionDenied
@@ -342,7 +339,7 @@ def requires(capability_id: str) -> Callable[[_View], _View]:
 
 
 def page_of(request: HttpRequest) -> str:
-    """Return the page to come back to: what a form sent is no page, the one it stood on is."""
+    """Return the page to come back to; for a form that was sent, the page it was on."""
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()
     referrer = request.headers.get("Referer", "")
@@ -353,31 +350,31 @@ def page_of(request: HttpRequest) -> str:
 
 
 def public(view: _View) -> _View:
-    """Declare that a plain Django view is for everybody."""
+    """Declare that a plain Django view needs no credential."""
     view.capabilities = PUBLIC  # type: ignore[attr-defined]
     return view
 
 
-def _of_request(request: Any) -> Holder:
+def _of_request(request: Any) -> Caller:
     user = request.user
     agent_key = getattr(request, "auth", None)
     if isinstance(agent_key, AgentKey):
-        return Holder(agent_key.delegation.root, agent_key=agent_key)
+        return Caller(agent_key.delegation.root, agent_key=agent_key)
     if not isinstance(user, User):
         # SimpleLazyObject passes isinstance for the class it wraps; AnonymousUser does not.
-        return NOBODY
+        return Caller(None)
     key = getattr(request, "auth", None)
     if isinstance(key, ApiKey):
-        return Holder(user, key=key)
-    return Holder(user, session_key=request.session.session_key)
+        return Caller(user, key=key)
+    return Caller(user, session_key=request.session.session_key)
 
 
-def _of_scope(scope: Mapping[str, Any]) -> Holder:
+def _of_scope(scope: Mapping[str, Any]) -> Caller:
     user = scope.get("user")
     if not isinstance(user, User):
-        return NOBODY
+        return Caller(None)
     session = scope.get("session")
-    return Holder(user, session_key=session.session_key if session is not None else None)
+    return Caller(user, session_key=session.session_key if session is not None else None)
 
 
 def _is_granted_on_any(user: User, permission: str) -> bool:

@@ -6,62 +6,61 @@ from django.utils import timezone
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal, PrincipalKind
 from ledger import delegations
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
 from ledger.models import ApiKey
 from ledger.principals import human_of
 
 
-class HolderGone(Forbidden):
+class PrincipalInactive(Forbidden):
     code = "holder_gone"
-    hint = "Let somebody who may do it say it again, in their own name."
+    hint = "Have it declared again by a user who may do it."
 
     def __init__(self, principal: Principal) -> None:
-        super().__init__(f"{principal} may not act here any more.", principal=str(principal))
+        super().__init__(f"{principal} may no longer act.", principal=str(principal))
 
 
 def demand_current(principal: Principal, *capability_ids: str) -> None:
     """Check that an absent principal still holds these capabilities, each on at least one object.
 
-    For what was left behind to be done in their name. The system has no rights that end.
+    The permissions of the system do not end.
 
-    :raises HolderGone: if the user may not log in any more, or the key has ended.
+    :raises PrincipalInactive: if the user may no longer log in, or the key has ended.
     :raises DelegationEnded, DelegationNotBegun, OutsideHours, OutOfReach: of an agent, as its
         delegations say.
-    :raises CapabilityMissing: if one of them is not held any more.
+    :raises CapabilityMissing: if one of them is no longer held.
     """
     if principal.kind is PrincipalKind.SYSTEM:
         return
     chain = delegations.chain_of(principal) if principal.kind is PrincipalKind.AGENT else None
     if chain is not None and (ended := chain.why_ended(timezone.now())):
         raise ended
-    holder = _holder_behind(principal)
-    if holder is None or holder.user is None or not holder.user.is_active:
-        raise HolderGone(principal)
+    caller = _caller_behind(principal)
+    if caller is None or caller.user is None or not caller.user.is_active:
+        raise PrincipalInactive(principal)
     for capability_id in capability_ids:
         if chain is not None and not chain.covers(capability_id):
             raise OutOfReach(capability_id, "anything")
-        if not holder.holds_somewhere(capability_id):
+        if not caller.holds_somewhere(capability_id):
             raise CapabilityMissing(capability_id)
 
 
 def holds_currently(principal: Principal, capability_id: str) -> bool:
     """Return whether an absent principal still holds a capability, on at least one object.
 
-    For work that was left behind in their name. Whether an agent's delegations reach that far
-    is checked where its actions are recorded.
+    Whether the delegations of an agent cover it is checked where its actions are recorded.
     """
-    holder = _holder_behind(principal)
-    return holder is not None and holder.holds_somewhere(capability_id)
+    caller = _caller_behind(principal)
+    return caller is not None and caller.holds_somewhere(capability_id)
 
 
-def _holder_behind(principal: Principal) -> Holder | None:
+def _caller_behind(principal: Principal) -> Caller | None:
     if principal.kind is PrincipalKind.API_KEY:
         key = ApiKey.objects.live().select_related("owner").filter(prefix=principal.id).first()
-        return Holder(key.owner, key=key) if key else None
+        return Caller(key.owner, key=key) if key else None
     human = human_of(principal)
     if human is None:
         return None
     user = User.objects.filter(pk=human, is_active=True).first()
-    return Holder(user) if user else None
+    return Caller(user) if user else None

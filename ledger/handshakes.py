@@ -16,7 +16,7 @@ from django.utils.http import is_same_domain
 
 from events.domain.errors import Forbidden
 from ledger import authority, tickets
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.credentials import CredentialRefused
 
 _HTTP_SCHEME_OF = {"ws": "http", "wss": "https"}
@@ -30,11 +30,11 @@ class OriginRefused(Forbidden):
         super().__init__("A page of another site may not use this session.")
 
 
-def holder_of(scope: Mapping[str, Any]) -> Holder:
+def caller_of(scope: Mapping[str, Any]) -> Caller:
     """Return who opens the socket. Uses up the ticket, if there is one.
 
-    :raises OriginRefused: if there is a session cookie, and the page is not ours.
-    :raises CredentialRefused: if there is no credential, or it is not good.
+    :raises OriginRefused: if there is a session cookie and the page is of another site.
+    :raises CredentialRefused: if there is no valid credential.
     """
     request = _request_of(scope)
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
@@ -52,9 +52,9 @@ def holder_of(scope: Mapping[str, Any]) -> Holder:
 
 
 def check_caller(scope: Mapping[str, Any]) -> None:
-    """Check that no page of another site is behind a request that needs no cookie.
+    """Check that a handshake that needs no cookie does not come from a page of another site.
 
-    :raises OriginRefused: if one is, or the host is none of ours.
+    :raises OriginRefused: if it does, or the host is not allowed.
     """
     request = _request_of(scope)
     try:
@@ -66,7 +66,7 @@ def check_caller(scope: Mapping[str, Any]) -> None:
 
 
 def _request_of(scope: Mapping[str, Any]) -> ASGIRequest:
-    # Django's own reading of hosts, cookies and proxies, so that both doors agree.
+    # Hosts, cookies and proxies are read by Django, as they are for HTTP requests.
     as_http = {
         **scope,
         "type": "http",

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 
 from events.domain.errors import DomainError, NotFound
 from ledger import authority, capabilities, disclosing, recording, target_types
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
@@ -57,9 +57,9 @@ class Reading:
         """Return all rows, whoever asks."""
         return self.model._default_manager.all()  # noqa: SLF001 - Django's own public spelling.
 
-    def visible_to(self, holder: Holder) -> QuerySet[Any]:
-        """Return the rows that the holder may read."""
-        return authority.visible(self.every(), holder, self.capability)
+    def visible_to(self, caller: Caller) -> QuerySet[Any]:
+        """Return the rows that the caller may read."""
+        return authority.visible(self.every(), caller, self.capability)
 
 
 _readings: dict[str, Reading] = {}
@@ -94,56 +94,56 @@ def thing(type_: str, id_: str) -> Model | None:
     return None if reading is None else _one(reading.every(), id_)
 
 
-def show(type_: str, id_: str, *, holder: Holder) -> dict[str, Any]:
+def show(type_: str, id_: str, *, caller: Caller) -> dict[str, Any]:
     """Return one thing. That it is read is on record before; so is that it is not shown, and why.
 
     :raises ReadingUnknown: if things of this type are not read.
-    :raises ThingNotFound: if there is none, or not for the holder (ADR 0170).
-    :raises CapabilityMissing: if the holder may read none of them.
+    :raises ThingNotFound: if there is none, or not for the caller (ADR 0170).
+    :raises CapabilityMissing: if the caller may read none of them.
     """
     reading = get(type_)
-    _demand_somewhere(reading, holder)
-    # One query, which finds nothing whether there is nothing to find or not for the holder.
-    found = _one(reading.visible_to(holder), id_)
-    if found is None or not holder.holds(reading.capability, found):
-        raise _not_found(reading, id_, reading.capability, holder)
+    _demand_somewhere(reading, caller)
+    # One query, which finds nothing whether there is nothing to find or not for the caller.
+    found = _one(reading.visible_to(caller), id_)
+    if found is None or not caller.holds(reading.capability, found):
+        raise _not_found(reading, id_, reading.capability, caller)
     disclosing.note_read(reading.capability, target_type=type_, target_id=str(found.pk))
     return reading.show(found)
 
 
-def demand(type_: str, id_: str, capability_id: str, *, holder: Holder) -> None:
-    """Check that the holder may do what the capability stands for to one thing.
+def demand(type_: str, id_: str, capability_id: str, *, caller: Caller) -> None:
+    """Check that the caller may do what the capability stands for to one thing.
 
     Whether there is such a thing, who may do it to all of them is told by what does it.
 
-    :raises ThingNotFound: if there is none, or not for the holder to see (ADR 0170).
-    :raises CapabilityMissing: if the holder may do it to none of them, or not to this one, which
+    :raises ThingNotFound: if there is none, or not for the caller to see (ADR 0170).
+    :raises CapabilityMissing: if the caller may do it to none of them, or not to this one, which
         they see.
     """
     reading = _readings.get(type_)
-    if holder.holds(capability_id):
+    if caller.holds(capability_id):
         return
-    if reading is None or not holder.holds_somewhere(capability_id):
-        holder.demand(capability_id)
+    if reading is None or not caller.holds_somewhere(capability_id):
+        caller.demand(capability_id)
         return
     found = thing(type_, id_)
-    if found is not None and holder.holds(capability_id, found):
+    if found is not None and caller.holds(capability_id, found):
         return
-    if _one(reading.visible_to(holder), id_) is not None:
-        holder.demand(capability_id, found)
-    raise _not_found(reading, id_, capability_id, holder)
+    if _one(reading.visible_to(caller), id_) is not None:
+        caller.demand(capability_id, found)
+    raise _not_found(reading, id_, capability_id, caller)
 
 
-def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -> list[Any]:
+def page(type_: str, *, caller: Caller, after: str = "", size: int = PAGE_MAX) -> list[Any]:
     """Return up to `size` things in the order of their ids, those after `after`.
 
     :raises ReadingUnknown, ThingNotFound: if there is no such type, or `after` is no id of it.
-    :raises CapabilityMissing: if the holder may read none of them.
+    :raises CapabilityMissing: if the caller may read none of them.
     """
     reading = get(type_)
-    _demand_somewhere(reading, holder)
+    _demand_somewhere(reading, caller)
     disclosing.note_read(reading.capability, target_type=type_)
-    rows = reading.visible_to(holder).order_by("pk")
+    rows = reading.visible_to(caller).order_by("pk")
     if after:
         try:
             rows = rows.filter(pk__gt=after)
@@ -152,8 +152,8 @@ def page(type_: str, *, holder: Holder, after: str = "", size: int = PAGE_MAX) -
     return [reading.show(row) for row in rows[:size]]
 
 
-def _demand_somewhere(reading: Reading, holder: Holder) -> None:
-    if not holder.holds_somewhere(reading.capability):
+def _demand_somewhere(reading: Reading, caller: Caller) -> None:
+    if not caller.holds_somewhere(reading.capability):
         why = CapabilityMissing(reading.capability)
         recording.record_denial(reading.capability, target_id="", why=why)
         raise why
@@ -166,12 +166,12 @@ def _one(rows: QuerySet[Any], id_: str) -> Any:
         return None  # An id that no thing of this type could have.
 
 
-def _not_found(reading: Reading, id_: str, capability_id: str, holder: Holder) -> ThingNotFound:
+def _not_found(reading: Reading, id_: str, capability_id: str, caller: Caller) -> ThingNotFound:
     """Return the one answer, and put on record what it stands for."""
     told = ThingNotFound(reading.type, id_)
     found = thing(reading.type, id_)
     why: DomainError = told
-    if not holder.reaches(reading.type, id_ if found is None else str(found.pk)):
+    if not caller.reaches(reading.type, id_ if found is None else str(found.pk)):
         why = OutOfReach(capability_id, f"{reading.type} {id_}")
     elif found is not None:
         why = CapabilityMissing(capability_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from events.domain.errors import Forbidden
 from ledger import capabilities
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.capability import ScopeUnknown, is_within
 
 
@@ -18,7 +18,7 @@ class ScopesTooWide(Forbidden):
         )
 
 
-def check_scopes(scopes: Sequence[str], *, giver: Holder | None) -> None:
+def check_scopes(scopes: Sequence[str], *, giver: Caller | None) -> None:
     """Check that `giver` may give these away; None is Daybook itself.
 
     :raises ScopeUnknown: if a scope includes no capability.
@@ -30,7 +30,7 @@ def check_scopes(scopes: Sequence[str], *, giver: Holder | None) -> None:
     check_reach(scopes, giver=giver)
 
 
-def check_reach(scopes: Sequence[str], *, giver: Holder | None) -> None:
+def check_reach(scopes: Sequence[str], *, giver: Caller | None) -> None:
     """Check that `giver` reaches as far as these, known to be scopes.
 
     :raises ScopesTooWide: if the giver is a key that reaches less far.

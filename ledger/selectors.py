@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from ledger import authority, principals
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.policy import PolicyStatus
 from ledger.models import (
@@ -32,28 +32,28 @@ _MAY_DECIDE: Final = Func(
 )
 
 
-def api_keys_visible_to(holder: Holder) -> ApiKeyQuerySet:
+def api_keys_visible_to(caller: Caller) -> ApiKeyQuerySet:
     """Everybody's keys for who administers them, one's own for all others."""
     keys = ApiKey.objects.select_related("owner", "successor")
-    if authority.holds(holder, "api_key.administer"):
+    if authority.holds(caller, "api_key.administer"):
         return keys
-    return keys.filter(owner=holder.user)
+    return keys.filter(owner=caller.user)
 
 
-def agents_visible_to(holder: Holder) -> QuerySet[Agent]:
+def agents_visible_to(caller: Caller) -> QuerySet[Agent]:
     """Everybody's agents for who administers them, one's own for all others."""
     rows = Agent.objects.select_related("owner")
-    if authority.holds(holder, "agent.administer"):
+    if authority.holds(caller, "agent.administer"):
         return rows
-    return rows.filter(owner=holder.user)
+    return rows.filter(owner=caller.user)
 
 
-def delegations_visible_to(holder: Holder) -> QuerySet[Delegation]:
+def delegations_visible_to(caller: Caller) -> QuerySet[Delegation]:
     """Everybody's delegations for who administers them, one's own for all others."""
     rows = Delegation.objects.select_related("root", "agent")
-    if authority.holds(holder, "agent.administer"):
+    if authority.holds(caller, "agent.administer"):
         return rows
-    return rows.filter(root=holder.user)
+    return rows.filter(root=caller.user)
 
 
 def tree_of(delegation: Delegation) -> list[Delegation]:
@@ -80,16 +80,16 @@ def agent_switch() -> AgentSwitch | None:
     return AgentSwitch.objects.first()
 
 
-def approvals_visible_to(holder: Holder) -> QuerySet[Approval]:
+def approvals_visible_to(caller: Caller) -> QuerySet[Approval]:
     """Everybody's approvals for who may see them, one's own requests for all others."""
     rows = Approval.objects.select_related(
         "requested_entry__remark", "assigned_to", "assigned_group", "policy"
     )
-    if authority.holds(holder, "approval.read"):
+    if authority.holds(caller, "approval.read"):
         return rows
-    own = Q(requested_by=str(holder.principal))
+    own = Q(requested_by=str(caller.principal))
     # A person also sees what their keys and agents ask for; an agent sees its own.
-    if not holder.is_agent and (human := principals.human_of(holder.principal)):
+    if not caller.is_agent and (human := principals.human_of(caller.principal)):
         own |= Q(humans__contains=[human])
     return rows.filter(own)
 
@@ -120,14 +120,14 @@ def deciders_of(policy: ApprovalPolicyVersion) -> QuerySet[User]:
     return found.distinct()
 
 
-def approvals_to_decide(holder: Holder) -> QuerySet[Approval]:
+def approvals_to_decide(caller: Caller) -> QuerySet[Approval]:
     """What somebody could decide now, the most urgent first: the inbox."""
-    human = principals.human_of(holder.principal)
-    if human is None or holder.user is None or not authority.holds(holder, "approval.decide"):
+    human = principals.human_of(caller.principal)
+    if human is None or caller.user is None or not authority.holds(caller, "approval.decide"):
         return Approval.objects.none()
-    groups = holder.user.groups.all()
+    groups = caller.user.groups.all()
     # What was handed on to somebody who cannot decide any more is for all again, before any sweep.
-    is_theirs = Q(assigned_to=holder.user) | (
+    is_theirs = Q(assigned_to=caller.user) | (
         Q(assignee_may=False) & (Q(assigned_group=None) | Q(assigned_group__in=groups))
     )
     return (

@@ -1,7 +1,7 @@
 """Tickets for WebSockets: browsers cannot send a header with the handshake.
 
-A ticket opens one socket within a minute, under the credential that asked for it. So it may
-stand in the address; our own logs show none all the same (`events.domain.redaction`).
+A ticket opens one socket within a minute, with the credential that it was issued to. So it may
+be in the URL; logs leave it out nevertheless (`events.domain.redaction`).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.domain.errors import Forbidden
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.credentials import CredentialRefused
 from ledger.models import SocketTicket
 
@@ -27,38 +27,38 @@ class TicketNotForAgents(Forbidden):
     hint = "Send the key of the agent in the Authorization header of the handshake."
 
     def __init__(self) -> None:
-        super().__init__("Tickets are for browsers; an agent has no session to stand behind one.")
+        super().__init__("Tickets are for browsers, not for agents.")
 
 
-def issue_ticket(*, holder: Holder) -> tuple[str, datetime]:
-    """Make a ticket for `holder`, and return it with the time of its end.
+def issue_ticket(*, caller: Caller) -> tuple[str, datetime]:
+    """Make a ticket for `caller`, and return it with the time at which it expires.
 
-    :raises TicketNotForAgents: if an agent asks; a program can send a header.
+    :raises TicketNotForAgents: if the caller is an agent, which can send a header.
     """
-    assert holder.user is not None, "nobody gets no ticket"
-    if holder.is_agent:
+    assert caller.user is not None, "the view requires a log-in"
+    if caller.is_agent:
         raise TicketNotForAgents
     text = secrets.token_urlsafe(_SECRET_BYTES)
     with transaction.atomic(durable=True):
-        # Nobody else sweeps here: who makes one clears away what was never used.
+        # Deletes the tickets that were never used: nothing else does.
         SocketTicket.objects.filter(expires_at__lte=Now()).delete()
         ticket = SocketTicket.objects.create(
             digest=_digest(text),
-            user=holder.user,
-            key=holder.key,
-            session_key=holder.session_key or "",
+            user=caller.user,
+            key=caller.key,
+            session_key=caller.session_key or "",
             expires_at=timezone.now() + LIFETIME,
         )
     return text, ticket.expires_at
 
 
-def redeem_ticket(*, text: str) -> Holder:
-    """Use up a ticket, and return the holder of the credential behind it.
+def redeem_ticket(*, text: str) -> Caller:
+    """Use up a ticket, and return the caller it was issued to.
 
     :raises CredentialRefused: if there is none, it was used, or its credential has ended.
     """
     with transaction.atomic(durable=True):
-        # The lock lets one of two who come at once find it, and the other nothing.
+        # The lock lets only one of two simultaneous handshakes find it.
         ticket = (
             SocketTicket.objects.select_for_update(of=("self",))
             .select_related("user", "key")
@@ -68,8 +68,8 @@ def redeem_ticket(*, text: str) -> Holder:
         if ticket is None:
             raise CredentialRefused
         ticket.delete()
-    holder = Holder(ticket.user, key=ticket.key, session_key=ticket.session_key or None)
-    return holder.revalidated()
+    caller = Caller(ticket.user, key=ticket.key, session_key=ticket.session_key or None)
+    return caller.revalidated()
 
 
 def _digest(text: str) -> str:

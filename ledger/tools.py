@@ -33,7 +33,7 @@ from events.ids import uuid_of
 from ledger import authority, commands, disclosing, idempotency, readings, subjects
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.commands import Command
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
 from ledger.domain.keyed import Keyed
@@ -109,11 +109,11 @@ class Tool:
     name: str
     meaning: str
     schema: JSON
-    call: Callable[[Holder, JSON], JSON]
+    call: Callable[[Caller, JSON], JSON]
     changes: bool = False
 
 
-def admitted(written_key: str) -> Holder:
+def admitted(written_key: str) -> Caller:
     """Return the agent whose key this is.
 
     :raises CredentialRefused: if it is no live key.
@@ -122,12 +122,12 @@ def admitted(written_key: str) -> Holder:
     :raises DatabaseAway: if nobody can say just now.
     """
     try:
-        holder = authority.bearer(f"Bearer {written_key}")
+        caller = authority.bearer(f"Bearer {written_key}")
     except (OperationalError, InterfaceError) as error:
         raise _away(error) from error
-    if not holder.is_agent:
+    if not caller.is_agent:
         raise ForAgentsOnly
-    return holder
+    return caller
 
 
 def call(name: str, arguments: Mapping[str, Any], *, written_key: str) -> JSON:
@@ -148,11 +148,11 @@ def every() -> list[Tool]:
     return list(_TOOLS.values())
 
 
-def _called(name: str, arguments: Mapping[str, Any], holder: Holder) -> JSON:
+def _called(name: str, arguments: Mapping[str, Any], caller: Caller) -> JSON:
     tool = _checked(name, arguments)
     origin = Origin(caller_type="mcp", route=lambda: f"mcp {name}")
-    with context.acting(holder.principal, origin=origin):
-        return tool.call(holder, dict(arguments))
+    with context.acting(caller.principal, origin=origin):
+        return tool.call(caller, dict(arguments))
 
 
 def _away(error: Exception) -> DatabaseAway:
@@ -219,25 +219,25 @@ def _standing(row: Approval) -> JSON:
 # --- the tools ------------------------------------------------------------------------------
 
 
-def _list(holder: Holder, asked: JSON) -> JSON:
+def _list(caller: Caller, asked: JSON) -> JSON:
     if type_ := asked.get("type"):
         size = asked.get("limit", readings.PAGE_MAX)
-        found = readings.page(type_, holder=holder, after=asked.get("after", ""), size=size)
+        found = readings.page(type_, caller=caller, after=asked.get("after", ""), size=size)
         return {"outcome": "found", "type": type_, "items": found}
-    disclosing.note_read("agent.read", target_id=holder.principal.id, is_within_scope=False)
+    disclosing.note_read("agent.read", target_id=caller.principal.id, is_within_scope=False)
     return {
         "outcome": "found",
-        "commands": [_described(each) for each in commands.every() if _reaches(holder, each)],
+        "commands": [_described(each) for each in commands.every() if _reaches(caller, each)],
         "types": [
             {"type": each.type, "meaning": each.meaning}
             for each in readings.every()
-            if holder.holds_somewhere(each.capability)
+            if caller.holds_somewhere(each.capability)
         ],
     }
 
 
-def _reaches(holder: Holder, command: Command) -> bool:
-    return holder.holds_somewhere(command.capability)
+def _reaches(caller: Caller, command: Command) -> bool:
+    return caller.holds_somewhere(command.capability)
 
 
 def _described(command: Command) -> JSON:
@@ -251,37 +251,37 @@ def _described(command: Command) -> JSON:
     }
 
 
-def _read(holder: Holder, asked: JSON) -> JSON:
-    shown = readings.show(asked["type"], asked["id"], holder=holder)
+def _read(caller: Caller, asked: JSON) -> JSON:
+    shown = readings.show(asked["type"], asked["id"], caller=caller)
     return {"outcome": "found", "type": asked["type"], "thing": shown}
 
 
-def _request(holder: Holder, asked: JSON) -> JSON:
+def _request(caller: Caller, asked: JSON) -> JSON:
     with reference.only_asking():
-        return _carry_out(holder, asked)
+        return _carry_out(caller, asked)
 
 
-def _execute(holder: Holder, asked: JSON) -> JSON:
+def _execute(caller: Caller, asked: JSON) -> JSON:
     approval_id = asked.get("approval_id")
     with reference.presenting(approval_id) if approval_id else nullcontext():
-        return _carry_out(holder, asked)
+        return _carry_out(caller, asked)
 
 
-def _carry_out(holder: Holder, asked: JSON) -> JSON:
+def _carry_out(caller: Caller, asked: JSON) -> JSON:
     command = commands.get(asked["command"])
     target_id = asked.get("target_id", "")
     if bool(target_id) is command.makes:
         detail = "it makes its target" if command.makes else "it needs the id of its target"
         raise ToolInputInvalid(command.name, "/target_id", detail)
     if not target_id:
-        holder.demand(command.capability)
+        caller.demand(command.capability)
     else:
-        readings.demand(command.target_type, target_id, command.capability, holder=holder)
+        readings.demand(command.target_type, target_id, command.capability, caller=caller)
         if uuid_of(target_id) is None and readings.thing(command.target_type, target_id) is None:
             raise readings.ThingNotFound(command.target_type, target_id)
     with idempotency.exchange() as exchange:
         try:
-            before = exchange.begin(_once(holder, asked))
+            before = exchange.begin(_once(caller, asked))
             if before is not None:
                 return _done(command.target_type, before, replayed=True)
             made = commands.run(command.name, target_id=target_id, input=asked.get("input", {}))
@@ -290,10 +290,10 @@ def _carry_out(holder: Holder, asked: JSON) -> JSON:
     return _done(command.target_type, made)
 
 
-def _once(holder: Holder, asked: JSON) -> idempotency.Request:
+def _once(caller: Caller, asked: JSON) -> idempotency.Request:
     said = canonical.fingerprint({name: asked.get(name) for name in _ASKED})
     return idempotency.Request(
-        scope=f"{holder.principal} mcp",
+        scope=f"{caller.principal} mcp",
         key=asked["idempotency_key"],
         # Keys of the day before the upgrade stand with the plain digest.
         fingerprint=Keyed([*subjects.fingerprint_of(said, of="tool").under, said]),
@@ -301,12 +301,12 @@ def _once(holder: Holder, asked: JSON) -> idempotency.Request:
     )
 
 
-def _status(holder: Holder, asked: JSON) -> JSON:
+def _status(caller: Caller, asked: JSON) -> JSON:
     id_ = uuid_of(asked["approval_id"])
     disclosing.note_read("approval.read", target_id=asked["approval_id"], is_within_scope=False)
     row = None if id_ is None else Approval.objects.filter(pk=id_).first()
     # What others have asked for is none of an agent's business: not even that there is any.
-    if row is None or row.requested_by != str(holder.principal):
+    if row is None or row.requested_by != str(caller.principal):
         raise ApprovalNotFound(asked["approval_id"])
     if (execution := steps.execution_of(row.pk)) is not None:
         return _done(execution.target_type, execution.target_id)

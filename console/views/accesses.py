@@ -115,7 +115,7 @@ def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     def act() -> object:
         done = reversals.execute_reversal(
             entry_id=entry_id,
-            holder=authority.holder_of(request),
+            caller=authority.caller_of(request),
             token=asked["token"],
             reason=asked["reason"],
         )

@@ -41,9 +41,9 @@ class DecisionForm(forms.Form):
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for the visitor, and what was asked for lately."""
     demand(request, "approval.read")
-    holder = authority.holder_of(request)
-    waiting = list(selectors.approvals_to_decide(holder)[: ROWS + 1])
-    latest = selectors.approvals_visible_to(holder).order_by("-requested_at", "-id")
+    caller = authority.caller_of(request)
+    waiting = list(selectors.approvals_to_decide(caller)[: ROWS + 1])
+    latest = selectors.approvals_visible_to(caller).order_by("-requested_at", "-id")
     context: dict[str, Any] = {
         "waiting": waiting[:ROWS],
         "more_wait": len(waiting) > ROWS,
@@ -78,7 +78,7 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
             approval_id=row.pk,
             decision=form.cleaned_data["decision"],
             comment=form.cleaned_data["comment"],
-            decider=authority.holder_of(request),
+            decider=authority.caller_of(request),
             is_fresh=step_up.is_fresh(request),
         )
     except DomainError as refusal:
@@ -93,7 +93,7 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
 
 
 def _visible(request: HttpRequest, approval_id: UUID) -> Approval:
-    rows = selectors.approvals_visible_to(authority.holder_of(request))
+    rows = selectors.approvals_visible_to(authority.caller_of(request))
     row = rows.filter(pk=approval_id).first()
     if row is None:
         raise Http404
@@ -101,8 +101,8 @@ def _visible(request: HttpRequest, approval_id: UUID) -> Approval:
 
 
 def _may_decide(request: HttpRequest, row: Approval) -> bool:
-    holder = authority.holder_of(request)
-    return selectors.approvals_to_decide(holder).filter(pk=row.pk).exists()
+    caller = authority.caller_of(request)
+    return selectors.approvals_to_decide(caller).filter(pk=row.pk).exists()
 
 
 def _targets(rows: Collection[Approval]) -> dict[UUID, str]:

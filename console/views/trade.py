@@ -123,7 +123,7 @@ def _chargebacks_on(invoice: Invoice) -> QuerySet[Chargeback]:
 
 def _surplus_approvals(request: HttpRequest, invoice: Invoice) -> QuerySet[Approval]:
     """Return what was asked for to give back what came too much, as far as the visitor sees it."""
-    visible = ledger.approvals_visible_to(authority.holder_of(request))
+    visible = ledger.approvals_visible_to(authority.caller_of(request))
     asked = visible.filter(pk__in=selectors.surplus_approval_ids(invoice))
     return asked.order_by("-requested_at", "-pk")
 

@@ -133,7 +133,7 @@ class SocketTickets(APIView):
 
         For browsers, which cannot send an API key with a WebSocket handshake.
         """
-        ticket, expires_at = tickets.issue_ticket(holder=authority.holder_of(request))
+        ticket, expires_at = tickets.issue_ticket(caller=authority.caller_of(request))
         body = SocketTicketOut({"ticket": ticket, "expires_at": expires_at}).data
         return _answer(body, status_code=status.HTTP_201_CREATED)
 

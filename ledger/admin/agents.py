@@ -61,7 +61,7 @@ class AgentAdmin(_MadeByServices):
         return ["name", "subtype", *made]
 
     def make(self, request: HttpRequest, wanted: Agent) -> Agent:
-        owner = authority.holder_of(request).user
+        owner = authority.caller_of(request).user
         assert owner is not None
         return agents.create_agent(name=wanted.name, subtype=wanted.subtype, owner=owner)
 
@@ -153,15 +153,15 @@ class DelegationAdmin(_MadeByServices):
         return ["tree"] if obj else []
 
     def make(self, request: HttpRequest, wanted: Delegation) -> Delegation:
-        holder = authority.holder_of(request)
-        assert holder.user is not None
+        caller = authority.caller_of(request)
+        assert caller.user is not None
         return delegations.create_delegation(
             agent_id=wanted.agent_id,
             parent_id=wanted.parent_id,
-            root=holder.user,
+            root=caller.user,
             terms=wanted.terms,
             reason=wanted.reason,
-            issuer=holder,
+            issuer=caller,
         )
 
     @admin.display(description="Tree")

@@ -32,7 +32,7 @@ class WaitsForMe(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Approval]) -> QuerySet[Approval]:
         if self.value() is None:
             return queryset
-        mine = selectors.approvals_to_decide(authority.holder_of(request)).order_by()
+        mine = selectors.approvals_to_decide(authority.caller_of(request)).order_by()
         return queryset.filter(pk__in=mine.values("pk"))
 
 
@@ -143,14 +143,14 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
     def _decided(
         self, request: HttpRequest, queryset: QuerySet[Approval], decision: Decision
     ) -> None:
-        holder, is_fresh = authority.holder_of(request), step_up.is_fresh(request)
+        caller, is_fresh = authority.caller_of(request), step_up.is_fresh(request)
         self.act_on(
             request,
             queryset,
             lambda row: approvals.decide_approval(
                 approval_id=row.pk,
                 decision=decision.value,
-                decider=holder,
+                decider=caller,
                 comment=BY_HAND,
                 is_fresh=is_fresh,
             ),

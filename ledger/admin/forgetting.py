@@ -15,7 +15,7 @@ from ledger import admin_access, authority, erasure
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
 from ledger.models import Approval, LegalHold
@@ -39,7 +39,7 @@ def page(admin: CapabilityAdmin[Any], request: HttpRequest, subject: str) -> Htt
     """Show what forgetting a subject would do in each place; on POST, do it."""
     admin_access.demand_capability(request, erasure.CAPABILITY)
     # For just the reason for which it was given: it is there to be sent again.
-    given = _given(authority.holder_of(request), subject)
+    given = _given(authority.caller_of(request), subject)
     form = ForgetForm(request.POST or None, initial={"reason": given.reason if given else ""})
     if request.method == "POST" and form.is_valid():
         done = _forgotten(request, subject, form.cleaned_data["reason"])
@@ -84,13 +84,13 @@ def _forgotten(request: HttpRequest, subject: str, reason: str) -> HttpResponse 
     return HttpResponseRedirect(reverse("admin:ledger_erasure_change", args=[issued.entry_id]))
 
 
-def _given(holder: Holder, subject: str) -> Approval | None:
+def _given(caller: Caller, subject: str) -> Approval | None:
     """Return the approval that whoever looks was given, and has not used yet."""
     rows = Approval.objects.filter(
         status=ApprovalStatus.APPROVED.value,
         action_name=erasure.CAPABILITY,
         target_id=subject,
-        requested_by=str(holder.principal),
+        requested_by=str(caller.principal),
         expires_at__gt=timezone.now(),
     )
     return next((row for row in rows if steps.execution_of(row.pk) is None), None)

@@ -15,7 +15,7 @@ from ledger import admin_access, authority, previews
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
 from ledger.models import Approval, ReversalStanding
@@ -76,7 +76,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         if is_asked and self._is_undone(request, entry_id, command, form.cleaned_data):
             return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
         preview = previews.preview(entry_id, command=command)
-        given = _given(preview, authority.holder_of(request))
+        given = _given(preview, authority.caller_of(request))
         context = {
             **self.admin_site.each_context(request),
             "title": "Undo an action",
@@ -98,14 +98,14 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
     def _is_undone(
         self, request: HttpRequest, entry_id: UUID, command: str, asked: dict[str, Any]
     ) -> bool:
-        holder, approval_id = authority.holder_of(request), asked["approval"]
+        caller, approval_id = authority.caller_of(request), asked["approval"]
         try:
-            holder.demand("ledger.reverse")
+            caller.demand("ledger.reverse")
             with reference.presenting(str(approval_id)) if approval_id else nullcontext():
                 done = reversals.execute_reversal(
                     entry_id=entry_id,
                     command=command,
-                    holder=holder,
+                    caller=caller,
                     token=asked["token"],
                     reason=asked["reason"],
                 )
@@ -119,11 +119,11 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         return True
 
 
-def _given(preview: Preview, holder: Holder) -> Approval | None:
+def _given(preview: Preview, caller: Caller) -> Approval | None:
     """Return the approval that whoever looks was given, and has not used yet."""
     own = (
         each
         for each in preview.requests
-        if each.status == ApprovalStatus.APPROVED and each.requested_by == str(holder.principal)
+        if each.status == ApprovalStatus.APPROVED and each.requested_by == str(caller.principal)
     )
     return next(own, None)

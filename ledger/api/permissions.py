@@ -21,7 +21,7 @@ from rest_framework.response import Response
 
 from ledger import authority, disclosing, idempotency, reasons, recording
 from ledger.approving import reference
-from ledger.authority import AUTHENTICATED, PUBLIC, Holder
+from ledger.authority import AUTHENTICATED, PUBLIC, Caller
 from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
@@ -41,15 +41,15 @@ class HoldsCapability(BasePermission):
         if request.method == "OPTIONS" or getattr(view, "capabilities", None) == PUBLIC:
             return True
         capability = capability_of(view, request)
-        holder = authority.holder_of(request)
-        if holder.user is None or capability is None:
+        caller = authority.caller_of(request)
+        if caller.user is None or capability is None:
             return False
         if capability == AUTHENTICATED:
             return _noted_anyway(view, request)
         if getattr(view, "object_level", False):
-            is_held = holder.holds_somewhere(capability)
+            is_held = caller.holds_somewhere(capability)
         else:
-            is_held = holder.holds(capability)
+            is_held = caller.holds(capability)
         if not is_held:
             return self._refused(view, request, capability)
         return _noted(view, request, capability)
@@ -117,7 +117,7 @@ def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
 
     So have the actions that a view names in `discloses`: they record whoever looks.
     """
-    if not authority.holder_of(request).is_agent:
+    if not authority.caller_of(request).is_agent:
         return True
     _keep_to_itself(request)
     if _action(view, request) in getattr(view, "discloses", ()):
@@ -143,7 +143,7 @@ def _note_read(view: "APIView", request: Request, capability_id: str) -> None:
 
 def _noted_anyway(view: "APIView", request: Request) -> bool:
     """Say yes to an agent too, whatever was delegated to it; that it asked is on record."""
-    if authority.holder_of(request).is_agent:
+    if authority.caller_of(request).is_agent:
         _keep_to_itself(request)
         as_what = getattr(view, "noted_as", {}).get(_action(view, request))
         if as_what is not None:
@@ -171,7 +171,7 @@ def _describe(key: str, request: Request, view: "APIView") -> idempotency.Reques
         raise idempotency.IdempotencyKeyMalformed
     route = request.resolver_match.route if request.resolver_match else request.path
     return idempotency.Request(
-        scope=f"{_caller(authority.holder_of(request))} {request.method} {route}{_under(request)}"[
+        scope=f"{_caller(authority.caller_of(request))} {request.method} {route}{_under(request)}"[
             :300
         ],
         key=key,
@@ -191,10 +191,10 @@ def _under(request: Request) -> str:
     return f" {approval_id}" if approval_id else ""
 
 
-def _caller(holder: Holder) -> str:
+def _caller(caller: Caller) -> str:
     # Not the key's own name: a retry may come after the key was rotated. An agent is named
     # with its delegation.
-    return f"api_key:{holder.key.lineage}" if holder.key is not None else str(holder.principal)
+    return f"api_key:{caller.key.lineage}" if caller.key is not None else str(caller.principal)
 
 
 def _answered_again(view: Any, request: Request, reference: str) -> Response:

@@ -10,7 +10,7 @@ from events.domain.errors import Conflict, Forbidden
 from events.domain.principal import Principal, PrincipalKind
 from ledger import principals, recording
 from ledger.approving import steps
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.domain.approval import ApprovalStatus, Decider, Decision
 from ledger.models import Approval
@@ -30,17 +30,17 @@ class VoicesMoved(Conflict):
         )
 
 
-def decider_of(holder: Holder, *, is_fresh: bool = False) -> Decider:
+def decider_of(caller: Caller, *, is_fresh: bool = False) -> Decider:
     """Return the facts about a decider that the rules need."""
-    principal = holder.principal
-    groups = holder.user.groups.values_list("name", flat=True) if holder.user else ()
+    principal = caller.principal
+    groups = caller.user.groups.values_list("name", flat=True) if caller.user else ()
     return Decider(
         principal=str(principal),
         kind=principal.kind.value,
         human=principals.human_of(principal),
         groups=frozenset(groups),
         # A key is shown with every request; a session may have been left open.
-        is_fresh=is_fresh or holder.key is not None,
+        is_fresh=is_fresh or caller.key is not None,
     )
 
 

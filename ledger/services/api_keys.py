@@ -14,7 +14,7 @@ from django.utils import timezone
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from ledger import credentials, disclosing, recording, scope_limits
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.models import API_KEY_LIFETIME_MAX, ApiKey
@@ -78,7 +78,7 @@ def issue_api_key(
     owner: User,
     scopes: Sequence[str],
     expires_at: datetime,
-    issuer: Holder | None = None,
+    issuer: Caller | None = None,
 ) -> tuple[ApiKey, WrittenKey]:
     """Issue a key that acts as `owner` within `scopes`. Its secret is returned only here.
 
@@ -106,7 +106,7 @@ def issue_api_key(
 
 
 def rotate_api_key(
-    *, key_id: UUID, overlap: timedelta = API_KEY_OVERLAP_DEFAULT, issuer: Holder
+    *, key_id: UUID, overlap: timedelta = API_KEY_OVERLAP_DEFAULT, issuer: Caller
 ) -> tuple[ApiKey, WrittenKey]:
     """Issue the successor of a key; the old one stays valid for `overlap` at most.
 
@@ -176,7 +176,7 @@ def _check_expiry(expires_at: datetime) -> None:
         raise ApiKeyExpiryOutOfRange(expires_at)
 
 
-def _check_rotation(old: ApiKey, issuer: Holder) -> None:
+def _check_rotation(old: ApiKey, issuer: Caller) -> None:
     if issuer.user != old.owner:
         # Its successor would act in the owner's name, and its secret be in other hands.
         raise ApiKeyOfSomebodyElse(old.pk)

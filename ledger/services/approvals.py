@@ -29,7 +29,7 @@ from ledger.approving import asking, reference, steps, voices
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Kind, Status
 from ledger.domain.approval import (
@@ -121,7 +121,7 @@ def request_command_approval(
     command: str,
     target_id: str,
     input: Mapping[str, Any],  # noqa: A002 (the word of the registry)
-    by: Holder | None = None,
+    by: Caller | None = None,
 ) -> Approval:
     """Ask for approval of a command ahead, as whoever acts. Nothing is done: it is tried, and the
     gate takes it back. Without `by` the caller has seen to it that they may.
@@ -145,7 +145,7 @@ def decide_approval(
     *,
     approval_id: UUID,
     decision: str,
-    decider: Holder,
+    decider: Caller,
     comment: str = "",
     is_fresh: bool = False,
 ) -> Approval:
@@ -180,7 +180,7 @@ def decide_approval(
     return row
 
 
-def cancel_approval(*, approval_id: UUID, by: Holder, comment: str = "") -> Approval:
+def cancel_approval(*, approval_id: UUID, by: Caller, comment: str = "") -> Approval:
     """Withdraw a request, as its requester or the person behind it, through whatever key.
 
     :raises ApprovalNotFound: if there is no such approval, or not for them to see (ADR 0170).
@@ -221,7 +221,7 @@ def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
 
 
 def delegate_approval(
-    *, approval_id: UUID, to: str, decider: Holder, comment: str = ""
+    *, approval_id: UUID, to: str, decider: Caller, comment: str = ""
 ) -> Approval:
     """Delegate a request to the user named `to`, who has to meet the same conditions.
 
@@ -232,7 +232,7 @@ def delegate_approval(
     """
     decider.demand(steps.DECIDE)
     user = User.objects.filter(username=to, is_active=True).first()
-    if user is None or not Holder(user).holds(steps.DECIDE):
+    if user is None or not Caller(user).holds(steps.DECIDE):
         raise DelegateUnknown(to)
     who = voices.decider_of(decider)
     try:
@@ -346,7 +346,7 @@ def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
     return vote is not None and vote.decision == decision
 
 
-def _check_visible(approval_id: UUID, by: Holder) -> None:
+def _check_visible(approval_id: UUID, by: Caller) -> None:
     if selectors.approvals_visible_to(by).filter(pk=approval_id).exists():
         return
     if Approval.objects.filter(pk=approval_id).exists():

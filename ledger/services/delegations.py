@@ -24,7 +24,7 @@ from ledger import (
     recording,
     scope_limits,
 )
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.domain.delegation import DEPTH_MAX, DelegationEnded, DelegationTooDeep, Terms
@@ -115,7 +115,7 @@ def create_delegation(
     terms: Terms,
     reason: str,
     parent_id: UUID | None = None,
-    issuer: Holder | None = None,
+    issuer: Caller | None = None,
 ) -> Delegation:
     """Let an agent act in the name of `root`, directly or below another of their agents.
 

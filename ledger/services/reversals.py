@@ -25,7 +25,7 @@ from ledger import previews, rebuilding, recording, reversal_context
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.capability import CapabilityMissing
@@ -92,7 +92,7 @@ def execute_reversal(
     entry_id: UUID,
     token: str,
     reason: str,
-    holder: Holder,
+    caller: Caller,
     command: str = "",
     amount_cents: int | None = None,
 ) -> Reversed:
@@ -102,7 +102,7 @@ def execute_reversal(
     :raises ReversalRefused: if it cannot be undone, with its reason and what can be done instead.
     :raises PolicyMissing: if it needs an approval, and no policy in force covers it.
     :raises ReversalPreviewStale: if the effects would differ from the preview.
-    :raises CapabilityMissing: if `holder` lacks the capability of the command.
+    :raises CapabilityMissing: if `caller` lacks the capability of the command.
     :raises ApprovalRequired: if somebody else has to approve first; the request is recorded.
     :raises DomainError: if the service refuses; the attempt is recorded.
     """
@@ -111,7 +111,7 @@ def execute_reversal(
         raise preview.refusal
     if preview.token != token:
         raise ReversalPreviewStale(entry_id)
-    _demand(preview, holder)
+    _demand(preview, caller)
     try:
         reversal_id = _run(preview)
     except PreconditionFailed as moved:
@@ -191,12 +191,12 @@ def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:
     )
 
 
-def _demand(preview: Preview, holder: Holder) -> None:
+def _demand(preview: Preview, caller: Caller) -> None:
     command = preview.command
     assert command is not None
-    if holder.holds(command.capability, command.object_of(preview.original)):
+    if caller.holds(command.capability, command.object_of(preview.original)):
         return
-    # Not `holder.demand`: it knows no target where there is no object, and the entry has one.
+    # Not `caller.demand`: it knows no target where there is no object, and the entry has one.
     why = CapabilityMissing(command.capability)
     recording.record_denial(command.capability, target_id=preview.entry.target_id, why=why)
     raise why

@@ -14,7 +14,7 @@ NO_TERMS = frozenset(
         "claim",
         "is_fresh",
         "issuer",
-        "holder",
+        "caller",
         "decider",
         "taken",
         "job",

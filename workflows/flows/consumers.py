@@ -19,7 +19,7 @@ from events.fanout import conversation, feed, reads, refusal
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
 from ledger import authority, disclosing, handshakes
-from ledger.authority import Holder
+from ledger.authority import Caller
 from workflows.flows import live
 from workflows.flows.frames import KINDS, ArgyllFraming
 
@@ -45,16 +45,16 @@ class AnybodyWatcher:
 class FlowWatcher:
     """Who came with a credential: of flows and steps, what it may read."""
 
-    holder: Holder
+    caller: Caller
 
     def readable_kinds(self) -> frozenset[str]:
-        return authority.readable_kinds(self.holder) & frozenset(KINDS)
+        return authority.readable_kinds(self.caller) & frozenset(KINDS)
 
     def may_read(self, stream: Stream) -> bool:
-        return _is_nothing_here(stream) or authority.may_read_stream(self.holder, stream)
+        return _is_nothing_here(stream) or authority.may_read_stream(self.caller, stream)
 
     def revalidated(self) -> "FlowWatcher":
-        return FlowWatcher(self.holder.revalidated())
+        return FlowWatcher(self.caller.revalidated())
 
 
 def _is_nothing_here(stream: Stream) -> bool:
@@ -106,9 +106,9 @@ def _bounded(receive: Receive, send: Send) -> Receive:
 def _admit(scope: Message) -> tuple[Audience, Principal]:
     if settings.OPEN_ENGINE:
         return Audience("open-engine", AnybodyWatcher()), ANYBODY
-    holder = handshakes.holder_of(scope)
-    if holder.is_agent:
-        with context.acting(holder.principal, origin=Origin(caller_type="socket")):
+    caller = handshakes.caller_of(scope)
+    if caller.is_agent:
+        with context.acting(caller.principal, origin=Origin(caller_type="socket")):
             disclosing.note_read("flow.read")
-    key = ("engine", holder.principal, holder.session_key)
-    return Audience(key, FlowWatcher(holder)), holder.principal
+    key = ("engine", caller.principal, caller.session_key)
+    return Audience(key, FlowWatcher(caller)), caller.principal

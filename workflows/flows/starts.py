@@ -73,7 +73,7 @@ def declare_start(
     :raises StartInvalid: if the definition breaks a rule, or there is no such event.
     :raises ScheduleInvalid: if the cron rule, the time zone or the policy makes no sense.
     :raises FlowInvalid, GoalsUnknown, InputsMissing: as the start of such a flow would.
-    :raises CapabilityMissing, HolderGone: if who declares it may not start flows themselves.
+    :raises CapabilityMissing, PrincipalInactive: if who declares it may not start flows themselves.
     :raises VersionMoved: if it is not at the version that is expected.
     """
     wanted = _row(name, goals, stated)
@@ -115,7 +115,7 @@ def set_start_enabled(
     """Switch a start on, from the next slot or event on, or off.
 
     :raises StartUnknown: if there is none of that name.
-    :raises CapabilityMissing, HolderGone: to switch it on, of who may not start flows.
+    :raises CapabilityMissing, PrincipalInactive: to switch it on, of who may not start flows.
     :raises VersionMoved: if it is not at the version that is expected.
     """
     verb = "enable" if enabled else "disable"

@@ -87,7 +87,7 @@ class BookingViewSet(viewsets.ReadOnlyModelViewSet[Booking]):
         """Make a booking as a draft, at the prices and on the terms of this moment."""
         asked = valid(BookingIn, request.data)
         # Over everything: there is no single booking yet on which it could be granted.
-        authority.holder_of(request).demand("booking.create")
+        authority.caller_of(request).demand("booking.create")
         booking = bookings.create_booking(**asked)
         body = BookingDetailOut(booking, context=self.get_serializer_context())
         return _private(created(body, at=f"bookings/{booking.pk}", version=booking.revision))

@@ -26,7 +26,7 @@ from commerce.services import document_access, renditions
 from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
 from ledger import authority, disclosing, recording
-from ledger.authority import AUTHENTICATED, Holder
+from ledger.authority import AUTHENTICATED, Caller
 from ledger.bodies import ReasonIn, valid
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
@@ -56,7 +56,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
     def content(self, request: Request, pk: UUID) -> HttpResponse:
         """Download a document; that, and the reason of the header `Access-Reason`, is recorded."""
         rendition = Rendition.objects.defer("content_sealed").filter(pk=pk).first()
-        access = _admitted(authority.holder_of(request), rendition, pk)
+        access = _admitted(authority.caller_of(request), rendition, pk)
         assert rendition is not None, "nobody is let in to what is not there"
         read = Read(
             name=READ_DOCUMENT,
@@ -112,7 +112,7 @@ class DocumentAccessViewSet(
         return ok(DocumentAccessOut(document_access.revoke_document_access(access_id=pk, **asked)))
 
 
-def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentAccess | None:
+def _admitted(caller: Caller, document: Rendition | None, pk: UUID) -> DocumentAccess | None:
     """Return the access under which a document is opened; None for who holds the capability.
 
     Who holds it somewhere is told that there is no such document, also where it is there;
@@ -121,15 +121,15 @@ def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentA
     :raises DocumentAccessEnded: if an access of theirs has ended.
     :raises CapabilityMissing: if nothing ever let them in.
     """
-    if document is not None and _sees(holder, document):
+    if document is not None and _sees(caller, document):
         return None
-    is_in_scope = holder.has_in_scope(READ_DOCUMENT)
-    granted = list(selectors.accesses_of(holder, pk)) if is_in_scope else []
+    is_in_scope = caller.has_in_scope(READ_DOCUMENT)
+    granted = list(selectors.accesses_of(caller, pk)) if is_in_scope else []
     at = timezone.now()
     for access in granted:
         if selectors.access_status(access, at=at) is AccessStatus.LIVE:
             return access
-    if not granted and holder.holds_somewhere(READ_DOCUMENT):
+    if not granted and caller.holds_somewhere(READ_DOCUMENT):
         raise Http404
     why: Forbidden = CapabilityMissing(READ_DOCUMENT)
     if granted:
@@ -140,9 +140,9 @@ def _admitted(holder: Holder, document: Rendition | None, pk: UUID) -> DocumentA
     raise why
 
 
-def _sees(holder: Holder, document: Rendition) -> bool:
+def _sees(caller: Caller, document: Rendition) -> bool:
     invoice: QuerySet[Invoice] = Invoice.objects.filter(pk=document.invoice_id)
-    return authority.visible(invoice, holder, READ_DOCUMENT).exists()
+    return authority.visible(invoice, caller, READ_DOCUMENT).exists()
 
 
 def _download(rendition: Rendition) -> HttpResponse:

@@ -109,7 +109,7 @@ class InvoiceViewSet(viewsets.ReadOnlyModelViewSet[Invoice]):
     def create(self, request: Request) -> Response:
         """Draft an invoice for a booking."""
         asked = valid(InvoiceIn, request.data)
-        authority.holder_of(request).demand("invoice.create")
+        authority.caller_of(request).demand("invoice.create")
         invoice = invoices.create_invoice(**asked)
         body = InvoiceDetailOut(invoice)
         return created(body, at=f"invoices/{invoice.pk}", version=invoice.revision)

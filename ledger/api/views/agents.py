@@ -37,13 +37,13 @@ class AgentViewSet(viewsets.ReadOnlyModelViewSet[Agent]):
     def get_queryset(self) -> QuerySet[Agent]:
         if self.action in {"stop", "resume"}:
             return Agent.objects.select_related("owner")
-        return selectors.agents_visible_to(authority.holder_of(self.request))
+        return selectors.agents_visible_to(authority.caller_of(self.request))
 
     @extend_schema(request=AgentIn, responses={201: AgentOut})
     def create(self, request: Request) -> Response:
         """Introduce an agent of the caller's. It may do nothing until something is delegated."""
         asked = valid(AgentIn, request.data)
-        owner = authority.holder_of(request).user
+        owner = authority.caller_of(request).user
         assert owner is not None
         return self._created(agents.create_agent(owner=owner, **asked))
 

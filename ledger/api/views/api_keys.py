@@ -45,15 +45,15 @@ class ApiKeyViewSet(viewsets.ReadOnlyModelViewSet[ApiKey]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> ApiKeyQuerySet:
-        return selectors.api_keys_visible_to(authority.holder_of(self.request))
+        return selectors.api_keys_visible_to(authority.caller_of(self.request))
 
     @extend_schema(request=ApiKeyIn, responses={201: NewApiKeyOut})
     def create(self, request: Request) -> Response:
         """Issue a key in the caller's name. Its secret is in this response and nowhere else."""
         asked = valid(ApiKeyIn, request.data)
-        holder = authority.holder_of(request)
-        assert holder.user is not None
-        key, secret = api_keys.issue_api_key(owner=holder.user, issuer=holder, **asked)
+        caller = authority.caller_of(request)
+        assert caller.user is not None
+        key, secret = api_keys.issue_api_key(owner=caller.user, issuer=caller, **asked)
         return _shown_once(key, secret)
 
     @extend_schema(request=ApiKeyRotationIn, responses={201: NewApiKeyOut})
@@ -65,7 +65,7 @@ class ApiKeyViewSet(viewsets.ReadOnlyModelViewSet[ApiKey]):
         new, secret = api_keys.rotate_api_key(
             key_id=old.pk,
             overlap=timedelta(seconds=asked["overlap_seconds"]),
-            issuer=authority.holder_of(request),
+            issuer=authority.caller_of(request),
         )
         return _shown_once(new, secret)
 
@@ -79,9 +79,9 @@ class ApiKeyViewSet(viewsets.ReadOnlyModelViewSet[ApiKey]):
     @action(detail=False, methods=["get"], pagination_class=None)
     def scopes(self, request: Request) -> Response:
         """List every capability that a key may have in its scopes."""
-        holder = authority.holder_of(request)
+        caller = authority.caller_of(request)
         every = [
-            {**_described(capability), "held": holder.holds(capability.id)}
+            {**_described(capability), "held": caller.holds(capability.id)}
             for capability in capabilities.every()
         ]
         return Response(every)

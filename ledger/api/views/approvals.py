@@ -73,7 +73,7 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Approval]:
-        return selectors.approvals_visible_to(authority.holder_of(self.request))
+        return selectors.approvals_visible_to(authority.caller_of(self.request))
 
     def get_serializer_class(self) -> type[BaseSerializer[Approval]]:
         return ApprovalOut if self.action == "list" else ApprovalDetailOut
@@ -92,7 +92,7 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
         asked = valid(DecisionIn, request.data)
         row = approvals.decide_approval(
             approval_id=pk,
-            decider=authority.holder_of(request),
+            decider=authority.caller_of(request),
             is_fresh=step_up.is_fresh(request),
             **asked,
         )
@@ -103,8 +103,8 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Withdraw what the caller has asked for."""
         asked = valid(CommentIn, request.data)
-        holder = authority.holder_of(request)
-        row = approvals.cancel_approval(approval_id=pk, by=holder, **asked)
+        caller = authority.caller_of(request)
+        row = approvals.cancel_approval(approval_id=pk, by=caller, **asked)
         return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
     @extend_schema(request=ApprovalDelegationIn, responses=ApprovalDetailOut)
@@ -112,8 +112,8 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
     def delegate(self, request: Request, pk: UUID) -> Response:
         """Let somebody else decide instead."""
         asked = valid(ApprovalDelegationIn, request.data)
-        holder = authority.holder_of(request)
-        row = approvals.delegate_approval(approval_id=pk, decider=holder, **asked)
+        caller = authority.caller_of(request)
+        row = approvals.delegate_approval(approval_id=pk, decider=caller, **asked)
         return Response(ApprovalDetailOut(row, context=self.get_serializer_context()).data)
 
 
@@ -124,7 +124,7 @@ def _asked_for(request: Request, asked: ApprovalRequestIn) -> Approval:
             command=said["command"],
             target_id=said["target_id"],
             input=said.get("input", {}),
-            by=authority.holder_of(request),
+            by=authority.caller_of(request),
         )
     subject = Subject(
         type=said["subject_type"],

@@ -56,21 +56,21 @@ class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Delegation]:
-        return selectors.delegations_visible_to(authority.holder_of(self.request))
+        return selectors.delegations_visible_to(authority.caller_of(self.request))
 
     @extend_schema(request=DelegationIn, responses={201: DelegationOut})
     def create(self, request: Request) -> Response:
         """Let one of the caller's agents act in the caller's name, within limits."""
         asked = valid(DelegationIn, request.data)
-        holder = authority.holder_of(request)
-        assert holder.user is not None
+        caller = authority.caller_of(request)
+        assert caller.user is not None
         delegation = delegations.create_delegation(
             agent_id=asked["agent_id"],
             parent_id=asked["parent_id"],
             reason=asked["reason"],
             terms=terms_of(asked),
-            root=holder.user,
-            issuer=holder,
+            root=caller.user,
+            issuer=caller,
         )
         return _created(delegation)
 
@@ -102,7 +102,7 @@ class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
     def issue_key(self, request: Request, pk: UUID) -> Response:
         """Issue the key of the agent. Its secret is in this response and nowhere else."""
         asked = valid(AgentKeyIn, request.data)
-        root = authority.holder_of(request).user
+        root = authority.caller_of(request).user
         assert root is not None
         key, written = delegations.issue_agent_key(
             delegation_id=self.get_object().pk, root=root, **asked

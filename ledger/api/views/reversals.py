@@ -60,7 +60,7 @@ class ReversalsView(APIView):
         """
         asked = valid(ReversalIn, request.data)
         done = reversals.execute_reversal(
-            entry_id=entry_id, holder=authority.holder_of(request), **asked
+            entry_id=entry_id, caller=authority.caller_of(request), **asked
         )
         return _answer(done)
 

@@ -146,22 +146,22 @@ class TestCapabilities:
             authority.holds(alice, "gadget.fly")
 
     def test_can_be_demanded(self, alice: User) -> None:
-        holder = authority.holder_of(alice)
+        caller = authority.caller_of(alice)
 
         with pytest.raises(CapabilityMissing) as refused:
-            holder.demand("gadget.read")
+            caller.demand("gadget.read")
 
         assert str(refused.value) == "This needs the capability gadget.read."
-        authority.holder_of(grant(alice, "gadget.read")).demand("gadget.read")
+        authority.caller_of(grant(alice, "gadget.read")).demand("gadget.read")
 
 
 class TestPrincipal:
     def test_is_the_key_not_its_owner(self, alice: User) -> None:
         secret, key_id = issue(alice, ["*"])
-        holder = authority.bearer(f"Bearer {secret}")
+        caller = authority.bearer(f"Bearer {secret}")
 
-        assert str(holder.principal) == f"api_key:{ApiKey.objects.get(pk=key_id).prefix}"
-        assert secret not in repr(holder)
+        assert str(caller.principal) == f"api_key:{ApiKey.objects.get(pk=key_id).prefix}"
+        assert secret not in repr(caller)
 
     def test_is_the_user_of_a_session(self, alice: User) -> None:
         assert str(authority.principal_of(alice)) == f"user:{alice.pk}"
@@ -183,21 +183,21 @@ class TestPrincipal:
 
 class TestRevalidation:
     def test_of_a_key_refreshes_what_it_may(self, alice: User) -> None:
-        holder = authority.bearer(f"Bearer {issue(alice, ['*'])[0]}")
-        assert not holder.holds("gadget.read")
+        caller = authority.bearer(f"Bearer {issue(alice, ['*'])[0]}")
+        assert not caller.holds("gadget.read")
 
         grant(alice, "gadget.read")
 
-        assert not holder.holds("gadget.read")  # What was asked once is kept, until…
-        assert holder.revalidated().holds("gadget.read")
+        assert not caller.holds("gadget.read")  # What was asked once is kept, until…
+        assert caller.revalidated().holds("gadget.read")
 
     def test_of_a_key_asks_once_for_it_and_what_it_may(
         self, alice: User, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        holder = authority.bearer(f"Bearer {issue(grant(alice, 'gadget.read'), ['*'])[0]}")
+        caller = authority.bearer(f"Bearer {issue(grant(alice, 'gadget.read'), ['*'])[0]}")
 
         with django_assert_num_queries(1):
-            assert holder.revalidated().holds("gadget.read")
+            assert caller.revalidated().holds("gadget.read")
 
     @pytest.mark.parametrize(
         "end",
@@ -211,11 +211,11 @@ class TestRevalidation:
         ids=["revoked", "expired", "owner barred"],
     )
     def test_refuses_a_key_that_ended(self, alice: User, end: Any) -> None:
-        holder = authority.bearer(f"Bearer {issue(alice, ['*'])[0]}")
+        caller = authority.bearer(f"Bearer {issue(alice, ['*'])[0]}")
         end()
 
         with pytest.raises(CredentialRefused):
-            holder.revalidated()
+            caller.revalidated()
 
     def session_of(self, client: Client, user: User) -> dict[str, Any]:
         client.force_login(user)
@@ -223,28 +223,28 @@ class TestRevalidation:
 
     def test_of_a_session_lasts_as_long_as_the_session(self, alice: User) -> None:
         client = Client()
-        holder = authority.holder_of(self.session_of(client, alice))
-        assert holder.revalidated().principal == holder.principal
+        caller = authority.caller_of(self.session_of(client, alice))
+        assert caller.revalidated().principal == caller.principal
 
         client.logout()
 
         with pytest.raises(CredentialRefused):
-            holder.revalidated()
+            caller.revalidated()
 
     def test_refuses_a_session_that_is_older_than_the_password(self, alice: User) -> None:
-        holder = authority.holder_of(self.session_of(Client(), alice))
+        caller = authority.caller_of(self.session_of(Client(), alice))
         alice.set_password("another-long-password")
         alice.save()
 
         with pytest.raises(CredentialRefused):
-            holder.revalidated()
+            caller.revalidated()
 
     def test_refuses_a_user_who_is_gone(self, alice: User) -> None:
-        holder = authority.holder_of(alice)
+        caller = authority.caller_of(alice)
         User.objects.update(is_active=False)
 
         with pytest.raises(CredentialRefused):
-            holder.revalidated()
+            caller.revalidated()
 
 
 class TestStreams:
@@ -290,16 +290,16 @@ class TestStreams:
 
     def test_are_not_read_beyond_the_scopes_of_a_key(self, alice: User, bolt: Group) -> None:
         assign_perm("auth.view_group", alice, bolt)
-        holder = authority.bearer(f"Bearer {issue(alice, ['gadget.create'])[0]}")
+        caller = authority.bearer(f"Bearer {issue(alice, ['gadget.create'])[0]}")
 
-        assert not holder.reads_stream(("gadget", str(bolt.pk)))
+        assert not caller.reads_stream(("gadget", str(bolt.pk)))
 
     def test_are_asked_of_the_database_once(self, alice: User, bolt: Group) -> None:
-        holder = authority.holder_of(alice)
-        holder.reads_stream(("gadget", str(bolt.pk)))
+        caller = authority.caller_of(alice)
+        caller.reads_stream(("gadget", str(bolt.pk)))
         with CaptureQueriesContext(connection) as queries:
             for _ in range(10):
-                holder.reads_stream(("gadget", str(bolt.pk)))
+                caller.reads_stream(("gadget", str(bolt.pk)))
 
         assert len(queries) == 0
 

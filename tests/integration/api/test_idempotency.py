@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from ledger import tasks
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import ApiKey, IdempotencyKey
 from ledger.services import api_keys
 from tests.integration.api import sample
@@ -92,7 +92,7 @@ class TestRepeatedRequest:
     ) -> None:
         first = post(client, {"name": "bolt"})
         old = ApiKey.objects.get()
-        _, secret = api_keys.rotate_api_key(key_id=old.pk, issuer=Holder(alice))
+        _, secret = api_keys.rotate_api_key(key_id=old.pk, issuer=Caller(alice))
 
         again = post(client_with(secret.text), {"name": "bolt"})
 

@@ -12,7 +12,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from config import logs
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import ApiKey
 from ledger.services import api_keys
 from tests.integration.ledger.conftest import client_with, grant, issue
@@ -63,7 +63,7 @@ class TestSecretsOfKeys:
         _, third = api_keys.rotate_api_key(
             key_id=ApiKey.objects.get(pk=first_id).pk,
             overlap=timedelta(hours=1),
-            issuer=Holder(alice),
+            issuer=Caller(alice),
         )
         client.get(URL, headers={"X-Secret": second, "Cookie": f"sessionid={second}"})
         client.post(URL, {"name": second})

@@ -17,7 +17,7 @@ from commerce.services import document_access, renditions
 from commerce.services.document_access import DocumentNotFound, GranteeUnknown
 from events.ids import new_id
 from ledger import disclosing, drift, invariants, timelines
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.capabilities import get
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import PrincipalNotAllowed
@@ -277,7 +277,7 @@ class TestUndoing:
 
         with pytest.raises(ReversalPreviewStale):
             reversals.execute_reversal(
-                entry_id=granted.pk, token=token, reason="Done", holder=holder_of_everything()
+                entry_id=granted.pk, token=token, reason="Done", caller=caller_with_everything()
             )
         assert kinds_of(look(granted)) == ["reverted", "irreversible", "irreversible"]
 
@@ -300,5 +300,5 @@ def opened_under(access: DocumentAccess) -> None:
     disclosing.disclosed(read, lambda: None)
 
 
-def holder_of_everything() -> Holder:
-    return Holder(chief())
+def caller_with_everything() -> Caller:
+    return Caller(chief())

@@ -17,7 +17,7 @@ from commerce.models import (
 )
 from commerce.services import bookings, invoices, payments, refunds, slots
 from commerce.services.bookings import SeatRequest
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.services import reversals
 from tests.integration.commerce.acting import names_in, race
 from tests.integration.commerce.conftest import CONTACT, MakeBooking
@@ -183,7 +183,7 @@ class TestMoneyBack:
             entry_id=entry.pk,
             token=look(entry).token,
             reason="Rain",
-            holder=Holder(chief()),
+            caller=Caller(chief()),
         )
 
         ends = race(*[undo_it] * 4)

@@ -27,7 +27,7 @@ from commerce.services import (
     renditions,
 )
 from ledger import invariants
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.reversals import ReversalAlreadyReversed
 from ledger.models import Entry, Mutation, ReversalStanding
@@ -379,11 +379,11 @@ class TestMail:
 
 def test_who_may_not_is_refused_on_record_once_and_about_what(paid: Payment) -> None:
     entry = entry_of("payment.record", paid.pk)
-    nobody = Holder(User.objects.create_user("nobody"))
+    nobody = Caller(User.objects.create_user("nobody"))
 
     with pytest.raises(CapabilityMissing):
         reversals.execute_reversal(
-            entry_id=entry.pk, token=look(entry).token, reason="x", holder=nobody
+            entry_id=entry.pk, token=look(entry).token, reason="x", caller=nobody
         )
 
     [denied] = Entry.objects.filter(status="denied")

@@ -15,7 +15,7 @@ from commerce.services import chargeback_resolutions, payments, proposals, surpl
 from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import Approval, Entry
 from ledger.services import approval_policies, approvals
 from tests.integration.commerce.acting import work_off_all
@@ -74,7 +74,7 @@ class TestAfterAReportOfTheProvider:
         assert json.loads(work.result or "") == {"approvalId": str(approval.pk)}
         boss = grant(User.objects.create_user("boss"), "approval.decide")
         approvals.decide_approval(
-            approval_id=approval.pk, decision="approve", decider=Holder(boss), is_fresh=True
+            approval_id=approval.pk, decision="approve", decider=Caller(boss), is_fresh=True
         )
         work_off_all()
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from ledger import previews
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import Entry, ReversalStanding
 from ledger.previews import Preview
 from ledger.services import reversals
@@ -42,7 +42,7 @@ def undo(entry: Entry, **asked: Any) -> Reversed:
         entry_id=entry.pk,
         token=token,
         reason=asked.pop("reason", "Asked for by the customer"),
-        holder=Holder(chief()),
+        caller=Caller(chief()),
         **asked,
     )
 

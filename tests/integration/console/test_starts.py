@@ -246,7 +246,7 @@ class TestThePage:
         listed = text_of(page_of(bob, "/flows/starts?status=paused"))
         bob.post("/flows/starts/gusts/enable", {"reason": "Ada has left"})
 
-        gone = f"user:{User.objects.get(username='ada').pk} may not act here any more."
+        gone = f"user:{User.objects.get(username='ada').pk} may no longer act."
         assert f"The next occasion will pause it: {gone}" in before
         assert f"Paused automatically: {gone}" in after
         assert re.search(rf"gusts hold paused {gone}", listed)

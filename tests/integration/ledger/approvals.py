@@ -16,7 +16,7 @@ from events.domain.principal import Principal, PrincipalKind
 from ledger import capabilities, commands
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.commands import Command
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import Risk
@@ -86,19 +86,19 @@ def under(approval: Approval, thing: str = "t1", **facts: Any) -> UUID:
 
 
 @contextmanager
-def acting(user: User, *, caller_type: str = "session") -> Iterator[Holder]:
+def acting(user: User, *, caller_type: str = "session") -> Iterator[Caller]:
     """Act as a person who is logged in."""
-    holder = Holder(user, session_key="s")
-    with context.acting(holder.principal, origin=Origin(caller_type=caller_type)):
-        yield holder
+    caller = Caller(user, session_key="s")
+    with context.acting(caller.principal, origin=Origin(caller_type=caller_type)):
+        yield caller
 
 
 def say(approval: Approval, user: User, decision: str = "approve", **facts: Any) -> Approval:
     """Decide as a person who has just proved who they are."""
     facts.setdefault("is_fresh", True)
-    with acting(user) as holder:
+    with acting(user) as caller:
         return approvals.decide_approval(
-            approval_id=approval.pk, decision=decision, decider=holder, **facts
+            approval_id=approval.pk, decision=decision, decider=caller, **facts
         )
 
 

@@ -12,7 +12,7 @@ from events.domain.errors import Rejected
 from ledger import previews, recording, reversal_commands
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import Declaration, ReversalKind
@@ -73,8 +73,8 @@ def ask_first(**terms: Any) -> ApprovalPolicyVersion:
 
 def turn_back(entry_id: UUID, user: User, *, amount_cents: int | None = None) -> Reversed:
     """Look, and do what was seen, as a person who is logged in."""
-    with acting(user) as holder:
-        return _undo(entry_id, holder, amount_cents)
+    with acting(user) as caller:
+        return _undo(entry_id, caller, amount_cents)
 
 
 def asked_to_turn_back(entry_id: UUID, user: User, *, amount_cents: int | None = None) -> Approval:
@@ -90,15 +90,15 @@ def turn_back_under(
     approval: Approval, entry_id: UUID, user: User, *, amount_cents: int | None = None
 ) -> Reversed:
     """Turn it back under an approval."""
-    with acting(user) as holder, reference.presenting(str(approval.pk)):
-        return _undo(entry_id, holder, amount_cents)
+    with acting(user) as caller, reference.presenting(str(approval.pk)):
+        return _undo(entry_id, caller, amount_cents)
 
 
 def standing_of(entry_id: UUID) -> ReversalStanding:
     return ReversalStanding.objects.get(entry=entry_id)
 
 
-def _undo(entry_id: UUID, holder: Holder, amount_cents: int | None) -> Reversed:
+def _undo(entry_id: UUID, caller: Caller, amount_cents: int | None) -> Reversed:
     preview = previews.preview(entry_id, asked_cents=amount_cents)
     if preview.refusal is not None:
         raise preview.refusal
@@ -106,7 +106,7 @@ def _undo(entry_id: UUID, holder: Holder, amount_cents: int | None) -> Reversed:
         entry_id=entry_id,
         token=preview.token,
         reason="Wrong way round.",
-        holder=holder,
+        caller=caller,
         amount_cents=amount_cents,
     )
 

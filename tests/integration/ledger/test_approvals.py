@@ -250,10 +250,10 @@ class TestWithdrawing:
         approval = asked()
 
         grant(carol, "approval.read")
-        with acting(carol) as holder, pytest.raises(NotTheRequester):
-            approvals.cancel_approval(approval_id=approval.pk, by=holder)
-        with acting(alice) as holder:
-            done = approvals.cancel_approval(approval_id=approval.pk, by=holder)
+        with acting(carol) as caller, pytest.raises(NotTheRequester):
+            approvals.cancel_approval(approval_id=approval.pk, by=caller)
+        with acting(alice) as caller:
+            done = approvals.cancel_approval(approval_id=approval.pk, by=caller)
 
         assert done.status == "cancelled"
         with pytest.raises(ApprovalDecisionConflict):
@@ -264,8 +264,8 @@ class TestDelegating:
     def test_lets_somebody_else_decide_instead(self, carol: User, dave: User) -> None:
         approval = asked()
 
-        with acting(carol) as holder:
-            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+        with acting(carol) as caller:
+            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=caller)
 
         with pytest.raises(ApprovalAssigneeMismatch):
             say(approval, carol)
@@ -278,8 +278,8 @@ class TestDelegating:
         assert group is not None
         group.user_set.add(carol)
         approval = asked()
-        with acting(carol) as holder:
-            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+        with acting(carol) as caller:
+            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=caller)
 
         assert say(approval, dave).status == "pending"
         assert say(approval, carol).status == "approved"
@@ -287,8 +287,8 @@ class TestDelegating:
     def test_never_goes_back_to_the_requester(self, carol: User) -> None:
         approval = asked()
 
-        with acting(carol) as holder, pytest.raises(SelfDecisionForbidden):
-            approvals.delegate_approval(approval_id=approval.pk, to="alice", decider=holder)
+        with acting(carol) as caller, pytest.raises(SelfDecisionForbidden):
+            approvals.delegate_approval(approval_id=approval.pk, to="alice", decider=caller)
 
 
 class TestExpiry:

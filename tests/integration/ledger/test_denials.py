@@ -53,10 +53,10 @@ class TestADenialIsOnRecord:
         assert denied() == [("agent.stop", "session")]
 
     def test_where_the_code_demands_it(self, mallory: User) -> None:
-        holder = authority.holder_of(mallory)
+        caller = authority.caller_of(mallory)
 
         with pytest.raises(CapabilityMissing):
-            holder.demand("booking.cancel")
+            caller.demand("booking.cancel")
 
         assert [capability for capability, _ in denied()] == ["booking.cancel"]
 

@@ -12,7 +12,7 @@ from events.domain.context import Origin
 from events.domain.principal import SYSTEM
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.approval import SelfDecisionForbidden
 from ledger.domain.validation import ApprovalNotApproved
 from ledger.entries import ActionInProgress
@@ -139,9 +139,9 @@ class TestHandingOn:
     def test_says_who_did_by_what_right_and_which_approval(self, carol: User, dave: User) -> None:
         approval = asked()
 
-        with acting(carol) as holder:
+        with acting(carol) as caller:
             approvals.delegate_approval(
-                approval_id=approval.pk, to="dave", decider=holder, comment="I am on holiday"
+                approval_id=approval.pk, to="dave", decider=caller, comment="I am on holiday"
             )
 
         entry = Entry.objects.get(approval_id=approval.pk, status="requested")
@@ -160,8 +160,8 @@ class TestHandingOn:
     def test_is_on_record_where_it_is_refused(self, carol: User) -> None:
         approval = asked()
 
-        with acting(carol) as holder, pytest.raises(SelfDecisionForbidden):
-            approvals.delegate_approval(approval_id=approval.pk, to="alice", decider=holder)
+        with acting(carol) as caller, pytest.raises(SelfDecisionForbidden):
+            approvals.delegate_approval(approval_id=approval.pk, to="alice", decider=caller)
 
         [entry] = refusals()
         assert (entry.action_kind, entry.principal_id) == ("update", str(carol.pk))
@@ -186,13 +186,13 @@ class TestARefusedDecision:
     def test_names_the_key_through_which_it_was_tried(self, alice: User) -> None:
         approval = asked()
         key = ApiKey.objects.get(pk=issue(alice, ["*"])[1])
-        holder = Holder(alice, key=key)
+        caller = Caller(alice, key=key)
 
         with (
-            context.acting(holder.principal, origin=Origin(caller_type="api")),
+            context.acting(caller.principal, origin=Origin(caller_type="api")),
             pytest.raises(SelfDecisionForbidden),
         ):
-            approvals.decide_approval(approval_id=approval.pk, decision="approve", decider=holder)
+            approvals.decide_approval(approval_id=approval.pk, decision="approve", decider=caller)
 
         [entry] = refusals()
         assert (entry.principal_type, entry.principal_id) == ("api_key", key.principal.id)
@@ -254,10 +254,10 @@ class TestAFormThatIsSentTwice:
     def test_needs_its_header_over_the_api(self, alice: User, carol: User) -> None:
         api = Origin(caller_type="api")
         given = say(asked(), carol)
-        assert given.requested_by == str(Holder(alice).principal)
+        assert given.requested_by == str(Caller(alice).principal)
 
         with (
-            context.acting(Holder(alice).principal, origin=api),
+            context.acting(Caller(alice).principal, origin=api),
             pytest.raises(IdempotencyKeyRequired),
         ):
             do()

@@ -67,8 +67,8 @@ def lose(request: pytest.FixtureRequest, carol: User, dave: User) -> Lose:
 def handed_on(by: User, to: User) -> Approval:
     """Ask, and let one who may decide hand it on to another."""
     approval = asked()
-    with acting(User.objects.get(pk=by.pk)) as holder:
-        approvals.delegate_approval(approval_id=approval.pk, to=to.username, decider=holder)
+    with acting(User.objects.get(pk=by.pk)) as caller:
+        approvals.delegate_approval(approval_id=approval.pk, to=to.username, decider=caller)
     approval.refresh_from_db()
     return approval
 
@@ -86,8 +86,8 @@ class TestHandingOn:
         approval = handed_on(carol, dave)
         lose(dave)
 
-        with acting(carol) as holder:
-            assert list(selectors.approvals_to_decide(holder)) == [approval]
+        with acting(carol) as caller:
+            assert list(selectors.approvals_to_decide(caller)) == [approval]
         assert say(approval, carol).status == "approved"
 
         assert told_of(approval) == ["requested", "delegated", "returned", "decided"]
@@ -116,8 +116,8 @@ class TestHandingOn:
         erin = grant(User.objects.create_user("erin"), "approval.decide")
         lose(dave)
 
-        with acting(carol) as holder:
-            approvals.delegate_approval(approval_id=approval.pk, to="erin", decider=holder)
+        with acting(carol) as caller:
+            approvals.delegate_approval(approval_id=approval.pk, to="erin", decider=caller)
 
         assert say(approval, erin).status == "approved"
 
@@ -131,8 +131,8 @@ class TestHandingOn:
         erin = grant(User.objects.create_user("erin"), "approval.decide")
         lose(dave)
 
-        with acting(erin) as holder:
-            assert list(selectors.approvals_to_decide(holder)) == []
+        with acting(erin) as caller:
+            assert list(selectors.approvals_to_decide(caller)) == []
         with pytest.raises(ApprovalAssigneeMismatch):
             say(approval, erin)
         assert say(approval, carol).status == "pending"

@@ -247,8 +247,8 @@ class TestEnding:
     def test_by_who_asked_withdraws_it(self, turned: UUID, alice: User) -> None:
         approval = asked_to_turn_back(turned, alice)
 
-        with acting(alice) as holder:
-            approvals.cancel_approval(approval_id=approval.pk, by=holder)
+        with acting(alice) as caller:
+            approvals.cancel_approval(approval_id=approval.pk, by=caller)
 
         assert standing_of(turned).state == "available"
         assert steps_of(turned)[-1] == ("withdrawn", "cancelled")
@@ -339,8 +339,8 @@ class TestRaces:
         approval = asked_to_turn_back(turned, alice)
 
         def withdraw() -> None:
-            with acting(alice) as holder:
-                approvals.cancel_approval(approval_id=approval.pk, by=holder)
+            with acting(alice) as caller:
+                approvals.cancel_approval(approval_id=approval.pk, by=caller)
 
         ends = race(withdraw, lambda: say(approval, carol, "deny"))
 

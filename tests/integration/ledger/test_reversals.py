@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from events import context
 from events.domain.errors import PreconditionFailed
 from ledger import previews, recording
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.models import Entry, Mutation, ReversalStanding
@@ -298,12 +298,12 @@ class TestExpiry:
         assert reversals.expire_reversals() == 0
 
 
-def test_holders_are_asked_in_services_too(alice: User) -> None:
+def test_callers_are_asked_in_services_too(alice: User) -> None:
     """A caller that is no view comes through the same gate."""
     entry_id = switch_off()
     token = previews.preview(entry_id).token
 
     with pytest.raises(CapabilityMissing):
-        reversals.execute_reversal(entry_id=entry_id, token=token, reason="x", holder=Holder(alice))
+        reversals.execute_reversal(entry_id=entry_id, token=token, reason="x", caller=Caller(alice))
 
     assert not Mutation.objects.filter(reverses=entry_id).exists()

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from events.domain import canonical
 from ledger.approving import reference
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import Agent, AgentKey, ApiKey, Approval, Delegation, Entry
 from ledger.services import api_keys, approval_policies, delegations, erasures
 from ledger.services.approval_policies import Terms
@@ -149,11 +149,11 @@ def test_an_api_key_is_the_one_that_was_agreed_to(
 
 @pytest.mark.parametrize("is_other_key", [True, False])
 def test_a_key_is_rotated_as_was_agreed_to(asker: User, boss: User, is_other_key: bool) -> None:  # noqa: FBT001 (a parameter of pytest's)
-    holder, (_, first), (_, second) = Holder(asker), issue(asker, ["*"]), issue(asker, ["*"])
+    caller, (_, first), (_, second) = Caller(asker), issue(asker, ["*"]), issue(asker, ["*"])
 
     def rotate(key: str, hours: int = 1) -> object:
         return api_keys.rotate_api_key(
-            key_id=UUID(key), overlap=timedelta(hours=hours), issuer=holder
+            key_id=UUID(key), overlap=timedelta(hours=hours), issuer=caller
         )
 
     good_for_just_that(

@@ -26,7 +26,7 @@ from events.domain.errors import (
 )
 from events.domain.principal import Principal, PrincipalKind
 from ledger import authority, disclosing, recording
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.credentials import CredentialRefused
 from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies, readable
@@ -132,12 +132,12 @@ def demands(capability: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, **parts: str) -> HttpResponse:
             try:
-                holder = _holder_of(request)
-                who = holder.principal if holder else ANYBODY
+                caller = _caller_of(request)
+                who = caller.principal if caller else ANYBODY
                 with context.acting(who, origin=context.current().origin):
-                    if holder:
-                        request.daybook_is_private = holder.is_agent  # type: ignore[attr-defined]
-                        _admit(holder, capability)
+                    if caller:
+                        request.daybook_is_private = caller.is_agent  # type: ignore[attr-defined]
+                        _admit(caller, capability)
                     return view(request, **parts)
             except DomainError as refusal:
                 return error(_message(refusal), _status(refusal))
@@ -156,21 +156,21 @@ class NotAdmitted(Forbidden):
         super().__init__(f"this needs {capability}", capability=capability)
 
 
-def _holder_of(request: HttpRequest) -> Holder | None:
+def _caller_of(request: HttpRequest) -> Caller | None:
     if settings.OPEN_ENGINE:
         return None
-    holder = authority.bearer(request.headers.get("Authorization", ""))
-    if holder.user is None:
+    caller = authority.bearer(request.headers.get("Authorization", ""))
+    if caller.user is None:
         raise CredentialRefused
-    return holder
+    return caller
 
 
-def _admit(holder: Holder, capability: str) -> None:
-    if not holder.holds(capability):
+def _admit(caller: Caller, capability: str) -> None:
+    if not caller.holds(capability):
         why = NotAdmitted(capability)
         recording.record_denial(capability, target_id="", why=why)
         raise why
-    if holder.is_agent and capability.endswith(".read"):
+    if caller.is_agent and capability.endswith(".read"):
         # What it changes has entries of its own.
         disclosing.note_read(capability)
 

@@ -181,4 +181,4 @@ class ScheduleViewSet(viewsets.ReadOnlyModelViewSet[Schedule]):
 
 def _demand_for(job: str, request: Request, *, pointer: str = "/name") -> None:
     if needs := services.capability_of(job, pointer=pointer):
-        authority.holder_of(request).demand(needs)
+        authority.caller_of(request).demand(needs)

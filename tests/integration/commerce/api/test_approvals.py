@@ -54,9 +54,9 @@ def cancel(client: APIClient, booking: Booking, *, key: str | None = "k1", **mor
 
 def decide(approval_id: str, decision: str = "approve") -> None:
     manager = grant(User.objects.create_user("manager"), "approval.decide")
-    with acting(manager) as holder:
+    with acting(manager) as caller:
         approvals.decide_approval(
-            approval_id=UUID(approval_id), decision=decision, decider=holder, is_fresh=True
+            approval_id=UUID(approval_id), decision=decision, decider=caller, is_fresh=True
         )
 
 

@@ -8,7 +8,7 @@ from guardian.shortcuts import assign_perm
 from rest_framework.test import APIClient
 
 from commerce.models import DocumentAccess, Invoice
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import ApiKey, Entry
 from ledger.services import api_keys
 from tests.integration.commerce.api.conftest import Keyed
@@ -104,7 +104,7 @@ class TestGrantee:
         secret, id_ = issue(owner, ["*"])
         key = ApiKey.objects.get(pk=id_)
         let_in(admin, document, f"api_key:{key.prefix}")
-        _, rotated = api_keys.rotate_api_key(key_id=key.pk, issuer=Holder(owner))
+        _, rotated = api_keys.rotate_api_key(key_id=key.pk, issuer=Caller(owner))
 
         answers = [
             client_with(text).get(document["url"]).status_code

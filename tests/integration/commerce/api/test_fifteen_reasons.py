@@ -185,9 +185,9 @@ def attempt(
     assert asked.status_code == 202, asked.content
     made.approval_id = asked.json()["approval"]["id"]
     manager = grant(User.objects.create_user("manager"), "approval.decide")
-    with acting(manager) as holder:
+    with acting(manager) as caller:
         approvals.decide_approval(
-            approval_id=UUID(made.approval_id), decision="approve", decider=holder, is_fresh=True
+            approval_id=UUID(made.approval_id), decision="approve", decider=caller, is_fresh=True
         )
     return made
 

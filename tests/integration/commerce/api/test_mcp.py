@@ -297,9 +297,9 @@ class TestWhatNeedsApproval:
 
 def _approve(approval_id: str) -> None:
     manager = grant(User.objects.create_user("manager"), "approval.decide")
-    with acting_as(manager) as holder:
+    with acting_as(manager) as caller:
         approvals.decide_approval(
-            approval_id=UUID(approval_id), decision="approve", decider=holder, is_fresh=True
+            approval_id=UUID(approval_id), decision="approve", decider=caller, is_fresh=True
         )
 
 

@@ -49,11 +49,11 @@ def told(secret: str, asked: dict[str, Any], approval_id: str) -> list[dict[str,
 
 def decide(approval_id: str, decision: str) -> None:
     manager = grant(User.objects.create_user("manager"), "approval.decide")
-    with acting(manager) as holder:
+    with acting(manager) as caller:
         approvals.decide_approval(
             approval_id=UUID(approval_id),
             decision=decision,
-            decider=holder,
+            decider=caller,
             comment="I looked at it.",
             is_fresh=True,
         )

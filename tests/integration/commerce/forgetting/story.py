@@ -225,11 +225,11 @@ def _cancelled(client: APIClient, booking: str) -> None:
     headers = {"Idempotency-Key": key}
     asked = client.post(url, body, format="json", headers=headers).json()["approval"]
     manager = grant(User.objects.create_user("manager"), "approval.decide")
-    with acting(manager) as holder:
+    with acting(manager) as caller:
         approvals.decide_approval(
             approval_id=UUID(asked["id"]),
             decision="approve",
-            decider=holder,
+            decider=caller,
             is_fresh=True,
         )
     headers[reference.HEADER] = asked["id"]

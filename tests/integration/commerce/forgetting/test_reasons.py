@@ -293,11 +293,11 @@ class TestNaming:
         request = admin.post(url, {"reason": "Fell ill"}, format="json", headers=key).json()
         manager = grant(User.objects.create_user("manager"), "approval.decide")
 
-        with acting(manager) as holder, pytest.raises(PersonNamed):
+        with acting(manager) as caller, pytest.raises(PersonNamed):
             approvals.decide_approval(
                 approval_id=request["approval"]["id"],
                 decision="approve",
-                decider=holder,
+                decider=caller,
                 comment=f"I know {person.name}",
                 is_fresh=True,
             )

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from events import context
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.models import Approval
 from ledger.services import approvals
 from tests.integration.workflows.flows.conftest import flow, work_off
@@ -51,10 +51,10 @@ def stream() -> list[Envelope]:
 
 
 def say(approval: Approval, who: User, decision: str) -> None:
-    holder = Holder(User.objects.get(pk=who.pk))
-    with context.acting(holder.principal):
+    caller = Caller(User.objects.get(pk=who.pk))
+    with context.acting(caller.principal):
         approvals.decide_approval(
-            approval_id=approval.pk, decision=decision, decider=holder, is_fresh=True
+            approval_id=approval.pk, decision=decision, decider=caller, is_fresh=True
         )
     work_off()
 

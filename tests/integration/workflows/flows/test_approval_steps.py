@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from events import context, doctor
-from ledger.authority import Holder
+from ledger.authority import Caller
 from ledger.domain.approval import ApprovalDecisionConflict, SelfDecisionForbidden
 from ledger.models import Approval, Entry
 from ledger.services import approvals
@@ -227,7 +227,7 @@ def test_who_asked_can_withdraw_and_the_step_fails(ada: User) -> None:
     register()
     approval = asked()
 
-    approvals.cancel_approval(approval_id=approval.pk, by=Holder(User.objects.get(pk=ada.pk)))
+    approvals.cancel_approval(approval_id=approval.pk, by=Caller(User.objects.get(pk=ada.pk)))
     work_off()
 
     assert flow("trip").error == "step sign failed: approval cancelled"
@@ -236,10 +236,10 @@ def test_who_asked_can_withdraw_and_the_step_fails(ada: User) -> None:
 def test_a_withdrawal_after_the_decision_changes_nothing(bob: User) -> None:
     register()
     approval = asked()
-    holder = Holder(bob)
-    with context.acting(holder.principal):
+    caller = Caller(bob)
+    with context.acting(caller.principal):
         approvals.decide_approval(
-            approval_id=approval.pk, decision="approve", decider=holder, is_fresh=True
+            approval_id=approval.pk, decision="approve", decider=caller, is_fresh=True
         )
     # The decision is made, and the flow is cancelled before it has heard of it.
     services.cancel_flow(flow_id="trip", reason="no money", compensates=False)

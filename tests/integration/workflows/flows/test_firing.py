@@ -146,7 +146,7 @@ class TestWithoutTheRights:
 
         fire()
 
-        assert_paused(f"user:{ada.pk} may not act here any more.")
+        assert_paused(f"user:{ada.pk} may no longer act.")
 
     @pytest.mark.parametrize("lost", NEEDED)
     def test_that_were_taken_away(self, ada: User, lost: str) -> None:
@@ -166,7 +166,7 @@ class TestWithoutTheRights:
 
         fire()
 
-        assert_paused(f"{key.principal} may not act here any more.")
+        assert_paused(f"{key.principal} may no longer act.")
 
     def test_of_a_delegation_that_was_revoked(self, ada: User) -> None:
         delegation = delegated(an_agent(ada), *NEEDED)
@@ -209,7 +209,7 @@ class TestWithoutTheRights:
         schedules.fire_due(limit=10)
         work_off()
 
-        assert_paused("may not act here any more")
+        assert_paused("may no longer act")
         assert not Schedule.objects.get().enabled
 
     def test_many_events_at_once_pause_it_once(self, ada: User) -> None:
@@ -220,7 +220,7 @@ class TestWithoutTheRights:
 
         fire()
 
-        assert_paused("may not act here any more")
+        assert_paused("may no longer act")
 
     def test_that_it_does_not_need_any_more_it_is_not_paused_for(self, ada: User) -> None:
         declared_by(person(ada))
@@ -260,7 +260,7 @@ class TestWithoutTheRights:
         fire()
         client = client_of("bob", *NEEDED, "flow.read")
         shown = client.get("/api/v1/flow-starts/gusts").json()
-        assert shown["paused_because"] == f"user:{ada.pk} may not act here any more."
+        assert shown["paused_because"] == f"user:{ada.pk} may no longer act."
         found = client.get("/api/v1/flow-starts", {"paused": "true"}).json()["results"]
         assert [one["name"] for one in found] == ["gusts"]
 
