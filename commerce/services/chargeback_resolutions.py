@@ -84,6 +84,7 @@ class ReportedOutcome:
 def report_resolution(*, report: ReportedOutcome) -> WorkRef:
     """Have a job take note of how a chargeback ended. Reported again, it is listed already.
 
+    :raises StillToCome, BeyondHorizon: if it cannot have happened when the provider says.
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     return provider_reports.note_later(

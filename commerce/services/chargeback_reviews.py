@@ -37,6 +37,7 @@ _GOES_ON = "It goes on until it is report."
 def report_review(*, report: ReportedOutcome) -> WorkRef:
     """Have a job take note that a chargeback is looked at again. Reported again, it is listed.
 
+    :raises StillToCome, BeyondHorizon: if it cannot have happened when the provider says.
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     return provider_reports.note_later(report=report, of="review", job=NOTE_REVIEW, capability=MAY)

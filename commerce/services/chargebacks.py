@@ -74,6 +74,7 @@ class ReportedClaim:
 def report_chargeback(*, report: ReportedClaim) -> WorkRef:
     """Have a job take note of a chargeback. Reported again, it is listed already.
 
+    :raises StillToCome, BeyondHorizon: if it cannot have happened when the provider says.
     :raises JobKeyConflict: if the provider said something else of it before.
     """
     return provider_reports.note_later(

@@ -1,7 +1,11 @@
 """Reports of payment providers: each is first enqueued, and then recorded by a job."""
 
+from datetime import datetime
 from typing import Any, Protocol
 
+from django.utils import timezone
+
+from commerce.domain import horizon
 from commerce.services.actions import action_on
 from ledger import recording, subjects
 from ledger.domain.action import Kind
@@ -17,6 +21,9 @@ class ProviderReport(Protocol):
 
     @property
     def provider_ref(self) -> str: ...
+
+    @property
+    def occurred_at(self) -> datetime: ...
 
     def as_json(self) -> dict[str, Any]:
         """Return the input of the job that takes note of it."""
@@ -34,8 +41,11 @@ def note_later(*, report: ProviderReport, of: str, job: str, capability: str) ->
     `of` tells the reports about one chargeback from each other. The same one reported again
     is listed already, and changes nothing.
 
+    :raises StillToCome, BeyondHorizon: if it cannot have happened when the provider says.
     :raises JobKeyConflict: if the provider said something else before.
     """
+    now = timezone.now()
+    horizon.check_happened(report.occurred_at, now=now, pointer="/data/occurred_at")
     name = f"{report.provider}/{report.provider_ref}"
     said = {"of": of, **terms_of(report)}
     action = action_on(

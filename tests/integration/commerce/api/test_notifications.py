@@ -21,6 +21,18 @@ from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+DATED = {
+    "payment.chargeback_under_review": {"id": "cb", "reason": "x"},
+    "payment.chargeback_resolved": {"id": "cb", "reason": "x", "status": "won"},
+    "payment.charged_back": {
+        "id": "cb",
+        "reason": "x",
+        "payment_id": "p",
+        "amount_cents": 1,
+        "currency": "EUR",
+    },
+}
+"""What a provider says of a chargeback, but for when it happened."""
 OTHER_SECRET = "whsec_" + "b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2Uh"
 
 
@@ -237,6 +249,29 @@ class TestMessage:
         answer = tell(signed(said))
 
         assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    @pytest.mark.parametrize(
+        "when", ["2426-11-28T09:00:00Z", "0001-01-01T00:00:00Z"], ids=["later", "earlier"]
+    )
+    @pytest.mark.parametrize("type_", DATED)
+    def test_of_a_time_that_cannot_be_is_refused_and_not_enqueued(
+        self, type_: str, when: str
+    ) -> None:
+        answer = tell(signed({"type": type_, "data": {**DATED[type_], "occurred_at": when}}))
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "beyond_horizon")
+        assert answer.json()["errors"][0]["pointer"] == "/data/occurred_at"
+        assert not Work.objects.exists()
+
+    @pytest.mark.usefixtures("peers", "transactional_db")
+    def test_of_what_is_still_to_come_is_refused(self) -> None:
+        [(type_, data), *_] = DATED.items()
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+        answer = tell(signed({"type": type_, "data": {**data, "occurred_at": tomorrow}}))
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "still_to_come")
 
     @pytest.mark.usefixtures("peers", "transactional_db")
     def test_of_other_things_is_heard_and_left(self) -> None:
