@@ -169,4 +169,5 @@ def _permissions(group_name: str) -> list[Permission]:
     capabilities = Permission.objects.filter(codename__contains=".")
     if group_name == "Viewers":
         return list(capabilities.filter(codename__endswith=".read"))
-    return list(capabilities.exclude(codename__startswith="api_key."))
+    people = capabilities.exclude(codename="user.administer")
+    return list(people.exclude(codename__startswith="api_key."))

@@ -115,10 +115,22 @@ class ThroughServices:
             answer: HttpResponseBase = self._changeform_view(  # type: ignore[attr-defined]
                 request, object_id, form_url, extra_context
             )
-        except DomainError as refusal:
-            self.tell(request, refusal)
+        except ApprovalRequired as required:
+            self.tell(request, required)
             return HttpResponseRedirect(request.get_full_path())
+        except DomainError as refusal:
+            # The form again, with what was typed in it and why it was refused.
+            request.daybook_refusal = refusal  # type: ignore[attr-defined]
+            answer = self._changeform_view(  # type: ignore[attr-defined]
+                request, object_id, form_url, extra_context
+            )
         return answer
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the form; after a refusal, one that says so where it belongs."""
+        form = super().get_form(request, *args, **kwargs)  # type: ignore[misc]
+        refusal: DomainError | None = getattr(request, "daybook_refusal", None)
+        return form if refusal is None else _refused(form, refusal)
 
     def tell(self, request: HttpRequest, refusal: DomainError) -> None:
         """Say on the next page why the form was not saved."""
@@ -126,6 +138,17 @@ class ThroughServices:
             messages.warning(request, awaits(refusal.approval))
         else:
             messages.error(request, f"{refusal} {refusal.hint}".strip())
+
+
+def _refused(form: Any, refusal: DomainError) -> Any:
+    class Refused(form):  # type: ignore[misc]  # Django makes these classes as it goes, too.
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            field = (refusal.pointer or "").removeprefix("/")
+            self.add_error(field if field in self.fields else None, refusal.sentences)
+            return cleaned
+
+    return Refused
 
 
 def awaits(approval: Approval) -> str:

@@ -127,6 +127,23 @@ declare(
     principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
 declare(
+    "user.read",
+    meaning="See users, groups, and what they may do.",
+    resource="user",
+    action="read",
+)
+declare(
+    "user.administer",
+    meaning="Make and change users and groups, as far as one's own permissions reach.",
+    resource="user",
+    action="administer",
+    risk="critical",
+    # Behind a key stands no password that could be asked for again.
+    principals={PrincipalKind.USER, PrincipalKind.SYSTEM},
+    all_of=["user.read"],
+    approval="conditional",
+)
+declare(
     "system.health",
     meaning="See the details of the health checks.",
     resource="system",

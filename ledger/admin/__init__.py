@@ -8,4 +8,5 @@ from ledger.admin import (  # noqa: F401 - importing registers.
     entries,
     erasures,
     reversals,
+    users,
 )

@@ -33,10 +33,6 @@ from workflows.webhooks.domain.sample import sample
 OWN = {*APPS, "workflows"}
 
 
-# Django's own tables.
-PAGES_BY_DJANGOS_PERMISSIONS = {"auth.User", "auth.Group"}
-
-
 def test_pages_of_the_admin_are_opened_by_capabilities() -> None:
     by_django = {
         model._meta.label
@@ -44,7 +40,7 @@ def test_pages_of_the_admin_are_opened_by_capabilities() -> None:
         if not isinstance(page, CapabilityAdmin) or not capabilities.get(page.reads)
     }
 
-    assert by_django == PAGES_BY_DJANGOS_PERMISSIONS
+    assert by_django == set()
 
 
 class TestEvents:

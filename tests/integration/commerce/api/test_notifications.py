@@ -21,7 +21,7 @@ from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DATED = {
+DATED: dict[str, dict[str, Any]] = {
     "payment.chargeback_under_review": {"id": "cb", "reason": "x"},
     "payment.chargeback_resolved": {"id": "cb", "reason": "x", "status": "won"},
     "payment.charged_back": {

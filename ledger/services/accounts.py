@@ -1,0 +1,291 @@
+"""Creates and changes users and groups. Each public function is one durable transaction.
+
+Users and groups are never deleted: the ledger names them. A user is made inactive, a group
+emptied. No function here logs or records a password, nor anything derived from one.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission, User
+from django.db import IntegrityError
+from django.db import transaction as db_transaction
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
+
+from events.domain.errors import Conflict, NotFound
+from ledger import recording, subjects
+from ledger.authority import Caller
+from ledger.domain.action import Action, Kind, Proof, Target
+from ledger.domain.capability import CapabilityMissing
+from ledger.domain.payload import PayloadKind
+from ledger.domain.rights import Rights, check_own_access, check_reach, told
+
+CAPABILITY = "user.administer"
+DAYBOOK_ITSELF = Rights(is_superuser=True)
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"There is no user {user_id}.", id=user_id)
+
+
+class GroupNotFound(NotFound):
+    code = "group_not_found"
+
+    def __init__(self, group_id: int) -> None:
+        super().__init__(f"There is no group {group_id}.", id=group_id)
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    hint = "Choose another name: it tells people who acted."
+
+    def __init__(self, name: str, *, pointer: str) -> None:
+        super().__init__(f"There is a {name!r} already.", pointer=pointer, name=name)
+
+
+def create_user(*, username: str, password: str, caller: Caller | None) -> User:
+    """Create a user who may log in, and nothing else until somebody gives them rights.
+
+    `caller` is who asks; None is Daybook itself, here and below.
+
+    :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises NameTaken: if another has the name.
+    """
+    # Before the transaction: a good hash takes a fifth of a second.
+    user = User(username=username, password=make_password(password))
+    asked = {"username": _hidden(username), "has_password": bool(password)}
+    with recording.recorded(_action("user.create", asked=asked)) as proof:
+        _giver(caller)
+        _save(user, pointer="/username")
+        proof.refers_to(user.pk)
+        proof.says("May log in, and nothing else yet.")
+    return user
+
+
+def change_user(
+    *,
+    user_id: int,
+    username: str,
+    contact: Mapping[str, str],
+    rights: Rights,
+    caller: Caller | None,
+) -> User:
+    """Make a user what is said: `contact` are `first_name`, `last_name` and `email`.
+
+    `rights` name groups and permissions that there are; what they reach is found here.
+
+    :raises UserNotFound: if there is none with this id.
+    :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsTooWide: if the user may do, or would do, more than `caller`.
+    :raises OwnAccess: if `caller` would lock themselves out.
+    :raises NameTaken: if another has the name.
+    """
+    asked = {
+        "username": _hidden(username),
+        "contact": _hidden(dict(contact)),
+        "rights": rights.as_json(),
+    }
+    with recording.recorded(_action("user.change", user_id, asked=asked)) as proof:
+        giver, user = _locked(caller, user_id)
+        before = rights_of(user)
+        groups, permissions = _groups(rights.groups), _permissions(rights.permissions)
+        after = _reaching(rights, groups, permissions)
+        proof.found(before.as_json())
+        proof.weighs(makes_superuser=after.is_superuser and not before.is_superuser)
+        check_reach(giver, before, after)
+        if caller is not None and caller.user == user:
+            check_own_access(before, after)
+        names = _differing(user, {"username": username, **contact})
+        for name, value in {"username": username, **contact, **rights.flags}.items():
+            setattr(user, name, value)
+        _save(user, pointer="/username")
+        user.groups.set(groups)
+        user.user_permissions.set(permissions)
+        _tell(proof, before, after, names)
+    return user
+
+
+def set_password(*, user_id: int, password: str, caller: Caller | None) -> User:
+    """Give a user another password, which ends their sessions.
+
+    :raises UserNotFound: if there is none with this id.
+    :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsTooWide: if the user may do more than `caller`.
+    """
+    hashed = make_password(password)
+    asked = {"has_password": bool(password)}
+    with recording.recorded(_action("user.set_password", user_id, asked=asked)) as proof:
+        giver, user = _locked(caller, user_id)
+        check_reach(giver, rights_of(user))
+        user.password = hashed
+        user.save(update_fields=["password"])
+        proof.says("Has another password; sessions under the old one ended.")
+        proof.cannot_be_undone("Nobody knows the password before it.")
+    return user
+
+
+def create_group(*, name: str, permissions: Collection[str], caller: Caller | None) -> Group:
+    """Create a group whose members get `permissions`, such as `ledger.booking.read`.
+
+    :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsTooWide: if its members would get more than `caller` has.
+    :raises NameTaken: if another has the name.
+    """
+    asked = {"name": name, "permissions": sorted(permissions)}
+    with recording.recorded(_action("group.create", asked=asked)) as proof:
+        giver = _giver(caller)
+        group = Group(name=name)
+        _give(giver, group, Rights(), permissions, proof, [])
+        proof.refers_to(group.pk)
+    return group
+
+
+def change_group(
+    *, group_id: int, name: str, permissions: Collection[str], caller: Caller | None
+) -> Group:
+    """Rename a group, and say what its members get.
+
+    :raises GroupNotFound: if there is none with this id.
+    :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsTooWide: if its members have got, or would get, more than `caller` has.
+    :raises NameTaken: if another has the name.
+    """
+    asked = {"name": name, "permissions": sorted(permissions)}
+    with recording.recorded(_action("group.change", group_id, asked=asked)) as proof:
+        giver = _giver(caller)
+        group = Group.objects.select_for_update().filter(pk=group_id).first()
+        if group is None:
+            raise GroupNotFound(group_id)
+        before = _reaching(Rights(), Group.objects.none(), group.permissions.all())
+        proof.found({"name": group.name, **_group_state(before)})
+        names = _differing(group, {"name": name})
+        group.name = name
+        _give(giver, group, before, permissions, proof, names)
+    return group
+
+
+def rights_of(user: User) -> Rights:
+    """Return what a user may do, as it is in the database now."""
+    flags = {name: getattr(user, name) for name in Rights().flags}
+    groups, permissions = user.groups.all(), user.user_permissions.all()
+    return _reaching(Rights(**flags), groups, permissions)
+
+
+def labels_of(permissions: Iterable[Permission]) -> frozenset[str]:
+    """Return how permissions are written: `ledger.booking.read`."""
+    return frozenset(f"{each.content_type.app_label}.{each.codename}" for each in permissions)
+
+
+def _action(name: str, target_id: int | str = "", *, asked: Mapping[str, Any]) -> Action:
+    type_, verb = name.split(".")
+    return Action(
+        name=name,
+        kind=Kind.CREATE if verb == "create" else Kind.UPDATE,
+        target=Target(type=type_, id=str(target_id)),
+        capability=CAPABILITY,
+        input=asked,
+    )
+
+
+def _hidden(value: Any) -> Any:
+    # It names a person, and what entries are made of does not.
+    return subjects.fingerprint_of(value, of="user")
+
+
+def _locked(caller: Caller | None, user_id: int) -> tuple[Rights, User]:
+    """Return what whoever acts may do, and who is acted on.
+
+    Both rows are locked, in their order: of two who unmake each other, the second is refused.
+    """
+    ids = [user_id] if caller is None or caller.user is None else [user_id, caller.user.pk]
+    list(User.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise UserNotFound(user_id)
+    return _giver(caller), user
+
+
+def _giver(caller: Caller | None) -> Rights:
+    """Return what whoever acts may do by now, and keep it so until the end."""
+    if caller is None:
+        return DAYBOOK_ITSELF
+    acting = caller.user and User.objects.select_for_update().filter(pk=caller.user.pk).first()
+    rights = rights_of(acting) if acting else Rights()
+    if not rights.holds(f"ledger.{CAPABILITY}"):
+        raise CapabilityMissing(CAPABILITY)
+    return rights
+
+
+def _groups(names: Collection[str]) -> QuerySet[Group]:
+    return Group.objects.filter(name__in=names)
+
+
+def _permissions(labels: Collection[str]) -> QuerySet[Permission]:
+    named = Permission.objects.annotate(
+        label=Concat("content_type__app_label", Value("."), "codename")
+    )
+    return named.filter(label__in=labels)
+
+
+def _reaching(rights: Rights, groups: QuerySet[Group], permissions: QuerySet[Permission]) -> Rights:
+    """Return rights with the groups and permissions that there are, and all that they reach."""
+    own = labels_of(permissions.select_related("content_type"))
+    shared = Permission.objects.filter(group__in=groups).select_related("content_type")
+    return replace(
+        rights,
+        groups=frozenset(each.name for each in groups),
+        permissions=own,
+        reach=own | labels_of(shared),
+    )
+
+
+def _give(
+    giver: Rights,
+    group: Group,
+    before: Rights,
+    labels: Collection[str],
+    proof: Proof,
+    names: Sequence[str],
+) -> None:
+    permissions = _permissions(labels)
+    after = _reaching(Rights(), Group.objects.none(), permissions)
+    check_reach(giver, before, after)
+    _save(group, pointer="/name")
+    group.permissions.set(permissions)
+    _tell(proof, before, after, names)
+
+
+def _differing(row: User | Group, values: Mapping[str, str]) -> list[str]:
+    return [name.replace("_", " ") for name, value in values.items() if getattr(row, name) != value]
+
+
+def _save(row: User | Group, *, pointer: str) -> None:
+    try:
+        with db_transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise NameTaken(str(row), pointer=pointer) from error
+
+
+def _tell(proof: Proof, before: Rights, after: Rights, names: Sequence[str]) -> None:
+    """Say what changed; what somebody is called, by the names of the fields alone."""
+    renamed = f"Changed: {', '.join(names)}." if names else ""
+    said = f"{told(before, after)} {renamed}".strip()
+    if not said and proof.action.kind is Kind.UPDATE:
+        proof.changes_nothing()
+        return
+    proof.says(said or "Nobody gets anything by it yet.")
+    for kind, rights in ((PayloadKind.BEFORE, before), (PayloadKind.AFTER, after)):
+        type_ = proof.action.target.type
+        state = rights.as_json() if type_ == "user" else _group_state(rights)
+        proof.keeps(kind, state, schema_tag=f"{type_}_rights/1", retention="ops-400d")
+
+
+def _group_state(rights: Rights) -> dict[str, Any]:
+    return {"permissions": sorted(rights.permissions)}
