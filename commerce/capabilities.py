@@ -56,15 +56,15 @@ _declare("policy.publish", "Publish a version of a cancellation policy.", risk="
 
 _declare("booking.read", "See bookings.", on=_VIEW_BOOKING)
 _declare("booking.create", "Make bookings.", risk="medium")
-_declare("booking.update", "Change what is noted on a booking.", on=_CHANGE_BOOKING)
+_declare("booking.update", "Change the data of a booking.", on=_CHANGE_BOOKING)
 _declare("booking.hold", "Keep seats for a booking.", risk="medium", on=_CHANGE_BOOKING)
 _declare("booking.await_payment", "Ask for payment of a booking.", on=_CHANGE_BOOKING)
 _declare("booking.confirm", "Confirm bookings.", risk="medium", on=_CHANGE_BOOKING)
-_declare("booking.start", "Note that a journey has begun.", risk="medium", on=_CHANGE_BOOKING)
-_declare("booking.complete", "Note that a journey is over.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.start", "Record that a journey has begun.", risk="medium", on=_CHANGE_BOOKING)
+_declare("booking.complete", "Record that a journey has ended.", risk="medium", on=_CHANGE_BOOKING)
 _declare("booking.cancel", "Cancel bookings.", risk="high", on=_CHANGE_BOOKING, weigh=_when_paid)
 _declare(
-    "booking.expire", "Give up the held seats of a booking.", risk="medium", on=_CHANGE_BOOKING
+    "booking.expire", "Release the held seats of a booking.", risk="medium", on=_CHANGE_BOOKING
 )
 _declare("booking.override", "Correct the status of a booking by hand.", risk="high")
 _declare(
@@ -72,18 +72,18 @@ _declare(
 )
 
 _declare("traveller.read", "See who travels, with personal data masked.", on=_VIEW_BOOKING)
-_declare("traveller.write", "Name, change and remove travellers.", on=_CHANGE_BOOKING)
+_declare("traveller.write", "Add, change and remove travellers.", on=_CHANGE_BOOKING)
 _declare(
     "traveller.read_personal",
     "See personal data of travellers and customers.",
     risk="high",
     asks_why=True,
 )
-_declare("traveller.erase", "Erase the personal data of a traveller for good.", risk="critical")
+_declare("traveller.erase", "Erase the personal data of a traveller permanently.", risk="critical")
 
 _declare("voucher.read", "See vouchers.")
 _declare("voucher.issue", "Issue vouchers of confirmed bookings.", risk="medium")
-_declare("voucher.void", "Make vouchers worthless.", risk="medium")
+_declare("voucher.void", "Void vouchers.", risk="medium")
 
 _declare("invoice.read", "See invoices.", on=_VIEW_INVOICE)
 _declare("invoice.create", "Draft invoices, and discard drafts.", risk="medium")
@@ -91,10 +91,10 @@ _declare("invoice.issue", "Issue invoices.", risk="high", on=_CHANGE_INVOICE)
 _declare("invoice.void", "Void unpaid invoices.", risk="critical", on=_CHANGE_INVOICE)
 _declare("invoice.generate_document", "Make documents of invoices.", on=_CHANGE_INVOICE)
 _declare("invoice.read_document", "Open documents of invoices.", risk="high", on=_VIEW_INVOICE)
-_declare("document_access.read", "See who may open which document, and for what.")
+_declare("document_access.read", "See who has access to which document, and why.")
 declare(
     "document_access.manage",
-    meaning="Let others open a document for a while, and end that.",
+    meaning="Grant temporary access to a document, and revoke it.",
     resource="document_access",
     action="manage",
     risk="high",
@@ -109,20 +109,20 @@ _declare("number_series.read", "See the series of document numbers.")
 _declare("number_series.manage", "Begin and end series of document numbers.", risk="high")
 
 _declare("payment.read", "See payments.")
-_declare("payment.record", "Record payments, and how they ended.", risk="high")
-_declare("invoice.mark_overdue", "Note that an invoice should have been paid by now.")
-_declare("settlement.note", "Note what a payment provider says.")
-_declare("delivery.note", "Note how sending to a customer went.")
+_declare("payment.record", "Record payments and their outcomes.", risk="high")
+_declare("invoice.mark_overdue", "Mark invoices as overdue.")
+_declare("settlement.note", "Record the reports of payment providers.")
+_declare("delivery.note", "Record the outcome of a delivery to a customer.")
 _declare("content.mirror", "Copy products into content systems.")
 _declare("credit_note.read", "See credit notes.")
 _declare("credit_note.issue", "Issue credit notes.", risk="critical")
 _declare("refund.read", "See refunds.")
-_declare("refund.request", "Ask for money to be given back.", risk="critical")
-_declare("refund.settle", "Note how a refund ended.", risk="critical")
-_declare("chargeback.read", "See what payment providers took back.")
+_declare("refund.request", "Request refunds.", risk="critical")
+_declare("refund.settle", "Record the outcome of a refund.", risk="critical")
+_declare("chargeback.read", "See chargebacks.")
 declare(
     "chargeback.note",
-    meaning="Note that a payment provider took money back.",
+    meaning="Record a chargeback of a payment provider.",
     resource="chargeback",
     action="note",
     risk="critical",
@@ -131,7 +131,7 @@ declare(
 )
 _declare(
     "chargeback.resolve",
-    "Note how a dispute over a chargeback goes on, and how it ended.",
+    "Record the course and the end of a dispute over a chargeback.",
     risk="critical",
 )
 _declare("delivery.read", "See what was sent to customers, with addresses masked.")

@@ -46,7 +46,7 @@ def payments_add_up() -> list[str]:
     return [f"invoice {row[0]}: {row[1]} paid, payments of {row[2]}" for row in found]
 
 
-@check("commerce-seats", "every departure has the seats left that nobody holds")
+@check("commerce-seats", "the free seats of every departure are those that no booking holds")
 def seats_add_up() -> list[str]:
     found = _rows(
         "SELECT s.id, s.capacity, s.remaining, coalesce(sum(a.quantity), 0) AS taken "
@@ -57,7 +57,7 @@ def seats_add_up() -> list[str]:
     return [f"departure {row[0]}: {row[2]} of {row[1]} left, {row[3]} taken" for row in found]
 
 
-@check("commerce-allocations", "seats are taken exactly by the bookings that take them")
+@check("commerce-allocations", "exactly the bookings that take seats have allocations")
 def seats_follow_bookings() -> list[str]:
     found = _rows(
         "SELECT b.number, b.status, i.id FROM commerce_booking b "
@@ -87,7 +87,7 @@ def captures_are_of_their_payment() -> list[str]:
     return [f"payment {row[0]} of {row[1]}: a capture of {row[2]}" for row in found]
 
 
-@check("commerce-currencies", "all money about an invoice is in its currency")
+@check("commerce-currencies", "all amounts of an invoice are in its currency")
 def currencies_are_not_mixed() -> list[str]:
     found = _rows(
         "SELECT i.id, i.currency, other.what, other.id, other.currency FROM commerce_invoice i "
@@ -102,7 +102,7 @@ def currencies_are_not_mixed() -> list[str]:
     return [f"invoice {row[0]} is in {row[1]}, {row[2]} {row[3]} in {row[4]}" for row in found]
 
 
-@check("commerce-refunds", "refunds that hold and chargebacks never exceed their payment")
+@check("commerce-refunds", "refunds and chargebacks never exceed their payment")
 def money_back_is_covered() -> list[str]:
     found = _rows(
         "SELECT p.id, p.amount_cents, sum(r.amount_cents), p.charged_back_cents "
@@ -116,7 +116,7 @@ def money_back_is_covered() -> list[str]:
     ]
 
 
-@check("commerce-chargebacks", "the chargebacks of every payment make what is missing of it")
+@check("commerce-chargebacks", "the chargebacks of every payment add up to what it has lost")
 def chargebacks_add_up() -> list[str]:
     found = _rows(
         "SELECT p.id, p.charged_back_cents, coalesce(sum(c.charged_back_cents), 0) "
@@ -126,7 +126,7 @@ def chargebacks_add_up() -> list[str]:
     return [f"payment {row[0]}: {row[1]} missing, chargebacks of {row[2]}" for row in found]
 
 
-@check("commerce-resolutions", "what was charged back and not lost comes back, as a payment")
+@check("commerce-resolutions", "what was charged back and not lost is returned by a payment")
 def resolutions_return_what_was_taken() -> list[str]:
     found = _rows(
         "SELECT r.chargeback_id, r.status, r.returned_cents, r.surplus_cents, c.charged_back_cents "
@@ -142,7 +142,7 @@ def resolutions_return_what_was_taken() -> list[str]:
     ]
 
 
-@check("commerce-surpluses", "refunds that hold never exceed the surplus that they are of")
+@check("commerce-surpluses", "the refunds of a surplus never exceed it")
 def surpluses_are_covered() -> list[str]:
     found = _rows(
         "SELECT s.chargeback_id, s.surplus_cents, sum(r.amount_cents) "
@@ -153,7 +153,7 @@ def surpluses_are_covered() -> list[str]:
     return [f"chargeback {row[0]}: a surplus of {row[1]}, refunds of {row[2]}" for row in found]
 
 
-@check("commerce-triggers", "the triggers that keep the money together are there and awake")
+@check("commerce-triggers", "the triggers that protect amounts exist and are enabled")
 def triggers_are_awake() -> list[str]:
     lost = triggers.lost("commerce_")
     return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
@@ -177,7 +177,7 @@ def credit_notes_are_covered() -> list[str]:
     ]
 
 
-@check("I11-deliveries", "every delivery that waits has work that will send it")
+@check("I11-deliveries", "every pending delivery has work that will send it")
 def waiting_deliveries_have_work() -> list[str]:
     found = _rows(
         "SELECT d.id, d.work_id FROM commerce_delivery d WHERE d.status = 'pending' "
@@ -187,7 +187,7 @@ def waiting_deliveries_have_work() -> list[str]:
     return [f"delivery {row[0]} waits for work {row[1]}, which is not to come" for row in found]
 
 
-@check("I11-reversals", "every reversal that waits has work, or a dead letter that somebody reads")
+@check("I11-reversals", "every pending reversal has work or a dead letter")
 def waiting_reversals_have_work() -> list[str]:
     found = _rows(
         "SELECT r.id FROM commerce_refund r "

@@ -59,7 +59,7 @@ _TOLD: Final = (
 )
 
 
-@check("commerce-told", "invoices, money that goes back and vouchers are what was told of them")
+@check("commerce-told", "invoices, refunds, chargebacks and vouchers match their events")
 def rows_are_as_told() -> list[str]:
     """Return what is broken, as sentences."""
     found: list[str] = []

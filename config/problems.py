@@ -60,7 +60,7 @@ STATUS_OF: Final[dict[type[DomainError], HTTPStatus]] = {
 FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
     "invalid": (
         HTTPStatus.BAD_REQUEST,
-        "Parts of the request are not as they should be; `errors` names each.",
+        "Parts of the request are invalid; `errors` names each.",
         "Compare the request with the schema at /api/schema/.",
     ),
     "malformed": (
@@ -71,7 +71,7 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
     "value_out_of_range": (
         HTTPStatus.BAD_REQUEST,
         "A value in the request is beyond what can be stored.",
-        "Look for numbers and times that are far too large or too small.",
+        "Check for numbers and times that are too large or too small.",
     ),
     "not_authenticated": (
         HTTPStatus.UNAUTHORIZED,
@@ -85,18 +85,18 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
     ),
     "agent_stopped": (
         HTTPStatus.FORBIDDEN,
-        "The key is good; its agent, or every agent, is stopped.",
-        "Ask its owner; the same key works again once the agent may go on.",
+        "The key is valid, but its agent, or every agent, is stopped.",
+        "Ask its owner; the same key works again once the agent is resumed.",
     ),
     "permission_denied": (
         HTTPStatus.FORBIDDEN,
-        "The caller is known, and may not.",
+        "The caller lacks the permission.",
         "Ask an administrator for the permission, or use a key that has it in its scopes.",
     ),
     "not_found": (
         HTTPStatus.NOT_FOUND,
-        "There is no such thing, or not for this caller.",
-        "Check the id and the path; what a key may not see is not there for it.",
+        "The object does not exist, or not for this caller.",
+        "Check the id and the path; what you may not see is not found either.",
     ),
     "method_not_allowed": (
         HTTPStatus.METHOD_NOT_ALLOWED,
@@ -105,37 +105,37 @@ FRAMEWORK_PROBLEMS: Final[dict[str, tuple[HTTPStatus, str, str]]] = {
     ),
     "not_acceptable": (
         HTTPStatus.NOT_ACCEPTABLE,
-        "The answer cannot be given in a form that the Accept header allows.",
+        "The response has no media type that the Accept header allows.",
         "Accept application/json.",
     ),
     "unsupported_media_type": (
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The body is of a type that is not read here.",
+        "The media type of the body is not supported.",
         "Send application/json.",
     ),
     "body_too_large": (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "The body is larger than we are willing to read.",
-        "Send less at once.",
+        "The body exceeds the size limit.",
+        "Send a smaller request.",
     ),
     "throttled": (
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests in this minute.",
-        "Wait as long as Retry-After says.",
+        "Wait for the seconds in Retry-After.",
     ),
     "internal_error": (
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something is wrong on our side.",
+        "The server failed unexpectedly.",
         "Report it with its request_id; repeat it with the same Idempotency-Key.",
     ),
     "schema_differs": (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database was migrated by another revision than this.",
-        "Ask who runs it: /readyz says what is missing.",
+        "Ask the operator: /readyz says what is missing.",
     ),
     "database_unavailable": (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database does not answer just now.",
+        "The database is not available.",
         "Repeat the request, with the same Idempotency-Key, after Retry-After.",
     ),
 }

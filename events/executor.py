@@ -43,7 +43,7 @@ _SERIALIZATION_FAILURE, _DEADLOCK_DETECTED = "40001", "40P01"
 
 class StreamBusy(Unavailable):
     code = "stream_busy"
-    hint = "Others write the same things right now; try again."
+    hint = "Other transactions write to the same streams; try again."
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(f"Stream {key_of(stream)} is busy.", stream=list(stream))

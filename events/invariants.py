@@ -31,18 +31,18 @@ def streams_are_gapless() -> list[str]:
     return [f"{row[0]} has {row[3]} events from {row[1]} to {row[2]}" for row in found]
 
 
-@check("I3", "the record only grows: triggers in place, no right to change it")
+@check("I3", "append-only tables have their triggers, and the product no right to change them")
 def append_only_tables_are_guarded() -> list[str]:
     return [*_unguarded_tables(), *_excessive_rights()]
 
 
-@check("events-rules", "every new event is held to its rules")
+@check("events-rules", "the rules of new events are enforced")
 def events_are_held_to_their_rules() -> list[str]:
     lost = triggers.lost("events_")
     return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 
-@check("schema-constraints", "the database holds every row to what the models declare")
+@check("schema-constraints", "the database has every constraint that the models declare")
 def constraints_are_there() -> list[str]:
     there = dict(
         _rows(
@@ -65,7 +65,7 @@ def constraints_are_there() -> list[str]:
     ]
 
 
-@check("events-payloads", "large payloads are what their hashes say")
+@check("events-payloads", "large payloads match their hashes")
 def payloads_are_as_hashed() -> list[str]:
     # From a drawn place on, and round: a doctor that comes often gets to all of them.
     found = _rows(
@@ -78,7 +78,7 @@ def payloads_are_as_hashed() -> list[str]:
     return [f"the payload {digest} is not what its hash says" for (digest,) in found]
 
 
-@check("I4", "list rows and snapshots say what the log says (latest streams)")
+@check("I4", "list rows and snapshots equal the replay of the log (latest streams)")
 def projections_equal_replay() -> list[str]:
     found: list[str] = []
     for aggregate in executor.registered():
@@ -87,7 +87,7 @@ def projections_equal_replay() -> list[str]:
     return found
 
 
-@check("I10", "positions are dense, every event has one place or waits for one")
+@check("I10", "positions are dense; every event has one position or waits for it")
 def every_event_has_its_place() -> list[str]:
     found: list[str] = []
     [(count, lowest, highest)] = _rows(

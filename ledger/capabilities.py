@@ -104,7 +104,7 @@ declare(
 )
 declare(
     "api_key.issue",
-    meaning="Make and rotate API keys that act in one's own name.",
+    meaning="Issue and rotate API keys that act in one's own name.",
     resource="api_key",
     action="issue",
     risk="critical",
@@ -151,14 +151,14 @@ declare(
 )
 declare(
     "ledger.reverse",
-    meaning="Undo what is on record, where the command that undoes it may be used too.",
+    meaning="Reverse actions, with the capability of the reversing command.",
     resource="ledger",
     action="reverse",
     risk="high",
 )
 declare(
     "ledger.amend",
-    meaning="Correct what is on record, by an entry that stands beside it.",
+    meaning="Correct an entry by another entry that amends it.",
     resource="ledger",
     action="amend",
     risk="high",
@@ -180,7 +180,7 @@ declare(
 )
 declare(
     "agent.create",
-    meaning="Introduce agents of one's own.",
+    meaning="Create agents of one's own.",
     resource="agent",
     action="create",
     risk="high",
@@ -188,7 +188,7 @@ declare(
 )
 declare(
     "agent.stop",
-    meaning="Stop an agent at once, or all of them, and let them go on.",
+    meaning="Stop one agent or all of them at once, and resume them.",
     resource="agent",
     action="stop",
     risk="high",
@@ -196,7 +196,7 @@ declare(
 )
 declare(
     "delegation.create",
-    meaning="Let one's own agents act in one's name, within limits; give them their keys.",
+    meaning="Delegate to one's own agents, within limits, and issue their keys.",
     resource="delegation",
     action="create",
     risk="critical",
@@ -230,14 +230,14 @@ declare(
 )
 declare(
     "approval.request",
-    meaning="Ask for approval ahead, and withdraw what one has asked for.",
+    meaning="Request approval in advance, and withdraw one's own requests.",
     resource="approval",
     action="request",
     risk="medium",
 )
 declare(
     "approval.decide",
-    meaning="Approve and deny what others ask for, and let others decide instead.",
+    meaning="Approve and deny the requests of others, and delegate the decision.",
     resource="approval",
     action="decide",
     risk="critical",
@@ -245,13 +245,13 @@ declare(
 )
 declare(
     "approval_policy.read",
-    meaning="See when somebody else has to agree.",
+    meaning="See the approval policies.",
     resource="approval_policy",
     action="read",
 )
 declare(
     "approval_policy.draft",
-    meaning="Draft rules of when somebody else has to agree, and try them on the past.",
+    meaning="Draft approval policies, and try them on past actions.",
     resource="approval_policy",
     action="draft",
     risk="medium",
@@ -259,7 +259,7 @@ declare(
 )
 declare(
     "approval_policy.activate",
-    meaning="Put rules of when somebody else has to agree into force, and end them.",
+    meaning="Activate and retire approval policies.",
     resource="approval_policy",
     action="activate",
     risk="critical",
@@ -267,7 +267,7 @@ declare(
 )
 declare(
     "ledger.read_payload",
-    meaning="See what entries refer to: inputs, results, images of before and after.",
+    meaning="See the payloads of entries: inputs, results, states before and after.",
     resource="payload",
     action="read",
     risk="high",
@@ -283,34 +283,34 @@ declare(
 )
 declare(
     "ledger.check_health",
-    meaning="Try out whether the ledger can be written, and see what is missing in it.",
+    meaning="Check whether the ledger can be written, and what is missing in it.",
     resource="ledger_canary",
     action="check",
 )
 declare(
     "ledger.redact_payload",
-    meaning="Take away the content of what entries refer to.",
+    meaning="Redact the payloads of entries.",
     resource="payload",
     action="redact",
     risk="high",
 )
 declare(
     "subject.erase",
-    meaning="Forget a person in every place for good.",
+    meaning="Erase a person's data everywhere, permanently.",
     resource="subject",
     action="erase",
     risk="critical",
 )
 declare(
     "subject.read",
-    meaning="See what forgetting a person would do, and whom it was done to; legal holds.",
+    meaning="Preview erasures; see past erasures and legal holds.",
     resource="subject",
     action="read",
     risk="medium",
 )
 declare(
     "subject.hold",
-    meaning="Keep everything about a person for a court, and let go of it again.",
+    meaning="Place and lift legal holds.",
     resource="subject",
     action="hold",
     risk="high",

@@ -16,7 +16,7 @@ def check_streams_name_capabilities(**_: Any) -> list[CheckMessage]:
     declared = {capability.id for capability in capabilities.every()}
     return [
         Error(
-            f"Streams of kind {kind.kind} are read with {kind.read}, which nobody declares.",
+            f"Streams of kind {kind.kind} are read with {kind.read}, which is not declared.",
             hint="Declare it in the capabilities.py of the app.",
             id="ledger.E001",
         )

@@ -43,7 +43,7 @@ class CommandUnknown(NotFound):
 
 class CommandInputInvalid(Rejected):
     code = "command_input_invalid"
-    hint = "Correct the input; the schema of the command says what it takes."
+    hint = "Correct the input; see the schema of the command."
 
     def __init__(self, name: str, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__(
@@ -56,10 +56,10 @@ class CommandInputInvalid(Rejected):
 
 class CommandTargetInvalid(Rejected):
     code = "command_target_invalid"
-    hint = "Say the id of the target, as lists give it; leave it out where the command makes it."
+    hint = "Give the id of the target as in lists; leave it out if the command creates the target."
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name} cannot be asked like this: {why}.", pointer="/target_id")
+        super().__init__(f"{name} cannot be called like this: {why}.", pointer="/target_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,13 +40,13 @@ class CredentialRefused(Unauthenticated):
 
 
 class AgentStopped(Forbidden):
-    """Told to whoever shows a true key, and to nobody else."""
+    """Returned only to a caller with a valid key."""
 
     code = "agent_stopped"
-    hint = "Ask its owner; the same key works again once the agent may go on."
+    hint = "Ask its owner; the same key works again once the agent is resumed."
 
     def __init__(self) -> None:
-        super().__init__("The key is good; its agent, or every agent, is stopped.")
+        super().__init__("The key is valid, but its agent, or every agent, is stopped.")
 
 
 def new_key(*, is_of_agent: bool = False) -> WrittenKey:

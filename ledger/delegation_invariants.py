@@ -27,7 +27,7 @@ SELECT e.id FROM ledger_entry e JOIN ledger_delegation d ON d.id = e.delegation_
 """
 
 
-@doctor.check("I21", "no agent reaches further, spends more or goes on longer than it was let")
+@doctor.check("I21", "no agent exceeds the scope, the budget or the time of its delegation")
 def agents_keep_within_their_delegations() -> list[str]:
     """Return what is broken, as sentences."""
     found = [

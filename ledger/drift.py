@@ -86,10 +86,10 @@ class Drift:
 
 class CanaryLost(Unavailable):
     code = "ledger_canary_lost"
-    hint = "Trust nothing that is recorded until it is known why; see the runbook."
+    hint = "Do not trust new records until the cause is known; see the runbook."
 
     def __init__(self, key: str) -> None:
-        super().__init__("What was just recorded is not in the ledger.", key=key)
+        super().__init__("An entry that was just recorded is not in the ledger.", key=key)
 
 
 _CHECKS: dict[str, DriftCheck] = {}

@@ -59,7 +59,7 @@ _SOURCES: Final = {
 
 class ActionRepeated(Conflict):
     code = "action_repeated"
-    hint = "It was done, once: read what it made instead of repeating it."
+    hint = "It was executed already: read its result instead of repeating it."
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -76,12 +76,12 @@ class ActionKeyReused(Conflict):
     hint = "Every new action needs a new key."
 
     def __init__(self) -> None:
-        super().__init__("The key belongs to an action that said something else.")
+        super().__init__("The key belongs to another action.")
 
 
 class ActionInProgress(Conflict):
     code = "action_in_progress"
-    hint = "Wait as long as Retry-After says and try again."
+    hint = "Try again after the seconds in Retry-After."
     retry_after_seconds: ClassVar[int] = 1
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ SELECT id, column_.key FROM looked_at, jsonb_each(row) column_
 """
 
 
-@doctor.check("I12-columns", "what lists show of entries is what was sealed")
+@doctor.check("I12-columns", "the columns of entries match their sealed bodies")
 def columns_are_those_of_the_body() -> list[str]:
     """Return what is broken, as sentences.
 

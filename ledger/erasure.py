@@ -48,12 +48,12 @@ _WHOLE: Final = [Redaction.NONE.value, Redaction.REDACTED.value]
 
 class SubjectStillNeeded(Conflict):
     code = "subject_still_needed"
-    hint = "End what it is needed for first, or wait until then."
+    hint = "End what needs the data first, or wait until it has ended."
 
     def __init__(self, person: Person) -> None:
         because = sorted({need.because for need in person.needs.values()})
         super().__init__(
-            f"{person.subject} cannot be forgotten yet: {'; '.join(because)}.",
+            f"{person.subject} cannot be erased yet: {'; '.join(because)}.",
             subject=person.subject,
             because=because,
         )
@@ -61,7 +61,7 @@ class SubjectStillNeeded(Conflict):
 
 class ReasonNamesThem(Rejected):
     code = "reason_names_subject"
-    hint = "Give the number of the request instead: the entry is kept for good."
+    hint = "Give the number of the request instead: the entry is kept permanently."
 
     def __init__(self, subject: str) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class ReasonNamesThem(Rejected):
 
 class SubjectOnHold(Conflict):
     code = "subject_on_hold"
-    hint = "Whoever placed the hold, or may lift it, has to lift it first."
+    hint = "The hold has to be lifted first."
 
     def __init__(self, hold: LegalHold) -> None:
         super().__init__(

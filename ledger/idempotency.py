@@ -42,7 +42,7 @@ _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 
 class IdempotencyKeyRequired(Malformed):
     code = "idempotency_key_required"
-    hint = "Send a fresh Idempotency-Key (a UUID will do) and repeat it on every retry."
+    hint = "Send a new Idempotency-Key, such as a UUID, and repeat it on every retry."
 
     def __init__(self) -> None:
         super().__init__("This request needs an Idempotency-Key header.")
@@ -61,12 +61,12 @@ class IdempotencyKeyReused(Rejected):
     hint = "Every new request needs a new key; only a retry of the same one repeats it."
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key belongs to a request that said something else.")
+        super().__init__("This Idempotency-Key belongs to a different request.")
 
 
 class RequestInProgress(Conflict):
     code = "request_in_progress"
-    hint = "Wait as long as Retry-After says and repeat the request."
+    hint = "Repeat the request after the seconds in Retry-After."
     retry_after_seconds: ClassVar[int] = 1
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class RequestInProgress(Conflict):
 
 class ResponseLost(Conflict):
     code = "idempotency_response_lost"
-    hint = "Do not repeat it; read what it made."
+    hint = "Do not repeat it; read its result."
 
     def __init__(self, reference: str) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class AnonymousMayNotWrite(Unauthenticated):
     hint = "Send an API key or log in."
 
     def __init__(self) -> None:
-        super().__init__("Nobody is named who could answer for this change.")
+        super().__init__("The request has no authenticated principal, and a change needs one.")
 
 
 class Replayed(Exception):

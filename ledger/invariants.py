@@ -37,7 +37,7 @@ SELECT e.id FROM ledger_entry e
 """
 
 
-@doctor.check("I12", "every entry is whole, and nothing accountable can change without one")
+@doctor.check("I12", "every entry is complete, and no accountable table can change without one")
 def entries_and_changes_go_together() -> list[str]:
     """Return what is broken, as sentences."""
     with connection.cursor() as cursor:
@@ -52,7 +52,7 @@ def entries_and_changes_go_together() -> list[str]:
 REMARKS_REREAD = 1_000
 
 
-@doctor.check("I12-remarks", "the reasons beside entries are those that were given")
+@doctor.check("I12-remarks", "the reasons and comments of entries match their digests")
 def reasons_are_as_given() -> list[str]:
     """Return what is broken, as sentences. The newest are looked at."""
     newest = Remark.objects.filter(erased_at=None).select_related("entry").order_by("-pk")
@@ -63,7 +63,7 @@ def reasons_are_as_given() -> list[str]:
 PAYLOADS_REREAD = 500
 
 
-@doctor.check("I12-payloads", "what is kept beside entries is what their digests say")
+@doctor.check("I12-payloads", "the payloads of entries match their digests")
 def payloads_are_as_committed() -> list[str]:
     """Return what is broken, as sentences.
 
@@ -85,7 +85,7 @@ def _payloads() -> QuerySet[Payload]:
 KEYS_TRIED = 100
 
 
-@doctor.check("I12-keys", "the keys of persons open with the keys of this installation")
+@doctor.check("I12-keys", "the keys of subjects open with the data keys of this installation")
 def keys_of_subjects_open() -> list[str]:
     """Return what is broken, as sentences.
 
@@ -112,7 +112,7 @@ def _drawn_place(rows: QuerySet[Any]) -> UUID:
     return UUID(int=first.int + secrets.randbelow(last.int - first.int + 1))
 
 
-@doctor.check("I12-drift", "what was done is on record, and what is on record was done")
+@doctor.check("I12-drift", "rows and entries agree on what was done")
 def rows_and_entries_tell_the_same() -> list[str]:
     """Return what is broken, as sentences."""
     found = [f"{name}: no drift check answers for it" for name in drift.tables_without_a_check()]
@@ -152,7 +152,7 @@ SELECT p.id FROM ledger_payload p JOIN ledger_entry e ON e.id = p.entry_id
 """
 
 
-@doctor.check("I13", "every entry is sealed or waits for it; the seals hold, of events too")
+@doctor.check("I13", "every entry is sealed or waits for it; all seals are valid, of events too")
 def seals_hold() -> list[str]:
     """Return what is broken, as sentences. Whole exports are for `ledger/verifier.py`."""
     found = [f"entry {id_} is neither sealed nor waits for it" for id_ in _ids(_WITHOUT_SEAL)]
@@ -181,13 +181,13 @@ def sealing_keeps_up() -> list[str]:
     return [f"{standing.waiting} entries wait for {standing.lag_seconds:.0f} s: is it sealed?"]
 
 
-@doctor.check("I13-witnesses", "no witness keeps another history than this one", asks_others=True)
+@doctor.check("I13-witnesses", "no witness has a different history", asks_others=True)
 def witnesses_agree() -> list[str]:
     """Return what is broken, as sentences. Witnesses that do not answer are not in it."""
     return witnesses.contradictions()
 
 
-@doctor.check("I16", "every look into private data says which fields it showed")
+@doctor.check("I16", "every disclosure of private data names its fields")
 def disclosures_name_fields() -> list[str]:
     """Return what is broken, as sentences."""
     return [f"entry {id_} showed something and names no field" for id_ in _ids(_DISCLOSED_NOTHING)]
@@ -241,7 +241,7 @@ HAVING sum(m.reversed_cents) > o.reversal_amount_cents ORDER BY o.entry_id
 
 
 @doctor.check(
-    "I15", "nothing is undone twice, before it was done, in a circle, or by more than there was"
+    "I15", "nothing is reversed twice, before it was done, in a cycle, or beyond its amount"
 )
 def reversals_are_sound() -> list[str]:
     """Return what is broken, as sentences."""
@@ -261,7 +261,7 @@ def reversals_are_sound() -> list[str]:
     return found
 
 
-@doctor.check("I15-standings", "how it stands with undoing an action is what the entries say")
+@doctor.check("I15-standings", "the reversal state of every action follows from the entries")
 def standings_follow_from_entries() -> list[str]:
     """Return what is broken, as sentences."""
     return rebuilding.rebuild(mends=False, only_stepped=True)
@@ -290,9 +290,7 @@ SELECT m.reverses_id, a.id FROM ledger_mutation m
 """
 
 
-@doctor.check(
-    "I15-requests", "what waits for approval to be undone waits for an approval that is open"
-)
+@doctor.check("I15-requests", "every reversal that waits for approval has an open approval")
 def requests_to_undo_are_open() -> list[str]:
     """Return what is broken, as sentences."""
     with connection.cursor() as cursor:
@@ -340,7 +338,8 @@ SELECT id FROM ledger_approval
 
 
 @doctor.check(
-    "I14", "nobody approves what they asked for; what was done is what was approved, once"
+    "I14",
+    "nobody approves their own request; an approval covers one execution, of what was approved",
 )
 def approvals_are_of_others_and_used_once() -> list[str]:
     """Return what is broken, as sentences."""
@@ -378,7 +377,7 @@ SELECT e.id, split_part(e.idempotency_scope, ' ', 1) FROM ledger_entry e
 """
 
 
-@doctor.check("I18", "nothing refers to what belongs to somebody else; there is one tenant")
+@doctor.check("I18", "no row refers to a row of another owner; there is one tenant")
 def boundaries_hold() -> list[str]:
     """Return what is broken, as sentences. What has an owner says so: `ledger.boundaries`."""
     found = [

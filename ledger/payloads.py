@@ -34,7 +34,7 @@ _PERSONAL: dict[str, tuple[str, ...]] = {}
 
 class PayloadTooLarge(Rejected):
     code = "payload_too_large_for_ledger"
-    hint = "Keep a reference to it instead."
+    hint = "Record a reference to it instead."
 
     def __init__(self, kind: str, size_bytes: int) -> None:
         super().__init__(

@@ -28,7 +28,7 @@ class IfMatchRequired(PreconditionRequired):
     hint = "Read it first and repeat its ETag in If-Match."
 
     def __init__(self) -> None:
-        super().__init__("Say in If-Match which version you mean to change.")
+        super().__init__("The header If-Match with the version to change is missing.")
 
 
 def etag(version: int) -> str:

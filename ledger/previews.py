@@ -51,7 +51,7 @@ class EntryNotFound(NotFound):
 
 class ReversalBlocked(ReversalRefused):
     code = "reversal_blocked"
-    hint = "Undo what stands in the way first, or see follow_ups for what can be done instead."
+    hint = "Undo what blocks it first, or see `follow_ups` for what can be done instead."
 
     def __init__(self, preview: "Preview") -> None:
         blockers = preview.plan.blockers if preview.plan else ()

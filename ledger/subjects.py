@@ -33,7 +33,7 @@ class SubjectForgotten(NotFound):
     hint = "It cannot be brought back; the certificate of the erasure says when and why."
 
     def __init__(self, key_id: UUID) -> None:
-        super().__init__("It was about somebody who is forgotten.", key_id=str(key_id))
+        super().__init__("The person it is about was erased.", key_id=str(key_id))
 
 
 def seal(value: bytes, *, subject: str, of: str) -> bytes:

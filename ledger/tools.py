@@ -49,7 +49,7 @@ _KEY: Final = {"type": "string", "minLength": 1, "maxLength": idempotency.KEY_CH
 _BROKEN: Final = {
     "outcome": "refused",
     "because": "internal_error",
-    "detail": "Something is wrong on our side.",
+    "detail": "The server failed unexpectedly.",
     "hint": "Tell your owner; a retry with the same idempotency_key does no harm.",
 }
 _ASKED: Final = ("command", "target_id", "input")
@@ -69,15 +69,15 @@ _DENIALS: Final = (Forbidden, Throttled, Unauthenticated, ApprovalNotApproved, A
 
 class ForAgentsOnly(Forbidden):
     code = "tools_are_for_agents"
-    hint = "Use the key of an agent; people and integrations have pages and the API."
+    hint = "Use the key of an agent; users and integrations use the console and the API."
 
     def __init__(self) -> None:
-        super().__init__("The tools are for agents: their key says who answers for them.")
+        super().__init__("The tools are only for agents.")
 
 
 class ToolUnknown(Rejected):
     code = "tool_unknown"
-    hint = "The protocol lists the tools that there are."
+    hint = "The protocol lists the tools."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no tool {name!r}.", name=name)
@@ -85,21 +85,21 @@ class ToolUnknown(Rejected):
 
 class ToolInputInvalid(Rejected):
     code = "tool_input_invalid"
-    hint = "Correct the arguments; the schema of the tool says what it takes."
+    hint = "Correct the arguments; see the schema of the tool."
 
     def __init__(self, name: str, pointer: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}.", pointer=pointer, tool=name)
 
 
 class DatabaseAway(Unavailable):
-    """The database does not answer just now."""
+    """The database is not available."""
 
     code = "database_unavailable"
     hint = "Repeat the request, with the same Idempotency-Key, after Retry-After."
     retry_after_seconds = 2
 
     def __init__(self) -> None:
-        super().__init__("The database does not answer just now.")
+        super().__init__("The database is not available.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

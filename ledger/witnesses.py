@@ -50,7 +50,7 @@ class AnotherIsKept(OSError):
     """The witness has other bytes under the name: one of the two histories is not true."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"It keeps another {name} than this.")
+        super().__init__(f"It keeps a different {name}.")
 
 
 _SCHEMES: dict[str, Transport] = {}

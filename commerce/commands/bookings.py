@@ -56,8 +56,8 @@ for _name, _meaning, _service, _schema in (
     ("booking.hold", "Keep seats for a booking.", bookings.hold_booking, _UNTIL),
     ("booking.await_payment", "Ask for payment of a booking.", bookings.await_payment, _UNTIL),
     ("booking.confirm", "Confirm a booking.", bookings.confirm_booking, NOTHING),
-    ("booking.start", "Note that a journey has begun.", bookings.start_booking, NOTHING),
-    ("booking.complete", "Note that a journey is over.", bookings.complete_booking, NOTHING),
+    ("booking.start", "Record that a journey has begun.", bookings.start_booking, NOTHING),
+    ("booking.complete", "Record that a journey has ended.", bookings.complete_booking, NOTHING),
     ("booking.expire", "Give up held seats.", bookings.expire_booking, NOTHING),
     ("booking.cancel", "Cancel a booking.", bookings.cancel_booking, record(reason=REASON)),
 ):
@@ -77,7 +77,7 @@ register(
 )
 register(
     "booking.update",
-    "Change what is noted on a booking.",
+    "Change the data of a booking.",
     _amend,
     schema=record(
         ("external_ref", "notifications_suppressed"),

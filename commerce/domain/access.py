@@ -29,11 +29,11 @@ class GranteeNotAllowed(Rejected):
 
 class AccessEndsInThePast(Rejected):
     code = "access_ends_in_the_past"
-    hint = "Say a later time, or leave it out."
+    hint = "Give a later time, or leave it out."
 
     def __init__(self, expires_at: str) -> None:
         super().__init__(
-            "The access would be over before it began.",
+            "The access would end before it begins.",
             pointer="/expires_at",
             expires_at=expires_at,
         )
@@ -41,7 +41,7 @@ class AccessEndsInThePast(Rejected):
 
 class AccessGrantedAlready(Conflict):
     code = "access_granted_already"
-    hint = "Revoke it first, if the new one should say something else."
+    hint = "Revoke it first to grant access on other terms."
 
     def __init__(self, access_id: UUID, grantee: str) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class AccessGrantedAlready(Conflict):
 
 class AccessEndedAlready(Conflict):
     code = "access_ended_already"
-    hint = "Grant access anew if somebody has to open the document again."
+    hint = "Grant access again if the document must be opened again."
 
     def __init__(self, access_id: UUID, status: AccessStatus) -> None:
         super().__init__(
@@ -64,10 +64,10 @@ class AccessEndedAlready(Conflict):
 
 
 class DocumentAccessEnded(Forbidden):
-    """Said to who could open the document once: nobody else learns that there is one."""
+    """Returned only to a caller who once had access: others must not learn that it exists."""
 
     code = "document_access_ended"
-    hint = "Ask whoever granted it, if it is still needed."
+    hint = "Ask the person who granted it, if it is still needed."
 
     def __init__(self, access_id: UUID, status: AccessStatus) -> None:
         super().__init__(

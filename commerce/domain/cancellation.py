@@ -126,7 +126,7 @@ class Entitlement:
 
 class PolicyNotPublishable(Rejected):
     code = "policy_not_publishable"
-    hint = "Make another version with rules that hold, and publish that."
+    hint = "Create another version with valid rules, and publish that."
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)

@@ -34,11 +34,11 @@ class Split:
 
 class CaptureUnknown(Unavailable):
     code = "capture_unknown"
-    hint = "The payment may not be booked yet. It is tried again."
+    hint = "The payment may not be recorded yet. It is tried again."
 
     def __init__(self, provider: str, capture_ref: str) -> None:
         super().__init__(
-            f"Nothing that {provider} captured as {capture_ref} is booked here.",
+            f"No payment is recorded for capture {capture_ref} of {provider}.",
             provider=provider,
             capture_ref=capture_ref,
         )
@@ -46,11 +46,11 @@ class CaptureUnknown(Unavailable):
 
 class ChargebackContradicted(Conflict):
     code = "chargeback_contradicted"
-    hint = "Ask the provider which is true; what was noted first stands."
+    hint = "Ask the provider which is right; the first report is kept."
 
     def __init__(self, provider: str, provider_ref: str) -> None:
         super().__init__(
-            f"{provider} said something else of chargeback {provider_ref} before.",
+            f"{provider} reported chargeback {provider_ref} differently before.",
             provider=provider,
             provider_ref=provider_ref,
         )
@@ -58,11 +58,11 @@ class ChargebackContradicted(Conflict):
 
 class ChargebackUnknown(Unavailable):
     code = "chargeback_unknown"
-    hint = "It may not be noted yet. It is tried again."
+    hint = "It may not be recorded yet. It is tried again."
 
     def __init__(self, provider: str, provider_ref: str) -> None:
         super().__init__(
-            f"No chargeback {provider_ref} of {provider} is noted here.",
+            f"No chargeback {provider_ref} of {provider} is recorded.",
             provider=provider,
             provider_ref=provider_ref,
         )
@@ -70,7 +70,7 @@ class ChargebackUnknown(Unavailable):
 
 class ChargebackResolved(Conflict):
     code = "chargeback_resolved"
-    hint = "What was decided stays; if it was noted wrongly, record or give back the money."
+    hint = "The resolution is final; if it is wrong, record a payment or a refund."
 
     def __init__(self, provider: str, provider_ref: str, *, status: str) -> None:
         super().__init__(

@@ -17,7 +17,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 
 class BeyondHorizon(Rejected):
     code = "beyond_horizon"
-    hint = "Check the year; a hundred years from today is as far as Daybook goes, back or ahead."
+    hint = "Check the year: dates are limited to a hundred years before or after today."
 
     def __init__(self, when: date, *, pointer: str) -> None:
         super().__init__(
@@ -29,11 +29,11 @@ class BeyondHorizon(Rejected):
 
 class StillToCome(Rejected):
     code = "still_to_come"
-    hint = "Say when it happened, or leave it out if it was just now."
+    hint = "Give the time at which it happened, or leave it out if that is now."
 
     def __init__(self, when: datetime, *, pointer: str) -> None:
         super().__init__(
-            f"{when.isoformat()} is still to come: it cannot have happened then.",
+            f"{when.isoformat()} is in the future.",
             pointer=pointer,
             given=when.isoformat(),
         )

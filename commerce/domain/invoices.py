@@ -27,7 +27,7 @@ VOIDABLE = PAYABLE
 
 class InvoiceNotDraft(Rejected):
     code = "invoice_not_draft"
-    hint = "Void it, or issue a credit note, and make another."
+    hint = "Void it or issue a credit note, and create another."
 
     def __init__(self, invoice_id: str, status: str) -> None:
         super().__init__(
@@ -39,10 +39,10 @@ class InvoiceNotDraft(Rejected):
 
 class InvoiceEmpty(Rejected):
     code = "invoice_empty"
-    hint = "Make an invoice that has a line, or whose booking has an item."
+    hint = "Give the invoice a line, or a booking that has an item."
 
     def __init__(self, invoice_id: str) -> None:
-        super().__init__(f"Invoice {invoice_id} has nothing on it.", invoice_id=invoice_id)
+        super().__init__(f"Invoice {invoice_id} has no lines.", invoice_id=invoice_id)
 
 
 class InvoiceNotPayable(Rejected):
@@ -51,7 +51,7 @@ class InvoiceNotPayable(Rejected):
 
     def __init__(self, invoice_id: str, status: str) -> None:
         super().__init__(
-            f"Invoice {invoice_id} is {status}; no money can be booked on it.",
+            f"Invoice {invoice_id} is {status}; no payment can be recorded for it.",
             invoice_id=invoice_id,
             status=status,
         )
@@ -59,7 +59,7 @@ class InvoiceNotPayable(Rejected):
 
 class InvoiceOverpaid(Conflict):
     code = "invoice_overpaid"
-    hint = "Book at most what is still due."
+    hint = "Record at most what is still due."
 
     def __init__(self, invoice_id: str, *, requested_cents: int, due_cents: int) -> None:
         super().__init__(

@@ -37,7 +37,7 @@ class CurrenciesMixed(Rejected):
     hint = "Keep everything of one document or booking in one currency."
 
     def __init__(self, one: str, other: str) -> None:
-        super().__init__(f"{one} and {other} cannot be put together.", currencies=[one, other])
+        super().__init__(f"{one} and {other} cannot be mixed.", currencies=[one, other])
 
 
 class AmountOutOfRange(Rejected):
@@ -46,7 +46,7 @@ class AmountOutOfRange(Rejected):
 
     def __init__(self, amount_cents: int) -> None:
         super().__init__(
-            f"An amount of {amount_cents} minor units is beyond what Daybook counts.",
+            f"An amount of {amount_cents} minor units is out of range.",
             amount_cents=amount_cents,
         )
 

@@ -32,7 +32,7 @@ HOLDING = frozenset({RefundStatus.PENDING, RefundStatus.SETTLED})
 
 class InvoiceOvercredited(Conflict):
     code = "invoice_overcredited"
-    hint = "Credit at most what the invoice was for, less what has been credited."
+    hint = "Credit at most the total of the invoice, less what has been credited."
 
     def __init__(self, invoice_id: str, *, requested_cents: int, available_cents: int) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class RefundExceedsCreditNote(Conflict):
 
 class RefundExceedsSurplus(Conflict):
     code = "refund_exceeds_surplus"
-    hint = "Give back at most what the chargeback brought back too much, less what has gone back."
+    hint = "Refund at most the surplus of the chargeback, less what has been refunded."
 
     def __init__(self, chargeback_id: str, *, requested_cents: int, available_cents: int) -> None:
         super().__init__(
@@ -85,7 +85,7 @@ class RefundExceedsSurplus(Conflict):
 
 class RefundAlreadyEnded(Conflict):
     code = "refund_already_ended"
-    hint = "Ask for another refund if there is something left to give back."
+    hint = "Request another refund if an amount is left."
 
     def __init__(self, refund_id: str, status: RefundStatus) -> None:
         super().__init__(
@@ -103,7 +103,7 @@ class SettlementWindowClosed(Rejected):
 
     def __init__(self, payment_id: str, *, closed_at: str) -> None:
         super().__init__(
-            f"The provider could take payment {payment_id} back only until {closed_at}.",
+            f"The provider could reverse payment {payment_id} only until {closed_at}.",
             payment_id=payment_id,
             closed_at=closed_at,
         )

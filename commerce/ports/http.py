@@ -23,7 +23,7 @@ class PeerUnavailable(Unavailable):
 
 class PeerRefused(Rejected):
     code = "peer_refused"
-    hint = "Read what the other service says, and mend the request or its settings."
+    hint = "Read the response of the other service, and correct the request or its settings."
 
     def __init__(self, peer: str, *, status: int, answer: str) -> None:
         super().__init__(

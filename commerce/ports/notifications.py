@@ -19,7 +19,7 @@ from events.domain.principal import Principal, PrincipalKind
 
 class SignatureRefused(Unauthenticated):
     code = "signature_refused"
-    hint = "Sign the exact bytes of the body as Standard Webhooks says, with a secret in force."
+    hint = "Sign the exact bytes of the body as Standard Webhooks describes, with a current secret."
 
     def __init__(self) -> None:
         super().__init__("Nothing says that this comes from the payment provider.")

@@ -49,7 +49,7 @@ from ledger.preconditions import Expected
 
 class ProductNotForSale(Rejected):
     code = "product_not_for_sale"
-    hint = "Book an active product, or let somebody activate this one."
+    hint = "Book an active product, or have this one activated."
 
     def __init__(self, product: Product) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ class ProductNotForSale(Rejected):
 
 class SlotIsOver(Rejected):
     code = "slot_is_over"
-    hint = "Choose a departure that is still to come."
+    hint = "Choose a departure in the future."
 
     def __init__(self, slot: Slot) -> None:
         super().__init__(f"Departure {slot.pk} has left.", slot_id=str(slot.pk))

@@ -62,7 +62,7 @@ class NoRecipient(Rejected):
 
     def __init__(self, booking_id: UUID) -> None:
         super().__init__(
-            f"Nobody is known to whom booking {booking_id} could be sent.",
+            f"Booking {booking_id} has no recipient.",
             pointer="/recipient",
             booking_id=str(booking_id),
         )

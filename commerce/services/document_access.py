@@ -43,11 +43,11 @@ class DocumentAccessNotFound(NotFound):
 
 class GranteeUnknown(Rejected):
     code = "grantee_unknown"
-    hint = "Name a user who may log in, or an API key that is live."
+    hint = "Name a user who may log in, or an API key that has not ended."
 
     def __init__(self, grantee: Principal) -> None:
         super().__init__(
-            f"There is no {grantee} to whom access could be granted.",
+            f"There is no {grantee} that access could be granted to.",
             pointer="/grantee",
             grantee=str(grantee),
         )

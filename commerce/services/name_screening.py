@@ -35,10 +35,10 @@ _BOOKING_OF: Final = {
 
 class PersonNamed(Rejected):
     code = "person_named"
-    hint = "Say it without names, addresses and numbers of people: it is kept for good."
+    hint = "Leave out names, addresses and numbers of people: the text is kept permanently."
 
     def __init__(self, field: str) -> None:
-        super().__init__(f"The {field} names somebody of the booking.", pointer=f"/{field}")
+        super().__init__(f"The {field} names a person of the booking.", pointer=f"/{field}")
 
 
 def check_names_nobody(of: Q, **texts: str) -> None:

@@ -33,7 +33,7 @@ class PaymentNotFound(NotFound):
 
 class PaymentNotPending(Rejected):
     code = "payment_not_pending"
-    hint = "Record another payment, or give this one back."
+    hint = "Record another payment, or refund this one."
 
     def __init__(self, payment: Payment) -> None:
         super().__init__(

@@ -35,12 +35,12 @@ class PolicyExists(Conflict):
     hint = "Add a version to that one, or choose another name."
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"A policy is called {name!r} already.", pointer="/name", name=name)
+        super().__init__(f"There is a policy {name!r} already.", pointer="/name", name=name)
 
 
 class VersionNotDraft(Rejected):
     code = "policy_version_not_draft"
-    hint = "Draft a new version: what was published has been agreed to."
+    hint = "Draft a new version: customers have agreed to this one."
 
     def __init__(self, version_id: UUID, status: str) -> None:
         super().__init__(

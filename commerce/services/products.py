@@ -41,7 +41,7 @@ class ProductNotFound(NotFound):
 
 class ProductInUse(Conflict):
     code = "product_in_use"
-    hint = "Archive it instead: what was sold stays on record."
+    hint = "Archive it instead: bookings refer to it."
 
     def __init__(self, product_id: UUID) -> None:
         super().__init__(
@@ -51,7 +51,7 @@ class ProductInUse(Conflict):
 
 class FieldNotChangeable(Rejected):
     code = "field_not_changeable"
-    hint = "Make another product, and archive this one."
+    hint = "Create another product, and archive this one."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} of a product cannot change.", pointer=f"/{name}", name=name)

@@ -46,7 +46,7 @@ class PaymentNotRefundable(Rejected):
 
     def __init__(self, payment: Payment) -> None:
         super().__init__(
-            f"Payment {payment.pk} is {payment.status}; there is nothing to give back.",
+            f"Payment {payment.pk} is {payment.status}; there is nothing to refund.",
             payment_id=str(payment.pk),
             status=payment.status,
         )

@@ -40,11 +40,11 @@ class RefundNotFound(NotFound):
 
 class ProviderEndsIt(Rejected):
     code = "provider_ends_refund"
-    hint = "Its job is on the list of jobs."
+    hint = "See its job in the list of jobs."
 
     def __init__(self, refund_id: UUID) -> None:
         super().__init__(
-            f"Refund {refund_id} is at the provider, who says how it ends.",
+            f"Refund {refund_id} is at the provider, which reports its outcome.",
             refund_id=str(refund_id),
         )
 

@@ -36,7 +36,7 @@ class InvoiceHasNoDocument(Rejected):
 
     def __init__(self, invoice_id: UUID, status: str) -> None:
         super().__init__(
-            f"Invoice {invoice_id} is {status}; documents are made of what is owed or paid.",
+            f"Invoice {invoice_id} is {status}; only issued or paid invoices have documents.",
             invoice_id=str(invoice_id),
             status=status,
         )
@@ -44,7 +44,7 @@ class InvoiceHasNoDocument(Rejected):
 
 class GeneratorFailed(Rejected):
     code = "generator_failed"
-    hint = "Correct what is said here, and generate it again."
+    hint = "Correct the cause, and generate it again."
 
     def __init__(self, invoice_id: UUID, why: str) -> None:
         super().__init__(

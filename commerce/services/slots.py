@@ -54,11 +54,11 @@ class SlotSoldOut(Conflict):
 
 class CapacityBelowTaken(Rejected):
     code = "capacity_below_taken"
-    hint = "Say at least as many seats as are taken, or cancel bookings first."
+    hint = "Give at least the number of seats that are taken, or cancel bookings first."
 
     def __init__(self, slot_id: UUID, *, capacity: int, taken: int) -> None:
         super().__init__(
-            f"{taken} seats of departure {slot_id} are taken: {capacity} is too few.",
+            f"{taken} seats of departure {slot_id} are taken; {capacity} would be too few.",
             pointer="/capacity",
             slot_id=str(slot_id),
             capacity=capacity,
@@ -68,7 +68,7 @@ class CapacityBelowTaken(Rejected):
 
 class SlotEndsTooEarly(Rejected):
     code = "slot_ends_too_early"
-    hint = "Say an `ends_at` after `starts_at`, or leave it out."
+    hint = "Give an `ends_at` after `starts_at`, or leave it out."
 
     def __init__(self) -> None:
         super().__init__("A departure ends after it starts.", pointer="/ends_at")

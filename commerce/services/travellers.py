@@ -37,11 +37,11 @@ class PrimaryTravellerTaken(Conflict):
 
 class TravellerForgotten(Conflict):
     code = "traveller_forgotten"
-    hint = "Name another traveller; this one stays empty."
+    hint = "Add another traveller; this one stays erased."
 
     def __init__(self, traveller_id: UUID) -> None:
         super().__init__(
-            f"The personal data of traveller {traveller_id} was erased for good.",
+            f"The personal data of traveller {traveller_id} was erased.",
             traveller_id=str(traveller_id),
         )
 

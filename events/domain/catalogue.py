@@ -20,7 +20,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 class EventNameMalformed(Rejected):
     code = "event_name_malformed"
-    hint = "Say resource.past_tense in lower case: invoice.settled."
+    hint = "Use resource.past_tense in lower case: invoice.settled."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name!r} is no event name.", name=name)

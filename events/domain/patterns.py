@@ -6,7 +6,7 @@ from events.domain.errors import Rejected
 
 class PatternMalformed(Rejected):
     code = "event_pattern_malformed"
-    hint = "Say an event name, a prefix as in invoice.*, or *."
+    hint = "Use an event name, a prefix as in invoice.*, or *."
 
     def __init__(self, pattern: str) -> None:
         super().__init__(f"{pattern!r} is no pattern of event names.", pattern=pattern)

@@ -41,7 +41,7 @@ class JsonMalformed(Malformed):
 
 class JsonTooLarge(TooLarge):
     code = "json_too_large"
-    hint = "Send less at once."
+    hint = "Send a smaller request."
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(f"The JSON is larger than {bytes_max} bytes.", bytes_max=bytes_max)

@@ -60,7 +60,7 @@ class MessageTypeUnknown(BadMessage):
     hint: ClassVar[str] = 'Send "subscribe" or "unsubscribe" as `type`.'
 
     def __init__(self, sub_id: str | None) -> None:
-        super().__init__("The message has no type that we know.", sub_id=sub_id)
+        super().__init__("The type of the message is unknown.", sub_id=sub_id)
 
 
 class FieldUnknown(BadMessage):
@@ -69,7 +69,7 @@ class FieldUnknown(BadMessage):
 
     def __init__(self, sub_id: str | None, names: Iterable[str]) -> None:
         listed = ", ".join(sorted(names)[:5])
-        super().__init__(f"The message has fields that we do not know: {listed}.", sub_id=sub_id)
+        super().__init__(f"The message has unknown fields: {listed}.", sub_id=sub_id)
 
 
 class FieldsSplit(BadMessage):
@@ -91,7 +91,7 @@ class SubIdInvalid(BadMessage):
 
 class FilterInvalid(BadMessage):
     code = "filter_invalid"
-    hint = "docs/websocket.md says what a filter takes."
+    hint = "docs/websocket.md describes filters."
 
     def __init__(self, sub_id: str, why: str) -> None:
         super().__init__(why, sub_id=sub_id)
@@ -99,7 +99,7 @@ class FilterInvalid(BadMessage):
 
 class AfterInvalid(BadMessage):
     code = "after_invalid"
-    hint: ClassVar[str] = "Send the last `position` that you have dealt with, or 0 for everything."
+    hint: ClassVar[str] = "Send the last `position` that you have processed, or 0 for everything."
 
     def __init__(self, sub_id: str) -> None:
         super().__init__(f"`after` must be a whole number from 0 to {POSITION_MAX}.", sub_id=sub_id)

@@ -26,7 +26,7 @@ class Presented:
 
 class ApprovalNotNeeded(Conflict):
     code = "approval_not_needed"
-    hint = "Do it: nobody else has to agree."
+    hint = "Execute the action: it needs no approval."
 
     def __init__(self, action: str) -> None:
         super().__init__(f"{action} needs no approval here and now.", action=action)

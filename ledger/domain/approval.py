@@ -55,7 +55,7 @@ class ApprovalNotFound(NotFound):
 
 class ApprovalDecisionConflict(Conflict):
     code = "approval_decision_conflict"
-    hint = "It is decided or over; ask for another approval if it is still needed."
+    hint = "It has been decided or has ended; ask for another approval if it is still needed."
 
     def __init__(self, approval_id: str, status: str) -> None:
         super().__init__(
@@ -77,11 +77,11 @@ class ApprovalDecisionStatusInvalid(Malformed):
 
 class SelfDecisionForbidden(Forbidden):
     code = "approval_self_decision_forbidden"
-    hint = "Somebody who has nothing to do with the request has to decide."
+    hint = "A person who is not involved in the request has to decide."
 
     def __init__(self, approval_id: str) -> None:
         super().__init__(
-            "Nobody decides what they asked for themselves, through whatever key or agent.",
+            "Nobody may decide their own request, through whatever key or agent.",
             approval_id=approval_id,
         )
 
@@ -96,7 +96,7 @@ class NotHumanEnough(Forbidden):
 
 class ApprovalAssigneeMismatch(Forbidden):
     code = "approval_assignee_mismatch"
-    hint = "It is assigned to somebody else, who can delegate it."
+    hint = "It is assigned to another user, who can delegate it."
 
     def __init__(self, approval_id: str, assigned_to: str) -> None:
         super().__init__(
@@ -106,29 +106,31 @@ class ApprovalAssigneeMismatch(Forbidden):
 
 class StepUpRequired(Forbidden):
     code = "approval_step_up_required"
-    hint = "Give your password again where you decide; it counts for five minutes."
+    hint = "Enter your password again; it counts for five minutes."
 
     def __init__(self, approval_id: str) -> None:
         super().__init__(
-            "What is critical is decided by who has just proved who they are.",
+            "A critical request can be decided only after a recent step-up.",
             approval_id=approval_id,
         )
 
 
 class AlreadyVoted(Conflict):
     code = "approval_already_voted"
-    hint = "It needs the voices of different people."
+    hint = "It needs the votes of different people."
 
     def __init__(self, approval_id: str) -> None:
-        super().__init__("This person has spoken already.", approval_id=approval_id)
+        super().__init__("This person has voted already.", approval_id=approval_id)
 
 
 class NotTheRequester(Forbidden):
     code = "approval_not_the_requester"
-    hint = "Only who asked can withdraw; who may decide can deny."
+    hint = "Only the requester can withdraw it; a decider can deny it."
 
     def __init__(self, approval_id: str) -> None:
-        super().__init__("Somebody else asked for this.", approval_id=approval_id)
+        super().__init__(
+            "The approval was requested by another principal.", approval_id=approval_id
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,12 +79,10 @@ class ScopeUnknown(Rejected):
 
 class PrincipalNotAllowed(Forbidden):
     code = "principal_not_allowed"
-    hint = "This is left to other kinds of principals, whatever is granted."
+    hint = "This capability is only for other kinds of principals."
 
     def __init__(self, capability: str, kind: str) -> None:
-        super().__init__(
-            f"No {kind} may do what {capability} stands for.", capability=capability, kind=kind
-        )
+        super().__init__(f"No {kind} may hold {capability}.", capability=capability, kind=kind)
 
 
 class CapabilityMissing(Forbidden):

@@ -26,16 +26,16 @@ class DelegationTooWide(Rejected):
     hint = "A delegation may narrow the one above it, never widen it."
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} reaches further than it may.", pointer=f"/{name}", name=name)
+        super().__init__(f"{name} exceeds what the parent allows.", pointer=f"/{name}", name=name)
 
 
 class DelegationTooDeep(Rejected):
     code = "delegation_too_deep"
-    hint = "Name a parent that stands higher, or none."
+    hint = "Name a parent closer to the root, or none."
 
     def __init__(self) -> None:
         super().__init__(
-            f"An agent may stand {DEPTH_MAX} delegations below its root, no deeper.",
+            f"A chain has at most {DEPTH_MAX} delegations.",
             pointer="/parent_id",
         )
 
@@ -76,11 +76,11 @@ class OutsideHours(Forbidden):
 
 class OutOfReach(Forbidden):
     code = "delegation_out_of_reach"
-    hint = "The delegation names other capabilities or other things."
+    hint = "The delegation does not include this capability or this target."
 
     def __init__(self, capability: str, target: str) -> None:
         super().__init__(
-            f"The delegation does not reach to {capability} on {target}.",
+            f"The delegation does not include {capability} on {target}.",
             capability=capability,
             target=target,
         )
@@ -100,7 +100,7 @@ class BudgetExceeded(Forbidden):
 
 class RateExceeded(Throttled):
     code = "delegation_rate_exceeded"
-    hint = "Wait as long as Retry-After says."
+    hint = "Wait for the seconds in Retry-After."
 
     def __init__(self, delegation_id: str, per_minute: int) -> None:
         super().__init__(

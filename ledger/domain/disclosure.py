@@ -13,12 +13,12 @@ class LedgerUnavailable(Unavailable):
     hint = "Nothing was shown. Try again."
 
     def __init__(self) -> None:
-        super().__init__("It cannot be put on record just now who looks at this.")
+        super().__init__("The access cannot be recorded now.")
 
 
 class AccessReasonRequired(PreconditionRequired):
     code = "access_reason_required"
-    hint = "Say why in the header Access-Reason; it is kept with the record."
+    hint = "Give the reason in the header Access-Reason; it is kept with the entry."
 
     def __init__(self, capability: str) -> None:
-        super().__init__("Whoever looks at this has to say why.", capability=capability)
+        super().__init__("An access reason is required.", capability=capability)

@@ -93,7 +93,7 @@ class ConditionInvalid(Rejected):
 
 class ConditionNameUnknown(ConditionInvalid):
     code = "policy_condition_name_unknown"
-    hint = f"The facts are {', '.join(FACTS)}; what an action weighs besides is under `facts`."
+    hint = f"The facts are {', '.join(FACTS)}; further facts of an action are under `facts`."
 
     def __init__(self, pointer: str, name: "Named", *, nearest: str) -> None:
         known = f"; did you mean {nearest}?" if nearest else "."
@@ -112,7 +112,7 @@ class ConditionNameUnknown(ConditionInvalid):
 
 class PolicyStepUpRequired(Forbidden):
     code = "approval_policy_step_up_required"
-    hint = "Give your password again where you do it; it counts for five minutes."
+    hint = "Enter your password again; it counts for five minutes."
 
     def __init__(self, policy: str) -> None:
         super().__init__(
@@ -122,10 +122,10 @@ class PolicyStepUpRequired(Forbidden):
 
 class ConditionUnanswered(Rejected):
     code = "policy_condition_unanswered"
-    hint = "Ask with has(), or compare only what the facts of the action have."
+    hint = "Test with has() first, or use only facts that every such action has."
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The condition has no answer here: {why}")
+        super().__init__(f"The condition cannot be evaluated: {why}")
 
 
 class PolicyNotFound(NotFound):
@@ -137,7 +137,7 @@ class PolicyNotFound(NotFound):
 
 class PolicyFixed(Conflict):
     code = "approval_policy_fixed"
-    hint = "Draft a new version; what was decided under this one refers to it."
+    hint = "Draft a new version: past decisions refer to this one."
 
     def __init__(self, policy: str, status: str) -> None:
         super().__init__(f"Policy {policy} is {status}.", policy=policy, status=status)
@@ -145,7 +145,7 @@ class PolicyFixed(Conflict):
 
 class PolicyMissing(Conflict):
     code = "approval_policy_missing"
-    hint = "Put a policy in force that says who decides."
+    hint = "Activate a policy that says who decides."
 
     def __init__(self, what: str) -> None:
         super().__init__(f"No policy in force says who decides {what}.", subject=what)

@@ -160,9 +160,9 @@ class Standing:
 
 
 class ReversalRefused(Conflict):
-    """It cannot be undone, not now or not like this. Nothing was attempted."""
+    """The action cannot be undone now, or not in this way. Nothing was attempted."""
 
-    hint = "See how the entry stands; follow_ups say what can be done instead, if there are any."
+    hint = "See the state of the entry; `follow_ups` list what can be done instead, if anything."
 
 
 class ReversalMissingMutationDetail(ReversalRefused):
@@ -177,7 +177,7 @@ class ReversalNotReversible(ReversalRefused):
 
     def __init__(self, entry_id: UUID, *, why: str, follow_ups: Iterable[Any] = ()) -> None:
         super().__init__(
-            f"This cannot be undone: {why or 'the action declares no way back.'}",
+            f"This cannot be undone: {why or 'the action declares no reversal.'}",
             entry_id=str(entry_id),
             why=why,
             follow_ups=list(follow_ups),
@@ -203,7 +203,7 @@ class ReversalCommandUnavailable(ReversalRefused):
         self, entry_id: UUID, *, command: str, version: int | None, follow_ups: Iterable[Any] = ()
     ) -> None:
         super().__init__(
-            f"Nobody can carry out {command} version {version} any more.",
+            f"No handler for {command} version {version} is registered any more.",
             entry_id=str(entry_id),
             command=command,
             version=version,
@@ -216,7 +216,7 @@ class ReversalAlreadyReversed(ReversalRefused):
 
     def __init__(self, entry_id: UUID, *, reversed_by: UUID | None) -> None:
         super().__init__(
-            "This is undone already.",
+            "This was undone already.",
             entry_id=str(entry_id),
             reversed_by=str(reversed_by) if reversed_by else None,
         )
@@ -224,19 +224,19 @@ class ReversalAlreadyReversed(ReversalRefused):
 
 class ReversalUnderWay(ReversalRefused):
     code = "reversal_under_way"
-    hint = "Wait until it has ended, one way or the other."
+    hint = "Wait until it has succeeded or failed."
 
     def __init__(self, entry_id: UUID) -> None:
-        super().__init__("Undoing this is under way.", entry_id=str(entry_id))
+        super().__init__("A reversal of this is under way.", entry_id=str(entry_id))
 
 
 class ReversalExceedsOriginal(ReversalRefused):
     code = "reversal_exceeds_original"
-    hint = "Give back at most the original, less what has gone back or is on its way."
+    hint = "Reverse at most the original amount, less what has been or is being reversed."
 
     def __init__(self, entry_id: UUID, *, requested_cents: int, left_cents: int) -> None:
         super().__init__(
-            f"Only {left_cents} minor units of this can still be given back.",
+            f"Only {left_cents} minor units of this can still be reversed.",
             entry_id=str(entry_id),
             requested_cents=requested_cents,
             left_cents=left_cents,

@@ -48,7 +48,7 @@ class NotCovered(DomainError):
 
 class ApprovalNotApproved(NotCovered, Conflict):
     code = "approval_not_approved"
-    hint = "Wait until it is approved; what is denied or over is asked for again under a new key."
+    hint = "Wait until it is approved; if it was denied or has ended, ask again under a new key."
 
 
 class ApprovalExpired(NotCovered, Conflict):
@@ -68,22 +68,22 @@ class ApprovalMissingFingerprint(NotCovered, Conflict):
 
 class ApprovalFingerprintMismatch(NotCovered, Conflict):
     code = "approval_fingerprint_mismatch"
-    hint = "The command or its target is not as it was approved. Ask again under a new key."
+    hint = "The command or its target has changed since. Ask again under a new key."
 
 
 class ApprovalPrincipalMismatch(NotCovered, Forbidden):
     code = "approval_principal_mismatch"
-    hint = "Only who asked can use it."
+    hint = "Only the requester can use it."
 
 
 class ApprovalOrganizationMismatch(NotCovered, Forbidden):
     code = "approval_organization_mismatch"
-    hint = "It was asked for in another organization."
+    hint = "It was requested in another organization."
 
 
 class ApprovalCapabilityMismatch(NotCovered, Conflict):
     code = "approval_capability_mismatch"
-    hint = "What it takes has changed since. Ask again under a new key."
+    hint = "The capability it needs has changed since. Ask again under a new key."
 
 
 class ApprovalRiskMismatch(NotCovered, Conflict):
@@ -93,7 +93,7 @@ class ApprovalRiskMismatch(NotCovered, Conflict):
 
 class ApprovalPolicyMismatch(NotCovered, Conflict):
     code = "approval_policy_mismatch"
-    hint = "Another policy applies by now. Ask again under a new key."
+    hint = "Another policy applies now. Ask again under a new key."
 
 
 class ApprovalReasonMismatch(NotCovered, Conflict):

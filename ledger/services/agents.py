@@ -23,7 +23,7 @@ class AgentNotFound(NotFound):
 
 class AgentExists(Conflict):
     code = "agent_exists"
-    hint = "Choose another name: it tells people who acted."
+    hint = "Choose another name: it shows people which agent acted."
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is an agent {name!r} already.", pointer="/name", name=name)

@@ -25,7 +25,7 @@ API_KEY_OVERLAP_MAX: Final = timedelta(days=7)
 
 class ApiKeyExpiryOutOfRange(Rejected):
     code = "api_key_expiry_out_of_range"
-    hint = "Choose a time from now on and within a year; rotate the key before it ends."
+    hint = "Choose a time within the next year; rotate the key before it ends."
 
     def __init__(self, expires_at: datetime) -> None:
         super().__init__(
@@ -37,7 +37,7 @@ class ApiKeyExpiryOutOfRange(Rejected):
 
 class ApiKeyOverlapOutOfRange(Rejected):
     code = "api_key_overlap_out_of_range"
-    hint = "Say 0 to end the old key at once."
+    hint = "Use 0 to end the old key at once."
 
     def __init__(self, overlap: timedelta) -> None:
         super().__init__(

@@ -52,10 +52,10 @@ class AgentKeyNotFound(NotFound):
 
 class AgentOfSomebodyElse(Forbidden):
     code = "agent_of_somebody_else"
-    hint = "Everybody delegates to agents of his own, in his own name."
+    hint = "Delegate to an agent that you own."
 
     def __init__(self, agent_id: UUID) -> None:
-        super().__init__(f"Agent {agent_id} acts for somebody else.", agent_id=str(agent_id))
+        super().__init__(f"Agent {agent_id} belongs to another user.", agent_id=str(agent_id))
 
 
 class TargetTypeUnknown(Rejected):
@@ -86,7 +86,7 @@ class DelegationStartOutOfRange(Rejected):
 
 class DelegationExpiryOutOfRange(Rejected):
     code = "delegation_expiry_out_of_range"
-    hint = "Choose a time from now on, and within a year."
+    hint = "Choose a time within the next year."
 
     def __init__(self, expires_at: datetime) -> None:
         super().__init__(
@@ -98,7 +98,7 @@ class DelegationExpiryOutOfRange(Rejected):
 
 class AgentKeyExpiryOutOfRange(Rejected):
     code = "agent_key_expiry_out_of_range"
-    hint = "Choose a time from now on, or leave it out: then it ends with the delegation."
+    hint = "Choose a time in the future, or leave it out: then it ends with the delegation."
 
     def __init__(self, expires_at: datetime) -> None:
         super().__init__(

@@ -37,12 +37,12 @@ class SubjectHeldAlready(Conflict):
     hint = "Lift that hold first, or leave it as it is."
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"{subject} is under a hold.", pointer="/subject", subject=subject)
+        super().__init__(f"{subject} is under a legal hold.", pointer="/subject", subject=subject)
 
 
 class HoldLiftedAlready(Conflict):
     code = "hold_lifted_already"
-    hint = "Place another hold if it has to be kept again."
+    hint = "Place another hold if one is needed again."
 
     def __init__(self, hold: LegalHold) -> None:
         super().__init__(f"The hold on {hold.subject} was lifted.", hold_id=str(hold.pk))
@@ -180,7 +180,7 @@ def place_hold(*, subject: str, reason: str) -> LegalHold:
             pk=new_id(), subject=subject, reason=reason, placed_by_id=proof.entry_id
         )
         proof.refers_to(hold.pk)
-        proof.says(f"{subject} is under a hold.")
+        proof.says(f"{subject} is under a legal hold.")
         hold.refresh_from_db()
     return hold
 

@@ -29,11 +29,11 @@ class PayloadUnknown(NotFound):
 
 class PayloadAlreadyGone(Conflict):
     code = "payload_already_gone"
-    hint = "There is nothing left to take away; its entry says when it went."
+    hint = "Its content was removed before; its entry says when."
 
     def __init__(self, payload: Payload) -> None:
         super().__init__(
-            "Its content was taken away before.",
+            "Its content was removed before.",
             payload_id=str(payload.pk),
             redaction=payload.redaction,
         )

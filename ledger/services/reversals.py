@@ -60,21 +60,21 @@ _IDLE = (StepKind.REQUESTED, StepKind.WITHDRAWN, StepKind.FAILED, StepKind.EXPIR
 
 class ReversalPreviewStale(Conflict):
     code = "reversal_preview_stale"
-    hint = "Look at the preview again, and decide again."
+    hint = "Read the preview again, and decide again."
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__(
-            "What undoing this would do is no longer what the preview said.",
+            "The effects of the reversal have changed since the preview.",
             entry_id=str(entry_id),
         )
 
 
 class ReversalChangedNothing(Rejected):
     code = "reversal_changed_nothing"
-    hint = "Look at the target: somebody else has brought it there already."
+    hint = "See the target: it is in that state already."
 
     def __init__(self, entry_id: UUID) -> None:
-        super().__init__("There was nothing to undo any more.", entry_id=str(entry_id))
+        super().__init__("There was nothing left to undo.", entry_id=str(entry_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

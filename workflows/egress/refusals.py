@@ -6,7 +6,7 @@ from events.domain.errors import Rejected, Unavailable
 
 
 class EgressRefused(Rejected):
-    """We would not make this call, or not go on with it. Repeating it changes nothing."""
+    """The call is not allowed, or was aborted. Repeating it will not help."""
 
     code = "egress_refused"
     hint = "Use a public http(s) address, or have the operator allow the network."
@@ -16,10 +16,10 @@ class EgressRefused(Rejected):
 
 
 class EgressFailed(Unavailable):
-    """The call was made and came to nothing; another attempt may succeed."""
+    """The call failed; another attempt may succeed."""
 
     code = "egress_failed"
-    hint = "Look whether the other side answers; the call may be tried again."
+    hint = "Check whether the other service responds; the call may be tried again."
     error_class: ClassVar[str] = "network"
 
     def __init__(self, reason: str, *, host: str = "") -> None:
@@ -27,18 +27,18 @@ class EgressFailed(Unavailable):
 
 
 class EgressTimedOut(EgressFailed):
-    """The whole exchange did not end within its deadline."""
+    """The call did not end within its deadline."""
 
     code = "egress_timed_out"
-    hint = "Let the other side answer sooner, or allow it more time."
+    hint = "Have the other service respond faster, or raise the timeout."
     error_class: ClassVar[str] = "timeout"
 
 
 class AnswerTooLarge(Rejected):
-    """The answer exceeds what the caller is willing to read, after decompression."""
+    """The response exceeds the size limit of the caller, after decompression."""
 
     code = "egress_answer_too_large"
-    hint = "Let the other side answer less."
+    hint = "Have the other service send a smaller response."
 
     def __init__(self, *, host: str, what: str, limit: int) -> None:
         super().__init__(f"The {what} exceeds {limit} bytes.", host=host, what=what, limit=limit)

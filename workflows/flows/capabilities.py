@@ -7,11 +7,11 @@ for _id, _meaning, _risk in (
     ("step.manage", "Register, change and remove steps.", "high"),
     ("flow.read", "See flows, their plans and their events.", "low"),
     ("flow.start", "Start flows.", "low"),
-    ("flow.pause", "Hold a flow and let it go on.", "medium"),
-    ("flow.cancel", "End a flow before its time, with or without undoing.", "high"),
+    ("flow.pause", "Pause and resume a flow.", "medium"),
+    ("flow.cancel", "Cancel a flow, with or without compensation.", "high"),
     ("flow.intervene", "Skip, force or retry a step of a flow.", "high"),
-    ("flow.fork", "Start a flow anew from one of its steps.", "medium"),
-    ("flow_start.manage", "Say when flows start by themselves, in one's own name.", "high"),
+    ("flow.fork", "Start a copy of a flow from one of its steps.", "medium"),
+    ("flow_start.manage", "Declare triggers that start flows in one's own name.", "high"),
 ):
     capabilities.declare(
         _id,

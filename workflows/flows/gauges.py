@@ -6,10 +6,10 @@ from events.metrics import Figure, gauge, reader
 from workflows.flows import feed_cursor, selectors
 
 ACTIVE = gauge("daybook_flows_active", "Flows that are under way, child flows among them.")
-PAUSED = gauge("daybook_flows_paused", "Active flows that somebody has paused.")
+PAUSED = gauge("daybook_flows_paused", "Active flows that are paused.")
 BEHIND = gauge(
     "daybook_flow_follower_lag_events",
-    "Events that were not yet offered to whoever waits for events; 0 while nobody does.",
+    "Events not yet offered to the steps and starts that wait for events; 0 if none does.",
 )
 
 

@@ -44,7 +44,7 @@ def flows_end_once() -> list[str]:
     )
 
 
-@check("I5-outcome", "nothing starts once a flow has its outcome, of which it has one")
+@check("I5-outcome", "a flow has one outcome, and no step starts after it")
 def nothing_starts_after_the_outcome() -> list[str]:
     return _sentences(
         """
@@ -100,7 +100,7 @@ def work_items_end_once() -> list[str]:
     )
 
 
-@check("I7-flows", "every work item that was begun has the token that its step gave it")
+@check("I7-flows", "every started work item has the token that its step gave it")
 def tokens_are_those_of_the_step() -> list[str]:
     return _sentences(
         f"""
@@ -119,7 +119,7 @@ def tokens_are_those_of_the_step() -> list[str]:
     )
 
 
-@check("I10-flows", "nobody has read the feed further than it goes")
+@check("I10-flows", "no cursor is beyond the end of the feed")
 def the_cursor_is_within_the_feed() -> list[str]:
     return _sentences(
         """
@@ -131,7 +131,7 @@ def the_cursor_is_within_the_feed() -> list[str]:
     )
 
 
-@check("I11-flows", "a flow that is active has work under way, or something that wakes it")
+@check("I11-flows", "every active flow has work under way, or something that wakes it")
 def active_flows_have_a_wake_up() -> list[str]:
     return _sentences(
         """
@@ -156,7 +156,7 @@ def active_flows_have_a_wake_up() -> list[str]:
     )
 
 
-@check("I5-children", "no flow is over before its child flows")
+@check("I5-children", "no flow ends before its child flows")
 def children_are_over_before_their_parent() -> list[str]:
     return _sentences(
         """
@@ -167,7 +167,7 @@ def children_are_over_before_their_parent() -> list[str]:
     )
 
 
-@check("I11-waits", "only flows that are not over wait for events, approvals and callbacks")
+@check("I11-waits", "only flows that have not ended wait for events, approvals and callbacks")
 def nobody_waits_for_a_flow_that_is_over() -> list[str]:
     return _sentences(
         """
@@ -188,7 +188,7 @@ def nobody_waits_for_a_flow_that_is_over() -> list[str]:
     )
 
 
-@check("I11-approvals", "whoever is asked to approve a step is waited for by its flow")
+@check("I11-approvals", "every pending approval of a step has a flow that waits for it")
 def nobody_is_asked_in_vain() -> list[str]:
     return _sentences(
         """

@@ -10,7 +10,7 @@ declare(
 )
 declare(
     "webhook.manage",
-    meaning="Make, change, test and delete subscriptions: send data to others.",
+    meaning="Create, change, test and delete subscriptions, which send data to others.",
     resource="webhook",
     action="manage",
     risk="high",

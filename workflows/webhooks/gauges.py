@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from events.metrics import Figure, gauge, reader
 from workflows.webhooks import selectors
 
-SUBSCRIPTIONS = gauge(
-    "daybook_webhook_subscriptions", "Subscriptions, by where they stand.", label="standing"
-)
+SUBSCRIPTIONS = gauge("daybook_webhook_subscriptions", "Subscriptions by status.", label="standing")
 PENDING = gauge("daybook_webhook_deliveries_pending", "Messages that are still to be delivered.")
 
 

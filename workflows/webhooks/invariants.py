@@ -27,7 +27,7 @@ SELECT s.id FROM webhooks_subscription s
 """
 
 
-@doctor.check("I11-webhooks", "every message that waits has work that will send it")
+@doctor.check("I11-webhooks", "every pending message has work that will send it")
 def every_pending_delivery_has_work() -> list[str]:
     return [f"delivery {id_} waits for nobody" for (id_,) in _rows(_ORPHANS)]
 

@@ -73,7 +73,7 @@ class EventNoLongerSelected(Conflict):
 
     def __init__(self, delivery: Delivery) -> None:
         super().__init__(
-            f"The subscription does not want {delivery.event_name} any more.",
+            f"The subscription no longer selects {delivery.event_name}.",
             event=delivery.event_name,
         )
 
@@ -90,7 +90,7 @@ class NothingToReplay(Conflict):
 
 class RangeEmpty(Rejected):
     code = "webhook_range_empty"
-    hint = "Say an `until` that is after `since`."
+    hint = "Give an `until` that is after `since`."
 
     def __init__(self) -> None:
         super().__init__("The range ends before it begins.", pointer="/until")

@@ -14,7 +14,7 @@ capabilities.declare(
 )
 capabilities.declare(
     "job.retry",
-    meaning="Take dead letters up again.",
+    meaning="Retry dead letters.",
     resource="job",
     action="retry",
     risk="medium",
@@ -28,7 +28,7 @@ capabilities.declare(
 )
 capabilities.declare(
     "job.discard",
-    meaning="Put dead letters away for good.",
+    meaning="Discard dead letters.",
     resource="job",
     action="discard",
     risk="high",

@@ -30,7 +30,7 @@ class NotJson(Rejected):
 
 class DocumentTooLarge(Rejected):
     code = "job_document_too_large"
-    hint = "Keep it elsewhere, and let the job say where."
+    hint = "Store it elsewhere, and pass a reference to it."
 
     def __init__(self, size: int) -> None:
         super().__init__(

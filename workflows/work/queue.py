@@ -48,7 +48,7 @@ class JobKeyConflict(Conflict):
 
 class KeyInvalid(Rejected):
     code = "job_key_invalid"
-    hint = "Shorten it, and leave out blanks at its ends."
+    hint = "Shorten it, and remove spaces at its ends."
 
     def __init__(self) -> None:
         super().__init__(
@@ -65,7 +65,7 @@ class WorkNotFound(NotFound):
 
 
 class KindGone(Rejected):
-    """No worker of this release could do the job: ready again, it would be put off for ever."""
+    """This release has no handler for the job: retried, it would be deferred forever."""
 
     code = "job_kind_gone"
     hint = "Discard it, or retry it with a release that does this kind of job."
@@ -78,7 +78,7 @@ class KindGone(Rejected):
 
 class ReasonMissing(Rejected):
     code = "job_reason_missing"
-    hint = "Say in a few words why; it is kept."
+    hint = "Give a short reason; it is kept."
 
     def __init__(self) -> None:
         super().__init__("This needs a reason.", pointer="/reason")

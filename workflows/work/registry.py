@@ -39,7 +39,7 @@ class KindUnknown(Rejected):
 
 class InputInvalid(Rejected):
     code = "job_input_invalid"
-    hint = "Correct the input; the schema of this kind says what it takes."
+    hint = "Correct the input; see the schema of this kind."
 
     def __init__(self, kind: str, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__(
@@ -101,7 +101,7 @@ class KindTaken(Conflict):
     hint = "Give one of the two handlers another name."
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Two handlers want to be {name!r}.", name=name)
+        super().__init__(f"Two handlers are registered as {name!r}.", name=name)
 
 
 _kinds: dict[str, WorkKind] = {}

@@ -94,7 +94,7 @@ class BookingViewSet(viewsets.ReadOnlyModelViewSet[Booking]):
 
     @extend_schema(request=BookingPatchIn, responses=BookingDetailOut, parameters=[IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        """Change what is noted on a booking."""
+        """Change the data of a booking."""
         changes = valid(BookingPatchIn, request.data)
         version = expected_version(request)
         self.get_object()

@@ -13,7 +13,7 @@ class BookingNotFound(NotFound):
 
 class BookingExists(Conflict):
     code = "booking_exists"
-    hint = "Read it; make another with an id of its own."
+    hint = "Read it, or create another with a new id."
 
     def __init__(self, booking_id: str) -> None:
         super().__init__(f"Booking {booking_id} was made already.", booking_id=booking_id)
@@ -21,7 +21,7 @@ class BookingExists(Conflict):
 
 class BookingEmpty(Rejected):
     code = "booking_empty"
-    hint = "Say at least one item, and a `pax` of at least 1."
+    hint = "Give at least one item, and a `pax` of at least 1."
 
     def __init__(self) -> None:
         super().__init__("A booking needs at least one item and one traveller.")
@@ -29,7 +29,7 @@ class BookingEmpty(Rejected):
 
 class InvalidTransition(Rejected):
     code = "invalid_booking_transition"
-    hint = "See `allowed` for where it can go; a correction beyond that is an override."
+    hint = "`allowed` lists the possible states; any other correction is an override."
 
     def __init__(self, booking_id: str, *, status: Status, to: Status, allowed: list[str]) -> None:
         super().__init__(
@@ -77,7 +77,7 @@ class PaymentOutstanding(Rejected):
 
 class OverrideNotNeeded(Rejected):
     code = "override_not_needed"
-    hint = "Use the ordinary action: it checks and records what belongs to the step."
+    hint = "Use the ordinary action: it checks and records what an override leaves out."
 
     def __init__(self, booking_id: str, *, status: Status, to: Status) -> None:
         super().__init__(
@@ -90,11 +90,11 @@ class OverrideNotNeeded(Rejected):
 
 class OverrideReasonMissing(Rejected):
     code = "override_reason_missing"
-    hint = "Say it in `reason`; it is kept in the ledger."
+    hint = "Give it in `reason`; it is kept in the ledger."
 
     def __init__(self, booking_id: str) -> None:
         super().__init__(
-            f"Say why the status of booking {booking_id} is overridden.",
+            f"The override of the status of booking {booking_id} needs a reason.",
             pointer="/reason",
             booking_id=booking_id,
         )
@@ -102,11 +102,11 @@ class OverrideReasonMissing(Rejected):
 
 class RosterFull(Rejected):
     code = "roster_full"
-    hint = "Change or remove one of them, or book for more."
+    hint = "Change or remove a traveller, or book for more."
 
     def __init__(self, booking_id: str, *, pax: int) -> None:
         super().__init__(
-            f"All {pax} travellers of booking {booking_id} are named.",
+            f"Booking {booking_id} has all its {pax} travellers.",
             booking_id=booking_id,
             pax=pax,
         )
@@ -118,7 +118,7 @@ class RosterClosed(Rejected):
 
     def __init__(self, booking_id: str, *, status: Status) -> None:
         super().__init__(
-            f"Booking {booking_id} is {status.value}; its travellers stay as they are.",
+            f"Booking {booking_id} is {status.value}; its travellers cannot change.",
             booking_id=booking_id,
             status=status.value,
         )

@@ -133,7 +133,7 @@ class TestOne:
 
         token = revoked.context["preview"].token
         stale = manager.post(f"{here}/undo", {"reason": "Not yet", "token": "0" * 64}, follow=True)
-        assert "no longer what the preview said" in stale.content.decode()
+        assert "changed since the preview" in stale.content.decode()
         undone = manager.post(f"{here}/undo", {"reason": "Not yet", "token": token})
 
         anew = DocumentAccess.objects.exclude(pk=access.pk).get()

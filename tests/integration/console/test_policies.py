@@ -207,7 +207,7 @@ class TestKeeping:
         answer = lawyer.post(f"/ledger/policies/{draft.pk}/activate", said, follow=True)
 
         page = answer.content.decode()
-        assert ("not your password" if said else "Give your password again") in page
+        assert ("not your password" if said else "Enter your password again") in page
         assert 'name="password"' in page
         draft.refresh_from_db()
         assert draft.status == "draft"

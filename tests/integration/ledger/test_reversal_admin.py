@@ -56,7 +56,7 @@ class TestThePageOfAnEntry:
 
         answer = staff.post(page_of(entry_id), {"reason": "Too dark", "token": "0" * 64})
 
-        assert b"no longer what the preview said" in answer.content
+        assert b"changed since the preview" in answer.content
         assert ReversalStanding.objects.get(entry=entry_id).state == "available"
 
     def test_says_why_not_and_what_instead(self, staff: Client) -> None:

@@ -25,7 +25,7 @@ PARENT_KEYS = frozenset({"parent_flow_id", "parent_step_id", "parent_work_item_t
 
 class FlowSettled(Rejected):
     code = "flow_settled"
-    hint = "Its outcome stands; fork it to try again with other inputs."
+    hint = "Its outcome is final; fork it to try again with other inputs."
 
     def __init__(self, flow: Flow) -> None:
         super().__init__(f"flow {flow.id} is {flow.status}", flow_id=flow.id, status=flow.status)
@@ -45,7 +45,7 @@ class StepSettled(Rejected):
 
 class NothingToRetry(Rejected):
     code = "nothing_to_retry"
-    hint = "Only work, or undoing it, that waits for its next try can be tried at once."
+    hint = "Only a work item or compensation that waits for its next attempt can be retried now."
 
     def __init__(self, flow: Flow, step_id: str) -> None:
         super().__init__(

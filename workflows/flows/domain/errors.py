@@ -99,7 +99,7 @@ class FlowUnknown(NotFound):
 
 class SequenceNotReached(NotFound):
     code = "sequence_not_reached"
-    hint = "Without `at` the flow is shown as it is, with the sequence that it has reached."
+    hint = "Leave out `at` to see the current state and its sequence."
 
     def __init__(self, flow_id: str, *, at: int, head: int) -> None:
         super().__init__(

@@ -33,7 +33,7 @@ class StartUnknown(NotFound):
 
 class StartLoops(Rejected):
     code = "flow_start_loops"
-    hint = "Let one of these flows make another event, or let a filter tell them apart."
+    hint = "Have one of these flows emit another event, or tell them apart by a filter."
 
     def __init__(self, name: str, chain: Sequence[str], reason: str) -> None:
         way = " → ".join([*chain, name])

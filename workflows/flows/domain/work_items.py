@@ -24,7 +24,7 @@ ITEMS_OF_FLOW_MAX = 100_000
 
 class TooManyItems(FlowInvalid):
     code = "too_many_work_items"
-    hint = "Split the input, or let a sub-flow take a part of it each."
+    hint = "Split the input, or use a child flow for each part."
 
     def __init__(self, count: int, count_max: int = WORK_ITEMS_MAX) -> None:
         super().__init__(

@@ -48,7 +48,7 @@ def spent() -> float:
 
 
 class LuaStarved(Unavailable):
-    """The machine did not get round to a script, so nothing is known of it."""
+    """The machine had too little CPU time for a script, so its result is unknown."""
 
     code = "lua_starved"
     hint = "Try again later."

@@ -28,7 +28,7 @@ class WorkRef:
 
 
 class ClaimLost(Conflict):
-    """The lease ran out and the work went on without us. Nothing of ours may be kept."""
+    """The lease expired and another attempt took over. This one must not commit."""
 
     code = "claim_lost"
     hint = "Another attempt has taken over; this one changed nothing."
@@ -42,7 +42,7 @@ class ClaimLost(Conflict):
 
 
 class CancelRequested(ClaimLost):
-    """Somebody asked for this work to stop, and it has not completed before."""
+    """The work was asked to stop before it completed."""
 
     code = "work_cancel_requested"
     hint = "Stop; the work will be on record as cancelled."

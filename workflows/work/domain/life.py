@@ -78,7 +78,7 @@ def states_that_allow(trigger: Trigger) -> frozenset[State]:
 
 class NotPossible(Rejected):
     code = "work_not_in_that_state"
-    hint = "Reload it: its state has changed, or never allowed this."
+    hint = "Reload it: its state does not allow this."
 
     def __init__(self, work_id: str, trigger: Trigger, state: State) -> None:
         allowed = sorted(states_that_allow(trigger))

@@ -132,7 +132,7 @@ class TestAWebServer:
             witness = copied_to(url_of(peer))
 
         assert witness.number == 0
-        assert witness.error == f"AnotherIsKept: It keeps another {FIRST} than this."
+        assert witness.error == f"AnotherIsKept: It keeps a different {FIRST}."
 
 
 class TestABucket:
