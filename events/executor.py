@@ -1,13 +1,13 @@
 """Execute a command on an aggregate: load, decide, append and project, publish after commit.
 
-`decide` may run several times, if somebody else wrote the stream meanwhile, so it must have no
-effects; those happen once, after the commit of the attempt that won.
+`decide` may run several times, if another writer appended to the stream meanwhile, so it must have
+no effects; those follow from the events, after the commit of the attempt that won.
 """
 
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from django.db import Error, transaction
 
 from events import bus, catalogue, doorbell, recorder, snapshots, states, store, turns, wire
-from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
+from events.domain.aggregate import Aggregate, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import DomainError, Unavailable
@@ -34,7 +34,7 @@ E = TypeVar("E")
 
 ATTEMPTS_MAX = 8
 OPTIMISTIC_ATTEMPTS = 2
-"""Whoever lost that often takes the lock of the stream before it reads."""
+"""After so many conflicts the lock of the stream is taken before the read."""
 JITTER_SECONDS = 0.005
 JITTER_SECONDS_MAX = 0.25
 
@@ -75,7 +75,7 @@ class Decided(Generic[S, E]):
 
 
 CompanionOf = Callable[[Decided[S, E]], CompanionStatement]
-"""Says what is written in the statement of the append, in place of what `project` does."""
+"""Makes the companion statement of the append. With it, `project` is not called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,6 @@ class _Run(Generic[S, C, E]):
     aggregate: Aggregate[S, C, E]
     stream: Stream
     command: C
-    on_success: tuple[Callback, ...]
     provenance: Provenance
     companion_of: CompanionOf[S, E] | None
 
@@ -99,17 +98,15 @@ def execute(
     stream: Stream,
     command: C,
     *,
-    on_success: Iterable[Callback] = (),
-    source: Source = Source.SERVICE,
     at: datetime | None = None,
     companion_of: CompanionOf[S, E] | None = None,
 ) -> Outcome[S]:
     """Execute `command` in a transaction of its own, deciding again when the stream has moved.
 
-    :raises DomainError: whatever the decision refuses with, on the latest state.
-    :raises StreamBusy: if it lost `ATTEMPTS_MAX` times.
+    :raises DomainError: if the decision refuses, on the latest state.
+    :raises StreamBusy: after `ATTEMPTS_MAX` conflicts.
     """
-    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
+    run = _run(aggregate, stream, command, at, companion_of)
     lost: Exception | None = None
     if not (turns.is_taken(stream) or states.is_contended(stream)):
         try:
@@ -122,18 +119,18 @@ def execute(
 
 
 def _settled(run: _Run[S, C, E], lost: Exception | None) -> Outcome[S]:
-    """Write in a turn; `lost` is to whom it lost before it had one, if it tried.
+    """Write in a turn; `lost` is the conflict of the attempt before it, if there was one.
 
-    Those of this process are waiting; the lock is for rivals in other processes.
+    The other threads of this process wait; the lock is for writers in other processes.
     """
     stream = run.stream
     for number in range(1 if lost else 0, ATTEMPTS_MAX):
         if lost is not None:
             _note_loss(run, lost, number)
-        # It knows by now what those of this process have written to whom it has lost.
-        is_hopeful = number < OPTIMISTIC_ATTEMPTS and not turns.has_rivals_elsewhere(stream)
+        # By now it has the state that other threads of this process have written.
+        is_optimistic = number < OPTIMISTIC_ATTEMPTS and not turns.has_rivals_elsewhere(stream)
         try:
-            return _optimistic(run) if is_hopeful else _queued(run)
+            return _optimistic(run) if is_optimistic else _queued(run)
         except (StreamMoved, Error) as error:
             lost = _conflict(error)
     raise StreamBusy(stream) from lost
@@ -148,14 +145,14 @@ def _note_loss(run: _Run[S, C, E], lost: Exception, number: int) -> None:
 
 
 def _conflict(error: Exception) -> Exception:
-    """Return `error` if somebody else was faster; raise whatever else it is."""
+    """Return `error` if it is a conflict with another writer; raise any other error."""
     if _is_conflict(error):
         return error
     raise error
 
 
 def _was_ours(run: _Run[S, C, E], lost: Exception) -> bool:
-    """Return whether it was lost to a thread of this process: it has left its state here."""
+    """Return whether the other writer was a thread of this process, which caches its state."""
     known = states.cached(run.aggregate, run.stream)
     return isinstance(lost, StreamMoved) and known is not None and known.sequence >= lost.actual
 
@@ -165,8 +162,6 @@ def execute_in_transaction(
     stream: Stream,
     command: C,
     *,
-    on_success: Iterable[Callback] = (),
-    source: Source = Source.SERVICE,
     at: datetime | None = None,
     companion_of: CompanionOf[S, E] | None = None,
     is_new: bool = False,
@@ -177,11 +172,11 @@ def execute_in_transaction(
 
     :raises NoTransaction: if there is none.
     :raises StreamMoved: if the stream was not new.
-    :raises DomainError: whatever the decision refuses with.
+    :raises DomainError: if the decision refuses.
     """
     if not wire.connection().in_atomic_block:
         raise NoTransaction(type(command).__name__)
-    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
+    run = _run(aggregate, stream, command, at, companion_of)
     if not is_new:
         return _under_lock(run)
     nothing = Reached(state=aggregate.initial(stream), sequence=0, event_id="")
@@ -193,8 +188,6 @@ def _run(
     aggregate: Aggregate[S, C, E],
     stream: Stream,
     command: C,
-    on_success: Iterable[Callback],
-    source: Source,
     at: datetime | None,
     companion_of: CompanionOf[S, E] | None,
 ) -> _Run[S, C, E]:
@@ -202,8 +195,7 @@ def _run(
         aggregate=aggregate,
         stream=stream,
         command=command,
-        on_success=tuple(on_success),
-        provenance=recorder.provenance_now(source, at),
+        provenance=recorder.provenance_now(Source.SERVICE, at),
         companion_of=companion_of,
     )
 
@@ -227,7 +219,7 @@ def _under_lock(run: _Run[S, C, E]) -> Outcome[S]:
 
 
 def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
-    """Decide on what this process knows. Only a yes counts then: `append` will check it."""
+    """Decide on the cached state. Only events count then, which `append` checks; no refusal."""
     if known := states.cached(run.aggregate, run.stream):
         try:
             events = run.aggregate.decide(known.state, run.command)
@@ -240,7 +232,7 @@ def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
 
 
 def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
-    """Return the transaction of the append; none when the append is all there is to it."""
+    """Return the transaction of the append; none when the append is the only statement."""
     is_alone = not run.projects and not wire.connection().in_atomic_block
     if is_alone and not any(map(bus.hooks_of, {draft.name for draft in drafts})):
         # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
@@ -265,16 +257,14 @@ def _committed(
     after = _after(run, before, events, drafts)
     _write(run, before, after, events, drafts)
     if not drafts:
-        wire.after_commit(*run.on_success)
         return Outcome(state=before.state, sequence=before.sequence, count=0)
     seal = _sealing(run, drafts, head=after.sequence)
-    callbacks = _projected(run, before, after, seal)
+    _project(run, before, after, seal)
     wire.after_commit(_remembering(run, before, after))
     doorbell.ring()
     if any(map(bus.is_heard, {draft.name for draft in drafts})):
         for envelope in seal():
             bus.publish(envelope)
-    wire.after_commit(*run.on_success, *callbacks)
     return Outcome(state=after.state, sequence=after.sequence, count=len(drafts), seal=seal)
 
 
@@ -297,7 +287,7 @@ def _write(
     events: Sequence[E],
     drafts: Sequence[Draft],
 ) -> None:
-    """Append, with what the caller wants written beside it."""
+    """Append, with the companion statement of the caller."""
     stream, provenance, head = run.stream, run.provenance, before.sequence
     if run.companion_of is None:
         if drafts:
@@ -312,7 +302,7 @@ def _write(
 def _sealing(
     run: _Run[S, C, E], drafts: Sequence[Draft], *, head: int
 ) -> Callable[[], tuple[Envelope, ...]]:
-    """Return what makes the envelopes, once, if anybody wants them."""
+    """Return a function that makes the envelopes when it is first called."""
     made: list[tuple[Envelope, ...]] = []
 
     def seal() -> tuple[Envelope, ...]:
@@ -323,22 +313,19 @@ def _sealing(
     return seal
 
 
-def _projected(
+def _project(
     run: _Run[S, C, E],
     before: Reached[S],
     after: Reached[S],
     seal: Callable[[], tuple[Envelope, ...]],
-) -> list[Callback]:
-    if run.aggregate.project is None or not run.projects:
-        return []
-    projection = Projection(
-        stream=run.stream, before=before.state, after=after.state, envelopes=seal()
-    )
-    run.aggregate.project(projection)
-    return projection.callbacks
+) -> None:
+    if run.aggregate.project is not None and run.projects:
+        run.aggregate.project(
+            Projection(stream=run.stream, before=before.state, after=after.state, envelopes=seal())
+        )
 
 
-def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callback:
+def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callable[[], None]:
     aggregate, stream, every = run.aggregate, run.stream, run.aggregate.snapshot_every
 
     def remember() -> None:

@@ -74,7 +74,7 @@ def emit(
         return _announced(_unrecorded(drafted, provenance))
     recorded = store.append(stream, [drafted], provenance, once=event_id is not None)
     if not recorded:
-        return _said_before(drafted, stream)
+        return _recorded_before(drafted, stream)
     doorbell.ring()
     return _announced(recorded[0])
 
@@ -83,8 +83,6 @@ def emit_many(
     facts: Sequence[tuple[str, dict[str, Any]]],
     *,
     stream: Stream,
-    source: Source = Source.SERVICE,
-    at: datetime | None = None,
 ) -> list[Envelope]:
     """Record several events of one stream, name and data each, in order and in one statement.
 
@@ -95,21 +93,19 @@ def emit_many(
     if not wire.in_transaction():
         raise NoTransaction(facts[0][0])
     drafted = drafts(facts, default=Category.DOMAIN)
-    recorded = store.append(stream, drafted, provenance_now(source, at))
+    recorded = store.append(stream, drafted, provenance_now(Source.SERVICE))
     doorbell.ring()
     return [_announced(envelope) for envelope in recorded]
 
 
-def emit_now(
-    name: str, data: dict[str, Any], *, source: Source = Source.SERVICE, at: datetime | None = None
-) -> Envelope:
+def emit_now(name: str, data: dict[str, Any]) -> Envelope:
     """Publish an internal event on the bus at once, outside any transaction; record nothing.
 
     :raises DomainEventWithoutStream: if it is a domain event, which must be recorded.
     :raises EventNotDeclared, EventDataInvalid, EventDataNotJson: as for `emit`.
     """
     drafted = draft(name, data, default=Category.INTERNAL)
-    envelope = _unrecorded(drafted, provenance_now(source, at))
+    envelope = _unrecorded(drafted, provenance_now(Source.SERVICE))
     bus.deliver(envelope)
     return envelope
 
@@ -135,7 +131,7 @@ def drafts(
 ) -> list[Draft]:
     """Return a draft for each of several events, name and data each. Raises as `draft` does.
 
-    Without `looks` their data are not held against their schemas (`catalogue.looks_at`).
+    Without `looks` their data are not validated (`catalogue.looks_at`).
     """
     drafted = []
     own = ids or [None] * len(facts)
@@ -150,9 +146,9 @@ def drafts(
 def provenance_now(source: Source, at: datetime | None = None) -> Provenance:
     """Return the principal, the correlation and the time of an event that is emitted now.
 
-    :raises ValueError: if `source` is none of the list.
+    :raises ValueError: if `source` is unknown.
     """
-    assert at is None or at.tzinfo, "a time without a zone is no time"
+    assert at is None or at.tzinfo, "a time needs a zone"
     return Provenance(
         context=context.current(), source=Source(source), emitted_at=at or datetime.now(UTC)
     )
@@ -169,7 +165,7 @@ def _unrecorded(drafted: Draft, provenance: Provenance) -> Envelope:
     return sealed(drafted, provenance)
 
 
-def _said_before(drafted: Draft, stream: Stream) -> Envelope:
+def _recorded_before(drafted: Draft, stream: Stream) -> Envelope:
     recorded = store.find(drafted.event_id)
     assert recorded is not None, "events_append saw it in this very transaction"
     if (recorded.stream, recorded.name) != (stream, drafted.name):

@@ -5,7 +5,7 @@ and whatever else they need come in with the command.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Any, Generic, TypeVar
@@ -19,8 +19,6 @@ C = TypeVar("C")
 """The closed union of commands."""
 E = TypeVar("E")
 """The closed union of events."""
-
-Callback = Callable[[], None]
 
 
 class EventsWithState(list[E], Generic[E, S]):
@@ -43,26 +41,16 @@ class Projection(Generic[S]):
     before: S
     after: S
     envelopes: tuple[Envelope, ...]
-    is_rebuild: bool = False
-    callbacks: list[Callback] = field(default_factory=list)
-
-    def on_success(self, callback: Callback) -> None:
-        """Run `callback` once, after commit, however often the decision is retried.
-
-        A rebuild tells nobody anything: the past was announced when it happened.
-        """
-        if not self.is_rebuild:
-            self.callbacks.append(callback)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
     and drop the list rows of one stream; they are needed when there is a `project`. `listed`
-    names the streams of all list rows, so that one of which the log knows nothing is found.
+    names the streams of all list rows, so that rows without events are found.
     `identify` gives an event an id of its own: None leaves it to the recorder. `dated` gives
-    an event its time, which the log keeps beside the data, to aggregates that look at it.
-    The events of one that `is_typed` cannot but satisfy the catalogue: tests see to that."""
+    an event its time, which the log keeps beside the data.
+    The types of the events of one that `is_typed` guarantee their schemas, as tests show."""
 
     kind: str
     initial: Callable[[Stream], S]
@@ -101,9 +89,9 @@ class Aggregate(Generic[S, C, E]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[S]):
-    """What came of a command: the state after it and how many events were recorded.
+    """The result of a command: the state after it and how many events were recorded.
 
-    `seal` makes their envelopes, for who asks: few do.
+    `seal` makes their envelopes when they are asked for, as they rarely are.
     """
 
     state: S

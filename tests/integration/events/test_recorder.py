@@ -123,7 +123,7 @@ class TestEmit:
         with transaction.atomic():
             with pytest.raises(ValueError, match="gossip"):
                 recorder.emit("tally.closed", {}, stream=STREAM, source="gossip")  # type: ignore[arg-type]
-            with pytest.raises(AssertionError, match="without a zone"):
+            with pytest.raises(AssertionError, match="needs a zone"):
                 recorder.emit("tally.closed", {}, stream=STREAM, at=NOON.replace(tzinfo=None))
 
         assert not StoredEvent.objects.exists()
