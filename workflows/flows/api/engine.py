@@ -360,7 +360,7 @@ def _query_flows(request: HttpRequest) -> HttpResponse:
 
 
 @demands("flow.read")
-def _get_flow(_request: HttpRequest, flow_id: str) -> HttpResponse:
+def _get_flow(_request: HttpRequest, flow_id: str = "query") -> HttpResponse:
     flow = engine.flow(flow_id)
     if flow is None:
         raise FlowUnknown(flow_id)
@@ -394,7 +394,7 @@ steps = methods(GET=_list_steps, POST=_register_step)
 step = methods(GET=_get_step, PUT=_update_step, DELETE=_unregister_step)
 plan = methods(POST=_plan)
 flows = methods(GET=_list_flows, POST=_start_flow)
-query = methods(POST=_query_flows)
+query = methods(GET=_get_flow, POST=_query_flows)  # A flow may be called "query" too.
 flow = methods(GET=_get_flow)
 flow_status = methods(GET=_flow_status)
 flow_events = methods(GET=_flow_events)

@@ -27,7 +27,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/engine/health/nope": ("GET",),
     "/engine/plan": ("POST",),
     "/engine/flow": ("GET", "POST"),
-    "/engine/flow/query": ("POST",),
+    "/engine/flow/query": ("GET", "POST"),
     "/engine/flow/nope": ("GET",),
     "/engine/flow/nope/status": ("GET",),
     "/engine/flow/nope/events": ("GET",),
@@ -38,6 +38,7 @@ UNKNOWN = {
     ("DELETE", "/engine/step/nope"): "step not found: nope",
     ("GET", "/engine/health/nope"): "Health not found for step: nope",
     ("GET", "/engine/flow/nope"): "flow not found: nope",
+    ("GET", "/engine/flow/query"): "flow not found: query",
     ("GET", "/engine/flow/nope/status"): "flow not found: nope",
     ("GET", "/engine/flow/nope/events"): "flow not found: nope",
 }
