@@ -21,6 +21,12 @@ from events import failpoints
 from ledger import expressions
 
 WEB_GRACE_SECONDS = 3
+
+WEB_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and HTTP clients keep a connection idle (60 s, mostly).
+
+Whoever closes first loses a request that the other is sending."""
+
 POOL_CHILDREN = 2
 
 Ready = Callable[[], None]
@@ -91,6 +97,7 @@ def _web(listener: socket.socket, ready: Ready) -> None:
         log_config=None,  # Or its lines would be its own: without ids, and with tickets.
         server_header=False,
         timeout_graceful_shutdown=WEB_GRACE_SECONDS,
+        timeout_keep_alive=WEB_KEEP_ALIVE_SECONDS,
         **websockets.OPTIONS,
     )
     Server(settings).run(sockets=[listener])

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator
 
+from config.parts import WEB_KEEP_ALIVE_SECONDS
+from config.websockets import OPTIONS
 from tests.architecture.source import ROOT, product_files, tree_of
 
 WAKES = {"error", "exception", "critical"}
@@ -25,3 +27,10 @@ def test_every_error_that_is_logged_is_in_the_runbook() -> None:
 
     assert len(logged) > 20
     assert {message for message in logged if message not in runbook} == set()
+
+
+def test_production_serves_as_up_does() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
+
+    assert f"--timeout-keep-alive {WEB_KEEP_ALIVE_SECONDS} " in runbook
+    assert f"--ws {OPTIONS['ws']} --ws-max-size {OPTIONS['ws_max_size']} " in runbook
