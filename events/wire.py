@@ -4,12 +4,13 @@ They are bound by the server, run in the transaction of Django's own connection,
 its query log like any other statement: `assertNumQueries` counts them.
 """
 
+import json
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final, LiteralString, NamedTuple
@@ -24,6 +25,7 @@ from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
+from psycopg.types.json import Jsonb
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +114,8 @@ def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None =
     Outside a transaction it may go over another connection than the thread's own: `db`.
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
-    statement tells. They are texts, bytes, numbers, booleans, times, UUIDs, lists of them, and
-    None.
+    statement tells. They are texts, bytes, numbers, booleans, dates, times, UUIDs, lists of them,
+    JSON (psycopg's Jsonb), and None.
     """
     db = db or connection()
     raw = _opened(db)
@@ -312,6 +314,11 @@ def _array(values: Sequence[Any]) -> bytes:
     return b"{%s}" % b",".join(quoted)
 
 
+def _json(value: Jsonb) -> bytes:
+    text: str | bytes = (value.dumps or json.dumps)(value.obj)
+    return text.encode() if isinstance(text, str) else text
+
+
 class _Writers(dict[type, Callable[[Any], bytes | None]]):
     """What writes a value of a type as PostgreSQL reads it; a type is written as its base is."""
 
@@ -332,7 +339,9 @@ _WRITTEN = _Writers(
         bool: lambda value: b"t" if value else b"f",
         type(None): lambda _value: None,
         UUID: lambda value: str(value).encode(),
-        datetime: lambda value: value.isoformat().encode(),
         list: _array,
+        Jsonb: _json,
+        date: lambda value: value.isoformat().encode(),
+        datetime: lambda value: value.isoformat().encode(),
     }
 )

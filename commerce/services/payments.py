@@ -17,7 +17,7 @@ from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
 from commerce.services import invoices, name_screening
 from commerce.services.actions import CommandInput, action_on
-from events import context, recorder
+from events import context, recorder, rows
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
@@ -274,7 +274,7 @@ def _insert(
     proof: Proof,
     provider: str = "",
 ) -> Payment:
-    payment = Payment.objects.create(
+    payment = Payment(
         invoice=invoice,
         status=PaymentStatus.PENDING if paid_at is None else PaymentStatus.COMPLETED,
         method=method,
@@ -285,6 +285,7 @@ def _insert(
         paid_at=paid_at,
         recorded_by=str(context.current().principal),
     )
+    rows.insert(payment)
     proof.refers_to(payment.pk)
     proof.weighs(amount_cents=amount_cents, currency=invoice.currency)
     return payment

@@ -11,7 +11,7 @@ from commerce.domain.money import Money
 from commerce.models import Product
 from commerce.models.products import ProductStatus
 from commerce.services.actions import action_on
-from events import recorder
+from events import recorder, rows
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
 from ledger.domain.action import Kind
@@ -69,13 +69,14 @@ def create_product(
     asked = {"name": name, "currency": currency, "sell_amount_cents": sell_amount_cents}
     asked |= {"status": status, **details}
     with recording.recorded(action_on("product.create", kind=Kind.CREATE, asked=asked)) as proof:
-        product = Product.objects.create(
+        product = Product(
             name=name,
             currency=price.currency,
             sell_amount_cents=price.amount_cents,
             status=ProductStatus(status),
             **details,
         )
+        rows.insert(product)
         proof.refers_to(product.pk)
         proof.can_be_undone(undoing.of_new_product())
         _tell("created", product)

@@ -1,0 +1,111 @@
+"""A row that is inserted by a prepared statement is the row that the ORM would have inserted."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+
+from commerce.models import Product
+from commerce.models.bookings import Booking
+from commerce.models.products import ProductStatus
+from events import rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOMENT = datetime(2026, 3, 1, 12, 30, 0, 250, tzinfo=UTC)
+ID = UUID("01890000-0000-7000-8000-000000000001")
+OTHER_ID = UUID("01890000-0000-7000-8000-000000000002")
+
+
+def _product(**values: Any) -> Product:
+    sold = {"name": "A 'walk' \\ 50 %", "currency": "EUR", "sell_amount_cents": 2_500}
+    return Product(**{"status": ProductStatus.DRAFT, **sold, **values})
+
+
+def _booking(id_: UUID, number: str) -> Booking:
+    return Booking(
+        id=id_,
+        number=number,
+        status="draft",
+        revision=1,
+        currency="EUR",
+        sell_amount_cents=2_500,
+        pax=2,
+        service_date=date(2026, 3, 2),
+        notifications_suppressed=True,
+        entitlement={"why": ["ü", 1.5, None]},
+        created_by="user:1",
+        created_at=MOMENT,
+    )
+
+
+def _values(row: Product | Booking, *but: str) -> dict[str, Any]:
+    return {
+        field.attname: getattr(row, field.attname)
+        for field in row._meta.concrete_fields
+        if field.attname not in but
+    }
+
+
+def test_every_kind_of_value_is_stored_as_the_orm_stores_it() -> None:
+    rows.insert(_booking(ID, "B-1"))
+    _booking(OTHER_ID, "B-2").save(force_insert=True)
+
+    ours, theirs = Booking.objects.get(pk=ID), Booking.objects.get(pk=OTHER_ID)
+    assert _values(ours, "id", "number") == _values(theirs, "id", "number")
+    assert (ours.service_date, ours.entitlement) == (date(2026, 3, 2), {"why": ["ü", 1.5, None]})
+
+
+def test_defaults_are_filled_in_and_the_row_is_stored_from_then_on() -> None:
+    product = rows.insert(_product(tags=["a", 'b"']))
+    assert _values(Product.objects.get()) == _values(product)
+
+    product.name = "A ride"
+    product.save()
+
+    assert Product.objects.get().name == "A ride"
+
+
+def test_it_goes_with_its_transaction() -> None:
+    with transaction.atomic():
+        rows.insert(_product())
+        transaction.set_rollback(True)
+
+    assert not Product.objects.exists()
+
+
+def test_a_row_that_is_there_already_is_refused_as_by_the_orm() -> None:
+    rows.insert(_product(id=ID))
+
+    with pytest.raises(IntegrityError, match="commerce_product_pkey"), transaction.atomic():
+        rows.insert(_product(id=ID))
+
+    assert Product.objects.count() == 1
+
+
+def test_what_only_the_database_could_work_out_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"F\(currency\): use save\(\)"):
+        rows.insert(_product(name=F("currency")))
+
+
+def test_it_shares_the_round_trip_of_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.insert(_product())  # From here on it is prepared.
+    waited: list[object] = []
+    wait = psycopg.Connection.wait
+
+    def counted(raw: Any, *args: Any) -> Any:
+        waited.append(raw)
+        return wait(raw, *args)
+
+    with transaction.atomic():
+        monkeypatch.setattr(psycopg.Connection, "wait", counted)
+        rows.insert(_product())
+        monkeypatch.undo()
+        assert connection.connection.info.transaction_status.name == "INTRANS"
+
+    # The other only looks whether psycopg has something to forget, and sends nothing.
+    assert len(waited) == 2
