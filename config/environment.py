@@ -133,6 +133,10 @@ MEANINGS = {
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
         "WORK_LEASE_S": "A worker that is silent for so many seconds has lost its work.",
         "WORK_PATIENCE_S": "How many seconds a bell may go unanswered before it is rung again.",
+        "WORK_QUEUES": (
+            "Kinds of work that wait in another queue than they declare, as `kind=queue`: "
+            "`flow.invoke=flows`. See [runbook.md](runbook.md#workers-and-their-queues)."
+        ),
         "EVENTS_STRICT": "Refuse events that are not as declared, instead of logging that.",
         "BUS_SLOW_HANDLER_MS": "Warn of handlers of the bus that take longer.",
         "FAILPOINTS": "Die, stop or fail at named points. For fault tests.",

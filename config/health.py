@@ -127,9 +127,12 @@ def _sequencer() -> str:
 
 def _workers() -> str:
     # As `daybook_workers` counts them: two answers to one question help nobody.
-    seen = sum(not (each.is_stale or each.stopped_at) for each in selectors.workers())
+    known = selectors.workers()
+    seen = sum(each.is_alive for each in known)
     if not seen:
         raise Unhealthy("nobody takes work")
+    if unheard := [queue for queue, count in selectors.listeners(known).items() if not count]:
+        raise Unhealthy(f"{seen} take work, none of them from {', '.join(unheard)}")
     return f"{seen} take work"
 
 

@@ -7,11 +7,12 @@ In production the same is started by the usual commands: `uvicorn config.asgi:ap
 import os
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management import call_command
 from django.utils.module_loading import autodiscover_modules
 
@@ -19,6 +20,7 @@ from config.embedded import process
 from config.supervisor import Part
 from events import failpoints
 from ledger import expressions
+from workflows.work import queues
 
 WEB_GRACE_SECONDS = 3
 
@@ -28,6 +30,9 @@ WEB_KEEP_ALIVE_SECONDS = 75
 Whoever closes first loses a request that the other is sending."""
 
 POOL_CHILDREN = 2
+# They do nothing but wait for receivers.
+WEBHOOK_THREADS = 8
+WEBHOOK_WORKER = "worker-webhooks"
 
 Ready = Callable[[], None]
 
@@ -36,6 +41,7 @@ _NEEDED = (
     "celery.beat",
     "celery.bin.worker",
     "celery.concurrency.prefork",
+    "celery.concurrency.thread",
     "celery.worker.strategy",
     "cffi.cparser",  # By it each child of a worker says that it wants to die with its parent.
     "config.asgi",
@@ -54,6 +60,7 @@ def product(listener: socket.socket, *, folder: Path, scratch: Path, workers: in
     runs: dict[str, Callable[[Ready], object]] = {
         "web": lambda ready: _web(listener, ready),
         **{name: partial(_worker, name, folder) for name in names},
+        WEBHOOK_WORKER: _webhook_worker,
         "sequencer": lambda ready: _command("sequencer", ready),
         "sweeper": lambda ready: _command("sweep", ready),
     }
@@ -104,19 +111,34 @@ def _web(listener: socket.socket, ready: Ready) -> None:
 
 
 def _worker(name: str, folder: Path, ready: Ready) -> None:
+    process.take_forks_along()
+    arguments = ["--exclude-queues", _celery_name(queues.WEBHOOKS)]
+    arguments += ["--concurrency", str(POOL_CHILDREN)]
+    if name == "worker":
+        arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
+    _celery(name, arguments, ready)
+
+
+def _webhook_worker(ready: Ready) -> None:
+    arguments = ["--queues", _celery_name(queues.WEBHOOKS)]
+    arguments += ["--pool", "threads", "--concurrency", str(WEBHOOK_THREADS)]
+    _celery(WEBHOOK_WORKER, arguments, ready)
+
+
+def _celery(name: str, arguments: Sequence[str], ready: Ready) -> None:
     from celery import signals
 
     from config.celery import app
 
     signals.worker_ready.connect(lambda **_: ready(), weak=False)
-    process.take_forks_along()
-    arguments = ["worker", "--hostname", f"{name}@{os.getpid()}", "--loglevel", "INFO"]
-    arguments += ["--concurrency", str(POOL_CHILDREN)]
+    usual = ["--hostname", f"{name}@{os.getpid()}", "--loglevel", "INFO"]
     # Of no use to processes that learn from the database what there is to do.
-    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    if name == "worker":
-        arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
-    app.worker_main(arguments)
+    usual += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    app.worker_main(["worker", *usual, *arguments])
+
+
+def _celery_name(queue: str) -> str:
+    return queues.celery_name(queue, settings.CELERY_TASK_DEFAULT_QUEUE)
 
 
 def _command(name: str, ready: Ready) -> None:

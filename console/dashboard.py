@@ -179,7 +179,7 @@ def _work(current: Dashboard) -> Iterator[Figure]:
         name="Workers alive",
         value=str(found.workers_alive),
         note=_workers_note(found),
-        tone="ok" if found.workers_alive else "bad",
+        tone="bad" if found.unheard else "ok",
     )
 
 
@@ -239,6 +239,8 @@ def _webhooks_note(number: int, current: Dashboard) -> str:
 
 
 def _workers_note(found: work.Overview) -> str:
+    if found.workers_alive and found.unheard:
+        return f"none takes from {', '.join(found.unheard)}"
     if found.workers_stale:
         return f"{found.workers_stale} fell silent"
     return "all of them lately" if found.workers_alive else "none was seen lately"

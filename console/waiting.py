@@ -17,18 +17,24 @@ class Why:
     after: str = ""
 
 
-def why(job: Work, *, now: datetime, is_anybody_working: bool, is_kind_known: bool) -> Why:
-    """Say why `job` is not done, or how it ended; unless its kind is known nobody can retry it."""
+def why(job: Work, *, now: datetime, queue: str | None, is_anybody_working: bool) -> Why:
+    """Say why `job` is not done, or how it ended.
+
+    `queue` is that of its kind, None if this release has no such kind: then nobody here can
+    do it, or retry it. `is_anybody_working` says whether a worker takes from that queue.
+    """
     state = State(job.status)
     match state:
+        case State.READY | State.SCHEDULED | State.RETRY if queue is None:
+            return _unknown(job)
         case State.READY | State.SCHEDULED | State.RETRY:
             if job.due_at > now:
                 return _not_due(job, state)
-            return _due(job, is_anybody_working=is_anybody_working)
+            return _due(job, queue, is_anybody_working=is_anybody_working)
         case State.LEASED:
             return _leased(job, now)
         case State.DEAD | State.POISONED:
-            return _dead_letter(job, state, is_kind_known=is_kind_known)
+            return _dead_letter(job, state, is_kind_known=queue is not None)
         case State.DONE | State.CANCELLED | State.DISCARDED:
             return _finished(job, state)
 
@@ -45,7 +51,19 @@ def _not_due(job: Work, state: State) -> Why:
     )
 
 
-def _due(job: Work, *, is_anybody_working: bool) -> Why:
+def _unknown(job: Work) -> Why:
+    # Its due time says nothing: each look of a worker puts it off by some seconds.
+    return Why(
+        tone="bad",
+        says=f"This release has no kind of job called {job.kind}. It was enqueued",
+        at=job.created_at,
+        after=(
+            " and waits for a worker of a release that has: start one, or cancel it if none will."
+        ),
+    )
+
+
+def _due(job: Work, queue: str | None, *, is_anybody_working: bool) -> Why:
     if is_anybody_working:
         return Why(
             tone="run", says="Due since", at=job.due_at, after="; waiting for a free worker."
@@ -54,7 +72,10 @@ def _due(job: Work, *, is_anybody_working: bool) -> Why:
         tone="bad",
         says="Due since",
         at=job.due_at,
-        after=", but no worker is alive. Start one, or run manage.py sweep --execute.",
+        after=(
+            f", but no worker takes from the queue {queue}. Start one, "
+            "or run manage.py sweep --execute."
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from config.settings import env
 from config.settings.installed import *  # noqa: F403 - a setting as it stands.
 from config.settings.mail import *  # noqa: F403
+from workflows.work import queues
 
 django_stubs_ext.monkeypatch()  # Lets ModelAdmin[Model] run, not only type-check.
 
@@ -117,6 +118,9 @@ CHANNEL_LAYERS = {
     }
 }
 
+# Kinds of work that wait in another queue than they declare: workflows/work/queues.py.
+WORK_QUEUES = queues.routes(env.listing("WORK_QUEUES"))
+
 # A message is a doorbell: JSON, ids only, no result, no ETA; losing it costs latency, nothing else.
 CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL", env.as_broker(REDIS_URL))
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -135,6 +139,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 # Celery would connect anew for every task; config.celery_context looks after connections instead.
 CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_TASK_DEFAULT_QUEUE = "daybook"
+# A worker without -Q takes from all of them.
+CELERY_TASK_QUEUES = queues.declared(CELERY_TASK_DEFAULT_QUEUE, WORK_QUEUES)
 CELERY_TIMEZONE = "UTC"
 # Beat is the backup of the sweeper, and asks the doctor. A bell nobody heard in time is stale.
 CELERY_BEAT_SCHEDULE = {

@@ -129,8 +129,7 @@ def _page(
     refused: dict[str, ReasonForm] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    workers = selectors.workers()
-    is_anybody_working = any(not each.is_stale and not each.stopped_at for each in workers)
+    queue = registry.get(job.kind).queue if registry.is_known(job.kind) else None
     seen = [event for event in explore.story(job.correlation_id) if may_see(request, event)]
     attempts = selectors.latest_attempts(job.pk, before=before, limit=ATTEMPTS + 1)
     context = {
@@ -138,8 +137,8 @@ def _page(
         "why": why(
             job,
             now=timezone.now(),
-            is_anybody_working=is_anybody_working,
-            is_kind_known=registry.is_known(job.kind),
+            queue=queue,
+            is_anybody_working=bool(queue and selectors.listeners(selectors.workers())[queue]),
         ),
         "is_open": State(job.status) in OPEN,
         "attempts": attempts[-ATTEMPTS:],

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from config.jobs import CHECK
+from config.parts import WEBHOOK_WORKER
 from config.stack import Stack
 from config.testing.fixtures import migrated_state, started
 from tests.chaos.checkup import send, violations
@@ -285,11 +286,11 @@ class TestWebhooks:
     ) -> None:
         with receiver() as peer, daybook.client() as client:
             subscription = subscribed(client, peer)
-            daybook.restart("worker", FAILPOINTS="webhook.after_call:kill")
+            daybook.restart(WEBHOOK_WORKER, FAILPOINTS="webhook.after_call:kill")
             sent = client.post(f"/api/v1/webhooks/subscriptions/{subscription}/test", json={})
             eventually(lambda: peer.received)
 
-            daybook.restart("worker")
+            daybook.restart(WEBHOOK_WORKER)
             end_leases(daybook)
 
             where = sent.headers["location"]
@@ -305,12 +306,12 @@ class TestWebhooks:
     def test_a_message_whose_worker_died_before_the_call_is_sent_once(self, daybook: Stack) -> None:
         with receiver() as peer, daybook.client() as client:
             subscription = subscribed(client, peer)
-            daybook.restart("worker", FAILPOINTS="webhook.before_call:kill")
+            daybook.restart(WEBHOOK_WORKER, FAILPOINTS="webhook.before_call:kill")
             sent = client.post(f"/api/v1/webhooks/subscriptions/{subscription}/test", json={})
             work = sent.json()["id"]
             eventually(lambda: daybook.sql("SELECT id FROM work WHERE id = %s AND fence > 0", work))
 
-            daybook.restart("worker")
+            daybook.restart(WEBHOOK_WORKER)
             end_leases(daybook)
 
             eventually(lambda: delivered(client, sent.headers["location"]))

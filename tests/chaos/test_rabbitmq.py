@@ -10,11 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from config.embedded.process import dying_with_us
+from config.parts import WEBHOOK_WORKER
 from config.stack import Stack
 from tests.chaos.load import Integrator, eventually, settled
+from tests.peers import receiver
 
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_SECONDS_MAX = 180
@@ -96,11 +99,39 @@ def test_rings_and_is_not_needed(rabbit: Rabbit, start_stack: Callable[..., Stac
     integrator.ask_for(JOBS)
     eventually(lambda: settled(stack, set(integrator.acknowledged)))
     assert "Connected to amqp://" in stack.log("worker")
+    with receiver() as peer, stack.client() as client:
+        where = deliver(client, peer.url)
+        eventually(lambda: client.get(where).json()["status"] == "delivered")
+    assert taken_by(stack, where) == {WEBHOOK_WORKER}
+    eventually(lambda: listeners(stack) == {"worker": ["default"], WEBHOOK_WORKER: ["webhooks"]})
 
     rabbit.kill()
     integrator.ask_for(JOBS)
     eventually(lambda: settled(stack, set(integrator.acknowledged)))
     assert len(integrator.acknowledged) == 2 * JOBS
+
+
+def deliver(client: httpx2.Client, url: str) -> str:
+    """Send a test message to a new subscription; return where its delivery is told."""
+    [event, *_] = client.get("/api/v1/webhooks/subscriptions/events").json()
+    made = client.post(
+        "/api/v1/webhooks/subscriptions", json={"url": url, "events": [event["name"]]}
+    )
+    sent = client.post(f"/api/v1/webhooks/subscriptions/{made.json()['id']}/test", json={})
+    return str(sent.headers["location"])
+
+
+def taken_by(stack: Stack, delivery: str) -> set[str]:
+    """Return the parts whose workers took the work of a delivery, which has its id."""
+    id_ = delivery.rstrip("/").rpartition("/")[2]
+    rows = stack.sql("SELECT worker FROM work_attempt WHERE work_id = %s", id_)
+    return {worker.partition("@")[0] for (worker,) in rows}
+
+
+def listeners(stack: Stack) -> dict[str, list[str]]:
+    """Return from which queues each part has been rung for."""
+    rows = stack.sql("SELECT name, queues FROM work_worker WHERE role = 'celery'")
+    return {name.partition("@")[0]: queues for name, queues in rows}
 
 
 def _free_ports() -> list[int]:

@@ -24,7 +24,16 @@ from tests.support.managing import Done, manage, manage_in
 
 pytestmark = pytest.mark.e2e
 
-PARTS = {"postgres", "valkey", "web", "worker", "sequencer", "sweeper", "peers"}
+PARTS = {
+    "postgres",
+    "valkey",
+    "web",
+    "worker",
+    "worker-webhooks",
+    "sequencer",
+    "sweeper",
+    "peers",
+}
 
 
 def processes_of(stack: Stack) -> set[int]:
@@ -104,7 +113,9 @@ class TestRuntimeRole:
 
 
 class TestSupervisor:
-    @pytest.mark.parametrize("part", ["web", "worker", "sequencer", "sweeper", "valkey"])
+    @pytest.mark.parametrize(
+        "part", ["web", "worker", "worker-webhooks", "sequencer", "sweeper", "valkey"]
+    )
     def test_starts_a_killed_part_again_and_says_so(self, stack: Stack, part: str) -> None:
         killed = stack.pid(part)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from workflows.webhooks import delivery
 from workflows.webhooks.outbox import KIND
+from workflows.work import queues
 from workflows.work.domain.claim import Claim
 from workflows.work.registry import job
 
@@ -15,7 +16,13 @@ _INPUT = {
 }
 
 
-@job(KIND, capability="webhook.manage", input_schema=_INPUT, timeout_s=60)
+@job(
+    KIND,
+    capability="webhook.manage",
+    input_schema=_INPUT,
+    timeout_s=60,
+    queue=queues.WEBHOOKS,
+)
 def deliver(claim: Claim) -> dict[str, Any]:
     """Send one message to one subscription."""
     return delivery.attempt(claim)

@@ -160,7 +160,7 @@ class SlotAdmin(CapabilityAdmin[Slot]):
 @admin.register(Worker)
 class WorkerAdmin(CapabilityAdmin[Worker]):
     reads = "job.read"
-    list_display = ["name", "role", "started_at", "seen_at", "stopped_at"]
+    list_display = ["name", "role", "queues", "started_at", "seen_at", "stopped_at"]
     ordering = ["-seen_at"]
 
 

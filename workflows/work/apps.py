@@ -10,6 +10,7 @@ class WorkConfig(AppConfig):
             approved,  # noqa: F401
             capabilities,  # noqa: F401
             catalogue,  # noqa: F401
+            checks,  # noqa: F401
             gauges,  # noqa: F401
             invariants,  # noqa: F401
             places,  # noqa: F401

@@ -20,16 +20,16 @@ from redis.exceptions import RedisError
 from events import context
 from events import doorbell as wake_ups
 from events.failpoints import declare, failpoint
-from workflows.work import bells, conf
+from workflows.work import bells, conf, queues, registry
 from workflows.work.registry import WorkKind
 
 logger = logging.getLogger(__name__)
 
 TASK = "work.run"
-DEFAULT_QUEUE = "default"
-"""The kinds' word for Celery's own default queue."""
 BELLS_PER_COMMIT_MAX = 20
 """Who enqueues more rings for the first; workers go on with the next by themselves."""
+ROLL_EXPIRES_S = 10.0
+"""A broker that can drops a call of the roll that nobody has answered by then."""
 SILENCE_S = 5.0
 _PATIENCE_S = 0.5
 
@@ -70,17 +70,31 @@ def ring(queue: str, ids: Sequence[UUID], *, size: int = 1) -> bool:
 
     The context in force goes along as headers (config.celery_context).
     """
+    return _ring(queue, list(_chunks(ids, size)))
+
+
+def _ring(queue: str, rung: Sequence[Sequence[UUID]], **options: Any) -> bool:
     global _silent_until  # noqa: PLW0603 (one breaker per process)
     if time.monotonic() < _silent_until:
         return False
     try:
-        _send(queue, list(_chunks(ids, size)))
+        _send(queue, rung, **options)
     except Exception:
         # An edge: whatever a broker can do to us, the work is on record.
         _silent_until = time.monotonic() + SILENCE_S
         logger.warning("The broker does not take bells.", extra={"queue": queue}, exc_info=True)
         return False
     return True
+
+
+def call_roll() -> None:
+    """Send a bell without ids into each queue: whoever takes from it says so (liveness).
+
+    Into none in which messages wait, so that they do not heap up where nobody takes them.
+    """
+    for queue in registry.all_queues():
+        if not waiting(queue):
+            _ring(queue, [[]], expires=ROLL_EXPIRES_S)
 
 
 def waiting(queue: str) -> int:
@@ -101,11 +115,11 @@ def listen_again() -> None:
     _silent_until = 0.0
 
 
-def _send(queue: str, rung: Sequence[Sequence[UUID]]) -> None:
+def _send(queue: str, rung: Sequence[Sequence[UUID]], **options: Any) -> None:
     broker_url = current_app.conf.broker_write_url
     url = bells.url_of_valkey(broker_url)
     if url is None:
-        _send_through_celery(broker_url, queue, rung)
+        _send_through_celery(broker_url, queue, rung, **options)
         return
     key = _key_of(queue)
     headers = context.as_headers()
@@ -114,17 +128,19 @@ def _send(queue: str, rung: Sequence[Sequence[UUID]]) -> None:
 
 
 def _key_of(queue: str) -> str:
-    return str(current_app.conf.task_default_queue) if queue == DEFAULT_QUEUE else queue
+    return queues.celery_name(queue, str(current_app.conf.task_default_queue))
 
 
-def _send_through_celery(broker_url: str, queue: str, rung: Sequence[Sequence[UUID]]) -> None:
+def _send_through_celery(
+    broker_url: str, queue: str, rung: Sequence[Sequence[UUID]], **options: Any
+) -> None:
     connection = _connection_to(broker_url)
-    options: dict[str, Any] = {} if queue == DEFAULT_QUEUE else {"queue": queue}
     with kombu.pools.producers[connection].acquire(block=True, timeout=_PATIENCE_S) as producer:
         for ids in rung:
             current_app.send_task(
                 TASK,
                 kwargs={"ids": [str(id_) for id_ in ids]},
+                queue=_key_of(queue),
                 producer=producer,
                 retry=False,
                 ignore_result=True,

@@ -22,6 +22,16 @@ LETTERS = gauge(
 WORKERS = gauge(
     "daybook_workers", "Processes that take up work; stale is who fell silent.", label="state"
 )
+LISTENERS = gauge(
+    "daybook_queue_workers",
+    "Processes that were rung for from a queue lately; 0 where nobody takes from it.",
+    label="queue",
+)
+QUEUE_WAIT = gauge(
+    "daybook_queue_oldest_due_seconds",
+    "How long the oldest due piece of work of a queue has been waiting.",
+    label="queue",
+)
 VIOLATIONS = gauge(
     "daybook_doctor_violations",
     "What each check of the doctor found the last time; all but 0 wants a person.",
@@ -38,12 +48,17 @@ def read_work() -> Iterator[Figure]:
     yield DUE.is_now(found.overdue)
     yield WORKERS.is_now(found.workers_alive, "alive")
     yield WORKERS.is_now(found.workers_stale, "stale")
+    for queue, count in found.listeners.items():
+        yield LISTENERS.is_now(count, queue)
 
 
 @reader
 def read_kinds() -> Iterator[Figure]:
-    for kind, seconds in selectors.longest_waits().items():
+    waits = selectors.longest_waits()
+    for kind, seconds in waits.items():
         yield WAIT.is_now(seconds, kind)
+    for queue, seconds in selectors.longest_waits_by_queue(waits).items():
+        yield QUEUE_WAIT.is_now(seconds, queue)
     for kind, count in selectors.dead_letters_by_kind().items():
         yield LETTERS.is_now(count, kind)
 

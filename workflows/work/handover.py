@@ -78,7 +78,7 @@ def statement(
     taker = taken or (
         TakenWork(completed.worker) if completed is not None and completed.watch.goes_on else None
     )
-    first = next((one for one in wanted if one.due_at is None), None) if taker else None
+    first = next((one for one in wanted if _may_follow(completed, one)), None) if taker else None
     who = context.current()
     principal, story, cause = str(by), who.correlation_id, who.causation_id
 
@@ -108,6 +108,15 @@ def statement(
         joint_sql=f"{joint_with} {_HAND_OVER_MANY}" if joint_with else _HAND_OVER_MANY,
         joint=lambda: _joint(params, wanted),
     )
+
+
+def _may_follow(completed: Claim | None, one: NextWork) -> bool:
+    """Return whether who did `completed` may go on with `one`: a queue keeps its workers."""
+    if one.due_at is not None:
+        return False
+    if completed is None:
+        return True
+    return registry.get(one.kind).queue == registry.get(completed.kind).queue
 
 
 def _joint(params: Mapping[str, object], wanted: Sequence[NextWork]) -> Joint:

@@ -1,7 +1,9 @@
 """The invariants of work, for the doctor."""
 
+from collections.abc import Mapping
+
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
-from workflows.work import statements
+from workflows.work import registry, selectors, statements
 
 OVERDUE_LEASE_S = 10
 BACKLOG_S = 60
@@ -99,20 +101,29 @@ def leases_are_swept() -> list[str]:
 
 @check("work-backlog", f"no due work has waited for more than {BACKLOG_S} s", is_of_work=True)
 def work_is_done_in_time() -> list[str]:
-    return _sentences(
+    rows = statements.run(
         """
-        SELECT format('%%s pieces of %%s wait, the oldest since %%s', count(*), kind, min(due_at))
+        SELECT kind, count(*), min(due_at)::text
           FROM work WHERE status IN ('ready', 'scheduled', 'retry')
            AND due_at < statement_timestamp() - make_interval(secs => %(backlog_s)s)
          GROUP BY kind LIMIT %(limit)s
-        """
+        """,
+        {"limit": VIOLATIONS_SHOWN_MAX, "backlog_s": BACKLOG_S},
     )
+    listeners = selectors.listeners(selectors.workers()) if rows else {}
+    return [
+        f"{count} pieces of {kind} wait, the oldest since {since}{_why(kind, listeners)}"
+        for kind, count, since in rows
+    ]
+
+
+def _why(kind: str, listeners: Mapping[str, int]) -> str:
+    if not registry.is_known(kind):
+        return "; there is no such kind in this release"
+    queue = registry.get(kind).queue
+    return "" if listeners[queue] else f"; no worker takes from its queue, {queue}"
 
 
 def _sentences(sql: str) -> list[str]:
-    limits = {
-        "limit": VIOLATIONS_SHOWN_MAX,
-        "overdue_s": OVERDUE_LEASE_S,
-        "backlog_s": BACKLOG_S,
-    }
+    limits = {"limit": VIOLATIONS_SHOWN_MAX, "overdue_s": OVERDUE_LEASE_S}
     return [sentence for (sentence,) in statements.run(sql, limits)]

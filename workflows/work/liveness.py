@@ -3,13 +3,14 @@
 import os
 import socket
 import time
+from collections.abc import Sequence
 
 from workflows.work import statements
 
 SAY_SO_EVERY_S = 5.0
 FORGET_AFTER_S = 86_400
 
-_last_said: dict[str, float] = {}
+_last_said: dict[tuple[str, ...], float] = {}
 
 
 def name(role: str) -> str:
@@ -17,22 +18,24 @@ def name(role: str) -> str:
     return f"{role}@{socket.gethostname()}/{os.getpid()}"
 
 
-def polled(worker: str, *, role: str) -> bool:
+def polled(worker: str, *, role: str, queues: Sequence[str]) -> bool:
     """Record that `worker` has just asked for work; say whether it was written down this time.
 
-    It is at most every few seconds.
+    It is at most every few seconds. `queues` are those that it takes from, as far as this shows.
     """
-    now = time.monotonic()
-    if now - _last_said.get(worker, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
+    now, says = time.monotonic(), (worker, *queues)
+    if now - _last_said.get(says, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
         return False
-    _last_said[worker] = now
-    statements.run(statements.WORKER_POLLED, {"name": worker, "role": role})
+    _last_said[says] = now
+    params = {"name": worker, "role": role, "queues": list(queues)}
+    statements.run(statements.WORKER_POLLED, params)
     return True
 
 
 def stopped(worker: str) -> None:
     """Record that `worker` went home in an orderly way."""
-    _last_said.pop(worker, None)
+    for said in [key for key in _last_said if key[0] == worker]:
+        _last_said.pop(said, None)
     statements.run(statements.WORKER_STOPPED, {"name": worker})
 
 

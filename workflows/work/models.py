@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import F, Q
@@ -285,6 +286,8 @@ class Worker(models.Model):
 
     name = models.CharField(max_length=200, primary_key=True)
     role = models.CharField(max_length=10, choices=_choices(["celery", "sweeper"]))
+    # What it was seen to take from. A worker of an earlier release does not say: there was one.
+    queues = ArrayField(models.CharField(max_length=60), db_default=["default"])
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from django.conf import settings
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from events.domain import schema
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
+from workflows.work import queues
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.domain.retry import RetryPolicy
 
@@ -57,7 +59,8 @@ class WorkKind:
     `light` work is quick and cheap to repeat: many rows share one claim and one
     completion. `permanent` are the errors that go to the dead letters at once. Whoever
     asks for it over the API must hold its `capability`, besides that of enqueueing.
-    `housekeeping` comes round by itself: lists may leave out what of it went well.
+    `housekeeping` comes round by itself: lists may leave out what of it went well. Work of
+    different queues (`queues`) does not wait for each other, where workers are so divided.
     """
 
     name: str
@@ -67,7 +70,7 @@ class WorkKind:
     timeout_s: float = 60
     permanent: tuple[type[Exception], ...] = ()
     light: bool = False
-    queue: str = "default"
+    queue: str = queues.DEFAULT
     crash_budget: int = CRASH_BUDGET
     public: bool = False
     capability: str = ""
@@ -108,10 +111,13 @@ _kinds: dict[str, WorkKind] = {}
 
 
 def register(kind: WorkKind) -> None:
-    """Make `kind` known to this process.
+    """Make `kind` known to this process, in the queue that WORK_QUEUES gives it if it does.
 
     :raises KindTaken: if another handler has that name.
     """
+    queue = settings.WORK_QUEUES.get(kind.name)
+    if queue is not None:
+        kind = replace(kind, queue=queue)
     known = _kinds.get(kind.name)
     if known is not None and known.handler is not kind.handler:
         raise KindTaken(kind.name)
@@ -156,6 +162,11 @@ def all_kinds() -> list[WorkKind]:
 def names(*, queue: str | None = None) -> list[str]:
     """Return the names of the kinds that this process can do, of one queue or of all."""
     return [kind.name for kind in all_kinds() if queue is None or kind.queue == queue]
+
+
+def all_queues() -> list[str]:
+    """Return every queue that some kind waits in, by name."""
+    return sorted({kind.queue for kind in _kinds.values()})
 
 
 def housekeeping() -> list[str]:

@@ -20,7 +20,7 @@ from events import context, failpoints
 from events.domain.context import EventContext
 from events.domain.principal import Principal
 from events.failpoints import failpoint
-from workflows.work import conf, documents, heartbeat, leases, liveness, registry
+from workflows.work import conf, documents, heartbeat, leases, liveness, queues, registry
 from workflows.work.domain import ends, redaction
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, Snooze
 from workflows.work.domain.ends import End, Outcome, Trouble
@@ -42,12 +42,13 @@ _random = random.SystemRandom()
 def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int:
     """Do those of `ids` that are still to do, then go on with what else is due.
 
-    Return how many pieces were done. A bell that rang twice finds nothing, and does none.
+    Return how many pieces were done. A bell that rang twice finds nothing, and does none. One
+    without ids asks who is there.
     """
-    liveness.polled(worker, role="celery")
+    liveness.polled(worker, role="celery", queues=[queue or queues.DEFAULT])
     settings = conf.current()
     until = time.monotonic() + settings.go_on_s
-    done = take(ids, worker=worker)
+    done = take(ids, worker=worker) if ids else 0
     while done < settings.go_on_max and time.monotonic() < until:
         more = work_off(worker=worker, kinds=registry.names(queue=queue))
         if not more:

@@ -1,5 +1,6 @@
 """Queries of work, for pages and the API."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -57,6 +58,13 @@ class Overview:
     overdue: int
     workers_alive: int
     workers_stale: int
+    listeners: dict[str, int]
+    """Of each queue, how many of those that are alive take from it."""
+
+    @property
+    def unheard(self) -> list[str]:
+        """The queues that nobody takes from."""
+        return [queue for queue, count in self.listeners.items() if not count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,12 @@ class WorkerState:
     seen_at: datetime
     stopped_at: datetime | None
     is_stale: bool
+    queues: list[str]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it polled lately, and did not say goodbye since."""
+        return not self.is_stale and self.stopped_at is None
 
 
 def jobs() -> WorkQuerySet:
@@ -130,8 +144,9 @@ def overview() -> Overview:
     return Overview(
         by_state={state: counts.get(state, 0) for state in sorted(OPEN | DEAD_LETTERS)},
         overdue=sum(overdue for _, _, overdue in rows),
-        workers_alive=sum(not worker.is_stale and not worker.stopped_at for worker in known),
+        workers_alive=sum(worker.is_alive for worker in known),
         workers_stale=sum(worker.is_stale for worker in known),
+        listeners=listeners(known),
     )
 
 
@@ -141,6 +156,16 @@ def longest_waits() -> dict[str, float]:
     rows = Work.objects.filter(_IS_OVERDUE).order_by().values_list("kind")
     waits = rows.annotate(wait=StatementNow() - Min("due_at"))
     return {kind: wait.total_seconds() for kind, wait in waits}
+
+
+def longest_waits_by_queue(waits: Mapping[str, float]) -> dict[str, float]:
+    """Return of each queue the longest of `waits`, which are by kind; 0 if none waits in it."""
+    longest = dict.fromkeys(registry.all_queues(), 0.0)
+    for kind, seconds in waits.items():
+        if registry.is_known(kind):
+            queue = registry.get(kind).queue
+            longest[queue] = max(longest[queue], seconds)
+    return longest
 
 
 def dead_letters_by_kind() -> dict[str, int]:
@@ -164,9 +189,18 @@ def workers() -> list[WorkerState]:
             seen_at=row.seen_at,
             stopped_at=row.stopped_at,
             is_stale=row.is_silent,
+            queues=sorted(row.queues),
         )
         for row in rows.order_by("name")
     ]
+
+
+def listeners(known: Sequence[WorkerState]) -> dict[str, int]:
+    """Return of each queue how many of the workers `known` are alive and take from it."""
+    return {
+        queue: sum(worker.is_alive and queue in worker.queues for worker in known)
+        for queue in registry.all_queues()
+    }
 
 
 def schedules() -> "list[Schedule]":

@@ -163,8 +163,11 @@ _UNANSWERED = (
 # Fair: the kinds take turns, and within a kind its subjects do. Only the front of each kind is
 # looked at, a stretch of the index work_due, so that a herd costs no more than one pass.
 #
-# Of each kind only so much is rung for as the workers that are there can soon answer: they go
+# Of each kind only so much is rung for as the workers of its queue can soon answer: they go
 # on by themselves, and what is new would stand behind every bell of the herd.
+#
+# A kind may have been given another queue since its rows were written: it is rung for where it
+# waits now. A kind that is not known here, of a newer release, stays where that put it.
 DISPATCH = f"""
 WITH RECURSIVE kinds (kind, queue) AS (
     (SELECT kind, queue FROM work WHERE status IN {_WAITING} ORDER BY kind LIMIT 1)
@@ -172,38 +175,46 @@ WITH RECURSIVE kinds (kind, queue) AS (
     SELECT next.* FROM kinds, LATERAL (
         SELECT kind, queue FROM work WHERE status IN {_WAITING} AND kind > kinds.kind
          ORDER BY kind LIMIT 1) AS next),
+lanes AS (
+    SELECT kinds.kind, COALESCE(known.queue, kinds.queue) AS queue
+      FROM kinds LEFT JOIN unnest(%(kinds)s::text[], %(queues)s::text[]) AS known (kind, queue)
+           ON known.kind = kinds.kind),
 front AS (
-    SELECT one.* FROM kinds, LATERAL (
+    SELECT one.*, lanes.queue FROM lanes, LATERAL (
         SELECT id, kind, subject, priority, due_at, rung_at, rings FROM work
-         WHERE kind = kinds.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
+         WHERE kind = lanes.kind AND status IN {_WAITING} AND due_at <= statement_timestamp()
          ORDER BY priority DESC, due_at LIMIT %(limit)s * 4) AS one
-     WHERE NOT kinds.queue = ANY(%(busy)s)),
+     WHERE NOT lanes.queue = ANY(%(busy)s)),
 workers AS (
-    SELECT count(*) FROM work_worker WHERE role = 'celery' AND stopped_at IS NULL
-       AND seen_at > statement_timestamp() - make_interval(secs => %(stale_after_s)s)),
+    SELECT queue, count(*) AS alive FROM work_worker, unnest(queues) AS queue
+     WHERE role = 'celery' AND stopped_at IS NULL
+       AND seen_at > statement_timestamp() - make_interval(secs => %(stale_after_s)s)
+     GROUP BY queue),
 room AS (
-    SELECT kind, %(bells_per_worker)s * GREATEST((SELECT * FROM workers), 2)
+    SELECT kind, %(bells_per_worker)s
+           * GREATEST((SELECT alive FROM workers WHERE workers.queue = front.queue), 2)
            * CASE WHEN kind = ANY(%(light)s) THEN %(batch_max)s ELSE 1 END
            - count(*) FILTER (WHERE rung_at > statement_timestamp() - make_interval(
                 secs => %(patience_s)s)) AS for_more
-      FROM front GROUP BY kind),
+      FROM front GROUP BY kind, queue),
 turns AS (
     SELECT *, row_number() OVER (PARTITION BY kind, subject ORDER BY priority DESC, due_at)
            AS turn_of_subject
       FROM front WHERE {_UNANSWERED.format(work="front")}),
-queue AS (
-    SELECT id, kind, priority, due_at, row_number() OVER (
+waiting AS (
+    SELECT id, kind, queue, priority, due_at, row_number() OVER (
            PARTITION BY kind ORDER BY priority DESC, turn_of_subject, due_at) AS turn_of_kind
       FROM turns),
 picked AS (
-    SELECT work.id, queue.priority, queue.turn_of_kind, queue.due_at
-      FROM work JOIN queue USING (id)
-     WHERE work.id IN (SELECT id FROM queue JOIN room USING (kind)
+    SELECT work.id, waiting.queue, waiting.priority, waiting.turn_of_kind, waiting.due_at
+      FROM work JOIN waiting USING (id)
+     WHERE work.id IN (SELECT id FROM waiting JOIN room USING (kind)
                         WHERE %(is_for_us)s OR turn_of_kind <= for_more
                         ORDER BY priority DESC, turn_of_kind, due_at LIMIT %(limit)s)
        FOR NO KEY UPDATE OF work SKIP LOCKED),
 rung AS (
-    UPDATE work SET rung_at = statement_timestamp(), rings = LEAST(rings + 1, 1000)
+    UPDATE work SET rung_at = statement_timestamp(), rings = LEAST(rings + 1, 1000),
+           queue = picked.queue
       FROM picked WHERE work.id = picked.id
        AND work.status IN {_WAITING} AND {_UNANSWERED.format(work="work")}
     RETURNING work.id, work.queue, work.kind, picked.priority, picked.turn_of_kind,
@@ -242,9 +253,12 @@ RETURNING id
 """
 
 WORKER_POLLED = """
-INSERT INTO work_worker (name, role, started_at, seen_at)
-VALUES (%(name)s, %(role)s, statement_timestamp(), statement_timestamp())
-ON CONFLICT (name) DO UPDATE SET seen_at = statement_timestamp(), stopped_at = NULL
+INSERT INTO work_worker (name, role, queues, started_at, seen_at)
+VALUES (%(name)s, %(role)s, %(queues)s::text[], statement_timestamp(), statement_timestamp())
+ON CONFLICT (name) DO UPDATE SET seen_at = statement_timestamp(), stopped_at = NULL,
+       queues = CASE WHEN excluded.queues <@ work_worker.queues THEN work_worker.queues
+                     ELSE ARRAY(SELECT DISTINCT unnest(work_worker.queues || excluded.queues))
+                END
 """
 
 WORKER_STOPPED = "UPDATE work_worker SET stopped_at = statement_timestamp() WHERE name = %(name)s"

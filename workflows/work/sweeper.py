@@ -6,6 +6,7 @@ at once share the work, because each row is locked by one of them.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 PAUSE_S_MIN = 0.005
 """Timers that are due within it share a pass."""
+
+ROLL_EVERY_S = 10.0
+"""How often each queue is asked whether anybody takes from it."""
 
 AFTER_CLAIM = failpoints.declare("sweeper.after_claim")
 
@@ -43,13 +47,21 @@ def never() -> bool:
     return False
 
 
-def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool] = never) -> Swept:
+def sweep(
+    *,
+    worker: str,
+    role: str = "sweeper",
+    taken_from: Sequence[str] = (),
+    execute: bool = False,
+    is_stopping: Callable[[], bool] = never,
+) -> Swept:
     """Make one pass: ring for the due work, and do here what the broker takes no bell for.
 
-    With `execute` nobody is rung for: all of it is done here.
+    With `execute` nobody is rung for: all of it is done here. `role` and `taken_from` say of
+    `worker` what it is, and from which queues it takes besides.
     """
     settings = conf.current()
-    if liveness.polled(worker, role="sweeper"):
+    if liveness.polled(worker, role=role, queues=registry.all_queues() if execute else taken_from):
         liveness.forget_the_dead()
     fired = schedules.fire_due(limit=settings.dispatch_max)
     expired = leases.expire(limit=settings.dispatch_max)
@@ -69,7 +81,11 @@ def sweep(*, worker: str, execute: bool = False, is_stopping: Callable[[], bool]
 def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
     """Sweep until `stop` is set, whatever happens to PostgreSQL and to the broker."""
     worker, waiter = liveness.name("sweeper"), wake_ups.Waiter("timer")
+    roll_at = time.monotonic()
     while not stop.is_set():
+        if not execute and time.monotonic() >= roll_at:
+            doorbell.call_roll()
+            roll_at = time.monotonic() + ROLL_EVERY_S
         rest = _one_pass(worker, stop, execute=execute)
         if rest and not stop.is_set():
             waiter.wait(rest)
@@ -111,7 +127,7 @@ Bell = tuple[str, list[UUID]]
 
 def _dispatch(*, is_for_us: bool) -> list[Due]:
     settings, kinds = conf.current(), registry.all_kinds()
-    busy = [] if is_for_us else _busy({kind.queue for kind in kinds})
+    busy = [] if is_for_us else _busy(registry.all_queues())
     params = {
         "is_for_us": is_for_us,
         "patience_s": 0 if is_for_us else settings.patience_s,
@@ -120,6 +136,8 @@ def _dispatch(*, is_for_us: bool) -> list[Due]:
         "bells_per_worker": settings.bells_per_worker,
         "stale_after_s": settings.stale_after_s,
         "busy": busy,
+        "kinds": [kind.name for kind in kinds],
+        "queues": [kind.queue for kind in kinds],
         "light": [kind.name for kind in kinds if kind.light],
         "batch_max": settings.batch_max,
     }

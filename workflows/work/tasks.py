@@ -6,8 +6,8 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from workflows.work import checkups, runner, sweeper
-from workflows.work.doorbell import DEFAULT_QUEUE, TASK
+from workflows.work import checkups, queues, runner, sweeper
+from workflows.work.doorbell import TASK
 
 
 @shared_task(name=TASK, bind=True, ignore_result=True)
@@ -19,7 +19,7 @@ def run(self: "Task[..., Any]", /, *, ids: list[str], **_newer_arguments: Any) -
 @shared_task(name="work.sweep", bind=True, ignore_result=True)
 def sweep(self: "Task[..., Any]", /, **_newer_arguments: Any) -> None:
     """Sweep once: beat's backup of the sweeper, and a sign of life of this worker."""
-    sweeper.sweep(worker=_worker(self))
+    sweeper.sweep(worker=_worker(self), role="celery", taken_from=[_queue(self)])
 
 
 @shared_task(name="work.checkup", ignore_result=True)
@@ -34,5 +34,4 @@ def _worker(task: "Task[..., Any]") -> str:
 
 def _queue(task: "Task[..., Any]") -> str:
     name = (task.request.delivery_info or {}).get("routing_key")
-    is_default = name in {None, task.app.conf.task_default_queue}
-    return DEFAULT_QUEUE if is_default else str(name)
+    return queues.named(name, str(task.app.conf.task_default_queue))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config import health
 from tests.integration.ledger.conftest import client_with, grant, issue
-from workflows.work import conf, selectors
+from workflows.work import conf, registry, selectors
 from workflows.work.models import Worker
 
 
@@ -81,18 +81,28 @@ class TestReadyz:
         without = {part["name"]: part for part in client.get("/readyz").json()["parts"]}
         now = timezone.now()
         Worker.objects.create(name="w", role="celery", started_at=now, seen_at=now)
+        with_half = {part["name"]: part for part in client.get("/readyz").json()["parts"]}
+        Worker.objects.update(queues=registry.all_queues())
         with_one = {part["name"]: part for part in client.get("/readyz").json()["parts"]}
 
         assert without["database"]["says"] == "answers"
         assert without["migrations"]["says"] == "applied"
         assert without["broker"]["ok"] is True
         assert without["workers"]["says"] == "nobody takes work"
+        assert with_half["workers"]["ok"] is False
+        assert with_half["workers"]["says"] == "1 take work, none of them from webhooks"
         assert with_one["workers"]["says"] == "1 take work"
 
     @pytest.mark.parametrize("silent_s", [45, 75])
     def test_counts_who_takes_work_as_the_metrics_do(self, db: None, silent_s: int) -> None:
         seen_at = timezone.now() - timedelta(seconds=silent_s)
-        Worker.objects.create(name="w", role="celery", started_at=seen_at, seen_at=seen_at)
+        Worker.objects.create(
+            name="w",
+            role="celery",
+            started_at=seen_at,
+            seen_at=seen_at,
+            queues=registry.all_queues(),
+        )
 
         alive = selectors.overview().workers_alive
 

@@ -20,7 +20,7 @@ EVERYTHING = ("event.read", "job.read", "booking.read", "invoice.read", "system.
 class TestHome:
     def test_shows_each_figure_to_those_who_may_know_it(self, visitor: Visitor, tell: Tell) -> None:
         tell("tale.begun")
-        liveness.polled("worker@test/1", role="celery")
+        liveness.polled("worker@test/1", role="celery", queues=["default"])
 
         figures = visitor(*EVERYTHING).get("/figures").json()["figures"]
 
@@ -30,7 +30,11 @@ class TestHome:
             "note": "every event has its position",
             "tone": "ok",
         }
-        assert figures["workers"]["value"] == "1"
+        assert figures["workers"] == {
+            "value": "1",
+            "note": "none takes from webhooks",
+            "tone": "bad",
+        }
         assert figures["letters"]["note"] == "nothing waits for you"
         assert figures["doctor"]["value"] == "not run yet"
 

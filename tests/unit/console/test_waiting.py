@@ -19,7 +19,8 @@ def work(status: str, **facts: Any) -> Work:
 
 
 def sentence(job: Work, *, is_anybody_working: bool = True, is_kind_known: bool = True) -> Why:
-    return why(job, now=NOON, is_anybody_working=is_anybody_working, is_kind_known=is_kind_known)
+    queue = "webhooks" if is_kind_known else None
+    return why(job, now=NOON, queue=queue, is_anybody_working=is_anybody_working)
 
 
 class TestWhy:
@@ -49,7 +50,23 @@ class TestWhy:
 
         assert found.tone == "bad"
         assert found.after == (
-            ", but no worker is alive. Start one, or run manage.py sweep --execute."
+            ", but no worker takes from the queue webhooks. Start one, or run "
+            "manage.py sweep --execute."
+        )
+
+    @pytest.mark.parametrize("status", ["ready", "scheduled", "retry"])
+    @pytest.mark.parametrize("due_at", [EARLIER, SOON])
+    def test_says_that_work_of_an_unknown_kind_waits_for_another_release(
+        self, status: str, due_at: datetime
+    ) -> None:
+        job = work(status, due_at=due_at, kind="lab.newer", created_at=EARLIER)
+
+        assert sentence(job, is_kind_known=False) == Why(
+            tone="bad",
+            says="This release has no kind of job called lab.newer. It was enqueued",
+            at=EARLIER,
+            after=" and waits for a worker of a release that has: start one, or cancel it if "
+            "none will.",
         )
 
     def test_names_the_worker_that_has_it(self) -> None:

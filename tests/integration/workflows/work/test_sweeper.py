@@ -99,7 +99,7 @@ class TestAHerd:
     ) -> None:
         settings.WORK_BELLS_PER_WORKER = 2
         for number in range(3):
-            liveness.polled(f"celery@test/{number}", role="celery")
+            liveness.polled(f"celery@test/{number}", role="celery", queues=["default"])
         refs = [enqueue() for _ in range(20)]
         for ref in refs:
             let_time_pass(ref, seconds=10)
@@ -239,10 +239,10 @@ class TestExecute:
     def test_fills_batches_of_light_work_although_kinds_take_turns(
         self, enqueue: Enqueue, django_assert_num_queries: Any
     ) -> None:
+        sweep(execute=True)
         for _ in range(10):
             enqueue("lab.light", {})
             enqueue("lab.echo")
-        sweep()
 
         # Two for schedules, one for leases in a savepoint, one to pick; two for each batch.
         with django_assert_num_queries(6 + 2 * (1 + 10)):
@@ -274,7 +274,7 @@ class TestWorkers:
 
     def test_are_forgotten_when_nobody_has_seen_them_for_a_day(self) -> None:
         for name, hours in (("killed@test", 25), ("silent@test", 23)):
-            liveness.polled(name, role="celery")
+            liveness.polled(name, role="celery", queues=["default"])
             seen_at = timezone.now() - timedelta(hours=hours)
             Worker.objects.filter(name=name).update(seen_at=seen_at)
 
