@@ -18,7 +18,7 @@ from events import explore
 from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger import people
-from workflows.flows import explain, selectors
+from workflows.flows import explain, selectors, why_waiting
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
 from workflows.flows.selectors import Requested
@@ -161,7 +161,7 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
 def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
     """Return what the template of the page shows."""
     flow = shown.flow
-    waits = explain.waiting(flow) if shown.is_now else None
+    waits = why_waiting.waiting(flow) if shown.is_now else None
     event = shown.event
     return {
         "page": shown,
@@ -200,7 +200,7 @@ def _starter(flow_id: str) -> str:
 
 def _pending(requests: list[Requested]) -> Requested | None:
     """Return the request for approval that is open, and expires first."""
-    waiting = (one for one in requests if one.status == explain.PENDING)
+    waiting = (one for one in requests if one.status == why_waiting.PENDING)
     return min(waiting, key=lambda one: one.expires_at, default=None)
 
 

@@ -1,50 +1,30 @@
-"""Explains flows: the state at an earlier time, what it waits for, the causes of a step's state."""
+"""Explains flows: what a plan would do, the state at an earlier time, why a step stands so."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from statistics import fmean
 from typing import Any
-
-from django.utils import timezone
 
 from events import explore, states, store
 from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
-from ledger.domain.approval import ApprovalStatus
-from workflows.flows import approval_requests, callables, engine, selectors, services
+from workflows.flows import approval_requests, callables, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
-from workflows.flows.domain import causes, ids, limits
+from workflows.flows.domain import causes, limits
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import (
-    PARENT,
     Execution,
     Flow,
-    StepStatus,
-    WorkItem,
-    WorkStatus,
 )
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.flows.selectors import Requested
-from workflows.work import selectors as work
-from workflows.work.domain.life import OPEN, State
-from workflows.work.queue import SUBJECT_CHARS_MAX
 
 HISTORY_POSITIONS = 50_000
 """How far back, in events of the whole log, durations are looked for."""
 HISTORY_STEPS_MAX = 500
-CHILDREN_ASKED_MAX = 20
-"""How many child flows of a step are asked what they wait for."""
-PENDING = ApprovalStatus.PENDING.value
-_AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
-_ON_THE_LIST = OPEN - {State.LEASED}
-_HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
-"""The rows that begin something: a retry, a step whose deadline passes. Timers go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +33,6 @@ class StateAt:
 
     flow: Flow
     sequence: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """What a flow waits for, in a sentence; `next_at` is when something of it is due."""
-
-    sentence: str
-    next_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,25 +108,6 @@ def reached(flow_id: str, *, at: int | None = None) -> StateAt:
     if at is not None and found.sequence < at:
         raise SequenceNotReached(flow_id, at=at, head=found.sequence)
     return StateAt(flow=found.state, sequence=found.sequence)
-
-
-def waiting(flow: Flow) -> Waiting | None:
-    """Say why a flow does not go on at this moment; None if it is over.
-
-    `next_at` is when something of it or of its child flows is due, or an approval expires.
-    Work that somebody is at is not: it ends when it ends. Nor is what a pause holds.
-    """
-    if flow.is_over:
-        return None
-    subject = f"flow/{flow.id}"[:SUBJECT_CHARS_MAX]
-    rows = work.jobs().filter(subject=subject, status__in=_ON_THE_LIST)
-    if flow.is_paused and not flow.is_terminal:
-        rows = rows.exclude(kind__in=_HELD_BY_A_PAUSE)
-    due = rows.order_by("due_at").values_list("due_at", flat=True).first()
-    asked = (one.expires_at for one in selectors.requests_of(flow) if one.status == PENDING)
-    children = (waits.next_at for child in _children_waited_for(flow) if (waits := waiting(child)))
-    times = [at for at in (due, *asked, *children) if at is not None]
-    return Waiting(sentence=_sentence(flow), next_at=min(times, default=None))
 
 
 def why(flow_id: str, step_id: str, *, after: int = 0, limit: int | None = None) -> Reason:
@@ -258,115 +211,3 @@ def _needed(plan: Plan, step_id: str) -> Iterator[str]:
     for name, _ in plan.steps[step_id].inputs():
         if name in plan.attributes:
             yield from plan.attributes[name].providers
-
-
-def _sentence(flow: Flow) -> str:
-    if flow.is_paused and not flow.is_terminal:
-        return "It is paused; somebody has to resume it."
-    active = [
-        sentence
-        for step_id, execution in flow.executions.items()
-        if (sentence := _of_step(flow, step_id, execution))
-    ]
-    if active:
-        more = f" (and {len(active) - 1} more)" if len(active) > 1 else ""
-        return f"{active[0]}{more}."
-    if flow.is_held:
-        return f"It has completed; it ends once {flow.metadata[PARENT]} cannot have it undone."
-    if flow.open_children:
-        return f"It has {flow.status.value}; its child flows end before it."
-    if flow.is_terminal:
-        return f"It has {flow.status.value}; what it leaves behind is being put away."
-    pending = [_lacks(flow, step_id) for step_id in flow.pending_steps()]
-    return next(iter(pending), "It is about to go on.")
-
-
-def _of_step(flow: Flow, step_id: str, execution: Execution) -> str:
-    """Return what the first item of a step waits for; empty if none does."""
-    sentence = next(_of_items(flow, step_id, execution), "")
-    total = len(execution.order)
-    if not sentence or total == 1:
-        return sentence
-    done = total - execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING)
-    return f"{sentence}; {done} of {total} items are done"
-
-
-def _of_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[str]:
-    for item in execution.in_order():
-        match item.status:
-            case WorkStatus.ACTIVE:
-                yield _of_active(flow, step_id, item)
-            case WorkStatus.PENDING if item.next_retry_at and not flow.is_terminal:
-                if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
-                    yield f"Step {step_id} waits for a healthy worker to be tried again"
-                    continue
-                at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
-                yield f"Step {step_id} is tried again at {at}, retry {item.retry_count}: {error}"
-            case WorkStatus.PENDING if execution.status == StepStatus.ACTIVE and item.is_fresh:
-                if not execution.count(WorkStatus.ACTIVE):
-                    yield f"Step {step_id} waits for a healthy worker"
-            case WorkStatus.COMPENSATING:
-                yield _of_compensating(flow, step_id, item)
-
-
-def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
-    awaited = AwaitedEvent.objects.filter(token=item.token).first()
-    if awaited is not None:
-        return f"Step {step_id} waits for the event {awaited.event_name}"
-    if AwaitedApproval.objects.filter(token=item.token).exists():
-        return f"Step {step_id} waits for somebody to approve"
-    if AwaitedCallback.objects.filter(token=item.token).exists():
-        return f"Step {step_id} was called and will call back"
-    step = flow.step(step_id)
-    if step.flow_goals is not None:
-        return f"Step {step_id} waits for its child flow{_of_child(_child_of(flow, step_id, item))}"
-    if step.type == StepType.PYTHON and (name := callables.name_of(step)) not in callables.names():
-        return f"Step {step_id} waits for a worker that has the function {name}; here is none"
-    what = "waits for its time" if step.type == StepType.WAIT else "is being worked on"
-    return f"Step {step_id} {what}"
-
-
-def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
-    sentence = f"What step {step_id} did is being undone"
-    if flow.step(step_id).flow_goals is not None:
-        return f"{sentence}{_of_child(_child_of(flow, step_id, item))}"
-    if item.next_retry_at is None:
-        return sentence
-    if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
-        return f"{sentence}, again once a worker is healthy"
-    at, error = f"{item.next_retry_at:%Y-%m-%d %H:%M:%S} UTC", in_one_line(item.error)
-    return f"{sentence}, again at {at}, retry {item.retry_count}: {error}"
-
-
-def _of_child(child: Flow | None) -> str:
-    if child is None or child.is_over:
-        return ""
-    why = _sentence(child).rstrip(".")
-    return f": {why[:1].lower()}{why[1:]}"
-
-
-def _children_waited_for(flow: Flow) -> Iterator[Flow]:
-    for step_id, execution in flow.executions.items():
-        if flow.step(step_id).flow_goals is None:
-            continue
-        active = (one for one in execution.in_order() if one.status in _AT_ITS_CHILD)
-        for item in islice(active, CHILDREN_ASKED_MAX):
-            child = _child_of(flow, step_id, item)
-            if child is not None:
-                yield child
-
-
-def _child_of(flow: Flow, step_id: str, item: WorkItem) -> Flow | None:
-    return engine.flow(ids.child_flow_id(parent=flow.id, step=step_id, token=item.token))
-
-
-def in_one_line(error: str) -> str:
-    """Write an error of several lines in one, without the full stop that a sentence gives it."""
-    return ": ".join(line.rstrip(".") for line in error.split("\n") if line)
-
-
-def _lacks(flow: Flow, step_id: str) -> str:
-    names = [name for name, _ in flow.step(step_id).inputs() if not flow.values(name)]
-    if not names:
-        return f"Step {step_id} is about to start."
-    return f"Step {step_id} waits for {', '.join(names)}."

@@ -17,7 +17,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger.bodies import MomentFilter, OneOrMore, OptionalReasonIn, ReasonIn, valid
 from ledger.preconditions import etag, expected_version
-from workflows.flows import explain, listing, selectors, services
+from workflows.flows import explain, listing, selectors, services, why_waiting
 from workflows.flows.aggregates import stream_of
 from workflows.flows.api.shapes import (
     AtIn,
@@ -219,7 +219,7 @@ class StepInFlowViewSet(viewsets.ViewSet):
 def answer(flow_id: str, *, at: int | None = None, status: int = status.HTTP_200_OK) -> Response:
     """Show a flow, now or then."""
     found = explain.reached(flow_id, at=at)
-    waits = explain.waiting(found.flow) if at is None else None
+    waits = why_waiting.waiting(found.flow) if at is None else None
     body = {
         "id": flow_id,
         "sequence": found.sequence,

@@ -24,7 +24,7 @@ from tests.integration.workflows.flows.approval_steps import (
 from tests.integration.workflows.flows.conftest import decider, flow, work_off
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
-from workflows.flows import callables, engine, explain, services
+from workflows.flows import callables, engine, services, why_waiting
 from workflows.flows.domain import commands
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
@@ -56,7 +56,7 @@ def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
     assert (entry.workflow_run_id, entry.workflow_step_id) == ("trip", "sign")
     assert entry.status == "awaiting_approval"
     assert status() == "active"
-    waiting = explain.waiting(flow("trip"))
+    waiting = why_waiting.waiting(flow("trip"))
     assert waiting is not None
     assert waiting.sentence == "Step sign waits for somebody to approve."
     assert waiting.next_at == approval.expires_at

@@ -10,7 +10,7 @@ from events import context, doctor, rebuilding, selectors
 from events.domain.principal import Principal, PrincipalKind
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, explain, services
+from workflows.flows import engine, services, why_waiting
 from workflows.flows.aggregates import FLOWS
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowBusy
@@ -104,7 +104,7 @@ class TestACompletedChild:
 
         rows = FlowSummary.objects.filter(parent_flow_id="trip")
         assert [(row.status, row.outcome) for row in rows] == [("active", "completed")] * 2
-        waits = explain.waiting(children()[0])
+        waits = why_waiting.waiting(children()[0])
         assert waits is not None
         assert waits.sentence == "It has completed; it ends once trip cannot have it undone."
         assert flow("trip").executions["travel"].status == "completed"
@@ -119,7 +119,7 @@ class TestACompletedChild:
         engine.handle("trip", asked.SucceedWork(**at, outputs={}))
         other: dict[str, Any] = {"flow_id": "other", "goals": ["room"], "init": {"guest": ["bob"]}}
 
-        waits = explain.waiting(flow("trip"))
+        waits = why_waiting.waiting(flow("trip"))
         assert waits is not None
         assert waits.sentence == "It has completed; its child flows end before it."
         with pytest.raises(FlowBusy):
@@ -162,7 +162,7 @@ class TestUndoing:
         tour.says["/undo-car"] = (503, {"detail": "busy"})
         settle_ticket(fails=True)
 
-        waits = explain.waiting(flow("trip"))
+        waits = why_waiting.waiting(flow("trip"))
         assert waits is not None
         assert waits.sentence.startswith(
             "What step travel did is being undone: what step car did is being undone, again at"

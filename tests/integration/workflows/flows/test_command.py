@@ -258,6 +258,6 @@ def test_shows_when_it_wakes_up_its_children_and_what_was_asked() -> None:
 
     shown = said("show", "f3")
 
-    assert "Step outer waits for its child flow: step nap waits for its time." in shown
+    assert "Step outer waits for its child flow: step nap waits until 20" in shown
     assert "Next wake-up: " in shown
     assert "  child  f3:outer:" in shown

@@ -1,5 +1,7 @@
 """What was, why a flow waits and why a step ended so, at /api/v1/flows."""
 
+from dataclasses import replace
+from datetime import datetime
 from io import StringIO
 from typing import Any
 
@@ -12,8 +14,13 @@ from rest_framework.test import APIClient
 from ledger.models import Entry
 from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.integration.workflows.work.conftest import let_time_pass
+from tests.support.step_server import StepServer
 from workflows.flows import explain
+from workflows.flows.models import AwaitedCallback
 from workflows.work import leases
+from workflows.work.domain import ends
+from workflows.work.domain.retry import RetryPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,20 +80,75 @@ class TestWaiting:
         }
 
         assert {goal: waits["sentence"] for goal, waits in told.items()} == {
-            "nap": "Step nap waits for its time.",
-            "outer": "Step outer waits for its child flow: step nap waits for its time.",
-            "naps": "Step naps waits for its time; 0 of 3 items are done.",
+            "nap": f"Step nap waits until {_at(told['nap'])}.",
+            "outer": "Step outer waits for its child flow: "
+            f"step nap waits until {_at(told['outer'])}.",
+            "naps": f"Step naps waits until {_at(told['naps'])}; 0 of 3 items are done.",
         }
-        assert all(waits["next_at"] for waits in told.values())
+
+    def test_says_until_when_an_event_is_awaited(self, sums: APIClient) -> None:
+        wait = {"event": "booking.confirmed", "for_ms": 3_600_000}
+        post(sums, STEPS, {"id": "until", "name": "Until", "type": "wait", "wait": wait})
+        start(sums, goal="until")
+        work_off()
+
+        waits = sums.get(f"{FLOWS}/f1").json()["waiting"]
+
+        assert waits["sentence"] == (
+            f"Step until waits for the event booking.confirmed, at most until {_at(waits)}."
+        )
+
+    def test_says_since_when_and_until_when_a_callback_is_awaited(
+        self, operator: APIClient, peer: StepServer
+    ) -> None:
+        peer.says["/call"] = (200, {})
+        http = {"endpoint": peer.url("/call"), "callback_timeout": 3_600_000}
+        post(operator, STEPS, {"id": "call", "name": "Call", "type": "async", "http": http})
+        start(operator, goal="call")
+        work_off()
+
+        waits = operator.get(f"{FLOWS}/f1").json()["waiting"]
+
+        since = AwaitedCallback.objects.get().since
+        assert waits["sentence"] == (
+            f"Step call was called at {since:%Y-%m-%d %H:%M:%S} UTC and will call back, "
+            f"at most until {_at(waits)}."
+        )
 
     def test_of_work_that_somebody_is_at_has_no_wake_up(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
         leases.claim_next(worker="w", kinds=["flow.invoke"])
 
         assert fetching.get(f"{FLOWS}/f1").json()["waiting"] == {
-            "sentence": "Step fetch is being worked on.",
+            "sentence": "Step fetch is being worked on by w.",
             "next_at": None,
         }
+
+    def test_for_a_worker_says_whether_there_is_one(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        told = [_sentence(fetching)]
+        [claim] = leases.claim_next(worker="w", kinds=["flow.invoke"])
+        let_time_pass(claim, hours=1)
+        told.append(_sentence(fetching))
+        leases.expire(limit=1)
+        told.append(_sentence(fetching))
+
+        assert told[:2] == [
+            "Step fetch waits for a free worker.",
+            "Step fetch was being worked on by w, which is lost; another takes over.",
+        ]
+        assert told[2].startswith("Step fetch is taken up again at 20")
+        assert told[2].endswith(" UTC: The worker fell silent until its lease ran out.")
+
+    def test_for_what_the_workers_gave_up_names_the_job(self, fetching: APIClient) -> None:
+        start(fetching, goal="fetch")
+        [claim] = leases.claim_next(worker="w", kinds=["flow.invoke"])
+        spent = replace(claim.budget, failures=claim.budget.failures_max)
+        leases.end(claim, ends.failed(spent, RetryPolicy(), trouble=ends.NO_TROUBLE, uniform=0.5))
+
+        assert _sentence(fetching) == (
+            f"Step fetch was given up: job {claim.id} is a dead letter, for somebody to retry."
+        )
 
     def test_of_a_paused_flow_is_for_somebody(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
@@ -118,6 +180,15 @@ class TestWaiting:
         assert fetching.get(f"{FLOWS}/f1").json()["waiting"]["sentence"] == (
             "Step py waits for a worker that has the function no.such; here is none."
         )
+
+
+def _sentence(client: APIClient) -> str:
+    return str(client.get(f"{FLOWS}/f1").json()["waiting"]["sentence"])
+
+
+def _at(waits: dict[str, Any]) -> str:
+    """Return `next_at` as sentences write it."""
+    return f"{datetime.fromisoformat(waits['next_at']):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class TestAFunctionThatNobodyHasRegistered:

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from events import selectors as log
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, explain, health, selectors, services
+from workflows.flows import engine, health, selectors, services, why_waiting
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.flow import FlowStatus
@@ -205,6 +205,8 @@ class TestDispatch:
         services.start_flow(flow_id="f", goals=["fetch"], init={})
         work_off()
         assert peer.calls("/work") == []
+        assert sentence().startswith("Step fetch waits for a healthy worker: node ")
+        assert sentence().endswith(": HTTP 500 Internal Server Error.")
 
         peer.says["/health"] = (200, {})
         health.check_all()
@@ -276,7 +278,7 @@ class TestDispatch:
 
 
 def sentence() -> str:
-    waits = explain.waiting(flow("f"))
+    waits = why_waiting.waiting(flow("f"))
     assert waits is not None
     return waits.sentence
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from events import selectors as log
 from events.domain.errors import DomainError
-from workflows.flows import explain, listing, selectors, services
+from workflows.flows import explain, listing, selectors, services, why_waiting
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import snapshot
 from workflows.flows.domain.flow import Flow
@@ -110,11 +110,11 @@ class Command(BaseCommand):
         paused = ", paused" if flow.is_paused else ""
         self.stdout.write(f"{flow.id}: {flow.status.value}{paused} at sequence {found.sequence}")
         for step_id, execution in flow.executions.items():
-            error = f"  {explain.in_one_line(execution.error)}" if execution.error else ""
+            error = f"  {why_waiting.in_one_line(execution.error)}" if execution.error else ""
             self.stdout.write(f"  {execution.status.value:9}  {step_id}{error}")
         for name, values in flow.attributes.items():
             self.stdout.write(f"  {name} = {', '.join(json.dumps(one.value) for one in values)}")
-        waits = explain.waiting(flow) if at is None else None
+        waits = why_waiting.waiting(flow) if at is None else None
         if waits is not None:
             self.stdout.write(f"  {waits.sentence}")
             if waits.next_at is not None:
