@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminSplitDateTime
+from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
 from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from events.domain import strict_json
+from events.domain.errors import DomainError
 from ledger import admin_access, authority, selectors
 from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
 from ledger.models import Agent, Delegation
@@ -105,8 +107,19 @@ class AgentAdmin(_MadeByServices):
 
 
 class _DelegationForm(forms.ModelForm[Delegation]):
+    # Not Django's field of JSON: it fails on what is too deep, and takes what no text can be.
+    resources = forms.CharField(
+        required=False,
+        widget=AdminTextareaWidget({"rows": 3}),
+        help_text='The only things it may touch, such as {"booking": ["<id>"]}; or nothing.',
+    )
+
     def clean_resources(self) -> dict[str, list[str]]:
-        found = self.cleaned_data["resources"] or {}
+        text: str = self.cleaned_data["resources"]
+        try:
+            found = strict_json.loads(text) if text else {}
+        except DomainError as why:
+            raise forms.ValidationError(str(why)) from None
         is_filter = isinstance(found, dict) and all(
             isinstance(ids, list) and all(isinstance(id_, str) for id_ in ids)
             for ids in found.values()

@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from events import context
 from events.domain.principal import SYSTEM
@@ -225,6 +226,21 @@ class TestDelegationAdmin:
         assert delegation.scopes == ["booking.cancel", "booking.read"]
         assert "clerk: booking.cancel, booking.read · 0 actions · in force (this one)" in page
         assert delegation.revoked_at is not None
+
+    @pytest.mark.parametrize(
+        "said", ["[" * 5_000, '{"a":' * 3_000, "1" * 5_000, '{"job": ["\\ud800"]}', "NaN"], ids=len
+    )
+    def test_refuses_json_that_nothing_can_keep(
+        self, alice: User, staff: Client, said: str
+    ) -> None:
+        grant(alice, "agent.read", "delegation.create")
+
+        answer = staff.post("/admin/ledger/delegation/add/", {"resources": said})
+
+        page = answer.content.decode()
+        assert answer.status_code == 200
+        assert "The JSON is malformed" in page
+        assert escape(said) in page
 
     def test_refuses_a_filter_that_is_none(self, alice: User, staff: Client) -> None:
         grant(alice, "agent.read", "delegation.create")
