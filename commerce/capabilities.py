@@ -98,7 +98,7 @@ declare(
     resource="document_access",
     action="manage",
     risk="high",
-    # Who lets others in can go in: nobody gives away more than they have.
+    # Only those who may open a document may grant access to it.
     all_of=["invoice.read_document"],
     principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
@@ -126,7 +126,7 @@ declare(
     resource="chargeback",
     action="note",
     risk="critical",
-    # Only who knows the provider's signing secret says so: nobody notes it by hand.
+    # Only the signed notifications of a provider record it: nobody does so by hand.
     principals=[PrincipalKind.SYSTEM],
 )
 _declare(

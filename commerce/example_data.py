@@ -91,7 +91,7 @@ def _policy() -> CancellationPolicy:
     policy = CancellationPolicy.objects.filter(name=POLICY).first()
     if policy is None:
         policy = policies.create_policy(name=POLICY, currency="EUR", rules=TIERS).policy
-    # Whoever was killed before this has left nothing but a draft.
+    # A process that was killed before this has left only a draft.
     if not policy.versions.exclude(status=PolicyVersionStatus.DRAFT).exists():
         [draft] = policy.versions.all()
         policies.publish_version(policy_id=policy.pk, version_id=draft.pk)
@@ -107,7 +107,7 @@ def _products(policy: CancellationPolicy) -> list[str]:
                 currency="EUR", status="active", cancellation_policy_id=policy.pk, **facts
             )
             made.append(facts["name"])
-        # Of its own: whoever was killed after the product has none to book.
+        # Separate: a process that was killed after the product has left no slot.
         if not product.slots.exists():
             for days in DEPARTURES_IN_DAYS:
                 slots.create_slot(product_id=product.pk, starts_at=_in(days), capacity=CAPACITY)

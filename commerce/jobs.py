@@ -31,7 +31,7 @@ from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import job
 
 SWEEP_MAX = 500
-"""Of one kind per pass; the next pass goes on."""
+"""Of one kind per pass; the next pass continues."""
 
 _asks_provider = partial(
     job, retry=RetryPolicy(max_attempts=8, base_s=2, factor=2, cap_s=900, jitter=0.2)
@@ -188,13 +188,13 @@ def poll_open_settlements(claim: Claim) -> dict[str, int]:
 
 
 def _note_given_up(envelope: Envelope) -> None:
-    """Let a delivery know, in the same transaction, that nobody will send it."""
+    """Mark a delivery as failed in the transaction in which its job ends."""
     if envelope.data["kind"] == deliveries.SEND_DOCUMENTS:
         deliveries.note_failed(work_id=UUID(envelope.data["jobId"]), error=envelope.data["error"])
 
 
 def _note_cancelled(envelope: Envelope) -> None:
-    """Let a delivery know, in the same transaction, that nobody is to send it."""
+    """Mark a delivery as cancelled in the transaction in which its job is."""
     if envelope.data["kind"] == deliveries.SEND_DOCUMENTS:
         deliveries.note_cancelled(work_id=UUID(envelope.data["jobId"]))
 

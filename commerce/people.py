@@ -73,7 +73,7 @@ def ids_of(type_: str, named: Iterable[str]) -> list[UUID]:
         try:
             found += [UUID(id_)] if kind == type_ else []
         except ValueError:
-            continue  # Whoever names nobody is told so by the certificate.
+            continue  # The certificate says that it named no one.
     return found
 
 

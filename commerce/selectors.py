@@ -98,7 +98,7 @@ def with_surplus_approvals(rows: QuerySet[Any]) -> QuerySet[Any]:
     theirs = _SURPLUSES_OF[rows.model]
     written = Concat(Value(SURPLUS_REFERENCE), Cast("pk", CharField()))
     found = Chargeback.objects.filter(theirs).values(reference=written)
-    # The index is of those that have a reference: a subquery alone does not say so.
+    # The index is partial, on rows with a reference: a subquery alone does not match it.
     asked = Approval.objects.exclude(reference="").filter(reference__in=found)
     latest_first = asked.order_by("-requested_at", "-pk").values("pk")
     annotated: QuerySet[Any] = rows.annotate(surplus_approval_ids=ArraySubquery(latest_first))
@@ -120,7 +120,7 @@ def gone_cents(payment: Payment) -> int:
 def due_back_cents(booking: Booking) -> int | None:
     """Return what the terms of a cancelled booking give back and has not gone back yet.
 
-    None where nothing was cancelled, or nobody could work out what the terms give.
+    None where nothing was cancelled, or the terms give no definite amount.
     """
     entitlement: dict[str, Any] | None = booking.entitlement
     if booking.status != Status.CANCELLED or not entitlement or entitlement["reason"]:
@@ -231,7 +231,7 @@ def policy_of(row: DocumentAccess) -> str:
 
 
 def disclosed_target(document: Rendition) -> Target:
-    """Return what the entry of whoever opens a document is about: its invoice."""
+    """Return the target of the entry of a disclosed document: its invoice."""
     return Target(type="invoice", id=str(document.invoice_id))
 
 
@@ -246,7 +246,7 @@ def _sum(rows: QuerySet[Payment] | QuerySet[CreditNote] | QuerySet[Refund]) -> i
 
 
 def contact_of(booking_id: UUID) -> Envelope | None:
-    """Return who booked, unopened: whoever opens it masks it, or has it on record."""
+    """Return the contact, sealed: who opens it masks it, or records the disclosure."""
     row = BookingContact.objects.filter(booking=booking_id).first()
     if row is None:
         return None

@@ -12,7 +12,7 @@ CONTACT_FIELDS = ("name", "email", "phone")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Sealed personal data before anybody has looked: what may be in it, and how to open it."""
+    """Sealed personal data that was not opened yet: its fields, and how to open it."""
 
     fields: tuple[str, ...]
     open: Callable[[], dict[str, Any]]
@@ -28,7 +28,7 @@ def unseal(sealed: bytes | memoryview, *, of: str) -> dict[str, Any]:
     """Return what `seal` was given.
 
     :raises SubjectForgotten: if the person was forgotten.
-    :raises SealBroken: if it was changed or moved, or its key is not among ours.
+    :raises SealBroken: if it was changed or moved, or its key is missing.
     """
     value: dict[str, Any] = json.loads(subjects.unseal(sealed, of=of))
     return value

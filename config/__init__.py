@@ -1,1 +1,1 @@
-"""The composition root: the only package that knows all apps. Nobody imports it."""
+"""The composition root: the only package that knows all apps. No app imports it."""

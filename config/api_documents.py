@@ -38,7 +38,7 @@ def openapi_yaml() -> str:
 
 
 def domain_errors() -> list[type[DomainError]]:
-    """Return every refusal that the product can utter."""
+    """Return every refusal of the product."""
     for app in _APPS:
         _import_all(app)
     found = dict.fromkeys(_descendants(DomainError))  # A child of two families comes twice.

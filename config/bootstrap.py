@@ -60,7 +60,7 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
     if not inside and _has_everything(profile):
         return Path(sys.executable)
     try:
-        # Where nobody may write, whoever made it is done: there is no lock to take turns by.
+        # In a read-only folder there is no lock, and nothing left to install.
         if os.access(venv.parent, os.W_OK) or not _is_installed(profile, venv):
             with _alone(venv):
                 _install(profile, venv)
@@ -74,7 +74,7 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
 
 
 def compile_once(python: Path, *, root: Path = ROOT) -> None:
-    """Compile our own modules, if nobody has: as what is installed, and for the same reason.
+    """Compile the project's modules once, for the same reason as the installed ones.
 
     Where the source cannot be written to, it is read as it is.
     """

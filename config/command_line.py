@@ -34,7 +34,7 @@ starts its database for as long as the command takes.
 """
 
 _CHECKING = frozenset({"pytest", "interpreter"})
-# These ask no table of ours, or are there to see what is wrong with them.
+# These read none of the product's tables, or diagnose them.
 _ON_ANY_SCHEMA = frozenset(
     {
         "api_docs",
@@ -180,7 +180,7 @@ def _pytest(arguments: list[str]) -> int:
 
 
 def is_whole_suite(arguments: list[str]) -> bool:
-    """Return whether nobody named tests, or chose how to run them."""
+    """Return whether the command line names no tests and no way to run them."""
     chosen = ("-n", "-k", "-m", "-p", "--dist", "--collect-only", "--co", "--pdb")
     return all(each.startswith("-") and not each.startswith(chosen) for each in arguments)
 

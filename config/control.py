@@ -24,7 +24,7 @@ class ControlRefused(Exception):
 
 
 def serve(supervisor: Supervisor, path: Path) -> None:
-    """Let `supervisor` be told what to do at `path`."""
+    """Accept commands for `supervisor` at `path`."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     path.chmod(0o600)
@@ -35,7 +35,7 @@ def serve(supervisor: Supervisor, path: Path) -> None:
 def ask(path: str, **request: object) -> dict[str, Any]:
     """Send one request and return the answer.
 
-    :raises ControlRefused: if the supervisor says no, or does not hear it.
+    :raises ControlRefused: if the supervisor refuses, or does not answer.
     """
     word = json.dumps(request) + "\n"
     for _ in range(ATTEMPTS_MAX):
@@ -44,7 +44,7 @@ def ask(path: str, **request: object) -> dict[str, Any]:
             if said := _said_to(path, word):
                 break
     else:
-        raise ControlRefused("Nobody hears what is asked.")
+        raise ControlRefused("No supervisor answers.")
     answer: dict[str, Any] = json.loads(said)
     if "error" in answer:
         raise ControlRefused(answer["error"])

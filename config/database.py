@@ -1,4 +1,4 @@
-"""The connection pool that ASGI needs and nobody else."""
+"""The connection pool, which only ASGI needs."""
 
 from django.conf import settings
 from django.db import connections

@@ -57,7 +57,7 @@ def written_to() -> Iterator[None]:
 
 
 def demand_broker(url: str) -> None:
-    """Return if Valkey or Redis answers at `url`, whose password is told to nobody.
+    """Return if Valkey or Redis answers at `url`; its password is never shown.
 
     :raises ServerUnfit: if it does not.
     """

@@ -16,7 +16,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 PIECE_BYTES = 64 << 10
-"""What a stream makes at once: a change of thread for each line would be dear."""
+"""What a stream makes at once: a change of thread for each line would cost too much."""
 
 
 class Handler(ASGIHandler):

@@ -40,7 +40,7 @@ class Probed:
     name: str
     is_essential: bool
     probe: Probe
-    # Told to everybody: without it nobody can prove that they may see the details.
+    # Public: the permission to see the details cannot be checked without the database.
     is_public: bool = False
 
 
@@ -126,11 +126,11 @@ def _sequencer() -> str:
 
 
 def _workers() -> str:
-    # As `daybook_workers` counts them: two answers to one question help nobody.
+    # Counted as `daybook_workers` does, so that the two agree.
     known = selectors.workers()
     seen = sum(each.is_alive for each in known)
     if not seen:
-        raise Unhealthy("nobody takes work")
+        raise Unhealthy("no worker is alive")
     if unheard := [queue for queue, count in selectors.listeners(known).items() if not count]:
         raise Unhealthy(f"{seen} take work, none of them from {', '.join(unheard)}")
     return f"{seen} take work"

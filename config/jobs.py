@@ -21,7 +21,7 @@ _NONCE: dict[str, Any] = {
 }
 
 catalogue.declare_stream(
-    "instance", meaning="Trials of the whole chain by whoever runs it.", read="job.read"
+    "instance", meaning="Checks of the whole chain by its operator.", read="job.read"
 )
 catalogue.declare(
     CHECKED,

@@ -329,7 +329,7 @@ Ctrl-C stops it.
 """
 
     def _new_log(self, part: str) -> Path:
-        # Its end is what is said when it fails: nobody should read there of a start long ago.
+        # Its end is shown when a start fails, and must not be that of an earlier start.
         log = self.state.logs / f"{part}.log"
         log.unlink(missing_ok=True)
         return log

@@ -37,7 +37,7 @@ class WithIds(logging.Filter):
 
 
 class WithoutTracesOfCallers(logging.Filter):
-    """What callers do wrong is no bug of ours: a line for the refusal, and no traceback."""
+    """Errors of callers are no bugs: they are logged in one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security.") or _is_text_that_is_none(record):

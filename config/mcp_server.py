@@ -92,7 +92,7 @@ async def _converse(scope: Scope, receive: Receive, send: Send, written_key: str
 
 
 async def serve_stdio(written_key: str) -> None:
-    """Speak on standard input and output as the agent whose key this is, until they close."""
+    """Serve the agent whose key this is on standard input and output, until they close."""
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - as above.
 
     _written_key.set(written_key)
@@ -142,7 +142,7 @@ def _admit(scope: Scope) -> str:
 
     :raises OriginRefused: if a page of another site asks.
     :raises CredentialRefused, ForAgentsOnly: if there is no live key of an agent.
-    :raises DatabaseAway: if nobody can say just now.
+    :raises DatabaseAway: if the database is not available.
     """
     headers: dict[str, str] = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]

@@ -41,7 +41,7 @@ class _Middleware:
 
 
 class RequestId(_Middleware):
-    """Give the request an id, or accept the caller's, and return it. Outermost of ours."""
+    """Give the request an id, or accept the caller's, and return it. Our outermost middleware."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with _identified(request) as request_id:
@@ -57,7 +57,7 @@ class ContentSecurityPolicy(_Middleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.answer(request)
-        # Django's pages for whoever develops carry their styles with them.
+        # Django's debug pages have inline styles.
         if not (settings.DEBUG and response.status_code in {404, 500}):
             response.headers.setdefault(CSP_HEADER, self._policy)
         return response
@@ -88,7 +88,7 @@ class IdempotentExchange(_Middleware):
 
 
 class PageMessages(MessageMiddleware):
-    """Django's messages to whoever looks at pages. An answer of the API has no place for any."""
+    """Django's messages, for pages only: a response of the API has no place for them."""
 
     def process_request(self, request: HttpRequest) -> None:
         if not request.path_info.startswith("/api/"):
@@ -152,7 +152,7 @@ def _acting(request: HttpRequest, principal: Principal) -> Iterator[None]:
 
 
 def _session_of(request: HttpRequest) -> str:
-    # The key itself opens the door to whoever reads it; its digest only tells sessions apart.
+    # The key is a credential; its digest only distinguishes sessions.
     key = request.session.session_key or ""
     return hashlib.sha256(key.encode()).hexdigest()[:32] if key else ""
 

@@ -84,7 +84,7 @@ _TAGS: Final = {
     "event-types": "The catalogue of events.",
     "events": "What happened, in the order of the feed.",
     "external-content": "Copies of products in content systems.",
-    "flow-starts": "When flows start by themselves.",
+    "flow-starts": "Starts: triggers of flows.",
     "flows": "Flows from their plan to their end.",
     "invoices": "Invoices, their lines, payments and settlement.",
     "job-schedules": "Work that is wanted again and again.",
@@ -98,8 +98,8 @@ _TAGS: Final = {
     "slots": "When a product takes place, and the seats that are left.",
     "steps": "What flows are made of.",
     "streams": "Everything that happened to one thing.",
-    "webhooks": "Who is told of events, and how that went.",
-    "ws-tickets": "Credentials for a socket, for whoever cannot send a header.",
+    "webhooks": "Subscriptions to events, and their deliveries.",
+    "ws-tickets": "Credentials for a socket, for clients that cannot send a header.",
 }
 _SIGNATURE: Final = "webhookSignature"
 _WITH_CREDENTIAL: Final = ("401", "403")

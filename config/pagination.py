@@ -81,7 +81,7 @@ class KeysetPagination(BasePagination):
             {
                 "name": "page_size",
                 "in": "query",
-                "description": "How many at most are told at once.",
+                "description": "The most that are returned at once.",
                 "schema": {
                     "type": "integer",
                     "minimum": 1,

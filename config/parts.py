@@ -54,7 +54,7 @@ _NEEDED = (
 def product(listener: socket.socket, *, folder: Path, scratch: Path, workers: int) -> list[Part]:
     """Return the parts that are Daybook itself.
 
-    In `folder` is what they keep, in `scratch` what nobody needs any more when they have ended.
+    `folder` has what they keep, `scratch` what is not needed once they have ended.
     """
     names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
     runs: dict[str, Callable[[Ready], object]] = {

@@ -201,7 +201,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Django's handler404: an address that nobody has."""
+    """Django's handler404: an unknown path."""
     if not _is_api(request):
         return refusals.not_found(request, exception)
     return _plain(_body(request, "not_found"))
@@ -222,7 +222,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def refused_page(request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-    """Answer what a page did not expect to be told: a refusal of a rule, in the rule's words.
+    """Answer a refusal that a page did not expect, in its own words.
 
     Django's admin passes filters of the address on unread: PostgreSQL refuses a NUL in them.
     """
@@ -311,7 +311,7 @@ def _of_api_exception(
     return _body(request, code, status=exc.status_code, detail=detail), headers
 
 
-# DRF's words → ours, where they differ.
+# Codes of DRF → ours, where they differ.
 _FRAMEWORK_CODE_OF = {"parse_error": "malformed", "authentication_failed": "credential_refused"}
 
 
@@ -362,7 +362,7 @@ def _document(request: Any, *, status: int, code: str, detail: str, hint: str) -
 
 
 def _short(said: Any) -> Any:
-    # A value that somebody sent is told back so that they know it again, not as a whole.
+    # A value is shortened: enough to recognise it.
     if isinstance(said, str) and len(said) > _TOLD_CHARS_MAX:
         return f"{said[: _TOLD_CHARS_MAX - 1]}…"
     return [_short(each) for each in said] if isinstance(said, list) else said
@@ -374,7 +374,7 @@ def _said(
     body: dict[str, Any],
     headers: dict[str, str],
 ) -> HttpResponse:
-    """Return the page to whoever reads pages; probes and scripts get the problem as such."""
+    """Return the page to browsers; probes and scripts get the problem document."""
     reads_pages = "text/html" in request.headers.get("Accept", "") and not _is_api(request)
     return _with(page(request) if reads_pages else _plain(body), headers)
 

@@ -49,7 +49,7 @@ def grant(role: str) -> None:
             "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
         ):
             cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)))
-        # Whoever migrated back to before a table has none.
+        # After a migration back to before a table there is none.
         there = set(connection.introspection.table_names(cursor))
         for table in sorted(there.intersection(append_only.tables())):
             cursor.execute(

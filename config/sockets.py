@@ -10,7 +10,7 @@ from workflows.flows.consumers import EngineConsumer
 
 
 async def nothing_here(scope: Message, receive: Receive, send: Send) -> None:
-    """Turn away who asks for an address that nobody has."""
+    """Refuse a handshake with an unknown path."""
     await receive()
     await send({"type": "websocket.close"})
 

@@ -28,9 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # On a machine that is busy with much else. What does not come up at all says so at once.
 READY_SECONDS_MAX = 180
 STOP_SECONDS_MAX = 60
-# A Daybook of one's own speaks plainly: to read whom one may trust took longer than most requests.
+# A private Daybook uses plain HTTP: loading certificates took longer than most requests.
 TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-# What would make it use the servers or the settings of whoever starts it.
+# Variables that would make it use the servers or the settings of its parent process.
 _NOT_INHERITED = (
     "CELERY_BROKER_URL",
     "COMMERCE_PAYMENT_WEBHOOK_SECRETS",
@@ -49,7 +49,7 @@ class StackFailed(Exception):
 
 
 class Process(Protocol):
-    """What is used of `subprocess.Popen`, whoever began it."""
+    """The part of `subprocess.Popen` that is used."""
 
     @property
     def pid(self) -> int: ...
@@ -64,7 +64,7 @@ class Process(Protocol):
 
 
 class Begin(Protocol):
-    """Begins `manage.py` with these arguments; it is told to stop when the caller is no more."""
+    """Starts `manage.py` with these arguments; it is stopped when the caller has ended."""
 
     def __call__(
         self, arguments: Sequence[str], environment: Mapping[str, str], log: Path
@@ -138,7 +138,7 @@ class Stack:
         return {**without_servers({}), **self.instance.environment}
 
     def client(self, **options: Any) -> httpx2.Client:
-        """Return an HTTP client that speaks with the key."""
+        """Return an HTTP client that sends the key."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
         options = {"verify": TRUSTING_NOBODY, "timeout": 60, **options}
         return httpx2.Client(base_url=self.url, headers=headers, **options)
@@ -193,7 +193,7 @@ class Stack:
     def _connected(self) -> "psycopg.Connection":
         """Return the connection of before, or a new one if its server has said or ended anything.
 
-        Whoever waits for something asks thirty times in a second.
+        A waiting test polls thirty times a second.
         """
         if self._database is None or _was_heard_of(self._database):
             url = self.instance.environment["DATABASE_OWNER_URL"]

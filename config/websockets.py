@@ -35,7 +35,7 @@ class Protocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         await super().send(message)
         if self.close_sent:
-            # uvicorn forgets to say so behind a refusal with a body, and takes it for a bug:
+            # uvicorn does not send it after a refusal with a body, and takes that for a bug:
             # an ERROR for everybody who knocks without a key.
             self.handshake_complete = True
 

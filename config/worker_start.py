@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 
 
 def check_schema(**_signal: Any) -> None:
-    """Go on if the database has the schema of this code, and end the worker if it has not.
+    """Return if the database has the schema of this code, and end the worker if it has not.
 
     :raises SystemExit: if it has not, as Celery lets nothing else through.
     """

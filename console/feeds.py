@@ -17,7 +17,7 @@ ROWS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """A page of events, newest first. `head`: the live part goes on after this position."""
+    """A page of events, newest first. `head`: live updates begin after this position."""
 
     label: str
     events: list[Envelope]

@@ -287,7 +287,7 @@ class PageForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """Why somebody does what they do: it goes on record beside their name."""
+    """The reason of an action, which is recorded with it."""
 
     reason = forms.CharField(
         max_length=REASON_CHARS_MAX,

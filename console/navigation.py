@@ -161,7 +161,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """Offer `navigation` to every template (a context processor), made where one shows it.
 
     The pages of the admin do not: they would count, for nothing, what waits for the visitor.
-    A form that was refused is shown at the address it was sent to, which nobody can open:
+    A form that was refused is shown at the URL it was sent to, which has no GET:
     `page_of_form` is where it stood.
     """
     return {

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """A status as a filter. `count` is None where nobody counts."""
+    """A status as a filter. `count` is None where it is not counted."""
 
     state: str
     url: str

@@ -9,7 +9,7 @@ from typing import Any
 _DECEPTIVE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 _BEYOND_PLAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
-# What nobody reads as it stands there, or what is sent back as it stands there.
+# Fields that are not prose, or that are sent back unchanged.
 _NOT_SHOWN = re.compile(
     r"(<(?P<whole>textarea|script|style)\b.*?</(?P=whole)>|<[^>]*>)", re.DOTALL | re.IGNORECASE
 )

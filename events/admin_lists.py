@@ -19,7 +19,7 @@ M = TypeVar("M", bound=Model)
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Counts no further than anybody pages through a list."""
+    """Counts only as many rows as people page through."""
 
     @cached_property
     def count(self) -> int:

@@ -22,7 +22,7 @@ from events.domain.patterns import matches
 logger = logging.getLogger(__name__)
 
 NEVER_SLOW_SECONDS = 0.001
-"""Below this nobody looks up the setting."""
+"""Below this the setting is not looked up."""
 
 Handler = Callable[[Envelope], object]
 H = TypeVar("H", bound=Handler)

@@ -21,7 +21,7 @@ from events.domain.envelope import Category, Stream
 logger = logging.getLogger(__name__)
 
 NEAR_MAX = 2
-"""How many names are offered in place of one that nobody declared."""
+"""How many names are suggested in place of one that is not declared."""
 
 _types: dict[str, EventType] = {}
 _streams: dict[str, StreamKind] = {}
@@ -90,7 +90,7 @@ def all_types() -> list[EventType]:
 
 
 def stream_kind(kind: str) -> StreamKind | None:
-    """Return the kind of stream, None if it is not declared: then nobody may read it."""
+    """Return the kind of stream, None if it is not declared: then it cannot be read."""
     return _streams.get(kind)
 
 

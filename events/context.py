@@ -1,7 +1,7 @@
 """The current context (principal, correlation, causation): set at each edge, read by every record.
 
-Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope; nobody passes
-it as an argument. Without one (a timer, a shell) the system acts, under a new correlation.
+Edges are the HTTP middleware, the Celery task prologue and the WebSocket scope; it is never
+passed as an argument. Without one (a timer, a shell) the system acts, under a new correlation.
 """
 
 import threading

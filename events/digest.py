@@ -8,7 +8,7 @@ from events import wire
 def of_positions(after: int, through: int) -> str:
     """Return the SHA-256, in hex, of the events at the positions `after` + 1 to `through`.
 
-    It covers all that readers are told of an event; a large payload by its hash.
+    It covers all that readers see of an event; a large payload by its hash.
     """
     [(digest,)] = wire.run(_DIGEST, [after, through]).fetchall()
     return str(digest)

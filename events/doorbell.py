@@ -1,6 +1,6 @@
 """Wake-ups over Valkey pub/sub: the log has new events, the feed has moved, a timer is set.
 
-A wake-up is a hint. Losing all of them changes latency only: whoever waits for one also polls.
+A wake-up is a hint. Losing all of them changes latency only: every waiter also polls.
 Nothing here raises because Valkey is unreachable.
 """
 
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 RING_SECONDS_MAX = 0.05
 CONFIRM_SECONDS_MAX = 1.0
 RING_INTERVAL_SECONDS = 0.002
-"""A ring so soon after another is left out: who heard the first looks again after
+"""A ring so soon after another is left out: the receiver of the first looks again after
 `LINGER_SECONDS` without being asked."""
 LINGER_SECONDS = 0.005
 TIMER_MARGIN_SECONDS = 0.02
 """A wake-up that is nearer than this may be over by now: clocks and commits differ by so much."""
 SILENCE_SECONDS = 1.0
-"""How long nobody tries to ring after a failure: a dead Valkey must not slow down writers."""
+"""Pause of all rings after a failure: a dead Valkey must not slow down writers."""
 
 
 def ring() -> None:
@@ -41,7 +41,7 @@ def ring() -> None:
         wire.after_commit(_ring_after_commit)
         return
     for entry in db.run_on_commit:
-        # Registered already, and by nobody whose savepoint may still be rolled back.
+        # Registered already, under no savepoint that may still be rolled back.
         if entry[1] is _ring_after_commit and entry[0] <= set(db.savepoint_ids):
             return
     transaction.on_commit(_ring_after_commit, robust=True)
@@ -103,7 +103,7 @@ class Waiter:
 
     def _subscribed(self) -> redis.client.PubSub:
         if self._pubsub is None:
-            # Not by a client: one that nobody keeps closes the connections of its pool.
+            # Not by a client, which closes the connections of its pool when it is collected.
             pool = redis.ConnectionPool.from_url(conf.valkey_url(), socket_connect_timeout=1)
             self._pubsub = redis.client.PubSub(pool)
             self._pubsub.subscribe(_channel(self._what))
@@ -133,7 +133,7 @@ async def _moves(poll_seconds: float) -> AsyncGenerator[int | None]:
     async with client, client.pubsub() as pubsub:
         await pubsub.subscribe(_channel("moved"))
         await pubsub.get_message(timeout=poll_seconds)
-        # Whatever moved before the subscription was confirmed was not heard.
+        # What moved before the subscription was confirmed was not received.
         yield None
         while True:
             message = await pubsub.get_message(timeout=poll_seconds)
@@ -157,7 +157,7 @@ def _publish(channel: str, text: str) -> bytes:
 
 
 class _Bell:
-    """One connection per process on which nobody waits for replies.
+    """One connection per process, whose replies are not waited for.
 
     A PUBLISH that waits for its answer costs a commit a third of its time.
     """
@@ -217,7 +217,7 @@ class _Timers:
         now = time.monotonic()
         if now + TIMER_MARGIN_SECONDS <= self._next_at <= now + seconds:
             return
-        # Two threads may both strike: then one wake-up was asked for in vain.
+        # Two threads may both strike: then one wake-up is superfluous.
         if self._bell.strike("timer", f"{seconds:.3f}"):
             self._next_at = now + seconds
 

@@ -1,6 +1,6 @@
 """The end of a transaction: its last statements and COMMIT in one round trip.
 
-A round trip costs two context switches; a statement whose result nobody needs can share one.
+A round trip costs two context switches; a statement whose result is not needed can share one.
 """
 
 import time

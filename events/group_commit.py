@@ -139,7 +139,7 @@ class Group:
         try:
             self._write_together(company)
         except Error:
-            # Whose fault it is, each finds out alone; nobody holds up the others meanwhile.
+            # Each finds out alone whether it is at fault, without blocking the others.
             self._connection().close_if_unusable_or_obsolete()
         finally:
             # PostgreSQL has nothing to do until the next one writes. Those who are called before
@@ -183,7 +183,7 @@ class Group:
 
 
 def _lists_of(joints: Sequence[Joint]) -> dict[str, str]:
-    """Return the parameters of a statement for all; a list to which nobody adds is empty."""
+    """Return the parameters of a statement for all; a list without parts is empty."""
     lists: defaultdict[str, list[object]] = defaultdict(list)
     for joint in joints:
         for name, part in joint.parts.items():

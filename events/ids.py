@@ -14,7 +14,7 @@ def new_id() -> UUID:
 
 
 def uuid_of(text: str) -> UUID | None:
-    """Return the UUID that `text` spells, or None: then it is nobody's id."""
+    """Return the UUID that `text` spells, or None if it is no UUID."""
     try:
         return UUID(text)
     except ValueError:

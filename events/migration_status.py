@@ -80,7 +80,7 @@ def _unknown(loader: MigrationLoader) -> list[tuple[str, str]]:
     for each in loader.disk_migrations.values():
         known.update(each.replaces)
     ours = {config.label for config in apps.get_app_configs()}
-    # What an app left behind that is not installed any more stands in nobody's way.
+    # Migrations of apps that are no longer installed are ignored.
     return sorted(key for key in loader.applied_migrations if key not in known and key[0] in ours)
 
 

@@ -110,7 +110,7 @@ class RulesOnInsert(RowRules):
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, *_states: Any
     ) -> None:
         for name in (self._name, *self.rules):
-            # Under either name, or under none: whoever migrates may have left it out.
+            # Under either name, or missing: an interrupted migration may have left it out.
             schema_editor.execute(f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {name}")
         schema_editor.execute(f"DROP FUNCTION IF EXISTS {self._name}")
         # Written into the trigger's own plan, being SQL: it is a function for the tests.

@@ -127,7 +127,7 @@ def is_contended(stream: Stream) -> bool:
 
 
 def forget_all() -> None:
-    """Empty the cache. For tests, and for whoever restored a database under a process."""
+    """Empty the cache. For tests, and after a database was restored under a process."""
     _cache.clear()
     _contended_until.clear()
     _looked_at.clear()

@@ -142,7 +142,7 @@ def append_unsealed(
 ) -> int | None:
     """Append as `append` does, and return the new head, None if nothing was written.
 
-    Nobody has asked for envelopes: making them takes a tenth of what several events take.
+    Makes no envelopes: they would take a tenth of the time of several events.
     """
     appending = _appending(stream, drafts, provenance, expected=expected, once=once)
     try:

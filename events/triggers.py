@@ -29,7 +29,7 @@ SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AN
 
 
 class _Written:
-    """Takes down what an operation of ours would run: it asks its editor for nothing else."""
+    """Collects the SQL that an operation would run: it uses nothing else of its editor."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from events.domain.envelope import Stream
 
 PATIENCE_S = 5.0
-"""How long to wait for a turn. Whoever waited in vain asks the database, as if alone."""
+"""How long to wait for a turn. After it, the lock in the database decides."""
 RIVALS_SECONDS = 0.5
 """How long a rival of another process is expected to come again."""
 RIVALS_MAX = 1_024
@@ -27,7 +27,7 @@ class _ThreadState(threading.local):
 _thread = _ThreadState()
 _lock = threading.Lock()
 _calm = threading.Condition(_lock)
-"""Told whenever nobody rushes a stream any more."""
+"""Notified when no thread writes a stream without a turn any more."""
 _waiting: dict[Stream, deque[threading.Event]] = {}
 """By stream, those who came, in order. The first has its turn."""
 _rushing: dict[Stream, int] = {}
@@ -58,7 +58,7 @@ def turn(stream: Stream) -> Iterator[None]:
 
 
 class Rush(AbstractContextManager[None]):
-    """A block that writes `stream` without a turn, because nobody seems to write it.
+    """A block that writes `stream` without a turn, because no other thread seems to write it.
 
     A class: every command enters one, and a generator takes three times as long.
     """

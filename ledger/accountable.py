@@ -3,7 +3,7 @@
 A migration names a table with `Accountable`. At commit its trigger looks for an entry of
 the same transaction, and the trigger of the ledger looks for the change as the entry comes in
 (both in migrations/schema/entry_rules.py); a transaction in which one of the two is missing
-does not commit, whoever wrote it.
+does not commit.
 """
 
 from typing import Any, Final

@@ -58,10 +58,10 @@ def _fields_of(shape: type[serializers.Serializer[Any]]) -> Any:
 
 
 class NamesChoices(serializers.Serializer[Any]):
-    """Whoever says what is no choice is told the choices.
+    """Names the choices in the error of a field.
 
-    The fields of a whole body or query are made once: they know of no request. To make them
-    takes longer than to hold a small body against them.
+    The fields of a body or query are made once: they depend on no request, and making them
+    takes longer than validating a small body.
     """
 
     @property
@@ -115,7 +115,7 @@ class ReasonIn(Body):
 
 
 class OptionalReasonIn(Body):
-    """Why something is done, if anybody wants to say so."""
+    """The reason of an action, which may be left out."""
 
     reason = serializers.CharField(
         max_length=REASON_CHARS_MAX, default="", allow_blank=True, help_text="Kept in the ledger."

@@ -45,7 +45,7 @@ def declare(  # noqa: PLR0913 (one argument per property of a capability)
     reversal: str = "",
     asks_why: bool = False,
 ) -> Capability:
-    """Declare a capability, once. What is high or critical always goes on record."""
+    """Declare a capability, once. What is high or critical is always recorded."""
     floor = LedgerPolicy.REQUIRED if Risk(risk).is_grave else LedgerPolicy.OPTIONAL
     capability = Capability(
         id=id,
@@ -162,7 +162,7 @@ declare(
     resource="ledger",
     action="amend",
     risk="high",
-    # Nobody approves in advance what the words of a correction will be.
+    # The words of a correction cannot be approved in advance.
     principals=PEOPLE | {PrincipalKind.SYSTEM},
 )
 declare(

@@ -46,7 +46,7 @@ declare(
     "api_key.issued",
     category="domain",
     stream="api_key",
-    meaning="An API key was made. Whoever asked has seen its secret, once.",
+    meaning="An API key was issued. Its secret was shown once, to its issuer.",
     schema=_about_a_key(
         owner={"type": "string"},
         scopes={"type": "array", "items": {"type": "string"}, "minItems": 1},
@@ -97,23 +97,23 @@ for _name, _stream, _schema, _meaning in (
         "agent.created",
         "agent",
         _about(_AGENT, subtype=_TEXT, ownerId=_TEXT),
-        "An agent was introduced.",
+        "An agent was created.",
     ),
     ("agent.stopped", "agent", _about(_AGENT, entryId=_UUID), "An agent was stopped at once."),
-    ("agent.resumed", "agent", _about(_AGENT, entryId=_UUID), "A stopped agent may go on."),
+    ("agent.resumed", "agent", _about(_AGENT, entryId=_UUID), "A stopped agent was resumed."),
     ("agent.all_stopped", "agent", _about({"entryId": _UUID}), "All agents were stopped at once."),
-    ("agent.all_resumed", "agent", _about({"entryId": _UUID}), "The kill switch was taken off."),
+    ("agent.all_resumed", "agent", _about({"entryId": _UUID}), "The kill switch was switched off."),
     (
         "delegation.created",
         "delegation",
         _about(_DELEGATION, scopes={"type": "array", "items": _TEXT}, entryId=_UUID),
-        "Somebody lets an agent act in his name.",
+        "A user delegated to an agent.",
     ),
     (
         "delegation.revoked",
         "delegation",
         _about(_DELEGATION, entryId=_UUID),
-        "A delegation was ended at once, by itself or with one above it.",
+        "A delegation was revoked, by itself or with one above it.",
     ),
     ("agent_key.issued", "delegation", _about(_AGENT_KEY), "An agent got a key."),
     ("agent_key.revoked", "delegation", _about(_AGENT_KEY), "A key of an agent was ended."),
@@ -129,7 +129,7 @@ for _name, _stream, _schema, _meaning in (
     )
 declare_stream(
     "reversal",
-    meaning="What becomes of one entry of the ledger that can be undone.",
+    meaning="The reversal of one entry of the ledger.",
     read="ledger.read",
 )
 _ABOUT_A_REVERSAL = {
@@ -198,8 +198,8 @@ declare_stream(
 for _what, _meaning in (
     ("requested", "Somebody asks for approval; the inbox has one more."),
     ("decided", "An approval was approved or denied; `status` says which."),
-    ("expired", "Nobody decided in time; `status` is `expired` or, by policy, `denied`."),
-    ("cancelled", "Whoever asked has withdrawn it."),
+    ("expired", "It was not decided in time; `status` is `expired` or, by policy, `denied`."),
+    ("cancelled", "The requester has withdrawn it."),
     ("superseded", "A newer request of the same requester takes its place."),
 ):
     declare(
@@ -223,7 +223,7 @@ declare(
     category="domain",
     stream="approval",
     external=True,
-    meaning="Somebody else is to decide instead.",
+    meaning="The decision was delegated to another user.",
     schema=_about_an_approval(delegatedBy={"type": "string"}),
 )
 declare(

@@ -83,7 +83,7 @@ class Chain:
     def why_ended(self, at: datetime) -> DomainError | None:
         """Return why nothing may be done now; None if something may.
 
-        What has ended is not said to begin, or to go on, at another hour.
+        An ended delegation is reported as ended, not as outside its hours.
         """
         if not self.last.root.is_active or _all_are_stopped():
             return DelegationEnded(str(self.last.pk))

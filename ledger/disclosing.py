@@ -32,7 +32,7 @@ def disclosed(read: Read, reveal: Callable[[], T]) -> T:
     What it reveals is never kept to answer a repeated request: that is another look.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
-    :raises AccessReasonRequired: if nobody says why, and the capability asks for it.
+    :raises AccessReasonRequired: without a reason, if the capability requires one.
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded; then nothing is revealed.
     """
@@ -83,7 +83,7 @@ def note_read(
 
 
 def note_withheld(capability_id: str, why: DomainError, *, target: Target) -> None:
-    """Record that something is not shown, and why, whatever its asker is told.
+    """Record that something is not shown, and why, whatever the caller is told.
 
     :raises LedgerUnavailable: if it cannot be recorded.
     """

@@ -9,7 +9,7 @@ _HEAD = """# Capabilities
 Made by `manage.py capabilities_docs` from the registry; do not edit. Each is a Django permission
 (`ledger.<id>`), a scope of API keys and of delegations, and what an entry of the ledger names.
 The risk is a floor: where it says so, facts can make an action graver. What is high or critical
-always goes on record, done or refused. An agent holds what its whole chain and its owner hold.
+is always recorded, done or refused. An agent holds what its whole chain and its owner hold.
 
 | capability | meaning | risk | for | on one object | record | needs too | approval | undone by |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |

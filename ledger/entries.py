@@ -1,7 +1,7 @@
 """Writes and reads entries: the only module that inserts into the tables of the ledger.
 
 One statement writes an entry with its details. Its body is the canonical JSON of all that is
-known, so that anybody can recompute its digest without us.
+known, so that its digest can be recomputed without Daybook.
 """
 
 import hashlib
@@ -227,7 +227,7 @@ def _statement(
 
 
 def claim(action: Action, idempotency: Idempotency) -> None:
-    """Check that nobody has done, or is doing, this under the same key.
+    """Check that no action under the same key was done or is under way.
 
     :raises ActionInProgress: if another transaction is at it.
     :raises ActionRepeated: if it was done; it names the entry and what was made.

@@ -1,4 +1,4 @@
-"""Exports the ledger, so that anybody can verify it offline with `ledger/verifier.py`.
+"""Exports the ledger, to be verified offline with `ledger/verifier.py`.
 
 A run is all entries between two checkpoints, with the seal of each batch. A selection is
 single entries, each with its own inclusion proof. Bodies are copied byte for byte.

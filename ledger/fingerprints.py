@@ -1,4 +1,4 @@
-"""What two commands share when they ask for the same: keyed, so that nobody guesses what was asked.
+"""The fingerprint of a command: keyed, so that its input cannot be guessed from it.
 
 Entries have it for good, and an export shows it: of an amount or an address a plain digest is
 guessed in a moment. New ones are made with the first key of the installation; what is on record

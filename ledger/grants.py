@@ -15,7 +15,7 @@ from ledger.models import Capability
 
 _NAME_CHARS_MAX = 255
 
-# As a list, not a table to join: hardly anybody holds most of them, and all were hashed for that.
+# As a list, not a table to join: a join hashed all permissions, of which a user holds few.
 _GRANTED: Final[LiteralString] = """
 SELECT c.app_label || '.' || p.codename
   FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id

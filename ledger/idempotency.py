@@ -122,7 +122,7 @@ class Unit:
 
     reference: str = ""
     ending: Callable[[], object] | None = None
-    """What is written last, and may commit: then nobody waits for the two one by one."""
+    """What is written last, and may be sent with the COMMIT in one round trip."""
 
     def refer(self, reference: str) -> None:
         """Record what the request made, in case its response is lost."""
@@ -207,8 +207,8 @@ def exchange() -> Iterator[Exchange]:
 
 
 def current_exchange() -> Exchange:
-    """Return the exchange in force, or one that nobody will look at."""
-    # Who hears of an event after the commit is not the request: its key stands for another act.
+    """Return the exchange in force, or an unused one."""
+    # A handler after the commit is not the request: the key is for another action.
     is_listening = context.delivering.envelope is not None
     return (None if is_listening else _exchange.get()) or Exchange()
 
@@ -242,7 +242,7 @@ def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) 
     """Return what two requests have in common when they say the same.
 
     Entries have it for good, and a body may be about somebody who is forgotten one day: it is
-    keyed, so that nobody guesses.
+    keyed, so that it cannot be guessed.
     """
     said = canonical.fingerprint([method, path, dict(query), body])
     return subjects.fingerprint_of(said, of="request")

@@ -307,7 +307,7 @@ def requests_to_undo_are_open() -> list[str]:
     return found
 
 
-# By another way than the triggers took: whatever was written with them asleep shows here.
+# Computed otherwise than by the triggers: what was written while they were disabled shows here.
 _NOT_FOUR_EYES = """
 SELECT v.approval_id FROM ledger_approvalvote v JOIN ledger_approval a ON a.id = v.approval_id
  WHERE v.human = ANY (a.humans) OR v.principal = ANY (a.chain)
@@ -356,9 +356,7 @@ def approvals_are_of_others_and_used_once() -> list[str]:
         cursor.execute(_USED_TWICE)
         found += [f"approval {id_} was used more than once" for (id_,) in cursor.fetchall()]
         cursor.execute(_OVERDUE)
-        found += [
-            f"approval {id_} should be over, and nobody ends it" for (id_,) in cursor.fetchall()
-        ]
+        found += [f"approval {id_} should have expired" for (id_,) in cursor.fetchall()]
     return found
 
 

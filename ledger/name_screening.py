@@ -25,7 +25,7 @@ def declare_screen(type_: str, screen: Screen) -> None:
 
 
 def check_text(target: Target, text: str, *, field: str) -> None:
-    """Check that a text names nobody of its target.
+    """Check that a text names no person of its target.
 
     :raises DomainError: whatever the screen of the target's room refuses with.
     """
@@ -35,7 +35,7 @@ def check_text(target: Target, text: str, *, field: str) -> None:
 
 
 def redacted_for(text: str, source: Any) -> str:
-    """Return a reason or a comment as whoever asks may see it; without anybody, as all may."""
+    """Return a reason or a comment as the caller may see it; without a caller, as all may."""
     masked = redact(text)
     if masked == text or source is None:
         return masked

@@ -131,7 +131,7 @@ def fault_of(payload: Payload) -> str | None:
 
 
 def salt_of(payload: Payload) -> bytes:
-    """Return the key of the commitment in the entry: whoever has it can check the content.
+    """Return the key of the commitment in the entry, with which the content can be checked.
 
     :raises PayloadGone: if there is no content any more.
     """

@@ -27,7 +27,7 @@ from ledger.models import (
 from ledger.searching import Search, Texts
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
-ONLY_GROWS = "The table only grows; what we write into it names nobody by rule"
+ONLY_GROWS = "The table only grows; by rule, what is written into it names no person"
 IN_CLEAR = "Written before reasons were kept beside entries; seals stand on it"
 
 
@@ -46,7 +46,7 @@ def _forget_replies(person: Person, proof: Proof | None) -> list[Finding]:
 
 
 def _mask_payloads(person: Person, proof: Proof | None) -> list[Finding]:
-    """Mask what entries refer to and is sealed with nobody's key."""
+    """Mask payloads that are not sealed with the key of a subject."""
     rows = Payload.objects.filter(key=None, content__isnull=False)
     found = searching.matching(rows, ["content"], person.sought)
     ids = list(found.values_list("pk", flat=True)) if person.sought else []
@@ -94,7 +94,7 @@ for _place in (
     ),
     Place(
         name="ledger.notes",
-        holds="What entries refer to and is sealed with nobody's key",
+        holds="Payloads of entries that are not sealed with the key of a subject",
         handle=_mask_payloads,
     ),
     Place(
@@ -127,7 +127,7 @@ for _place in (
     ),
     Place(
         name="events.log",
-        holds="What happened, as it was told",
+        holds="Events",
         handle=Search(
             Texts(rows=StoredEvent.objects.all, columns=("data",), because=LOG_ONLY_GROWS),
             Texts(rows=EventPayload.objects.all, columns=("body",), because=LOG_ONLY_GROWS),

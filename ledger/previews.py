@@ -65,7 +65,7 @@ class ReversalBlocked(ReversalRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """How it stands with undoing an entry, and what it would do if whoever looks did it.
+    """Return the reversal state of an entry, and what a reversal by the caller would do.
 
     `refusal` says why it is not possible; then there is no `token` to carry it out with.
     `needed` says who else has to agree first; `requests` have been asked to.
@@ -194,7 +194,7 @@ def _refusal(
         return ReversalMissingMutationDetail(entry.pk)
     if mutation.reversal_kind == ReversalKind.NONE:
         return ReversalNotReversible(entry.pk, why=mutation.reversal_why, follow_ups=follow_ups)
-    # Without what the action kept for its undoing, nobody can carry the command out.
+    # Without the payload that the action kept for its reversal, the command cannot run.
     is_bare = mutation.reversal_args_ref != "" and not begun.original.args
     if begun.command is None or is_bare:
         version = None if asked else mutation.reversal_command_version

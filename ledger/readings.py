@@ -54,7 +54,7 @@ class Reading:
         return target_types.type_of(self.model)
 
     def every(self) -> QuerySet[Any]:
-        """Return all rows, whoever asks."""
+        """Return all rows, for any caller."""
         return self.model._default_manager.all()  # noqa: SLF001 - Django's own public spelling.
 
     def visible_to(self, caller: Caller) -> QuerySet[Any]:
@@ -89,7 +89,7 @@ def every() -> list[Reading]:
 
 
 def thing(type_: str, id_: str) -> Model | None:
-    """Return a thing, whoever asks; None if there is none, or nothing of its type is read."""
+    """Return an object, for any caller; None if there is none, or its type is not readable."""
     reading = _readings.get(type_)
     return None if reading is None else _one(reading.every(), id_)
 

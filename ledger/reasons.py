@@ -19,7 +19,7 @@ class AccessReasonMalformed(Malformed):
 
 
 def access_reason(request: Any) -> str:
-    """Return why whoever asks looks; empty if they do not say.
+    """Return the access reason of the caller; empty if there is none.
 
     :raises AccessReasonMalformed: if it is too long, or no line of text.
     """

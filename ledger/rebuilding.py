@@ -19,7 +19,7 @@ BATCH: Final = 1_000
 def rebuild(*, mends: bool, only_stepped: bool = False) -> list[str]:
     """Fold the entries again and compare; with `mends`, write what they say.
 
-    `only_stepped` leaves out what nobody has done anything about since it was put on record.
+    `only_stepped` leaves out entries without any step of a reversal.
     """
     found = []
     for declared in _in_batches(_reversible(only_stepped=only_stepped)):

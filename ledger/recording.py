@@ -92,7 +92,7 @@ def recorded_in_transaction(action: Action) -> Iterator[Proof]:
     """Put `action` on record in the caller's transaction, behind a savepoint of its own.
 
     :raises AssertionError: if there is no transaction: its owner uses `recorded`.
-    :raises ApprovalNeeded: if somebody else has to agree first: whoever owns the transaction
+    :raises ApprovalNeeded: if it needs an approval first: the owner of the transaction
         lets it pass, and gives it to `gate.ask` when the transaction is gone.
     :raises PrincipalNotAllowed, ActionRepeated: and so on, as for `recorded`.
     """
@@ -142,7 +142,7 @@ def _failed(action: Action, under: Presented, why: Exception) -> None:
         with db_transaction.atomic():
             gate.note_failure(action, context.current(), under, why)
     except DatabaseError:
-        # What went wrong first is what the caller has to hear.
+        # The caller has to see the first error.
         logger.exception("A failed execution was not recorded.", extra={"action": action.name})
 
 
@@ -288,8 +288,8 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
     if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
         gate.clear_unrecorded(action)
         return
-    assert proof.target.id, f"{action.name} was done, and nobody says to what"
-    # Last of all: whoever stops an agent waits for this transaction only from here on.
+    assert proof.target.id, f"{action.name} was done without a target"
+    # Last: from here on, stopping an agent waits for this transaction.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
     mandate = mandate or _standing_mandate(action)
     authority = entries.authority_of(action.capability, notes.facts, happened)

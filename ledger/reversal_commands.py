@@ -87,7 +87,7 @@ def every() -> list[ReversalCommand]:
 
 
 def follow_up(name: str) -> FollowUp:
-    """Return what a follow-up means. What nobody knows any more still has its name."""
+    """Return the meaning of a follow-up, or its name if it is no longer registered."""
     command = find(name)
     meaning = command.meaning if command else _meanings.get(name, "")
     return FollowUp(name=name, meaning=meaning, command=command)

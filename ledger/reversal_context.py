@@ -30,7 +30,7 @@ _ongoing: ContextVar[Ongoing | None] = ContextVar("daybook_reversal", default=No
 def during(undoing: Undoing, *, reason: str = "") -> Iterator[Ongoing]:
     """Let the first action that is recorded within the block be the one that does `undoing`.
 
-    `reason` is why, where the service itself is not told.
+    `reason` is the reason of the reversal, for services that take none.
     """
     ongoing = Ongoing(undoing, reason)
     token = _ongoing.set(ongoing)

@@ -33,7 +33,7 @@ class SigningKeyUnknown(Conflict):
     code = "ledger_signing_key_unknown"
     hint = (
         "Give the sealer the former key as LEDGER_SIGNING_KEY_BEFORE; if it is lost, "
-        "`ledger_seal --accept-key` begins anew with a key that nobody vouches for."
+        "`ledger_seal --accept-key` begins anew with a key that the former one does not endorse."
     )
 
     def __init__(self, public: str) -> None:

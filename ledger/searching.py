@@ -31,12 +31,12 @@ from ledger.domain.erasure import Finding, Means, Person, masked_text, masked_va
 
 Rows = Callable[[], QuerySet[Any]]
 Change = Callable[[Any, Sequence[str]], dict[str, Any]]
-"""Takes a row and what is sought; returns the columns to write."""
+"""Takes a row and the search terms; returns the columns to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Columns into which anybody may have written something: text, JSON, or bytes.
+    """Columns with free content: text, JSON, or bytes.
 
     Rows that `keeps` says, or all if it is None and `because` is said, stay as they are.
     """

@@ -70,7 +70,7 @@ def tree_of(delegation: Delegation) -> list[Delegation]:
 
 
 def count_pending_approvals() -> int:
-    """Return how many requests wait for a decision, whoever may decide."""
+    """Return how many requests wait for a decision by anyone."""
     # Index ledger_approvals_to_expire.
     return Approval.objects.filter(status=ApprovalStatus.PENDING.value).count()
 
@@ -96,7 +96,7 @@ def approvals_visible_to(caller: Caller) -> QuerySet[Approval]:
 
 def approvals_by_reference(references: Iterable[str]) -> dict[str, Approval]:
     """Return the latest approval that was asked for under each of these references."""
-    # The index is of those that have a reference: a parameter alone does not say so.
+    # The index is partial, on rows with a reference: a parameter alone does not match it.
     rows = Approval.objects.exclude(reference="").filter(reference__in=list(references))
     return {row.reference: row for row in rows.order_by("requested_at", "pk")}
 

@@ -80,7 +80,7 @@ def safe_of(key: SubjectKey) -> Safe:
 def fault_of(key: SubjectKey) -> str | None:
     """Return why nothing about a subject can be opened, None if it can.
 
-    It names the key, and nobody.
+    It names the key, not the person.
     """
     try:
         safe_of(key)
@@ -105,7 +105,7 @@ def indexes_of(value: str) -> list[str]:
 
 
 def fingerprint_of(value: Any, *, of: str) -> Keyed:
-    """Return what equal values have in common, and what nobody can guess either of them from.
+    """Return a keyed fingerprint: equal for equal values, and no help in guessing them.
 
     For the terms of an action that nobody may read there: what is personal, secret or long. The
     same value says something else `of` another action, and under another key of the installation:

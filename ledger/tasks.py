@@ -30,7 +30,7 @@ def expire_reversals(**_newer_arguments: Any) -> None:
 
 @shared_task(name="ledger.expire_approvals", ignore_result=True)
 def expire_approvals(**_newer_arguments: Any) -> None:
-    """End the approvals that nobody has decided in time."""
+    """Expire the approvals that were not decided in time."""
     approvals.expire_approvals()
 
 

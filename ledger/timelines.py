@@ -118,7 +118,7 @@ def amendments_of(entry: Entry) -> list[Entry]:
 def tail(*, after: int, limit: int) -> list[Entry]:
     """Return entries in the order of their seals, from the one after a position.
 
-    It misses nothing, whoever writes meanwhile: positions are given after commit.
+    Nothing is missed while others write: positions are assigned after commit.
     """
     chosen = entries().filter(seal__position__gt=after, seal__position__lte=after + limit)
     return list(chosen.order_by("seal__position"))

@@ -119,7 +119,7 @@ def admitted(written_key: str) -> Caller:
     :raises CredentialRefused: if it is no live key.
     :raises AgentStopped: if it is one, and the agent is stopped.
     :raises ForAgentsOnly: if it is the key of a person.
-    :raises DatabaseAway: if nobody can say just now.
+    :raises DatabaseAway: if the database is not available.
     """
     try:
         caller = authority.bearer(f"Bearer {written_key}")

@@ -275,7 +275,7 @@ def _prefix(position: int) -> bytes:
 
 
 def _begun(line: bytes) -> Item:
-    """Read a line that does not go on where the one before it ended."""
+    """Read a line that does not continue where the one before it ended."""
     if line.startswith(b'{"hints":') and line.endswith(b"}\n"):
         return line
     found = _POSITION.match(line)

@@ -1,4 +1,4 @@
-"""Copies checkpoints to witnesses: places that nobody with this database can rewrite.
+"""Copies checkpoints to witnesses: places that cannot be rewritten with access to this database.
 
 A witness is a URL of `LEDGER_WITNESSES`. Each one follows the checkpoints in order, at its own
 pace; a witness that is away is caught up with later. What a scheme means is said by
@@ -126,7 +126,7 @@ def _follow(url: str) -> int:
         _note(url, number=checkpoint.number, succeeded_at=timezone.now(), error="")
         sent += 1
         if time.monotonic() > end:
-            break  # A slow one goes on at the next turn; others wait for theirs.
+            break  # A slow one continues at the next turn; others wait for theirs.
     return sent
 
 

@@ -287,7 +287,7 @@ class NumberSeriesAdmin(ThroughServices, CapabilityAdmin[NumberSeries]):
     _COUNTED: ClassVar[tuple[str, ...]] = ("period", "last_sequence")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        # Of a series that has given out numbers, only whether it goes on can change.
+        # Of a series that has issued numbers, only whether it is active can change.
         return self._COUNTED if obj is None else ("scope", "prefix", "reset", *self._COUNTED)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -163,7 +163,7 @@ fact(
 )
 fact(
     "booking.status_overridden",
-    "Somebody corrected the status of a booking by hand.",
+    "The status of a booking was corrected by hand.",
     schema=record(
         **_NUMBERED,
         fromStatus=_STATUS,

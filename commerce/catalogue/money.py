@@ -122,13 +122,13 @@ note(
 _ACCESS = {"accessId": ID, "documentId": ID, "invoiceId": ID, "bookingId": ID, "grantee": TEXT}
 fact(
     "document.access.granted",
-    "Somebody may open a document for a while.",
+    "Temporary access to a document was granted.",
     schema=record(**_ACCESS, expiresAt=TIME),
     stream="document_access",
 )
 fact(
     "document.access.revoked",
-    "Somebody may not open a document any more.",
+    "An access to a document was revoked.",
     schema=record(**_ACCESS, revokedAt=TIME),
     stream="document_access",
 )
@@ -168,20 +168,20 @@ fact(
 )
 fact(
     "refund.settled",
-    "The money has gone back.",
+    "The refund succeeded.",
     schema=record(**_REFUND, providerRef=TEXT),
     stream="refund",
 )
 fact(
     "refund.failed",
-    "The money has not gone back; the amount is free again.",
+    "The refund failed; its amount can be refunded again.",
     schema=record(**_REFUND, failureReason=TEXT),
     stream="refund",
 )
 
 fact(
     "chargeback.noted",
-    "A provider took money back by itself; what it claims beyond what was left is disputed.",
+    "A provider charged a payment back; the part of the claim beyond what was left is disputed.",
     schema=record(
         chargebackId=ID,
         paymentId=ID,
@@ -215,7 +215,7 @@ fact(
 )
 fact(
     "chargeback.under_review",
-    "Somebody stood up to a chargeback, and it is looked at again.",
+    "A chargeback was disputed, and is under review.",
     schema=record(
         chargebackId=ID,
         paymentId=ID,

@@ -87,7 +87,7 @@ def status_of(*, expires_at: datetime, revoked_at: datetime | None, at: datetime
 def read_grantee(text: str) -> Principal:
     """Return whom a grant names.
 
-    :raises GranteeNotAllowed: if that is nobody to whom access can be granted.
+    :raises GranteeNotAllowed: if access cannot be granted to it.
     """
     try:
         grantee = Principal.parse(text)

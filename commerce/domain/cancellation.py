@@ -93,7 +93,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entitlement:
-    """What the terms give back. `manual_review` says why nobody could work it out."""
+    """What the terms give back. `manual_review` says why it could not be computed."""
 
     amount_cents: int
     currency: str
@@ -133,7 +133,7 @@ class PolicyNotPublishable(Rejected):
 
 
 def check_publishable(rules: Sequence[Rule]) -> None:
-    """Refuse a ladder that would surprise whoever accepts it.
+    """Refuse rules that would surprise a customer.
 
     :raises PolicyNotPublishable: if the ladder is empty or too long, a step repeats or is out of
         range, there is no step for the last day, or a later cancellation would give back more.

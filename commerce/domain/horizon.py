@@ -12,7 +12,7 @@ HORIZON = timedelta(days=36_525)
 """A hundred years either way. Wide on purpose: "2099" is how people write "at some time"."""
 
 CLOCKS_DIFFER = timedelta(hours=1)
-"""By how much somebody else's clock may be ahead of ours."""
+"""How far the clock of another system may be ahead of ours."""
 
 
 class BeyondHorizon(Rejected):

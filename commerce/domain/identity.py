@@ -30,7 +30,7 @@ class Identity:
 
 
 def identity_of(personal: Mapping[str, Any]) -> Identity:
-    """Return the identity in what is known of a traveller, or of whoever booked."""
+    """Return the identity in the data of a traveller or a contact."""
     phone = re.sub(r"\D", "", str(personal.get("phone", "")))
     return Identity(
         name=_plain(_name_of(personal)),

@@ -37,7 +37,7 @@ def newly_applied_cents(
 
 
 def reference_of(report: SettlementReport, *, stored: tuple[str, str], number: str) -> str:
-    """Return under which reference the money is booked: the first that anybody gave.
+    """Return the reference under which the payment is recorded: the first that was given.
 
     `stored` are the number and the id that the reference row already had.
     """

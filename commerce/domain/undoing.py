@@ -63,7 +63,7 @@ def of_transition(action_name: str, before: Status, after: Status) -> Declaratio
 def of_status(before: Status, after: Status) -> Declaration:
     """A status that was gone on from is come back to by hand.
 
-    Not one that keeps seats for a while only: nobody has said until when.
+    Not one that holds seats: there is no new end of the hold.
     """
     if before in TRANSITIONS[after]:
         return Declaration(
@@ -72,7 +72,7 @@ def of_status(before: Status, after: Status) -> Declaration:
     if before in HOLDING:
         return Declaration(
             kind=ReversalKind.NONE,
-            why="Nobody has said until when the seats would be kept again.",
+            why="It is not known until when the seats would be held again.",
             follow_ups=(REBOOK,),
         )
     return Declaration(

@@ -204,7 +204,7 @@ class TravellerPersonal(models.Model):
 
 
 class BookingContact(models.Model):
-    """How to reach whoever booked, sealed. Deleting the row forgets them."""
+    """The contact details of a booking, sealed. Deleting the row erases them."""
 
     booking = models.OneToOneField(
         Booking, on_delete=models.CASCADE, primary_key=True, related_name="contact"

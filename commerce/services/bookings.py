@@ -89,7 +89,7 @@ def create_booking(
     :raises SlotNotFound, SlotIsOver: if a departure is unknown or has left.
     :raises ProductNotForSale: if its product is not active.
     :raises CurrenciesMixed: if the products are priced in several currencies.
-    :raises PersonNamed: if the reference names whoever books.
+    :raises PersonNamed: if the reference names the contact.
     """
     name_screening.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
@@ -224,7 +224,7 @@ def override_status(
 ) -> Booking:
     """Correct the status by hand; seats follow.
 
-    :raises OverrideReasonMissing: if nobody says why.
+    :raises OverrideReasonMissing: without a reason.
     :raises OverrideNotNeeded: if the ordinary way leads there.
     :raises HoldNeedsAnEnd: if seats are to be kept without `until`.
     :raises SlotSoldOut, PersonNamed: if seats are gone; if the reason names somebody.

@@ -167,7 +167,7 @@ def _resolve(
     invoice = invoices.locked(invoice_id)
     said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
     report = replace(report, reason=said)
-    # Under the lock of the invoice: whoever else resolves it has done so, or waits.
+    # Under the lock of the invoice: a concurrent resolution is done, or waits.
     found = list(
         of_claim.select_related("payment__capture", "review", "resolution").order_by(
             "noted_at", "pk"

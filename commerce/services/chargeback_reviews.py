@@ -31,7 +31,7 @@ from workflows.work.domain.claim import Claim, WorkRef
 
 NOTE_REVIEW = "commerce.note_review"
 MAY = "chargeback.resolve"
-_GOES_ON = "It goes on until it is report."
+_GOES_ON = "The dispute continues until its outcome is reported."
 
 
 def report_review(*, report: ReportedOutcome) -> WorkRef:
@@ -101,7 +101,7 @@ def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | Non
     invoice_id = of_claim.values_list("payment__invoice_id", flat=True).first()
     if invoice_id is None:
         raise ChargebackUnknown(report.provider, report.provider_ref)
-    # Whoever resolves it locks the invoice too: one of the two sees what the other has done.
+    # A resolution locks the invoice too: the second of the two sees what the first has done.
     invoices.locked(invoice_id)
     said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
     report = replace(report, reason=said)

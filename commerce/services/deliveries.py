@@ -79,16 +79,16 @@ class NotificationsSuppressed(Rejected):
 
 
 def send_booking_documents(*, booking_id: UUID, recipient: str = "") -> Delivery:
-    """Have the documents of a booking sent to `recipient`, or to whoever booked.
+    """Have the documents of a booking sent to `recipient`, or to the contact of the booking.
 
     :raises BookingNotFound: if there is no such booking.
     :raises NotificationsSuppressed: if the customer is to be left alone.
     :raises NoDocuments, NoAttachments: if there is nothing to send, or not yet.
-    :raises NoRecipient: if nobody is known to whom.
+    :raises NoRecipient: if there is no address.
     """
     delivery_id = new_id()
     name = "booking.send_documents"
-    # Empty stands for whoever booked; an address is theirs alone.
+    # Empty stands for the contact of the booking; another address is personal data.
     asked = {"recipient": subjects.fingerprint_of(recipient, of=name) if recipient else ""}
     action = action_on(name, booking_id, kind=Kind.EXECUTE, asked=asked)
     with recording.recorded(action) as proof:
@@ -154,7 +154,7 @@ def note_cancelled(*, work_id: UUID) -> None:
 
 def _address_of(booking_id: UUID) -> str:
     contact = selectors.contact_of(booking_id)
-    # Opened for the post, which goes to whoever it belongs to.
+    # Opened for sending: the message goes to the person themselves.
     return "" if contact is None else str(contact.open().get("email", ""))
 
 

@@ -56,10 +56,10 @@ class GranteeUnknown(Rejected):
 def grant_document_access(
     *, document_id: UUID, grantee: str, purpose: str, expires_at: datetime | None = None
 ) -> DocumentAccess:
-    """Let a user, or whoever has an API key, open one document until `expires_at`.
+    """Let a user or an API key open one document until `expires_at`.
 
     :raises DocumentNotFound: if there is no such document.
-    :raises GranteeNotAllowed, GranteeUnknown: if it is nobody to whom access can be granted.
+    :raises GranteeNotAllowed, GranteeUnknown: if access cannot be granted to `grantee`.
     :raises AccessEndsInThePast: if it would be over before it begins.
     :raises AccessGrantedAlready: if they can open it under another grant.
     :raises PersonNamed: if the purpose names somebody of the booking.
@@ -135,7 +135,7 @@ def _locked_document(document_id: UUID) -> Rendition:
     document = rows.filter(pk=document_id).first()
     if document is None:
         raise DocumentNotFound(document_id)
-    # Whoever grants or revokes access to documents of one invoice waits here for the others.
+    # Grants and revocations of access to the documents of one invoice are serialised here.
     document.invoice = invoices.locked(document.invoice_id)
     return document
 

@@ -182,7 +182,7 @@ def void_invoice(
 
 
 def discard_draft(*, invoice_id: UUID) -> None:
-    """Delete a draft, which has no number and told nobody.
+    """Delete a draft, which has no number and has emitted no event.
 
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotDraft: if it has been issued.
@@ -225,7 +225,7 @@ def mark_overdue(*, invoice_id: UUID) -> Invoice:
 
 
 def locked(invoice_id: UUID) -> Invoice:
-    """Return an invoice that nobody else can change until commit.
+    """Return an invoice, locked until commit.
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
@@ -237,7 +237,7 @@ def locked(invoice_id: UUID) -> Invoice:
 
 def store(invoice: Invoice, *, proof: Proof) -> None:
     """Write a locked invoice back as its next revision. What it owes is accountable."""
-    assert proof.entry_id, "nobody changes what is owed unrecorded"
+    assert proof.entry_id, "an amount due changes only with an entry"
     _save(invoice)
 
 

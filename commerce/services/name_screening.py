@@ -1,7 +1,7 @@
 """Refuses reasons and references that name people, because the log keeps them forever.
 
 Events cannot be erased, and payloads of entries are erased only if a search finds them, so a
-text that goes into either may name nobody of the booking that it is about.
+text that goes into either must not name a person of its booking.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class PersonNamed(Rejected):
 
 
 def check_names_nobody(of: Q, **texts: str) -> None:
-    """Refuse texts that name whoever booked, or travels, on the bookings that `of` finds.
+    """Refuse texts that name the contact or a traveller of the bookings that `of` finds.
 
     :raises PersonNamed: with the field, never with the text.
     """
@@ -64,7 +64,7 @@ def check_not_named(personal: Mapping[str, Any], **texts: str) -> None:
 
 
 def without_people(of: Q, text: str) -> str:
-    """Return what a peer said; if it names whoever booked or travels, only that it does.
+    """Return the text of a peer; if it names the contact or a traveller, only that it does.
 
     It has happened, so it cannot be refused; where it is kept for good it names nobody. All of
     it stands beside the entry, where it can be taken away.

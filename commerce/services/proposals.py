@@ -36,9 +36,9 @@ MANUAL_REVIEW: Final = "manual_review"
 
 
 def propose_refund(*, booking_id: UUID) -> dict[str, str]:
-    """Ask for approval to give back what the terms say, as whoever acts; once.
+    """Request approval to refund what the terms grant, as the current principal; once.
 
-    Return `approvalId`, or `because`: why nobody was asked.
+    Return `approvalId`, or `because`: why no approval was requested.
 
     :raises BookingNotFound: if there is no such booking.
     """
@@ -58,10 +58,10 @@ def propose_refund(*, booking_id: UUID) -> dict[str, str]:
 
 
 def propose_surplus(*, chargeback_id: UUID) -> dict[str, str]:
-    """Ask for approval to give back what a chargeback brought too much, as whoever acts; once.
+    """Request approval to refund the surplus of a chargeback, as the current principal; once.
 
-    Return `approvalId`, or `because`: why nobody was asked. A provider asks only where Daybook
-    itself carries out what is approved: nobody else could in its name.
+    Return `approvalId`, or `because`: why no approval was requested. In the name of a provider
+    it is requested only if Daybook executes what is approved: a provider cannot.
 
     :raises ChargebackNotFound: if there is no such chargeback.
     """

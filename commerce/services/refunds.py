@@ -265,7 +265,7 @@ def _end_reversal(
     said = {"provider_ref": reference}
     action = action_on(verb, refund_id, capability="refund.settle", reason=refusal, asked=said)
     with recording.recorded(action) as proof:
-        # It has happened; what is left is to note it, and nobody is asked for approval.
+        # It has happened; recording it needs no approval.
         proof.weighs(reported_by_provider=True)
         refund = _locked_refund(refund_id)
         about = Q(invoices__payments__refunds=refund_id)
@@ -309,7 +309,7 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     proof.weighs(amount_cents=refund.amount_cents, currency=refund.currency)
     proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
     _undo_payment(refund, StepKind.SETTLED, proof=proof)
-    proof.cannot_be_undone("The money has gone back.", follow_ups=(undoing.RECORD_AGAIN,))
+    proof.cannot_be_undone("The refund succeeded.", follow_ups=(undoing.RECORD_AGAIN,))
     tell("settled", refund, providerRef=provider_ref)
     if refund.surplus_of_id is None:
         _note_on_booking(refund, at=refund.ended_at)

@@ -64,7 +64,7 @@ def generate_invoice_document(
 
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceHasNoDocument: if it is a draft or void.
-    :raises GeneratorFailed: if it cannot be made; nothing is kept and nothing told.
+    :raises GeneratorFailed: if it cannot be made; then nothing is stored or emitted.
     """
     invoice = Invoice.objects.select_related("booking").filter(pk=invoice_id).first()
     if invoice is None:

@@ -151,7 +151,7 @@ def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
 
 
 def poll_invoice_settlement(*, invoice_id: UUID) -> dict[str, Any]:
-    """Ask every provider that knows an invoice, and book what is new. One fails, others go on.
+    """Ask every provider that knows an invoice, and record what is new, even if one fails.
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
@@ -178,7 +178,7 @@ def book_report(*, ref: ExternalRef, report: SettlementReport) -> Applied:
     said = {"ref_id": ref.pk, "report": report}
     action = payments.action_of("payment.capture", kind=Kind.CREATE, asked=said)
     with recording.recorded(action) as proof:
-        # It has happened; what is left is to note it, and nobody is asked for approval.
+        # It has happened; recording it needs no approval.
         proof.weighs(reported_by_provider=True)
         invoice = invoices.locked(ref.invoice_id)
         stored = ExternalRef.objects.select_for_update().get(pk=ref.pk)

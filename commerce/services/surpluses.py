@@ -84,7 +84,7 @@ def state_of(chargeback: Chargeback) -> dict[str, Any]:
 
 
 def _locked(chargeback_id: UUID) -> Chargeback:
-    """Return a chargeback whose surplus nobody else gives back: its invoice is locked."""
+    """Return a chargeback, with its invoice locked: no other refund of its surplus can start."""
     rows = Chargeback.objects.filter(pk=chargeback_id)
     invoice_id = rows.values_list("payment__invoice_id", flat=True).first()
     if invoice_id is None:

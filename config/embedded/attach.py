@@ -21,7 +21,7 @@ def is_embedded() -> bool:
 
 @contextmanager
 def attached(state: State, *, first_run: Callable[[], object]) -> Iterator[None]:
-    """Point the environment at the servers of `state`, started if nobody runs them.
+    """Point the environment at the servers of `state`, started if they are not running.
 
     `first_run` is called when the database is new, or was left by a first run that was killed.
 
@@ -76,7 +76,7 @@ def _with_own_servers(
 
 
 def _given(*names: str) -> dict[str, str]:
-    """Return what the caller's environment says already; it goes before ours."""
+    """Return what the caller's environment sets already; it overrides ours."""
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

@@ -271,7 +271,7 @@ def _remove_abandoned(place: Path) -> None:
             shutil.rmtree(origin.with_suffix(""), ignore_errors=True)
             origin.unlink(missing_ok=True)
     for note in place.glob("*.prepared"):
-        # About a data folder that is gone: nobody would take the note away.
+        # About a data folder that is gone: nothing would delete the file.
         if not note.with_suffix("").exists():
             note.unlink(missing_ok=True)
 

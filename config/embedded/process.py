@@ -102,7 +102,7 @@ def _write_to(log: Path) -> None:
 def become(
     account: Account | None, *, death_signal: signal.Signals, parent: int | None = None
 ) -> None:
-    """Go on as `account`, if it is another, and die with the parent."""
+    """Continue as `account`, if it is another, and die with the parent."""
     parent = parent or os.getppid()
     if account is not None and not account.is_current:
         os.setgroups([])

@@ -62,7 +62,7 @@ class Servers:
         """Start what takes time; the caller may import Django meanwhile.
 
         :raises ServersUnavailable: if a server cannot run here.
-        :raises SecretsMissing: if there is a database that nobody could read.
+        :raises SecretsMissing: if there is a database without the secrets to read it.
         """
         if self.valkey:
             binaries.valkey()

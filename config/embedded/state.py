@@ -175,7 +175,7 @@ class State:
             yield handle
 
     def wait_for_users(self, handle: IO[str]) -> None:
-        """Wait until nobody but the holder of `handle` uses the servers."""
+        """Wait until only the owner of `handle` uses the servers."""
         fcntl.flock(handle, fcntl.LOCK_EX)
 
     def announce(self, instance: Instance) -> None:

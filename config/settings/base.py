@@ -28,7 +28,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 12 * 3600
-# Only behind a proxy that sets the header itself: anybody else could pretend to be encrypted.
+# Only behind a proxy that sets the header itself: otherwise any client could set it.
 if env.flag("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
@@ -314,7 +314,7 @@ LOGGING = {
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.error": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True},
-        # A line per request that we make is told by whoever makes it.
+        # Outgoing requests are logged by their callers.
         "httpx2": {"level": "WARNING"},
     },
 }
@@ -345,7 +345,7 @@ COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
 COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
 # Whether `migrate` installs the schedules of commerce: expire holds, poll settlements.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
-# Whom mails about approvals come from; without it none are sent. Sent by Django's mail.
+# The sender of mails about approvals; without it none are sent. Sent by Django's mail.
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
 # Where people find the console, for links in mails.
 PUBLIC_URL = env.text("PUBLIC_URL", "").rstrip("/")

@@ -30,5 +30,5 @@ COMMERCE_TIMETABLE = False
 APPROVAL_POLICIES = False
 FLOWS_HEALTH_INTERVAL_S = 0
 
-# Any 32 bytes: what a test seals is nobody's evidence.
+# Any 32 bytes: what a test seals is not evidence.
 LEDGER_SIGNING_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

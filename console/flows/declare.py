@@ -290,7 +290,7 @@ def _initial_of(known: FlowStart | None) -> dict[str, Any]:
         "compensate": bool(options.get("compensate")),
         "timeout_s": timeout_ms // 1000 if timeout_ms else None,
         "concurrency_key": options.get("concurrency_key", ""),
-        # Whoever changes what is off says so themselves when it is to go on.
+        # A start that is off stays off until it is enabled.
         "enabled": known.enabled,
         "version": known.version,
     }

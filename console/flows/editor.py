@@ -250,7 +250,7 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "approval.reason": _text("Why"),
         "approval.policy": _text("Policy", f"Says who decides; {DEFAULT_POLICY} if left empty."),
         "approval.risk": _choice("Risk", Risk, blank="medium"),
-        "approval.quorum": _whole("How many people", "Not whoever started the flow."),
+        "approval.quorum": _whole("How many people", "Not the person who started the flow."),
         "approval.ttl_ms": _whole("Expires after", "Milliseconds."),
         "predicate.language": _choice("Language", LANGUAGES),
         "predicate.script": _area("Run only if"),

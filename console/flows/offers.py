@@ -51,8 +51,8 @@ FLOW_ACTS = {
             name="resume",
             label="Resume",
             capability="flow.pause",
-            consequence="It goes on where it was held.",
-            done="It goes on.",
+            consequence="It continues where it was paused.",
+            done="It is resumed.",
             form=ReasonForm,
             run=lambda flow_id, asked: services.resume_flow(
                 flow_id=flow_id, reason=asked["reason"]

@@ -193,7 +193,7 @@ def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
 
 
 def _starter(flow_id: str) -> str:
-    """Return who started a flow, as people call them; empty of one that nobody knows of."""
+    """Return the name of who started a flow; empty if it is unknown."""
     written = str(selectors.starter_of(flow_id) or "")
     return people.names_of([written])[written] if written else ""
 

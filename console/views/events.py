@@ -27,7 +27,7 @@ _SUBJECTS = {
 
 @signed_in
 def listing(request: HttpRequest) -> HttpResponse:
-    """Show the newest events that fit the filters, and go on live."""
+    """Show the newest events that match the filters, and update live."""
     form = EventFilters(request.GET)
     readable = authority.readable_kinds(request)
     context: dict[str, Any] = {
@@ -53,7 +53,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 def stream(request: HttpRequest, path: str) -> HttpResponse:
-    """Show one stream, newest first, and go on live."""
+    """Show one stream, newest first, and update live."""
     wanted = addresses.stream_at(path)
     form = PageForm(request.GET)
     if not wanted or not form.is_valid() or not authority.may_read_stream(request, wanted):

@@ -20,7 +20,7 @@ ROWS = 50
 
 @authority.requires("flow.read")
 def listing(request: HttpRequest) -> HttpResponse:
-    """Show the newest flows that fit the filters, and go on live."""
+    """Show the newest flows that match the filters, and update live."""
     form = FlowFilters(request.GET)
     may_see_steps = authority.holds(request, "step.read")
     context: dict[str, Any] = {

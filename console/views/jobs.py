@@ -43,7 +43,7 @@ _ACTS = (
         run=services.retry,
         consequence=(
             "It is taken up again at once, with a new budget of attempts. Its token stays the "
-            "same, so whoever already saw it can tell that this is not a second order."
+            "same, so a receiver that has seen it can tell that this is not a second order."
         ),
         done="Taken up again.",
     ),

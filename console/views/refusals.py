@@ -75,7 +75,7 @@ def refused(request: HttpRequest, refusal: DomainError, *, status: HTTPStatus) -
     """A rule said no where the page did not expect it: in its own words."""
     title, remedy = "Request refused", refusal.hint
     if isinstance(refusal, Throttled):
-        # Its hint speaks of a header, which nobody sees who looks at a page.
+        # Its hint is about a header, which does not help on a page.
         title = "Too many requests"
         remedy = f"Wait {refusal.retry_after_seconds} seconds, then try again."
     return _refusal(
@@ -121,7 +121,7 @@ def schema_differs(request: HttpRequest) -> HttpResponse:
         status=503,
         title="Daybook is being upgraded",
         says="The database is of another revision than the program. Nothing was changed.",
-        remedy="Try again in a minute. If it stays like this, tell whoever runs Daybook: "
+        remedy="Try again in a minute. If it stays like this, tell the operator of Daybook: "
         "manage.py migrate says what is missing.",
     )
 

@@ -1,4 +1,4 @@
-"""The log over HTTP. Whoever has a credential may ask; what may not be seen is left out."""
+"""The log over HTTP. Any credential may read it; events it may not see are left out."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,7 +34,7 @@ class Events(APIView):
 
     @extend_schema(operation_id="events_list", parameters=[FeedIn], responses=FeedOut)
     def get(self, request: Request) -> Response:
-        """Read the log by position, oldest first. It misses nothing, whoever writes meanwhile.
+        """Read the log by position, oldest first. Nothing is missed while others write.
 
         A page leaves out what the caller may not see, so it may be short, or empty: ask on
         from `next_after` until it equals `head`.

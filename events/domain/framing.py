@@ -37,7 +37,7 @@ class Framing(Protocol):
     def parse(self, raw: str) -> Message | None:
         """Read a client message.
 
-        :raises BadMessage: if it makes no sense and the client should hear of it.
+        :raises BadMessage: if it is invalid and the client should be told.
         """
 
     def event(self, envelope: Envelope) -> FrameParts | None:

@@ -46,7 +46,7 @@ def text_of(name: str, data: Any) -> str:
 
 
 def written(name: str, data: Any) -> tuple[str, dict[str, Any]]:
-    """Return `data` as the JSON text to store, and as whoever reads the text will see it.
+    """Return `data` as the JSON text to store, and as readers of the text will see it.
 
     Raises as `text_of` does.
     """

@@ -20,7 +20,7 @@ _PATTERNS: Final = (
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
     # What opens a socket from a browser: it has to stand in the address.
     re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
-    # The address of a person: whoever is forgotten is in no log line either.
+    # The address of a person: log lines are not erased with the person.
     re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"),
 )
 _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[0-9A-Za-z._~+/=-]{6,}")

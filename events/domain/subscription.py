@@ -228,7 +228,7 @@ def _fields_of(message: dict[str, Any]) -> dict[str, Any]:
     fields = message.get("data")
     if not isinstance(fields, dict):
         return message
-    # An `after` that nobody reads would lose what it asks for.
+    # An `after` that is ignored would lose events.
     if beside := message.keys() - {"type", "data"}:
         raise FieldsSplit(_named(fields), beside)
     return fields

@@ -1,7 +1,7 @@
 """The live feed: one reader of the log in each process, and the sockets that it serves.
 
 `feed` follows the log and hands each event to the sessions that asked for it; a `session`
-is one client, whatever protocol it speaks; an `audience` is what a credential may be shown.
+is one client of either protocol; an `audience` is what a credential may see.
 
 Note [From the past to the present]
 A subscription is first served by a catch-up of its own: from the log in pages, then from

@@ -1,4 +1,4 @@
-"""Serves an authenticated WebSocket on the feed, whatever protocol it speaks."""
+"""Serves an authenticated WebSocket on the feed, for both protocols."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -83,7 +83,7 @@ async def _listen(session: Session, receive: Receive) -> None:
 
 
 async def _say_good_bye(ending: CloseReason, send: Send, *, timeout_s: float) -> None:
-    # A client that reads nothing does not hear it either.
+    # A client that reads nothing does not receive it either.
     with suppress(TimeoutError, OSError):
         async with asyncio.timeout(timeout_s):
             if ending.last_frame is not None:

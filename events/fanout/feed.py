@@ -52,7 +52,7 @@ class Page(NamedTuple):
 
 
 class Feed:
-    """Follows the log while anybody listens. `position`: everything up to it was offered."""
+    """Follows the log while there are sessions. `position`: everything up to it was offered."""
 
     def __init__(self, limits: Limits) -> None:
         self.position = 0

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 class Limits:
     """Override any of them in `settings.EVENTS_LIVE`."""
 
-    # A client that is this many frames behind is told where to resume, and closed.
+    # A client that is this many frames behind is closed, with the position to resume from.
     queue_frames: int = 1_000
     subscriptions: int = 100
     # How many of the last events every process keeps, so that a short absence needs no database.

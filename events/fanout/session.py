@@ -262,7 +262,7 @@ class Session:
             await self._asleep
 
     def _wake(self) -> None:
-        # Once per batch: nobody sleeps any more when the second frame comes.
+        # Once per batch: the writer is awake when the second frame comes.
         if self._asleep is not None:
             if not self._asleep.done():
                 self._asleep.set_result(None)

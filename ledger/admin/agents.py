@@ -77,7 +77,7 @@ class AgentAdmin(_MadeByServices):
         )
 
     @admin_access.needs_capability("agent.stop")
-    @admin.action(description="Let go on")
+    @admin.action(description="Resume")
     def resume(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         self.act_on(
             request,
@@ -96,7 +96,7 @@ class AgentAdmin(_MadeByServices):
         )
 
     @admin_access.needs_capability("agent.administer")
-    @admin.action(description="Kill switch: let agents go on")
+    @admin.action(description="Kill switch: resume agents")
     def resume_all(self, request: HttpRequest, rows: QuerySet[Agent]) -> None:
         self.act_on(
             request,

@@ -28,7 +28,7 @@ class AmendForm(forms.Form):
     reason = forms.CharField(
         max_length=REASON_CHARS_MAX,
         widget=forms.Textarea({"rows": 3}),
-        help_text="What it says wrongly, and how it was. It is kept, and may name nobody.",
+        help_text="What it says wrongly, and how it was. It is kept, and must not name a person.",
     )
 
 

@@ -32,7 +32,7 @@ class ForgetForm(forms.Form):
         widget=forms.Textarea({"rows": 3}),
         help_text="The number of the request, for example. It is kept, and may not name them.",
     )
-    is_meant = forms.BooleanField(label="Forget them for good. Nobody can bring it back.")
+    is_meant = forms.BooleanField(label="Erase the data permanently. It cannot be restored.")
 
 
 def page(admin: CapabilityAdmin[Any], request: HttpRequest, subject: str) -> HttpResponse:
@@ -85,7 +85,7 @@ def _forgotten(request: HttpRequest, subject: str, reason: str) -> HttpResponse 
 
 
 def _given(caller: Caller, subject: str) -> Approval | None:
-    """Return the approval that whoever looks was given, and has not used yet."""
+    """Return the approval that the caller was given and has not used yet."""
     rows = Approval.objects.filter(
         status=ApprovalStatus.APPROVED.value,
         action_name=erasure.CAPABILITY,

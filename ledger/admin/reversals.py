@@ -26,7 +26,7 @@ _PAGE = "admin:ledger_entry_reversal"
 
 
 class ReversalForm(forms.Form):
-    """What is asked of whoever undoes something; the token is of the preview beside it.
+    """The form of a reversal; the token is that of the preview beside it.
 
     `approval` is what it is done under, if an approval was asked for and given.
     """
@@ -120,7 +120,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
 
 
 def _given(preview: Preview, caller: Caller) -> Approval | None:
-    """Return the approval that whoever looks was given, and has not used yet."""
+    """Return the approval that the caller was given and has not used yet."""
     own = (
         each
         for each in preview.requests

@@ -14,7 +14,7 @@ from ledger.approving.gate import ApprovalNeeded, ApprovalRequired, ApprovedActi
 
 
 def asked_for(exc: Exception) -> Exception:
-    """Put the request for approval on record, if nobody did further in; by now nothing is open."""
+    """Record the request for approval, unless an inner call did; no transaction is open."""
     if not isinstance(exc, ApprovalNeeded):
         return exc
     try:

@@ -14,7 +14,7 @@ from ledger.models import AgentKey, ApiKey
 class ApiKeyAuthentication(BaseAuthentication):
     """Read the key; from here on it is the key that acts, in its owner's name.
 
-    An agent logs nobody in: whoever asks the request for its user finds no one.
+    An agent is no user: the user of the request stays anonymous.
     """
 
     def authenticate(

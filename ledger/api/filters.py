@@ -69,7 +69,7 @@ class EntryFilters(filters.FilterSet):
         return entries.filter(api_token_id=prefix, **acting)
 
     def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
-        """Keep looks for just this reason, as whoever asks may read it: they find what they see."""
+        """Keep disclosures with exactly this reason, as the caller may read it."""
         if name_screening.redacted_for(said, self.request) != said:
             return entries.none()
         now = Q(disclosure__isnull=False, remark__text=said)

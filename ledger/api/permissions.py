@@ -113,9 +113,9 @@ def capability_of(view: "APIView", request: Request) -> str | None:
 
 
 def _noted(view: "APIView", request: Request, capability_id: str) -> bool:
-    """Say yes; what an agent reads goes on record first. Its changes have their own entries.
+    """Allow it; what an agent reads is recorded first. Its changes have their own entries.
 
-    So have the actions that a view names in `discloses`: they record whoever looks.
+    So have the actions that a view names in `discloses`: they record the disclosure.
     """
     if not authority.caller_of(request).is_agent:
         return True
@@ -152,7 +152,7 @@ def _noted_anyway(view: "APIView", request: Request) -> bool:
 
 
 def _keep_to_itself(request: Request) -> None:
-    """Have the answer marked as one that nobody stores: each look is to be on record."""
+    """Mark the response as one that must not be stored: each disclosure is to be recorded."""
     request._request.daybook_is_private = True  # type: ignore[attr-defined]  # noqa: SLF001 - what middleware sees.
 
 

@@ -1,4 +1,4 @@
-"""Rate limit per caller and minute, counted in Valkey. If Valkey is down, nobody is throttled."""
+"""Rate limit per caller and minute, counted in Valkey; without Valkey there is none."""
 
 import logging
 import math
@@ -93,7 +93,7 @@ _lines = _Lines()
 
 
 def _line_of(url: str) -> ConnectionInterface:
-    # A fork has its parent's, and must not speak on it.
+    # A fork has its parent's connection, and must not use it.
     key = (url, os.getpid())
     if key not in _lines.of:
         _lines.of[key] = ConnectionPool.from_url(url, socket_timeout=1).make_connection()

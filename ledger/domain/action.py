@@ -22,7 +22,7 @@ SUMMARY_CHARS_MAX = 500
 UNKNOWN_TARGET = "*"
 """The id of the target when no single one was named: in a list, or before a refusal."""
 WHOLE_ANSWER = ("answer",)
-"""The fields of a look at what holds nothing private, so that none is told apart."""
+"""The fields of a disclosure of an object without private fields, so that it looks like any."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
@@ -273,7 +273,7 @@ class Proof:
 
 
 def kind_and_status(kind: Kind, undoing: Undoing | None) -> tuple[Kind, Status]:
-    """Return as what an action that was carried out goes on record.
+    """Return the kind and status with which an executed action is recorded.
 
     What takes another back says so; what only sets that in motion has not done it yet.
     """

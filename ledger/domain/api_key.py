@@ -1,6 +1,6 @@
 """The written form of a key: `daybook_<prefix>_<secret><checksum>`.
 
-That of an agent says so: `daybook_agent_<prefix>_…`, so that nobody takes it for a person's.
+That of an agent begins with `daybook_agent_`, so that it is not taken for a person's.
 
 The prefix is public and names the key. The secret is 32 random bytes. The checksum lets a
 typing error, or a secret scanner, be answered without asking the database.
@@ -47,7 +47,7 @@ def write(*, prefix: str, random_bytes: bytes, is_of_agent: bool = False) -> Wri
 
 
 def read(text: str) -> WrittenKey | None:
-    """Take a key apart; None if this cannot be one of ours."""
+    """Take a key apart; None if it has not the form of a key."""
     if (
         not _WRITTEN.fullmatch(text)
         or _checksum(text[:-_CHECKSUM_CHARS]) != text[-_CHECKSUM_CHARS:]

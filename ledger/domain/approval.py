@@ -40,7 +40,7 @@ class Decision(StrEnum):
 
 
 class OnExpiry(StrEnum):
-    """What an approval is that nobody has decided in time. Never approved."""
+    """The status of an approval that was not decided in time. Never approved."""
 
     EXPIRED = "expired"
     DENIED = "denied"
@@ -172,7 +172,7 @@ class Decider:
 
 
 _VOICES = frozenset({"user", "api_key"})
-"""Kinds of principals that speak for a person who is there."""
+"""Kinds of principals behind which a person acts."""
 
 
 def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) -> None:
@@ -181,7 +181,7 @@ def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) ->
     That they hold the capability, the service has checked. A superuser is not asked less.
 
     :raises ApprovalDecisionConflict: if it is decided or over, also for want of a sweep.
-    :raises NotHumanEnough: if no person speaks.
+    :raises NotHumanEnough: if no person is behind the principal.
     :raises SelfDecisionForbidden: if they, or the person behind them, asked for it.
     :raises ApprovalAssigneeMismatch: if it is for others to decide.
     :raises AlreadyVoted: if they have said yes before.
@@ -223,9 +223,9 @@ def check_assignee(approval: Approval, decider: Decider) -> None:
 
 
 def decide(approval: Approval, decider: Decider, decision: Decision, *, at: datetime) -> Approval:
-    """Return the approval with one voice more: one no denies, the quorum of people approves.
+    """Return the approval with one vote more: one denial denies it, a quorum approves it.
 
-    Whoever was to decide instead has spoken then: what is missing is for others again.
+    It is assigned to nobody from then on: the missing votes may come from anyone.
 
     :raises DomainError: as `authorize_decision` does.
     """
@@ -255,7 +255,7 @@ def cancel(approval: Approval, decider: Decider, *, at: datetime) -> Approval:
 def delegate(approval: Approval, decider: Decider, *, to: str, at: datetime) -> Approval:
     """Return the approval as one for `to` (a person) to decide instead. The bar stays.
 
-    :raises DomainError: as `authorize_decision` does, for whoever delegates.
+    :raises DomainError: as `authorize_decision` does, for `decider`.
     :raises SelfDecisionForbidden: if it would go to somebody through whom it was asked.
     """
     authorize_decision(approval, replace(decider, is_fresh=True), at=at)
@@ -265,7 +265,7 @@ def delegate(approval: Approval, decider: Decider, *, to: str, at: datetime) -> 
 
 
 def expire(approval: Approval, *, at: datetime) -> Approval:
-    """Return the approval as nobody decided it in time.
+    """Return the approval as it is when it was not decided in time.
 
     :raises AssertionError: if its time is not over; that is a bug.
     """

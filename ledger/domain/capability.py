@@ -43,7 +43,7 @@ def graver(left: Risk, right: Risk) -> Risk:
 
 
 class LedgerPolicy(StrEnum):
-    """Whether what is done under a capability goes on record."""
+    """Whether an action under a capability is recorded."""
 
     NONE = "none"
     OPTIONAL = "optional"
@@ -100,7 +100,7 @@ class Capability:
     `risk` is a floor: `weigh` may find an action riskier by its facts, never less so.
     Besides itself, every capability of `all_of` must be held, and one of `any_of` if there is any.
     `approval` says whether somebody else has to agree; `reversal` names what undoes it.
-    `asks_why`: whoever looks at what it opens has to give a reason.
+    `asks_why`: an access reason is required.
     """
 
     id: str

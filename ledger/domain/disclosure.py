@@ -5,7 +5,7 @@ from typing import Final
 from events.domain.errors import PreconditionRequired, Unavailable
 
 MADE_NOW: Final = "It was made, and is shown this once."
-"""Why a secret is shown to whoever made it."""
+"""The access reason when a secret is shown to the caller who created it."""
 
 
 class LedgerUnavailable(Unavailable):

@@ -163,7 +163,7 @@ def lines_of(place: str, holds: str, findings: Iterable[Finding]) -> list[Line]:
 
 
 def masked_value(value: Any, sought: Sequence[str]) -> Any:
-    """Return JSON without the values that are sought, also within texts, names and numbers."""
+    """Return JSON without the values in `sought`, also within texts, names and numbers."""
     if isinstance(value, str):
         return masked_text(value, sought)
     if isinstance(value, Mapping):
@@ -175,7 +175,7 @@ def masked_value(value: Any, sought: Sequence[str]) -> Any:
 
 
 def masked_text(text: str, sought: Sequence[str]) -> str:
-    """Return a text without the values that are sought, in whatever case they are written."""
+    """Return a text without the values in `sought`, in upper or lower case."""
     for value in sought:
         text = re.sub(re.escape(value), ERASED, text, flags=re.IGNORECASE)
     return text

@@ -109,7 +109,7 @@ class Kept:
 def commitment(salt: bytes, content: bytes) -> str:
     """Return the digest that stands in the entry, in hex.
 
-    HMAC-SHA256: when the salt is gone, nobody can confirm a guess at the content.
+    HMAC-SHA256: once the salt is deleted, a guess at the content cannot be confirmed.
     """
     return hmac.new(salt, content, "sha256").hexdigest()
 

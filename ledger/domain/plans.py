@@ -150,7 +150,7 @@ def awaits(summary: str) -> Effect:
 def token_of(original: OriginalAction, plan: Plan, *, command: str, version: int) -> str:
     """Return what two previews have in common when they promise the same of the same state.
 
-    Whom it takes, who has asked for it and what was tried in vain do not change what it does:
+    Its approvals, its requester and failed attempts do not change what it does:
     so that asking for approval does not make stale what approval is asked for.
     """
     standing = original.standing

@@ -221,7 +221,7 @@ def _risk(granted: Granted, wanted: Execution) -> DomainError | None:
 
 
 def _policy(granted: Granted, wanted: Execution) -> DomainError | None:
-    # If none applies any more, nobody would have to be asked: who was asked is no harm.
+    # If none applies any more, no approval would be needed: the one that was given does no harm.
     if not wanted.bound.policy:
         return None
     if not any(_differs(granted, wanted, name) for name in ("policy", "policy_version")):

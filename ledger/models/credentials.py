@@ -115,7 +115,7 @@ class IdempotencyKey(models.Model):
 
 
 class SocketTicket(models.Model):
-    """Opens one WebSocket, within a minute, under the credential of whoever asked for it."""
+    """Opens one WebSocket, within a minute, with the credential that it was issued to."""
 
     # SHA-256: the ticket itself is random enough to need no pepper.
     digest = models.CharField(max_length=64, primary_key=True)

@@ -1,6 +1,6 @@
 """Issues, rotates and revokes API keys. Each public function is one durable transaction.
 
-A key is shown once, to whoever issued or rotated it. No function here logs or records it.
+A key is shown once, to its issuer. No function here logs or records it.
 """
 
 from collections.abc import Mapping, Sequence

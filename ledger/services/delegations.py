@@ -343,7 +343,7 @@ def _revoke(delegation: Delegation) -> list[Delegation]:
 
 def _emit(name: str, delegation: Delegation, *, proof: Proof, **facts: object) -> None:
     data = {
-        # Which says why, as long as nobody takes that away: the log keeps it for good.
+        # The entry has the reason, which can be redacted; the log cannot be.
         "entryId": str(proof.entry_id),
         "delegationId": str(delegation.pk),
         "agentId": str(delegation.agent_id),

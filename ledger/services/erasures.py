@@ -171,7 +171,7 @@ def place_hold(*, subject: str, reason: str) -> LegalHold:
 
     :raises SubjectHeldAlready: if it is.
     """
-    # A subject is a type and an id: it names nobody.
+    # A subject is a type and an id, not a name.
     asked = {"subject": subject}
     with recording.recorded(_holding("place", Kind.CREATE, reason, asked=asked)) as proof:
         if LegalHold.objects.filter(subject=subject, lifted_at=None).exists():

@@ -38,7 +38,7 @@ from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from ledger.previews import EntryNotFound, Preview
 
 EXPIRED_MAX: Final = 500
-"""So many windows are closed per pass; the next pass goes on."""
+"""So many windows are closed per pass; the next pass continues."""
 
 _NO_ATTEMPT = (
     Forbidden,

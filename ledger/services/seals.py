@@ -17,7 +17,7 @@ def seal_batch(
     """Seal up to `limit` entries; return the checkpoint (None if none) and the number of entries.
 
     :raises SigningKeyMissing: if this process has no key.
-    :raises SigningKeyUnknown: if the key is new and nobody vouches for it.
+    :raises SigningKeyUnknown: if the key is new and not endorsed by the former one.
     """
     with transaction.atomic(durable=True):
         if not seals.take_turn():

@@ -260,7 +260,7 @@ def _decoded(
 
 def _unreadable(target: Target) -> Generator[bytes, None, None]:
     yield from ()
-    raise EgressFailed("it answers in an encoding that nobody asked for", host=target.host)
+    raise EgressFailed("it answers in an encoding that was not requested", host=target.host)
 
 
 def _raw(response: httpcore2.Response) -> Generator[bytes, None, None]:

@@ -30,7 +30,7 @@ def starting(
 ) -> Action:
     """Return the action that starts a flow; `delegated_by` let it start in their absence.
 
-    Without the `command` it has come to nothing: then nobody is asked for approval.
+    Without the `command` there is nothing to do: then no approval is requested.
     """
     return Action(
         name="flow.start",

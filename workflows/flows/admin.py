@@ -17,7 +17,7 @@ from workflows.flows.models import (
 
 
 class FlowsAdmin(CapabilityAdmin[M]):
-    """May be read by who may read flows. The rows follow from events; nobody writes them."""
+    """Needs the permission to read flows. The rows follow from events and are read-only."""
 
     reads = "flow.read"
     actions = None
@@ -48,7 +48,7 @@ class FlowSummaryAdmin(FlowsAdmin[FlowSummary]):
 
 @admin.register(Receipt)
 class ReceiptAdmin(FlowsAdmin[Receipt]):
-    # The hash of a token is of no use to anybody who looks; the token itself is not kept.
+    # Only the hash of a token is kept, and it is of no use to a reader.
     list_display = ["flow_id", "step_id", "verdict", "received_at"]
     list_filter = ["verdict"]
     search_fields = ["=flow_id"]
@@ -58,7 +58,7 @@ class ReceiptAdmin(FlowsAdmin[Receipt]):
 
 @admin.register(AwaitedCallback)
 class AwaitedCallbackAdmin(FlowsAdmin[AwaitedCallback]):
-    # Whoever knows the token of an item can complete it.
+    # The token of an item is the credential to complete it.
     list_display = ["flow_id", "step_id", "since"]
     list_display_links = None
     search_fields = ["=flow_id"]

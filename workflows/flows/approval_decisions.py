@@ -1,4 +1,4 @@
-"""Decisions on approval steps. Whoever started the flow cannot decide.
+"""Decisions on approval steps. The starter of the flow cannot decide.
 
 The approval is requested when the step starts (`approval_requests`). The deciding transaction
 enqueues a row of work, which completes or fails the step.
@@ -34,7 +34,7 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
     list is asked for now.
     """
     with transaction.atomic(durable=True):
-        # Held until commit: nobody cancels the flow between this look and the request.
+        # Held until commit: the flow cannot be cancelled between this read and the request.
         store.lock([stream_of(flow.id)])
         now = engine.flow(flow.id)
         assert now is not None, "a flow is never forgotten"
@@ -48,7 +48,7 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
 
 
 def withdraw(*, claim: Claim) -> None:
-    """Take back the request of an item that nobody waits for any more.
+    """Withdraw the request of an item whose flow no longer waits for it.
 
     Releases before this one left that to a row of work.
     """
@@ -86,6 +86,6 @@ def is_end(name: str) -> bool:
 
 
 def _how(envelope: Envelope) -> str:
-    # One that is denied because its time is over was not refused by anybody.
+    # One that is denied because it has expired was not decided by a person.
     told = envelope.name.rpartition(".")[2]
     return str(envelope.data["status"]) if told == "decided" else told

@@ -45,7 +45,7 @@ def reference_of(token: str) -> str:
 
 
 def demand_transaction() -> None:
-    """Go on only within a transaction.
+    """Check that there is a transaction.
 
     :raises TransactionNeeded: if there is none; nothing was written yet.
     """
@@ -54,7 +54,7 @@ def demand_transaction() -> None:
 
 
 def why_not_ask(step: Step) -> str:
-    """Return why nobody can be asked to approve a step now; empty if somebody can."""
+    """Return why approval of a step cannot be requested now; empty if it can."""
     policy = _policy_of(step)
     if ledger.is_policy_in_force(policy):
         return ""
@@ -73,14 +73,14 @@ def act(flow: Flow, effects: Sequence[Effect]) -> None:
 
 
 def withdraw(token: str) -> None:
-    """Take back the request of an item that nobody waits for any more.
+    """Withdraw the request of an item whose flow no longer waits for it.
 
     One that was decided before stays as it was decided.
     """
     awaited = AwaitedApproval.objects.filter(token=token).first()
     if awaited is None:
         return
-    # Forgotten first: the end of the approval has nobody to tell.
+    # Deleted first: then the end of the approval completes no step.
     AwaitedApproval.objects.filter(token=token).delete()
     with _as_the_flow(awaited.flow_id, awaited.step_id):
         approvals.withdraw_approval(approval_id=awaited.approval_id, reason=NOT_NEEDED)

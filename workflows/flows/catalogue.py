@@ -45,7 +45,7 @@ catalogue.declare_stream("flow", meaning="One flow, from its plan to its end.", 
 catalogue.declare_stream("catalog", meaning="The registered steps.", read="step.read")
 catalogue.declare_stream("cluster", meaning="The health of steps.", read="step.read")
 
-catalogue.declare_stream("flow_start", meaning="When flows start by themselves.", read="flow.read")
+catalogue.declare_stream("flow_start", meaning="Starts: triggers of flows.", read="flow.read")
 
 _declare("step_registered", "A step joined the catalog.", {"step": _OBJECT}, stream="catalog")
 _declare("step_updated", "A step has a new definition.", {"step": _OBJECT}, stream="catalog")
@@ -78,17 +78,17 @@ _declare(
 )
 _declare("flow_deactivated", "Nothing of the flow can act any more.", {**_FLOW, "status": _TEXT})
 _declare("flow_paused", "Nothing new starts.", {**_FLOW, "reason": _TEXT}, _ENTRY)
-_declare("flow_resumed", "The flow goes on.", _FLOW)
+_declare("flow_resumed", "The flow was resumed.", _FLOW)
 _declare(
     "flow_cancelled",
-    "Somebody, or its timeout, ended the flow.",
+    "The flow was cancelled, by an operator or its timeout.",
     {**_FLOW, "reason": _TEXT, "compensates": {"type": "boolean"}},
     _ENTRY,
 )
 _declare("step_forced", "Somebody says that a step is done.", {**_STEP, "reason": _TEXT}, _ENTRY)
 _declare(
     "work_retry_requested",
-    "Somebody does not want to wait for the next try of one item.",
+    "An operator retried an item without waiting for its next attempt.",
     {**_WORK, "reason": _TEXT},
     _ENTRY,
 )
@@ -124,7 +124,7 @@ _declare("comp_retry_scheduled", "Undoing one item is tried again later.", _RETR
 _START = {"name": _TEXT}
 _declare(
     "flow_start.declared",
-    "It was said when flows start by themselves.",
+    "A start was declared.",
     {**_START, "goals": {"type": "array", "items": _TEXT}, "enabled": {"type": "boolean"}},
     {"cron": _TEXT, "tz": _TEXT, "event": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
@@ -132,7 +132,7 @@ _declare(
 )
 _declare(
     "flow_start.removed",
-    "Flows do not start so any more.",
+    "The start was removed.",
     _START,
     {"entry_id": _TEXT},
     stream="flow_start",
@@ -140,14 +140,14 @@ _declare(
 )
 _declare(
     "flow_start.fired",
-    "A flow started by itself. The occasion is an event's id, or a slot.",
+    "A start fired. The occasion is the id of an event, or a slot.",
     {**_START, "flow_id": _TEXT, "occasion": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
     category=Category.DOMAIN,
 )
 _declare(
     "flow_start.paused",
-    "Flows do not start so until somebody who may says so: its declarer may not any more.",
+    "The start is paused: its declarer lacks the permission, until an authorised user enables it.",
     {**_START, "reason": _TEXT, "declared_by": _TEXT},
     {"occasion": _TEXT, "entry_id": _TEXT},
     stream="flow_start",
@@ -155,7 +155,7 @@ _declare(
 )
 _declare(
     "flow_start.refused",
-    "A flow that was to start by itself could not.",
+    "A start could not start a flow.",
     {**_START, "flow_id": _TEXT, "reason": _TEXT},
     {"occasion": _TEXT, "code": _TEXT, "entry_id": _TEXT},
     stream="flow_start",

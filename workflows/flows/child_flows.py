@@ -64,13 +64,13 @@ def tell_parent(claim: Claim, child_id: str) -> None:
 
 
 def stop(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
-    """Cancel a child flow that nobody waits for; it undoes what it did if `flow` would."""
+    """Cancel a child flow that is no longer waited for; it compensates if `flow` would."""
     if item.status != WorkStatus.ACTIVE:
         return
     child_id = _id_of(flow, step, item)
     child = engine.flow(child_id)
     if child is None:
-        # Whoever begins it may not know yet that it is not wanted.
+        # The process that starts it may not know yet that it is not wanted.
         raise Snooze(_NOT_BEGUN_S)
     if child.is_terminal:
         return
@@ -79,7 +79,7 @@ def stop(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
     try:
         engine.handle(child_id, command, completes=claim)
     except FlowSettled:
-        return  # It has told its outcome meanwhile.
+        return  # It has reported its outcome meanwhile.
 
 
 def release(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:

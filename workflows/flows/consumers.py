@@ -1,7 +1,7 @@
 """`/engine/ws`: the live feed for Argyll's clients.
 
 Open to everybody only under `up --open-engine`, and then to any page of the web, as there;
-else to whoever could read the same over `/engine`.
+else to callers who could read the same over `/engine`.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")
 
 @dataclass(frozen=True, slots=True)
 class AnybodyWatcher:
-    """Whoever comes to an open engine."""
+    """Any client of an open engine."""
 
     def readable_kinds(self) -> frozenset[str]:
         return frozenset(KINDS)

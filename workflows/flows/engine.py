@@ -263,7 +263,7 @@ def _companion_of(
             for effect in effects
             if effect.kind in WORK_KINDS and (not but_not or effect.token != but_not)
         ]
-        # Whoever asked, it is the flow that does what follows.
+        # Whoever commanded it, the flow itself does what follows.
         work = handover.statement(
             completes,
             following,
@@ -338,7 +338,7 @@ _ENDS_A_WAIT = (WorkSucceeded, WorkFailed, WorkNotCompleted)
 
 
 def _waits_ended(flow: Flow, events: Sequence[FlowEvent]) -> dict[str, list[str]]:
-    """Return by type of step the tokens of the items that nobody waits with any more.
+    """Return by type of step the tokens of the items that no longer wait.
 
     Which approval is still to be taken back is read, and forgotten, by `approval_requests`.
     """

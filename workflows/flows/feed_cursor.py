@@ -40,7 +40,7 @@ def lock_shared() -> int:
 
 
 def lock_exclusive() -> int:
-    """Return where the cursor is, and let nobody begin to wait until the transaction ends."""
+    """Return where the cursor is, and lock out new waiters until the transaction ends."""
     return _held(_ALONE)
 
 
@@ -50,7 +50,7 @@ def move_to(position: int) -> None:
 
 
 def lag() -> tuple[int, bool]:
-    """Return how many events were not read yet, and whether anybody waits for any."""
+    """Return how many events were not read yet, and whether there is a waiter."""
     row = wire.run(_LAG).fetchone()
     assert row is not None, "two subqueries have one row"
     return int(row[0]), bool(row[1])

@@ -1,6 +1,6 @@
 """Fires a start on one occasion: starts a flow, or records why not.
 
-Nobody waits for the answer, so every refusal is an event of the start. A missing permission,
+No caller waits for the answer, so every refusal is an event of the start. A missing permission,
 and a chain that would never end, are ledger entries too.
 """
 

@@ -12,7 +12,7 @@ from workflows.flows.models import AwaitedEvent
 
 BATCH_EVENTS = 500
 IDLE_LAG_MAX = 10_000
-"""How far the cursor may stay behind while nobody waits for anything."""
+"""How far the cursor may stay behind while there is no waiter."""
 
 
 def follow() -> int:

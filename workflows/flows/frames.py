@@ -26,7 +26,7 @@ from workflows.flows.domain import decoder
 from workflows.flows.domain.digits import has_exponents, in_digits
 
 KINDS = ("catalog", "cluster", "flow")
-"""The kinds of streams that its clients know. They are told of no others."""
+"""The kinds of streams that its clients know, and the only ones they receive."""
 
 STREAMS_MAX = 1_000
 """In one subscription, as many flows as one query lists; fewer if their states are wanted."""

@@ -1,7 +1,7 @@
 """Checks which steps can be run, and records changes of their health.
 
 An HTTP step with a `health_check` address is asked; a script is compiled. Anything else
-stays unknown, which keeps nobody from running it. That one run of a script failed says
+stays unknown, which does not keep it from running. That one run of a script failed says
 nothing about the script, and the health of a flow step is derived whenever
 somebody asks: neither is recorded here.
 """

@@ -108,7 +108,7 @@ def tokens_are_those_of_the_step() -> list[str]:
         WITH given AS MATERIALIZED (
           SELECT e.stream, {_DATA}->>'step_id' AS step_id, {_DATA}->'work_items' AS items
             FROM {_EVENTS} WHERE e.stream = ANY (%(streams)s) AND e.name = 'step_started')
-        SELECT format('%%s: %%s of step %%s was given by nobody', stream, token, step_id) FROM (
+        SELECT format('%%s: %%s of step %%s is not of its step', stream, token, step_id) FROM (
           SELECT e.stream, {_DATA}->>'token' AS token, {_DATA}->>'step_id' AS step_id
             FROM {_EVENTS}
            WHERE e.stream = ANY (%(streams)s) AND e.name = 'work_started'

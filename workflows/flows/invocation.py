@@ -29,7 +29,7 @@ PROBLEM_JSON = "application/problem+json"
 _TIMEOUT_MS_MAX = 3_600_000
 _PLACE_CHARS_MAX = 300
 _CONFIDENTIAL = frozenset({"Argyll-Receipt-Token", "Argyll-Webhook-URL"})
-"""Whoever knows these can settle the item."""
+"""These are credentials to complete the item."""
 
 
 @dataclass(frozen=True, slots=True)

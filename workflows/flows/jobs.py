@@ -51,7 +51,7 @@ _OF_ITEM = {
 }
 
 # Retries of a step are the flow's own, with events. These are for our own trouble alone
-# (the database went away), and must outlast any: a flow must never wait for nobody.
+# (the database went away), and must outlast any: a flow must not wait for nothing.
 _OUR_TROUBLE = (OperationalError, InterfaceError)
 _OURS = RetryPolicy(max_attempts=1_000, base_s=1, factor=2, cap_s=30, jitter=0.2)
 _CRASHES_MAX = 1_000
@@ -202,7 +202,7 @@ def tell_parent(claim: Claim) -> None:
 
 @_flow_job("flow.stop_child", input_schema=_OF_ITEM)
 def stop_child(claim: Claim) -> None:
-    """End a child flow that nobody waits for any more."""
+    """End a child flow whose parent no longer waits for it."""
     child_flows.stop(claim, *_item(claim))
 
 

@@ -26,7 +26,7 @@ OCCASIONS_MAX: Final = 50
 SLOTS_MAX: Final = 200
 _ENDS: Final = ("flow_start.fired", "flow_start.refused", "flow_start.paused")
 _FATES: Final = {
-    Fate.MISSED: "Nobody was there to fire it in time, and missed slots are left out.",
+    Fate.MISSED: "It could not be fired in time, and missed slots are skipped.",
     Fate.OVERLAPPED: "The slot before it was still being fired.",
     Fate.QUEUED: "It fires as soon as the slot before it has.",
 }

@@ -157,7 +157,7 @@ def run_flow(
 
     Return it when it is over, or when somebody else's turn has come: a callback, a timer,
     a retry, or a worker that was rung for a step beside. If this process dies the workers
-    go on from the last commit. Not within a transaction.
+    continue from the last commit. Not within a transaction.
     """
     taken = TakenWork(worker=liveness.name("inline"))
     started = _begun(beginning.command_for(flow_id, goals, init, labels, options), flow_id, taken)
@@ -282,7 +282,7 @@ def retry_now(
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    # Whoever knows the token of an item can complete it.
+    # The token of an item is the credential to complete it.
     item = {"item": subjects.fingerprint_of(token, of=f"flow/{flow_id}/{step_id}")}
     action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason, asked=item)
     command = asked.RetryNow(step_id=step_id, token=token, reason=BY_OPERATOR)
@@ -338,7 +338,7 @@ def _checked(step: Step) -> Step:
     stored = replace(step, work_config=merged)
     validate(stored, compile_script=compile_script)
     if event := own_types.event_of(stored):
-        # Nobody would ever make it, and the flow would wait for ever.
+        # Nothing would ever provide it, and the flow would wait forever.
         try:
             catalogue.get(event)
         except EventNotDeclared as unknown:

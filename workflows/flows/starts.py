@@ -82,7 +82,7 @@ def declare_start(
 
 
 def check_start(*, name: str, goals: Sequence[str], **stated: Unpack[StartDefinition]) -> None:
-    """Check a definition as `declare_start` does, whoever asks. Changes nothing."""
+    """Check a definition as `declare_start` does, for any caller. Changes nothing."""
     _check(_row(name, goals, stated))
 
 
@@ -130,7 +130,7 @@ def set_start_enabled(
 
 
 def remove_start(*, name: str, reason: str = "", expected_version: Expected | None = None) -> None:
-    """Take a start away. Flows that it started go on.
+    """Remove a start. Flows that it started continue.
 
     :raises StartUnknown: if there is none of that name.
     :raises VersionMoved: if it is not at the version that is expected.
@@ -279,7 +279,7 @@ def _declared(stated: FlowStart, known: FlowStart | None, proof: Proof) -> FlowS
     stated.created_at = known.created_at if known else now
     stated.updated_at = now
     stated.paused_because = ""
-    # Nobody reads past an event between this look and the commit: what comes later counts.
+    # The cursor cannot pass an event between this read and the commit: later events count.
     feed_cursor.lock_shared()
     stated.since = log.head_position()
     stated.save(force_insert=known is None, force_update=known is not None)

@@ -46,5 +46,5 @@ def start(claim: Claim) -> dict[str, str]:
     crash_budget=_CRASHES_MAX,
 )
 def withdraw(claim: Claim) -> None:
-    """Take back the request for an approval that nobody waits for any more."""
+    """Withdraw the request for an approval that no flow waits for any more."""
     approval_decisions.withdraw(claim=claim)

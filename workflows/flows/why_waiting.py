@@ -44,7 +44,7 @@ class Waiting:
 
 
 def waiting(flow: Flow) -> Waiting | None:
-    """Say why a flow does not go on at this moment; None if it is over.
+    """Say why a flow waits at this moment; None if it has ended.
 
     `next_at` is when something of it or of its child flows is due, or an approval expires.
     Work that somebody is at is not: it ends when it ends. Nor is what a pause holds.
@@ -79,7 +79,7 @@ def _sentence(flow: Flow) -> str:
     if flow.is_terminal:
         return f"It has {flow.status.value}; what it leaves behind is being put away."
     pending = [_lacks(flow, step_id) for step_id in flow.pending_steps()]
-    return next(iter(pending), "It is about to go on.")
+    return next(iter(pending), "It is about to continue.")
 
 
 def _open_items(flow: Flow, execution: Execution) -> Iterator[WorkItem]:

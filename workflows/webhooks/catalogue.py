@@ -34,7 +34,7 @@ declare_stream(STREAM, meaning="One webhook subscription.", read="webhook.read")
 # Many a receiver knows its callers by a secret in the path or the query, and the log is for
 # ever: it has the origin, and a digest that tells one address from another.
 _WHERE: dict[str, dict[str, Any]] = {"origin": _TEXT, "urlDigest": _TEXT, "events": _EVENTS}
-_note("webhook.subscription.created", "Somebody wants to hear.", version=2, **_WHERE)
+_note("webhook.subscription.created", "A subscription was created.", version=2, **_WHERE)
 _note("webhook.subscription.updated", "A subscription was changed.", version=2, **_WHERE)
 _note("webhook.subscription.deleted", "A subscription ended, and its secrets with it.")
 _note("webhook.subscription.enabled", "Messages are sent again.")

@@ -302,7 +302,7 @@ def _switch_off(subscription: Subscription, why: SubscriptionStatus) -> None:
         source=Source.WORKFLOW,
     )
     logger.error(
-        "A webhook subscription was switched off.",
+        "A webhook subscription was disabled.",
         extra={"subscription_id": str(subscription.pk), "reason": why.value},
     )
 

@@ -29,7 +29,7 @@ SELECT s.id FROM webhooks_subscription s
 
 @doctor.check("I11-webhooks", "every pending message has work that will send it")
 def every_pending_delivery_has_work() -> list[str]:
-    return [f"delivery {id_} waits for nobody" for (id_,) in _rows(_ORPHANS)]
+    return [f"delivery {id_} has no work" for (id_,) in _rows(_ORPHANS)]
 
 
 @doctor.check("webhooks-log", "every attempt is in the delivery log")

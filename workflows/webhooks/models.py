@@ -52,7 +52,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
 
 class Subscription(models.Model):
-    """Somebody who wants to hear of some events, at a URL."""
+    """A URL to which some events are sent."""
 
     TARGET_TYPE: ClassVar = "webhook"
 
@@ -287,7 +287,7 @@ class Endpoint(models.Model):
     failures = models.PositiveIntegerField(default=0)
     """In a row. The row is deleted by the first answer that is none."""
     open_until = models.DateTimeField(null=True, blank=True)
-    """Nobody calls before; then one does, as a probe."""
+    """Until then no calls are made; the first one after it is a probe."""
 
     class Meta:
         verbose_name = "endpoint"

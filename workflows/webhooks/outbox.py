@@ -113,7 +113,7 @@ def insert_deliveries(deliveries: Sequence[Delivery]) -> None:
 
 
 def abandon_delivery(delivery_id: UUID) -> None:
-    """Note, in the transaction that takes its work off the list, that nobody will send it."""
+    """Give a delivery up, in the transaction in which its work ends."""
     Delivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.ABANDONED, finished_at=timezone.now(), next_attempt_at=None
     )

@@ -1,6 +1,6 @@
 """Manages subscriptions and their secrets, and replays. One durable transaction each.
 
-A secret is shown once, to whoever created or rotated it. Nothing here logs or records one.
+A secret is shown once, to the caller who created or rotated it, and never logged or recorded.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,9 +18,7 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-catalogue.declare_stream(
-    "job", meaning="What was decided about one piece of work.", read="job.read"
-)
+catalogue.declare_stream("job", meaning="Operations on one piece of work.", read="job.read")
 catalogue.declare(
     "job.dead_lettered",
     category="internal",

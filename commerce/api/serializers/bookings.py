@@ -124,7 +124,10 @@ class OverrideIn(ReasonIn):
 
 class SendDocumentsIn(Body):
     recipient = serializers.EmailField(
-        max_length=254, allow_blank=True, default="", help_text="Absent: whoever booked."
+        max_length=254,
+        allow_blank=True,
+        default="",
+        help_text="Absent: the contact of the booking.",
     )
 
 

@@ -69,7 +69,7 @@ class BookingViewSet(viewsets.ReadOnlyModelViewSet[Booking]):
             items = BookingItem.objects.select_related("allocation").order_by("service_date", "pk")
             vouchers = Voucher.objects.order_by("issued_at", "pk")
             rows = rows.prefetch_related(Prefetch("items", items), Prefetch("vouchers", vouchers))
-        # Who may not act on a booking but may see it shall hear 403; who may not see it, 404.
+        # A caller who may see a booking but not act on it gets 403; one who may not see it, 404.
         if authority.holds(self.request, self.capabilities[self.action]):
             return rows
         return authority.visible(rows, self.request, "booking.read")

@@ -57,7 +57,7 @@ class DocumentViewSet(viewsets.GenericViewSet[Rendition]):
         """Download a document; that, and the reason of the header `Access-Reason`, is recorded."""
         rendition = Rendition.objects.defer("content_sealed").filter(pk=pk).first()
         access = _admitted(authority.caller_of(request), rendition, pk)
-        assert rendition is not None, "nobody is let in to what is not there"
+        assert rendition is not None, "access implies a document"
         read = Read(
             name=READ_DOCUMENT,
             target=selectors.disclosed_target(rendition),

@@ -59,7 +59,7 @@ def encode(event: Event) -> tuple[str, JSON]:
 
 
 def event_id(event: Event) -> str:
-    """Return the id that this very fact has, however often it is told."""
+    """Return the id of this fact, the same however often it is reported."""
     match event:
         case BookingCreated():
             return f"evt_booking_created_{event.booking_id}"

@@ -52,7 +52,7 @@ def evolve(booking: Booking, event: Event) -> Booking:  # noqa: PLR0911 - one br
         case BookingExpired():
             return _moved(after, Status.EXPIRED, at=event.at, previous=event.previous)
         case StatusOverridden():
-            # A correction says what is true, not that anybody paid: `paid_at` stays.
+            # A correction is no payment: `paid_at` stays.
             return _moved(after, event.to, at=event.at, until=event.hold_expires_at)
         case BookingAmended():
             return replace(

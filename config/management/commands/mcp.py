@@ -12,7 +12,7 @@ KEY = "DAYBOOK_AGENT_KEY"
 
 
 class Command(BaseCommand):
-    """One agent, for as long as whoever started it keeps the streams open."""
+    """Serves one agent until its streams are closed."""
 
     help = f"Serve an agent's tools on standard input and output; its key is in {KEY}."
 

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         if finding.count > len(finding.violations):
             self.stdout.write(f"       and {finding.count - len(finding.violations)} more")
         if finding.count and finding.nobody_works:
-            self.stdout.write("       Nothing runs here: it waits for whoever is started next.")
+            self.stdout.write(
+                "       Nothing runs here: it waits for the next process that is started."
+            )
 
     def _mark(self, finding: Finding) -> str:
         if not finding.count:

@@ -1,4 +1,4 @@
-"""Give committed events their positions, until told to stop."""
+"""Give committed events their positions, until SIGTERM or SIGINT."""
 
 import signal
 import threading

@@ -127,7 +127,7 @@ class ApprovalDetailOut(ApprovalOut):
         help_text="Whether the version of the policy under which it was asked for still decides."
     )
     is_stale = serializers.SerializerMethodField(
-        help_text="Whether the target has changed since; null if nobody can say."
+        help_text="Whether the target has changed since; null if unknown."
     )
 
     class Meta(ApprovalOut.Meta):

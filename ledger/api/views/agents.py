@@ -17,8 +17,8 @@ from ledger.services import agents
 
 
 class AgentViewSet(viewsets.ReadOnlyModelViewSet[Agent]):
-    """The caller's agents; everybody's for who administers them. Whoever may stop one may
-    stop any: in an emergency nobody looks for the owner."""
+    """The caller's agents; all agents for an administrator. The permission to stop one is the
+    permission to stop any: an emergency does not wait for the owner."""
 
     capabilities = {
         "list": "agent.read",
@@ -56,7 +56,7 @@ class AgentViewSet(viewsets.ReadOnlyModelViewSet[Agent]):
     @extend_schema(request=ReasonIn, responses=AgentOut)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
-        """Let a stopped agent go on."""
+        """Resume a stopped agent."""
         return Response(AgentOut(agents.resume_agent(agent_id=pk, reason=_reason(request))).data)
 
     @extend_schema(responses=SwitchOut)

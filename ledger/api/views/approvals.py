@@ -88,7 +88,7 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
     @extend_schema(request=DecisionIn, responses=ApprovalDetailOut)
     @action(detail=True, methods=["post"])
     def decide(self, request: Request, pk: UUID) -> Response:
-        """Approve or deny. Nobody decides what they asked for, through whatever key or agent."""
+        """Approve or deny. Nobody may decide their own request, through whatever key or agent."""
         asked = valid(DecisionIn, request.data)
         row = approvals.decide_approval(
             approval_id=pk,

@@ -36,7 +36,7 @@ class DelegationFilter(filters.FilterSet):
 
 
 class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
-    """What the caller has delegated; what anybody has, for who administers it."""
+    """The caller's delegations; all delegations for an administrator."""
 
     capabilities = {
         "list": "agent.read",

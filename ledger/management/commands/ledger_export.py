@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 
 def _write(out: Path, lines: Iterable[bytes]) -> int:
-    """Write the file whole, or not at all: nobody takes half an export for one."""
+    """Write the file completely or not at all."""
     count = 0
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:

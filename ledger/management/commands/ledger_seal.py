@@ -17,9 +17,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--status", action="store_true", help="seal nothing, show the standing")
-        parser.add_argument("--follow", action="store_true", help="go on until SIGTERM or SIGINT")
         parser.add_argument(
-            "--accept-key", action="store_true", help="sign with a key that nobody vouches for"
+            "--follow", action="store_true", help="continue until SIGTERM or SIGINT"
+        )
+        parser.add_argument(
+            "--accept-key",
+            action="store_true",
+            help="sign with a key that the former key does not endorse",
         )
 
     def handle(

@@ -88,7 +88,7 @@ class TestReadyz:
         assert without["database"]["says"] == "answers"
         assert without["migrations"]["says"] == "applied"
         assert without["broker"]["ok"] is True
-        assert without["workers"]["says"] == "nobody takes work"
+        assert without["workers"]["says"] == "no worker is alive"
         assert with_half["workers"]["ok"] is False
         assert with_half["workers"]["says"] == "1 take work, none of them from webhooks"
         assert with_one["workers"]["says"] == "1 take work"
@@ -110,7 +110,7 @@ class TestReadyz:
         if alive:
             assert health._workers() == "1 take work"
         else:
-            with pytest.raises(health.Unhealthy, match="nobody takes work"):
+            with pytest.raises(health.Unhealthy, match="no worker is alive"):
                 health._workers()
 
     def test_knows_a_broker_that_is_away(self, settings: Any) -> None:

@@ -263,7 +263,7 @@ class TestThePage:
         schedules.fire_due(limit=10)
 
         page = text_of(page_of(keeper, "/flows/starts/nightly"))
-        assert "missed Nobody was there to fire it in time, and missed slots are left out." in page
+        assert "missed It could not be fired in time, and missed slots are skipped." in page
         assert "It stands for 2 slots. the slot of" in page
 
     def test_pages_through_what_befell_it(self, keeper: Client) -> None:

@@ -195,7 +195,7 @@ class TestWhatWaits:
         assert output.getvalue().splitlines() == [
             "wait lag: nobody is late",
             "       somebody is late",
-            "       Nothing runs here: it waits for whoever is started next.",
+            "       Nothing runs here: it waits for the next process that is started.",
         ]
 
     def test_fails_when_a_process_of_the_product_asks(

@@ -130,7 +130,7 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     )
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Let a paused flow go on."""
+        """Resume a paused flow."""
         return self._done(services.resume_flow, pk, **valid(OptionalReasonIn, request.data))
 
     @extend_schema(request=CancelIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])

@@ -30,7 +30,7 @@ class StepOut(serializers.Serializer[Any]):
     health = serializers.DictField(help_text="status and error: the worst that any node reports.")
     unregistered = serializers.ListField(
         child=serializers.CharField(),
-        help_text="Python functions that it calls and nobody here has registered.",
+        help_text="Python functions that it calls and that are not registered here.",
     )
 
 
@@ -63,7 +63,7 @@ class PlanOut(serializers.Serializer[Any]):
     )
     unregistered = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField()),
-        help_text="Python functions that nobody here has registered, by the step that calls them:"
+        help_text="Python functions that are not registered here, by the step that calls them:"
         " a flow waits there until somebody has.",
     )
     estimated_duration_ms = serializers.IntegerField(

@@ -80,7 +80,7 @@ class FlowStartViewSet(viewsets.ReadOnlyModelViewSet[FlowStart]):
 
     @extend_schema(responses={204: None}, parameters=[IF_MATCH])
     def destroy(self, request: Request, pk: str) -> Response:
-        """Take a definition away. Flows that it started go on."""
+        """Delete a definition. Flows that it started continue."""
         version = expected_version(request, required=False)
         starts.remove_start(name=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)

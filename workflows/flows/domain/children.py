@@ -35,7 +35,7 @@ def is_wanted(flow: Flow, step_id: str) -> bool:
 def said_to_parent(child: Flow, step: Step, item: WorkItem) -> asked.FlowCommand | None:
     """Return what a child flow that has completed, or is over, means to its item in the parent.
 
-    None if it means nothing new: a child that is held has been heard of before.
+    None if it is not new: a held child has reported before.
     """
     if item.status in _OPEN:
         return outcome_of(child, step, item)

@@ -114,7 +114,7 @@ class Decision(StepDecisions):
         return moved
 
     def _may_leave_unneeded(self, started: Sequence[Step]) -> bool:
-        """Return whether one of these has a supplier left that nobody may need any more.
+        """Return whether one of these has a supplier left that may no longer be needed.
 
         For others a start changes nothing, so there is no need to look at all steps again.
         """
@@ -146,7 +146,7 @@ class Decision(StepDecisions):
                     return
             for item in waiting:
                 if step.type == StepType.SCRIPT and self.inline_left <= 0:
-                    return  # The rest goes on in a transaction of its own.
+                    return  # The rest follows in a transaction of its own.
                 if self.flow.executions[step.id].status is StepStatus.ACTIVE:
                     self.items_left -= 1
                     self.start_item(step, item)

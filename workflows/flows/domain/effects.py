@@ -37,12 +37,12 @@ class EffectKind(StrEnum):
     TIME_OUT = "time_out"
     """End the flow if it is still active."""
     WITHDRAW = "withdraw"
-    """Take back the request for an approval that nobody waits for any more, at once too:
-    nobody can approve what has ended."""
+    """Withdraw the request for an approval that the flow no longer waits for, in the same
+    transaction: what has ended must not be approved."""
     TELL_PARENT = "tell_parent"
     """Give the outcome of a child flow, or its end, to the work item that waits for it."""
     STOP_CHILD = "stop_child"
-    """End a child flow that nobody waits for any more."""
+    """End a child flow whose parent no longer waits for it."""
     RELEASE_CHILD = "release_child"
     """Tell a completed child flow that it will not be undone."""
 

@@ -49,7 +49,7 @@ class WorkingCopy:
         self.flow.__dict__.update(members)
 
     def put(self, step_id: str, execution: Execution) -> None:
-        """Take an execution that nobody else has seen yet."""
+        """Add an execution that this fold has made, and may change in place."""
         self._touched.add(step_id)
         self.flow.__dict__["executions"][step_id] = execution
 

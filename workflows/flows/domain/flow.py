@@ -191,7 +191,7 @@ class Flow:
     is_paused: bool = False
     is_cancelled: bool = False
     compensates: bool = False
-    """What whoever cancelled it said of what it did."""
+    """Whether to compensate, as the cancellation said."""
     is_released: bool = False
     """Whether its parent has said that it will not undo it."""
     is_undone: bool = False
@@ -255,7 +255,7 @@ class Flow:
         return self.asks_for_compensation and child is not None and child.can_be_undone
 
     def will_retry(self, item: WorkItem) -> bool:
-        """Return whether the try that an item waits for comes: at the end only undoing goes on."""
+        """Return whether the next attempt of an item will come: once it has ended, only undoing."""
         is_undoing = item.status == WorkStatus.COMPENSATING
         return item.waits_for_retry and (is_undoing or not self.is_terminal)
 

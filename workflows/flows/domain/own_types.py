@@ -52,7 +52,7 @@ def check(step: Step) -> None:
     if step.type == StepType.APPROVAL:
         _check_approval(settings)
     if step.memoizable and step.type in AWAITING_TYPES:
-        # An answer from memory would be an approval that nobody gave.
+        # A memoized answer would be an approval that was not given.
         raise StepInvalid("memoizable not allowed for step type", pointer="/memoizable")
     if step.type == StepType.WAIT:
         _check_wait(settings)

@@ -28,7 +28,7 @@ HTTP_TYPES = frozenset({StepType.SYNC, StepType.ASYNC})
 DEFAULT_METHOD = "POST"
 
 AWAITING_TYPES = frozenset({StepType.WAIT, StepType.APPROVAL})
-"""Nothing is under way in the world for them: when nobody wants the outcome, they are over."""
+"""They have nothing under way outside: when their outcome is no longer needed, they end."""
 
 
 class Role(StrEnum):

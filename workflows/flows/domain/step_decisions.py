@@ -122,7 +122,7 @@ class StepDecisions:
             self.succeed_item(step, item.token, remembered)
             return
         if step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step)):
-            # Nobody was asked, and asking again asks nobody: the item does not begin.
+            # No request exists, and none can be made: the item does not begin.
             self.fail_item(step, item.token, why_not)
             return
         self.raise_event(

@@ -81,7 +81,7 @@ class _Node(JSONPathMatch):
         )
 
     def add_child(self, *children: JSONPathMatch) -> None:
-        """Keep no list of them: nobody reads it."""
+        """Keep no list of them: it is not read."""
 
 
 class _Path(JSONPath):

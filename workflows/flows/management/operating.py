@@ -86,7 +86,7 @@ def add_parsers(actions: Any) -> None:
     """Add a parser for each of these actions."""
     for name, help_, has_step in (
         ("pause", "let nothing new of a flow start", False),
-        ("resume", "let a paused flow go on", False),
+        ("resume", "resume a paused flow", False),
         ("cancel", "end a flow, and undo what it did or not", False),
         ("skip", "do without a step", True),
         ("force", "say that a step is done, and what it gave", True),

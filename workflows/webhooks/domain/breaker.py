@@ -11,9 +11,9 @@ _LONGEST_SECONDS = 900.0
 
 
 def pause(failures: int, *, retry_after: float | None = None) -> timedelta | None:
-    """Return how long nobody calls after `failures` in a row; None means carry on.
+    """Return how long to make no calls after `failures` in a row; None for no pause.
 
-    An endpoint that names a time is left alone from its first request to be.
+    A `Retry-After` of the endpoint counts from the first failure.
     """
     if failures < THRESHOLD:
         return None if retry_after is None else _bounded(retry_after)

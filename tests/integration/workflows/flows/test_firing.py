@@ -180,7 +180,7 @@ class TestWithoutTheRights:
 
     def test_beyond_a_delegation(self, ada: User) -> None:
         agent = delegated(an_agent(ada), "flow_start.manage").principal
-        with pytest.raises(OutOfReach, match=r"does not reach to flow\.start"):
+        with pytest.raises(OutOfReach, match=r"does not include flow\.start"):
             declared_by(agent)
         # As a release declared it that did not ask for as much.
         declared_by(person(ada))
@@ -190,7 +190,7 @@ class TestWithoutTheRights:
 
         fire()
 
-        assert_paused("does not reach to flow.start")
+        assert_paused("does not include flow.start")
 
     def test_of_the_owner_behind_an_agent(self, ada: User) -> None:
         declared_by(delegated(an_agent(ada), *NEEDED).principal)

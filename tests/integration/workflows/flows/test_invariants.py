@@ -58,7 +58,7 @@ def test_what_starts_after_the_outcome() -> None:
     assert "work_started" in violations("I5-outcome")[0]
     assert "work_started" in violations("I5")[0]
     assert violations("I5-done") == (f"flow/over/: {TOKEN} is open after flow_deactivated",)
-    assert violations("I7-flows") == (f"flow/over/: {TOKEN} of step add was given by nobody",)
+    assert violations("I7-flows") == (f"flow/over/: {TOKEN} of step add is not of its step",)
 
 
 def test_a_child_flow_that_outlives_its_parent() -> None:

@@ -251,7 +251,7 @@ class TestGivingUp:
 
         subscription.refresh_from_db()
         assert subscription.standing == SubscriptionStatus.FAILING
-        assert "A webhook subscription was switched off." in caplog.messages
+        assert "A webhook subscription was disabled." in caplog.messages
         names = [event.name for event in log.stream_events(("webhook", str(subscription.pk)))]
         assert names[-2:] == ["webhook.delivery.failed", "webhook.subscription.disabled"]
         statuses = set(Delivery.objects.values_list("status", flat=True))

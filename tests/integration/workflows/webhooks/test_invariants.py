@@ -40,7 +40,7 @@ def test_a_message_that_nobody_will_send_is_found(peer: Receiver) -> None:
     delivery = Delivery.objects.get()
     Work.objects.filter(pk=delivery.pk).delete()
 
-    assert violations("I11-webhooks") == (f"delivery {delivery.pk} waits for nobody",)
+    assert violations("I11-webhooks") == (f"delivery {delivery.pk} has no work",)
 
 
 def test_an_attempt_that_is_not_in_the_log_is_found(peer: Receiver) -> None:

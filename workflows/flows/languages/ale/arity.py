@@ -1,4 +1,4 @@
-"""How many arguments functions take, told in the words of the original."""
+"""How many arguments functions take, in the words of Argyll."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -107,7 +107,7 @@ class Program:
 def compile_program(source: str, parameters: Sequence[str]) -> Program:
     """Compile `source` for these parameters.
 
-    :raises AleError: if it is no program, or uses a name that nobody declared.
+    :raises AleError: if it is no program, or uses an undeclared name.
     """
     forms = read_body(source, parameters)
     if not forms:
@@ -177,7 +177,7 @@ _ROOT = "ale/"
 
 
 _NOT_HERE = frozenset({"define-macro", "macro", "go", "chan", "spawn"})
-"""What the original has: it is told before what its parts are."""
+"""As in Argyll: reported before the faults of its parts."""
 
 
 def _name(name: Symbol, scope: Scope) -> Code:

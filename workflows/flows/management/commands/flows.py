@@ -1,4 +1,4 @@
-"""`manage.py flows`: look at flows, start them and operate on them, for whoever has a shell."""
+"""`manage.py flows`: show flows, start them and operate on them from a shell."""
 
 import json
 from collections.abc import Callable
