@@ -5,11 +5,12 @@ principal, version, stream, sequence, position}, emittedAt}`. Absent facts are l
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from events.domain.principal import Principal
+from events.domain.times import rfc3339
 
 Stream = tuple[str, ...]
 """The id path of a stream: `("invoice", "<id>")`, `("catalog",)`."""
@@ -65,5 +66,5 @@ class Envelope:
             "name": self.name,
             "data": self.data,
             "metadata": {key: value for key, value in metadata.items() if value is not None},
-            "emittedAt": self.emitted_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "emittedAt": rfc3339(self.emitted_at),
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from django.utils import timezone
 from events import context, recorder, store
 from events.domain.context import EventContext
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.times import rfc3339
 from events.ids import new_id
 from ledger import capabilities, delegations, entries, name_screening
 from ledger.domain import approval as rules
@@ -280,7 +281,7 @@ def facts_of(row: Approval) -> Mapping[str, Any]:
         "assignedTo": str(row.assigned_to_id) if row.assigned_to_id else None,
         "assignedGroup": row.assigned_group.name if row.assigned_group else None,
         "execute": row.execute,
-        "expiresAt": row.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "expiresAt": rfc3339(row.expires_at),
     }
 
 
@@ -300,7 +301,8 @@ def hand_back(row: Approval) -> None:
     """Clear the delegate, who has decided or cannot: what is missing is open to everybody else."""
     if row.assigned_to is not None:
         row.assigned_to = None
-        row.save(update_fields=["assigned_to"])
+        row.delegated_from = ""
+        row.save(update_fields=["assigned_to", "delegated_from"])
 
 
 def is_due(row: Approval, *, at: datetime) -> bool:

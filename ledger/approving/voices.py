@@ -47,7 +47,7 @@ def decider_of(caller: Caller, *, is_fresh: bool = False) -> Decider:
 def lapsed(row: Approval) -> frozenset[str]:
     """Return the people who said yes, and could not say it now: gone, or without the right.
 
-    Or not in the group that it is for, unless it was handed on: whoever got it needs no group.
+    Or not in the group that it is for, unless they spoke as the one it was handed on to.
     """
     return frozenset(human for (human,) in wire.run(_LAPSED, [row.pk]).fetchall())
 
@@ -97,5 +97,5 @@ _LAPSED = """
 SELECT v.human FROM ledger_approvalvote v JOIN ledger_approval a ON a.id = v.approval_id
  WHERE v.approval_id = %s AND v.decision = 'approve'
    AND NOT ledger_may_decide(
-     v.human, CASE WHEN a.delegated_from = '' THEN a.assigned_group_id END)
+     v.human, CASE WHEN NOT v.as_delegate THEN a.assigned_group_id END)
 """

@@ -290,6 +290,8 @@ class ApprovalVote(models.Model):
     principal = models.CharField(max_length=_ID_CHARS_MAX)
     human = models.CharField(max_length=40)
     decision = models.CharField(max_length=7, choices=choices(Decision))
+    # It had been handed on to them: they are heard also outside the group that it is for.
+    as_delegate = models.BooleanField(db_default=False)
     # The entry that has the comment; none of votes from before comments were kept beside it.
     entry = models.OneToOneField(Entry, null=True, on_delete=models.PROTECT, related_name="vote")
     old_comment = models.CharField(

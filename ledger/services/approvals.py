@@ -318,6 +318,7 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
         principal=who.principal,
         human=who.human,
         decision=decision.value,
+        as_delegate=row.assigned_to_id is not None,
         entry_id=entry_id,
     )
     agreed = len(after.approved_by)

@@ -13,7 +13,7 @@ from events.models import StoredEvent
 from ledger import selectors
 from ledger.approving.voices import VoicesMoved
 from ledger.domain.approval import ApprovalAssigneeMismatch
-from ledger.models import Approval, Entry
+from ledger.models import Approval, ApprovalVote, Entry
 from ledger.services import approvals
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
@@ -136,6 +136,77 @@ class TestHandingOn:
         with pytest.raises(ApprovalAssigneeMismatch):
             say(approval, erin)
         assert say(approval, carol).status == "pending"
+
+
+class TestWhatWasHandedOnAndCameBack:
+    """The delegate is heard without being in the group; nobody else is for that."""
+
+    @pytest.fixture
+    def approval(self, carol: User, dave: User) -> Approval:
+        """Finance has to agree, two of them; carol of Finance hands it on to dave, who agrees."""
+        group = put_into_force(quorum=2, assigned_group="Finance").assigned_group
+        assert group is not None
+        group.user_set.add(carol)
+        approval = handed_on(carol, dave)
+        assert say(approval, dave).status == "pending"
+        approval.refresh_from_db()
+        return approval
+
+    def test_says_no_more_from_whom(self, approval: Approval) -> None:
+        assert (approval.assigned_to, approval.delegated_from) == (None, "")
+
+    def test_hears_the_delegate(self, approval: Approval, carol: User) -> None:
+        assert say(approval, carol).status == "approved"
+
+    def test_hears_nobody_else_who_left_the_group(
+        self, approval: Approval, carol: User, dave: User
+    ) -> None:
+        other = put_into_force(name="another", quorum=3, assigned_group="Finance")
+        finance = other.assigned_group
+        assert finance is not None
+        approval = asked("t2")
+        assert say(approval, carol).status == "pending"
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+        finance.user_set.add(erin)
+        with acting(erin) as holder:
+            approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+        assert say(approval, dave).status == "pending"
+        finance.user_set.remove(carol)
+
+        assert say(approval, erin).status == "pending"
+
+        with (
+            pytest.raises(IntegrityError, match="takes more people to approve"),
+            transaction.atomic(),
+        ):
+            Approval.objects.filter(pk=approval.pk).update(
+                status="approved", decided_at=timezone.now()
+            )
+
+    def test_hears_nobody_as_the_delegate_to_whom_it_was_not_handed_on(
+        self, approval: Approval, carol: User, dave: User
+    ) -> None:
+        erin = grant(User.objects.create_user("erin"), "approval.decide")
+
+        with pytest.raises(IntegrityError, match="was not handed on to"), transaction.atomic():
+            ApprovalVote.objects.create(
+                approval=approval,
+                principal=f"user:{erin.pk}",
+                human=str(erin.pk),
+                decision="approve",
+                as_delegate=True,
+            )
+
+
+class TestSomebodyWithALongNumber:
+    def test_may_decide(self, carol: User) -> None:
+        put_into_force(quorum=2)
+        approval = asked()
+        User.objects.create_user("old-hand", pk=2_000_000_001)
+        late = grant(User.objects.get(username="old-hand"), "approval.decide")
+        assert say(approval, late).status == "pending"
+
+        assert say(approval, carol).status == "approved"
 
 
 class TestTheVoiceOfSomebodyWhoLostTheRight:

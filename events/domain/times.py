@@ -1,0 +1,8 @@
+"""Moments as text."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return an aware moment as RFC 3339 has it, in UTC, with `Z` and up to microseconds."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
