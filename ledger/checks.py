@@ -1,13 +1,26 @@
 """System checks of this app."""
 
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings
+from django.contrib.auth import load_backend
+from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from guardian.backends import ObjectPermissionBackend
 
 from events import catalogue
 from ledger import capabilities, conf, vault, witnesses
+from ledger.grants import GrantsBackend
+
+_PERMISSIONS: Final = (
+    "get_user_permissions",
+    "get_group_permissions",
+    "get_all_permissions",
+    "has_perm",
+)
+_READ_THE_TABLES: Final = (BaseBackend, ModelBackend, GrantsBackend, ObjectPermissionBackend)
 
 
 @register()
@@ -62,3 +75,36 @@ def witnesses_can_be_reached(**_: Any) -> list[CheckMessage]:
         for url in conf.witnesses()
         if (fault := witnesses.fault_of(url))
     ]
+
+
+@register(Tags.security)
+def permissions_are_in_the_tables(**_: Any) -> list[CheckMessage]:
+    """Find backends that grant what the database cannot see.
+
+    `ledger_may_decide` counts the voices of an approval by the tables of django.contrib.auth: of
+    somebody whom only a backend lets decide, no voice would count.
+    """
+    found: list[CheckMessage] = [
+        Error(
+            f"{path} grants permissions of its own, which the database does not see.",
+            hint="Let it log people in, and grant capabilities to users and groups of Django.",
+            id="ledger.E004",
+        )
+        for path in settings.AUTHENTICATION_BACKENDS
+        if _grants_by_itself(type(load_backend(path)))
+    ]
+    if settings.AUTH_USER_MODEL != "auth.User":
+        found.append(
+            Error(
+                f"The users are {settings.AUTH_USER_MODEL}; the database looks for auth.User.",
+                hint="Keep what else is known of a user in a table beside it.",
+                id="ledger.E005",
+            )
+        )
+    return found
+
+
+def _grants_by_itself(backend: type) -> bool:
+    # What is inherited reads the same tables; what does not answer is not asked by Django.
+    known = {getattr(each, name, None) for each in _READ_THE_TABLES for name in _PERMISSIONS}
+    return any(getattr(backend, name, None) not in known | {None} for name in _PERMISSIONS)

@@ -1,5 +1,7 @@
 """What the ledger refuses to start with."""
 
+from django.contrib.auth.backends import BaseBackend, RemoteUserBackend
+from django.contrib.auth.models import AnonymousUser, User
 from pytest_django import Settings
 
 from ledger import checks
@@ -35,3 +37,40 @@ class TestWitnesses:
         ]
 
         assert checks.witnesses_can_be_reached() == []
+
+
+class LogsIn(BaseBackend):
+    """Knows people by something else, and leaves what they may do to the tables."""
+
+
+class NamesDeciders(RemoteUserBackend):
+    """Says by itself who may do what, as a directory does."""
+
+    def has_perm(self, user_obj: User | AnonymousUser, perm: str, obj: object = None) -> bool:
+        return True
+
+
+class TestBackends:
+    def test_that_grant_by_themselves_are_an_error(self, settings: Settings) -> None:
+        settings.AUTHENTICATION_BACKENDS = [f"{__name__}.NamesDeciders"]
+
+        [error] = checks.permissions_are_in_the_tables()
+
+        assert error.id == "ledger.E004"
+        assert error.msg == (
+            f"{__name__}.NamesDeciders grants permissions of its own, "
+            "which the database does not see."
+        )
+
+    def test_that_only_log_in_are_none(self, settings: Settings) -> None:
+        settings.AUTHENTICATION_BACKENDS = [
+            f"{__name__}.LogsIn",
+            "django.contrib.auth.backends.RemoteUserBackend",
+        ]
+
+        assert checks.permissions_are_in_the_tables() == []
+
+    def test_of_users_in_another_table_are_an_error(self, settings: Settings) -> None:
+        settings.AUTH_USER_MODEL = "ledger.Agent"
+
+        assert [error.id for error in checks.permissions_are_in_the_tables()] == ["ledger.E005"]
