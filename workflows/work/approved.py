@@ -10,15 +10,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
-from django.db.models import Q
 
 from events import bus, context
 from events.domain.context import Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import Principal, PrincipalKind
-from ledger import current_rights, recording
+from ledger import current_rights, recording, selectors
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.approval import ApprovalStatus
@@ -110,6 +109,26 @@ bus.before_commit("ledger.approval.decided", _enqueue)
 @durable_subscriber("ledger.approval.requested", name="approval_mail", capability="approval.decide")
 def tell_by_mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
     """Mail those who may decide that somebody waits, if mail is set up."""
+    return _tell(envelope, claim)
+
+
+@durable_subscriber(
+    "ledger.approval.returned", name="approval_returned_mail", capability="approval.decide"
+)
+def tell_of_return(envelope: Envelope, claim: Claim) -> dict[str, int]:
+    """Mail those who may decide again what one of them was to decide, and cannot any more."""
+    return _tell(envelope, claim)
+
+
+@durable_subscriber(
+    "ledger.approval.delegated", name="approval_delegated_mail", capability="approval.decide"
+)
+def tell_the_delegate(envelope: Envelope, claim: Claim) -> dict[str, int]:
+    """Mail whoever is to decide instead."""
+    return _tell(envelope, claim)
+
+
+def _tell(envelope: Envelope, claim: Claim) -> dict[str, int]:
     row = Approval.objects.filter(pk=UUID(envelope.data["approvalId"])).first()
     if not settings.APPROVAL_MAIL_FROM or row is None or row.status != ApprovalStatus.PENDING:
         return {"told": 0}
@@ -120,17 +139,12 @@ def tell_by_mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
 
 
 def _addresses(row: Approval) -> list[str]:
-    if row.assigned_to is not None:
-        asked: Iterable[User] = [row.assigned_to]
-    elif row.assigned_group is not None:
-        asked = row.assigned_group.user_set.filter(is_active=True)
-    else:
-        held = Permission.objects.filter(
-            content_type__app_label="ledger", codename="approval.decide"
-        )
-        may = Q(user_permissions__in=held) | Q(groups__permissions__in=held)
-        asked = User.objects.filter(may, is_active=True).distinct()
-    found = {one.email for one in asked if one.email and str(one.pk) not in row.humans}
+    asked: Iterable[User] = (
+        selectors.deciders_of(row.policy) if row.assigned_to is None else [row.assigned_to]
+    )
+    # Those who have agreed were told, and have nothing left to say.
+    said = set(row.votes.values_list("human", flat=True))
+    found = {one.email for one in asked if one.email and str(one.pk) not in said | {*row.humans}}
     return sorted(found)[:RECIPIENTS_MAX]
 
 

@@ -1,10 +1,13 @@
 """What was approved is carried out as the requester, and those who may decide are told."""
 
+from typing import Any
+
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core import mail
 
 from ledger.models import Approval, Entry
+from ledger.services import approvals
 from tests.integration.ledger.approvals import (
     STATE,
     acting,
@@ -42,6 +45,19 @@ def approval(asker: User) -> Approval:
     with acting(asker):
         put_into_force(execute="on_approval")
         return asked(n=1)
+
+
+def handed_on(asker: User, manager: User, **terms: Any) -> Approval:
+    """Have an approval asked for, that the manager hands on to dave."""
+    grant(User.objects.create_user("dave", email="dave@example.com"), "approval.decide")
+    with acting(asker):
+        policy = put_into_force(**terms)
+        approval = asked()
+    if policy.assigned_group is not None:
+        policy.assigned_group.user_set.add(manager)
+    with acting(User.objects.get(pk=manager.pk)) as holder:
+        approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
+    return approval
 
 
 def work_off(kind: str) -> Work:
@@ -108,6 +124,52 @@ class TestMail:
 
         assert [each.bcc for each in mail.outbox] == [["manager@example.com"]]
         assert str(approval.pk) in mail.outbox[0].body
+
+    def test_tells_whoever_is_to_decide_instead(
+        self, manager: User, asker: User, settings: object
+    ) -> None:
+        settings.APPROVAL_MAIL_FROM = "daybook@example.com"  # type: ignore[attr-defined]
+        handed_on(asker, manager)
+
+        work_off("subscriber.approval_delegated_mail")
+
+        assert [each.bcc for each in mail.outbox] == [["dave@example.com"]]
+
+    def test_tells_all_who_may_when_it_comes_back_from_who_cannot_any_more(
+        self, manager: User, asker: User, settings: object
+    ) -> None:
+        settings.APPROVAL_MAIL_FROM = "daybook@example.com"  # type: ignore[attr-defined]
+        handed_on(asker, manager)
+        User.objects.filter(username="dave").update(is_active=False)
+        approvals.expire_approvals()
+
+        work_off("subscriber.approval_returned_mail")
+
+        assert [each.bcc for each in mail.outbox] == [["manager@example.com"]]
+
+    def test_is_not_for_who_cannot_decide_or_has_agreed(
+        self, manager: User, asker: User, settings: object
+    ) -> None:
+        settings.APPROVAL_MAIL_FROM = "daybook@example.com"  # type: ignore[attr-defined]
+        handed_on(asker, manager, quorum=2, assigned_group="Finance")
+        finance = Group.objects.get(name="Finance")
+        finance.user_set.add(manager, User.objects.create_user("tom", email="tom@example.com"))
+        erin = grant(User.objects.create_user("erin", email="erin@example.com"), "approval.decide")
+        ann = grant(User.objects.create_user("ann", email="ann@example.com"), "approval.decide")
+        finance.user_set.add(erin, ann)
+        dave = User.objects.get(username="dave")
+        say(Approval.objects.get(), dave)
+        with acting(ann) as holder:
+            approvals.delegate_approval(
+                approval_id=Approval.objects.get().pk, to="erin", decider=holder
+            )
+        finance.user_set.add(dave)
+        User.objects.filter(username="erin").update(is_active=False)
+        approvals.expire_approvals()
+
+        work_off("subscriber.approval_returned_mail")
+
+        assert [each.bcc for each in mail.outbox] == [["ann@example.com", "manager@example.com"]]
 
     def test_is_not_sent_where_none_is_set_up(self, approval: Approval, manager: User) -> None:
         work = work_off(self.KIND)
