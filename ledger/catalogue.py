@@ -24,6 +24,8 @@ _KEY = {
     "name": {"type": "string"},
 }
 _TIME = {"type": "string", "format": "date-time"}
+# The hash of the digest that is stored of a secret: it tells another secret, and opens nothing.
+_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 
 def _about_a_key(**more: object) -> dict[str, object]:
@@ -44,11 +46,15 @@ declare_stream(
 )
 declare(
     "api_key.issued",
+    # Since the second version it says by id whose it is, and of which secret.
+    version=2,
     category="domain",
     stream="api_key",
     meaning="An API key was issued. Its secret was shown once, to its issuer.",
     schema=_about_a_key(
         owner={"type": "string"},
+        ownerId={"type": "string"},
+        secretDigest=_DIGEST,
         scopes={"type": "array", "items": {"type": "string"}, "minItems": 1},
         expiresAt=_TIME,
     ),
@@ -89,6 +95,25 @@ _AGENT_KEY: dict[str, object] = {
     "delegationId": _UUID,
 }
 
+_COUNT = {"type": ["integer", "null"], "minimum": 0}
+_TERMS: dict[str, object] = {
+    "scopes": {"type": "array", "items": _TEXT},
+    "parentId": {"type": ["string", "null"], "format": "uuid"},
+    "resources": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},
+    "actionsMax": _COUNT,
+    "centsMax": _COUNT,
+    "currency": _TEXT,
+    "perMinuteMax": _COUNT,
+    "startsAt": _TIME,
+    "expiresAt": _TIME,
+    "hourFrom": _COUNT,
+    "hourUntil": _COUNT,
+}
+_VERSIONS = {"agent.created": 1, "agent_key.revoked": 1, "delegation.created": 3}
+"""Of the first versions some had their reason in clear; of the second the entry has it. Since the
+third a delegation says all its terms. A key of an agent says since the second which secret it is.
+"""
+
 declare_stream("agent", meaning="The life of one agent; `agent/all` of all.", read="agent.read")
 declare_stream("delegation", meaning="The life of one delegation.", read="agent.read")
 
@@ -106,7 +131,7 @@ for _name, _stream, _schema, _meaning in (
     (
         "delegation.created",
         "delegation",
-        _about(_DELEGATION, scopes={"type": "array", "items": _TEXT}, entryId=_UUID),
+        _about(_DELEGATION, **_TERMS, entryId=_UUID),
         "A user delegated to an agent.",
     ),
     (
@@ -115,13 +140,17 @@ for _name, _stream, _schema, _meaning in (
         _about(_DELEGATION, entryId=_UUID),
         "A delegation was revoked, by itself or with one above it.",
     ),
-    ("agent_key.issued", "delegation", _about(_AGENT_KEY), "An agent got a key."),
+    (
+        "agent_key.issued",
+        "delegation",
+        _about(_AGENT_KEY, expiresAt=_TIME, secretDigest=_DIGEST),
+        "An agent got a key.",
+    ),
     ("agent_key.revoked", "delegation", _about(_AGENT_KEY), "A key of an agent was ended."),
 ):
     declare(
         _name,
-        # Of the first version some had their reason in clear; of the second the entry has it.
-        version=2 if "entryId" in _schema["properties"] else 1,
+        version=_VERSIONS.get(_name, 2),
         category="domain",
         stream=_stream,
         meaning=_meaning,

@@ -1,5 +1,6 @@
 """Resolves a presented secret to its API key. The only place that sees secrets."""
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -60,6 +61,11 @@ def new_key(*, is_of_agent: bool = False) -> WrittenKey:
 def digest(text: str, *, pepper: str | bytes | None = None) -> str:
     """Return what is stored of a key."""
     return salted_hmac("daybook.api_key", text, secret=pepper, algorithm="sha256").hexdigest()
+
+
+def told(stored: str) -> str:
+    """Return what the log says of a stored digest: SHA-256, in hex."""
+    return hashlib.sha256(stored.encode()).hexdigest()
 
 
 def key_for(text: str) -> ApiKey:

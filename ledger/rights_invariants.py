@@ -57,7 +57,12 @@ SELECT v.id, told.name
     ('human', CASE e.principal_type WHEN 'user' THEN v.human = e.principal_id ELSE EXISTS (
                 SELECT FROM ledger_apikey k
                  WHERE k.prefix = e.principal_id AND k.owner_id::text = v.human) END),
-    ('decision', (v.decision = 'approve') = (e.action_kind = 'approve'))
+    ('decision', (v.decision = 'approve') = (e.action_kind = 'approve')),
+    ('as_delegate', NOT v.as_delegate OR EXISTS (
+       SELECT FROM events_event told
+        WHERE told.stream = 'approval/' || v.approval_id || '/'
+          AND told.name = 'ledger.approval.delegated'
+          AND told.data::jsonb->>'assignedTo' = v.human))
  ) told (name, is_so)
  WHERE v.entry_id IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY v.id, told.name
 """
@@ -70,7 +75,10 @@ SELECT k.id, told.name
     ('prefix', k.prefix = said->>'prefix'),
     ('name', k.name = said->>'name'),
     ('scopes', to_jsonb(k.scopes) @> (said->'scopes') AND to_jsonb(k.scopes) <@ (said->'scopes')),
-    ('expires_at', k.expires_at <= (said->>'expiresAt')::timestamptz)
+    ('expires_at', k.expires_at <= (said->>'expiresAt')::timestamptz),
+    ('owner_id', e.version < 2 OR k.owner_id::text = said->>'ownerId'),
+    ('digest', e.version < 2
+               OR encode(sha256(convert_to(k.digest, 'UTF8')), 'hex') = said->>'secretDigest')
  ) told (name, is_so)
  WHERE e.data IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY k.id, told.name
 """
@@ -78,21 +86,44 @@ _DELEGATIONS: Final = """
 SELECT d.id, told.name
   FROM ledger_delegation d JOIN events_event e
     ON e.stream = 'delegation/' || d.id || '/' AND e.name = 'delegation.created'
- CROSS JOIN LATERAL (SELECT e.data::jsonb AS said) event
+  LEFT JOIN events_payload large ON large.hash = e.payload_id
+ CROSS JOIN LATERAL (SELECT coalesce(e.data, large.body)::jsonb AS said) event
  CROSS JOIN LATERAL (VALUES
     ('agent_id', d.agent_id::text = said->>'agentId'),
     ('root_id', d.root_id::text = said->>'rootId'),
-    ('scopes', to_jsonb(d.scopes) @> (said->'scopes') AND to_jsonb(d.scopes) <@ (said->'scopes'))
+    ('scopes', to_jsonb(d.scopes) @> (said->'scopes') AND to_jsonb(d.scopes) <@ (said->'scopes')),
+    ('parent_id', e.version < 3 OR d.parent_id::text IS NOT DISTINCT FROM said->>'parentId'),
+    ('resources', e.version < 3 OR d.resources = said->'resources'),
+    ('actions_max', e.version < 3
+                    OR d.actions_max::text IS NOT DISTINCT FROM said->>'actionsMax'),
+    ('cents_max', e.version < 3 OR d.cents_max::text IS NOT DISTINCT FROM said->>'centsMax'),
+    ('currency', e.version < 3 OR d.currency = said->>'currency'),
+    ('per_minute_max', e.version < 3
+                       OR d.per_minute_max::text IS NOT DISTINCT FROM said->>'perMinuteMax'),
+    ('starts_at', e.version < 3 OR d.starts_at = (said->>'startsAt')::timestamptz),
+    ('expires_at', e.version < 3 OR d.expires_at = (said->>'expiresAt')::timestamptz),
+    ('hour_from', e.version < 3
+                  OR d.hour_from::text IS NOT DISTINCT FROM said->>'hourFrom'),
+    ('hour_until', e.version < 3
+                   OR d.hour_until::text IS NOT DISTINCT FROM said->>'hourUntil')
  ) told (name, is_so)
- WHERE e.data IS NOT NULL AND told.is_so IS NOT TRUE ORDER BY d.id, told.name
+ WHERE told.is_so IS NOT TRUE ORDER BY d.id, told.name
 """
 _KEYS_OF_AGENTS: Final = """
-SELECT k.id, 'delegation_id' FROM ledger_agentkey k
- WHERE NOT EXISTS (
-   SELECT FROM events_event e
-    WHERE e.stream = 'delegation/' || k.delegation_id || '/' AND e.name = 'agent_key.issued'
-      AND e.data::jsonb->>'keyId' = k.id::text AND e.data::jsonb->>'prefix' = k.prefix)
- ORDER BY k.id
+SELECT k.id, told.name
+  FROM ledger_agentkey k
+  LEFT JOIN events_event e
+    ON e.stream = 'delegation/' || k.delegation_id || '/' AND e.name = 'agent_key.issued'
+   AND e.data::jsonb->>'keyId' = k.id::text
+ CROSS JOIN LATERAL (SELECT e.data::jsonb AS said) event
+ CROSS JOIN LATERAL (VALUES
+    ('delegation_id', e.data IS NOT NULL),
+    ('prefix', k.prefix = said->>'prefix'),
+    ('expires_at', e.version < 2 OR k.expires_at = (said->>'expiresAt')::timestamptz),
+    ('digest', e.version < 2
+               OR encode(sha256(convert_to(k.digest, 'UTF8')), 'hex') = said->>'secretDigest')
+ ) told (name, is_so)
+ WHERE told.is_so IS NOT TRUE ORDER BY k.id, told.name
 """
 
 

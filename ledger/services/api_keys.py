@@ -4,7 +4,7 @@ A key is shown once, to its issuer. No function here logs or records it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
+from events.domain.times import rfc3339
 from ledger import credentials, disclosing, recording, scope_limits
 from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -135,7 +136,7 @@ def rotate_api_key(
         old.expires_at = min(old.expires_at, timezone.now() + overlap)
         old.save(update_fields=["successor", "expires_at"])
         _emit_issued(new)
-        _emit("api_key.rotated", old, successorId=str(new.pk), endsAt=_rfc3339(old.expires_at))
+        _emit("api_key.rotated", old, successorId=str(new.pk), endsAt=rfc3339(old.expires_at))
     return new, secret
 
 
@@ -186,17 +187,18 @@ def _check_rotation(old: ApiKey, issuer: Caller) -> None:
 
 
 def _emit_issued(key: ApiKey) -> None:
-    facts = {"owner": key.owner.get_username(), "scopes": key.scopes}
-    _emit("api_key.issued", key, **facts, expiresAt=_rfc3339(key.expires_at))
+    facts = {
+        "owner": key.owner.get_username(),
+        "ownerId": str(key.owner_id),
+        "scopes": key.scopes,
+        "secretDigest": credentials.told(key.digest),
+    }
+    _emit("api_key.issued", key, **facts, expiresAt=rfc3339(key.expires_at))
 
 
 def _emit(name: str, key: ApiKey, **facts: Any) -> None:
     data = {"keyId": str(key.pk), "prefix": key.prefix, "name": key.name, **facts}
     recorder.emit(name, data, stream=("api_key", str(key.pk)))
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _locked(key_id: UUID) -> ApiKey:

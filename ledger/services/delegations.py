@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
+from events.domain.times import rfc3339
 from ledger import (
     capabilities,
     commands,
@@ -144,7 +145,7 @@ def create_delegation(
         if parent is not None:
             terms.check_within(parent.terms)
         delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
-        _emit("delegation.created", delegation, proof=proof, scopes=list(terms.scopes))
+        _emit("delegation.created", delegation, proof=proof, **_told(delegation))
     return delegation
 
 
@@ -204,7 +205,8 @@ def issue_agent_key(
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
         disclosing.shows_secret(proof)
-        _emit_key("agent_key.issued", key)
+        told = {"expiresAt": rfc3339(key.expires_at), "secretDigest": credentials.told(key.digest)}
+        _emit_key("agent_key.issued", key, **told)
     return key, written
 
 
@@ -353,8 +355,30 @@ def _emit(name: str, delegation: Delegation, *, proof: Proof, **facts: object) -
     recorder.emit(name, data, stream=("delegation", str(delegation.pk)))
 
 
-def _emit_key(name: str, key: AgentKey) -> None:
-    data = {"keyId": str(key.pk), "prefix": key.prefix, "delegationId": str(key.delegation_id)}
+def _told(delegation: Delegation) -> dict[str, object]:
+    """Return the terms as the log has them, which checkpoints sign: the row is compared with it."""
+    return {
+        "scopes": delegation.scopes,
+        "parentId": str(delegation.parent_id) if delegation.parent_id else None,
+        "resources": delegation.resources,
+        "actionsMax": delegation.actions_max,
+        "centsMax": delegation.cents_max,
+        "currency": delegation.currency,
+        "perMinuteMax": delegation.per_minute_max,
+        "startsAt": rfc3339(delegation.starts_at),
+        "expiresAt": rfc3339(delegation.expires_at),
+        "hourFrom": delegation.hour_from,
+        "hourUntil": delegation.hour_until,
+    }
+
+
+def _emit_key(name: str, key: AgentKey, **facts: object) -> None:
+    data = {
+        "keyId": str(key.pk),
+        "prefix": key.prefix,
+        "delegationId": str(key.delegation_id),
+        **facts,
+    }
     recorder.emit(name, data, stream=("delegation", str(key.delegation_id)))
 
 

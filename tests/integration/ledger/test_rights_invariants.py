@@ -1,11 +1,13 @@
 """The doctor sees when a row that gives rights says another thing than was told."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from events.models import StoredEvent
 from ledger.models import AgentKey, ApprovalVote
 from ledger.rights_invariants import approvals_are_as_told, rights_are_as_told
 from tests.integration.ledger.agents import an_agent, delegated, key_of
@@ -82,6 +84,7 @@ class TestAnApproval:
             "principal": "'user:9'",
             "human": "'9'",
             "decision": "'deny'",
+            "as_delegate": "true",
         }
 
         assert seen(approvals_are_as_told, "ledger_approvalvote", changes) == {}
@@ -105,7 +108,7 @@ class TestAnApproval:
 
 
 class TestAKey:
-    def test_is_what_was_told_when_it_was_issued(self, alice: User) -> None:
+    def test_is_what_was_told_when_it_was_issued(self, alice: User, bob: User) -> None:
         issue(alice, ["event.read"])
         assert rights_are_as_told() == []
         changes = {
@@ -113,6 +116,8 @@ class TestAKey:
             "name": "'another'",
             "scopes": "'{*}'",
             "expires_at": "expires_at + interval '1 second'",
+            "owner_id": str(bob.pk),
+            "digest": "repeat('0', 64)",
         }
 
         assert seen(rights_are_as_told, "ledger_apikey", changes) == {}
@@ -122,15 +127,49 @@ class TestADelegation:
     def test_is_what_was_told_when_it_was_made(self, alice: User, bob: User) -> None:
         alice.is_superuser = True
         alice.save()
-        key_of(delegated(an_agent(alice), "event.read", "api_key.read"))
+        agent = an_agent(alice)
+        limits: dict[str, Any] = {
+            "resources": {"booking": ("b2", "b1")},
+            "actions_max": 5,
+            "cents_max": 100,
+            "currency": "EUR",
+            "per_minute_max": 3,
+            "hours": (8, 18),
+        }
+        key_of(delegated(agent, "event.read", "api_key.read", **limits))
         assert AgentKey.objects.count() == 1
         assert rights_are_as_told() == []
         changes = {
             "agent_id": "gen_random_uuid()",
             "root_id": str(bob.pk),
             "scopes": "'{*}'",
+            "parent_id": "gen_random_uuid(), depth = 2",
+            "resources": "'{}'",
+            "actions_max": "6",
+            "cents_max": "101",
+            "currency": "'USD'",
+            "per_minute_max": "NULL",
+            "starts_at": "starts_at - interval '1 second'",
+            "expires_at": "expires_at + interval '1 second'",
+            "hour_from": "0",
+            "hour_until": "24",
         }
 
         assert seen(rights_are_as_told, "ledger_delegation", changes) == {}
-        keys = {"delegation_id": "gen_random_uuid()"}
+        keys = {
+            "delegation_id": "gen_random_uuid()",
+            "prefix": "'aaaaaaaaaaaa'",
+            "expires_at": "expires_at - interval '1 second'",
+            "digest": "repeat('0', 64)",
+        }
         assert seen(rights_are_as_told, "ledger_agentkey", keys) == {}
+
+    def test_of_a_long_filter_is_too(self, alice: User) -> None:
+        many = {"booking": tuple(f"{number:036}" for number in range(2000))}
+        long = delegated(an_agent(alice), "event.read", resources=many)
+        assert StoredEvent.objects.filter(name="delegation.created", data=None).exists()
+        assert rights_are_as_told() == []
+
+        found = seen(rights_are_as_told, "ledger_delegation", {"resources": "'{}'"})
+
+        assert (found, len(long.resources["booking"])) == ({}, 2000)
