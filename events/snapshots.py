@@ -31,7 +31,10 @@ SET sequence = excluded.sequence, event_id = excluded.event_id, code = excluded.
     state = excluded.state, taken_at = excluded.taken_at
 WHERE events_snapshot.sequence < excluded.sequence OR events_snapshot.code <> excluded.code
 """
-_LOAD = "SELECT sequence, event_id, state FROM events_snapshot WHERE stream = %s AND code = %s"
+_LOAD = """
+SELECT sequence, event_id, state FROM events_snapshot
+WHERE stream = %s AND code = %s AND (%s::int IS NULL OR sequence <= %s::int)
+"""
 # Index events_one_event_per_sequence. The state, which may be long, stands in the first row only.
 # Without a snapshot its columns are NULL, and the tail is all there is.
 _LOAD_WITH_TAIL = f"""
@@ -63,9 +66,14 @@ def save(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Snapshot) -> Non
     wire.run(_SAVE, [key_of(stream), at.sequence, at.event_id, code_of(aggregate), state])
 
 
-def load(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Snapshot | None:
-    """Return the snapshot of `stream` by today's code, None when there is none."""
-    row = wire.run(_LOAD, [key_of(stream), code_of(aggregate)]).fetchone()
+def load(
+    aggregate: Aggregate[S, Any, Any], stream: Stream, *, until: int | None = None
+) -> Snapshot | None:
+    """Return the snapshot of `stream` by today's code; None if there is none.
+
+    Nor is there one for who asks for a state `until` an event before it.
+    """
+    row = wire.run(_LOAD, [key_of(stream), code_of(aggregate), until, until]).fetchone()
     return Snapshot(row[0], row[1], orjson.loads(row[2])) if row else None
 
 

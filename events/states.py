@@ -81,7 +81,7 @@ def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = F
     if known is None and not queued:
         reached = _loaded(aggregate, stream)
     else:
-        base = known or _snapshotted(aggregate, stream)
+        base = known or snapshotted(aggregate, stream)
         reached = base and _followed(aggregate, stream, base, queued=queued)
     if reached is None:
         # What is known is of another past: the database was restored. Or nothing is.
@@ -151,6 +151,14 @@ def replayed(
     return Reached(state=state, sequence=sequence, event_id=event_id)
 
 
+def snapshotted(
+    aggregate: Aggregate[S, Any, Any], stream: Stream, *, until: int | None = None
+) -> Reached[S] | None:
+    """Return the state of the snapshot; None if there is none, or only of after event `until`."""
+    snapshot = snapshots.load(aggregate, stream, until=until)
+    return snapshot and _reached(aggregate, snapshot)
+
+
 def _loaded(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
     """Fold what came after the snapshot; None when that is not of this stream's past."""
     found = snapshots.load_with_tail(aggregate, stream)
@@ -159,11 +167,6 @@ def _loaded(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | N
     snapshot, tail = found
     base = _reached(aggregate, snapshot) if snapshot else None
     return replayed(aggregate, tail, stream, base=base)
-
-
-def _snapshotted(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
-    snapshot = snapshots.load(aggregate, stream)
-    return snapshot and _reached(aggregate, snapshot)
 
 
 def _reached(aggregate: Aggregate[S, Any, Any], snapshot: Snapshot) -> Reached[S]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from events import explore, states, store
+from events import explore, past_states, states, store
 from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
@@ -99,15 +99,18 @@ def reached(flow_id: str, *, at: int | None = None) -> StateAt:
     :raises SequenceNotReached: if it has fewer events.
     """
     stream = stream_of(flow_id)
-    if at is None:
-        found = states.fresh(FLOWS, stream)
-    else:
-        found = states.replayed(FLOWS, store.history(stream, limit=at), stream)
+    found = states.fresh(FLOWS, stream) if at is None else past_states.reached(FLOWS, stream, at)
     if found.state.created_at is None:
         raise FlowUnknown(flow_id)
     if at is not None and found.sequence < at:
         raise SequenceNotReached(flow_id, at=at, head=found.sequence)
     return StateAt(flow=found.state, sequence=found.sequence)
+
+
+def replayed(flow_id: str, *, until: int) -> Flow:
+    """Return a flow as its first `until` events say, whatever else is kept of it."""
+    stream = stream_of(flow_id)
+    return states.replayed(FLOWS, store.history(stream, limit=until), stream).state
 
 
 def why(flow_id: str, step_id: str, *, after: int = 0, limit: int | None = None) -> Reason:

@@ -1,15 +1,18 @@
 """`manage.py flows`."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from events import states
 from ledger.models import Entry
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.flows import callables, explain, services
+from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain.step_json import step_from_json
 from workflows.work import runner
 
@@ -87,15 +90,12 @@ def test_tells_the_events_line_by_line() -> None:
     assert (names[0], names[-1]) == ("flow_started", "flow_deactivated")
 
 
-def test_replays_and_finds_a_state_that_is_not_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replays_and_finds_a_state_that_is_not_its_events() -> None:
     said("start", "f1", "add", "--init", "n=41")
     assert said("replay", "f1").endswith("events say what is kept\n")
 
-    told = explain.reached
-    wrong = explain.StateAt(flow=told("f1", at=1).flow, sequence=told("f1").sequence)
-    monkeypatch.setattr(
-        explain, "reached", lambda flow_id, at=None: told(flow_id, at=at) if at else wrong
-    )
+    stream, wrong = stream_of("f1"), explain.reached("f1", at=1).flow
+    states.remember(FLOWS, stream, replace(states.fresh(FLOWS, stream), state=wrong))
     with pytest.raises(CommandError, match="not what its events say"):
         said("replay", "f1")
 

@@ -164,10 +164,10 @@ class Command(BaseCommand):
 
     def _replay(self, *, flow_id: str) -> None:
         kept = explain.reached(flow_id)
-        anew = explain.reached(flow_id, at=kept.sequence)
-        if _document(kept.flow) != _document(anew.flow):
+        anew = explain.replayed(flow_id, until=kept.sequence)
+        if _document(kept.flow) != _document(anew):
             raise CommandError(f"{flow_id}: what is kept is not what its events say.")
-        self.stdout.write(f"{flow_id}: {anew.sequence} events say what is kept")
+        self.stdout.write(f"{flow_id}: {kept.sequence} events say what is kept")
 
 
 def _document(flow: Flow) -> dict[str, Any]:
