@@ -58,7 +58,9 @@ class FlowTree:
         assert flow == raised.after
         self.flows[flow_id] = flow
         self.log.extend((flow_id, event) for event in raised)
-        self.bag.extend(Row(flow_id, effect) for effect in effects_of(flow, [*raised], world))
+        past = command.past if isinstance(command, asked.Continue) else ""
+        following = effects_of(flow, [*raised], world, past=past)
+        self.bag.extend(Row(flow_id, effect) for effect in following)
 
     def names(self, flow_id: str) -> list[str]:
         return [codec.NAMES[type(event)] for one, event in self.log if one == flow_id]
@@ -78,6 +80,8 @@ class FlowTree:
                 self._tell_parent(self.flows[row.flow_id])
             case EffectKind.LOOK | EffectKind.TIME_OUT:
                 self.do(row.flow_id, asked.Continue())
+            case EffectKind.GO_ON:
+                self.do(row.flow_id, asked.Continue(past=row.effect.token))
             case EffectKind.INVOKE:
                 self._begin_child(row)
             case kind:

@@ -43,7 +43,7 @@ from workflows.flows.aggregates import (
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, HealthStatus
-from workflows.flows.domain.commands import FlowCommand
+from workflows.flows.domain.commands import Continue, FlowCommand
 from workflows.flows.domain.effects import Effect, EffectKind, effects_of
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
 from workflows.flows.domain.flow_events import (
@@ -63,6 +63,7 @@ WORK_KINDS: dict[EffectKind, str] = {
     EffectKind.INVOKE: "flow.invoke",
     EffectKind.COMPENSATE: "flow.compensate",
     EffectKind.LOOK: "flow.look",
+    EffectKind.GO_ON: "flow.look",
     EffectKind.TIME_OUT: "flow.time_out",
     EffectKind.TELL_PARENT: "flow.tell_parent",
     EffectKind.STOP_CHILD: "flow.stop_child",
@@ -252,7 +253,8 @@ def _companion_of(
     def companion_of(decided: _Decision) -> CompanionStatement:
         flow = decided.after
         events = [event for _, event in decided.events if event is not None]
-        effects = effects_of(flow, events, asked.world)
+        past = asked.command.past if isinstance(asked.command, Continue) else ""
+        effects = effects_of(flow, events, asked.world, past=past)
         of_approvals = [
             effect for effect in effects if effect.kind in approval_requests.DONE_AT_ONCE
         ]

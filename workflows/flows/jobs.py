@@ -273,7 +273,8 @@ def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.F
 @_flow_job("flow.look", input_schema=_OF_FLOW)
 def look(claim: Claim) -> None:
     """Let a flow decide again: time has passed, or there is more to start."""
-    engine.handle(claim.input["flow_id"], asked.Continue(), completes=claim)
+    command = asked.Continue(past=claim.input.get("token", ""))
+    engine.handle(claim.input["flow_id"], command, completes=claim)
 
 
 @_flow_job("flow.time_out", input_schema=_OF_FLOW)

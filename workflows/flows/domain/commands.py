@@ -76,7 +76,13 @@ class NotCompleteCompensation(_OfWork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continue:
-    """Look again: a deadline has passed, a worker is healthy again, or a crash was survived."""
+    """Look again: a deadline has passed, a worker is healthy again, or a crash was survived.
+
+    With `past`, the token of an item, do for the items after it what an earlier decision did
+    for those up to it.
+    """
+
+    past: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,24 +5,31 @@ requested and withdrawn in that transaction itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from workflows.flows.domain import children
+from workflows.flows.domain import children, work_items
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
-from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, StepStatus, WorkStatus
+from workflows.flows.domain.flow import (
+    NO_LONGER_AWAITED,
+    PARENT,
+    Flow,
+    StepStatus,
+    WorkItem,
+    WorkStatus,
+)
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.work_items import awaited_in_vain, parallelism
 from workflows.flows.domain.world import World
 
 DEFERRED_FOR = timedelta(seconds=1)
+"""How long a step that no healthy worker can run is left alone."""
 CLOCKS_DIFFER_MAX = timedelta(seconds=5)
 """How far the clocks of our machines and of PostgreSQL are apart, at most."""
-"""How long a step that no healthy worker can run is left alone."""
 
 
 class EffectKind(StrEnum):
@@ -45,6 +52,8 @@ class EffectKind(StrEnum):
     """End a child flow whose parent no longer waits for it."""
     RELEASE_CHILD = "release_child"
     """Tell a completed child flow that it will not be undone."""
+    GO_ON = "go_on"
+    """Do for the items after this one what the decision had no room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,40 +70,21 @@ class Effect:
     retry: int = 0
 
 
-def effects_of(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> list[Effect]:
-    """Return what follows from `events`, after which the flow is `flow`."""
+def effects_of(
+    flow: Flow, events: Sequence[happened.FlowEvent], world: World, *, past: str = ""
+) -> list[Effect]:
+    """Return what follows from `events`, after which the flow is `flow`.
+
+    `past` is the token of the last item that an earlier decision had room for (`GO_ON`).
+    """
     found = []
     for event in events:
         following = _FOLLOWING.get(type(event))
         if following is not None and (effect := following(flow, event)) is not None:
             found.append(effect)
-    if any(type(event) is happened.FlowResumed for event in events):
-        found.extend(_of_resumption(flow, world))
-    if flow.plan.nesting:
-        found.extend(_of_stopped_children(flow, events, world))
+    found.extend(_of_items_without_event(flow, events, world, past))
     found.extend(_of_state(flow, world))
     return found
-
-
-def _of_resumption(flow: Flow, world: World) -> Iterator[Effect]:
-    """Begin what was due while the flow was paused: its rows have come and gone.
-
-    Also by a clock that was ahead of ours; a second row for one try does no harm.
-    """
-    latest = world.at + CLOCKS_DIFFER_MAX
-    for step_id, execution in flow.executions.items():
-        if not execution.count(WorkStatus.PENDING):
-            continue
-        for item in execution.in_order():
-            due = item.next_retry_at
-            if item.status is WorkStatus.PENDING and due is not None and due <= latest:
-                yield Effect(
-                    kind=EffectKind.INVOKE,
-                    due_at=max(due, world.at),
-                    step_id=step_id,
-                    token=item.token,
-                    retry=item.retry_count,
-                )
 
 
 _STOPPING = (
@@ -106,19 +96,79 @@ _STOPPING = (
 )
 
 
-def _of_stopped_children(
-    flow: Flow, events: Sequence[happened.FlowEvent], world: World
+def _of_items_without_event(
+    flow: Flow, events: Sequence[happened.FlowEvent], world: World, past: str
 ) -> Iterator[Effect]:
-    ended = [event for event in events if isinstance(event, _STOPPING)]
-    steps = {getattr(event, "step_id", None) for event in ended}
-    for step in flow.plan.nesting:
-        if not steps & {None, step.id} or children.is_wanted(flow, step.id):
+    """Yield what follows for items that no event is about, in their order.
+
+    Of no more of them than one decision may begin: a look goes on after the last.
+    """
+    is_resumed = bool(past) or any(type(event) is happened.FlowResumed for event in events)
+    resumes = is_resumed and not (flow.is_paused or flow.is_terminal)
+    stopped = _stopped(flow, events, is_rest=bool(past)) if flow.plan.nesting else frozenset()
+    if not (resumes or stopped):
+        return
+    left, last = work_items.ITEMS_OF_DECISION_MAX, None
+    for step_id, item in _items_after(flow, past):
+        if step_id in stopped and item.status is WorkStatus.ACTIVE:
+            effect = _stop_child(step_id, item, world)
+        elif resumes and _came_due(item, world):
+            effect = _begun_again(step_id, item, world)
+        else:
             continue
-        for item in flow.executions[step.id].in_order():
-            if item.status is WorkStatus.ACTIVE:
-                yield Effect(
-                    kind=EffectKind.STOP_CHILD, due_at=world.at, step_id=step.id, token=item.token
-                )
+        if last is not None and not left:
+            yield replace(last, kind=EffectKind.GO_ON, due_at=world.at, retry=0)
+            return
+        left, last = left - 1, effect
+        yield effect
+
+
+def _items_after(flow: Flow, past: str) -> Iterator[tuple[str, WorkItem]]:
+    items = (
+        (step_id, item)
+        for step_id, execution in flow.executions.items()
+        if past or execution.count(WorkStatus.PENDING, WorkStatus.ACTIVE)
+        for item in execution.in_order()
+    )
+    if past:
+        next((item for _, item in items if item.token == past), None)
+    return items
+
+
+def _came_due(item: WorkItem, world: World) -> bool:
+    """Return whether a try was due while the flow was paused: its row has come and gone.
+
+    Also by a clock that was ahead of ours; a second row for one try does no harm.
+    """
+    due = item.next_retry_at
+    if item.status is not WorkStatus.PENDING or due is None:
+        return False
+    return due <= world.at + CLOCKS_DIFFER_MAX
+
+
+def _begun_again(step_id: str, item: WorkItem, world: World) -> Effect:
+    return Effect(
+        kind=EffectKind.INVOKE,
+        due_at=max(item.next_retry_at or world.at, world.at),
+        step_id=step_id,
+        token=item.token,
+        retry=item.retry_count,
+    )
+
+
+def _stop_child(step_id: str, item: WorkItem, world: World) -> Effect:
+    return Effect(kind=EffectKind.STOP_CHILD, due_at=world.at, step_id=step_id, token=item.token)
+
+
+def _stopped(flow: Flow, events: Sequence[happened.FlowEvent], *, is_rest: bool) -> frozenset[str]:
+    """Return the steps whose child flows are not wanted any more, as these events say."""
+    ended = [event for event in events if isinstance(event, _STOPPING)]
+    steps = {getattr(event, "step_id", None) for event in ended} | ({None} if is_rest else set())
+    return frozenset(
+        step.id
+        for step in flow.plan.nesting
+        if steps & {None, step.id} and not children.is_wanted(flow, step.id)
+    )
 
 
 def _of_started_work(flow: Flow, event: happened.WorkStarted) -> Effect | None:

@@ -16,10 +16,10 @@ WORK_ITEMS_MAX = 10_000
 ITEMS_OF_DECISION_MAX = 20_000
 """Of all steps that one decision begins (ours): its transaction is idle while it is made.
 
-What a decision would begin, end or let go beyond it is left to the next look."""
+What a decision would begin, end, stop or let go beyond it is left to the next look."""
 
 ITEMS_OF_FLOW_MAX = 100_000
-"""Of all steps of a flow (ours): whoever resumes or cancels it writes for each of them."""
+"""Of all steps of a flow (ours): whoever decides has all of them in memory."""
 
 
 class TooManyItems(FlowInvalid):

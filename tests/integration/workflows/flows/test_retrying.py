@@ -14,6 +14,7 @@ from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
 from workflows.flows import services
+from workflows.flows.domain import work_items
 from workflows.work import queue
 from workflows.work.models import Work
 
@@ -125,6 +126,28 @@ class TestTries:
 
         assert len(peer.calls("/do")) == 3
         assert told()[-1] == "flow_deactivated"
+
+    def test_that_came_due_while_paused_begin_in_parts(
+        self, peer: StepServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        peer.says["/do"] = (503, b"")
+        each = {"n": {"role": "required", "required": {"for_each": True}}}
+        step(peer, attributes=each, work_config={**EVERY_SECOND, "parallelism": 5})
+        many = {"id": "trip", "goals": ["do"], "init": {"n": [[1, 2, 3, 4, 5]]}}
+        assert ask("POST", "/engine/flow", many)[0] == 201
+        work_off()
+        services.pause_flow(flow_id="trip", reason="look first")
+        later(1)
+        work_off()
+        assert len(peer.calls("/do")) == 5
+        monkeypatch.setattr(work_items, "ITEMS_OF_DECISION_MAX", 2)
+
+        services.resume_flow(flow_id="trip")
+
+        listed = Work.objects.filter(status="ready").values_list("kind", flat=True)
+        assert sorted(listed) == ["flow.invoke", "flow.invoke", "flow.look"]
+        work_off()
+        assert len(peer.calls("/do")) == 10
 
     def test_of_an_item_that_has_been_tried_since_are_not_asked_for_again(
         self, peer: StepServer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.flow_bench import OUTPUT, FlowBench, PythonScripts, requires, script, step
+from tests.support.flow_bench import OUTPUT, FlowBench, PythonScripts, each, requires, script, step
 from tests.support.flow_tree import ROOT, FlowTree
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import work_items
@@ -95,6 +95,82 @@ class TestALargeDecision:
             *["child_released", "child_released", "child_deactivated", "child_deactivated"],
             *["child_released", "child_deactivated", "flow_deactivated"],
         ]
+
+    def test_stops_children_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(work_items, "ITEMS_OF_DECISION_MAX", 3)
+        drive = {"id": "drive", "name": "drive", "type": "flow", "flow": {"goals": ["car"]}}
+        bench = FlowBench(
+            step("car", attributes={"keys": OUTPUT}),
+            drive
+            | {"attributes": {"list": requires(for_each=True)}, "work_config": {"parallelism": 3}},
+        )
+        tree = FlowTree(bench)
+        tree.start("drive", compensate=False, list=THREE)
+        tree.deliver(holds="car")
+        monkeypatch.setattr(work_items, "ITEMS_OF_DECISION_MAX", 2)
+        tree.bag.clear()
+
+        tree.do(ROOT, asked.CancelFlow(reason="rain", compensates=False))
+
+        assert [row.effect.kind.value for row in tree.bag] == ["stop_child"] * 2 + ["go_on"]
+        tree.deliver()
+        assert {flow.status.value for flow in tree.flows.values()} == {"failed"}
+        assert len(tree.flows) == 4
+
+
+class TestAResumption:
+    """Five items came due while the flow was paused; a decision may begin two."""
+
+    @pytest.fixture
+    def bench(self, monkeypatch: pytest.MonkeyPatch) -> FlowBench:
+        bench = each(parallelism=5)
+        bench.start("work", list=[0, 1, 2, 3, 4])
+        for index in range(5):
+            bench.not_complete("work", index)
+        bench.do(asked.PauseFlow(reason="lunch"))
+        bench.after(days=1)
+        monkeypatch.setattr(work_items, "ITEMS_OF_DECISION_MAX", 2)
+        return bench
+
+    def test_begins_in_parts_what_came_due(self, bench: FlowBench) -> None:
+        parts = [following(bench, asked.ResumeFlow())]
+        while parts[-1][-1].kind is EffectKind.GO_ON:
+            parts.append(following(bench, asked.Continue(past=parts[-1][-1].token)))
+
+        assert [[one.kind.value for one in part] for part in parts] == [
+            ["invoke", "invoke", "go_on"],
+            ["invoke", "invoke", "go_on"],
+            ["invoke"],
+        ]
+        begun = [one.token for part in parts for one in part if one.kind is EffectKind.INVOKE]
+        assert begun == list(bench.execution("work").order)
+
+    def test_goes_on_where_it_was_though_what_it_began_has_ended(self, bench: FlowBench) -> None:
+        *_, go_on = following(bench, asked.ResumeFlow())
+        for index in (0, 1):
+            bench.succeed("work", index)
+
+        rest = following(bench, asked.Continue(past=go_on.token))
+
+        assert [one.token for one in rest[:2]] == list(bench.execution("work").order[2:4])
+
+    def test_stops_with_a_pause_and_begins_anew_with_the_next(self, bench: FlowBench) -> None:
+        *_, go_on = following(bench, asked.ResumeFlow())
+        bench.do(asked.PauseFlow(reason="tea"))
+
+        assert following(bench, asked.Continue(past=go_on.token)) == []
+        assert [one.token for one in following(bench, asked.ResumeFlow())][:2] == list(
+            bench.execution("work").order[:2]
+        )
+
+
+def following(bench: FlowBench, command: asked.FlowCommand) -> list[Effect]:
+    """Carry out a command; return what follows from it."""
+    raised = decide(bench.flow, command, bench.world)
+    past = command.past if isinstance(command, asked.Continue) else ""
+    effects = effects_of(raised.after, [*raised], bench.world, past=past)
+    bench.do(command)
+    return effects
 
 
 class TestAFlow:
