@@ -53,11 +53,13 @@ def emit(
     source: Source = Source.SERVICE,
     event_id: str | None = None,
     at: datetime | None = None,
+    first: Sequence[wire.Statement] = (),
 ) -> Envelope:
     """Record an event in the surrounding transaction, and publish it on the bus after commit.
 
     An `event_id` of the caller's own makes this idempotent: if the log has it already,
-    nothing is recorded or published, and the recorded envelope is returned.
+    nothing is recorded or published, and the recorded envelope is returned. `first` is what it
+    reports: statements (`rows.insertion`) that share its round trip, and run before it.
 
     :raises NoTransaction: if there is no transaction.
     :raises DomainEventWithoutStream: if it is a domain event and `stream` is missing.
@@ -71,12 +73,21 @@ def emit(
     drafted = draft(name, data, event_id=event_id, default=default)
     provenance = provenance_now(source, at)
     if stream is None:
+        assert not first, "without a stream there is no round trip to share"
         return _announced(_unrecorded(drafted, provenance))
-    recorded = store.append(stream, [drafted], provenance, once=event_id is not None)
-    if not recorded:
+    head, rows = store.append_unsealed(
+        stream,
+        [drafted],
+        provenance,
+        once=event_id is not None,
+        first=[*first, *bus.questions_of(name)],
+    )
+    if head is None:
         return _recorded_before(drafted, stream)
     doorbell.ring()
-    return _announced(recorded[0])
+    envelope = sealed(drafted, provenance, stream=stream, sequence=head)
+    bus.publish(envelope, rows[len(first) :])
+    return envelope
 
 
 def emit_many(

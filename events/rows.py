@@ -25,10 +25,19 @@ def insert(row: M) -> M:
     :raises TypeError: if a value is an expression, or of a type that `wire.fetch` does not write.
     :raises django.db.Error: as `wire.run` does.
     """
-    sql, fields = _insert_into(type(row))
-    wire.fetch(sql, {each.attname: _prepared(row, each) for each in fields})
-    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as Django does.
+    wire.fetch(*insertion(row))
     return row
+
+
+def insertion(row: Model) -> wire.Statement:
+    """Return what inserts `row` as `insert` does, for a round trip that it shares with others.
+
+    It counts as stored from now on. Raises as `insert` does.
+    """
+    sql, fields = _insert_into(type(row))
+    values = {each.attname: _prepared(row, each) for each in fields}
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as Django does.
+    return sql, values
 
 
 def _prepared(row: Model, field: Field[Any, Any]) -> object:

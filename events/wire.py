@@ -9,7 +9,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import count
@@ -117,14 +117,26 @@ def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None =
     statement tells. They are texts, bytes, numbers, booleans, dates, times, UUIDs, lists of them,
     JSON (psycopg's Jsonb), and None.
     """
+    [rows] = fetch_all([(sql, params)], db=db)
+    return rows
+
+
+def fetch_all(
+    statements: Sequence[Statement], *, db: BaseDatabaseWrapper | None = None
+) -> list[list[Row]]:
+    """Run constant statements in one round trip, and return the rows of each. See `fetch`.
+
+    Those after one that fails are not run.
+    """
     db = db or connection()
     raw = _opened(db)
     started = time.monotonic()
     with db.wrap_database_errors:
-        rows = _fetched(raw, sql, params)
+        rows = _fetched(raw, statements)
     # As after `run`.
     db.health_check_done = True  # type: ignore[attr-defined]
-    note(db, sql, started)
+    for sql, _ in statements:
+        note(db, sql, started)
     return rows
 
 
@@ -179,41 +191,48 @@ def prepared_statements(raw: _Raw) -> PreparedStatements:
 _PREPARED = "daybook_prepared"
 
 
-def _fetched(raw: _Raw, sql: str, params: Named) -> list[Row]:
+def _fetched(raw: _Raw, statements: Sequence[Statement]) -> list[list[Row]]:
     with raw.lock:
         known = prepared_statements(raw)
         try:
-            result = _executed(raw, known, sql, params)
+            results = _executed(raw, known, statements)
         except errors.InvalidSqlStatementName:
             # Somebody else had the server forget it. A transaction is lost with that.
             known.prepared.clear()
             if raw.pgconn.transaction_status != TransactionStatus.IDLE:
                 raise
-            result = _executed(raw, known, sql, params)
-        known.transformer.set_pgresult(result)
-        rows: list[Row] = known.transformer.load_rows(0, result.ntuples, tuple)
+            results = _executed(raw, known, statements)
+        return [_rows(known, result) for result in results]
+
+
+def _rows(known: PreparedStatements, result: PGresult) -> list[Row]:
+    known.transformer.set_pgresult(result)
+    rows: list[Row] = known.transformer.load_rows(0, result.ntuples, tuple)
     return rows
 
 
-def _executed(raw: _Raw, known: PreparedStatements, sql: str, params: Named) -> Any:
+def _executed(
+    raw: _Raw, known: PreparedStatements, statements: Sequence[Statement]
+) -> Sequence[PGresult]:
     is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
     if is_idle:
         # What psycopg has to forget: the next cursor would take what is prepared here along.
         raw.wait(raw._prepared.maintain_gen(raw))  # noqa: SLF001 - no other way in.
-    last = ready(known, sql, params)
+    last, *others = sent = [ready(known, *each) for each in statements]
     begins = is_idle and not raw.autocommit
-    if begins or last.numbered is not None:
+    if begins or others or last.numbered is not None:
         # As a cursor does it, which makes a round trip of its BEGIN.
         first = [raw._get_tx_start_command()] if begins else []  # noqa: SLF001 - nor here.
-        *_, result, _end = raw.wait(together(raw, [*first, last]))
-        known.prepared[sql] = last.name, last.names
-        return result
+        results = raw.wait(together(raw, [*first, *sent]))
+        for (sql, _), each in zip(statements, sent, strict=True):
+            known.prepared[sql] = each.name, each.names
+        return results[len(first) :]
     raw.pgconn.send_query_prepared(last.name, last.values, result_format=Format.BINARY)
     # Not libpq's own waiting: a signal must be able to interrupt whoever waits for a lock.
     [result] = raw.wait(generators.execute(raw.pgconn))
     if result.status == ExecStatus.FATAL_ERROR:
         raise errors.error_from_result(result, encoding=raw.info.encoding)
-    return result
+    return [result]
 
 
 class Ready(NamedTuple):
@@ -235,8 +254,8 @@ def ready(known: PreparedStatements, sql: str, params: Named) -> Ready:
     return Ready(name, names, numbered, written(params, names))
 
 
-def together(raw: _Raw, commands: Iterable[bytes | Ready]) -> PQGen[list[PGresult]]:
-    """Send commands in one round trip, and return their results and that of the end, in order.
+def together(raw: _Raw, commands: Sequence[bytes | Ready]) -> PQGen[list[PGresult]]:
+    """Send commands in one round trip, and return the result of each.
 
     :raises psycopg.Error: of the first that fails; those after it were not run.
     """
@@ -263,7 +282,18 @@ def together(raw: _Raw, commands: Iterable[bytes | Ready]) -> PQGen[list[PGresul
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result, encoding=raw.info.encoding)
-    return results
+    return list(_of_commands(commands, results))
+
+
+def _of_commands(
+    commands: Sequence[bytes | Ready], results: Iterable[PGresult]
+) -> Iterator[PGresult]:
+    """Leave out what answers that a statement was prepared."""
+    answers = iter(results)
+    for each in commands:
+        if isinstance(each, Ready) and each.numbered is not None:
+            next(answers)
+        yield next(answers)
 
 
 def named(sql: str) -> tuple[bytes, bytes, tuple[str, ...]]:

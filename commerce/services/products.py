@@ -1,5 +1,6 @@
 """Products: each change writes the row, then its event, in one transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from commerce.domain.money import Money
 from commerce.models import Product
 from commerce.models.products import ProductStatus
 from commerce.services.actions import action_on
-from events import recorder, rows
+from events import recorder, rows, wire
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import preconditions, recording
 from ledger.domain.action import Kind
@@ -76,10 +77,9 @@ def create_product(
             status=ProductStatus(status),
             **details,
         )
-        rows.insert(product)
         proof.refers_to(product.pk)
         proof.can_be_undone(undoing.of_new_product())
-        _tell("created", product)
+        _tell("created", product, first=[rows.insertion(product)])
     return product
 
 
@@ -154,11 +154,12 @@ def _locked(product_id: UUID) -> Product:
     return product
 
 
-def _tell(what: str, product: Product) -> None:
+def _tell(what: str, product: Product, *, first: Sequence[wire.Statement] = ()) -> None:
     id_ = str(product.pk)
     recorder.emit(
         f"product.{what}",
         {"id": id_},
         stream=("product", id_),
         event_id=f"evt_product_{what}_{id_}_{product.revision}",
+        first=first,
     )

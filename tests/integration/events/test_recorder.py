@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from events import bus, context, explore, recorder, selectors, store
+from events import bus, context, explore, recorder, selectors, store, wire
 from events.domain.catalogue import EventDataInvalid, EventNotDeclared
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.payload import INLINE_BYTES_MAX, EventDataNotJson
@@ -176,6 +176,42 @@ class TestEmit:
 
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             recorder.emit("tally.added", {"number": 1}, stream=STREAM)
+
+        assert not StoredEvent.objects.exists()
+
+    @pytest.mark.parametrize("is_one", [True, False], ids=["one", "many"])
+    def test_tells_a_hook_the_rows_that_it_asked_for(self, is_one: bool) -> None:  # noqa: FBT001
+        told: list[tuple[str, list[wire.Row]]] = []
+
+        def asks(name: str) -> wire.Statement:
+            return "SELECT %(name)s::text", {"name": name}
+
+        def note(envelope: Envelope, rows: list[wire.Row]) -> None:
+            told.append((envelope.name, rows))
+
+        bus.before_commit_asking("tally.*", note, asks=asks)
+        with transaction.atomic():
+            if is_one:
+                first: wire.Statement = ("SELECT 'not for the hook'", {})
+                recorder.emit("tally.added", {"number": 1}, stream=STREAM, first=[first])
+            else:
+                recorder.emit_many([("tally.added", {"number": 1})], stream=STREAM)
+
+        assert told == [("tally.added", [("tally.added",)])]
+
+    def test_says_before_it_what_it_reports(self) -> None:
+        with transaction.atomic():
+            wire.run("CREATE TEMPORARY TABLE written ON COMMIT DROP AS SELECT 1 AS number")
+            write: wire.Statement = ("INSERT INTO written VALUES (%(number)s::int)", {"number": 2})
+            recorder.emit("tally.added", {"number": 1}, stream=STREAM, first=[write])
+
+            assert wire.run("SELECT number FROM written").fetchall() == [(1,), (2,)]
+
+    def test_is_not_recorded_if_what_it_reports_is_refused(self) -> None:
+        refused: wire.Statement = ("SELECT 1 / %(n)s::int", {"n": 0})
+
+        with pytest.raises(DataError), transaction.atomic():
+            recorder.emit("tally.added", {"number": 1}, stream=STREAM, first=[refused])
 
         assert not StoredEvent.objects.exists()
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.db import DataError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -161,6 +162,68 @@ def test_it_is_in_the_query_log() -> None:
         wire.fetch("SELECT %(number)s::int", {"number": 1})
 
     assert [query["sql"] for query in log.captured_queries] == ["SELECT %(number)s::int"]
+
+
+class TestSeveral:
+    def test_are_answered_each_in_one_round_trip(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        new: wire.Statement = ("SELECT 5 * %(number)s::int", {"number": 3})
+        many: wire.Statement = ("SELECT generate_series(1, %(number)s::int)", {"number": 2})
+        nothing: wire.Statement = ("SELECT 1 WHERE %(yes)s::bool", {"yes": False})
+        trips: list[object] = []
+        wait = psycopg.Connection.wait
+
+        def counted(raw: Any, *args: Any) -> Any:
+            trips.append(raw)
+            return wait(raw, *args)
+
+        for _ in range(2):  # Once to be prepared, and once more.
+            with transaction.atomic():
+                wire.fetch("SELECT 1", {})
+                monkeypatch.setattr(psycopg.Connection, "wait", counted)
+                assert wire.fetch_all([new, many, nothing, new]) == [
+                    [(15,)],
+                    [(1,), (2,)],
+                    [],
+                    [(15,)],
+                ]
+                monkeypatch.undo()
+
+        assert len(trips) == 2
+
+    def test_may_begin_their_transaction(self) -> None:
+        known: wire.Statement = ("SELECT %(number)s::int", {"number": 1})
+        with transaction.atomic():
+            assert wire.fetch_all([known, known]) == [[(1,)], [(1,)]]
+            assert wire.connection().connection.info.transaction_status == TransactionStatus.INTRANS
+
+    def test_end_with_the_first_that_fails(self) -> None:
+        wire.run("CREATE TEMPORARY TABLE written (number int)")
+        write = "INSERT INTO written VALUES (%(number)s::int)"
+
+        with pytest.raises(DataError, match="division by zero"):
+            wire.fetch_all(
+                [
+                    (write, {"number": 1}),
+                    ("SELECT 1 / %(n)s::int", {"n": 0}),
+                    (write, {"number": 2}),
+                ]
+            )
+
+        assert wire.fetch("SELECT count(*) FROM written", {}) == [(0,)]
+
+    def test_are_prepared_again_if_the_server_forgot_them(self) -> None:
+        known: wire.Statement = ("SELECT %(number)s::int + 2", {"number": 1})
+        for _ in range(2):
+            assert wire.fetch_all([known, known]) == [[(3,)], [(3,)]]
+            with connection.cursor() as cursor:
+                cursor.execute("DEALLOCATE ALL")
+
+    def test_are_in_the_query_log_each(self) -> None:
+        one: wire.Statement = ("SELECT %(number)s::int", {"number": 1})
+        with CaptureQueriesContext(connection) as log:
+            wire.fetch_all([one, one])
+
+        assert [query["sql"] for query in log.captured_queries] == [one[0]] * 2
 
 
 def test_what_follows_a_commit_fails_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,9 @@
 """An external event and its deliveries are committed together, or neither is."""
 
 import json
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -88,6 +90,24 @@ class TestTakeIn:
         happens()  # What is set up once is set up.
 
         assert statements("parcel.sent") == statements("parcel.weighed") + 1
+
+    def test_costs_no_round_trip_when_nobody_listens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        wait, trips = psycopg.Connection.wait, list[object]()
+
+        def counted(raw: Any, *args: Any) -> Any:
+            trips.append(raw)
+            return wait(raw, *args)
+
+        def round_trips(name: str) -> int:
+            trips.clear()
+            happens(name)
+            return len(trips)
+
+        happens()  # What is set up once is set up.
+        happens("parcel.weighed")
+        monkeypatch.setattr(psycopg.Connection, "wait", counted)
+
+        assert round_trips("parcel.sent") == round_trips("parcel.weighed")
 
 
 class TestDrop:
