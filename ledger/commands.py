@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
 from events.domain import schema
 from events.domain.canonical import JSON
 from events.domain.errors import NotFound, Rejected
@@ -84,10 +81,7 @@ class Command:
 
         :raises CommandInputInvalid: with a JSON pointer for each problem.
         """
-        found = Draft202012Validator(
-            self.input_schema, format_checker=Draft202012Validator.FORMAT_CHECKER
-        ).iter_errors(value)
-        problems = sorted((_pointer(error), error.message) for error in found)
+        problems = schema.faults(self.input_schema, value, at="/input", checks_formats=True)
         if problems:
             raise CommandInputInvalid(self.name, problems)
 
@@ -151,12 +145,3 @@ def run(
     asked = dict(input)
     command.validate(asked)
     return command.run(target_id, asked)
-
-
-def _pointer(error: ValidationError) -> str:
-    path = "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
-    return f"/input{path}"
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

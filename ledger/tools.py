@@ -15,10 +15,9 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from jsonschema import Draft202012Validator
 
 from events import context
-from events.domain import canonical, strict_json
+from events.domain import canonical, schema, strict_json
 from events.domain.context import Origin
 from events.domain.errors import (
     DomainError,
@@ -169,10 +168,8 @@ def _checked(name: str, arguments: Mapping[str, Any]) -> Tool:
         strict_json.loads(json.dumps(arguments))
     except Malformed as odd:
         raise ToolInputInvalid(name, "", str(odd).removesuffix(".")) from odd
-    errors = Draft202012Validator(tool.schema).iter_errors(dict(arguments))
-    for error in sorted(errors, key=lambda each: list(map(str, each.absolute_path))):
-        pointer = "".join(f"/{part}" for part in error.absolute_path)
-        raise ToolInputInvalid(name, pointer, error.message)
+    for pointer, fault in schema.faults(tool.schema, dict(arguments)):
+        raise ToolInputInvalid(name, pointer, fault)
     return tool
 
 

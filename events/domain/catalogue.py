@@ -9,7 +9,7 @@ import jsonschema
 
 from events.domain.envelope import Category
 from events.domain.errors import Rejected
-from events.domain.schema import NotCompilable, compiled
+from events.domain.schema import NotCompilable, compiled, faults
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)+$|^[a-z][a-z0-9]*(_[a-z0-9]+)+$"
 """`invoice.settled`, `catalog.booking-session.created`; and `flow_started` for a journal."""
@@ -106,10 +106,8 @@ def first_error(type_: EventType, data: Any) -> EventDataInvalid | None:
     """Return what is wrong with `data`, None when it satisfies the schema."""
     if type_.is_valid(data):
         return None
-    errors = jsonschema.Draft202012Validator(type_.schema).iter_errors(data)
-    error = min(errors, key=lambda found: [str(part) for part in found.absolute_path])
-    pointer = "".join(f"/{part}" for part in error.absolute_path)
-    return EventDataInvalid(type_.name, pointer, error.message)
+    pointer, fault = faults(type_.schema, data)[0]
+    return EventDataInvalid(type_.name, pointer, fault)
 
 
 def _compiled(schema: dict[str, Any]) -> Callable[[Any], bool]:

@@ -7,7 +7,7 @@ jsonschema altogether: whatever is compiled is JSON Schema 2020-12.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import ge, le
 from typing import Any
 
@@ -46,12 +46,26 @@ def compiled(schema: Any) -> Predicate:
         return _always if schema else _never
     if type(schema) is not dict:
         raise NotCompilable(schema)
-    told = {word for word in schema if not _is_annotation(word, schema[word])}
-    if not told <= _KEYWORDS.keys():
-        raise NotCompilable(sorted(told - _KEYWORDS.keys()))
+    keywords = {word for word in schema if not _is_annotation(word, schema[word])}
+    if not keywords <= _KEYWORDS.keys():
+        raise NotCompilable(sorted(keywords - _KEYWORDS.keys()))
     # In the order of the table, and once for the three that make one function together.
-    makers = dict.fromkeys(maker for word, maker in _KEYWORDS.items() if word in told)
+    makers = dict.fromkeys(maker for word, maker in _KEYWORDS.items() if word in keywords)
     return _all_of([maker(schema) for maker in makers])
+
+
+def faults(
+    schema: Any, value: Any, *, at: str = "", checks_formats: bool = False
+) -> list[tuple[str, str]]:
+    """Return where `value` violates `schema`: a JSON pointer, which begins with `at`, and why."""
+    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER if checks_formats else None
+    errors = jsonschema.Draft202012Validator(schema, format_checker=formats).iter_errors(value)
+    return sorted((f"{at}{_pointer(error.absolute_path)}", error.message) for error in errors)
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "".join(f"/{part}" for part in parts)
 
 
 def _is_annotation(word: str, value: Any) -> bool:

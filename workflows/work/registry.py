@@ -7,8 +7,6 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from django.conf import settings
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from events.domain import schema
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
@@ -93,8 +91,7 @@ class WorkKind:
         """
         if self.input_schema is None:
             return
-        found = Draft202012Validator(self.input_schema).iter_errors(value)
-        problems = sorted((_pointer(error), error.message) for error in found)
+        problems = schema.faults(self.input_schema, value, at="/input")
         if problems:
             raise InputInvalid(self.name, problems)
 
@@ -177,12 +174,3 @@ def housekeeping() -> list[str]:
 def forget(name: str) -> None:
     """Take a kind away again. For tests and for nothing else."""
     _kinds.pop(name, None)
-
-
-def _pointer(error: ValidationError) -> str:
-    path = "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
-    return f"/input{path}"
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

@@ -48,6 +48,17 @@ def bob(db: None) -> User:
 
 
 @pytest.fixture
+def carol(db: None) -> User:
+    """Somebody who may decide approvals, and dave another."""
+    return grant(User.objects.create_user("carol"), "approval.decide")
+
+
+@pytest.fixture
+def dave(db: None) -> User:
+    return grant(User.objects.create_user("dave"), "approval.decide")
+
+
+@pytest.fixture
 def alice_key(alice: User) -> APIClient:
     """A client with a key of alice's, who may do everything with keys."""
     grant(alice, "api_key.read", "api_key.issue", "api_key.revoke")

@@ -12,19 +12,8 @@ from events.domain.errors import DomainError
 from ledger.invariants import approvals_are_of_others_and_used_once
 from ledger.models import Approval, ApprovalVote, Entry
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say, under
-from tests.integration.ledger.conftest import grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
-@pytest.fixture
-def dave(db: None) -> User:
-    return grant(User.objects.create_user("dave"), "approval.decide")
 
 
 @pytest.fixture

@@ -41,16 +41,6 @@ class CannotBe(Rejected):
         super().__init__("It cannot be.")
 
 
-@pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
-@pytest.fixture
-def dave(db: None) -> User:
-    return grant(User.objects.create_user("dave"), "approval.decide")
-
-
 @pytest.fixture(autouse=True)
 def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
     STATE.clear()

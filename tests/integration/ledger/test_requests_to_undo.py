@@ -57,11 +57,6 @@ def bob(bob: User) -> User:
 
 
 @pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
-@pytest.fixture
 def turned(alice: User, transactional_db: None) -> UUID:
     """A turn of the beacon that was free; turning it back takes approval."""
     with acting(alice):

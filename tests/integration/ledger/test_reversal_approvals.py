@@ -40,11 +40,6 @@ def clerk(alice: User) -> APIClient:
 
 
 @pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
-@pytest.fixture
 def turned(alice: User, transactional_db: None) -> UUID:
     with acting(alice):
         return turn(amount_cents=100)

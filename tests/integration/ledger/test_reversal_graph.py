@@ -44,11 +44,6 @@ def alice(alice: User) -> User:
     return grant(alice, "approval.decide", "ledger.reverse", "api_key.revoke")
 
 
-@pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
 @pytest.fixture(autouse=True)
 def _a_beacon_that_takes_leave_when_it_is_much(alice: User) -> Iterator[None]:
     Beacon.revision, Beacon.fails = 1, None

@@ -38,11 +38,6 @@ def hidden() -> str:
     return subjects.fingerprint_of(EMAIL, of="thing.do")
 
 
-@pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
 @pytest.fixture(autouse=True)
 def _alice_acts_under_a_policy(
     alice: User, transactional_db: None, settings: Settings
