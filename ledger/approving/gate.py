@@ -26,7 +26,7 @@ from ledger import (
     idempotency,
     subjects,
 )
-from ledger.approving import asking, demands, in_force, reference, steps
+from ledger.approving import asking, demands, in_force, reference, sight, steps
 from ledger.approving.asking import Petition
 from ledger.approving.demands import NeededApproval
 from ledger.approving.reference import ApprovalNotNeeded, Presented
@@ -121,13 +121,15 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
 
     The lock makes one of two concurrent executions wait for the other. None if there is none.
 
-    :raises ApprovalNotFound: if there is no such approval.
+    :raises ApprovalNotFound: if there is no such approval, or not for them to see (ADR 0170).
     :raises ApprovedActionRepeated: if the same requester has executed exactly this under it.
     """
     presented = reference.presented()
     if presented is None:
         return None
     row = steps.locked(_id_of(presented.approval_id))
+    if not sight.is_seen(row, happened.principal):
+        raise ApprovalNotFound(presented.approval_id)
     done = steps.execution_of(row.pk)
     # Before any fingerprint: the execution itself has changed the target since.
     if done and _is_of_the_same(row, action, happened):

@@ -1,8 +1,9 @@
 """A costly change over HTTP: 202, somebody else decides, then it is done once."""
 
+import json
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
@@ -205,7 +206,7 @@ def test_is_refused_to_others_and_for_other_things(
 ) -> None:
     approval_id = cancel(agent, confirmed).json()["approval"]["id"]
     decide(approval_id)
-    rival = keyed("booking.read", "booking.cancel", name="rival")
+    rival = keyed("booking.read", "booking.cancel", "approval.read", name="rival")
 
     by_other = cancel(rival, confirmed, under=approval_id)
     of_other = cancel(agent, make_booking(), under=approval_id)
@@ -218,6 +219,31 @@ def test_is_refused_to_others_and_for_other_things(
     assert (of_none.status_code, of_none.json()["code"]) == (404, "approval_not_found")
     confirmed.refresh_from_db()
     assert confirmed.status == "confirmed"
+
+
+def test_of_others_is_not_there_for_who_may_not_see_it(
+    agent: APIClient, keyed: Keyed, confirmed: Booking
+) -> None:
+    approval_id, none = cancel(agent, confirmed).json()["approval"]["id"], str(uuid4())
+    decide(approval_id)
+    stranger = keyed("booking.read", "booking.cancel", name="stranger")
+    reader = keyed("booking.read", "booking.cancel", "approval.read", name="reader")
+    narrow = keyed("booking.read", "booking.cancel", name="reader", scopes=("booking.*",))
+
+    answers = [
+        cancel(client, confirmed, key=uuid4().hex, under=id_)
+        for client in (stranger, narrow)
+        for id_ in (approval_id, none)
+    ]
+    seen = cancel(reader, confirmed, key="another", under=approval_id)
+
+    assert {answer.status_code for answer in answers} == {404}
+    told = [answer.content.decode().replace(none, approval_id) for answer in answers]
+    told = [json.dumps({**json.loads(each), "request_id": ""}) for each in told]
+    assert len(set(told)) == 1
+    assert seen.json()["code"] == "approval_principal_mismatch"
+    refused = Entry.objects.filter(action_name="booking.cancel", status="denied")
+    assert refused.filter(approval_id=approval_id).count() == 3
 
 
 @pytest.mark.parametrize(

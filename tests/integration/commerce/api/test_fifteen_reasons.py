@@ -173,7 +173,7 @@ def attempt(
         put_into_force(**TERMS)
     made = Attempt(
         client=keyed(*MAY),
-        rival=keyed(*MAY, name="rival"),
+        rival=keyed(*MAY, "approval.read", name="rival"),
         patch=monkeypatch,
         approval_id="",
         key=uuid4().hex,
