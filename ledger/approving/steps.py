@@ -154,7 +154,6 @@ def end(
     *,
     summary: str,
     comment: str = "",
-    voice: str = "",
     entry_id: UUID | None = None,
 ) -> None:
     """Write down how a locked approval ends: row, entry, event. Whoever acts has done it.
@@ -167,7 +166,7 @@ def end(
     row.decided_at = timezone.now()
     row.save(update_fields=["status", "decided_at"])
     kind = Kind.APPROVE if status is ApprovalStatus.APPROVED else Kind.REJECT
-    key = Idempotency(scope=f"{row.pk}:decision", key=voice or status.value)
+    key = Idempotency(scope=f"{row.pk}:decision", key=status.value)
     note(
         row,
         kind=kind,
@@ -218,8 +217,8 @@ def note(  # noqa: PLR0913 (one argument per part of an entry)
     risk: Risk = Risk.HIGH,
     undoing: Undoing | None = None,
     entry_id: UUID | None = None,
-) -> UUID:
-    """Append the entry of a step, caused by the request; return its id (`entry_id` if given)."""
+) -> None:
+    """Append the entry of a step, caused by the request."""
     about = Target(type=row.target_type, id=row.target_id)
     name_screening.check_text(about, comment, field="comment")
     happened = caused_by(context.current(), row.requested_entry_id)
@@ -244,7 +243,6 @@ def note(  # noqa: PLR0913 (one argument per part of an entry)
         undoing=undoing,
     )
     entries.append(draft)
-    return draft.id
 
 
 def _withdrawal(row: Approval) -> Undoing | None:

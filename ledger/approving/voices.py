@@ -52,19 +52,18 @@ def lapsed(row: Approval) -> frozenset[str]:
     return frozenset(human for (human,) in wire.run(_LAPSED, [row.pk]).fetchall())
 
 
-def give_back_if_lost(row: Approval) -> bool:
+def give_back_if_lost(row: Approval) -> None:
     """Give a locked approval back to all who may decide it, on record, if whoever it was handed on
-    to cannot any more; say whether it was.
+    to cannot any more.
     """
     lost = row.assigned_to_id
     if lost is None or row.status != ApprovalStatus.PENDING or _may_decide(lost):
-        return False
+        return
     with context.acting(RETURN, correlation_id=row.correlation_id):
         steps.hand_back(row)
         summary = "Given back to all who may: who was to decide instead cannot any more."
         steps.note(row, kind=Kind.UPDATE, status=Status.REQUESTED, summary=summary)
         steps.tell("returned", row, returnedFrom=str(lost))
-    return True
 
 
 _KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from events.domain.errors import Rejected
 from events.models import StoredEvent
+from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.domain.approval import (
     AlreadyVoted,
@@ -343,10 +344,11 @@ class TestUsing:
 
     def test_covers_one_action_of_a_request(self, carol: User) -> None:
         approval = say(asked(), carol)
-        under(approval)
 
-        with pytest.raises(ApprovalRequired):
-            do("t2")
+        with reference.presenting(str(approval.pk)):
+            do()
+            with pytest.raises(ApprovalRequired):
+                do("t2")
 
 
 class TestStepUp:
