@@ -8,6 +8,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models import QuerySet
 
 from events import migration_status, wire
 from ledger import capabilities
@@ -82,6 +83,13 @@ def _user_with_grants() -> LiteralString:
     assert params == (0,), "an id is its parameter"
     of_id = sql.replace("%s", "%(user)s")
     return f"SELECT u.*, ARRAY({granted_to('u.id')}) FROM ({of_id}) u"  # noqa: S608 - all our own.
+
+
+def of_capabilities() -> QuerySet[Permission]:
+    """Return the permissions of declared capabilities, by name."""
+    declared = [capability.id for capability in capabilities.every()]
+    of_ours = Permission.objects.filter(content_type__app_label=Capability._meta.app_label)  # noqa: SLF001
+    return of_ours.filter(codename__in=declared).select_related("content_type").order_by("codename")
 
 
 def provision(*, using: str = "default", plan: object = None, **_signal: Any) -> None:

@@ -11,22 +11,23 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserCreationForm
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import ManyToManyField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 
 from events.domain.errors import DomainError
-from ledger import admin_access, authority, step_up
+from ledger import admin_access, authority, grants, step_up
 from ledger.admin_access import CapabilityAdmin, ThroughServices
 from ledger.domain.rights import Rights
 from ledger.services import accounts
 
-PASSWORDS = ("password", "password1", "password2", "your_password")
+PASSWORDS = ("password1", "password2", "your_password")
 
 
 class StepUpForm(forms.Form):
@@ -57,7 +58,7 @@ class _NewUserForm(StepUpForm, UserCreationForm[User]):
     pass
 
 
-class _UserForm(StepUpForm, UserChangeForm[User]):
+class _UserForm(StepUpForm, forms.ModelForm[User]):
     pass
 
 
@@ -66,7 +67,17 @@ class _GroupForm(StepUpForm, forms.ModelForm[Group]):
 
 
 class _PasswordForm(StepUpForm, AdminPasswordChangeForm):  # type: ignore[type-arg]  # Only the stubs know of one.
-    usable_password = None  # A user who may not log in is made inactive.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Nobody's password is taken away here: who may not log in is made inactive.
+        self.fields.pop("usable_password", None)
+
+
+class _Permissions(forms.ModelMultipleChoiceField[Permission]):
+    """Capabilities, by what they let somebody do. Django's own permissions open nothing here."""
+
+    def label_from_instance(self, obj: Permission) -> str:
+        return f"{obj.codename}: {obj.name}"
 
 
 class _AccountAdmin(ThroughServices, CapabilityAdmin[Any]):
@@ -87,10 +98,8 @@ class _AccountAdmin(ThroughServices, CapabilityAdmin[Any]):
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> Any:
-        if db_field.name.endswith("permissions"):
-            # A permission says the model that it is about: one look for all of them.
-            every = db_field.remote_field.model._default_manager  # noqa: SLF001 - Django's own.
-            kwargs["queryset"] = every.select_related("content_type")
+        if db_field.remote_field.model is Permission:
+            kwargs["form_class"], kwargs["queryset"] = _Permissions, grants.of_capabilities()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's signature)
@@ -119,7 +128,7 @@ class UserAdmin(_AccountAdmin):
     search_help_text = "A part of the name or of the e-mail address."
     ordering = ["username"]
     filter_horizontal = ["groups", "user_permissions"]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["password_of", "last_login", "date_joined"]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
@@ -128,7 +137,7 @@ class UserAdmin(_AccountAdmin):
         may_change = self.has_change_permission(request, obj)
         flags = ["is_active", "is_staff", "is_superuser"]
         return [
-            (None, {"fields": ["username", "password"] if may_change else ["username"]}),
+            (None, {"fields": ["username", *(["password_of"] if may_change else [])]}),
             ("Contact", {"fields": ["first_name", "last_name", "email"]}),
             ("Rights", {"fields": [*flags, "groups", "user_permissions"]}),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
@@ -142,6 +151,12 @@ class UserAdmin(_AccountAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.readonly_fields if obj else []
+
+    @admin.display(description="Password")
+    def password_of(self, user: User) -> str:
+        """Lead to the form for another one; of this one, show nothing."""
+        url = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a href="{}">Set another password</a>', url)
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.password)
@@ -195,7 +210,9 @@ class UserAdmin(_AccountAdmin):
             "opts": self.opts,
             "original": user,
             "form": form,
-            "fields": AdminForm(form, [(None, {"fields": list(form.fields)})], {}),
+            "fields": AdminForm(
+                form, [(None, {"fields": ["password1", "password2", "your_password"]})], {}
+            ),
         }
         return TemplateResponse(request, "admin/auth/user/password.html", context)
 

@@ -41,6 +41,8 @@ PAGES = [
     "/doctor",
     "/admin/",
     "/admin/ledger/delegation/add/",
+    "/admin/auth/user/",
+    "/admin/auth/user/add/",
     "/login/",
 ]
 
@@ -275,6 +277,15 @@ class TestFrame:
             results = tab.page.locator("#changelist .results")
             expect(results.locator("[data-label=Name]").first).to_be_visible()
             assert results.evaluate("results => results.scrollWidth <= results.clientWidth")
+
+    def test_shows_an_id_as_long_as_they_may_be(self, browse: Browse, stack: Stack) -> None:
+        step = {"id": f"a{'-long' * 50}", "name": "Long", "type": "script",
+                "script": {"language": "cel", "script": "{'out': 1}"},
+                "attributes": {"out": {"role": "output"}}}  # fmt: skip
+        with stack.client() as client, browse() as tab:
+            assert client.post("/api/v1/steps", json=step).is_success
+            tab.log_in()
+            tab.fits(f"/flows/steps?goal={step['id']}")
 
     def test_says_of_both_boxes_of_permissions_in_the_admin_what_they_are(
         self, browse: Browse

@@ -239,6 +239,21 @@ class TestPages:
         assert eve.check_password(NEW_PASSWORD)
         assert [entry.target_id for entry in entries_of("user.create")] == [str(eve.pk)]
 
+    def test_offer_capabilities_and_nothing_that_opens_nothing(
+        self, admin: Client, bob: User
+    ) -> None:
+        for page in (f"{USERS}{bob.pk}/change/", f"{GROUPS}add/"):
+            shown = admin.get(page).content.decode()
+
+            assert "job.read: See jobs, their attempts and results." in shown
+            assert "Can add user" not in shown
+
+    def test_show_no_part_of_a_password(self, admin: Client, bob: User) -> None:
+        shown = admin.get(f"{USERS}{bob.pk}/change/").content.decode()
+
+        assert f'<a href="{USERS}{bob.pk}/password/">Set another password</a>' in shown
+        assert bob.password.split("$")[0] not in shown
+
     def test_change_nothing_without_the_password_again(self, admin: Client, bob: User) -> None:
         for wrong in ("", "guessed"):
             answer = admin.post(
