@@ -5,6 +5,7 @@
 
 import cytoscape from "../../vendor/cytoscape/cytoscape.esm.min.js";
 import { Graph, layout } from "../../vendor/dagre/dagre.esm.min.js";
+import { layered } from "./layers.js";
 
 const TONES = ["ok", "run", "wait", "bad", "dead", "mute"];
 const TOKENS = ["surface", "ink", "ink-soft", "ink-faint", "rule-strong", "control", "focus", "brand"];
@@ -14,6 +15,7 @@ const FIT_PX = 18;
 const ZOOM_MAX = 1.35;
 const ZOOM_LEGIBLE = 0.8;
 const ZOOM_LIMITS = [0.1, 2.5];
+const NODES_FOR_DAGRE_MAX = 300; // It takes a second for so many, and half a minute for a thousand steps.
 
 export class StepGraph {
   #holder;
@@ -254,6 +256,7 @@ function added(parent, name) {
 }
 
 function placed(nodes, edges, direction) {
+  if (nodes.length > NODES_FOR_DAGRE_MAX) return layered(nodes, edges, { sizeOf, direction, nodeGap: 12, layerGap: 60 });
   const graph = new Graph({ multigraph: true });
   graph.setGraph({ rankdir: direction, nodesep: 12, ranksep: direction === "LR" ? 24 : 20, edgesep: 6 });
   graph.setDefaultEdgeLabel(() => ({}));
@@ -309,7 +312,7 @@ function styles() {
     { selector: "node.picked", style: { "outline-width": 3, "outline-offset": 2, "outline-color": colour.focus, opacity: 1 } },
     { selector: "edge", style: {
       width: 1.5, "line-color": colour["rule-strong"], "target-arrow-color": colour["rule-strong"],
-      "target-arrow-shape": "triangle", "arrow-scale": 0.8, "curve-style": "bezier",
+      "target-arrow-shape": "triangle", "arrow-scale": 0.8, "curve-style": "straight",
     } },
     { selector: "edge.optional", style: { "line-style": "dashed" } },
     { selector: "edge.out", style: { opacity: 0.35 } },
