@@ -1,20 +1,49 @@
-"""Serves the documentation that responses link to: the `type` of a problem is a URL that opens."""
+"""Serves the documentation that responses link to, and `/api/v1`, which links to all of it."""
 
 from pathlib import Path
 from typing import Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from config.negotiation import Indifferent
 from ledger import authority
+from ledger.authority import PUBLIC
 
-_SERVED: Final = frozenset({"api", "errors", "events"})
+# By the name under which the index lists them.
+_SERVED: Final = {
+    "first_hour": "first-hour",
+    "guide": "api",
+    "errors": "errors",
+    "events": "events",
+    "capabilities": "capabilities",
+    "webhooks": "webhooks",
+    "websocket": "websocket",
+    "metrics": "metrics",
+}
+
+
+class IndexView(APIView):
+    """Where the API is described: one absolute URL per document, in JSON for browsers too."""
+
+    capabilities = PUBLIC
+    content_negotiation_class = Indifferent
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        links = {"schema": reverse("schema")}
+        links |= {name: reverse("document", args=[file]) for name, file in _SERVED.items()}
+        return Response({name: request.build_absolute_uri(link) for name, link in links.items()})
 
 
 @authority.public
 def show(_request: HttpRequest, name: str) -> HttpResponse:
     """Show docs/<name>.md as it is."""
     path = Path(settings.ROOT) / "docs" / f"{name}.md"
-    if name not in _SERVED or not path.exists():
+    if name not in _SERVED.values() or not path.exists():
         raise Http404
     return HttpResponse(path.read_text(), content_type="text/markdown; charset=utf-8")

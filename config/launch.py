@@ -319,7 +319,7 @@ Daybook is up.
 
   Console   {self.url}/
   Admin     {self.url}/admin/
-  API       {self.url}/api/v1/
+  API       {self.url}/api/v1
   WebSocket {self.url.replace("http", "ws", 1)}/ws/events
   Log in    {people}; password {secrets["DEMO_PASSWORD"]}
   API key   {secrets["API_KEY"]}

@@ -1,7 +1,7 @@
 """Every URL of the product, one line per app."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import documents, health, metrics, openapi
 from config.addresses import by_first_segment
@@ -18,6 +18,7 @@ API = [
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    re_path(r"^api/v1/?$", documents.IndexView.as_view(), name="api"),
     path("api/v1/", include(by_first_segment(API))),
     path("api/schema/", openapi.SchemaView.as_view(), name="schema"),
     path("docs/<slug:name>.md", documents.show, name="document"),

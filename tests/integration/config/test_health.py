@@ -1,8 +1,10 @@
 """/livez and /readyz: who may know how much, and what makes a process not ready."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.contrib.auth.models import User
@@ -127,6 +129,24 @@ class TestDocuments:
 
         assert answer.status_code == 200
         assert answer["Content-Type"] == "text/markdown; charset=utf-8"
+
+    @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/"])
+    @pytest.mark.parametrize("accept", ["application/json", "text/html", "*/*"])
+    def test_are_linked_from_the_root_of_the_api(self, path: str, accept: str, db: None) -> None:
+        answer = Client().get(path, headers={"Accept": accept})
+
+        assert answer["Content-Type"] == "application/json"
+        links = answer.json()
+        assert {"schema", "first_hour", "errors"} <= set(links)
+        for link in links.values():
+            assert link.startswith("http://testserver/")
+            assert Client().get(link).status_code == 200
+
+    def test_link_to_documents_that_can_be_opened_too(self, db: None) -> None:
+        for link in Client().get("/api/v1").json().values():
+            text = Client().get(link).content.decode()
+            for other in re.findall(r"\]\(([^)#:]+)[)#]", text):
+                assert Client().get(urljoin(link, other)).status_code == 200, (link, other)
 
     @pytest.mark.parametrize("name", ["secrets", "openapi", "architecture-x"])
     def test_are_no_others(self, name: str, db: None) -> None:
