@@ -228,14 +228,14 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         )
         execute_from_command_line(argv)
         return 0
-    with attach.attached(State.chosen(), first_run=first_run):
-        try:
-            with given_servers.written_to():
-                OnOurSchema(argv).execute()
-        except (
-            given_servers.ServerUnfit,
-            migration_status.SchemaDiffers,
-            ImproperlyConfigured,
-        ) as error:
-            return attach.complain(error)
+    try:
+        # A first run writes too, while the servers are being attached.
+        with given_servers.written_to(), attach.attached(State.chosen(), first_run=first_run):
+            OnOurSchema(argv).execute()
+    except (
+        given_servers.ServerUnfit,
+        migration_status.SchemaDiffers,
+        ImproperlyConfigured,
+    ) as error:
+        return attach.complain(error)
     return 0

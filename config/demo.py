@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +22,9 @@ from examples.stories.world import NotAsExpected, World, opened
 _IN_EARNEST = {"DAYBOOK_CARELESS": ""}
 """What a demonstration leaves behind may be kept."""
 _PEERS = server.environment("").keys()
+BUSY = "Another demo is being told on"
+OTHERS_SECONDS_MAX = 180.0
+PAUSE_SECONDS = 0.1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,17 +64,46 @@ def _parse(arguments: Sequence[str]) -> str:
 
 @contextmanager
 def _running(state: State) -> Iterator[Instance]:
-    instance = state.running()
-    if instance is not None and instance.url:
-        print(f"On {instance.url}, which runs already.", flush=True)
-        yield instance
-        return
-    print(f"Nothing runs on {state.folder}: starting it for the story.", flush=True)
-    stack = Stack.start(state, workers=2, environment=_IN_EARNEST)
+    state.prepare()
+    # The peers of stories are shared: one fails them, and another would wonder.
+    with state.one_at_a_time("demo.lock", lambda: _say(f"{BUSY} {state.folder}: waiting for it.")):
+        instance, stack = _found_or_started(state)
+        try:
+            yield instance
+        finally:
+            if stack is not None:
+                stack.stop()
+
+
+def _found_or_started(state: State) -> tuple[Instance, Stack | None]:
+    """Return what runs, and if it was started here the handle to stop it by.
+
+    :raises StackFailed: if it does not come up, or another command does not get ready.
+    """
+    deadline = time.monotonic() + OTHERS_SECONDS_MAX
+    is_told = False
+    while time.monotonic() < deadline:
+        if lock := state.own():
+            lock.close()
+            _say(f"Nothing runs on {state.folder}: starting it for the story.")
+            stack = Stack.start(state, workers=2, environment=_IN_EARNEST)
+            return stack.instance, stack
+        if (instance := state.announced()) and _is_ready(instance):
+            _say(f"On {instance.url}, which runs already.")
+            return instance, None
+        if not is_told:
+            _say(f"Another command is starting or using {state.folder}: waiting for it.")
+            is_told = True
+        time.sleep(PAUSE_SECONDS)
+    raise StackFailed(f"Another command has been busy with {state.folder} for three minutes.")
+
+
+def _is_ready(instance: Instance) -> bool:
+    """Return whether it is a whole Daybook that answers: a command has but a database."""
     try:
-        yield stack.instance
-    finally:
-        stack.stop()
+        return bool(control.ask(instance.control or "", do="status")["web"]["ready"])
+    except (OSError, control.ControlRefused):
+        return False
 
 
 @contextmanager

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import redis
 from django.db import InternalError, NotSupportedError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import ReadOnlySqlTransaction
+
+_OF_THE_DATABASE = (OperationalError, psycopg.OperationalError)
 
 POSTGRESQL_MIN = 15
 ENCODING = "UTF8"
@@ -45,10 +48,18 @@ def demand_database(database: BaseDatabaseWrapper = connection) -> None:
 def written_to() -> Iterator[None]:
     """Do what changes the database.
 
-    :raises ServerUnfit: if it takes no changes.
+    :raises ServerUnfit: if it takes no changes, or gives out.
     """
     try:
         yield
+    except _OF_THE_DATABASE as error:
+        first = _first_of(error)
+        if not _gave_out(first):
+            raise
+        raise ServerUnfit(
+            f"The database gave out: {_in_a_line(first).rstrip('.')}. See to its disk and to its "
+            "log, then type the command again."
+        ) from error
     except (InternalError, ReadOnlySqlTransaction) as error:
         # Django wraps what psycopg raises; what is written without its cursors is not wrapped.
         if not isinstance(error.__cause__ or error, ReadOnlySqlTransaction):
@@ -70,5 +81,20 @@ def demand_broker(url: str) -> None:
         raise ServerUnfit(f"REDIS_URL names no server that answers: {_in_a_line(error)}") from error
 
 
-def _in_a_line(error: Exception) -> str:
+def _first_of(error: BaseException) -> BaseException:
+    """Return the error of the database that the others came of: those of cleaning up after it."""
+    chain: list[BaseException] = [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(before)
+    return next(each for each in reversed(chain) if isinstance(each, _OF_THE_DATABASE))
+
+
+def _gave_out(error: BaseException) -> bool:
+    """Return whether it is for want of room or of the server itself, and not for what was asked."""
+    state = getattr(error, "sqlstate", None)
+    # No code: the connection was lost. 53: insufficient resources. 57P: shut down, or crashed.
+    return state is None or state.startswith(("53", "57P"))
+
+
+def _in_a_line(error: BaseException) -> str:
     return " ".join(str(error).split())

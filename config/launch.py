@@ -84,7 +84,15 @@ class Launch:
             return 128 + (self.asked_to_stop_by or signal.SIGINT)
         finally:
             self._ignore_signals()  # What is left takes a few seconds, and has to be done.
+            self._end_what_nobody_adopted()
             self.servers.stop()
+
+    def _end_what_nobody_adopted(self) -> None:
+        # They would die with us, but a moment later: until then the state is not free.
+        for pid in (self.peers_pid, self.example_pid):
+            if pid is not None and not process.has_ended(pid):
+                process.send(pid, signal.SIGKILL)
+                process.wait(pid, seconds=1)
 
     def _interrupt_by_signals(self) -> None:
         for number in _STOPPING:
@@ -111,7 +119,7 @@ class Launch:
             # Before the example, whose products are copied to content systems.
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
         if process.wait(preparing, seconds=PREPARE_SECONDS_MAX) != 0:
-            raise CannotStart(f"The database could not be prepared:\n\n{self._tail('prepare')}")
+            raise CannotStart(f"The database could not be prepared{self._tail('prepare')}")
         self.servers.note_prepared()
         self._heed_signals()
         if self.options.demo_data:
@@ -173,7 +181,7 @@ class Launch:
 
         try:
             given_servers.demand_database()
-            with first_run.written_at_the_end():
+            with given_servers.written_to(), first_run.written_at_the_end():
                 first_run.prepare(self.state)
                 if self.options.demo_data:
                     first_run.make_people(self.state)
@@ -183,10 +191,14 @@ class Launch:
             raise SystemExit(1) from error
 
     def _make_example(self) -> None:
-        from config import first_run
+        from config import first_run, given_servers
 
-        with first_run.written_at_the_end():
-            first_run.make_example(self.state)
+        try:
+            with given_servers.written_to(), first_run.written_at_the_end():
+                first_run.make_example(self.state)
+        except given_servers.ServerUnfit as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(1) from error
 
     def _supervise(self, started_at: float) -> int:
         supervisor = self._supervisor()
@@ -217,7 +229,7 @@ class Launch:
 
         supervisor.wait_until(has_ended, seconds=PREPARE_SECONDS_MAX)
         if status != 0:
-            raise CannotStart(f"The example could not be made:\n\n{self._tail('example')}")
+            raise CannotStart(f"The example could not be made{self._tail('example')}")
 
     def _supervisor(self) -> Supervisor:
         from config import parts
@@ -265,6 +277,7 @@ class Launch:
                 server.pid = None
         if self.peers_pid is not None:
             supervisor.adopt("peers", self.peers_pid)
+            self.peers_pid = None
 
     def _announce(self, supervisor: Supervisor) -> None:
         pids = {name: child.pid for name, child in supervisor.children.items() if child.pid}
@@ -335,7 +348,9 @@ Ctrl-C stops it.
         return log
 
     def _tail(self, part: str, lines: int = 20) -> str:
-        return "\n".join((self.state.logs / f"{part}.log").read_text().splitlines()[-lines:])
+        """Return the end of a sentence: what the part said last."""
+        said = (self.state.logs / f"{part}.log").read_text().splitlines()[-lines:]
+        return f": {said[0]}" if len(said) == 1 else ":\n\n" + "\n".join(said)
 
 
 def _ignoring_ready(execute: Callable[[], object]) -> Callable[[Callable[[], None]], object]:

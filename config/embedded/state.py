@@ -174,6 +174,20 @@ class State:
             fcntl.flock(handle, fcntl.LOCK_SH)
             yield handle
 
+    @contextmanager
+    def one_at_a_time(self, lock: str, on_wait: Callable[[], object]) -> Iterator[None]:
+        """Do what one process at a time may; `on_wait` is called if another does it now.
+
+        :raises StateUnusable: if the folder cannot be written to.
+        """
+        with self._open(lock) as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
     def wait_for_users(self, handle: IO[str]) -> None:
         """Wait until only the owner of `handle` uses the servers."""
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,15 +1,40 @@
 """What a newcomer types second."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from config import demo
+from config.embedded.state import Instance
 from config.stack import Stack
+from config.testing.throwaway import temporary_state
 from examples.stories import STORIES, Story
 from examples.stories.world import Peer, World
 from tests.chaos.load import eventually
 from tests.support.managing import manage
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[str], bool]:
+    """Return a function that tells whether something has been printed by now."""
+    lines: list[str] = []
+
+    def is_said(text: str) -> bool:
+        lines.append(capsys.readouterr().out)
+        return text in "".join(lines)
+
+    return is_said
+
+
+@pytest.fixture
+def brief(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Return a function that tells a story in which nothing happens."""
+    monkeypatch.setitem(STORIES, "brief", Story("Nothing happens.", lambda _world: None))
+    monkeypatch.setenv("DAYBOOK_STATE", str(stack.state.folder))
+    return lambda: demo.main(["brief"])
 
 
 class TestDemo:
@@ -45,6 +70,33 @@ class TestDemo:
         eventually(lambda: stack.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
         examined = manage(stack, "doctor")
         assert examined.returncode == 0, examined.text
+
+    def test_waits_for_another(
+        self, stack: Stack, brief: Callable[[], int], said: Callable[[str], bool]
+    ) -> None:
+        with ThreadPoolExecutor() as aside:
+            with stack.state.one_at_a_time("demo.lock", lambda: pytest.fail("it is free")):
+                told = aside.submit(brief)
+                eventually(lambda: said("Another demo is being told on"))
+                assert not said("which runs already")
+
+            assert told.result(timeout=60) == 0
+        assert said(f"On {stack.url}, which runs already.")
+
+    def test_waits_for_what_another_command_starts(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch, said: Callable[[str], bool]
+    ) -> None:
+        with temporary_state() as state, ThreadPoolExecutor() as aside:
+            state.prepare()
+            with state.own() or pytest.fail("nobody else is here"):
+                found = aside.submit(demo._found_or_started, state)
+                eventually(lambda: said("Another command is starting or using"))
+                # A command has a database and no more.
+                state.announce(Instance(pid=1, environment={}))
+                assert not found.done()
+                state.announce(stack.instance)
+
+                assert found.result(timeout=60) == (stack.instance, None)
 
     def test_fails_when_something_is_not_as_it_says(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

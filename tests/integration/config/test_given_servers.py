@@ -7,11 +7,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from config.bootstrap import ROOT
-from config.given_servers import READ_ONLY, ServerUnfit, demand_broker, demand_database
+from config.given_servers import (
+    READ_ONLY,
+    ServerUnfit,
+    demand_broker,
+    demand_database,
+    written_to,
+)
 from tests.live import environment_of_the_tests
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +60,40 @@ class TestDatabase:
                 demand_database(other)
         finally:
             other.close()
+
+
+def _fail_and_fail_to_clean_up(first: psycopg.OperationalError) -> None:
+    try:
+        try:
+            raise first
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
+    finally:
+        raise OperationalError("the database system is in recovery mode")
+
+
+class TestADatabaseThatGivesOut:
+    @pytest.mark.parametrize(
+        ("first", "says"),
+        [
+            (psycopg.errors.DiskFull("could not extend file: No space left on device"), "No space"),
+            (psycopg.errors.AdminShutdown("terminating connection"), "terminating"),
+            (psycopg.OperationalError("server closed the connection\nunexpectedly"), "closed"),
+        ],
+    )
+    def test_is_told_in_a_line_by_what_came_first(
+        self, first: psycopg.OperationalError, says: str
+    ) -> None:
+        with pytest.raises(ServerUnfit) as told, written_to():
+            _fail_and_fail_to_clean_up(first)
+
+        assert str(told.value).startswith("The database gave out: ")
+        assert says in str(told.value)
+        assert len(str(told.value).splitlines()) == 1
+
+    def test_is_not_meant_by_a_statement_that_took_too_long(self) -> None:
+        with pytest.raises(psycopg.errors.QueryCanceled), written_to():
+            raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
 
 
 @pytest.mark.django_db(transaction=True)
