@@ -11,6 +11,7 @@ class CommerceConfig(AppConfig):
             approval_policies,
             boundaries,
             capabilities,
+            event_invariants,
             invariants,
             jobs,
             people,
@@ -21,7 +22,6 @@ class CommerceConfig(AppConfig):
             steps,
             subscribers,
             timetable,
-            told_invariants,
         )
         from commerce.catalogue import bookings as _facts_of_bookings  # noqa: F401, PLC0415
         from commerce.catalogue import money as _facts_of_money  # noqa: F401, PLC0415

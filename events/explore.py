@@ -10,8 +10,8 @@ from typing import Any, LiteralString
 
 from events import store, wire
 from events.domain.envelope import Category, Envelope, Stream
+from events.domain.event_filter import EventFilter
 from events.domain.patterns import checked
-from events.domain.sought import Sought
 from events.domain.streams import key_of, key_range
 
 PAGE_EVENTS_MAX = 500
@@ -132,19 +132,19 @@ def last_of(stream: Stream, *, names: Sequence[str]) -> Envelope | None:
 
 def picked(
     stream: Stream,
-    sought: Sequence[Sought],
+    filters: Sequence[EventFilter],
     *,
     after: int = 0,
     before: int | None = None,
     limit: int | None,
     latest_first: bool = False,
 ) -> list[Envelope]:
-    """Return the events of exactly `stream` that are sought, in order, or the latest first.
+    """Return the events of exactly `stream` that match a filter, in order or latest first.
 
     Those after sequence `after` and before `before`; at most `limit`, all if it is None.
     """
     kinds = _Clauses(" OR ")
-    for one in sought:
+    for one in filters:
         if one.member:
             says = f"e.name = ANY (%s::text[]) AND {store.DATA}::json ->> %s = ANY (%s::text[])"
             kinds.add(says, list(one.names), one.member, sorted(one.values))

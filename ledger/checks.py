@@ -81,8 +81,8 @@ def witnesses_can_be_reached(**_: Any) -> list[CheckMessage]:
 def permissions_are_in_the_tables(**_: Any) -> list[CheckMessage]:
     """Find backends that grant what the database cannot see.
 
-    `ledger_may_decide` counts the voices of an approval by the tables of django.contrib.auth: of
-    somebody whom only a backend lets decide, no voice would count.
+    `ledger_may_decide` counts the votes on an approval by the tables of django.contrib.auth: of
+    a user whom only a backend lets decide, no vote would count.
     """
     found: list[CheckMessage] = [
         Error(

@@ -1,6 +1,6 @@
 """That rows which give rights say what was told when they were made.
 
-An approval, a voice, a key and a delegation are rows that anybody could change who writes past
+An approval, a vote, a key and a delegation are rows that anybody could change who writes past
 the triggers. Their entries are sealed, and checkpoints sign the events: the rows are compared.
 """
 
@@ -48,7 +48,7 @@ SELECT a.id, told.name
  ) told (name, is_so)
  WHERE told.is_so IS NOT TRUE ORDER BY a.id, told.name
 """
-_VOICES: Final = """
+_VOTES: Final = """
 SELECT v.id, told.name
   FROM ledger_approvalvote v LEFT JOIN ledger_entry e ON e.id = v.entry_id
  CROSS JOIN LATERAL (VALUES
@@ -127,13 +127,13 @@ SELECT k.id, told.name
 """
 
 
-@doctor.check("I14-told", "requests for approval, and voices, are what their entries say")
+@doctor.check("I14-told", "approvals and votes match their entries")
 def approvals_are_as_told() -> list[str]:
     """Return what is broken, as sentences."""
-    return _differing("approval", _REQUESTS) + _differing("voice", _VOICES)
+    return _differing("approval", _REQUESTS) + _differing("vote", _VOTES)
 
 
-@doctor.check("I21-told", "keys and delegations reach as far as was told when they were made")
+@doctor.check("I21-told", "keys and delegations match the events that made them")
 def rights_are_as_told() -> list[str]:
     """Return what is broken, as sentences."""
     return [

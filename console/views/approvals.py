@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
 from ledger import authority, name_screening, people, selectors, step_up
-from ledger.approving import asking, staleness, steps, voices
+from ledger.approving import asking, staleness, steps, voting
 from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
@@ -88,7 +88,7 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
             return _page(request, row, form, status=409)
         messages.error(request, f"{said} Your decision and its reason were not kept.")
     else:
-        messages.success(request, f"Your voice is on record: it is {row.status}.")
+        messages.success(request, f"Your decision is recorded: it is {row.status}.")
     return redirect("console:approval", approval_id=row.pk)
 
 
@@ -137,7 +137,7 @@ def _page(
     may_be_done = done is None and row.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}
     votes = list(row.votes.select_related("entry__remark").order_by("created_at"))
     # What is final was counted when it became so.
-    lapsed = voices.lapsed(row) if row.status == ApprovalStatus.PENDING else frozenset()
+    lapsed = voting.lapsed(row) if row.status == ApprovalStatus.PENDING else frozenset()
     agreed = [vote for vote in votes if vote.decision == Decision.APPROVE]
     context: dict[str, Any] = {
         "approval": row,

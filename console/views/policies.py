@@ -142,7 +142,7 @@ def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
 
 
 def _deciding(policy: ApprovalPolicyVersion) -> dict[str, Any]:
-    """Return who would decide, and whether they are enough: who asks has no voice."""
+    """Return who would decide, and whether they are enough: the requester does not count."""
     quorum = policy.escalated_quorum or policy.quorum
     deciders = selectors.deciders_of(policy).count()
     return {"deciders": deciders, "quorum": quorum, "are_enough": deciders > quorum}

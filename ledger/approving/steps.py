@@ -76,7 +76,7 @@ def locked(approval_id: UUID) -> Approval:
 
 def state_of(row: Approval) -> State:
     """Return an approval as the rules see it."""
-    voices = row.votes.filter(decision=rules.Decision.APPROVE.value)
+    approving = row.votes.filter(decision=rules.Decision.APPROVE.value)
     return State(
         id=str(row.pk),
         status=ApprovalStatus(row.status),
@@ -86,7 +86,7 @@ def state_of(row: Approval) -> State:
         chain=frozenset(row.chain),
         humans=frozenset(row.humans),
         requested_by=row.requested_by,
-        approved_by=frozenset(voices.values_list("human", flat=True)),
+        approved_by=frozenset(approving.values_list("human", flat=True)),
         assigned_to=str(row.assigned_to_id or ""),
         assigned_group=row.assigned_group.name if row.assigned_group else "",
         on_expiry=OnExpiry(row.on_expiry),

@@ -171,7 +171,7 @@ class Decider:
     """They have just proved who they are: with the key itself, or their password."""
 
 
-_VOICES = frozenset({"user", "api_key"})
+_HUMAN_KINDS = frozenset({"user", "api_key"})
 """Kinds of principals behind which a person acts."""
 
 
@@ -188,7 +188,7 @@ def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) ->
     :raises StepUpRequired: if it is critical and they have not just proved who they are.
     """
     check_pending(approval, at=at)
-    if decider.kind not in _VOICES or decider.human is None:
+    if decider.kind not in _HUMAN_KINDS or decider.human is None:
         raise NotHumanEnough(approval.id, decider.kind)
     if decider.principal in approval.chain or decider.human in approval.humans:
         raise SelfDecisionForbidden(approval.id)
@@ -233,10 +233,10 @@ def decide(approval: Approval, decider: Decider, decision: Decision, *, at: date
     assert decider.human is not None, "authorize_decision lets nobody else through"
     if decision is Decision.DENY:
         return replace(approval, status=ApprovalStatus.DENIED)
-    voices = (approval.approved_by - approval.lapsed) | {decider.human}
-    if len(voices) < approval.quorum:
-        return replace(approval, approved_by=voices, assigned_to="")
-    return replace(approval, approved_by=voices, status=ApprovalStatus.APPROVED)
+    approved_by = (approval.approved_by - approval.lapsed) | {decider.human}
+    if len(approved_by) < approval.quorum:
+        return replace(approval, approved_by=approved_by, assigned_to="")
+    return replace(approval, approved_by=approved_by, status=ApprovalStatus.APPROVED)
 
 
 def cancel(approval: Approval, decider: Decider, *, at: datetime) -> Approval:

@@ -25,7 +25,7 @@ from ledger import (
     selectors,
     standings,
 )
-from ledger.approving import asking, reference, steps, voices
+from ledger.approving import asking, reference, steps, voting
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
@@ -156,25 +156,25 @@ def decide_approval(
     :raises ApprovalDecisionStatusInvalid: if `decision` is neither.
     :raises ApprovalNotFound: if there is no such approval.
     :raises CapabilityMissing: if they may not decide approvals.
-    :raises VoicesMoved: if an earlier approver lost the permission at the same moment.
+    :raises VotesMoved: if an earlier approver lost the permission at the same moment.
     :raises DomainError: as `rules.authorize_decision` does, which every path asks.
     """
     if decision not in set(Decision):
         raise ApprovalDecisionStatusInvalid(decision)
     decider.demand(steps.DECIDE)
-    who = voices.decider_of(decider, is_fresh=is_fresh)
+    who = voting.decider_of(decider, is_fresh=is_fresh)
     try:
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
             is_over = steps.expire_if_over(row)
             if not is_over and not _has_said(row, who, Decision(decision)):
-                voices.give_back_if_lost(row)
+                voting.give_back_if_lost(row)
                 _decide(row, who, Decision(decision), comment)
     except Forbidden as why:
-        voices.note_refused(approval_id, decision, why)
+        voting.note_refused(approval_id, decision, why)
         raise
     except IntegrityError as error:
-        raise voices.moved(approval_id, error) from error
+        raise voting.moved(approval_id, error) from error
     if is_over:
         raise ApprovalDecisionConflict(str(row.pk), row.status)
     return row
@@ -193,7 +193,7 @@ def cancel_approval(*, approval_id: UUID, by: Caller, comment: str = "") -> Appr
         is_over = steps.expire_if_over(row)
         if not is_over:
             state = steps.state_of(row)
-            after = rules.cancel(state, voices.decider_of(by), at=timezone.now())
+            after = rules.cancel(state, voting.decider_of(by), at=timezone.now())
             steps.end(row, after.status, summary="Withdrawn by who asked.", comment=comment)
     if is_over:
         raise ApprovalDecisionConflict(str(row.pk), row.status)
@@ -234,11 +234,11 @@ def delegate_approval(
     user = User.objects.filter(username=to, is_active=True).first()
     if user is None or not Caller(user).holds(steps.DECIDE):
         raise DelegateUnknown(to)
-    who = voices.decider_of(decider)
+    who = voting.decider_of(decider)
     try:
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
-            voices.give_back_if_lost(row)
+            voting.give_back_if_lost(row)
             rules.delegate(steps.state_of(row), who, to=str(user.pk), at=timezone.now())
             steps.assign(row, user, by=who.human or who.principal)
             summary = f"Handed on to {to}."
@@ -247,7 +247,7 @@ def delegate_approval(
             )
             steps.tell("delegated", row, delegatedBy=who.principal)
     except Forbidden as why:
-        voices.note_refused(approval_id, "delegate", why)
+        voting.note_refused(approval_id, "delegate", why)
         raise
     return row
 
@@ -270,7 +270,7 @@ def expire_approvals() -> int:
             ended += steps.expire_if_over(steps.locked(approval_id))
     for approval_id in selectors.approvals_of_lost_deciders()[:EXPIRED_AT_ONCE_MAX]:
         with transaction.atomic(durable=True):
-            voices.give_back_if_lost(steps.locked(approval_id))
+            voting.give_back_if_lost(steps.locked(approval_id))
     for approval_id in standings.unused_requests(at=timezone.now())[:EXPIRED_AT_ONCE_MAX]:
         with transaction.atomic(durable=True):
             ended += steps.lapse(steps.locked(approval_id))
@@ -308,7 +308,7 @@ def execute_approved(*, approval_id: UUID) -> str:
 
 
 def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> None:
-    before = replace(steps.state_of(row), lapsed=voices.lapsed(row))
+    before = replace(steps.state_of(row), lapsed=voting.lapsed(row))
     after = rules.decide(before, who, decision, at=timezone.now())
     assert who.human is not None, "the rules let nobody else through"
     # Before its entry, which has the comment: who approves is counted as it comes in.
@@ -351,7 +351,7 @@ def _check_visible(approval_id: UUID, by: Caller) -> None:
     if selectors.approvals_visible_to(by).filter(pk=approval_id).exists():
         return
     if Approval.objects.filter(pk=approval_id).exists():
-        voices.note_refused(approval_id, "cancel", rules.NotTheRequester(str(approval_id)))
+        voting.note_refused(approval_id, "cancel", rules.NotTheRequester(str(approval_id)))
     raise rules.ApprovalNotFound(approval_id)
 
 

@@ -87,7 +87,7 @@ def decide(tab: Visit, how: str) -> None:
     tab.page.get_by_role("link", name="Sign the contract").first.press("Enter")
     tab.page.get_by_label("Reason").fill(f"I {how} it.")
     tab.page.get_by_role("button", name=how, exact=True).press("Enter")
-    expect(tab.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
+    expect(tab.page.get_by_text(re.compile("Your decision is recorded"))).to_be_visible()
 
 
 def test_tells_the_other_person_at_once_and_the_requester_nothing(

@@ -71,7 +71,7 @@ def test_is_asked_for_where_it_is_shown_and_done_there_once_somebody_agreed(
         ).to_be_visible()
         theirs.page.get_by_label("Reason").fill("So it is.")
         theirs.page.get_by_role("button", name="Approve", exact=True).click()
-        expect(theirs.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
+        expect(theirs.page.get_by_text(re.compile("Your decision is recorded"))).to_be_visible()
 
         own.page.get_by_role("link", name="preview the reversal").click()
         own.page.get_by_role("button", name="Undo it exactly like this").click()
@@ -99,7 +99,7 @@ def test_is_asked_for_and_agreed_to_by_keyboard_and_without_scripts(
         theirs.page.keyboard.type("So it is.")
         theirs.tab_to("[value=approve]")
         theirs.page.keyboard.press("Enter")
-        expect(theirs.page.get_by_text(re.compile("Your voice is on record"))).to_be_visible()
+        expect(theirs.page.get_by_text(re.compile("Your decision is recorded"))).to_be_visible()
 
         own.tab_to("#content a[href^='/admin/'], main a[href^='/admin/ledger/']")
         own.page.keyboard.press("Enter")

@@ -110,7 +110,7 @@ def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:
     if "flows_one_active_flow_per_concurrency_key" not in str(error):
         return error
     key = str(command.options.get("concurrency_key", ""))
-    return FlowBusy(key, holder=selectors.holder_of(key))
+    return FlowBusy(key, flow_id=selectors.active_flow_of(key))
 
 
 def _known(command: asked.StartFlow, flow_id: str) -> Flow:

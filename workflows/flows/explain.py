@@ -142,8 +142,8 @@ def why_in(
     if not last:
         return Reason(status=status, decided_by=None, causes=[])
     [decided] = last
-    for sought in causes.sought(flow, step_id, decided):
-        found = explore.picked(stream, sought, after=after, before=decided.sequence, limit=limit)
+    for filters in causes.filters_of_causes(flow, step_id, decided):
+        found = explore.picked(stream, filters, after=after, before=decided.sequence, limit=limit)
         # After the last reason nothing of another kind comes, so a page may ask for all kinds.
         if found:
             return Reason(status=status, decided_by=decided, causes=found)

@@ -64,8 +64,8 @@ def count_under_way() -> tuple[int, int]:
     return found["active"], found["paused"]
 
 
-def holder_of(concurrency_key: str) -> str:
-    """Return the flow that is active under this key; empty if none is, any more."""
+def active_flow_of(concurrency_key: str) -> str:
+    """Return the id of the active flow with this key; empty if there is none any more."""
     rows = FlowSummary.objects.exclude(concurrency_key="").filter(concurrency_key=concurrency_key)
     found = rows.filter(status=FlowStatus.ACTIVE.value).values_list("flow_id", flat=True)
     return next(iter(found[:1]), "")

@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from events import bus, context, explore, recorder, selectors, store, wire
 from events.domain.catalogue import EventDataInvalid, EventNotDeclared
 from events.domain.envelope import Category, Envelope, Source
+from events.domain.event_filter import EventFilter
 from events.domain.payload import INLINE_BYTES_MAX, EventDataNotJson
 from events.domain.principal import Principal, PrincipalKind
-from events.domain.sought import Sought
 from events.models import Payload, StoredEvent, Unsequenced
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
@@ -246,7 +246,7 @@ class TestEmit:
             told = [*store.history(STREAM), *store.history(STREAM, queued=True)]
         assert [json.loads(text) for *_, text, _ in told] == [data] * 4
         assert [sequence for sequence, *_ in store.history(STREAM, limit=1)] == [1]
-        sought = Sought(("tally.closed",), "text", [text])
+        sought = EventFilter(("tally.closed",), "text", [text])
         assert [e.data for e in explore.picked(STREAM, [sought], after=1, limit=9)] == [data]
 
     @pytest.mark.parametrize(("beyond", "payloads"), [(0, 0), (1, 1)])

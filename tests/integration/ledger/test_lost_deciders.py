@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from events.models import StoredEvent
 from ledger import selectors
-from ledger.approving.voices import VoicesMoved
+from ledger.approving.voting import VotesMoved
 from ledger.domain.approval import ApprovalAssigneeMismatch
 from ledger.models import Approval, ApprovalVote, Entry
 from ledger.services import approvals
@@ -243,7 +243,7 @@ class TestTheVoiceOfSomebodyWhoLostTheRight:
             lose(carol)
             connection.close()
 
-        with connection.execute_wrapper(beforehand), pytest.raises(VoicesMoved):
+        with connection.execute_wrapper(beforehand), pytest.raises(VotesMoved):
             say(approval, dave)
 
         approval.refresh_from_db()

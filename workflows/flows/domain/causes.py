@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from events.domain.envelope import Envelope
-from events.domain.sought import Sought
+from events.domain.event_filter import EventFilter
 from workflows.flows.domain.decision import NOT_NEEDED
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
 from workflows.flows.domain.step_decisions import GATED_OUT, NOT_TRUE
@@ -12,15 +12,15 @@ _ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
 _DECISIONS = ("step_started", "step_completed", "step_failed", "step_skipped")
 _WORK = {"step_failed": "work_failed", "step_completed": "work_succeeded"}
 _SKIPPED_BY_ITSELF = (GATED_OUT, NOT_TRUE)
-_STARTED = Sought(("flow_started",))
+_STARTED = EventFilter(("flow_started",))
 
 
-def decisions(step_id: str) -> Sought:
+def decisions(step_id: str) -> EventFilter:
     """Return the events that decide the state of a step; the last of them counts."""
     return _of_step(_DECISIONS, step_id)
 
 
-def sought(flow: Flow, step_id: str, decided: Envelope) -> list[list[Sought]]:
+def filters_of_causes(flow: Flow, step_id: str, decided: Envelope) -> list[list[EventFilter]]:
     """Return what events before a decision about a step were its reason.
 
     Of the first list that finds any. None where somebody skipped the step: the decision
@@ -28,7 +28,7 @@ def sought(flow: Flow, step_id: str, decided: Envelope) -> list[list[Sought]]:
     """
     if decided.data.get("error") == NO_LONGER_AWAITED:
         # It only waited, and went with its flow.
-        return [[Sought(_ENDINGS_OF_FLOWS)]]
+        return [[EventFilter(_ENDINGS_OF_FLOWS)]]
     forced = [_of_step(("step_forced",), step_id)]
     if decided.name == "step_skipped":
         return [forced, _of_skipping(flow, step_id, str(decided.data["reason"]))]
@@ -36,7 +36,7 @@ def sought(flow: Flow, step_id: str, decided: Envelope) -> list[list[Sought]]:
     return [forced, work, list(_bearing_on(flow, step_id))]
 
 
-def _of_skipping(flow: Flow, step_id: str, reason: str) -> list[Sought]:
+def _of_skipping(flow: Flow, step_id: str, reason: str) -> list[EventFilter]:
     if reason == NOT_NEEDED:
         return list(_sparing(flow, step_id))
     if reason in _SKIPPED_BY_ITSELF:
@@ -44,27 +44,27 @@ def _of_skipping(flow: Flow, step_id: str, reason: str) -> list[Sought]:
     return []
 
 
-def _sparing(flow: Flow, step_id: str) -> Iterator[Sought]:
+def _sparing(flow: Flow, step_id: str) -> Iterator[EventFilter]:
     """Yield what gave what a step would have given, or settled who would have taken it."""
     gives = {name for name, _ in flow.step(step_id).outputs()}
     if gives & flow.init.keys():
         yield _STARTED
-    yield Sought(("attribute_set",), "key", gives)
+    yield EventFilter(("attribute_set",), "key", gives)
     takers = [
         one.id for one in flow.plan.steps.values() if gives & {name for name, _ in one.inputs()}
     ]
     yield _of_step(_DECISIONS, *takers)
 
 
-def _bearing_on(flow: Flow, step_id: str) -> Iterator[Sought]:
+def _bearing_on(flow: Flow, step_id: str) -> Iterator[EventFilter]:
     """Yield what gave a step an input, or took the hope of one."""
     names = {name for name, _ in flow.step(step_id).inputs()}
     if not names or names & flow.init.keys():
         yield _STARTED
-    yield Sought(("attribute_set",), "key", names)
+    yield EventFilter(("attribute_set",), "key", names)
     providers = [one for name in names for one in flow.providers(name)]
     yield _of_step(("step_failed", "step_skipped"), *providers)
 
 
-def _of_step(names: tuple[str, ...], *step_ids: str) -> Sought:
-    return Sought(names, "step_id", step_ids)
+def _of_step(names: tuple[str, ...], *step_ids: str) -> EventFilter:
+    return EventFilter(names, "step_id", step_ids)

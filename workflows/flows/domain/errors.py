@@ -111,9 +111,9 @@ class FlowBusy(Conflict):
     code = "flow_busy"
     hint = "Wait for the other flow of this concurrency key, or cancel it."
 
-    def __init__(self, key: str, *, holder: str = "") -> None:
+    def __init__(self, key: str, *, flow_id: str = "") -> None:
         super().__init__(
-            f"A flow with the concurrency key {key} is active{f': {holder}' if holder else ''}.",
+            f"A flow with the concurrency key {key} is active{f': {flow_id}' if flow_id else ''}.",
             key=key,
-            **({"flow_id": holder} if holder else {}),
+            **({"flow_id": flow_id} if flow_id else {}),
         )

@@ -1,12 +1,12 @@
-"""Which events of one stream somebody looks for."""
+"""Selects events of one stream by name, and by a value in their data."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
-    """Events of one of these names; with `member`, those whose data has one of `values` there."""
+class EventFilter:
+    """Events of one of these names; with `member`, those whose data has one of `values` in it."""
 
     names: tuple[str, ...]
     member: str = ""

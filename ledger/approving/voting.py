@@ -16,16 +16,16 @@ from ledger.domain.approval import ApprovalStatus, Decider, Decision
 from ledger.models import Approval
 
 RETURN: Final = Principal(kind=PrincipalKind.SYSTEM, id="approval-return")
-"""Who gives back what was handed on to somebody who cannot decide any more."""
+"""Acts when an approval whose delegate can no longer decide is returned to all deciders."""
 
 
-class VoicesMoved(Conflict):
+class VotesMoved(Conflict):
     code = "approval_voices_moved"
-    hint = "Decide once more: the voices are counted anew."
+    hint = "Decide again: the votes are counted again."
 
     def __init__(self, approval_id: UUID) -> None:
         super().__init__(
-            "Somebody who had agreed lost the right to at this moment.",
+            "An earlier approver has just lost the permission to decide.",
             approval_id=str(approval_id),
         )
 
@@ -45,16 +45,17 @@ def decider_of(caller: Caller, *, is_fresh: bool = False) -> Decider:
 
 
 def lapsed(row: Approval) -> frozenset[str]:
-    """Return the people who said yes, and could not say it now: gone, or without the right.
+    """Return the people who approved and may no longer decide: deactivated, or without permission.
 
-    Or not in the group that it is for, unless they spoke as the one it was handed on to.
+    Or not in the group that it is for, unless they voted as its delegate.
     """
     return frozenset(human for (human,) in wire.run(_LAPSED, [row.pk]).fetchall())
 
 
 def give_back_if_lost(row: Approval) -> None:
-    """Give a locked approval back to all who may decide it, on record, if whoever it was handed on
-    to cannot any more.
+    """Return a locked approval to all who may decide it if its delegate no longer may.
+
+    That is recorded.
     """
     lost = row.assigned_to_id
     if lost is None or row.status != ApprovalStatus.PENDING or _may_decide(lost):
@@ -79,11 +80,11 @@ def note_refused(approval_id: UUID, what: str, why: Forbidden) -> None:
 
 
 def moved(approval_id: UUID, error: IntegrityError) -> Exception:
-    """Return the refusal that the database stands for when it counts fewer voices than were read;
+    """Return VotesMoved for the error of the trigger that counts fewer votes than were read;
     any other error as it is.
     """
     said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
-    return VoicesMoved(approval_id) if said == "ledger_approval_keeps_its_word" else error
+    return VotesMoved(approval_id) if said == "ledger_approval_keeps_its_word" else error
 
 
 def _may_decide(user_id: int) -> bool:

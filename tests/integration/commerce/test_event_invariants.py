@@ -4,9 +4,9 @@ import pytest
 from django.db import connection, transaction
 
 from commerce.domain.booking.state import Status
+from commerce.event_invariants import _CREATED_BY, rows_match_their_events
 from commerce.models import BookingItem
 from commerce.services import vouchers
-from commerce.told_invariants import _TOLD, rows_are_as_told
 
 # However it is typed: another value than any that the example has.
 OTHER = {
@@ -20,14 +20,14 @@ OTHER = {
 def test_every_column_that_was_told_is_compared(planted: None) -> None:
     item = BookingItem.objects.filter(booking__status=Status.CONFIRMED.value).latest("pk")
     vouchers.issue_voucher(booking_id=item.booking_id, item_id=item.pk)
-    assert rows_are_as_told() == []
+    assert rows_match_their_events() == []
 
     unseen = []
-    for table, stream, _event, told in _TOLD:
+    for table, stream, _event, told in _CREATED_BY:
         for column in told:
             with transaction.atomic():
                 _damage(table, column)
-                found = rows_are_as_told()
+                found = rows_match_their_events()
                 transaction.set_rollback(True)
             if not any(
                 each.startswith(f"{stream} ") and f": its {column} is not" in each for each in found

@@ -1,6 +1,6 @@
-"""That money and vouchers are what was told of them when they were made.
+"""Compares the rows of money and vouchers with the events that created them.
 
-Sums alone do not tell: of a credit note more could be given back after its amount was raised.
+Sums alone do not suffice: after its amount was raised, more could be refunded of a credit note.
 Checkpoints of the ledger sign the events, so each row is compared with its own first event.
 """
 
@@ -10,8 +10,8 @@ from django.db import connection
 
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 
-# The table, the stream of its rows, the event that began it, and by column what that says.
-_TOLD: Final = (
+# The table, the stream of its rows, the event that created a row, and its field of each column.
+_CREATED_BY: Final = (
     (
         "commerce_invoice",
         "invoice",
@@ -60,31 +60,31 @@ _TOLD: Final = (
 
 
 @check("commerce-told", "invoices, refunds, chargebacks and vouchers match their events")
-def rows_are_as_told() -> list[str]:
+def rows_match_their_events() -> list[str]:
     """Return what is broken, as sentences."""
     found: list[str] = []
     with connection.cursor() as cursor:
-        for table, stream, event, told in _TOLD:
-            cursor.execute(_differing(table, stream, event, told))
+        for table, stream, event, fields in _CREATED_BY:
+            cursor.execute(_differing(table, stream, event, fields))
             found += [
-                f"{stream} {id_}: its {name} is not what was told"
+                f"{stream} {id_}: its {name} is not that of its event"
                 for id_, name in cursor.fetchall()
             ]
     return found
 
 
-def _differing(table: str, stream: str, event: str, told: dict[str, str]) -> str:
-    # A field that an event of an older version does not have says nothing.
+def _differing(table: str, stream: str, event: str, fields: dict[str, str]) -> str:
+    # Events of an older version may lack a field.
     columns = ", ".join(
-        f"('{column}', NOT said ? '{field}' OR row.{column}::text IS NOT DISTINCT FROM "
-        f"said->>'{field}')"
-        for column, field in told.items()
+        f"('{column}', NOT data ? '{field}' OR row.{column}::text IS NOT DISTINCT FROM "
+        f"data->>'{field}')"
+        for column, field in fields.items()
     )
     return (
-        f"SELECT row.id, told.name FROM {table} row JOIN events_event e "  # noqa: S608 - ours.
+        f"SELECT row.id, field.name FROM {table} row JOIN events_event e "  # noqa: S608 - ours.
         f"ON e.stream = '{stream}/' || row.id || '/' AND e.name = '{event}' "
-        "CROSS JOIN LATERAL (SELECT e.data::jsonb AS said) event "
-        f"CROSS JOIN LATERAL (VALUES {columns}) told (name, is_so) "
-        "WHERE e.data IS NOT NULL AND NOT told.is_so "
-        f"ORDER BY row.id, told.name LIMIT {VIOLATIONS_SHOWN_MAX}"
+        "CROSS JOIN LATERAL (SELECT e.data::jsonb AS data) event "
+        f"CROSS JOIN LATERAL (VALUES {columns}) field (name, is_same) "
+        "WHERE e.data IS NOT NULL AND NOT field.is_same "
+        f"ORDER BY row.id, field.name LIMIT {VIOLATIONS_SHOWN_MAX}"
     )
