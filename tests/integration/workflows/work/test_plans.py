@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db
 PLANNED_EACH_TIME = 5
 """What PostgreSQL tries before it asks itself whether one plan would do."""
 KINDS = ["lab.echo"]
+FRONT = 44
+"""How many a claim of one chooses from: past those that others have locked."""
 MANY = 2_000
 """So many that it costs to look each up, and the planner counts how many there are."""
 
@@ -97,6 +99,19 @@ def test_reads_no_more_for_all_that_came_since_it_was_planned(
     measured()
 
     assert rows_of_work_read() - before < MANY / 10
+
+
+def test_a_claim_from_a_long_queue_looks_up_what_it_takes(enqueue: Enqueue) -> None:
+    with transaction.atomic():
+        queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
+    for _ in range(PLANNED_EACH_TIME + 3):
+        leases.claim_next(worker="w", kinds=KINDS)
+    before = rows_of_work_read()
+
+    assert len(leases.claim_next(worker="w", kinds=KINDS)) == 1
+
+    chosen, written = 1, 1
+    assert rows_of_work_read() - before <= FRONT + chosen + written
 
 
 def test_completing_for_several_reads_no_more_for_all_that_came_since_it_was_planned(
