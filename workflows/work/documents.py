@@ -10,6 +10,8 @@ import orjson
 from events import payloads
 from events.domain import canonical, payload
 from events.domain.errors import Rejected
+from ledger import subjects
+from ledger.domain.keyed import Keyed
 
 BYTES_MAX = 4 * payload.BYTES_MAX
 """A job is handed what an event carries, and what it needs beside that. What is larger takes
@@ -63,8 +65,24 @@ def dump(value: Any) -> str:
 def fingerprint(value: Any) -> str:
     """Return what is equal for equal values, whatever the order of their keys.
 
+    Keyed, as the row may outlast the input: a plain digest of an address is guessed in a moment.
+
     :raises NotJson: if `value` has no canonical form.
     """
+    return str(_keyed(_digest(value)))
+
+
+def is_fingerprint(known: str | None, value: Any) -> bool:
+    """Return whether this is on record of `value`: under any key, or plain, as it was before."""
+    plain = _digest(value)
+    return known in {plain, *_keyed(plain).under}
+
+
+def _keyed(digest: str) -> Keyed:
+    return subjects.fingerprint_of(digest, of="work")
+
+
+def _digest(value: Any) -> str:
     try:
         return canonical.fingerprint(value)
     except ValueError as error:

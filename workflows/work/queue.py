@@ -188,8 +188,8 @@ def insert(
         doorbell.wake_after_commit((due_at + delay - timezone.now()).total_seconds())
     new = {id_ for id_, _ in rows}
     return [
-        WorkRef(id=item.id, kind=kind.name) if item.id in new else _first(kind, item, print_)
-        for item, print_ in zip(items, prints, strict=True)
+        WorkRef(id=item.id, kind=kind.name) if item.id in new else _first(kind, item)
+        for item in items
     ]
 
 
@@ -199,10 +199,10 @@ def _check_key(key: str | None) -> None:
         raise KeyInvalid
 
 
-def _first(kind: WorkKind, item: Item, fingerprint: str | None) -> WorkRef:
+def _first(kind: WorkKind, item: Item) -> WorkRef:
     params = {"kind": kind.name, "key": item.idempotency_key}
     [(id_, known)] = statements.run(statements.FIND_BY_KEY, params)
-    if known != fingerprint:
+    if not documents.is_fingerprint(known, item.input):
         assert item.idempotency_key is not None
         raise JobKeyConflict(kind.name, item.idempotency_key, id_)
     return WorkRef(id=id_, kind=kind.name, is_new=False)

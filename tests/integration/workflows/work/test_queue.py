@@ -1,10 +1,13 @@
+import base64
 from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from events import context
+from events.domain import canonical
 from events.domain.principal import Principal, PrincipalKind
 from events.selectors import stream_events
 from tests.integration.workflows.work.conftest import Enqueue, journal, let_time_pass, row, take
@@ -23,6 +26,10 @@ from workflows.work.queue import (
 from workflows.work.registry import InputInvalid, KindUnknown
 
 pytestmark = pytest.mark.django_db
+
+
+def data_key(letter: str) -> str:
+    return base64.b64encode(letter.encode() * 32).decode()
 
 
 class TestEnqueue:
@@ -134,6 +141,29 @@ class TestIdempotencyKey:
 
         assert refusal.value.facts["job_id"] == str(first.id)
         assert Work.objects.count() == 1
+
+    def test_keeps_no_digest_from_which_the_input_is_guessed(self, enqueue: Enqueue) -> None:
+        email = {"email": "ada@example.com"}
+
+        ref = enqueue("lab.light", email, idempotency_key="k")
+
+        assert row(ref).fingerprint not in {None, canonical.fingerprint(email)}
+
+    def test_knows_its_input_again_from_before_and_under_an_older_key(
+        self, enqueue: Enqueue, settings: Settings
+    ) -> None:
+        settings.LEDGER_DATA_KEYS = [data_key("a")]
+        first = enqueue("lab.light", {"n": 1}, idempotency_key="k")
+        before = enqueue("lab.light", {"n": 1}, idempotency_key="before")
+        Work.objects.filter(pk=before.id).update(fingerprint=canonical.fingerprint({"n": 1}))
+
+        settings.LEDGER_DATA_KEYS = [data_key("b"), data_key("a")]
+
+        assert enqueue("lab.light", {"n": 1}, idempotency_key="k").id == first.id
+        assert enqueue("lab.light", {"n": 1}, idempotency_key="before").id == before.id
+        for key in ("k", "before"):
+            with pytest.raises(JobKeyConflict):
+                enqueue("lab.light", {"n": 2}, idempotency_key=key)
 
     def test_counts_for_one_kind_only(self, enqueue: Enqueue) -> None:
         assert enqueue("lab.light", {"n": 1}, idempotency_key="k").is_new
