@@ -79,7 +79,7 @@ class TestWhoWaits:
         approval = asked()
         poll(approval)
 
-        with acting(carol):
+        with acting(grant(carol, "approval.read")):
             poll(approval)
 
         assert len({entry.principal_id for entry in refusals()}) == 2

@@ -1,0 +1,111 @@
+"""Somebody else's approval is found by who may see it: everybody else learns nothing of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from events import context
+from events.domain.context import Origin
+from events.domain.principal import Principal, PrincipalKind
+from ledger.domain.approval import ApprovalNotFound
+from ledger.domain.validation import ApprovalPrincipalMismatch
+from ledger.models import Approval
+from tests.integration.ledger.agents import an_agent, delegated
+from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say, under
+from tests.integration.ledger.conftest import grant, issue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SEES, SEES_NOTHING = ApprovalPrincipalMismatch, ApprovalNotFound
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return grant(User.objects.create_user("bob"), "api_key.revoke", "approval.read")
+
+
+@pytest.fixture
+def given(alice: User, transactional_db: None) -> Approval:
+    """What alice was given leave for, and has not done."""
+    STATE.clear()
+    carol = grant(User.objects.create_user("carol"), "approval.decide")
+    with acting(User.objects.get(pk=alice.pk)):
+        put_into_force()
+        approval = asked()
+    return say(approval, carol)
+
+
+@contextmanager
+def by_key(user: User, *scopes: str) -> Iterator[None]:
+    prefix = issue(user, scopes)[0].split("_")[1]
+    key = Principal(kind=PrincipalKind.API_KEY, id=prefix)
+    with context.acting(key, origin=Origin(caller_type="api")):
+        yield
+
+
+@contextmanager
+def by_agent(user: User, *scopes: str, **limits: Any) -> Iterator[None]:
+    link = delegated(an_agent(user, "other"), *scopes, **limits)
+    with context.acting(link.principal, origin=Origin(caller_type="mcp")):
+        yield
+
+
+class TestAPerson:
+    def test_finds_it_with_another_key_of_who_asked(self, given: Approval, alice: User) -> None:
+        with by_key(alice, "api_key.*"), pytest.raises(SEES):
+            under(given)
+
+    def test_finds_it_who_may_read_them_all(self, given: Approval, bob: User) -> None:
+        with acting(bob), pytest.raises(SEES):
+            under(given)
+
+    def test_finds_nothing_without_that(self, given: Approval) -> None:
+        eve = grant(User.objects.create_user("eve"), "api_key.revoke")
+
+        with acting(eve), pytest.raises(SEES_NOTHING):
+            under(given)
+
+    def test_finds_nothing_once_gone(self, given: Approval, bob: User) -> None:
+        User.objects.filter(pk=bob.pk).update(is_active=False)
+
+        with acting(bob), pytest.raises(SEES_NOTHING):
+            under(given)
+
+    @pytest.mark.parametrize(
+        ("scopes", "finds"),
+        [(("api_key.*",), SEES_NOTHING), (("api_key.*", "approval.read"), SEES)],
+    )
+    def test_finds_with_a_key_what_is_in_its_scope(
+        self, given: Approval, bob: User, scopes: tuple[str, ...], finds: type[Exception]
+    ) -> None:
+        with by_key(bob, *scopes), pytest.raises(finds):
+            under(given)
+
+
+class TestAnAgent:
+    def test_finds_nothing_that_its_owner_asked_for(self, given: Approval, alice: User) -> None:
+        with by_agent(alice, "event.read"), pytest.raises(SEES_NOTHING):
+            under(given, capability="event.read")
+
+    @pytest.mark.parametrize(
+        ("scopes", "resources", "finds"),
+        [
+            (("event.read",), {}, SEES_NOTHING),
+            (("*",), {"booking": ("t1",)}, SEES_NOTHING),
+            (("*",), {}, SEES),
+        ],
+        ids=["without the scope", "with a filter", "with all of it"],
+    )
+    def test_finds_what_it_was_delegated_to_read(
+        self,
+        given: Approval,
+        bob: User,
+        scopes: tuple[str, ...],
+        resources: dict[str, tuple[str, ...]],
+        finds: type[Exception],
+    ) -> None:
+        with by_agent(bob, *scopes, resources=resources), pytest.raises(finds):
+            under(given, capability="event.read")
