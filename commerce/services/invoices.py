@@ -19,7 +19,7 @@ from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
 from commerce.services import name_screening, numbers
 from commerce.services.actions import action_on
-from events import recorder
+from events import recorder, rows
 from events.domain.errors import NotFound, Rejected
 from ledger import preconditions, recording, standings
 from ledger.domain.action import Kind, Proof
@@ -229,7 +229,7 @@ def locked(invoice_id: UUID) -> Invoice:
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
-    invoice = Invoice.objects.select_for_update().filter(pk=invoice_id).first()
+    invoice = rows.locked(Invoice, invoice_id)
     if invoice is None:
         raise InvoiceNotFound(invoice_id)
     return invoice
@@ -281,7 +281,7 @@ def identity(invoice: Invoice) -> dict[str, Any]:
 
 def _save(invoice: Invoice) -> None:
     invoice.revision += 1
-    invoice.save()
+    rows.update(invoice)
 
 
 def _lines_of(booking: Booking, tax_bp: int) -> list[Line]:

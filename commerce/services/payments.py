@@ -117,7 +117,7 @@ def complete_payment(*, payment_id: UUID, paid_at: datetime | None = None) -> Pa
         _check(invoice, amount_cents=payment.amount_cents, currency=payment.currency)
         payment.status = PaymentStatus.COMPLETED
         payment.paid_at = paid_at or timezone.now()
-        payment.save()
+        rows.update(payment)
         _apply(invoice, payment, proof=proof)
         proof.can_be_undone(_declared(payment))
     return payment
@@ -137,7 +137,7 @@ def fail_payment(*, payment_id: UUID, reason: str) -> Payment:
         proof.found(state_of(payment))
         payment.status = PaymentStatus.FAILED
         payment.failure_reason = reason
-        payment.save()
+        rows.update(payment)
     return payment
 
 

@@ -17,7 +17,7 @@ from commerce.models import (
     PolicyVersionStatus,
 )
 from commerce.services.actions import action_on
-from events import recorder
+from events import recorder, rows
 from events.domain.errors import Conflict, NotFound, Rejected
 from ledger import recording
 from ledger.domain.action import Kind
@@ -162,7 +162,7 @@ def _draft(
 
 
 def _locked(policy_id: UUID) -> CancellationPolicy:
-    policy = CancellationPolicy.objects.select_for_update().filter(pk=policy_id).first()
+    policy = rows.locked(CancellationPolicy, policy_id)
     if policy is None:
         raise PolicyNotFound(policy_id)
     return policy

@@ -107,8 +107,7 @@ def update_product(
             proof.can_be_undone(undoing.of_change(before=plain(before), after=plain(dict(changes))))
         product.revision += 1
         product.updated_at = timezone.now()
-        product.save()
-        _tell("updated", product)
+        _tell("updated", product, first=[rows.change(product)])
     return product
 
 
@@ -148,7 +147,7 @@ def state_of(product: Product) -> dict[str, Any]:
 
 
 def _locked(product_id: UUID) -> Product:
-    product = Product.objects.select_for_update().filter(pk=product_id).first()
+    product = rows.locked(Product, product_id)
     if product is None:
         raise ProductNotFound(product_id)
     return product

@@ -15,7 +15,7 @@ from commerce.models import Capture, CreditNote, Invoice, Payment, PaymentStatus
 from commerce.ports.payment import PROVIDERS
 from commerce.services import numbers
 from commerce.services.payments import PaymentNotFound
-from events import context, recorder
+from events import context, recorder, rows
 from events.domain.errors import NotFound, Rejected
 
 
@@ -121,7 +121,7 @@ def locked_note(credit_note_id: UUID | None, payment: Payment) -> CreditNote | N
     """
     if credit_note_id is None:
         return None
-    note = CreditNote.objects.select_for_update().filter(pk=credit_note_id).first()
+    note = rows.locked(CreditNote, credit_note_id)
     if note is None:
         raise CreditNoteNotFound(credit_note_id)
     if note.invoice_id != payment.invoice_id:

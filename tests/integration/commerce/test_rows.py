@@ -1,5 +1,6 @@
-"""A row that is inserted by a prepared statement is the row that the ORM would have inserted."""
+"""Rows that go through prepared statements are those that the ORM would have read and written."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,12 @@ def _values(row: Product | Booking, *but: str) -> dict[str, Any]:
     }
 
 
+def _other_connection() -> psycopg.Connection[Any]:
+    address = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    return psycopg.connect(**{name: address[name] for name in names if name in address})
+
+
 def test_every_kind_of_value_is_stored_as_the_orm_stores_it() -> None:
     rows.insert(_booking(ID, "B-1"))
     _booking(OTHER_ID, "B-2").save(force_insert=True)
@@ -88,8 +95,55 @@ def test_a_row_that_is_there_already_is_refused_as_by_the_orm() -> None:
 
 
 def test_what_only_the_database_could_work_out_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"F\(currency\): use save\(\)"):
+    with pytest.raises(TypeError, match=r"F\(currency\) is an expression"):
         rows.insert(_product(name=F("currency")))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: _booking(ID, "B-1"), _product], ids=["booking", "product"]
+)
+def test_what_is_locked_is_what_the_orm_reads(make: Callable[[], Booking | Product]) -> None:
+    row = rows.insert(make())
+
+    found = rows.locked(type(row), row.pk)
+
+    assert found is not None
+    assert _values(found) == _values(type(row).objects.get(pk=row.pk))
+    assert not found._state.adding
+
+
+def test_what_is_not_there_is_not_locked() -> None:
+    assert rows.locked(Product, ID) is None
+
+
+def test_what_is_locked_stays_so_until_the_end() -> None:
+    product = rows.insert(_product())
+
+    with transaction.atomic():
+        rows.locked(Product, product.pk)
+        with pytest.raises(psycopg.errors.LockNotAvailable), _other_connection() as other:
+            other.execute("SELECT FROM commerce_product FOR UPDATE NOWAIT")
+    with _other_connection() as other:
+        other.execute("SELECT FROM commerce_product FOR UPDATE NOWAIT")
+
+
+def test_a_change_writes_every_column_of_this_row_and_no_other() -> None:
+    product, other = rows.insert(_product(tags=["a"])), rows.insert(_product())
+    changed = _product(
+        id=product.pk,
+        name="A ride",
+        status=ProductStatus.ACTIVE,
+        cost_amount_cents=7,
+        tags=["b"],
+        revision=2,
+        created_at=MOMENT,
+        updated_at=MOMENT,
+    )
+
+    rows.update(changed)
+
+    assert _values(Product.objects.get(pk=product.pk)) == _values(changed)
+    assert _values(Product.objects.get(pk=other.pk)) == _values(other)
 
 
 def test_it_shares_the_round_trip_of_begin(monkeypatch: pytest.MonkeyPatch) -> None:
