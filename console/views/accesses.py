@@ -21,8 +21,8 @@ from commerce.models import DocumentAccess
 from commerce.services import document_access
 from console.access import demand, signed_in
 from console.forms import AccessFilters, ReasonForm
+from console.paging import page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from events.domain.errors import DomainError
 from ledger import authority, previews, standings, timelines
 from ledger.approving.gate import ApprovalRequired
@@ -34,7 +34,6 @@ LIST = "console:accesses"
 READS = "document_access.read"
 MANAGES = document_access.MANAGE
 REVERSES = "ledger.reverse"
-ROWS = 50
 USES_SHOWN = 100
 
 
@@ -68,9 +67,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     rows = _accesses()
     if status := form.cleaned_data["status"]:
         rows = selectors.accesses_in(AccessStatus(status), rows, at=timezone.now())
-    found = list(form.narrowed(rows).order_by("-id")[: ROWS + 1])
-    oldest = found[ROWS - 1].pk if len(found) > ROWS else None
-    context |= {"rows": list(_rows(found[:ROWS])), **pages(request.GET, oldest)}
+    found, links = page_of(request.GET, form.narrowed(rows).order_by("-id"))
+    context |= {"rows": list(_rows(found)), **links}
     return render(request, "console/accesses/list.html", context)
 
 

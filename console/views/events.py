@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 
@@ -10,6 +10,7 @@ from console import addresses, story
 from console.access import may_see, signed_in, streams_to_show
 from console.feeds import feed
 from console.forms import EventFilters, PageForm
+from console.paging import page_links
 from events import catalogue, explore
 from events.domain.envelope import Stream
 from events.explore import Window
@@ -47,7 +48,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         before=asked["before"],
     )
     page = feed(window, label="Events")
-    context |= {"feed": page, **pages(request.GET, page.oldest)}
+    context |= {"feed": page, **page_links(request.GET, page.oldest)}
     return render(request, "console/events/list.html", context)
 
 
@@ -69,7 +70,7 @@ def stream(request: HttpRequest, path: str) -> HttpResponse:
         "head": explore.head_sequence(wanted),
         "subject_url": _subject_url(wanted),
         "feed": page,
-        **pages(request.GET, page.oldest),
+        **page_links(request.GET, page.oldest),
     }
     return render(request, "console/events/stream.html", context)
 
@@ -90,21 +91,6 @@ def detail(request: HttpRequest, event_id: str) -> HttpResponse:
         "hidden": len(whole) - len(seen),
     }
     return render(request, "console/events/detail.html", context)
-
-
-def pages(query: QueryDict, oldest: Any) -> dict[str, str | None]:
-    """Return the links to the older page and back to the newest one, filters kept."""
-    return {
-        "older": _with(query, before=str(oldest)) if oldest is not None else None,
-        "newest": _with(query) if "before" in query else None,
-    }
-
-
-def _with(query: QueryDict, **changes: str) -> str:
-    changed = query.copy()
-    changed.pop("before", None)
-    changed.update(changes)
-    return f"?{changed.urlencode()}"
 
 
 def _type_of(name: str) -> Any:

@@ -7,15 +7,14 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from console.forms import FlowFilters
+from console.paging import page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from ledger import authority
 from workflows.flows import engine, selectors
 from workflows.flows import listing as flows
 from workflows.flows.domain.flow import FlowStatus
 
 LIST = "console:flows"
-ROWS = 50
 
 
 @authority.requires("flow.read")
@@ -31,9 +30,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     }
     if not form.is_valid():
         return render(request, "console/flows/list.html", context, status=400)
-    found = list(form.narrowed(flows.roots())[: ROWS + 1])
-    oldest = found[ROWS - 1].flow_id if len(found) > ROWS else None
-    context |= {"flows": found[:ROWS], **pages(request.GET, oldest)}
+    found, links = page_of(request.GET, form.narrowed(flows.roots()), key="flow_id")
+    context |= {"flows": found, **links}
     return render(request, "console/flows/list.html", context)
 
 

@@ -17,8 +17,8 @@ from console.access import may_see
 from console.dashboard import UNFINISHED
 from console.forms import SHOWN, JobFilters, PageForm, ReasonForm
 from console.offers import Act, Offer, asked_of, offered
+from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from console.waiting import why
 from events import explore
 from events.domain.errors import DomainError
@@ -28,7 +28,6 @@ from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
 from workflows.work.models import Work
 
 LIST = "console:jobs"
-ROWS = 50
 ATTEMPTS = selectors.ATTEMPTS_SHOWN
 _UNCOUNTED = (State.DONE, State.CANCELLED, State.DISCARDED)
 _SHOWS_ERROR = {State.RETRY.value, State.DEAD.value, State.POISONED.value}
@@ -86,9 +85,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     }
     if not form.is_valid():
         return render(request, "console/jobs/list.html", context, status=400)
-    found = list(form.narrowed(selectors.jobs()).order_by("-id")[: ROWS + 1])
-    oldest = found[ROWS - 1].id if len(found) > ROWS else None
-    context |= {"jobs": found[:ROWS], **pages(request.GET, oldest)}
+    found, links = page_of(request.GET, form.narrowed(selectors.jobs()).order_by("-id"))
+    context |= {"jobs": found, **links}
     if form.leaves_out:
         context["with_housekeeping"] = _with_housekeeping(request.GET)
     return render(request, "console/jobs/list.html", context)
@@ -142,7 +140,7 @@ def _page(
         ),
         "is_open": State(job.status) in OPEN,
         "attempts": attempts[-ATTEMPTS:],
-        **pages(request.GET, attempts[1].pk if len(attempts) > ATTEMPTS else None),
+        **page_links(request.GET, attempts[1].pk if len(attempts) > ATTEMPTS else None),
         "input": selectors.input_of(job),
         "has_result": job.result is not None or job.result_hash is not None,
         "result": selectors.result_of(job),

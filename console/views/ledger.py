@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from console.forms import PageForm, ReasonForm
-from console.views.events import pages
+from console.paging import page_links
 from ledger import authority, conf, disclosing, exporting, seals, soundness, witnesses
 from ledger.domain.action import Read, Target
 from ledger.exporting import NothingSealed
@@ -57,7 +57,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [_checked(each, before) for each, before in _with_those_before(rows, shown)],
         "witnesses": _witness_states(progress.checkpoint),
         "may_export": authority.holds(request, "ledger.export"),
-        **pages(request.GET, shown[-1].number if len(rows) > ROWS else None),
+        **page_links(request.GET, shown[-1].number if len(rows) > ROWS else None),
     }
     return render(request, "console/ledger/seals.html", context, status=400 if form.errors else 200)
 

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from console.flows.declare import DeclareForm
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
 from console.offers import Act, Offer, asked_of, offered
+from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from events import catalogue
 from events.domain.errors import DomainError
 from ledger import authority, people
@@ -92,9 +92,9 @@ def listing(request: HttpRequest) -> HttpResponse:
     }
     if not form.is_valid():
         return render(request, "console/starts/list.html", context, status=400)
-    found = list(form.narrowed(FlowStart.objects.all())[: ROWS + 1])
-    last = found[ROWS - 1].name if len(found) > ROWS else None
-    context |= {"rows": _rows(found[:ROWS]), **pages(request.GET, last)}
+    rows = form.narrowed(FlowStart.objects.all())
+    found, links = page_of(request.GET, rows, key="name", size=ROWS)
+    context |= {"rows": _rows(found), **links}
     return render(request, "console/starts/list.html", context)
 
 
@@ -186,7 +186,7 @@ def _page(
         "offers": list(_offers(request, start, refused or {})),
         "may_manage": authority.holds(request, MANAGE),
         "stream": starts.stream_of(start.name),
-        **pages(request.GET, found.older),
+        **page_links(request.GET, found.older),
     }
     return render(request, "console/starts/detail.html", context, status=status)
 

@@ -17,15 +17,13 @@ from commerce.models import Booking, Chargeback, Invoice
 from console.access import demand_somewhere, signed_in
 from console.feeds import Feed, feed
 from console.forms import TradeFilters
+from console.paging import page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import authority
 from ledger import selectors as ledger
 from ledger.models import Approval
-
-ROWS = 50
 
 
 @signed_in
@@ -88,9 +86,8 @@ def _listing(
     template = f"console/{kind}s/list.html"
     if not form.is_valid():
         return render(request, template, context, status=400)
-    found = list(form.narrowed(rows).order_by("-id")[: ROWS + 1])
-    oldest = found[ROWS - 1].pk if len(found) > ROWS else None
-    context |= {"rows": found[:ROWS], **pages(request.GET, oldest)}
+    found, links = page_of(request.GET, form.narrowed(rows).order_by("-id"))
+    context |= {"rows": found, **links}
     return render(request, template, context)
 
 

@@ -1,7 +1,7 @@
 """Webhooks: subscriptions, deliveries with their attempts and responses, replays."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,8 +19,8 @@ from console.delivery_forms import (
     ReplayForm,
     SubscriptionFilters,
 )
+from console.paging import page_of
 from console.tabs import Tab, tab_of
-from console.views.events import pages
 from events.domain.errors import DomainError
 from ledger import authority
 from ledger.approving.gate import ApprovalRequired
@@ -36,7 +36,7 @@ from workflows.webhooks.models import (
 READS = "webhook.read"
 REPLAYS = "webhook.replay"
 MANAGES = "webhook.manage"
-ROWS = 50
+REPLAYS_SHOWN = 50
 OFFERED = timedelta(days=7)
 
 
@@ -50,8 +50,8 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
         return render(request, "console/webhooks/list.html", context, status=400)
     sees_all = authority.holds(request, MANAGES)
     rows = form.narrowed(selectors.subscriptions(), sees_all=sees_all)
-    found = list(rows.order_by("-id")[: ROWS + 1])
-    context |= {"rows": found[:ROWS], **pages(request.GET, _oldest(found))}
+    found, links = page_of(request.GET, rows.order_by("-id"))
+    context |= {"rows": found, **links}
     return render(request, "console/webhooks/list.html", context)
 
 
@@ -96,11 +96,11 @@ def deliveries(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "console/webhooks/deliveries.html", context, status=400)
     rows = selectors.deliveries().select_related("subscription")
-    found = list(form.narrowed(rows)[: ROWS + 1])
+    found, links = page_of(request.GET, form.narrowed(rows))
     context |= {
-        "rows": found[:ROWS],
+        "rows": found,
         "of": selectors.subscriptions().filter(pk=form.cleaned_data["subscription"]).first(),
-        **pages(request.GET, _oldest(found)),
+        **links,
     }
     return render(request, "console/webhooks/deliveries.html", context)
 
@@ -117,7 +117,7 @@ def delivery(request: HttpRequest, delivery_id: UUID) -> HttpResponse:
     context = {
         "delivery": found,
         "attempts": list(found.attempts.order_by("number")),
-        "again": list(found.replays.defer("body").order_by("-id")[:ROWS]),
+        "again": list(found.replays.defer("body").order_by("-id")[:REPLAYS_SHOWN]),
         "payload": json.loads(found.body) if found.body else None,
         "is_pending": not is_over,
         "is_kept": found.subscription.standing != SubscriptionStatus.DELETED,
@@ -189,10 +189,6 @@ def _subscription(subscription_id: UUID) -> Subscription:
         return selectors.subscription(subscription_id)
     except selectors.SubscriptionNotFound as missing:
         raise Http404 from missing
-
-
-def _oldest(found: Sequence[Any]) -> Any:
-    return found[ROWS - 1].pk if len(found) > ROWS else None
 
 
 def _standings(query: QueryDict) -> Iterator[Tab]:
