@@ -8,8 +8,11 @@ from itertools import islice
 from django.db.models import F
 from django.utils import timezone
 
+from events import explore
+from events.domain.event_filter import EventFilter
 from ledger.domain.approval import ApprovalStatus
 from workflows.flows import callables, engine, selectors
+from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import (
     PARENT,
@@ -29,6 +32,7 @@ from workflows.work.queue import SUBJECT_CHARS_MAX
 CHILDREN_ASKED_MAX = 20
 """How many child flows of a step are asked what they wait for."""
 PENDING = ApprovalStatus.PENDING.value
+_PAUSED = EventFilter(("flow_paused",))
 _AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
 _ON_THE_LIST = OPEN - {State.LEASED}
 _HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
@@ -63,7 +67,7 @@ def waiting(flow: Flow) -> Waiting | None:
 
 def _sentence(flow: Flow) -> str:
     if flow.is_paused and not flow.is_terminal:
-        return "It is paused; somebody has to resume it."
+        return f"It is paused{_since_when(flow)}; somebody has to resume it."
     at_work = [
         (step_id, item)
         for step_id, execution in flow.executions.items()
@@ -80,6 +84,11 @@ def _sentence(flow: Flow) -> str:
         return f"It has {flow.status.value}; what it leaves behind is being put away."
     pending = [_lacks(flow, step_id) for step_id in flow.pending_steps()]
     return next(iter(pending), "It is about to continue.")
+
+
+def _since_when(flow: Flow) -> str:
+    paused = explore.picked(stream_of(flow.id), [_PAUSED], limit=1, latest_first=True)
+    return f" since {_written(paused[0].emitted_at)}" if paused else ""
 
 
 def _open_items(flow: Flow, execution: Execution) -> Iterator[WorkItem]:
@@ -165,8 +174,10 @@ def _of_job(job: Work) -> str:
         case Work(status=State.LEASED):
             return f"is being worked on by {job.leased_by}"
         case Work(status=State.RETRY):
-            at, error = _written(job.due_at), in_one_line(job.last_error)
-            return f"is taken up again at {at}: {error}"
+            error = in_one_line(job.last_error)
+            if job.due_at <= timezone.now():
+                return f"waits for a free worker to take it up again: {error}"
+            return f"is taken up again at {_written(job.due_at)}: {error}"
         case Work(status=State.SCHEDULED):
             return f"is taken up again at {_written(job.due_at)}"
         case _:

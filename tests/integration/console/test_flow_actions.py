@@ -39,7 +39,8 @@ class TestActions:
 
         paused = client.post(f"/flows/{trip}/pause", {"reason": "the till"}, follow=True)
         assert flow(trip).is_paused
-        assert "It is paused; somebody has to resume it." in paused.content.decode()
+        assert "It is paused since " in paused.content.decode()
+        assert "; somebody has to resume it." in paused.content.decode()
         client.post(f"/flows/{trip}/resume", {"reason": "the till is back"})
 
         assert not flow(trip).is_paused

@@ -1,16 +1,18 @@
 """What was, why a flow waits and why a step ended so, at /api/v1/flows."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from events.models import StoredEvent
 from ledger.models import Entry
 from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import flow, work_off
@@ -21,6 +23,7 @@ from workflows.flows.models import AwaitedCallback
 from workflows.work import leases
 from workflows.work.domain import ends
 from workflows.work.domain.retry import RetryPolicy
+from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,13 +135,16 @@ class TestWaiting:
         told.append(_sentence(fetching))
         leases.expire(limit=1)
         told.append(_sentence(fetching))
+        Work.objects.update(due_at=Now() + timedelta(hours=1))
 
-        assert told[:2] == [
+        silent = "The worker fell silent until its lease ran out."
+        assert told == [
             "Step fetch waits for a free worker.",
             "Step fetch was being worked on by w, which is lost; another takes over.",
+            f"Step fetch waits for a free worker to take it up again: {silent}",
         ]
-        assert told[2].startswith("Step fetch is taken up again at 20")
-        assert told[2].endswith(" UTC: The worker fell silent until its lease ran out.")
+        assert _sentence(fetching).startswith("Step fetch is taken up again at 20")
+        assert _sentence(fetching).endswith(f" UTC: {silent}")
 
     def test_for_what_the_workers_gave_up_names_the_job(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
@@ -154,7 +160,11 @@ class TestWaiting:
         start(fetching, goal="fetch")
         answer = post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
 
-        assert answer.json()["waiting"]["sentence"] == "It is paused; somebody has to resume it."
+        [paused] = StoredEvent.objects.filter(name="flow_paused")
+        assert answer.json()["waiting"]["sentence"] == (
+            f"It is paused since {paused.emitted_at:%Y-%m-%d %H:%M:%S} UTC; "
+            "somebody has to resume it."
+        )
         assert answer.json()["state"]["paused"]
         assert "paused" not in post(fetching, f"{FLOWS}/f1/resume").json()["state"]
 
