@@ -76,14 +76,14 @@ def rows_match_their_events() -> list[str]:
 def _differing(table: str, stream: str, event: str, fields: dict[str, str]) -> str:
     # Events of an older version may lack a field.
     columns = ", ".join(
-        f"('{column}', NOT data ? '{field}' OR row.{column}::text IS NOT DISTINCT FROM "
-        f"data->>'{field}')"
+        f"('{column}', NOT created ? '{field}' OR row.{column}::text IS NOT DISTINCT FROM "
+        f"created->>'{field}')"
         for column, field in fields.items()
     )
     return (
         f"SELECT row.id, field.name FROM {table} row JOIN events_event e "  # noqa: S608 - ours.
         f"ON e.stream = '{stream}/' || row.id || '/' AND e.name = '{event}' "
-        "CROSS JOIN LATERAL (SELECT e.data::jsonb AS data) event "
+        "CROSS JOIN LATERAL (SELECT e.data::jsonb AS created) event "
         f"CROSS JOIN LATERAL (VALUES {columns}) field (name, is_same) "
         "WHERE e.data IS NOT NULL AND NOT field.is_same "
         f"ORDER BY row.id, field.name LIMIT {VIOLATIONS_SHOWN_MAX}"

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("config", "console", "commerce", "workflows", "ledger", "events")
 
-# Read by the code, and set by nobody who runs the product.
+# Read by the code, and not for operators to set.
 INTERNAL = frozenset({"DJANGO_SETTINGS_MODULE"})
 
 MEANINGS = {
@@ -23,30 +23,30 @@ MEANINGS = {
         ),
         "DATABASE_OWNER_URL": (
             "The role that owns the tables and migrates. The role of `DATABASE_URL` should be "
-            "another one, which cannot change what is append-only."
+            "another one, without the right to change append-only tables."
         ),
-        "WEB_THREADS": "Requests that a process under ASGI answers at a time; others wait.",
+        "WEB_THREADS": "Requests that an ASGI process serves at a time; others wait.",
         "DATABASE_POOL": "Share connections between threads; for processes that serve ASGI.",
         "DATABASE_POOL_SIZE": "Connections in that pool.",
-        "DATABASE_STATEMENT_TIMEOUT_MS": "No statement takes longer.",
-        "DATABASE_LOCK_TIMEOUT_MS": "No statement waits longer for a lock.",
-        "DATABASE_IDLE_TIMEOUT_MS": "No transaction stays idle longer.",
+        "DATABASE_STATEMENT_TIMEOUT_MS": "The longest time that a statement may take.",
+        "DATABASE_LOCK_TIMEOUT_MS": "The longest time that a statement may wait for a lock.",
+        "DATABASE_IDLE_TIMEOUT_MS": "The longest time that a transaction may stay idle.",
         "REDIS_URL": "Valkey or Redis, the doorbell. May be lost at any time without harm.",
         "CELERY_BROKER_URL": "Another broker for Celery, such as RabbitMQ.",
         "PG_BINDIR": "Where the programs of an embedded PostgreSQL are, if not in its wheel.",
         "DAYBOOK_STATE": "The folder of the embedded servers; as `--state`.",
-        "DAYBOOK_CARELESS": "Let the embedded servers lose data with the power. For tests.",
+        "DAYBOOK_CARELESS": "Let the embedded servers lose data in a power failure. For tests.",
     },
     "Security": {
         "SECRET_KEY": (
             "Signs sessions and seals secrets at rest. `up` makes one and keeps it in its state."
         ),
-        "SECRET_KEY_FALLBACKS": "Former keys, while what they signed and sealed is still about.",
-        "DEBUG": "Show errors to whoever meets them. Never in production.",
-        "ALLOWED_HOSTS": "Names under which the product is served.",
-        "HTTPS": "Whether it is served encrypted: redirects, HSTS, secure cookies.",
+        "SECRET_KEY_FALLBACKS": "Former keys, while anything that they signed or sealed is in use.",
+        "DEBUG": "Show tracebacks on error pages. Never in production.",
+        "ALLOWED_HOSTS": "Host names under which the product is served.",
+        "HTTPS": "Whether it is served over TLS: redirects, HSTS, secure cookies.",
         "TRUST_FORWARDED_PROTO": (
-            "Believe `X-Forwarded-Proto`. Only behind a proxy that sets it itself."
+            "Trust `X-Forwarded-Proto`. Only behind a proxy that sets it itself."
         ),
         "CSRF_TRUSTED_ORIGINS": "Other origins whose forms may be posted here.",
         "DAYBOOK_HTTP_ALLOW": (
@@ -56,19 +56,19 @@ MEANINGS = {
         "OPEN_ENGINE": "Serve `/engine` without a key; as `--open-engine`.",
     },
     "Flows": {
-        "DAYBOOK_RETRY_MAX": "How often a step is tried again, if it does not say so itself.",
+        "DAYBOOK_RETRY_MAX": "Retries of a step that does not set its own number.",
         "DAYBOOK_RETRY_INITIAL_BACKOFF": "Milliseconds before the first retry of a step.",
         "DAYBOOK_RETRY_MAX_BACKOFF": "Milliseconds between retries of a step, at most.",
         "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
         "DAYBOOK_FLOW_START_CHAIN_MAX": "How many starts on events may lead to each other.",
-        "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take, if it does not say so itself.",
+        "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take that does not set its own.",
         "DAYBOOK_WEBHOOK_BASE_URL": "Where steps that call back find this installation.",
-        "DAYBOOK_HEALTH_INTERVAL": "Seconds between two looks at the health of steps; 0 for none.",
+        "DAYBOOK_HEALTH_INTERVAL": "Seconds between two health checks of steps; 0 for none.",
         "DAYBOOK_NODE": "The name of this installation in the health of steps.",
     },
     "Limits": {
         "API_BODY_BYTES_MAX": "The largest body of a request to the API.",
-        "DAYBOOK_AGENT_KEY": "Of `manage.py mcp`: the key of the agent that it serves.",
+        "DAYBOOK_AGENT_KEY": "For `manage.py mcp`: the key of the agent that it serves.",
         "API_REQUESTS_PER_MINUTE_API_KEY": "Requests a minute for each API key.",
         "API_REQUESTS_PER_MINUTE_AGENT": "Requests a minute for each agent.",
         "API_REQUESTS_PER_MINUTE_USER": "Requests a minute for each user.",
@@ -77,8 +77,8 @@ MEANINGS = {
     "Live clients": {
         "LIVE_QUEUE_FRAMES": "Frames that may wait for a slow socket before it is closed.",
         "LIVE_SUBSCRIPTIONS": "Subscriptions on one socket.",
-        "LIVE_HEARTBEAT_S": "How often a socket hears of the head of the log.",
-        "LIVE_RECHECK_S": "How often the rights of an open socket are looked at again.",
+        "LIVE_HEARTBEAT_S": "Seconds between two messages with the head of the log to a socket.",
+        "LIVE_RECHECK_S": "Seconds between two checks of the permissions of an open socket.",
     },
     "The ledger": {
         "LEDGER_DATA_KEYS": (
@@ -94,7 +94,7 @@ MEANINGS = {
         ),
         "LEDGER_WITNESSES": (
             "Where checkpoints are copied to: folders (`file:///…`), web servers that take a PUT "
-            "(`https://…`), buckets of S3 (`s3://bucket/prefix`). Credentials never stand here."
+            "(`https://…`), buckets of S3 (`s3://bucket/prefix`). Without credentials."
         ),
         "LEDGER_WITNESS_TOKENS": "Bearer tokens of web servers that are witnesses: `host=token`.",
         "LEDGER_WITNESS_S3_URL": (
@@ -102,42 +102,42 @@ MEANINGS = {
             "in `DAYBOOK_HTTP_ALLOW`."
         ),
         "LEDGER_WITNESS_S3_REGION": "The region of the buckets.",
-        "LEDGER_WITNESS_S3_ACCESS_KEY": "Who writes into the buckets.",
-        "LEDGER_WITNESS_S3_SECRET_KEY": "Signs what is written there.",
-        "LEDGER_WITNESS_S3_SESSION_TOKEN": "Of temporary credentials.",
+        "LEDGER_WITNESS_S3_ACCESS_KEY": "The access key for the buckets.",
+        "LEDGER_WITNESS_S3_SECRET_KEY": "The secret key for the buckets.",
+        "LEDGER_WITNESS_S3_SESSION_TOKEN": "The session token of temporary credentials.",
         "LEDGER_WITNESS_S3_LOCK_DAYS": (
-            "For how many days a bucket with object lock keeps each checkpoint; 0: as it says."
+            "For how many days a bucket with object lock keeps each checkpoint; 0: its default."
         ),
     },
     "Commerce": {
         "COMMERCE_PAYMENT_URL": "The payment provider. `up` serves one; empty: there is none.",
         "COMMERCE_PAYMENT_WEBHOOK_SECRETS": (
-            "With which secrets (`whsec_…`, separated by blanks) the payment provider signs what "
-            "it tells us; empty: it is not listened to. Two while one is replaced by another."
+            "The secrets (`whsec_…`, separated by blanks) with which the payment provider signs "
+            "notifications; empty: none are accepted. Two while one is replaced by another."
         ),
         "COMMERCE_MAIL_URL": "Where documents are sent. `up` serves a sink.",
         "COMMERCE_CMS_URL": "The CMS that follows products. `up` serves one.",
         "COMMERCE_TIMETABLE": "Whether `migrate` installs the schedules of commerce.",
-        "APPROVAL_MAIL_FROM": "Whom mails about approvals come from; without it none are sent.",
+        "APPROVAL_MAIL_FROM": "The sender of mails about approvals; without it none are sent.",
         "EMAIL_HOST": "The mail server that sends them.",
-        "EMAIL_PORT": "Its port.",
-        "EMAIL_HOST_USER": "Who we are there, if it wants to know.",
-        "EMAIL_HOST_PASSWORD": "The password that goes with it.",
-        "EMAIL_USE_TLS": "Whether to ask the mail server for encryption (STARTTLS).",
-        "EMAIL_USE_SSL": "Whether to speak to it encrypted from the first byte.",
-        "PUBLIC_URL": "Where people find the console: the beginning of links in mails.",
-        "APPROVAL_POLICIES": "Whether `migrate` puts the first policies of approvals into force.",
+        "EMAIL_PORT": "The port of the mail server.",
+        "EMAIL_HOST_USER": "The user name for the mail server, if it needs one.",
+        "EMAIL_HOST_PASSWORD": "The password for the mail server.",
+        "EMAIL_USE_TLS": "Whether to use STARTTLS with the mail server.",
+        "EMAIL_USE_SSL": "Whether to use TLS from the start with the mail server.",
+        "PUBLIC_URL": "The URL of the console, for links in mails.",
+        "APPROVAL_POLICIES": "Whether `migrate` activates the default approval policies.",
     },
     "Running": {
         "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
-        "WORK_LEASE_S": "A worker that is silent for so many seconds has lost its work.",
-        "WORK_PATIENCE_S": "How many seconds a bell may go unanswered before it is rung again.",
+        "WORK_LEASE_S": "Seconds without a heartbeat after which a worker loses its work.",
+        "WORK_PATIENCE_S": "Seconds after which an unanswered wake-up is sent again.",
         "WORK_QUEUES": (
             "Kinds of work that wait in another queue than they declare, as `kind=queue`: "
             "`flow.invoke=flows`. See [runbook.md](runbook.md#workers-and-their-queues)."
         ),
-        "EVENTS_STRICT": "Refuse events that are not as declared, instead of logging that.",
+        "EVENTS_STRICT": "Refuse events that violate their schema, instead of logging them.",
         "BUS_SLOW_HANDLER_MS": "Warn of handlers of the bus that take longer.",
         "FAILPOINTS": "Die, stop or fail at named points. For fault tests.",
     },

@@ -106,7 +106,7 @@ class ReplayForm(forms.Form):
     """A range of moments: what was given up, of what happened in it, is sent again."""
 
     error_css_class = "invalid"
-    fields_required: ClassVar = {"required": "Say a moment."}
+    fields_required: ClassVar = {"required": "Give a time."}
 
     since = MomentField(max_length=40, label="Happened since", error_messages=fields_required)
     until = MomentField(max_length=40, label="Happened before", error_messages=fields_required)
@@ -120,7 +120,7 @@ class ReplayForm(forms.Form):
         asked: dict[str, Any] = super().clean() or {}
         since, until = asked.get("since"), asked.get("until")
         if isinstance(since, datetime) and isinstance(until, datetime) and until <= since:
-            self.add_error("until", ValidationError("Say a moment after the first one."))
+            self.add_error("until", ValidationError("Give a time after the first one."))
         return asked
 
     def full_clean(self) -> None:

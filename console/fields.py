@@ -39,7 +39,7 @@ class MomentField(forms.CharField):
             return _moment(text)
         except (ValueError, OverflowError) as error:
             raise ValidationError(
-                "Say how long ago (15m, 2h, 7d), or a time and its offset: "
+                "Give a duration (15m, 2h, 7d), or a time with its offset: "
                 "2026-01-31T18:00+01:00, or 2026-01-31T18:00Z for UTC."
             ) from error
 
@@ -85,7 +85,7 @@ class NamesField(forms.CharField):
         try:
             return [checked(name) for name in names]
         except DomainError as error:
-            raise ValidationError("Say a type such as invoice.settled, or invoice.*") from error
+            raise ValidationError("Give a type such as invoice.settled, or invoice.*") from error
 
 
 class JsonField(forms.CharField):
@@ -126,5 +126,5 @@ class LabelField(forms.CharField):
             return None
         key, _, labelled = (part.strip() for part in text.partition("="))
         if not key or not labelled:
-            raise ValidationError("Say a label as key=value, such as env=prod.")
+            raise ValidationError("Give a label as key=value, such as env=prod.")
         return key, labelled

@@ -292,5 +292,5 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=REASON_CHARS_MAX,
         strip=True,
-        error_messages={"required": "Say why; it is kept with the record."},
+        error_messages={"required": "Give a reason; it is kept with the entry."},
     )

@@ -349,7 +349,7 @@ COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
 # Where people find the console, for links in mails.
 PUBLIC_URL = env.text("PUBLIC_URL", "").rstrip("/")
-# Whether `migrate` puts the first policies of approvals into force.
+# Whether `migrate` activates the default approval policies.
 APPROVAL_POLICIES = env.flag("APPROVAL_POLICIES", default=True)
 
 # Flows. Times in milliseconds; what a step does not say for itself comes from here.

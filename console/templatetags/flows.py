@@ -80,6 +80,6 @@ def any_error(fields: list[BoundField]) -> bool:
 
 @register.filter
 def event_says(event: Envelope) -> str:
-    """Say in a few words what happened: the name, and what it is about."""
+    """Return the name of an event and what it is about, in a few words."""
     about = history.says(event) or event.data.get("step_id", "")
     return f"{event.name} ({about})" if about else event.name

@@ -32,7 +32,7 @@ class DecisionForm(forms.Form):
     decision = forms.ChoiceField(choices=[(each.value, each.value) for each in Decision])
     comment = forms.CharField(
         max_length=COMMENT_CHARS_MAX,
-        error_messages={"required": "Say why; it is kept with the record."},
+        error_messages={"required": "Give a reason; it is kept with the entry."},
     )
     password = forms.CharField(required=False, strip=False, max_length=1000)
 

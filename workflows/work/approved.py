@@ -49,7 +49,7 @@ _INPUT: dict[str, Any] = {
     permanent=(ApprovalRequired, NotCovered),
 )
 def execute_approved(claim: Claim) -> dict[str, str]:
-    """Carry out what was approved, as whoever asked for it."""
+    """Execute an approved action as its requester."""
     row = Approval.objects.get(pk=UUID(claim.input["approvalId"]))
     who = Principal.parse(claim.principal)
     # As if they stood there: what an agent does now comes out of its budget now.
@@ -150,7 +150,7 @@ def _addresses(row: Approval) -> list[str]:
 
 def _message(row: Approval, to: list[str], claim: Claim) -> EmailMessage:
     return EmailMessage(
-        subject=f"Somebody waits for your decision: {row.title}",
+        subject=f"Approval requested: {row.title}",
         body=(
             f"{row.title}: {row.target_type} {row.target_id}, {row.risk} risk.\n"
             f"Open until {row.expires_at:%Y-%m-%d %H:%M} UTC.\n\n"

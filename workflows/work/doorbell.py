@@ -34,7 +34,7 @@ SILENCE_S = 5.0
 _PATIENCE_S = 0.5
 
 BEFORE_BELL = declare("work.before_bell")
-"""Committed, and nobody has been told."""
+"""After the commit, before the wake-up."""
 
 _silent_until = 0.0
 

@@ -18,7 +18,7 @@ Follow = Callable[[], int]
 """Read on from one's place, commit, and return how much was read: 0 when there is no more."""
 
 POLL_SECONDS = 0.5
-"""How often everybody looks without being told that the feed has moved."""
+"""How often followers poll, if no wake-up comes."""
 
 _followers: dict[str, Follow] = {}
 

@@ -7,37 +7,33 @@ from django.utils import timezone
 from events.metrics import Figure, gauge, reader
 from workflows.work import selectors
 
-UNFINISHED = gauge(
-    "daybook_work", "Pieces of work that have not ended, dead letters among them.", label="status"
-)
-DUE = gauge("daybook_work_due", "Pieces of work that could be taken up now.")
+UNFINISHED = gauge("daybook_work", "Work that has not ended, with dead letters.", label="status")
+DUE = gauge("daybook_work_due", "Work that is due.")
 WAIT = gauge(
     "daybook_work_oldest_due_seconds",
-    "How long the oldest due piece of work of a kind has been waiting.",
+    "How long the oldest due work of a kind has been waiting.",
     label="kind",
 )
-LETTERS = gauge(
-    "daybook_work_dead_letters", "Pieces of work of a kind that wait for a person.", label="kind"
-)
+LETTERS = gauge("daybook_work_dead_letters", "Dead letters by kind.", label="kind")
 WORKERS = gauge(
-    "daybook_workers", "Processes that take up work; stale is who fell silent.", label="state"
+    "daybook_workers", "Worker processes; stale are those that no longer report.", label="state"
 )
 LISTENERS = gauge(
     "daybook_queue_workers",
-    "Processes that were rung for from a queue lately; 0 where nobody takes from it.",
+    "Processes that took a wake-up from a queue lately; 0 if no worker serves it.",
     label="queue",
 )
 QUEUE_WAIT = gauge(
     "daybook_queue_oldest_due_seconds",
-    "How long the oldest due piece of work of a queue has been waiting.",
+    "How long the oldest due work of a queue has been waiting.",
     label="queue",
 )
 VIOLATIONS = gauge(
     "daybook_doctor_violations",
-    "What each check of the doctor found the last time; all but 0 wants a person.",
+    "Violations that each check of the doctor found when it last ran.",
     label="check",
 )
-AGE = gauge("daybook_doctor_age_seconds", "How long ago the doctor came the last time.")
+AGE = gauge("daybook_doctor_age_seconds", "Seconds since the doctor last ran.")
 
 
 @reader

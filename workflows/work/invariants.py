@@ -9,7 +9,7 @@ OVERDUE_LEASE_S = 10
 BACKLOG_S = 60
 
 
-@check("I6", "every piece of work has at most one end, and done work exactly one success")
+@check("I6", "work ends at most once, and done work has exactly one success")
 def work_ends_once() -> list[str]:
     return _sentences(
         """
@@ -57,7 +57,7 @@ def fences_hold() -> list[str]:
     )
 
 
-@check("I11-work", "whatever waits has a due time, whatever runs has a lease")
+@check("I11-work", "waiting work has a due time, running work a lease")
 def work_has_a_wake_up() -> list[str]:
     return _sentences(
         """
@@ -68,11 +68,11 @@ def work_has_a_wake_up() -> list[str]:
     )
 
 
-@check("work-rules", "the rules of work are kept")
+@check("work-rules", "the triggers that enforce the rules of work are enabled")
 def rules_are_awake() -> list[str]:
     return _sentences(
         """
-        SELECT format('%%s: the trigger %%s sleeps, or is gone', of, name)
+        SELECT format('%%s: the trigger %%s is disabled or missing', of, name)
           FROM unnest(ARRAY['work', 'work_attempt']) AS of, concat(of, '_keeps_its_rules') AS name
          WHERE NOT EXISTS (
            SELECT FROM pg_trigger

@@ -33,17 +33,17 @@ def polled(worker: str, *, role: str, queues: Sequence[str]) -> bool:
 
 
 def stopped(worker: str) -> None:
-    """Record that `worker` went home in an orderly way."""
+    """Record that `worker` has stopped in an orderly way."""
     for said in [key for key in _last_said if key[0] == worker]:
         _last_said.pop(said, None)
     statements.run(statements.WORKER_STOPPED, {"name": worker})
 
 
 def forget_the_dead() -> None:
-    """Drop the rows of workers that nobody has seen for a day."""
+    """Delete the rows of workers that have not polled for a day."""
     statements.run(statements.WORKERS_FORGOTTEN, {"after_s": FORGET_AFTER_S})
 
 
 def forget_what_was_said() -> None:
-    """Let every worker say again that it has polled. For tests and for nothing else."""
+    """Forget which workers have reported. For tests only."""
     _last_said.clear()

@@ -251,7 +251,7 @@ def discard(work_id: UUID, *, reason: str) -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
-    :raises ReasonMissing: if nobody will know why.
+    :raises ReasonMissing: without a reason.
     """
     if not reason.strip():
         raise ReasonMissing

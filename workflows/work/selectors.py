@@ -33,7 +33,7 @@ ATTEMPT_FIELDS: Final = (
     "error_class",
     "error",
 )
-"""What is told of an attempt, in every place. Its stack is for whoever asks for just that."""
+"""The fields of an attempt that lists show. Its stack is shown on request only."""
 
 _IS_OVERDUE = Q(status__in=[state.value for state in WAITING], due_at__lte=StatementNow())
 

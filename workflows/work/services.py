@@ -98,7 +98,7 @@ def discard(work_id: UUID, *, reason: str) -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
-    :raises ReasonMissing: if nobody will know why.
+    :raises ReasonMissing: without a reason.
     """
     with recording.recorded(_action("job.discard", work_id, reason)):
         return queue.discard(work_id, reason=reason)
@@ -188,6 +188,6 @@ def _of_schedule(verb: str, name: str, asked: Mapping[str, Any] | None = None) -
 def _allow(name: str, *, only_public: bool, pointer: str = "/name") -> WorkKind:
     kind = registry.get(name, pointer=pointer)
     if only_public and not kind.public:
-        # What an integrator may not ask for is, to him, not there.
+        # A kind that integrators may not enqueue is not found by them.
         raise KindUnknown(name, pointer=pointer)
     return kind

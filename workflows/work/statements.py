@@ -77,7 +77,7 @@ _JOURNAL = (
     "error_class, error, stack)"
 )
 
-# Whoever was asked to stop is cancelled, however it ended. Read from the row that is being
+# Work that was asked to stop is cancelled, however it ended. Read from the row that is being
 # updated, not from a subquery: after a wait for its lock only that row is read again.
 _AFTER = "CASE WHEN work.cancel_requested_at IS NULL THEN mine.status ELSE 'cancelled' END"
 
@@ -114,7 +114,7 @@ journal AS (
 SELECT id, status FROM ended
 """
 
-# The holder of an old fence is heard, and changes nothing. Nothing is recorded if it was this
+# An attempt with an old fence is recorded, and changes nothing. Nothing is recorded if it was this
 # very fence that completed the work: then the answer to its COMMIT was lost, not the commit.
 RECORD_STALE = f"""
 {_JOURNAL}

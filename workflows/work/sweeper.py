@@ -43,7 +43,7 @@ class Swept:
 
 
 def never() -> bool:
-    """Say that nobody wants to stop."""
+    """Return False. The default of `is_stopping`."""
     return False
 
 
@@ -145,7 +145,7 @@ def _dispatch(*, is_for_us: bool) -> list[Due]:
 
 
 def _busy(queues: Iterable[str]) -> list[str]:
-    """Return the queues in which bells lie that nobody has the time to answer."""
+    """Return the queues in which so many wake-ups wait that all their workers are busy."""
     most = conf.current().bells_waiting_max
     return [queue for queue in queues if doorbell.waiting(queue) >= most]
 

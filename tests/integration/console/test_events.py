@@ -86,12 +86,12 @@ class TestListing:
     @pytest.mark.parametrize(
         ("query", "says"),
         [
-            ("since=yesterday-ish", "Say how long ago"),
-            ("until=2026-99-99", "Say how long ago"),
-            ("since=2026-01-31T18:00", "a time and its offset"),
-            ("until=2026-01-31", "a time and its offset"),
-            ("since=999999d", "Say how long ago"),
-            ("type=No Event", "Say a type such as invoice.settled"),
+            ("since=yesterday-ish", "Give a duration"),
+            ("until=2026-99-99", "Give a duration"),
+            ("since=2026-01-31T18:00", "a time with its offset"),
+            ("until=2026-01-31", "a time with its offset"),
+            ("since=999999d", "Give a duration"),
+            ("type=No Event", "Give a type such as invoice.settled"),
             ("stream=%00", "Null characters are not allowed"),
             ("category=gossip", "Select a valid choice"),
             (f"type={'a.b,' * 60}", "Up to 50 types"),

@@ -223,7 +223,7 @@ class TestActions:
         response = visitor(*OPERATORS).post(f"/jobs/{job_id}/{action}", {"reason": "  "})
 
         assert response.status_code == 400
-        assert "Say why; it is kept with the record." in response.content.decode()
+        assert "Give a reason; it is kept with the entry." in response.content.decode()
         assert status_of(job_id) == "dead"
 
     def test_say_so_when_the_state_has_changed_meanwhile(self, visitor: Visitor) -> None:

@@ -166,7 +166,7 @@ class TestTheProof:
         answer = client.post("/ledger/seals/export", follow=True)
 
         assert answer.redirect_chain == [("/ledger/seals", 302)]
-        assert "Say why; it is kept with the record." in answer.content.decode()
+        assert "Give a reason; it is kept with the entry." in answer.content.decode()
         assert not Entry.objects.filter(action_name="ledger.export").exists()
 
     def test_of_nothing_is_refused_with_what_to_do(self, visitor: Visitor) -> None:

@@ -142,7 +142,7 @@ class TestStart:
         [
             ({"init.trip": ""}, "This field is required."),
             ({"init.card": "[4242"}, "This is not JSON"),
-            ({"labels": "env"}, "Say a label as key=value"),
+            ({"labels": "env"}, "Give a label as key=value"),
             ({"flow_id": "a/b"}, "flow ID contains invalid characters"),
             ({"timeout_s": "0"}, "greater than or equal to 1"),
         ],

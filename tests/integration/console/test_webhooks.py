@@ -256,9 +256,9 @@ class TestSendingAgain:
     @pytest.mark.parametrize(
         ("asked", "says"),
         [
-            ({"since": "1h", "until": "2h"}, "Say a moment after the first one."),
-            ({"since": "1h"}, "Say a moment."),
-            ({"since": "2026-01-31T18:00", "until": "1h"}, "a time and its offset"),
+            ({"since": "1h", "until": "2h"}, "Give a time after the first one."),
+            ({"since": "1h"}, "Give a time."),
+            ({"since": "2026-01-31T18:00", "until": "1h"}, "a time with its offset"),
         ],
     )
     def test_says_beside_the_field_what_is_wrong_with_a_range(

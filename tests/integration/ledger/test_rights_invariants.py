@@ -89,7 +89,7 @@ class TestAnApproval:
 
         assert seen(approvals_are_as_told, "ledger_approvalvote", changes) == {}
 
-    def test_has_the_voice_of_whom_a_key_is(self, bob: User) -> None:
+    def test_has_the_vote_of_whom_a_key_is(self, bob: User) -> None:
         secret, _ = issue(bob, ["approval.decide"])
         prefix = secret.split("_")[1]
         with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ CADENCE_S_MAX = 366 * 86_400
 
 
 class Missed(StrEnum):
-    """What becomes of slots that nobody was there to fire."""
+    """What becomes of slots that could not be fired in time."""
 
     SKIP = "skip"
     MERGE = "merge"
