@@ -15,6 +15,7 @@ from events import catalogue, explore
 from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import authority
+from ledger.people import names_of
 
 _SUBJECTS = {
     "booking": "console:booking",
@@ -81,10 +82,12 @@ def detail(request: HttpRequest, event_id: str) -> HttpResponse:
     event = explore.one(event_id)
     if event is None or not may_see(request, event):
         raise Http404
+    who = str(event.principal)
     whole = explore.story(event.correlation_id)
     seen = [each for each in whole if may_see(request, each)]
     context = {
         "event": event,
+        "who": names_of([who])[who],
         "type": _type_of(event.name),
         "cause": next((each for each in seen if each.event_id == event.causation_id), None),
         "story": story.lines(seen),

@@ -6,11 +6,12 @@ import re
 from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from console import addresses
 from events import context
-from events.domain.principal import SYSTEM
+from events.domain.principal import SYSTEM, Principal, PrincipalKind
 from tests.integration.console.conftest import Tell, Visitor
 from tests.integration.console.reading import page_of, rows_of
 
@@ -162,6 +163,16 @@ class TestDetail:
             assert "<script>alert" not in page
             assert "<img src=x" not in page
             assert "{{7*7}}" in html.unescape(page)
+
+    def test_names_who_it_was(self, tell: Tell, visitor: Visitor) -> None:
+        client = visitor("job.read")
+        ada = Principal(kind=PrincipalKind.USER, id=str(User.objects.get(username="ada").pk))
+        with context.acting(ada):
+            event = tell("tale.begun")
+
+        page = page_of(client, f"/events/{event.event_id}")
+
+        assert f'<dd>ada <span class="mono quiet">{ada}</span></dd>' in page
 
     def test_shows_what_would_turn_the_line_around(self, visitor: Visitor, tell: Tell) -> None:
         event = tell("tale.begun", ("tale", OVERRIDE), text=OVERRIDE)

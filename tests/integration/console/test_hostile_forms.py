@@ -50,7 +50,7 @@ from workflows.flows import starts
 from workflows.webhooks.models import Delivery
 
 World = dict[str, Any]
-SHORT_FORM = 3
+SHORT_FORM = 2
 """So many slips are tried each time: of most forms that is all of them; the rest in the soak."""
 LONG_FORM = 40
 """From so many fields on, a page takes its time to be shown again."""
