@@ -60,7 +60,7 @@ class TestAnApproval:
             "correlation_id": "'other'",
             "risk": "'low'",
             "fingerprint": "repeat('0', 64)",
-            "requested_by": "'user:9'",
+            "requested_by": "'user:999999999'",
             "chain": "ARRAY['user:9']",
             "humans": "'{}'",
             "quorum": "1",
@@ -81,8 +81,8 @@ class TestAnApproval:
         assert ApprovalVote.objects.count() == 1
         changes = {
             "approval_id": "gen_random_uuid()",
-            "principal": "'user:9'",
-            "human": "'9'",
+            "principal": "'user:999999999'",
+            "human": "'999999999'",
             "decision": "'deny'",
             "as_delegate": "true",
         }
@@ -102,7 +102,7 @@ class TestAnApproval:
             cursor.execute("UPDATE ledger_approvalvote SET principal = 'api_key:' || %s", [prefix])
         assert approvals_are_as_told() == []
 
-        human = {"human": "'9'"}
+        human = {"human": "'999999999'"}
 
         assert seen(approvals_are_as_told, "ledger_approvalvote", human) == {}
 
