@@ -191,7 +191,7 @@ class TestPollInvoiceSettlement:
             ({"settled_at": 1_700_000_000}, "its settled_at is no time"),
             ({"settled_at": "2026-01-01T00:00:00"}, "its settled_at has no offset"),
             ({"settled_at": "9999-12-31T23:59:59Z"}, "its settled_at is still to come"),
-            ({"currency": "USD"}, "EUR and USD cannot be put together"),
+            ({"currency": "USD"}, "EUR and USD cannot be mixed"),
             ({"currency": None}, "its currency is no text"),
             ({"status": "x" * 41}, "its status is no text of 1 to 40"),
             ({"reference": "a\0b"}, "its reference is no text"),
