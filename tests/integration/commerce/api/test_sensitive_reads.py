@@ -278,7 +278,7 @@ class TestAnAddressThatNobodyThoughtOf:
 class TestAnAgent:
     @pytest.fixture
     def reads(self, world: World) -> list[Call]:
-        public_ones = {"api/schema/", "webhook/<str:flow_id>/<str:step_id>/<str:token>"}
+        public_ones = {"api/v1", "api/schema/", "webhook/<str:flow_id>/<str:step_id>/<str:token>"}
         return [
             call
             for call in walk.calls(world)
