@@ -1,13 +1,13 @@
 """Execute a command on an aggregate: load, decide, append and project, publish after commit.
 
 `decide` may run several times, if another writer appended to the stream meanwhile, so it must have
-no effects; those follow from the events, after the commit of the attempt that won.
+no effects; those happen once, after the commit of the attempt that won.
 """
 
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from django.db import Error, transaction
 
 from events import bus, catalogue, doorbell, recorder, snapshots, states, store, turns, wire
-from events.domain.aggregate import Aggregate, Outcome, Projection
+from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import DomainError, Unavailable
@@ -85,6 +85,7 @@ class _Run(Generic[S, C, E]):
     aggregate: Aggregate[S, C, E]
     stream: Stream
     command: C
+    on_success: tuple[Callback, ...]
     provenance: Provenance
     companion_of: CompanionOf[S, E] | None
 
@@ -98,6 +99,8 @@ def execute(
     stream: Stream,
     command: C,
     *,
+    on_success: Iterable[Callback] = (),
+    source: Source = Source.SERVICE,
     at: datetime | None = None,
     companion_of: CompanionOf[S, E] | None = None,
 ) -> Outcome[S]:
@@ -106,7 +109,7 @@ def execute(
     :raises DomainError: if the decision refuses, on the latest state.
     :raises StreamBusy: after `ATTEMPTS_MAX` conflicts.
     """
-    run = _run(aggregate, stream, command, at, companion_of)
+    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
     lost: Exception | None = None
     if not (turns.is_taken(stream) or states.is_contended(stream)):
         try:
@@ -162,6 +165,8 @@ def execute_in_transaction(
     stream: Stream,
     command: C,
     *,
+    on_success: Iterable[Callback] = (),
+    source: Source = Source.SERVICE,
     at: datetime | None = None,
     companion_of: CompanionOf[S, E] | None = None,
     is_new: bool = False,
@@ -176,7 +181,7 @@ def execute_in_transaction(
     """
     if not wire.connection().in_atomic_block:
         raise NoTransaction(type(command).__name__)
-    run = _run(aggregate, stream, command, at, companion_of)
+    run = _run(aggregate, stream, command, on_success, source, at, companion_of)
     if not is_new:
         return _under_lock(run)
     nothing = Reached(state=aggregate.initial(stream), sequence=0, event_id="")
@@ -188,6 +193,8 @@ def _run(
     aggregate: Aggregate[S, C, E],
     stream: Stream,
     command: C,
+    on_success: Iterable[Callback],
+    source: Source,
     at: datetime | None,
     companion_of: CompanionOf[S, E] | None,
 ) -> _Run[S, C, E]:
@@ -195,7 +202,8 @@ def _run(
         aggregate=aggregate,
         stream=stream,
         command=command,
-        provenance=recorder.provenance_now(Source.SERVICE, at),
+        on_success=tuple(on_success),
+        provenance=recorder.provenance_now(source, at),
         companion_of=companion_of,
     )
 
@@ -257,14 +265,16 @@ def _committed(
     after = _after(run, before, events, drafts)
     _write(run, before, after, events, drafts)
     if not drafts:
+        wire.after_commit(*run.on_success)
         return Outcome(state=before.state, sequence=before.sequence, count=0)
     seal = _sealing(run, drafts, head=after.sequence)
-    _project(run, before, after, seal)
+    callbacks = _projected(run, before, after, seal)
     wire.after_commit(_remembering(run, before, after))
     doorbell.ring()
     if any(map(bus.is_heard, {draft.name for draft in drafts})):
         for envelope in seal():
             bus.publish(envelope)
+    wire.after_commit(*run.on_success, *callbacks)
     return Outcome(state=after.state, sequence=after.sequence, count=len(drafts), seal=seal)
 
 
@@ -313,19 +323,22 @@ def _sealing(
     return seal
 
 
-def _project(
+def _projected(
     run: _Run[S, C, E],
     before: Reached[S],
     after: Reached[S],
     seal: Callable[[], tuple[Envelope, ...]],
-) -> None:
-    if run.aggregate.project is not None and run.projects:
-        run.aggregate.project(
-            Projection(stream=run.stream, before=before.state, after=after.state, envelopes=seal())
-        )
+) -> list[Callback]:
+    if run.aggregate.project is None or not run.projects:
+        return []
+    projection = Projection(
+        stream=run.stream, before=before.state, after=after.state, envelopes=seal()
+    )
+    run.aggregate.project(projection)
+    return projection.callbacks
 
 
-def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callable[[], None]:
+def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callback:
     aggregate, stream, every = run.aggregate, run.stream, run.aggregate.snapshot_every
 
     def remember() -> None:

@@ -76,7 +76,9 @@ def _rebuild_one(aggregate: Aggregate[S, Any, Any], stream: Stream) -> None:
     )
     after = aggregate.fold(before, events)
     aggregate.clear(stream)
-    aggregate.project(Projection(stream=stream, before=before, after=after, envelopes=envelopes))
+    aggregate.project(
+        Projection(stream=stream, before=before, after=after, envelopes=envelopes, is_rebuild=True)
+    )
 
 
 def _state_differs(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Iterator[str]:

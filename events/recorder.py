@@ -94,6 +94,8 @@ def emit_many(
     facts: Sequence[tuple[str, dict[str, Any]]],
     *,
     stream: Stream,
+    source: Source = Source.SERVICE,
+    at: datetime | None = None,
 ) -> list[Envelope]:
     """Record several events of one stream, name and data each, in order and in one statement.
 
@@ -104,19 +106,21 @@ def emit_many(
     if not wire.in_transaction():
         raise NoTransaction(facts[0][0])
     drafted = drafts(facts, default=Category.DOMAIN)
-    recorded = store.append(stream, drafted, provenance_now(Source.SERVICE))
+    recorded = store.append(stream, drafted, provenance_now(source, at))
     doorbell.ring()
     return [_announced(envelope) for envelope in recorded]
 
 
-def emit_now(name: str, data: dict[str, Any]) -> Envelope:
+def emit_now(
+    name: str, data: dict[str, Any], *, source: Source = Source.SERVICE, at: datetime | None = None
+) -> Envelope:
     """Publish an internal event on the bus at once, outside any transaction; record nothing.
 
     :raises DomainEventWithoutStream: if it is a domain event, which must be recorded.
     :raises EventNotDeclared, EventDataInvalid, EventDataNotJson: as for `emit`.
     """
     drafted = draft(name, data, default=Category.INTERNAL)
-    envelope = _unrecorded(drafted, provenance_now(Source.SERVICE))
+    envelope = _unrecorded(drafted, provenance_now(source, at))
     bus.deliver(envelope)
     return envelope
 

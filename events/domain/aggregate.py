@@ -5,7 +5,7 @@ and whatever else they need come in with the command.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,8 @@ C = TypeVar("C")
 """The closed union of commands."""
 E = TypeVar("E")
 """The closed union of events."""
+
+Callback = Callable[[], None]
 
 
 class EventsWithState(list[E], Generic[E, S]):
@@ -41,6 +43,16 @@ class Projection(Generic[S]):
     before: S
     after: S
     envelopes: tuple[Envelope, ...]
+    is_rebuild: bool = False
+    callbacks: list[Callback] = field(default_factory=list)
+
+    def on_success(self, callback: Callback) -> None:
+        """Run `callback` once, after commit, however often the decision is retried.
+
+        Not in a rebuild: the events were announced when they were recorded.
+        """
+        if not self.is_rebuild:
+            self.callbacks.append(callback)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from threading import Barrier, local
 from typing import Any
 from unittest.mock import Mock
@@ -70,10 +71,11 @@ class TestExecute:
 
     def test_does_nothing_when_there_is_nothing_to_do(self) -> None:
         execute(TALLY, STREAM, Close())
+        called: list[int] = []
 
-        outcome = execute(TALLY, STREAM, Close())
+        outcome = execute(TALLY, STREAM, Close(), on_success=[lambda: called.append(1)])
 
-        assert (outcome.sequence, outcome.envelopes) == (1, ())
+        assert (outcome.sequence, outcome.envelopes, called) == (1, (), [1])
 
     def test_decides_again_on_the_latest_state_when_the_stream_has_moved(self) -> None:
         execute(TALLY, STREAM, Add(number=1))
@@ -108,27 +110,27 @@ class TestExecute:
 
         assert outcome.state == Tally(total=2, latest=(1, 1))
 
-    def test_publishes_once_after_commit_however_often_it_decides(self) -> None:
+    def test_runs_callbacks_once_after_commit_however_often_it_decides(self) -> None:
         execute(TALLY, STREAM, Add(number=1))
         somebody_else_adds(10)
         decisions: list[int] = []
-        heard: list[tuple[int | None, bool]] = []
+        called: list[str] = []
 
         def decide(state: Tally, command: tally.Command) -> Any:
             decisions.append(state.total)
             return tally.decide(state, command)
 
-        def listen(envelope: Envelope) -> None:
-            heard.append((envelope.sequence, wire.connection().in_atomic_block))
+        def note(text: str) -> None:
+            assert not wire.connection().in_atomic_block
+            called.append(text)
 
         thoughtful = tally.aggregate(decide=decide)
         states.remember(thoughtful, STREAM, states.fresh(TALLY, STREAM))
         somebody_else_adds(20)
-        bus.subscribe("*", listen)
-        execute(thoughtful, STREAM, Add(number=5))
+        execute(thoughtful, STREAM, Add(number=5), on_success=[partial(note, "given")])
 
         assert decisions == [11, 31]
-        assert heard == [(4, False)]
+        assert called == ["given"]
 
     def test_queues_before_deciding_where_it_lost_a_race_lately(self) -> None:
         decisions: list[int] = []
@@ -164,6 +166,22 @@ class TestExecute:
 
         assert states.fresh(TALLY, stream).state.total == 16
         assert not queued.called
+
+    def test_a_failing_callback_harms_neither_the_caller_nor_the_next(self) -> None:
+        called: list[str] = []
+
+        def fail(_: str) -> None:
+            raise ZeroDivisionError
+
+        execute(
+            TALLY,
+            STREAM,
+            Add(number=1),
+            on_success=[partial(fail, "first"), partial(called.append, "second")],
+        )
+
+        assert called == ["second"]
+        assert len(selectors.stream_events(STREAM)) == 1
 
     def test_refuses_to_be_nested_in_a_transaction(self) -> None:
         with (
@@ -207,18 +225,18 @@ class TestExecute:
         assert next(codes, None) is None
 
     def test_many_writers_of_one_stream_all_succeed_and_leave_no_gap(self, at_once: AtOnce) -> None:
-        heard: list[Envelope] = []
-        bus.subscribe("*", heard.append)
+        called: list[int] = []
 
-        def add(_: int) -> None:
+        def add(number: int) -> None:
             for _ in range(4):
-                execute(TALLY, STREAM, Add(number=1, times=2))
+                command = Add(number=1, times=2)
+                execute(TALLY, STREAM, command, on_success=[partial(called.append, number)])
 
         at_once(16, add)
 
         assert states.fresh(TALLY, STREAM).state.total == 128
         assert invariants.streams_are_gapless() == []
-        assert len(heard) == 128
+        assert len(called) == 64
 
 
 @pytest.mark.usefixtures("tally_table")
@@ -233,15 +251,21 @@ class TestProjection:
         assert tally.rows(STREAM) == [["t1", 3]]
         assert len(selectors.stream_events(STREAM)) == 1
 
-    def test_sees_the_change(self) -> None:
+    def test_sees_the_change_and_may_ask_to_be_called_after_commit(self) -> None:
         seen: list[Projection[Tally]] = []
-        listed = tally.aggregate(project=seen.append, rows=tally.rows, clear=tally.clear)
+        called: list[bool] = []
 
+        def project(projection: Projection[Tally]) -> None:
+            seen.append(projection)
+            projection.on_success(lambda: called.append(wire.connection().in_atomic_block))
+
+        listed = tally.aggregate(project=project, rows=tally.rows, clear=tally.clear)
         outcome = execute(listed, STREAM, Add(number=3, times=2))
 
         [projection] = seen
         assert (projection.before.total, projection.after.total) == (0, 6)
         assert projection.envelopes == outcome.envelopes
+        assert called == [False]
 
     def test_writers_at_the_same_instant_leave_the_rows_a_replay_leaves(
         self, at_once: AtOnce
@@ -256,16 +280,17 @@ class TestProjection:
 
 class TestExecuteInTransaction:
     def test_shares_the_fate_of_the_transaction_of_its_caller(self) -> None:
-        heard: list[Envelope] = []
-        bus.subscribe("*", heard.append)
+        called: list[int] = []
 
         with transaction.atomic():
-            execute_in_transaction(TALLY, STREAM, Add(number=1))
+            execute_in_transaction(
+                TALLY, STREAM, Add(number=1), on_success=[lambda: called.append(1)]
+            )
             second = execute_in_transaction(TALLY, STREAM, Add(number=2))
             transaction.set_rollback(True)
 
         assert second.state.total == 3
-        assert heard == []
+        assert called == []
         assert selectors.stream_events(STREAM) == []
         assert execute(TALLY, STREAM, Add(number=5)).state.total == 5
 
