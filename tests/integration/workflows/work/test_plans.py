@@ -102,6 +102,7 @@ def test_reads_no_more_for_all_that_came_since_it_was_planned(
 
 
 def test_a_claim_from_a_long_queue_looks_up_what_it_takes(enqueue: Enqueue) -> None:
+    forget_statistics()
     with transaction.atomic():
         queue.enqueue_many("lab.echo", [Item(input={"n": 1}) for _ in range(MANY)])
     for _ in range(PLANNED_EACH_TIME + 3):
@@ -110,8 +111,9 @@ def test_a_claim_from_a_long_queue_looks_up_what_it_takes(enqueue: Enqueue) -> N
 
     assert len(leases.claim_next(worker="w", kinds=KINDS)) == 1
 
-    chosen, written = 1, 1
-    assert rows_of_work_read() - before <= FRONT + chosen + written
+    # The front is read once, to be ordered, and then only what is taken. (It may come with some
+    # that are claimed already.)
+    assert rows_of_work_read() - before < 2 * FRONT
 
 
 def test_completing_for_several_reads_no_more_for_all_that_came_since_it_was_planned(
