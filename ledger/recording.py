@@ -132,7 +132,7 @@ def _asked(action: Action, needed: ApprovalNeeded) -> DomainError:
 
 
 def _record_refused(action: Action, why: DomainError, *, approval_id: UUID | None) -> None:
-    once = gate.refused_once(action, context.current(), why)
+    once = gate.refused_once(action, context.current(), why, approval_id)
     record_refusal(action, why, approval_id=approval_id, once=once)
 
 

@@ -46,6 +46,7 @@ from ledger.domain.policy import Demand
 from ledger.domain.validation import (
     ApprovalExpired,
     ApprovalNotApproved,
+    ApprovalPrincipalMismatch,
     Execution,
     why_not,
     why_over,
@@ -226,22 +227,25 @@ def referred_to(under: Presented | None) -> UUID | None:
     return id_ if id_ and Approval.objects.filter(pk=id_).exists() else None
 
 
-def refused_once(action: Action, happened: EventContext, why: Exception) -> Idempotency | None:
+def refused_once(
+    action: Action, happened: EventContext, why: Exception, approval_id: UUID | None
+) -> Idempotency | None:
     """Return the key under which a refusal that says nothing new is on record once; None if new.
 
-    Who waits for a decision asks again and again: as long as the approval stands as it did, the
-    same asked again by the same under the same is refused for the same reason.
+    Who waits asks again and again: as long as the approval stands as it did, the same command is
+    refused for the same reason. To anybody else whatever they try is: one entry per action.
     """
-    if not isinstance(why, ApprovalNotApproved | ApprovalExpired):
+    if approval_id is None:
         return None
-    said = {
-        "principal": str(happened.principal),
-        "command": fingerprints.made(rules.command_of(_bound(action, happened, route=""))),
-        "code": why.code,
-        "status": why.facts.get("status", ""),
-    }
-    scope = f"{why.facts['approval_id']}:refusal"
-    return Idempotency(scope=scope, key=canonical.fingerprint(said))
+    said = {"principal": str(happened.principal)}
+    if isinstance(why, ApprovalNotApproved | ApprovalExpired):
+        bound = _bound(action, happened, route="")
+        said["command"] = fingerprints.made(rules.command_of(bound))
+        said["status"] = why.facts.get("status", "")
+    elif not isinstance(why, ApprovalNotFound | ApprovalPrincipalMismatch):
+        return None
+    said["code"] = why.code
+    return Idempotency(scope=f"{approval_id}:refusal", key=canonical.fingerprint(said))
 
 
 def note_failure(action: Action, happened: EventContext, under: Presented, why: Exception) -> None:

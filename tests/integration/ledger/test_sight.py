@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import Principal, PrincipalKind
+from ledger.approving import reference
 from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.validation import ApprovalPrincipalMismatch
-from ledger.models import Approval
+from ledger.models import Approval, Entry
 from tests.integration.ledger.agents import an_agent, delegated
-from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say, under
+from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
 from tests.integration.ledger.conftest import grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +37,15 @@ def given(alice: User, transactional_db: None) -> Approval:
         put_into_force()
         approval = asked()
     return say(approval, carol)
+
+
+def asked_by(user: User) -> Approval:
+    with acting(user):
+        return asked("t3")
+
+
+def refusals_of(approval: Approval) -> list[Entry]:
+    return list(Entry.objects.filter(approval_id=approval.pk, status="denied"))
 
 
 @contextmanager
@@ -83,6 +93,43 @@ class TestAPerson:
     ) -> None:
         with by_key(bob, *scopes), pytest.raises(finds):
             under(given)
+
+
+class TestWhoPollsWhatOthersAskedFor:
+    def test_leaves_one_refusal_whatever_they_try_under_it(self, given: Approval) -> None:
+        eve = grant(User.objects.create_user("eve"), "api_key.revoke")
+        other = asked_by(eve)
+
+        for thing in ("t1", "t1", "t2"):
+            with acting(eve), pytest.raises(SEES_NOTHING):
+                under(given, thing)
+
+        [entry] = refusals_of(given)
+        assert entry.mutation.summary == "Refused: approval_not_found"
+        assert (entry.principal_id, entry.action_name) == (str(eve.pk), "thing.do")
+        with acting(grant(User.objects.create_user("mallory"))), pytest.raises(SEES_NOTHING):
+            under(given)
+        with acting(grant(User.objects.get(username="carol"))), pytest.raises(SEES_NOTHING):
+            under(other)
+        assert len(refusals_of(given)) == 2
+        assert len(refusals_of(other)) == 1
+
+    def test_leaves_one_however_its_id_is_written(self, given: Approval) -> None:
+        eve = grant(User.objects.create_user("eve"), "api_key.revoke")
+
+        for written in (str(given.pk), given.pk.hex, str(given.pk).upper()):
+            with acting(eve), reference.presenting(written), pytest.raises(SEES_NOTHING):
+                do()
+
+        assert len(refusals_of(given)) == 1
+
+    def test_leaves_one_also_where_they_may_read_it(self, given: Approval, bob: User) -> None:
+        for _ in range(3):
+            with acting(bob), pytest.raises(SEES):
+                under(given)
+
+        [entry] = refusals_of(given)
+        assert entry.mutation.summary == "Refused: approval_principal_mismatch"
 
 
 class TestAnAgent:
