@@ -64,6 +64,8 @@ class Rights:
         }
 
 
+ADMINISTER = "ledger.user.administer"
+"""The permission to change users and groups."""
 SUPERUSER = "superuser"
 """Stands among permissions for all of them, those that are yet to come as well."""
 
@@ -87,9 +89,10 @@ def check_own_access(before: Rights, after: Rights) -> None:
 
     Whoever acts is thus always left: the last superuser cannot be unmade.
 
-    :raises OwnAccess: if a flag is taken away that lets them in.
+    :raises OwnAccess: if a flag is taken away that lets them in, or the permission to administer.
     """
-    if any(had and not after.flags[flag] for flag, had in before.flags.items()):
+    lost = any(had and not after.flags[flag] for flag, had in before.flags.items())
+    if lost or not after.holds(ADMINISTER):
         raise OwnAccess
 
 

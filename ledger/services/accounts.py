@@ -21,7 +21,7 @@ from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.payload import PayloadKind
-from ledger.domain.rights import Rights, check_own_access, check_reach, told
+from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, told
 
 CAPABILITY = "user.administer"
 DAYBOOK_ITSELF = Rights(is_superuser=True)
@@ -154,6 +154,7 @@ def change_group(
     :raises GroupNotFound: if there is none with this id.
     :raises CapabilityMissing: if `caller` may not administer users any more.
     :raises RightsTooWide: if its members have got, or would get, more than `caller` has.
+    :raises OwnAccess: if `caller` may administer users by this group alone, and would not any more.
     :raises NameTaken: if another has the name.
     """
     asked = {"name": name, "permissions": sorted(permissions)}
@@ -167,6 +168,8 @@ def change_group(
         names = _differing(group, {"name": name})
         group.name = name
         _give(giver, group, before, permissions, proof, names)
+        if caller is not None:
+            check_own_access(giver, _giver_now(caller))
     return group
 
 
@@ -215,11 +218,15 @@ def _giver(caller: Caller | None) -> Rights:
     """Return what whoever acts may do by now, and keep it so until the end."""
     if caller is None:
         return DAYBOOK_ITSELF
-    acting = caller.user and User.objects.select_for_update().filter(pk=caller.user.pk).first()
-    rights = rights_of(acting) if acting else Rights()
-    if not rights.holds(f"ledger.{CAPABILITY}"):
+    rights = _giver_now(caller)
+    if not rights.holds(ADMINISTER):
         raise CapabilityMissing(CAPABILITY)
     return rights
+
+
+def _giver_now(caller: Caller) -> Rights:
+    acting = caller.user and User.objects.select_for_update().filter(pk=caller.user.pk).first()
+    return rights_of(acting) if acting else Rights()
 
 
 def _groups(names: Collection[str]) -> QuerySet[Group]:

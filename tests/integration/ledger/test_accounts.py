@@ -152,6 +152,12 @@ class TestChangingAUser:
 
         assert entries_of("user.change") == []
 
+    def test_takes_nobodys_own_permission_to_administer_away(self, clerk: User) -> None:
+        with pytest.raises(OwnAccess):
+            changed(clerk, clerk, is_staff=True, permissions=frozenset({"ledger.job.read"}))
+
+        assert accounts.rights_of(clerk).holds("ledger.user.administer")
+
     def test_leaves_a_superuser_when_two_unmake_each_other(self, root: User, bob: User) -> None:
         bob.is_superuser = bob.is_staff = True
         bob.save()
@@ -226,6 +232,19 @@ class TestGroup:
             )
 
         assert not Group.objects.exists()
+
+    def test_keeps_what_lets_who_changes_it_change_it(self, bob: User) -> None:
+        administers = ["ledger.user.read", "ledger.user.administer"]
+        group = accounts.create_group(name="Office", permissions=administers, caller=None)
+        bob.groups.add(group)
+
+        with pytest.raises(OwnAccess):
+            accounts.change_group(
+                group_id=group.pk, name="Office", permissions=[], caller=Caller(bob)
+            )
+
+        assert accounts.labels_of(group.permissions.all()) == set(administers)
+        assert entries_of("group.change") == []
 
 
 class TestPages:

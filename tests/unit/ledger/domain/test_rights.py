@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.domain.rights import (
+    ADMINISTER,
     OwnAccess,
     Rights,
     RightsTooWide,
@@ -60,6 +61,14 @@ def test_nobody_takes_their_own_access_away(after: Rights) -> None:
     check_own_access(MINE, MINE)
     with pytest.raises(OwnAccess):
         check_own_access(MINE, after)
+
+
+def test_nobody_takes_their_own_permission_to_administer_away() -> None:
+    mine = reaching(ADMINISTER, "ledger.job.read")
+
+    check_own_access(mine, reaching(ADMINISTER))
+    with pytest.raises(OwnAccess):
+        check_own_access(mine, reaching("ledger.job.read"))
 
 
 def test_whoever_may_not_log_in_holds_nothing() -> None:
