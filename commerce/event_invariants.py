@@ -4,10 +4,15 @@ Sums alone do not suffice: after its amount was raised, more could be refunded o
 Checkpoints of the ledger sign the events, so each row is compared with its own first event.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 from django.db import connection
 
+from commerce import invoice_lines
+from commerce.models import InvoiceLine
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 
 # The table, the stream of its rows, the event that created a row, and its field of each column.
@@ -58,6 +63,17 @@ _CREATED_BY: Final = (
     ("commerce_voucher", "voucher", "voucher.issued", {"item_id": "itemId", "code": "code"}),
 )
 
+_BATCH: Final = 1000
+
+# Events from before there was a fingerprint have none, and are not compared.
+_TOLD_OF_LINES: Final = """
+SELECT i.id, e.data::jsonb->>'linesFingerprint'
+  FROM commerce_invoice i
+  JOIN events_event e ON e.stream = 'invoice/' || i.id || '/' AND e.name = 'invoice.issued'
+ WHERE i.id > %s AND e.data IS NOT NULL AND e.data::jsonb ? 'linesFingerprint'
+ ORDER BY i.id LIMIT %s
+"""
+
 
 @check("commerce-told", "invoices, refunds, chargebacks and vouchers match their events")
 def rows_match_their_events() -> list[str]:
@@ -70,7 +86,36 @@ def rows_match_their_events() -> list[str]:
                 f"{stream} {id_}: its {name} is not that of its event"
                 for id_, name in cursor.fetchall()
             ]
-    return found
+    return found + _other_lines()
+
+
+def _other_lines() -> list[str]:
+    found: list[str] = []
+    for told in _told_of_lines():
+        lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
+        for line in InvoiceLine.objects.filter(invoice__in=told).order_by("position"):
+            lines[line.invoice_id].append(line)
+        found += [
+            f"invoice {id_}: its lines are not those of its event"
+            for id_, fingerprint in told.items()
+            if fingerprint not in invoice_lines.fingerprint_of(lines[id_]).under
+        ]
+        if len(found) >= VIOLATIONS_SHOWN_MAX:
+            break
+    return found[:VIOLATIONS_SHOWN_MAX]
+
+
+def _told_of_lines() -> Iterator[dict[UUID, str]]:
+    """Yield the fingerprints of the lines by invoice, as their events have them, in batches."""
+    last = UUID(int=0)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_TOLD_OF_LINES, [last, _BATCH])
+            told: dict[UUID, str] = dict(cursor.fetchall())
+        if not told:
+            return
+        yield told
+        last = max(told)
 
 
 def _differing(table: str, stream: str, event: str, fields: dict[str, str]) -> str:

@@ -43,10 +43,18 @@ _RENDITION = {
 fact(
     "invoice.issued",
     "An invoice has its number and is owed.",
-    schema=record(**_INVOICE, totalCents=CENTS, currency=CURRENCY, skipExternalSync=FLAG),
+    schema=record(
+        # Events from before there was one have none.
+        ("linesFingerprint",),
+        **_INVOICE,
+        totalCents=CENTS,
+        currency=CURRENCY,
+        skipExternalSync=FLAG,
+        linesFingerprint=TEXT,
+    ),
     stream="invoice",
     external=True,
-    redacted=("invoiceNumber", "bookingId", "totalCents", "currency"),
+    redacted=("invoiceNumber", "bookingId", "totalCents", "currency", "linesFingerprint"),
 )
 fact(
     "invoice.overdue",

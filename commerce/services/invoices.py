@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from commerce import conf
+from commerce import conf, invoice_lines
 from commerce.domain import horizon, undoing
 from commerce.domain import invoices as rules
 from commerce.domain.booking.refusals import BookingNotFound
@@ -103,8 +103,9 @@ def issue_invoice(*, invoice_id: UUID, expected_version: Expected | None = None)
         invoice = locked(invoice_id)
         proof.found(state_of(invoice))
         preconditions.check_version(expected_version, invoice.revision)
+        lines = list(invoice.lines.order_by("position"))
         rules.check_can_issue(
-            invoice_id=str(invoice_id), status=invoice.status, line_count=invoice.lines.count()
+            invoice_id=str(invoice_id), status=invoice.status, line_count=len(lines)
         )
         invoice.number = numbers.next_number(SeriesScope.INVOICE, day=now.date())
         invoice.issued_at = now
@@ -123,6 +124,7 @@ def issue_invoice(*, invoice_id: UUID, expected_version: Expected | None = None)
                 "totalCents": invoice.total_cents,
                 "currency": invoice.currency,
                 "skipExternalSync": False,
+                "linesFingerprint": str(invoice_lines.fingerprint_of(lines)),
             },
             stream=stream_of(invoice),
             event_id=f"evt_invoice_issued_{invoice.pk}",
