@@ -26,6 +26,7 @@ class Lamp:
 
     version = 1
     fails: Exception | None = None
+    is_on = False
     moved: Callable[[], None] = staticmethod(lambda: None)
 
 
@@ -42,6 +43,9 @@ def run(original: OriginalAction, _plan: Plan) -> None:
     with recording.recorded(switching("lamp.on", reason=original.reason)) as proof:
         if Lamp.fails is not None:
             raise Lamp.fails
+        if Lamp.is_on:
+            proof.changes_nothing()
+            return
         Lamp.version += 1
         proof.says("It is on.")
 
