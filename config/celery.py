@@ -13,7 +13,9 @@ app = Celery("daybook")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 celery_context.connect()
-# Before anything is taken.
+# Before anything is taken. Celery would make these checks once more, and not look at the result.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
+worker_init.connect(worker_start.check_settings, dispatch_uid="daybook.settings")
 worker_init.connect(worker_start.check_schema, dispatch_uid="daybook.schema")
 # Before it forks.
 worker_init.connect(garbage_collection.freeze, dispatch_uid="daybook.garbage_collection")

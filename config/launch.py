@@ -115,6 +115,7 @@ class Launch:
             preparing = self._load_and_begin_first_run()
         garbage_collection.freeze()
         self._heed_signals()
+        self._demand_sound_settings()
         if self.peers is not None:
             # Before the example, whose products are copied to content systems.
             self.peers_pid = process.spawn(self.peers.serve, log=self.state.logs / "peers.log")
@@ -144,6 +145,13 @@ class Launch:
 
         parts.import_product()
         return preparing
+
+    def _demand_sound_settings(self) -> None:
+        from config import worker_start
+
+        # Here, and not by each worker, which would end and be started again.
+        if errors := worker_start.errors_of_settings():
+            raise CannotStart("\n".join(errors))
 
     def _demand_given_broker(self) -> None:
         from config import given_servers

@@ -3,7 +3,23 @@
 import sys
 from typing import Any
 
+from django.core import checks
 from django.db import OperationalError, connection
+
+
+def check_settings(**_signal: Any) -> None:
+    """Return if Django's system checks find no error, and end the worker if they do.
+
+    :raises SystemExit: if they do: Celery makes these checks too, and drops what they find.
+    """
+    if errors := errors_of_settings():
+        sys.stderr.write("".join(f"{error}\n" for error in errors))
+        raise SystemExit(1)
+
+
+def errors_of_settings() -> list[str]:
+    """Return what Django's system checks find that nothing should run with."""
+    return [str(found) for found in checks.run_checks() if found.is_serious()]
 
 
 def check_schema(**_signal: Any) -> None:

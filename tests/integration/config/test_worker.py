@@ -10,7 +10,7 @@ import pytest
 from config.jobs import CHECK, CHECKED
 from config.testing import fork_server
 from events import selectors
-from tests.live import environment_of_the_tests, eventually
+from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 from workflows.work import services
 
 WORKER = (
@@ -41,3 +41,17 @@ class TestWorker:
 
         found = selectors.stream_events(("instance", "check"))
         assert [(event.name, event.data) for event in found] == [(CHECKED, {"nonce": "n-1"})]
+
+
+def test_a_worker_with_settings_that_the_checks_refuse_ends(tmp_path: Path) -> None:
+    environment = environment_of_the_tests() | {"WORK_QUEUES": "lab.none=flows"}
+    log = tmp_path / "worker.log"
+
+    worker = fork_server.start(*WORKER.split(), environment=environment, log=log)
+    try:
+        code = worker.wait(PATIENCE_S)
+    finally:
+        worker.kill()
+
+    assert code == 1
+    assert "(work.E002) WORK_QUEUES routes lab.none" in log.read_text()

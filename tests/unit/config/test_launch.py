@@ -1,4 +1,4 @@
-"""What `up` does about signals that come while it starts, and about a disk that is full."""
+"""What `up` does about signals that come while it starts, a full disk, and wrong settings."""
 
 import os
 import signal
@@ -7,11 +7,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from config import up
 from config.embedded.servers import Servers
 from config.embedded.state import State
-from config.launch import Launch
+from config.launch import CannotStart, Launch
 from config.supervisor import Supervisor
 
 
@@ -31,6 +32,17 @@ def test_a_signal_whose_exception_is_lost_in_a_finalizer_is_heeded_all_the_same(
         code = launch.run(0.0)
 
     assert code == 128 + number
+
+
+@pytest.mark.usefixtures("signal_handlers")
+def test_settings_that_the_checks_refuse_are_told_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(Launch, "_load_and_begin_first_run", lambda _launch: 0)
+    settings.WORK_QUEUES = {"lab.none": "flows"}
+
+    with launched(tmp_path) as launch, pytest.raises(CannotStart, match=r"routes lab\.none"):
+        launch.run(0.0)
 
 
 @pytest.mark.usefixtures("signal_handlers")
