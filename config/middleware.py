@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
 
 from csp.constants import HEADER as CSP_HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.messages.middleware import MessageMiddleware
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from config import logs, problems
+from config.problems import PAGES
+from console.views import refusals
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
@@ -108,6 +111,22 @@ class PageRefusals(_Middleware):
         return problems.refused_page(request, exception)
 
 
+class TextOfForms(_Middleware):
+    """Refuse what is sent to a page and is not UTF-8: Django would put U+FFFD in its place."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.answer(request)
+
+    def process_view(
+        self, request: HttpRequest, *_view: object, **_options: object
+    ) -> HttpResponseBase | None:
+        """Answer a form whose text cannot be read as it was sent; let all others through."""
+        match = request.resolver_match
+        if match is None or match.namespace not in PAGES or _is_text(request):
+            return None
+        return refusals.not_utf_8(request)
+
+
 class ResponseHeaders(_Middleware):
     """RateLimit on what was counted, who may store it, 304 on what the caller has already."""
 
@@ -179,6 +198,24 @@ def _ended(exchange: Exchange) -> None:
         exchange.end()
     except DatabaseError:
         logger.warning("The connection is gone, and with it the lock.", exc_info=True)
+
+
+def _is_text(request: HttpRequest) -> bool:
+    """Return whether the address and the form are UTF-8. No form of ours sends a file."""
+    sent = [request.META.get("QUERY_STRING", "")]
+    try:
+        if request.content_type == "application/x-www-form-urlencoded":
+            sent.append(request.body.decode())
+        elif request.content_type == "multipart/form-data":
+            # No percent signs in it; whatever else it has is decoded by Django, in this charset.
+            request.body.decode(request.encoding or "utf-8")
+        for each in sent:
+            unquote_to_bytes(each).decode()
+    except UnicodeDecodeError:
+        return False
+    except UnreadablePostError:
+        pass  # Whoever sent it is gone.
+    return True
 
 
 def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

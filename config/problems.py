@@ -39,6 +39,8 @@ from ledger.idempotency import Replayed
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+PAGES: Final = frozenset({"console", "admin"})
+"""The namespaces of the addresses that people open in a browser."""
 
 STATUS_OF: Final[dict[type[DomainError], HTTPStatus]] = {
     ApprovalRequired: HTTPStatus.ACCEPTED,
@@ -250,7 +252,7 @@ def refused_by_middleware(request: HttpRequest, refusal: DomainError) -> HttpRes
 def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return `response`, or the page for it where Django would show the visitor a blank one."""
     match = request.resolver_match
-    is_page = match is not None and match.namespace in {"console", "admin"}
+    is_page = match is not None and match.namespace in PAGES
     if is_page and isinstance(response, HttpResponseNotAllowed):
         return refusals.not_a_page(request, allow=response["Allow"])
     return response

@@ -55,6 +55,16 @@ class DaybookAdminSite(AdminSite):
             raise PermissionDenied("Your account may not open the admin; it needs the staff flag.")
         return redirect_to_login(request.GET.get("next", "/admin/"), settings.LOGIN_URL)
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Let visitors change their own password, which is put on record."""
+        # This module is read before there are models.
+        from console.own_password import OwnPassword  # noqa: PLC0415
+
+        shown = {**self.each_context(request), **(extra_context or {})}
+        return OwnPassword.as_view(extra_context=shown)(request)
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps in reading order, each with its description."""
         apps = super().get_app_list(request, app_label)

@@ -144,6 +144,14 @@ declare(
     approval="conditional",
 )
 declare(
+    "user.change_password",
+    meaning="Change one's own password. Whoever logs in may, without this permission too.",
+    resource="user",
+    action="change_password",
+    risk="high",
+    principals={PrincipalKind.USER},
+)
+declare(
     "system.health",
     meaning="See the details of the health checks.",
     resource="system",

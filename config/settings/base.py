@@ -44,6 +44,8 @@ MIDDLEWARE = [
     "config.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    # Before whoever reads the form first: a form in parts can be read once.
+    "config.middleware.TextOfForms",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.ActingPrincipal",

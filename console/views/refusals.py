@@ -60,6 +60,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def not_utf_8(request: HttpRequest) -> HttpResponse:
+    """Some text cannot be read: to guess at it would keep something else than was written."""
+    return _refusal(
+        request,
+        status=400,
+        title="Text that cannot be read",
+        says="Some of what was sent is not UTF-8. Nothing was changed.",
+        remedy="Go back, write the text anew (what was pasted may be damaged), and send it again.",
+    )
+
+
 def too_large(request: HttpRequest) -> HttpResponse:
     """More was sent than a request may hold."""
     return _refusal(

@@ -15,7 +15,9 @@ from django.db import transaction as db_transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Concat
 
+from events import context
 from events.domain.errors import Conflict, NotFound
+from events.domain.principal import PrincipalKind
 from ledger import recording, subjects
 from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -24,6 +26,7 @@ from ledger.domain.payload import PayloadKind
 from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, told
 
 CAPABILITY = "user.administer"
+OWN_PASSWORD = "user.change_password"  # noqa: S105 - a capability.
 DAYBOOK_ITSELF = Rights(is_superuser=True)
 
 
@@ -127,6 +130,29 @@ def set_password(*, user_id: int, password: str, caller: Caller | None) -> User:
         user.save(update_fields=["password"])
         proof.says("Has another password; sessions under the old one ended.")
         proof.cannot_be_undone("Nobody knows the password before it.")
+    return user
+
+
+def change_password(*, user_id: int, password: str) -> User:
+    """Give whoever acts another password, which ends their other sessions.
+
+    That they know the one before it is for the caller to check. Everybody may who may log in.
+
+    :raises UserNotFound: if there is none with this id.
+    """
+    happened = context.current().principal
+    assert (happened.kind, happened.id) == (PrincipalKind.USER, str(user_id)), "it is one's own"
+    hashed = make_password(password)
+    asked = {"has_password": bool(password)}
+    action = replace(_action(OWN_PASSWORD, user_id, asked=asked), capability=OWN_PASSWORD)
+    with recording.recorded(action) as proof:
+        user = User.objects.select_for_update().filter(pk=user_id).first()
+        if user is None:
+            raise UserNotFound(user_id)
+        user.password = hashed
+        user.save(update_fields=["password"])
+        proof.says("Has chosen another password; other sessions ended.")
+        proof.cannot_be_undone("Nobody else knows the password before it.")
     return user
 
 

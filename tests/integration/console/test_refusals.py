@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn
+from urllib.parse import unquote_to_bytes
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, ProgrammingError, connection
 from django.test import Client, RequestFactory
@@ -93,6 +94,27 @@ class TestRefusals:
 
         assert response.status_code == 400
         assert "Bad request" in response.content.decode()
+
+    @pytest.mark.parametrize("sent", [b"%FF", b"%ED%A0%80", b"\xff"])
+    def test_text_that_is_not_utf_8_is_refused_and_not_guessed_at(
+        self, admin_client: Client, sent: bytes
+    ) -> None:
+        in_parts = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\n%s\r\n--b--\r\n'
+        bodies = {
+            "application/x-www-form-urlencoded": b"name=N" + sent,
+            "multipart/form-data; boundary=b": in_parts % unquote_to_bytes(sent),
+        }
+
+        for type_, body in bodies.items():
+            answer = admin_client.post("/admin/auth/group/add/", body, content_type=type_)
+            page = answer.content.decode()
+            assert answer.status_code == 400
+            assert "Some of what was sent is not UTF-8. Nothing was changed." in page
+        assert not Group.objects.exists()
+
+    def test_text_in_an_address_is_utf_8_too(self, admin_client: Client) -> None:
+        assert admin_client.get("/flows?goal=%FF").status_code == 400
+        assert admin_client.get("/flows?goal=%EF%BF%BD").status_code == 200
 
     def test_a_bug_gets_a_page_that_needs_neither_database_nor_session(
         self, client: Client, monkeypatch: pytest.MonkeyPatch

@@ -38,6 +38,8 @@ ON_WIND = {"name": "gusts", "goals": "hold", "by": "event", "event": "wind.rose"
 
 WRONG: list[tuple[dict[str, str], dict[str, str], str]] = [
     (BY_CLOCK, {"name": "Not Clean"}, "a name is lower case letters"),
+    (BY_CLOCK, {"name": "nightly-"}, "a name neither begins nor ends with -"),
+    (BY_CLOCK, {"name": "n" * 101}, "at most 100 characters (it has 101)"),
     (BY_CLOCK, {"cron": ""}, "give exactly one of cron and event"),
     (BY_CLOCK, {"cron": "at noon"}, "A cron expression has five fields."),
     (BY_CLOCK, {"tz": "Nowhere"}, "'Nowhere' is no time zone."),

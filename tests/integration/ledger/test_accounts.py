@@ -315,6 +315,30 @@ class TestPages:
         assert bob.check_password(NEW_PASSWORD)
         assert len(entries_of("user.set_password")) == 1
 
+    def test_put_a_change_of_ones_own_password_on_record(self, alice: User) -> None:
+        alice.is_staff = True
+        alice.set_password(PASSWORD)
+        alice.save()
+        here, elsewhere = Client(), Client()
+        for client in (here, elsewhere):
+            client.force_login(alice)
+        said = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+
+        refused = here.post("/admin/password_change/", {**said, "old_password": "guessed"})
+        assert "Your old password was entered incorrectly" in refused.content.decode()
+        assert entries_of("user.change_password") == []
+        answer = here.post("/admin/password_change/", {**said, "old_password": PASSWORD})
+
+        alice.refresh_from_db()
+        assert answer["Location"] == "/admin/password_change/done/"
+        assert alice.check_password(NEW_PASSWORD)
+        assert here.get(answer["Location"]).status_code == 200
+        assert elsewhere.get("/admin/").status_code == 302
+        [entry] = entries_of("user.change_password")
+        assert (entry.principal_id, entry.target_id) == (str(alice.pk), str(alice.pk))
+        assert entry.capability_id == "user.change_password"
+        assert entry.mutation.summary == "Has chosen another password; other sessions ended."
+
     def test_let_who_may_only_read_change_nothing(self, alice: User, bob: User) -> None:
         alice.is_staff = True
         alice.save()

@@ -51,8 +51,7 @@ def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None
 
     :raises StartInvalid: if a rule is broken.
     """
-    if not name or ids.sanitized(name) != name or len(name) > NAME_CHARS_MAX:
-        raise StartInvalid("a name is lower case letters, digits, . _ + and -", pointer="/name")
+    _check_name(name)
     if bool(cron) == bool(event):
         raise StartInvalid("give exactly one of cron and event", pointer="/cron")
     if event and is_journal_name(event):
@@ -63,6 +62,20 @@ def check(*, name: str, cron: str, event: str, takes: Mapping[str, str]) -> None
         )
     if takes and not event:
         raise StartInvalid("only an event has something to take", pointer="/takes")
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise StartInvalid("a start needs a name", pointer="/name")
+    if len(name) > NAME_CHARS_MAX:
+        raise StartInvalid(
+            f"a name has at most {NAME_CHARS_MAX} characters; this one has {len(name)}",
+            pointer="/name",
+        )
+    if name.strip("-") != name:
+        raise StartInvalid("a name neither begins nor ends with -", pointer="/name")
+    if ids.sanitized(name) != name:
+        raise StartInvalid("a name is lower case letters, digits, . _ + and -", pointer="/name")
 
 
 def init_from(
