@@ -93,7 +93,8 @@ def revoke(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     def act() -> object:
         return document_access.revoke_document_access(access_id=access.pk, reason=reason).pk
 
-    return _done(request, access, act, told="The access is revoked.")
+    told = "The access is revoked."
+    return _done(request, access, act, told=told, refused={"revoking": form})
 
 
 @signed_in
@@ -119,14 +120,20 @@ def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
         )
         return timelines.target_of(done.reversal_id).id
 
-    return _done(request, access, act, told="The revocation is undone. This is the new access.")
+    # Not the form itself: the token of what was shown may be what was refused.
+    told = "The revocation is undone. This is the new access."
+    return _done(request, access, act, told=told, refused={"reason": asked["reason"]})
 
 
 def _done(
-    request: HttpRequest, access: DocumentAccess, act: Callable[[], object], *, told: str
+    request: HttpRequest,
+    access: DocumentAccess,
+    act: Callable[[], object],
+    *,
+    told: str,
+    refused: dict[str, Any],
 ) -> HttpResponseBase:
-    """Do it, and show the access whose id it returns; if it was refused, the one it was about."""
-    shown: object = access.pk
+    """Do it, and show the access whose id it returns; if not, its page with `refused`."""
     try:
         shown = act()
     except ApprovalRequired as required:
@@ -134,8 +141,8 @@ def _done(
         return redirect("console:approval", required.approval.pk)
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
-    else:
-        messages.success(request, told)
+        return _page(request, _one(access.pk), status=409, **refused)
+    messages.success(request, told)
     return redirect("console:access", shown)
 
 
@@ -145,6 +152,7 @@ def _page(
     *,
     revoking: ReasonForm | None = None,
     undoing: UndoForm | None = None,
+    reason: str = "",
     status: int = 200,
 ) -> HttpResponse:
     [row] = _rows([access])
@@ -156,10 +164,10 @@ def _page(
         "access": access,
         "looks": [(each, names[f"{each.principal_type}:{each.principal_id}"]) for each in looks],
         "revoking": revoking or ReasonForm(),
-        "is_refused": revoking is not None,
         "may_revoke": row.status is AccessStatus.LIVE and authority.holds(request, MANAGES),
         "preview": preview,
-        "undoing": undoing or UndoForm(initial={"token": preview.token if preview else ""}),
+        "undoing": undoing
+        or UndoForm(initial={"token": preview.token if preview else "", "reason": reason}),
         "may_undo": bool(preview and preview.token),
         "entry_url": _entry_url(request, access),
     }

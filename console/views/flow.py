@@ -52,7 +52,8 @@ def _on_flow(act: Act, request: HttpRequest, flow_id: str) -> HttpResponseBase:
     form = asked_of(act, request.POST)
     if not form.is_valid():
         return _shown(request, _page(flow_id, {}), on_flow={act.name: form}, status=400)
-    _do(request, act, flow_id, form.cleaned_data)
+    if not _is_done(request, act, flow_id, form.cleaned_data):
+        return _shown(request, _page(flow_id, {}), on_flow={act.name: form}, status=409)
     return redirect("console:flow", flow_id)
 
 
@@ -62,11 +63,14 @@ def _on_step(act: Act, request: HttpRequest, flow_id: str, step_id: str) -> Http
         shown = _page(flow_id, {"step": step_id})
         return _shown(request, shown, on_step={act.name: form}, status=400)
     try:
-        _do(request, act, flow_id, step_id, form.cleaned_data)
+        is_done = _is_done(request, act, flow_id, step_id, form.cleaned_data)
     except OutputsInvalid as refusal:
         form.add_error("outputs", str(refusal))
         shown = _page(flow_id, {"step": step_id})
         return _shown(request, shown, on_step={act.name: form}, status=400)
+    if not is_done:
+        shown = _page(flow_id, {"step": step_id})
+        return _shown(request, shown, on_step={act.name: form}, status=409)
     return redirect(f"{reverse('console:flow', args=[flow_id])}?{urlencode({'step': step_id})}")
 
 
@@ -80,15 +84,16 @@ skip, force, retry = (
 )
 
 
-def _do(request: HttpRequest, act: Act, *asked: Any) -> None:
+def _is_done(request: HttpRequest, act: Act, *asked: Any) -> bool:
     try:
         act.run(*asked)
     except OutputsInvalid:
         raise
     except DomainError as refusal:
         messages.error(request, refusal.sentences)
-    else:
-        messages.success(request, act.done)
+        return False
+    messages.success(request, act.done)
+    return True
 
 
 def _shown(

@@ -109,8 +109,8 @@ def _act(act: Act, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
         act.run(job_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
-    else:
-        messages.success(request, act.done)
+        return _page(request, _job(job_id), refused={act.name: form}, status=409)
+    messages.success(request, act.done)
     return redirect("console:job", job_id)
 
 

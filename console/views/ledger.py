@@ -44,7 +44,12 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Show the newest seals, each checked anew, and the witnesses that have copies."""
     demand(request, "ledger.read")
     form = PageForm(request.GET)
-    form.is_valid()
+    return _page(request, form, ReasonForm(), status=200 if form.is_valid() else 400)
+
+
+def _page(
+    request: HttpRequest, form: PageForm, exporting: ReasonForm, *, status: int
+) -> HttpResponse:
     found = Checkpoint.objects.select_related("key").order_by("-number")
     if before := form.cleaned_data.get("before"):
         found = found.filter(number__lt=before)
@@ -57,9 +62,10 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [_checked(each, before) for each, before in _with_those_before(rows, shown)],
         "witnesses": _witness_states(progress.checkpoint),
         "may_export": authority.holds(request, "ledger.export"),
+        "form": exporting,
         **page_links(request.GET, shown[-1].number if len(rows) > ROWS else None),
     }
-    return render(request, "console/ledger/seals.html", context, status=400 if form.errors else 200)
+    return render(request, "console/ledger/seals.html", context, status=status)
 
 
 @signed_in
@@ -69,8 +75,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     demand(request, "ledger.export")
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.error(request, str(form.errors["reason"][0]))
-        return redirect("console:seals")
+        return _refused(request, form, status=400)
     read = Read(
         name="ledger.export",
         target=Target(type="ledger", id="all"),
@@ -82,7 +87,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         lines = disclosing.disclosed(read, exporting.export_run)
     except NothingSealed as why:
         messages.error(request, f"{why} {why.hint}")
-        return redirect("console:seals")
+        return _refused(request, form, status=409)
     return StreamingHttpResponse(
         lines,
         content_type="application/jsonl",
@@ -91,6 +96,15 @@ def export(request: HttpRequest) -> HttpResponseBase:
             "Content-Disposition": 'attachment; filename="ledger.jsonl"',
         },
     )
+
+
+def _refused(request: HttpRequest, form: ReasonForm, *, status: int) -> HttpResponseBase:
+    """Show the page again, with what was typed; without it to who may not see it."""
+    if not authority.holds(request, "ledger.read"):
+        return redirect("console:seals")
+    beginning = PageForm({})
+    beginning.is_valid()
+    return _page(request, beginning, form, status=status)
 
 
 def _with_those_before(

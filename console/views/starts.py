@@ -125,7 +125,7 @@ def _act(act: Act, request: HttpRequest, name: str) -> HttpResponseBase:
         act.run(name, form.cleaned_data)
     except DomainError as refusal:
         messages.error(request, refusal.sentences)
-        return redirect("console:start", name)
+        return _page(request, known, refused={act.name: form}, status=409)
     messages.success(request, act.done)
     return redirect(LIST) if act.name == "remove" else redirect("console:start", name)
 

@@ -54,8 +54,8 @@ def unregister(request: HttpRequest, step_id: str) -> HttpResponseBase:
         services.unregister_step(step_id=step_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
         messages.error(request, refusal.sentences)
-    else:
-        messages.success(request, f"{step_id} left the catalogue. Flows under way keep it.")
+        return _page(request, known, form=form, status=409)
+    messages.success(request, f"{step_id} left the catalogue. Flows under way keep it.")
     return redirect("console:steps")
 
 

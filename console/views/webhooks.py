@@ -77,9 +77,9 @@ def replay_range(request: HttpRequest, subscription_id: UUID) -> HttpResponseBas
         return _waits(request, required)
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
-    else:
-        tell = messages.success if done.replayed else messages.warning
-        tell(request, _told(done))
+        return _page(request, found, refused=form, status=409)
+    tell = messages.success if done.replayed else messages.warning
+    tell(request, _told(done))
     return redirect("console:webhook", found.pk)
 
 

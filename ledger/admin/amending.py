@@ -70,9 +70,9 @@ def _amended(request: HttpRequest, entry: Entry, reason: str) -> HttpResponse | 
         made = amendments.amend_entry(entry_id=entry.pk, reason=reason)
     except ApprovalRequired as required:
         messages.warning(request, awaits(required.approval))
+        return None  # The same reason has to be sent again.
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
         return None
-    else:
-        messages.success(request, f"The correction is on record: entry {made}.")
+    messages.success(request, f"The correction is on record: entry {made}.")
     return HttpResponseRedirect(reverse(_ENTRY, args=[entry.pk]))

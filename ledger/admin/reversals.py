@@ -71,10 +71,12 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         """Show what undoing an entry would do; on POST, do what was shown."""
         admin_access.demand_capability(request, "ledger.read")
         command = request.GET.get("command", "")
-        form = ReversalForm(request.POST or None)
-        is_asked = request.method == "POST" and form.is_valid()
-        if is_asked and self._is_undone(request, entry_id, command, form.cleaned_data):
-            return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
+        asked = ReversalForm(request.POST) if request.method == "POST" else None
+        if asked and asked.is_valid():
+            if self._is_undone(request, entry_id, command, asked.cleaned_data):
+                return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
+        elif asked:
+            self._tell_faults(request, asked)
         preview = previews.preview(entry_id, command=command)
         given = _given(preview, authority.caller_of(request))
         context = {
@@ -88,12 +90,19 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
                 initial={
                     "token": preview.token,
                     "approval": given.pk if given else None,
-                    "reason": given.reason if given else "",
+                    "reason": asked["reason"].value() if asked else given.reason if given else "",
                 }
             ),
             "may_undo": bool(preview.token) and authority.holds(request, "ledger.reverse"),
         }
         return TemplateResponse(request, "ledger/reversal.html", context)
+
+    def _tell_faults(self, request: HttpRequest, asked: ReversalForm) -> None:
+        """Say above the form why it was refused: the one that is shown has a token of its own."""
+        if "reason" in asked.errors:
+            messages.error(request, f"Reason: {asked.errors['reason'][0]}")
+        if {"token", "approval"} & set(asked.errors):
+            messages.error(request, "It was sent without its preview. Look at it, and send again.")
 
     def _is_undone(
         self, request: HttpRequest, entry_id: UUID, command: str, asked: dict[str, Any]

@@ -1,6 +1,6 @@
 """Forms of pages, and what hostile and clumsy hands send instead of what they ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
@@ -8,6 +8,7 @@ from urllib.parse import quote_plus, urlencode, urljoin
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 TOKEN: Final = "csrfmiddlewaretoken"
+TYPED: Final = frozenset({"text", "number", "email", "url", "textarea"})
 LARGE: Final = "x" * 1_000_000
 
 IMPOSSIBLE: Final = {"NUL": "a%00b", "lone surrogate": "%ED%A0%80", "no UTF-8": "%FF%FE"}
@@ -37,7 +38,16 @@ class Form:
     page: str
     action: str
     fields: list[tuple[str, str | None]] = field(default_factory=list)
-    takes_text: bool = False
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def takes_text(self) -> bool:
+        return bool({*self.kinds.values()} & {*TYPED, "password"})
+
+    @property
+    def typed(self) -> list[str]:
+        """Return the names of what a person writes, and would not like to write again."""
+        return [name for name, kind in self.kinds.items() if kind in TYPED]
 
     @property
     def names(self) -> list[str]:
@@ -54,6 +64,12 @@ class Form:
     def full_of(self, text: str) -> str:
         """Return a body with `text` (as it is sent) in every field."""
         return "&".join(f"{quote_plus(name)}={text}" for name in self.names)
+
+    def written_with(self, text: str) -> str:
+        """Return the body that a browser would send, with `text` (as it is sent) typed all over."""
+        typed = self.typed
+        kept = urlencode([pair for pair in self.filled if pair[0] not in typed])
+        return "&".join([kept, *(f"{quote_plus(name)}={text}" for name in typed)])
 
     def but_for(self, name: str, text: str) -> str:
         """Return the body that a browser would send, with `text` (as it is sent) in one field."""
@@ -82,15 +98,15 @@ class _Reader(HTMLParser):
             self._chosen = value or ""
         if self._form is None or not name:
             return
+        # What stands for rows that are yet to be is in no form that a browser sends.
+        if name != TOKEN and "__prefix__" not in name:
+            self._form.kinds[name] = said.get("type") or "text" if tag == "input" else tag
         if tag == "select":
             self._select, self._chosen = name, ""
         elif tag == "textarea":
             self._text = name
-            self._form.takes_text = True
             self._form.fields.append((name, ""))
         elif tag in {"input", "button"}:
-            if name != TOKEN and said.get("type", "text") in {"text", "password", "number"}:
-                self._form.takes_text = True
             is_open = said.get("type") in {"checkbox", "radio"} and "checked" not in said
             self._form.fields.append((name, None if is_open else value or ""))
 
@@ -114,6 +130,26 @@ def forms_on(page: str, markup: str) -> list[Form]:
     reader = _Reader(page)
     reader.feed(markup)
     return reader.found
+
+
+def each_kind_with_each(
+    forms: Sequence[Form], texts: Mapping[str, str]
+) -> Iterator[tuple[Form, str, str]]:
+    """Return few bodies, in which every text meets every kind of field, in the fewest forms.
+
+    Kinds of the admin and of the console are two: they are made by other hands.
+    """
+    for what, text in texts.items():
+        unmet = {kind for form in forms for kind in _kinds_of(form)}
+        while unmet:
+            form = max(forms, key=lambda each: (len(unmet & _kinds_of(each)), -len(each.names)))
+            unmet -= _kinds_of(form)
+            yield form, what, form.full_of(text)
+
+
+def _kinds_of(form: Form) -> set[tuple[bool, str]]:
+    kinds = {*form.kinds.values()} - {"submit", "button"}
+    return {(form.page.startswith("/admin/"), kind) for kind in kinds}
 
 
 def clumsy(form: Form) -> Iterator[tuple[str, str]]:
