@@ -102,7 +102,7 @@ def currencies_are_not_mixed() -> list[str]:
     return [f"invoice {row[0]} is in {row[1]}, {row[2]} {row[3]} in {row[4]}" for row in found]
 
 
-@check("commerce-refunds", "refunds and chargebacks never exceed their payment")
+@check("commerce-refunds", "refunds, failed ones aside, and chargebacks never exceed their payment")
 def money_back_is_covered() -> list[str]:
     found = _rows(
         "SELECT p.id, p.amount_cents, sum(r.amount_cents), p.charged_back_cents "
@@ -142,7 +142,7 @@ def resolutions_return_what_was_taken() -> list[str]:
     ]
 
 
-@check("commerce-surpluses", "the refunds of a surplus never exceed it")
+@check("commerce-surpluses", "the refunds of a surplus, failed ones aside, never exceed it")
 def surpluses_are_covered() -> list[str]:
     found = _rows(
         "SELECT s.chargeback_id, s.surplus_cents, sum(r.amount_cents) "

@@ -36,7 +36,7 @@ class InvoiceHasNoDocument(Rejected):
 
     def __init__(self, invoice_id: UUID, status: str) -> None:
         super().__init__(
-            f"Invoice {invoice_id} is {status}; only issued or paid invoices have documents.",
+            f"Invoice {invoice_id} is {status}; no document is made of a draft or a void invoice.",
             invoice_id=str(invoice_id),
             status=status,
         )
