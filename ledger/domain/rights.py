@@ -35,8 +35,8 @@ class OwnAccess(Conflict):
 class Rights:
     """The flags of an account, the names of its groups, and permissions of its own.
 
-    `reach` are all permissions (`ledger.booking.read`), those of its groups too; of a superuser
-    they are none in particular.
+    `reach` are all permissions (`ledger.booking.read`), those of its groups too, and the groups to
+    which policies assign approvals (`group:Treasury`); of a superuser they are none in particular.
     """
 
     is_active: bool = True

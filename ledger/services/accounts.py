@@ -24,10 +24,12 @@ from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.payload import PayloadKind
 from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, told
+from ledger.models import ApprovalPolicyVersion
 
 CAPABILITY = "user.administer"
 OWN_PASSWORD = "user.change_password"  # noqa: S105 - a capability.
 DAYBOOK_ITSELF = Rights(is_superuser=True)
+_NAMED_BY_A_POLICY = ApprovalPolicyVersion.objects.filter(assigned_group__isnull=False)
 
 
 class UserNotFound(NotFound):
@@ -270,11 +272,13 @@ def _reaching(rights: Rights, groups: QuerySet[Group], permissions: QuerySet[Per
     """Return rights with the groups and permissions that there are, and all that they reach."""
     own = labels_of(permissions.select_related("content_type"))
     shared = Permission.objects.filter(group__in=groups).select_related("content_type")
+    # Its members are heard where others who may decide approvals are not.
+    deciding = groups.filter(pk__in=_NAMED_BY_A_POLICY.values("assigned_group"))
     return replace(
         rights,
         groups=frozenset(each.name for each in groups),
         permissions=own,
-        reach=own | labels_of(shared),
+        reach=own | labels_of(shared) | {f"group:{each.name}" for each in deciding},
     )
 
 

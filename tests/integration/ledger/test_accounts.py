@@ -136,6 +136,23 @@ class TestChangingAUser:
 
         assert not bob.groups.exists()
 
+    def test_into_a_group_that_decides_approvals_takes_a_member_of_it(
+        self, clerk: User, bob: User
+    ) -> None:
+        treasury = accounts.create_group(name="Treasury", permissions=[], caller=None)
+        changed(bob, clerk, groups=frozenset({"Treasury"}))
+        changed(bob, clerk)
+        put_into_force(assigned_group="Treasury")
+
+        for user in (bob, clerk):
+            with pytest.raises(RightsTooWide) as refusal:
+                changed(user, clerk, is_staff=True, groups=frozenset({"Treasury"}))
+            assert "group:Treasury" in refusal.value.facts["beyond"]
+
+        clerk.groups.add(treasury)
+        changed(bob, clerk, groups=frozenset({"Treasury"}))
+        assert [group.name for group in bob.groups.all()] == ["Treasury"]
+
     def test_who_may_more_than_oneself_is_refused(self, clerk: User, root: User) -> None:
         with pytest.raises(RightsTooWide):
             changed(root, clerk, is_active=False)
