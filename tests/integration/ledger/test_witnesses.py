@@ -1,15 +1,18 @@
 """What those who hold copies of the seals get, keep, and know."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import override_settings
+from django.utils import timezone
 
 from events import context
 from ledger import seals, witnesses
-from ledger.models import Witness
+from ledger.models import Checkpoint, Witness
 from ledger.services import seals as services
 from tests.integration.ledger.test_seals import CLERK, do
 
@@ -50,6 +53,41 @@ class TestAWitness:
             assert witnesses.copy_checkpoints() == 1
 
         assert Witness.objects.get().error == ""
+
+    def test_that_is_away_for_a_day_gets_what_has_piled_up_in_order(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(witnesses, "BATCH_CHECKPOINTS", 10)
+        folder, away = tmp_path / "mounted", tmp_path / "away"
+        folder.mkdir()
+        began = timezone.now()
+
+        def kept() -> list[str]:
+            return sorted(path.name for path in folder.iterdir())
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{folder}"]):
+            do()
+            services.seal_entries()
+            assert witnesses.copy_checkpoints() == 1
+            folder.rename(away)
+            for hour in range(1, 25):
+                with time_machine.travel(began + timedelta(hours=hour), tick=False):
+                    do()
+                    services.seal_entries()
+                    assert witnesses.copy_checkpoints() == 0
+            assert Checkpoint.objects.count() == 25
+            assert Witness.objects.get().number == 1
+
+            away.rename(folder)
+            copied = []
+            while count := witnesses.copy_checkpoints():
+                copied.append(count)
+                # Whenever it is asked, it has all up to some checkpoint, and none beyond.
+                assert kept() == [witnesses.name_of(n) for n in range(1, sum(copied) + 2)]
+
+            assert copied == [10, 10, 4]
+            assert (Witness.objects.get().number, Witness.objects.get().error) == (25, "")
+            assert witnesses.contradictions() == []
 
     def test_is_sent_again_what_it_keeps_already(self, tmp_path: Path) -> None:
         do()
