@@ -26,8 +26,10 @@ def polled(worker: str, *, role: str, queues: Sequence[str]) -> bool:
     now, says = time.monotonic(), (worker, *queues)
     if now - _last_said.get(says, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
         return False
+    # In a container the name is that of the process before, which may have taken from others.
+    is_first = all(name != worker for name, *_ in list(_last_said))
     _last_said[says] = now
-    params = {"name": worker, "role": role, "queues": list(queues)}
+    params = {"name": worker, "role": role, "queues": list(queues), "is_first": is_first}
     statements.run(statements.WORKER_POLLED, params)
     return True
 

@@ -256,7 +256,10 @@ WORKER_POLLED = """
 INSERT INTO work_worker (name, role, queues, started_at, seen_at)
 VALUES (%(name)s, %(role)s, %(queues)s::text[], statement_timestamp(), statement_timestamp())
 ON CONFLICT (name) DO UPDATE SET seen_at = statement_timestamp(), stopped_at = NULL,
-       queues = CASE WHEN excluded.queues <@ work_worker.queues THEN work_worker.queues
+       started_at = CASE WHEN %(is_first)s::bool THEN statement_timestamp()
+                         ELSE work_worker.started_at END,
+       queues = CASE WHEN %(is_first)s::bool THEN excluded.queues
+                     WHEN excluded.queues <@ work_worker.queues THEN work_worker.queues
                      ELSE ARRAY(SELECT DISTINCT unnest(work_worker.queues || excluded.queues))
                 END
 """

@@ -157,7 +157,6 @@ class TestAWorker:
 
     def test_says_from_which_queues_it_takes(self) -> None:
         for queue in ["default", queues.WEBHOOKS, "default"]:
-            liveness.forget_what_was_said()
             runner.answer([], worker="celery@test/1", queue=queue)
         sweep()
         sweeper.sweep(worker="sweeper@that/executes", execute=True)
@@ -168,6 +167,17 @@ class TestAWorker:
             "sweeper@test": [],
             "sweeper@that/executes": ["default", queues.WEBHOOKS],
         }
+
+    def test_of_the_same_name_as_one_before_takes_from_its_own_queues(self) -> None:
+        runner.answer([], worker="celery@pod-0/8", queue=queues.WEBHOOKS)
+        [before] = selectors.workers()
+
+        liveness.forget_what_was_said()  # As a process that has just started.
+        runner.answer([], worker="celery@pod-0/8", queue="default")
+
+        [after] = selectors.workers()
+        assert after.queues == ["default"]
+        assert after.started_at > before.started_at
 
 
 def _first_taken(claim: Any, wanted: list[NextWork]) -> Any:
