@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from events import context
@@ -163,14 +164,9 @@ def last_reversal_of(*, entry_id: UUID) -> Reversed:
 
 def expire_reversals() -> int:
     """Close the windows whose end has passed, each with an entry; return how many."""
-    due = ReversalStanding.objects.filter(
-        until__lte=timezone.now(),
-        expired_at=None,
-        state__in=[State.AVAILABLE, State.FAILED, State.REQUESTED],
-    )
     closed = 0
     with context.acting(SYSTEM):
-        for entry_id in due.order_by("until").values_list("pk", flat=True)[:EXPIRED_MAX]:
+        for entry_id in _due().order_by("until").values_list("pk", flat=True)[:EXPIRED_MAX]:
             closed += _expire(entry_id)
     return closed
 
@@ -233,12 +229,22 @@ def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
         )
 
 
+def _due() -> QuerySet[ReversalStanding]:
+    return ReversalStanding.objects.filter(
+        until__lte=timezone.now(),
+        expired_at=None,
+        state__in=[State.AVAILABLE, State.FAILED, State.REQUESTED],
+    )
+
+
 def _expire(entry_id: UUID) -> bool:
     with transaction.atomic(durable=True):
         row = (
-            ReversalStanding.objects.select_for_update(skip_locked=True, of=("self",))
+            # Asked again: it may have been undone, or closed by another sweep, since the look.
+            _due()
+            .select_for_update(skip_locked=True, of=("self",))
             .select_related("entry")
-            .filter(pk=entry_id, expired_at=None)
+            .filter(pk=entry_id)
             .first()
         )
         if row is None:

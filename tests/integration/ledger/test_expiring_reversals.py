@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
@@ -17,6 +19,7 @@ from ledger.authority import Caller
 from ledger.models import Entry, Mutation, ReversalStanding
 from ledger.services import reversals
 from ledger.services.reversals import ReversalChangedNothing, ReversalPreviewStale
+from tests.integration.ledger.at_once import DONE, ending
 from tests.integration.ledger.conftest import grant
 from tests.integration.ledger.lamp import Lamp, LampBroken, switch_off
 from tests.integration.ledger.test_standings import CLERK
@@ -95,6 +98,33 @@ class TestClosing:
 
         assert (steps_of(held), steps_of(other)) == ([], ["expired"])
         assert reversals.expire_reversals() == 1
+
+    def test_leaves_what_is_undone_between_the_look_and_the_lock(self, chief: Caller) -> None:
+        entry_id = switch_off(until=timezone.now() + timedelta(hours=1))
+        token = previews.preview(entry_id).token
+        undone: list[str] = []
+
+        def undo_in_time() -> None:
+            with context.acting(CLERK):
+                reversals.execute_reversal(
+                    entry_id=entry_id, token=token, reason="Too dark.", caller=chief
+                )
+
+        def beforehand(execute: Any, sql: str, *rest: Any) -> Any:
+            # It was begun while there was time, and commits only now.
+            if "SKIP LOCKED" in sql and not undone:
+                with time_machine.travel(now, tick=False), ThreadPoolExecutor(1) as another:
+                    undone.append(another.submit(ending, undo_in_time).result(60))
+            return execute(sql, *rest)
+
+        now = timezone.now()
+        with (
+            time_machine.travel(now + timedelta(hours=2), tick=False),
+            connection.execute_wrapper(beforehand),
+        ):
+            closed = reversals.expire_reversals()
+
+        assert (closed, undone, steps_of(entry_id)) == (0, [DONE], ["completed"])
 
     def test_at_once_in_two_sweeps_closes_each_once(self) -> None:
         ids = [switched_off_long_ago() for _ in range(4)]

@@ -16,6 +16,7 @@ from tests.integration.ledger.approvals import (
     put_into_force,
     say,
 )
+from tests.integration.ledger.at_once import DONE, held_at
 from tests.integration.ledger.conftest import grant
 from workflows.work import runner
 from workflows.work.approved import EXECUTE
@@ -92,6 +93,20 @@ class TestExecution:
         denied = Entry.objects.get(action_name="thing.do", status="denied")
         assert (denied.principal_id, denied.target_id) == (str(asker.pk), "t1")
         assert denied.correlation_id == approval.correlation_id
+
+    def test_is_not_for_whoever_is_deactivated_as_it_is_agreed_to(
+        self, approval: Approval, asker: User, manager: User
+    ) -> None:
+        ends_it = 'UPDATE "ledger_approval"'
+        with held_at(ends_it, lambda: say(approval, manager)) as (decided, may_go_on):
+            User.objects.filter(pk=asker.pk).update(is_active=False)
+            may_go_on.set()
+            assert decided.result(60) == DONE
+
+        work = work_off(EXECUTE)
+
+        assert (work.status, Approval.objects.get().status) == ("dead", "approved")
+        assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
 
     def test_does_not_follow_a_no(self, approval: Approval, manager: User) -> None:
         say(approval, manager, "deny")
