@@ -2,10 +2,12 @@
 
 import pytest
 
-from commerce.models import Booking, Invoice, PaymentMethod
-from commerce.services import deliveries, invoices, payments, renditions
+from commerce.domain.refunds import RefundMethod
+from commerce.models import Booking, Invoice, Payment, PaymentMethod
+from commerce.services import deliveries, invoices, payments, refunds, renditions
 from ledger.previews import Preview
 from tests.integration.commerce.acting import work_off
+from tests.integration.commerce.charging_back import note
 from tests.integration.commerce.conftest import MakeBooking, bill, pay
 from tests.integration.commerce.peers import Peers
 from tests.integration.commerce.undoing import entry_of, kinds_of, look
@@ -62,6 +64,38 @@ class TestAPayment:
         )
 
         assert asked_of(look(entry_of("payment.record", payment.pk))) == "cash"
+
+    def test_names_what_its_provider_took_in_the_order_in_which_it_did(
+        self, captured: Payment
+    ) -> None:
+        capture = entry_of("payment.capture", captured.pk)
+        taken = [note(captured, cents, f"cb_{cents}") for cents in (9_000, 2_000)]
+
+        preview = look(capture)
+
+        assert preview.plan is not None
+        found = [
+            (effect.amount_cents, effect.entry_id)
+            for effect in preview.plan.effects
+            if effect.kind == "irreversible"
+        ]
+        assert found == [
+            (each.charged_back_cents, entry_of("chargeback.note", each.pk).pk) for each in taken
+        ]
+
+    def test_names_no_claim_that_took_nothing(self, captured: Payment) -> None:
+        capture = entry_of("payment.capture", captured.pk)
+        taken = note(captured, captured.amount_cents - 1_000, "cb_1")
+        refunds.request_refund(
+            payment_id=captured.pk, amount_cents=1_000, method=RefundMethod.CASH, reason="Rain"
+        )
+        assert note(captured, 1_000, "cb_2").charged_back_cents == 0
+
+        preview = look(capture)
+
+        assert preview.plan is not None
+        [stop] = preview.plan.blockers
+        assert stop.entry_id == entry_of("chargeback.note", taken.pk).pk
 
 
 class TestABooking:

@@ -89,6 +89,20 @@ class TestAWitness:
             assert (Witness.objects.get().number, Witness.objects.get().error) == (25, "")
             assert witnesses.contradictions() == []
 
+    def test_that_does_not_take_one_gets_none_after_it_until_it_does(self, tmp_path: Path) -> None:
+        for _ in range(3):
+            do()
+            services.seal_entries()
+        (tmp_path / witnesses.name_of(2)).write_bytes(b"another")
+
+        with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
+            assert witnesses.copy_checkpoints() == 1
+            assert not (tmp_path / witnesses.name_of(3)).exists()
+            assert Witness.objects.get().number == 1
+
+            (tmp_path / witnesses.name_of(2)).unlink()
+            assert witnesses.copy_checkpoints() == 2
+
     def test_is_sent_again_what_it_keeps_already(self, tmp_path: Path) -> None:
         do()
         services.seal_entries()
