@@ -6,13 +6,14 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from events import context, wire
+from events.domain import canonical
 from events.domain.errors import Conflict, Forbidden
 from events.domain.principal import Principal, PrincipalKind
 from ledger import principals, recording
 from ledger.approving import steps
 from ledger.authority import Caller
-from ledger.domain.action import Action, Kind, Status, Target
-from ledger.domain.approval import ApprovalStatus, Decider, Decision
+from ledger.domain.action import Action, Idempotency, Kind, Status, Target
+from ledger.domain.approval import ApprovalStatus, Decider, Decision, NotTheRequester
 from ledger.models import Approval
 
 RETURN: Final = Principal(kind=PrincipalKind.SYSTEM, id="approval-return")
@@ -75,8 +76,13 @@ def note_refused(approval_id: UUID, what: str, why: Forbidden) -> None:
     kind = _KINDS.get(what, Kind.UPDATE)
     target = Target(type="approval", id=str(approval_id))
     action = Action(name=steps.DECIDE, kind=kind, target=target, capability=steps.DECIDE)
-    # It was found and locked, so it is there.
-    recording.record_refusal(action, why, approval_id=approval_id)
+    once = None
+    if isinstance(why, NotTheRequester):
+        # A stranger who tries again and again says nothing new.
+        said = {"principal": str(context.current().principal), "act": what, "code": why.code}
+        once = Idempotency(scope=f"{approval_id}:refusal", key=canonical.fingerprint(said))
+    # It was found, so it is there.
+    recording.record_refusal(action, why, approval_id=approval_id, once=once)
 
 
 def moved(approval_id: UUID, error: IntegrityError) -> Exception:

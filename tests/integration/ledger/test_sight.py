@@ -14,6 +14,7 @@ from ledger.approving import reference
 from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.validation import ApprovalPrincipalMismatch
 from ledger.models import Approval, Entry
+from ledger.services import approvals
 from tests.integration.ledger.agents import an_agent, delegated
 from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
 from tests.integration.ledger.conftest import grant, issue
@@ -122,6 +123,16 @@ class TestWhoPollsWhatOthersAskedFor:
                 do()
 
         assert len(refusals_of(given)) == 1
+
+    def test_leaves_one_however_often_they_want_to_withdraw_it(self, given: Approval) -> None:
+        eve = User.objects.create_user("eve")
+
+        for _ in range(3):
+            with acting(eve) as caller, pytest.raises(SEES_NOTHING):
+                approvals.cancel_approval(approval_id=given.pk, by=caller)
+
+        [entry] = refusals_of(given)
+        assert entry.mutation.summary == "Refused: approval_not_the_requester"
 
     def test_leaves_one_also_where_they_may_read_it(self, given: Approval, bob: User) -> None:
         for _ in range(3):
