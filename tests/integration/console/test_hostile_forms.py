@@ -291,15 +291,18 @@ def is_harm(form: Form, came: Told, *, is_impossible: bool) -> bool:
 
 
 def forgotten(forms: list[Form]) -> dict[str, list[str]]:
-    """Return the fields whose text is gone when it is refused, or refused without a word."""
+    """Return the fields whose text is gone when it is refused, or refused without a word, and
+    the tables that were changed all the same.
+    """
     client, lost, typed = visitor(), {}, unquote_plus(NUL)
     for form in (form for form in forms if form.typed):
         came = told(form, client, form.written_with(NUL), follows=True)
         shown = [each for each in forms_on(form.page, came.page) if each.names == form.names]
         kept = {name for each in shown for name, text in each.fields if text and typed in text}
         missing = [name for name in form.typed if name not in kept]
-        if missing or not any(mark in came.page for mark in ANSWERED):
-            lost[form.action] = missing
+        is_silent = not any(mark in came.page for mark in ANSWERED)
+        if missing or is_silent or is_harm(form, came, is_impossible=True):
+            lost[form.action] = [*missing, *came.changed]
     return lost
 
 
