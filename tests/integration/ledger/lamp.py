@@ -1,12 +1,15 @@
 """A lamp that can be switched off, and on again to undo that: a command for tests to undo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 from rest_framework.test import APIClient
 
+from events import context
 from events.domain.errors import Rejected
+from events.domain.principal import Principal
 from ledger import recording, reversal_commands
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
@@ -28,6 +31,14 @@ class Lamp:
     fails: Exception | None = None
     is_on = False
     moved: Callable[[], None] = staticmethod(lambda: None)
+
+
+@contextmanager
+def lamp_of(principal: Principal) -> Iterator[None]:
+    """Have `principal` act within the block, on a lamp that is as new after it."""
+    with context.acting(principal, correlation_id="cor_test"):
+        yield
+    Lamp.version, Lamp.fails, Lamp.moved = 1, None, staticmethod(lambda: None)
 
 
 def plan(original: OriginalAction, found: Found) -> Plan:

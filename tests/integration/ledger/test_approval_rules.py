@@ -49,18 +49,22 @@ def test_it_is_not_handed_on_to_who_asked(approval: Approval, alice: User) -> No
         Approval.objects.filter(pk=approval.pk).update(assigned_to=alice)
 
 
-def test_a_vote_of_who_asked_counts_for_nothing(
-    approval: Approval, alice: User, carol: User
-) -> None:
-    grant(alice, "approval.decide")
-    say(approval, carol)
+def slip_in_a_vote(approval: Approval, human: User) -> None:
     past_the_triggers(
         "INSERT INTO ledger_approvalvote (id, approval_id, principal, human, decision)"
         " VALUES (%s, %s, 'user:999', %s, 'approve')",
         new_id(),
         approval.pk,
-        str(alice.pk),
+        str(human.pk),
     )
+
+
+def test_a_vote_of_who_asked_counts_for_nothing(
+    approval: Approval, alice: User, carol: User
+) -> None:
+    grant(alice, "approval.decide")
+    say(approval, carol)
+    slip_in_a_vote(approval, alice)
 
     with pytest.raises(IntegrityError, match="takes more people"):
         Approval.objects.filter(pk=approval.pk).update(status="approved", decided_at=timezone.now())
@@ -73,13 +77,7 @@ def test_nobody_approves_after_its_time(approval: Approval, carol: User) -> None
         past,
         past + timedelta(hours=1),
     )
-    past_the_triggers(
-        "INSERT INTO ledger_approvalvote (id, approval_id, principal, human, decision)"
-        " VALUES (%s, %s, 'user:999', %s, 'approve')",
-        new_id(),
-        approval.pk,
-        str(carol.pk),
-    )
+    slip_in_a_vote(approval, carol)
 
     with pytest.raises(IntegrityError, match="nobody can approve it any more"):
         Approval.objects.filter(pk=approval.pk).update(status="approved", decided_at=timezone.now())

@@ -21,7 +21,7 @@ from ledger.services import reversals
 from ledger.services.reversals import ReversalChangedNothing, ReversalPreviewStale
 from tests.integration.ledger.at_once import DONE, ending
 from tests.integration.ledger.conftest import grant
-from tests.integration.ledger.lamp import Lamp, LampBroken, switch_off
+from tests.integration.ledger.lamp import Lamp, LampBroken, lamp_of, switch_off
 from tests.integration.ledger.test_standings import CLERK
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,9 +29,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _a_new_lamp() -> Iterator[None]:
-    with context.acting(CLERK, correlation_id="cor_test"):
+    with lamp_of(CLERK):
         yield
-    Lamp.version, Lamp.fails, Lamp.moved = 1, None, staticmethod(lambda: None)
 
 
 @pytest.fixture

@@ -20,16 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SUBJECT = Subject(type="slot", id="s1", title="A late start")
 
 
-@pytest.fixture
-def carol(db: None) -> User:
-    return grant(User.objects.create_user("carol"), "approval.decide")
-
-
-@pytest.fixture
-def dave(db: None) -> User:
-    return grant(User.objects.create_user("dave"), "approval.decide")
-
-
 @pytest.fixture(autouse=True)
 def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
     STATE.clear()

@@ -9,7 +9,6 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from events import context
 from events.domain.errors import PreconditionFailed
 from ledger import previews, recording
 from ledger.authority import Caller
@@ -22,6 +21,7 @@ from tests.integration.ledger.lamp import (
     Lamp,
     LampBroken,
     ask,
+    lamp_of,
     look,
     look_and_ask,
     switch_off,
@@ -35,9 +35,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _a_new_lamp() -> Iterator[None]:
-    with context.acting(CLERK, correlation_id="cor_test"):
+    with lamp_of(CLERK):
         yield
-    Lamp.version, Lamp.fails, Lamp.moved = 1, None, staticmethod(lambda: None)
 
 
 @pytest.fixture
