@@ -7,8 +7,8 @@ afterwards. It is keyed because descriptions may name people, and prices are eas
 from collections.abc import Iterable
 
 from commerce.models import InvoiceLine
-from ledger import subjects
 from ledger.domain.keyed import Keyed
+from ledger.privacy import subjects
 
 
 def fingerprint_of(lines: Iterable[InvoiceLine]) -> Keyed:

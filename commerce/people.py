@@ -25,9 +25,9 @@ from commerce.models import (
     TravellerPersonal,
 )
 from events import store
-from ledger import erasure, subjects
 from ledger.domain.erasure import Need, Person
 from ledger.domain.payload import RETENTIONS
+from ledger.privacy import erasure, subjects
 
 RECORDS_ARE_KEPT: Final = RETENTIONS["finance-10y"].keeps
 BY_LAW: Final = "Accounting records have to be kept (GDPR, article 17(3)(b))"

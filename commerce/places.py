@@ -33,11 +33,11 @@ from commerce.models import (
 )
 from commerce.people import BY_LAW, UNDER_WAY, ids_of
 from events import context, executor
-from ledger import erasure, subjects
 from ledger.domain.action import Proof
 from ledger.domain.erasure import Finding, Means, Person
-from ledger.erasure import Place
-from ledger.searching import Search, Texts
+from ledger.privacy import erasure, subjects
+from ledger.privacy.erasure import Place
+from ledger.privacy.searching import Search, Texts
 
 ONLY_GROWS: Final = "The table only grows; what names somebody is left out of it"
 OF_OTHERS: Final = "The mail service has a copy of its own: have it delete these messages"

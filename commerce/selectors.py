@@ -35,7 +35,7 @@ from commerce.models import (
     RenditionStatus,
 )
 from commerce.vault import Envelope
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.domain.action import Target
 from ledger.models import ApiKey, Approval
 

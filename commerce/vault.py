@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import subjects
+from ledger.privacy import subjects
 
 CONTACT_FIELDS = ("name", "email", "phone")
 

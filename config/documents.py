@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.negotiation import Indifferent
-from ledger import authority
-from ledger.authority import PUBLIC
+from ledger.access import authority
+from ledger.access.authority import PUBLIC
 
 # By the name under which the index lists them.
 _SERVED: Final = {

@@ -21,7 +21,7 @@ from events import context, migration_status
 from events.domain.principal import Principal, PrincipalKind
 from examples import step_catalogue
 from examples.demo_peers.server import STEPS_URL
-from ledger import credentials
+from ledger.access import credentials
 from ledger.services import api_keys
 from workflows.flows import engine, starts
 from workflows.flows import services as flows

@@ -22,8 +22,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from events import invariants, migration_status
-from ledger import authority
-from ledger.authority import PUBLIC
+from ledger.access import authority
+from ledger.access.authority import PUBLIC
 from workflows.work import selectors
 
 _BROKER_TIMEOUT_SECONDS: Final = 1

@@ -20,8 +20,9 @@ from django.db import connections
 
 from config import problems
 from events.domain.errors import DomainError
-from ledger import handshakes, tools
-from ledger.credentials import CredentialRefused
+from ledger import tools
+from ledger.access import handshakes
+from ledger.access.credentials import CredentialRefused
 
 if TYPE_CHECKING:
     from mcp.server import Server

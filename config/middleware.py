@@ -23,9 +23,11 @@ from events import context
 from events.domain.context import Origin
 from events.domain.principal import ANONYMOUS, Principal
 from events.ids import new_id
-from ledger import authority, idempotency, preconditions, reasons
+from ledger import idempotency, preconditions
+from ledger.access import authority
 from ledger.approving import reference
 from ledger.idempotency import Exchange
+from ledger.privacy import reasons
 
 logger = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from rest_framework.views import APIView
 
 from config.problems import MEDIA_TYPE
 from ledger import capabilities
-from ledger.authority import AUTHENTICATED, PUBLIC
+from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.bodies import Body
 from ledger.domain.api_key import SCANNER_PATTERN
 from ledger.idempotency import KEY_CHARS_MAX
-from ledger.reasons import HEADER, access_reason_header
+from ledger.privacy.reasons import HEADER, access_reason_header
 
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 

@@ -4,7 +4,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from events.domain.envelope import Envelope, Stream
-from ledger import authority, recording
+from ledger import recording
+from ledger.access import authority
 from ledger.capabilities import get as capability
 from ledger.domain.capability import CapabilityMissing
 

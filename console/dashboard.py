@@ -15,7 +15,7 @@ from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Invoice
 from console.forms import START_STATES
 from events import explore
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import selectors as flows
 from workflows.flows.models import FlowStart
 from workflows.webhooks import selectors as webhooks

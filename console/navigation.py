@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from ledger import authority, selectors
+from ledger import selectors
+from ledger.access import authority
 
 Opens = Callable[[HttpRequest], bool]
 Counts = Callable[[HttpRequest], int]

@@ -13,8 +13,9 @@ from events.domain.principal import Principal
 from events.fanout import conversation, feed, reads, refusal, rights
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, disclosing, handshakes
-from ledger.authority import Caller
+from ledger.access import authority, handshakes
+from ledger.access.authority import Caller
+from ledger.privacy import disclosing
 
 rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 

@@ -14,7 +14,8 @@ from django.utils.html import format_html
 
 from events.admin_lists import M, ReadOnlyAdmin
 from events.domain.errors import DomainError
-from ledger import authority, recording
+from ledger import recording
+from ledger.access import authority
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.capability import CapabilityMissing
 from ledger.models import Approval

@@ -11,8 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 from guardian.backends import ObjectPermissionBackend
 
 from events import catalogue
-from ledger import capabilities, conf, vault, witnesses
-from ledger.grants import GrantsBackend
+from ledger import capabilities, conf
+from ledger.access.grants import GrantsBackend
+from ledger.privacy import vault
+from ledger.sealing import witnesses
 
 _PERMISSIONS: Final = (
     "get_user_permissions",

@@ -20,8 +20,8 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, fingerprints, payloads, remarks, standings, statements
-from ledger.delegations import Mandate
+from ledger import capabilities, fingerprints, statements
+from ledger.access.delegations import Mandate
 from ledger.domain.action import (
     Action,
     Authority,
@@ -36,8 +36,10 @@ from ledger.domain.capability import actor_of
 from ledger.domain.payload import Kept, PayloadKind
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.models import Entry
-from ledger.payloads import Prepared
-from ledger.remarks import SaltedRemark
+from ledger.privacy import payloads, remarks
+from ledger.privacy.payloads import Prepared
+from ledger.privacy.remarks import SaltedRemark
+from ledger.reversing import standings
 
 FORMAT: Final = "daybook.entry/2"
 """Names the shape of the body. A new shape gets a new number; old bodies stay as they are.

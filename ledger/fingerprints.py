@@ -8,10 +8,10 @@ is compared under each key, and with the plain digest that it was in earlier rev
 from typing import Any, Final
 
 from events.domain import canonical
-from ledger import subjects
 from ledger.domain import approval as rules
 from ledger.domain.approval import Bound
 from ledger.domain.keyed import under
+from ledger.privacy import subjects
 
 _OF: Final = "command"
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from events.metrics import Figure, counter, gauge, reader
-from ledger import seals, selectors
+from ledger import selectors
+from ledger.sealing import seals
 
 SEALED = counter("daybook_ledger_entries_sealed_total", "Entries under the last seal.")
 UNSEALED = gauge("daybook_ledger_entries_unsealed", "Entries that wait for their seal.")

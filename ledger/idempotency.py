@@ -27,9 +27,9 @@ from events.domain import canonical
 from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
 from events.failpoints import declare, failpoint
-from ledger import subjects
 from ledger.domain.keyed import Keyed
 from ledger.models import IdempotencyKey
+from ledger.privacy import subjects
 
 BEFORE_COMMIT: Final = declare("service.before_commit")
 AFTER_COMMIT: Final = declare("service.after_commit")

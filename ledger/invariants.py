@@ -9,19 +9,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from events import doctor, triggers
-from ledger import (
-    boundaries,
-    conf,
-    drift,
-    payloads,
-    rebuilding,
-    remarks,
-    seals,
-    soundness,
-    subjects,
-    witnesses,
-)
+from ledger import boundaries, conf, drift
 from ledger.models import Payload, Remark, SubjectKey
+from ledger.privacy import payloads, remarks, subjects
+from ledger.reversing import rebuilding
+from ledger.sealing import seals, soundness, witnesses
 
 # The database checks the digest of every row it takes; this finds rows that came past it.
 _FORGED = """

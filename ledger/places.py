@@ -8,11 +8,9 @@ from django.utils import timezone
 
 from events.models import Payload as EventPayload
 from events.models import Snapshot, StoredEvent
-from ledger import erasure, payloads, remarks, searching
 from ledger.domain.action import Proof
 from ledger.domain.erasure import ERASED, Finding, Means, Person, masked_value
 from ledger.domain.payload import Redaction
-from ledger.erasure import Place
 from ledger.models import (
     AgentSwitch,
     Approval,
@@ -24,7 +22,9 @@ from ledger.models import (
     Payload,
     Remark,
 )
-from ledger.searching import Search, Texts
+from ledger.privacy import erasure, payloads, remarks, searching
+from ledger.privacy.erasure import Place
+from ledger.privacy.searching import Search, Texts
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
 ONLY_GROWS = "The table only grows; by rule, what is written into it names no person"

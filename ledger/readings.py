@@ -12,11 +12,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from events.domain.errors import DomainError, NotFound
-from ledger import authority, capabilities, disclosing, recording, target_types
-from ledger.authority import Caller
+from ledger import capabilities, recording, target_types
+from ledger.access import authority
+from ledger.access.authority import Caller
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
+from ledger.privacy import disclosing
 
 PAGE_MAX = 50
 

@@ -22,11 +22,12 @@ from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, idempotency, name_screening, reversal_context
+from ledger import capabilities, entries, idempotency
+from ledger.access import delegations
+from ledger.access.delegations import Mandate
 from ledger.approving import gate, in_force, reference
 from ledger.approving.gate import ApprovalNeeded, Clearance
 from ledger.approving.reference import Presented
-from ledger.delegations import Mandate
 from ledger.domain.action import (
     SUMMARY_CHARS_MAX,
     UNKNOWN_TARGET,
@@ -46,7 +47,9 @@ from ledger.domain.reversals import Declaration, Undoing
 from ledger.domain.validation import NotCovered
 from ledger.entries import ActionKeyReused, EntryDraft, PoliciesMoved
 from ledger.models import Approval
-from ledger.reversal_context import Ongoing
+from ledger.privacy import name_screening
+from ledger.reversing import reversal_context
+from ledger.reversing.reversal_context import Ongoing
 
 logger = logging.getLogger(__name__)
 

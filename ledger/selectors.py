@@ -9,8 +9,8 @@ from django.db.models import BooleanField, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from ledger import authority, principals
-from ledger.authority import Caller
+from ledger.access import authority, principals
+from ledger.access.authority import Caller
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.policy import PolicyStatus
 from ledger.models import (

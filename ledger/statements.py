@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, LiteralString
 
-from ledger import standings
+from ledger.reversing import standings
 
 MARK_IN_FORCE: Final[LiteralString] = """
 coalesce((SELECT mark FROM ledger_policiesinforce), '00000000-0000-0000-0000-000000000000')

@@ -4,7 +4,8 @@ from typing import Any
 
 from celery import shared_task
 
-from ledger import conf, idempotency, witnesses
+from ledger import conf, idempotency
+from ledger.sealing import witnesses
 from ledger.services import approvals, payloads, reversals, seals
 
 

@@ -29,16 +29,18 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.ids import uuid_of
-from ledger import authority, commands, disclosing, idempotency, readings, subjects
+from ledger import commands, idempotency, readings
+from ledger.access import authority
+from ledger.access.authority import Caller
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.commands import Command
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
 from ledger.domain.keyed import Keyed
 from ledger.domain.validation import ApprovalExpired, ApprovalNotApproved, why_over
 from ledger.entries import ActionRepeated
 from ledger.models import Approval
+from ledger.privacy import disclosing, subjects
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.harness import Measured, Side
 from events.domain.canonical import canonical
-from ledger import exporting, verifier
-from ledger.signing import Signer
+from ledger import verifier
+from ledger.sealing import exporting
+from ledger.sealing.signing import Signer
 from ledger.verifier import NO_LINK, RUN, Tree, leaf_hash, link_of
 
 ENTRIES = int(os.environ.get("DAYBOOK_BENCH_ENTRIES", "200000"))

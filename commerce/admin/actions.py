@@ -11,9 +11,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from commerce import selectors
-from ledger import admin_access, authority, erasure
+from ledger import admin_access
+from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
 from ledger.models import Approval
+from ledger.privacy import erasure
 
 M = TypeVar("M", bound=Model)
 

@@ -37,7 +37,7 @@ from commerce.services import (
     renditions,
     settlement,
 )
-from ledger import authority
+from ledger.access import authority
 from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
 
 

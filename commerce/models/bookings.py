@@ -192,7 +192,7 @@ class TravellerPersonal(models.Model):
         Traveller, on_delete=models.CASCADE, primary_key=True, related_name="personal"
     )
     sealed = models.BinaryField()
-    # By which the same address is found again elsewhere; see ledger.subjects.
+    # By which the same address is found again elsewhere; see ledger.privacy.subjects.
     email_index = models.CharField(max_length=64, blank=True, db_default="", db_index=True)
 
     class Meta:

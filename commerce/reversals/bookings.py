@@ -14,9 +14,9 @@ from commerce.domain.reversals.bookings import BookingFound, Paid
 from commerce.models import Booking, BookingItem, Payment, PaymentStatus
 from commerce.reversals.registration import register
 from commerce.services import bookings
-from ledger import standings
 from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
+from ledger.reversing import standings
 
 
 def _look(original: OriginalAction) -> BookingFound:

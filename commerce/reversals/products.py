@@ -9,9 +9,9 @@ from commerce.domain.reversals.products import ProductFound
 from commerce.models import Product
 from commerce.reversals.registration import register
 from commerce.services import products
-from ledger import reversal_commands
 from ledger.domain.plans import OriginalAction, Plan
 from ledger.domain.reversals import ReversalKind
+from ledger.reversing import reversal_commands
 
 
 def _look(original: OriginalAction) -> ProductFound:

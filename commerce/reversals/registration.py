@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from django.db import models
 
-from ledger import reversal_commands
 from ledger.domain.plans import OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import ReversalKind
-from ledger.reversal_commands import ReversalCommand
+from ledger.reversing import reversal_commands
+from ledger.reversing.reversal_commands import ReversalCommand
 
 F = TypeVar("F")
 

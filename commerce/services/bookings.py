@@ -42,9 +42,10 @@ from events import context, executor, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import preconditions, recording, subjects
+from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
 from ledger.preconditions import Expected
+from ledger.privacy import subjects
 
 
 class ProductNotForSale(Rejected):

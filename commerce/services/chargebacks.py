@@ -23,9 +23,10 @@ from commerce.models import CAME_IN, Chargeback, Invoice, Payment
 from commerce.services import invoices, name_screening, payments, provider_reports
 from commerce.services.actions import action_on
 from events import context, recorder
-from ledger import recording, standings, timelines
+from ledger import recording, timelines
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.reversals import ReversalKind, Undoing
+from ledger.reversing import standings
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, WorkRef
 

@@ -25,8 +25,9 @@ from commerce.services.renditions import content_of
 from events import executor
 from events.domain.errors import Rejected
 from events.ids import new_id
-from ledger import recording, subjects
+from ledger import recording
 from ledger.domain.action import Kind
+from ledger.privacy import subjects
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 

@@ -19,10 +19,11 @@ from commerce.services.actions import action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
-from ledger import recording, standings
+from ledger import recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, Undoing
 from ledger.models import ApiKey
+from ledger.reversing import standings
 
 MANAGE = "document_access.manage"
 

@@ -21,10 +21,11 @@ from commerce.services import name_screening, numbers
 from commerce.services.actions import action_on
 from events import recorder, rows
 from events.domain.errors import NotFound, Rejected
-from ledger import preconditions, recording, standings
+from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, Undoing
 from ledger.preconditions import Expected
+from ledger.reversing import standings
 
 INVOICE_TYPE = "invoice"
 

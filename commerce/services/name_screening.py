@@ -15,7 +15,7 @@ from commerce import vault
 from commerce.domain.identity import is_named_in
 from commerce.models import Booking, BookingContact, TravellerPersonal
 from events.domain.errors import Rejected
-from ledger.name_screening import declare_screen
+from ledger.privacy.name_screening import declare_screen
 
 NAMES_SOMEBODY: Final = "[names somebody]"
 

@@ -20,12 +20,13 @@ from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal, PrincipalKind
-from ledger import current_rights, standings
+from ledger.access import current_rights
 from ledger.approving import demands
 from ledger.approving.reference import ApprovalNotNeeded
 from ledger.domain.policy import Execute, PolicyMissing
 from ledger.domain.reversals import ReversalExpired, ReversalRefused
 from ledger.models import Approval
+from ledger.reversing import standings
 from ledger.services import approvals, reversals
 
 MAY: Final = "refund.request"

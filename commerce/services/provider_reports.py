@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from commerce.domain import horizon
 from commerce.services.actions import action_on
-from ledger import recording, subjects
+from ledger import recording
 from ledger.domain.action import Kind
+from ledger.privacy import subjects
 from workflows.work import queue
 from workflows.work.domain.claim import WorkRef
 

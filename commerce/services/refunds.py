@@ -21,9 +21,10 @@ from commerce.services.actions import action_on
 from commerce.services.payments import PaymentNotFound
 from events import context, executor, recorder
 from events.domain.errors import NotFound, Rejected
-from ledger import recording, standings
+from ledger import recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, StepKind, Undoing
+from ledger.reversing import standings
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 

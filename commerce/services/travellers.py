@@ -16,9 +16,10 @@ from commerce.vault import Envelope
 from events import context, executor
 from events.domain.errors import Conflict
 from events.ids import new_id
-from ledger import erasure, preconditions, recording, subjects
+from ledger import preconditions, recording
 from ledger.domain.action import Action, Kind, Target
 from ledger.preconditions import Expected
+from ledger.privacy import erasure, subjects
 from ledger.services import erasures
 from ledger.services.erasures import Issued
 

@@ -178,7 +178,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 AUTHENTICATION_BACKENDS = [
-    "ledger.grants.GrantsBackend",
+    "ledger.access.grants.GrantsBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 # Memory-hard, and in the standard library; the others are for passwords made elsewhere.
@@ -225,7 +225,7 @@ STATIC_ROOT = env.text("STATIC_ROOT", "") or None  # Only for those who serve th
 STATICFILES_DIRS = [ROOT / "static"]
 WHITENOISE_USE_FINDERS = True  # No collecting step: a clean clone serves its own files.
 
-# Grants are the business of `ledger.authority`; an anonymous caller never has any.
+# Grants are the business of `ledger.access.authority`; an anonymous caller never has any.
 ANONYMOUS_USER_NAME = None
 
 # Requests a minute; a caller is a key, a user, or the address of who is neither.

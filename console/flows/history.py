@@ -10,7 +10,7 @@ from console.flows.waterfall import lasting
 from events.domain.envelope import Envelope
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
-from ledger import name_screening, remarks
+from ledger.privacy import name_screening, remarks
 
 SAYS_CHARS_MAX = 160
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from console.fields import JsonField
 from console.forms import ReasonForm
 from console.offers import Act, Offer, offered
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import services
 from workflows.flows.domain.decide import called_back_never
 from workflows.flows.domain.flow import Flow, StepStatus

@@ -17,7 +17,7 @@ from console.forms import POSITION_MAX
 from events import explore
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger import people
+from ledger.access import people
 from workflows.flows import explain, selectors, why_waiting
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus

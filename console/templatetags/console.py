@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import addresses, text
-from ledger import authority
+from ledger.access import authority
 from ledger.domain.money import written
 from workflows.egress import urls
 from workflows.work.models import Attempt

@@ -24,10 +24,12 @@ from console.forms import AccessFilters, ReasonForm
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
-from ledger import authority, previews, standings, timelines
+from ledger import timelines
+from ledger.access import authority
+from ledger.access.people import names_of
 from ledger.approving.gate import ApprovalRequired
-from ledger.people import names_of
-from ledger.previews import Preview
+from ledger.reversing import previews, standings
+from ledger.reversing.previews import Preview
 from ledger.services import reversals
 
 LIST = "console:accesses"

@@ -13,13 +13,15 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, name_screening, people, selectors, step_up
+from ledger import selectors
+from ledger.access import authority, people, step_up
 from ledger.approving import asking, staleness, steps, voting
 from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, Entry
+from ledger.privacy import name_screening
 from ledger.services import approvals
 
 ROWS = 50

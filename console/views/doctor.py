@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from events import doctor
-from ledger import authority
+from ledger.access import authority
 from workflows.work import checkups, selectors
 
 

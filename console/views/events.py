@@ -14,8 +14,8 @@ from console.paging import page_links
 from events import catalogue, explore
 from events.domain.envelope import Stream
 from events.explore import Window
-from ledger import authority
-from ledger.people import names_of
+from ledger.access import authority
+from ledger.access.people import names_of
 
 _SUBJECTS = {
     "booking": "console:booking",

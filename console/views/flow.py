@@ -17,7 +17,7 @@ from console.forms import ReasonForm
 from console.offers import Act, asked_of
 from events.domain.errors import DomainError
 from events.domain.streams import StreamMalformed, StreamTooLong
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import explain, services
 from workflows.flows.domain.errors import FlowUnknown
 from workflows.flows.domain.flow import Flow

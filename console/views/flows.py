@@ -9,7 +9,7 @@ from django.shortcuts import render
 from console.forms import FlowFilters
 from console.paging import page_of
 from console.tabs import Tab, tab_of
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import engine, selectors
 from workflows.flows import listing as flows
 from workflows.flows.domain.flow import FlowStatus

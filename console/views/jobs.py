@@ -22,7 +22,7 @@ from console.tabs import Tab, tab_of
 from console.waiting import why
 from events import explore
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger.access import authority
 from workflows.work import registry, selectors, services
 from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
 from workflows.work.models import Work

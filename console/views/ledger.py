@@ -12,10 +12,13 @@ from django.views.decorators.http import require_POST
 from console.access import demand, signed_in
 from console.forms import PageForm, ReasonForm
 from console.paging import page_links
-from ledger import authority, conf, disclosing, exporting, seals, soundness, witnesses
+from ledger import conf
+from ledger.access import authority
 from ledger.domain.action import Read, Target
-from ledger.exporting import NothingSealed
 from ledger.models import Checkpoint, Witness
+from ledger.privacy import disclosing
+from ledger.sealing import exporting, seals, soundness, witnesses
+from ledger.sealing.exporting import NothingSealed
 
 ROWS = 20
 

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from events.domain.errors import DomainError
-from ledger import authority, selectors, step_up
+from ledger import selectors
+from ledger.access import authority, step_up
 from ledger.approving import what_if
 from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, WhatIfReport
 from ledger.domain.policy import ConditionInvalid, PolicyStatus

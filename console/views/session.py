@@ -7,7 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from ledger import authority
+from ledger.access import authority
 
 
 class _LogInForm(AuthenticationForm):

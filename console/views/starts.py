@@ -19,7 +19,7 @@ from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
 from events import catalogue
 from events.domain.errors import DomainError
-from ledger import authority, people
+from ledger.access import authority, people
 from workflows.flows import engine, occasions, starts
 from workflows.flows.models import FlowStart
 from workflows.flows.occasions import StartState

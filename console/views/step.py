@@ -14,7 +14,7 @@ from console.flows.editor import StepForm
 from console.forms import ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import approval_requests, callables, engine, selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType

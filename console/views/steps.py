@@ -11,7 +11,7 @@ from console.access import demand
 from console.flows.catalogue import Catalogue, catalogue
 from console.flows.start import StartForm
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import selectors, services
 
 

@@ -21,8 +21,8 @@ from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.envelope import Stream
 from events.explore import Window
-from ledger import authority
 from ledger import selectors as ledger
+from ledger.access import authority
 from ledger.models import Approval
 
 

@@ -22,7 +22,7 @@ from console.delivery_forms import (
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
-from ledger import authority
+from ledger.access import authority
 from ledger.approving.gate import ApprovalRequired
 from workflows.webhooks import selectors, services
 from workflows.webhooks.models import (

@@ -21,8 +21,8 @@ from events.api.serializers import (
     StreamPrefix,
 )
 from events.domain.envelope import Envelope
-from ledger import authority, tickets
-from ledger.authority import AUTHENTICATED
+from ledger.access import authority, tickets
+from ledger.access.authority import AUTHENTICATED
 from ledger.bodies import QueryIn, valid
 
 

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 
 from events.domain import strict_json
 from events.domain.errors import DomainError
-from ledger import admin_access, authority, selectors
+from ledger import admin_access, selectors
+from ledger.access import authority
 from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
 from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations

@@ -10,11 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from events.domain.errors import DomainError
-from ledger import admin_access, name_screening, timelines
+from ledger import admin_access, timelines
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.models import Entry
+from ledger.privacy import name_screening
 from ledger.services import amendments
 
 CAPABILITY = "ledger.amend"

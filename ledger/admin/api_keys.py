@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ledger import admin_access, authority
+from ledger import admin_access
+from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
 from ledger.models import ApiKey
 from ledger.services import api_keys

@@ -10,13 +10,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from events.admin_lists import LatestValues
-from ledger import admin_access, authority, name_screening, people, selectors, step_up
+from ledger import admin_access, selectors
+from ledger.access import authority, people, step_up
 from ledger.admin import proving
 from ledger.admin_access import BY_HAND, CapabilityAdmin
 from ledger.domain.action import UNKNOWN_TARGET
 from ledger.domain.approval import ApprovalStatus, Decision
 from ledger.domain.money import written
 from ledger.models import Approval, ApprovalPolicyVersion, Mutation
+from ledger.privacy import name_screening
 from ledger.services import approval_policies, approvals
 
 

@@ -14,7 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from events.admin_lists import LatestValues
-from ledger import authority, name_screening, previews, timelines
+from ledger import timelines
+from ledger.access import authority
 from ledger.admin import (
     amending,
     seals,  # noqa: F401 - importing registers.
@@ -22,6 +23,8 @@ from ledger.admin import (
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import Target
 from ledger.models import Entry
+from ledger.privacy import name_screening
+from ledger.reversing import previews
 
 TIMELINE_SHOWN = 50
 _FIRST = (

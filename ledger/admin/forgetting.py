@@ -11,14 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.domain.errors import DomainError
-from ledger import admin_access, authority, erasure
+from ledger import admin_access
+from ledger.access import authority
+from ledger.access.authority import Caller
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
 from ledger.models import Approval, LegalHold
+from ledger.privacy import erasure
 from ledger.services import erasures
 
 PAGE = "admin:ledger_erasure_subject"

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from ledger import step_up
+from ledger.access import step_up
 from ledger.admin_access import CapabilityAdmin
 
 

@@ -11,15 +11,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from events.domain.errors import DomainError
-from ledger import admin_access, authority, previews
+from ledger import admin_access
+from ledger.access import authority
+from ledger.access.authority import Caller
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
 from ledger.models import Approval, ReversalStanding
-from ledger.previews import Preview
+from ledger.reversing import previews
+from ledger.reversing.previews import Preview
 from ledger.services import reversals
 
 _PAGE = "admin:ledger_entry_reversal"

@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from ledger import seals
 from ledger.admin_access import CapabilityAdmin
 from ledger.models import Checkpoint, Payload, SigningKey, Witness
+from ledger.sealing import seals
 
 
 @admin.register(Checkpoint)

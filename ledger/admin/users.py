@@ -22,7 +22,8 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 
 from events.domain.errors import DomainError
-from ledger import admin_access, authority, grants, step_up
+from ledger import admin_access
+from ledger.access import authority, grants, step_up
 from ledger.admin_access import CapabilityAdmin, ThroughServices
 from ledger.domain.rights import Rights
 from ledger.services import accounts

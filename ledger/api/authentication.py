@@ -6,8 +6,8 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from events import context
-from ledger import credentials
-from ledger.credentials import AgentStopped, CredentialRefused
+from ledger.access import credentials
+from ledger.access.credentials import AgentStopped, CredentialRefused
 from ledger.models import AgentKey, ApiKey
 
 

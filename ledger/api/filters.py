@@ -5,13 +5,13 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
-from ledger import name_screening
 from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
 from ledger.models import Entry
 from ledger.models.entries import choices
+from ledger.privacy import name_screening
 
 TARGET_IDS_MAX = 200
 

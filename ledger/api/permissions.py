@@ -19,12 +19,14 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, disclosing, idempotency, reasons, recording
+from ledger import idempotency, recording
+from ledger.access import authority
+from ledger.access.authority import AUTHENTICATED, PUBLIC, Caller
 from ledger.approving import reference
-from ledger.authority import AUTHENTICATED, PUBLIC, Caller
 from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
+from ledger.privacy import disclosing, reasons
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView

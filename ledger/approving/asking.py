@@ -18,18 +18,11 @@ from events import store, wire
 from events.domain.context import EventContext
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import (
-    commands,
-    delegations,
-    entries,
-    fingerprints,
-    payloads,
-    principals,
-    standings,
-)
+from ledger import commands, entries, fingerprints
+from ledger.access import delegations, principals
+from ledger.access.delegations import Mandate
 from ledger.approving import steps
 from ledger.commands import CommandInputInvalid
-from ledger.delegations import Mandate
 from ledger.domain import approval as rules
 from ledger.domain.action import (
     SUMMARY_CHARS_MAX,
@@ -48,7 +41,9 @@ from ledger.domain.policy import Execute
 from ledger.domain.reversals import STARTING, ReversalKind, StepKind, Undoing
 from ledger.entries import ActionInProgress, ActionKeyReused, EntryDraft
 from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
-from ledger.payloads import PayloadGone
+from ledger.privacy import payloads
+from ledger.privacy.payloads import PayloadGone
+from ledger.reversing import standings
 
 _RETENTION: Final = "approval-snapshot-2y"
 

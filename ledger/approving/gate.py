@@ -17,15 +17,8 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id, uuid_of
-from ledger import (
-    capabilities,
-    commands,
-    delegations,
-    entries,
-    fingerprints,
-    idempotency,
-    subjects,
-)
+from ledger import capabilities, commands, entries, fingerprints, idempotency
+from ledger.access import delegations
 from ledger.approving import asking, demands, in_force, reference, sight, steps
 from ledger.approving.asking import Petition
 from ledger.approving.demands import NeededApproval
@@ -54,6 +47,7 @@ from ledger.domain.validation import (
 from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import Approval
+from ledger.privacy import subjects
 
 NO_POLICY: Final = ("", 0, "")
 

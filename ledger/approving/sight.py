@@ -9,7 +9,7 @@ from typing import Final
 from django.contrib.auth.models import User
 
 from events.domain.principal import Principal, PrincipalKind
-from ledger import delegations, principals
+from ledger.access import delegations, principals
 from ledger.domain.capability import covers
 from ledger.models import ApiKey, Approval
 

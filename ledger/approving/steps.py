@@ -14,7 +14,8 @@ from events.domain.context import EventContext
 from events.domain.principal import Principal, PrincipalKind
 from events.domain.times import rfc3339
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, name_screening
+from ledger import capabilities, entries
+from ledger.access import delegations
 from ledger.domain import approval as rules
 from ledger.domain.action import (
     UNKNOWN_TARGET,
@@ -31,6 +32,7 @@ from ledger.domain.reversals import StepKind, Undoing
 from ledger.domain.validation import Granted
 from ledger.entries import EntryDraft
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
+from ledger.privacy import name_screening
 
 DECIDE: Final = "approval.decide"
 REQUEST: Final = "approval.request"

@@ -9,9 +9,10 @@ from events import context, wire
 from events.domain import canonical
 from events.domain.errors import Conflict, Forbidden
 from events.domain.principal import Principal, PrincipalKind
-from ledger import principals, recording
+from ledger import recording
+from ledger.access import principals
+from ledger.access.authority import Caller
 from ledger.approving import steps
-from ledger.authority import Caller
 from ledger.domain.action import Action, Idempotency, Kind, Status, Target
 from ledger.domain.approval import ApprovalStatus, Decider, Decision, NotTheRequester
 from ledger.models import Approval

@@ -82,7 +82,7 @@ class Action:
     the capability weighs. `input` are its terms: all that was asked for beside the target, to
     which an approval is bound and which whoever decides can read; in the words of the command
     of this name, if there is one. What is personal or secret stands there as a fingerprint of
-    `ledger.subjects`. To the reason an approval is bound as well.
+    `ledger.privacy.subjects`. To the reason an approval is bound as well.
     The run and step are those that are acted on; of what a step does, the context knows them.
     `delegated_by` is who let the system do it in their absence; an agent's are its delegations'.
     `reference` is the name under which a request for approval of it is found again, where what it

@@ -18,13 +18,14 @@ from django.db.models.functions import Concat
 from events import context
 from events.domain.errors import Conflict, NotFound
 from events.domain.principal import PrincipalKind
-from ledger import recording, subjects
-from ledger.authority import Caller
+from ledger import recording
+from ledger.access.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.payload import PayloadKind
 from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, told
 from ledger.models import ApprovalPolicyVersion
+from ledger.privacy import subjects
 
 CAPABILITY = "user.administer"
 OWN_PASSWORD = "user.change_password"  # noqa: S105 - a capability.

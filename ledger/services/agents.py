@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from events import recorder
 from events.domain.errors import Conflict, NotFound
-from ledger import delegations, recording
+from ledger import recording
+from ledger.access import delegations
 from ledger.domain.action import UNKNOWN_TARGET, Action, Kind, Proof, Target
 from ledger.models import Agent, AgentSwitch
 

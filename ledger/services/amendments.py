@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from ledger import name_screening, recording
+from ledger import recording
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Entry
-from ledger.previews import EntryNotFound
+from ledger.privacy import name_screening
+from ledger.reversing.previews import EntryNotFound
 
 
 def amend_entry(*, entry_id: UUID, reason: str) -> UUID:

@@ -18,18 +18,12 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import Forbidden, NotFound, Rejected
 from events.ids import new_id
-from ledger import (
-    capabilities,
-    commands,
-    reversal_context,
-    selectors,
-    standings,
-)
+from ledger import capabilities, commands, selectors
+from ledger.access.authority import Caller
 from ledger.approving import asking, reference, steps, voting
 from ledger.approving.asking import Petition
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.authority import Caller
 from ledger.domain import approval as rules
 from ledger.domain.action import UNKNOWN_TARGET, Kind, Status
 from ledger.domain.approval import (
@@ -45,6 +39,7 @@ from ledger.domain.payload import PayloadKind
 from ledger.domain.policy import PolicyMissing, PolicyStatus
 from ledger.domain.validation import ApprovalMissingFingerprint
 from ledger.models import Approval, ApprovalPolicyVersion, ApprovalVote
+from ledger.reversing import reversal_context, standings
 
 EXPIRED_AT_ONCE_MAX: Final = 200
 

@@ -16,20 +16,14 @@ from django.utils import timezone
 from events import recorder, wire
 from events.domain.errors import Forbidden, NotFound, Rejected
 from events.domain.times import rfc3339
-from ledger import (
-    capabilities,
-    commands,
-    credentials,
-    disclosing,
-    readings,
-    recording,
-    scope_limits,
-)
-from ledger.authority import Caller
+from ledger import capabilities, commands, readings, recording
+from ledger.access import credentials, scope_limits
+from ledger.access.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.domain.delegation import DEPTH_MAX, DelegationEnded, DelegationTooDeep, Terms
 from ledger.models import Agent, AgentKey, Delegation
+from ledger.privacy import disclosing
 from ledger.services.agents import AgentNotFound
 
 LIFETIME_MAX: Final = timedelta(days=366)

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from events.domain.errors import Conflict, NotFound
 from events.ids import new_id
-from ledger import erasure, payloads, recording
+from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.erasure import Certificate
 from ledger.models import Entry, LegalHold, Payload
+from ledger.privacy import erasure, payloads
 
 
 class CertificateUnknown(NotFound):

@@ -10,10 +10,11 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import Conflict, NotFound, Rejected
 from events.domain.principal import SYSTEM
-from ledger import erasure, payloads, recording
+from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import RETENTIONS, Redaction, masked
 from ledger.models import LegalHold, Payload, SubjectKey
+from ledger.privacy import erasure, payloads
 
 EXPIRED_PER_PASS = 500
 

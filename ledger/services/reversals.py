@@ -22,11 +22,11 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.domain.principal import SYSTEM
-from ledger import previews, rebuilding, recording, reversal_context
+from ledger import recording
+from ledger.access.authority import Caller
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.approving.reference import ApprovalNotNeeded
-from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Status, Target
 from ledger.domain.approval import ApprovalNotFound
 from ledger.domain.capability import CapabilityMissing
@@ -36,7 +36,8 @@ from ledger.domain.validation import NotCovered
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import RequestInProgress
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
-from ledger.previews import EntryNotFound, Preview
+from ledger.reversing import previews, rebuilding, reversal_context
+from ledger.reversing.previews import EntryNotFound, Preview
 
 EXPIRED_MAX: Final = 500
 """So many windows are closed per pass; the next pass continues."""

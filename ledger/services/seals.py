@@ -4,9 +4,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from events.failpoints import declare, failpoint
-from ledger import seals
 from ledger.models import Checkpoint
-from ledger.seals import BATCH_ENTRIES_MAX
+from ledger.sealing import seals
+from ledger.sealing.seals import BATCH_ENTRIES_MAX
 
 BEFORE_COMMIT = declare("sealer.before_commit")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.authority import AUTHENTICATED
+from ledger.access.authority import AUTHENTICATED
 from tests.architecture.source import ROOT, mentions, tree_of
 from tests.architecture.test_routes import ROUTES, cls
 
@@ -17,8 +17,8 @@ OPENERS = {"unseal", "open", "content_of", "kept_by", "live_secrets"}
 OPEN_SEALED_THINGS = {
     # The vaults themselves, and what binds them to a row.
     "commerce/vault.py",
-    "ledger/payloads.py",
-    "ledger/subjects.py",
+    "ledger/privacy/payloads.py",
+    "ledger/privacy/subjects.py",
     # Shown masked, or after the entry.
     "commerce/api/serializers/bookings.py",
     "ledger/api/views/payloads.py",
@@ -38,7 +38,7 @@ OPEN_SEALED_THINGS = {
     "ledger/places.py",
     "commerce/services/deliveries.py",
     "commerce/services/travellers.py",
-    "ledger/previews.py",
+    "ledger/reversing/previews.py",
     "workflows/webhooks/selectors.py",
     "workflows/webhooks/delivery.py",
     "ledger/services/payloads.py",

@@ -18,8 +18,8 @@ from rest_framework import serializers
 from config import api_documents, openapi
 from config.problems import FRAMEWORK_PROBLEMS, status_of
 from ledger import capabilities
+from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey, TakesNoBodyInVain
-from ledger.authority import AUTHENTICATED, PUBLIC
 from ledger.bodies import Body, Moment, MomentFilter, QueryIn
 
 View = Callable[..., Any]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import exporting, verifier
-from ledger.inclusion import Batch
-from ledger.signing import Signer
+from ledger import verifier
+from ledger.sealing import exporting
+from ledger.sealing.inclusion import Batch
+from ledger.sealing.signing import Signer
 from ledger.verifier import NO_LINK, PROOFS, RUN, Broken, Tree, leaf_hash, link_of
 
 OURS = Signer(Ed25519PrivateKey.from_private_bytes(b"1" * 32))

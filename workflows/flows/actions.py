@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.domain.principal import Principal
-from ledger import subjects
 from ledger.domain.action import Action, Kind, Target
+from ledger.privacy import subjects
 from workflows.flows.domain import ids
 from workflows.flows.domain.commands import StartFlow
 from workflows.flows.domain.step import Step

@@ -8,7 +8,7 @@ class FlowsConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers: events, capabilities, aggregates, kinds of work.
         from events.domain.principal import PrincipalKind  # noqa: PLC0415
-        from ledger import principals  # noqa: PLC0415
+        from ledger.access import principals  # noqa: PLC0415
         from workflows.flows import (  # noqa: F401, PLC0415
             aggregates,
             capabilities,

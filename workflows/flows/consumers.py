@@ -18,8 +18,9 @@ from events.domain.subscription import MESSAGE_BYTES_MAX
 from events.fanout import conversation, feed, reads, refusal
 from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
-from ledger import authority, disclosing, handshakes
-from ledger.authority import Caller
+from ledger.access import authority, handshakes
+from ledger.access.authority import Caller
+from ledger.privacy import disclosing
 from workflows.flows import live
 from workflows.flows.frames import KINDS, ArgyllFraming
 

@@ -15,7 +15,8 @@ from events import context, recorder
 from events.domain.envelope import Envelope
 from events.domain.errors import DomainError, Forbidden, NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
-from ledger import current_rights, recording
+from ledger import recording
+from ledger.access import current_rights
 from ledger.domain.action import Action, Proof
 from ledger.domain.delegation import OutsideHours
 from workflows.flows import actions, beginning, conf, selectors, starts, waiting

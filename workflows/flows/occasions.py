@@ -12,7 +12,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal
-from ledger import current_rights
+from ledger.access import current_rights
 from workflows.flows import starts
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.start import slot_from

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from events import catalogue, executor
 from events.domain.catalogue import EventNotDeclared
-from ledger import recording, subjects
+from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version
+from ledger.privacy import subjects
 from workflows.flows import actions, beginning, conf, engine
 from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.domain import commands as asked

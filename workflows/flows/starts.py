@@ -17,9 +17,11 @@ from events.domain.catalogue import EventNotDeclared
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
 from events.explore import head_sequence
-from ledger import current_rights, recording, subjects
+from ledger import recording
+from ledger.access import current_rights
 from ledger.domain.action import Proof
 from ledger.preconditions import Expected, check_version
+from ledger.privacy import subjects
 from workflows.flows import actions, feed_cursor, services, waiting
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules

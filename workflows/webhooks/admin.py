@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from events.admin_lists import LatestValues, M
-from ledger import admin_access, authority
+from ledger import admin_access
+from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
 from workflows.egress import urls
 from workflows.webhooks import services

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db.models import Q
 
-from ledger import erasure
 from ledger.domain.erasure import masked_text
-from ledger.erasure import Place
-from ledger.searching import Search, Texts
+from ledger.privacy import erasure
+from ledger.privacy.erasure import Place
+from ledger.privacy.searching import Search, Texts
 from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus
 
 UNDER_WAY = "The message is still to be sent; once it has been, ask again"

@@ -18,8 +18,9 @@ from events import selectors as log
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
-from ledger import disclosing, recording, subjects
+from ledger import recording
 from ledger.domain.action import Action, Kind, Target
+from ledger.privacy import disclosing, subjects
 from workflows.egress import client, urls
 from workflows.egress.refusals import EgressFailed, EgressRefused
 from workflows.webhooks import catalogue, outbox, selectors, vault

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from django.utils import timezone
 
-from ledger.witnesses import AnotherIsKept, Transport, declare_scheme
+from ledger.sealing.witnesses import AnotherIsKept, Transport, declare_scheme
 from workflows.egress import urls
 from workflows.egress.client import Answer, Call, send
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused

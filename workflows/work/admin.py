@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ledger import admin_access, authority
+from ledger import admin_access
+from ledger.access import authority
 from ledger.admin_access import BY_HAND, CapabilityAdmin
 from workflows.work import registry, selectors, services
 from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker

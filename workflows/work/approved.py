@@ -17,7 +17,8 @@ from events import bus, context
 from events.domain.context import Origin
 from events.domain.envelope import Envelope
 from events.domain.principal import Principal, PrincipalKind
-from ledger import current_rights, recording, selectors
+from ledger import recording, selectors
+from ledger.access import current_rights
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.approval import ApprovalStatus

@@ -10,8 +10,8 @@ import orjson
 from events import payloads
 from events.domain import canonical, payload
 from events.domain.errors import Rejected
-from ledger import subjects
 from ledger.domain.keyed import Keyed
+from ledger.privacy import subjects
 
 BYTES_MAX = 4 * payload.BYTES_MAX
 """A job is handed what an event carries, and what it needs beside that. What is larger takes

@@ -2,9 +2,9 @@
 
 from django.db.models import Q
 
-from ledger import erasure
-from ledger.erasure import Place
-from ledger.searching import Search, Texts
+from ledger.privacy import erasure
+from ledger.privacy.erasure import Place
+from ledger.privacy.searching import Search, Texts
 from workflows.work.domain.life import WAITING, State
 from workflows.work.models import Attempt, Schedule, Work
 

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from events import context
 from events.domain.errors import NotFound
-from ledger import idempotency, recording, subjects
+from ledger import idempotency, recording
 from ledger.domain.action import Action, Kind, Target
+from ledger.privacy import subjects
 from workflows.work import documents, queue, registry, schedules, statements
 from workflows.work.domain.claim import WorkRef
 from workflows.work.domain.life import State

@@ -22,11 +22,13 @@ from commerce.models.constraints import choices
 from commerce.services import travellers
 from commerce.services.bookings import SeatRequest
 from commerce.vault import Envelope
-from ledger import authority, disclosing, recording
+from ledger import recording
+from ledger.access import authority
 from ledger.bodies import Body, Moment, ReasonIn
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import CapabilityMissing
-from ledger.reasons import HEADER, access_reason
+from ledger.privacy import disclosing
+from ledger.privacy.reasons import HEADER, access_reason
 
 READ_PERSONAL = "traveller.read_personal"
 ITEMS_MAX = 50

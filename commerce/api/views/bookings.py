@@ -30,10 +30,10 @@ from commerce.api.serializers.bookings import (
 from commerce.api.views.products import IF_MATCH
 from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
-from ledger import authority
+from ledger.access import authority
 from ledger.bodies import ReasonIn, valid
 from ledger.preconditions import expected_version
-from ledger.reasons import access_reason_header
+from ledger.privacy.reasons import access_reason_header
 
 BOOKING_ID = OpenApiParameter("booking_id", UUID, OpenApiParameter.PATH)
 ACCESS_REASON = access_reason_header()

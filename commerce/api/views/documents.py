@@ -25,11 +25,13 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import MANAGE
 from events.domain.errors import Forbidden
-from ledger import authority, disclosing, recording
-from ledger.authority import AUTHENTICATED, Caller
+from ledger import recording
+from ledger.access import authority
+from ledger.access.authority import AUTHENTICATED, Caller
 from ledger.bodies import ReasonIn, valid
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
+from ledger.privacy import disclosing
 
 READ_DOCUMENT = "invoice.read_document"
 READ_ACCESS = "document_access.read"

@@ -61,7 +61,7 @@ from commerce.services import (
     settlement,
     surpluses,
 )
-from ledger import authority
+from ledger.access import authority
 from ledger.bodies import ReasonIn, valid
 from ledger.preconditions import expected_version
 from workflows.work.domain.claim import WorkRef

@@ -22,7 +22,7 @@ from commerce.services.chargebacks import ReportedClaim
 from events import context
 from events.domain.context import Origin
 from events.domain.strict_json import BYTES_MAX, JsonTooLarge
-from ledger.authority import PUBLIC
+from ledger.access.authority import PUBLIC
 from ledger.bodies import Moment, NamesChoices, valid
 from workflows.work.domain.claim import WorkRef
 

@@ -13,7 +13,7 @@ from ledger.domain.plans import EffectKind
 from ledger.domain.policy import Execute
 from ledger.domain.reversals import Outcome, ReversalKind, State, StepKind
 from ledger.models import Approval, Mutation
-from ledger.previews import Preview
+from ledger.reversing.previews import Preview
 from ledger.services.reversals import Reversed
 
 _AMOUNT_MAX = 2**53 - 1

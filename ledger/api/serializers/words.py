@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ledger import name_screening
+from ledger.privacy import name_screening
 
 
 class WordsOut(serializers.CharField):

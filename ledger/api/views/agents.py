@@ -9,7 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, selectors
+from ledger import selectors
+from ledger.access import authority
 from ledger.api.serializers.agents import AgentIn, AgentOut, SwitchOut
 from ledger.bodies import ReasonIn, valid
 from ledger.models import Agent

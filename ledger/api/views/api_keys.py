@@ -10,7 +10,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, capabilities, selectors
+from ledger import capabilities, selectors
+from ledger.access import authority
+from ledger.access.authority import AUTHENTICATED
 from ledger.api.serializers.api_keys import (
     ApiKeyIn,
     ApiKeyOut,
@@ -18,7 +20,6 @@ from ledger.api.serializers.api_keys import (
     NewApiKeyOut,
     ScopeOut,
 )
-from ledger.authority import AUTHENTICATED
 from ledger.bodies import valid
 from ledger.domain.api_key import WrittenKey
 from ledger.models import ApiKey, ApiKeyQuerySet

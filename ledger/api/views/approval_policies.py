@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import step_up
+from ledger.access import step_up
 from ledger.api.serializers.approval_policies import (
     ApprovalPolicyIn,
     ApprovalPolicyOut,

@@ -14,7 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from ledger import authority, selectors, step_up
+from ledger import selectors
+from ledger.access import authority, step_up
+from ledger.access.authority import AUTHENTICATED
 from ledger.api.serializers.approvals import (
     ApprovalDelegationIn,
     ApprovalDetailOut,
@@ -23,7 +25,6 @@ from ledger.api.serializers.approvals import (
     CommentIn,
     DecisionIn,
 )
-from ledger.authority import AUTHENTICATED
 from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter, valid
 from ledger.domain.approval import ApprovalStatus
 from ledger.domain.capability import Risk

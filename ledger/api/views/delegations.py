@@ -10,7 +10,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import authority, selectors
+from ledger import selectors
+from ledger.access import authority
 from ledger.api.serializers.agents import (
     AgentKeyIn,
     AgentKeyOut,

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger import disclosing, exporting, timelines
+from ledger import timelines
 from ledger.api.filters import EntryFilters
 from ledger.api.serializers.entries import (
     EntryDetailOut,
@@ -27,7 +27,9 @@ from ledger.api.serializers.entries import (
 from ledger.bodies import ReasonIn, valid
 from ledger.domain.action import Read, Target
 from ledger.models import Entry
-from ledger.reasons import access_reason
+from ledger.privacy import disclosing
+from ledger.privacy.reasons import access_reason
+from ledger.sealing import exporting
 from ledger.services import amendments
 
 ORDERINGS = {

@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger import disclosing
-from ledger import payloads as kept
 from ledger.api.serializers.entries import ContentOut, PayloadOut
 from ledger.api.serializers.payloads import RedactionIn
 from ledger.bodies import QueryIn, valid
 from ledger.domain.action import Read, Target
 from ledger.domain.payload import Redaction
 from ledger.models import Payload
-from ledger.reasons import access_reason
+from ledger.privacy import disclosing
+from ledger.privacy import payloads as kept
+from ledger.privacy.reasons import access_reason
 from ledger.services import payloads
 
 

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ledger import authority, previews
+from ledger.access import authority
 from ledger.api.serializers.approvals import ApprovalRequiredOut
 from ledger.api.serializers.reversals import (
     PreviewQuery,
@@ -17,6 +17,7 @@ from ledger.api.serializers.reversals import (
     ReversedOut,
 )
 from ledger.bodies import valid
+from ledger.reversing import previews
 from ledger.services import reversals
 
 

@@ -8,9 +8,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import seals
 from ledger.api.serializers.entries import CheckpointOut, SealStandingOut
 from ledger.models import Checkpoint
+from ledger.sealing import seals
 
 
 class SealViewSet(viewsets.ReadOnlyModelViewSet[Checkpoint]):

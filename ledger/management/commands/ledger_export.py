@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 
 from events.domain.errors import DomainError
-from ledger import conf, exporting
+from ledger import conf
 from ledger.models import Entry
+from ledger.sealing import exporting
 from ledger.services import seals
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from events.domain.errors import DomainError
-from ledger import sealer, seals, witnesses
+from ledger.sealing import sealer, seals, witnesses
 from ledger.services import seals as services
 
 

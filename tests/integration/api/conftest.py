@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from ledger import capabilities, grants
+from ledger import capabilities
+from ledger.access import grants
 from tests.integration.api import sample
 from tests.integration.ledger.conftest import client_with, grant, issue
 

@@ -17,8 +17,9 @@ from rest_framework.routers import SimpleRouter
 
 from config import urls
 from events.domain.errors import Conflict, Unavailable
-from ledger import authority, idempotency, preconditions
-from ledger.authority import PUBLIC
+from ledger import idempotency, preconditions
+from ledger.access import authority
+from ledger.access.authority import PUBLIC
 from ledger.bodies import Body, MomentFilter
 
 CAPABILITIES = {

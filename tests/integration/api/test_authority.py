@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 
 from events import catalogue
 from events.domain.principal import ANONYMOUS
-from ledger import authority, credentials
+from ledger.access import authority, credentials
+from ledger.access.credentials import CredentialRefused
 from ledger.capabilities import CapabilityNotDeclared
-from ledger.credentials import CredentialRefused
 from ledger.domain.capability import CapabilityMissing
 from ledger.models import ApiKey
 from tests.integration.ledger.conftest import client_with, grant, issue

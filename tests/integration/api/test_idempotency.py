@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from ledger import tasks
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import ApiKey, IdempotencyKey
 from ledger.services import api_keys
 from tests.integration.api import sample

@@ -10,7 +10,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from config.problems import MEDIA_TYPE
-from ledger import credentials
+from ledger.access import credentials
 from tests.unit.events.domain.test_strict_json import MALFORMED
 
 URL = "/api/v1/gadgets"

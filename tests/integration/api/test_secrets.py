@@ -12,7 +12,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from config import logs
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import ApiKey
 from ledger.services import api_keys
 from tests.integration.ledger.conftest import client_with, grant, issue

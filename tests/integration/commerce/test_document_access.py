@@ -16,13 +16,14 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import DocumentNotFound, GranteeUnknown
 from events.ids import new_id
-from ledger import disclosing, drift, invariants, timelines
-from ledger.authority import Caller
+from ledger import drift, invariants, timelines
+from ledger.access.authority import Caller
 from ledger.capabilities import get
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import PrincipalNotAllowed
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExpired
 from ledger.models import Entry, ReversalStanding
+from ledger.privacy import disclosing
 from ledger.services import reversals
 from ledger.services.reversals import ReversalPreviewStale
 from tests.integration.commerce.acting import DONE, names_in, race

@@ -14,7 +14,7 @@ from commerce.event_invariants import _CREATED_BY, rows_match_their_events
 from commerce.models import BookingItem, Invoice, InvoiceLine
 from commerce.services import vouchers
 from events.models import StoredEvent
-from ledger import subjects
+from ledger.privacy import subjects
 
 # However it is typed: another value than any that the example has.
 OTHER = {

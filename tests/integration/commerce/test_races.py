@@ -17,7 +17,7 @@ from commerce.models import (
 )
 from commerce.services import bookings, invoices, payments, refunds, slots
 from commerce.services.bookings import SeatRequest
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.services import reversals
 from tests.integration.commerce.acting import names_in, race
 from tests.integration.commerce.conftest import CONTACT, MakeBooking

@@ -14,7 +14,8 @@ from commerce.models import Product
 from config import urls
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import capabilities, grants
+from ledger import capabilities
+from ledger.access import grants
 from ledger.models import Approval, Entry
 from ledger.services import approval_policies
 from tests.architecture.source import ROOT

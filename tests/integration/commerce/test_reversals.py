@@ -27,11 +27,11 @@ from commerce.services import (
     renditions,
 )
 from ledger import invariants
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.reversals import ReversalAlreadyReversed
 from ledger.models import Entry, Mutation, ReversalStanding
-from ledger.previews import ReversalBlocked
+from ledger.reversing.previews import ReversalBlocked
 from ledger.services import reversals
 from tests.integration.commerce.acting import race, work_off
 from tests.integration.commerce.conftest import MakeBooking

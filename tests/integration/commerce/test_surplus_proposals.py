@@ -15,7 +15,7 @@ from commerce.services import chargeback_resolutions, payments, proposals, surpl
 from commerce.services.chargeback_resolutions import ChargebackNotFound
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import Approval, Entry
 from ledger.services import approval_policies, approvals
 from tests.integration.commerce.acting import work_off_all

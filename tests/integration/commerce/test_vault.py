@@ -7,7 +7,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from commerce import vault
-from ledger.vault import SealBroken, decode_key
+from ledger.privacy.vault import SealBroken, decode_key
 
 VALUE = {"name": "Ada", "born": "1815-12-10"}
 

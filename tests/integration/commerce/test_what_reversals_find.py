@@ -5,7 +5,7 @@ import pytest
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment, PaymentMethod
 from commerce.services import deliveries, invoices, payments, refunds, renditions
-from ledger.previews import Preview
+from ledger.reversing.previews import Preview
 from tests.integration.commerce.acting import work_off
 from tests.integration.commerce.charging_back import note
 from tests.integration.commerce.conftest import MakeBooking, bill, pay

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from ledger import previews
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import Entry, ReversalStanding
-from ledger.previews import Preview
+from ledger.reversing import previews
+from ledger.reversing.previews import Preview
 from ledger.services import reversals
 from ledger.services.reversals import Reversed
 

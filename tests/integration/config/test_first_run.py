@@ -12,7 +12,7 @@ from django.db import connection
 from config import first_run, roles
 from config.embedded.state import State
 from examples.demo_peers.server import STEPS_URL
-from ledger import credentials
+from ledger.access import credentials
 from ledger.models import ApiKey
 from workflows.flows import engine, starts
 from workflows.flows.models import FlowStart

@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import witnesses
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Checkpoint, Entry, Witness
 from ledger.recording import recorded
+from ledger.sealing import witnesses
 from ledger.services import seals
 from tests.integration.console.conftest import Visitor
 

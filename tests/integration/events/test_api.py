@@ -11,7 +11,8 @@ from guardian.shortcuts import assign_perm
 from rest_framework.test import APIClient
 
 from events import recorder, sequencer
-from ledger import capabilities, grants
+from ledger import capabilities
+from ledger.access import grants
 from tests import trips
 from tests.live import happen, written
 

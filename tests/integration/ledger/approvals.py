@@ -14,9 +14,9 @@ from events import context
 from events.domain.context import Origin
 from events.domain.principal import Principal, PrincipalKind
 from ledger import capabilities, commands
+from ledger.access.authority import Caller
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.commands import Command
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import Risk

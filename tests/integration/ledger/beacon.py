@@ -9,15 +9,16 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from events.domain.errors import Rejected
-from ledger import previews, recording, reversal_commands
+from ledger import recording
+from ledger.access.authority import Caller
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts
 from ledger.domain.reversals import Declaration, ReversalKind
 from ledger.models import Approval, ApprovalPolicyVersion, ReversalStanding
-from ledger.reversal_commands import Found, ReversalCommand
+from ledger.reversing import previews, reversal_commands
+from ledger.reversing.reversal_commands import Found, ReversalCommand
 from ledger.services import reversals
 from ledger.services.reversals import Reversed
 from tests.integration.ledger.approvals import acting, put_into_force

@@ -10,11 +10,12 @@ from rest_framework.test import APIClient
 from events import context
 from events.domain.errors import Rejected
 from events.domain.principal import Principal
-from ledger import recording, reversal_commands
+from ledger import recording
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
 from ledger.domain.reversals import Declaration, ReversalKind
-from ledger.reversal_commands import Found, ReversalCommand
+from ledger.reversing import reversal_commands
+from ledger.reversing.reversal_commands import Found, ReversalCommand
 
 
 class LampBroken(Rejected):

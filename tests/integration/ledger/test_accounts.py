@@ -13,7 +13,7 @@ from django.test import Client
 
 from events import context
 from events.domain.principal import Principal, PrincipalKind
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.rights import OwnAccess, Rights, RightsTooWide
 from ledger.models import Entry, Mutation, Payload

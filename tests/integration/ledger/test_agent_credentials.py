@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from pytest_django import DjangoAssertNumQueries
 
-from ledger import credentials
-from ledger.delegations import Chain
+from ledger.access import credentials
+from ledger.access.delegations import Chain
 from ledger.models import AgentKey, Delegation
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 

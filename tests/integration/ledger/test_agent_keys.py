@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from ledger import credentials
-from ledger.credentials import CredentialRefused
+from ledger.access import credentials
+from ledger.access.credentials import CredentialRefused
 from ledger.domain import api_key as written
 from ledger.domain.api_key import SECRET_BYTES
 from ledger.models import AgentKey

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import credentials
-from ledger.credentials import CredentialRefused
+from ledger.access import credentials
+from ledger.access.credentials import CredentialRefused
 from ledger.domain.delegation import DelegationEnded, DelegationNotBegun
 from ledger.services import delegations
 from ledger.services.delegations import AgentKeyExpiryOutOfRange

@@ -14,6 +14,7 @@ from events import context
 from events.domain.errors import DomainError
 from events.domain.principal import SYSTEM, Principal
 from ledger import recording
+from ledger.access.principals import human_of
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import PrincipalNotAllowed, ScopeUnknown
 from ledger.domain.delegation import (
@@ -25,7 +26,6 @@ from ledger.domain.delegation import (
     RateExceeded,
 )
 from ledger.models import AgentKey, Delegation, Entry
-from ledger.principals import human_of
 from ledger.services import agents, api_keys, delegations
 from ledger.services.delegations import (
     AgentOfSomebodyElse,

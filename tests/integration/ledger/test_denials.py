@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.test import APIClient
 
-from ledger import authority
+from ledger.access import authority
 from ledger.domain.capability import CapabilityMissing
 from ledger.models import Entry
 from tests.integration.ledger.agents import an_agent, delegated, key_of

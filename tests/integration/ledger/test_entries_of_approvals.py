@@ -10,9 +10,9 @@ from django.db import connection, transaction
 from events import context
 from events.domain.context import Origin
 from events.domain.principal import SYSTEM
+from ledger.access.authority import Caller
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
-from ledger.authority import Caller
 from ledger.domain.approval import SelfDecisionForbidden
 from ledger.domain.validation import ApprovalNotApproved
 from ledger.entries import ActionInProgress

@@ -19,13 +19,15 @@ from rest_framework.test import APIClient
 
 from events import context
 from events.domain import canonical
-from ledger import erasure, exporting, payloads, subjects, verifier
+from ledger import verifier
 from ledger.domain.action import Proof
 from ledger.domain.erasure import ERASED, Finding, Means, Need, Person
 from ledger.domain.payload import PayloadKind, Redaction
-from ledger.erasure import Place, SubjectOnHold, SubjectStillNeeded
 from ledger.models import Entry, LegalHold, Payload, SubjectKey
-from ledger.payloads import PayloadGone
+from ledger.privacy import erasure, payloads, subjects
+from ledger.privacy.erasure import Place, SubjectOnHold, SubjectStillNeeded
+from ledger.privacy.payloads import PayloadGone
+from ledger.sealing import exporting
 from ledger.services import erasures, seals
 from ledger.services import payloads as services
 from tests.integration.ledger.conftest import client_with, grant, issue

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from events import context
-from ledger import previews
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import Entry, Mutation, ReversalStanding
+from ledger.reversing import previews
 from ledger.services import reversals
 from ledger.services.reversals import ReversalChangedNothing, ReversalPreviewStale
 from tests.integration.ledger.at_once import DONE, ending

@@ -5,7 +5,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
 from pytest_django import DjangoAssertNumQueries
 
-from ledger.grants import GrantsBackend
+from ledger.access.grants import GrantsBackend
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,11 @@ from pytest_django import Settings
 
 from events import context, doctor, triggers
 from events.domain.principal import SYSTEM
-from ledger import conf, disclosing, entry_invariants, invariants, soundness, subjects
+from ledger import conf, entry_invariants, invariants
 from ledger.domain.action import Action, Kind, Read, Target
+from ledger.privacy import disclosing, subjects
 from ledger.recording import recorded
+from ledger.sealing import soundness
 from ledger.services import seals
 
 pytestmark = pytest.mark.django_db

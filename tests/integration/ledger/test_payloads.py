@@ -15,15 +15,16 @@ from django.utils import timezone
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
-from ledger import exporting, invariants, payloads, tasks, verifier
+from ledger import invariants, tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
 from ledger.models import Entry, Payload, SubjectKey
-from ledger.payloads import PayloadGone, PayloadTooLarge
+from ledger.privacy import payloads, vault
+from ledger.privacy.payloads import PayloadGone, PayloadTooLarge
 from ledger.recording import recorded
+from ledger.sealing import exporting
 from ledger.services import erasures, seals
 from ledger.services import payloads as services
-from ledger.vault import SealBroken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,7 +119,7 @@ class TestContentAboutAPerson:
         with override_settings(SECRET_KEY="another"):
             payload = do_to_a_person()
 
-        with pytest.raises(SealBroken):
+        with pytest.raises(vault.SealBroken):
             payloads.content_of(payload)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
-from ledger import people
+from ledger.access import people
 from ledger.models import ApiKey
 from tests.integration.ledger.agents import an_agent
 from tests.integration.ledger.conftest import issue

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from events.domain.principal import ANONYMOUS, SYSTEM, Principal, PrincipalKind
-from ledger.principals import human_of
+from ledger.access.principals import human_of
 from ledger.services import api_keys
 
 

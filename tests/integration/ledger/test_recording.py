@@ -16,12 +16,13 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import DomainError
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import disclosing, recording
+from ledger import recording
 from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
 from ledger.models import ApiKey, Entry, Mutation
+from ledger.privacy import disclosing
 from ledger.recording import recorded
 from ledger.services import api_keys
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from events import context
-from ledger import exporting, verifier
+from ledger import verifier
 from ledger.domain.payload import Redaction
+from ledger.sealing import exporting
 from ledger.services import payloads as services
 from ledger.services import seals
 from tests.integration.ledger.test_payloads import CLERK, do, payload_of, seals_hold

@@ -11,13 +11,14 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events import selectors
-from ledger import commands, invariants, previews
+from ledger import commands, invariants
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExceedsOriginal
 from ledger.domain.validation import ApprovalExpired, ApprovalMismatchedAction
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
+from ledger.reversing import previews
 from ledger.services import approvals
 from tests.integration.commerce.acting import DONE, race
 from tests.integration.ledger import beacon

@@ -7,8 +7,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from events import context
-from ledger import previews, recording
+from ledger import recording
 from ledger.models import ReversalStanding
+from ledger.reversing import previews
 from tests.integration.ledger.conftest import grant
 from tests.integration.ledger.lamp import Lamp, switch_off, switching
 from tests.integration.ledger.test_standings import CLERK

@@ -10,11 +10,12 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from events.domain.errors import PreconditionFailed
-from ledger import previews, recording
-from ledger.authority import Caller
+from ledger import recording
+from ledger.access.authority import Caller
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.models import Entry, Mutation, ReversalStanding
+from ledger.reversing import previews
 from ledger.services import reversals
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.ledger.lamp import (

@@ -12,8 +12,9 @@ from django.db import connection
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import exporting, invariants, verifier
+from ledger import invariants, verifier
 from ledger.models import Entry, Mutation
+from ledger.sealing import exporting
 from ledger.services import seals
 from ledger.services.amendments import amend_entry
 from tests.integration.commerce.acting import DONE, race

@@ -12,13 +12,13 @@ from django.db import connection
 from pytest_django import Settings
 
 from events.domain import canonical
-from ledger import subjects
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.domain import approval as rules
 from ledger.domain.action import Action, Idempotency, Kind, Target
 from ledger.domain.keyed import Keyed, under
 from ledger.entries import ActionKeyReused, ActionRepeated
 from ledger.models import Approval, Entry, IdempotencyKey
+from ledger.privacy import subjects
 from ledger.recording import recorded
 from tests.integration.ledger import approvals
 from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say

@@ -18,12 +18,13 @@ from django.utils import timezone
 from events import context, failpoints
 from events.domain.principal import Principal, PrincipalKind
 from events.failpoints import FailpointRaised
-from ledger import exporting, seals, tasks, verifier
+from ledger import tasks, verifier
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed
 from ledger.recording import recorded
+from ledger.sealing import exporting, seals
+from ledger.sealing.signing import SigningKeyMissing
 from ledger.services import seals as services
-from ledger.signing import SigningKeyMissing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,8 +4,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from events import sequencer
-from ledger import invariants, seals
+from ledger import invariants
 from ledger.models import Checkpoint
+from ledger.sealing import seals
 from ledger.services import seals as services
 from tests.integration.ledger.conftest import issue
 from tests.support.tampering import tamper

@@ -11,7 +11,7 @@ from django.test import override_settings
 from events import context
 from ledger import verifier
 from ledger.models import Sealed, SigningKey
-from ledger.seals import SigningKeyUnknown
+from ledger.sealing.seals import SigningKeyUnknown
 from ledger.services import seals as services
 from tests.integration.ledger.test_seals import CLERK, do, exported, key
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from events import context, selectors
 from events.domain.principal import Principal, PrincipalKind
-from ledger import disclosing, recording, reversal_context
+from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.domain.reversals import (
     Declaration,
@@ -24,6 +24,8 @@ from ledger.domain.reversals import (
     Undoing,
 )
 from ledger.models import Entry, Mutation, ReversalStanding
+from ledger.privacy import disclosing
+from ledger.reversing import reversal_context
 from tests.integration.commerce.acting import DONE, race
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from events.domain import canonical
+from ledger.access.authority import Caller
 from ledger.approving import reference
-from ledger.authority import Caller
 from ledger.models import Agent, AgentKey, ApiKey, Approval, Delegation, Entry
 from ledger.services import api_keys, approval_policies, delegations, erasures
 from ledger.services.approval_policies import Terms

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from events import context
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
-from ledger import capabilities, delegations
-from ledger.authority import Caller
-from ledger.delegations import Chain
+from ledger import capabilities
+from ledger.access import delegations
+from ledger.access.authority import Caller
+from ledger.access.delegations import Chain
 from ledger.domain.delegation import DelegationEnded
 from ledger.models import AgentKey, ApiKey, Delegation
 from ledger.services import agents

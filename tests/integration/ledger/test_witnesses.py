@@ -11,8 +11,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from events import context
-from ledger import seals, witnesses
 from ledger.models import Checkpoint, Witness
+from ledger.sealing import seals, witnesses
 from ledger.services import seals as services
 from tests.integration.ledger.test_seals import CLERK, do
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import grants
+from ledger.access import grants
 from ledger.approving import asking
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.payload import PayloadKind

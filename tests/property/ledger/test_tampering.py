@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledger import exporting, verifier
+from ledger import verifier
+from ledger.sealing import exporting
 from ledger.verifier import RUN
 from tests.support.small_ledger import (
     BATCHES,

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.inclusion import Batch
+from ledger.sealing.inclusion import Batch
 from ledger.verifier import Tree, is_signed, leaf_hash, root_by_proof
 
 # The test vectors that come with implementations of RFC 6962.

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ledger import exporting, verifier
+from ledger import verifier
+from ledger.sealing import exporting
 from ledger.verifier import leaf_hash, root_by_proof
 from tests.support.small_ledger import broken_at, check, later_part, lines_of, selection, whole
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import exporting, verifier
-from ledger.signing import Signer
+from ledger import verifier
+from ledger.sealing import exporting
+from ledger.sealing.signing import Signer
 from ledger.verifier import HINT_BYTES, PROOFS, RUN, Broken, leaf_hash
 from tests.support.small_ledger import (
     BATCHES,

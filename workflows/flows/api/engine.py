@@ -25,9 +25,9 @@ from events.domain.errors import (
     Unavailable,
 )
 from events.domain.principal import Principal, PrincipalKind
-from ledger import authority, disclosing, recording
-from ledger.authority import Caller
-from ledger.credentials import CredentialRefused
+from ledger import recording
+from ledger.access import authority, credentials
+from ledger.privacy import disclosing
 from workflows.flows import engine, listing, selectors, services
 from workflows.flows.api import bodies, readable
 from workflows.flows.domain import digits, ids, shapes
@@ -156,16 +156,16 @@ class NotAdmitted(Forbidden):
         super().__init__(f"this needs {capability}", capability=capability)
 
 
-def _caller_of(request: HttpRequest) -> Caller | None:
+def _caller_of(request: HttpRequest) -> authority.Caller | None:
     if settings.OPEN_ENGINE:
         return None
     caller = authority.bearer(request.headers.get("Authorization", ""))
     if caller.user is None:
-        raise CredentialRefused
+        raise credentials.CredentialRefused
     return caller
 
 
-def _admit(caller: Caller, capability: str) -> None:
+def _admit(caller: authority.Caller, capability: str) -> None:
     if not caller.holds(capability):
         why = NotAdmitted(capability)
         recording.record_denial(capability, target_id="", why=why)
@@ -176,7 +176,7 @@ def _admit(caller: Caller, capability: str) -> None:
 
 
 _STATUS: dict[type[DomainError], HTTPStatus] = {
-    CredentialRefused: HTTPStatus.UNAUTHORIZED,
+    credentials.CredentialRefused: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,

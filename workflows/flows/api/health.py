@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import conf, live
 from workflows.flows.api.engine import answer, no_such_route, with_cors
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from events import context
-from ledger import authority
+from ledger.access import authority
 from workflows.flows import receipts
 from workflows.flows.api import bodies
 from workflows.flows.api.bodies import BodyTooLarge

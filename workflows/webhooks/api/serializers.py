@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ledger import authority
+from ledger.access import authority
 from ledger.bodies import Body, Moment
 from workflows.egress import urls
 from workflows.egress.urls import URL_CHARACTERS_MAX

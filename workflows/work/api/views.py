@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from events.domain.ids import least_id
-from ledger import authority
+from ledger.access import authority
 from ledger.bodies import MomentFilter, OneOrMore, OptionalReasonIn, ReasonIn, valid
 from workflows.work import selectors, services
 from workflows.work.api.serializers import (

@@ -6,8 +6,8 @@ from uuid import uuid4
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from ledger import reasons
 from ledger.approving import reference
+from ledger.privacy import reasons
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 JSON = Any

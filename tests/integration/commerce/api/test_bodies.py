@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from config import openapi
-from ledger import grants
+from ledger.access import grants
 from tests.integration.ledger.conftest import client_with, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)

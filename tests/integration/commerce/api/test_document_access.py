@@ -8,7 +8,7 @@ from guardian.shortcuts import assign_perm
 from rest_framework.test import APIClient
 
 from commerce.models import DocumentAccess, Invoice
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import ApiKey, Entry
 from ledger.services import api_keys
 from tests.integration.commerce.api.conftest import Keyed

@@ -10,7 +10,8 @@ from django.db import OperationalError
 
 from commerce.models import Booking
 from config import mcp_server
-from ledger import credentials, readings, tools
+from ledger import readings, tools
+from ledger.access import credentials
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import grant
 from tests.live import PATIENCE_S

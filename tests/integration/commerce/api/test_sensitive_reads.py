@@ -24,9 +24,10 @@ from commerce.services import bookings, invoices, travellers
 from commerce.services.bookings import SeatRequest
 from config import urls
 from events.ids import new_id
-from ledger import invariants, payloads, readings, subjects, tools
-from ledger.authority import public
+from ledger import invariants, readings, tools
+from ledger.access.authority import public
 from ledger.models import Agent, Entry
+from ledger.privacy import payloads, subjects
 from tests.integration.commerce.api import marked, said, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.walk import Call

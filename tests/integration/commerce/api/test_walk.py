@@ -17,7 +17,7 @@ from pytest_django import Settings
 from commerce.models import Booking, Invoice, Product
 from commerce.services import invoices
 from ledger import capabilities
-from ledger.authority import AUTHENTICATED, PUBLIC
+from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.models import Entry
 from tests.integration.commerce.api import marked, said, walk
 from tests.integration.commerce.api.marked import World

@@ -8,10 +8,10 @@ from django.utils import timezone
 from commerce import selectors
 from commerce.models import Booking, Delivery, Invoice, Rendition
 from commerce.services import deliveries, renditions, travellers
-from ledger import subjects
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.payload import PayloadKind
 from ledger.models import SubjectKey
+from ledger.privacy import subjects
 from ledger.recording import recorded
 from ledger.services import payloads
 from tests.integration.commerce.conftest import CONTACT

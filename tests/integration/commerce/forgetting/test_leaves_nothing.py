@@ -16,11 +16,13 @@ from commerce.services import renditions
 from commerce.services.renditions import DocumentForgotten
 from config.logs import LineFormatter
 from events import context
-from ledger import erasure, exporting, subjects, verifier
+from ledger import verifier
 from ledger.domain.payload import Redaction
 from ledger.models import Entry, Payload, SubjectKey
+from ledger.privacy import erasure, subjects
+from ledger.privacy.subjects import SubjectForgotten
+from ledger.sealing import exporting
 from ledger.services import seals
-from ledger.subjects import SubjectForgotten
 from tests.integration.commerce.acting import CLERK
 from tests.integration.commerce.api.conftest import Keyed
 from tests.integration.commerce.forgetting.everywhere import found_in_database, found_in_valkey

@@ -14,7 +14,8 @@ from pytest_django import DjangoDbBlocker
 from config.testing.flush import put_all_right
 from events import catalogue, executor
 from events.domain.envelope import Stream
-from ledger import capabilities, grants
+from ledger import capabilities
+from ledger.access import grants
 from ledger.services import api_keys
 from tests import trips
 from tests.live import PATIENCE_S, Server, sequence

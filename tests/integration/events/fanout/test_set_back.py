@@ -3,7 +3,7 @@
 import pytest
 
 from config.testing.flush import put_all_right
-from ledger import grants
+from ledger.access import grants
 from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.live import Server, visiting, written

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from events import context
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.models import Approval
 from ledger.services import approvals
 from tests.integration.workflows.flows.conftest import flow, work_off

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from ledger import grants
+from ledger.access import grants
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 FLOWS, STEPS, PLANS = "/api/v1/flows", "/api/v1/steps", "/api/v1/plans"

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from events import context, doctor
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.domain.approval import ApprovalDecisionConflict, SelfDecisionForbidden
 from ledger.models import Approval, Entry
 from ledger.services import approvals

@@ -12,7 +12,7 @@ from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from ledger import grants
+from ledger.access import grants
 from ledger.services.api_keys import issue_api_key
 from tests.integration.workflows.flows.conftest import work_off
 from tests.live import PATIENCE_S, Client, Server, environment_of_the_tests, sequence

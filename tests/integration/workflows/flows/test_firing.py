@@ -17,10 +17,11 @@ from pytest_django import Settings
 from events import context, recorder, selectors
 from events.domain.envelope import Envelope
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
-from ledger import grants, recording
+from ledger import recording
+from ledger.access import grants
+from ledger.access.principals import human_of
 from ledger.domain.delegation import OutOfReach
 from ledger.models import ApiKey, Delegation, Entry
-from ledger.principals import human_of
 from ledger.services import api_keys, delegations
 from tests.integration.ledger.agents import an_agent, delegated
 from tests.integration.ledger.conftest import grant, issue

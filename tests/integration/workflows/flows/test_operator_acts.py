@@ -9,7 +9,7 @@ from django.test import Client
 
 from events import selectors as log
 from events.domain.envelope import Envelope
-from ledger import grants
+from ledger.access import grants
 from ledger.models import Entry
 from tests.integration.ledger.conftest import client_with, issue
 from tests.integration.workflows.flows.conftest import flow

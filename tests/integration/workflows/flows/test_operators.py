@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from events import context, selectors
 from events.domain.envelope import Envelope
 from events.domain.principal import Principal, PrincipalKind
+from ledger.access.principals import human_of
 from ledger.models import Entry
 from ledger.preconditions import VersionMoved
-from ledger.principals import human_of
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
 from workflows.flows import callables, explain, services

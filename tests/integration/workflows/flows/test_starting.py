@@ -9,7 +9,8 @@ from django.urls import reverse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from ledger import grants, tools
+from ledger import tools
+from ledger.access import grants
 from ledger.models import Delegation, Entry
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import client_with, grant, issue

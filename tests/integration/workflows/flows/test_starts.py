@@ -12,10 +12,10 @@ from django.utils import timezone
 from events import context, selectors
 from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
-from ledger import grants
+from ledger.access import grants
+from ledger.access.principals import human_of
 from ledger.models import Entry
 from ledger.preconditions import VersionMoved
-from ledger.principals import human_of
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.clients import client_of, post, script
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off

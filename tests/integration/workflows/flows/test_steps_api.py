@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from ledger import grants
+from ledger.access import grants
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,11 +13,11 @@ from pytest_django import Settings
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import seals, witnesses
 from ledger.domain.action import Action, Kind, Target
 from ledger.invariants import witnesses_agree
 from ledger.models import Witness
 from ledger.recording import recorded
+from ledger.sealing import seals, witnesses
 from ledger.services import seals as services
 from tests.peers import Received, Receiver, receiver
 from workflows.egress import client

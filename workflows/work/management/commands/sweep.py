@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ledger import sealer
+from ledger.sealing import sealer
 from workflows.work import followers, liveness, sweeper
 
 

@@ -29,7 +29,7 @@ from ledger.domain.erasure import (
 )
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
 from ledger.models import LegalHold, Payload, SubjectKey
-from ledger.searching import Search
+from ledger.privacy.searching import Search
 
 PAYLOADS: Final = "ledger.payloads"
 CERTIFICATE: Final = "erasure_certificate/3"

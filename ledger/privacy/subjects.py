@@ -16,11 +16,12 @@ from django.conf import settings
 from events import wire
 from events.domain.errors import NotFound
 from events.ids import new_id
-from ledger import conf, vault
+from ledger import conf
 from ledger.domain.action import plain
 from ledger.domain.keyed import Keyed
 from ledger.models import SubjectKey
-from ledger.vault import Safe
+from ledger.privacy import vault
+from ledger.privacy.vault import Safe
 
 _INFO: Final = b"ledger subject keys"
 _INDEX_INFO: Final = b"ledger blind index"

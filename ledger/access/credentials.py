@@ -17,8 +17,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from events import wire
 from events.domain.errors import Forbidden, Unauthenticated
-from ledger import grants
-from ledger.delegations import Chain
+from ledger.access import grants
+from ledger.access.delegations import Chain
 from ledger.domain import api_key as written
 from ledger.domain.api_key import SECRET_BYTES, WrittenKey
 from ledger.domain.delegation import DelegationEnded

@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Iterator
 
 from events import digest
-from ledger import exporting, seals, verifier
+from ledger import verifier
 from ledger.models import Checkpoint
+from ledger.sealing import exporting, seals
 
 CHECKPOINTS_REREAD = 5
 

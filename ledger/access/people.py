@@ -6,7 +6,7 @@ from typing import Final
 from django.contrib.auth.models import User
 
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
-from ledger import principals
+from ledger.access import principals
 from ledger.models import Agent, ApiKey
 
 _OF_THE_SYSTEM: Final = {str(SYSTEM): "Daybook itself"}

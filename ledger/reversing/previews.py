@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from events import context
 from events.domain.errors import NotFound
-from ledger import payloads, reversal_commands, standings
 from ledger.approving import demands
 from ledger.approving.demands import NeededApproval
 from ledger.domain import plans
@@ -33,8 +32,10 @@ from ledger.domain.reversals import (
     Undoing,
 )
 from ledger.models import Approval, Entry, Mutation, Payload
-from ledger.payloads import PayloadGone
-from ledger.reversal_commands import FollowUp, Found, ReversalCommand
+from ledger.privacy import payloads
+from ledger.privacy.payloads import PayloadGone
+from ledger.reversing import reversal_commands, standings
+from ledger.reversing.reversal_commands import FollowUp, Found, ReversalCommand
 
 LATER_MAX: Final = 50
 """So many later actions on the same target are looked at, the first ones first."""

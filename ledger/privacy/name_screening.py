@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from events.domain.redaction import redact
-from ledger import authority
+from ledger.access import authority
 from ledger.domain.action import Target
 
 Screen = Callable[[str, str, str], None]

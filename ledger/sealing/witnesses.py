@@ -19,8 +19,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from ledger import conf, seals
+from ledger import conf
 from ledger.models import Checkpoint, Witness
+from ledger.sealing import seals
 from ledger.verifier import canonical
 
 logger = logging.getLogger(__name__)

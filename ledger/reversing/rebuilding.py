@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from ledger import standings
 from ledger.domain import reversals as rules
 from ledger.domain.reversals import Declaration, Outcome, ReversalKind, Step, StepKind
 from ledger.models import Mutation, ReversalStanding
+from ledger.reversing import standings
 
 BATCH: Final = 1_000
 

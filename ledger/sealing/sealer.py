@@ -10,7 +10,8 @@ import threading
 from django.db import DatabaseError, connection
 
 from events.domain.errors import DomainError
-from ledger import conf, witnesses
+from ledger import conf
+from ledger.sealing import witnesses
 from ledger.services import seals
 
 logger = logging.getLogger(__name__)

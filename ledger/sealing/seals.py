@@ -16,10 +16,11 @@ from django.db.models import Min
 from events import digest, wire
 from events.domain.errors import Conflict
 from events.locks import LockClass
-from ledger import signing, verifier
+from ledger import verifier
 from ledger.domain.action import moment
 from ledger.models import Checkpoint, Entry, SigningKey, Unsealed
-from ledger.signing import Signer
+from ledger.sealing import signing
+from ledger.sealing.signing import Signer
 from ledger.verifier import NO_LINK, Tree
 
 FORMAT: Final = "daybook.checkpoint/2"

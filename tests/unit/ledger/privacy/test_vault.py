@@ -3,7 +3,7 @@ import base64
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from ledger import vault
+from ledger.privacy import vault
 
 
 def test_a_key_is_32_bytes_in_base64() -> None:

@@ -28,9 +28,10 @@ from events import catalogue
 from events.domain.catalogue import StreamKind
 from events.domain.envelope import Stream
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
-from ledger import capabilities, credentials, recording, target_types
-from ledger.credentials import CredentialRefused
-from ledger.delegations import Chain
+from ledger import capabilities, recording, target_types
+from ledger.access import credentials
+from ledger.access.credentials import CredentialRefused
+from ledger.access.delegations import Chain
 from ledger.domain.capability import CapabilityMissing, covers
 from ledger.models import AgentKey, ApiKey
 

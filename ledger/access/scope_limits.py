@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from events.domain.errors import Forbidden
 from ledger import capabilities
-from ledger.authority import Caller
+from ledger.access.authority import Caller
 from ledger.domain.capability import ScopeUnknown, is_within
 
 

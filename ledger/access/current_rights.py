@@ -5,12 +5,12 @@ from django.utils import timezone
 
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal, PrincipalKind
-from ledger import delegations
-from ledger.authority import Caller
+from ledger.access import delegations
+from ledger.access.authority import Caller
+from ledger.access.principals import human_of
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
 from ledger.models import ApiKey
-from ledger.principals import human_of
 
 
 class PrincipalInactive(Forbidden):

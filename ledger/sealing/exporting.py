@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 
 from events import wire
 from events.domain.errors import NotFound, Rejected
-from ledger import seals
-from ledger.inclusion import Batch
 from ledger.models import Checkpoint, Entry, Sealed, SigningKey
+from ledger.sealing import seals
+from ledger.sealing.inclusion import Batch
 from ledger.verifier import HINT_BYTES, PROOFS, RUN, canonical, leaf_hash
 
 PAGE_ENTRIES: Final = 5_000

@@ -15,9 +15,9 @@ from django.core.handlers.asgi import ASGIRequest
 from django.utils.http import is_same_domain
 
 from events.domain.errors import Forbidden
-from ledger import authority, tickets
-from ledger.authority import Caller
-from ledger.credentials import CredentialRefused
+from ledger.access import authority, tickets
+from ledger.access.authority import Caller
+from ledger.access.credentials import CredentialRefused
 
 _HTTP_SCHEME_OF = {"ws": "http", "wss": "https"}
 

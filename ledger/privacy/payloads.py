@@ -17,7 +17,6 @@ from events import wire
 from events.domain import canonical
 from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
-from ledger import subjects, vault
 from ledger.domain.payload import (
     CONTENT_BYTES_MAX,
     RETENTIONS,
@@ -28,6 +27,7 @@ from ledger.domain.payload import (
     commitment,
 )
 from ledger.models import Payload
+from ledger.privacy import subjects, vault
 
 _PERSONAL: dict[str, tuple[str, ...]] = {}
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from ledger import subjects
 from ledger.domain.payload import Redaction
+from ledger.privacy import subjects
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from django.utils import timezone
 from events import context
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.ids import new_id
-from ledger import capabilities, delegations, entries, idempotency, recording
-from ledger.delegations import Mandate
+from ledger import capabilities, entries, idempotency, recording
+from ledger.access import delegations
+from ledger.access.delegations import Mandate
 from ledger.domain.action import UNKNOWN_TARGET, WHOLE_ANSWER, Kind, Proof, Read, Status, Target
 from ledger.domain.disclosure import MADE_NOW, AccessReasonRequired, LedgerUnavailable
 from ledger.entries import EntryDraft

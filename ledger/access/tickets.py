@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.domain.errors import Forbidden
-from ledger.authority import Caller
-from ledger.credentials import CredentialRefused
+from ledger.access.authority import Caller
+from ledger.access.credentials import CredentialRefused
 from ledger.models import SocketTicket
 
 LIFETIME: Final = timedelta(seconds=60)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events.domain.errors import Unavailable
-from ledger import conf, vault
+from ledger import conf
+from ledger.privacy import vault
 
 
 class SigningKeyMissing(Unavailable):

@@ -1,0 +1,1 @@
+"""Private data: encrypted, read on the record, and erased without breaking a seal."""
