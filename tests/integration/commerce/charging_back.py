@@ -13,7 +13,7 @@ from commerce.services.chargebacks import ReportedClaim
 from events import context
 from events.domain.principal import Principal
 from ledger import drift
-from ledger import invariants as ledger_invariants
+from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from tests.integration.commerce.acting import status_of, work_off
 from workflows.work.domain.claim import WorkRef
 
@@ -75,8 +75,8 @@ def nothing_is_wrong() -> bool:
         *invariants.chargebacks_add_up(),
         *invariants.resolutions_return_what_was_taken(),
         *invariants.invoices_add_up(),
-        *ledger_invariants.reversals_are_sound(),
-        *ledger_invariants.standings_follow_from_entries(),
+        *reversals_are_sound(),
+        *standings_follow_from_entries(),
         *[each.check.name for each in drift.find_drift() if not each.is_none],
     ]
     assert found == []

@@ -5,7 +5,8 @@ import pytest
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment
 from commerce.services import invoices, refunds, vouchers
-from ledger import boundaries, invariants
+from ledger import boundaries
+from ledger.invariants.ownership import boundaries_hold
 from tests.integration.commerce.conftest import MakeBooking
 from tests.support.tampering import tamper
 
@@ -60,7 +61,7 @@ def test_a_model_that_refers_to_an_owned_one_says_whose_it_is(
 
 
 def test_what_its_services_made_crosses_no_boundary(history: Booking) -> None:
-    assert invariants.boundaries_hold() == []
+    assert boundaries_hold() == []
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,13 @@ def test_a_key_that_leads_to_somebody_else_is_found(
 
     tamper(statement.format(other=history.pk, invoice=invoice))
 
-    assert any(each.startswith(f"{key}: ") for each in invariants.boundaries_hold())
+    assert any(each.startswith(f"{key}: ") for each in boundaries_hold())
 
 
 def test_an_entry_of_another_tenant_is_found(booking: Booking) -> None:
     tamper("UPDATE ledger_entry SET organization_id = 'acme' WHERE action_name = 'booking.create'")
 
-    [found] = invariants.boundaries_hold()
+    [found] = boundaries_hold()
     assert found.endswith("is of another tenant: acme")
 
 
@@ -97,5 +98,5 @@ def test_an_entry_under_the_key_of_another_user_is_found(booking: Booking) -> No
         " WHERE action_name = 'booking.create'"
     )
 
-    [found] = invariants.boundaries_hold()
+    [found] = boundaries_hold()
     assert found.endswith("has a key of user:8")

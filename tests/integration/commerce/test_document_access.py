@@ -16,12 +16,13 @@ from commerce.models import DocumentAccess, Invoice, Rendition
 from commerce.services import document_access, renditions
 from commerce.services.document_access import DocumentNotFound, GranteeUnknown
 from events.ids import new_id
-from ledger import drift, invariants, timelines
+from ledger import drift, timelines
 from ledger.access.authority import Caller
 from ledger.capabilities import get
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import PrincipalNotAllowed
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExpired
+from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from ledger.models import Entry, ReversalStanding
 from ledger.privacy import disclosing
 from ledger.services import reversals
@@ -217,8 +218,8 @@ class TestUndoing:
         assert (done.state, done.outcome) == ("completed", "full")
         with pytest.raises(ReversalAlreadyReversed):
             undo(granted)
-        assert invariants.reversals_are_sound() == []
-        assert invariants.standings_follow_from_entries() == []
+        assert reversals_are_sound() == []
+        assert standings_follow_from_entries() == []
 
     def test_what_was_revoked_by_hand_is_undone_already(
         self, document: Rendition, auditor: User
@@ -255,7 +256,7 @@ class TestUndoing:
         again = DocumentAccess.objects.exclude(pk=access.pk).get()
         assert (again.grantee, again.expires_at) == (access.grantee, access.expires_at)
         assert standing_of(entry).outcome == "full"
-        assert invariants.standings_follow_from_entries() == []
+        assert standings_follow_from_entries() == []
 
     def test_a_revocation_is_not_undone_beside_a_new_grant(
         self, document: Rendition, auditor: User

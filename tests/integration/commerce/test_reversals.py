@@ -26,10 +26,10 @@ from commerce.services import (
     refunds,
     renditions,
 )
-from ledger import invariants
 from ledger.access.authority import Caller
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.reversals import ReversalAlreadyReversed
+from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from ledger.models import Entry, Mutation, ReversalStanding
 from ledger.reversing.previews import ReversalBlocked
 from ledger.services import reversals
@@ -298,8 +298,8 @@ class TestPayments:
         refunds.settle_refund(refund_id=Refund.objects.get(status="pending").pk)
 
         assert (standing_of(entry).outcome, standing_of(entry).done_cents) == ("partial", 4_000)
-        assert invariants.reversals_are_sound() == []
-        assert invariants.standings_follow_from_entries() == []
+        assert reversals_are_sound() == []
+        assert standings_follow_from_entries() == []
 
     def test_rivals_never_give_back_more_than_came_in(self, paid: Payment) -> None:
         def ask() -> None:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from events.domain.errors import DomainError
-from ledger.invariants import approvals_are_of_others_and_used_once
+from ledger.invariants.approvals import approvals_are_of_others_and_used_once
 from ledger.models import Approval, ApprovalVote, Entry
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say, under
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from ledger.domain.approval import ApprovalDecisionConflict
-from ledger.invariants import approvals_are_of_others_and_used_once
+from ledger.invariants.approvals import approvals_are_of_others_and_used_once
 from ledger.models import Approval, Entry
 from ledger.services import approvals
 from tests.chaos.load import eventually

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from config.testing import fork_server
-from ledger.delegation_invariants import agents_keep_within_their_delegations
+from ledger.invariants.delegations import agents_keep_within_their_delegations
 from ledger.models import Delegation, Entry
 from tests.chaos.load import eventually
 from tests.integration.ledger.agents import an_agent, delegated, key_of

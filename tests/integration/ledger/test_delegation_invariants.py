@@ -8,7 +8,7 @@ from django.db import connection
 
 from events import context
 from events.domain.principal import SYSTEM
-from ledger.delegation_invariants import agents_keep_within_their_delegations as examined
+from ledger.invariants.delegations import agents_keep_within_their_delegations as examined
 from ledger.models import Delegation, Entry
 from ledger.services import delegations
 from tests.integration.ledger.agents import act, acting, an_agent, delegated

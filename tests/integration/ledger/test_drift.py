@@ -13,7 +13,7 @@ from events import context, doctor
 from events.domain.principal import SYSTEM
 from ledger import drift
 from ledger.drift import Drift
-from ledger.invariants import rows_and_entries_tell_the_same
+from ledger.invariants.entries import rows_and_entries_tell_the_same
 from ledger.models import Agent, AgentKey, ApiKey, Delegation
 from ledger.services import agents, api_keys, approval_policies, delegations
 from ledger.services.approval_policies import Terms

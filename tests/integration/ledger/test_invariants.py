@@ -6,8 +6,16 @@ from pytest_django import Settings
 
 from events import context, doctor, triggers
 from events.domain.principal import SYSTEM
-from ledger import conf, entry_invariants, invariants
+from ledger import conf
 from ledger.domain.action import Action, Kind, Read, Target
+from ledger.invariants import private_data
+from ledger.invariants.entries import (
+    columns_are_those_of_the_body,
+    disclosures_name_fields,
+    entries_and_changes_go_together,
+)
+from ledger.invariants.private_data import keys_of_subjects_open
+from ledger.invariants.seals import sealing_keeps_up, seals_hold
 from ledger.privacy import disclosing, subjects
 from ledger.recording import recorded
 from ledger.sealing import soundness
@@ -33,7 +41,7 @@ class TestTheLedger:
     def test_is_healthy_after_an_action(self) -> None:
         record()
 
-        assert invariants.entries_and_changes_go_together() == []
+        assert entries_and_changes_go_together() == []
 
     def test_shows_an_entry_that_lost_its_detail(self) -> None:
         entry_id = record()
@@ -42,7 +50,7 @@ class TestTheLedger:
             cursor.execute("UPDATE ledger_entry SET action_kind = 'read'")
             cursor.execute("SET LOCAL session_replication_role = origin")
 
-        assert invariants.entries_and_changes_go_together() == [f"entry {entry_id} has no detail"]
+        assert entries_and_changes_go_together() == [f"entry {entry_id} has no detail"]
 
     @pytest.mark.parametrize(
         "statement",
@@ -55,7 +63,7 @@ class TestTheLedger:
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
-        assert invariants.entries_and_changes_go_together() == [
+        assert entries_and_changes_go_together() == [
             "ledger_apikey: the trigger ledger_change_is_on_record sleeps, or is gone"
         ]
 
@@ -84,8 +92,8 @@ class TestSeals:
         seals.seal_entries()
         record()
 
-        assert invariants.seals_hold() == []
-        assert invariants.sealing_keeps_up() == []
+        assert seals_hold() == []
+        assert sealing_keeps_up() == []
 
     def test_that_are_only_late_are_a_matter_of_who_works(
         self, monkeypatch: pytest.MonkeyPatch
@@ -93,10 +101,10 @@ class TestSeals:
         record()
         monkeypatch.setattr(conf, "SEAL_LAG_S_MAX", -1)
 
-        [found] = invariants.sealing_keeps_up()
+        [found] = sealing_keeps_up()
 
         assert found.startswith("1 entries wait for ")
-        assert invariants.seals_hold() == []
+        assert seals_hold() == []
         [lag] = [each for each in doctor.checks() if each.id == "I13-lag"]
         assert lag.is_of_work
 
@@ -139,13 +147,13 @@ class TestSeals:
         with transaction.atomic():
             tamper(change)
 
-        assert found.format(id=waiting) in invariants.seals_hold()
+        assert found.format(id=waiting) in seals_hold()
 
     def test_of_long_ago_come_round(self) -> None:
         for _ in range(soundness.CHECKPOINTS_REREAD + 1):
             record()
             seals.seal_entries()
-        assert invariants.seals_hold() == []
+        assert seals_hold() == []
 
         with transaction.atomic():
             tamper(
@@ -154,7 +162,7 @@ class TestSeals:
             )
 
         # Of all but the newest there is one to draw.
-        assert invariants.seals_hold() == ["checkpoint 1: an entry under it was changed"]
+        assert seals_hold() == ["checkpoint 1: an entry under it was changed"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -172,13 +180,13 @@ class TestColumns:
     )
     def test_are_those_that_were_sealed(self, change: str, column: str) -> None:
         entry_id = record()
-        assert entry_invariants.columns_are_those_of_the_body() == []
+        assert columns_are_those_of_the_body() == []
 
         with transaction.atomic():
             tamper(f"UPDATE ledger_entry SET {change}")
 
         says = f"entry {entry_id} shows another {column} than was sealed"
-        assert says in entry_invariants.columns_are_those_of_the_body()
+        assert says in columns_are_those_of_the_body()
 
 
 class TestDisclosures:
@@ -186,11 +194,11 @@ class TestDisclosures:
         read = Read(name="thing.look", target=THING, capability="api_key.read", fields=("name",))
         with context.acting(SYSTEM):
             disclosing.disclosed(read, lambda: None)
-        assert invariants.disclosures_name_fields() == []
+        assert disclosures_name_fields() == []
 
         tamper("UPDATE ledger_disclosure SET disclosed_fields = '{}'")
 
-        [found] = invariants.disclosures_name_fields()
+        [found] = disclosures_name_fields()
         assert found.endswith("names no field")
 
 
@@ -205,17 +213,17 @@ class TestKeysOfSubjects:
 
         settings.LEDGER_DATA_KEYS = [key("b"), key("a")]
 
-        assert invariants.keys_of_subjects_open() == []
+        assert keys_of_subjects_open() == []
 
     def test_are_named_when_theirs_is_gone(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(invariants, "KEYS_TRIED", 1)
+        monkeypatch.setattr(private_data, "KEYS_TRIED", 1)
         settings.LEDGER_DATA_KEYS = [key("a")]
         oldest = subjects.key_of("traveller/1")
         settings.LEDGER_DATA_KEYS = [key("b")]
         subjects.key_of("traveller/2")
 
-        assert invariants.keys_of_subjects_open() == [
+        assert keys_of_subjects_open() == [
             f"the key {oldest.pk} of a subject opens with none of LEDGER_DATA_KEYS"
         ]

@@ -15,9 +15,11 @@ from django.utils import timezone
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
-from ledger import invariants, tasks, verifier
+from ledger import tasks, verifier
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import CONTENT_BYTES_MAX, MASK, PayloadKind, Redaction
+from ledger.invariants import private_data
+from ledger.invariants.private_data import _drawn_place, payloads_are_as_committed
 from ledger.models import Entry, Payload, SubjectKey
 from ledger.privacy import payloads, vault
 from ledger.privacy.payloads import PayloadGone, PayloadTooLarge
@@ -266,25 +268,23 @@ class TestTheDoctor:
         assert payload.content is not None
         tamper(content=bytes(payload.content).replace(b"Ada", b"Eve"))
 
-        assert invariants.payloads_are_as_committed() == [
-            f"payload {payload.pk} is not what its digest says"
-        ]
+        assert payloads_are_as_committed() == [f"payload {payload.pk} is not what its digest says"]
 
     def test_finds_sealed_content_that_does_not_open(self) -> None:
         payload = do_to_a_person()
         tamper(content=bytes(64))
 
-        assert invariants.payloads_are_as_committed() == [f"payload {payload.pk} does not open"]
+        assert payloads_are_as_committed() == [f"payload {payload.pk} does not open"]
 
     def test_finds_a_mask_that_left_the_salt_by_which_the_masked_could_be_guessed(self) -> None:
         payload = payload_of(do())
         whole = bytes(payload.content or b"")
         services.redact_payload(payload_id=payload.pk, mode=Redaction.REDACTED, reason="asked")
-        assert invariants.payloads_are_as_committed() == []
+        assert payloads_are_as_committed() == []
 
         tamper(content=whole)
 
-        assert invariants.payloads_are_as_committed() == [
+        assert payloads_are_as_committed() == [
             f"payload {payload.pk} was masked, and kept its salt"
         ]
 
@@ -295,7 +295,7 @@ class TestTheDoctor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             SubjectKey.objects.update(wrapped=None, destroyed_at=timezone.now(), destroyed_by=entry)
 
-        assert invariants.payloads_are_as_committed() == [
+        assert payloads_are_as_committed() == [
             f"payload {payload.pk} is sealed with a key that was destroyed, and not marked so"
         ]
 
@@ -305,17 +305,17 @@ class TestTheDoctor:
         for payload in Payload.objects.all():
             services.redact_payload(payload_id=payload.pk, mode=Redaction.TOMBSTONED, reason="")
 
-        assert invariants.payloads_are_as_committed() == []
+        assert payloads_are_as_committed() == []
 
     def test_looks_at_the_newest_and_from_a_drawn_place_on(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(invariants, "PAYLOADS_REREAD", 1)
+        monkeypatch.setattr(private_data, "PAYLOADS_REREAD", 1)
         made = [payload_of(do()) for _ in range(4)]
         tamper(digest="0" * 64)
-        monkeypatch.setattr(invariants, "_drawn_place", lambda _rows: made[1].pk)
+        monkeypatch.setattr(private_data, "_drawn_place", lambda _rows: made[1].pk)
 
-        found = invariants.payloads_are_as_committed()
+        found = payloads_are_as_committed()
 
         assert found == [f"payload {made[n].pk} is not what its digest says" for n in (1, 3)]
 
@@ -323,11 +323,11 @@ class TestTheDoctor:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = [payload_of(do()) for _ in range(3)]
-        monkeypatch.setattr(invariants, "PAYLOADS_REREAD", 0)
+        monkeypatch.setattr(private_data, "PAYLOADS_REREAD", 0)
 
         for drawn, place in ((lambda _n: 0, made[0]), (lambda n: n - 1, made[2])):
             monkeypatch.setattr("secrets.randbelow", drawn)
-            assert invariants._drawn_place(Payload.objects.all()) == place.pk
+            assert _drawn_place(Payload.objects.all()) == place.pk
 
 
 class TestTheDatabase:

@@ -9,8 +9,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from events import context
-from ledger import invariants, recording
+from ledger import recording
 from ledger.domain.reversals import ReversalKind, StepKind
+from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from ledger.models import ReversalStanding
 from ledger.services import reversals
 from tests.integration.ledger.lamp import switch_off, switching
@@ -37,8 +38,8 @@ class TestRebuilding:
         before = list(ReversalStanding.objects.order_by("pk").values())
 
         assert reversals.rebuild_reversals() == []
-        assert invariants.standings_follow_from_entries() == []
-        assert invariants.reversals_are_sound() == []
+        assert standings_follow_from_entries() == []
+        assert reversals_are_sound() == []
 
         ReversalStanding.objects.all().delete()
         assert len(reversals.rebuild_reversals()) == len(before)
@@ -51,7 +52,7 @@ class TestRebuilding:
 
         with pytest.raises(CommandError):
             call_command("ledger_rebuild_reversals", "--dry-run", stdout=StringIO())
-        assert invariants.standings_follow_from_entries() == [
+        assert standings_follow_from_entries() == [
             f"entry {entry_id}: said to be completed after 1 steps, is completed"
         ]
         call_command("ledger_rebuild_reversals", stdout=StringIO())

@@ -11,12 +11,17 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from events import selectors
-from ledger import commands, invariants
+from ledger import commands
 from ledger.approving import reference
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExceedsOriginal
 from ledger.domain.validation import ApprovalExpired, ApprovalMismatchedAction
+from ledger.invariants.reversals import (
+    requests_to_undo_are_open,
+    reversals_are_sound,
+    standings_follow_from_entries,
+)
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from ledger.reversing import previews
 from ledger.services import approvals
@@ -42,9 +47,9 @@ def _a_new_beacon() -> Iterator[None]:
     Beacon.revision, Beacon.fails = 1, None
     yield
     # Whatever a test did, how it stands follows from the entries, and nobody waits in vain.
-    assert invariants.standings_follow_from_entries() == []
-    assert invariants.requests_to_undo_are_open() == []
-    assert invariants.reversals_are_sound() == []
+    assert standings_follow_from_entries() == []
+    assert requests_to_undo_are_open() == []
+    assert reversals_are_sound() == []
 
 
 @pytest.fixture

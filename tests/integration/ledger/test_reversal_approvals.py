@@ -10,8 +10,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from rest_framework.test import APIClient
 
-from ledger import capabilities, invariants
+from ledger import capabilities
 from ledger.domain.capability import ApprovalPolicy
+from ledger.invariants.reversals import requests_to_undo_are_open, standings_follow_from_entries
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from tests.integration.ledger.approvals import acting, put_into_force, say
 from tests.integration.ledger.beacon import CAPABILITY, Beacon, ask_first, turn
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _a_new_beacon() -> Iterator[None]:
     Beacon.revision, Beacon.fails = 1, None
     yield
-    assert invariants.standings_follow_from_entries() == []
-    assert invariants.requests_to_undo_are_open() == []
+    assert standings_follow_from_entries() == []
+    assert requests_to_undo_are_open() == []
 
 
 @pytest.fixture

@@ -11,11 +11,15 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from events.domain.errors import DomainError
-from ledger import invariants
 from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.action import Kind, Status
 from ledger.domain.reversals import StepKind, Undoing
+from ledger.invariants.reversals import (
+    requests_to_undo_are_open,
+    reversals_are_sound,
+    standings_follow_from_entries,
+)
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from tests.integration.ledger.approvals import acting, say
 from tests.integration.ledger.beacon import (
@@ -113,9 +117,9 @@ def test_nothing_that_is_done_makes_a_cycle(
     for later, earlier in edges_of(story.ids):
         graph[later].add(earlier)
     list(TopologicalSorter(graph).static_order())  # Raises CycleError.
-    assert invariants.reversals_are_sound() == []
-    assert invariants.standings_follow_from_entries() == []
-    assert invariants.requests_to_undo_are_open() == []
+    assert reversals_are_sound() == []
+    assert standings_follow_from_entries() == []
+    assert requests_to_undo_are_open() == []
 
 
 class TestTheDatabase:
@@ -152,7 +156,7 @@ class TestTheDoctor:
                 f"UPDATE ledger_entry SET reverses_id = %s, {undoing} WHERE id = %s",
                 [one, other],
             )
-            found = invariants.reversals_are_sound()
+            found = reversals_are_sound()
             transaction.set_rollback(True)
 
         assert found == [
@@ -165,7 +169,7 @@ class TestTheDoctor:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("UPDATE ledger_entry SET amends_id = %s WHERE id = %s", [other, one])
-            found = invariants.reversals_are_sound()
+            found = reversals_are_sound()
             transaction.set_rollback(True)
 
         assert found == [f"entry {one} amends {other}, which came later"]
@@ -176,10 +180,10 @@ class TestTheDoctor:
         approval = say(asked_to_turn_back(one, alice), carol, "deny")
         ReversalStanding.objects.filter(entry=one).update(requests=[approval.pk])
 
-        assert invariants.requests_to_undo_are_open() == [
+        assert requests_to_undo_are_open() == [
             f"entry {one} waits for approval {approval.pk}, which is over or used"
         ]
-        assert len(invariants.standings_follow_from_entries()) == 1
+        assert len(standings_follow_from_entries()) == 1
 
     def test_names_what_waits_no_more_for_an_approval_that_is_open(self, alice: User) -> None:
         one = turn(amount_cents=DEAR - 1)
@@ -194,6 +198,6 @@ class TestTheDoctor:
                 undoing=Undoing(of=one, step=StepKind.WITHDRAWN),
             )
 
-        assert invariants.requests_to_undo_are_open() == [
+        assert requests_to_undo_are_open() == [
             f"entry {one} waits no more for approval {approval.pk}, which is open"
         ]

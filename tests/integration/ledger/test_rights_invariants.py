@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from events.models import StoredEvent
+from ledger.invariants.rights import approvals_are_as_told, rights_are_as_told
 from ledger.models import AgentKey, ApprovalVote
-from ledger.rights_invariants import approvals_are_as_told, rights_are_as_told
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant, issue

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from events import context
 from events.domain.principal import SYSTEM
 from ledger import idempotency, recording
-from ledger.delegation_invariants import agents_keep_within_their_delegations
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.delegation import DelegationEnded
+from ledger.invariants.delegations import agents_keep_within_their_delegations
 from ledger.models import Delegation, Entry
 from ledger.services import agents, delegations
 from tests.chaos.load import eventually

@@ -13,8 +13,8 @@ from django.utils import timezone
 from commerce.models import Slot
 from events import context
 from events.domain.principal import SYSTEM
-from ledger import invariants
 from ledger.approval_policies import POLICIES as OF_THE_LEDGER
+from ledger.invariants import approvals, reversals
 from ledger.services.approval_policies import install_policies
 from tests.integration.commerce.acting import work_off_all
 from tests.integration.commerce.api.calling import JSON, Caller, entries, somebody, the_entry
@@ -133,10 +133,10 @@ def inbox_of(name: str, client: Client) -> str:
 
 
 def is_sound() -> None:
-    assert invariants.reversals_are_sound() == []
-    assert invariants.standings_follow_from_entries() == []
-    assert invariants.requests_to_undo_are_open() == []
-    assert invariants.approvals_are_of_others_and_used_once() == []
+    assert reversals.reversals_are_sound() == []
+    assert reversals.standings_follow_from_entries() == []
+    assert reversals.requests_to_undo_are_open() == []
+    assert approvals.approvals_are_of_others_and_used_once() == []
 
 
 class TestAPersonCancels:

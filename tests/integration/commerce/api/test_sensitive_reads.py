@@ -24,8 +24,9 @@ from commerce.services import bookings, invoices, travellers
 from commerce.services.bookings import SeatRequest
 from config import urls
 from events.ids import new_id
-from ledger import invariants, readings, tools
+from ledger import readings, tools
 from ledger.access.authority import public
+from ledger.invariants.entries import disclosures_name_fields
 from ledger.models import Agent, Entry
 from ledger.privacy import payloads, subjects
 from tests.integration.commerce.api import marked, said, walk
@@ -300,7 +301,7 @@ class TestAnAgent:
                 stored.append(call.name)
 
         assert (unnoted, stored) == ([], [])
-        assert invariants.disclosures_name_fields() == []
+        assert disclosures_name_fields() == []
 
     def test_retrieves_nothing_when_nothing_can_be_put_on_record(
         self, world: World, reads: list[Call]

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from events import context
 from events.domain.principal import SYSTEM
 from ledger.domain.action import Action, Kind, Target
-from ledger.invariants import witnesses_agree
+from ledger.invariants.seals import witnesses_agree
 from ledger.models import Witness
 from ledger.recording import recorded
 from ledger.sealing import seals, witnesses

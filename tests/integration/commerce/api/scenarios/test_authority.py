@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from commerce.models import Slot
-from ledger import invariants
+from ledger.invariants.approvals import approvals_are_of_others_and_used_once
 from tests.integration.commerce.acting import race, work_off_all
 from tests.integration.commerce.api.calling import JSON, Caller, entries, somebody
 from tests.integration.commerce.conftest import CONTACT
@@ -72,7 +72,7 @@ class TestTwoDecideAtOnce:
         assert found["status"] == ("approved" if vote["decision"] == "approve" else "denied")
         ended = entries(clerk, approval_id=asked["id"], action_name="approval.decide")
         assert [entry["status"] for entry in ended] == [found["status"]]
-        assert invariants.approvals_are_of_others_and_used_once() == []
+        assert approvals_are_of_others_and_used_once() == []
 
 
 class TestARuleChangesWhileSomebodyWaits:

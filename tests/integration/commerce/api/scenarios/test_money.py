@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger import invariants
+from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from tests.integration.commerce.acting import race, work_off, work_off_all
 from tests.integration.commerce.api.calling import (
     JSON,
@@ -20,8 +20,8 @@ PRICE_CENTS = 24_000
 
 
 def is_sound() -> None:
-    assert invariants.reversals_are_sound() == []
-    assert invariants.standings_follow_from_entries() == []
+    assert reversals_are_sound() == []
+    assert standings_follow_from_entries() == []
 
 
 class TestSettlementIsPolledTwice:
