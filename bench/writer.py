@@ -20,7 +20,7 @@ def _daybook() -> Callable[[], object]:
     django.setup()
 
     from bench import journal
-    from events.executor import execute
+    from events.sourcing.executor import execute
 
     journal.declare()
     aggregate, turn = journal.journal(), count()

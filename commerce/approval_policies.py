@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from events import migration_status
+from events.tables import migration_status
 from ledger.services import approval_policies
 from ledger.services.approval_policies import Terms
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import connection
 
-from events import triggers
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
+from events.tables import triggers
 
 
 def _rows(sql: str) -> list[tuple[Any, ...]]:

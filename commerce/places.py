@@ -32,7 +32,8 @@ from commerce.models import (
     Voucher,
 )
 from commerce.people import BY_LAW, UNDER_WAY, ids_of
-from events import context, executor
+from events import context
+from events.sourcing import executor
 from ledger.domain.action import Proof
 from ledger.domain.erasure import Finding, Means, Person
 from ledger.privacy import erasure, subjects

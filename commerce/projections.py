@@ -15,10 +15,10 @@ from commerce.domain.booking.evolution import evolve
 from commerce.domain.booking.messages import Command, Event
 from commerce.domain.booking.state import Booking as State
 from commerce.models import Booking
-from events import executor
 from events.domain.aggregate import Aggregate, Projection
 from events.domain.canonical import JSON
 from events.domain.envelope import Stream
+from events.sourcing import executor
 
 KIND = "booking"
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from events import migration_status
+from events.tables import migration_status
 from workflows.work import services
 from workflows.work.models import Schedule
 

@@ -200,7 +200,7 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
     )
 
     from config import given_servers
-    from events import migration_status
+    from events.tables import migration_status
 
     class OnOurSchema(ManagementUtility):
         def fetch_command(self, subcommand: str) -> "BaseCommand":

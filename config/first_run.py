@@ -17,8 +17,9 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from config.embedded.state import State
-from events import context, migration_status
+from events import context
 from events.domain.principal import Principal, PrincipalKind
+from events.tables import migration_status
 from examples import step_catalogue
 from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials

@@ -21,7 +21,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from events import invariants, migration_status
+from events import invariants
+from events.tables import migration_status
 from ledger.access import authority
 from ledger.access.authority import PUBLIC
 from workflows.work import selectors

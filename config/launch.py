@@ -185,7 +185,7 @@ class Launch:
 
     def _first_run(self) -> None:
         from config import first_run, given_servers
-        from events import migration_status
+        from events.tables import migration_status
 
         try:
             given_servers.demand_database()

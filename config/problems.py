@@ -29,9 +29,9 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from console.views import refusals
-from events import migration_status
 from events.domain import errors
 from events.domain.errors import DomainError
+from events.tables import migration_status
 from ledger.api import approval_answers
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.idempotency import Replayed

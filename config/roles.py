@@ -13,7 +13,7 @@ from django.db import connection
 from psycopg import sql
 
 from config.settings import env
-from events import append_only
+from events.tables import append_only
 
 
 @contextmanager

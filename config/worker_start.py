@@ -28,7 +28,7 @@ def check_schema(**_signal: Any) -> None:
     :raises SystemExit: if it has not, as Celery lets nothing else through.
     """
     # Not above: Celery loads its app before Django is set up.
-    from events import migration_status  # noqa: PLC0415
+    from events.tables import migration_status  # noqa: PLC0415
 
     try:
         migration_status.check()

@@ -6,8 +6,10 @@ from typing import Any
 from django.apps import apps
 from django.db import connection
 
-from events import append_only, executor, rebuilding, store, triggers
+from events import store
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
+from events.sourcing import executor, rebuilding
+from events.tables import append_only, triggers
 
 VERIFIED_STREAMS_MAX = 200
 PAYLOADS_REREAD = 50

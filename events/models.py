@@ -6,9 +6,9 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
-from events import append_only
 from events.domain.catalogue import NAME_CHARS_MAX
 from events.domain.streams import KEY_CHARS_MAX
+from events.tables import append_only
 
 ID_CHARS_MAX = 255
 

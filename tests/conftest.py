@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from config.testing import fork_server
-from events import bus, doorbell, states
+from events import bus, doorbell
+from events.sourcing import states
 
 # The same cases in every run, however busy the machine is; a soak draws new ones, and more.
 settings.register_profile(

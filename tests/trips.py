@@ -8,9 +8,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from events import catalogue, context, executor
+from events import catalogue, context
 from events.domain.aggregate import Aggregate
 from events.domain.envelope import Stream
+from events.sourcing import executor
 from ledger import capabilities
 
 READ = "trip.read"

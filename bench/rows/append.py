@@ -11,7 +11,7 @@ from bench import harness, journal, peers
 from bench.floor import Floor
 from bench.harness import Side
 from events import recorder
-from events.executor import execute
+from events.sourcing.executor import execute
 
 STREAMS = [("bench", uuid4().hex) for _ in range(1000)]
 # Of their own: what moves a stream behind the back of who knows its state is another writer.

@@ -11,7 +11,7 @@ from bench import journal
 from bench.clients import measured
 from bench.floor import PAYLOAD, connect
 from bench.harness import Measured, Side
-from events.executor import execute
+from events.sourcing.executor import execute
 
 WRITERS = 50
 

@@ -12,9 +12,10 @@ import psycopg
 
 from bench import journal, peers
 from bench.harness import Measured, Side
-from events import snapshots, states, store
-from events.executor import execute
-from events.snapshots import Snapshot
+from events import store
+from events.sourcing import snapshots, states
+from events.sourcing.executor import execute
+from events.sourcing.snapshots import Snapshot
 
 EVENTS = 100_000
 TAIL = 10

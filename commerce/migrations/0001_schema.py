@@ -13,7 +13,7 @@ from commerce.migrations.schema import (
     products,
     vouchers,
 )
-from events.schema import Tables
+from events.tables.schema import Tables
 
 
 class Migration(migrations.Migration):

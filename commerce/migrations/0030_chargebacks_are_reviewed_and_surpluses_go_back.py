@@ -3,7 +3,7 @@ import django.utils.timezone
 from django.db import migrations, models
 from django.db.models import Q
 
-from events.append_only import AppendOnly
+from events.tables.append_only import AppendOnly
 from ledger.accountable import Accountable
 
 # A refund of a surplus is of no payment: it is held against the end of the chargeback instead. The

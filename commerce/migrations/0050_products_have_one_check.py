@@ -6,7 +6,7 @@ PostgreSQL spends on the row.
 
 from django.db import migrations
 
-from events.row_rules import RulesOnWrite
+from events.tables.row_rules import RulesOnWrite
 
 PRODUCT = RulesOnWrite(
     "commerce_product",

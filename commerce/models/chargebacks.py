@@ -7,8 +7,8 @@ from django.utils import timezone
 from commerce.domain.chargebacks import RESOLVED, ChargebackStatus
 from commerce.models import constraints
 from commerce.models.payments import Payment
-from events import append_only
 from events.ids import new_id
+from events.tables import append_only
 
 
 @append_only.model

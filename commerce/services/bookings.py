@@ -38,10 +38,10 @@ from commerce.models import (
 from commerce.services import name_screening, numbers, policies, seats, vouchers
 from commerce.services.actions import CommandInput, action_on
 from commerce.services.slots import SlotNotFound
-from events import context, executor, store
+from events import context, ids, store
 from events.domain.aggregate import Outcome
 from events.domain.errors import Rejected
-from events.ids import new_id
+from events.sourcing import executor
 from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
 from ledger.preconditions import Expected
@@ -94,7 +94,7 @@ def create_booking(
     """
     name_screening.check_not_named(contact, external_ref=external_ref)
     now = timezone.now()
-    booking_id = str(new_id())
+    booking_id = str(ids.new_id())
     asked = {"requested": requested, "pax": pax, "external_ref": external_ref}
     asked |= {"notifications_suppressed": notifications_suppressed}
     asked |= {"contact": subjects.fingerprint_of(contact, of="booking.create")}
@@ -371,7 +371,7 @@ def _item(slot: Slot | None, one: SeatRequest, now: datetime) -> Item:
     if slot.starts_at <= now:
         raise SlotIsOver(slot)
     return Item(
-        id=str(new_id()),
+        id=str(ids.new_id()),
         product_id=str(slot.product_id),
         slot_id=str(slot.pk),
         title=slot.product.name,

@@ -22,9 +22,9 @@ from commerce.ports.mail import Message
 from commerce.services import bookings
 from commerce.services.actions import action_on
 from commerce.services.renditions import content_of
-from events import executor
 from events.domain.errors import Rejected
 from events.ids import new_id
+from events.sourcing import executor
 from ledger import recording
 from ledger.domain.action import Kind
 from ledger.privacy import subjects

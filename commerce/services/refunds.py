@@ -19,8 +19,9 @@ from commerce.ports.payment import PROVIDERS
 from commerce.services import bookings, invoices, name_screening, payments, refund_limits
 from commerce.services.actions import action_on
 from commerce.services.payments import PaymentNotFound
-from events import context, executor, recorder
+from events import context, recorder
 from events.domain.errors import NotFound, Rejected
+from events.sourcing import executor
 from ledger import recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, StepKind, Undoing

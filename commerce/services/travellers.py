@@ -13,9 +13,10 @@ from commerce.domain.identity import PERSONAL_FIELDS
 from commerce.models import Traveller, TravellerPersonal
 from commerce.services import bookings
 from commerce.vault import Envelope
-from events import context, executor
+from events import context
 from events.domain.errors import Conflict
 from events.ids import new_id
+from events.sourcing import executor
 from ledger import preconditions, recording
 from ledger.domain.action import Action, Kind, Target
 from ledger.preconditions import Expected

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from events import executor, states
 from events.domain.envelope import Stream
 from events.domain.framing import StateItem
+from events.sourcing import executor, states
 
 States = Callable[[Sequence[Stream]], list[StateItem]]
 """Answers with the state of each of these streams, where a protocol has its own idea of it."""

@@ -3,7 +3,7 @@
 from django.db import migrations
 
 from events.migrations.schema import log, verbs
-from events.schema import Tables
+from events.tables.schema import Tables
 
 
 class Migration(migrations.Migration):

@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 from events.migrations.schema import verbs
 from events.migrations.schema.log import EVENT
-from events.row_rules import RulesOnInsert
+from events.tables.row_rules import RulesOnInsert
 
 # In two conditions: with the look at the table in it, the first would be a statement.
 WITH_ITS_PAYLOAD = """

@@ -10,7 +10,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from events import migration_status, wire
+from events import wire
+from events.tables import migration_status
 from ledger import capabilities
 from ledger.models import Capability
 

@@ -2,7 +2,8 @@
 
 from django.db import connection
 
-from events import doctor, triggers
+from events import doctor
+from events.tables import triggers
 from ledger import drift
 from ledger.entries import FORMAT
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import migrations
 
-from events.schema import Tables
+from events.tables.schema import Tables
 from ledger.migrations.schema import (
     approval_rules,
     approvals,

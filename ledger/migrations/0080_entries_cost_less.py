@@ -10,7 +10,7 @@ from typing import Any
 import django.db.models.deletion
 from django.db import migrations, models
 
-from events.row_rules import RulesOnInsert, ThenOnInsert
+from events.tables.row_rules import RulesOnInsert, ThenOnInsert
 from ledger.migrations.schema.entry_rules import MUTATION
 
 # The entry comes first, be it in the same statement: a trigger sees what that has written.

@@ -8,7 +8,7 @@ what PostgreSQL spends on the entry besides.
 import django.db.models.deletion
 from django.db import migrations, models
 
-from events.row_rules import RulesOnWrite
+from events.tables.row_rules import RulesOnWrite
 
 # The entry comes first, be it in the same statement; and it is never taken away.
 OF_AN_ENTRY = """

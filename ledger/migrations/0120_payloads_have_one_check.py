@@ -8,7 +8,7 @@ mostly nothing: half of what PostgreSQL spends on a payload.
 import django.db.models.deletion
 from django.db import migrations, models
 
-from events.row_rules import RulesOnWrite
+from events.tables.row_rules import RulesOnWrite
 
 # The entry comes first, and is never taken away; ledger_payload_only_fades lets none change.
 OF_AN_ENTRY = """

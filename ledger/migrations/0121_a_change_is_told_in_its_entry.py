@@ -12,8 +12,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from events.append_only import TRIGGER_ROWS, TRIGGER_TABLE, AppendOnly
-from events.row_rules import RulesOnInsert
+from events.tables.append_only import TRIGGER_ROWS, TRIGGER_TABLE, AppendOnly
+from events.tables.row_rules import RulesOnInsert
 from ledger.migrations.schema.entry_rules import ENTRY, ENTRY_THEN, MUTATION
 
 COLUMNS: Final = {

@@ -14,9 +14,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from events import append_only
 from events.domain.principal import Principal, PrincipalKind
 from events.ids import new_id
+from events.tables import append_only
 from ledger.domain.action import NAME_CHARS_MAX, REASON_CHARS_MAX, TARGET_CHARS_MAX
 from ledger.domain.approval import (
     COMMENT_CHARS_MAX,

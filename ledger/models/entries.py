@@ -13,8 +13,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Func, Q, Value
 
-from events import append_only
 from events.ids import new_id
+from events.tables import append_only
 from ledger.domain import sentences
 from ledger.domain.action import (
     NAME_CHARS_MAX,

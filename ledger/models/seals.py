@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from events import append_only
+from events.tables import append_only
 from ledger.models.entries import Entry
 
 _HEX_32 = r"^[0-9a-f]{64}$"

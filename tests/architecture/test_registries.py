@@ -21,8 +21,9 @@ from django.urls import get_resolver
 from rest_framework import serializers
 
 from config import api_documents, environment
-from events import append_only, catalogue, doctor, failpoints
+from events import catalogue, doctor, failpoints
 from events.domain.errors import DomainError
+from events.tables import append_only
 from ledger import capabilities
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import REASON_CHARS_MAX

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from events import executor, wire
+from events import wire
 from events.domain.aggregate import Aggregate, EventsWithState, Projection
 from events.domain.envelope import Stream
 from events.domain.principal import Principal
+from events.sourcing import executor
 from workflows.flows.domain import catalog as catalogs
 from workflows.flows.domain import cluster as clusters
 from workflows.flows.domain import codec, snapshot

@@ -14,14 +14,15 @@ from typing import Any, LiteralString, TypeAlias
 from django.db import transaction
 from django.utils import timezone
 
-from events import context, executor, states
+from events import context
 from events.domain import payload
 from events.domain.aggregate import Outcome
 from events.domain.context import EventContext
 from events.domain.payload import EventDataNotJson, EventDataTooLarge
 from events.domain.streams import StreamMalformed, StreamTooLong
-from events.executor import Decided
 from events.group_commit import Joint
+from events.sourcing import executor, states
+from events.sourcing.executor import Decided
 from events.store import CompanionStatement
 from events.wire import Row
 from workflows.flows import approval_requests, conf, memoization

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from events import explore, past_states, states, store
+from events import explore, store
 from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
+from events.sourcing import past_states, states
 from workflows.flows import approval_requests, callables, selectors, services
 from workflows.flows.aggregates import FLOWS, stream_of
 from workflows.flows.domain import causes, limits

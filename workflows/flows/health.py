@@ -9,7 +9,7 @@ somebody asks: neither is recorded here.
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from events import migration_status
+from events.tables import migration_status
 from workflows.egress import client
 from workflows.egress.client import Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from events import states as known
 from events.domain.envelope import Stream
 from events.domain.framing import StateItem
+from events.sourcing import states as known
 from workflows.flows import selectors
 from workflows.flows.aggregates import CATALOG, CLUSTER, FLOWS
 from workflows.flows.domain.catalog import catalog_as_json

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from events import catalogue, executor
+from events import catalogue
 from events.domain.catalogue import EventNotDeclared
+from events.sourcing import executor
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version

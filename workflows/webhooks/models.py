@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import F, Q, Subquery
 from django.db.models.functions import Now
 
-from events import append_only
 from events.ids import new_id
+from events.tables import append_only
 from workflows.egress import urls
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.domain.verdict import ErrorClass

@@ -9,8 +9,8 @@ from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import F, Q
 
-from events import append_only
 from events.ids import new_id
+from events.tables import append_only
 from workflows.work.domain.ends import Outcome
 from workflows.work.domain.life import DEAD_LETTERS, FINISHED, WAITING, State
 from workflows.work.domain.timing import Fate, Missed, Overlap

@@ -6,7 +6,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import events.ids
-from events.append_only import AppendOnly
+from events.tables.append_only import AppendOnly
 from ledger.accountable import Accountable
 
 TABLES = [

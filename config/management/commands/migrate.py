@@ -7,7 +7,7 @@ from django.core.management.commands import migrate
 from django.db import DataError
 
 from config import roles
-from events import migration_status, squashed_migrations
+from events.tables import migration_status, squashed_migrations
 
 
 class Command(migrate.Command):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from events import executor, rebuilding
+from events.sourcing import executor, rebuilding
 
 
 class Command(BaseCommand):

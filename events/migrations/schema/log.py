@@ -4,8 +4,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from events.append_only import AppendOnly
-from events.row_rules import RowRules
+from events.tables.append_only import AppendOnly
+from events.tables.row_rules import RowRules
 
 TABLES = [
     migrations.CreateModel(

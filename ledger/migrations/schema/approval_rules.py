@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from events.append_only import AppendOnly
+from events.tables.append_only import AppendOnly
 from ledger.accountable import Accountable
 
 KEEP_THEIR_WORD = """

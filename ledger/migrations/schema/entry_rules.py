@@ -5,8 +5,8 @@ And what triggers of accountable tables call: see ledger.accountable.
 
 from django.db import migrations
 
-from events.append_only import AppendOnly
-from events.row_rules import RulesOnInsert
+from events.tables.append_only import AppendOnly
+from events.tables.row_rules import RulesOnInsert
 
 # A savepoint that is rolled back takes the note along, as it does the change.
 ON_RECORD = """

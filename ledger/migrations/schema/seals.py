@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-from events.append_only import AppendOnly
+from events.tables.append_only import AppendOnly
 
 TABLES = [
     migrations.CreateModel(

@@ -26,9 +26,10 @@ from commerce.selectors import contact_of
 from commerce.services import bookings, payments, products, slots
 from commerce.services.bookings import ProductNotForSale, SeatRequest, SlotIsOver
 from commerce.services.slots import SlotNotFound, SlotSoldOut
-from events import rebuilding, selectors
+from events import selectors
 from events.domain.envelope import Envelope
 from events.ids import new_id
+from events.sourcing import rebuilding
 from ledger.preconditions import VersionMoved
 from tests.integration.commerce.acting import CLERK
 from tests.integration.commerce.conftest import CONTACT, MakeBooking

@@ -12,8 +12,9 @@ from commerce.services.deliveries import (
     NoRecipient,
     NotificationsSuppressed,
 )
-from events import bus, executor, selectors
+from events import bus, selectors
 from events.domain.envelope import Envelope
+from events.sourcing import executor
 from tests.integration.commerce.acting import (
     names_in,
     status_of,

@@ -19,8 +19,8 @@ from django.test import Client
 from config import first_run, health, roles
 from config.embedded.state import State
 from config.testing import fork_server
-from events import migration_status
-from events.migration_status import Difference, SchemaDiffers
+from events.tables import migration_status
+from events.tables.migration_status import Difference, SchemaDiffers
 from tests.integration.ledger.conftest import client_with, issue
 from tests.live import PATIENCE_S, environment_of_the_tests
 

@@ -9,8 +9,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from config import health, roles
-from events import migration_status
-from events.migration_status import SchemaDiffers
+from events.tables import migration_status
+from events.tables.migration_status import SchemaDiffers
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 import pytest
 from django.db import connection
 
-from events import bus, catalogue, executor
+from events import bus, catalogue
+from events.sourcing import executor
 from tests import tally
 
 T = TypeVar("T")

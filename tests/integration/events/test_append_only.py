@@ -1,8 +1,9 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from events import append_only, invariants, recorder
+from events import invariants, recorder
 from events.models import StoredEvent
+from events.tables import append_only
 
 pytestmark = pytest.mark.django_db
 

@@ -8,12 +8,12 @@ import pytest
 from django.db import DatabaseError, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from events import bus, executor, invariants, recorder, selectors, states, store, wire
+from events import bus, invariants, recorder, selectors, store, wire
 from events.domain.aggregate import Projection
 from events.domain.envelope import Category, Envelope, Source
-from events.executor import StreamBusy, execute, execute_in_transaction
 from events.models import Snapshot, StoredEvent
-from events.store import StreamMoved
+from events.sourcing import executor, states
+from events.sourcing.executor import StreamBusy, execute, execute_in_transaction
 from tests import tally
 from tests.live import PATIENCE_S
 from tests.tally import LISTED, TALLY, Add, Close, Tally, TallyIsClosed
@@ -388,7 +388,7 @@ class TestStreamMoved:
         somebody_else_adds(1)
         drafts = [recorder.draft("tally.closed", {}, default=Category.DOMAIN)]
 
-        with pytest.raises(StreamMoved) as refusal:
+        with pytest.raises(store.StreamMoved) as refusal:
             store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE), expected=7)
 
         assert str(refusal.value) == "Stream tally/t1/ is at 1, not at 7."

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from events import past_states, states
 from events.domain.aggregate import Aggregate
-from events.executor import execute
 from events.models import Snapshot
+from events.sourcing import past_states, states
+from events.sourcing.executor import execute
 from tests.tally import TALLY, Add, Command, Event, Tally
 
 STREAM = ("tally", "t1")

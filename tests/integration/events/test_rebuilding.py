@@ -5,10 +5,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from events import doctor, executor, invariants, rebuilding, recorder
+from events import doctor, invariants, recorder
 from events.domain.aggregate import Projection
-from events.executor import execute
 from events.models import Snapshot
+from events.sourcing import executor, rebuilding
+from events.sourcing.executor import execute
 from tests import tally
 from tests.tally import LISTED, Add
 

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from events import context, doctor, triggers
+from events import context, doctor
 from events.domain.principal import SYSTEM
+from events.tables import triggers
 from ledger import conf
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.invariants import private_data

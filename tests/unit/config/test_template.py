@@ -78,9 +78,9 @@ class TestFingerprint:
 
         assert {
             "config/roles.py",
-            "events/append_only.py",
+            "events/tables/append_only.py",
             "events/migrations/schema/log.py",
-            "events/row_rules.py",
+            "events/tables/row_rules.py",
             "ledger/accountable.py",
             "workflows/work/migrations/schema/work.py",
         } <= found

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from events.schema import Tables
+from events.tables.schema import Tables
 from workflows.flows.migrations.schema import flows
 
 

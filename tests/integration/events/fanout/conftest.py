@@ -12,8 +12,9 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from config.testing.flush import put_all_right
-from events import catalogue, executor
+from events import catalogue
 from events.domain.envelope import Stream
+from events.sourcing import executor
 from ledger import capabilities
 from ledger.access import grants
 from ledger.services import api_keys

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from config.websockets import MESSAGE_BYTES_MAX
-from events import executor
 from events.domain.envelope import Stream
+from events.sourcing import executor
 from tests import trips
 from tests.integration.events.fanout.conftest import make_key, make_user
 from tests.live import Client, Frame, Server, happen, is_event, sequence, visiting, written

@@ -11,10 +11,11 @@ from django.db.models import F
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from events import catalogue, context, recorder, states
+from events import catalogue, context, recorder
 from events.domain.catalogue import event_type
 from events.domain.envelope import Category, Envelope
 from events.domain.principal import Principal, PrincipalKind
+from events.sourcing import states
 from ledger import approval_policies as seeded
 from ledger.services import approval_policies
 from tests.integration.ledger.conftest import grant

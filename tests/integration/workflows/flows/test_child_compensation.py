@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from events import context, doctor, rebuilding, selectors
+from events import context, doctor, selectors
 from events.domain.principal import Principal, PrincipalKind
+from events.sourcing import rebuilding
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
 from workflows.flows import engine, services, why_waiting

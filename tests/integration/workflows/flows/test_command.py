@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from events import states
+from events.sourcing import states
 from ledger.models import Entry
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.flows import callables, explain, services

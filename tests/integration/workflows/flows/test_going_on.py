@@ -10,7 +10,8 @@ from django.db.models import F
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from events import selectors, states
+from events import selectors
+from events.sourcing import states
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from workflows.flows import aggregates, callables, engine, services
 from workflows.flows.domain.flow import FlowStatus, WorkStatus

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from events import group_commit, selectors, states
+from events import group_commit, selectors
 from events.domain.streams import key_of
+from events.sourcing import states
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.live import eventually
 from tests.support.writing_together import NAMES, all_writing_at_once, start_flows

@@ -7,7 +7,7 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import events.ids
-from events.append_only import AppendOnly
+from events.tables.append_only import AppendOnly
 
 TABLES = [
     migrations.CreateModel(

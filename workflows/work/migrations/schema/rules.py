@@ -2,13 +2,13 @@
 
 Django adds a CHECK to every count (`attempt >= 0`): there are nine, which PostgreSQL would read
 and plan anew for each of the three rows that a step writes. With them in the rules, and these in
-a trigger, `work_hand_over` takes a seventh less. See events.row_rules.
+a trigger, `work_hand_over` takes a seventh less. See events.tables.row_rules.
 """
 
 from django.db import migrations
 
-from events.append_only import AppendOnly
-from events.row_rules import RulesOnInsert, RulesOnWrite
+from events.tables.append_only import AppendOnly
+from events.tables.row_rules import RulesOnInsert, RulesOnWrite
 
 _MOMENT = "timestamptz"
 

@@ -11,8 +11,8 @@ from commerce.domain.booking import codec as booking_codec
 from commerce.domain.booking import evolution as booking_evolution
 from commerce.domain.booking import state as booking_state
 from commerce.projections import BOOKING
-from events import snapshots
 from events.domain.aggregate import Aggregate
+from events.sourcing import snapshots
 from workflows.flows.aggregates import CATALOG, CLUSTER, FLOWS
 from workflows.flows.domain import (
     catalog,

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
-from events.schema import Tables
+from events.tables.schema import Tables
 
 Trigger = tuple[str, str]
 """Table and name."""

@@ -14,10 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from events import snapshots, store, wire
+from events import store, wire
 from events.domain.aggregate import Aggregate
 from events.domain.envelope import Stream
-from events.snapshots import Snapshot
+from events.sourcing import snapshots
+from events.sourcing.snapshots import Snapshot
 
 S = TypeVar("S")
 

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import orjson
 from django.db import transaction
 
-from events import selectors, snapshots, states, store
+from events import selectors, store
 from events.domain.aggregate import Aggregate, Projection
 from events.domain.canonical import JSON, first_difference
 from events.domain.envelope import Stream
+from events.sourcing import snapshots, states
 
 S = TypeVar("S")
 

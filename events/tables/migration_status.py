@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from events import squashed_migrations
+from events.tables import squashed_migrations
 
 NAMED_MAX = 5
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from events import turns
+from events.sourcing import turns
 from tests.live import eventually
 
 STREAM, OTHER = ("hot", "1"), ("hot", "2")

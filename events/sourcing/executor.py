@@ -15,15 +15,16 @@ from typing import Any, Generic, TypeVar
 
 from django.db import Error, transaction
 
-from events import bus, catalogue, doorbell, recorder, snapshots, states, store, turns, wire
+from events import bus, catalogue, doorbell, recorder, store, wire
 from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import DomainError, Unavailable
 from events.domain.streams import key_of
 from events.recorder import NoTransaction
-from events.snapshots import Snapshot
-from events.states import Reached
+from events.sourcing import snapshots, states, turns
+from events.sourcing.snapshots import Snapshot
+from events.sourcing.states import Reached
 from events.store import CompanionStatement, StreamMoved
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ from collections import OrderedDict
 from itertools import islice
 from typing import Any, TypeVar
 
-from events import states, store
+from events import store
 from events.domain.aggregate import Aggregate
 from events.domain.envelope import Stream
-from events.states import Reached
+from events.sourcing import states
+from events.sourcing.states import Reached
 
 S = TypeVar("S")
 
