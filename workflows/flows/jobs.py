@@ -133,8 +133,9 @@ def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
 def _run_script(flow: Flow, step: Step, item: WorkItem) -> Result:
     """Run a script that was too slow to be run within a decision."""
     assert step.script is not None, "only scripts are run"
+    seen = step.seen_by(step.script, invocation_inputs(flow, step, item))
     try:
-        return Done(LANGUAGES.execute(step.script, invocation_inputs(flow, step, item)))
+        return Done(LANGUAGES.execute(step.script, seen))
     except ScriptFailed as broken:
         return Failed(str(broken))
     except LuaStarved as starved:

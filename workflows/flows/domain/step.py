@@ -5,7 +5,7 @@ HTTP step. JSON members that are empty are left out, as the original does; `attr
 is always there, and empty rather than null, because its own SDK crashes on null.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -203,6 +203,20 @@ class WorkConfig:
 Attributes: TypeAlias = tuple[tuple[str, Attribute], ...]
 
 
+_BINDING_LANGUAGES = frozenset({"ale", "lua"})
+
+
+def bound(script: Script, names: Iterable[str], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of a script that may name `names`, of which `values` are there.
+
+    Ale and Lua compile a script as a function of all its names: one without a value is null,
+    and hides what the language calls so. In documents and in CEL it is simply not there.
+    """
+    if script.language not in _BINDING_LANGUAGES:
+        return values
+    return {name: values.get(name) for name in names}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A registered unit of work. `settings` holds the object named after a type of ours."""
@@ -267,6 +281,10 @@ class Step:
             if not spec.is_output
         }
         return tuple(sorted(names))
+
+    def seen_by(self, script: Script, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return these inputs, or some of them, as a script of the step sees them."""
+        return bound(script, self.parameters(), inputs)
 
     def _specs(self) -> Iterator[tuple[str, Attribute]]:
         return ((name, spec) for name, spec in self.attributes.items() if spec is not None)

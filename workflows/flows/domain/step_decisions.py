@@ -150,7 +150,8 @@ class StepDecisions:
     def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
         assert step.predicate is not None
         try:
-            return self.world.languages.holds(step.predicate, inputs)
+            seen = step.seen_by(step.predicate, inputs)
+            return self.world.languages.holds(step.predicate, seen)
         except ScriptFailed as broken:
             self.fail_step(step.id, f"predicate evaluation failed\n{broken}", inputs)
             return False
@@ -160,7 +161,7 @@ class StepDecisions:
         self.inline_left -= 1
         known = work_items.invocation_inputs(self.flow, step, item)
         try:
-            outputs = self.world.languages.execute(step.script, known)
+            outputs = self.world.languages.execute(step.script, step.seen_by(step.script, known))
         except ScriptPutOff:
             return  # The item stays under way: a worker runs it outside of any transaction.
         except ScriptFailed as broken:

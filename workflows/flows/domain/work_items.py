@@ -7,7 +7,7 @@ from typing import Any
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
-from workflows.flows.domain.step import Step, StepType
+from workflows.flows.domain.step import Step, StepType, bound
 from workflows.flows.domain.world import ABSENT, Absent, Languages
 
 WORK_ITEMS_MAX = 10_000
@@ -153,8 +153,10 @@ def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages)
     spec = step.attributes[name]
     assert spec is not None
     if spec.mapping is not None and spec.mapping.script is not None:
+        inner_names = (inner for _, inner in _inner_outputs(step))
+        seen = bound(spec.mapping.script, inner_names, raw)
         try:
-            return languages.map_output(spec.mapping.script, raw)
+            return languages.map_output(spec.mapping.script, seen)
         except ScriptFailed:
             return ABSENT
     return raw.get(spec.inner_name(name), ABSENT)

@@ -126,6 +126,44 @@ class TestScripts:
         assert flow("grown").error.startswith("step grow failed: ")
         assert flow("grown").is_over
 
+    @pytest.mark.parametrize(
+        ("language", "text"),
+        [
+            ("ale", "{:out (if (empty? str) 1 2)}"),
+            ("lua", "return {out = table == nil and 1 or 2}"),
+        ],
+    )
+    def test_see_an_input_that_is_not_there_as_null_whatever_their_language_calls_so(
+        self, language: str, text: str
+    ) -> None:
+        body = {"language": language, "script": text}
+        inputs = {name: {"role": "optional"} for name in ("str", "table")}
+        attributes = {**inputs, "out": {"role": "output"}}
+        predicate = {"ale": "(empty? table)", "lua": "return str == nil"}[language]
+        extra = {"predicate": {"language": language, "script": predicate}}
+        ask(
+            "POST", "/engine/step", script("lacks", "", script=body, attributes=attributes, **extra)
+        )
+
+        started("lacking", "lacks")
+        work_off()
+
+        assert flow("lacking").values("out")[0].value == 1
+        assert flow("lacking").executions["lacks"].inputs == {}
+
+    def test_of_outputs_see_one_that_was_not_given_as_null(self, peer: StepServer) -> None:
+        def mapped(text: str) -> dict[str, Any]:
+            body = {"language": "ale", "script": text}
+            return {"role": "output", "output": {"mapping": {"script": body}}}
+
+        attributes = {"a": mapped("{:value [b a]}"), "b": mapped("(if (empty? b) 7 8)")}
+        called(peer, {"a": 1}, attributes=attributes)
+        started("given", "call")
+        work_off()
+
+        assert flow("given").values("a")[0].value == [None, 1]
+        assert flow("given").values("b")[0].value == 7
+
 
 class TestCatalogue:
     def test_of_a_step_that_changes_or_goes_keeps_nothing_in_its_graph(self) -> None:
