@@ -22,7 +22,7 @@ from events.domain.subscription import (
     Unsubscribe,
     minimal,
 )
-from workflows.flows.domain import decoder
+from workflows.flows.domain import decoder, shapes
 from workflows.flows.domain.digits import has_exponents, in_digits
 
 KINDS = ("catalog", "cluster", "flow")
@@ -33,6 +33,15 @@ STREAMS_MAX = 1_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MEMBERS = ("sub_id", "aggregate_ids", "event_types", "include_state")
+_MESSAGE = shapes.Struct(
+    "Message",
+    {
+        "type": shapes.TEXT,
+        "data": shapes.Struct("Data", dict.fromkeys(_MEMBERS, shapes.ANYTHING)),
+    },
+)
+"""For the names of members alone: what has another type is passed over, not refused."""
 
 
 class ArgyllFraming:
@@ -44,6 +53,7 @@ class ArgyllFraming:
             message = decoder.only_value(raw.encode(errors="replace"))
         except decoder.Undecodable:
             return None
+        message = shapes.in_their_case(message, _MESSAGE)
         if not isinstance(message, dict):
             return None
         fields = message.get("data")

@@ -43,8 +43,12 @@ QUERY = shapes.Struct(
 )
 
 
-def read(request: HttpRequest, *, bytes_max: int = FLOW_BYTES_MAX) -> Any:
+def read(
+    request: HttpRequest, shape: shapes.Shape = ANYTHING, *, bytes_max: int = FLOW_BYTES_MAX
+) -> Any:
     """Return the first JSON value of a body; what follows it is ignored, as in the original.
+
+    Members that `shape` has are taken in any letter case, and its others are left out.
 
     :raises MalformedRequest: if there is none.
     """
@@ -55,6 +59,6 @@ def read(request: HttpRequest, *, bytes_max: int = FLOW_BYTES_MAX) -> Any:
     if len(raw) > bytes_max:
         raise BodyTooLarge
     try:
-        return decoder.first_value(raw)
+        return shapes.in_their_case(decoder.first_value(raw), shape)
     except decoder.Undecodable as reason:
         raise MalformedRequest(str(reason)) from reason

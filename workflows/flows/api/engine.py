@@ -34,7 +34,7 @@ from workflows.flows.domain import digits, ids, shapes
 from workflows.flows.domain.catalog import catalog_as_json
 from workflows.flows.domain.errors import FlowUnknown, PlanCircular, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
-from workflows.flows.domain.step_json import beyond_argyll_unnamed, step_from_json
+from workflows.flows.domain.step_json import STEP_SHAPE, beyond_argyll_unnamed, step_from_json
 from workflows.flows.domain.times import written
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.domain.work_items import TooManyItems
@@ -273,7 +273,7 @@ def _list_steps(_request: HttpRequest) -> HttpResponse:
 
 @demands("step.manage")
 def _register_step(request: HttpRequest) -> HttpResponse:
-    step = _step_of(bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX))
+    step = _step_of(bodies.read(request, STEP_SHAPE, bytes_max=bodies.STEP_BYTES_MAX))
     services.register_step(step=step)
     return answer({"step": step.as_json(), "message": "Step registered"}, HTTPStatus.CREATED)
 
@@ -288,7 +288,7 @@ def _get_step(_request: HttpRequest, step_id: str) -> HttpResponse:
 
 @demands("step.manage")
 def _update_step(request: HttpRequest, step_id: str) -> HttpResponse:
-    document = bodies.read(request, bytes_max=bodies.STEP_BYTES_MAX)
+    document = bodies.read(request, STEP_SHAPE, bytes_max=bodies.STEP_BYTES_MAX)
     step = _step_of(document)
     if step.id != ids.sanitized(step_id):
         return error("Step ID in URL does not match step ID in body", HTTPStatus.BAD_REQUEST)
@@ -312,7 +312,7 @@ def _step_of(document: Any) -> Step:
 
 @demands("step.read")
 def _plan(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request), bodies.PLAN)
+    body = shapes.check(bodies.read(request, bodies.PLAN), bodies.PLAN)
     if not body.get("goals"):
         return error("At least one goal step ID is required", HTTPStatus.BAD_REQUEST)
     plan = services.preview_plan(goals=body["goals"], init=body.get("init") or {})
@@ -321,7 +321,7 @@ def _plan(request: HttpRequest) -> HttpResponse:
 
 @demands("flow.start")
 def _start_flow(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request), bodies.FLOW)
+    body = shapes.check(bodies.read(request, bodies.FLOW), bodies.FLOW)
     flow = services.start_flow(
         flow_id=ids.sanitized(body.get("id") or ""),
         goals=body.get("goals") or (),
@@ -338,7 +338,7 @@ def _list_flows(_request: HttpRequest) -> HttpResponse:
 
 @demands("flow.read")
 def _query_flows(request: HttpRequest) -> HttpResponse:
-    body = shapes.check(bodies.read(request), bodies.QUERY)
+    body = shapes.check(bodies.read(request, bodies.QUERY), bodies.QUERY)
     page = listing.find(
         Query(
             id_prefix=body.get("id_prefix") or "",

@@ -104,6 +104,26 @@ def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...
                     _check(value[key], fields[key], struct=struct or name, path=(*path, key))
 
 
+def in_their_case(document: Any, shape: Shape) -> Any:
+    """Return `document` with its members named as `shape` names them, whatever their letter case.
+
+    The original's decoder takes "ID" for "id"; of several spellings the last counts. Keys of maps
+    are data and stay as they are.
+    """
+    match shape:
+        case Struct(fields=fields) if isinstance(document, dict):
+            named: dict[str, Any] = {}
+            for key, member in document.items():
+                name = key if key in fields else key.lower()
+                if name in fields:
+                    named[name] = in_their_case(member, fields[name])
+            return named
+        case MapOf(item=item) if isinstance(document, dict):
+            return {key: in_their_case(member, item) for key, member in document.items()}
+        case _:
+            return document
+
+
 def unknown_members(document: Any, shape: Shape, pointer: str = "") -> list[str]:
     """Return a JSON pointer to each member of a document that `check` ignores."""
     found: list[str] = []

@@ -165,6 +165,51 @@ class TestScripts:
         assert flow("given").values("b")[0].value == 7
 
 
+class TestNamesOfMembers:
+    def test_are_taken_in_any_letter_case_as_their_decoder_does(self) -> None:
+        step = {
+            "ID": "Twice",
+            "Name": "twice",
+            "Type": "script",
+            "Script": {"Language": "ale", "SCRIPT": "{:Out N}"},
+            "Attributes": {
+                "N": {"Role": "required", "Required": {"Collect": "last"}},
+                "Out": {"Role": "output"},
+            },
+        }
+        assert ask("POST", "/engine/step", step)[0] == 201
+        assert ask("PUT", "/engine/step/twice", {**step, "Memoizable": True})[0] == 200
+        _, stored = ask("GET", "/engine/step/twice")
+        assert stored["memoizable"]
+        assert stored["attributes"]["N"] == {"role": "required", "required": {"collect": "last"}}
+
+        assert ask("POST", "/engine/plan", {"Goals": ["twice"]})[1]["required"] == ["N"]
+        begin = {"Id": "f1", "GOALS": ["twice"], "Init": {"N": [1]}, "Labels": {"Env": "x"}}
+        assert ask("POST", "/engine/flow", begin)[0] == 201
+        work_off()
+
+        assert flow("f1").values("Out")[0].value == 1
+        _, found = ask("POST", "/engine/flow/query", {"LABELS": {"Env": "x"}, "Limit": 1})
+        assert [one["id"] for one in found["flows"]] == ["f1"]
+        assert ask("POST", "/engine/flow/query", {"Labels": {"env": "x"}})[1]["flows"] == []
+
+    @pytest.mark.parametrize(
+        ("body", "flow_id"),
+        [('{"id":"a","ID":"b",%s}', "b"), ('{"ID":"b","id":"a",%s}', "a")],
+    )
+    def test_in_two_spellings_count_as_the_last_one_says(self, body: str, flow_id: str) -> None:
+        ask("POST", "/engine/step", script("one", "{:x 1}"))
+
+        answer = ask("POST", "/engine/flow", body % '"goals":["one"]')
+
+        assert answer == (201, {"message": "", "flow_id": flow_id})
+
+    def test_are_told_as_they_are_declared(self) -> None:
+        assert ask("POST", "/engine/step", {"ID": 1})[1]["error"] == (
+            f"invalid JSON request: {KIND.format('number')} Step.id of type api.StepID"
+        )
+
+
 class TestCatalogue:
     def test_of_a_step_that_changes_or_goes_keeps_nothing_in_its_graph(self) -> None:
         def gives(name: str) -> dict[str, Any]:

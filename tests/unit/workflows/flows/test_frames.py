@@ -55,6 +55,14 @@ class TestParsing:
             include_state=True,
         )
 
+    def test_reads_names_of_members_in_any_letter_case(self) -> None:
+        told = parsed(Type="subscribe", DATA={"Sub_ID": "x", "Event_Types": ["flow_failed"]})
+
+        assert told == parsed(
+            type="subscribe", data={"sub_id": "x", "event_types": ["flow_failed"]}
+        )
+        assert told is not None
+
     @pytest.mark.parametrize("paths", [None, [], [[]]])
     def test_takes_no_filter_for_its_own_three_kinds(self, paths: object) -> None:
         wish = parsed(type="subscribe", data={"sub_id": "x", "aggregate_ids": paths})
