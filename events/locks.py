@@ -13,3 +13,4 @@ class LockClass(IntEnum):
     AGENTS = 3
     SEALER = 4
     ERASURE = 5
+    ACCOUNTS = 6

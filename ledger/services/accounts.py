@@ -1,7 +1,8 @@
 """Creates and changes users and groups. Each public function is one durable transaction.
 
-Users and groups are never deleted: the ledger names them. A user is made inactive, a group
-emptied. No function here logs or records a password, nor anything derived from one.
+One at a time: of two who take each other's rights away, through whatever group, the second is
+refused. Users and groups are never deleted: the ledger names them. A user is made inactive, a
+group emptied. No function here logs or records a password, nor anything derived from one.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,9 +16,10 @@ from django.db import transaction as db_transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Concat
 
-from events import context
+from events import context, wire
 from events.domain.errors import Conflict, NotFound
 from events.domain.principal import PrincipalKind
+from events.locks import LockClass
 from ledger import recording
 from ledger.access.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -45,6 +47,19 @@ class GroupNotFound(NotFound):
 
     def __init__(self, group_id: int) -> None:
         super().__init__(f"There is no group {group_id}.", id=group_id)
+
+
+class RightsGone(Conflict):
+    code = "rights_gone"
+    hint = "Load it again, and choose among what there is now."
+
+    def __init__(self, names: Collection[str], *, pointer: str) -> None:
+        missing = sorted(names)
+        super().__init__(
+            f"What was chosen is not there any more: {', '.join(missing[:20])}.",
+            pointer=pointer,
+            missing=missing[:20],
+        )
 
 
 class NameTaken(Conflict):
@@ -84,9 +99,10 @@ def change_user(
 ) -> User:
     """Make a user what is said: `contact` are `first_name`, `last_name` and `email`.
 
-    `rights` name groups and permissions that there are; what they reach is found here.
+    `rights` name groups and permissions; what they reach is found here.
 
     :raises UserNotFound: if there is none with this id.
+    :raises RightsGone: if a group or a permission is not there, such as one renamed meanwhile.
     :raises CapabilityMissing: if `caller` may not administer users any more.
     :raises RightsTooWide: if the user may do, or would do, more than `caller`.
     :raises OwnAccess: if `caller` would lock themselves out.
@@ -100,7 +116,8 @@ def change_user(
     with recording.recorded(_action("user.change", user_id, asked=asked)) as proof:
         giver, user = _locked(caller, user_id)
         before = rights_of(user)
-        groups, permissions = _groups(rights.groups), _permissions(rights.permissions)
+        groups = _groups(rights.groups)
+        permissions = _permissions(rights.permissions, pointer="/user_permissions")
         after = _reaching(rights, groups, permissions)
         proof.found(before.as_json())
         proof.weighs(makes_superuser=after.is_superuser and not before.is_superuser)
@@ -163,6 +180,7 @@ def create_group(*, name: str, permissions: Collection[str], caller: Caller | No
     """Create a group whose members get `permissions`, such as `ledger.booking.read`.
 
     :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsGone: if there is no such permission.
     :raises RightsTooWide: if its members would get more than `caller` has.
     :raises NameTaken: if another has the name.
     """
@@ -182,6 +200,7 @@ def change_group(
 
     :raises GroupNotFound: if there is none with this id.
     :raises CapabilityMissing: if `caller` may not administer users any more.
+    :raises RightsGone: if there is no such permission.
     :raises RightsTooWide: if its members have got, or would get, more than `caller` has.
     :raises OwnAccess: if `caller` may administer users by this group alone, and would not any more.
     :raises NameTaken: if another has the name.
@@ -231,20 +250,18 @@ def _hidden(value: Any) -> Any:
 
 
 def _locked(caller: Caller | None, user_id: int) -> tuple[Rights, User]:
-    """Return what whoever acts may do, and who is acted on.
-
-    Both rows are locked, in their order: of two who unmake each other, the second is refused.
-    """
-    ids = [user_id] if caller is None or caller.user is None else [user_id, caller.user.pk]
-    list(User.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
-    user = User.objects.filter(pk=user_id).first()
+    """Return what whoever acts may do, and who is acted on: locked, for they may choose a
+    password meanwhile."""
+    giver = _giver(caller)
+    user = User.objects.select_for_update().filter(pk=user_id).first()
     if user is None:
         raise UserNotFound(user_id)
-    return _giver(caller), user
+    return giver, user
 
 
 def _giver(caller: Caller | None) -> Rights:
     """Return what whoever acts may do by now, and keep it so until the end."""
+    wire.run("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ACCOUNTS.value])
     if caller is None:
         return DAYBOOK_ITSELF
     rights = _giver_now(caller)
@@ -254,19 +271,25 @@ def _giver(caller: Caller | None) -> Rights:
 
 
 def _giver_now(caller: Caller) -> Rights:
-    acting = caller.user and User.objects.select_for_update().filter(pk=caller.user.pk).first()
+    acting = caller.user and User.objects.filter(pk=caller.user.pk).first()
     return rights_of(acting) if acting else Rights()
 
 
 def _groups(names: Collection[str]) -> QuerySet[Group]:
-    return Group.objects.filter(name__in=names)
+    groups = Group.objects.filter(name__in=names)
+    if gone := set(names) - {group.name for group in groups}:
+        raise RightsGone(gone, pointer="/groups")
+    return groups
 
 
-def _permissions(labels: Collection[str]) -> QuerySet[Permission]:
+def _permissions(labels: Collection[str], *, pointer: str) -> QuerySet[Permission]:
     named = Permission.objects.annotate(
         label=Concat("content_type__app_label", Value("."), "codename")
     )
-    return named.filter(label__in=labels)
+    permissions = named.filter(label__in=labels)
+    if gone := set(labels) - labels_of(permissions.select_related("content_type")):
+        raise RightsGone(gone, pointer=pointer)
+    return permissions
 
 
 def _reaching(rights: Rights, groups: QuerySet[Group], permissions: QuerySet[Permission]) -> Rights:
@@ -291,7 +314,7 @@ def _give(
     proof: Proof,
     names: Sequence[str],
 ) -> None:
-    permissions = _permissions(labels)
+    permissions = _permissions(labels, pointer="/permissions")
     after = _reaching(Rights(), Group.objects.none(), permissions)
     check_reach(giver, before, after)
     _save(group, pointer="/name")

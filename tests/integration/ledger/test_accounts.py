@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,10 +12,10 @@ from django.test import Client
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger.access.authority import Caller
-from ledger.domain.capability import CapabilityMissing
 from ledger.domain.rights import OwnAccess, Rights, RightsTooWide
 from ledger.models import Entry, Mutation, Payload
 from ledger.services import accounts
+from ledger.services.accounts import RightsGone
 from tests.integration.ledger.approvals import put_into_force
 from tests.integration.ledger.conftest import grant
 
@@ -175,30 +173,6 @@ class TestChangingAUser:
 
         assert accounts.rights_of(clerk).holds("ledger.user.administer")
 
-    def test_leaves_a_superuser_when_two_unmake_each_other(self, root: User, bob: User) -> None:
-        bob.is_superuser = bob.is_staff = True
-        bob.save()
-
-        barrier = Barrier(2)
-
-        def unmake(pair: tuple[User, User]) -> str:
-            other, by = pair
-            try:
-                with context.acting(Principal(kind=PrincipalKind.USER, id=str(by.pk))):
-                    barrier.wait(60)
-                    changed(other, by, is_staff=True)
-            except CapabilityMissing as why:
-                return why.code
-            finally:
-                connection.close()
-            return "done"
-
-        with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(unmake, [(root, bob), (bob, root)]))
-
-        assert sorted(outcomes) == ["capability_missing", "done"]
-        assert User.objects.filter(is_superuser=True).count() == 1
-
     def test_waits_for_somebody_else_where_a_policy_says_so(self, admin: Client, bob: User) -> None:
         put_into_force(
             capabilities=("user.administer",),
@@ -248,6 +222,18 @@ class TestGroup:
                 name="Night", permissions=["ledger.job.discard"], caller=Caller(clerk)
             )
 
+        assert not Group.objects.exists()
+
+    def test_gets_nothing_that_there_is_not(self, root: User) -> None:
+        with pytest.raises(RightsGone) as refusal:
+            accounts.create_group(
+                name="Night",
+                permissions=["ledger.job.read", "ledger.job.reed"],
+                caller=Caller(root),
+            )
+
+        assert refusal.value.pointer == "/permissions"
+        assert refusal.value.facts == {"missing": ["ledger.job.reed"]}
         assert not Group.objects.exists()
 
     def test_keeps_what_lets_who_changes_it_change_it(self, bob: User) -> None:
@@ -312,6 +298,24 @@ class TestPages:
         bob.refresh_from_db()
         assert bob.is_superuser
         assert Group.objects.filter(name="Night").exists()
+
+    def test_say_at_the_field_what_is_called_otherwise_by_now(
+        self, admin: Client, bob: User
+    ) -> None:
+        night = Group.objects.create(name="Night")
+
+        def rename_once_chosen(execute: Any, sql: str, *rest: Any) -> Any:
+            found = execute(sql, *rest)
+            if "IN (" in sql and sql.startswith('SELECT "auth_group"'):
+                Group.objects.filter(pk=night.pk).update(name="Day")
+            return found
+
+        with connection.execute_wrapper(rename_once_chosen):
+            answer = admin.post(f"{USERS}{bob.pk}/change/", form_of(bob, groups=[night.pk]))
+
+        assert "What was chosen is not there any more: Night." in answer.content.decode()
+        assert not bob.groups.exists()
+        assert entries_of("user.change") == []
 
     def test_say_at_the_field_what_is_refused(self, admin: Client, root: User, bob: User) -> None:
         answer = admin.post(f"{USERS}{root.pk}/change/", {**form_of(root), "first_name": "Typed"})
