@@ -227,9 +227,10 @@ def refused_once(
     """Return the key under which a refusal that says nothing new is on record once; None if new.
 
     Who waits asks again and again: as long as the approval stands as it did, the same command is
-    refused for the same reason. To anybody else whatever they try is: one entry per action.
+    refused for the same reason. To anybody else whatever they try is: one entry per action; under
+    ids of no approval, one per action and hour.
     """
-    if approval_id is None:
+    if approval_id is None and not isinstance(why, ApprovalNotFound):
         return None
     said = {"principal": str(happened.principal)}
     if isinstance(why, ApprovalNotApproved | ApprovalExpired):
@@ -238,8 +239,12 @@ def refused_once(
         said["status"] = why.facts.get("status", "")
     elif not isinstance(why, ApprovalNotFound | ApprovalPrincipalMismatch):
         return None
+    elif approval_id is None:
+        said["hour"] = timezone.now().strftime("%Y-%m-%dT%H")
     said["code"] = why.code
-    return Idempotency(scope=f"{approval_id}:refusal", key=canonical.fingerprint(said))
+    return Idempotency(
+        scope=f"{approval_id or 'approval'}:refusal", key=canonical.fingerprint(said)
+    )
 
 
 def note_failure(action: Action, happened: EventContext, under: Presented, why: Exception) -> None:
@@ -366,7 +371,7 @@ def _bound(
         policy_version=version,
         reason_code=code,
         key=key.key if key else "",
-        undoes=_written(request.of if request else None),
+        undoes=str(request.of or "") if request else "",
     )
 
 
@@ -381,10 +386,6 @@ def _title(bound: Bound) -> str:
     except commands.CommandUnknown:
         meaning = capabilities.get(bound.capability).meaning
     return meaning.rstrip(".")
-
-
-def _written(id_: UUID | None) -> str:
-    return "" if id_ is None else str(id_)
 
 
 def _id_of(written: str) -> UUID:

@@ -1,11 +1,15 @@
 """Somebody else's approval is found by who may see it: everybody else learns nothing of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from events import context
 from events.domain.context import Origin
@@ -43,6 +47,11 @@ def given(alice: User, transactional_db: None) -> Approval:
 def asked_by(user: User) -> Approval:
     with acting(user):
         return asked("t3")
+
+
+def under_none() -> AbstractContextManager[object]:
+    """Refer to an approval that there is not."""
+    return reference.presenting(str(uuid4()))
 
 
 def refusals_of(approval: Approval) -> list[Entry]:
@@ -123,6 +132,21 @@ class TestWhoPollsWhatOthersAskedFor:
                 do()
 
         assert len(refusals_of(given)) == 1
+
+    def test_leaves_one_an_hour_of_ids_that_are_none(self, given: Approval) -> None:
+        eve = grant(User.objects.create_user("eve"), "api_key.revoke")
+
+        for presented in (under_none(), under_none(), reference.presenting("no id at all")):
+            with acting(eve), presented, pytest.raises(SEES_NOTHING):
+                do()
+
+        [entry] = Entry.objects.filter(status="denied")
+        assert entry.mutation.summary == "Refused: approval_not_found"
+        assert (entry.principal_id, entry.approval_id) == (str(eve.pk), None)
+        later = time_machine.travel(timezone.now() + timedelta(hours=1), tick=False)
+        with later, acting(eve), under_none(), pytest.raises(SEES_NOTHING):
+            do()
+        assert Entry.objects.filter(status="denied").count() == 2
 
     def test_leaves_one_however_often_they_want_to_withdraw_it(self, given: Approval) -> None:
         eve = User.objects.create_user("eve")
