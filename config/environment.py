@@ -133,6 +133,10 @@ MEANINGS = {
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
         "WORK_LEASE_S": "Seconds without a heartbeat after which a worker loses its work.",
         "WORK_PATIENCE_S": "Seconds after which an unanswered wake-up is sent again.",
+        "WORK_HOUSEKEEPING_DAYS": (
+            "Days, 1 at least, after which finished housekeeping that left nothing on record is "
+            "deleted. See [runbook.md](runbook.md#what-grows)."
+        ),
         "WORK_QUEUES": (
             "Kinds of work that wait in another queue than they declare, as `kind=queue`: "
             "`flow.invoke=flows`. See [runbook.md](runbook.md#workers-and-their-queues)."

@@ -7,6 +7,7 @@ what binds a stolen or careless runtime credential.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 from django.conf import settings
 from django.db import connection
@@ -14,6 +15,8 @@ from psycopg import sql
 
 from config.settings import env
 from events.tables import append_only
+
+_OF_THE_OWNER: tuple[LiteralString, ...] = ("work_forget(uuid[])",)
 
 
 @contextmanager
@@ -49,6 +52,15 @@ def grant(role: str) -> None:
             "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
         ):
             cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role)))
+        for function in _OF_THE_OWNER:
+            # Runs with the rights of the owner: each says what it does with them.
+            cursor.execute("SELECT to_regprocedure(%s) IS NOT NULL", [function])
+            if cursor.fetchone() == (True,):
+                cursor.execute(
+                    sql.SQL("GRANT EXECUTE ON FUNCTION {function} TO {role}").format(
+                        function=sql.SQL(function), role=sql.Identifier(role)
+                    )
+                )
         # After a migration back to before a table there is none.
         there = set(connection.introspection.table_names(cursor))
         for table in sorted(there.intersection(append_only.tables())):

@@ -1,7 +1,7 @@
 """Read the log. Readers of everything page by position and miss nothing; readers of one stream
 page by sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from events import store, wire
 from events.domain.envelope import Envelope, Stream
@@ -26,6 +26,12 @@ _NAMED = (
 _WITHOUT_EVENTS = (
     "SELECT stream FROM unnest(%s::text[]) AS given (stream) "
     "WHERE NOT EXISTS (SELECT FROM events_event e WHERE e.stream = given.stream)"
+)
+
+# By events_by_correlation.
+_STORIES_WITH_EVENTS = (
+    "SELECT story FROM unnest(%s::text[]) AS given (story) "
+    "WHERE EXISTS (SELECT FROM events_event e WHERE e.correlation_id = given.story)"
 )
 
 
@@ -68,6 +74,12 @@ def without_events(streams: Sequence[Stream]) -> list[Stream]:
     """Return those of `streams` of which there is no event."""
     rows = wire.run(_WITHOUT_EVENTS, [[key_of(stream) for stream in streams]]).fetchall()
     return [stream_of(row[0]) for row in rows]
+
+
+def stories_with_events(correlation_ids: Collection[str]) -> set[str]:
+    """Return those of `correlation_ids` that some event carries."""
+    rows = wire.run(_STORIES_WITH_EVENTS, [list(correlation_ids)]).fetchall()
+    return {correlation_id for (correlation_id,) in rows}
 
 
 def head_position() -> int:

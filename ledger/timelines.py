@@ -4,7 +4,7 @@ The app that owns a target declares what belongs to it: the timeline of a bookin
 travellers and invoices because of `declare_related`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -122,6 +122,13 @@ def tail(*, after: int, limit: int) -> list[Entry]:
     """
     chosen = entries().filter(seal__position__gt=after, seal__position__lte=after + limit)
     return list(chosen.order_by("seal__position"))
+
+
+def stories_with_entries(correlation_ids: Collection[str]) -> set[str]:
+    """Return those of `correlation_ids` that some entry carries."""
+    # Index ledger_entries_of_story.
+    found = Entry.objects.filter(correlation_id__in=correlation_ids)
+    return set(found.values_list("correlation_id", flat=True).distinct())
 
 
 def head_position() -> int:

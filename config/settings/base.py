@@ -148,6 +148,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "work.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "checkup": {"task": "work.checkup", "schedule": 300.0, "options": {"expires": 300}},
+    "forget-housekeeping": {
+        "task": "work.forget_housekeeping",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "seal-entries": {"task": "ledger.seal_entries", "schedule": 5.0, "options": {"expires": 5}},
     "expire-payloads": {
         "task": "ledger.expire_payloads",
@@ -280,6 +285,8 @@ BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
 # How long a silent worker keeps its work, and a bell may go unanswered; workflows/work/conf.py.
 WORK_LEASE_S = env.number("WORK_LEASE_S", 15)
 WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 1.5)
+# How long finished housekeeping is kept; workflows/work/retention.py.
+WORK_HOUSEKEEPING_DAYS = env.number("WORK_HOUSEKEEPING_DAYS", 30)
 
 # What a live client may ask, and how long we wait for it: events/fanout/limits.py.
 EVENTS_LIVE = {

@@ -92,6 +92,7 @@ STATES: dict[str, Iterable[StrEnum]] = {
     "work_claim": State,
     "work_claim_next": State,
     "work_complete": State,
+    "work_forget": State,
     "work_hand_over": State,
     "work_hand_over_many": State,
     "work_broken_rule": State,

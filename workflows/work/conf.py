@@ -7,6 +7,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+HOUSEKEEPING_DAYS_MIN = 1
+"""The database lets nothing go sooner."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSettings:
@@ -35,10 +38,15 @@ class WorkSettings:
     missed_after_s: float = 60
     """A schedule's slot that is later than this was missed."""
 
+    housekeeping_days: float = 30
+    """How long housekeeping that went well and left nothing on record is kept (retention)."""
+
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name) > 0:
                 raise ImproperlyConfigured(f"WORK_{field.name.upper()} must be above zero.")
+        if self.housekeeping_days < HOUSEKEEPING_DAYS_MIN:
+            raise ImproperlyConfigured("WORK_HOUSEKEEPING_DAYS must be 1 at least.")
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
-from workflows.work import registry, selectors, statements
+from workflows.work import conf, registry, retention, selectors, statements
 
 OVERDUE_LEASE_S = 10
 BACKLOG_S = 60
@@ -115,6 +115,19 @@ def work_is_done_in_time() -> list[str]:
         f"{count} pieces of {kind} wait, the oldest since {since}{_why(kind, listeners)}"
         for kind, count, since in rows
     ]
+
+
+@check(
+    "work-retention",
+    "housekeeping that left nothing on record is forgotten when its time is over",
+    is_of_work=True,
+)
+def housekeeping_is_forgotten() -> list[str]:
+    count = retention.overdue()
+    if not count:
+        return []
+    days = f"{conf.current().housekeeping_days:g}"
+    return [f"{count} finished jobs or more are older than {days} days: does beat run?"]
 
 
 def _why(kind: str, listeners: Mapping[str, int]) -> str:

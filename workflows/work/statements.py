@@ -252,6 +252,34 @@ ON CONFLICT (schedule_id, slot_at) DO NOTHING
 RETURNING id
 """
 
+_FORGOTTEN_IF = """work.kind = ANY(%(kinds)s)
+   AND work.status = 'done' AND work.idempotency_key IS NULL
+   AND work.finished_at < statement_timestamp() - make_interval(secs => %(days)s * 86400.0)"""
+
+# By the primary keys of both. What does not go, for whatever reason, has no work in its row.
+SLOTS_OF_HOUSEKEEPING = f"""
+SELECT slot.id, slot_at < statement_timestamp() - make_interval(secs => %(days)s * 86400.0),
+       work.id, work.correlation_id
+  FROM (SELECT id, slot_at, work_id FROM work_slot
+         WHERE id > %(after)s ORDER BY id LIMIT %(limit)s) AS slot
+  LEFT JOIN work ON work.id = slot.work_id AND {_FORGOTTEN_IF}
+ ORDER BY slot.id
+"""
+
+# Walks work_slot_fires_exactly_once along one day of each schedule.
+HOUSEKEEPING_OF_A_DAY = f"""
+SELECT work.id, work.correlation_id
+  FROM work_schedule JOIN work_slot AS slot ON slot.schedule_id = work_schedule.name
+   AND slot_at < statement_timestamp() - make_interval(secs => %(days)s * 86400.0)
+   AND slot_at > statement_timestamp() - make_interval(secs => (%(days)s + 1) * 86400.0)
+  JOIN work ON work.id = slot.work_id AND {_FORGOTTEN_IF}
+ WHERE work_schedule.kind = ANY(%(kinds)s)
+ LIMIT %(limit)s
+"""
+
+# Says once more what may go: migrations/0045.
+FORGET = "SELECT work_forget(%(ids)s::uuid[])"
+
 WORKER_POLLED = """
 INSERT INTO work_worker (name, role, queues, started_at, seen_at)
 VALUES (%(name)s, %(role)s, %(queues)s::text[], statement_timestamp(), statement_timestamp())

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from workflows.work import checkups, queues, runner, sweeper
+from workflows.work import checkups, queues, retention, runner, sweeper
 from workflows.work.doorbell import TASK
 
 
@@ -26,6 +26,12 @@ def sweep(self: "Task[..., Any]", /, **_newer_arguments: Any) -> None:
 def check_up(**_newer_arguments: Any) -> None:
     """Let the doctor look at everything, and put on record what it finds."""
     checkups.check_up()
+
+
+@shared_task(name="work.forget_housekeeping", ignore_result=True)
+def forget_housekeeping(**_newer_arguments: Any) -> None:
+    """Forget housekeeping that went well long ago."""
+    retention.forget_old()
 
 
 def _worker(task: "Task[..., Any]") -> str:

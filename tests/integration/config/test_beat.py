@@ -8,9 +8,10 @@ from config.celery import app
 CALLS = {
     "work.sweep": ["workflows.work.sweeper.sweep"],
     "work.checkup": ["workflows.work.checkups.check_up"],
+    "work.forget_housekeeping": ["workflows.work.retention.forget_old"],
     "ledger.seal_entries": [
         "ledger.services.seals.seal_entries",
-        "ledger.witnesses.copy_checkpoints",
+        "ledger.sealing.witnesses.copy_checkpoints",
     ],
     "ledger.expire_payloads": ["ledger.services.payloads.expire_payloads"],
     "webhooks.expire_bodies": ["workflows.webhooks.outbox.expire_bodies"],
