@@ -10,7 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
-from config import garbage_collection, handlers, mcp_server, sockets  # noqa: E402
+from config import garbage_collection, mcp_server, sockets  # noqa: E402
+from config.web import handlers  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

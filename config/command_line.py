@@ -91,7 +91,7 @@ def _run(command: str, argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
     match command:
         case "up":
-            from config import up
+            from config.processes import up
 
             return up.main(argv[2:])
         case "demo":
@@ -199,7 +199,7 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         execute_from_command_line,
     )
 
-    from config import given_servers
+    from config.processes import given_servers
     from events.tables import migration_status
 
     class OnOurSchema(ManagementUtility):

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from config import control
 from config.embedded.state import Instance, State
-from config.stack import ROOT, Stack, StackFailed, without_servers
+from config.processes import control
+from config.processes.stack import ROOT, Stack, StackFailed, without_servers
 from examples.demo_peers import server
 from examples.stories import DEFAULT, STORIES
 from examples.stories.world import NotAsExpected, World, opened

@@ -18,7 +18,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connections
 
-from config import problems
+from config.web import problems
 from events.domain.errors import DomainError
 from ledger import tools
 from ledger.access import handshakes

@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from config import documents, health, metrics, openapi
-from config.addresses import by_first_segment
+from config.web import documents, health, metrics, openapi
+from config.web.addresses import by_first_segment
 
 # No address ends in a slash. One line per room.
 API = [
@@ -30,7 +30,7 @@ urlpatterns = [
 ]
 
 # Problem documents under /api/, the console's pages everywhere else.
-handler400 = "config.problems.bad_request"
-handler403 = "config.problems.permission_denied"
-handler404 = "config.problems.page_not_found"
-handler500 = "config.problems.server_error"
+handler400 = "config.web.problems.bad_request"
+handler403 = "config.web.problems.permission_denied"
+handler404 = "config.web.problems.page_not_found"
+handler500 = "config.web.problems.server_error"

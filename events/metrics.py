@@ -1,7 +1,7 @@
 """The registry of metrics, for a monitoring system that scrapes them.
 
-Apps declare theirs in `<app>/gauges.py`; only `config/metrics.py` serves them. They are read from
-the database, so whichever process is asked answers for all, and none keeps anything in memory.
+Apps declare theirs in `<app>/gauges.py`; only `config/web/metrics.py` serves them. They are read
+from the database, so whichever process is asked answers for all, and none keeps anything in memory.
 """
 
 from collections.abc import Callable, Iterator

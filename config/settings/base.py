@@ -38,21 +38,21 @@ X_FRAME_OPTIONS = "DENY"
 # More threads than a few only take the interpreter from each other.
 WEB_THREADS = env.integer("WEB_THREADS", 8)
 MIDDLEWARE = [
-    "config.middleware.RequestId",
+    "config.web.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
-    "config.static_files.StaticFiles",
-    "config.middleware.ContentSecurityPolicy",
+    "config.web.static_files.StaticFiles",
+    "config.web.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before whoever reads the form first: a form in parts can be read once.
-    "config.middleware.TextOfForms",
+    "config.web.middleware.TextOfForms",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "config.middleware.ActingPrincipal",
-    "config.middleware.PageRefusals",
-    "config.middleware.ResponseHeaders",
-    "config.middleware.IdempotentExchange",
-    "config.middleware.PageMessages",
+    "config.web.middleware.ActingPrincipal",
+    "config.web.middleware.PageRefusals",
+    "config.web.middleware.ResponseHeaders",
+    "config.web.middleware.IdempotentExchange",
+    "config.web.middleware.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -255,14 +255,14 @@ REST_FRAMEWORK = {
         "ledger.api.permissions.HonoursIdempotencyKey",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["ledger.api.throttling.CallerThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["config.strict_json.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.web.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
-    "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilters"],
-    "DEFAULT_METADATA_CLASS": "config.negotiation.AllowedMethods",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.negotiation.Negotiation",
-    "DEFAULT_SCHEMA_CLASS": "config.openapi.OperationSchema",
-    "EXCEPTION_HANDLER": "config.problems.problem_response",
+    "DEFAULT_PAGINATION_CLASS": "config.web.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["config.web.filters.StrictFilters"],
+    "DEFAULT_METADATA_CLASS": "config.web.negotiation.AllowedMethods",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.web.negotiation.Negotiation",
+    "DEFAULT_SCHEMA_CLASS": "config.web.openapi.OperationSchema",
+    "EXCEPTION_HANDLER": "config.web.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
@@ -275,7 +275,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     # Enums stay where they are used: as components they would need a name from every room.
-    "POSTPROCESSING_HOOKS": ["config.openapi.add_problems"],
+    "POSTPROCESSING_HOOKS": ["config.web.openapi.add_problems"],
 }
 
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.

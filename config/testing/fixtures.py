@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.embedded.state import State
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing import fork_server, template
 from config.testing.flush import patch_connections, patch_end, patch_flush
 from config.testing.throwaway import temporary_state
@@ -31,7 +31,7 @@ def _static_files_are_looked_for_once() -> Iterator[None]:
 
     To look for all of them took longer than most requests that tests make.
     """
-    from config.static_files import StaticFiles  # noqa: PLC0415 - after the settings are chosen.
+    from config.web.static_files import StaticFiles  # noqa: PLC0415 - after the settings are chosen.
 
     found: dict[str, object] = {}
     look = StaticFiles.add_files_from_finders

@@ -314,7 +314,7 @@ def _import_product() -> None:
     from django.contrib.auth.hashers import ScryptPasswordHasher  # noqa: PLC0415 (it wants settings)
 
     from commerce import pdf  # noqa: F401, PLC0415 (loaded by whoever first draws with it)
-    from config import parts  # noqa: PLC0415 (it wants settings)
+    from config.processes import parts  # noqa: PLC0415 (it wants settings)
 
     parts.import_product()
     ScryptPasswordHasher.work_factor = _WORK_FOR_A_PASSWORD

@@ -12,7 +12,7 @@ import httpx2
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from config.stack import TRUSTING_NOBODY
+from config.processes.stack import TRUSTING_NOBODY
 from examples.demo_peers.server import STEPS_URL
 
 PATIENCE_S = 60.0

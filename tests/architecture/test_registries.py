@@ -20,7 +20,8 @@ from django.test import RequestFactory
 from django.urls import get_resolver
 from rest_framework import serializers
 
-from config import api_documents, environment
+from config import environment
+from config.web import api_documents
 from events import catalogue, doctor, failpoints
 from events.domain.errors import DomainError
 from events.tables import append_only

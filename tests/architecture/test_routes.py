@@ -15,8 +15,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from rest_framework import serializers
 
-from config import api_documents, openapi
-from config.problems import FRAMEWORK_PROBLEMS, status_of
+from config.web import api_documents, openapi
+from config.web.problems import FRAMEWORK_PROBLEMS, status_of
 from ledger import capabilities
 from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.api.permissions import HoldsCapability, HonoursIdempotencyKey, TakesNoBodyInVain

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from config.parts import WEB_KEEP_ALIVE_SECONDS
+from config.processes.parts import WEB_KEEP_ALIVE_SECONDS
 from config.websockets import OPTIONS
 from tests.architecture.source import ROOT, product_files, tree_of
 

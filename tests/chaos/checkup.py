@@ -4,8 +4,8 @@ from typing import Any
 
 from celery import Celery
 
+from config.processes.stack import Stack
 from config.settings import env
-from config.stack import Stack
 from tests.chaos.load import eventually
 
 MANY_CHECKS = 10

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from config.jobs import CHECK, CHECKED
-from config.stack import Stack
+from config.processes.stack import Stack
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.03

@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from config.jobs import CHECK
-from config.parts import WEBHOOK_WORKER
-from config.stack import Stack
+from config.processes.parts import WEBHOOK_WORKER
+from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state, started
 from tests.chaos.checkup import send, violations
 from tests.chaos.load import Integrator, effects, eventually, jobs_of, settled

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from config.embedded.process import dying_with_us
-from config.parts import WEBHOOK_WORKER
-from config.stack import Stack
+from config.processes.parts import WEBHOOK_WORKER
+from config.processes.stack import Stack
 from tests.chaos.load import Integrator, eventually, settled
 from tests.peers import receiver
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 
-from config.parts import POOL_CHILDREN, WEBHOOK_WORKER
-from config.stack import Stack
+from config.processes.parts import POOL_CHILDREN, WEBHOOK_WORKER
+from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state
 from tests.chaos.load import Integrator, eventually, settled
 from tests.peers import raw_peer

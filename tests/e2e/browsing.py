@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from config.stack import TRUSTING_NOBODY, Stack
+from config.processes.stack import TRUSTING_NOBODY, Stack
 
 # The same engine; without windows, whose every tab costs a quarter more.
 CHROMIUM = (

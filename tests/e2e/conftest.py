@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import CHROMIUM, PATIENCE_MS, WIDE, Browse, Visit, driver, note
 
 # What a new context brings along besides its page takes more than half of its time: a renderer

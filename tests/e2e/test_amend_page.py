@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, Browse, driver
 
 expect = driver().expect

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.load import eventually
 from tests.peers import Receiver, receiver
 from tests.support.managing import manage

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, PATIENCE_MS, Browse, driver
 from tests.support.step_server import Answer, Heard, StepServer, step_server
 

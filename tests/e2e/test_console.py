@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import (
     IN_A_BROWSER,
     NARROW,

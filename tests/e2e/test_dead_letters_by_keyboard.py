@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, Browse, Visit, driver
 from tests.e2e.test_console import dead_letter
 

@@ -7,7 +7,7 @@ import pytest
 
 from config import demo
 from config.embedded.state import Instance
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing.throwaway import temporary_state
 from examples.stories import STORIES, Story
 from examples.stories.world import Peer, World

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from config.stack import ROOT, Stack
+from config.processes.stack import ROOT, Stack
 from tests.chaos.load import eventually
 from tests.e2e.test_approval_webhooks import second_person  # noqa: F401 - a fixture.
 from tests.peers import receiver

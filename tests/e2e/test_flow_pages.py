@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
 from tests.support.step_server import Answer, Heard, StepServer, http_step, step_server
 

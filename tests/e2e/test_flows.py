@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from config.stack import TRUSTING_NOBODY, Stack
+from config.processes.stack import TRUSTING_NOBODY, Stack
 from tests.chaos.checkup import violations
 from tests.chaos.load import eventually
 from tests.support.step_server import Answer, Heard, StepServer, http_step, step_server

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.load import eventually
 from tests.e2e.trading import API, booked, invoiced, post
 from tests.integration.commerce.forgetting.everywhere import found_in_files

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.load import eventually
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, PATIENCE_MS, WIDE, Browse, Visit, driver
 from tests.support.managing import create_decider

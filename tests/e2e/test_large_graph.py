@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, Browse
 
 pytestmark = IN_A_BROWSER

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from config import bootstrap
-from config.stack import without_servers
+from config.processes.stack import without_servers
 from config.testing.throwaway import temporary_state
 
 pytestmark = pytest.mark.e2e

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from config.embedded.state import State
-from config.stack import Stack, StackFailed
+from config.processes.stack import Stack, StackFailed
 from config.testing.fixtures import started
 
 pytestmark = pytest.mark.e2e

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, NARROW, Browse, driver
 
 expect = driver().expect

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 from websockets.sync.client import connect
 
-from config import bootstrap, round_trip
+from config import bootstrap
 from config.embedded.state import State
-from config.stack import Stack, StackFailed, without_servers
+from config.processes import round_trip
+from config.processes.stack import Stack, StackFailed, without_servers
 from config.testing import fork_server
 from config.testing.fixtures import started
 from config.testing.throwaway import temporary_state

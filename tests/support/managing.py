@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing import fork_server
 
 PATIENCE_S = 180.0

@@ -1,6 +1,6 @@
 """Write docs/errors.md and docs/openapi.yaml from the code."""
 
-from config import api_documents
+from config.web import api_documents
 from events.generated_documents import DocumentsCommand
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from config import first_run
 from config.embedded.state import State
+from config.processes import first_run
 from ledger.services import api_keys
 
 SCOPES = ["approval.decide", "approval.read"]

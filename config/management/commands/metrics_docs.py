@@ -1,6 +1,6 @@
 """Write docs/metrics.md from the metrics that the apps declare."""
 
-from config import metrics
+from config.web import metrics
 from events.generated_documents import DocumentsCommand
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.flows.peer import PARTS, Peer, is_declined
 from tests.chaos.flows.verdict import Order
 from tests.chaos.load import people_at_work

@@ -15,9 +15,9 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from config.control import ControlRefused
+from config.processes.control import ControlRefused
+from config.processes.stack import Stack
 from config.settings import env
-from config.stack import Stack
 
 LEASE_S, PATIENCE_S = 1.0, 0.5
 SHORT_LEASES = {"WORK_LEASE_S": str(LEASE_S), "WORK_PATIENCE_S": str(PATIENCE_S)}

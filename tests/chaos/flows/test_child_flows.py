@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state
 from tests.chaos.checkup import violations
 from tests.chaos.flows.storm import SHORT_LEASES

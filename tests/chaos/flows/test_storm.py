@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state, started
 from tests.chaos.checkup import violations
 from tests.chaos.flows.orders import Orders, register

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.flows.peer import PARTS, Peer
 
 ENDS = frozenset({"flow_completed", "flow_failed"})

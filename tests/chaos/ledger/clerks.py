@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx2
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from tests.chaos.load import eventually, people_at_work
 
 PATIENCE_S = 60.0

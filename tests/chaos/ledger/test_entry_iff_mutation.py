@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from config.stack import Stack
+from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state, started
 from tests.chaos.ledger import audit
 from tests.chaos.ledger.clerks import Clerks

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
 
-from config.problems import MEDIA_TYPE
+from config.web.problems import MEDIA_TYPE
 from ledger.access import credentials
 from tests.unit.events.domain.test_strict_json import MALFORMED
 
@@ -95,7 +95,7 @@ class TestBugs:
         def lost(_request: object) -> None:
             raise OperationalError("the connection is lost")
 
-        monkeypatch.setattr("config.middleware.authority.principal_of", lost)
+        monkeypatch.setattr("config.web.middleware.authority.principal_of", lost)
 
         answer = client.get(URL)
 

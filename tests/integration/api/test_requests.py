@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from config import handlers
+from config.web import handlers
 from events import context
 from events.domain.context import EventContext
 from events.domain.principal import ANONYMOUS

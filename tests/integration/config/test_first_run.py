@@ -9,8 +9,9 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import connection
 
-from config import first_run, roles
+from config import roles
 from config.embedded.state import State
+from config.processes import first_run
 from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials
 from ledger.models import ApiKey

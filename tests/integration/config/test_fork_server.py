@@ -165,7 +165,7 @@ from django.db import connections
 from django.middleware.security import SecurityMiddleware
 from config.asgi import application
 from config.celery import app
-from config.handlers import Handler
+from config.web.handlers import Handler
 from events import wire
 from workflows.flows import conf as flows
 from workflows.work import conf as work

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from config.bootstrap import ROOT
-from config.given_servers import (
+from config.processes.given_servers import (
     READ_ONLY,
     ServerUnfit,
     demand_broker,

@@ -12,7 +12,7 @@ from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
-from config import handlers
+from config.web import handlers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

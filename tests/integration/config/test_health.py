@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from config import health
+from config.web import health
 from tests.integration.ledger.conftest import client_with, grant, issue
 from workflows.work import conf, registry, selectors
 from workflows.work.models import Worker

@@ -16,9 +16,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from config import first_run, health, roles
+from config import roles
 from config.embedded.state import State
+from config.processes import first_run
 from config.testing import fork_server
+from config.web import health
 from events.tables import migration_status
 from events.tables.migration_status import Difference, SchemaDiffers
 from tests.integration.ledger.conftest import client_with, issue

@@ -8,7 +8,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from config import health, roles
+from config import roles
+from config.web import health
 from events.tables import migration_status
 from events.tables.migration_status import SchemaDiffers
 

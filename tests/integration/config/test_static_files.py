@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from config.static_files import StaticFiles
+from config.web.static_files import StaticFiles
 
 # Whoever sends a file has finished a request, and looks after connections.
 pytestmark = pytest.mark.django_db

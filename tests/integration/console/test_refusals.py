@@ -17,6 +17,7 @@ from console.views import refusals
 from events import context
 from events.domain.errors import Conflict
 from events.domain.principal import SYSTEM
+from ledger.access import authority
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.delegation import RateExceeded
 from ledger.models import Approval
@@ -138,14 +139,16 @@ class TestRefusals:
         named = {"X-Request-ID": "req-42"}
         assert "<code>req-42</code>" in client.get("/nothing", headers=named).content.decode()
 
-        monkeypatch.setattr("config.middleware.authority.principal_of", raising(RuntimeError))
+        monkeypatch.setattr(authority, "principal_of", raising(RuntimeError))
         assert "<code>req-42</code>" in client.get("/login/", headers=named).content.decode()
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_a_database_that_is_away_is_said_on_a_page_that_does_without(
         self, client: Client, monkeypatch: pytest.MonkeyPatch, method: str
     ) -> None:
-        monkeypatch.setattr("config.middleware.authority.principal_of", raising(OperationalError))
+        monkeypatch.setattr(
+            "config.web.middleware.authority.principal_of", raising(OperationalError)
+        )
         client.raise_request_exception = False
 
         with CaptureQueriesContext(connection) as asked:
@@ -161,7 +164,9 @@ class TestRefusals:
     def test_a_script_or_a_probe_is_told_the_same_as_a_problem(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("config.middleware.authority.principal_of", raising(OperationalError))
+        monkeypatch.setattr(
+            "config.web.middleware.authority.principal_of", raising(OperationalError)
+        )
         client.raise_request_exception = False
 
         response = client.get("/badges", headers={"Accept": "*/*"})
@@ -172,8 +177,10 @@ class TestRefusals:
     def test_another_revision_of_the_database_is_an_upgrade(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("config.middleware.authority.principal_of", raising(ProgrammingError))
-        monkeypatch.setattr("config.problems._schema_differs", lambda: True)
+        monkeypatch.setattr(
+            "config.web.middleware.authority.principal_of", raising(ProgrammingError)
+        )
+        monkeypatch.setattr("config.web.problems._schema_differs", lambda: True)
         client.raise_request_exception = False
 
         response = client.get("/jobs", headers=A_BROWSER)

@@ -13,7 +13,7 @@ class TestHeaps:
         [
             ("tests/e2e/test_up.py", "rough"),
             ("tests/chaos/flows/test_storm.py", "rough"),
-            ("tests/unit/config/test_up.py", "quick"),
+            ("tests/unit/config/processes/test_up.py", "quick"),
         ],
     )
     def test_are_told_by_the_folder(self, path: str, heap: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from config import openapi
+from config.web import openapi
 from ledger.access import grants
 from tests.integration.ledger.conftest import client_with, issue
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.problems import status_of
+from config.web.problems import status_of
 from events.domain import canonical
 from ledger.domain import approval as rules
 from ledger.domain.approval import ApprovalStatus, Bound

@@ -19,12 +19,12 @@ from typing import Any, Protocol, Self
 import httpx2
 import psycopg
 
-from config import control
 from config.embedded.process import dying_with_us
 from config.embedded.state import Instance, State
-from config.launch import CARELESS
+from config.processes import control
+from config.processes.launch import CARELESS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # On a machine that is busy with much else. What does not come up at all says so at once.
 READY_SECONDS_MAX = 180
 STOP_SECONDS_MAX = 60

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from config.supervisor import AskedToStop, PartsNotReady, Supervisor
+from config.processes.supervisor import AskedToStop, PartsNotReady, Supervisor
 
 ANSWER_SECONDS_MAX = 90.0
 ATTEMPTS_MAX = 3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config import supervisor
-from config.supervisor import AskedToStop, Supervisor
+from config.processes import supervisor
+from config.processes.supervisor import AskedToStop, Supervisor
 
 
 class TestBackOff:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from config import up
-from config.launch import CannotStart, Options
+from config.processes import up
+from config.processes.launch import CannotStart, Options
 
 
 class TestParse:

@@ -8,8 +8,8 @@ from typing import Final
 
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from config import openapi
-from config.problems import FRAMEWORK_PROBLEMS, status_of
+from config.web import openapi
+from config.web.problems import FRAMEWORK_PROBLEMS, status_of
 from events.domain.errors import DomainError
 
 _APPS: Final = ("events", "ledger", "workflows", "commerce", "console")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from config import control
-from config.supervisor import Supervisor
+from config.processes import control
+from config.processes.supervisor import Supervisor
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from commerce.api.filters import ChargebackFilters
 from commerce.models import Chargeback
-from config.filters import StrictFilters
+from config.web.filters import StrictFilters
 
 
 def filtered(query: str) -> Any:

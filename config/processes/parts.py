@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.utils.module_loading import autodiscover_modules
 
 from config.embedded import process
-from config.supervisor import Part
+from config.processes.supervisor import Part
 from events import failpoints
 from ledger import expressions
 from workflows.work import queues

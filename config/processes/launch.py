@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from config import control, garbage_collection
+from config import garbage_collection
 from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
-from config.peers import Peers
-from config.supervisor import AskedToStop, Part, Supervisor
+from config.processes import control
+from config.processes.peers import Peers
+from config.processes.supervisor import AskedToStop, Part, Supervisor
 from examples.demo_peers.server import NOTIFY_URL
 
 HOST = "127.0.0.1"
@@ -141,7 +142,7 @@ class Launch:
         self._demand_given_broker()
         preparing = process.spawn(self._first_run, log=self._new_log("prepare"))
 
-        from config import parts
+        from config.processes import parts
 
         parts.import_product()
         return preparing
@@ -154,7 +155,7 @@ class Launch:
             raise CannotStart("\n".join(errors))
 
     def _demand_given_broker(self) -> None:
-        from config import given_servers
+        from config.processes import given_servers
 
         try:
             if self.servers.valkey is None:
@@ -184,7 +185,7 @@ class Launch:
             os.environ.setdefault("DAYBOOK_NODE", "argyll-1")
 
     def _first_run(self) -> None:
-        from config import first_run, given_servers
+        from config.processes import first_run, given_servers
         from events.tables import migration_status
 
         try:
@@ -199,7 +200,7 @@ class Launch:
             raise SystemExit(1) from error
 
     def _make_example(self) -> None:
-        from config import first_run, given_servers
+        from config.processes import first_run, given_servers
 
         try:
             with given_servers.written_to(), first_run.written_at_the_end():
@@ -240,7 +241,7 @@ class Launch:
             raise CannotStart(f"The example could not be made{self._tail('example')}")
 
     def _supervisor(self) -> Supervisor:
-        from config import parts
+        from config.processes import parts
 
         product = parts.product(
             self.listener,
@@ -312,7 +313,7 @@ class Launch:
         return 0
 
     def _check_round_trip(self, cold_start_s: float) -> int:
-        from config import round_trip
+        from config.processes import round_trip
 
         self._interrupt_by_signals()  # The supervisor, who looks after nothing meanwhile, cannot.
         try:

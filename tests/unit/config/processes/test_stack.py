@@ -21,7 +21,7 @@ time.sleep(600)
 """
 START = """
 import pathlib, sys, time
-from config import stack
+from config.processes import stack
 from config.embedded.state import State
 stack.ROOT = pathlib.Path(sys.argv[1])
 stack.Stack.start(State(stack.ROOT / "state"))

@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from config.supervisor import Part
+from config.processes.supervisor import Part
 from examples.demo_peers import server
 
 

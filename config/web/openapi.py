@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.problems import MEDIA_TYPE
+from config.web.problems import MEDIA_TYPE
 from ledger import capabilities
 from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.bodies import Body

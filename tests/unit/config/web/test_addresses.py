@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
-from config.addresses import by_first_segment
+from config.web.addresses import by_first_segment
 
 LAMP = UUID("018f0000-0000-7000-8000-000000000001")
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.negotiation import Indifferent
+from config.web.negotiation import Indifferent
 from events import metrics
 from events.metrics import Figure, Kind, Metric
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.negotiation import Indifferent
+from config.web.negotiation import Indifferent
 from ledger.access import authority
 from ledger.access.authority import PUBLIC
 

@@ -16,8 +16,9 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
-from config import logs, problems
-from config.problems import PAGES
+from config import logs
+from config.web import problems
+from config.web.problems import PAGES
 from console.views import refusals
 from events import context
 from events.domain.context import Origin

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from config import database, parts
+from config import database
+from config.processes import parts
 
 PROXIES_WAIT_SECONDS = 60
 

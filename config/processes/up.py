@@ -10,8 +10,8 @@ from typing import IO
 
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateBusy
-from config.launch import HOST, CannotStart, Launch, Options
-from config.supervisor import PartsNotReady
+from config.processes.launch import HOST, CannotStart, Launch, Options
+from config.processes.supervisor import PartsNotReady
 
 PORT_DEFAULT = 8000
 PORT_MAX = 65_535

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from config import up
 from config.embedded.servers import Servers
 from config.embedded.state import State
-from config.launch import CannotStart, Launch
-from config.supervisor import Supervisor
+from config.processes import up
+from config.processes.launch import CannotStart, Launch
+from config.processes.supervisor import Supervisor
 
 
 @pytest.mark.usefixtures("signal_handlers")

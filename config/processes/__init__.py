@@ -1,0 +1,1 @@
+"""The product as processes: how `up` starts, watches and stops them."""

@@ -1,0 +1,1 @@
+"""What every HTTP response and WebSocket has in common: middleware, errors, pages, limits."""
