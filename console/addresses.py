@@ -2,11 +2,12 @@
 
 from urllib.parse import quote
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from events.domain.envelope import Stream
 
 _DOTS = (".", "..")
+_TARGETS_WITH_A_PAGE = frozenset({"approval", "booking", "flow", "invoice", "job", "step"})
 
 
 class IdConverter:
@@ -39,6 +40,16 @@ def url_of(stream: Stream) -> str:
     """Return the address of the page of `stream`."""
     # reverse() would quote what is quoted.
     return f"{reverse('console:events')}/streams/{path_of(stream)}"
+
+
+def page_of_target(target_type: str, target_id: str) -> str:
+    """Return the address of the console's page about a target; empty if it has none."""
+    if target_type not in _TARGETS_WITH_A_PAGE:
+        return ""
+    try:
+        return reverse(f"console:{target_type}", args=[target_id])
+    except NoReverseMatch:
+        return ""  # It is not there yet, or the id stands for several.
 
 
 def stream_at(path: str) -> Stream:

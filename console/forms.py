@@ -9,7 +9,9 @@ from django.http import QueryDict
 
 from console.fields import LabelField, MomentField, NamesField, StreamField
 from events.domain.envelope import Category
-from ledger.domain.action import REASON_CHARS_MAX
+from ledger.domain.action import REASON_CHARS_MAX, TARGET_CHARS_MAX
+from ledger.domain.approval import ApprovalStatus
+from ledger.models import Approval
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
@@ -72,9 +74,7 @@ class EventFilters(Filters):
     since = MomentField(
         required=False,
         max_length=40,
-        widget=forms.TextInput(
-            attrs={"placeholder": "15m, 24h, 2026-01-31T18:00Z", "list": "moments"}
-        ),
+        widget=forms.TextInput(attrs={"placeholder": "24h or a time", "list": "moments"}),
     )
     until = MomentField(
         required=False,
@@ -103,7 +103,7 @@ class JobFilters(Filters):
         widget=forms.TextInput(attrs={"placeholder": "exactly as in the list"}),
     )
     housekeeping = forms.ChoiceField(
-        required=False, choices=[("", "left out when done"), (SHOWN, "shown")]
+        required=False, choices=[("", "hidden when done"), (SHOWN, "shown")]
     )
     status = forms.ChoiceField(
         required=False,
@@ -153,9 +153,7 @@ class FlowFilters(Filters):
         required=False,
         max_length=40,
         label="Started since",
-        widget=forms.TextInput(
-            attrs={"placeholder": "15m, 24h, 2026-01-31T18:00Z", "list": "moments"}
-        ),
+        widget=forms.TextInput(attrs={"placeholder": "24h or a time", "list": "moments"}),
     )
     until = MomentField(
         required=False,
@@ -278,6 +276,35 @@ class AccessFilters(TradeFilters):
             "id__lt": self.cleaned_data["before"],
         }
         return rows.filter(**{field: value for field, value in fits.items() if value})
+
+
+class ApprovalFilters(Filters):
+    """Filters of the requests for approval; `target` is the id of what a request is about."""
+
+    search = "target"
+
+    target = forms.CharField(
+        required=False,
+        max_length=TARGET_CHARS_MAX,
+        label="Target",
+        widget=forms.TextInput(attrs={"placeholder": "the id of a booking, a flow, …"}),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in ApprovalStatus)],
+        widget=forms.HiddenInput,
+    )
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def narrowed(self, approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+        """Return those of `approvals` that fit, the newest first."""
+        fits = {
+            "target_id": self.cleaned_data["target"],
+            "status": self.cleaned_data["status"],
+            "id__lt": self.cleaned_data["before"],
+        }
+        found = approvals.filter(**{field: value for field, value in fits.items() if value})
+        return found.order_by("-id")
 
 
 class PageForm(forms.Form):

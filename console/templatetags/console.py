@@ -18,12 +18,12 @@ from workflows.work.models import Attempt
 register = template.Library()
 
 _TONES = {
-    "ok": {"done", "confirmed", "completed", "paid", "sent", "published", "settled"}
+    "ok": {"done", "approved", "confirmed", "completed", "paid", "sent", "published", "settled"}
     | {"succeeded", "healthy", "on", "fired", "delivered"},
     "run": {"ready", "leased", "in_progress", "issued", "awaiting_payment", "active"},
     "wait": {"scheduled", "retry", "snoozed", "pending", "draft", "on_hold", "partially_paid"}
     | {"paused", "not_completed", "compensating", "retrying", "missed", "queued"},
-    "bad": {"failed", "timed_out", "overdue", "charged_back", "compensation_failed"}
+    "bad": {"failed", "denied", "timed_out", "overdue", "charged_back", "compensation_failed"}
     | {"partly_undone", "unhealthy", "refused", "failing", "gone", "abandoned"},
     "dead": {"dead", "poisoned", "crashed"},
 }
@@ -104,6 +104,13 @@ def stream_name(stream: Sequence[str] | None) -> str:
 def stream_short(stream: Sequence[str] | None) -> str:
     """Return a stream with its UUIDs cut down to their ends, which differ."""
     return text.visible("/".join(map(_short, stream or ())))
+
+
+@register.filter
+def target_url(subject: str) -> str:
+    """Return the address of the page about `booking/<id>`; empty if there is none."""
+    target_type, _, target_id = subject.partition("/")
+    return addresses.page_of_target(target_type, target_id)
 
 
 @register.filter

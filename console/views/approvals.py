@@ -8,10 +8,13 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
+from console import addresses
 from console.access import demand, signed_in
+from console.forms import ApprovalFilters
+from console.paging import page_of
+from console.tabs import tab_of
 from events.domain.errors import DomainError
 from ledger import selectors
 from ledger.access import authority, people, step_up
@@ -24,8 +27,8 @@ from ledger.models import Approval, Entry
 from ledger.privacy import name_screening
 from ledger.services import approvals
 
+LIST = "console:approvals"
 ROWS = 50
-_SHOWN_TARGETS = frozenset({"booking", "flow", "invoice", "job", "step"})
 
 
 class DecisionForm(forms.Form):
@@ -41,20 +44,27 @@ class DecisionForm(forms.Form):
 
 @signed_in
 def inbox(request: HttpRequest) -> HttpResponse:
-    """Show what waits for the visitor, and what was asked for lately."""
+    """Show what waits for the visitor, and the newest requests that fit the filters."""
     demand(request, "approval.read")
     caller = authority.caller_of(request)
     waiting = list(selectors.approvals_to_decide(caller)[: ROWS + 1])
-    latest = selectors.approvals_visible_to(caller).order_by("-requested_at", "-id")
+    form = ApprovalFilters(request.GET)
+    is_valid = form.is_valid()
+    visible = selectors.approvals_visible_to(caller)
+    rows = form.narrowed(visible) if is_valid else visible.none()
+    latest, links = page_of(request.GET, rows)
+    shown = [*waiting[:ROWS], *latest]
     context: dict[str, Any] = {
+        "form": form,
+        "tabs": [tab_of(LIST, request.GET, state) for state in ("", *ApprovalStatus)],
         "waiting": waiting[:ROWS],
         "more_wait": len(waiting) > ROWS,
-        "latest": list(latest[:ROWS]),
+        "latest": latest,
+        "names": people.names_of(row.requested_by for row in shown),
+        "targets": _targets(shown),
+        **links,
     }
-    shown = [*context["waiting"], *context["latest"]]
-    context["names"] = people.names_of(row.requested_by for row in shown)
-    context["targets"] = _targets(shown)
-    return render(request, "console/approvals/list.html", context)
+    return render(request, "console/approvals/list.html", context, status=200 if is_valid else 400)
 
 
 @signed_in
@@ -121,16 +131,6 @@ def _target(row: Approval, *, is_new: bool) -> str:
     return f"{'a new' if is_new else 'any'} {row.target_type.replace('_', ' ')}"
 
 
-def _page_of_target(row: Approval) -> str:
-    """Return where the console shows what the action is about; empty if it does not."""
-    if row.target_type not in _SHOWN_TARGETS:
-        return ""
-    try:
-        return reverse(f"console:{row.target_type}", args=[row.target_id])
-    except NoReverseMatch:
-        return ""  # It is about what is not there yet, or about several.
-
-
 def _page(
     request: HttpRequest, row: Approval, form: DecisionForm, *, status: int = 200
 ) -> HttpResponse:
@@ -153,7 +153,7 @@ def _page(
         "reason": name_screening.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "target": _targets([row])[row.pk],
-        "target_url": _page_of_target(row),
+        "target_url": addresses.page_of_target(row.target_type, row.target_id),
         "input": asking.content_of(row.requested_entry_id, PayloadKind.COMMAND_INPUT),
         "undone": Entry.objects.get(pk=undone) if (undone := steps.undone_by(row)) else None,
         "may_preview_undoing": request.user.is_staff and authority.holds(request, "ledger.read"),

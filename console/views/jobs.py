@@ -22,7 +22,7 @@ from console.tabs import Tab, tab_of
 from console.waiting import why
 from events import explore
 from events.domain.errors import DomainError
-from ledger.access import authority
+from ledger.access import authority, people
 from workflows.work import registry, selectors, services
 from workflows.work.domain.life import OPEN, State, Trigger, states_that_allow
 from workflows.work.models import Work
@@ -132,6 +132,7 @@ def _page(
     attempts = selectors.latest_attempts(job.pk, before=before, limit=ATTEMPTS + 1)
     context = {
         "job": job,
+        "names": people.names_of([job.principal]),
         "why": why(
             job,
             now=timezone.now(),

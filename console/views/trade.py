@@ -22,7 +22,7 @@ from console.tabs import Tab, tab_of
 from events.domain.envelope import Stream
 from events.explore import Window
 from ledger import selectors as ledger
-from ledger.access import authority
+from ledger.access import authority, people
 from ledger.models import Approval
 
 
@@ -50,6 +50,7 @@ def booking(request: HttpRequest, booking_id: UUID) -> HttpResponse:
     streams = [("booking", str(found.id)), *(("invoice", str(each.id)) for each in own)]
     context = {
         "booking": found,
+        "names": people.names_of([found.created_by]),
         "items": found.items.order_by("id"),
         "invoices": own,
         "deliveries": _if_held(request, "delivery.read", found.deliveries.order_by("id")),

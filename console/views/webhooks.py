@@ -22,7 +22,7 @@ from console.delivery_forms import (
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
-from ledger.access import authority
+from ledger.access import authority, people
 from ledger.approving.gate import ApprovalRequired
 from workflows.webhooks import selectors, services
 from workflows.webhooks.models import (
@@ -156,6 +156,7 @@ def _page(
     latest = selectors.deliveries().filter(subscription=found).order_by("-created_at", "-id")
     context = {
         "subscription": found,
+        "names": people.names_of([found.created_by]),
         "latest": list(latest[:10]),
         "form": refused or ReplayForm(initial=_last_days()),
         "is_refused": refused is not None,

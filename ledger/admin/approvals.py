@@ -103,7 +103,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
             "-" if cents is None else written(int(cents), str(facts.get("currency") or "")).strip()
         )
 
-    @admin.display(description="Asked by", ordering="requested_by")
+    @admin.display(description="Requested by", ordering="requested_by")
     def asked_by(self, approval: Approval) -> str:
         """Name who asked, as people do."""
         name: str = getattr(approval, "requester_name", approval.requested_by)
@@ -121,7 +121,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
             whose = f"the group {approval.assigned_group}"
         return whose if approval.quorum == 1 else f"{whose}: {approval.quorum} people"
 
-    @admin.display(description="Open until", ordering="expires_at", empty_value="-")
+    @admin.display(description="Expires", ordering="expires_at", empty_value="-")
     def open_until(self, approval: Approval) -> datetime | None:
         """Say until when it can be decided, or used."""
         is_open = approval.status in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}

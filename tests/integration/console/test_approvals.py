@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from console import paging
 from events import context
 from events.domain.principal import SYSTEM
 from ledger import approval_policies as seeded
@@ -80,6 +82,35 @@ class TestInbox:
         assert "The others appear as you decide" in page
         assert f"/approvals/{approval.pk}" in page
         assert f"/approvals/{other.pk}" not in page.split('id="latest"')[0]
+
+    def test_keeps_older_requests_within_reach(
+        self, approval: Approval, manager: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = asked("t2", capability="api_key.issue")
+        one_row = partial(paging.page_of, size=1)
+        monkeypatch.setattr("console.views.approvals.page_of", one_row)
+        client = visit(manager)
+
+        first = client.get("/approvals").content.decode().split('id="latest"')[1]
+        second = client.get(f"/approvals?before={other.pk}").content.decode()
+
+        assert f"/approvals/{other.pk}" in first
+        assert f"/approvals/{approval.pk}" not in first
+        assert f'href="?before={other.pk}" rel="next">Older<' in first
+        assert f"/approvals/{approval.pk}" in second.split('id="latest"')[1]
+
+    def test_filters_requests_by_status_and_target(self, approval: Approval, manager: User) -> None:
+        client = visit(manager)
+
+        def listed(query: str, status: int = 200) -> str:
+            answer = client.get(f"/approvals?{query}")
+            assert answer.status_code == status
+            return answer.content.decode().split('id="latest"')[1]
+
+        assert f"/approvals/{approval.pk}" in listed("status=pending&target=t1")
+        assert "Nothing fits these filters" in listed("status=denied")
+        assert "Nothing fits these filters" in listed("target=t2")
+        assert "These filters cannot be used" in listed("status=lost", status=400)
 
     def test_holds_nothing_for_the_requester(self, approval: Approval, asker: User) -> None:
         page = visit(asker).get("/approvals").content.decode()
@@ -180,7 +211,7 @@ class TestOneRequest:
 
         assert '<a href="/flows/trip">flow trip</a>' in request
         assert "<dt>If approved</dt><dd>the flow continues</dd>" in request
-        assert "<dt>By</dt><dd>asker</dd>" in flow
+        assert "<dt>Started by</dt><dd>asker</dd>" in flow
         assert f'to approve. <a href="/approvals/{approval.pk}">See the request</a>.' in flow
 
 

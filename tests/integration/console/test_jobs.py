@@ -64,6 +64,14 @@ class TestListing:
         page_of(visitor(name="bob"), "/jobs", status=403)
         page_of(visitor(*READERS), "/jobs")
 
+    def test_links_what_a_job_is_about_where_it_has_a_page(self, visitor: Visitor) -> None:
+        for subject in ("flow/trip", "tale/1"):
+            services.enqueue("tale.refused", {}, subject=subject)
+
+        page = page_of(visitor(*READERS), "/jobs")
+
+        assert re.findall(r'<a class="mono" href="([^"]+)"', page) == ["/flows/trip"]
+
     def test_counts_by_state_and_filters_by_it(self, visitor: Visitor) -> None:
         dead, waiting = dead_job(), waiting_job()
         client = visitor(*READERS)
@@ -132,6 +140,7 @@ class TestDetail:
         assert "Gave up after 1 failed attempt." in page
         assert "PermanentFailure" in page
         assert "worker@test/1" in page
+        assert '<dt>On behalf of</dt><dd><span title="system:daybook">Daybook itself<' in page
 
     def test_shows_the_last_attempts_and_the_way_to_those_before(self, visitor: Visitor) -> None:
         job_id, now = waiting_job(), timezone.now()

@@ -92,6 +92,8 @@ class TestBooking:
 
         assert rows_of(page) == ["invoice.issued", "booking.held", "booking.created"]
         assert "240.00 EUR" in page
+        made_by = '<dt>Created by</dt><dd><span title="system:daybook">Daybook itself</span>'
+        assert made_by in page
         assert "&quot;invoice&quot;" in page.split("data-streams=")[1].split("data-names")[0]
 
     def test_hides_invoices_and_deliveries_from_who_may_not_see_them(
