@@ -170,7 +170,7 @@ def _work(current: Dashboard) -> Iterator[Figure]:
         key="letters",
         name="Dead letters",
         value=f"{letters:,}",
-        note="wait for a person" if letters else "nothing waits for you",
+        note="waiting for a decision" if letters else "nothing to decide",
         tone="dead" if letters else "ok",
         url=f"{reverse('console:jobs')}?status=dead",
     )
@@ -201,8 +201,8 @@ def _doctor(current: Dashboard) -> Iterator[Figure]:
     yield Figure(
         key="doctor",
         name="Doctor",
-        value="healthy" if checkup.is_healthy else f"{len(ill)} ill",
-        note=f"asked {minutes} min ago" if minutes else "asked just now",
+        value="healthy" if checkup.is_healthy else f"{len(ill)} failing",
+        note=f"checked {minutes} min ago" if minutes else "checked just now",
         tone="ok" if checkup.is_healthy else "bad",
         url=url,
     )
@@ -242,7 +242,7 @@ def _workers_note(found: work.Overview) -> str:
     if found.workers_alive and found.unheard:
         return f"none takes from {', '.join(found.unheard)}"
     if found.workers_stale:
-        return f"{found.workers_stale} fell silent"
+        return f"{found.workers_stale} stopped responding"
     return "all of them lately" if found.workers_alive else "none was seen lately"
 
 

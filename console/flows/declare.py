@@ -38,7 +38,7 @@ _POINTERS = {
     "/labels": "labels",
 }
 _MISSED = {
-    Missed.SKIP: "leave them out",
+    Missed.SKIP: "skip them",
     Missed.MERGE: "one flow for all of them",
     Missed.ALL: "a flow for each of them",
 }
@@ -59,7 +59,7 @@ class DeclareForm(OptionsForm):
     )
     by = forms.ChoiceField(
         label="Flows start",
-        choices=[(CLOCK, "at times of the clock"), (EVENT, "on every event of a name")],
+        choices=[(CLOCK, "on a schedule"), (EVENT, "on an event")],
         widget=forms.Select(attrs={"data-addressed": "by"}),
     )
     cron = forms.CharField(

@@ -302,6 +302,7 @@ class TestFrame:
             )
 
             assert colours[0] != colours[1]
+            expect(tab.page.locator(".help-tooltip").first).to_have_attribute("role", "img")
 
     def test_follows_the_system_by_default(self, browse: Browse) -> None:
         with browse(color_scheme="light") as light, browse(color_scheme="dark") as dark:

@@ -37,7 +37,7 @@ def test_a_start_is_written_declared_and_switched_off(browse: Browse, stack: Sta
     with browse() as tab:
         tab.log_in()
         tab.open("/flows/starts")
-        tab.page.get_by_role("link", name="Declare one").click()
+        tab.page.get_by_role("link", name="Declare a start").click()
         tab.page.wait_for_url(re.compile("/flows/starts/new$"))
 
         form = tab.page.locator("[data-declare]")

@@ -1,5 +1,6 @@
 // Lists of the admin on narrow screens: each value says what it is, so that a row can be a card;
 // and what is wider than its place says that it goes on, and can be scrolled by keyboard.
+// What has no name or role that a screen reader would say gets one.
 
 for (const results of document.querySelectorAll("#changelist .results")) {
   label(results.querySelector("table"));
@@ -7,6 +8,12 @@ for (const results of document.querySelectorAll("#changelist .results")) {
   new ResizeObserver(look).observe(results);
   results.addEventListener("scroll", look, { passive: true });
 }
+
+// Django names its search by a picture, and its tips on nothing that has a role.
+document.getElementById("searchbar")?.setAttribute("aria-label", "Search");
+addEventListener("load", () => {
+  for (const tip of document.querySelectorAll(".help-tooltip[aria-label]")) tip.setAttribute("role", "img");
+});
 
 function label(table) {
   if (!table) return;

@@ -115,9 +115,9 @@ class TestDetail:
     def test_says_in_words_what_the_graph_shows(self, visitor: Visitor, trip: str) -> None:
         steps = part(page_of(visitor(*READERS), f"/flows/{trip}"), "steps")
 
-        assert "hold gives seat completed" in steps
-        assert "pay takes seat, card; gives receipt retrying try 2" in steps
-        assert "ticket goal takes receipt pending" in steps
+        assert "hold outputs: seat completed" in steps
+        assert "pay inputs: seat, card; outputs: receipt retrying try 2" in steps
+        assert "ticket goal inputs: receipt pending" in steps
 
     def test_shows_many_items_page_by_page(self, visitor: Visitor) -> None:
         each = {
@@ -149,7 +149,7 @@ class TestDetail:
 
         page = page_of(visitor(*OPERATORS), f"/flows/{trip}?step=pay")
 
-        assert "gives receipt paused try 2 once it is resumed" in part(page, "steps")
+        assert "outputs: receipt paused try 2 once it is resumed" in part(page, "steps")
         assert "pay paused" in part(page, "picked")
         assert "try 2 once it is resumed" in part(page, "picked")
         assert "data-countdown" not in page
@@ -160,7 +160,7 @@ class TestDetail:
 
         page = page_of(visitor(*OPERATORS), f"/flows/{trip}?step=pay")
 
-        assert "gives receipt stopped" in part(page, "steps")
+        assert "outputs: receipt stopped" in part(page, "steps")
         assert "pay stopped" in part(page, "picked")
         assert "data-countdown" not in page
         assert "Retry now" not in page
@@ -205,7 +205,7 @@ class TestDetail:
             "attribute:card": "ok",
             "attribute:receipt": "mute",
         }
-        assert "hold gives seat active" in part(page, "steps")
+        assert "hold outputs: seat active" in part(page, "steps")
         assert f'action="/flows/{trip}/' not in page
 
     def test_takes_an_event_that_is_still_to_come_for_now(

@@ -35,7 +35,7 @@ class TestHome:
             "note": "none takes from webhooks",
             "tone": "bad",
         }
-        assert figures["letters"]["note"] == "nothing waits for you"
+        assert figures["letters"]["note"] == "nothing to decide"
         assert figures["doctor"]["value"] == "not run yet"
 
     @pytest.mark.parametrize("page", ["/", "/figures"])

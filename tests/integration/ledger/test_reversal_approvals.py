@@ -228,7 +228,7 @@ class TestInTheAdmin:
         said = waits.content.decode()
         assert "It awaits approval" in said
         assert f'<a href="/approvals/{approval.pk}">see the request</a>' in said
-        assert "Pending</a>, asked for by" in said
+        assert "Pending</a>, requested by" in said
         assert ReversalStanding.objects.get(entry=turned).state == "requested"
         request = client.get(f"/approvals/{approval.pk}").content.decode()
         assert 'This request is to undo <span class="mono">beacon.turn</span>' in request
