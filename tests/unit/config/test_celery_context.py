@@ -20,7 +20,8 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Any:
     app = Celery("test", broker="memory://", set_as_current=False)
     celery_context.connect()
 
-    @app.task(name="look")
+    # Shared, each one made here would wait to become a task of the product's app too.
+    @app.task(name="look", shared=False)
     def look() -> tuple[Any, str]:
         return context.in_force(), logs.request_id.get()
 
