@@ -6,6 +6,7 @@ would outlive that key. Whatever page a browser has
 open must not use an agent, so a request with an Origin has to come from a page of ours.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from functools import cache
@@ -26,6 +27,8 @@ from ledger.access.credentials import CredentialRefused
 
 if TYPE_CHECKING:
     from mcp.server import Server
+
+logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -97,8 +100,12 @@ async def serve_stdio(written_key: str) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - as above.
 
     _written_key.set(written_key)
-    async with stdio_server() as (read, write):
-        await server().run(read, write, server().create_initialization_options())
+    try:
+        async with stdio_server() as (read, write):
+            await server().run(read, write, server().create_initialization_options())
+    except* BrokenPipeError:
+        # The client died with a call under way, which was completed all the same.
+        logger.info("The client has gone.")
 
 
 @cache
