@@ -41,6 +41,12 @@ def name_of(step: Step) -> str:
     return str((step.settings or {}).get("callable", ""))
 
 
+def undoing_of(step: Step) -> str:
+    """Return the name of the function that undoes a python step; empty if none does."""
+    is_python = step.type == StepType.PYTHON
+    return str((step.settings or {}).get("compensate") or "") if is_python else ""
+
+
 def get(name: str) -> StepFunction:
     """Return the function called `name`, from the registry or an installed package.
 
@@ -59,7 +65,7 @@ def unknown_of(step: Step) -> list[str]:
     """
     if step.type != StepType.PYTHON:
         return []
-    called = (name_of(step), str((step.settings or {}).get("compensate") or ""))
+    called = (name_of(step), undoing_of(step))
     known = names()
     return [name for name in called if name and name not in known]
 

@@ -25,7 +25,7 @@ from workflows.flows import (
 )
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.effects import DEFERRED_FOR
-from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
@@ -106,7 +106,7 @@ def _invoked(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
             else:
                 _settle(claim, flow, step, item, result)
         case StepType.PYTHON:
-            _settle(claim, flow, step, item, _run_function(flow, step, item))
+            _settle(claim, flow, step, item, _run_function(claim, flow, step, item))
         case StepType.SCRIPT:
             _settle(claim, flow, step, item, _run_script(flow, step, item))
         case StepType.FLOW:
@@ -145,10 +145,14 @@ def _run_script(flow: Flow, step: Step, item: WorkItem) -> Result:
 _BUSY_MACHINE_S = 5.0
 
 
-def _run_function(flow: Flow, step: Step, item: WorkItem) -> Result:
+def _run_function(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
     try:
         function = callables.get(callables.name_of(step))
     except callables.CallableUnknown as unknown:
+        is_settled = flow.is_terminal or flow.executions[step.id].status.is_terminal
+        if is_settled and not claim.budget.crashes:
+            # Nobody has begun it, and nobody may ever have the function: the flow is to end.
+            return Failed(NO_LONGER_AWAITED)
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
     try:
         with engine.acting(flow.id, step.id):
@@ -243,7 +247,7 @@ def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
     if step.type != StepType.PYTHON:
         return invocation.call_compensation(flow, step, item)
     try:
-        function = callables.get(str((step.settings or {}).get("compensate")))
+        function = callables.get(callables.undoing_of(step))
     except callables.CallableUnknown as unknown:
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
     body: dict[str, Any] = {

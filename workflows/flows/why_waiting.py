@@ -14,6 +14,7 @@ from ledger.domain.approval import ApprovalStatus
 from workflows.flows import callables, engine, selectors
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
+from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import (
     PARENT,
     Execution,
@@ -23,6 +24,7 @@ from workflows.flows.domain.flow import (
     WorkStatus,
 )
 from workflows.flows.domain.step import StepType
+from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.work import selectors as work
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, State
@@ -75,7 +77,11 @@ def _sentence(flow: Flow) -> str:
     ]
     if at_work:
         more = f" (and {len(at_work) - 1} more)" if len(at_work) > 1 else ""
-        return f"{_of_step(flow, *at_work[0])}{more}."
+        sentence = f"{_of_step(flow, *at_work[0])}{more}{_of_deadlines(flow)}."
+        is_left_behind = flow.is_terminal and at_work[0][1].status == WorkStatus.ACTIVE
+        return (
+            f"It has {flow.status.value}; {_begun_small(sentence)}" if is_left_behind else sentence
+        )
     if flow.is_held:
         return f"It has completed; it ends once {flow.metadata[PARENT]} cannot have it undone."
     if flow.open_children:
@@ -141,17 +147,37 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     if awaited is not None:
         return f"Step {step_id} waits for the event {awaited.event_name}{until}"
     if AwaitedApproval.objects.filter(token=item.token).exists():
-        return f"Step {step_id} waits for somebody to approve"
+        return f"Step {step_id} waits for somebody to approve{_until_it_expires(flow, item)}"
     called = AwaitedCallback.objects.filter(token=item.token).first()
     if called is not None:
-        return f"Step {step_id} was called at {_written(called.since)} and will call back{until}"
+        was_called = f"Step {step_id} was called at {_written(called.since)}"
+        if not flow.is_terminal:
+            return f"{was_called} and will call back{until}"
+        return f"{was_called} and may still call back{until}; skip the step to wait no longer"
     return f"Step {step_id} {_of_work(flow, step_id, item, job)}"
 
 
 def _until(job: Work | None) -> str:
     if job is None or job.status != State.SCHEDULED:
         return ""
-    return f", at most until {_written(job.due_at)}"
+    return _at_most_until(job.due_at)
+
+
+def _until_it_expires(flow: Flow, item: WorkItem) -> str:
+    asked = (one for one in selectors.requests_of(flow) if one.token == item.token)
+    return next((_at_most_until(one.expires_at) for one in asked), "")
+
+
+def _of_deadlines(flow: Flow) -> str:
+    """Return which pending step goes on without an optional input first; empty if none will."""
+    waits = [] if flow.is_terminal else given.optional_waits(flow, LANGUAGES, now=timezone.now())
+    for step_id, name, until in sorted(waits, key=lambda wait: wait[2])[:1]:
+        return f"; step {step_id} waits for {name}{_at_most_until(until)}"
+    return ""
+
+
+def _at_most_until(at: datetime) -> str:
+    return f", at most until {_written(at)}"
 
 
 def _of_work(flow: Flow, step_id: str, item: WorkItem, job: Work | None) -> str:
@@ -200,7 +226,13 @@ def _written(at: datetime) -> str:
 
 
 def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
-    sentence = f"What step {step_id} did is being undone"
+    sentence, job = f"What step {step_id} did is being undone", _job_of(flow, item)
+    if job is not None and job.status in DEAD_LETTERS:
+        return (
+            f"{sentence}; that was given up: job {job.pk} is a dead letter, for somebody to retry"
+        )
+    if (name := callables.undoing_of(flow.step(step_id))) and name not in callables.names():
+        return f"{sentence} by a worker that has the function {name}; here is none"
     if flow.step(step_id).flow_goals is not None:
         return f"{sentence}{_of_child(_child_of(flow, step_id, item))}"
     if item.next_retry_at is None:
@@ -214,8 +246,11 @@ def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
 def _of_child(child: Flow | None) -> str:
     if child is None or child.is_over:
         return ""
-    why = _sentence(child).rstrip(".")
-    return f": {why[:1].lower()}{why[1:]}"
+    return f": {_begun_small(_sentence(child).rstrip('.'))}"
+
+
+def _begun_small(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def _children_waited_for(flow: Flow) -> Iterator[Flow]:

@@ -21,7 +21,6 @@ from workflows.flows.domain.flow import (
     WorkItem,
     WorkStatus,
 )
-from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.work_items import awaited_in_vain, parallelism
 from workflows.flows.domain.world import World
@@ -264,14 +263,5 @@ def _with_room(flow: Flow, steps: Iterable[Step]) -> Iterator[Step]:
 
 def next_deadline(flow: Flow, world: World) -> datetime | None:
     """Return when the next wait of a pending step for an optional input ends; None if none."""
-    waits = []
-    for step_id in flow.pending_steps():
-        if not any(spec.deadline_ms > 0 for _, spec in flow.step(step_id).inputs()):
-            continue
-        try:
-            ready = given.readiness(flow, flow.step(step_id), world.languages, now=world.at)
-        except ScriptFailed:
-            continue
-        if ready.wake_at is not None:
-            waits.append(ready.wake_at)
-    return min(waits, default=None)
+    waits = given.optional_waits(flow, world.languages, now=world.at)
+    return min((until for _, _, until in waits), default=None)

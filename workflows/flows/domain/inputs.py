@@ -1,6 +1,6 @@
 """Input resolution: when the inputs of a step are settled, and their values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -112,11 +112,11 @@ def fulfilled_at(
 class Readiness:
     """Whether a pending step can be started: now, at a known time, or not for now.
 
-    With `anchor` the optional inputs are settled; `wake_at` is when waiting for one ends.
+    With `anchor` the optional inputs are settled; `waits` are those that are not, and until when.
     """
 
     anchor: datetime | None = None
-    wake_at: datetime | None = None
+    waits: tuple[tuple[str, datetime], ...] = ()
 
 
 def may_be_ready(flow: Flow, step: Step) -> bool:
@@ -151,13 +151,28 @@ def readiness(flow: Flow, step: Step, languages: Languages, *, now: datetime) ->
         if not is_fulfilled(collect, values, supply):
             return Readiness()
         anchor = max(anchor, fulfilled_at(collect, values, supply, since=flow.created_at))
-    waits = [
-        until
+    waits = tuple(
+        (name, until)
         for name, spec in step.inputs()
         if not spec.is_required
         and (until := _undecided_until(flow, name, spec, anchor=anchor, now=now))
-    ]
-    return Readiness(wake_at=min(waits)) if waits else Readiness(anchor=anchor)
+    )
+    return Readiness(waits=waits) if waits else Readiness(anchor=anchor)
+
+
+def optional_waits(
+    flow: Flow, languages: Languages, *, now: datetime
+) -> Iterator[tuple[str, str, datetime]]:
+    """Yield each pending step that an optional input alone keeps, the input, and until when."""
+    for step_id in flow.pending_steps():
+        step = flow.step(step_id)
+        if not any(spec.deadline_ms > 0 for _, spec in step.inputs()):
+            continue
+        try:
+            waits = readiness(flow, step, languages, now=now).waits
+        except ScriptFailed:
+            continue
+        yield from ((step_id, name, until) for name, until in waits)
 
 
 def _undecided_until(

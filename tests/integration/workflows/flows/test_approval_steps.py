@@ -58,7 +58,8 @@ def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
     assert status() == "active"
     waiting = why_waiting.waiting(flow("trip"))
     assert waiting is not None
-    assert waiting.sentence == "Step sign waits for somebody to approve."
+    expires = f"{approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    assert waiting.sentence == f"Step sign waits for somebody to approve, at most until {expires}."
     assert waiting.next_at == approval.expires_at
 
 

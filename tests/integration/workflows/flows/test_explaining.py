@@ -18,7 +18,7 @@ from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.work.conftest import let_time_pass
 from tests.support.step_server import StepServer
-from workflows.flows import explain
+from workflows.flows import callables, explain
 from workflows.flows.models import AwaitedCallback
 from workflows.work import leases
 from workflows.work.domain import ends
@@ -116,6 +116,67 @@ class TestWaiting:
         assert waits["sentence"] == (
             f"Step call was called at {since:%Y-%m-%d %H:%M:%S} UTC and will call back, "
             f"at most until {_at(waits)}."
+        )
+
+    def test_says_which_step_goes_on_without_an_optional_input_and_when(
+        self, operator: APIClient, peer: StepServer
+    ) -> None:
+        http = {"endpoint": peer.url("/call")}
+        gives = {"rate": {"role": "output"}}
+        call = {"id": "call", "name": "Call", "type": "async", "http": http, "attributes": gives}
+        for step_id, deadline in (("late", 7_200_000), ("soon", 3_600_000)):
+            takes = {"rate": {"role": "optional", "optional": {"deadline": deadline}}}
+            post(operator, STEPS, {**script(step_id, "1"), "attributes": takes})
+        post(operator, STEPS, call)
+        post(operator, FLOWS, {"id": "f1", "goals": ["late", "soon"]})
+        work_off()
+
+        waits = operator.get(f"{FLOWS}/f1").json()["waiting"]
+
+        assert waits["sentence"].endswith(
+            f" UTC and will call back; step soon waits for rate, at most until {_at(waits)}."
+        )
+
+    def test_for_a_callback_of_a_flow_that_has_failed_says_how_to_wait_no_longer(
+        self, operator: APIClient, peer: StepServer
+    ) -> None:
+        http = {"endpoint": peer.url("/call")}
+        post(operator, STEPS, {"id": "call", "name": "Call", "type": "async", "http": http})
+        start(operator, goal="call")
+        work_off()
+        post(operator, f"{FLOWS}/f1/cancel", {"reason": "enough"})
+
+        since = AwaitedCallback.objects.get().since
+        assert _sentence(operator) == (
+            f"It has failed; step call was called at {since:%Y-%m-%d %H:%M:%S} UTC and may still "
+            "call back; skip the step to wait no longer."
+        )
+
+    def test_to_be_undone_says_by_whom_it_cannot_be(
+        self, operator: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls = {"callable": "f.do", "compensate": "f.undo"}
+        undoable = {"id": "py", "name": "Py", "type": "python", "python": calls}
+        gives = {"out": {"role": "output"}}
+        post(operator, STEPS, {**undoable, "attributes": gives})
+        takes = {"out": {"role": "required"}}
+        post(operator, STEPS, {**script("fail", "(raise 1)"), "attributes": takes})
+        monkeypatch.setattr(callables, "_registered", {"f.do": lambda _inputs: {"out": 1}})
+        start(operator, goal="fail", options={"compensate": True})
+        work_off()
+
+        assert _sentence(operator) == (
+            "What step py did is being undone by a worker that has the function f.undo; "
+            "here is none."
+        )
+
+        Work.objects.filter(kind="flow.compensate").update(status="ready", due_at=Now())
+        [claim] = leases.claim_next(worker="w", kinds=["flow.compensate"])
+        spent = replace(claim.budget, failures=claim.budget.failures_max)
+        leases.end(claim, ends.failed(spent, RetryPolicy(), trouble=ends.NO_TROUBLE, uniform=0.5))
+        assert _sentence(operator) == (
+            f"What step py did is being undone; that was given up: job {claim.id} is a dead "
+            "letter, for somebody to retry."
         )
 
     def test_of_work_that_somebody_is_at_has_no_wake_up(self, fetching: APIClient) -> None:

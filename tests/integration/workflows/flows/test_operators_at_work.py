@@ -17,6 +17,7 @@ from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import WorkItem
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.domain.value_types import OutputsInvalid
+from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -195,6 +196,37 @@ class TestACallbackThatNeverComes:
 
         assert flow("trip").status == "completed"
         assert flow("trip").is_over
+
+
+class TestAFunctionThatNobodyHas:
+    """A worker of another release may have it. If none ever will, the flow is to end."""
+
+    @pytest.mark.parametrize("ends", [services.cancel_flow, services.skip_step])
+    def test_is_waited_for_only_while_its_step_is_wanted(self, ends: Any) -> None:
+        python = {"callable": "no.such"}
+        body = {"id": "py", "name": "Py", "type": "python", "python": python, "attributes": {}}
+        services.register_step(step=step_from_json(body))
+        start("py")
+        of_step = {} if ends is services.cancel_flow else {"step_id": "py"}
+
+        ends(flow_id="trip", reason="enough", **of_step)
+        later(seconds=6)
+        work_off()
+
+        assert flow("trip").is_over
+        assert item("py").error == "no longer awaited"
+        assert is_sound()
+
+    def test_may_have_begun_elsewhere_and_is_left_to_that_worker(self) -> None:
+        body = {"id": "py", "name": "Py", "type": "python", "python": {"callable": "no.such"}}
+        services.register_step(step=step_from_json({**body, "attributes": {}}))
+        start("py")
+        Work.objects.filter(kind="flow.invoke").update(crashes=1)
+        services.cancel_flow(flow_id="trip", reason="enough")
+        later(seconds=6)
+        work_off()
+
+        assert not flow("trip").is_over
 
 
 class TestAStepThatRemembers:
