@@ -154,8 +154,8 @@ def surpluses_are_covered() -> list[str]:
 
 
 @check("commerce-triggers", "the triggers that protect amounts exist and are enabled")
-def triggers_are_awake() -> list[str]:
-    lost = triggers.lost("commerce_")
+def triggers_are_enabled() -> list[str]:
+    lost = triggers.missing_or_disabled("commerce_")
     return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 

@@ -38,14 +38,14 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\nNot as expected. {failure}", file=sys.stderr)
         return 1
     except (httpx2.HTTPError, WebSocketException, control.ControlRefused, OSError) as failure:
-        print(f"\nThe story broke off: {_told(failure)}", file=sys.stderr)
+        print(f"\nThe story broke off: {_describe(failure)}", file=sys.stderr)
         print(f"What its parts said is in {State.chosen().logs}.", file=sys.stderr)
         return 1
     print("\nEverything was as it should be.")
     return 0
 
 
-def _told(failure: Exception) -> str:
+def _describe(failure: Exception) -> str:
     """Return what happened, and to which request: it may be Daybook's or a peer's that hangs."""
     says = f"{type(failure).__name__}: {failure}"
     if not isinstance(failure, httpx2.RequestError):

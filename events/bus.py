@@ -136,7 +136,7 @@ def publish(envelope: Envelope, answers: Sequence[list[wire.Row]] | None = None)
     wire.after_commit(partial(deliver, envelope))
 
 
-def is_heard(name: str) -> bool:
+def has_subscribers(name: str) -> bool:
     """Return whether any hook or handler is registered for events called `name`."""
     return bool(hooks_of(name) or _handlers_of(name))
 
@@ -150,9 +150,9 @@ def deliver(envelope: Envelope) -> None:
     if not handlers:
         return
     # Looked up once: each access to a thread-local costs as much as calling a handler.
-    heard = delivering.__dict__
-    before = heard["envelope"]
-    heard["envelope"] = envelope
+    current = delivering.__dict__
+    before = current["envelope"]
+    current["envelope"] = envelope
     # The end of one handler is the beginning of the next: looking at the clock costs as much
     # as calling a handler.
     started = _clock()
@@ -167,7 +167,7 @@ def deliver(envelope: Envelope) -> None:
                 _warn_if_slow(subscription, envelope, ended - started)
             started = ended
     finally:
-        heard["envelope"] = before
+        current["envelope"] = before
 
 
 def hooks_of(name: str) -> tuple[Subscription, ...]:

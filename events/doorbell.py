@@ -49,7 +49,7 @@ def ring() -> None:
 
 def announce(position: int) -> None:
     """Tell the readers of the feed that it has moved to `position`."""
-    _moved.strike("moved", str(position))
+    _moved.send("moved", str(position))
 
 
 def set_timer(seconds: float) -> None:
@@ -146,7 +146,7 @@ def _channel(what: str) -> str:
 
 
 def _ring_after_commit() -> None:
-    _committed.strike("committed", "")
+    _committed.send("committed", "")
 
 
 @lru_cache(maxsize=16)
@@ -156,7 +156,7 @@ def _publish(channel: str, text: str) -> bytes:
     return b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-class _Bell:
+class _Publisher:
     """One connection per process, whose replies are not waited for.
 
     A PUBLISH that waits for its answer costs a commit a third of its time.
@@ -169,7 +169,7 @@ class _Bell:
         self._pid = 0
         self._silent_until = 0.0
 
-    def strike(self, what: str, text: str) -> bool:
+    def send(self, what: str, text: str) -> bool:
         """Return whether it was sent, and not left out."""
         with self._lock:
             now = time.monotonic()
@@ -177,8 +177,8 @@ class _Bell:
                 return False
             self._silent_until = now + self._interval_seconds
             try:
-                said = _publish(_channel(what), text)
-                self._connected().send_packed_command([said])
+                command = _publish(_channel(what), text)
+                self._connected().send_packed_command([command])
             except (RedisError, OSError):
                 self._fall_silent()
                 return False
@@ -210,18 +210,18 @@ class _Timers:
     """The first moment that this process has asked to be looked at."""
 
     def __init__(self) -> None:
-        self._bell = _Bell()
+        self._publisher = _Publisher()
         self._next_at = 0.0
 
     def set(self, seconds: float) -> None:
         now = time.monotonic()
         if now + TIMER_MARGIN_SECONDS <= self._next_at <= now + seconds:
             return
-        # Two threads may both strike: then one wake-up is superfluous.
-        if self._bell.strike("timer", f"{seconds:.3f}"):
+        # Two threads may both send: then one wake-up is superfluous.
+        if self._publisher.send("timer", f"{seconds:.3f}"):
             self._next_at = now + seconds
 
 
-_committed = _Bell(interval_seconds=RING_INTERVAL_SECONDS)
-_moved = _Bell()
+_committed = _Publisher(interval_seconds=RING_INTERVAL_SECONDS)
+_moved = _Publisher()
 _timers = _Timers()

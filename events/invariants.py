@@ -40,7 +40,7 @@ def append_only_tables_are_guarded() -> list[str]:
 
 @check("events-rules", "the rules of new events are enforced")
 def events_are_held_to_their_rules() -> list[str]:
-    lost = triggers.lost("events_")
+    lost = triggers.missing_or_disabled("events_")
     return [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 

@@ -174,8 +174,8 @@ def _written(
     said = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
     said |= {**_columns(draft), **standings.declared_columns(draft.declared)}
     if taken is not None:
-        said |= taken.said()
-    columns = _said(said)
+        said |= taken.for_body()
+    columns = _without_empty(said)
     body = canonical.canonical({"format": FORMAT, **columns, **_beside(kept, worded)})
     return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}
 
@@ -192,7 +192,7 @@ def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
 
 def _beside(kept: Sequence[Prepared], worded: SaltedRemark | None) -> dict[str, Any]:
     """Return how a body names what stands beside the entry."""
-    said: dict[str, Any] = {"payloads": [each.said() for each in kept]} if kept else {}
+    said: dict[str, Any] = {"payloads": [each.for_body() for each in kept]} if kept else {}
     return {**said, "reason_digest": worded.digest} if worded is not None else said
 
 
@@ -243,7 +243,7 @@ def claim(action: Action, idempotency: Idempotency) -> None:
     before = _under(action.name, idempotency).first()
     if before is None:
         return
-    if before.idempotency_fingerprint not in fingerprints.known(_said_of(action)):
+    if before.idempotency_fingerprint not in fingerprints.known(_fingerprinted_content(action)):
         raise ActionKeyReused
     raise ActionRepeated(before)
 
@@ -277,10 +277,10 @@ def authority_of(
 
 def fingerprint_of(action: Action) -> str:
     """Return what two actions share when they ask for the same thing by the same right."""
-    return fingerprints.made(_said_of(action))
+    return fingerprints.made(_fingerprinted_content(action))
 
 
-def _said_of(action: Action) -> dict[str, Any]:
+def _fingerprinted_content(action: Action) -> dict[str, Any]:
     capability = capabilities.get(action.capability)
     policy = {"capabilityId": capability.id, "capabilityVersion": capability.version}
     return {**action.fingerprinted(), "policyInputs": policy}
@@ -362,7 +362,7 @@ def _disclosure(draft: EntryDraft) -> dict[str, Any]:
 _OF_A_LOOK: Final = frozenset({"disclosed_fields", "decision_policy"})
 
 
-def _said(columns: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is empty: the tables know that, and a body may get further columns."""
     return {name: value for name, value in columns.items() if value}
 

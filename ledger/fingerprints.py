@@ -33,7 +33,7 @@ def known(said: Any) -> frozenset[str]:
 
 def of_bound(bound: Bound) -> frozenset[str]:
     """Return all that an approval of this may be bound to."""
-    return known(rules.said_of(bound))
+    return known(rules.approved_content(bound))
 
 
 def of_command(bound: Bound) -> frozenset[str]:

@@ -212,7 +212,7 @@ def _resolve_part(
     )
     proof.says(_summary(resolution, chargeback))
     proof.cannot_be_undone(_FINAL)
-    _tell(resolution, chargeback, invoice)
+    _emit(resolution, chargeback, invoice)
     return resolution
 
 
@@ -260,7 +260,7 @@ def _entry_of(chargeback: Chargeback) -> str:
     return str(noted) if noted else context.current().causation_id or ""
 
 
-def _tell(resolution: ChargebackResolution, chargeback: Chargeback, invoice: Invoice) -> None:
+def _emit(resolution: ChargebackResolution, chargeback: Chargeback, invoice: Invoice) -> None:
     recorder.emit(
         "chargeback.resolved",
         {

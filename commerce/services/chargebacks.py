@@ -201,8 +201,8 @@ def _note(
     if part.charged_back_cents:
         payments.take_back(invoice, payment, amount_cents=part.charged_back_cents, proof=proof)
         _undo_payment(payment, part.charged_back_cents, proof=proof)
-        _tell_invoice(invoice, payment, chargeback)
-    _tell(invoice, payment, chargeback)
+        _emit_invoice(invoice, payment, chargeback)
+    _emit(invoice, payment, chargeback)
     return chargeback
 
 
@@ -236,7 +236,7 @@ def _undo_payment(payment: Payment, amount_cents: int, *, proof: Proof) -> None:
         )
 
 
-def _tell(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
+def _emit(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
     recorder.emit(
         "chargeback.noted",
         {
@@ -258,7 +258,7 @@ def _tell(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
     )
 
 
-def _tell_invoice(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
+def _emit_invoice(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
     recorder.emit(
         "invoice.payment.charged_back",
         {

@@ -90,7 +90,7 @@ def grant_document_access(
         proof.refers_to(access.pk)
         proof.says(f"{to} can open document {document_id} until {ends:%Y-%m-%d %H:%M}.")
         proof.can_be_undone(undoing.of_access(until=ends))
-        _tell("granted", access, expiresAt=time_json(ends))
+        _emit("granted", access, expiresAt=time_json(ends))
     return access
 
 
@@ -122,7 +122,7 @@ def revoke_document_access(*, access_id: UUID, reason: str) -> DocumentAccess:
         proof.says(f"{access.grantee} can no longer open document {access.document_id}.")
         _undo_grant(access, proof=proof)
         proof.can_be_undone(undoing.of_revocation(until=access.expires_at))
-        _tell("revoked", access, revokedAt=time_json(now))
+        _emit("revoked", access, revokedAt=time_json(now))
     return access
 
 
@@ -184,7 +184,7 @@ def _undo_grant(access: DocumentAccess, *, proof: Proof) -> None:
     proof.undoes(Undoing(of=entry_id, kind=ReversalKind.REVERT))
 
 
-def _tell(what: str, access: DocumentAccess, **more: str) -> None:
+def _emit(what: str, access: DocumentAccess, **more: str) -> None:
     recorder.emit(
         f"document.access.{what}",
         {

@@ -106,7 +106,7 @@ def publish_version(*, policy_id: UUID, version_id: UUID) -> CancellationPolicyV
         version.published_at = timezone.now()
         version.save()
         proof.says(f"Version {version.number} applies from now on.")
-        _tell_published(version)
+        _emit_published(version)
     return version
 
 
@@ -168,7 +168,7 @@ def _locked(policy_id: UUID) -> CancellationPolicy:
     return policy
 
 
-def _tell_published(version: CancellationPolicyVersion) -> None:
+def _emit_published(version: CancellationPolicyVersion) -> None:
     recorder.emit(
         "cancellation_policy.published",
         {

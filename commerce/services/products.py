@@ -79,7 +79,7 @@ def create_product(
         )
         proof.refers_to(product.pk)
         proof.can_be_undone(undoing.of_new_product())
-        _tell("created", product, first=[rows.insertion(product)])
+        _emit("created", product, first=[rows.insertion(product)])
     return product
 
 
@@ -107,7 +107,7 @@ def update_product(
             proof.can_be_undone(undoing.of_change(before=plain(before), after=plain(dict(changes))))
         product.revision += 1
         product.updated_at = timezone.now()
-        _tell("updated", product, first=[rows.change(product)])
+        _emit("updated", product, first=[rows.change(product)])
     return product
 
 
@@ -130,7 +130,7 @@ def delete_product(*, product_id: UUID, expected_version: Expected | None = None
             Product.objects.filter(pk=product_id).delete()
         except ProtectedError as error:
             raise ProductInUse(product_id) from error
-        _tell("deleted", product)
+        _emit("deleted", product)
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _locked(product_id: UUID) -> Product:
     return product
 
 
-def _tell(what: str, product: Product, *, first: Sequence[wire.Statement] = ()) -> None:
+def _emit(what: str, product: Product, *, first: Sequence[wire.Statement] = ()) -> None:
     id_ = str(product.pk)
     recorder.emit(
         f"product.{what}",

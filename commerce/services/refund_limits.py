@@ -74,7 +74,7 @@ def credit_invoice(invoice: Invoice, *, amount_cents: int, reason: str, at: date
         issued_by=str(context.current().principal),
         issued_at=at,
     )
-    _tell_issued(note)
+    _emit_issued(note)
     return note
 
 
@@ -162,7 +162,7 @@ def check_reversible(payment: Payment) -> None:
         raise SettlementWindowClosed(str(payment.pk), closed_at=time_json(capture.window_closes_at))
 
 
-def _tell_issued(note: CreditNote) -> None:
+def _emit_issued(note: CreditNote) -> None:
     recorder.emit(
         "credit_note.issued",
         {

@@ -225,7 +225,7 @@ def _begin(
     proof.weighs(amount_cents=amount_cents, currency=refund.currency)
     _undo_payment(refund, StepKind.BEGUN, proof=proof)
     proof.cannot_be_undone(ON_ITS_WAY)
-    tell("requested", refund, reason=reason)
+    emit_event("requested", refund, reason=reason)
     if method is RefundMethod.PROCESSOR_REVERSAL:
         queue.enqueue(
             REVERSE_PAYMENT, subject=f"refund/{refund.pk}", input={"refundId": str(refund.pk)}
@@ -312,7 +312,7 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
     _undo_payment(refund, StepKind.SETTLED, proof=proof)
     proof.cannot_be_undone("The refund succeeded.", follow_ups=(undoing.RECORD_AGAIN,))
-    tell("settled", refund, providerRef=provider_ref)
+    emit_event("settled", refund, providerRef=provider_ref)
     if refund.surplus_of_id is None:
         _note_on_booking(refund, at=refund.ended_at)
     return refund
@@ -339,11 +339,11 @@ def _fail(refund: Refund, reason: str, *, proof: Proof) -> Refund:
     refund.save()
     proof.says("The money did not go back.")
     _undo_payment(refund, StepKind.RETURNED, proof=proof)
-    tell("failed", refund, failureReason=reason)
+    emit_event("failed", refund, failureReason=reason)
     return refund
 
 
-def tell(what: str, refund: Refund, **more: str) -> None:
+def emit_event(what: str, refund: Refund, **more: str) -> None:
     """Record what became of a refund, in the caller's transaction."""
     payment = refund.payment
     recorder.emit(

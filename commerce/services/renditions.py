@@ -79,7 +79,7 @@ def generate_invoice_document(
         rendition, is_again = _bind(invoice, format_, artifact)
         proof.answers_with(rendition.pk)
         proof.says(f"Rendition {rendition.pk}, {format_.value}.")
-        _tell(invoice, rendition, is_again=is_again)
+        _emit(invoice, rendition, is_again=is_again)
     return rendition
 
 
@@ -129,7 +129,7 @@ def _bind(invoice: Invoice, format_: RenditionFormat, artifact: Artifact) -> tup
     return rendition, is_again
 
 
-def _tell(invoice: Invoice, rendition: Rendition, *, is_again: bool) -> None:
+def _emit(invoice: Invoice, rendition: Rendition, *, is_again: bool) -> None:
     about = {
         "invoiceId": str(invoice.pk),
         "invoiceStatus": invoice.status,

@@ -111,7 +111,7 @@ def create_slot(
         )
         proof.refers_to(slot.pk)
         proof.says(f"Departs at {time_json(starts_at)}.")
-        _tell(slot, source="manual")
+        _emit(slot, source="manual")
     return slot
 
 
@@ -177,10 +177,10 @@ def _insert(slot: Slot) -> Slot:
 def _store(slot: Slot, *, source: str) -> None:
     slot.revision += 1
     slot.save(update_fields=["unlimited", "capacity", "remaining", "revision"])
-    _tell(slot, source=source)
+    _emit(slot, source=source)
 
 
-def _tell(slot: Slot, *, source: str) -> None:
+def _emit(slot: Slot, *, source: str) -> None:
     recorder.emit(
         "availability.slot.changed",
         {

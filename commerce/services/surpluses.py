@@ -70,7 +70,7 @@ def refund_surplus(
         proof.weighs(amount_cents=amount_cents, currency=refund.currency)
         proof.says(f"A surplus of {chargeback.provider_ref} is to go back.")
         proof.cannot_be_undone(refunds.ON_ITS_WAY)
-        refunds.tell("requested", refund, reason=reason)
+        refunds.emit_event("requested", refund, reason=reason)
     return refund
 
 

@@ -53,7 +53,7 @@ def issue_voucher(*, booking_id: UUID, item_id: UUID) -> Voucher:
         voucher = Voucher.objects.create(
             pk=voucher_id, booking_id=booking_id, item=item, code=_code(voucher_id)
         )
-        _tell("issued", voucher)
+        _emit("issued", voucher)
         return voucher
 
 
@@ -101,11 +101,11 @@ def _void(vouchers: QuerySet[Voucher], reason: str) -> int:
     voided = list(vouchers)
     for voucher in voided:
         Voucher.objects.filter(pk=voucher.pk).update(voided_at=now, voided_because=reason)
-        _tell("voided", voucher)
+        _emit("voided", voucher)
     return len(voided)
 
 
-def _tell(what: str, voucher: Voucher) -> None:
+def _emit(what: str, voucher: Voucher) -> None:
     recorder.emit(
         f"voucher.{what}",
         {

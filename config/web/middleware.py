@@ -105,7 +105,7 @@ class PageRefusals(_Middleware):
     """Answer a refusal that a page let through with the page that says so. /api has DRF for it."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return problems.said_on_a_page(request, self.answer(request))
+        return problems.as_page_where_wanted(request, self.answer(request))
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -214,10 +214,10 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     error = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
         body, headers = _of_database_error(request, error)
-        return _said(request, refusals.database_away, body, headers)
+        return _page(request, refusals.database_away, body, headers)
     if isinstance(error, ProgrammingError) and _schema_differs():
         headers = {"Retry-After": str(_SCHEMA_RETRY_SECONDS)}
-        return _said(request, refusals.schema_differs, _body(request, "schema_differs"), headers)
+        return _page(request, refusals.schema_differs, _body(request, "schema_differs"), headers)
     if not _is_api(request):
         return refusals.broken(request)
     return _plain(_body(request, "internal_error"))
@@ -249,7 +249,7 @@ def refused_by_middleware(request: HttpRequest, refusal: DomainError) -> HttpRes
     return _plain(*_of_domain_error(request, refusal))
 
 
-def said_on_a_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def as_page_where_wanted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return `response`, or the page for it where Django would show the visitor a blank one."""
     match = request.resolver_match
     is_page = match is not None and match.namespace in PAGES
@@ -370,7 +370,7 @@ def _short(said: Any) -> Any:
     return [_short(each) for each in said] if isinstance(said, list) else said
 
 
-def _said(
+def _page(
     request: HttpRequest,
     page: Callable[[HttpRequest], HttpResponse],
     body: dict[str, Any],

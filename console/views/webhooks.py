@@ -79,7 +79,7 @@ def replay_range(request: HttpRequest, subscription_id: UUID) -> HttpResponseBas
         messages.error(request, f"{refusal} {refusal.hint}".strip())
         return _page(request, found, refused=form, status=409)
     tell = messages.success if done.replayed else messages.warning
-    tell(request, _told(done))
+    tell(request, _describe(done))
     return redirect("console:webhook", found.pk)
 
 
@@ -173,7 +173,7 @@ def _last_days() -> dict[str, str]:
     return {name: f"{moment:%Y-%m-%dT%H:%MZ}" for name, moment in moments.items()}
 
 
-def _told(done: services.ReplayedRange) -> str:
+def _describe(done: services.ReplayedRange) -> str:
     if not done.replayed:
         return "Nothing was given up in that time that is not on its way again."
     said = f"{done.replayed} {'message is' if done.replayed == 1 else 'messages are'} sent again."

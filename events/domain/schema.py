@@ -76,7 +76,7 @@ def _is_annotation(word: str, value: Any) -> bool:
     return word in ANNOTATIONS or word.startswith("x-")
 
 
-def _told(schema: dict[str, Any], word: str, type_: type) -> Any:
+def _typed(schema: dict[str, Any], word: str, type_: type) -> Any:
     if type(schema[word]) is not type_:
         raise NotCompilable({word: schema[word]})
     return schema[word]
@@ -117,7 +117,7 @@ def _type(schema: dict[str, Any]) -> Predicate:
 
 def _object(schema: dict[str, Any]) -> Predicate:
     required = tuple(_texts(schema.get("required", [])))
-    properties = _told({"properties": {}, **schema}, "properties", dict)
+    properties = _typed({"properties": {}, **schema}, "properties", dict)
     known = {name: compiled(sub) for name, sub in properties.items()}
     other = compiled(schema.get("additionalProperties", True))
 
@@ -141,7 +141,7 @@ def _items(schema: dict[str, Any]) -> Predicate:
 
 
 def _enum(schema: dict[str, Any]) -> Predicate:
-    values = _told(schema, "enum", list)
+    values = _typed(schema, "enum", list)
     # 1, 1.0 and true are equal to Python only.
     if not all(value is None or type(value) is str for value in values):
         raise NotCompilable("enum of other things than texts")
@@ -154,7 +154,7 @@ def _const(schema: dict[str, Any]) -> Predicate:
 
 
 def _any_of(schema: dict[str, Any]) -> Predicate:
-    choices = tuple(compiled(sub) for sub in _told(schema, "anyOf", list))
+    choices = tuple(compiled(sub) for sub in _typed(schema, "anyOf", list))
     if not choices:
         raise NotCompilable(schema)
     return lambda value: any(choice(value) for choice in choices)
@@ -162,7 +162,7 @@ def _any_of(schema: dict[str, Any]) -> Predicate:
 
 def _pattern(schema: dict[str, Any]) -> Predicate:
     try:
-        search = re.compile(_told(schema, "pattern", str)).search
+        search = re.compile(_typed(schema, "pattern", str)).search
     except re.error as error:
         raise NotCompilable(schema["pattern"]) from error
     return lambda value: type(value) is not str or search(value) is not None
@@ -189,7 +189,7 @@ def _size(
     type_: Any, keyword: str, is_within: Callable[[int, int], bool]
 ) -> Callable[[dict[str, Any]], Predicate]:
     def make(schema: dict[str, Any]) -> Predicate:
-        limit = _told(schema, keyword, int)
+        limit = _typed(schema, keyword, int)
         if limit < 0:
             raise NotCompilable({keyword: limit})
 

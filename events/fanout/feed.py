@@ -45,7 +45,7 @@ class LogSetBack(Exception):
 
 
 class Page(NamedTuple):
-    """Frames that a wish matches, and the position up to which there are no others."""
+    """Frames that a subscription matches, and the position up to which there are no others."""
 
     frames: list[Frame]
     reached: int
@@ -100,13 +100,13 @@ class Feed:
         """Return where the log ends, which may be further than this process has read."""
         return await reads.patiently(selectors.head_position)
 
-    async def after(self, position: int, *, wish: Subscribe, limit: int) -> Page:
+    async def after(self, position: int, *, requested: Subscribe, limit: int) -> Page:
         """Return the next frames for a subscription that is behind: from memory, or the log."""
         recent = self._recent_after(position, limit)
         if recent is not None:
-            frames = [frame for frame in recent if wish.matches(frame.stream, frame.name)]
+            frames = [frame for frame in recent if requested.matches(frame.stream, frame.name)]
             return Page(frames, recent[-1].position)
-        return await self._logged_after(position, wish, limit)
+        return await self._logged_after(position, requested, limit)
 
     def shared(self, audience: Audience) -> Audience:
         """Return the audience that watches under the same credential already, or this one."""
@@ -198,7 +198,7 @@ class Feed:
         skipped = position + 1 - self._recent[0].position
         return list(islice(self._recent, skipped, skipped + limit)) or None
 
-    async def _logged_after(self, position: int, wish: Subscribe, limit: int) -> Page:
+    async def _logged_after(self, position: int, requested: Subscribe, limit: int) -> Page:
         # Whatever this process has handed out was committed before we look: with a page
         # that is not full, nothing that matches is missing up to there.
         offered = self.position
@@ -206,8 +206,8 @@ class Feed:
             selectors.feed,
             after=position,
             limit=limit,
-            streams=wish.prefixes or None,
-            names=wish.patterns or None,
+            streams=requested.prefixes or None,
+            names=requested.patterns or None,
         )
         frames = [Frame(envelope) for envelope in envelopes]
         last = frames[-1].position if frames else position

@@ -84,8 +84,8 @@ class Session:
         """Act on a message of the client. What is wrong with it is answered, not raised."""
         try:
             match self._framing.parse(raw):
-                case Subscribe() as wish:
-                    await self._subscribe(wish)
+                case Subscribe() as requested:
+                    await self._subscribe(requested)
                 case Unsubscribe(sub_id=sub_id):
                     self._drop(sub_id)
                     self._say(self._framing.unsubscribed(sub_id=sub_id))
@@ -131,16 +131,16 @@ class Session:
             self._sent_at_beat, self._stuck_since = self._sent, now
         return now - self._stuck_since
 
-    async def _subscribe(self, wish: Subscribe) -> None:
-        self._check_room_for(wish.sub_id)
-        position, cursor = self._feed.position, await self._start_of(wish)
-        self._drop(wish.sub_id)
-        subscription = Subscription(self, wish, cursor=cursor)
-        self._subscriptions[wish.sub_id] = subscription
+    async def _subscribe(self, requested: Subscribe) -> None:
+        self._check_room_for(requested.sub_id)
+        position, cursor = self._feed.position, await self._start_of(requested)
+        self._drop(requested.sub_id)
+        subscription = Subscription(self, requested, cursor=cursor)
+        self._subscriptions[requested.sub_id] = subscription
         self._behind[subscription] = None
-        found = await self._items(wish)
+        found = await self._items(requested)
         subscription.floors = {item.stream: item.sequence for item in found or ()}
-        self._say(self._framing.subscribed(sub_id=wish.sub_id, items=found, position=position))
+        self._say(self._framing.subscribed(sub_id=requested.sub_id, items=found, position=position))
         self._behind[subscription] = task = asyncio.create_task(self._catch_up(subscription))
         task.add_done_callback(self._notice_failure)
 
@@ -149,28 +149,30 @@ class Session:
         if sub_id not in self._subscriptions and len(self._subscriptions) >= limit:
             raise TooManySubscriptions(sub_id, limit=limit)
 
-    async def _start_of(self, wish: Subscribe) -> int:
-        if wish.after is None:
+    async def _start_of(self, requested: Subscribe) -> int:
+        if requested.after is None:
             return self._feed.position
-        if wish.after > self._feed.position:
+        if requested.after > self._feed.position:
             # The client may have read further than this process has, but not beyond the log.
             head = await self._feed.head()
-            if wish.after > head:
-                raise AfterInFuture(wish.sub_id, after=wish.after, head=head)
-        return wish.after
+            if requested.after > head:
+                raise AfterInFuture(requested.sub_id, after=requested.after, head=head)
+        return requested.after
 
-    async def _items(self, wish: Subscribe) -> list[StateItem] | None:
-        if not wish.include_state:
+    async def _items(self, requested: Subscribe) -> list[StateItem] | None:
+        if not requested.include_state:
             return None
         # The empty path is everything: a prefix of which there is no state to hide.
-        readable = [one for one in wish.aggregates if not one or await self._may_read(one)]
+        readable = [one for one in requested.aggregates if not one or await self._may_read(one)]
         return await reads.patiently(self._states, readable)
 
     async def _catch_up(self, subscription: Subscription) -> None:
         while subscription.cursor < self._feed.position:
             await self._room_for_a_page()
             page = await self._feed.after(
-                subscription.cursor, wish=subscription.wish, limit=self._limits.page_frames
+                subscription.cursor,
+                requested=subscription.requested,
+                limit=self._limits.page_frames,
             )
             for frame in page.frames:
                 self.offer(frame, subscription)

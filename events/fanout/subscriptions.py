@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """A wish of one session. Frames up to `cursor` were dealt with before it joined the feed.
+    """A requested of one session. Frames up to `cursor` were dealt with before it joined the feed.
 
     `floors`: where the state that the client was given ends; older events are in it.
     """
 
-    __slots__ = ("cursor", "floors", "quoted", "session", "wish")
+    __slots__ = ("cursor", "floors", "quoted", "requested", "session")
 
-    def __init__(self, session: Session, wish: Subscribe, *, cursor: int) -> None:
+    def __init__(self, session: Session, requested: Subscribe, *, cursor: int) -> None:
         self.session = session
-        self.wish = wish
+        self.requested = requested
         self.cursor = cursor
-        self.quoted = framing.text(wish.sub_id)
+        self.quoted = framing.text(requested.sub_id)
         self.floors: dict[Stream, int] = {}
 
 
 class Index:
     """Live subscriptions by prefix.
 
-    The prefixes of a wish are minimal, so an event meets each subscription once at most.
+    The prefixes of a requested are minimal, so an event meets each subscription once at most.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Index:
         self._by_prefix: dict[Stream, dict[Subscription, None]] = {}
 
     def add(self, subscription: Subscription) -> None:
-        for prefix in subscription.wish.prefixes or ((),):
+        for prefix in subscription.requested.prefixes or ((),):
             self._by_prefix.setdefault(prefix, {})[subscription] = None
 
     def discard(self, subscription: Subscription) -> None:
-        for prefix in subscription.wish.prefixes or ((),):
+        for prefix in subscription.requested.prefixes or ((),):
             found = self._by_prefix.get(prefix, {})
             found.pop(subscription, None)
             if not found:
@@ -54,5 +54,5 @@ class Index:
         """Yield what wants an event `name` of `stream`, in as many look-ups as it is deep."""
         for depth in range(len(stream) + 1):
             for subscription in self._by_prefix.get(stream[:depth], ()):
-                if subscription.wish.wants_name(name):
+                if subscription.requested.wants_name(name):
                     yield subscription

@@ -272,7 +272,7 @@ def _committed(
     callbacks = _projected(run, before, after, seal)
     wire.after_commit(_remembering(run, before, after))
     doorbell.ring()
-    if any(map(bus.is_heard, {draft.name for draft in drafts})):
+    if any(map(bus.has_subscribers, {draft.name for draft in drafts})):
         for envelope in seal():
             bus.publish(envelope)
     wire.after_commit(*run.on_success, *callbacks)

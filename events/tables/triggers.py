@@ -23,7 +23,7 @@ _STATEMENT: Final = re.compile(
     r"|DROP\s+TRIGGER\s+(?:IF\s+EXISTS\s+)?(?P<dropped>\w+)\s+ON\s+\"?(?P<off>\w+)",
     re.IGNORECASE,
 )
-_AWAKE: Final = """
+_ENABLED: Final = """
 SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'
 """
 
@@ -41,12 +41,12 @@ class _Written:
         return name
 
 
-def lost(prefix: str) -> list[Trigger]:
+def missing_or_disabled(prefix: str) -> list[Trigger]:
     """Return the triggers, of those whose names begin so, that do not fire as they should."""
     with connection.cursor() as cursor:
-        cursor.execute(_AWAKE)
-        awake = {(table, name) for table, name in cursor.fetchall()}
-    return sorted(each for each in made() - awake if each[1].startswith(prefix))
+        cursor.execute(_ENABLED)
+        enabled = {(table, name) for table, name in cursor.fetchall()}
+    return sorted(each for each in made() - enabled if each[1].startswith(prefix))
 
 
 @lru_cache(maxsize=1)

@@ -63,7 +63,7 @@ def digest(text: str, *, pepper: str | bytes | None = None) -> str:
     return salted_hmac("daybook.api_key", text, secret=pepper, algorithm="sha256").hexdigest()
 
 
-def told(stored: str) -> str:
+def logged_digest(stored: str) -> str:
     """Return what the log says of a stored digest: SHA-256, in hex."""
     return hashlib.sha256(stored.encode()).hexdigest()
 

@@ -78,7 +78,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
             if self._is_undone(request, entry_id, command, asked.cleaned_data):
                 return HttpResponseRedirect(reverse(_PAGE, args=[entry_id]))
         elif asked:
-            self._tell_faults(request, asked)
+            self._show_faults(request, asked)
         preview = previews.preview(entry_id, command=command)
         given = _given(preview, authority.caller_of(request))
         context = {
@@ -99,7 +99,7 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         }
         return TemplateResponse(request, "ledger/reversal.html", context)
 
-    def _tell_faults(self, request: HttpRequest, asked: ReversalForm) -> None:
+    def _show_faults(self, request: HttpRequest, asked: ReversalForm) -> None:
         """Say above the form why it was refused: the one that is shown has a token of its own."""
         if "reason" in asked.errors:
             messages.error(request, f"Reason: {asked.errors['reason'][0]}")

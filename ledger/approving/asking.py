@@ -74,7 +74,7 @@ class Petition:
     @property
     def fingerprint(self) -> str:
         """The fingerprint of the terms to which the approval is bound."""
-        return fingerprints.made(rules.said_of(self.bound))
+        return fingerprints.made(rules.approved_content(self.bound))
 
     @property
     def target(self) -> Target:
@@ -213,7 +213,7 @@ def _insert(petition: Petition) -> Approval:
         capability_version=bound.capability_version,
         organization_id=bound.organization,
         command_fingerprint=_made(rules.command_of(bound), petition),
-        fingerprint=_made(rules.said_of(bound), petition),
+        fingerprint=_made(rules.approved_content(bound), petition),
         is_repeatable=_can_be_run(petition),
         idempotency_key=bound.key,
         reference=petition.reference,
@@ -236,7 +236,7 @@ def _insert(petition: Petition) -> Approval:
     )
     row.requested_entry_id = _append_entry(petition, row.pk, mandate)
     row.save(force_insert=True)
-    steps.tell("requested", row)
+    steps.emit_event("requested", row)
     return row
 
 
@@ -277,7 +277,7 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
         ),
         happened=petition.happened,
         reason=petition.reason,
-        summary=_said_of(petition),
+        summary=_summary_of(petition),
         approval_id=approval_id,
         idempotency=petition.idempotency,
         fingerprint=petition.fingerprint,
@@ -290,7 +290,7 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
     return draft.id
 
 
-def _said_of(petition: Petition) -> str:
+def _summary_of(petition: Petition) -> str:
     said = f"Awaits approval under {petition.policy}. {petition.unanswered}".strip()
     return shortened(said, SUMMARY_CHARS_MAX)
 

@@ -180,7 +180,7 @@ def end(
         undoing=None if status is ApprovalStatus.APPROVED else _withdrawal(row),
         entry_id=entry_id,
     )
-    tell("expired" if is_by_time else _SAID_OF[status], row)
+    emit_event("expired" if is_by_time else _SAID_OF[status], row)
 
 
 def lapse(row: Approval) -> bool:
@@ -252,7 +252,7 @@ def _withdrawal(row: Approval) -> Undoing | None:
     return None if of is None else Undoing(of=of, step=StepKind.WITHDRAWN)
 
 
-def tell(what: str, row: Approval, **more: Any) -> None:
+def emit_event(what: str, row: Approval, **more: Any) -> None:
     """Append an event of an approval, for the inbox and for subscribers."""
     recorder.emit(
         f"ledger.approval.{what}",

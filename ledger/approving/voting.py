@@ -66,7 +66,7 @@ def give_back_if_lost(row: Approval) -> None:
         steps.hand_back(row)
         summary = "Given back to all who may: who was to decide instead cannot any more."
         steps.note(row, kind=Kind.UPDATE, status=Status.REQUESTED, summary=summary)
-        steps.tell("returned", row, returnedFrom=str(lost))
+        steps.emit_event("returned", row, returnedFrom=str(lost))
 
 
 _KINDS: Final = {Decision.APPROVE.value: Kind.APPROVE, Decision.DENY.value: Kind.REJECT}

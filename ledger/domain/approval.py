@@ -315,7 +315,7 @@ class Bound:
     undoes: str = ""
 
 
-def said_of(bound: Bound) -> dict[str, Any]:
+def approved_content(bound: Bound) -> dict[str, Any]:
     """Return what an approval is bound to: the command, the target as found, the policy."""
     return {
         **command_of(bound),

@@ -96,7 +96,7 @@ def check_own_access(before: Rights, after: Rights) -> None:
         raise OwnAccess
 
 
-def told(before: Rights, after: Rights) -> str:
+def describe_changes(before: Rights, after: Rights) -> str:
     """Return as sentences what changed, the gravest first. Empty if nothing did."""
     flags = [
         is_so if after.flags[flag] else is_not

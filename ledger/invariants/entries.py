@@ -29,7 +29,7 @@ def entries_and_changes_go_together() -> list[str]:
         found = [f"entry {id_} is not what its digest says" for (id_,) in cursor.fetchall()]
         cursor.execute(_WITHOUT_DETAIL)
         found += [f"entry {id_} has no detail" for (id_,) in cursor.fetchall()]
-    lost = triggers.lost("ledger_")
+    lost = triggers.missing_or_disabled("ledger_")
     return found + [f"{table}: the trigger {name} sleeps, or is gone" for table, name in lost]
 
 

@@ -68,7 +68,7 @@ class Prepared:
     def ref(self) -> str:
         return f"payload:{self.row['id']}"
 
-    def said(self) -> dict[str, str]:
+    def for_body(self) -> dict[str, str]:
         """Return what stands in the body of the entry."""
         return {name: self.row[name] for name in ("kind", "schema_tag", "digest")}
 

@@ -50,7 +50,7 @@ class AllowedStep:
     currency: str
     approval_id: UUID | None
 
-    def said(self) -> dict[str, Any]:
+    def for_body(self) -> dict[str, Any]:
         """Return what the entry of the step says about it."""
         return {
             "reverses_id": str(self.undoing.of),

@@ -25,7 +25,7 @@ from ledger.access.authority import Caller
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.payload import PayloadKind
-from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, told
+from ledger.domain.rights import ADMINISTER, Rights, check_own_access, check_reach, describe_changes
 from ledger.models import ApprovalPolicyVersion
 from ledger.privacy import subjects
 
@@ -130,7 +130,7 @@ def change_user(
         _save(user, pointer="/username")
         user.groups.set(groups)
         user.user_permissions.set(permissions)
-        _tell(proof, before, after, names)
+        _record_changes(proof, before, after, names)
     return user
 
 
@@ -319,7 +319,7 @@ def _give(
     check_reach(giver, before, after)
     _save(group, pointer="/name")
     group.permissions.set(permissions)
-    _tell(proof, before, after, names)
+    _record_changes(proof, before, after, names)
 
 
 def _differing(row: User | Group, values: Mapping[str, str]) -> list[str]:
@@ -334,10 +334,10 @@ def _save(row: User | Group, *, pointer: str) -> None:
         raise NameTaken(str(row), pointer=pointer) from error
 
 
-def _tell(proof: Proof, before: Rights, after: Rights, names: Sequence[str]) -> None:
+def _record_changes(proof: Proof, before: Rights, after: Rights, names: Sequence[str]) -> None:
     """Say what changed; what somebody is called, by the names of the fields alone."""
     renamed = f"Changed: {', '.join(names)}." if names else ""
-    said = f"{told(before, after)} {renamed}".strip()
+    said = f"{describe_changes(before, after)} {renamed}".strip()
     if not said and proof.action.kind is Kind.UPDATE:
         proof.changes_nothing()
         return

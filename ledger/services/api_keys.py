@@ -193,7 +193,7 @@ def _emit_issued(key: ApiKey) -> None:
         "owner": key.owner.get_username(),
         "ownerId": str(key.owner_id),
         "scopes": key.scopes,
-        "secretDigest": credentials.told(key.digest),
+        "secretDigest": credentials.logged_digest(key.digest),
     }
     _emit("api_key.issued", key, **facts, expiresAt=rfc3339(key.expires_at))
 

@@ -246,7 +246,7 @@ def _insert(terms: Terms, *, proof: Proof) -> ApprovalPolicyVersion:
     )
     proof.refers_to(policy.pk)
     proof.says(f"Drafted {policy}.")
-    _tell("drafted", policy)
+    _emit("drafted", policy)
     return policy
 
 
@@ -260,7 +260,7 @@ def _put_into_force(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
     policy.activated_at = timezone.now()
     policy.save(update_fields=["status", "activated_at"])
     proof.says(f"{policy} is in force.")
-    _tell("activated", policy)
+    _emit("activated", policy)
 
 
 def _end(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
@@ -268,7 +268,7 @@ def _end(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
     policy.retired_at = timezone.now()
     policy.save(update_fields=["status", "retired_at"])
     proof.says(f"{policy} is not in force any more.")
-    _tell("retired", policy)
+    _emit("retired", policy)
 
 
 def _locked(policy_id: UUID) -> ApprovalPolicyVersion:
@@ -282,7 +282,7 @@ def _group(name: str) -> Group | None:
     return Group.objects.get_or_create(name=name)[0] if name else None
 
 
-def _tell(what: str, policy: ApprovalPolicyVersion) -> None:
+def _emit(what: str, policy: ApprovalPolicyVersion) -> None:
     recorder.emit(
         f"ledger.approval_policy.{what}",
         {"policyId": str(policy.pk), "name": policy.name, "version": policy.version},

@@ -162,7 +162,7 @@ def decide_approval(
         with transaction.atomic(durable=True):
             row = steps.locked(approval_id)
             is_over = steps.expire_if_over(row)
-            if not is_over and not _has_said(row, who, Decision(decision)):
+            if not is_over and not _has_voted(row, who, Decision(decision)):
                 voting.give_back_if_lost(row)
                 _decide(row, who, Decision(decision), comment)
     except Forbidden as why:
@@ -240,7 +240,7 @@ def delegate_approval(
             steps.note(
                 row, kind=Kind.UPDATE, status=Status.REQUESTED, summary=summary, comment=comment
             )
-            steps.tell("delegated", row, delegatedBy=who.principal)
+            steps.emit_event("delegated", row, delegatedBy=who.principal)
     except Forbidden as why:
         voting.note_refused(approval_id, "delegate", why)
         raise
@@ -329,14 +329,14 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
             risk=Risk.CRITICAL,
             entry_id=entry_id,
         )
-        steps.tell("voted", row, voices=agreed)
+        steps.emit_event("voted", row, voices=agreed)
         return
     if after.status is ApprovalStatus.DENIED:
         said = "Denied."
     steps.end(row, after.status, summary=said, comment=comment, entry_id=entry_id)
 
 
-def _has_said(row: Approval, who: Decider, decision: Decision) -> bool:
+def _has_voted(row: Approval, who: Decider, decision: Decision) -> bool:
     """Return whether this person has said just that before: the answer is what has become of it."""
     vote = ApprovalVote.objects.filter(approval=row, human=who.human or "").first()
     return vote is not None and vote.decision == decision

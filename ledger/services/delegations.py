@@ -139,7 +139,7 @@ def create_delegation(
         if parent is not None:
             terms.check_within(parent.terms)
         delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
-        _emit("delegation.created", delegation, proof=proof, **_told(delegation))
+        _emit("delegation.created", delegation, proof=proof, **_logged_terms(delegation))
     return delegation
 
 
@@ -199,7 +199,10 @@ def issue_agent_key(
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
         disclosing.shows_secret(proof)
-        told = {"expiresAt": rfc3339(key.expires_at), "secretDigest": credentials.told(key.digest)}
+        told = {
+            "expiresAt": rfc3339(key.expires_at),
+            "secretDigest": credentials.logged_digest(key.digest),
+        }
         _emit_key("agent_key.issued", key, **told)
     return key, written
 
@@ -349,7 +352,7 @@ def _emit(name: str, delegation: Delegation, *, proof: Proof, **facts: object) -
     recorder.emit(name, data, stream=("delegation", str(delegation.pk)))
 
 
-def _told(delegation: Delegation) -> dict[str, object]:
+def _logged_terms(delegation: Delegation) -> dict[str, object]:
     """Return the terms as the log has them, which checkpoints sign: the row is compared with it."""
     return {
         "scopes": delegation.scopes,

@@ -21,7 +21,7 @@ def on_step(
         target=Target(type="step", id=ids.recorded_as(step_id)),
         capability="step.manage",
         reason=reason,
-        input=_said_of(definition) if definition else {},
+        input=_terms_of_step(definition) if definition else {},
     )
 
 
@@ -112,7 +112,7 @@ def pausing_start(name: str, *, declared_by: Principal, reason: str) -> Action:
     )
 
 
-def _said_of(step: Step) -> dict[str, Any]:
+def _terms_of_step(step: Step) -> dict[str, Any]:
     """Return what an approval says of a definition, and is bound to: all of it, but its
     addresses, defaults and constants may hold secrets."""
     return {

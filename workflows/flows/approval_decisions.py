@@ -57,7 +57,7 @@ def withdraw(*, claim: Claim) -> None:
         queue.complete(claim)
 
 
-def hear(envelope: Envelope) -> None:
+def on_approval_ended(envelope: Envelope) -> None:
     """Put the step whose approval has ended on the list. Runs in the deciding transaction."""
     if not envelope.data["reference"].startswith(approval_requests.REFERENCE):
         return

@@ -323,11 +323,11 @@ def _then(
 ) -> Callable[[list[Row]], None]:
     """Ask for approvals, and take requests back, as soon as the statement has said why."""
 
-    def hear_and_act(rows: list[Row]) -> None:
+    def then_act(rows: list[Row]) -> None:
         on_rows(rows)
         approval_requests.act(flow, effects)
 
-    return hear_and_act
+    return then_act
 
 
 _FORGET: dict[str, LiteralString] = {

@@ -71,7 +71,7 @@ def _start(start: FlowStart, occasion: str, data: Mapping[str, Any], chain: Sequ
 
     def tell(proof: Proof) -> None:
         fired = {"name": start.name, "flow_id": flow_id, "occasion": occasion}
-        _tell("fired", start, {**fired, "entry_id": str(proof.entry_id)})
+        _emit("fired", start, {**fired, "entry_id": str(proof.entry_id)})
 
     with context.on_behalf_of(BY_ITSELF):
         beginning.begin(flow_id, command, action, says=says, then=tell)
@@ -99,7 +99,7 @@ def _paused(start: FlowStart, occasion: str, why: DomainError) -> dict[str, str]
         known.save()
         starts.set_schedule(known, enabled=False)
         data = {"name": start.name, "reason": reason, "declared_by": start.declared_by}
-        _tell("paused", start, {**data, "occasion": occasion, "entry_id": str(proof.entry_id)})
+        _emit("paused", start, {**data, "occasion": occasion, "entry_id": str(proof.entry_id)})
         proof.says(f"Paused: {start.declared_by} may not let flows start any more.")
         recording.record_denial_in_transaction(_action(start, occasion, why), why)
     return {"paused": reason}
@@ -116,11 +116,11 @@ def _refused(
         if is_denial and isinstance(why, DomainError):
             entry_id = recording.record_denial_in_transaction(_action(start, occasion, why), why)
             data["entry_id"] = str(entry_id)
-        _tell("refused", start, data)
+        _emit("refused", start, data)
     return {"refused": str(why)}
 
 
-def _tell(what: str, start: FlowStart, data: dict[str, str]) -> None:
+def _emit(what: str, start: FlowStart, data: dict[str, str]) -> None:
     recorder.emit(f"flow_start.{what}", data, stream=starts.stream_of(start.name))
 
 

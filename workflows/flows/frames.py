@@ -76,7 +76,7 @@ class ArgyllFraming:
             "timestamp": (envelope.emitted_at - _EPOCH) // _MILLISECOND,
             "sequence": envelope.sequence - 1,
         }
-        return f'{text({"type": envelope.name})[:-1]},"sub_id":', f",{_told(tail)[1:]}\n"
+        return f'{text({"type": envelope.name})[:-1]},"sub_id":', f",{_text_of(tail)[1:]}\n"
 
     def subscribed(self, *, sub_id: str, items: Sequence[StateItem] | None, position: int) -> str:
         found = None if items is None else [_item(item) for item in items]
@@ -152,9 +152,9 @@ def _path(stream: Stream) -> list[str]:
 
 
 def _line(value: Any) -> str:
-    return _told(value) + "\n"
+    return _text_of(value) + "\n"
 
 
-def _told(value: Any) -> str:
+def _text_of(value: Any) -> str:
     told = text(value)
     return text(in_digits(value)) if has_exponents(told) else told

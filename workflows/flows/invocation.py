@@ -215,7 +215,7 @@ def _outputs(body: bytes) -> Result:
 def problem_detail(content_type: str, body: bytes) -> str:
     """Return what a problem document says: its detail, else its title, else its status."""
     problem = problem_in(content_type, body)
-    return told_by(problem) if problem is not None else ""
+    return detail_of(problem) if problem is not None else ""
 
 
 def problem_in(content_type: str, body: bytes) -> dict[str, Any] | None:
@@ -230,7 +230,7 @@ def problem_in(content_type: str, body: bytes) -> dict[str, Any] | None:
     return problem if is_one else None
 
 
-def told_by(problem: Mapping[str, Any]) -> str:
+def detail_of(problem: Mapping[str, Any]) -> str:
     """Return what a problem document says; empty if it has nothing but a type."""
     told = (problem.get("detail"), problem.get("title"), _phrase(problem.get("status")))
     return next((text for text in told if text and isinstance(text, str)), "")

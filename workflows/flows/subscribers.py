@@ -14,7 +14,9 @@ _TEXT = {"type": "string"}
 _OURS = RetryPolicy(max_attempts=1_000, base_s=1, factor=2, cap_s=30, jitter=0.2)
 _CRASHES_MAX = 1_000
 
-bus.before_commit("ledger.approval.*", approval_decisions.hear, only=approval_decisions.is_end)
+bus.before_commit(
+    "ledger.approval.*", approval_decisions.on_approval_ended, only=approval_decisions.is_end
+)
 
 
 @job(

@@ -105,10 +105,10 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
                 subscription_id=row.pk, since=today - GIVEN_UP_WITHIN, until=until
             )
 
-        self.act_on(request, rows, service, told=_told)
+        self.act_on(request, rows, service, told=_describe)
 
 
-def _told(done: services.ReplayedRange) -> str:
+def _describe(done: services.ReplayedRange) -> str:
     said = f"{done.replayed} sent again"
     return f"{said}, and some are left: do it once more" if done.more else said
 

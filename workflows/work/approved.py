@@ -110,7 +110,7 @@ bus.before_commit("ledger.approval.decided", _enqueue)
 @durable_subscriber("ledger.approval.requested", name="approval_mail", capability="approval.decide")
 def tell_by_mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
     """Mail those who may decide that somebody waits, if mail is set up."""
-    return _tell(envelope, claim)
+    return _mail(envelope, claim)
 
 
 @durable_subscriber(
@@ -118,7 +118,7 @@ def tell_by_mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
 )
 def tell_of_return(envelope: Envelope, claim: Claim) -> dict[str, int]:
     """Mail those who may decide again what one of them was to decide, and cannot any more."""
-    return _tell(envelope, claim)
+    return _mail(envelope, claim)
 
 
 @durable_subscriber(
@@ -126,10 +126,10 @@ def tell_of_return(envelope: Envelope, claim: Claim) -> dict[str, int]:
 )
 def tell_the_delegate(envelope: Envelope, claim: Claim) -> dict[str, int]:
     """Mail whoever is to decide instead."""
-    return _tell(envelope, claim)
+    return _mail(envelope, claim)
 
 
-def _tell(envelope: Envelope, claim: Claim) -> dict[str, int]:
+def _mail(envelope: Envelope, claim: Claim) -> dict[str, int]:
     row = Approval.objects.filter(pk=UUID(envelope.data["approvalId"])).first()
     if not settings.APPROVAL_MAIL_FROM or row is None or row.status != ApprovalStatus.PENDING:
         return {"told": 0}

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from events import context
 from events import doorbell as wake_ups
 from events.failpoints import declare, failpoint
-from workflows.work import bells, conf, queues, registry
+from workflows.work import celery_messages, conf, queues, registry
 from workflows.work.registry import WorkKind
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 TASK = "work.run"
 BELLS_PER_COMMIT_MAX = 20
 """Who enqueues more rings for the first; workers go on with the next by themselves."""
-ROLL_EXPIRES_S = 10.0
-"""A broker that can drops a call of the roll that nobody has answered by then."""
+PROBE_EXPIRES_S = 10.0
+"""A broker that can drops a probe that nobody has answered by then."""
 SILENCE_S = 5.0
 _PATIENCE_S = 0.5
 
@@ -73,12 +73,12 @@ def ring(queue: str, ids: Sequence[UUID], *, size: int = 1) -> bool:
     return _ring(queue, list(_chunks(ids, size)))
 
 
-def _ring(queue: str, rung: Sequence[Sequence[UUID]], **options: Any) -> bool:
+def _ring(queue: str, batches: Sequence[Sequence[UUID]], **options: Any) -> bool:
     global _silent_until  # noqa: PLW0603 (one breaker per process)
     if time.monotonic() < _silent_until:
         return False
     try:
-        _send(queue, rung, **options)
+        _send(queue, batches, **options)
     except Exception:
         # An edge: whatever a broker can do to us, the work is on record.
         _silent_until = time.monotonic() + SILENCE_S
@@ -87,44 +87,44 @@ def _ring(queue: str, rung: Sequence[Sequence[UUID]], **options: Any) -> bool:
     return True
 
 
-def call_roll() -> None:
+def probe_queues() -> None:
     """Send a bell without ids into each queue: whoever takes from it says so (liveness).
 
     Into none in which messages wait, so that they do not heap up where nobody takes them.
     """
     for queue in registry.all_queues():
         if not waiting(queue):
-            _ring(queue, [[]], expires=ROLL_EXPIRES_S)
+            _ring(queue, [[]], expires=PROBE_EXPIRES_S)
 
 
 def waiting(queue: str) -> int:
     """Return how many bells of `queue` no worker has taken yet; 0 if its broker cannot say."""
-    url = bells.url_of_valkey(current_app.conf.broker_write_url)
+    url = celery_messages.url_of_valkey(current_app.conf.broker_write_url)
     if url is None or time.monotonic() < _silent_until:
         return 0
     try:
-        return bells.count(url, _key_of(queue), patience_s=_PATIENCE_S)
+        return celery_messages.count(url, _key_of(queue), patience_s=_PATIENCE_S)
     except RedisError:
         # The next bell will say so.
         return 0
 
 
-def listen_again() -> None:
-    """Forget that the broker was silent."""
+def close_breaker() -> None:
+    """Try the broker again at once, although it was silent. For tests only."""
     global _silent_until  # noqa: PLW0603 (one breaker per process)
     _silent_until = 0.0
 
 
-def _send(queue: str, rung: Sequence[Sequence[UUID]], **options: Any) -> None:
+def _send(queue: str, batches: Sequence[Sequence[UUID]], **options: Any) -> None:
     broker_url = current_app.conf.broker_write_url
-    url = bells.url_of_valkey(broker_url)
+    url = celery_messages.url_of_valkey(broker_url)
     if url is None:
-        _send_through_celery(broker_url, queue, rung, **options)
+        _send_through_celery(broker_url, queue, batches, **options)
         return
     key = _key_of(queue)
     headers = context.as_headers()
-    messages = [bells.message(TASK, ids, key=key, headers=headers) for ids in rung]
-    bells.client(url, _PATIENCE_S).lpush(key, *messages)
+    messages = [celery_messages.message(TASK, ids, key=key, headers=headers) for ids in batches]
+    celery_messages.client(url, _PATIENCE_S).lpush(key, *messages)
 
 
 def _key_of(queue: str) -> str:
@@ -132,11 +132,11 @@ def _key_of(queue: str) -> str:
 
 
 def _send_through_celery(
-    broker_url: str, queue: str, rung: Sequence[Sequence[UUID]], **options: Any
+    broker_url: str, queue: str, batches: Sequence[Sequence[UUID]], **options: Any
 ) -> None:
     connection = _connection_to(broker_url)
     with kombu.pools.producers[connection].acquire(block=True, timeout=_PATIENCE_S) as producer:
-        for ids in rung:
+        for ids in batches:
             current_app.send_task(
                 TASK,
                 kwargs={"ids": [str(id_) for id_ in ids]},

@@ -69,7 +69,7 @@ def work_has_a_wake_up() -> list[str]:
 
 
 @check("work-rules", "the triggers that enforce the rules of work are enabled")
-def rules_are_awake() -> list[str]:
+def rules_are_enabled() -> list[str]:
     return _sentences(
         """
         SELECT format('%%s: the trigger %%s is disabled or missing', of, name)

@@ -15,7 +15,7 @@ from events.domain.envelope import Source
 from workflows.work import conf, documents, doorbell, statements
 from workflows.work.domain import ends
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
-from workflows.work.domain.ends import End, Trouble
+from workflows.work.domain.ends import End, Failure
 from workflows.work.domain.life import DEAD_LETTERS, WAITING, Budget, State
 
 
@@ -86,11 +86,11 @@ def end(claim: Claim, how: End) -> State:
             if states[claim.id] in DEAD_LETTERS:
                 _announce_dead_letter(claim.id, claim.kind, claim.subject, claim.attempt, how)
             return states[claim.id]
-    record_stale(claim, how.trouble)
+    record_stale(claim, how.failure)
     raise ClaimLost(claim.id, claim.fence)
 
 
-def record_stale(claim: Claim, trouble: Trouble = ends.NO_TROUBLE) -> None:
+def record_stale(claim: Claim, failure: Failure = ends.NO_FAILURE) -> None:
     """Record that `claim` came too late, unless it was completed after all."""
     params = {
         "id": claim.id,
@@ -98,9 +98,9 @@ def record_stale(claim: Claim, trouble: Trouble = ends.NO_TROUBLE) -> None:
         "fence": claim.fence,
         "worker": claim.worker,
         "claimed_at": claim.claimed_at,
-        "error_class": trouble.error_class,
-        "error": trouble.error,
-        "stack": trouble.stack,
+        "error_class": failure.error_class,
+        "error": failure.error,
+        "stack": failure.stack,
     }
     statements.run(statements.RECORD_STALE, params)
 
@@ -154,9 +154,9 @@ def _end_many(ended: Sequence[tuple[UUID, int, End]]) -> dict[UUID, State]:
         "failed": [how.failed for how in hows],
         "taken_away": [how.taken_away for how in hows],
         "delays_s": [float(how.delay_s) for how in hows],
-        "error_classes": [how.trouble.error_class for how in hows],
-        "errors": [how.trouble.error for how in hows],
-        "stacks": [how.trouble.stack for how in hows],
+        "error_classes": [how.failure.error_class for how in hows],
+        "errors": [how.failure.error for how in hows],
+        "stacks": [how.failure.stack for how in hows],
     }
     return {id_: State(status) for id_, status in statements.run(statements.END, params)}
 
@@ -168,8 +168,8 @@ def _announce_dead_letter(id_: UUID, kind: str, subject: str, attempts: int, how
         "subject": subject,
         "attempts": attempts,
         "outcome": how.outcome.value,
-        "errorClass": how.trouble.error_class,
-        "error": how.trouble.error,
+        "errorClass": how.failure.error_class,
+        "error": how.failure.error,
     }
     recorder.emit("job.dead_lettered", data, stream=("job", str(id_)), source=Source.WORKFLOW)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from workflows.work import statements
 
-SAY_SO_EVERY_S = 5.0
+REPORT_EVERY_S = 5.0
 FORGET_AFTER_S = 86_400
 
-_last_said: dict[tuple[str, ...], float] = {}
+_reported_at: dict[tuple[str, ...], float] = {}
 
 
 def name(role: str) -> str:
@@ -23,12 +23,12 @@ def polled(worker: str, *, role: str, queues: Sequence[str]) -> bool:
 
     It is at most every few seconds. `queues` are those that it takes from, as far as this shows.
     """
-    now, says = time.monotonic(), (worker, *queues)
-    if now - _last_said.get(says, -SAY_SO_EVERY_S) < SAY_SO_EVERY_S:
+    now, report = time.monotonic(), (worker, *queues)
+    if now - _reported_at.get(report, -REPORT_EVERY_S) < REPORT_EVERY_S:
         return False
     # In a container the name is that of the process before, which may have taken from others.
-    is_first = all(name != worker for name, *_ in list(_last_said))
-    _last_said[says] = now
+    is_first = all(name != worker for name, *_ in list(_reported_at))
+    _reported_at[report] = now
     params = {"name": worker, "role": role, "queues": list(queues), "is_first": is_first}
     statements.run(statements.WORKER_POLLED, params)
     return True
@@ -36,8 +36,8 @@ def polled(worker: str, *, role: str, queues: Sequence[str]) -> bool:
 
 def stopped(worker: str) -> None:
     """Record that `worker` has stopped in an orderly way."""
-    for said in [key for key in _last_said if key[0] == worker]:
-        _last_said.pop(said, None)
+    for report in [key for key in _reported_at if key[0] == worker]:
+        _reported_at.pop(report, None)
     statements.run(statements.WORKER_STOPPED, {"name": worker})
 
 
@@ -46,6 +46,6 @@ def forget_the_dead() -> None:
     statements.run(statements.WORKERS_FORGOTTEN, {"after_s": FORGET_AFTER_S})
 
 
-def forget_what_was_said() -> None:
+def forget_reports() -> None:
     """Forget which workers have reported. For tests only."""
-    _last_said.clear()
+    _reported_at.clear()

@@ -23,7 +23,7 @@ from events.failpoints import failpoint
 from workflows.work import conf, documents, heartbeat, leases, liveness, queues, registry
 from workflows.work.domain import ends, redaction
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, Snooze
-from workflows.work.domain.ends import End, Outcome, Trouble
+from workflows.work.domain.ends import End, Failure, Outcome
 from workflows.work.heartbeat import AttemptTimedOut
 from workflows.work.registry import WorkKind
 
@@ -173,7 +173,7 @@ def _end(claim: Claim, error: Exception, kind: WorkKind | None = None) -> None:
             case CancelRequested():
                 leases.end(claim, ends.cancelled())
             case ClaimLost():
-                leases.record_stale(claim, _trouble(error))
+                leases.record_stale(claim, _failure(error))
             case Snooze(after_s=after_s):
                 leases.end(claim, ends.snoozed(after_s))
             case _:
@@ -184,15 +184,15 @@ def _end(claim: Claim, error: Exception, kind: WorkKind | None = None) -> None:
 
 
 def _failed(kind: WorkKind, claim: Claim, error: Exception) -> End:
-    trouble = _trouble(error)
+    failure = _failure(error)
     # No traceback: it is in the journal of attempts, without its secrets.
-    facts = {**_ids(claim), "error_class": trouble.error_class, "error": trouble.error}
+    facts = {**_ids(claim), "error_class": failure.error_class, "error": failure.error}
     logger.warning("An attempt failed.", extra=facts)
     is_overdue = isinstance(error, AttemptTimedOut)
     return ends.failed(
         claim.budget,
         kind.retry,
-        trouble=trouble,
+        failure=failure,
         uniform=_random.random(),
         permanent=kind.is_permanent(error),
         outcome=Outcome.TIMED_OUT if is_overdue else Outcome.FAILED,
@@ -205,8 +205,8 @@ def _give_up(claim: Claim) -> None:
     _end(claim, AttemptTimedOut(), registry.get(claim.kind))
 
 
-def _trouble(error: Exception) -> Trouble:
-    return Trouble(
+def _failure(error: Exception) -> Failure:
+    return Failure(
         error_class=type(error).__qualname__[:200],
         error=redaction.short_error(str(error)),
         stack=redaction.short_stack("".join(traceback.format_exception(error))),

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 PAUSE_S_MIN = 0.005
 """Timers that are due within it share a pass."""
 
-ROLL_EVERY_S = 10.0
+PROBE_EVERY_S = 10.0
 """How often each queue is asked whether anybody takes from it."""
 
 AFTER_CLAIM = failpoints.declare("sweeper.after_claim")
@@ -67,13 +67,13 @@ def sweep(
     expired = leases.expire(limit=settings.dispatch_max)
     due = _dispatch(is_for_us=execute)
     failpoints.failpoint(AFTER_CLAIM)
-    bells = _bells(due)
-    unheard = bells if execute else [bell for bell in bells if not _ring(bell)]
+    batches = _batches(due)
+    unsent = batches if execute else [batch for batch in batches if not _ring(batch)]
     return Swept(
         fired=fired,
         expired=len(expired),
-        rung=len(due) - sum(len(ids) for _, ids in unheard),
-        done=_do(unheard, worker, is_stopping),
+        rung=len(due) - sum(len(ids) for _, ids in unsent),
+        done=_do(unsent, worker, is_stopping),
         is_full=len(due) >= settings.dispatch_max,
     )
 
@@ -81,11 +81,11 @@ def sweep(
 def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
     """Sweep until `stop` is set, whatever happens to PostgreSQL and to the broker."""
     worker, waiter = liveness.name("sweeper"), wake_ups.Waiter("timer")
-    roll_at = time.monotonic()
+    probe_at = time.monotonic()
     while not stop.is_set():
-        if not execute and time.monotonic() >= roll_at:
-            doorbell.call_roll()
-            roll_at = time.monotonic() + ROLL_EVERY_S
+        if not execute and time.monotonic() >= probe_at:
+            doorbell.probe_queues()
+            probe_at = time.monotonic() + PROBE_EVERY_S
         rest = _one_pass(worker, stop, execute=execute)
         if rest and not stop.is_set():
             waiter.wait(rest)
@@ -101,7 +101,7 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     try:
         [(since,)] = statements.run(statements.NOW)
         swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
-        # What the broker took no bell for was done here, and there may be more of it.
+        # What the broker did not take was done here, and there may be more of it.
         return 0 if swept.is_full or swept.done else rest_s(since)
     except DatabaseError:
         logger.exception("PostgreSQL does not answer; sweeping again soon.")
@@ -121,7 +121,7 @@ def rest_s(since: datetime) -> float:
 
 Due = tuple[UUID, str, str]
 """Id, queue, kind."""
-Bell = tuple[str, list[UUID]]
+Batch = tuple[str, list[UUID]]
 """A queue, and what one message in it names."""
 
 
@@ -150,37 +150,37 @@ def _busy(queues: Iterable[str]) -> list[str]:
     return [queue for queue in queues if doorbell.waiting(queue) >= most]
 
 
-def _ring(bell: Bell) -> bool:
-    queue, ids = bell
+def _ring(batch: Batch) -> bool:
+    queue, ids = batch
     return doorbell.ring(queue, ids, size=len(ids))
 
 
-def _do(bells: Sequence[Bell], worker: str, is_stopping: Callable[[], bool]) -> int:
+def _do(batches: Sequence[Batch], worker: str, is_stopping: Callable[[], bool]) -> int:
     done = 0
-    for _, ids in bells:
+    for _, ids in batches:
         if is_stopping():
             break
         done += runner.take(ids, worker=worker)
     return done
 
 
-def _bells(due: Sequence[Due]) -> list[Bell]:
+def _batches(due: Sequence[Due]) -> list[Batch]:
     """Return what is to be rung for or done together, in the order of `due`.
 
     Light work joins the first of its kind that has room, so that kinds that take turns
     still fill their batches.
     """
-    bells: list[Bell] = []
+    batches: list[Batch] = []
     latest: dict[str, list[UUID]] = {}
     for id_, queue, kind in due:
-        if len(latest.get(kind, ())) in {0, _bell_size(kind)}:
+        if len(latest.get(kind, ())) in {0, _batch_size(kind)}:
             latest[kind] = []
-            bells.append((queue, latest[kind]))
+            batches.append((queue, latest[kind]))
         latest[kind].append(id_)
-    return bells
+    return batches
 
 
-def _bell_size(kind: str) -> int:
+def _batch_size(kind: str) -> int:
     try:
         return conf.current().batch_max if registry.get(kind).light else 1
     except KindUnknown:

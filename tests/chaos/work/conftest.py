@@ -31,8 +31,8 @@ Start = Callable[..., Forked]
 
 @pytest.fixture(autouse=True)
 def _a_quiet_start(transactional_db: None) -> Iterator[None]:
-    doorbell.listen_again()
-    liveness.forget_what_was_said()
+    doorbell.close_breaker()
+    liveness.forget_reports()
     forget_all_messages()
     yield
     forget_all_messages()

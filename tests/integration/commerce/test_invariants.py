@@ -54,7 +54,7 @@ DAMAGE: Damage = {
         ),
     ),
     "a trigger": (
-        invariants.triggers_are_awake,
+        invariants.triggers_are_enabled,
         "DROP TRIGGER commerce_refund_is_covered ON commerce_refund",
     ),
     "seats left": (

@@ -31,8 +31,8 @@ def rings(settings: Settings) -> Iterator[redis.client.PubSub]:
 
 @pytest.fixture(autouse=True)
 def _a_bell_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "_moved", doorbell._Bell())
-    bell = doorbell._Bell(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
+    monkeypatch.setattr(doorbell, "_moved", doorbell._Publisher())
+    bell = doorbell._Publisher(interval_seconds=doorbell.RING_INTERVAL_SECONDS)
     monkeypatch.setattr(doorbell, "_committed", bell)
     monkeypatch.setattr(doorbell, "_timers", doorbell._Timers())
     # On a busy machine no ring is left out because Valkey had to wait for its turn.

@@ -185,7 +185,7 @@ def _rewritten(approval: Approval) -> Approval:
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         Approval.objects.filter(pk=approval.pk).update(
-            fingerprint=canonical.fingerprint(rules.said_of(bound)),
+            fingerprint=canonical.fingerprint(rules.approved_content(bound)),
             command_fingerprint=canonical.fingerprint(rules.command_of(bound)),
         )
         cursor.execute("SET session_replication_role = origin")

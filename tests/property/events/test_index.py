@@ -25,7 +25,7 @@ NO_SESSION: Any = None
 def test_it_finds_what_matches_and_nothing_twice(
     asked: list[Subscribe], data: st.DataObject, stream: tuple[str, ...], name: str
 ) -> None:
-    subscriptions = [Subscription(NO_SESSION, wish, cursor=0) for wish in asked]
+    subscriptions = [Subscription(NO_SESSION, requested, cursor=0) for requested in asked]
     index = Index()
     for subscription in subscriptions:
         index.add(subscription)
@@ -35,5 +35,7 @@ def test_it_finds_what_matches_and_nothing_twice(
 
     found = list(index.matching(stream, name))
 
-    expected = [one for one in subscriptions if one not in gone and one.wish.matches(stream, name)]
+    expected = [
+        one for one in subscriptions if one not in gone and one.requested.matches(stream, name)
+    ]
     assert sorted(map(id, found)) == sorted(map(id, expected))

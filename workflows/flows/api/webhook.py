@@ -17,7 +17,7 @@ from workflows.flows.api.engine import empty, error, not_found, with_cors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import MalformedRequest
-from workflows.flows.invocation import PROBLEM_JSON, problem_in, told_by
+from workflows.flows.invocation import PROBLEM_JSON, detail_of, problem_in
 from workflows.flows.receipts import CallbackUnknown
 
 
@@ -61,4 +61,4 @@ def _outcome(request: HttpRequest, step_id: str, token: str) -> asked.SucceedWor
     if problem is None:
         raise MalformedRequest("not a problem document")
     # A type alone is a problem, too (RFC 9457 section 3.1): the work has failed without a word.
-    return asked.FailWork(step_id=step_id, token=token, error=told_by(problem))
+    return asked.FailWork(step_id=step_id, token=token, error=detail_of(problem))

@@ -104,12 +104,12 @@ def _failed_step(event: happened.StepFailed) -> dict[str, Any]:
 def _skipped_step(event: happened.StepSkipped) -> dict[str, Any]:
     return {
         "step_id": event.step_id,
-        **_said(event),
+        **_reason_of(event),
         **_filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
     }
 
 
-def _said(event: Any) -> dict[str, Any]:
+def _reason_of(event: Any) -> dict[str, Any]:
     return {"reason": event.reason, **_filled(entry_id=event.entry_id)}
 
 
@@ -127,10 +127,10 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.FlowCompleted: lambda event: {"result": event.result},
     happened.FlowFailed: lambda event: {"error": event.error},
     happened.FlowDeactivated: lambda event: {"status": event.status},
-    happened.FlowPaused: _said,
+    happened.FlowPaused: _reason_of,
     happened.FlowResumed: lambda _event: {},
     happened.FlowCancelled: lambda event: {
-        **_said(event),
+        **_reason_of(event),
         "compensates": event.compensates,
     },
     happened.FlowReleased: lambda _event: {},
@@ -172,11 +172,11 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.CompFailed: _of_work_failed,
     happened.CompRetryScheduled: _retry,
     happened.DispatchDeferred: _step_only,
-    happened.StepForced: lambda event: {"step_id": event.step_id, **_said(event)},
+    happened.StepForced: lambda event: {"step_id": event.step_id, **_reason_of(event)},
     happened.WorkRetryRequested: lambda event: {
         "step_id": event.step_id,
         "token": event.token,
-        **_said(event),
+        **_reason_of(event),
     },
 }
 

@@ -82,13 +82,13 @@ math.log10 = function(x) return log(x, 10) end
 
 GUARD = """
 local getinfo, kind, xpcall = debug.getinfo, type, xpcall
-local function told(raised)
+local function message_of(raised)
   if kind(raised) == "string" or kind(raised) == "number" then return raised end
   local at = getinfo(3, "Sl")
   local where = at and at.currentline > 0 and at.short_src .. ":" .. at.currentline .. ": " or ""
   return where .. "bad argument #-1 to '?' (string expected, got " .. kind(raised) .. ")"
 end
-return function(run, ...) return xpcall(run, told, ...) end
+return function(run, ...) return xpcall(run, message_of, ...) end
 """
 """Says of an error that is no text what the original says, with the line that raised it."""
 
@@ -188,13 +188,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except LuaMemoryError:
         return {"failed": OUT_OF_MEMORY}
     except (LuaError, Unusable, AttributeError, TypeError) as error:
-        return {"failed": told(str(error))}
+        return {"failed": message_of(str(error))}
 
 
 def outcome(mode: str, found: tuple[Any, ...]) -> dict[str, Any]:
     is_done, first, *_ = (*found, None)
     if not is_done:
-        return {"failed": told(first)}
+        return {"failed": message_of(first)}
     if mode == "holds":
         return {"value": first is not None and first is not False}
     return {"value": to_json(first)}
@@ -203,7 +203,7 @@ def outcome(mode: str, found: tuple[Any, ...]) -> dict[str, Any]:
 OUT_OF_MEMORY = f"out of memory: more than {LUA_BYTES_MAX >> 20} MiB"
 
 
-def told(raised: Any) -> str:
+def message_of(raised: Any) -> str:
     """Return an error in the original's words."""
     text = from_bytes(str(raised)).split("\nstack traceback")[0]
     if NO_MEMORY in text:

@@ -75,7 +75,7 @@ def labelled(text: str) -> tuple[str, str]:
     return key, value
 
 
-def told(options: dict[str, Any]) -> dict[str, Any]:
+def parsed_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return, and take out of `options`, labels and options as the services take them."""
     labels = dict(options.pop("label"))
     said = {name: options.pop(name) for name in ("compensate", "timeout_ms", "concurrency_key")}
@@ -233,7 +233,7 @@ def _declare(
         init=collected(init),
         takes=dict(take),
         filter=Script(language="jpath", text=filter) if filter else None,
-        **told(rule),
+        **parsed_options(rule),
         **rule,
     )
     yield _when(start)

@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Failure:
     """What is written down about an error: shortened, and without secrets."""
 
     error_class: str = ""
@@ -27,8 +27,8 @@ class Trouble:
     stack: str = ""
 
 
-NO_TROUBLE = Trouble()
-WORKER_LOST = Trouble(
+NO_FAILURE = Failure()
+WORKER_LOST = Failure(
     error_class="WorkerLost", error="The worker fell silent until its lease ran out."
 )
 
@@ -39,7 +39,7 @@ class End:
 
     state: State
     outcome: Outcome
-    trouble: Trouble = NO_TROUBLE
+    failure: Failure = NO_FAILURE
     delay_s: float = 0
     failed: bool = False
     taken_away: bool = False
@@ -50,7 +50,7 @@ def failed(
     budget: Budget,
     policy: RetryPolicy,
     *,
-    trouble: Trouble,
+    failure: Failure,
     uniform: float,
     permanent: bool = False,
     outcome: Outcome = Outcome.FAILED,
@@ -58,7 +58,7 @@ def failed(
     """Return the end after an error: another try later, or the dead letters."""
     state = after_failure(budget, permanent=permanent)
     delay_s = policy.delay_s(budget.failures + 1, uniform=uniform) if state is State.RETRY else 0
-    return End(state=state, outcome=outcome, trouble=trouble, delay_s=delay_s, failed=True)
+    return End(state=state, outcome=outcome, failure=failure, delay_s=delay_s, failed=True)
 
 
 def snoozed(after_s: float) -> End:
@@ -76,6 +76,6 @@ def crashed(budget: Budget, *, cancel_requested: bool) -> End:
     return End(
         state=after_expiry(budget, cancel_requested=cancel_requested),
         outcome=Outcome.CRASHED,
-        trouble=WORKER_LOST,
+        failure=WORKER_LOST,
         taken_away=True,
     )

@@ -173,7 +173,7 @@ class TestWaiting:
         Work.objects.filter(kind="flow.compensate").update(status="ready", due_at=Now())
         [claim] = leases.claim_next(worker="w", kinds=["flow.compensate"])
         spent = replace(claim.budget, failures=claim.budget.failures_max)
-        leases.end(claim, ends.failed(spent, RetryPolicy(), trouble=ends.NO_TROUBLE, uniform=0.5))
+        leases.end(claim, ends.failed(spent, RetryPolicy(), failure=ends.NO_FAILURE, uniform=0.5))
         assert _sentence(operator) == (
             f"What step py did is being undone; that was given up: job {claim.id} is a dead "
             "letter, for somebody to retry."
@@ -211,7 +211,7 @@ class TestWaiting:
         start(fetching, goal="fetch")
         [claim] = leases.claim_next(worker="w", kinds=["flow.invoke"])
         spent = replace(claim.budget, failures=claim.budget.failures_max)
-        leases.end(claim, ends.failed(spent, RetryPolicy(), trouble=ends.NO_TROUBLE, uniform=0.5))
+        leases.end(claim, ends.failed(spent, RetryPolicy(), failure=ends.NO_FAILURE, uniform=0.5))
 
         assert _sentence(fetching) == (
             f"Step fetch was given up: job {claim.id} is a dead letter, for somebody to retry."

@@ -27,10 +27,10 @@ def _kinds_of_the_lab() -> None:
 def _bells_that_ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # No worker takes those that other tests have left.
     monkeypatch.setattr("workflows.work.doorbell.waiting", lambda _queue: 0)
-    doorbell.listen_again()
-    liveness.forget_what_was_said()
+    doorbell.close_breaker()
+    liveness.forget_reports()
     yield
-    doorbell.listen_again()
+    doorbell.close_breaker()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.integration.workflows.work.conftest import (
     take,
 )
 from workflows.work import (
-    bells,
+    celery_messages,
     checks,
     doorbell,
     gauges,
@@ -172,7 +172,7 @@ class TestAWorker:
         runner.answer([], worker="celery@pod-0/8", queue=queues.WEBHOOKS)
         [before] = selectors.workers()
 
-        liveness.forget_what_was_said()  # As a process that has just started.
+        liveness.forget_reports()  # As a process that has just started.
         runner.answer([], worker="celery@pod-0/8", queue="default")
 
         [after] = selectors.workers()
@@ -192,7 +192,7 @@ class TestTheRoll:
         self, ids_in: Callable[[str], list[list[str]]]
     ) -> None:
         for _ in range(3):
-            doorbell.call_roll()
+            doorbell.probe_queues()
 
         assert ids_in("daybook") == [[]]
         assert ids_in(SLOW_KEY) == [[]]
@@ -201,10 +201,10 @@ class TestTheRoll:
         sent: list[dict[str, Any]] = []
         monkeypatch.setattr(current_app, "send_task", lambda _name, **how: sent.append(how))
         with broken_broker("memory://"):
-            doorbell.call_roll()
+            doorbell.probe_queues()
 
         assert {how["queue"] for how in sent} >= {"daybook", SLOW_KEY}
-        assert {how["expires"] for how in sent} == {doorbell.ROLL_EXPIRES_S}
+        assert {how["expires"] for how in sent} == {doorbell.PROBE_EXPIRES_S}
 
 
 class TestWhoTakesFromWhich:
@@ -270,4 +270,4 @@ def test_a_worker_without_a_choice_takes_from_every_queue() -> None:
 
     names = {queues.celery_name(name, "daybook") for name in registry.all_queues()}
     assert consumed == names == {"daybook", SLOW_KEY}
-    assert bells.url_of_valkey(current_app.conf.broker_write_url)
+    assert celery_messages.url_of_valkey(current_app.conf.broker_write_url)

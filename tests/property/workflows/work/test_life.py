@@ -66,7 +66,7 @@ class Life:
     def _fail(self, budget: Budget, *, uniform: float, permanent: bool) -> State:
         self.failures += 1
         end = ends.failed(
-            budget, self.policy, trouble=ends.NO_TROUBLE, uniform=uniform, permanent=permanent
+            budget, self.policy, failure=ends.NO_FAILURE, uniform=uniform, permanent=permanent
         )
         assert 0 <= end.delay_s <= self.policy.cap_s * (1 + self.policy.jitter) + 1e-6
         return end.state

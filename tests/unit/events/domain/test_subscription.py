@@ -13,7 +13,7 @@ def said(**message: Any) -> str:
 
 class TestParse:
     def test_reads_a_subscription_with_everything(self) -> None:
-        wish = parse(
+        requested = parse(
             said(
                 type="subscribe",
                 sub_id="a",
@@ -24,7 +24,7 @@ class TestParse:
             )
         )
 
-        assert wish == Subscribe(
+        assert requested == Subscribe(
             sub_id="a",
             aggregates=(("invoice",), ("booking", "b1")),
             prefixes=(("booking", "b1"), ("invoice",)),
@@ -102,10 +102,10 @@ class TestParse:
         assert str(refused.value) == "`after` must be a whole number from 0 to 9007199254740991."
 
     def test_takes_wildcards_in_a_path_literally(self) -> None:
-        wish = parse(said(type="subscribe", sub_id="a", aggregate_ids=[["flow", "%"]]))
+        requested = parse(said(type="subscribe", sub_id="a", aggregate_ids=[["flow", "%"]]))
 
-        assert isinstance(wish, Subscribe)
-        assert not wish.matches(("flow", "f1"), "flow_started")
+        assert isinstance(requested, Subscribe)
+        assert not requested.matches(("flow", "f1"), "flow_started")
 
 
 class TestMatches:
@@ -127,18 +127,18 @@ class TestMatches:
     def test_matches_streams_by_prefix_of_the_path(
         self, stream: tuple[str, ...], *, expected: bool
     ) -> None:
-        wish = Subscribe(sub_id="a", prefixes=(("booking", "b1"), ("invoice",)))
+        requested = Subscribe(sub_id="a", prefixes=(("booking", "b1"), ("invoice",)))
 
-        assert wish.matches(stream, "x.y") is expected
+        assert requested.matches(stream, "x.y") is expected
 
     @pytest.mark.parametrize(
         ("name", "expected"),
         [("invoice.settled", True), ("invoice.voided", False), ("booking.made", True)],
     )
     def test_matches_names_exactly_or_by_pattern(self, name: str, *, expected: bool) -> None:
-        wish = Subscribe(sub_id="a", patterns=("invoice.settled", "booking.*"))
+        requested = Subscribe(sub_id="a", patterns=("invoice.settled", "booking.*"))
 
-        assert wish.matches(("invoice", "1"), name) is expected
+        assert requested.matches(("invoice", "1"), name) is expected
 
 
 class TestMinimal:

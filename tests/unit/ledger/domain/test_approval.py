@@ -241,9 +241,9 @@ class TestTheFingerprint:
     def test_is_of_the_command_and_of_how_the_target_was_found(self) -> None:
         changes = [{}, *OF_THE_COMMAND, *OF_WHAT_WAS_FOUND]
 
-        assert len({fingerprint(rules.said_of(replace(BOUND, **each))) for each in changes}) == len(
-            changes
-        )
+        assert len(
+            {fingerprint(rules.approved_content(replace(BOUND, **each))) for each in changes}
+        ) == len(changes)
 
     def test_of_the_command_alone_is_the_same_however_the_target_is_found(self) -> None:
         changes = [{}, *OF_THE_COMMAND]

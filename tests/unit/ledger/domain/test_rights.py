@@ -11,7 +11,7 @@ from ledger.domain.rights import (
     RightsTooWide,
     check_own_access,
     check_reach,
-    told,
+    describe_changes,
 )
 
 ROOT = Rights(is_superuser=True)
@@ -82,13 +82,13 @@ class TestTold:
             is_superuser=True, groups=frozenset({"b"}), permissions=frozenset({"ledger.job.read"})
         )
 
-        assert told(Rights(groups=frozenset({"a"})), after) == (
+        assert describe_changes(Rights(groups=frozenset({"a"})), after) == (
             "Made a superuser. Put into: b. Taken out of: a. Given: ledger.job.read."
         )
-        assert told(after, Rights(is_active=False)) == (
+        assert describe_changes(after, Rights(is_active=False)) == (
             "A superuser no more. May not log in any more. Taken out of: b. "
             "Taken away: ledger.job.read."
         )
 
     def test_is_empty_if_nothing_changed(self) -> None:
-        assert told(ROOT, ROOT) == ""
+        assert describe_changes(ROOT, ROOT) == ""

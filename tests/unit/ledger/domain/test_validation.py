@@ -37,12 +37,12 @@ GRANTED = Granted(
     status=ApprovalStatus.APPROVED,
     expires_at=NOON + timedelta(hours=1),
     bound=BOUND,
-    fingerprint=canonical.fingerprint(rules.said_of(BOUND)),
+    fingerprint=canonical.fingerprint(rules.approved_content(BOUND)),
 )
 WANTED = Execution(
     bound=BOUND,
     at=NOON,
-    fingerprints=lambda bound: {canonical.fingerprint(rules.said_of(bound))},
+    fingerprints=lambda bound: {canonical.fingerprint(rules.approved_content(bound))},
 )
 
 Wrong = Callable[[Granted, Execution], tuple[Granted | None, Execution]]

@@ -20,7 +20,7 @@ from workflows.flows.management.operating import (
     collected,
     labelled,
     named,
-    told,
+    parsed_options,
 )
 
 LISTED = 50
@@ -145,7 +145,7 @@ class Command(BaseCommand):
         self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]], **options: Any
     ) -> None:
         flow = services.start_flow(
-            flow_id=flow_id, goals=goals, init=collected(init), **told(options)
+            flow_id=flow_id, goals=goals, init=collected(init), **parsed_options(options)
         )
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 
@@ -153,7 +153,7 @@ class Command(BaseCommand):
         self, *, flow_id: str, goals: list[str], init: list[tuple[str, Any]], **options: Any
     ) -> None:
         flow = services.run_flow(
-            flow_id=flow_id, goals=goals, init=collected(init), **told(options)
+            flow_id=flow_id, goals=goals, init=collected(init), **parsed_options(options)
         )
         self.stdout.write(f"{flow.id}: {flow.status.value}")
 

@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HEALTHY, UNKNOWN, DOWN = HealthStatus.HEALTHY, HealthStatus.UNKNOWN, HealthStatus.UNHEALTHY
 
 
-def told_by(**nodes: Health) -> Cluster:
+def detail_of(**nodes: Health) -> Cluster:
     return Cluster(nodes={name: Node(health={"step": health}) for name, health in nodes.items()})
 
 
@@ -44,15 +44,15 @@ def told_by(**nodes: Health) -> Cluster:
 def test_the_worst_counts_and_says_which_node_it_is_of(
     nodes: dict[str, Health], merged: Health
 ) -> None:
-    assert told_by(**nodes).merged("step") == merged
+    assert detail_of(**nodes).merged("step") == merged
 
 
 def test_a_step_that_no_node_reports_on_is_unknown() -> None:
-    assert told_by(a=Health(status=DOWN, error="gone")).merged("other") == Health()
+    assert detail_of(a=Health(status=DOWN, error="gone")).merged("other") == Health()
 
 
 def test_only_another_status_or_another_error_of_the_same_node_is_a_change() -> None:
-    known = told_by(a=Health(status=DOWN, error="HTTP 500"))
+    known = detail_of(a=Health(status=DOWN, error="HTTP 500"))
 
     def changes(node_id: str, status: HealthStatus, error: str = "") -> int:
         health = Health(status=status, error=error)

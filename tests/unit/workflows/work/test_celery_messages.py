@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from celery import current_app
 
-from workflows.work import bells
+from workflows.work import celery_messages
 from workflows.work.doorbell import TASK
 
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -14,7 +14,9 @@ HEADERS = {"daybook_principal": "user:7"}
 
 
 def said() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(bells.message(TASK, [ID], key="daybook", headers=HEADERS))
+    read: dict[str, Any] = json.loads(
+        celery_messages.message(TASK, [ID], key="daybook", headers=HEADERS)
+    )
     return read
 
 
@@ -49,4 +51,4 @@ class TestABell:
 def test_a_broker_that_keeps_lists_is_reached_without_celery(
     broker: str, valkey: str | None
 ) -> None:
-    assert bells.url_of_valkey(broker) == valkey
+    assert celery_messages.url_of_valkey(broker) == valkey
