@@ -118,10 +118,18 @@ def _of_the_admin() -> Iterator[Call]:
     for pattern in admin.site.get_urls():
         if isinstance(pattern, URLPattern):
             yield from _looked_at("admin/", pattern, object_id=NOBODY)
+    histories: set[Any] = set()
     for model, page in admin.site._registry.items():
         row = model._default_manager.order_by("pk").first()
         within = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
         for pattern in page.get_urls():
+            if str(pattern.pattern).endswith("/history/"):
+                # It has the name of a row, as the page of changes has it, and changes of Django's:
+                # so once for each function that shows it.
+                shown = type(page).history_view
+                if row is None or shown in histories:
+                    continue
+                histories.add(shown)
             yield from _looked_at(within, pattern, object_id=NOBODY if row is None else row.pk)
 
 
