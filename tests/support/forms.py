@@ -132,15 +132,17 @@ def forms_on(page: str, markup: str) -> list[Form]:
     return reader.found
 
 
-def each_kind_with_each(
+def each_kind_with_some(
     forms: Sequence[Form], texts: Mapping[str, str]
 ) -> Iterator[tuple[Form, str, str]]:
-    """Return few bodies, in which every text meets every kind of field, in the fewest forms.
+    """Return few bodies, in which every text meets every other kind of field, in the fewest forms,
+    and every kind every other text.
 
     Kinds of the admin and of the console are two: they are made by other hands.
     """
-    for what, text in texts.items():
-        unmet = {kind for form in forms for kind in _kinds_of(form)}
+    kinds = sorted({kind for form in forms for kind in _kinds_of(form)})
+    for turn, (what, text) in enumerate(texts.items()):
+        unmet = set(kinds[turn % 2 :: 2])
         while unmet:
             form = max(forms, key=lambda each: (len(unmet & _kinds_of(each)), -len(each.names)))
             unmet -= _kinds_of(form)
