@@ -82,13 +82,14 @@ _JOURNAL = (
 _AFTER = "CASE WHEN work.cancel_requested_at IS NULL THEN mine.status ELSE 'cancelled' END"
 
 # Every end but success. The fence moves when a lease is taken away from a worker that may
-# still be alive.
+# still be alive. What lost its worker keeps its place in the queue: due only now, it would wait
+# behind all of a backlog.
 END = f"""
 WITH ended AS (
     UPDATE work SET lease_until = NULL, rung_at = NULL, rings = 0, status = {_AFTER},
            fence = work.fence + mine.taken_away::int,
            failures = failures + mine.failed::int, crashes = crashes + mine.taken_away::int,
-           due_at = CASE WHEN {_AFTER} IN {_in(OPEN)}
+           due_at = CASE WHEN {_AFTER} IN {_in(OPEN)} AND NOT mine.taken_away
                          THEN statement_timestamp() + make_interval(secs => mine.delay_s)
                          ELSE due_at END,
            finished_at = CASE WHEN {_AFTER} IN {_in(OPEN)} THEN NULL

@@ -186,6 +186,18 @@ class TestExpiredLeases:
         assert work.last_error == "The worker fell silent until its lease ran out."
         assert journal(ref) == [(1, 1, "crashed")]
 
+    def test_give_the_work_back_before_what_came_later(self, enqueue: Enqueue) -> None:
+        lost = enqueue()
+        take(lost, "dead worker")
+        let_time_pass(lost, seconds=16)
+        for _ in range(3):
+            let_time_pass(enqueue(), seconds=10)
+        sweep()
+
+        [claim] = leases.claim_next(worker="w", kinds=["lab.echo"])
+
+        assert claim.id == lost.id
+
     def test_are_let_alone_while_they_run(self, enqueue: Enqueue) -> None:
         take(enqueue())
 
