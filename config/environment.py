@@ -141,6 +141,10 @@ MEANINGS = {
             "Kinds of work that wait in another queue than they declare, as `kind=queue`: "
             "`flow.invoke=flows`. See [runbook.md](runbook.md#workers-and-their-queues)."
         ),
+        "WEBHOOK_CALLS_PER_RECEIVER": (
+            "Messages on their way to one receiver at a time, 1 at least. Fewer than the threads "
+            "of the workers that deliver them, or a slow receiver can hold all."
+        ),
         "EVENTS_STRICT": "Refuse events that violate their schema, instead of logging them.",
         "BUS_SLOW_HANDLER_MS": "Warn of handlers of the bus that take longer.",
         "FAILPOINTS": "Die, stop or fail at named points. For fault tests.",

@@ -288,6 +288,9 @@ WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 1.5)
 # How long finished housekeeping is kept; workflows/work/retention.py.
 WORK_HOUSEKEEPING_DAYS = env.number("WORK_HOUSEKEEPING_DAYS", 30)
 
+# How many messages are sent to one receiver at a time; workflows/webhooks/crowding.py.
+WEBHOOK_CALLS_PER_RECEIVER = env.integer("WEBHOOK_CALLS_PER_RECEIVER", 4, at_least=1)
+
 # What a live client may ask, and how long we wait for it: events/fanout/limits.py.
 EVENTS_LIVE = {
     "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000),

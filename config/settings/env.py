@@ -33,15 +33,18 @@ def flag(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} is {value!r}; say true or false.")
 
 
-def integer(name: str, default: int) -> int:
+def integer(name: str, default: int, *, at_least: int | None = None) -> int:
     """Read a whole number."""
     value = os.environ.get(name)
     if value is None:
         return default
     try:
-        return int(value)
+        number = int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number.") from error
+    if at_least is not None and number < at_least:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be at least {at_least}.")
+    return number
 
 
 def number(name: str, default: float) -> float:

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import httpx2
 import pytest
+from django.conf import settings
 
-from config.processes.parts import POOL_CHILDREN, WEBHOOK_WORKER
+from config.processes.parts import POOL_CHILDREN, WEBHOOK_THREADS, WEBHOOK_WORKER
 from config.processes.stack import Stack
 from config.testing.fixtures import migrated_state
 from tests.chaos.load import Integrator, eventually, settled
@@ -50,15 +52,19 @@ def hanging(count: int) -> Iterator[Hanging]:
         yield found
 
 
-def send_to(client: httpx2.Client, url: str) -> str:
-    """Send a test message to a new subscription; return its work."""
+def subscribe(client: httpx2.Client, url: str) -> str:
+    """Make a subscription, and return where it is."""
     [event, *_] = client.get("/api/v1/webhooks/subscriptions/events").json()
     made = client.post(
         "/api/v1/webhooks/subscriptions", json={"url": url, "events": [event["name"]]}
     )
     assert made.status_code == 201, made.text
-    where = f"/api/v1/webhooks/subscriptions/{made.json()['id']}/test"
-    return str(client.post(where, json={}).json()["id"])
+    return f"/api/v1/webhooks/subscriptions/{made.json()['id']}"
+
+
+def send_to(client: httpx2.Client, url: str) -> str:
+    """Send a test message to a new subscription; return its work."""
+    return str(client.post(f"{subscribe(client, url)}/test", json={}).json()["id"])
 
 
 def test_hold_up_no_job(start_stack: Callable[..., Stack]) -> None:
@@ -90,6 +96,86 @@ def test_hold_up_jobs_that_wait_in_their_queue(one_queue: Stack) -> None:
     [job] = integrator.acknowledged.values()
     [(began_at,)] = stack.sql("SELECT min(started_at) FROM work_attempt WHERE work_id = %s", job)
     assert began_at > asked_at
+
+
+def test_never_hold_all_threads(start_stack: Callable[..., Stack]) -> None:
+    limit: int = settings.WEBHOOK_CALLS_PER_RECEIVER
+    stack = start_stack()
+    with busy() as slow, busy() as other, stack.client() as client:
+        fill(client, slow.url)
+        slow.has_had(limit)
+
+        send_to(client, other.url)
+
+        other.has_had(1)
+    assert slow.most == limit < WEBHOOK_THREADS
+
+
+def test_hold_all_threads_without_a_limit(no_limit: Stack) -> None:
+    """Negative control."""
+    with busy() as slow, no_limit.client() as client:
+        fill(client, slow.url)
+        slow.has_had(WEBHOOK_THREADS)
+
+
+@dataclass(slots=True)
+class Busy:
+    """A receiver that keeps every caller waiting, and counts how many wait at a time."""
+
+    url: str
+    waiting: int = 0
+    most: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def count(self, change: int) -> None:
+        with self.changed:
+            self.waiting += change
+            self.most = max(self.most, self.waiting)
+            self.changed.notify_all()
+
+    def has_had(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.most >= count, timeout=STEPS_IN_S)
+
+
+@contextmanager
+def busy() -> Iterator[Busy]:
+    """Serve such a receiver within the block."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            found.count(+1)
+            try:
+                while self.request.recv(4_096):
+                    pass  # Until the caller has had enough.
+            finally:
+                found.count(-1)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        found = Busy(f"http://127.0.0.1:{server.server_address[1]}/hook")
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+def fill(client: httpx2.Client, url: str) -> None:
+    """Send a receiver more messages than there are threads to send them."""
+    where = subscribe(client, url)
+    for _ in range(WEBHOOK_THREADS + 2):
+        assert client.post(f"{where}/test", json={}).is_success
+
+
+@pytest.fixture
+def no_limit() -> Iterator[Stack]:
+    """A Daybook whose receivers may have every thread."""
+    with migrated_state() as state:
+        limit = {"WEBHOOK_CALLS_PER_RECEIVER": "1000"}
+        running = Stack.start(state, "--no-demo-data", environment=limit)
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -54,6 +54,14 @@ def shown(url: str) -> str:
     return target.origin if target.path == "/" else f"{target.origin}/{HIDDEN}"
 
 
+def origin_of(url: str) -> str:
+    """Return the origin of `url`; empty if it is refused, so that it leads nowhere."""
+    try:
+        return parse(url).origin
+    except EgressRefused:
+        return ""
+
+
 def parse(url: str) -> Target:
     """Take `url` apart.
 

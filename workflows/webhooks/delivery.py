@@ -22,7 +22,7 @@ from events.failpoints import declare, failpoint
 from workflows.egress import client, urls
 from workflows.egress.client import Answer, Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed
-from workflows.webhooks import catalogue, endpoints, selectors
+from workflows.webhooks import catalogue, crowding, endpoints, selectors
 from workflows.webhooks.domain import excerpt, schedule, signature, verdict
 from workflows.webhooks.domain.verdict import Decision, ErrorClass, Verdict
 from workflows.webhooks.models import (
@@ -76,6 +76,7 @@ def attempt(claim: Claim) -> dict[str, Any]:
     if not _is_wanted(delivery):
         return _abandon(claim, delivery)
     _wait_for_the_endpoint(delivery)
+    _wait_for_a_turn(claim, delivery)
     failpoint(BEFORE_CALL)
     made = _call(delivery)
     if made is None:
@@ -102,18 +103,18 @@ def _abandon(claim: Claim, delivery: Delivery) -> dict[str, Any]:
 def _wait_for_the_endpoint(delivery: Delivery) -> None:
     if delivery.purpose == Purpose.TEST or _age(delivery) > schedule.WINDOW:
         return  # The last word belongs to an attempt.
-    pause = endpoints.pause_left(_origin(delivery.subscription.url))
+    pause = endpoints.pause_left(urls.origin_of(delivery.subscription.url))
     if pause is not None:
         delay = pause.total_seconds() * (1 + schedule.JITTER * _random.random())
         _note_next_attempt(delivery, delay)
         raise Snooze(delay)
 
 
-def _origin(url: str) -> str:
-    try:
-        return urls.parse(url).origin
-    except DomainError:
-        return ""  # An URL that is refused has no endpoint that could be ill.
+def _wait_for_a_turn(claim: Claim, delivery: Delivery) -> None:
+    if crowding.is_crowded(claim, delivery.subscription.url):
+        delay = schedule.turn_seconds(age=_age(delivery), uniform=_random.random())
+        _note_next_attempt(delivery, delay)
+        raise Snooze(delay)
 
 
 def _call(delivery: Delivery) -> AttemptMade | None:
@@ -224,7 +225,7 @@ def _apply(claim: Claim, delivery: Delivery, judged: Verdict) -> dict[str, Any] 
 
 
 def _tell_the_endpoint(delivery: Delivery, judged: Verdict) -> None:
-    origin = _origin(delivery.subscription.url)
+    origin = urls.origin_of(delivery.subscription.url)
     if judged.hurts_endpoint or judged.retry_after is not None:
         endpoints.failed(origin, counts=judged.hurts_endpoint, retry_after=judged.retry_after)
     elif judged.error_class is not ErrorClass.REFUSED:

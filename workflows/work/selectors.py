@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
 from workflows.work import conf, documents, registry
+from workflows.work.domain.claim import Claim
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 from workflows.work.models import (
     Attempt,
@@ -124,6 +125,14 @@ def input_of(work: Work) -> JSON:
 def result_of(work: Work) -> JSON:
     """The result, wherever it is kept; None while there is none."""
     return documents.load(work.result, work.result_hash)
+
+
+def claimed_before(claim: Claim) -> list[UUID]:
+    """The ids of work of the same kind that is under way and was claimed before `claim`."""
+    # Index work_leases: there is as much of it as workers.
+    under_way = Work.objects.filter(status=State.LEASED.value, kind=claim.kind)
+    earlier = Q(claimed_at__lt=claim.claimed_at) | Q(claimed_at=claim.claimed_at, id__lt=claim.id)
+    return list(under_way.filter(earlier).values_list("id", flat=True))
 
 
 def overview() -> Overview:

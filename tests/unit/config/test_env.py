@@ -71,6 +71,12 @@ class TestReaders:
         with pytest.raises(ImproperlyConfigured, match="'many'; it must be a whole number"):
             env.integer("DATABASE_POOL_SIZE", 20)
 
+    def test_refuse_what_is_less_than_makes_sense(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WEBHOOK_CALLS_PER_RECEIVER", "0")
+
+        with pytest.raises(ImproperlyConfigured, match="'0'; it must be at least 1"):
+            env.integer("WEBHOOK_CALLS_PER_RECEIVER", 4, at_least=1)
+
     def test_read_numbers_with_decimals(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WORK_LEASE_S", "0.5")
         monkeypatch.setenv("WORK_PATIENCE_S", "a while")

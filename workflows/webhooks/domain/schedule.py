@@ -26,6 +26,21 @@ WINDOW = timedelta(days=3)
 RETRY_AFTER_SECONDS_MAX = 24 * _HOUR
 
 
+TURN_SECONDS = (1.0, 60.0)
+"""The shortest and the longest wait for a turn, before it is spread."""
+
+
+def turn_seconds(*, age: timedelta, uniform: float) -> float:
+    """Return when to ask again whether a receiver has room: after half of the message's age.
+
+    Give or take half of that: nothing becomes much later by it, and a herd asks seldom.
+    `uniform` is random in [0, 1].
+    """
+    assert 0 <= uniform <= 1, "uniform is a share"
+    shortest, longest = TURN_SECONDS
+    return min(max(age.total_seconds() / 2, shortest), longest) * (0.5 + uniform)
+
+
 def delay_seconds(
     *, failures: int, age: timedelta, uniform: float, retry_after: float | None = None
 ) -> float | None:

@@ -56,3 +56,17 @@ class TestDelaySeconds:
             pytest.fail("it was never given up")
 
         assert age <= timedelta(days=3)
+
+
+class TestTurnSeconds:
+    @pytest.mark.parametrize(
+        ("age_s", "seconds"), [(0, 1), (2, 1), (20, 10), (120, 60), (86_400, 60)]
+    )
+    def test_is_half_of_the_age_within_bounds(self, age_s: float, seconds: float) -> None:
+        assert schedule.turn_seconds(age=timedelta(seconds=age_s), uniform=0.5) == seconds
+
+    def test_spreads_by_half_to_both_sides(self) -> None:
+        age = timedelta(seconds=20)
+
+        assert schedule.turn_seconds(age=age, uniform=0) == 5
+        assert schedule.turn_seconds(age=age, uniform=1) == 15
