@@ -97,7 +97,7 @@ class DeclareForm(OptionsForm):
     )
     language = forms.ChoiceField(
         required=False,
-        label="Only if, in",
+        label="Condition language",
         choices=[("", "any event"), *((each, each) for each in LANGUAGES)],
     )
     filter = forms.CharField(

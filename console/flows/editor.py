@@ -2,6 +2,7 @@
 
 What a definition may hold is not decided here: the form makes a document, the engine
 reads and checks it, and each of its messages goes back beside the field that it is about.
+Only what is typed as a URL has to look like one.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.forms import BaseFormSet, formset_factory
 
 from console.flows.start import LabelsField
@@ -51,6 +53,15 @@ def _text(label: str, hint: str = "", **attrs: Any) -> forms.CharField:
     )
 
 
+def _url(label: str, hint: str = "") -> forms.CharField:
+    # The API takes any text here, as Argyll does; a person has mistyped it.
+    field = _text(label, hint)
+    field.validators.append(
+        RegexValidator(r"^https?://[^\s/]", "Give a URL that begins with http:// or https://.")
+    )
+    return field
+
+
 def _area(label: str, *, rows: int = 3) -> forms.CharField:
     widget = forms.Textarea(attrs={"rows": rows, "class": "mono", "spellcheck": "false"})
     return forms.CharField(
@@ -84,14 +95,14 @@ class AttributeForm(forms.Form):
     for_each = forms.BooleanField(required=False, label="One work item for each element")
     collect = _choice("If there are several values", Collect, blank="first")
     default = _text("Default", "JSON; for optional inputs.")
-    deadline = _whole("Wait for it", "Milliseconds; for optional inputs.")
+    deadline = _whole("Deadline", "Milliseconds; for optional inputs.")
     value = _text("Value", "JSON; for constants.")
-    key = _text("Of the flow", "Such as flow_id; for meta values.")
+    key = _text("Meta key", "Such as flow_id; for meta values.")
     mapping__name = _text("Name inside the step")
-    mapping__language = _choice("Mapping in", LANGUAGES)
+    mapping__language = _choice("Mapping language", LANGUAGES)
     mapping__script = _area("Mapping", rows=2)
-    match__language = _choice("Only values that match, in", LANGUAGES)
-    match__script = _area("Match", rows=2)
+    match__language = _choice("Match language", LANGUAGES)
+    match__script = _area("Only values that match", rows=2)
 
     def has_details(self) -> bool:
         """Whether something is set beyond name, role and type."""
@@ -229,22 +240,22 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "memoizable": forms.BooleanField(
             required=False, label="Memoize: the same inputs give the same outputs"
         ),
-        "http.endpoint": _text("Endpoint", "{name} stands for a required input."),
+        "http.endpoint": _url("Endpoint", "{name} stands for a required input."),
         "http.method": _choice("Method", sorted(METHODS), blank="POST"),
         "http.timeout": _whole("Timeout", "Milliseconds."),
-        "http.compensate": _text("Undo at", "Called to take back what succeeded."),
-        "http.health_check": _text("Health check"),
-        "http.effect": _choice("If it is called twice", Effect, blank="idempotent"),
-        "http.verify": _text("Look up at", "For verify: asked before a repetition."),
-        "http.callback_timeout": _whole("Callback within", "Milliseconds; for async."),
+        "http.compensate": _url("Compensation URL", "Called to undo what succeeded."),
+        "http.health_check": _url("Health check URL"),
+        "http.effect": _choice("Effect of a second call", Effect, blank="idempotent"),
+        "http.verify": _url("Verification URL", "For verify: asked before a second call."),
+        "http.callback_timeout": _whole("Callback timeout", "Milliseconds; for async."),
         "script.language": _choice("Language", LANGUAGES[:3]),
         "script.script": _area("Script", rows=8),
-        "flow.goals": _text("Goals of the child flow", "Ids of steps, with blanks between them."),
+        "flow.goals": _text("Goals of the child flow", "Step ids, separated by spaces."),
         "python.callable": _text("Function", f"This process knows: {', '.join(known) or 'none'}."),
         "python.compensate": _text("Function that undoes it"),
         "wait.for_ms": _whole("Wait for", "Milliseconds."),
-        "wait.event": _text("Until this event", "Such as booking.confirmed."),
-        "wait.filter_language": _choice("Only if, in", LANGUAGES),
+        "wait.event": _text("Or until this event", "Such as booking.confirmed."),
+        "wait.filter_language": _choice("Condition language", LANGUAGES),
         "wait.filter_script": _area("Only if"),
         "approval.title": _text("What is to be approved"),
         "approval.reason": _text("Why"),
@@ -254,7 +265,7 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "approval.ttl_ms": _whole("Expires after", "Milliseconds."),
         "predicate.language": _choice("Language", LANGUAGES),
         "predicate.script": _area("Run only if"),
-        "work_config.max_retries": _whole("Retries", "Negative: without end."),
+        "work_config.max_retries": _whole("Retries", "A negative number: without limit."),
         "work_config.init_backoff": _whole("First backoff", "Milliseconds."),
         "work_config.max_backoff": _whole("Longest backoff", "Milliseconds."),
         "work_config.backoff_type": _choice("Backoff", sorted(BACKOFF_TYPES)),

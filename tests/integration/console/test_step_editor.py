@@ -141,6 +141,11 @@ class TestEditor:
             ({"name": ""}, "name", "step name empty"),
             ({"http.endpoint": ""}, "http.endpoint", "http required"),
             (
+                {"http.endpoint": "htp:/seats.example"},
+                "http.endpoint",
+                "Give a URL that begins with http:// or https://.",
+            ),
+            (
                 {"http.endpoint": "http://x/{nothing}"},
                 "http.endpoint",
                 'URL contains unknown parameter: "nothing"',
