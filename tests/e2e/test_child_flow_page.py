@@ -67,7 +67,7 @@ def test_says_that_it_may_be_undone_and_then_that_it_was(
         address = str(child.get_attribute("href"))
         tab.open(address)
         state = tab.page.locator("[data-of=state]")
-        expect(state).to_have_text("completed, winding up", timeout=PATIENCE_MS)
+        expect(state).to_have_text("completed, finishing", timeout=PATIENCE_MS)
         expect(tab.page.locator(".why")).to_contain_text("it ends once tour cannot have it undone")
         expect(tab.page.get_by_text("If its parent fails")).to_be_visible()
 

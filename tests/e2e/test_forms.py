@@ -71,6 +71,20 @@ def test_what_was_typed_comes_back_after_a_reload_and_a_log_in(
         expect(reason(tab)).to_be_hidden()
 
 
+def test_a_refusal_leads_the_keyboard_to_what_is_wrong(browse: Browse) -> None:
+    with browse() as tab:
+        tab.log_in()
+        tab.open("/flows/steps/new")
+        tab.page.get_by_label("Id", exact=True).fill("typed")
+        tab.page.get_by_label("Endpoint").fill("htp:/nowhere")
+
+        tab.meant.add("400")
+        press(tab, "Register")
+
+        expect(tab.page.get_by_label("Endpoint")).to_be_focused()
+        expect(tab.page.get_by_label("Id", exact=True)).to_have_value("typed")
+
+
 def test_a_form_is_sent_once_and_only_to_a_server_that_is_there(
     browse: Browse, stack: Stack, flow_id: str
 ) -> None:

@@ -12,6 +12,8 @@ let isLeaving = false;
 export function startForms(root) {
   // What stands at the address of a button is a form that was refused: its page is elsewhere.
   if (document.body.dataset.page) history.replaceState(null, "", document.body.dataset.page);
+  // After a refusal the keyboard is where something has to be put right.
+  root.querySelector("form[method=post] [aria-invalid=true]:not([autofocus])")?.focus();
   if (giveBackTyped()) root.querySelector("[data-typed-again]").hidden = false;
   root.addEventListener("submit", (event) => {
     if (event.target.matches("form[method=post]:not([data-unasked])")) submitted(event);

@@ -165,6 +165,18 @@ class TestDetail:
         assert "data-countdown" not in page
         assert "Retry now" not in page
 
+    def test_says_of_one_that_is_cancelled_what_still_has_to_end(
+        self, visitor: Visitor, step_functions: None
+    ) -> None:
+        register("hold", seat="output")
+        services.start_flow(flow_id="trip", goals=["hold"], init={})
+        services.cancel_flow(flow_id="trip", reason="storm")
+
+        head = part(page_of(visitor(*READERS), "/flows/trip"), "head")
+
+        assert "failed, finishing" in head
+        assert "flow cancelled: by an operator Still under way: Step hold" in head
+
     def test_shows_what_one_step_took_and_why_it_ended(self, visitor: Visitor, trip: str) -> None:
         picked = part(page_of(visitor(*READERS), f"/flows/{trip}?step=hold"), "picked")
 
