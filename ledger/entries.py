@@ -175,7 +175,8 @@ def _written(
     said |= {**_columns(draft), **standings.declared_columns(draft.declared)}
     if taken is not None:
         said |= taken.for_body()
-    columns = _without_empty(said)
+    # Without what is empty: the tables know that, and a body may get further columns.
+    columns = canonical.filled(**said)
     body = canonical.canonical({"format": FORMAT, **columns, **_beside(kept, worded)})
     return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}
 
@@ -360,11 +361,6 @@ def _disclosure(draft: EntryDraft) -> dict[str, Any]:
 
 
 _OF_A_LOOK: Final = frozenset({"disclosed_fields", "decision_policy"})
-
-
-def _without_empty(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is empty: the tables know that, and a body may get further columns."""
-    return {name: value for name, value in columns.items() if value}
 
 
 def _text(id_: UUID | None) -> str | None:

@@ -14,6 +14,7 @@ from django.core.validators import RegexValidator
 from django.forms import BaseFormSet, formset_factory
 
 from console.flows.start import LabelsField
+from events.domain.canonical import filled
 from events.domain.errors import DomainError
 from ledger.domain.capability import Risk
 from workflows.flows import callables
@@ -122,16 +123,16 @@ class AttributeForm(forms.Form):
             "deadline": values["deadline"],
             "value": values["value"],
             "key": values["key"],
-            "mapping": _filled(
+            "mapping": filled(
                 name=values["mapping__name"],
                 script=_script(values["mapping__language"], values["mapping__script"]),
             ),
             "match": _script(values["match__language"], values["match__script"]),
         }
-        role, settings = values["role"], _filled(**config)
+        role, settings = values["role"], filled(**config)
         is_kept = known is not None and role in known.config_keys
         own = {role: settings} if settings or is_kept else {}
-        return {"role": role, **_filled(type=values["type"]), **own}
+        return {"role": role, **filled(type=values["type"]), **own}
 
 
 AttributeForms = formset_factory(
@@ -181,7 +182,7 @@ class StepForm(forms.Form):
             "attributes": {
                 name: form.document(known.get(name)) for name, form in self.rows.items()
             },
-            **_filled(predicate=nested.get("predicate"), work_config=nested.get("work_config")),
+            **filled(predicate=nested.get("predicate"), work_config=nested.get("work_config")),
             **self._own(type_, nested, values),
         }
 
@@ -217,7 +218,7 @@ class StepForm(forms.Form):
         rest = {key: value for key, value in (kept or {}).items() if key not in _OWN[type_]}
         own = nested.get(type_.value, {})
         language, text = own.pop("filter_language", ""), own.pop("filter_script", "")
-        return {**rest, **own, **_filled(filter=_script(language, text))}
+        return {**rest, **own, **filled(filter=_script(language, text))}
 
 
 def written(step: Step | None, type_: str) -> str:
@@ -306,7 +307,3 @@ def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _script(language: str, text: str) -> dict[str, str] | None:
     return {"language": language, "script": text} if language or text else None
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value}

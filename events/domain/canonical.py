@@ -23,6 +23,11 @@ def canonical(value: JSON) -> bytes:
     return rfc8785.dumps(value)
 
 
+def filled(**members: JSON) -> dict[str, JSON]:
+    """Return `members` without those that are empty: their absence says the same."""
+    return {name: value for name, value in members.items() if value}
+
+
 def _is_plain(value: JSON) -> bool:
     """Return whether sorted compact JSON is the canonical form already.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from events.domain.canonical import filled
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain.plan import plan_from_json
 from workflows.flows.domain.times import read, written
@@ -65,15 +66,11 @@ def decode(name: str, data: Mapping[str, Any], at: datetime) -> happened.FlowEve
     return _DECODERS[UPCAST_NAMES.get(name, name)]({**data, "at": at})
 
 
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value}
-
-
 def _flow_started(event: happened.FlowStarted) -> dict[str, Any]:
     return {
         "plan": event.plan.stored,
         "init": dict(event.init),
-        **_filled(
+        **filled(
             metadata=dict(event.metadata), labels=dict(event.labels), options=dict(event.options)
         ),
     }
@@ -97,7 +94,7 @@ def _failed_step(event: happened.StepFailed) -> dict[str, Any]:
     return {
         "step_id": event.step_id,
         "error": event.error,
-        **_filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
+        **filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
     }
 
 
@@ -105,12 +102,12 @@ def _skipped_step(event: happened.StepSkipped) -> dict[str, Any]:
     return {
         "step_id": event.step_id,
         **_reason_of(event),
-        **_filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
+        **filled(inputs=event.inputs, unsatisfied=list(event.unsatisfied)),
     }
 
 
 def _reason_of(event: Any) -> dict[str, Any]:
-    return {"reason": event.reason, **_filled(entry_id=event.entry_id)}
+    return {"reason": event.reason, **filled(entry_id=event.entry_id)}
 
 
 def _step_only(event: Any) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeAlias
 
+from events.domain.canonical import filled
+
 
 class StepType(StrEnum):
     SYNC = "sync"
@@ -81,7 +83,7 @@ class Rename:
     script: Script | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return _filled(name=self.name, script=self.script and self.script.as_json())
+        return filled(name=self.name, script=self.script and self.script.as_json())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class Attribute:
         return (self.mapping.name if self.mapping else "") or outer
 
     def as_json(self) -> dict[str, Any]:
-        config = _filled(
+        config = filled(
             collect=self.collect,
             for_each=self.for_each,
             match=self.match and self.match.as_json(),
@@ -132,7 +134,7 @@ class Attribute:
             key=self.key,
         )
         present = {key: config for key in self.config_keys if config or key == self.role}
-        return {"role": self.role, **_filled(type=self.type), **present}
+        return {"role": self.role, **filled(type=self.type), **present}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class Http:
         return {
             "endpoint": self.endpoint,
             "timeout": self.timeout_ms,
-            **_filled(
+            **filled(
                 method=self.method,
                 compensate=self.compensate,
                 health_check=self.health_check,
@@ -191,7 +193,7 @@ class WorkConfig:
         )
 
     def as_json(self) -> dict[str, Any]:
-        return _filled(
+        return filled(
             max_retries=self.max_retries,
             init_backoff=self.init_backoff_ms,
             max_backoff=self.max_backoff_ms,
@@ -317,7 +319,7 @@ class Step:
             "name": self.name,
             "type": self.type,
             "attributes": attributes,
-            **_filled(
+            **filled(
                 labels=dict(self.labels),
                 predicate=self.predicate and self.predicate.as_json(),
                 http=self.http and self.http.as_json(),
@@ -333,7 +335,3 @@ class Step:
 @cache
 def _collect_mode(collect: str) -> Collect:
     return Collect(collect or Collect.FIRST)
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events.domain.canonical import filled
 from workflows.flows.domain.flow import Execution, Flow, Value, WorkItem
 from workflows.flows.domain.times import written
 
@@ -20,7 +21,7 @@ def flow_as_json(flow: Flow) -> dict[str, Any]:
         "completed_at": written(flow.completed_at),
         "deactivated_at": written(flow.deactivated_at),
         "last_updated": written(flow.last_updated),
-        **_filled(
+        **filled(
             metadata=dict(flow.metadata),
             labels=dict(flow.labels),
             error=flow.error,
@@ -45,7 +46,7 @@ def _execution(execution: Execution) -> dict[str, Any]:
         "started_at": written(execution.started_at),
         "completed_at": written(execution.completed_at),
         "inputs": execution.inputs,
-        **_filled(
+        **filled(
             outputs=execution.outputs,
             work_items={item.token: _work_item(item) for item in execution.in_order()},
             error=execution.error,
@@ -62,14 +63,10 @@ def _work_item(item: WorkItem) -> dict[str, Any]:
         "completed_at": written(item.completed_at),
         "next_retry_at": written(item.next_retry_at),
         "inputs": item.inputs,
-        **_filled(
+        **filled(
             outputs=item.outputs,
             error=item.error,
             retry_count=item.retry_count,
             child=item.child and item.child.value,
         ),
     }
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value}

@@ -52,6 +52,12 @@ FLOW_KINDS = [
 
 
 @pytest.fixture
+def open_engine(settings: Settings) -> None:
+    """Have `/engine` ask for no credential."""
+    settings.OPEN_ENGINE = True
+
+
+@pytest.fixture
 def peer(settings: Settings) -> Iterator[StepServer]:
     """A step server that the engine may reach."""
     settings.HTTP_ALLOW = ["127.0.0.0/8"]

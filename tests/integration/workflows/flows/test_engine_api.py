@@ -11,12 +11,10 @@ from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.support.step_server import StepServer
 from workflows.flows.api.bodies import FLOW_BYTES_MAX
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 
 def ask(

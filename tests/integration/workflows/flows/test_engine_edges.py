@@ -6,19 +6,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.flows.test_engine_api import ask, script
 from tests.support.step_server import StepServer
 from workflows.work.models import Work
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 
 def called(peer: StepServer, answer: Any, **extra: Any) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.test_engine_api import DOUBLE, ask
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
 ROUTES: dict[str, tuple[str, ...]] = {
@@ -62,11 +64,6 @@ MALFORMED = {
     "7": "json: cannot unmarshal number into Go value of type {}",
     "true": "json: cannot unmarshal bool into Go value of type {}",
 }
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
 
 
 def test_an_address_knows_its_methods_and_no_others() -> None:

@@ -3,22 +3,19 @@
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.test_engine_api import ask, script
 from tests.integration.workflows.flows.test_step_validation import sync
 from workflows.flows import engine, services
 from workflows.flows.domain.step_json import step_from_json
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 LANGUAGES = {"ale", "lua", "jpath"}
 TYPES = {"string", "number", "boolean", "object", "array", "null", "any"}
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
 
 
 def as_read(step: dict[str, Any]) -> dict[str, Any]:

@@ -3,18 +3,15 @@
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import StepServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 
 def priced(peer: StepServer, kind: str = "sync", **extra: Any) -> None:

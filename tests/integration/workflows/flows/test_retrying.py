@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
@@ -18,15 +17,13 @@ from workflows.flows.domain import work_items
 from workflows.work import queue
 from workflows.work.models import Work
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 EVERY_SECOND = {"init_backoff": 1000, "max_backoff": 1000, "backoff_type": "fixed"}
 EACH = {"role": "required", "required": {"for_each": True}}
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
 
 
 def step(peer: StepServer, kind: str = "sync", **extra: Any) -> None:

@@ -3,20 +3,17 @@
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.test_engine_api import ask
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 HTTP = {"endpoint": "http://peer.example/x"}
 ALE = {"language": "ale", "script": "1"}
 BROKEN_ALE = {"language": "ale", "script": "(a"}
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
 
 
 def sync(**members: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
@@ -12,15 +11,13 @@ from workflows.flows import explain
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.models import FlowSummary
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("open_engine"),
+]
 
 OUT: dict[str, Any] = {"role": "output"}
 NEEDED: dict[str, Any] = {"role": "required"}
-
-
-@pytest.fixture(autouse=True)
-def _open_engine(settings: Settings) -> None:
-    settings.OPEN_ENGINE = True
 
 
 def inner(peer: StepServer, kind: str = "sync", path: str = "/inner", **extra: Any) -> None:
