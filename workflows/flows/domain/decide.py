@@ -47,10 +47,10 @@ class NothingToRetry(Rejected):
     code = "nothing_to_retry"
     hint = "Only a work item or compensation that waits for its next attempt can be retried now."
 
-    def __init__(self, flow: Flow, step_id: str) -> None:
+    def __init__(self, flow_id: str, step_id: str) -> None:
         super().__init__(
-            f"step {step_id} of flow {flow.id} waits for no retry",
-            flow_id=flow.id,
+            f"step {step_id} of flow {flow_id} waits for no retry",
+            flow_id=flow_id,
             step_id=step_id,
         )
 
@@ -278,7 +278,7 @@ def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
         _demand_active(decision.flow)
     is_waiting = item is not None and (is_undoing or item.status == WorkStatus.PENDING)
     if item is None or not is_waiting or item.next_retry_at is None:
-        raise NothingToRetry(decision.flow, command.step_id)
+        raise NothingToRetry(decision.flow.id, command.step_id)
     at, of_item = decision.world.at, {"step_id": command.step_id, "token": command.token}
     decision.raise_event(
         happened.WorkRetryRequested(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workflows.flows import engine, explain, occasions, services, starts
+from workflows.flows.domain.decide import NothingToRetry
 from workflows.flows.domain.start import StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import strict_step_from_json
@@ -38,7 +39,10 @@ def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
 
 def at_least_one(text: str) -> int:
     """Read a number that counts something."""
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from error
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
@@ -55,6 +59,13 @@ def document(path: str) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise argparse.ArgumentTypeError(f"{path} is no JSON object")
     return read
+
+
+def said(text: str) -> str:
+    """Read a text that says something."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it says nothing")
+    return text
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +108,10 @@ def add_parsers(actions: Any) -> None:
         parser.add_argument("flow_id")
         if has_step:
             parser.add_argument("step_id")
-        parser.add_argument("--reason", required=name in {"pause", "cancel", "skip"}, default="")
+        if name in {"pause", "cancel", "skip"}:
+            parser.add_argument("--reason", type=said, required=True)
+        else:
+            parser.add_argument("--reason", default="")
         if name == "cancel":
             parser.add_argument(
                 "--compensate",
@@ -171,6 +185,8 @@ def _force(*, flow_id: str, step_id: str, output: list[tuple[str, Any]], reason:
 def _retry(*, flow_id: str, step_id: str, reason: str) -> Lines:
     execution = explain.step_of(flow_id, step_id)
     waiting = [item.token for item in execution.in_order() if item.waits_for_retry]
+    if not waiting:
+        raise NothingToRetry(flow_id, step_id)
     for token in waiting:
         services.retry_now(flow_id=flow_id, step_id=step_id, token=token, reason=reason)
     yield f"{flow_id}: {len(waiting)} of step {step_id} tried at once"

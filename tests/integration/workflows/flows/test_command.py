@@ -38,6 +38,20 @@ def said(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("pause", "f1", "--reason", " "), "argument --reason: it says nothing"),
+        (("show", "f1", "--at", "x"), "argument --at: 'x' is no whole number"),
+    ],
+)
+def test_refuses_arguments_that_say_nothing(arguments: tuple[str, ...], says: str) -> None:
+    said("start", "f1", "add", "--init", "n=1")
+
+    with pytest.raises(CommandError, match=says):
+        said(*arguments)
+
+
+@pytest.mark.parametrize(
     ("content", "says"), [(None, "cannot be read"), ("{", "is not JSON"), ("[]", "no JSON object")]
 )
 def test_refuses_a_file_that_is_no_definition(
@@ -187,7 +201,8 @@ def test_operates_on_a_flow_and_says_how_it_stands() -> None:
     assert said("force", "f2", "wait", "--output", "speed=9") == "f2: completed\n"
     assert "step_completed" in said("why", "f2", "wait")
     assert said("fork", "f2", "wait", "f3") == "f3: active\n"
-    assert said("retry", "f3", "wait") == "f3: 0 of step wait tried at once\n"
+    with pytest.raises(CommandError, match="step wait of flow f3 waits for no retry"):
+        said("retry", "f3", "wait")
     assert said("skip", "f3", "wait", "--reason", "no need") == "f3: completed\n"
     said("fork", "f2", "wait", "f4")
     assert said("cancel", "f4", "--reason", "no wind", "--compensate") == "f4: failed\n"
