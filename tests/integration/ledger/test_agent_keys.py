@@ -7,7 +7,7 @@ from ledger.access import credentials
 from ledger.access.credentials import CredentialRefused
 from ledger.domain import api_key as written
 from ledger.domain.api_key import SECRET_BYTES
-from ledger.models import AgentKey
+from ledger.models import AgentKey, Entry
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import issue
 
@@ -35,6 +35,18 @@ class TestTheKeyOfAnAgent:
 
         assert [key.prefix for key in found] == [text.split("_")[2] for text in texts]
         assert not AgentKey.objects.filter(last_used_at=None).exists()
+
+    def test_is_shown_once_on_record(self, ada: User) -> None:
+        link = delegated(an_agent(ada), "event.read")
+        key_of(link)
+
+        [key] = link.keys.all()
+        issued, shown = Entry.objects.filter(target_id=str(key.pk)).order_by("action_name")
+        assert (issued.action_name, shown.action_name) == (
+            "agent_key.issue",
+            "agent_key.show_secret",
+        )
+        assert shown.disclosure.disclosed_fields == ["secret"]
 
     def test_is_no_other_of_the_same_prefix(self, ada: User) -> None:
         prefix = key_of(delegated(an_agent(ada), "event.read")).split("_")[2]

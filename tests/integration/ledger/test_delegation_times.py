@@ -63,3 +63,14 @@ class TestADelegation:
             )
 
         assert not link.keys.exists()
+
+    @pytest.mark.parametrize(("hours", "ends_first"), [(1, "the key"), (1_000, "the delegation")])
+    def test_has_a_key_that_ends_no_later_than_it_does(
+        self, ada: User, hours: int, ends_first: str
+    ) -> None:
+        link, asked = delegated(an_agent(ada)), timezone.now() + timedelta(hours=hours)
+
+        with context.acting(SYSTEM):
+            key, _ = delegations.issue_agent_key(delegation_id=link.pk, root=ada, expires_at=asked)
+
+        assert key.expires_at == (asked if ends_first == "the key" else link.expires_at)
