@@ -142,19 +142,29 @@ def _carry_out_once(
 ) -> None:
     world.step("The agent cancels the booking, once")
     at = f"bookings/{booking['id']}/cancel"
+    other = _another(world, booking)
+    refused = agent.post(
+        f"bookings/{other['id']}/cancel", WHY, status=409, key=str(uuid4()), under=approval["id"]
+    )
+    world.expect("why not another", refused["code"], "approval_mismatched_action")
     done = agent.post(at, WHY, key=key, under=approval["id"])
     world.expect("the booking", done["status"], "cancelled")
     again = agent.post(at, WHY, key=key, under=approval["id"])
     world.expect("the booking of a repeated request", again["revision"], done["revision"])
-    other = agent.post(
-        at, {"reason": "Another one."}, status=422, key=str(uuid4()), under=approval["id"]
-    )
-    world.note(f"asked twice, done once; it is no good for another: {other['code']}")
+    world.note("asked twice, done once; for another booking it is no good")
     world.feed.wait_for("booking.cancelled", lambda f: f["id"][1] == booking["id"])
     frames = [
         frame for frame in world.feed.about(booking["id"]) if frame["type"] == "booking.cancelled"
     ]
     world.expect("cancellations that came live", len(frames), 1)
+
+
+def _another(world: World, booking: dict[str, Any]) -> dict[str, Any]:
+    items = [{"slot_id": booking["items"][0]["slot_id"], "quantity": 1}]
+    made: dict[str, Any] = world.api.post(
+        "bookings", {"items": items, "pax": 1, "contact": CUSTOMER}, status=201
+    )
+    return made
 
 
 def _give_half_back(world: World, booking: dict[str, Any], payment: dict[str, Any]) -> None:
