@@ -143,8 +143,12 @@ class State:
         return bool(given) or _DATA_KEYS in self.secrets()
 
     def keep_secret(self, name: str, value: str) -> None:
-        """Keep a secret, readable by this user only."""
-        _write_private(self._secrets, json.dumps({**self.secrets(), name: value}, indent=1))
+        """Keep a secret, readable by this user only; a loss of power does not take it again.
+
+        The database outlives one, and without its keys it would be of no use.
+        """
+        kept = json.dumps({**self.secrets(), name: value}, indent=1)
+        _write_private(self._secrets, kept, is_durable=True)
 
     @property
     def _secrets(self) -> Path:
@@ -240,9 +244,22 @@ def _webhook_secret() -> str:
     return f"whsec_{_sealing_key()}"
 
 
-def _write_private(path: Path, text: str) -> None:
+def _write_private(path: Path, text: str, *, is_durable: bool = False) -> None:
     draft = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         handle.write(text)
+        if is_durable:
+            handle.flush()
+            os.fsync(handle.fileno())
     draft.replace(path)
+    if is_durable:
+        _sync_names(path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,9 @@
 """The state folder: its secrets, its owner, and what runs on it."""
 
 import base64
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,20 @@ class TestSecrets:
         state.environment()
 
         assert (state.folder / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+    def test_are_on_the_disk_before_they_have_their_name_and_then_so_is_the_name(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[tuple[bool, bool]] = []
+
+        def note(descriptor: int) -> None:
+            is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+            synced.append((is_folder, (state.folder / "secrets.json").exists()))
+
+        monkeypatch.setattr(os, "fsync", note)
+        state.keep_secret("SECRET_KEY", "kept")
+
+        assert synced == [(False, False), (True, True)]
 
     @pytest.mark.parametrize("text", ["", '{"SECRET_KEY": "cut of', "[]"])
     def test_that_cannot_be_read_are_not_made_anew(self, state: State, text: str) -> None:
