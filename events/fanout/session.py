@@ -139,6 +139,8 @@ class Session:
         self._subscriptions[requested.sub_id] = subscription
         self._behind[subscription] = None
         found = await self._items(requested)
+        if self._subscriptions.get(requested.sub_id) is not subscription:
+            return  # The conversation was ended meanwhile: what joined the feed now would stay.
         subscription.floors = {item.stream: item.sequence for item in found or ()}
         self._say(self._framing.subscribed(sub_id=requested.sub_id, items=found, position=position))
         self._behind[subscription] = task = asyncio.create_task(self._catch_up(subscription))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """A requested of one session. Frames up to `cursor` were dealt with before it joined the feed.
+    """What one session asked for. Frames up to `cursor` were dealt with before it joined the feed.
 
     `floors`: where the state that the client was given ends; older events are in it.
     """
@@ -32,7 +32,7 @@ class Subscription:
 class Index:
     """Live subscriptions by prefix.
 
-    The prefixes of a requested are minimal, so an event meets each subscription once at most.
+    The prefixes of a subscription are minimal, so an event meets each subscription once at most.
     """
 
     def __init__(self) -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from events.domain.envelope import Category, Envelope, Source, Stream
-from events.domain.framing import DaybookFraming
+from events.domain.framing import DaybookFraming, StateItem
 from events.domain.principal import SYSTEM
+from events.fanout import close_reason, items
 from events.fanout.audience import Audience
 from events.fanout.close_reason import CloseReason
 from events.fanout.feed import Feed
+from events.fanout.items import States
 from events.fanout.limits import Limits
 from events.fanout.session import Session
 
@@ -58,7 +61,7 @@ class Client:
 
 
 class Conversation:
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, states: States = items.of, **limits: int) -> None:
         self.client = Client()
         self.feed = Feed(Limits(**limits))
         self.session = Session(
@@ -66,6 +69,7 @@ class Conversation:
             framing=DaybookFraming(),
             audience=Audience("k", SeesNotes()),
             send=self.client.take,
+            states=states,
         )
         self.writer = asyncio.create_task(self.session.run())
 
@@ -236,6 +240,29 @@ class TestCatchingUp:
 
         assert talk.client.positions == before
         assert len(before) < 19
+
+    async def test_does_not_begin_once_the_conversation_has_ended(
+        self,
+    ) -> None:
+        is_asked, may_answer = threading.Event(), threading.Event()
+
+        def slowly(_streams: Sequence[Stream]) -> list[StateItem]:
+            is_asked.set()
+            may_answer.wait(HARDLY_S)
+            return []
+
+        talk = Conversation(states=slowly)
+        message = json.dumps({"type": "subscribe", "sub_id": "a", "include_state": True})
+        asking = asyncio.create_task(talk.session.hear(message))
+        await asyncio.to_thread(is_asked.wait, HARDLY_S)
+
+        talk.session.end(close_reason.restarting())
+        await settle()
+        may_answer.set()
+        await asking
+        await settle()
+
+        assert list(talk.feed._index.matching(("note", "1"), "note.written")) == []
 
 
 class TestBadMessages:
