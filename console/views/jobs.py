@@ -166,6 +166,8 @@ def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> 
             continue
         if act.run is services.retry and not registry.is_known(job.kind):
             continue  # The page says why.
+        if act.run is not services.retry and registry.whole_of(job.kind):
+            continue
         if authority.holds(request, act.capability):
             yield offered(act, reverse(f"console:job-{act.name}", args=[job.id]), refused)
 

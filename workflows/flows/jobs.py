@@ -58,7 +58,9 @@ _CRASHES_MAX = 1_000
 _CALL_TIMEOUT_S = 3_600
 _NO_ROOM_S = 0.25
 
-_flow_job = partial(job, capability="flow.start", retry=_OURS, crash_budget=_CRASHES_MAX)
+_flow_job = partial(
+    job, capability="flow.start", retry=_OURS, crash_budget=_CRASHES_MAX, part_of="a flow"
+)
 
 
 @_flow_job("flow.invoke", input_schema=_OF_ITEM, timeout_s=_CALL_TIMEOUT_S)

@@ -76,6 +76,16 @@ class KindGone(Rejected):
         )
 
 
+class PartOfAnother(Rejected):
+    """The job is a step of something that waits for its outcome, and would wait for ever."""
+
+    code = "job_part_of_another"
+    hint = "End that instead: of a flow, cancel it or skip its step."
+
+    def __init__(self, kind: str, whole: str, subject: str) -> None:
+        super().__init__(f"{kind} is a part of {whole}: {subject}.", name=kind, subject=subject)
+
+
 class ReasonMissing(Rejected):
     code = "job_reason_missing"
     hint = "Give a short reason; it is kept."
@@ -232,6 +242,7 @@ def cancel(work_id: UUID, *, reason: str) -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is over.
+    :raises PartOfAnother: if something else waits for its outcome.
     """
     return _decided(Trigger.CANCEL, statements.CANCEL, work_id, reason)
 
@@ -251,6 +262,7 @@ def discard(work_id: UUID, *, reason: str) -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
+    :raises PartOfAnother: if something else waits for its outcome.
     :raises ReasonMissing: without a reason.
     """
     if not reason.strip():
@@ -273,6 +285,8 @@ def _decided(trigger: Trigger, sql: str, work_id: UUID, reason: str) -> State:
     [(kind, subject, status)] = rows
     if trigger is Trigger.RE_DRIVE and not registry.is_known(kind):
         raise KindGone(kind)
+    if trigger is not Trigger.RE_DRIVE and (whole := registry.whole_of(kind)):
+        raise PartOfAnother(kind, whole, subject)
     # Why stands with the job, where it can be taken away: the log keeps it for good.
     data = {"jobId": str(work_id), "kind": kind, "subject": subject}
     if trigger is Trigger.CANCEL:

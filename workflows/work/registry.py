@@ -59,7 +59,8 @@ class WorkKind:
     asks for it over the API must hold its `capability`, besides that of enqueueing.
     `housekeeping` comes round by itself: lists may leave out what of it went well, and after
     WORK_HOUSEKEEPING_DAYS it is forgotten (`retention`). Work of different queues (`queues`)
-    does not wait for each other, where workers are so divided.
+    does not wait for each other, where workers are so divided. `part_of` says what waits for
+    its outcome ("a flow"): nobody cancels or discards the part, for the whole would never end.
     """
 
     name: str
@@ -74,6 +75,7 @@ class WorkKind:
     public: bool = False
     capability: str = ""
     housekeeping: bool = False
+    part_of: str = ""
 
     def __post_init__(self) -> None:
         assert self.timeout_s > 0, "an attempt takes some time"
@@ -150,6 +152,11 @@ def get(name: str, *, pointer: str = "/name") -> WorkKind:
 def is_known(name: str) -> bool:
     """Return whether this process can do work of this name."""
     return name in _kinds
+
+
+def whole_of(name: str) -> str:
+    """Return what work of this name is a part of; empty if it stands alone or is not known."""
+    return _kinds[name].part_of if name in _kinds else ""
 
 
 def all_kinds() -> list[WorkKind]:

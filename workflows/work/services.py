@@ -78,6 +78,7 @@ def cancel(work_id: UUID, *, reason: str = "") -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is over.
+    :raises PartOfAnother: if something else waits for its outcome.
     """
     with recording.recorded(_action("job.cancel", work_id, reason)):
         return queue.cancel(work_id, reason=reason)
@@ -99,6 +100,7 @@ def discard(work_id: UUID, *, reason: str) -> State:
 
     :raises WorkNotFound: if there is no such work.
     :raises NotPossible: if it is no dead letter.
+    :raises PartOfAnother: if something else waits for its outcome.
     :raises ReasonMissing: without a reason.
     """
     with recording.recorded(_action("job.discard", work_id, reason)):
