@@ -127,13 +127,14 @@ def _exchange(
     flow: Flow, step: Step, item: WorkItem, *, method: str, url: str, body: Any
 ) -> Result:
     has_body = method != "GET"
-    timeout_ms = (step.http.timeout_ms if step.http else 0) or conf.current().step_timeout_ms
+    own_ms = step.http.timeout_ms if step.http else 0
+    timeout_ms = own_ms if own_ms > 0 else conf.current().step_timeout_ms
     call = Call(
         method=method,
         url=url,
         headers=_headers(flow, step, item, has_body=has_body),
         body=_compact(body).encode() if has_body else b"",
-        deadline_seconds=min(max(timeout_ms, 1), _TIMEOUT_MS_MAX) / 1000,
+        deadline_seconds=min(timeout_ms, _TIMEOUT_MS_MAX) / 1000,
         redirects_max=client.REDIRECTS_MAX,
         confidential=_CONFIDENTIAL,
     )

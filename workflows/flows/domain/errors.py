@@ -109,7 +109,7 @@ class SequenceNotReached(NotFound):
 
 class FlowBusy(Conflict):
     code = "flow_busy"
-    hint = "Wait for the other flow of this concurrency key, or cancel it."
+    hint = "Wait until the other flow has ended, or cancel it; its page says what keeps it."
 
     def __init__(self, key: str, *, flow_id: str = "") -> None:
         super().__init__(

@@ -110,6 +110,16 @@ class TestAnswersOfSteps:
 
         assert flow("large").values("out")[0].value == 1.2345678901234567e19
 
+    def test_are_waited_for_as_long_as_by_default_if_less_than_nothing_is_asked_for(
+        self, peer: StepServer
+    ) -> None:
+        called(peer, {"out": 1}, http={"endpoint": peer.url("/call"), "timeout": -5})
+        started("prompt", "call")
+
+        work_off()
+
+        assert flow("prompt").values("out")[0].value == 1
+
 
 class TestScripts:
     def test_that_give_what_no_event_can_carry_fail_their_flow_and_not_the_request(self) -> None:
