@@ -20,7 +20,12 @@ from ledger import selectors
 from ledger.access import authority, people, step_up
 from ledger.approving import asking, staleness, steps, voting
 from ledger.domain.action import UNKNOWN_TARGET, Kind
-from ledger.domain.approval import COMMENT_CHARS_MAX, ApprovalStatus, Decision
+from ledger.domain.approval import (
+    COMMENT_CHARS_MAX,
+    ApprovalStatus,
+    Decision,
+    StepUpRequired,
+)
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, Entry
@@ -93,6 +98,9 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
             decider=authority.caller_of(request),
             is_fresh=step_up.is_fresh(request),
         )
+    except StepUpRequired:
+        form.add_error("password", "Enter your password to decide a critical request.")
+        return _page(request, row, form, status=400)
     except DomainError as refusal:
         said = f"{refusal} {refusal.hint}".strip()
         if _may_decide(request, row):

@@ -175,7 +175,7 @@ def _last_days() -> dict[str, str]:
 
 def _describe(done: services.ReplayedRange) -> str:
     if not done.replayed:
-        return "Nothing was given up in that time that is not on its way again."
+        return "No message failed in this period, or each is being sent again already."
     said = f"{done.replayed} {'message is' if done.replayed == 1 else 'messages are'} sent again."
     return f"{said} Some are left: send once more." if done.more else said
 

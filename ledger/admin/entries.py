@@ -10,6 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -166,7 +167,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
         rows = (
             (
                 reverse("admin:ledger_entry_change", args=[each.pk]),
-                each.occurred_at.strftime("%Y-%m-%d %H:%M:%S"),
+                date_format(each.occurred_at, "DATETIME_FORMAT"),
                 f"{each.principal_type} {each.principal_id}",
                 reason or "-",
             )
@@ -183,7 +184,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
             preview.standing.state.value.replace("_", " ").capitalize(),
             preview.refusal or "",
             reverse("admin:ledger_entry_reversal", args=[entry.pk]),
-            "What it would do" if preview.refusal is None else "What can be done instead",
+            "Preview the reversal" if preview.refusal is None else "What can be done instead",
             _listed("{}", ((each.meaning,) for each in preview.follow_ups))
             if preview.follow_ups
             else "",
@@ -224,7 +225,7 @@ def _links(entries: Iterable[Entry]) -> SafeString:
     rows = (
         (
             reverse("admin:ledger_entry_change", args=[each.pk]),
-            each.occurred_at.strftime("%Y-%m-%d %H:%M:%S"),
+            date_format(each.occurred_at, "DATETIME_FORMAT"),
             each.action_name,
             f"{each.target_type} {each.target_id}",
             each.status,

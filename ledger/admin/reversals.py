@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from events.domain.errors import DomainError
 from ledger import admin_access
@@ -126,7 +127,9 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
         except DomainError as refusal:
             messages.error(request, f"{refusal} {refusal.hint}".strip())
             return False
-        messages.success(request, f"It is {done.state.value}; see entry {done.reversal_id}.")
+        entry = reverse("admin:ledger_entry_change", args=[done.reversal_id])
+        said = format_html('It is {}: see <a href="{}">its entry</a>.', done.state.value, entry)
+        messages.success(request, said)
         return True
 
 

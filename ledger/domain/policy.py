@@ -84,7 +84,7 @@ class ConditionInvalid(Rejected):
         rest = written[0][column - 1 :].strip()[:40] if written else ""
         where = f"at {rest!r}" if rest else "at its end"
         super().__init__(
-            f"This is no condition: it cannot be read on {where} (line {line}, column {column}).",
+            f"This is no condition: it cannot be parsed {where} (line {line}, column {column}).",
             pointer=pointer,
             line=line,
             column=column,

@@ -212,7 +212,7 @@ class TestOneRequest:
         assert '<a href="/flows/trip">flow trip</a>' in request
         assert "<dt>If approved</dt><dd>the flow continues</dd>" in request
         assert "<dt>Started by</dt><dd>asker</dd>" in flow
-        assert f'to approve. <a href="/approvals/{approval.pk}">See the request</a>.' in flow
+        assert f' <a href="/approvals/{approval.pk}">See the request</a>.' in flow
 
 
 class TestBadges:
@@ -281,8 +281,9 @@ class TestDeciding:
         answer = visit(manager).post(f"/approvals/{approval.pk}/decide", asked)
 
         page = answer.content.decode()
-        assert answer.status_code == 409
-        assert 'data-tone="bad" role="alert"' in page
+        assert answer.status_code == 400
+        assert "Enter your password to decide a critical request." in page
+        assert 'aria-describedby="password-error" autofocus' in page
         assert ">I rang them up</textarea>" in page
 
     def test_says_in_another_tab_that_it_was_decided_and_what_was_written_is_lost(

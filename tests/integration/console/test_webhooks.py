@@ -246,7 +246,7 @@ class TestSendingAgain:
         twice = client.post(f"{address}/replay", last_hour(), follow=True).content.decode()
 
         assert "2 messages are sent again." in told
-        assert "Nothing was given up in that time" in twice
+        assert "No message failed in this period" in twice
         assert Delivery.objects.filter(purpose="replay").count() == 2
         [entry] = Entry.objects.filter(action_name="webhook.replay_given_up", status="succeeded")[
             :1

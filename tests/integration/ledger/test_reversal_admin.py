@@ -49,7 +49,9 @@ class TestThePageOfAnEntry:
         body = {"reason": "Too dark", "token": previews.preview(entry_id).token}
         answer = staff.post(page_of(entry_id), body, follow=True)
 
-        assert b"It is completed" in answer.content
+        page = answer.content.decode()
+        assert 'It is completed: see <a href="/admin/ledger/entry/' in page
+        assert "<p>This was undone already." in page  # It is no error to have undone it.
         assert ReversalStanding.objects.get(entry=entry_id).outcome == "full"
 
     def test_refuses_what_is_stale_and_shows_it_anew(self, staff: Client) -> None:
@@ -102,7 +104,7 @@ class TestThePageOfAnEntry:
         shown = staff.get(f"/admin/ledger/entry/{entry_id}/change/").content.decode()
 
         assert "<p>Available." in shown
-        assert f'<a href="{page_of(entry_id)}">What it would do</a>' in shown
+        assert f'<a href="{page_of(entry_id)}">Preview the reversal</a>' in shown
 
     def test_is_led_to_with_why_not_and_what_instead(self, staff: Client) -> None:
         with recording.recorded(switching("lamp.break")) as proof:
