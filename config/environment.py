@@ -42,6 +42,9 @@ MEANINGS = {
             "Signs sessions and seals secrets at rest. `up` makes one and keeps it in its state."
         ),
         "SECRET_KEY_FALLBACKS": "Former keys, while anything that they signed or sealed is in use.",
+        "DJANGO_SUPERUSER_USERNAME": "For `createsuperuser --noinput`: the name.",
+        "DJANGO_SUPERUSER_EMAIL": "Likewise: the address, if there is one.",
+        "DJANGO_SUPERUSER_PASSWORD": "Likewise: the password; without it nobody can log in.",
         "DEBUG": "Show tracebacks on error pages. Never in production.",
         "ALLOWED_HOSTS": "Host names under which the product is served.",
         "HTTPS": "Whether it is served over TLS: redirects, HSTS, secure cookies.",

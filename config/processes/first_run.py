@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
@@ -23,7 +24,8 @@ from events.tables import migration_status
 from examples import step_catalogue
 from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials
-from ledger.services import api_keys
+from ledger.domain.rights import Rights
+from ledger.services import accounts, api_keys
 from workflows.flows import engine, starts
 from workflows.flows import services as flows
 from workflows.flows.domain.step_json import step_from_json
@@ -69,9 +71,9 @@ def prepare(state: State) -> None:
             aside.submit(_password_hash, state.secret(PASSWORD, _password))
         call_command("migrate", verbosity=0, interactive=False)
     migration_status.check()
-    _prepare_password(ADMIN, state)
-    admin = _person(ADMIN, state, is_superuser=True)
-    if not _opens(state.secrets().get(API_KEY, "")):
+    admin = _person(ADMIN, state, Rights(is_staff=True, is_superuser=True))
+    # A key of somebody who was made inactive would open nothing either.
+    if admin.is_active and not _opens(state.secrets().get(API_KEY, "")):
         _, written = api_keys.issue_api_key(
             name="Made by `up`",
             owner=admin,
@@ -88,6 +90,30 @@ def _opens(key: str) -> bool:
     except credentials.CredentialRefused:
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """What has become of the accounts that `up` made, which are the administrators' since."""
+
+    people: list[str]
+    """Who of them may log in."""
+    key_opens: bool
+    key_remark: str = ""
+    """What has to be said of the key, empty if nothing has."""
+
+
+def accounts_as_they_are(state: State) -> Accounts:
+    """Look at the people of a new installation, and at the key that acts as its first."""
+    people = User.objects.filter(username__in=[ADMIN, *DEMO_PEOPLE], is_active=True)
+    names = {person.username for person in people}
+    active = [name for name in (ADMIN, *DEMO_PEOPLE) if name in names]
+    try:
+        owner = credentials.key_for(state.secrets().get(API_KEY, "")).owner
+    except credentials.CredentialRefused:
+        return Accounts(people=active, key_opens=False, key_remark=f"{ADMIN} is inactive")
+    remark = "" if owner.is_superuser else f"{owner} is no superuser any more: it may do less"
+    return Accounts(people=active, key_opens=True, key_remark=remark)
 
 
 def make_people(state: State) -> dict[str, User]:
@@ -108,15 +134,11 @@ def make_example(state: State) -> None:
 
 def demo_person(username: str, state: State) -> User:
     """Return one of the example's people, who may do what their group may: all of it, or nobody."""
-    _prepare_password(username, state)
-    with transaction.atomic():
-        person = _person(username, state)
-        group_name = DEMO_PEOPLE[username]
-        group, is_new = Group.objects.get_or_create(name=group_name)
-        if is_new:
-            group.permissions.set(_permissions(group_name))
-        person.groups.add(group)
-    return person
+    group = DEMO_PEOPLE[username]
+    if not Group.objects.filter(name=group).exists():
+        permissions = accounts.labels_of(_permissions(group))
+        accounts.create_group(name=group, permissions=permissions, caller=None)
+    return _person(username, state, Rights(is_staff=True, groups=frozenset({group})))
 
 
 def register_steps(base_url: str) -> None:
@@ -137,24 +159,15 @@ def declare_start_of(person: User) -> None:
         starts.declare_start(**step_catalogue.MONDAY_SEATS)
 
 
-def _prepare_password(username: str, state: State) -> None:
-    """Hash the password of somebody who is to be made, before the transaction that needs it.
-
-    On a busy machine that took longer than a transaction may stand idle.
-    """
-    if not User.objects.filter(username=username).exists():
-        _password_hash(state.secret(PASSWORD, _password))
-
-
-@transaction.atomic
-def _person(username: str, state: State, *, is_superuser: bool = False) -> User:
-    person, is_new = User.objects.get_or_create(
-        username=username, defaults={"is_staff": True, "is_superuser": is_superuser}
+def _person(username: str, state: State, rights: Rights) -> User:
+    """Return somebody, made with these rights if they are missing; later those are the admin's."""
+    person = User.objects.filter(username=username).first()
+    if person is not None:
+        return person
+    password_hash = _password_hash(state.secret(PASSWORD, _password))
+    return accounts.create_account(
+        username=username, password_hash=password_hash, rights=rights, reason="Made by `up`"
     )
-    if is_new:
-        person.password = _password_hash(state.secret(PASSWORD, _password))
-        person.save(update_fields=["password"])
-    return person
 
 
 # A good hash takes a fifth of a second, and the example's people share one password.

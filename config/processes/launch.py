@@ -12,9 +12,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from config import garbage_collection
 from config.embedded import process
@@ -24,6 +24,9 @@ from config.processes import control
 from config.processes.peers import Peers
 from config.processes.supervisor import AskedToStop, Part, Supervisor
 from examples.demo_peers.server import NOTIFY_URL
+
+if TYPE_CHECKING:
+    from config.processes.first_run import Accounts
 
 HOST = "127.0.0.1"
 READY_SECONDS_MAX = 150
@@ -194,6 +197,8 @@ class Launch:
                 first_run.prepare(self.state)
                 if self.options.demo_data:
                     first_run.make_people(self.state)
+                found = first_run.accounts_as_they_are(self.state)
+            self._accounts_file.write_text(json.dumps(asdict(found)))
         except (given_servers.ServerUnfit, migration_status.SchemaDiffers) as error:
             # Its log is what the caller is shown: without a traceback.
             print(error, file=sys.stderr)
@@ -294,7 +299,7 @@ class Launch:
             pid=os.getpid(),
             environment=self.environment,
             url=self.url,
-            api_key=self.state.secrets()["API_KEY"],
+            api_key=self._api_key,
             control=str(self.servers.sockets / "control.sock"),
             parts=pids,
         )
@@ -316,8 +321,13 @@ class Launch:
         from config.processes import round_trip
 
         self._interrupt_by_signals()  # The supervisor, who looks after nothing meanwhile, cannot.
+        if self._api_key is None:
+            print(
+                f"There is no key to check it with: {self._accounts.key_remark}.", file=sys.stderr
+            )
+            return 1
         try:
-            figures = round_trip.run(url=self.url, api_key=self.state.secrets()["API_KEY"])
+            figures = round_trip.run(url=self.url, api_key=self._api_key)
         except round_trip.RoundTripFailed as error:
             print(f"{error}\nThe logs are in {self.state.logs}.", file=sys.stderr)
             return 1
@@ -329,13 +339,30 @@ class Launch:
         _say(json.dumps(said))
         return 0
 
-    def _ready(self) -> dict[str, str]:
-        api_key = self.state.secrets()["API_KEY"]
-        return {"url": self.url, "api_key": api_key, "state": str(self.state.folder)}
+    def _ready(self) -> dict[str, str | None]:
+        return {"url": self.url, "api_key": self._api_key, "state": str(self.state.folder)}
+
+    @property
+    def _accounts_file(self) -> Path:
+        return self.servers.sockets / "accounts.json"
+
+    @property
+    def _accounts(self) -> "Accounts":
+        """What the first run found: this process itself asks no database."""
+        from config.processes.first_run import Accounts
+
+        return Accounts(**json.loads(self._accounts_file.read_text()))
+
+    @property
+    def _api_key(self) -> str | None:
+        return self.state.secrets()["API_KEY"] if self._accounts.key_opens else None
 
     def _summary(self) -> str:
-        secrets = self.state.secrets()
-        people = "admin, operator, viewer" if self.options.demo_data else "admin"
+        secrets, accounts = self.state.secrets(), self._accounts
+        people = f"{', '.join(accounts.people)}; password {secrets['DEMO_PASSWORD']}"
+        if not accounts.people:
+            people = "nobody that was made here is active"
+        remark = f" ({accounts.key_remark})" if accounts.key_remark else ""
         return f"""
 Daybook is up.
 
@@ -343,8 +370,8 @@ Daybook is up.
   Admin     {self.url}/admin/
   API       {self.url}/api/v1
   WebSocket {self.url.replace("http", "ws", 1)}/ws/events
-  Log in    {people}; password {secrets["DEMO_PASSWORD"]}
-  API key   {secrets["API_KEY"]}
+  Log in    {people}
+  API key   {self._api_key or "none"}{remark}
   State     {self.state.folder} (logs in {self.state.logs})
 
 Ctrl-C stops it.

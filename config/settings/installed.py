@@ -1,6 +1,8 @@
 """INSTALLED_APPS. A list and nothing else, because it is read before the settings."""
 
 INSTALLED_APPS = [
+    # First: its commands go before those of Django.
+    "config.apps.PlatformConfig",
     "console.admin_config.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -21,5 +23,4 @@ INSTALLED_APPS = [
     "workflows.witnesses.apps.WitnessesConfig",
     "commerce",
     "console",
-    "config.apps.PlatformConfig",
 ]

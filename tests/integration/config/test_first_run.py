@@ -12,9 +12,10 @@ from django.db import connection
 from config import roles
 from config.embedded.state import State
 from config.processes import first_run
+from config.processes.first_run import Accounts
 from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials
-from ledger.models import ApiKey
+from ledger.models import ApiKey, Entry
 from workflows.flows import engine, starts
 from workflows.flows.models import FlowStart
 
@@ -58,6 +59,44 @@ class TestPrepare:
 
         assert credentials.key_for(state.secrets()[first_run.API_KEY])
 
+    def test_puts_who_may_do_everything_on_record(self, state: State) -> None:
+        first_run.prepare(state)
+
+        entry = Entry.objects.get(action_name="user.create")
+        admin = User.objects.get(username="admin")
+        assert (entry.principal_type, entry.target_id) == ("system", str(admin.pk))
+        assert entry.remark.text == "Made by `up`"
+
+
+class TestAccountsAsTheyAre:
+    def test_names_who_may_log_in_and_has_nothing_to_say_of_a_good_key(self, state: State) -> None:
+        first_run.prepare(state)
+        first_run.make_people(state)
+        User.objects.filter(username="viewer").update(is_active=False)
+
+        found = first_run.accounts_as_they_are(state)
+
+        assert found == Accounts(people=["admin", "operator"], key_opens=True)
+
+    def test_says_that_the_key_opens_less(self, state: State) -> None:
+        first_run.prepare(state)
+        User.objects.update(is_superuser=False)
+
+        found = first_run.accounts_as_they_are(state)
+
+        assert found.key_opens
+        assert found.key_remark == "admin is no superuser any more: it may do less"
+
+    def test_says_that_there_is_none_and_makes_none(self, state: State) -> None:
+        first_run.prepare(state)
+        User.objects.update(is_active=False)
+
+        first_run.prepare(state)
+
+        found = first_run.accounts_as_they_are(state)
+        assert found == Accounts(people=[], key_opens=False, key_remark="admin is inactive")
+        assert ApiKey.objects.count() == 1
+
 
 class TestWrittenAtTheEnd:
     def test_waits_for_the_disk_once(self) -> None:
@@ -86,6 +125,13 @@ class TestExample:
         assert not operator.has_perm("ledger.api_key.create")
         assert viewer.has_perm("ledger.booking.read")
         assert not viewer.has_perm("ledger.booking.create")
+
+    def test_leaves_alone_who_was_taken_out_of_their_group(self, state: State) -> None:
+        first_run.make_people(state)["operator"].groups.clear()
+
+        people = first_run.make_people(state)
+
+        assert not people["operator"].groups.exists()
 
     def test_hashes_no_password_within_a_transaction(
         self, state: State, monkeypatch: pytest.MonkeyPatch

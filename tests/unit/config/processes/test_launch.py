@@ -1,5 +1,6 @@
 """What `up` does about signals that come while it starts, a full disk, and wrong settings."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ def test_what_runs_goes_on_where_it_cannot_be_written_down(
         launch.environment = {}
         launch.servers = Servers(state=launch.state, sockets=tmp_path, postgres=None, valkey=None)
         launch.state.keep_secret("API_KEY", "kept")
+        found = {"people": ["admin"], "key_opens": True}
+        (tmp_path / "accounts.json").write_text(json.dumps(found))
         (tmp_path / "instance.json").mkdir()
         supervisor = Supervisor([], logs=tmp_path, say=print)
 
