@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
@@ -83,7 +82,12 @@ def try_out(request: HttpRequest, policy_id: UUID) -> HttpResponse:
     """Show what a version, or a condition drafted for it, would have changed."""
     demand(request, "approval_policy.draft")
     policy = _policy(policy_id)
-    form = TrialForm(request.GET, policy)
+    return _page(request, policy, TrialForm(request.GET, policy))
+
+
+def _page(
+    request: HttpRequest, policy: ApprovalPolicyVersion, form: TrialForm, *, refused: bool = False
+) -> HttpResponse:
     report = _report(policy, form) if form.is_valid() else None
     form.mark()
     context = {
@@ -100,7 +104,7 @@ def try_out(request: HttpRequest, policy_id: UUID) -> HttpResponse:
         "asks_password": not step_up.is_fresh(request),
         "may_activate": policy.status == PolicyStatus.DRAFT and _may(request, "activate"),
     }
-    status = 400 if form.errors else 200
+    status = 400 if form.errors else 409 if refused else 200
     return render(request, "console/ledger/what_if.html", context, status=status)
 
 
@@ -111,14 +115,15 @@ def draft(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
     demand(request, "approval_policy.draft")
     policy = _policy(policy_id)
     form = TrialForm(request.POST, policy)
+    # What is refused is shown again from here: in an address it would stay in histories and logs.
     if not form.is_valid():
-        return _back(policy, request.POST)
+        return _page(request, policy, form)
     terms = approval_policies.terms_of(policy, condition=form.cleaned_data["condition"])
     made = _done(request, lambda: approval_policies.draft_policy(terms=terms))
     if made is None:
-        return _back(policy, request.POST)
+        return _page(request, policy, form, refused=True)
     messages.success(request, f"Drafted {made}. It changes nothing before it is put in force.")
-    return _back(made, {"days": form.cleaned_data["days"]})
+    return _back(made, days=form.cleaned_data["days"])
 
 
 @signed_in
@@ -130,14 +135,14 @@ def activate(request: HttpRequest, policy_id: UUID) -> HttpResponseBase:
     password = request.POST.get("password", "")
     if password and not step_up.prove(request, password):
         messages.error(request, "This is not your password.")
-        return _back(policy, {"days": DAYS})
+        return _back(policy)
     is_fresh = step_up.is_fresh(request)
     done = _done(
         request,
         lambda: approval_policies.activate_policy(policy_id=policy.pk, is_fresh=is_fresh),
     )
     if done is None:
-        return _back(policy, {"days": DAYS})
+        return _back(policy)
     messages.success(request, f"{policy} is in force.")
     return redirect("console:policies")
 
@@ -181,9 +186,8 @@ def _done(
         return None
 
 
-def _back(policy: ApprovalPolicyVersion, said: Any) -> HttpResponseBase:
-    query = {name: said[name] for name in ("condition", "days") if name in said}
-    return redirect(f"{reverse('console:policy-what-if', args=[policy.pk])}?{urlencode(query)}")
+def _back(policy: ApprovalPolicyVersion, *, days: int = DAYS) -> HttpResponseBase:
+    return redirect(f"{reverse('console:policy-what-if', args=[policy.pk])}?days={days}")
 
 
 def _policy(policy_id: UUID) -> ApprovalPolicyVersion:

@@ -194,8 +194,19 @@ class TestKeeping:
 
         answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said)
 
-        assert answer["Location"] == page_at(policy, **said)
+        page = answer.content.decode()
+        assert answer.status_code == 400
+        assert '<form method="get" action="/ledger/policies/' in page
+        assert "a ==</textarea>" in page
         assert ApprovalPolicyVersion.objects.filter(name=policy.name).count() == 1
+
+    @pytest.mark.parametrize("said", [{"condition": MUCH, "days": 0}, {"condition": "a =="}])
+    def test_keeps_what_is_refused_out_of_every_address(
+        self, lawyer: Client, policy: ApprovalPolicyVersion, said: dict[str, object]
+    ) -> None:
+        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said, follow=True)
+
+        assert answer.redirect_chain == []
 
     @pytest.mark.parametrize("said", [{}, {"password": "not-it"}], ids=["none", "wrong"])
     def test_puts_nothing_in_force_without_the_password(
