@@ -288,7 +288,8 @@ def _initial_of(known: FlowStart | None) -> dict[str, Any]:
         "filter": known.filter,
         "labels": ", ".join(f"{key}={value}" for key, value in known.labels.items()),
         "compensate": bool(options.get("compensate")),
-        "timeout_s": timeout_ms // 1000 if timeout_ms else None,
+        # Rounded up: what is shown must not be refused when it comes back as it is.
+        "timeout_s": -(-timeout_ms // 1000) if timeout_ms else None,
         "concurrency_key": options.get("concurrency_key", ""),
         # A start that is off stays off until it is enabled.
         "enabled": known.enabled,

@@ -154,36 +154,36 @@ class TestTheForm:
         assert "There is a start of this name already." in response.content.decode()
         assert FlowStart.objects.get().cron
 
-    def test_loses_nothing_that_it_has_no_field_for(self, keeper: Client) -> None:
-        user = User.objects.get()
-        with context.acting(Principal(kind=PrincipalKind.USER, id=str(user.pk))):
+    @pytest.mark.parametrize("timeout_ms", [1, 1_500])
+    def test_loses_nothing_that_it_has_no_field_for(self, keeper: Client, timeout_ms: int) -> None:
+        with context.acting(Principal(kind=PrincipalKind.USER, id=str(User.objects.get().pk))):
             starts.declare_start(
                 name="odd",
                 goals=["hold"],
                 event="wind.rose",
                 init={"trip": ["true"], "extra": [1, 2], "note": [{"a": 1}]},
-                options={"timeout_ms": 1_500, "concurrency_key": "k"},
+                options={"timeout_ms": timeout_ms, "concurrency_key": "k"},
             )
         before = FlowStart.objects.values().get()
         page = page_of(keeper, "/flows/starts/odd/edit")
         form = {
             name: html.unescape(value)
-            for name, value in re.findall(r'name="(value\.\w+)" value="([^"]*)"', page)
+            for name, value in re.findall(r'name="(value\.\w+|timeout_s)" value="([^"]*)"', page)
         }
 
-        keeper.post(
+        answer = keeper.post(
             "/flows/starts/odd/edit",
             {
                 **form,
                 "goals": "hold",
                 "by": "event",
                 "event": "wind.rose",
-                "timeout_s": "1",
                 "concurrency_key": "k",
                 "enabled": "on",
             },
         )
 
+        assert answer.status_code == 302
         assert FlowStart.objects.values().get() == before
 
     def test_of_a_version_before_does_not_overwrite(self, keeper: Client) -> None:
