@@ -179,8 +179,9 @@ class TestWhoDelegates:
     def test_hears_which_of_two_times_is_wrong(self, ada: User) -> None:
         agent, late = an_agent(ada), ENDS + timedelta(seconds=1)
 
-        with pytest.raises(DelegationStartOutOfRange) as start:
-            delegated(agent, starts_at=late)
+        for too_late in (ENDS, late):
+            with pytest.raises(DelegationStartOutOfRange) as start:
+                delegated(agent, starts_at=too_late)
         with pytest.raises(DelegationExpiryOutOfRange) as end:
             delegated(agent, starts_at=late, expires_at=timezone.now() - timedelta(seconds=1))
 

@@ -1,6 +1,7 @@
 """Who hands on whose decision to whom, what a subject asks for, and what is told of a vote."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,17 @@ class TestASubject:
 
         assert (row.policy_name, row.policy_version, row.quorum) == ("other", 2, 3)
         assert row.expires_at - row.requested_at == timedelta(hours=5)
+
+    def test_is_asked_for_once_under_each_reference(self) -> None:
+        put_into_force(name="other")
+        subjects = [replace(SUBJECT, reference=name) for name in ("trip/check", "trip/pay")]
+
+        rows = [approvals.request_approval(subject=each, policy="other") for each in subjects]
+        again = [approvals.request_approval(subject=each, policy="other") for each in subjects]
+
+        assert again == rows
+        assert [row.reference for row in rows] == ["trip/check", "trip/pay"]
+        assert Approval.objects.filter(status="pending").count() == 2
 
     def test_needs_a_policy_in_force(self) -> None:
         with pytest.raises(PolicyMissing):
