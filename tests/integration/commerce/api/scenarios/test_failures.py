@@ -70,7 +70,7 @@ class TestASubscriberAlwaysFails:
     def _staff_are_shown_that_a_letter_is_dead(self, client: Client) -> None:
         client.force_login(grant(User.objects.create_user("operator"), "job.read"))
         letters = client.get("/figures").json()["figures"]["letters"]
-        assert letters == {"value": "1", "note": "wait for a person", "tone": "dead"}
+        assert letters == {"value": "1", "note": "waiting for a decision", "tone": "dead"}
 
     def _it_is_tried_again_and_hears_it(
         self, clerk: Caller, job: JSON, moods: dict[str, Any]
