@@ -36,6 +36,11 @@ CHILDREN_ASKED_MAX = 20
 PENDING = ApprovalStatus.PENDING.value
 _PAUSED = EventFilter(("flow_paused",))
 _AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
+_UNDONE_OR_NOT = (
+    WorkStatus.COMPENSATING,
+    WorkStatus.COMPENSATED,
+    WorkStatus.COMPENSATION_FAILED,
+)
 _ON_THE_LIST = OPEN - {State.LEASED}
 _HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
 """The rows that begin something: a retry, a step whose deadline passes. Timers go on."""
@@ -77,11 +82,7 @@ def _sentence(flow: Flow) -> str:
     ]
     if at_work:
         more = f" (and {len(at_work) - 1} more)" if len(at_work) > 1 else ""
-        sentence = f"{_of_step(flow, *at_work[0])}{more}{_of_deadlines(flow)}."
-        is_left_behind = flow.is_terminal and at_work[0][1].status == WorkStatus.ACTIVE
-        return (
-            f"It has {flow.status.value}; {_begun_small(sentence)}" if is_left_behind else sentence
-        )
+        return f"{_of_step(flow, *at_work[0])}{more}{_of_deadlines(flow)}."
     if flow.is_held:
         return f"It has completed; it ends once {flow.metadata[PARENT]} cannot have it undone."
     if flow.open_children:
@@ -113,11 +114,13 @@ def _open_items(flow: Flow, execution: Execution) -> Iterator[WorkItem]:
 def _of_step(flow: Flow, step_id: str, item: WorkItem) -> str:
     """Return what a step waits for with `item`, its first open one."""
     sentence, execution = _of_item(flow, step_id, item), flow.executions[step_id]
-    total = len(execution.order)
-    if total == 1:
-        return sentence
-    done = total - execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING)
-    return f"{sentence}; {done} of {total} items are done"
+    if item.status == WorkStatus.COMPENSATING:
+        total, left = execution.count(*_UNDONE_OR_NOT), execution.count(WorkStatus.COMPENSATING)
+        what = "undone"
+    else:
+        total = len(execution.order)
+        left, what = execution.count(WorkStatus.ACTIVE, WorkStatus.PENDING), "done"
+    return sentence if total == 1 else f"{sentence}; {total - left} of {total} items are {what}"
 
 
 def _of_item(flow: Flow, step_id: str, item: WorkItem) -> str:
@@ -153,7 +156,8 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
         was_called = f"Step {step_id} was called at {_written(called.since)}"
         if not flow.is_terminal:
             return f"{was_called} and will call back{until}"
-        return f"{was_called} and may still call back{until}; skip the step to wait no longer"
+        skip_it = f"skip step {step_id} of flow {flow.id} to wait no longer"
+        return f"{was_called} and may still call back{until}; {skip_it}"
     return f"Step {step_id} {_of_work(flow, step_id, item, job)}"
 
 
@@ -246,11 +250,8 @@ def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
 def _of_child(child: Flow | None) -> str:
     if child is None or child.is_over:
         return ""
-    return f": {_begun_small(_sentence(child).rstrip('.'))}"
-
-
-def _begun_small(sentence: str) -> str:
-    return f"{sentence[:1].lower()}{sentence[1:]}"
+    why = _sentence(child).rstrip(".")
+    return f": {why[:1].lower()}{why[1:]}"
 
 
 def _children_waited_for(flow: Flow) -> Iterator[Flow]:

@@ -148,8 +148,8 @@ class TestWaiting:
 
         since = AwaitedCallback.objects.get().since
         assert _sentence(operator) == (
-            f"It has failed; step call was called at {since:%Y-%m-%d %H:%M:%S} UTC and may still "
-            "call back; skip the step to wait no longer."
+            f"Step call was called at {since:%Y-%m-%d %H:%M:%S} UTC and may still "
+            "call back; skip step call of flow f1 to wait no longer."
         )
 
     def test_to_be_undone_says_by_whom_it_cannot_be(

@@ -242,8 +242,7 @@ class TestDispatch:
         assert len(peer.calls("/undo")) == 1
         assert told("f").count("dispatch_deferred") == 1
         assert sentence() == (
-            "What step fetch did is being undone, again once a worker is healthy; "
-            "2 of 2 items are done."
+            "What step fetch did is being undone, again once a worker is healthy."
         )
         peer.says["/undo"] = (200, {})
         self.recover()

@@ -10,7 +10,7 @@ from events import context, doctor, selectors
 from events.domain.principal import Principal, PrincipalKind
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, services
+from workflows.flows import engine, services, why_waiting
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled
 from workflows.flows.domain.errors import FlowInvalid
@@ -169,6 +169,23 @@ class TestRetryingNow:
         assert len(peer.calls("/undo")) == 2
         with pytest.raises(FlowSettled):
             retry_now("do")
+
+    def test_undoes_that_item_and_says_how_many_are_left(self, peer: StepServer) -> None:
+        peer.says["/undo"] = BUSY
+        peer.says["/fail"] = (422, {"detail": "no"})
+        attributes = {"n": EACH, "done": OUT}
+        undo = {"compensate": peer.url("/undo")}
+        register(peer, "do", http=undo, work_config=SLOW, attributes=attributes)
+        register(peer, "fail", attributes={"done": {"role": "required"}})
+        peer.says["/do"] = (200, {"done": 1})
+        start("fail", options={"compensate": True}, n=[1, 2])
+
+        peer.says["/undo"] = (200, {})
+        retry_now("do")
+
+        waits = why_waiting.waiting(flow("trip"))
+        assert waits is not None
+        assert waits.sentence.endswith("; 1 of 2 items are undone.")
 
 
 class TestACallbackThatNeverComes:
