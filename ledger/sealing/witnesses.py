@@ -120,15 +120,23 @@ def _follow(url: str) -> int:
         try:
             _SCHEMES[urlsplit(url).scheme].send(url, name, document_of(checkpoint))
         except (OSError, KeyError) as error:
-            logger.warning("A witness cannot be reached.", extra={"witness": shown(url)})
-            why = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
-            _note(url, failed_at=timezone.now(), error=why)
+            _note_failure(url, error)
             break
         _note(url, number=checkpoint.number, succeeded_at=timezone.now(), error="")
         sent += 1
         if time.monotonic() > end:
             break  # A slow one continues at the next turn; others wait for theirs.
     return sent
+
+
+def _note_failure(url: str, error: Exception) -> None:
+    why = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
+    facts = {"witness": shown(url), "why": why}
+    if isinstance(error, AnotherIsKept):
+        logger.error("A witness keeps another history than this database.", extra=facts)
+    else:
+        logger.warning("A witness does not take a checkpoint.", extra=facts)
+    _note(url, failed_at=timezone.now(), error=why)
 
 
 def _contradicted(url: str) -> Iterator[str]:

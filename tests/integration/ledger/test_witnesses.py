@@ -144,7 +144,9 @@ class TestAWitness:
                 f"file://{tmp_path} has checkpoint 2, which is not in this database"
             ]
 
-    def test_keeps_the_first_history_when_another_is_written(self, tmp_path: Path) -> None:
+    def test_keeps_the_first_history_when_another_is_written(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with override_settings(LEDGER_WITNESSES=[f"file://{tmp_path}"]):
             for _ in range(2):
                 do()
@@ -159,6 +161,9 @@ class TestAWitness:
             assert witnesses.copy_checkpoints() == 0
 
             assert second.read_bytes() == kept
+            [said] = [each for each in caplog.records if each.name == witnesses.__name__]
+            assert said.levelname == "ERROR"
+            assert said.message == "A witness keeps another history than this database."
             assert "AnotherIsKept" in Witness.objects.get().error
             assert witnesses.contradictions() == [
                 f"file://{tmp_path} has another checkpoint 2 than this database"
