@@ -66,7 +66,7 @@ _CREATED_BY: Final = (
 _BATCH: Final = 1000
 
 # Events from before there was a fingerprint have none, and are not compared.
-_TOLD_OF_LINES: Final = """
+_LINES_IN_EVENTS: Final = """
 SELECT i.id, e.data::jsonb->>'linesFingerprint'
   FROM commerce_invoice i
   JOIN events_event e ON e.stream = 'invoice/' || i.id || '/' AND e.name = 'invoice.issued'
@@ -91,7 +91,7 @@ def rows_match_their_events() -> list[str]:
 
 def _other_lines() -> list[str]:
     found: list[str] = []
-    for told in _told_of_lines():
+    for told in _lines_in_events():
         lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
         for line in InvoiceLine.objects.filter(invoice__in=told).order_by("position"):
             lines[line.invoice_id].append(line)
@@ -105,12 +105,12 @@ def _other_lines() -> list[str]:
     return found[:VIOLATIONS_SHOWN_MAX]
 
 
-def _told_of_lines() -> Iterator[dict[UUID, str]]:
+def _lines_in_events() -> Iterator[dict[UUID, str]]:
     """Yield the fingerprints of the lines by invoice, as their events have them, in batches."""
     last = UUID(int=0)
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(_TOLD_OF_LINES, [last, _BATCH])
+            cursor.execute(_LINES_IN_EVENTS, [last, _BATCH])
             told: dict[UUID, str] = dict(cursor.fetchall())
         if not told:
             return

@@ -117,7 +117,7 @@ class ThroughServices:
                 request, object_id, form_url, extra_context
             )
         except ApprovalRequired as required:
-            self.tell(request, required)
+            self.show_refusal(request, required)
             return HttpResponseRedirect(request.get_full_path())
         except DomainError as refusal:
             # The form again, with what was typed in it and why it was refused.
@@ -133,7 +133,7 @@ class ThroughServices:
         refusal: DomainError | None = getattr(request, "daybook_refusal", None)
         return form if refusal is None else _refused(form, refusal)
 
-    def tell(self, request: HttpRequest, refusal: DomainError) -> None:
+    def show_refusal(self, request: HttpRequest, refusal: DomainError) -> None:
         """Say on the next page why the form was not saved."""
         if isinstance(refusal, ApprovalRequired):
             messages.warning(request, awaits(refusal.approval))

@@ -217,7 +217,7 @@ def _statement(
         has_remark=worded is not None,
         has_disclosure=looks,
     )
-    row = {**(standings.NOTHING_SAID if has_standing else {}), **columns}
+    row = {**(standings.NO_REVERSAL if has_standing else {}), **columns}
     if looks:
         row |= _disclosure(draft)
     if facts := columns.get("risk_facts"):

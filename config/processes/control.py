@@ -15,7 +15,7 @@ from config.processes.supervisor import AskedToStop, PartsNotReady, Supervisor
 
 ANSWER_SECONDS_MAX = 90.0
 ATTEMPTS_MAX = 3
-WORD_SECONDS_MAX = 5.0
+REQUEST_SECONDS_MAX = 5.0
 """How long a visitor may take for the request; everything else waits for it."""
 
 
@@ -37,26 +37,26 @@ def ask(path: str, **request: object) -> dict[str, Any]:
 
     :raises ControlRefused: if the supervisor refuses, or does not answer.
     """
-    word = json.dumps(request) + "\n"
+    line = json.dumps(request) + "\n"
     for _ in range(ATTEMPTS_MAX):
-        # Who has no processor between the connection and the word is sent away unheard.
+        # Who has no processor between the connection and the request is sent away unanswered.
         with suppress(BrokenPipeError, ConnectionResetError):
-            if said := _said_to(path, word):
+            if answered := _exchange(path, line):
                 break
     else:
         raise ControlRefused("No supervisor answers.")
-    answer: dict[str, Any] = json.loads(said)
+    answer: dict[str, Any] = json.loads(answered)
     if "error" in answer:
         raise ControlRefused(answer["error"])
     return answer
 
 
-def _said_to(path: str, word: str) -> str:
+def _exchange(path: str, request: str) -> str:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS_MAX)
         connection.connect(path)
         with connection.makefile("rw") as line:
-            line.write(word)
+            line.write(request)
             line.flush()
             return line.readline()
 
@@ -65,7 +65,7 @@ def _answer(supervisor: Supervisor, listener: socket.socket) -> None:
     connection, _ = listener.accept()
     # Who says nothing, or does not stay for the answer, must not end what is looked after here.
     with connection, suppress(OSError), connection.makefile("rw") as line:
-        connection.settimeout(WORD_SECONDS_MAX)
+        connection.settimeout(REQUEST_SECONDS_MAX)
         try:
             request = json.loads(line.readline())
             answer = _DO[request.pop("do")](supervisor, **request)

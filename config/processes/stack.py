@@ -195,7 +195,7 @@ class Stack:
 
         A waiting test polls thirty times a second.
         """
-        if self._database is None or _was_heard_of(self._database):
+        if self._database is None or _has_unread(self._database):
             url = self.instance.environment["DATABASE_OWNER_URL"]
             # No statement outlives a table that a test changes.
             self._database = psycopg.connect(url, autocommit=True, prepare_threshold=None)
@@ -215,7 +215,7 @@ class Stack:
             time.sleep(0.02)
 
 
-def _was_heard_of(connection: "psycopg.Connection") -> bool:
+def _has_unread(connection: "psycopg.Connection") -> bool:
     if connection.closed:
         return True
     unread = select.poll()

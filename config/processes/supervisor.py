@@ -206,7 +206,7 @@ class Supervisor:
         child.due_at, child.started_at = None, time.monotonic()
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._hear(child))
+        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._read_readiness(child))
         child.readiness = ours
         child.pid = process.spawn(
             lambda: self._live(child, theirs),
@@ -228,7 +228,7 @@ class Supervisor:
         os.environ.update(child.environment or {})
         child.part.run(say_ready)
 
-    def _hear(self, child: Child) -> None:
+    def _read_readiness(self, child: Child) -> None:
         if child.readiness is None:
             return  # Dealt with in a turn inside the turn.
         with contextlib.suppress(BlockingIOError):

@@ -222,7 +222,7 @@ class UserAdmin(_AccountAdmin):
         try:
             changed = accounts.set_password(user_id=user.pk, password=password, caller=caller)
         except DomainError as refusal:
-            self.tell(request, refusal)
+            self.show_refusal(request, refusal)
             return None
         update_session_auth_hash(request, changed)
         messages.success(request, f"{changed} has another password; their sessions ended.")

@@ -72,7 +72,7 @@ def columns_are_those_of_the_body() -> list[str]:
 
 
 @doctor.check("I12-drift", "rows and entries agree on what was done")
-def rows_and_entries_tell_the_same() -> list[str]:
+def rows_and_entries_agree() -> list[str]:
     """Return what is broken, as sentences."""
     found = [f"{name}: no drift check answers for it" for name in drift.tables_without_a_check()]
     for each in drift.find_drift():

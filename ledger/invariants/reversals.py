@@ -70,7 +70,7 @@ def reversals_are_sound() -> list[str]:
 @doctor.check("I15-standings", "the reversal state of every action follows from the entries")
 def standings_follow_from_entries() -> list[str]:
     """Return what is broken, as sentences."""
-    return rebuilding.rebuild(mends=False, only_stepped=True)
+    return rebuilding.rebuild(repairs=False, only_stepped=True)
 
 
 # Whether something was done under an approval: by ledger_approval_is_used_once it is one row.

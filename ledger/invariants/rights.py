@@ -128,13 +128,13 @@ SELECT k.id, told.name
 
 
 @doctor.check("I14-told", "approvals and votes match their entries")
-def approvals_are_as_told() -> list[str]:
+def approvals_match_their_entries() -> list[str]:
     """Return what is broken, as sentences."""
     return _differing("approval", _REQUESTS) + _differing("vote", _VOTES)
 
 
 @doctor.check("I21-told", "keys and delegations match the events that made them")
-def rights_are_as_told() -> list[str]:
+def rights_match_their_events() -> list[str]:
     """Return what is broken, as sentences."""
     return [
         *_differing("API key", _KEYS),

@@ -16,8 +16,8 @@ from ledger.reversing import standings
 BATCH: Final = 1_000
 
 
-def rebuild(*, mends: bool, only_stepped: bool = False) -> list[str]:
-    """Fold the entries again and compare; with `mends`, write what they say.
+def rebuild(*, repairs: bool, only_stepped: bool = False) -> list[str]:
+    """Fold the entries again and compare; with `repairs`, write what they say.
 
     `only_stepped` leaves out entries without any step of a reversal.
     """
@@ -30,10 +30,10 @@ def rebuild(*, mends: bool, only_stepped: bool = False) -> list[str]:
             if _compare(mutation, rows.get(mutation.pk), steps[mutation.pk]) is None:
                 continue
             # Somebody may have taken a step between the two looks: look again, under the lock.
-            wrong = _compare_under_lock(mutation, mends=mends)
+            wrong = _compare_under_lock(mutation, repairs=repairs)
             if wrong is not None:
                 found.append(f"entry {mutation.pk}: {wrong}")
-    return found + _groundless(mends=mends)
+    return found + _groundless(repairs=repairs)
 
 
 def _reversible(*, only_stepped: bool) -> QuerySet[Mutation]:
@@ -91,26 +91,26 @@ def _compare(mutation: Mutation, row: ReversalStanding | None, steps: Sequence[S
     return f"said to be {said.state.value} after {said.steps} steps, is {true.state.value}"
 
 
-def _compare_under_lock(mutation: Mutation, *, mends: bool) -> str | None:
+def _compare_under_lock(mutation: Mutation, *, repairs: bool) -> str | None:
     with transaction.atomic():
         row = ReversalStanding.objects.select_for_update().filter(pk=mutation.pk).first()
         steps = _steps_of([mutation.pk])[mutation.pk]
         wrong = _compare(mutation, row, steps)
-        if wrong is not None and mends:
-            _mend(mutation, steps)
+        if wrong is not None and repairs:
+            _repair(mutation, steps)
     return wrong
 
 
-def _mend(mutation: Mutation, steps: Sequence[Step]) -> None:
+def _repair(mutation: Mutation, steps: Sequence[Step]) -> None:
     columns = standings.columns_of(_folded(mutation, steps))
     ReversalStanding.objects.update_or_create(
         entry_id=mutation.pk, defaults={**columns, "currency": mutation.reversal_currency}
     )
 
 
-def _groundless(*, mends: bool) -> list[str]:
+def _groundless(*, repairs: bool) -> list[str]:
     cannot = Q(entry__mutation__reversal_kind=ReversalKind.NONE.value) | Q(entry__mutation=None)
     ids = list(ReversalStanding.objects.filter(cannot).order_by("pk").values_list("pk", flat=True))
-    if mends:
+    if repairs:
         ReversalStanding.objects.filter(pk__in=ids).delete()
     return [f"entry {pk}: cannot be undone, and has a standing" for pk in ids]

@@ -148,7 +148,7 @@ def declared_columns(declared: Declaration | None) -> dict[str, Any]:
     }
 
 
-NOTHING_SAID: Final[dict[str, Any]] = {
+NO_REVERSAL: Final[dict[str, Any]] = {
     "reversal_kind": ReversalKind.NONE.value,
     "reversal_command_id": "",
     "reversal_command_version": None,

@@ -175,7 +175,7 @@ def expire_reversals() -> int:
 def rebuild_reversals(*, dry_run: bool = False) -> list[str]:
     """Rebuild the standings from the entries; return the differences found, as sentences."""
     with transaction.atomic(durable=True):
-        return rebuilding.rebuild(mends=not dry_run)
+        return rebuilding.rebuild(repairs=not dry_run)
 
 
 def _reversed(entry_id: UUID, reversal_id: UUID) -> Reversed:

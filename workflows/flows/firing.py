@@ -69,12 +69,12 @@ def _start(start: FlowStart, occasion: str, data: Mapping[str, Any], chain: Sequ
     action = actions.starting(flow_id, command, delegated_by=by)
     says = f"Started by {start.name} for {', '.join(start.goals)}."
 
-    def tell(proof: Proof) -> None:
+    def emit_fired(proof: Proof) -> None:
         fired = {"name": start.name, "flow_id": flow_id, "occasion": occasion}
         _emit("fired", start, {**fired, "entry_id": str(proof.entry_id)})
 
     with context.on_behalf_of(BY_ITSELF):
-        beginning.begin(flow_id, command, action, says=says, then=tell)
+        beginning.begin(flow_id, command, action, says=says, then=emit_fired)
 
 
 def _chain_before(envelope: Envelope | None) -> tuple[str, ...]:

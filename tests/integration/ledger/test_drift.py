@@ -13,7 +13,7 @@ from events import context, doctor
 from events.domain.principal import SYSTEM
 from ledger import drift
 from ledger.drift import Drift
-from ledger.invariants.entries import rows_and_entries_tell_the_same
+from ledger.invariants.entries import rows_and_entries_agree
 from ledger.models import Agent, AgentKey, ApiKey, Delegation
 from ledger.services import agents, api_keys, approval_policies, delegations
 from ledger.services.approval_policies import Terms
@@ -69,7 +69,7 @@ def test_an_accountable_table_without_a_check_is_named(monkeypatch: pytest.Monke
     monkeypatch.setattr(drift, "_CHECKS", others)
 
     assert drift.tables_without_a_check() == ["commerce_refund"]
-    assert "commerce_refund: no drift check answers for it" in rows_and_entries_tell_the_same()
+    assert "commerce_refund: no drift check answers for it" in rows_and_entries_agree()
 
 
 def test_what_is_done_by_its_services_is_no_drift(history: None) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from events.models import StoredEvent
-from ledger.invariants.rights import approvals_are_as_told, rights_are_as_told
+from ledger.invariants.rights import approvals_match_their_entries, rights_match_their_events
 from ledger.models import AgentKey, ApprovalVote
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
@@ -46,7 +46,7 @@ def _asked_and_decided(alice: User, bob: User) -> None:
 @pytest.mark.usefixtures("_asked_and_decided")
 class TestAnApproval:
     def test_is_what_its_entry_and_event_say(self) -> None:
-        assert approvals_are_as_told() == []
+        assert approvals_match_their_entries() == []
         changes = {
             "requested_entry_id": "gen_random_uuid()",
             "action_name": "'thing.undo'",
@@ -67,14 +67,14 @@ class TestAnApproval:
             "execute": "'on_approval'",
         }
 
-        assert seen(approvals_are_as_told, "ledger_approval", changes) == {}
+        assert seen(approvals_match_their_entries, "ledger_approval", changes) == {}
 
     def test_was_asked_for_under_its_policy(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("UPDATE ledger_approval SET policy_version = 9")
 
-        [found] = approvals_are_as_told()
+        [found] = approvals_match_their_entries()
         assert found.endswith(": its policy is not what was told")
 
     def test_has_the_voices_that_were_given(self) -> None:
@@ -87,7 +87,7 @@ class TestAnApproval:
             "as_delegate": "true",
         }
 
-        assert seen(approvals_are_as_told, "ledger_approvalvote", changes) == {}
+        assert seen(approvals_match_their_entries, "ledger_approvalvote", changes) == {}
 
     def test_has_the_vote_of_whom_a_key_is(self, bob: User) -> None:
         secret, _ = issue(bob, ["approval.decide"])
@@ -100,17 +100,17 @@ class TestAnApproval:
                 [prefix],
             )
             cursor.execute("UPDATE ledger_approvalvote SET principal = 'api_key:' || %s", [prefix])
-        assert approvals_are_as_told() == []
+        assert approvals_match_their_entries() == []
 
         human = {"human": "'999999999'"}
 
-        assert seen(approvals_are_as_told, "ledger_approvalvote", human) == {}
+        assert seen(approvals_match_their_entries, "ledger_approvalvote", human) == {}
 
 
 class TestAKey:
     def test_is_what_was_told_when_it_was_issued(self, alice: User, bob: User) -> None:
         issue(alice, ["event.read"])
-        assert rights_are_as_told() == []
+        assert rights_match_their_events() == []
         changes = {
             "prefix": "'aaaaaaaaaaaa'",
             "name": "'another'",
@@ -120,7 +120,7 @@ class TestAKey:
             "digest": "repeat('0', 64)",
         }
 
-        assert seen(rights_are_as_told, "ledger_apikey", changes) == {}
+        assert seen(rights_match_their_events, "ledger_apikey", changes) == {}
 
 
 class TestADelegation:
@@ -138,7 +138,7 @@ class TestADelegation:
         }
         key_of(delegated(agent, "event.read", "api_key.read", **limits))
         assert AgentKey.objects.count() == 1
-        assert rights_are_as_told() == []
+        assert rights_match_their_events() == []
         changes = {
             "agent_id": "gen_random_uuid()",
             "root_id": str(bob.pk),
@@ -155,21 +155,21 @@ class TestADelegation:
             "hour_until": "24",
         }
 
-        assert seen(rights_are_as_told, "ledger_delegation", changes) == {}
+        assert seen(rights_match_their_events, "ledger_delegation", changes) == {}
         keys = {
             "delegation_id": "gen_random_uuid()",
             "prefix": "'aaaaaaaaaaaa'",
             "expires_at": "expires_at - interval '1 second'",
             "digest": "repeat('0', 64)",
         }
-        assert seen(rights_are_as_told, "ledger_agentkey", keys) == {}
+        assert seen(rights_match_their_events, "ledger_agentkey", keys) == {}
 
     def test_of_a_long_filter_is_too(self, alice: User) -> None:
         many = {"booking": tuple(f"{number:036}" for number in range(2000))}
         long = delegated(an_agent(alice), "event.read", resources=many)
         assert StoredEvent.objects.filter(name="delegation.created", data=None).exists()
-        assert rights_are_as_told() == []
+        assert rights_match_their_events() == []
 
-        found = seen(rights_are_as_told, "ledger_delegation", {"resources": "'{}'"})
+        found = seen(rights_match_their_events, "ledger_delegation", {"resources": "'{}'"})
 
         assert (found, len(long.resources["booking"])) == ({}, 2000)

@@ -38,7 +38,7 @@ def visit(path: Path, words: bytes) -> socket.socket:
 def test_a_visitor_who_says_nothing_or_does_not_stay_harms_nobody(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "WORD_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(control, "REQUEST_SECONDS_MAX", 0.01)
     path = tmp_path / "control"
     control.serve(supervisor, path)
 

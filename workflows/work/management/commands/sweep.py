@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if once:
             self._sweep_once(execute=execute)
         else:
-            _sweep_until_told(execute=execute)
+            _sweep_until_stopped(execute=execute)
 
     def _sweep_once(self, *, execute: bool) -> None:
         worker = liveness.name("sweeper")
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
 
 
-def _sweep_until_told(*, execute: bool) -> None:
+def _sweep_until_stopped(*, execute: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
