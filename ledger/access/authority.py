@@ -197,7 +197,7 @@ class Caller:
             obj = kind.object_resolver(stream)
         except (FieldError, ValueError):
             return False  # The id comes from the request: no object has such an id.
-        return obj is not None and self.holds(kind.read, obj)
+        return self.holds(kind.read, obj)
 
     @classmethod
     def _of_key(cls, key: ApiKey) -> "Caller":

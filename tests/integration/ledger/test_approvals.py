@@ -349,6 +349,11 @@ class TestUsing:
             do()
             with pytest.raises(ApprovalRequired):
                 do("t2")
+        with reference.presenting(str(approval.pk)):
+            with pytest.raises(ApprovedActionRepeated):
+                do()
+            with pytest.raises(ApprovalRequired):
+                do("t2")
 
 
 class TestStepUp:
