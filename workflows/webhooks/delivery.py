@@ -111,7 +111,7 @@ def _wait_for_the_endpoint(delivery: Delivery) -> None:
 
 
 def _wait_for_a_turn(claim: Claim, delivery: Delivery) -> None:
-    if crowding.is_crowded(claim, delivery.subscription.url):
+    if not crowding.finds_room(claim, delivery.subscription.url):
         delay = schedule.turn_seconds(age=_age(delivery), uniform=_random.random())
         _note_next_attempt(delivery, delay)
         raise Snooze(delay)

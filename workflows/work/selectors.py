@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 
 from workflows.work import conf, documents, registry
 from workflows.work.domain.claim import Claim
@@ -127,12 +127,13 @@ def result_of(work: Work) -> JSON:
     return documents.load(work.result, work.result_hash)
 
 
-def claimed_before(claim: Claim) -> list[UUID]:
-    """The ids of work of the same kind that is under way and was claimed before `claim`."""
+def claimed_before(claim: Claim) -> dict[UUID, timedelta]:
+    """Work of the same kind that was claimed before `claim` and is under way, and for how long."""
     # Index work_leases: there is as much of it as workers.
     under_way = Work.objects.filter(status=State.LEASED.value, kind=claim.kind)
     earlier = Q(claimed_at__lt=claim.claimed_at) | Q(claimed_at=claim.claimed_at, id__lt=claim.id)
-    return list(under_way.filter(earlier).values_list("id", flat=True))
+    rows = under_way.filter(earlier).values_list("id")
+    return dict(rows.annotate(since=StatementNow() - F("claimed_at")))
 
 
 def overview() -> Overview:

@@ -1,6 +1,8 @@
 """A receiver is sent a few messages at a time, whoever sends them (ADR 0185)."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -15,11 +17,13 @@ from tests.integration.workflows.webhooks.conftest import (
     work_off,
 )
 from tests.peers import Receiver, receiver
+from workflows.webhooks import crowding
 from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus
 from workflows.webhooks.outbox import KIND
 from workflows.work import leases, runner
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.life import State
+from workflows.work.models import Work
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -116,3 +120,40 @@ def test_those_that_were_claimed_first_are_sent(peer: Receiver) -> None:
     runner.run([first])
 
     assert len(peer.received) == 1
+
+
+def test_a_message_waits_a_moment_for_a_receiver_that_is_quick(
+    peer: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribed(peer.url)
+    for parcel in ("p1", "p2", "p3"):
+        happens(parcel=parcel)
+    first, _second, third = sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+    paused: list[float] = []
+
+    def answered(seconds: float) -> None:
+        paused.append(seconds)
+        leases.complete_many([(first, None)])
+
+    monkeypatch.setattr(crowding, "time", SimpleNamespace(sleep=answered))
+    runner.run([third])
+
+    assert len(paused) == 1
+    assert len(peer.received) == 1
+
+
+def test_it_waits_for_no_receiver_that_is_slow(
+    peer: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribed(peer.url)
+    for parcel in ("p1", "p2", "p3"):
+        happens(parcel=parcel)
+    first, _second, third = sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+    began = timezone.now() - timedelta(seconds=2 * crowding.PATIENCE_S)
+    Work.objects.filter(pk=first.id).update(claimed_at=began)
+    paused: list[float] = []
+    monkeypatch.setattr(crowding, "time", SimpleNamespace(sleep=paused.append))
+
+    runner.run([third])
+
+    assert (peer.received, paused) == ([], [])
