@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from rest_framework.test import APIClient
 
+from config.testing.flush import put_all_right
 from tests.integration.ledger.conftest import client_with, issue
 from tests.support import api_description
 
@@ -105,9 +106,17 @@ HEADERS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def secret(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """A key for the whole file: what a test does with it is taken back."""
+    with django_db_blocker.unblock():
+        yield issue(User.objects.create_superuser("root"), ["*"])[0]
+        put_all_right()
+
+
 @pytest.fixture
-def root(caplog: pytest.LogCaptureFixture) -> Iterator[APIClient]:
-    yield client_with(issue(User.objects.create_superuser("root"), ["*"])[0])
+def root(secret: str, caplog: pytest.LogCaptureFixture) -> Iterator[APIClient]:
+    yield client_with(secret)
     # There is a net behind us: what falls into it is answered well, and is a fault of ours.
     assert "PostgreSQL refused" not in caplog.text
 
