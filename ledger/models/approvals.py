@@ -273,6 +273,7 @@ class PoliciesInForce(models.Model):
     mark = models.UUIDField(editable=False)
 
     class Meta:
+        verbose_name_plural = "policies in force"
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="ledger_policies_in_force_are_one")
         ]

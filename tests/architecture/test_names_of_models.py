@@ -20,6 +20,7 @@ OF_THEIR_OWN = {
     "number series": "number series",
     "personal data of a traveller": "personal data of travellers",
     "place in the seals": "places in the seals",
+    "policies in force": "policies in force",
     "work": "work",
 }
 """Names whose plural no rule makes."""

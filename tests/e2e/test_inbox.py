@@ -219,3 +219,19 @@ def test_the_table_of_the_admin_is_read_on_a_phone(browse: Browse, stack: Stack,
         expect(results.locator("[data-label=What]").first).to_contain_text("Sign the contract")
         expect(results.locator("[data-label='Waits for']").first).to_be_visible()
         assert results.evaluate("results => results.scrollWidth <= results.clientWidth")
+
+
+def test_lists_of_the_admin_break_no_words_on_a_screen(browse: Browse, stack: Stack) -> None:
+    broken = """cells => cells.filter((cell) => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return text.getClientRects().length > cell.textContent.split(" ").length;
+    }).map((cell) => cell.textContent)"""
+    with browse() as tab:
+        tab.log_in()
+        tab.page.set_viewport_size({"width": 1280, "height": 900})
+
+        tab.open("/admin/ledger/entry/")
+
+        assert tab.page.locator(".field-status").evaluate_all(broken) == []
+        expect(tab.page.locator(".field-action_name wbr").first).to_be_attached()

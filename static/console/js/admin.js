@@ -4,6 +4,8 @@
 
 for (const results of document.querySelectorAll("#changelist .results")) {
   label(results.querySelector("table"));
+  letBreak(results.querySelector("tbody"));
+  letBreak(document.getElementById("changelist-filter"));
   const look = () => tell(results);
   new ResizeObserver(look).observe(results);
   results.addEventListener("scroll", look, { passive: true });
@@ -22,6 +24,18 @@ function label(table) {
     [...row.cells].forEach((cell, index) => { cell.dataset.label = names[index]; });
   }
   table.dataset.labelled = "";
+}
+
+// A name such as flow.check_health breaks between its words, and in no other place.
+function letBreak(rows) {
+  if (!rows) return;
+  const texts = document.createTreeWalker(rows, NodeFilter.SHOW_TEXT);
+  const names = [];
+  while (texts.nextNode()) names.push(texts.currentNode);
+  for (const name of names) {
+    const [first, ...others] = name.data.split(/(?<=\w[._/@:])(?=[a-z])/i);
+    if (others.length) name.replaceWith(first, ...others.flatMap((word) => [document.createElement("wbr"), word]));
+  }
 }
 
 function tell(results) {
