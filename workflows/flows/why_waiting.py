@@ -11,7 +11,7 @@ from django.utils import timezone
 from events import explore
 from events.domain.event_filter import EventFilter
 from ledger.domain.approval import ApprovalStatus
-from workflows.flows import callables, engine, selectors
+from workflows.flows import callables, conf, engine, selectors
 from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain import inputs as given
@@ -23,7 +23,7 @@ from workflows.flows.domain.flow import (
     WorkItem,
     WorkStatus,
 )
-from workflows.flows.domain.step import StepType
+from workflows.flows.domain.step import StepType, WorkConfig
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.work import selectors as work
@@ -133,7 +133,14 @@ def _of_item(flow: Flow, step_id: str, item: WorkItem) -> str:
     if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
         return f"Step {step_id} waits for a healthy worker to be tried again"
     at, error = _written(item.next_retry_at), in_one_line(item.error)
-    return f"Step {step_id} is tried again at {at}, retry {item.retry_count}: {error}"
+    return f"Step {step_id} is tried again at {at}, {_of_retries(flow, step_id, item)}: {error}"
+
+
+def _of_retries(flow: Flow, step_id: str, item: WorkItem) -> str:
+    """Return which retry comes next, and of how many: below zero there is no limit."""
+    config = (flow.step(step_id).work_config or WorkConfig()).merged(conf.current().retry)
+    of_all = f" of {config.max_retries}" if config.max_retries >= 0 else ""
+    return f"retry {item.retry_count}{of_all}"
 
 
 def _of_health(step_id: str) -> str:
@@ -244,7 +251,7 @@ def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
     if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
         return f"{sentence}, again once a worker is healthy"
     at, error = _written(item.next_retry_at), in_one_line(item.error)
-    return f"{sentence}, again at {at}, retry {item.retry_count}: {error}"
+    return f"{sentence}, again at {at}, {_of_retries(flow, step_id, item)}: {error}"
 
 
 def _of_child(child: Flow | None) -> str:

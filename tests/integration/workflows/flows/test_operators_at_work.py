@@ -60,6 +60,12 @@ def retry_now(step_id: str) -> None:
     work_off()
 
 
+def sentence() -> str:
+    waits = why_waiting.waiting(flow("trip"))
+    assert waits is not None
+    return waits.sentence
+
+
 def is_sound() -> bool:
     found = [doctor.examine(one) for one in doctor.checks() if one.id.startswith(("I5", "I11"))]
     assert not [violation for one in found for violation in one.violations]
@@ -179,13 +185,12 @@ class TestRetryingNow:
         register(peer, "fail", attributes={"done": {"role": "required"}})
         peer.says["/do"] = (200, {"done": 1})
         start("fail", options={"compensate": True}, n=[1, 2])
+        assert ", retry 1 of 10: work not completed: " in sentence()
 
         peer.says["/undo"] = (200, {})
         retry_now("do")
 
-        waits = why_waiting.waiting(flow("trip"))
-        assert waits is not None
-        assert waits.sentence.endswith("; 1 of 2 items are undone.")
+        assert sentence().endswith("; 1 of 2 items are undone.")
 
 
 class TestACallbackThatNeverComes:

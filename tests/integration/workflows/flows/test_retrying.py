@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
-from workflows.flows import services
+from workflows.flows import services, why_waiting
 from workflows.flows.domain import work_items
 from workflows.work import queue
 from workflows.work.models import Work
@@ -56,6 +56,17 @@ def items() -> list[dict[str, Any]]:
 
 
 class TestTries:
+    @pytest.mark.parametrize(("limit", "says"), [(3, ", retry 1 of 3: "), (-1, ", retry 1: ")])
+    def test_say_how_many_are_left(self, peer: StepServer, limit: int, says: str) -> None:
+        peer.says["/do"] = (500, b"")
+        step(peer, work_config={**EVERY_SECOND, "max_retries": limit})
+        ask("POST", "/engine/flow", {"id": "trip", "goals": ["do"]})
+        work_off()
+
+        waits = why_waiting.waiting(flow("trip"))
+        assert waits is not None
+        assert says in waits.sentence
+
     def test_end_after_the_first_and_so_many_retries(self, peer: StepServer) -> None:
         peer.says["/do"] = (500, b"")
         step(peer, work_config={**EVERY_SECOND, "max_retries": 2})
