@@ -126,12 +126,13 @@ def drawn(description: "schemathesis.BaseSchema", ask: Ask) -> dict[str, Ask]:
 
 
 def sampled(ask: Any) -> Ask:
-    """Leave to what asks all cases two of the first, and some of the others.
+    """Leave to what asks all cases the plainest, two of the first, and some of the others.
 
     Hypothesis takes longer over a case that is passed by than many an operation does to answer.
     """
-    every = ask.hypothesis_explicit_examples  # It begins at the end.
-    asked = [case for number, case in enumerate(reversed(every)) if _is_asked(number)]
+    every = ask.hypothesis_explicit_examples[::-1]  # It begins at the end.
+    plain = min(range(len(every)), key=lambda number: _frills_of(every[number].kwargs["case"]))
+    asked = [case for number, case in enumerate(every) if number == plain or _is_asked(number)]
     ask.hypothesis_explicit_examples = asked[::-1]
     kept: Ask = ask
     return kept
@@ -195,6 +196,13 @@ def status_as_described(case: "schemathesis.Case[Any]", authorization: str) -> i
         ],
     )
     return int(answer.status_code)
+
+
+def _frills_of(case: "schemathesis.Case[Any]") -> tuple[bool, int]:
+    """Return whether it is wrong on purpose, and of how many parameters that may be left out."""
+    meta = case.meta
+    assert meta is not None
+    return meta.generation.mode.is_negative, len(case.query or ()) + len(case.headers or ())
 
 
 def _is_asked(number: int) -> bool:
