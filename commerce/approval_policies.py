@@ -37,7 +37,7 @@ POLICIES = (
     ),
     Terms(
         name="finance-surplus-approval",
-        meaning="Give back what a won chargeback brought too much, once its provider has told so.",
+        meaning="Refund the surplus of a chargeback, once its provider reports that it is won.",
         capabilities=("refund.request",),
         principals=("system",),
         condition="action == 'refund.return_surplus'",

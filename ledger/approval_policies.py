@@ -14,7 +14,7 @@ from ledger.services.approval_policies import Terms
 POLICIES = (
     Terms(
         name="agent-action-approval",
-        meaning="What is grave is not done by an agent unless a person agrees.",
+        meaning="A person has to agree before an agent takes an action of high risk.",
         capabilities=("*",),
         principals=("agent",),
         condition="risk in ['high', 'critical']",

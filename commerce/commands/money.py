@@ -210,7 +210,7 @@ register(
 )
 register(
     surpluses.RETURN_SURPLUS,
-    "Give back what a chargeback brought back too much.",
+    "Refund the surplus of a won chargeback.",
     _return_surplus,
     schema=record(
         chargeback_id=ID,
