@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ledger.domain import reversals as rules
@@ -23,17 +23,21 @@ from ledger.domain.reversals import (
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ENTRY = UUID(int=1)
+# Mostly what gives something back: what ends it all leaves nothing for a law to say.
 ASKING = [
-    StepKind.BEGUN,
-    StepKind.COMPLETED,
-    StepKind.REQUESTED,
+    *[StepKind.BEGUN] * 4,
+    *[StepKind.COMPLETED] * 4,
+    *[StepKind.REQUESTED] * 2,
     StepKind.WITHDRAWN,
     StepKind.FAILED,
     StepKind.EXPIRED,
 ]
 
-attempts = st.lists(st.tuples(st.sampled_from(ASKING), st.integers(0, 60)), max_size=30)
+attempts = st.lists(st.tuples(st.sampled_from(ASKING), st.integers(0, 12)), max_size=30)
 endings = st.lists(st.sampled_from([StepKind.SETTLED, StepKind.RETURNED]), max_size=40)
+
+
+thorough = settings(max_examples=300)
 
 
 def declared(amount_cents: int | None) -> Declaration:
@@ -91,19 +95,30 @@ def take(
     return rules.evolve(standing, steps[-1])
 
 
-@given(attempts, endings, st.integers(1, 100))
+def added_up(steps: list[Step]) -> tuple[int, int]:
+    """Return what was given back, and what is under way, without the rules that are tried."""
+    sums = dict.fromkeys(StepKind, 0)
+    for step in steps:
+        sums[step.kind] += step.amount_cents
+    done = sums[StepKind.COMPLETED] + sums[StepKind.SETTLED]
+    return done, sums[StepKind.BEGUN] - sums[StepKind.SETTLED] - sums[StepKind.RETURNED]
+
+
+@thorough
+@given(attempts, endings, st.integers(1, 20))
 def test_partial_compensations_never_add_up_to_more_than_the_original(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
     for count in range(len(steps := live(script, ends, total)) + 1):
         standing = rules.fold(declared(total), steps[:count])
+        done, running = added_up(steps[:count])
 
-        assert standing.done_cents >= 0
-        assert standing.running_cents >= 0
-        assert standing.done_cents + standing.running_cents <= total
+        assert done + running <= total
+        assert (standing.done_cents, standing.running_cents) == (done, running)
 
 
-@given(attempts, endings, st.integers(1, 100))
+@thorough
+@given(attempts, endings, st.integers(1, 20))
 def test_nothing_is_wholly_undone_twice(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
@@ -112,7 +127,8 @@ def test_nothing_is_wholly_undone_twice(
     assert [step.outcome for step in steps].count(Outcome.FULL) <= 1
 
 
-@given(attempts, endings, st.integers(1, 100))
+@thorough
+@given(attempts, endings, st.integers(1, 20))
 def test_the_state_says_what_the_amounts_say(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
@@ -124,7 +140,7 @@ def test_the_state_says_what_the_amounts_say(
         assert standing.reversed_by is not None
 
 
-@given(attempts, endings, st.integers(1, 100))
+@given(attempts, endings, st.integers(1, 20))
 def test_a_request_that_is_withdrawn_gives_nothing_back_and_waits_no_more(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
@@ -144,7 +160,7 @@ def test_a_request_that_is_withdrawn_gives_nothing_back_and_waits_no_more(
     assert withdrawn.state is standing.state or standing.outcome is Outcome.PARTIAL
 
 
-@given(attempts, endings, st.integers(1, 100))
+@given(attempts, endings, st.integers(1, 20))
 def test_what_is_requested_waits_for_a_request_that_was_neither_used_nor_withdrawn(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
@@ -166,7 +182,7 @@ def test_what_is_requested_waits_for_a_request_that_was_neither_used_nor_withdra
         assert standing.state is State.RUNNING or standing.outcome is Outcome.FULL
 
 
-@given(attempts, endings, st.integers(1, 100))
+@given(attempts, endings, st.integers(1, 20))
 def test_what_is_over_is_not_asked_for_again(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int
 ) -> None:
@@ -179,7 +195,7 @@ def test_what_is_over_is_not_asked_for_again(
     assert over.state in {State.EXPIRED, State.RUNNING, State.COMPLETED}
 
 
-@given(attempts, endings, st.integers(1, 100), st.data())
+@given(attempts, endings, st.integers(1, 20), st.data())
 def test_a_standing_can_be_built_from_any_cut(
     script: list[tuple[StepKind, int]], ends: list[StepKind], total: int, data: st.DataObject
 ) -> None:
