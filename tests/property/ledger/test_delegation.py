@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ledger.domain.delegation import (
@@ -93,6 +93,8 @@ class TestAChildWithinItsParent:
 
         assert reach(child) <= reach(parent)
 
+    # Of 50, none had a child that ended later than its parent and was let through for it.
+    @settings(max_examples=500)
     @given(families(), st.integers(-4, 4))
     def test_is_in_force_only_when_its_parent_is(
         self, family: tuple[Terms, Terms], hours_from_now: int
