@@ -245,6 +245,15 @@ class TestRotateApiKey:
         assert answer.status_code == 409
         assert answer.json()["code"] == "api_key_ended"
 
+    def test_gives_a_revoked_key_no_successor(self, alice: User, alice_key: APIClient) -> None:
+        _, old_id = issue(alice, ["api_key.read"])
+        alice_key.post(f"{URL}/{old_id}/revoke", {})
+
+        answer = alice_key.post(f"{URL}/{old_id}/rotate", {})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "api_key_ended")
+        assert ApiKey.objects.get(pk=old_id).successor is None
+
     def test_of_a_wider_key_is_refused_to_a_narrower_one(self, alice: User) -> None:
         grant(alice, "api_key.read", "api_key.issue")
         _, wide_id = issue(alice, ["*"])
