@@ -96,7 +96,8 @@ def locked(booking: Booking) -> Iterator[Callable[[], None]]:
 
 @asynccontextmanager
 async def over_stdio(secret: str) -> AsyncIterator[Client]:
-    async with Client(stdio_client(served(secret))) as client:
+    # Its own default is what was the standard error when it was imported.
+    async with Client(stdio_client(served(secret), errlog=sys.stderr)) as client:
         yield client
 
 
