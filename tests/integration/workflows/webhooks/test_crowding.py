@@ -110,12 +110,17 @@ def test_two_subscriptions_of_one_origin_share_its_room(peer: Receiver) -> None:
     assert peer.received == []
 
 
-def test_those_that_were_claimed_first_are_sent(peer: Receiver) -> None:
-    """Or workers that claim at the same moment would all make room for each other."""
+def three_in_order(peer: Receiver) -> list[Claim]:
+    """Claim three messages to one receiver, and return the claims in their order."""
     subscribed(peer.url)
     for parcel in ("p1", "p2", "p3"):
         happens(parcel=parcel)
-    [first, *_] = sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+    return sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+
+
+def test_those_that_were_claimed_first_are_sent(peer: Receiver) -> None:
+    """Or workers that claim at the same moment would all make room for each other."""
+    first, *_ = three_in_order(peer)
 
     runner.run([first])
 
@@ -125,10 +130,7 @@ def test_those_that_were_claimed_first_are_sent(peer: Receiver) -> None:
 def test_a_message_waits_a_moment_for_a_receiver_that_is_quick(
     peer: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subscribed(peer.url)
-    for parcel in ("p1", "p2", "p3"):
-        happens(parcel=parcel)
-    first, _second, third = sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+    first, _, third = three_in_order(peer)
     paused: list[float] = []
 
     def answered(seconds: float) -> None:
@@ -145,10 +147,7 @@ def test_a_message_waits_a_moment_for_a_receiver_that_is_quick(
 def test_it_waits_for_no_receiver_that_is_slow(
     peer: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subscribed(peer.url)
-    for parcel in ("p1", "p2", "p3"):
-        happens(parcel=parcel)
-    first, _second, third = sorted(held(3), key=lambda claim: (claim.claimed_at, claim.id))
+    first, _, third = three_in_order(peer)
     began = timezone.now() - timedelta(seconds=2 * crowding.PATIENCE_S)
     Work.objects.filter(pk=first.id).update(claimed_at=began)
     paused: list[float] = []
