@@ -59,6 +59,10 @@ def read(
     if len(raw) > bytes_max:
         raise BodyTooLarge
     try:
-        return shapes.in_their_case(decoder.first_value(raw), shape)
+        if shape is ANYTHING:
+            return decoder.first_value(raw)
+        document, is_repeating = decoder.first_members(raw)
     except decoder.Undecodable as reason:
         raise MalformedRequest(str(reason)) from reason
+    named = shapes.in_their_case(document, shape)
+    return decoder.plain(named) if is_repeating else named

@@ -6,6 +6,7 @@ message for a malformed document comes from `scanner`.
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from workflows.flows.domain import scanner
@@ -31,6 +32,35 @@ def first_value(raw: bytes) -> Any:
     return _decoded(raw, is_whole=False)
 
 
+def first_members(raw: bytes) -> tuple[Any, bool]:
+    """Return the first JSON value, and whether an object in it has a member twice.
+
+    Such an object is one for `members_of`; `plain` makes an ordinary one of it.
+
+    :raises Undecodable: if there is none.
+    """
+    try:
+        return _decoded(raw, is_whole=False, decoder=_NOTHING_TWICE), False
+    except _Twice:
+        return _decoded(raw, is_whole=False, decoder=_KEEPING), True
+
+
+def members_of(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return the members of an object in their order, also those of a name that comes again."""
+    return value.pairs if isinstance(value, _Repeating) else value.items()
+
+
+def plain(value: Any) -> Any:
+    """Return `value` without the repetitions: the last of equal keys wins."""
+    match value:
+        case list():
+            return [plain(item) for item in value]
+        case dict():
+            return {key: plain(item) for key, item in value.items()}
+        case _:
+            return value
+
+
 def only_value(raw: bytes) -> Any:
     """Return the JSON value that `raw` is.
 
@@ -39,10 +69,10 @@ def only_value(raw: bytes) -> Any:
     return _decoded(raw, is_whole=True)
 
 
-def _decoded(raw: bytes, *, is_whole: bool) -> Any:
+def _decoded(raw: bytes, *, is_whole: bool, decoder: json.JSONDecoder | None = None) -> Any:
     text = raw.decode("utf-8", "replace").lstrip(scanner.BLANK)
     try:
-        value, end = _DECODER.raw_decode(text)
+        value, end = (decoder or _DECODER).raw_decode(text)
     except (json.JSONDecodeError, _NotJson):
         raise Undecodable(scanner.fault(raw, is_whole=is_whole)) from None
     except RecursionError:
@@ -85,7 +115,39 @@ def _constant(_name: str) -> Any:
     raise _NotJson
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_constant)
+class _Twice(Exception):
+    """An object has a member twice."""
+
+
+class _Repeating(dict[str, Any]):
+    """An object that has a member twice: the last counts, `pairs` are all."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _nothing_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Twice
+    return members
+
+
+def _decoder(hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=hook,
+        parse_int=_integer,
+        parse_float=_number,
+        parse_constant=_constant,
+    )
+
+
+_DECODER = _decoder()
+_NOTHING_TWICE = _decoder(_nothing_twice)
+_KEEPING = _decoder(_Repeating)
 
 
 def _depth(value: Any) -> int:
@@ -109,6 +171,8 @@ def _mended(value: Any) -> Any:
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case list():
             return [_mended(item) for item in value]
+        case _Repeating():
+            return _Repeating([(_mended(key), _mended(item)) for key, item in value.pairs])
         case dict():
             return {_mended(key): _mended(item) for key, item in value.items()}
         case _:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.flows.domain.decoder import members_of
 from workflows.flows.domain.errors import MalformedRequest
 
 
@@ -107,21 +108,56 @@ def _check(value: Any, shape: Shape, *, struct: str | None, path: tuple[str, ...
 def in_their_case(document: Any, shape: Shape) -> Any:
     """Return `document` with its members named as `shape` names them, whatever their letter case.
 
-    The original's decoder takes "ID" for "id"; of several spellings the last counts. Keys of maps
-    are data and stay as they are.
+    The original's decoder takes "ID" for "id". Members that it takes for the same are decoded
+    one after the other into the same field, as Go's encoding/json does: an object adds to what is
+    there, the members of a map replace those of the same key, a null leaves a text, a number or a
+    flag as it is and empties the rest, and everything else is replaced. Keys of maps are data and
+    stay as they are.
     """
+    return _decoded_into(None, document, shape)
+
+
+def _decoded_into(known: Any, value: Any, shape: Shape) -> Any:
+    """Return what a field that holds `known` holds once `value` is decoded into it."""
     match shape:
-        case Struct(fields=fields) if isinstance(document, dict):
-            named: dict[str, Any] = {}
-            for key, member in document.items():
-                name = key if key in fields else key.lower()
-                if name in fields:
-                    named[name] = in_their_case(member, fields[name])
+        case Struct(fields=fields) if isinstance(value, dict):
+            named: dict[str, Any] = dict(known or {})
+            for key, member in members_of(value):
+                name = key if key in fields else _folded(key)
+                if name in fields and _is_sound(named.get(name), fields[name]):
+                    # To the end, where a mismatch stands in the document.
+                    named[name] = _decoded_into(named.pop(name, None), member, fields[name])
             return named
-        case MapOf(item=item) if isinstance(document, dict):
-            return {key: in_their_case(member, item) for key, member in document.items()}
+        case MapOf(item=item) if isinstance(value, dict):
+            entries: dict[str, Any] = dict(known or {})
+            for key, member in members_of(value):
+                if _is_sound(entries.get(key), item):
+                    entries.pop(key, None)
+                    entries[key] = _decoded_into(None, member, item)
+            return entries
+        case ListOf(item=Scalar()) if known and isinstance(value, list):
+            kept = known[: len(value)] + [None] * (len(value) - len(known))
+            return [old if new is None else new for old, new in zip(kept, value, strict=True)]
+        case Scalar() if value is None:
+            return known
         case _:
-            return document
+            return value
+
+
+def _folded(name: str) -> str:
+    # As Go folds it; the long s is the one letter that Python leaves in lower case.
+    return name.lower().replace("\N{LATIN SMALL LETTER LONG S}", "s")
+
+
+def _is_sound(value: Any, shape: Shape) -> bool:
+    """Return whether `value` has this shape; one that has not stays, for its mismatch is told."""
+    if value is None:
+        return True
+    try:
+        _check(value, shape, struct=None, path=())
+    except MalformedRequest:
+        return False
+    return True
 
 
 def unknown_members(document: Any, shape: Shape, pointer: str = "") -> list[str]:
