@@ -37,7 +37,7 @@ class PythonScripts:
     def matches(self, script: Script, value: Any) -> bool:
         return bool(self._run(script, value))
 
-    def map_input(self, script: Script, name: str, value: Any) -> Any:
+    def map_input(self, script: Script, inputs: Mapping[str, Any], value: Any) -> Any:
         return self._run(script, value)
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:

@@ -205,7 +205,7 @@ def resolve(flow: Flow, step: Step, languages: Languages, *, anchor: datetime) -
         elif spec.is_input:
             value = _settled(flow, name, spec, languages, anchor=anchor)
             if not isinstance(value, Absent):
-                inputs[spec.inner_name(name)] = _mapped(name, spec, value, languages)
+                inputs[spec.inner_name(name)] = _mapped(step, name, spec, value, languages)
     return inputs
 
 
@@ -222,7 +222,7 @@ def resolve_available(flow: Flow, step: Step, languages: Languages) -> dict[str,
             continue
         value = _by_mode(spec.collect_mode, values)
         if not isinstance(value, Absent):
-            inputs[spec.inner_name(name)] = _mapped(name, spec, value, languages)
+            inputs[spec.inner_name(name)] = _mapped(step, name, spec, value, languages)
     return inputs
 
 
@@ -262,11 +262,13 @@ def _by_mode(collect: Collect, values: Sequence[Value]) -> Any:
             return [value.value for value in values]
 
 
-def _mapped(name: str, spec: Attribute, value: Any, languages: Languages) -> Any:
+def _mapped(step: Step, name: str, spec: Attribute, value: Any, languages: Languages) -> Any:
     if spec.mapping is None or spec.mapping.script is None:
         return value
+    # It may name the other inputs, as there, and sees none of them.
+    seen = step.seen_by(spec.mapping.script, {spec.inner_name(name): value})
     try:
-        return languages.map_input(spec.mapping.script, spec.inner_name(name), value)
+        return languages.map_input(spec.mapping.script, seen, value)
     except ScriptFailed:
         return value  # As in Argyll: a mapping that finds nothing leaves the value as it is.
 

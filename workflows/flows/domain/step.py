@@ -284,6 +284,15 @@ class Step:
         }
         return tuple(sorted(names))
 
+    def names_after_work(self) -> tuple[str, ...]:
+        """Return the sorted inner names of outputs and inputs.
+
+        These a script for an output may name: all of them as in Argyll, where only the inputs
+        are names, and it is the outputs that have values.
+        """
+        outputs = (spec.inner_name(name) for name, spec in self.outputs())
+        return tuple(sorted({*outputs, *self.parameters()}))
+
     def seen_by(self, script: Script, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return these inputs, or some of them, as a script of the step sees them."""
         return bound(script, self.parameters(), inputs)

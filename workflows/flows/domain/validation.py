@@ -242,18 +242,13 @@ def _compile_mappings(step: Step, compile_script: CompileScript) -> None:
             continue
         script = spec.mapping.script
         try:
-            compile_script(script, _mapping_parameters(step, name, spec))
+            names = step.names_after_work() if spec.is_output else step.parameters()
+            compile_script(script, names)
         except ScriptBroken as broken:
             raise StepInvalid(
                 f'invalid attribute mapping for attribute "{name}": invalid mapping: {script.text}',
                 pointer=f"/attributes/{name}",
             ) from broken
-
-
-def _mapping_parameters(step: Step, name: str, spec: Attribute) -> tuple[str, ...]:
-    if spec.is_output:
-        return tuple(sorted(inner.inner_name(outer) for outer, inner in step.outputs()))
-    return (spec.inner_name(name),)
 
 
 def _compile_conditions(step: Step, compile_script: CompileScript) -> None:

@@ -153,8 +153,7 @@ def _mapped(step: Step, name: str, raw: Mapping[str, Any], languages: Languages)
     spec = step.attributes[name]
     assert spec is not None
     if spec.mapping is not None and spec.mapping.script is not None:
-        inner_names = (inner for _, inner in _inner_outputs(step))
-        seen = bound(spec.mapping.script, inner_names, raw)
+        seen = bound(spec.mapping.script, step.names_after_work(), raw)
         try:
             return languages.map_output(spec.mapping.script, seen)
         except ScriptFailed:

@@ -33,8 +33,8 @@ class Languages(Protocol):
     def matches(self, script: Script, value: Any) -> bool:
         """Return whether a match script accepts one value."""
 
-    def map_input(self, script: Script, name: str, value: Any) -> Any:
-        """Return an input value as mapped for the step."""
+    def map_input(self, script: Script, inputs: Mapping[str, Any], value: Any) -> Any:
+        """Return an input value as mapped for the step, by a script that sees these inputs."""
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
         """Return what the script makes of the raw outputs, or ABSENT."""

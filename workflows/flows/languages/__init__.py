@@ -5,8 +5,9 @@
 | step script | its inputs by name | an object is the outputs, anything else is `result` |
 | predicate | its inputs by name (jpath: as one document) | truth, as the language has it |
 | match | `value` (jpath: as the document) | likewise |
-| input mapping | the value under the input's inner name | the value; see `_sole` for objects |
-| output mapping | the raw outputs by name (jpath: as the document) | likewise |
+| input mapping | its value by inner name (jpath: as the document), the other inputs as null | the \
+value; see `_sole` for objects |
+| output mapping | the raw outputs by name (jpath: as the document), the inputs as null | likewise |
 """
 
 from collections.abc import Callable, Mapping
@@ -71,10 +72,10 @@ class Within:
             return bool(jpath.find(script.text, value, seconds=self._condition_s))
         return self.holds(script, {"value": value})
 
-    def map_input(self, script: Script, name: str, value: Any) -> Any:
+    def map_input(self, script: Script, inputs: Mapping[str, Any], value: Any) -> Any:
         if script.language == "jpath":
             return jpath.value(script.text, value, seconds=self._condition_s)
-        return _sole(self._mapped(script, {name: value}))
+        return _sole(self._mapped(script, inputs))
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
         if script.language == "jpath":

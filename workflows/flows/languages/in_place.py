@@ -54,8 +54,8 @@ class InPlace:
             script, {"value": value}, lambda: self._within().matches(script, value)
         )
 
-    def map_input(self, script: Script, name: str, value: Any) -> Any:
-        return self._timed(script, lambda: self._within().map_input(script, name, value))
+    def map_input(self, script: Script, inputs: Mapping[str, Any], value: Any) -> Any:
+        return self._timed(script, lambda: self._within().map_input(script, inputs, value))
 
     def map_output(self, script: Script, outputs: Mapping[str, Any]) -> Any:
         return self._timed(script, lambda: self._within().map_output(script, outputs))

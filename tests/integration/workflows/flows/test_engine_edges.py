@@ -171,6 +171,23 @@ class TestScripts:
         assert flow("given").values("a")[0].value == [None, 1]
         assert flow("given").values("b")[0].value == 7
 
+    def test_of_mappings_may_name_the_other_inputs(self) -> None:
+        def to(text: str) -> dict[str, Any]:
+            return {"mapping": {"script": {"language": "ale", "script": text}}}
+
+        attributes = {
+            "a": {"role": "required", "required": to("(if (eq b null) (+ a 1) b)")},
+            "b": {"role": "required"},
+            "out": {"role": "output", "output": to("{:value [out b]}")},
+        }
+        body = script("both", "{:out a}", attributes=attributes)
+        assert ask("POST", "/engine/step", body)[0] == 201
+        begin = {"id": "f1", "goals": ["both"], "init": {"a": [1], "b": [9]}}
+        assert ask("POST", "/engine/flow", begin)[0] == 201
+        work_off()
+
+        assert flow("f1").values("out")[0].value == [2, None]
+
 
 class TestNamesOfMembers:
     def test_are_taken_in_any_letter_case_as_their_decoder_does(self) -> None:
@@ -210,6 +227,19 @@ class TestNamesOfMembers:
         answer = ask("POST", "/engine/flow", body % '"goals":["one"]')
 
         assert answer == (201, {"message": "", "flow_id": flow_id})
+
+    def test_in_two_spellings_add_to_maps_and_objects(self) -> None:
+        step = (
+            '{"id":"sum","name":"sum","type":"script","script":{"language":"ale"},'
+            '"Script":{"script":"{:c (+ a b)}"},"attributes":{"a":{"role":"required"}},'
+            '"Attributes":{"b":{"role":"required"},"c":{"role":"output"}}}'
+        )
+        assert ask("POST", "/engine/step", step)[0] == 201
+        begin = '{"id":"f1","goals":["sum"],"init":{"a":[1]},"Init":{"b":[2]}}'
+        assert ask("POST", "/engine/flow", begin)[0] == 201
+        work_off()
+
+        assert flow("f1").values("c")[0].value == 3
 
     def test_are_told_as_they_are_declared(self) -> None:
         assert ask("POST", "/engine/step", {"ID": 1})[1]["error"] == (

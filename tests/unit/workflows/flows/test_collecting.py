@@ -227,6 +227,32 @@ class TestMappings:
         assert done.inputs == {"v": 5}
         assert done.outputs == {"result": 6}
 
+    @pytest.mark.parametrize(
+        ("language", "inwards", "outwards"),
+        [
+            ("ale", "[v (eq other null) (eq table null)]", "{:value [r v other]}"),
+            ("lua", "return {v, other == nil, table == nil}", "return {r, v == nil, other == nil}"),
+        ],
+    )
+    def test_may_name_the_other_inputs_and_see_none(
+        self, language: str, inwards: str, outwards: str
+    ) -> None:
+        into = {"name": "v", "script": condition(language, inwards)}
+        out = {"name": "r", "script": condition(language, outwards)}
+        mapping = script(
+            "map",
+            "{:r 1}",
+            given=requires(mapping=into),
+            other={"role": "const", "const": {"value": "7"}},
+            table={"role": "optional", "optional": {"default": "8"}},
+            result={**OUTPUT, "output": {"mapping": out}},
+        )
+
+        done = run(mapping, given=[5])
+
+        assert done.inputs == {"v": [5, True, True], "other": 7, "table": 8}
+        assert done.outputs == {"result": [1, *([None] * 2 if language == "ale" else [True] * 2)]}
+
     def test_that_find_nothing_keep_the_input_and_leave_the_output_out(self) -> None:
         nothing = {"script": condition("jpath", "$.nowhere")}
         mapping = script(
