@@ -5,11 +5,11 @@ import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, is_password_usable, make_password
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -97,23 +97,50 @@ class Accounts:
     """What has become of the accounts that `up` made, which are the administrators' since."""
 
     people: list[str]
-    """Who of them may log in."""
+    """Who of them may log in with the password that was made for them."""
     key_opens: bool
     key_remark: str = ""
     """What has to be said of the key, empty if nothing has."""
+    with_other_passwords: list[str] = field(default_factory=list)
+    """Who of them may log in with another, which was set since."""
+
+    def told(self, *, password: str) -> str:
+        """Return who may log in, and how, in one line."""
+        others = ", ".join(self.with_other_passwords)
+        if self.people:
+            people = f"{', '.join(self.people)}; password {password}"
+            return f"{people} ({others}: another, which was set since)" if others else people
+        if others:
+            return f"{others}, with the passwords that were set since"
+        return "nobody that was made here is active"
 
 
 def accounts_as_they_are(state: State) -> Accounts:
     """Look at the people of a new installation, and at the key that acts as its first."""
     people = User.objects.filter(username__in=[ADMIN, *DEMO_PEOPLE], is_active=True)
-    names = {person.username for person in people}
-    active = [name for name in (ADMIN, *DEMO_PEOPLE) if name in names]
+    kept = people.values_list("username", "password")
+    hashes = {name: each for name, each in kept if is_password_usable(each)}
+    active = [name for name in (ADMIN, *DEMO_PEOPLE) if name in hashes]
+    opened = _opened_by(state.secrets().get(PASSWORD, ""), set(hashes.values()))
+    known = [name for name in active if hashes[name] in opened]
+    others = [name for name in active if hashes[name] not in opened]
     try:
         owner = credentials.key_for(state.secrets().get(API_KEY, "")).owner
     except credentials.CredentialRefused:
-        return Accounts(people=active, key_opens=False, key_remark=f"{ADMIN} is inactive")
-    remark = "" if owner.is_superuser else f"{owner} is no superuser any more: it may do less"
-    return Accounts(people=active, key_opens=True, key_remark=remark)
+        opens, remark = False, f"{ADMIN} is inactive"
+    else:
+        opens, remark = True, _remark_on(owner)
+    return Accounts(people=known, key_opens=opens, key_remark=remark, with_other_passwords=others)
+
+
+def _remark_on(owner: User) -> str:
+    return "" if owner.is_superuser else f"{owner} is no superuser any more: it may do less"
+
+
+def _opened_by(password: str, hashes: set[str]) -> set[str]:
+    # Who was made just now need not be asked, nor, as people share one, each of them.
+    made = {_password_hash(password)} if _password_hash.cache_info().currsize else set()
+    return {each for each in hashes if each in made or check_password(password, each)}
 
 
 def make_people(state: State) -> dict[str, User]:

@@ -358,10 +358,8 @@ class Launch:
         return self.state.secrets()["API_KEY"] if self._accounts.key_opens else None
 
     def _summary(self) -> str:
-        secrets, accounts = self.state.secrets(), self._accounts
-        people = f"{', '.join(accounts.people)}; password {secrets['DEMO_PASSWORD']}"
-        if not accounts.people:
-            people = "nobody that was made here is active"
+        accounts = self._accounts
+        people = accounts.told(password=self.state.secrets()["DEMO_PASSWORD"])
         remark = f" ({accounts.key_remark})" if accounts.key_remark else ""
         return f"""
 Daybook is up.

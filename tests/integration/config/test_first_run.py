@@ -78,6 +78,27 @@ class TestAccountsAsTheyAre:
 
         assert found == Accounts(people=["admin", "operator"], key_opens=True)
 
+    def test_names_apart_who_has_set_another_password(self, state: State) -> None:
+        first_run.prepare(state)
+        people = first_run.make_people(state)
+        people["operator"].set_password("one-of-their-own")
+        people["viewer"].set_unusable_password()
+        for person in people.values():
+            person.save()
+
+        found = first_run.accounts_as_they_are(state)
+
+        assert (found.people, found.with_other_passwords) == (["admin"], ["operator"])
+
+    def test_looks_at_passwords_that_were_made_before(
+        self, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first_run.prepare(state)
+        # As in the process of the next start, which has hashed nothing.
+        monkeypatch.setattr(first_run, "_password_hash", lru_cache(make_password))
+
+        assert first_run.accounts_as_they_are(state).people == ["admin"]
+
     def test_says_that_the_key_opens_less(self, state: State) -> None:
         first_run.prepare(state)
         User.objects.update(is_superuser=False)

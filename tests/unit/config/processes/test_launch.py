@@ -13,6 +13,7 @@ from pytest_django import Settings
 from config.embedded.servers import Servers
 from config.embedded.state import State
 from config.processes import up
+from config.processes.first_run import Accounts
 from config.processes.launch import CannotStart, Launch
 from config.processes.supervisor import Supervisor
 
@@ -44,6 +45,23 @@ def test_settings_that_the_checks_refuse_are_told_before_anything_is_started(
 
     with launched(tmp_path) as launch, pytest.raises(CannotStart, match=r"routes lab\.none"):
         launch.run(0.0)
+
+
+@pytest.mark.parametrize(
+    ("people", "others", "told"),
+    [
+        (["admin", "viewer"], [], "admin, viewer; password abc"),
+        (["admin"], ["viewer"], "admin; password abc (viewer: another, which was set since)"),
+        ([], ["admin", "viewer"], "admin, viewer, with the passwords that were set since"),
+        ([], [], "nobody that was made here is active"),
+    ],
+)
+def test_a_password_is_told_of_those_whom_it_lets_in(
+    people: list[str], others: list[str], told: str
+) -> None:
+    found = Accounts(people=people, with_other_passwords=others, key_opens=True)
+
+    assert found.told(password="abc") == told
 
 
 @pytest.mark.usefixtures("signal_handlers")
