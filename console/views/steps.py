@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 
 from console.access import demand
 from console.flows.catalogue import Catalogue, catalogue
@@ -22,10 +23,14 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 @authority.requires("flow.start")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest) -> HttpResponseBase:
-    """Start a flow for the chosen goals with the values of the form."""
+    """Start a flow for the chosen goals with the values of the form, which is at another page."""
     demand(request, "step.read")  # A form that is refused is shown again, with the catalogue.
+    if request.method != "POST":
+        # Reads like the page to start a flow, and is in the address bar over a refused form.
+        query = request.GET.urlencode()
+        return redirect(f"{reverse('console:steps')}{'?' if query else ''}{query}")
     chosen = _chosen(request, request.POST)
     form = _form(chosen, request.POST)
     if form is None:

@@ -43,7 +43,7 @@ class TestRefusals:
         assert response.status_code == 403
         assert "<script>alert(1)" not in response.content.decode()
 
-    @pytest.mark.parametrize("address", ["/flows/start", "/logout/", "/admin/logout/"])
+    @pytest.mark.parametrize("address", ["/logout/", "/admin/logout/"])
     def test_an_address_of_a_button_says_that_it_is_no_page(
         self, admin_client: Client, address: str
     ) -> None:

@@ -173,9 +173,18 @@ class TestStart:
 
         assert "Choose a goal first" in response.content.decode()
 
-    def test_needs_the_capability_and_more_than_a_link(self, visitor: Visitor) -> None:
+    def test_needs_the_capability(self, visitor: Visitor) -> None:
         assert visitor("step.read").post("/flows/start", self.FORM).status_code == 403
-        assert visitor(*STARTERS, name="bob").get("/flows/start").status_code == 405
+        assert not FlowSummary.objects.exists()
+
+    @pytest.mark.parametrize("query", ["", "?goal=pay&goal=ship&given=trip&flow_id=t1"])
+    def test_needs_more_than_a_link_which_leads_to_the_form(
+        self, visitor: Visitor, query: str
+    ) -> None:
+        client = visitor(*STARTERS)
+
+        assert client.get(f"/flows/start{query}")["Location"] == f"/flows/steps{query}"
+        assert client.put("/flows/start", {}).status_code == 405
         assert not FlowSummary.objects.exists()
 
     def test_suggests_an_id_that_is_not_taken(self, visitor: Visitor) -> None:
