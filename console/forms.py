@@ -11,7 +11,9 @@ from console.fields import LabelField, MomentField, NamesField, StreamField
 from events.domain.envelope import Category
 from ledger.domain.action import REASON_CHARS_MAX, TARGET_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
-from ledger.models import Approval
+from ledger.domain.policy import PolicyStatus
+from ledger.models import Approval, ApprovalPolicyVersion
+from ledger.selectors import policies_about
 from workflows.flows import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
@@ -305,6 +307,43 @@ class ApprovalFilters(Filters):
         }
         found = approvals.filter(**{field: value for field, value in fits.items() if value})
         return found.order_by("-id")
+
+
+class PolicyFilters(Filters):
+    """Filters of the versions of policies."""
+
+    search = "name"
+
+    name = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Policy",
+        widget=forms.TextInput(attrs={"placeholder": "any part of its name"}),
+    )
+    capability = forms.CharField(
+        required=False,
+        max_length=100,
+        label="About",
+        widget=forms.TextInput(
+            attrs={"placeholder": "refund.request or refund.*", "list": "capabilities"}
+        ),
+    )
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), *((each.value, each.value) for each in PolicyStatus)],
+        widget=forms.HiddenInput,
+    )
+
+    def narrowed(self, rows: QuerySet[ApprovalPolicyVersion]) -> QuerySet[ApprovalPolicyVersion]:
+        """Return those of `rows` that fit."""
+        asked = self.cleaned_data
+        if asked["name"]:
+            rows = rows.filter(name__icontains=asked["name"])
+        if asked["status"]:
+            rows = rows.filter(status=asked["status"])
+        if asked["capability"]:
+            rows = policies_about(asked["capability"], rows)
+        return rows
 
 
 class PageForm(forms.Form):

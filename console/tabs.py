@@ -8,15 +8,18 @@ from django.urls import reverse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """A status as a filter. `count` is None where it is not counted."""
+    """A status as a filter. `count` is None where it is not counted; `label` is its other name."""
 
     state: str
     url: str
     count: int | None
     is_current: bool
+    label: str = ""
 
 
-def tab_of(list_name: str, query: QueryDict, state: str, *, count: int | None = None) -> Tab:
+def tab_of(
+    list_name: str, query: QueryDict, state: str, *, count: int | None = None, label: str = ""
+) -> Tab:
     """Return the tab of a status over the list called `list_name`; "" is that of all of it.
 
     The other filters of `query` stay; the place in the list does not.
@@ -32,4 +35,5 @@ def tab_of(list_name: str, query: QueryDict, state: str, *, count: int | None = 
         url=f"{address}?{changed.urlencode()}" if changed else address,
         count=count,
         is_current=query.get("status", "") == state,
+        label=label,
     )

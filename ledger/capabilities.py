@@ -90,6 +90,15 @@ def is_scope(scope: str) -> bool:
     return is_well_formed(scope) and any(covers([scope], id_) for id_ in _DECLARED)
 
 
+def scopes_that_meet(scope: str) -> set[str]:
+    """Return the scopes that have a capability in common with `scope`."""
+    ids = {id_ for id_ in _DECLARED if covers([scope], id_)}
+    families = {
+        id_[: place + 1] + "*" for id_ in ids for place, sign in enumerate(id_) if sign == "."
+    }
+    return {scope, *ids, *families, *(["*"] if ids else [])}
+
+
 declare(
     "event.read",
     meaning="Follow the log: of every stream, as far as its own capability allows.",

@@ -9,6 +9,7 @@ from django.db.models import BooleanField, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from ledger import capabilities
 from ledger.access import authority, principals
 from ledger.access.authority import Caller
 from ledger.domain.approval import ApprovalStatus
@@ -105,6 +106,13 @@ def is_policy_in_force(name: str) -> bool:
     """Return whether an approval policy of this name says now who decides."""
     in_force = ApprovalPolicyVersion.objects.filter(status=PolicyStatus.ACTIVE.value)
     return in_force.filter(name=name).exists()
+
+
+def policies_about(
+    scope: str, policies: QuerySet[ApprovalPolicyVersion]
+) -> QuerySet[ApprovalPolicyVersion]:
+    """Return those of `policies` that are for a capability, or for one of a family (`refund.*`)."""
+    return policies.filter(capabilities__overlap=sorted(capabilities.scopes_that_meet(scope)))
 
 
 def deciders_of(policy: ApprovalPolicyVersion) -> QuerySet[User]:

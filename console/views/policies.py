@@ -3,20 +3,23 @@
 The draft that is tried is in the URL; it changes nothing until it is saved and put into force.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
+from console.forms import PolicyFilters
+from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
-from ledger import selectors
+from ledger import capabilities, selectors
 from ledger.access import authority, step_up
 from ledger.approving import what_if
 from ledger.approving.what_if import DAYS_MAX, ENTRIES_MAX, SECONDS_MAX, Change, WhatIfReport
@@ -25,6 +28,7 @@ from ledger.models import ApprovalPolicyVersion
 from ledger.models.approvals import CONDITION_CHARS_MAX
 from ledger.services import approval_policies
 
+LIST = "console:policies"
 DAYS = 30
 SAYS = {
     Change.NEWLY_NEEDED: "newly needs approval",
@@ -68,12 +72,20 @@ class TrialForm(forms.Form):
 
 @signed_in
 def listing(request: HttpRequest) -> HttpResponse:
-    """Show every version of every policy, the one in force first."""
+    """Show the versions of policies that fit the filters, of each the one in force first."""
     demand(request, "approval_policy.read")
-    rows = ApprovalPolicyVersion.objects.select_related("assigned_group")
+    form = PolicyFilters(request.GET)
+    context: dict[str, Any] = {
+        "form": form,
+        "tabs": list(_tabs(request.GET)),
+        "capabilities": capabilities.every(),
+    }
+    if not form.is_valid():
+        return render(request, "console/ledger/policies.html", context, status=400)
+    rows = form.narrowed(ApprovalPolicyVersion.objects.all())
     order = {PolicyStatus.ACTIVE: 0, PolicyStatus.DRAFT: 1, PolicyStatus.RETIRED: 2}
     found = sorted(rows, key=lambda row: (row.name, order[PolicyStatus(row.status)], -row.version))
-    context = {"rows": found, "may_try": _may(request, "draft"), "days": DAYS}
+    context |= {"rows": found, "may_try": _may(request, "draft"), "days": DAYS}
     return render(request, "console/ledger/policies.html", context)
 
 
@@ -196,6 +208,17 @@ def _policy(policy_id: UUID) -> ApprovalPolicyVersion:
     if found is None:
         raise Http404
     return found
+
+
+def _tabs(query: QueryDict) -> Iterator[Tab]:
+    # Beside another filter the number of all of them would be a wrong one.
+    others = query.get("name") or query.get("capability")
+    rows = ApprovalPolicyVersion.objects.values_list("status").annotate(Count("pk"))
+    counts = {} if others else dict(rows)
+    yield tab_of(LIST, query, "")
+    for each in PolicyStatus:
+        label = "in force" if each is PolicyStatus.ACTIVE else ""
+        yield tab_of(LIST, query, each.value, count=counts.get(each.value), label=label)
 
 
 def _may(request: HttpRequest, verb: str) -> bool:

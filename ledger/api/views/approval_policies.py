@@ -3,12 +3,14 @@
 from uuid import UUID
 
 import django_filters
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ledger import selectors
 from ledger.access import step_up
 from ledger.api.serializers.approval_policies import (
     ApprovalPolicyIn,
@@ -17,7 +19,7 @@ from ledger.api.serializers.approval_policies import (
     WhatIfOut,
 )
 from ledger.approving import what_if
-from ledger.bodies import valid
+from ledger.bodies import OneOrMore, valid
 from ledger.domain.policy import PolicyStatus
 from ledger.models import ApprovalPolicyVersion
 from ledger.services import approval_policies
@@ -25,7 +27,17 @@ from ledger.services import approval_policies
 
 class PolicyFilter(django_filters.FilterSet):
     name = django_filters.CharFilter()
-    status = django_filters.ChoiceFilter(choices=[(one.value, one.value) for one in PolicyStatus])
+    status = OneOrMore(choices=[(one.value, one.value) for one in PolicyStatus])
+    capability = django_filters.CharFilter(
+        method="about",
+        help_text="A capability that the policy covers, or a family of them: `refund.*`.",
+    )
+
+    def about(
+        self, rows: QuerySet[ApprovalPolicyVersion], _name: str, scope: str
+    ) -> QuerySet[ApprovalPolicyVersion]:
+        """Keep policies for a capability."""
+        return selectors.policies_about(scope, rows)
 
 
 class ApprovalPolicyViewSet(viewsets.ReadOnlyModelViewSet[ApprovalPolicyVersion]):

@@ -89,6 +89,50 @@ class TestWhoDecides:
             assert "Too few" in page
 
 
+class TestList:
+    @pytest.fixture(autouse=True)
+    def _versions(self, transactional_db: None) -> None:
+        for name, capability in (
+            ("some-refunds", "refund.request"),
+            ("all-refunds", "refund.*"),
+            ("keys", "api_key.revoke"),
+            ("whatever", "*"),
+        ):
+            put_into_force(name=name, capabilities=(capability,))
+        put_into_force(name="keys", capabilities=("api_key.revoke",))
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("", ["all-refunds v1", "keys v2", "keys v1", "some-refunds v1", "whatever v1"]),
+            ("?name=REFUND", ["all-refunds v1", "some-refunds v1"]),
+            ("?status=retired", ["keys v1"]),
+            ("?capability=refund.request", ["all-refunds v1", "some-refunds v1", "whatever v1"]),
+            ("?capability=refund.settle", ["all-refunds v1", "whatever v1"]),
+            ("?capability=refund.*", ["all-refunds v1", "some-refunds v1", "whatever v1"]),
+            ("?capability=nothing.known", []),
+            ("?capability=api_key.revoke&status=active", ["keys v2", "whatever v1"]),
+        ],
+    )
+    def test_shows_what_fits_the_filters(
+        self, lawyer: Client, query: str, expected: list[str]
+    ) -> None:
+        page = lawyer.get(f"/ledger/policies{query}").text
+
+        assert re.findall(r"<strong>([^<]+)</strong> (v\d)", page) == [
+            tuple(each.split()) for each in expected
+        ]
+        assert ("Nothing fits these filters" in page) is not bool(expected)
+
+    def test_counts_by_status_and_says_what_it_does_not_know(self, lawyer: Client) -> None:
+        page = lawyer.get("/ledger/policies").text
+
+        assert re.search(r"in force <b>4</b>.*retired <b>1</b>", page, re.DOTALL)
+        assert " <b>" not in lawyer.get("/ledger/policies?name=keys").text
+        assert lawyer.get("/ledger/policies?status=gone").status_code == 400
+        assert lawyer.get("/ledger/policies?name=%00").status_code == 400
+
+
 class TestTrying:
     def test_says_of_each_entry_what_would_change(
         self, lawyer: Client, policy: ApprovalPolicyVersion, past: None

@@ -237,6 +237,14 @@ class TestPolicies:
 
         listed = lawyer.get("/api/v1/ledger/policies", {"name": "much-money"}).json()["results"]
         assert {each["version"]: each["status"] for each in listed} == {1: "retired", 2: "active"}
+        for query, versions in (
+            ({"capability": "api_key.revoke"}, [2, 1]),
+            ({"capability": "booking.cancel"}, []),
+            ({"status": "retired"}, [1]),
+            ({"status": "retired,active"}, [2, 1]),
+        ):
+            found = lawyer.get("/api/v1/ledger/policies", query).json()["results"]
+            assert [each["version"] for each in found] == versions, query
         fixed = post(lawyer, f"/api/v1/ledger/policies/{one['id']}/activate")
         assert (fixed.status_code, fixed.json()["code"]) == (409, "approval_policy_fixed")
 
