@@ -7,6 +7,7 @@ it will be.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from events.domain.canonical import canonical
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain import work_items
@@ -63,6 +64,9 @@ class StepDecisions:
         self.went_on: set[str] = set()
         """Steps of which an item has ended."""
         self.deferred: set[str] = set()
+        self._answers: dict[tuple[str, bytes], Mapping[str, Any]] = {}
+        """What memoizable steps gave in this decision, by step and inputs: nobody could keep it
+        yet where the next decision looks."""
 
     def raise_event(self, event: happened.FlowEvent) -> None:
         self._copy.apply(event)
@@ -140,12 +144,25 @@ class StepDecisions:
     def recall(self, step: Step, item: WorkItem) -> Mapping[str, Any] | None:
         """Return the memoized outputs of a step for the inputs of an item; None if there are none.
 
+        What counts is whether an equal item has succeeded when this one starts: of equal items
+        that start together, as far as the step's parallelism lets them, each is a call.
+
         Whoever forks a flow at a step wants that step run again, and not its answer of before.
         """
-        if not step.memoizable or self.flow.options.get(FORKED_AT) == step.id:
+        if not step.memoizable:
             return None
         inputs = work_items.item_inputs(self.flow.executions[step.id], item)
+        just_given = self._answers.get((step.id, canonical(inputs)))
+        if just_given is not None or self.flow.options.get(FORKED_AT) == step.id:
+            return just_given
         return self.world.remembered(step, inputs)
+
+    def _keep_answer(self, step: Step, token: str, outputs: Mapping[str, Any] | None) -> None:
+        # What may yet be undone is nothing to answer others with.
+        if step.memoizable and not self.flow.holds(step):
+            execution = self.flow.executions[step.id]
+            inputs = work_items.item_inputs(execution, execution.items[token])
+            self._answers.setdefault((step.id, canonical(inputs)), dict(outputs or {}))
 
     def _holds(self, step: Step, inputs: Mapping[str, Any]) -> bool:
         assert step.predicate is not None
@@ -179,6 +196,7 @@ class StepDecisions:
         self.raise_event(
             happened.WorkSucceeded(at=at, step_id=step.id, token=token, outputs=outputs)
         )
+        self._keep_answer(step, token, outputs)
         execution = self.flow.executions[step.id]
         if execution.status == StepStatus.ACTIVE:
             if execution.count(WorkStatus.SUCCEEDED) == len(execution.order):

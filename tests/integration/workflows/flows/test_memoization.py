@@ -101,3 +101,28 @@ def test_what_comes_by_webhook_is_remembered_too(peer: StepServer) -> None:
 
     assert bought("two", 1) == {"price": 5}
     assert len(peer.calls("/price")) == 1
+
+
+@pytest.mark.parametrize(
+    ("items", "parallelism", "asked"),
+    [
+        ([1, 1, 2, 1, {"a": 1, "b": 2}, {"b": 2, "a": 1}], 1, [1, 2, {"a": 1, "b": 2}]),
+        ([1, True, 1.0, 1.5], 1, [1, 1.5, True]),
+        ([1, 1, 1, 2, 1], 2, [1, 1, 2]),
+    ],
+)
+def test_an_item_that_starts_after_an_equal_one_has_succeeded_is_not_asked(
+    peer: StepServer, items: list[Any], parallelism: int, asked: list[Any]
+) -> None:
+    peer.says["/price"] = lambda heard: (200, {"price": [heard.body["what"]]})
+    each = {"role": "required", "required": {"for_each": True}}
+    priced(
+        peer,
+        attributes={"what": each, "price": {"role": "output"}},
+        work_config={"parallelism": parallelism},
+    )
+
+    outputs = bought("many", items)
+
+    assert sorted((call.body["what"] for call in peer.calls("/price")), key=str) == asked
+    assert outputs["price"] == [{"what": one, "price": [one]} for one in items]
