@@ -6,7 +6,7 @@ from uuid import UUID
 
 from commerce.services import fulfilment, proposals, vouchers
 from events.domain.envelope import Envelope
-from workflows.flows.callables import step_function
+from workflows.flows.steps.callables import step_function
 from workflows.work.domain.claim import Claim
 from workflows.work.promotion import durable_subscriber
 

@@ -14,7 +14,7 @@ from ledger.domain.approval import ApprovalStatus
 from ledger.domain.policy import PolicyStatus
 from ledger.models import Approval, ApprovalPolicyVersion
 from ledger.selectors import policies_about
-from workflows.flows import listing
+from workflows.flows.argyll import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.work import registry, selectors

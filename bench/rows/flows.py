@@ -20,8 +20,9 @@ from bench.floor import PAYLOAD
 from bench.harness import Side
 from events import context
 from events.domain.principal import SYSTEM
-from workflows.flows import callables, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.steps import callables
 from workflows.work import doorbell
 
 STEPS_MAX = 10

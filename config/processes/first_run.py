@@ -26,9 +26,10 @@ from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials
 from ledger.domain.rights import Rights
 from ledger.services import accounts, api_keys
-from workflows.flows import engine, starts
 from workflows.flows import services as flows
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.triggers import starts
 
 ADMIN = "admin"
 # Who may do what; the example's people, so that the difference can be seen.

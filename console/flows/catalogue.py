@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 from console.flows import graph
 from console.flows.graph import Graph, Node
 from console.templatetags.console import tone
-from workflows.flows import engine, explain, selectors
+from workflows.flows import selectors
 from workflows.flows.domain.cluster import Health
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step
+from workflows.flows.execution import engine
+from workflows.flows.explanations import explain
 
 _REASONS = {
     "satisfied": "not needed: what it gives is there",

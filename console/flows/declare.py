@@ -16,11 +16,12 @@ from console.fields import JsonField
 from console.flows.editor import LANGUAGES
 from console.flows.start import AnyField, OptionsForm, field_for, specs_of
 from events.domain.errors import DomainError
-from workflows.flows import services, starts
+from workflows.flows import services
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
 from workflows.flows.domain.start import NAME_CHARS_MAX
 from workflows.flows.domain.step import Attribute, Script
 from workflows.flows.models import FlowStart
+from workflows.flows.triggers import starts
 from workflows.work.domain.timing import Missed, ScheduleInvalid
 
 CLOCK, EVENT = "cron", "event"

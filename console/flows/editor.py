@@ -17,12 +17,12 @@ from console.flows.start import LabelsField
 from events.domain.canonical import filled
 from events.domain.errors import DomainError
 from ledger.domain.capability import Risk
-from workflows.flows import callables
-from workflows.flows.approval_requests import DEFAULT_POLICY
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
 from workflows.flows.domain.validation import BACKOFF_TYPES, METHODS
 from workflows.flows.domain.value_types import ATTRIBUTE_TYPES
+from workflows.flows.execution.approval_requests import DEFAULT_POLICY
+from workflows.flows.steps import callables
 
 ATTRIBUTES_MAX = 200
 LANGUAGES = ("ale", "lua", "cel", "jpath")

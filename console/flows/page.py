@@ -18,9 +18,10 @@ from events import explore
 from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger.access import people
-from workflows.flows import explain, selectors, why_waiting
-from workflows.flows.aggregates import stream_of
+from workflows.flows import selectors
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
+from workflows.flows.execution.aggregates import stream_of
+from workflows.flows.explanations import explain, why_waiting
 from workflows.flows.selectors import Requested
 
 EVENTS_DRAWN_MAX = 5_000

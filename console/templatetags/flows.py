@@ -15,7 +15,7 @@ from console.flows import history, waterfall
 from console.flows.editor import StepForm
 from console.flows.page import Page
 from events.domain.envelope import Envelope
-from workflows.flows.aggregates import stream_of
+from workflows.flows.execution.aggregates import stream_of
 
 register = template.Library()
 

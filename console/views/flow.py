@@ -18,10 +18,11 @@ from console.offers import Act, asked_of
 from events.domain.errors import DomainError
 from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger.access import authority
-from workflows.flows import explain, services
+from workflows.flows import services
 from workflows.flows.domain.errors import FlowUnknown
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.value_types import OutputsInvalid
+from workflows.flows.explanations import explain
 
 
 @authority.requires("flow.read")

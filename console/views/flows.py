@@ -10,9 +10,10 @@ from console.forms import FlowFilters
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from ledger.access import authority
-from workflows.flows import engine, selectors
-from workflows.flows import listing as flows
+from workflows.flows import selectors
+from workflows.flows.argyll import listing as flows
 from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.execution import engine
 
 LIST = "console:flows"
 

@@ -20,9 +20,10 @@ from console.tabs import Tab, tab_of
 from events import catalogue
 from events.domain.errors import DomainError
 from ledger.access import authority, people
-from workflows.flows import engine, occasions, starts
+from workflows.flows.execution import engine
 from workflows.flows.models import FlowStart
-from workflows.flows.occasions import StartState
+from workflows.flows.triggers import occasions, starts
+from workflows.flows.triggers.occasions import StartState
 from workflows.work.domain.timing import is_place
 
 LIST = "console:starts"

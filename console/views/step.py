@@ -15,10 +15,12 @@ from console.forms import ReasonForm
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger.access import authority
-from workflows.flows import approval_requests, callables, engine, selectors, services
+from workflows.flows import selectors, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.step_json import strict_step_from_json
+from workflows.flows.execution import approval_requests, engine
+from workflows.flows.steps import callables
 
 
 @authority.requires("step.read")

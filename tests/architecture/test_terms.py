@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.architecture.source import Function, functions, name_of, service_files
-from workflows.flows import starts
+from workflows.flows.triggers import starts
 
 NO_TERMS = frozenset(
     {

@@ -10,8 +10,9 @@ from django.db import connections
 
 from events import group_commit
 from tests.live import eventually
-from workflows.flows import callables, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.steps import callables
 from workflows.work import runner
 from workflows.work.models import Work
 

@@ -10,13 +10,11 @@ class FlowsConfig(AppConfig):
         from events.domain.principal import PrincipalKind  # noqa: PLC0415
         from ledger.access import principals  # noqa: PLC0415
         from workflows.flows import (  # noqa: F401, PLC0415
-            aggregates,
             capabilities,
             catalogue,
             commands,
             following,
             gauges,
-            health,
             invariants,
             jobs,
             places,
@@ -24,6 +22,8 @@ class FlowsConfig(AppConfig):
             selectors,
             subscribers,
         )
+        from workflows.flows.execution import aggregates  # noqa: F401, PLC0415
+        from workflows.flows.steps import health  # noqa: PLC0415
         from workflows.work import followers  # noqa: PLC0415
 
         followers.register("flows", following.follow)

@@ -11,7 +11,7 @@ from events.domain.principal import Principal
 from events.store import StreamMoved
 from ledger import idempotency, recording
 from ledger.domain.action import Action, Proof
-from workflows.flows import engine, plans, selectors
+from workflows.flows import selectors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids, limits
 from workflows.flows.domain import start as starting
@@ -20,6 +20,7 @@ from workflows.flows.domain.errors import FlowBusy, FlowExists, FlowUnknown
 from workflows.flows.domain.flow import FORKED_AT, Flow
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step
+from workflows.flows.execution import engine, plans
 from workflows.flows.languages import LANGUAGES
 from workflows.work.handover import TakenWork
 

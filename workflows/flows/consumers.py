@@ -21,8 +21,8 @@ from events.fanout.conversation import Message, Receive, Send
 from ledger.access import authority, handshakes
 from ledger.access.authority import Caller
 from ledger.privacy import disclosing
-from workflows.flows import live
-from workflows.flows.frames import KINDS, ArgyllFraming
+from workflows.flows.argyll import live
+from workflows.flows.argyll.frames import KINDS, ArgyllFraming
 
 TOO_LARGE = 1009
 ANYBODY = Principal(kind=PrincipalKind.SYSTEM, id="open-engine")

@@ -7,8 +7,9 @@ together, so every event is offered exactly once.
 from django.db import transaction
 
 from events import selectors as log
-from workflows.flows import feed_cursor, starts, waiting
 from workflows.flows.models import AwaitedEvent
+from workflows.flows.steps import feed_cursor, waiting
+from workflows.flows.triggers import starts
 
 BATCH_EVENTS = 500
 IDLE_LAG_MAX = 10_000

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from events.metrics import Figure, gauge, reader
-from workflows.flows import feed_cursor, selectors
+from workflows.flows import selectors
+from workflows.flows.steps import feed_cursor
 
 ACTIVE = gauge("daybook_flows_active", "Flows that are under way, child flows among them.")
 PAUSED = gauge("daybook_flows_paused", "Active flows that are paused.")

@@ -8,7 +8,7 @@ from django.db import connection
 
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 from events.domain.streams import key_of
-from workflows.flows.aggregates import stream_of
+from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.models import FlowSummary
 
 FLOWS_EXAMINED_MAX = 1_000

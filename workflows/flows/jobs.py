@@ -12,26 +12,25 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from events.domain.errors import Unavailable
-from workflows.flows import (
-    approval_decisions,
-    callables,
-    child_flows,
-    engine,
-    health,
-    invocation,
-    memoization,
-    receipts,
-    waiting,
-)
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.effects import DEFERRED_FOR
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, WorkItem, WorkStatus
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
-from workflows.flows.invocation import Done, Failed, NotCompleted, Result
+from workflows.flows.execution import engine, memoization
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.languages.lua import LuaStarved
+from workflows.flows.steps import (
+    approval_decisions,
+    callables,
+    child_flows,
+    health,
+    invocation,
+    receipts,
+    waiting,
+)
+from workflows.flows.steps.invocation import Done, Failed, NotCompleted, Result
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
 from workflows.work.domain.retry import RetryPolicy

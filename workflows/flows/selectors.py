@@ -14,7 +14,7 @@ from events.domain.errors import DomainError
 from events.domain.principal import Principal, PrincipalKind
 from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger import selectors as ledger
-from workflows.flows import approval_requests, conf, engine
+from workflows.flows import conf
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
@@ -22,6 +22,7 @@ from workflows.flows.domain.flow import Flow, FlowStatus
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
+from workflows.flows.execution import approval_requests, engine
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowSummary
 

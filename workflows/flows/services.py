@@ -13,8 +13,7 @@ from ledger import recording
 from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version
 from ledger.privacy import subjects
-from workflows.flows import actions, beginning, conf, engine
-from workflows.flows.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
+from workflows.flows import actions, beginning, conf
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits, own_types
 from workflows.flows.domain import start as starting
@@ -32,6 +31,8 @@ from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.validation import validate
+from workflows.flows.execution import engine
+from workflows.flows.execution.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
 from workflows.flows.languages import LANGUAGES, compile_script
 from workflows.work import liveness, runner
 from workflows.work.handover import TakenWork

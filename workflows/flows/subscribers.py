@@ -2,8 +2,9 @@
 
 from events import bus
 from events import selectors as log
-from workflows.flows import approval_decisions, firing, starts
 from workflows.flows.domain.start import slot_of
+from workflows.flows.steps import approval_decisions
+from workflows.flows.triggers import firing, starts
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import job

@@ -15,8 +15,8 @@ from events import selectors
 from tests.chaos.work.conftest import START_S, Start, eventually, healthy
 from tests.chaos.work.test_workers_that_die import sweeping_and_doing
 from tests.support.writing_together import NAMES, know_the_steps, start_flows
-from workflows.flows import callables
 from workflows.flows.models import FlowSummary
+from workflows.flows.steps import callables
 
 pytestmark = pytest.mark.chaos
 

@@ -11,8 +11,8 @@ from commerce.services import bookings, fulfilment, vouchers
 from commerce.services.bookings import SeatRequest
 from tests.integration.commerce.acting import names_in, work_off_all
 from tests.integration.commerce.conftest import MakeBooking
-from workflows.flows import engine
 from workflows.flows.domain.flow import Flow, FlowStatus, WorkStatus
+from workflows.flows.execution import engine
 from workflows.flows.models import FlowSummary
 
 pytestmark = pytest.mark.django_db(transaction=True)

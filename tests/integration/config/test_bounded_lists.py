@@ -17,7 +17,7 @@ from events.admin_lists import ReadOnlyAdmin
 from events.models import StoredEvent
 from ledger.models import Approval, Checkpoint, Entry, LegalHold
 from tests.support.planner import forget_statistics
-from workflows.flows import listing
+from workflows.flows.argyll import listing
 from workflows.flows.models import AwaitedEvent, FlowSummary
 from workflows.webhooks.models import Attempt as WebhookAttempt
 from workflows.webhooks.models import Delivery

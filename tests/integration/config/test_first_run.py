@@ -16,8 +16,9 @@ from config.processes.first_run import Accounts
 from examples.demo_peers.server import STEPS_URL
 from ledger.access import credentials
 from ledger.models import ApiKey, Entry
-from workflows.flows import engine, starts
+from workflows.flows.execution import engine
 from workflows.flows.models import FlowStart
+from workflows.flows.triggers import starts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

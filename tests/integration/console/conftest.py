@@ -11,7 +11,7 @@ from events import catalogue, recorder, sequencer
 from events.domain.envelope import Category, Envelope, Stream
 from tests.integration.console.flow_pages import FUNCTIONS, register, start
 from tests.integration.workflows.flows.conftest import weather  # noqa: F401 - a fixture.
-from workflows.flows import callables
+from workflows.flows.steps import callables
 
 Tell = Callable[..., Envelope]
 Visitor = Callable[..., Client]

@@ -5,9 +5,11 @@ import json
 import re
 from typing import Any
 
-from workflows.flows import callables, engine, services
+from workflows.flows import services
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.steps import callables
 from workflows.work import runner
 
 READERS = ("flow.read", "step.read")

@@ -53,7 +53,7 @@ from tests.support.forms import (
     hostile_in_each,
 )
 from workflows.flows import services as flows
-from workflows.flows import starts
+from workflows.flows.triggers import starts
 from workflows.webhooks.models import Delivery
 
 World = dict[str, Any]

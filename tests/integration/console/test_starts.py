@@ -16,9 +16,10 @@ from tests.integration.console.flow_pages import register
 from tests.integration.console.reading import page_of
 from tests.integration.workflows.flows.conftest import wind
 from tests.live import sequence
-from workflows.flows import following, starts
+from workflows.flows import following
 from workflows.flows.models import FlowStart, FlowSummary
-from workflows.flows.occasions import OCCASIONS_MAX
+from workflows.flows.triggers import starts
+from workflows.flows.triggers.occasions import OCCASIONS_MAX
 from workflows.work import runner, schedules
 from workflows.work.models import Schedule
 
@@ -34,7 +35,6 @@ BY_CLOCK = {"name": "nightly", "goals": "hold", "by": "cron", "cron": "30 6 * * 
 ON_WIND = {"name": "gusts", "goals": "hold", "by": "event", "event": "wind.rose",
            "language": "cel", "filter": "value.speed > 5", "enabled": "on",
            "take.trip": "$.speed"}  # fmt: skip
-
 
 WRONG: list[tuple[dict[str, str], dict[str, str], str]] = [
     (BY_CLOCK, {"name": "Not Clean"}, "a name is lower case letters"),

@@ -10,8 +10,9 @@ import pytest
 from tests.integration.console.conftest import Visitor
 from tests.integration.console.reading import page_of
 from tests.integration.console.test_steps import KEEPERS, register
-from workflows.flows import engine, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

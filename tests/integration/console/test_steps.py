@@ -10,9 +10,10 @@ from django.test import Client
 
 from tests.integration.console.conftest import Visitor
 from tests.integration.console.reading import page_of
-from workflows.flows import engine, services
+from workflows.flows import services
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
 from workflows.flows.models import FlowSummary
 
 pytestmark = pytest.mark.django_db(transaction=True)

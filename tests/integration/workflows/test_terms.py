@@ -27,9 +27,9 @@ from tests.integration.ledger.approvals import (
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.clients import script
 from workflows.flows import services as flows
-from workflows.flows import starts
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary
+from workflows.flows.triggers import starts
 from workflows.webhooks import services as webhooks
 from workflows.webhooks.models import Subscription
 from workflows.work import registry

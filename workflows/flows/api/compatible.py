@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from workflows.flows.api import engine, health, webhook
+from workflows.flows.api import engine, health, protocol, webhook
 
 _FLOW = r"(?P<flow_id>[^/]+)"
 _STEP = r"(?P<step_id>[^/]+)"
@@ -11,7 +11,7 @@ urlpatterns = [
     re_path(r"^health/?$", health.process),
     re_path(rf"^webhook/{_FLOW}/{_STEP}/(?P<token>[^/]+)/?$", webhook.webhook),
     re_path(r"^engine/?$", engine.whole_engine),
-    re_path(r"^engine/ws/?$", engine.no_upgrade),
+    re_path(r"^engine/ws/?$", protocol.no_upgrade),
     re_path(r"^engine/catalog/?$", engine.catalog),
     re_path(r"^engine/catalog/events/?$", engine.catalog_events),
     re_path(r"^engine/cluster/?$", engine.cluster),
@@ -26,5 +26,5 @@ urlpatterns = [
     re_path(rf"^engine/flow/{_FLOW}/?$", engine.flow),
     re_path(rf"^engine/flow/{_FLOW}/status/?$", engine.flow_status),
     re_path(rf"^engine/flow/{_FLOW}/events/?$", engine.flow_events),
-    re_path(r"^(?:engine|webhook)(?:/.*)?$", engine.unknown),
+    re_path(r"^(?:engine|webhook)(?:/.*)?$", protocol.unknown),
 ]

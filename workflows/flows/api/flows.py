@@ -17,8 +17,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger.bodies import MomentFilter, OneOrMore, OptionalReasonIn, ReasonIn, valid
 from ledger.preconditions import etag, expected_version
-from workflows.flows import explain, listing, selectors, services, why_waiting
-from workflows.flows.aggregates import stream_of
+from workflows.flows import selectors, services
 from workflows.flows.api.shapes import (
     AtIn,
     CancelIn,
@@ -34,8 +33,11 @@ from workflows.flows.api.shapes import (
     StepReasonOut,
 )
 from workflows.flows.api.steps import IF_MATCH
+from workflows.flows.argyll import listing
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.view import flow_as_json
+from workflows.flows.execution.aggregates import stream_of
+from workflows.flows.explanations import explain, why_waiting
 from workflows.flows.models import FlowSummary
 
 FLOW_ID = OpenApiParameter("flow_id", str, OpenApiParameter.PATH)

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from ledger.access import authority
-from workflows.flows import conf, live
-from workflows.flows.api.engine import answer, no_such_route, with_cors
+from workflows.flows import conf
+from workflows.flows.api.protocol import answer, no_such_route, with_cors
+from workflows.flows.argyll import live
 
 
 @csrf_exempt

@@ -8,11 +8,11 @@ from rest_framework import serializers
 from events.domain.subscription import POSITION_MAX
 from events.selectors import FEED_EVENTS_MAX
 from ledger.bodies import Body, OptionalReasonIn, QueryIn, ReasonIn, WholeNumber
-from workflows.flows import starts
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
 from workflows.flows.domain.limits import CONCURRENCY_KEY_CHARS_MAX, TIMEOUT_MS_MAX
 from workflows.flows.models import FlowStart, FlowSummary
-from workflows.flows.occasions import Occasion, start_states
+from workflows.flows.triggers import starts
+from workflows.flows.triggers.occasions import Occasion, start_states
 from workflows.work.domain.timing import Missed
 
 EVENTS_SHOWN = 100

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from ledger.bodies import OptionalReasonIn, valid
 from ledger.preconditions import etag, expected_version
-from workflows.flows import occasions, starts
 from workflows.flows.api.shapes import (
     OccasionsIn,
     OccasionsOut,
@@ -24,6 +23,7 @@ from workflows.flows.api.shapes import (
 from workflows.flows.api.steps import IF_MATCH
 from workflows.flows.domain.step import Script
 from workflows.flows.models import FlowStart
+from workflows.flows.triggers import occasions, starts
 
 
 class StartFilters(filters.FilterSet):

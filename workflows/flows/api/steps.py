@@ -12,12 +12,15 @@ from rest_framework.views import APIView
 
 from ledger.bodies import valid
 from ledger.preconditions import etag, expected_version
-from workflows.flows import callables, engine, explain, selectors, services
+from workflows.flows import selectors, services
 from workflows.flows.api.shapes import PlanIn, PlanOut, StepOut, StepsOut
 from workflows.flows.domain.cluster import Health
 from workflows.flows.domain.errors import StepInvalid, StepUnknown
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.step_json import strict_step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.explanations import explain
+from workflows.flows.steps import callables
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."

@@ -10,15 +10,15 @@ from django.views.decorators.csrf import csrf_exempt
 
 from events import context
 from ledger.access import authority
-from workflows.flows import receipts
 from workflows.flows.api import bodies
 from workflows.flows.api.bodies import BodyTooLarge
-from workflows.flows.api.engine import empty, error, not_found, with_cors
+from workflows.flows.api.protocol import empty, error, not_found, with_cors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import MalformedRequest
-from workflows.flows.invocation import PROBLEM_JSON, detail_of, problem_in
-from workflows.flows.receipts import CallbackUnknown
+from workflows.flows.steps import receipts
+from workflows.flows.steps.invocation import PROBLEM_JSON, detail_of, problem_in
+from workflows.flows.steps.receipts import CallbackUnknown
 
 
 @csrf_exempt

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from workflows.flows import engine, explain, occasions, services, starts
+from workflows.flows import services
 from workflows.flows.domain.decide import NothingToRetry
 from workflows.flows.domain.start import StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import strict_step_from_json
 from workflows.flows.domain.times import written
+from workflows.flows.execution import engine
+from workflows.flows.explanations import explain
 from workflows.flows.models import FlowStart
+from workflows.flows.triggers import occasions, starts
 from workflows.work.domain.timing import Missed
 
 Lines = Iterator[str]

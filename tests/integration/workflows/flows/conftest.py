@@ -30,8 +30,9 @@ from tests.integration.workflows.flows.clients import (
 from tests.live import sequence
 from tests.support.step_server import StepServer, step_server
 from workflows.egress import client
-from workflows.flows import engine, following
+from workflows.flows import following
 from workflows.flows.domain.flow import Flow
+from workflows.flows.execution import engine
 from workflows.work import runner
 from workflows.work.models import Work
 

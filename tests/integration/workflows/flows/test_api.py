@@ -20,9 +20,10 @@ from tests.integration.workflows.flows.clients import (
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import sequence
 from tests.support.step_server import StepServer
-from workflows.flows import explain, services
+from workflows.flows import services
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+from workflows.flows.explanations import explain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

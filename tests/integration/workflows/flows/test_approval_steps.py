@@ -24,11 +24,14 @@ from tests.integration.workflows.flows.approval_steps import (
 from tests.integration.workflows.flows.conftest import decider, flow, work_off
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
-from workflows.flows import callables, engine, services, why_waiting
+from workflows.flows import services
 from workflows.flows.domain import commands
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.explanations import why_waiting
 from workflows.flows.models import AwaitedApproval
+from workflows.flows.steps import callables
 from workflows.work import queue, runner
 from workflows.work.models import Work
 

@@ -24,9 +24,11 @@ from tests.integration.workflows.flows.approval_steps import (
     stream,
 )
 from tests.integration.workflows.flows.conftest import flow, later, work_off
-from workflows.flows import callables, explain, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.explanations import explain
 from workflows.flows.models import AwaitedApproval
+from workflows.flows.steps import callables
 from workflows.work import leases, queue, runner
 from workflows.work.models import Work
 

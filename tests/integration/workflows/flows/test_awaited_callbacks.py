@@ -11,10 +11,11 @@ from events import context, doctor
 from events.domain.principal import Principal, PrincipalKind
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import Answer, Heard, StepServer
-from workflows.flows import receipts, services
+from workflows.flows import services
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedCallback
+from workflows.flows.steps import receipts
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)

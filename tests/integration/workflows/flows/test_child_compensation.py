@@ -11,12 +11,14 @@ from events.domain.principal import Principal, PrincipalKind
 from events.sourcing import rebuilding
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, services, why_waiting
-from workflows.flows.aggregates import FLOWS
+from workflows.flows import services
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.execution.aggregates import FLOWS
+from workflows.flows.explanations import why_waiting
 from workflows.flows.models import FlowSummary
 
 pytestmark = pytest.mark.django_db(transaction=True)

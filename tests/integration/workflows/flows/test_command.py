@@ -11,9 +11,11 @@ from django.core.management import CommandError, call_command
 from events.sourcing import states
 from ledger.models import Entry
 from tests.integration.workflows.flows.conftest import work_off
-from workflows.flows import callables, explain, services
-from workflows.flows.aggregates import FLOWS, stream_of
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution.aggregates import FLOWS, stream_of
+from workflows.flows.explanations import explain
+from workflows.flows.steps import callables
 from workflows.work import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,8 +6,9 @@ import pytest
 
 from tests.integration.workflows.flows.test_engine_api import ask, script
 from tests.integration.workflows.flows.test_step_validation import sync
-from workflows.flows import engine, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

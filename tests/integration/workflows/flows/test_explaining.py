@@ -18,8 +18,9 @@ from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, 
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.work.conftest import let_time_pass
 from tests.support.step_server import StepServer
-from workflows.flows import callables, explain
+from workflows.flows.explanations import explain
 from workflows.flows.models import AwaitedCallback
+from workflows.flows.steps import callables
 from workflows.work import leases
 from workflows.work.domain import ends
 from workflows.work.domain.retry import RetryPolicy

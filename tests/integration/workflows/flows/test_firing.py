@@ -30,11 +30,13 @@ from tests.integration.workflows.flows.conftest import flow, follow, wind, work_
 from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
 from tests.support.checkup import violations
-from workflows.flows import actions, callables, conf, firing, services, starts
+from workflows.flows import actions, conf, services
 from workflows.flows.domain import ids
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowStart, FlowSummary
+from workflows.flows.steps import callables
+from workflows.flows.triggers import firing, starts
 from workflows.work import schedules
 from workflows.work.models import Schedule
 

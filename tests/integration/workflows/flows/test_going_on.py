@@ -13,9 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from events import selectors
 from events.sourcing import states
 from tests.integration.workflows.flows.conftest import flow, later, work_off
-from workflows.flows import aggregates, callables, engine, services
+from workflows.flows import services
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import aggregates, engine
+from workflows.flows.steps import callables
 from workflows.work import leases, runner
 from workflows.work.models import Attempt, Work
 

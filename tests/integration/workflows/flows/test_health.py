@@ -8,13 +8,16 @@ from pytest_django import Settings
 from events import selectors as log
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, health, selectors, services, why_waiting
+from workflows.flows import selectors, services
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
+from workflows.flows.explanations import why_waiting
+from workflows.flows.steps import health
 from workflows.work import runner
 from workflows.work import services as work
 from workflows.work.models import Schedule

@@ -7,9 +7,11 @@ from django.db import connection, transaction
 
 from events import doctor, recorder
 from tests.integration.workflows.flows.conftest import flow, work_off
-from workflows.flows import feed_cursor, invariants, services, starts
+from workflows.flows import invariants, services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import AwaitedEvent, FlowSummary
+from workflows.flows.steps import feed_cursor
+from workflows.flows.triggers import starts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

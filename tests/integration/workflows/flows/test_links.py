@@ -16,7 +16,8 @@ from tests.integration.workflows.flows.approval_steps import asked, register, sa
 from tests.integration.workflows.flows.clients import FLOWS, client_of
 from tests.integration.workflows.flows.conftest import decider, flow
 from tests.support.planner import forget_statistics
-from workflows.flows import approval_requests, selectors, services
+from workflows.flows import selectors, services
+from workflows.flows.execution import approval_requests
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ada_acts")]
 

@@ -13,8 +13,9 @@ from ledger.access import grants
 from ledger.models import Entry
 from tests.integration.ledger.conftest import client_with, issue
 from tests.integration.workflows.flows.conftest import flow
-from workflows.flows import callables, services
+from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.steps import callables
 from workflows.work import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,10 +14,12 @@ from ledger.models import Entry
 from ledger.preconditions import VersionMoved
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import callables, explain, services
+from workflows.flows import services
 from workflows.flows.domain import ids
 from workflows.flows.domain.errors import FlowExists, FlowInvalid
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.explanations import explain
+from workflows.flows.steps import callables
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,13 +10,15 @@ from events import context, doctor, selectors
 from events.domain.principal import Principal, PrincipalKind
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import StepServer
-from workflows.flows import engine, services, why_waiting
+from workflows.flows import services
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import WorkItem
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.domain.value_types import OutputsInvalid
+from workflows.flows.execution import engine
+from workflows.flows.explanations import why_waiting
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
-from workflows.flows import services, why_waiting
+from workflows.flows import services
 from workflows.flows.domain import work_items
+from workflows.flows.explanations import why_waiting
 from workflows.work import queue
 from workflows.work.models import Work
 

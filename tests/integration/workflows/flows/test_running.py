@@ -7,12 +7,13 @@ import pytest
 from events import doctor, selectors
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.support.step_server import Answer, Heard, StepServer
-from workflows.flows import receipts, services
+from workflows.flows import services
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import FlowBusy, FlowExists, StepInvalid
 from workflows.flows.domain.flow import FlowStatus, WorkStatus
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary, Receipt
+from workflows.flows.steps import receipts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

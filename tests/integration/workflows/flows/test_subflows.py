@@ -7,8 +7,8 @@ import pytest
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import StepServer
-from workflows.flows import explain
 from workflows.flows.domain.errors import FlowInvalid
+from workflows.flows.explanations import explain
 from workflows.flows.models import FlowSummary
 
 pytestmark = [

@@ -9,10 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.integration.workflows.flows.conftest import flow, follow, later, wind, work_off
 from tests.live import eventually, sequence
-from workflows.flows import engine, feed_cursor, following, services
+from workflows.flows import following, services
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import engine
 from workflows.flows.models import AwaitedEvent, FeedCursor
+from workflows.flows.steps import feed_cursor
 from workflows.work.models import Work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("weather")]

@@ -14,8 +14,10 @@ from events.sourcing import states
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.live import eventually
 from tests.support.writing_together import NAMES, all_writing_at_once, start_flows
-from workflows.flows import aggregates, callables, services
+from workflows.flows import services
 from workflows.flows.domain.flow import FlowStatus
+from workflows.flows.execution import aggregates
+from workflows.flows.steps import callables
 from workflows.work import runner
 from workflows.work.models import Attempt, Work
 

@@ -13,7 +13,6 @@ from commerce.domain.booking import state as booking_state
 from commerce.projections import BOOKING
 from events.domain.aggregate import Aggregate
 from events.sourcing import snapshots
-from workflows.flows.aggregates import CATALOG, CLUSTER, FLOWS
 from workflows.flows.domain import (
     catalog,
     cluster,
@@ -24,6 +23,7 @@ from workflows.flows.domain import (
     planner,
     snapshot,
 )
+from workflows.flows.execution.aggregates import CATALOG, CLUSTER, FLOWS
 
 
 @pytest.fixture(autouse=True)

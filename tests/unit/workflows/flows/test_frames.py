@@ -10,7 +10,7 @@ from events.domain.envelope import Category, Envelope, Source
 from events.domain.framing import StateItem
 from events.domain.principal import Principal, PrincipalKind
 from events.domain.subscription import Subscribe, Unsubscribe
-from workflows.flows.frames import ArgyllFraming
+from workflows.flows.argyll.frames import ArgyllFraming
 
 FRAMING = ArgyllFraming()
 

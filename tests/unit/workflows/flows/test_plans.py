@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from workflows.flows import plans
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.errors import GoalsUnknown
 from workflows.flows.domain.step_json import step_from_json
+from workflows.flows.execution import plans
 
 
 def catalog(match: dict[str, Any] | None = None) -> Catalog:

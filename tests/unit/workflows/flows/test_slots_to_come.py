@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflows.flows import starts
 from workflows.flows.models import FlowStart
+from workflows.flows.triggers import starts
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from events import selectors as log
 from events.domain.errors import DomainError
-from workflows.flows import explain, listing, selectors, services, why_waiting
-from workflows.flows.aggregates import stream_of
+from workflows.flows import selectors, services
+from workflows.flows.argyll import listing
 from workflows.flows.domain import snapshot
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.times import written
+from workflows.flows.execution.aggregates import stream_of
+from workflows.flows.explanations import explain, why_waiting
 from workflows.flows.management import operating
 from workflows.flows.management.operating import (
     add_options,

@@ -15,14 +15,14 @@ from events import context, wire
 from events.domain.envelope import Envelope
 from events.domain.streams import key_of
 from events.store import DATA
-from workflows.flows import feed_cursor
-from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script, Step
+from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.languages import LANGUAGES, is_quick
 from workflows.flows.models import AwaitedEvent
+from workflows.flows.steps import feed_cursor
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
 

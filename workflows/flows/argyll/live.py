@@ -8,9 +8,9 @@ from events.domain.envelope import Stream
 from events.domain.framing import StateItem
 from events.sourcing import states as known
 from workflows.flows import selectors
-from workflows.flows.aggregates import CATALOG, CLUSTER, FLOWS
 from workflows.flows.domain.catalog import catalog_as_json
 from workflows.flows.domain.view import flow_as_json
+from workflows.flows.execution.aggregates import CATALOG, CLUSTER, FLOWS
 
 _clients: list[object] = []
 

@@ -10,8 +10,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
 from events.sourcing import past_states, states
-from workflows.flows import approval_requests, callables, selectors, services
-from workflows.flows.aggregates import FLOWS, stream_of
+from workflows.flows import selectors, services
 from workflows.flows.domain import causes, limits
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
@@ -21,7 +20,10 @@ from workflows.flows.domain.flow import (
 )
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
+from workflows.flows.execution import approval_requests
+from workflows.flows.execution.aggregates import FLOWS, stream_of
 from workflows.flows.selectors import Requested
+from workflows.flows.steps import callables
 
 HISTORY_POSITIONS = 50_000
 """How far back, in events of the whole log, durations are looked for."""

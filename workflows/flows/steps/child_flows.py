@@ -7,13 +7,14 @@ transaction of the sender and completed in that of the receiver.
 from django.db import transaction
 
 from events.domain.errors import Rejected
-from workflows.flows import engine, memoization, services
+from workflows.flows import services
 from workflows.flows.domain import children, ids
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
+from workflows.flows.execution import engine, memoization
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
 

@@ -19,13 +19,15 @@ from ledger import recording
 from ledger.access import current_rights
 from ledger.domain.action import Action, Proof
 from ledger.domain.delegation import OutsideHours
-from workflows.flows import actions, beginning, conf, selectors, starts, waiting
+from workflows.flows import actions, beginning, conf, selectors
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import FlowBusy, FlowExists
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.start import StartLoops
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import FlowStart
+from workflows.flows.steps import waiting
+from workflows.flows.triggers import starts
 
 BY_ITSELF: Final = Principal(kind=PrincipalKind.SYSTEM, id="flow-start")
 

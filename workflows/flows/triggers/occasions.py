@@ -13,10 +13,10 @@ from events.domain.envelope import Envelope
 from events.domain.errors import Forbidden
 from events.domain.principal import Principal
 from ledger.access import current_rights
-from workflows.flows import starts
 from workflows.flows.domain.errors import FlowBusy
 from workflows.flows.domain.start import slot_from
 from workflows.flows.models import FlowStart, FlowSummary
+from workflows.flows.triggers import starts
 from workflows.work.domain.life import DEAD_LETTERS, OPEN
 from workflows.work.domain.timing import Fate
 from workflows.work.models import Schedule, Slot, Work

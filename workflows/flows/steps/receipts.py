@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from events import store
 from events.domain.errors import Rejected
-from workflows.flows import engine, memoization
-from workflows.flows.aggregates import stream_of
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.work_items import item_inputs
+from workflows.flows.execution import engine, memoization
+from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.models import AwaitedCallback, Receipt
 from workflows.work import queue
 from workflows.work.domain.claim import Claim

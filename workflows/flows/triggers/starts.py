@@ -22,7 +22,7 @@ from ledger.access import current_rights
 from ledger.domain.action import Proof
 from ledger.preconditions import Expected, check_version
 from ledger.privacy import subjects
-from workflows.flows import actions, feed_cursor, services, waiting
+from workflows.flows import actions, services
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import InputsMissing
@@ -31,6 +31,7 @@ from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import compile_script, is_quick
 from workflows.flows.models import FlowStart
+from workflows.flows.steps import feed_cursor, waiting
 from workflows.work import documents, queue, schedules, statements
 from workflows.work.domain.timing import Overlap, Rule, ScheduleInvalid
 from workflows.work.models import Schedule

@@ -13,10 +13,11 @@ from events.tables import migration_status
 from workflows.egress import client
 from workflows.egress.client import Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
-from workflows.flows import conf, engine, services
+from workflows.flows import conf, services
 from workflows.flows.domain.cluster import Health, HealthStatus
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.execution import engine
 from workflows.flows.languages import compile_script
 from workflows.work import services as work
 from workflows.work.models import Schedule

@@ -11,8 +11,7 @@ from django.utils import timezone
 from events import explore
 from events.domain.event_filter import EventFilter
 from ledger.domain.approval import ApprovalStatus
-from workflows.flows import callables, conf, engine, selectors
-from workflows.flows.aggregates import stream_of
+from workflows.flows import conf, selectors
 from workflows.flows.domain import ids
 from workflows.flows.domain import inputs as given
 from workflows.flows.domain.flow import (
@@ -24,8 +23,11 @@ from workflows.flows.domain.flow import (
     WorkStatus,
 )
 from workflows.flows.domain.step import StepType, WorkConfig
+from workflows.flows.execution import engine
+from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
+from workflows.flows.steps import callables
 from workflows.work import selectors as work
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, State
 from workflows.work.models import Work

@@ -25,22 +25,7 @@ from events.sourcing import executor, states
 from events.sourcing.executor import Decided
 from events.store import CompanionStatement
 from events.wire import Row
-from workflows.flows import approval_requests, conf, memoization
-from workflows.flows.aggregates import (
-    CATALOG,
-    CATALOG_STREAM,
-    CLUSTER,
-    CLUSTER_STREAM,
-    FLOWS,
-    LIST,
-    LIST_MANY,
-    Request,
-    Stored,
-    is_listed_anew,
-    list_row,
-    listed,
-    stream_of,
-)
+from workflows.flows import conf
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, HealthStatus
@@ -55,6 +40,22 @@ from workflows.flows.domain.flow_events import (
 )
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.domain.world import World
+from workflows.flows.execution import approval_requests, memoization
+from workflows.flows.execution.aggregates import (
+    CATALOG,
+    CATALOG_STREAM,
+    CLUSTER,
+    CLUSTER_STREAM,
+    FLOWS,
+    LIST,
+    LIST_MANY,
+    Request,
+    Stored,
+    is_listed_anew,
+    list_row,
+    listed,
+    stream_of,
+)
 from workflows.flows.languages.in_place import InPlace
 from workflows.work import handover, queue
 from workflows.work.domain.claim import Claim

@@ -10,11 +10,11 @@ from django.db import transaction
 
 from events import store
 from events.domain.envelope import Envelope
-from workflows.flows import approval_requests, engine
-from workflows.flows.aggregates import stream_of
 from workflows.flows.domain.effects import Effect, EffectKind
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import Step
+from workflows.flows.execution import approval_requests, engine
+from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.models import AwaitedApproval
 from workflows.work import queue
 from workflows.work.domain.claim import Claim

@@ -1,0 +1,1 @@
+"""What only the clients of Argyll see: their list of flows, and their live feed."""

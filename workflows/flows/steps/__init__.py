@@ -1,0 +1,1 @@
+"""What the steps of each type do: calls, functions, child flows, waits, approvals."""

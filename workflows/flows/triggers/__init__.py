@@ -1,0 +1,1 @@
+"""Triggers: starts of flows by cron rules and on events."""
