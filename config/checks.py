@@ -1,11 +1,18 @@
-"""Deployment checks of the platform, for `check --deploy`."""
+"""System checks of the platform; those marked so are for `check --deploy`."""
 
 from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 from config import roles
+from events.fanout import limits
+from workflows.flows import conf as flows
+from workflows.work import conf as work
+
+_READ_WHEN_NEEDED = (limits.current, work.current, flows.current)
+"""What reads settings whose values must agree: else whoever needs them first would find out."""
 
 
 @register(Tags.security, deploy=True)
@@ -22,3 +29,16 @@ def check_roles(**_: Any) -> list[CheckMessage]:
             id="platform.W001",
         )
     ]
+
+
+@register()
+def check_values(**_: Any) -> list[CheckMessage]:
+    """Find settings that an app refuses."""
+    messages: list[CheckMessage] = []
+    for read in _READ_WHEN_NEEDED:
+        try:
+            read()
+        except ImproperlyConfigured as error:
+            hint = "docs/settings.md says what each of them means."
+            messages.append(checks.Error(str(error), hint=hint, id="platform.E001"))
+    return messages

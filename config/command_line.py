@@ -222,13 +222,13 @@ def _run_django(argv: list[str], *, servers: bool) -> int:
         django.setup()
         call_command("migrate", verbosity=0)
 
-    if not servers:
-        os.environ.update(
-            {name: value for name, value in _NOWHERE.items() if name not in os.environ}
-        )
-        execute_from_command_line(argv)
-        return 0
     try:
+        if not servers:
+            os.environ.update(
+                {name: value for name, value in _NOWHERE.items() if name not in os.environ}
+            )
+            execute_from_command_line(argv)
+            return 0
         # A first run writes too, while the servers are being attached.
         with given_servers.written_to(), attach.attached(State.chosen(), first_run=first_run):
             OnOurSchema(argv).execute()

@@ -132,7 +132,7 @@ MEANINGS = {
         "APPROVAL_POLICIES": "Whether `migrate` activates the default approval policies.",
     },
     "Running": {
-        "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR.",
+        "LOG_LEVEL": "How much is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL.",
         "STATIC_ROOT": "Where `collectstatic` puts files for a server of your own.",
         "WORK_LEASE_S": "Seconds without a heartbeat after which a worker loses its work.",
         "WORK_PATIENCE_S": "Seconds after which an unanswered wake-up is sent again.",
@@ -161,9 +161,10 @@ environment when a process starts; a value that makes no sense stops it. A *secr
 be given as the name of a file that holds it, in the variable with `_FILE` at its end.
 """
 
-_PEEKED = "as it is"
 _KINDS = {
     "text": "text",
+    "choice": "text",
+    "networks": "comma-separated",
     "flag": "true or false",
     "integer": "whole number",
     "number": "number",
@@ -179,6 +180,8 @@ class Variable:
     name: str
     kind: str
     default: str
+    is_peeked: bool = False
+    """Read beside the settings, before there are any."""
 
 
 def readings() -> dict[str, Variable]:
@@ -188,7 +191,7 @@ def readings() -> dict[str, Variable]:
     texts = [text for text in (path.read_text() for path in product) if "env" in text]
     places = [each for text in texts for each in _in(ast.parse(text))]
     # What the settings say counts: others may peek at a variable before they are read.
-    places.sort(key=lambda each: each.kind != _PEEKED)
+    places.sort(key=lambda each: not each.is_peeked)
     found = {each.name: each for each in places}
     return {name: found[name] for name in sorted(found.keys() - INTERNAL)}
 
@@ -225,7 +228,7 @@ def _in(tree: ast.Module) -> Iterator[Variable]:
             continue
         called = ast.unparse(node.func)
         if called == "os.environ.get":
-            yield Variable(name=name, kind=_PEEKED, default="")
+            yield Variable(name=name, kind=_KINDS["text"], default="", is_peeked=True)
         elif called.startswith("env.") and called.removeprefix("env.") in _KINDS:
             kind = _KINDS[called.removeprefix("env.")]
             yield Variable(name=name, kind=kind, default=_default(node))

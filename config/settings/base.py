@@ -36,7 +36,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 # More threads than a few only take the interpreter from each other.
-WEB_THREADS = env.integer("WEB_THREADS", 8)
+WEB_THREADS = env.integer("WEB_THREADS", 8, at_least=1)
 MIDDLEWARE = [
     "config.web.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
@@ -85,7 +85,7 @@ DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL", DATABASE_URL)
 DATABASE_POOL = env.flag("DATABASE_POOL", default=False)
 DATABASE_POOL_OPTIONS = {
     "min_size": 1,
-    "max_size": env.integer("DATABASE_POOL_SIZE", 20),
+    "max_size": env.integer("DATABASE_POOL_SIZE", 20, at_least=1),
     "timeout": 5,
 }
 DATABASES = {
@@ -93,9 +93,11 @@ DATABASES = {
         DATABASE_URL,
         pool=DATABASE_POOL_OPTIONS if DATABASE_POOL else None,
         session={
-            "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 30_000),
-            "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", 5_000),
-            "idle_in_transaction_session_timeout": env.integer("DATABASE_IDLE_TIMEOUT_MS", 10_000),
+            "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 30_000, at_least=0),
+            "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", 5_000, at_least=0),
+            "idle_in_transaction_session_timeout": env.integer(
+                "DATABASE_IDLE_TIMEOUT_MS", 10_000, at_least=0
+            ),
         },
     )
 }
@@ -112,7 +114,7 @@ CACHES = {
     }
 }
 # Networks that outgoing HTTP (webhooks, HTTP steps) may reach beside the public internet.
-HTTP_ALLOW = env.listing("DAYBOOK_HTTP_ALLOW")
+HTTP_ALLOW = env.networks("DAYBOOK_HTTP_ALLOW")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -235,12 +237,12 @@ ANONYMOUS_USER_NAME = None
 
 # Requests a minute; a caller is a key, a user, or the address of who is neither.
 API_REQUESTS_PER_MINUTE = {
-    "api_key": env.integer("API_REQUESTS_PER_MINUTE_API_KEY", 6000),
-    "agent": env.integer("API_REQUESTS_PER_MINUTE_AGENT", 600),
-    "user": env.integer("API_REQUESTS_PER_MINUTE_USER", 3000),
-    "anonymous": env.integer("API_REQUESTS_PER_MINUTE_ANONYMOUS", 600),
+    "api_key": env.integer("API_REQUESTS_PER_MINUTE_API_KEY", 6000, at_least=1),
+    "agent": env.integer("API_REQUESTS_PER_MINUTE_AGENT", 600, at_least=1),
+    "user": env.integer("API_REQUESTS_PER_MINUTE_USER", 3000, at_least=1),
+    "anonymous": env.integer("API_REQUESTS_PER_MINUTE_ANONYMOUS", 600, at_least=1),
 }
-API_BODY_BYTES_MAX = env.integer("API_BODY_BYTES_MAX", 1_048_576)
+API_BODY_BYTES_MAX = env.integer("API_BODY_BYTES_MAX", 1_048_576, at_least=1)
 PROBLEM_DOCS_URL = "/docs/errors.md"
 
 REST_FRAMEWORK = {
@@ -280,7 +282,7 @@ SPECTACULAR_SETTINGS = {
 
 # Whether an undeclared event or wrong data raises, or is logged and recorded all the same.
 EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
-BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100)
+BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100, at_least=0)
 
 # How long a silent worker keeps its work, and a bell may go unanswered; workflows/work/conf.py.
 WORK_LEASE_S = env.number("WORK_LEASE_S", 15)
@@ -318,7 +320,10 @@ LOGGING = {
             "formatter": "line",
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    },
     "loggers": {
         # Their own handlers would print everything twice, or mail it, or leave secrets in it.
         "django": {"handlers": [], "propagate": True},
@@ -345,7 +350,7 @@ LEDGER_WITNESS_S3_REGION = env.text("LEDGER_WITNESS_S3_REGION", "us-east-1")
 LEDGER_WITNESS_S3_ACCESS_KEY = env.secret("LEDGER_WITNESS_S3_ACCESS_KEY", "")
 LEDGER_WITNESS_S3_SECRET_KEY = env.secret("LEDGER_WITNESS_S3_SECRET_KEY", "")
 LEDGER_WITNESS_S3_SESSION_TOKEN = env.secret("LEDGER_WITNESS_S3_SESSION_TOKEN", "")
-LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0)
+LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0, at_least=0)
 
 # URLs of commerce's peers; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
@@ -369,9 +374,9 @@ FLOWS_RETRY_MAX = env.integer("DAYBOOK_RETRY_MAX", 10)
 FLOWS_RETRY_INITIAL_BACKOFF_MS = env.integer("DAYBOOK_RETRY_INITIAL_BACKOFF", 1_000)
 FLOWS_RETRY_MAX_BACKOFF_MS = env.integer("DAYBOOK_RETRY_MAX_BACKOFF", 60_000)
 FLOWS_RETRY_BACKOFF_TYPE = env.text("DAYBOOK_RETRY_BACKOFF_TYPE", "exponential")
-FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000)
+FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000, at_least=1)
 FLOWS_WEBHOOK_BASE_URL = env.text("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
-FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30)
+FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30, at_least=0)
 # How many starts on events may lead to each other before it is taken for a loop.
 FLOWS_START_CHAIN_MAX = env.integer("DAYBOOK_FLOW_START_CHAIN_MAX", 8)
 FLOWS_NODE = env.text("DAYBOOK_NODE", "daybook-1")

@@ -1,6 +1,9 @@
 """Typed readers of environment variables. An invalid value raises: no silent defaults."""
 
+import math
 import os
+from collections.abc import Collection
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -48,19 +51,41 @@ def integer(name: str, default: int, *, at_least: int | None = None) -> int:
 
 
 def number(name: str, default: float) -> float:
-    """Read a number, with decimals or without."""
+    """Read a finite number, with decimals or without."""
     value = os.environ.get(name)
     if value is None:
         return default
     try:
-        return float(value)
+        read = float(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be a number.") from error
+    if not math.isfinite(read):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a number.")
+    return read
+
+
+def choice(name: str, default: str, known: Collection[str]) -> str:
+    """Read one of a few words."""
+    value = text(name, default)
+    if value not in known:
+        raise ImproperlyConfigured(f"{name} is {value!r}; say one of: {', '.join(known)}.")
+    return value
 
 
 def listing(name: str, default: str = "") -> list[str]:
     """Read a comma-separated list; blanks are dropped."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def networks(name: str) -> list[str]:
+    """Read a comma-separated list of networks in CIDR notation."""
+    blocks = listing(name)
+    for block in blocks:
+        try:
+            ip_network(block)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}.") from error
+    return blocks
 
 
 def secret(name: str, default: str | None = None) -> str:
@@ -85,6 +110,14 @@ def database(
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("Daybook needs PostgreSQL: DATABASE_URL=postgresql://…")
     options: dict[str, object] = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+    try:
+        port = parts.port
+    except ValueError as error:
+        # What stands there may be a part of the password, so it is not repeated.
+        raise ImproperlyConfigured(
+            "The port in DATABASE_URL is no number from 0 to 65535. In a password, / ? # and @ "
+            "must be percent-encoded."
+        ) from error
     host = options.pop("host", parts.hostname or "")
     parameters = [f"-c {name}={value}" for name, value in (session or {}).items()]
     options["options"] = " ".join([*parameters, str(options.get("options", ""))]).strip()
@@ -96,7 +129,7 @@ def database(
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "OPTIONS": options,
         "ATOMIC_REQUESTS": False,
         "CONN_HEALTH_CHECKS": True,

@@ -23,3 +23,18 @@ def buckets_have_credentials(**_: Any) -> list[CheckMessage]:
             id="witnesses.E001",
         )
     ]
+
+
+@register(Tags.security)
+def tokens_name_their_host(**_: Any) -> list[CheckMessage]:
+    """Find tokens that would never be sent."""
+    count = conf.misspelt_tokens()
+    if not count:
+        return []
+    return [
+        Error(
+            f"{count} of LEDGER_WITNESS_TOKENS do not say for which host they are.",
+            hint="Write host=token, separated by commas.",
+            id="witnesses.E002",
+        )
+    ]

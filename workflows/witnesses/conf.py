@@ -21,7 +21,13 @@ class Bucket:
 def token_of(host: str) -> str:
     """The bearer token for a witness's host; empty where it wants none."""
     named = (pair.partition("=") for pair in settings.LEDGER_WITNESS_TOKENS)
-    return next((token for name, _, token in named if name == host), "")
+    return next((token for name, _, token in named if name.lower() == host.lower()), "")
+
+
+def misspelt_tokens() -> int:
+    """How many of the tokens say no host, or nothing."""
+    named = (pair.partition("=") for pair in settings.LEDGER_WITNESS_TOKENS)
+    return sum(not (host and token) for host, _, token in named)
 
 
 def bucket() -> Bucket:

@@ -37,6 +37,20 @@ def test_a_full_disk_is_said_in_a_line(
     assert capsys.readouterr().err == "[Errno 28] No space left on device: '/somewhere'\n"
 
 
+def test_a_setting_that_makes_no_sense_is_said_in_a_line() -> None:
+    told = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**without_servers(), "WEB_THREADS": "0"},
+    )
+
+    assert told.returncode == 1
+    assert told.stderr == "WEB_THREADS is '0'; it must be at least 1.\n"
+
+
 class TestUnknownCommand:
     @pytest.mark.parametrize("arguments", [["docter"], ["help", "docter"]])
     def test_is_told_before_any_server_is_started(

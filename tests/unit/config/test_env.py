@@ -1,10 +1,12 @@
 """What the environment may say, and what the settings make of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from config import checks
 from config.settings import env
 
 
@@ -34,6 +36,13 @@ class TestDatabase:
     def test_keeps_connections_or_pools_them_but_not_both(self) -> None:
         assert env.database("postgresql:///d")["CONN_MAX_AGE"] == 600
         assert env.database("postgresql:///d", pool={"max_size": 4})["CONN_MAX_AGE"] == 0
+
+    def test_refuses_a_port_that_is_none_and_does_not_repeat_it(self) -> None:
+        # An unencoded slash: what follows the colon is the password.
+        with pytest.raises(ImproperlyConfigured, match="must be percent-encoded") as refused:
+            env.database("postgresql://me:hush/hush@db.example/books")
+
+        assert "hush" not in str(refused.value)
 
     def test_refuses_anything_but_postgresql(self) -> None:
         with pytest.raises(ImproperlyConfigured, match="needs PostgreSQL"):
@@ -86,6 +95,33 @@ class TestReaders:
         with pytest.raises(ImproperlyConfigured, match="'a while'; it must be a number"):
             env.number("WORK_PATIENCE_S", 3)
 
+    @pytest.mark.parametrize("value", ["nan", "inf", "-Infinity"])
+    def test_refuse_numbers_that_count_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, value: str
+    ) -> None:
+        monkeypatch.setenv("WORK_PATIENCE_S", value)
+
+        with pytest.raises(ImproperlyConfigured, match="it must be a number"):
+            env.number("WORK_PATIENCE_S", 3)
+
+    def test_refuse_words_that_they_do_not_know(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert env.choice("LOG_LEVEL", "INFO", ("INFO", "ERROR")) == "INFO"
+        monkeypatch.setenv("LOG_LEVEL", "loud")
+
+        with pytest.raises(ImproperlyConfigured, match="'loud'; say one of: INFO, ERROR"):
+            env.choice("LOG_LEVEL", "INFO", ("INFO", "ERROR"))
+
+    @pytest.mark.parametrize("block", ["10.0.0.0/33", "10.0.0.1/8", "intranet"])
+    def test_refuse_networks_that_are_none(
+        self, monkeypatch: pytest.MonkeyPatch, block: str
+    ) -> None:
+        monkeypatch.setenv("DAYBOOK_HTTP_ALLOW", "127.0.0.0/8, ::1")
+        assert env.networks("DAYBOOK_HTTP_ALLOW") == ["127.0.0.0/8", "::1"]
+        monkeypatch.setenv("DAYBOOK_HTTP_ALLOW", f"127.0.0.0/8,{block}")
+
+        with pytest.raises(ImproperlyConfigured, match=f"DAYBOOK_HTTP_ALLOW: '?{block}"):
+            env.networks("DAYBOOK_HTTP_ALLOW")
+
     def test_read_a_secret_from_a_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -99,3 +135,25 @@ class TestReaders:
 
         with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE cannot be read"):
             env.secret("SECRET_KEY")
+
+
+class TestValuesThatMustAgree:
+    @pytest.mark.parametrize(
+        ("name", "value", "says"),
+        [
+            ("FLOWS_RETRY_MAX_BACKOFF_MS", 1, "must be at least DAYBOOK_RETRY_INITIAL_BACKOFF"),
+            ("FLOWS_RETRY_BACKOFF_TYPE", "sudden", "fixed, linear or exponential"),
+            ("WORK_LEASE_S", -1.0, "WORK_LEASE_S must be above zero"),
+            ("EVENTS_LIVE", {"queue_frames": 0}, "'queue_frames'] must be above 0"),
+        ],
+    )
+    def test_are_checked_before_anything_starts(
+        self, settings: Any, name: str, value: object, says: str
+    ) -> None:
+        assert checks.check_values() == []
+
+        setattr(settings, name, value)
+
+        [error] = checks.check_values()
+        assert error.is_serious()
+        assert says in error.msg

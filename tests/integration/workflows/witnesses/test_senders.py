@@ -21,7 +21,7 @@ from ledger.sealing import seals, witnesses
 from ledger.services import seals as services
 from tests.peers import Received, Receiver, receiver
 from workflows.egress import client
-from workflows.witnesses import checks, senders
+from workflows.witnesses import checks, conf, senders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -195,6 +195,28 @@ class TestABucket:
 
         [error] = checks.buckets_have_credentials()
         assert error.id == "witnesses.E001"
+
+
+class TestATokenOfAHost:
+    def test_is_found_however_the_host_is_written(self, settings: Settings) -> None:
+        settings.LEDGER_WITNESS_TOKENS = [f"Proofs.Example.org={TOKEN}"]
+
+        # A URL gives its host in small letters.
+        assert conf.token_of("proofs.example.org") == TOKEN
+        assert conf.token_of("proofs.example.com") == ""
+
+    @pytest.mark.parametrize("written", [TOKEN, f"={TOKEN}", "proofs.example.org="])
+    def test_that_would_never_be_sent_is_an_error_at_the_start(
+        self, settings: Settings, written: str
+    ) -> None:
+        assert checks.tokens_name_their_host() == []
+
+        settings.LEDGER_WITNESS_TOKENS = [f"proofs.example.org={TOKEN}", written]
+
+        [error] = checks.tokens_name_their_host()
+        assert error.id == "witnesses.E002"
+        assert error.msg.startswith("1 of ")
+        assert TOKEN not in str(error)
 
 
 class TestTheDoctor:
