@@ -161,13 +161,12 @@ def _job(job_id: UUID) -> Work:
 
 def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> Iterator[Offer]:
     for act in _ACTS:
-        is_possible = State(job.status) in states_that_allow(_TRIGGERS[act.name])
-        if not is_possible or job.cancel_requested_at:
+        is_part = bool(registry.whole_of(job.kind))
+        possible = states_that_allow(_TRIGGERS[act.name], is_part=is_part)
+        if job.status not in possible or (job.cancel_requested_at and job.status in OPEN):
             continue
         if act.run is services.retry and not registry.is_known(job.kind):
             continue  # The page says why.
-        if act.run is not services.retry and registry.whole_of(job.kind):
-            continue
         if authority.holds(request, act.capability):
             yield offered(act, reverse(f"console:job-{act.name}", args=[job.id]), refused)
 

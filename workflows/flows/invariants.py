@@ -136,6 +136,12 @@ def active_flows_have_a_wake_up() -> list[str]:
     return _sentences(
         """
         SELECT format('flow %%s is active and nothing would wake it', f.flow_id)
+               || coalesce('; retry what was cancelled or discarded of it: ' || (
+                    SELECT string_agg(format('%%s %%s', w.kind, w.id), ', ' ORDER BY w.id)
+                      FROM flows_flowsummary own JOIN work w
+                        ON w.subject = left('flow/' || own.flow_id, 200)
+                       AND w.finished_at IS NOT NULL AND w.status IN ('cancelled', 'discarded')
+                     WHERE own.flow_id = f.flow_id OR own.parent_flow_id = f.flow_id), '')
           FROM flows_flowsummary f
          WHERE f.status = 'active' AND NOT f.is_paused
            AND NOT EXISTS (SELECT 1 FROM work w
@@ -151,6 +157,25 @@ def active_flows_have_a_wake_up() -> list[str]:
            AND NOT (f.outcome = 'completed' AND EXISTS (
                  SELECT 1 FROM flows_flowsummary parent
                   WHERE parent.flow_id = f.parent_flow_id AND parent.status = 'active'))
+         LIMIT %(limit)s
+        """
+    )
+
+
+@check("I11-callbacks", "no flow of known outcome waits long for a callback without a timeout")
+def nobody_waits_for_ever_for_a_callback() -> list[str]:
+    return _sentences(
+        """
+        SELECT format('flow %%s has %%s, and its step %%s may still call back, since %%s: skip the '
+                      'step if it will not', f.flow_id, f.outcome, c.step_id,
+                      to_char(c.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'))
+          FROM flows_awaitedcallback c JOIN flows_flowsummary f ON f.flow_id = c.flow_id
+         WHERE f.status = 'active' AND f.outcome <> ''
+           AND c.since < now() - interval '1 day'
+           AND NOT EXISTS (SELECT FROM work w
+                            WHERE w.subject = left('flow/' || c.flow_id, 200)
+                              AND w.kind = 'flow.callback_timeout'
+                              AND w.status NOT IN ('done', 'cancelled', 'discarded'))
          LIMIT %(limit)s
         """
     )

@@ -250,8 +250,11 @@ def cancel(work_id: UUID, *, reason: str) -> State:
 def re_drive(work_id: UUID, *, reason: str = "") -> State:
     """Retry a dead letter, with a new budget of attempts and the same token and history.
 
+    Work that something else waits for is retried also if it was cancelled or discarded, by a
+    release that allowed it; if that was before its time, it waits for it.
+
     :raises WorkNotFound: if there is no such work.
-    :raises NotPossible: if it is no dead letter.
+    :raises NotPossible: if it is none of these.
     :raises KindGone: if this release does not know its kind.
     """
     return _decided(Trigger.RE_DRIVE, statements.RE_DRIVE, work_id, reason)
@@ -279,7 +282,10 @@ _DECIDED = {
 
 def _decided(trigger: Trigger, sql: str, work_id: UUID, reason: str) -> State:
     _in_transaction(trigger)
-    rows = statements.run(sql, {"id": work_id, "reason": reason})
+    asked = {"id": work_id, "reason": reason}
+    if trigger is Trigger.RE_DRIVE:
+        asked["parts"] = registry.parts()
+    rows = statements.run(sql, asked)
     if not rows:
         raise _refusal(trigger, work_id)
     [(kind, subject, status)] = rows
@@ -301,7 +307,9 @@ def _refusal(trigger: Trigger, work_id: UUID) -> WorkNotFound | NotPossible:
     rows = statements.run(statements.STATE_OF, {"id": work_id})
     if not rows:
         return WorkNotFound(work_id)
-    return NotPossible(str(work_id), trigger, State(rows[0][0]))
+    [(status, kind)] = rows
+    is_part = trigger is Trigger.RE_DRIVE and bool(registry.whole_of(kind))
+    return NotPossible(str(work_id), trigger, State(status), is_part=is_part)
 
 
 def _in_transaction(what: str) -> None:

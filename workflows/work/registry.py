@@ -159,6 +159,11 @@ def whole_of(name: str) -> str:
     return _kinds[name].part_of if name in _kinds else ""
 
 
+def parts() -> list[str]:
+    """Return the names of all kinds that are parts of something else."""
+    return [name for name in sorted(_kinds) if _kinds[name].part_of]
+
+
 def all_kinds() -> list[WorkKind]:
     """Return every kind, by name."""
     return [_kinds[name] for name in sorted(_kinds)]

@@ -87,8 +87,10 @@ def cancel(work_id: UUID, *, reason: str = "") -> State:
 def retry(work_id: UUID, *, reason: str = "") -> State:
     """Retry a dead letter, with a new budget of attempts and the same token and history.
 
+    Or a part of something else that was cancelled or discarded, as `queue.re_drive` says.
+
     :raises WorkNotFound: if there is no such work.
-    :raises NotPossible: if it is no dead letter.
+    :raises NotPossible: if it is none of these.
     :raises KindGone: if this release does not know its kind.
     """
     with recording.recorded(_action("job.retry", work_id, reason)):

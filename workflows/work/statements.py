@@ -14,7 +14,7 @@ from typing import LiteralString
 
 from events import wire
 from events.wire import Row
-from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
+from workflows.work.domain.life import ABANDONED, DEAD_LETTERS, OPEN, WAITING, State
 
 
 def _in(states: frozenset[State]) -> str:
@@ -23,6 +23,8 @@ def _in(states: frozenset[State]) -> str:
 
 _WAITING = _in(WAITING)
 _DEAD_LETTERS = _in(DEAD_LETTERS)
+_ABANDONED = _in(ABANDONED)
+_IN_ITS_TIME = "status = 'cancelled' AND due_at > statement_timestamp()"
 
 # The arbiter is the partial unique index work_happens_once_per_kind_and_key.
 INSERT = """
@@ -51,7 +53,7 @@ FIND_BY_KEY = "SELECT id, fingerprint FROM work WHERE kind = %(kind)s AND idempo
 
 NOW = "SELECT statement_timestamp()"
 
-STATE_OF = "SELECT status FROM work WHERE id = %(id)s"
+STATE_OF = "SELECT status, kind FROM work WHERE id = %(id)s"
 
 # By functions, which keep a plan that is right however few rows there were when it was made:
 # migrations/0041. They take and return whole rows of `work`.
@@ -143,10 +145,16 @@ UPDATE work SET cancel_requested_at = COALESCE(cancel_requested_at, statement_ti
 RETURNING kind, subject, status
 """
 
+# A part that was cancelled before its time is wanted at its time. Expressions of an UPDATE see the
+# row as it was.
 RE_DRIVE = f"""
-UPDATE work SET status = 'ready', failures = 0, crashes = 0, due_at = statement_timestamp(),
-       rung_at = statement_timestamp(), rings = 0, finished_at = NULL, reason = %(reason)s
- WHERE id = %(id)s AND status IN {_DEAD_LETTERS}
+UPDATE work SET failures = 0, crashes = 0, rings = 0, finished_at = NULL, reason = %(reason)s,
+       cancel_requested_at = NULL,
+       status = CASE WHEN {_IN_ITS_TIME} THEN 'scheduled' ELSE 'ready' END,
+       due_at = CASE WHEN {_IN_ITS_TIME} THEN due_at ELSE statement_timestamp() END,
+       rung_at = CASE WHEN {_IN_ITS_TIME} THEN NULL ELSE statement_timestamp() END
+ WHERE id = %(id)s
+   AND (status IN {_DEAD_LETTERS} OR status IN {_ABANDONED} AND kind = ANY(%(parts)s))
 RETURNING kind, subject, status
 """
 

@@ -29,7 +29,7 @@ from workflows.flows.languages import LANGUAGES
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.flows.steps import callables
 from workflows.work import selectors as work
-from workflows.work.domain.life import DEAD_LETTERS, OPEN, State
+from workflows.work.domain.life import ABANDONED, DEAD_LETTERS, OPEN, State
 from workflows.work.models import Work
 from workflows.work.queue import SUBJECT_CHARS_MAX
 
@@ -43,6 +43,7 @@ _UNDONE_OR_NOT = (
     WorkStatus.COMPENSATED,
     WorkStatus.COMPENSATION_FAILED,
 )
+_GIVEN_UP = DEAD_LETTERS | ABANDONED
 _ON_THE_LIST = OPEN - {State.LEASED}
 _HELD_BY_A_PAUSE = ("flow.invoke", "flow.look")
 """The rows that begin something: a retry, a step whose deadline passes. Timers go on."""
@@ -152,8 +153,8 @@ def _of_health(step_id: str) -> str:
 
 def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     job = _job_of(flow, item)
-    if job is not None and job.status in DEAD_LETTERS:
-        return f"Step {step_id} was given up: job {job.pk} is a dead letter, for somebody to retry"
+    if job is not None and job.status in _GIVEN_UP:
+        return f"Step {step_id} was given up: {_for_somebody(job)}"
     until = _until(job)
     awaited = AwaitedEvent.objects.filter(token=item.token).first()
     if awaited is not None:
@@ -225,9 +226,14 @@ def _of_job(job: Work) -> str:
 
 def _job_of(flow: Flow, item: WorkItem) -> Work | None:
     """Return the row of work that is to move an item, None if there is none."""
-    rows = work.jobs().about(subject=_subject(flow)).filter(status__in=OPEN | DEAD_LETTERS)
+    rows = work.jobs().about(subject=_subject(flow)).filter(status__in=OPEN | _GIVEN_UP)
     open_first = F("finished_at").asc(nulls_first=True)
     return rows.filter(input__contains=item.token).order_by(open_first, "due_at").first()
+
+
+def _for_somebody(job: Work) -> str:
+    what = "is a dead letter" if job.status in DEAD_LETTERS else f"was {job.status}"
+    return f"job {job.pk} {what}, for somebody to retry"
 
 
 def _subject(flow: Flow) -> str:
@@ -240,10 +246,8 @@ def _written(at: datetime) -> str:
 
 def _of_compensating(flow: Flow, step_id: str, item: WorkItem) -> str:
     sentence, job = f"What step {step_id} did is being undone", _job_of(flow, item)
-    if job is not None and job.status in DEAD_LETTERS:
-        return (
-            f"{sentence}; that was given up: job {job.pk} is a dead letter, for somebody to retry"
-        )
+    if job is not None and job.status in _GIVEN_UP:
+        return f"{sentence}; that was given up: {_for_somebody(job)}"
     if (name := callables.undoing_of(flow.step(step_id))) and name not in callables.names():
         return f"{sentence} by a worker that has the function {name}; here is none"
     if flow.step(step_id).flow_goals is not None:

@@ -12,6 +12,9 @@ statement that changes a state names the states it starts from.
    cancel                 ├─► POISONED ───────────┤
      └─────► CANCELLED ◄──┘                       └─ discard ──► DISCARDED
 ```
+
+CANCELLED and DISCARDED are for good, except of a part of something else, which waits for it: a
+part is not cancelled or discarded any more, and what once was so can be retried.
 """
 
 from dataclasses import dataclass
@@ -70,18 +73,33 @@ TRANSITIONS: dict[tuple[State, Trigger], frozenset[State]] = {
     **{(state, Trigger.DISCARD): frozenset({State.DISCARDED}) for state in DEAD_LETTERS},
 }
 
+OF_A_PART: dict[tuple[State, Trigger], frozenset[State]] = {
+    # What was to wait for its time still does.
+    (State.CANCELLED, Trigger.RE_DRIVE): frozenset({State.READY, State.SCHEDULED}),
+    (State.DISCARDED, Trigger.RE_DRIVE): frozenset({State.READY}),
+}
+"""What is possible besides for work that something else waits for."""
 
-def states_that_allow(trigger: Trigger) -> frozenset[State]:
-    """Return the states in which `trigger` makes sense."""
-    return frozenset(state for state, known in TRANSITIONS if known is trigger)
+ABANDONED = frozenset(state for state, _ in OF_A_PART)
+"""How a part was left by whoever could still cancel or discard it."""
+
+
+def states_that_allow(trigger: Trigger, *, is_part: bool = False) -> frozenset[State]:
+    """Return the states in which `trigger` makes sense; of a part if something waits for it."""
+    if is_part and trigger in {Trigger.CANCEL, Trigger.DISCARD}:
+        return frozenset()
+    known = TRANSITIONS | (OF_A_PART if is_part else {})
+    return frozenset(state for state, possible in known if possible is trigger)
 
 
 class NotPossible(Rejected):
     code = "work_not_in_that_state"
     hint = "Reload it: its state does not allow this."
 
-    def __init__(self, work_id: str, trigger: Trigger, state: State) -> None:
-        allowed = sorted(states_that_allow(trigger))
+    def __init__(
+        self, work_id: str, trigger: Trigger, state: State, *, is_part: bool = False
+    ) -> None:
+        allowed = sorted(states_that_allow(trigger, is_part=is_part))
         super().__init__(
             f"Work {work_id} is {state}; {trigger} is possible while {' or '.join(allowed)}.",
             work_id=work_id,

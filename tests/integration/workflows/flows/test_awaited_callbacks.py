@@ -1,11 +1,13 @@
 """Who awaits a callback: in the list as long as the item is under way, and not a moment longer."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from events import context, doctor
 from events.domain.principal import Principal, PrincipalKind
@@ -137,3 +139,37 @@ def test_the_doctor_names_whoever_awaits_the_callback_of_a_flow_that_is_over(
     [found] = [doctor.examine(one) for one in doctor.checks() if one.id == "I11-waits"]
 
     assert {*found.violations} == {"flow trip is over, and its step print waits for its callback"}
+
+
+def test_the_doctor_says_how_to_end_a_flow_that_waits_for_no_more_than_a_callback(
+    peer: StepServer,
+) -> None:
+    start(peer)
+    services.cancel_flow(flow_id="trip", reason="enough")
+    work_off()
+    assert not flow("trip").is_over
+    assert is_sound()
+
+    since = timezone.now() - timedelta(days=1, seconds=1)
+    AwaitedCallback.objects.filter(token=tokens()[1]).update(since=since)
+
+    [found] = [doctor.examine(one) for one in doctor.checks() if one.id == "I11-callbacks"]
+    [violation] = found.violations
+    assert violation == (
+        "flow trip has failed, and its step print may still call back, since "
+        f"{since:%Y-%m-%d %H:%M} UTC: skip the step if it will not"
+    )
+    services.skip_step(flow_id="trip", step_id="print", reason="they have closed")
+    assert flow("trip").is_over
+    assert is_sound()
+
+
+def test_the_doctor_leaves_alone_who_waits_until_a_timeout(peer: StepServer) -> None:
+    start(peer, callback_timeout=10**9)
+    services.cancel_flow(flow_id="trip", reason="enough")
+    work_off()
+
+    AwaitedCallback.objects.update(since=timezone.now() - timedelta(days=2))
+
+    assert not flow("trip").is_over
+    assert is_sound()

@@ -46,7 +46,7 @@ def happen(name: str, flow_id: str = "over", **data: Any) -> None:
 def test_all_is_quiet_on_health() -> None:
     of_flows = {one.id for one in doctor.checks() if one.inspect.__module__ == invariants.__name__}
 
-    assert len(of_flows) == 12
+    assert len(of_flows) == 13
     assert {id_: violations(id_) for id_ in of_flows} == dict.fromkeys(of_flows, ())
 
 

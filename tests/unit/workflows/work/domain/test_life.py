@@ -1,6 +1,7 @@
 import pytest
 
 from workflows.work.domain.life import (
+    ABANDONED,
     DEAD_LETTERS,
     FINISHED,
     OPEN,
@@ -46,6 +47,11 @@ class TestTheTable:
         assert states_that_allow(Trigger.RE_DRIVE) == DEAD_LETTERS
         assert states_that_allow(Trigger.CLAIM) == WAITING
         assert states_that_allow(Trigger.CANCEL) == OPEN
+
+    def test_lets_a_part_of_something_else_only_go_on(self) -> None:
+        assert states_that_allow(Trigger.CANCEL, is_part=True) == frozenset()
+        assert states_that_allow(Trigger.DISCARD, is_part=True) == frozenset()
+        assert states_that_allow(Trigger.RE_DRIVE, is_part=True) == DEAD_LETTERS | ABANDONED
 
 
 class TestAfterFailure:
