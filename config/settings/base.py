@@ -257,6 +257,9 @@ REST_FRAMEWORK = {
         "ledger.api.permissions.HonoursIdempotencyKey",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["ledger.api.throttling.CallerThrottle"],
+    # Strangers are counted by the address that uvicorn found. DRF would believe what they say in
+    # X-Forwarded-For, and count whoever says something else each time from the beginning.
+    "NUM_PROXIES": 0,
     "DEFAULT_PARSER_CLASSES": ["config.web.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "config.web.pagination.KeysetPagination",

@@ -235,6 +235,21 @@ class TestThrottle:
         assert [answer.status_code for answer in answers] == [401, 429]
         assert other.status_code == 401
 
+    def test_does_not_believe_a_stranger_who_says_to_come_from_elsewhere(
+        self, client: APIClient
+    ) -> None:
+        answers = [
+            APIClient().post(
+                "/api/v1/open",
+                {},
+                REMOTE_ADDR="192.0.2.1",
+                HTTP_X_FORWARDED_FOR=f"198.51.100.{number}",
+            )
+            for number in range(2)
+        ]
+
+        assert [answer.status_code for answer in answers] == [401, 429]
+
     def test_lets_everybody_through_when_the_cache_is_away(
         self, client: APIClient, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
