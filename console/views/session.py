@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from ledger.access import authority
+from ledger.access import authority, guesses
 
 
 class _LogInForm(AuthenticationForm):
@@ -22,6 +23,21 @@ class _LogInForm(AuthenticationForm):
         if self.errors:
             for field in self.fields.values():
                 field.widget.attrs["aria-invalid"] = "true"
+
+    def clean(self) -> dict[str, Any]:
+        """Look whether name and password belong together.
+
+        :raises TooManyWrongPasswords: if too many did not.
+        """
+        name = self.cleaned_data.get("username")
+        if self.request is None or name is None:
+            return super().clean()
+        guesses.check(self.request, account=name)
+        try:
+            return super().clean()
+        except ValidationError:
+            guesses.note_wrong(self.request, account=name)
+            raise
 
 
 class LogIn(LoginView):

@@ -10,15 +10,22 @@ from typing import Any, Final
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 
+from ledger.access import guesses
+
 FRESH_FOR_S: Final = 300
 _PROVED_AT: Final = "daybook_proved_at"
 
 
 def prove(request: HttpRequest, password: str) -> bool:
-    """Return whether this is the password of who is logged in, and remember it for a while."""
+    """Return whether this is the password of who is logged in, and remember it for a while.
+
+    :raises TooManyWrongPasswords: if too many were wrong before.
+    """
     username = request.user.get_username()
+    guesses.check(request, account=username)
     user = authenticate(request, username=username, password=password)
     if user is None or user.pk != request.user.pk:
+        guesses.note_wrong(request, account=username)
         return False
     request.session[_PROVED_AT] = time.time()
     return True

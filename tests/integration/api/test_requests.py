@@ -20,7 +20,7 @@ from config.web import handlers
 from events import context
 from events.domain.context import EventContext
 from events.domain.principal import ANONYMOUS
-from ledger.api import throttling
+from ledger.access import counting
 from tests.integration.api import sample
 from tests.integration.ledger.conftest import client_with, issue
 
@@ -269,7 +269,7 @@ class TestThrottle:
         self, client: APIClient, settings: Any
     ) -> None:
         client.get(URL)
-        ours = throttling._asked("CLIENT", "ID")
+        ours = counting._asked("CLIENT", "ID")
         with redis.Redis.from_url(settings.CACHES["default"]["LOCATION"]) as valkey:
             assert valkey.client_kill_filter(_id=ours) == 1
 
