@@ -10,7 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
-from config import garbage_collection, mcp_server, sockets  # noqa: E402
+# The views too: what the first request loads would be searched ever after.
+from config import garbage_collection, mcp_server, sockets, urls  # noqa: E402, F401
 from config.web import handlers  # noqa: E402
 
 application = ProtocolTypeRouter(

@@ -7,3 +7,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
 application = get_wsgi_application()
+
+# Not before the line above has set Django up.
+# The views too: what the first request loads would be searched ever after.
+from config import garbage_collection, urls  # noqa: E402, F401
+
+garbage_collection.freeze()
