@@ -24,7 +24,7 @@ from commerce.services.chargebacks import ReportedClaim
 from commerce.services.invoices import InvoiceNotDue
 from events import bus
 from events.domain.envelope import Envelope
-from ledger.privacy.erasure import SubjectOnHold
+from ledger.erasing.erasure import SubjectOnHold
 from ledger.services import erasures
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy

@@ -27,7 +27,8 @@ from commerce.models import (
 from events import store
 from ledger.domain.erasure import Need, Person
 from ledger.domain.payload import RETENTIONS
-from ledger.privacy import erasure, subjects
+from ledger.erasing import erasure
+from ledger.privacy import subjects
 
 RECORDS_ARE_KEPT: Final = RETENTIONS["finance-10y"].keeps
 BY_LAW: Final = "Accounting records have to be kept (GDPR, article 17(3)(b))"

@@ -36,9 +36,10 @@ from events import context
 from events.sourcing import executor
 from ledger.domain.action import Proof
 from ledger.domain.erasure import Finding, Means, Person
-from ledger.privacy import erasure, subjects
-from ledger.privacy.erasure import Place
-from ledger.privacy.searching import Search, Texts
+from ledger.erasing import erasure
+from ledger.erasing.erasure import Place
+from ledger.erasing.searching import Search, Texts
+from ledger.privacy import subjects
 
 ONLY_GROWS: Final = "The table only grows; what names somebody is left out of it"
 OF_OTHERS: Final = "The mail service has a copy of its own: have it delete these messages"

@@ -15,7 +15,7 @@ from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
 from ledger.access import authority, handshakes
 from ledger.access.authority import Caller
-from ledger.privacy import disclosing
+from ledger.disclosure import disclosing
 
 rights.change_with("api_key.*", "delegation.*", "agent.*", "agent_key.*")
 

@@ -20,7 +20,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
 from events.domain.principal import PrincipalKind
-from ledger import capabilities, fingerprints, statements
+from ledger import capabilities, statements
 from ledger.access.delegations import Mandate
 from ledger.domain.action import (
     Action,
@@ -36,7 +36,7 @@ from ledger.domain.capability import actor_of
 from ledger.domain.payload import Kept, PayloadKind
 from ledger.domain.reversals import Declaration, Undoing
 from ledger.models import Entry
-from ledger.privacy import payloads, remarks
+from ledger.privacy import fingerprints, payloads, remarks
 from ledger.privacy.payloads import Prepared
 from ledger.privacy.remarks import SaltedRemark
 from ledger.reversing import standings

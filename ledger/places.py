@@ -11,6 +11,9 @@ from events.models import Snapshot, StoredEvent
 from ledger.domain.action import Proof
 from ledger.domain.erasure import ERASED, Finding, Means, Person, masked_value
 from ledger.domain.payload import Redaction
+from ledger.erasing import erasure, searching
+from ledger.erasing.erasure import Place
+from ledger.erasing.searching import Search, Texts
 from ledger.models import (
     AgentSwitch,
     Approval,
@@ -22,9 +25,7 @@ from ledger.models import (
     Payload,
     Remark,
 )
-from ledger.privacy import erasure, payloads, remarks, searching
-from ledger.privacy.erasure import Place
-from ledger.privacy.searching import Search, Texts
+from ledger.privacy import payloads, remarks
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
 ONLY_GROWS = "The table only grows; by rule, what is written into it names no person"

@@ -15,10 +15,10 @@ from events.domain.errors import DomainError, NotFound
 from ledger import capabilities, recording, target_types
 from ledger.access import authority
 from ledger.access.authority import Caller
+from ledger.disclosure import disclosing
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
-from ledger.privacy import disclosing
 
 PAGE_MAX = 50
 

@@ -35,12 +35,13 @@ from ledger.access.authority import Caller
 from ledger.approving import reference, steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
+from ledger.disclosure import disclosing
 from ledger.domain.approval import ApprovalNotFound, ApprovalStatus
 from ledger.domain.keyed import Keyed
 from ledger.domain.validation import ApprovalExpired, ApprovalNotApproved, why_over
 from ledger.entries import ActionRepeated
 from ledger.models import Approval
-from ledger.privacy import disclosing, subjects
+from ledger.privacy import subjects
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from commerce import selectors
 from ledger import admin_access
 from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
+from ledger.erasing import erasure
 from ledger.models import Approval
-from ledger.privacy import erasure
 
 M = TypeVar("M", bound=Model)
 

@@ -19,8 +19,9 @@ from events.ids import new_id
 from events.sourcing import executor
 from ledger import preconditions, recording
 from ledger.domain.action import Action, Kind, Target
+from ledger.erasing import erasure
 from ledger.preconditions import Expected
-from ledger.privacy import erasure, subjects
+from ledger.privacy import subjects
 from ledger.services import erasures
 from ledger.services.erasures import Issued
 

@@ -27,8 +27,8 @@ from events.ids import new_id
 from ledger import idempotency, preconditions
 from ledger.access import authority
 from ledger.approving import reference
+from ledger.disclosure import reasons
 from ledger.idempotency import Exchange
-from ledger.privacy import reasons
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from config.web.problems import MEDIA_TYPE
 from ledger import capabilities
 from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.bodies import Body
+from ledger.disclosure.reasons import HEADER, access_reason_header
 from ledger.domain.api_key import SCANNER_PATTERN
 from ledger.idempotency import KEY_CHARS_MAX
-from ledger.privacy.reasons import HEADER, access_reason_header
 
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 

@@ -10,7 +10,8 @@ from console.flows.waterfall import lasting
 from events.domain.envelope import Envelope
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
-from ledger.privacy import name_screening, remarks
+from ledger.disclosure import free_texts
+from ledger.privacy import remarks
 
 SAYS_CHARS_MAX = 160
 
@@ -94,7 +95,7 @@ def says(event: Envelope) -> str:
 
 def _words(event: Envelope, words: Mapping[str, str]) -> str:
     text = words.get(event.data.get("entry_id", ""), "")
-    return shortened(name_screening.redacted_for(text, None), SAYS_CHARS_MAX)
+    return shortened(free_texts.redacted_for(text, None), SAYS_CHARS_MAX)
 
 
 def _is_of(event: Envelope, step_id: str) -> bool:

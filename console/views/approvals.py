@@ -19,6 +19,7 @@ from events.domain.errors import DomainError
 from ledger import selectors
 from ledger.access import authority, people, step_up
 from ledger.approving import asking, staleness, steps, voting
+from ledger.disclosure import free_texts
 from ledger.domain.action import UNKNOWN_TARGET, Kind
 from ledger.domain.approval import (
     COMMENT_CHARS_MAX,
@@ -29,7 +30,6 @@ from ledger.domain.approval import (
 from ledger.domain.capability import Risk
 from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, Entry
-from ledger.privacy import name_screening
 from ledger.services import approvals
 
 LIST = "console:approvals"
@@ -153,12 +153,12 @@ def _page(
         "approval": row,
         "form": form,
         "votes": [
-            (vote, name_screening.redacted_for(vote.comment, request), vote.human in lapsed)
+            (vote, free_texts.redacted_for(vote.comment, request), vote.human in lapsed)
             for vote in votes
         ],
         "agreed": sum(vote.human not in lapsed for vote in agreed),
         "names": people.names_of([row.requested_by, *(vote.principal for vote in votes)]),
-        "reason": name_screening.redacted_for(row.reason, request),
+        "reason": free_texts.redacted_for(row.reason, request),
         "snapshot": asking.content_of(row.requested_entry_id, PayloadKind.TARGET_SNAPSHOT),
         "target": _targets([row])[row.pk],
         "target_url": addresses.page_of_target(row.target_type, row.target_id),

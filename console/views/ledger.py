@@ -14,9 +14,9 @@ from console.forms import PageForm, ReasonForm
 from console.paging import page_links
 from ledger import conf
 from ledger.access import authority
+from ledger.disclosure import disclosing
 from ledger.domain.action import Read, Target
 from ledger.models import Checkpoint, Witness
-from ledger.privacy import disclosing
 from ledger.sealing import exporting, seals, soundness, witnesses
 from ledger.sealing.exporting import NothingSealed
 

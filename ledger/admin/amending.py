@@ -13,9 +13,9 @@ from events.domain.errors import DomainError
 from ledger import admin_access, timelines
 from ledger.admin_access import CapabilityAdmin, awaits
 from ledger.approving.gate import ApprovalRequired
+from ledger.disclosure import free_texts
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.models import Entry
-from ledger.privacy import name_screening
 from ledger.services import amendments
 
 CAPABILITY = "ledger.amend"
@@ -50,7 +50,7 @@ def page(admin: CapabilityAdmin[Any], request: HttpRequest, entry_id: UUID) -> H
         "title": "Correct an entry",
         "opts": admin.opts,
         "entry": entry,
-        "said": name_screening.redacted_for(entry.reason, request),
+        "said": free_texts.redacted_for(entry.reason, request),
         "corrections": corrections_of(entry, request),
         "form": form,
     }
@@ -63,7 +63,7 @@ def corrections_of(entry: Entry, source: Any) -> list[tuple[Entry, str]]:
     The words are those that `source` may see; without anybody, those that all may.
     """
     made = timelines.amendments_of(entry)
-    return [(each, name_screening.redacted_for(each.reason, source)) for each in made]
+    return [(each, free_texts.redacted_for(each.reason, source)) for each in made]
 
 
 def _amended(request: HttpRequest, entry: Entry, reason: str) -> HttpResponse | None:

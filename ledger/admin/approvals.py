@@ -14,11 +14,11 @@ from ledger import admin_access, selectors
 from ledger.access import authority, people, step_up
 from ledger.admin import proving
 from ledger.admin_access import BY_HAND, CapabilityAdmin
+from ledger.disclosure import free_texts
 from ledger.domain.action import UNKNOWN_TARGET
 from ledger.domain.approval import ApprovalStatus, Decision
 from ledger.domain.money import written
 from ledger.models import Approval, ApprovalPolicyVersion, Mutation
-from ledger.privacy import name_screening
 from ledger.services import approval_policies, approvals
 
 
@@ -130,7 +130,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
     @admin.display(description="Why")
     def why(self, approval: Approval) -> str:
         """Say it in the words of who asked, as all may see them."""
-        return name_screening.redacted_for(approval.reason, None) or "-"
+        return free_texts.redacted_for(approval.reason, None) or "-"
 
     @admin_access.needs_capability("approval.decide")
     @admin.action(description="Approve")

@@ -22,9 +22,9 @@ from ledger.admin import (
     seals,  # noqa: F401 - importing registers.
 )
 from ledger.admin_access import CapabilityAdmin
+from ledger.disclosure import free_texts
 from ledger.domain.action import Target
 from ledger.models import Entry
-from ledger.privacy import name_screening
 from ledger.reversing import previews
 
 TIMELINE_SHOWN = 50
@@ -159,7 +159,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
     @admin.display(description="Why")
     def why(self, entry: Entry) -> str:
         """Say it in the words of who did it, as all may see them."""
-        return name_screening.redacted_for(entry.reason, None) or "-"
+        return free_texts.redacted_for(entry.reason, None) or "-"
 
     @admin.display(description="Corrections")
     def corrections(self, entry: Entry) -> SafeString:

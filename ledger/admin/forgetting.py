@@ -19,8 +19,8 @@ from ledger.approving import steps
 from ledger.approving.gate import ApprovalRequired
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.approval import ApprovalStatus
+from ledger.erasing import erasure
 from ledger.models import Approval, LegalHold
-from ledger.privacy import erasure
 from ledger.services import erasures
 
 PAGE = "admin:ledger_erasure_subject"

@@ -6,12 +6,12 @@ from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
 from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter
+from ledger.disclosure import free_texts
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import EVERY_PRINCIPAL, Risk
 from ledger.domain.reversals import Outcome, ReversalKind, State
 from ledger.models import Entry
 from ledger.models.entries import choices
-from ledger.privacy import name_screening
 
 TARGET_IDS_MAX = 200
 
@@ -70,7 +70,7 @@ class EntryFilters(filters.FilterSet):
 
     def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
         """Keep disclosures with exactly this reason, as the caller may read it."""
-        if name_screening.redacted_for(said, self.request) != said:
+        if free_texts.redacted_for(said, self.request) != said:
             return entries.none()
         now = Q(disclosure__isnull=False, remark__text=said)
         return entries.filter(now | Q(disclosure__old_reason_code=said))

@@ -23,10 +23,10 @@ from ledger import idempotency, recording
 from ledger.access import authority
 from ledger.access.authority import AUTHENTICATED, PUBLIC, Caller
 from ledger.approving import reference
+from ledger.disclosure import disclosing, reasons
 from ledger.domain.action import TARGET_CHARS_MAX
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.delegation import OutOfReach
-from ledger.privacy import disclosing, reasons
 
 if TYPE_CHECKING:  # DRF imports its defaults, so this module, while it defines APIView.
     from rest_framework.views import APIView

@@ -18,7 +18,7 @@ from events import store, wire
 from events.domain.context import EventContext
 from events.domain.texts import shortened
 from events.ids import new_id
-from ledger import commands, entries, fingerprints
+from ledger import commands, entries
 from ledger.access import delegations, principals
 from ledger.access.delegations import Mandate
 from ledger.approving import steps
@@ -41,7 +41,7 @@ from ledger.domain.policy import Execute
 from ledger.domain.reversals import STARTING, ReversalKind, StepKind, Undoing
 from ledger.entries import ActionInProgress, ActionKeyReused, EntryDraft
 from ledger.models import Approval, ApprovalPolicyVersion, Entry, Payload
-from ledger.privacy import payloads
+from ledger.privacy import fingerprints, payloads
 from ledger.privacy.payloads import PayloadGone
 from ledger.reversing import standings
 

@@ -17,7 +17,7 @@ from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id, uuid_of
-from ledger import capabilities, commands, entries, fingerprints, idempotency
+from ledger import capabilities, commands, entries, idempotency
 from ledger.access import delegations
 from ledger.approving import asking, demands, in_force, reference, sight, steps
 from ledger.approving.asking import Petition
@@ -47,7 +47,7 @@ from ledger.domain.validation import (
 from ledger.entries import ActionRepeated, EntryDraft
 from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import Approval
-from ledger.privacy import subjects
+from ledger.privacy import fingerprints, subjects
 
 NO_POLICY: Final = ("", 0, "")
 

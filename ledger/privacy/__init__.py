@@ -1,1 +1,1 @@
-"""Private data: encrypted, read on the record, and erased without breaking a seal."""
+"""Private data, as it is kept: keys, encrypted values, payloads, and words beside an entry."""

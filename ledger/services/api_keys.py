@@ -17,10 +17,10 @@ from events.domain.times import rfc3339
 from ledger import recording
 from ledger.access import credentials, scope_limits
 from ledger.access.authority import Caller
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.models import API_KEY_LIFETIME_MAX, ApiKey
-from ledger.privacy import disclosing
 
 API_KEY_OVERLAP_DEFAULT: Final = timedelta(hours=24)
 API_KEY_OVERLAP_MAX: Final = timedelta(days=7)

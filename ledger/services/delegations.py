@@ -19,11 +19,11 @@ from events.domain.times import rfc3339
 from ledger import capabilities, commands, readings, recording
 from ledger.access import credentials, scope_limits
 from ledger.access.authority import Caller
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
 from ledger.domain.delegation import DEPTH_MAX, DelegationEnded, DelegationTooDeep, Terms
 from ledger.models import Agent, AgentKey, Delegation
-from ledger.privacy import disclosing
 from ledger.services.agents import AgentNotFound
 
 LIFETIME_MAX: Final = timedelta(days=366)

@@ -15,8 +15,9 @@ from events.ids import new_id
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.erasure import Certificate
+from ledger.erasing import erasure
 from ledger.models import Entry, LegalHold, Payload
-from ledger.privacy import erasure, payloads
+from ledger.privacy import payloads
 
 
 class CertificateUnknown(NotFound):

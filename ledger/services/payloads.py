@@ -13,8 +13,9 @@ from events.domain.principal import SYSTEM
 from ledger import recording
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.payload import RETENTIONS, Redaction, masked
+from ledger.erasing import erasure
 from ledger.models import LegalHold, Payload, SubjectKey
-from ledger.privacy import erasure, payloads
+from ledger.privacy import payloads
 
 EXPIRED_PER_PASS = 500
 

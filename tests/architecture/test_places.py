@@ -5,7 +5,7 @@ import re
 from django.apps import apps
 from django.db import models
 
-from ledger.privacy import erasure
+from ledger.erasing import erasure
 from tests.architecture.source import ROOT
 
 _NOTE = re.compile(

@@ -20,7 +20,7 @@ from events.fanout.audience import Audience
 from events.fanout.conversation import Message, Receive, Send
 from ledger.access import authority, handshakes
 from ledger.access.authority import Caller
-from ledger.privacy import disclosing
+from ledger.disclosure import disclosing
 from workflows.flows.argyll import live
 from workflows.flows.argyll.frames import KINDS, ArgyllFraming
 

@@ -1,9 +1,9 @@
 """Where flows may store personal data, beside their events."""
 
 from ledger.domain.erasure import Means
-from ledger.privacy import erasure
-from ledger.privacy.erasure import Place
-from ledger.privacy.searching import Search, Texts
+from ledger.erasing import erasure
+from ledger.erasing.erasure import Place
+from ledger.erasing.searching import Search, Texts
 from workflows.flows.models import AwaitedEvent, FlowStart, FlowSummary, Remembered
 
 IN_USE = "It is a rule in use: change it by hand"

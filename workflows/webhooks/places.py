@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import Q
 
 from ledger.domain.erasure import masked_text
-from ledger.privacy import erasure
-from ledger.privacy.erasure import Place
-from ledger.privacy.searching import Search, Texts
+from ledger.erasing import erasure
+from ledger.erasing.erasure import Place
+from ledger.erasing.searching import Search, Texts
 from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus
 
 UNDER_WAY = "The message is still to be sent; once it has been, ask again"

@@ -19,13 +19,13 @@ from events.domain.envelope import Category, Envelope, Source
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_id
 from ledger import recording
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Target
-from ledger.privacy import disclosing, subjects
+from ledger.privacy import subjects
 from workflows.egress import client, urls
 from workflows.egress.refusals import EgressFailed, EgressRefused
 from workflows.webhooks import catalogue, outbox, selectors, vault
-from workflows.webhooks.domain import projection
-from workflows.webhooks.domain.sample import sample
+from workflows.webhooks.domain import projection, sample
 from workflows.webhooks.models import (
     EVENT_NAMES_MAX,
     Delivery,
@@ -238,7 +238,7 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
         happened = context.current()
         example = Envelope(
             name=type_.name,
-            data=sample(type_.schema),
+            data=sample.sample(type_.schema),
             category=Category.DOMAIN,
             source=Source.SERVICE,
             event_id=TEST_EVENT_PREFIX + new_event_id(),

@@ -2,9 +2,9 @@
 
 from django.db.models import Q
 
-from ledger.privacy import erasure
-from ledger.privacy.erasure import Place
-from ledger.privacy.searching import Search, Texts
+from ledger.erasing import erasure
+from ledger.erasing.erasure import Place
+from ledger.erasing.searching import Search, Texts
 from workflows.work.domain.life import WAITING, State
 from workflows.work.models import Attempt, Schedule, Work
 

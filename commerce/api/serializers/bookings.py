@@ -25,10 +25,10 @@ from commerce.vault import Envelope
 from ledger import recording
 from ledger.access import authority
 from ledger.bodies import Body, Moment, ReasonIn
+from ledger.disclosure import disclosing
+from ledger.disclosure.reasons import HEADER, access_reason
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import CapabilityMissing
-from ledger.privacy import disclosing
-from ledger.privacy.reasons import HEADER, access_reason
 
 READ_PERSONAL = "traveller.read_personal"
 ITEMS_MAX = 50

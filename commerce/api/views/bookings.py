@@ -32,8 +32,8 @@ from commerce.models import Booking, BookingItem, Delivery, Traveller, Voucher
 from commerce.services import bookings, deliveries, travellers
 from ledger.access import authority
 from ledger.bodies import ReasonIn, valid
+from ledger.disclosure.reasons import access_reason_header
 from ledger.preconditions import expected_version
-from ledger.privacy.reasons import access_reason_header
 
 BOOKING_ID = OpenApiParameter("booking_id", UUID, OpenApiParameter.PATH)
 ACCESS_REASON = access_reason_header()

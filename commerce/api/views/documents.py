@@ -29,9 +29,9 @@ from ledger import recording
 from ledger.access import authority
 from ledger.access.authority import AUTHENTICATED, Caller
 from ledger.bodies import ReasonIn, valid
+from ledger.disclosure import disclosing
 from ledger.domain.action import Read
 from ledger.domain.capability import CapabilityMissing
-from ledger.privacy import disclosing
 
 READ_DOCUMENT = "invoice.read_document"
 READ_ACCESS = "document_access.read"

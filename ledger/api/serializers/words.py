@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ledger.privacy import name_screening
+from ledger.disclosure import free_texts
 
 
 class WordsOut(serializers.CharField):
@@ -14,6 +14,6 @@ class WordsOut(serializers.CharField):
         super().__init__(read_only=True, **options)
 
     def to_representation(self, value: Any) -> str:
-        return name_screening.redacted_for(
+        return free_texts.redacted_for(
             super().to_representation(value), self.context.get("request")
         )

@@ -25,10 +25,10 @@ from ledger.api.serializers.entries import (
     TimelineIn,
 )
 from ledger.bodies import ReasonIn, valid
+from ledger.disclosure import disclosing
+from ledger.disclosure.reasons import access_reason
 from ledger.domain.action import Read, Target
 from ledger.models import Entry
-from ledger.privacy import disclosing
-from ledger.privacy.reasons import access_reason
 from ledger.sealing import exporting
 from ledger.services import amendments
 

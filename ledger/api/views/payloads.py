@@ -11,12 +11,12 @@ from rest_framework.views import APIView
 from ledger.api.serializers.entries import ContentOut, PayloadOut
 from ledger.api.serializers.payloads import RedactionIn
 from ledger.bodies import QueryIn, valid
+from ledger.disclosure import disclosing
+from ledger.disclosure.reasons import access_reason
 from ledger.domain.action import Read, Target
 from ledger.domain.payload import Redaction
 from ledger.models import Payload
-from ledger.privacy import disclosing
 from ledger.privacy import payloads as kept
-from ledger.privacy.reasons import access_reason
 from ledger.services import payloads
 
 

@@ -19,12 +19,12 @@ from events.ids import new_id
 from ledger import drift, timelines
 from ledger.access.authority import Caller
 from ledger.capabilities import get
+from ledger.disclosure import disclosing
 from ledger.domain.action import Read, Target
 from ledger.domain.capability import PrincipalNotAllowed
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExpired
 from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from ledger.models import Entry, ReversalStanding
-from ledger.privacy import disclosing
 from ledger.services import reversals
 from ledger.services.reversals import ReversalPreviewStale
 from tests.integration.commerce.acting import DONE, names_in, race

@@ -7,10 +7,10 @@ from django.db import DatabaseError, connection
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger import entries
+from ledger.disclosure import disclosing
 from ledger.domain.action import Read, Target
 from ledger.domain.disclosure import LedgerUnavailable
 from ledger.models import Entry
-from ledger.privacy import disclosing
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,10 +18,10 @@ from rest_framework.test import APIClient
 from events import context
 from events.domain.principal import Principal, PrincipalKind
 from ledger import drift, recording, timelines, verifier
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.drift import DriftCheck, Mark
 from ledger.models import ApiKey, Entry
-from ledger.privacy import disclosing
 from ledger.recording import recorded
 from ledger.services import seals
 from tests.integration.ledger.conftest import client_with, grant, issue

@@ -23,9 +23,10 @@ from ledger import verifier
 from ledger.domain.action import Proof
 from ledger.domain.erasure import ERASED, Finding, Means, Need, Person
 from ledger.domain.payload import PayloadKind, Redaction
+from ledger.erasing import erasure
+from ledger.erasing.erasure import Place, SubjectOnHold, SubjectStillNeeded
 from ledger.models import Entry, LegalHold, Payload, SubjectKey
-from ledger.privacy import erasure, payloads, subjects
-from ledger.privacy.erasure import Place, SubjectOnHold, SubjectStillNeeded
+from ledger.privacy import payloads, subjects
 from ledger.privacy.payloads import PayloadGone
 from ledger.sealing import exporting
 from ledger.services import erasures, seals

@@ -8,6 +8,7 @@ from events import context, doctor
 from events.domain.principal import SYSTEM
 from events.tables import triggers
 from ledger import conf
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.invariants import private_data
 from ledger.invariants.entries import (
@@ -17,7 +18,7 @@ from ledger.invariants.entries import (
 )
 from ledger.invariants.private_data import keys_of_subjects_open
 from ledger.invariants.seals import sealing_keeps_up, seals_hold
-from ledger.privacy import disclosing, subjects
+from ledger.privacy import subjects
 from ledger.recording import recorded
 from ledger.sealing import soundness
 from ledger.services import seals

@@ -17,12 +17,12 @@ from events import context
 from events.domain.errors import DomainError
 from events.domain.principal import ANONYMOUS, Principal, PrincipalKind
 from ledger import recording
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Idempotency, Kind, Proof, Read, Target
 from ledger.domain.capability import CapabilityMissing
 from ledger.entries import ActionInProgress, ActionKeyReused, ActionRepeated
 from ledger.idempotency import AnonymousMayNotWrite
 from ledger.models import ApiKey, Entry, Mutation
-from ledger.privacy import disclosing
 from ledger.recording import recorded
 from ledger.services import api_keys
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from events import context, selectors
 from events.domain.principal import Principal, PrincipalKind
 from ledger import recording
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Proof, Read, Target
 from ledger.domain.reversals import (
     Declaration,
@@ -24,7 +25,6 @@ from ledger.domain.reversals import (
     Undoing,
 )
 from ledger.models import Entry, Mutation, ReversalStanding
-from ledger.privacy import disclosing
 from ledger.reversing import reversal_context
 from tests.integration.commerce.acting import DONE, race
 

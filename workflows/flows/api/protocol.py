@@ -27,7 +27,7 @@ from events.domain.errors import (
 from events.domain.principal import Principal, PrincipalKind
 from ledger import recording
 from ledger.access import authority, credentials
-from ledger.privacy import disclosing
+from ledger.disclosure import disclosing
 from workflows.flows.domain import digits
 from workflows.flows.domain.errors import PlanCircular, StepInvalid
 from workflows.flows.domain.work_items import TooManyItems

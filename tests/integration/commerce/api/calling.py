@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from ledger.approving import reference
-from ledger.privacy import reasons
+from ledger.disclosure import reasons
 from tests.integration.ledger.conftest import client_with, grant, issue
 
 JSON = Any

@@ -18,8 +18,9 @@ from config.logs import LineFormatter
 from events import context
 from ledger import verifier
 from ledger.domain.payload import Redaction
+from ledger.erasing import erasure
 from ledger.models import Entry, Payload, SubjectKey
-from ledger.privacy import erasure, subjects
+from ledger.privacy import subjects
 from ledger.privacy.subjects import SubjectForgotten
 from ledger.sealing import exporting
 from ledger.services import seals

@@ -19,10 +19,10 @@ from events import context, doctor
 from events.models import StoredEvent
 from events.sequencer import sequence_once
 from ledger import recording, verifier
+from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Read, Target
 from ledger.domain.payload import commitment
 from ledger.models import Approval, Entry, Remark
-from ledger.privacy import disclosing
 from ledger.sealing import exporting
 from ledger.services import approvals, seals
 from tests import worklab  # noqa: F401 - importing registers its kinds of jobs.

@@ -28,8 +28,8 @@ from ledger.domain.erasure import (
     without_needs,
 )
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
+from ledger.erasing.searching import Search
 from ledger.models import LegalHold, Payload, SubjectKey
-from ledger.privacy.searching import Search
 
 PAYLOADS: Final = "ledger.payloads"
 CERTIFICATE: Final = "erasure_certificate/3"
