@@ -81,6 +81,7 @@ class StreamMoved(Conflict):
 
     def __init__(self, stream: Stream, expected: int, actual: int) -> None:
         self.actual = actual
+        self.is_behind = actual < expected
         super().__init__(
             f"Stream {key_of(stream)} is at {actual}, not at {expected}.",
             stream=list(stream),

@@ -117,7 +117,7 @@ def execute(
             with turns.Rush(stream):
                 return _optimistic(run)
         except (StreamMoved, Error) as error:
-            lost = _conflict(error)
+            lost = _conflict(stream, error)
     with turns.turn(stream):
         return _settled(run, lost)
 
@@ -136,7 +136,7 @@ def _settled(run: _Run[S, C, E], lost: Exception | None) -> Outcome[S]:
         try:
             return _optimistic(run) if is_optimistic else _queued(run)
         except (StreamMoved, Error) as error:
-            lost = _conflict(error)
+            lost = _conflict(stream, error)
     raise StreamBusy(stream) from lost
 
 
@@ -148,8 +148,10 @@ def _note_loss(run: _Run[S, C, E], lost: Exception, number: int) -> None:
         time.sleep(_jitter_seconds(number))
 
 
-def _conflict(error: Exception) -> Exception:
+def _conflict(stream: Stream, error: Exception) -> Exception:
     """Return `error` if it is a conflict with another writer; raise any other error."""
+    if isinstance(error, StreamMoved) and error.is_behind:
+        states.forget_other_past(stream)
     if _is_conflict(error):
         return error
     raise error

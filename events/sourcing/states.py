@@ -2,8 +2,13 @@
 
 A cached state is checked twice: here by the id of its last event, and by `append`, which
 refuses when the stream has moved.
+
+Neither can fail otherwise than because others wrote more, unless the database has lost commits
+under the process: by a failover to a replica that was behind, or a restore. `append` compares
+lengths alone, so a stream that others have made as long again is found out by the next look.
 """
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -17,8 +22,11 @@ import orjson
 from events import store, wire
 from events.domain.aggregate import Aggregate
 from events.domain.envelope import Stream
+from events.domain.streams import key_of
 from events.sourcing import snapshots
 from events.sourcing.snapshots import Snapshot
+
+logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
@@ -86,6 +94,8 @@ def fresh(aggregate: Aggregate[S, Any, Any], stream: Stream, *, queued: bool = F
         reached = base and _followed(aggregate, stream, base, queued=queued)
     if reached is None:
         # What is known is of another past: the database was restored. Or nothing is.
+        if known is not None and _is_lost(stream, known):
+            forget_other_past(stream)
         reached = replayed(aggregate, store.history(stream, queued=queued), stream)
     if reached.sequence and not wire.connection().in_atomic_block:
         _cache.put(aggregate, stream, reached)
@@ -132,6 +142,27 @@ def forget_all() -> None:
     _cache.clear()
     _contended_until.clear()
     _looked_at.clear()
+
+
+def forget_other_past(stream: Stream) -> None:
+    """Empty the cache, for the log has not what this process has written to `stream`, or read."""
+    logger.error(
+        "The log of a stream is not the one that this process knows: the database has lost "
+        "commits. All cached states are forgotten; what was lost is for an operator to find out.",
+        extra={"stream": key_of(stream)},
+    )
+    forget_all()
+
+
+def _is_lost(stream: Stream, known: Reached[Any]) -> bool:
+    """Return whether an event that was known is gone, or is another.
+
+    A transaction that began before it sees less than there is.
+    """
+    found = next(store.history(stream, since=known.sequence, limit=1), None)
+    if found is None:
+        return not wire.connection().in_atomic_block
+    return found[:2] != (known.sequence, known.event_id)
 
 
 def replayed(
