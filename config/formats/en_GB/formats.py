@@ -1,5 +1,8 @@
-"""Moments in the admin: to the second, on a clock of 24 hours, and with the zone."""
+"""Moments in the admin: to the second, on a clock of 24 hours, and with the zone.
 
-DATETIME_FORMAT = "j M Y, H:i:s T"
+They break in two lines at most, after the date.
+"""
+
+DATETIME_FORMAT = "j\u00a0M\u00a0Y, H:i:s\u00a0T"
 SHORT_DATETIME_FORMAT = "Y-m-d H:i:s T"
 TIME_FORMAT = "H:i:s"
