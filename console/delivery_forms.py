@@ -1,14 +1,19 @@
-"""Forms about webhooks: filters of deliveries, and replays."""
+"""Forms about webhooks: filters, a new subscription, and replays."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from console.fields import MomentField
-from console.forms import Filters
+from console.forms import Filters, MarkedForm
+from events.domain.catalogue import EventType
+from events.domain.errors import DomainError
+from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.models import (
     DeliveryQuerySet,
     DeliveryStatus,
@@ -50,6 +55,50 @@ class SubscriptionFilters(Filters):
         return (
             rows.filter(url__icontains=asked["url"]) if sees_all else rows.with_origin(asked["url"])
         )
+
+
+class SubscriptionForm(MarkedForm):
+    """A new subscription; `event.<name>` says that it is sent that event."""
+
+    url = forms.CharField(
+        max_length=URL_CHARACTERS_MAX,
+        label="URL",
+        help_text="An https URL of a public host.",
+        widget=forms.TextInput(attrs={"class": "mono", "placeholder": "https://example.org/hooks"}),
+    )
+    description = forms.CharField(
+        required=False, max_length=500, help_text="What it is for, and whom to ask about it."
+    )
+
+    def __init__(self, data: QueryDict | None, *, types: Iterable[EventType]) -> None:
+        super().__init__(data, auto_id="subscription-%s", label_suffix="")
+        self.waits_for: UUID | None = None
+        self._events = {f"event.{type_.name}": type_.name for type_ in types}
+        for type_ in types:
+            self.fields[f"event.{type_.name}"] = forms.BooleanField(
+                required=False, label=type_.name, help_text=type_.meaning
+            )
+
+    def event_fields(self) -> list[forms.BoundField]:
+        """Return the fields of events."""
+        return [self[field] for field in self._events]
+
+    def clean(self) -> dict[str, Any]:
+        """Check that there is something to send."""
+        asked: dict[str, Any] = super().clean() or {}
+        if not any(asked.get(field) for field in self._events):
+            self.add_error(None, "Choose at least one event.")
+        return asked
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the service is asked for. Valid forms only."""
+        asked = self.cleaned_data
+        events = [name for field, name in self._events.items() if asked[field]]
+        return {"url": asked["url"], "description": asked["description"], "events": events}
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Put a refusal of the service beside the field that it is about."""
+        self.add_error("url" if refusal.pointer == "/url" else None, refusal.sentences)
 
 
 class DeliveryFilters(Filters):
@@ -102,10 +151,9 @@ class DeliveryFilters(Filters):
         return rows.order_by("-created_at", "-id")
 
 
-class ReplayForm(forms.Form):
+class ReplayForm(MarkedForm):
     """A range of moments: what was given up, of what happened in it, is sent again."""
 
-    error_css_class = "invalid"
     fields_required: ClassVar = {"required": "Give a time."}
 
     since = MomentField(max_length=40, label="Happened since", error_messages=fields_required)
@@ -122,9 +170,3 @@ class ReplayForm(forms.Form):
         if isinstance(since, datetime) and isinstance(until, datetime) and until <= since:
             self.add_error("until", ValidationError("Give a time after the first one."))
         return asked
-
-    def full_clean(self) -> None:
-        """Check everything, and mark what is wrong for who cannot see colours."""
-        super().full_clean()
-        for name in self.fields.keys() & self.errors.keys():
-            self.fields[name].widget.attrs["aria-invalid"] = "true"

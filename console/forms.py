@@ -30,21 +30,26 @@ START_STATES = {
 }
 
 
-class Filters(forms.Form):
-    """A form that is read from the query string and shows the errors beside the fields."""
+class MarkedForm(forms.Form):
+    """A form that shows its errors beside the fields, and to who cannot see colours."""
 
     error_css_class = "invalid"
-    search: ClassVar[str]
-
-    def __init__(self, query: QueryDict) -> None:
-        super().__init__(query, label_suffix="")
-        self.fields[self.search].widget.attrs["data-search"] = True
 
     def full_clean(self) -> None:
         """Check everything, and mark what is wrong."""
         super().full_clean()
         for name in self.fields.keys() & self.errors.keys():
             self.fields[name].widget.attrs["aria-invalid"] = "true"
+
+
+class Filters(MarkedForm):
+    """A form that is read from the query string."""
+
+    search: ClassVar[str]
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, label_suffix="")
+        self.fields[self.search].widget.attrs["data-search"] = True
 
     @property
     def has_asked(self) -> bool:

@@ -1,12 +1,14 @@
-"""The actions that a page offers to its visitor, as forms with a reason."""
+"""The actions that a page offers to its visitor, as forms, most of them with a reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.http import QueryDict
 
-from console.forms import ReasonForm
+Refused = Mapping[str, forms.Form]
+"""The forms that were refused, by the names of their acts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,7 @@ class Act:
     capability: str
     consequence: str
     done: str
-    form: type[ReasonForm]
+    form: type[forms.Form]
     run: Callable[..., Any]
     is_danger: bool = False
 
@@ -29,11 +31,14 @@ class Offer:
 
     act: Act
     url: str
-    form: ReasonForm
+    form: forms.Form
 
 
 def offered(
-    act: Act, url: str, refused: dict[str, ReasonForm], initial: dict[str, Any] | None = None
+    act: Act,
+    url: str,
+    refused: Refused,
+    initial: dict[str, Any] | None = None,
 ) -> Offer:
     """Return an act as a form: the one that was refused, if it was."""
     form = refused.get(act.name) or act.form(
@@ -42,6 +47,6 @@ def offered(
     return Offer(act=act, url=url, form=form)
 
 
-def asked_of(act: Act, posted: QueryDict) -> ReasonForm:
+def asked_of(act: Act, posted: QueryDict) -> forms.Form:
     """Return the form of an act as it was sent."""
     return act.form(posted, auto_id=f"{act.name}-%s", label_suffix="")

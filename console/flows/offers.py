@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from console.fields import JsonField
 from console.forms import ReasonForm
-from console.offers import Act, Offer, offered
+from console.offers import Act, Offer, Refused, offered
 from ledger.access import authority
 from workflows.flows import services
 from workflows.flows.domain.decide import called_back_never
@@ -126,9 +126,7 @@ STEP_ACTS = {
 }
 
 
-def on_flow(
-    request: HttpRequest, flow: Flow, refused: dict[str, ReasonForm] | None = None
-) -> Iterator[Offer]:
+def on_flow(request: HttpRequest, flow: Flow, refused: Refused | None = None) -> Iterator[Offer]:
     """Yield what the visitor may do about a flow as it is now."""
     open_acts = set()
     if not flow.is_terminal:
@@ -140,7 +138,7 @@ def on_flow(
 
 
 def on_step(
-    request: HttpRequest, flow: Flow, step_id: str, refused: dict[str, ReasonForm] | None = None
+    request: HttpRequest, flow: Flow, step_id: str, refused: Refused | None = None
 ) -> Iterator[Offer]:
     """Yield what the visitor may do about a step as it is now; retry, for its next item."""
     execution = flow.executions[step_id]

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_POST
 from console.flows import offers
 from console.flows.fork import ForkForm
 from console.flows.page import Look, Page, context, page
-from console.forms import ReasonForm
-from console.offers import Act, asked_of
+from console.offers import Act, Refused, asked_of
 from events.domain.errors import DomainError
 from events.domain.streams import StreamMalformed, StreamTooLong
 from ledger.access import authority
@@ -101,8 +100,8 @@ def _shown(
     request: HttpRequest,
     shown: Page,
     *,
-    on_flow: dict[str, ReasonForm] | None = None,
-    on_step: dict[str, ReasonForm] | None = None,
+    on_flow: Refused | None = None,
+    on_step: Refused | None = None,
     status: int = 200,
 ) -> HttpResponse:
     found = context(request, shown)

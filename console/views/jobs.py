@@ -16,7 +16,7 @@ from console import story
 from console.access import may_see
 from console.dashboard import UNFINISHED
 from console.forms import SHOWN, JobFilters, PageForm, ReasonForm
-from console.offers import Act, Offer, asked_of, offered
+from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
 from console.waiting import why
@@ -124,7 +124,7 @@ def _page(
     job: Work,
     *,
     before: int | None = None,
-    refused: dict[str, ReasonForm] | None = None,
+    refused: Refused | None = None,
     status: int = 200,
 ) -> HttpResponse:
     queue = registry.get(job.kind).queue if registry.is_known(job.kind) else None
@@ -159,7 +159,7 @@ def _job(job_id: UUID) -> Work:
     return job
 
 
-def _offers(request: HttpRequest, job: Work, refused: dict[str, ReasonForm]) -> Iterator[Offer]:
+def _offers(request: HttpRequest, job: Work, refused: Refused) -> Iterator[Offer]:
     for act in _ACTS:
         is_part = bool(registry.whole_of(job.kind))
         possible = states_that_allow(_TRIGGERS[act.name], is_part=is_part)

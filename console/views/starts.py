@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from console.flows.declare import DeclareForm
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
-from console.offers import Act, Offer, asked_of, offered
+from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
 from events import catalogue
@@ -168,7 +168,7 @@ def _page(
     request: HttpRequest,
     start: FlowStart,
     *,
-    refused: dict[str, ReasonForm] | None = None,
+    refused: Refused | None = None,
     status: int = 200,
 ) -> HttpResponse:
     asked = PageForm(request.GET)
@@ -192,9 +192,7 @@ def _page(
     return render(request, "console/starts/detail.html", context, status=status)
 
 
-def _offers(
-    request: HttpRequest, start: FlowStart, refused: dict[str, ReasonForm]
-) -> Iterator[Offer]:
+def _offers(request: HttpRequest, start: FlowStart, refused: Refused) -> Iterator[Offer]:
     if not authority.holds(request, MANAGE):
         return
     for what in ("disable" if start.enabled else "enable", "remove"):

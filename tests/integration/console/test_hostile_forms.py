@@ -38,6 +38,7 @@ from tests.integration.workflows.webhooks.conftest import (
     _events_of_a_parcel_service,  # noqa: F401 - a fixture.
     _loopback_is_allowed,  # noqa: F401 - a fixture.
     peer,  # noqa: F401 - a fixture.
+    subscribed,
 )
 from tests.peers import Receiver
 from tests.support import tables
@@ -54,6 +55,7 @@ from tests.support.forms import (
 )
 from workflows.flows import services as flows
 from workflows.flows.triggers import starts
+from workflows.webhooks import services as webhooks
 from workflows.webhooks.models import Delivery
 
 World = dict[str, Any]
@@ -96,7 +98,9 @@ def world(trip: str, access: DocumentAccess, peer: Receiver) -> World:  # noqa: 
         document_id=access.document_id, grantee=f"user:{root.pk}", purpose="Another look"
     )
     document_access.revoke_document_access(access_id=revoked.pk, reason="It is over.")
-    subscription = given_up(peer)
+    subscription, (paused, _) = given_up(peer), subscribed(peer.url)
+    with acting(root):
+        webhooks.disable_subscription(subscription_id=paused.pk)
     seals.seal_entries()
     return {
         "job_id": [dead_job(), waiting_job()],
@@ -107,7 +111,7 @@ def world(trip: str, access: DocumentAccess, peer: Receiver) -> World:  # noqa: 
         "policy_id": [policy.pk, draft.pk],
         "access_id": [access.pk, revoked.pk],
         "delivery_id": [Delivery.objects.get().pk],
-        "subscription_id": [subscription.pk],
+        "subscription_id": [subscription.pk, paused.pk],
         "booking_id": [],
         "invoice_id": [access.document.invoice_id],
         "event_id": [],
