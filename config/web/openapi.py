@@ -14,6 +14,7 @@ from drf_spectacular.renderers import (
 )
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -196,6 +197,15 @@ class SchemaView(APIView):
 
     def get(self, request: Request) -> Response:
         return Response(description())
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **options: Any
+    ) -> Response:
+        """Write a problem as JSON, as its media type says, and not as YAML."""
+        if getattr(response, "exception", False):
+            request.accepted_renderer = JSONRenderer()
+            request.accepted_media_type = JSONRenderer.media_type
+        return super().finalize_response(request, response, *args, **options)
 
 
 @functools.cache
