@@ -170,9 +170,13 @@ def invoices_past_due(today: date) -> QuerySet[Invoice]:
 
 
 def invoices_to_poll() -> QuerySet[Invoice]:
-    """Return the invoices that are owed and that a provider knows."""
+    """Return the invoices that are owed and that a provider knows, each time in another order.
+
+    They stay in this list: who takes the first of them only, or gives up at one whose provider
+    hangs, would never come to the last.
+    """
     known = ExternalRef.objects.filter(invoice__status__in=_OPEN).values("invoice")
-    return Invoice.objects.filter(pk__in=known).order_by("pk")
+    return Invoice.objects.filter(pk__in=known).order_by("?")
 
 
 def sendable_documents(booking_id: UUID) -> QuerySet[Rendition]:

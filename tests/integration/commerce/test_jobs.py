@@ -1,15 +1,17 @@
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from commerce import timetable
-from commerce.models import Booking, ExternalRef, Invoice, Slot
-from commerce.services import bookings, invoices, settlement
+from commerce import jobs, timetable
+from commerce.models import Booking, ExternalRef, Invoice, Rendition, Slot
+from commerce.services import bookings, invoices, renditions, settlement
 from events import selectors
+from ledger.services import erasures
 from tests.integration.commerce.acting import names_in, work_off, work_off_all
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 from tests.integration.commerce.peers import Peers
 from workflows.work import registry, services
 from workflows.work import selectors as work_selectors
@@ -71,6 +73,49 @@ class TestPollOpenSettlements:
         assert run(timetable.POLL_OPEN) == {"polled": 0}
 
         assert Invoice.objects.get(pk=invoice.pk).status == "paid"
+
+    def test_comes_to_every_invoice_although_a_pass_takes_some_only(
+        self,
+        invoice: Invoice,
+        make_booking: MakeBooking,
+        peers: Peers,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(jobs, "SWEEP_MAX", 1)
+        owed = [invoice, bill(make_booking())]
+        for each in owed:
+            settlement.ask_for_payment(invoice_id=each.pk, provider="demo")
+        work_off_all()
+        asked: set[UUID] = set()
+
+        # Which one is drawn: to draw the same one forty times would take longer than we live.
+        for _ in range(40):
+            before = dict(ExternalRef.objects.values_list("invoice", "synced_at"))
+            assert run(timetable.POLL_OPEN) == {"polled": 1}
+            after = dict(ExternalRef.objects.values_list("invoice", "synced_at"))
+            asked |= {pk for pk in after if after[pk] != before[pk]}
+            if len(asked) == len(owed):
+                break
+
+        assert asked == {each.pk for each in owed}
+
+
+class TestForgetDocuments:
+    def test_passes_over_what_is_kept_for_a_court(
+        self, invoice: Invoice, make_booking: MakeBooking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "SWEEP_MAX", 1)
+        owed = [invoice, bill(make_booking())]
+        for years, each in zip((12, 11), owed, strict=True):
+            renditions.generate_invoice_document(invoice_id=each.pk)
+            issued_at = timezone.now() - timedelta(days=366 * years)
+            Invoice.objects.filter(pk=each.pk).update(issued_at=issued_at)
+        erasures.place_hold(subject=f"invoice/{invoice.pk}", reason="Case 4711")
+
+        assert run(timetable.FORGET_DOCUMENTS) == {"forgotten": 1}
+
+        kept = Rendition.objects.exclude(content_sealed=b"").values_list("invoice", flat=True)
+        assert set(kept) == {invoice.pk}
 
 
 class TestTimetable:
