@@ -18,6 +18,8 @@ _PATTERNS: Final = (
     re.compile(r"whsec_[0-9A-Za-z+/=_-]+"),
     re.compile(r"\beyJ[0-9A-Za-z_-]{1,4096}+\.[0-9A-Za-z_-]++\.[0-9A-Za-z_-]*+"),
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    # Secret keys of payment providers.
+    re.compile(r"\b[sr]k_[0-9A-Za-z_]{12,}+"),
     # What opens a socket from a browser: it has to stand in the address.
     re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
     # The address of a person: log lines are not erased with the person.

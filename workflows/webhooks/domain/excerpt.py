@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from events.domain.redaction import REDACTED
 from workflows.webhooks.domain.signature import SIGNATURE
-from workflows.work.domain.redaction import REDACTED, redact
+from workflows.work.domain.redaction import redact
 
 EXCERPT_BYTES_MAX = 4096
 HEADERS_KEPT_MAX = 30
@@ -24,5 +25,10 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
     kept = {}
     for name, value in list(given.items())[:HEADERS_KEPT_MAX]:
         lower = name.lower()[:HEADER_CHARS_MAX]
-        kept[lower] = REDACTED if lower in _NEVER_KEPT else redact(value)[:HEADER_CHARS_MAX]
+        kept[lower] = REDACTED if lower in _NEVER_KEPT else _safe(lower, value)[:HEADER_CHARS_MAX]
     return kept
+
+
+def _safe(name: str, value: str) -> str:
+    # With its name, by which a short secret is known for one.
+    return redact(f"{name}: {value}").removeprefix(f"{name}: ")

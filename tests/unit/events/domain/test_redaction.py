@@ -9,6 +9,7 @@ SECRETS = {
     "basic credentials": f"authorization: basic {CANARY}==",
     "an API key of ours": f"key daybook_0a1b2c3d4e5f_{CANARY}",
     "a webhook secret": f"whsec_{CANARY}/+=",
+    "a key of a payment provider": f"sk_live_{CANARY}",
     "a PEM block": f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----",
     "a PEM block cut off": f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}",
     "a password in a URL": f"postgresql://owner:{CANARY}@db/daybook",

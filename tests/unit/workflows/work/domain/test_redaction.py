@@ -18,6 +18,8 @@ class TestRedact:
             "password={}",
             "GET /x?token={}&y=1",
             "api_key={}",
+            '{{"access_token": "{}"}}',
+            "{{'client_secret': '{}'}}",
         ],
     )
     def test_blots_out_what_looks_like_a_secret(self, secret: str) -> None:
@@ -27,7 +29,7 @@ class TestRedact:
         "secret",
         [
             "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-            "dbk_abcdefghijklmnopqrstuvwxyz012345",
+            "daybook_0a1b2c3d4e5f_abcdefghijklmnopqrstuvwxyz012345",
             "AKIAIOSFODNN7EXAMPLE",
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
             "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----",
