@@ -10,7 +10,7 @@ from django.db import connection
 
 from events.domain.errors import DomainError
 from tests.chaos.load import eventually
-from tests.integration.ledger.test_stops_at_once import waiting
+from tests.integration.ledger.access.test_stops_at_once import waiting
 
 DONE = "done"
 

@@ -19,9 +19,9 @@ from commerce.models import Booking
 from ledger.models import Entry
 from tests.chaos.load import eventually
 from tests.integration.commerce.api.test_mcp import ACTS
+from tests.integration.ledger.access.test_stops_at_once import waiting
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import grant
-from tests.integration.ledger.test_stops_at_once import waiting
 from tests.live import environment_of_the_tests
 
 pytestmark = pytest.mark.django_db(transaction=True)

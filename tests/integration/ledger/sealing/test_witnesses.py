@@ -14,7 +14,7 @@ from events import context
 from ledger.models import Checkpoint, Witness
 from ledger.sealing import seals, witnesses
 from ledger.services import seals as services
-from tests.integration.ledger.test_seals import CLERK, do
+from tests.integration.ledger.sealing.test_seals import CLERK, do
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -28,7 +28,7 @@ from ledger.services import seals as services
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 CLERK = Principal(kind=PrincipalKind.USER, id="7")
 
 

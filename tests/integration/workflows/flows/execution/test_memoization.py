@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.workflows.flows.api.test_engine_api import ask
 from tests.integration.workflows.flows.conftest import flow, work_off
-from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import StepServer
 
 pytestmark = [

@@ -22,8 +22,8 @@ from ledger.models import ApprovalPolicyVersion, Delegation, Entry, Payload
 from ledger.services import approval_policies, payloads
 from tests.integration.ledger.agents import ENDS, an_agent
 from tests.integration.ledger.conftest import client_with, grant, issue
-from tests.integration.ledger.test_payloads import LONG_AGO
-from tests.integration.ledger.test_payloads import do as keep
+from tests.integration.ledger.privacy.test_payloads import LONG_AGO
+from tests.integration.ledger.privacy.test_payloads import do as keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,7 @@ from tests.integration.workflows.flows.approval_steps import (
     status,
 )
 from tests.integration.workflows.flows.conftest import decider, flow, work_off
-from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
+from tests.integration.workflows.flows.steps.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
 from workflows.flows import services
 from workflows.flows.domain import commands

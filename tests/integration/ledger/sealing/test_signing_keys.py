@@ -13,7 +13,7 @@ from ledger import verifier
 from ledger.models import Sealed, SigningKey
 from ledger.sealing.seals import SigningKeyUnknown
 from ledger.services import seals as services
-from tests.integration.ledger.test_seals import CLERK, do, exported, key
+from tests.integration.ledger.sealing.test_seals import CLERK, do, exported, key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

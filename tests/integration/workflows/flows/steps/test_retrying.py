@@ -9,8 +9,8 @@ import pytest
 from django.db import transaction
 from django.db.models.functions import Now
 
+from tests.integration.workflows.flows.api.test_engine_api import ask
 from tests.integration.workflows.flows.conftest import flow, later, work_off
-from tests.integration.workflows.flows.test_engine_api import ask
 from tests.support.step_server import Answer, StepServer
 from workflows.flows import services
 from workflows.flows.domain import work_items

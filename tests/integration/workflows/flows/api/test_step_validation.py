@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workflows.flows.test_engine_api import ask
+from tests.integration.workflows.flows.api.test_engine_api import ask
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

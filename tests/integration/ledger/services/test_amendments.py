@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from ledger.models import Entry
+from tests.integration.ledger.api.test_entries_api import NOBODYS, do
 from tests.integration.ledger.conftest import client_with, grant, issue
-from tests.integration.ledger.test_entries_api import NOBODYS, do
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -28,7 +28,7 @@ from tests.integration.ledger.lamp import (
     switch_off,
     switching,
 )
-from tests.integration.ledger.test_standings import CLERK
+from tests.integration.ledger.reversing.test_standings import CLERK
 from tests.support import api_description
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.integration.workflows.flows.api.test_engine_api import ask, script
 from tests.integration.workflows.flows.conftest import flow, work_off
-from tests.integration.workflows.flows.test_engine_api import ask, script
 from tests.support.step_server import StepServer
 from workflows.work.models import Work
 

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.integration.workflows.flows.test_engine_api import DOUBLE, ask
+from tests.integration.workflows.flows.api.test_engine_api import DOUBLE, ask
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

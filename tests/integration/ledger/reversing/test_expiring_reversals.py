@@ -22,7 +22,7 @@ from ledger.services.reversals import ReversalChangedNothing, ReversalPreviewSta
 from tests.integration.ledger.at_once import DONE, ending
 from tests.integration.ledger.conftest import grant
 from tests.integration.ledger.lamp import Lamp, LampBroken, lamp_of, switch_off
-from tests.integration.ledger.test_standings import CLERK
+from tests.integration.ledger.reversing.test_standings import CLERK
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,9 +19,9 @@ from ledger.invariants.approvals import approvals_are_of_others_and_used_once
 from ledger.models import Approval, Entry
 from ledger.services import approvals
 from tests.chaos.load import eventually
+from tests.integration.ledger.access.test_stops_at_once import waiting
 from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say, under
 from tests.integration.ledger.at_once import DONE, ending, held_at, one_waits_for_the_other
-from tests.integration.ledger.test_stops_at_once import waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

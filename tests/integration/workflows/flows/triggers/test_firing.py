@@ -27,7 +27,7 @@ from tests.integration.ledger.agents import an_agent, delegated
 from tests.integration.ledger.conftest import grant, issue
 from tests.integration.workflows.flows.clients import client_of
 from tests.integration.workflows.flows.conftest import flow, follow, wind, work_off
-from tests.integration.workflows.flows.test_waiting import somebody_waits_for_a_lock
+from tests.integration.workflows.flows.steps.test_waiting import somebody_waits_for_a_lock
 from tests.live import eventually
 from tests.support.checkup import violations
 from workflows.flows import actions, conf, services

@@ -32,7 +32,13 @@ from ledger.sealing import exporting
 from ledger.services import erasures, seals
 from ledger.services import payloads as services
 from tests.integration.ledger.conftest import client_with, grant, issue
-from tests.integration.ledger.test_payloads import CLERK, CONTENT, do, do_to_a_person, payload_of
+from tests.integration.ledger.privacy.test_payloads import (
+    CLERK,
+    CONTENT,
+    do,
+    do_to_a_person,
+    payload_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

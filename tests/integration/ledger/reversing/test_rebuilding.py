@@ -15,7 +15,7 @@ from ledger.invariants.reversals import reversals_are_sound, standings_follow_fr
 from ledger.models import ReversalStanding
 from ledger.services import reversals
 from tests.integration.ledger.lamp import switch_off, switching
-from tests.integration.ledger.test_standings import CLERK, COUNTED, done, undo
+from tests.integration.ledger.reversing.test_standings import CLERK, COUNTED, done, undo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from ledger.models import ReversalStanding
 from ledger.reversing import previews
 from tests.integration.ledger.conftest import grant
 from tests.integration.ledger.lamp import Lamp, switch_off, switching
-from tests.integration.ledger.test_standings import CLERK
+from tests.integration.ledger.reversing.test_standings import CLERK
 
 # Fixed, so that every worker of a parallel run collects the same tests.
 NOBODYS = UUID("01900000-0000-7000-8000-000000000000")

@@ -11,7 +11,7 @@ from ledger.domain.payload import Redaction
 from ledger.sealing import exporting
 from ledger.services import payloads as services
 from ledger.services import seals
-from tests.integration.ledger.test_payloads import CLERK, do, payload_of, seals_hold
+from tests.integration.ledger.privacy.test_payloads import CLERK, do, payload_of, seals_hold
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

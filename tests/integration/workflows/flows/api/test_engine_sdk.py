@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workflows.flows.test_engine_api import ask, script
-from tests.integration.workflows.flows.test_step_validation import sync
+from tests.integration.workflows.flows.api.test_engine_api import ask, script
+from tests.integration.workflows.flows.api.test_step_validation import sync
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import engine

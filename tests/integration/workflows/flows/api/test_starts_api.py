@@ -12,7 +12,7 @@ from ledger.models import Entry
 from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.flows.clients import client_of, post
 from tests.integration.workflows.flows.conftest import follow, wind, work_off
-from tests.integration.workflows.flows.test_starts import DOUBLE, on_wind, started
+from tests.integration.workflows.flows.triggers.test_starts import DOUBLE, on_wind, started
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowStart
