@@ -113,6 +113,30 @@ class TestRefusals:
             assert "Some of what was sent is not UTF-8. Nothing was changed." in page
         assert not Group.objects.exists()
 
+    def test_text_in_another_charset_that_is_named_is_taken_in_parts(
+        self, admin_client: Client
+    ) -> None:
+        part = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nN\xe9\r\n--b--\r\n'
+        type_ = "multipart/form-data; boundary=b"
+
+        assert admin_client.post("/admin/auth/group/add/", part, type_).status_code == 400
+        named = part.decode("latin-1")  # The client writes it in the charset that is named.
+        admin_client.post("/admin/auth/group/add/", named, f"{type_}; charset=latin-1")
+
+        assert [group.name for group in Group.objects.all()] == ["N\xe9"]
+
+    @pytest.mark.parametrize("type_", ["application/json", "text/plain"])
+    def test_what_is_no_form_is_not_read_as_one(self, admin_client: Client, type_: str) -> None:
+        answer = admin_client.post("/admin/auth/group/add/", b"name=\xff", content_type=type_)
+
+        assert "This field is required." in answer.content.decode()
+
+    def test_programs_are_refused_in_their_own_way(self, admin_client: Client) -> None:
+        answer = admin_client.get("/api/v1/jobs?status=%FF")
+
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
+
     def test_text_in_an_address_is_utf_8_too(self, admin_client: Client) -> None:
         assert admin_client.get("/flows?goal=%FF").status_code == 400
         assert admin_client.get("/flows?goal=%EF%BF%BD").status_code == 200
